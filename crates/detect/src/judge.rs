@@ -1,0 +1,116 @@
+//! The verdict on one finished cycle: the decision table of the IPA demonstration (seed 004),
+//! cycle time first, then energy at an unchanged cycle time.
+
+use model::{CycleVerdict, DeviationReason, Reference, Time, Tolerance};
+use serde::{Deserialize, Serialize};
+
+/// Without power a wait cannot be seen; a cycle this many times longer than the reference is one.
+const WAIT_WITHOUT_POWER: f64 = 2.0;
+
+/// What was measured of one cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CycleFacts {
+    /// Start of the cycle.
+    pub start: Time,
+    /// End of the cycle.
+    pub end: Time,
+    /// From start to end, seconds.
+    pub duration_s: f64,
+    /// `duration_s` less the longest stretch at waiting power, seconds.
+    pub work_s: f64,
+    /// Energy, watt-hours; `None` when not measured or not known across a gap.
+    pub energy_wh: Option<f64>,
+    /// Mean power of the longest waiting stretch, watts.
+    pub waiting_w: Option<f64>,
+}
+
+/// Judges a cycle against an approved reference.
+pub fn judge(
+    facts: &CycleFacts,
+    reference: &Reference,
+    tolerance: Tolerance,
+) -> (CycleVerdict, DeviationReason) {
+    let wait_s = wait_seconds(facts, reference, tolerance);
+    let worked_s = facts.duration_s - wait_s;
+    let worked_wh = facts.energy_wh.map(|wh| wh - wait_s * reference.waiting_w.unwrap_or(0.0) / 3600.0);
+    let reason = DeviationReason {
+        duration_s: worked_s,
+        duration_reference_s: reference.duration_s.median,
+        energy_wh: worked_wh,
+        energy_reference_wh: reference.energy_wh.map(|b| b.median),
+        tolerance_time: tolerance.time,
+        tolerance_energy: tolerance.energy,
+        reference_version: reference.version,
+    };
+    let time_changed = reason.duration_deviation().abs() > tolerance.time;
+    let energy_changed = reason.energy_deviation().is_some_and(|d| d.abs() > tolerance.energy);
+    let verdict = if time_changed {
+        CycleVerdict::SpeedChanged
+    } else if energy_changed {
+        CycleVerdict::EnergyChanged
+    } else if wait_s > 0.0 {
+        CycleVerdict::Waiting
+    } else {
+        CycleVerdict::Good
+    };
+    (verdict, reason)
+}
+
+/// Seconds of the cycle that were only waiting: the cycle is too long, its working part is not.
+fn wait_seconds(facts: &CycleFacts, reference: &Reference, tolerance: Tolerance) -> f64 {
+    let excess_s = facts.duration_s - reference.duration_s.median;
+    if excess_s <= tolerance.time * reference.duration_s.median {
+        return 0.0;
+    }
+    let sees_power = reference.waiting_w.is_some();
+    let work_as_always =
+        (facts.work_s / reference.work_s.median - 1.0).abs() <= tolerance.time;
+    let far_too_long = facts.duration_s > WAIT_WITHOUT_POWER * reference.duration_s.median;
+    if sees_power && work_as_always || !sees_power && far_too_long { excess_s } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{Approval, Band, ProductId};
+
+    fn reference() -> Reference {
+        let band = |median| Band { median, mad: 0.01 };
+        Reference {
+            product: ProductId::only(),
+            version: 1,
+            cycles: 30,
+            duration_s: band(10.0),
+            work_s: band(9.0),
+            energy_wh: Some(band(5.0)),
+            waiting_w: Some(360.0),
+            learned_at: Time::default(),
+            approval: Approval::Automatic,
+        }
+    }
+
+    fn verdict(duration_s: f64, work_s: f64, energy_wh: f64) -> CycleVerdict {
+        let facts = CycleFacts {
+            start: Time::default(),
+            end: Time::from_seconds(duration_s),
+            duration_s,
+            work_s,
+            energy_wh: Some(energy_wh),
+            waiting_w: None,
+        };
+        judge(&facts, &reference(), Tolerance::default()).0
+    }
+
+    #[test]
+    fn the_decision_table() {
+        assert_eq!(verdict(10.2, 9.1, 5.1), CycleVerdict::Good);
+        assert_eq!(verdict(10.0 / 1.2, 9.0 / 1.2, 4.6), CycleVerdict::SpeedChanged);
+        assert_eq!(verdict(12.5, 11.25, 5.9), CycleVerdict::SpeedChanged);
+        assert_eq!(verdict(10.0, 9.0, 6.0), CycleVerdict::EnergyChanged);
+        assert_eq!(verdict(10.0, 9.0, 4.0), CycleVerdict::EnergyChanged);
+        // Twenty seconds of waiting at 360 W are 2 Wh more and no fault.
+        assert_eq!(verdict(30.0, 9.0, 7.0), CycleVerdict::Waiting);
+        // A leak is not hidden by a wait.
+        assert_eq!(verdict(30.0, 9.0, 8.2), CycleVerdict::EnergyChanged);
+    }
+}

@@ -1,0 +1,109 @@
+//! Learning a reference: the median and the median absolute deviation of the first good cycles,
+//! so that a few odd ones among them do not move it.
+
+use model::{Approval, Band, ProductId, Reference, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::judge::CycleFacts;
+use crate::settings::{ApprovalMode, Settings};
+
+/// Share of learning cycles that must lie near their median before it is called a reference.
+const STEADY_SHARE: f64 = 0.6;
+
+/// Median and median absolute deviation; `None` for an empty list.
+pub fn robust_band(values: impl Iterator<Item = f64>) -> Option<Band> {
+    let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
+    let median = median_of(&mut sorted)?;
+    let mut distances: Vec<f64> = sorted.iter().map(|v| (v - median).abs()).collect();
+    Some(Band { median, mad: median_of(&mut distances)? })
+}
+
+fn median_of(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    if values.len() % 2 == 1 {
+        return Some(upper);
+    }
+    Some(f64::midpoint(*values.get(middle - 1)?, upper))
+}
+
+/// A reference from a set of cycles that are known to be normal.
+pub fn reference_from(
+    cycles: &[CycleFacts],
+    product: ProductId,
+    version: u32,
+    approval: Approval,
+) -> Option<Reference> {
+    let energies: Vec<f64> = cycles.iter().filter_map(|c| c.energy_wh).collect();
+    let enough_energy = energies.len() * 2 > cycles.len();
+    Some(Reference {
+        product,
+        version,
+        cycles: cycles.len() as u32,
+        duration_s: robust_band(cycles.iter().map(|c| c.duration_s))?,
+        work_s: robust_band(cycles.iter().map(|c| c.work_s))?,
+        energy_wh: if enough_energy { robust_band(energies.into_iter()) } else { None },
+        waiting_w: robust_band(cycles.iter().filter_map(|c| c.waiting_w)).map(|b| b.median),
+        learned_at: cycles.last().map_or(Time::default(), |c| c.end),
+        approval,
+    })
+}
+
+/// Cycles gathered so far for one product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Learning {
+    cycles: Vec<CycleFacts>,
+}
+
+impl Learning {
+    /// How many cycles have been gathered.
+    pub fn len(&self) -> usize {
+        self.cycles.len()
+    }
+
+    /// Whether none has.
+    pub fn is_empty(&self) -> bool {
+        self.cycles.is_empty()
+    }
+
+    /// Takes one good cycle; gives the reference when there are enough and they agree. If they do
+    /// not agree the oldest are let go and learning goes on.
+    pub(crate) fn take(
+        &mut self,
+        facts: CycleFacts,
+        settings: &Settings,
+        product: &ProductId,
+        version: u32,
+    ) -> Option<Reference> {
+        self.cycles.push(facts);
+        let wanted = settings.learn_cycles as usize;
+        if self.cycles.len() < wanted {
+            return None;
+        }
+        let approval = match settings.approval {
+            ApprovalMode::Automatic => Approval::Automatic,
+            ApprovalMode::Person => Approval::Awaited,
+        };
+        let reference = reference_from(&self.cycles, product.clone(), version, approval)?;
+        if self.agrees(&reference, settings.tolerance.time) {
+            self.cycles.clear();
+            return Some(reference);
+        }
+        self.cycles.drain(..(wanted / 3).max(1));
+        None
+    }
+
+    fn agrees(&self, reference: &Reference, tolerance: f64) -> bool {
+        let near = |value: f64, median: f64| (value / median - 1.0).abs() <= tolerance;
+        let steady = self
+            .cycles
+            .iter()
+            .filter(|c| {
+                near(c.duration_s, reference.duration_s.median)
+                    || near(c.work_s, reference.work_s.median)
+            })
+            .count();
+        steady as f64 >= STEADY_SHARE * self.cycles.len() as f64
+    }
+}

@@ -1,0 +1,234 @@
+//! The power levels of a machine, found from its own data: a decaying histogram, split by Otsu's
+//! method into "waiting" and "working" (Otsu, 1979: maximise between-class variance), with
+//! hysteresis so that noise around the border does not flicker.
+
+use serde::{Deserialize, Serialize};
+
+/// Bins of the histogram.
+const BINS: usize = 96;
+/// Samples needed before a level is claimed.
+const SAMPLES_MIN: u32 = 30;
+/// When this many samples are counted, all counts are halved: the recent past weighs more.
+const SAMPLES_HALVE: u32 = 200_000;
+/// Share of the distance between the levels that power must pass beyond the border.
+const HYSTERESIS: f64 = 0.08;
+/// Levels closer than this share of the upper one are one level.
+const SEPARATION_MIN: f64 = 0.25;
+/// Below this share of the working level the machine is off, not waiting.
+const OFF_SHARE: f64 = 0.02;
+
+/// What power alone tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum PowerState {
+    /// Next to nothing is drawn.
+    #[default]
+    Off,
+    /// The lower level.
+    Waiting,
+    /// The upper level.
+    Working,
+}
+
+/// Learns the levels and names the state of each sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Levels {
+    counts: Vec<u32>,
+    top: f64,
+    total: u32,
+    until_split: u32,
+    border: Option<Border>,
+    state: PowerState,
+}
+
+/// The border between the two levels and the levels themselves, in watts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Border {
+    /// Power at the border.
+    pub(crate) at: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Default for Levels {
+    fn default() -> Self {
+        Self {
+            counts: vec![0; BINS],
+            top: 0.0,
+            total: 0,
+            until_split: SAMPLES_MIN,
+            border: None,
+            state: PowerState::Off,
+        }
+    }
+}
+
+impl Levels {
+    /// Takes one sample of power and names its state.
+    pub fn observe(&mut self, watts: f64) -> PowerState {
+        let watts = watts.max(0.0);
+        self.count(watts);
+        self.state = self.classify(watts);
+        self.state
+    }
+
+    /// The state of the last sample.
+    pub fn state(&self) -> PowerState {
+        self.state
+    }
+
+    /// The border, once two levels have been seen.
+    pub(crate) fn border(&self) -> Option<Border> {
+        self.border
+    }
+
+    /// The power below which the given share of samples lies.
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        if self.total < SAMPLES_MIN {
+            return None;
+        }
+        let wanted = f64::from(self.total) * share;
+        let mut seen = 0.0;
+        for (bin, count) in self.counts.iter().enumerate() {
+            seen += f64::from(*count);
+            if seen >= wanted {
+                return Some(self.centre(bin));
+            }
+        }
+        None
+    }
+
+    fn centre(&self, bin: usize) -> f64 {
+        (bin as f64 + 0.5) * self.top / BINS as f64
+    }
+
+    fn count(&mut self, watts: f64) {
+        if self.top == 0.0 && watts > 0.0 {
+            self.top = watts * 1.25;
+        }
+        while watts > self.top && self.top > 0.0 {
+            self.double_top();
+        }
+        let bin = if self.top > 0.0 { (watts / self.top * BINS as f64) as usize } else { 0 };
+        if let Some(count) = self.counts.get_mut(bin.min(BINS - 1)) {
+            *count += 1;
+        }
+        self.total += 1;
+        if self.total >= SAMPLES_HALVE {
+            for count in &mut self.counts {
+                *count /= 2;
+            }
+            self.total = self.counts.iter().sum();
+        }
+        self.until_split = self.until_split.saturating_sub(1);
+        if self.until_split == 0 {
+            self.border = self.split();
+            self.until_split = (self.total / 16).clamp(8, 2_000);
+        }
+    }
+
+    /// Makes room for a higher power by merging neighbouring bins.
+    fn double_top(&mut self) {
+        let merged: Vec<u32> = self.counts.chunks(2).map(|pair| pair.iter().sum()).collect();
+        self.counts.fill(0);
+        for (slot, count) in self.counts.iter_mut().zip(merged) {
+            *slot = count;
+        }
+        self.top *= 2.0;
+    }
+
+    fn split(&self) -> Option<Border> {
+        let total = f64::from(self.total);
+        let sum: f64 = self.weighted().map(|(centre, n)| centre * n).sum();
+        let (mut n_low, mut sum_low) = (0.0, 0.0);
+        let mut best = (0.0, None);
+        // Empty bins between the levels split equally well: the border is the middle of them.
+        let mut first_at = 0.0;
+        for (bin, (centre, n)) in self.weighted().enumerate() {
+            n_low += n;
+            sum_low += centre * n;
+            let n_high = total - n_low;
+            if n_low == 0.0 || n_high == 0.0 {
+                continue;
+            }
+            let (low, high) = (sum_low / n_low, (sum - sum_low) / n_high);
+            let between = n_low * n_high * (high - low) * (high - low);
+            let at = (bin as f64 + 1.0) * self.top / BINS as f64;
+            if between > best.0 {
+                first_at = at;
+                best = (between, Some(Border { at, low, high }));
+            } else if n == 0.0 && between == best.0 {
+                best.1 = Some(Border { at: f64::midpoint(first_at, at), low, high });
+            }
+        }
+        best.1.filter(|b| b.high - b.low > SEPARATION_MIN * b.high)
+    }
+
+    fn weighted(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.counts.iter().enumerate().map(|(bin, n)| (self.centre(bin), f64::from(*n)))
+    }
+
+    fn classify(&self, watts: f64) -> PowerState {
+        let Some(border) = self.border else {
+            return match watts {
+                w if w <= OFF_SHARE * self.top => PowerState::Off,
+                w if w >= 0.4 * self.top => PowerState::Working,
+                _ => PowerState::Waiting,
+            };
+        };
+        let margin = HYSTERESIS * (border.high - border.low);
+        let working = if self.state == PowerState::Working {
+            watts > border.at - margin
+        } else {
+            watts > border.at + margin
+        };
+        if working {
+            PowerState::Working
+        } else if watts <= OFF_SHARE * border.high {
+            PowerState::Off
+        } else {
+            PowerState::Waiting
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_levels_are_found_without_being_told() {
+        let mut levels = Levels::default();
+        for i in 0..400 {
+            let noise = f64::from(i % 7) * 3.0;
+            levels.observe(if i % 10 < 6 { 900.0 + noise } else { 180.0 + noise });
+        }
+        assert_eq!(levels.observe(905.0), PowerState::Working);
+        assert_eq!(levels.observe(185.0), PowerState::Waiting);
+        assert_eq!(levels.observe(0.5), PowerState::Off);
+        assert!(levels.quantile(0.05).unwrap() < 200.0);
+    }
+
+    #[test]
+    fn noise_at_the_border_does_not_flicker() {
+        let mut levels = Levels::default();
+        for i in 0..200 {
+            levels.observe(if i % 2 == 0 { 1000.0 } else { 100.0 });
+        }
+        let border = levels.border().unwrap().at;
+        levels.observe(1000.0);
+        assert_eq!(levels.observe(border - 1.0), PowerState::Working);
+        levels.observe(100.0);
+        assert_eq!(levels.observe(border + 1.0), PowerState::Waiting);
+    }
+
+    #[test]
+    fn one_level_is_not_split_in_two() {
+        let mut levels = Levels::default();
+        for i in 0..300 {
+            levels.observe(500.0 + f64::from(i % 5));
+        }
+        assert!(levels.border().is_none());
+        assert_eq!(levels.observe(502.0), PowerState::Working);
+    }
+}

@@ -1,0 +1,22 @@
+//! Judgement about machines: state, cycles, the learned reference, tolerance. Pure and streaming:
+//! a [`Watch`] is fed one signal at a time with the time inside it, keeps bounded state, and gives
+//! the same outcomes live, in replay after a power cut and in `analyze`. It has no clock, file or
+//! socket; the room's `clippy.toml` makes one a compile error.
+
+mod judge;
+mod lamp;
+mod learn;
+mod level;
+mod meter;
+mod segment;
+pub mod series;
+mod settings;
+mod watch;
+
+pub use judge::{CycleFacts, judge};
+pub use lamp::{Colour, Lamp, LampShows};
+pub use learn::{Learning, reference_from, robust_band};
+pub use level::{Levels, PowerState};
+pub use meter::{Meter, Stretch};
+pub use settings::{ApprovalMode, Settings, SettingsError};
+pub use watch::{LearningState, Outcome, Signal, Snapshot, Watch};

@@ -1,0 +1,87 @@
+//! The cycle being measured: it gathers stretches of power until its end is known, splitting the
+//! stretch in which the end lies so that no energy is counted twice or lost between cycles.
+
+use model::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::judge::CycleFacts;
+use crate::meter::Stretch;
+
+/// A cycle that has started and not ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OpenCycle {
+    start: Time,
+    energy_wh: f64,
+    measured_s: f64,
+    /// Data was missing inside: the cycle cannot be judged.
+    pub(crate) broken: bool,
+    /// The product changed inside.
+    pub(crate) product_changed: bool,
+    low: Low,
+    lowest: Low,
+}
+
+/// A stretch of waiting power: its length and its energy.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+struct Low {
+    seconds: f64,
+    energy_wh: f64,
+}
+
+impl OpenCycle {
+    pub(crate) fn new(start: Time) -> Self {
+        Self {
+            start,
+            energy_wh: 0.0,
+            measured_s: 0.0,
+            broken: false,
+            product_changed: false,
+            low: Low::default(),
+            lowest: Low::default(),
+        }
+    }
+
+    pub(crate) fn start(&self) -> Time {
+        self.start
+    }
+
+    /// Adds a stretch that lies inside the cycle. `waiting_w` is the power below which the machine
+    /// counts as waiting.
+    pub(crate) fn add(&mut self, stretch: &Stretch, waiting_w: Option<f64>) {
+        if stretch.is_gap {
+            self.broken = true;
+            return;
+        }
+        let stretch = stretch.after(stretch.from.max(self.start));
+        let seconds = stretch.to.since(stretch.from);
+        let energy_wh = stretch.energy_wh(stretch.from, stretch.to);
+        self.energy_wh += energy_wh;
+        self.measured_s += seconds;
+        let mean_w = f64::midpoint(stretch.watts_from, stretch.watts_to);
+        if waiting_w.is_some_and(|border| mean_w <= border) {
+            self.low.seconds += seconds;
+            self.low.energy_wh += energy_wh;
+            if self.low.seconds > self.lowest.seconds {
+                self.lowest = self.low;
+            }
+        } else {
+            self.low = Low::default();
+        }
+    }
+
+    /// What was measured, if the cycle ends at `end`.
+    pub(crate) fn facts(&self, end: Time) -> CycleFacts {
+        let duration_s = end.since(self.start);
+        // Power has to cover the cycle but for rounding to milliseconds at its two ends.
+        let covered = self.measured_s > 0.0 && self.measured_s >= duration_s - 0.003;
+        CycleFacts {
+            start: self.start,
+            end,
+            duration_s,
+            work_s: duration_s - self.lowest.seconds,
+            energy_wh: (covered && !self.broken).then_some(self.energy_wh),
+            waiting_w: (self.lowest.seconds > 0.0)
+                .then(|| self.lowest.energy_wh * 3600.0 / self.lowest.seconds),
+        }
+    }
+}

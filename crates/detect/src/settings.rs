@@ -1,0 +1,75 @@
+//! What a person may set per machine. Invalid settings cannot exist: they are checked on the way in.
+
+use model::Tolerance;
+use serde::{Deserialize, Serialize};
+
+/// Cycles a reference is learned from, if nobody says otherwise.
+pub(crate) const LEARN_CYCLES_DEFAULT: u32 = 30;
+/// Fewest and most cycles a reference may be learned from.
+const LEARN_CYCLES_RANGE: std::ops::RangeInclusive<u32> = 5..=500;
+
+/// Who approves a learned reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalMode {
+    /// It judges as soon as it is learned.
+    #[default]
+    Automatic,
+    /// It judges once a person has approved it.
+    Person,
+}
+
+/// Settings of one machine.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Good cycles to learn a reference from (5 to 500).
+    pub learn_cycles: u32,
+    /// Allowed distance from the reference.
+    pub tolerance: Tolerance,
+    /// Who approves.
+    pub approval: ApprovalMode,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            learn_cycles: LEARN_CYCLES_DEFAULT,
+            tolerance: Tolerance::default(),
+            approval: ApprovalMode::default(),
+        }
+    }
+}
+
+/// Why settings are not valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingsError {
+    /// `learn_cycles` is not between 5 and 500.
+    LearnCycles,
+    /// A tolerance is not between 1 % and 100 %.
+    Tolerance,
+}
+
+impl std::fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::LearnCycles => "learn_cycles must be between 5 and 500",
+            Self::Tolerance => "a tolerance must be between 0.01 and 1.0",
+        })
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Settings {
+    /// The settings, if every one is in its range.
+    pub fn checked(self) -> Result<Self, SettingsError> {
+        if !LEARN_CYCLES_RANGE.contains(&self.learn_cycles) {
+            return Err(SettingsError::LearnCycles);
+        }
+        if !self.tolerance.is_valid() {
+            return Err(SettingsError::Tolerance);
+        }
+        Ok(self)
+    }
+}

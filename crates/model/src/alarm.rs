@@ -1,0 +1,69 @@
+//! An alarm: a finding (or a failing part of Mimamori itself) that asks a person to act.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DeviationReason, MachineId, Time};
+
+/// Why the stack light is red.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmKind {
+    /// Cycle time outside tolerance.
+    TamperingSuspected,
+    /// Energy outside tolerance at an unchanged cycle time.
+    WearSuspected,
+    /// A red lamp on the machine.
+    Stopped,
+    /// The stack light does not answer: an alarm could go unseen.
+    LampSilent,
+    /// The disk does not take data: nothing is acknowledged until it does.
+    StoreFull,
+}
+
+impl AlarmKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::TamperingSuspected,
+        Self::WearSuspected,
+        Self::Stopped,
+        Self::LampSilent,
+        Self::StoreFull,
+    ];
+
+    /// The word used in the API and in files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::TamperingSuspected => "tampering_suspected",
+            Self::WearSuspected => "wear_suspected",
+            Self::Stopped => "stopped",
+            Self::LampSilent => "lamp_silent",
+            Self::StoreFull => "store_full",
+        }
+    }
+
+    /// The kind with this word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+}
+
+/// An alarm from its start to its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// Its number in the store; 0 until it is stored.
+    pub id: i64,
+    /// The machine concerned; `None` for Mimamori's own parts.
+    pub machine: Option<MachineId>,
+    /// Why.
+    pub kind: AlarmKind,
+    /// When the cause was there: the end of the bad cycle.
+    pub since: Time,
+    /// When it was raised, by the box's clock.
+    pub raised_at: Time,
+    /// When the cause went away; `None` while it lasts.
+    pub cleared_at: Option<Time>,
+    /// When a person said "seen".
+    pub acknowledged_at: Option<Time>,
+    /// The numbers, where a cycle is the cause.
+    pub reason: Option<DeviationReason>,
+}

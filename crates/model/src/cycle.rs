@@ -1,0 +1,83 @@
+//! A machining cycle: the unit in which speed and energy are compared (seed 004, demonstration).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ProductId, Time};
+
+/// What was concluded about one finished cycle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CycleVerdict {
+    /// Used for learning the reference.
+    Learning,
+    /// Learned, but the reference waits for a person's approval: not judged.
+    AwaitingApproval,
+    /// Within tolerance.
+    Good,
+    /// Longer only because the machine waited; the work itself was as always.
+    Waiting,
+    /// Cycle time outside tolerance.
+    SpeedChanged,
+    /// Energy outside tolerance at an unchanged cycle time.
+    EnergyChanged,
+    /// The product changed during this cycle, so it belongs to neither.
+    ProductChanged,
+    /// Data was missing: no judgement.
+    Unknown,
+}
+
+impl CycleVerdict {
+    /// The word used in the API and in files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Learning => "learning",
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::Good => "good",
+            Self::Waiting => "waiting",
+            Self::SpeedChanged => "speed_changed",
+            Self::EnergyChanged => "energy_changed",
+            Self::ProductChanged => "product_changed",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The verdict with this word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [
+            Self::Learning,
+            Self::AwaitingApproval,
+            Self::Good,
+            Self::Waiting,
+            Self::SpeedChanged,
+            Self::EnergyChanged,
+            Self::ProductChanged,
+            Self::Unknown,
+        ]
+        .into_iter()
+        .find(|verdict| verdict.code() == code)
+    }
+
+    /// Whether this cycle alone is a reason for an alarm.
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::SpeedChanged | Self::EnergyChanged)
+    }
+}
+
+/// One finished cycle of a machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cycle {
+    /// What was made.
+    pub product: ProductId,
+    /// Start of the cycle.
+    pub start: Time,
+    /// End of the cycle; the next one starts here if the machine goes on.
+    pub end: Time,
+    /// Cycle time in seconds (ISO 22400: from start to start, waiting included).
+    pub duration_s: f64,
+    /// Seconds of the cycle during which the machine did not wait.
+    pub work_s: f64,
+    /// Energy over the cycle in watt-hours; `None` when power is not measured or had a gap.
+    pub energy_wh: Option<f64>,
+    /// What was concluded.
+    pub verdict: CycleVerdict,
+}

@@ -1,0 +1,133 @@
+//! A type per identifier: a device's name can never be handed where a machine's is wanted.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest identifier accepted anywhere, in bytes.
+const ID_BYTES_MAX: usize = 64;
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdError {
+    /// Empty text.
+    Empty,
+    /// Longer than 64 bytes.
+    TooLong,
+    /// Holds something other than ASCII letters, digits, `-`, `_` or `.`.
+    Character,
+}
+
+impl fmt::Display for IdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "an identifier may not be empty",
+            Self::TooLong => "an identifier has at most 64 characters",
+            Self::Character => "an identifier has only letters, digits, '-', '_' and '.'",
+        })
+    }
+}
+
+impl std::error::Error for IdError {}
+
+fn check(text: &str) -> Result<(), IdError> {
+    if text.is_empty() {
+        return Err(IdError::Empty);
+    }
+    if text.len() > ID_BYTES_MAX {
+        return Err(IdError::TooLong);
+    }
+    let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if !text.bytes().all(fine) || text.bytes().all(|b| b == b'.') {
+        return Err(IdError::Character);
+    }
+    Ok(())
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// Checks the text: 1 to 64 ASCII letters, digits, `-`, `_` or `.`, as it appears in
+            /// topics, paths and addresses without any escaping.
+            pub fn new(text: &str) -> Result<Self, IdError> {
+                check(text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::new(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0.into()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// Something that speaks to Mimamori: a sensor, a meter, a gateway, a robot controller.
+    DeviceId
+}
+text_id! {
+    /// Something that makes parts. One machine is seen through one or more devices.
+    MachineId
+}
+text_id! {
+    /// What a machine is making; a reference belongs to a machine and a product.
+    ProductId
+}
+text_id! {
+    /// One measured point of a device, for example `power_w`.
+    PointName
+}
+
+impl ProductId {
+    /// The product of a machine that never names one.
+    pub fn only() -> Self {
+        Self("-".into())
+    }
+}
+
+/// The number under which the store keeps one point of one device.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
+#[serde(transparent)]
+pub struct SeriesId(pub u32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_holds_nothing_that_needs_escaping() {
+        assert!(DeviceId::new("robot-1").is_ok());
+        assert!(PointName::new("power_w").is_ok());
+        for bad in ["", "a/b", "a b", "機械", "..", "+", "#", "a\0b"] {
+            assert!(MachineId::new(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(DeviceId::new(&"x".repeat(65)), Err(IdError::TooLong));
+    }
+}

@@ -1,0 +1,22 @@
+//! The factory's nouns. Every other room speaks with these words, so they live below all of them:
+//! no input or output, no clock, no async. Times arrive as [`Time`], units are named in types.
+
+mod alarm;
+mod cycle;
+mod finding;
+mod id;
+mod reading;
+mod reference;
+mod state;
+mod time;
+mod unit;
+
+pub use alarm::{Alarm, AlarmKind};
+pub use cycle::{Cycle, CycleVerdict};
+pub use finding::{DeviationReason, Finding, FindingKind};
+pub use id::{DeviceId, IdError, MachineId, PointName, ProductId, SeriesId};
+pub use reading::{Quality, Reading, RefusalReason, Refused};
+pub use reference::{Approval, Band, Reference, Tolerance};
+pub use state::{MachineState, StateInterval};
+pub use time::Time;
+pub use unit::{Unit, UnitScale};

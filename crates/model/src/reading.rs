@@ -1,0 +1,137 @@
+//! A reading, and what becomes of input that is not one: it is refused with a named reason, counted
+//! and shown, never dropped in silence.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{SeriesId, Time};
+
+/// How far a reading can be trusted for judging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Quality {
+    /// In order and in range: kept and judged.
+    #[default]
+    Good,
+    /// Older than one already seen: kept, not judged, because judging never looks back.
+    Late,
+}
+
+/// One value of one point at one moment, in the unit its series is kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Which point of which device.
+    pub series: SeriesId,
+    /// When it was measured: the device's own time if it sent one, else the time of arrival.
+    pub t: Time,
+    /// The value, finite.
+    pub value: f64,
+    /// Whether it may be judged.
+    pub quality: Quality,
+}
+
+/// Why input was not taken as a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalReason {
+    /// Neither a number nor a JSON object.
+    NotJson,
+    /// A value that is neither number nor boolean (nor a product name).
+    WrongType,
+    /// NaN or infinity.
+    NotFinite,
+    /// An energy counter below zero.
+    NegativeEnergy,
+    /// A cycle, pulse or energy counter smaller than before; the value is kept as a new start.
+    CounterJumpedBack,
+    /// A device time more than the allowed lead ahead of the box.
+    ClockAhead,
+    /// A device time further back than the box keeps data.
+    ClockFarPast,
+    /// The same device, point and time again; the first one is kept.
+    Duplicate,
+    /// Older than one already seen; kept but not judged.
+    OutOfOrder,
+    /// A topic that belongs to another device or to nobody.
+    ForeignTopic,
+    /// A point name that is no identifier.
+    BadName,
+    /// More points than a device may have.
+    TooManyPoints,
+    /// A payload larger than a reading may be.
+    TooLarge,
+}
+
+impl RefusalReason {
+    /// Every reason, in the order pages list them.
+    pub const ALL: [Self; 13] = [
+        Self::NotJson,
+        Self::WrongType,
+        Self::NotFinite,
+        Self::NegativeEnergy,
+        Self::CounterJumpedBack,
+        Self::ClockAhead,
+        Self::ClockFarPast,
+        Self::Duplicate,
+        Self::OutOfOrder,
+        Self::ForeignTopic,
+        Self::BadName,
+        Self::TooManyPoints,
+        Self::TooLarge,
+    ];
+
+    /// The name used in the API, in metrics and as the key of its translation.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotJson => "not-json",
+            Self::WrongType => "wrong-type",
+            Self::NotFinite => "not-finite",
+            Self::NegativeEnergy => "negative-energy",
+            Self::CounterJumpedBack => "counter-jumped-back",
+            Self::ClockAhead => "clock-ahead",
+            Self::ClockFarPast => "clock-far-past",
+            Self::Duplicate => "duplicate",
+            Self::OutOfOrder => "out-of-order",
+            Self::ForeignTopic => "foreign-topic",
+            Self::BadName => "bad-name",
+            Self::TooManyPoints => "too-many-points",
+            Self::TooLarge => "too-large",
+        }
+    }
+
+    /// The reason with this code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
+    /// Whether the value was kept all the same (and only marked).
+    pub fn keeps_value(self) -> bool {
+        matches!(self, Self::OutOfOrder | Self::CounterJumpedBack)
+    }
+}
+
+/// One refused piece of input, as it is shown to a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Who sent it, as far as known (a device name or a network address).
+    pub source: String,
+    /// Where it was addressed (topic or path).
+    pub topic: String,
+    /// Why it was refused.
+    pub reason: RefusalReason,
+    /// The beginning of what was sent.
+    pub sample: String,
+    /// When it arrived.
+    pub at: Time,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_code() {
+        for reason in RefusalReason::ALL {
+            assert_eq!(RefusalReason::from_code(reason.code()), Some(reason));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Bytes to frames and back, one file per protocol. No sockets, and no input makes it panic:
+//! what cannot be read is returned as a named reason.
+#![warn(clippy::indexing_slicing, clippy::string_slice)]
+
+pub mod payload;
+pub mod pns;
