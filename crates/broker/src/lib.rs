@@ -1,1 +1,21 @@
-//! placeholder
+//! An MQTT 3.1.1 broker that knows nothing of machines. It asks a [`Policy`] who may do what and
+//! hands every publish to a [`Sink`]; a PUBACK or PUBREC leaves only after the sink has called the
+//! publish durable. Protocol state comes from the sans-IO `mqtt-protocol-core`; sessions, the
+//! subscription tree, limits and refusals are here. Everything it holds has a named limit.
+#![warn(clippy::indexing_slicing, clippy::string_slice)]
+
+mod connection;
+mod face;
+mod limits;
+mod listener;
+mod session;
+mod stats;
+mod topic;
+mod tree;
+
+pub use face::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
+pub use limits::Limits;
+pub use listener::{Broker, ListenError};
+pub use stats::{Stats, StatsSnapshot};
+pub use topic::{filter_is_valid, matches, topic_is_valid};
+pub use tokio_rustls::rustls;

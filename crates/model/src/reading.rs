@@ -59,11 +59,13 @@ pub enum RefusalReason {
     TooManyPoints,
     /// A payload larger than a reading may be.
     TooLarge,
+    /// A wrong name or token.
+    BadCredentials,
 }
 
 impl RefusalReason {
     /// Every reason, in the order pages list them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NotJson,
         Self::WrongType,
         Self::NotFinite,
@@ -77,6 +79,7 @@ impl RefusalReason {
         Self::BadName,
         Self::TooManyPoints,
         Self::TooLarge,
+        Self::BadCredentials,
     ];
 
     /// The name used in the API, in metrics and as the key of its translation.
@@ -95,6 +98,7 @@ impl RefusalReason {
             Self::BadName => "bad-name",
             Self::TooManyPoints => "too-many-points",
             Self::TooLarge => "too-large",
+            Self::BadCredentials => "bad-credentials",
         }
     }
 

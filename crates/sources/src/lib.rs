@@ -1,1 +1,13 @@
-//! placeholder
+//! Listens to the floor. Every driver ends at `normalise`, which turns what a device sent into
+//! rows in known units or into refusals with a named reason. Nothing is judged here.
+#![warn(clippy::indexing_slicing, clippy::string_slice)]
+
+mod device;
+mod mqtt;
+mod normalise;
+mod tokens;
+
+pub use device::{Device, Point, PointRole, Role};
+pub use mqtt::{Arrival, ClosedError, FloorPolicy, FloorSink};
+pub use normalise::{ClockWindow, Row, RowValue};
+pub use tokens::{DeviceBook, TokenFileError, new_token, token_hash};

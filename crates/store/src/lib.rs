@@ -1,1 +1,15 @@
-//! placeholder
+//! Keeps readings and what was concluded from them. One SQLite file in WAL mode with
+//! `synchronous=FULL`: a commit that returned is on disk, and a reading and its conclusions become
+//! durable in the same commit. One [`Store`] writes, any number of [`Reader`]s read beside it.
+
+mod blob;
+mod error;
+mod read;
+mod schema;
+mod write;
+
+pub use error::StoreError;
+pub use read::{
+    CycleRow, FindingRow, MinuteRow, Page, ReadingRow, Reader, RefusedCount, SeriesInfo, StoredWatch,
+};
+pub use write::{Batch, Record, Store};

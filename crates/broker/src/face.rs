@@ -1,0 +1,120 @@
+//! The broker's two faces towards the house: who may do what, and where publishes go.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use mqtt_protocol_core::mqtt::packet::Qos;
+use mqtt_protocol_core::mqtt::packet::v3_1_1::Publish;
+use tokio::sync::watch;
+
+/// What a client says of itself when it connects.
+#[derive(Debug, Clone, Copy)]
+pub struct Hello<'a> {
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// Its client identifier.
+    pub client_id: &'a str,
+    /// Its user name, if it gave one.
+    pub user: Option<&'a str>,
+    /// Its password, if it gave one.
+    pub password: Option<&'a [u8]>,
+}
+
+/// Why a client may not connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectRefusal {
+    /// No such user or a wrong password (return code 4).
+    BadCredentials,
+    /// Known, but not allowed now (return code 5).
+    NotAllowed,
+}
+
+/// Something a client tried and was refused.
+#[derive(Debug, Clone, Copy)]
+pub enum RefusedAct<'a> {
+    /// To connect.
+    Connect(ConnectRefusal),
+    /// To publish to a topic that is not its own; the payload is there to be shown.
+    Publish(&'a Inbound),
+    /// To subscribe to a filter.
+    Subscribe(&'a str),
+}
+
+/// Decides who may do what.
+pub trait Policy: Send + Sync + 'static {
+    /// What the policy remembers of an authenticated client.
+    type Client: Send + Sync + 'static;
+
+    /// Lets a client in, or says why not.
+    fn authenticate(&self, hello: &Hello<'_>) -> Result<Arc<Self::Client>, ConnectRefusal>;
+
+    /// A name for the client under which its sessions are kept apart from everybody else's.
+    fn name<'a>(&self, client: &'a Self::Client) -> &'a str;
+
+    /// Whether the client may publish to this topic.
+    fn may_publish(&self, client: &Self::Client, topic: &str) -> bool;
+
+    /// Whether the client may subscribe with this filter.
+    fn may_subscribe(&self, client: &Self::Client, filter: &str) -> bool;
+
+    /// Told about everything that was refused. `name` is the client's name or the given user.
+    fn refused(&self, peer: SocketAddr, name: &str, act: RefusedAct<'_>);
+}
+
+/// The number a batch of publishes was given; durable once the sink's durable number reaches it.
+pub type Ticket = u64;
+
+/// Takes publishes and says when they are durable.
+pub trait Sink<C>: Send + Sync + 'static {
+    /// Takes publishes of one client, in order. Waits while the sink is busy: that wait is what
+    /// slows a client down.
+    fn offer(&self, client: &Arc<C>, batch: Vec<Inbound>) -> impl Future<Output = Ticket> + Send;
+
+    /// Carries the highest ticket below which everything is durable.
+    fn durable(&self) -> watch::Receiver<Ticket>;
+
+    /// Told when a client's connection comes up and when it goes down.
+    fn link(&self, client: &Arc<C>, is_up: bool) -> impl Future<Output = ()> + Send;
+}
+
+/// One publish that came in.
+#[derive(Debug, Clone)]
+pub struct Inbound(pub(crate) Publish);
+
+impl Inbound {
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        self.0.topic_name()
+    }
+
+    /// The payload.
+    pub fn payload(&self) -> &[u8] {
+        self.0.payload().as_slice()
+    }
+
+    /// Whether the broker keeps it for later subscribers.
+    pub fn retain(&self) -> bool {
+        self.0.retain()
+    }
+
+    /// Quality of service 0, 1 or 2.
+    pub fn qos(&self) -> u8 {
+        qos_number(self.0.qos())
+    }
+
+    /// A publish made by the house itself, for example a last will or a restored retained message.
+    pub fn new(topic: &str, payload: &[u8], retain: bool) -> Option<Self> {
+        let builder = Publish::builder().topic_name(topic).ok()?;
+        let publish = builder.qos(Qos::AtMostOnce).retain(retain).payload(payload.to_vec());
+        publish.build().ok().map(Self)
+    }
+}
+
+pub(crate) fn qos_number(qos: Qos) -> u8 {
+    match qos {
+        Qos::AtMostOnce => 0,
+        Qos::AtLeastOnce => 1,
+        Qos::ExactlyOnce => 2,
+    }
+}

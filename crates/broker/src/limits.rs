@@ -1,0 +1,48 @@
+//! Every limit of the broker in one place, with its name.
+
+use std::time::Duration;
+
+/// What the broker will not go beyond, whatever clients do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest MQTT packet accepted, in bytes; checked before memory is taken for it.
+    pub packet_bytes_max: u32,
+    /// Publishes of one client accepted and not yet durable; past that its socket is not read.
+    pub in_flight_in_max: usize,
+    /// Messages sent to one client and not yet acknowledged by it.
+    pub in_flight_out_max: usize,
+    /// Publishes a client may send per second; past that its socket is not read for a while.
+    pub publishes_per_s_max: u32,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Messages waiting for one subscriber; past that new ones for it are dropped and counted.
+    pub queue_messages_max: usize,
+    /// Sessions kept for clients that are away.
+    pub sessions_max: usize,
+    /// Subscriptions of one client.
+    pub subscriptions_max: usize,
+    /// Retained messages in all.
+    pub retained_max: usize,
+    /// Time from connecting to a complete CONNECT, TLS handshake included.
+    pub connect_time_max: Duration,
+    /// Time a client may take to accept what is sent to it.
+    pub write_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            packet_bytes_max: 64 * 1024,
+            in_flight_in_max: 512,
+            in_flight_out_max: 64,
+            publishes_per_s_max: 2_000,
+            connections_max: 2_000,
+            queue_messages_max: 1_000,
+            sessions_max: 5_000,
+            subscriptions_max: 200,
+            retained_max: 10_000,
+            connect_time_max: Duration::from_secs(10),
+            write_time_max: Duration::from_secs(10),
+        }
+    }
+}

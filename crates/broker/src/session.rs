@@ -1,0 +1,148 @@
+//! A session: what a client has subscribed to and what waits for it. It outlives the connection
+//! if the client asked for that (clean session 0).
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mqtt_protocol_core::mqtt::packet::{GenericStorePacket, Qos};
+use tokio::sync::Notify;
+
+use crate::tree::Message;
+
+/// A message queued for one subscriber.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) message: Arc<Message>,
+    pub(crate) qos: Qos,
+    pub(crate) retain: bool,
+}
+
+/// What changes while a session lives.
+#[derive(Debug, Default)]
+pub(crate) struct SessionState {
+    pub(crate) queue: VecDeque<Outgoing>,
+    pub(crate) filters: HashSet<String>,
+    pub(crate) unacknowledged: Vec<GenericStorePacket<u16>>,
+    pub(crate) handled_qos2: HashSet<u16>,
+    pub(crate) is_connected: bool,
+}
+
+/// One client's session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    key: String,
+    pub(crate) is_clean: bool,
+    state: Mutex<SessionState>,
+    /// Woken when something is queued or the session is taken over.
+    pub(crate) wake: Notify,
+    owner: AtomicU64,
+    /// Held by the connection that serves the session.
+    pub(crate) gate: tokio::sync::Mutex<()>,
+}
+
+impl Session {
+    fn new(key: String, is_clean: bool) -> Self {
+        Self {
+            key,
+            is_clean,
+            state: Mutex::default(),
+            wake: Notify::new(),
+            owner: AtomicU64::new(0),
+            gate: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(key: &str) -> Arc<Self> {
+        Arc::new(Self::new(key.to_owned(), true))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The changing part. A panic elsewhere while it was held leaves it usable.
+    pub(crate) fn state(&self) -> MutexGuard<'_, SessionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes `connection` the owner; the earlier one notices and leaves.
+    pub(crate) fn claim(&self, connection: u64) {
+        self.owner.store(connection, Ordering::SeqCst);
+        self.wake.notify_one();
+    }
+
+    /// Whether `connection` still owns the session.
+    pub(crate) fn is_owned_by(&self, connection: u64) -> bool {
+        self.owner.load(Ordering::SeqCst) == connection
+    }
+
+    /// Queues a message; says whether there was room and somebody to keep it for.
+    pub(crate) fn push(&self, outgoing: Outgoing, max: usize) -> bool {
+        let mut state = self.state();
+        let away = !state.is_connected;
+        if away && (self.is_clean || outgoing.qos == Qos::AtMostOnce) {
+            return true;
+        }
+        if state.queue.len() >= max {
+            return false;
+        }
+        state.queue.push_back(outgoing);
+        drop(state);
+        self.wake.notify_one();
+        true
+    }
+}
+
+/// All sessions by their key.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    by_key: HashMap<String, Arc<Session>>,
+}
+
+/// Why a session could not be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooManySessions;
+
+/// A session opened for a client that connects.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) session: Arc<Session>,
+    /// It was there before.
+    pub(crate) was_kept: bool,
+    /// The one it replaces, which must be forgotten.
+    pub(crate) replaced: Option<Arc<Session>>,
+}
+
+impl Sessions {
+    /// The session to use for a client that connects. A kept session is used again only if it was
+    /// kept before and is to be kept again.
+    pub(crate) fn open(
+        &mut self,
+        key: &str,
+        is_clean: bool,
+        max: usize,
+    ) -> Result<Opened, TooManySessions> {
+        if let Some(existing) = self.by_key.get(key) {
+            if !is_clean && !existing.is_clean {
+                let session = Arc::clone(existing);
+                return Ok(Opened { session, was_kept: true, replaced: None });
+            }
+        } else if self.by_key.len() >= max {
+            return Err(TooManySessions);
+        }
+        let fresh = Arc::new(Session::new(key.to_owned(), is_clean));
+        let replaced = self.by_key.insert(key.to_owned(), Arc::clone(&fresh));
+        Ok(Opened { session: fresh, was_kept: false, replaced })
+    }
+
+    /// Forgets a session unless another one has taken its place.
+    pub(crate) fn close(&mut self, session: &Arc<Session>) {
+        let is_current = self.by_key.get(&session.key).is_some_and(|s| Arc::ptr_eq(s, session));
+        if is_current {
+            self.by_key.remove(&session.key);
+        }
+    }
+}

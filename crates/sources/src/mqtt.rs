@@ -1,0 +1,210 @@
+//! The floor behind the broker: who may publish what, and the way of a publish to the recorder.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use broker::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
+use model::{RefusalReason, Refused, Time};
+use tokio::sync::{mpsc, watch};
+use wire::payload::{Address, TOPIC_ROOT};
+
+use crate::device::{Device, Role};
+use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise, refusal};
+use crate::tokens::DeviceBook;
+
+/// Something that came from a device, on its way to the recorder.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its number; arrivals leave in the order of their numbers.
+    pub ticket: Ticket,
+    /// Who sent it.
+    pub device: Arc<Device>,
+    /// When it arrived.
+    pub at: Time,
+    /// The readings in it.
+    pub rows: Vec<Row>,
+    /// What in it was refused.
+    pub refused: Vec<Refused>,
+    /// Messages to keep for later subscribers.
+    pub retained: Vec<(String, Vec<u8>)>,
+    /// The connection came up or went down.
+    pub link: Option<bool>,
+}
+
+/// The recorder has stopped; nothing more is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the recorder has stopped")]
+pub struct ClosedError;
+
+/// Lets devices in by their token and keeps each to its own topics.
+#[derive(Debug)]
+pub struct FloorPolicy {
+    book: Arc<DeviceBook>,
+    refusals: mpsc::Sender<Refused>,
+    clock: fn() -> Time,
+}
+
+impl FloorPolicy {
+    /// `refusals` takes what was refused before it had a device; what does not fit is dropped
+    /// there, the broker's counters still count it.
+    pub fn new(
+        book: Arc<DeviceBook>,
+        refusals: mpsc::Sender<Refused>,
+        clock: fn() -> Time,
+    ) -> Self {
+        Self { book, refusals, clock }
+    }
+}
+
+impl Policy for FloorPolicy {
+    type Client = Device;
+
+    fn authenticate(&self, hello: &Hello<'_>) -> Result<Arc<Device>, ConnectRefusal> {
+        let user = hello.user.ok_or(ConnectRefusal::BadCredentials)?;
+        let token = hello.password.ok_or(ConnectRefusal::BadCredentials)?;
+        self.book.check(user, token).ok_or(ConnectRefusal::BadCredentials)
+    }
+
+    fn name<'a>(&self, client: &'a Device) -> &'a str {
+        client.id.as_str()
+    }
+
+    fn may_publish(&self, client: &Device, topic: &str) -> bool {
+        let own = topic
+            .strip_prefix(TOPIC_ROOT)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .and_then(|rest| rest.strip_prefix(client.id.as_str()))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        // Orders come from Mimamori; a device may not give them, not even to itself.
+        let is_order = matches!(Address::parse(topic), Some(Address::Control(_)))
+            && topic.split('/').nth(2) == Some("cmd");
+        client.role == Role::Device && own && !is_order
+    }
+
+    fn may_subscribe(&self, client: &Device, filter: &str) -> bool {
+        let mut levels = filter.split('/');
+        if levels.next() != Some(TOPIC_ROOT) {
+            return false;
+        }
+        match client.role {
+            Role::Reader => true,
+            Role::Device => {
+                levels.next() == Some(client.id.as_str()) && levels.next() == Some("cmd")
+            }
+        }
+    }
+
+    fn refused(&self, peer: SocketAddr, name: &str, act: RefusedAct<'_>) {
+        let now = (self.clock)();
+        let refused = match act {
+            RefusedAct::Connect(_) => {
+                // Known or not, the name was only claimed: the address is what is certain.
+                let source = peer.ip().to_string();
+                refusal(&source, "CONNECT", RefusalReason::BadCredentials, name.as_bytes(), now)
+            }
+            RefusedAct::Publish(publish) => refusal(
+                name,
+                publish.topic(),
+                RefusalReason::ForeignTopic,
+                publish.payload(),
+                now,
+            ),
+            RefusedAct::Subscribe(filter) => {
+                refusal(name, filter, RefusalReason::ForeignTopic, b"SUBSCRIBE", now)
+            }
+        };
+        self.refusals.try_send(refused).ok();
+    }
+}
+
+/// Hands what devices send to the recorder and tells them when it is durable.
+#[derive(Debug)]
+pub struct FloorSink {
+    arrivals: mpsc::Sender<Arrival>,
+    next: Mutex<Ticket>,
+    durable: watch::Receiver<Ticket>,
+    clock: fn() -> Time,
+    window: ClockWindow,
+}
+
+impl FloorSink {
+    /// `arrivals` leads to the recorder, `durable` comes from it.
+    pub fn new(
+        arrivals: mpsc::Sender<Arrival>,
+        durable: watch::Receiver<Ticket>,
+        clock: fn() -> Time,
+        window: ClockWindow,
+    ) -> Self {
+        Self { arrivals, next: Mutex::new(0), durable, clock, window }
+    }
+
+    /// Takes payloads that came another way than MQTT, addressed by the same topics. Returns when
+    /// they are durable: how many readings there were and what was refused.
+    pub async fn deliver(
+        &self,
+        device: &Arc<Device>,
+        payloads: &[(String, Vec<u8>)],
+    ) -> Result<(usize, Vec<Refused>), ClosedError> {
+        let now = (self.clock)();
+        let mut found = Normalised::default();
+        for (topic, bytes) in payloads {
+            let origin = Origin { device, topic, now, window: self.window };
+            normalise(origin, bytes, &mut found);
+        }
+        let (count, refused) = (found.rows.len(), found.refused.clone());
+        let ticket = self.send(device, now, found, Vec::new()).await;
+        let mut durable = self.durable.clone();
+        durable.wait_for(|reached| *reached >= ticket).await.map_err(|_| ClosedError)?;
+        Ok((count, refused))
+    }
+
+    async fn send(
+        &self,
+        device: &Arc<Device>,
+        at: Time,
+        found: Normalised,
+        retained: Vec<(String, Vec<u8>)>,
+    ) -> Ticket {
+        let Ok(permit) = self.arrivals.reserve().await else { return Ticket::MAX };
+        // Numbered and sent under one lock: the recorder sees tickets in order.
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        *next += 1;
+        permit.send(Arrival {
+            ticket: *next,
+            device: Arc::clone(device),
+            at,
+            rows: found.rows,
+            refused: found.refused,
+            retained,
+            link: found.link,
+        });
+        *next
+    }
+}
+
+impl Sink<Device> for FloorSink {
+    async fn offer(&self, client: &Arc<Device>, batch: Vec<Inbound>) -> Ticket {
+        let now = (self.clock)();
+        let mut found = Normalised::default();
+        found.rows.reserve(batch.len());
+        let mut retained = Vec::new();
+        for publish in &batch {
+            let topic = publish.topic();
+            let origin = Origin { device: client, topic, now, window: self.window };
+            normalise(origin, publish.payload(), &mut found);
+            if publish.retain() {
+                retained.push((topic.to_owned(), publish.payload().to_vec()));
+            }
+        }
+        self.send(client, now, found, retained).await
+    }
+
+    fn durable(&self) -> watch::Receiver<Ticket> {
+        self.durable.clone()
+    }
+
+    async fn link(&self, client: &Arc<Device>, is_up: bool) {
+        let found = Normalised { link: Some(is_up), ..Normalised::default() };
+        self.send(client, (self.clock)(), found, Vec::new()).await;
+    }
+}

@@ -1,0 +1,252 @@
+//! From what a device sent to rows in known units. Each thing that is not a reading becomes a
+//! refusal with its reason and the beginning of what was sent.
+
+use model::{ProductId, RefusalReason, Refused, Time, Unit};
+use wire::payload::{self, Address, PayloadError, Scalar};
+
+use crate::device::{Device, PointError, PointRole};
+
+/// Bytes of refused input kept to be shown.
+const SAMPLE_BYTES: usize = 120;
+
+/// Which device times are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockWindow {
+    /// How far a device's clock may be ahead of the box, in milliseconds.
+    pub ahead_ms_max: i64,
+    /// How far back readings may lie, in milliseconds.
+    pub past_ms_max: i64,
+}
+
+impl Default for ClockWindow {
+    /// Five minutes ahead; a year back, for devices that keep readings while they are cut off.
+    fn default() -> Self {
+        Self { ahead_ms_max: 5 * 60 * 1000, past_ms_max: 366 * 24 * 3600 * 1000 }
+    }
+}
+
+/// One value of one point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The point's number within its device.
+    pub point: u16,
+    /// What it means.
+    pub role: PointRole,
+    /// When it was measured.
+    pub t: Time,
+    /// The value.
+    pub value: RowValue,
+}
+
+/// A value in the unit its point is kept in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowValue {
+    /// A number, or 0 and 1 for a state.
+    Number(f64),
+    /// A product.
+    Product(ProductId),
+}
+
+/// What one payload gave.
+#[derive(Debug, Default)]
+pub(crate) struct Normalised {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) refused: Vec<Refused>,
+    pub(crate) link: Option<bool>,
+}
+
+/// Where a payload came from and when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) device: &'a Device,
+    pub(crate) topic: &'a str,
+    pub(crate) now: Time,
+    pub(crate) window: ClockWindow,
+}
+
+/// Turns one payload into rows and refusals.
+pub(crate) fn normalise(origin: Origin<'_>, bytes: &[u8], out: &mut Normalised) {
+    match Address::parse(origin.topic) {
+        Some(Address::Device(_)) => match payload::decode_object(bytes) {
+            Ok(object) => {
+                let first = out.rows.len();
+                for (name, value) in &object.members {
+                    take_member(origin, bytes, (object.t_ms, name, value), out);
+                }
+                sort_for_judging(out, first);
+            }
+            Err(error) => refuse(origin, bytes, reason_of(error), out),
+        },
+        Some(Address::Point(_, name)) => match payload::decode_point(bytes) {
+            Ok((t_ms, value)) => take_member(origin, bytes, (t_ms, name, &value), out),
+            // A product may be published as its plain name.
+            Err(PayloadError::NotJson) if name == "product" => {
+                let text = std::str::from_utf8(bytes).unwrap_or_default().trim();
+                let value = Scalar::Text(text.into());
+                take_member(origin, bytes, (None, name, &value), out);
+            }
+            Err(error) => refuse(origin, bytes, reason_of(error), out),
+        },
+        Some(Address::Online(_)) => out.link = Some(bytes.trim_ascii() == b"true"),
+        Some(Address::Control(_)) => {}
+        None => refuse(origin, bytes, RefusalReason::BadName, out),
+    }
+}
+
+/// Within one message the order of members says nothing; power is judged before a cycle's end so
+/// that the energy up to that moment is in the cycle.
+fn sort_for_judging(out: &mut Normalised, first: usize) {
+    let rank = |role: PointRole| match role {
+        PointRole::Power => 0,
+        PointRole::Cycle | PointRole::Pulse => 1,
+        PointRole::Product => 2,
+        _ => 3,
+    };
+    if let Some(rows) = out.rows.get_mut(first..) {
+        rows.sort_by_key(|row| rank(row.role));
+    }
+}
+
+fn take_member(
+    origin: Origin<'_>,
+    bytes: &[u8],
+    (t_ms, name, value): (Option<i64>, &str, &Scalar<'_>),
+    out: &mut Normalised,
+) {
+    match row_of(origin, t_ms, name, value) {
+        Ok(row) => out.rows.push(row),
+        Err(reason) => refuse(origin, bytes, reason, out),
+    }
+}
+
+fn row_of(
+    origin: Origin<'_>,
+    t_ms: Option<i64>,
+    name: &str,
+    value: &Scalar<'_>,
+) -> Result<Row, RefusalReason> {
+    let t = t_ms.map_or(origin.now, Time::from_ms);
+    let lead_ms = t.ms().saturating_sub(origin.now.ms());
+    if lead_ms > origin.window.ahead_ms_max {
+        return Err(RefusalReason::ClockAhead);
+    }
+    if lead_ms < -origin.window.past_ms_max {
+        return Err(RefusalReason::ClockFarPast);
+    }
+    let point = origin.device.point_number(name).map_err(|error| match error {
+        PointError::BadName => RefusalReason::BadName,
+        PointError::TooMany => RefusalReason::TooManyPoints,
+    })?;
+    let (factor, unit, role) =
+        origin.device.scale_and_role(point).ok_or(RefusalReason::BadName)?;
+    let value = match (role, value) {
+        (PointRole::Product, Scalar::Text(text)) => product(text)?,
+        (PointRole::Product, Scalar::Number(n)) => product(&n.to_string())?,
+        (_, Scalar::Number(n)) if !n.is_finite() || !(n * factor).is_finite() => {
+            return Err(RefusalReason::NotFinite);
+        }
+        (_, Scalar::Number(n)) if unit == Unit::WattHour && *n < 0.0 => {
+            return Err(RefusalReason::NegativeEnergy);
+        }
+        (_, Scalar::Number(n)) => RowValue::Number(n * factor),
+        (_, Scalar::Bool(state)) => RowValue::Number(f64::from(u8::from(*state))),
+        (_, Scalar::Text(_)) => return Err(RefusalReason::WrongType),
+    };
+    Ok(Row { point, role, t, value })
+}
+
+fn product(text: &str) -> Result<RowValue, RefusalReason> {
+    ProductId::new(text).map(RowValue::Product).map_err(|_| RefusalReason::BadName)
+}
+
+fn reason_of(error: PayloadError) -> RefusalReason {
+    match error {
+        PayloadError::TooLarge => RefusalReason::TooLarge,
+        PayloadError::NotJson => RefusalReason::NotJson,
+        PayloadError::WrongType => RefusalReason::WrongType,
+        PayloadError::NotFinite => RefusalReason::NotFinite,
+    }
+}
+
+fn refuse(origin: Origin<'_>, bytes: &[u8], reason: RefusalReason, out: &mut Normalised) {
+    let source = origin.device.id.as_str();
+    out.refused.push(refusal(source, origin.topic, reason, bytes, origin.now));
+}
+
+/// A refusal as it is shown.
+pub(crate) fn refusal(
+    source: &str,
+    topic: &str,
+    reason: RefusalReason,
+    bytes: &[u8],
+    at: Time,
+) -> Refused {
+    let shown = |text: &[u8], max: usize| {
+        let cut = text.get(..text.len().min(max)).unwrap_or_default();
+        String::from_utf8_lossy(cut).chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+    };
+    Refused {
+        source: shown(source.as_bytes(), SAMPLE_BYTES),
+        topic: shown(topic.as_bytes(), SAMPLE_BYTES),
+        reason,
+        sample: shown(bytes, SAMPLE_BYTES),
+        at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Role;
+    use model::{DeviceId, MachineId};
+
+    fn run(topic: &str, bytes: &[u8]) -> Normalised {
+        let device = Device::new(
+            DeviceId::new("d").unwrap(),
+            MachineId::new("m").unwrap(),
+            Role::Device,
+        );
+        let now = Time::from_ms(1_700_000_000_000);
+        let mut out = Normalised::default();
+        let origin = Origin { device: &device, topic, now, window: ClockWindow::default() };
+        normalise(origin, bytes, &mut out);
+        out
+    }
+
+    fn reason(topic: &str, bytes: &[u8]) -> RefusalReason {
+        let out = run(topic, bytes);
+        assert!(out.rows.is_empty());
+        out.refused.first().expect("refused").reason
+    }
+
+    #[test]
+    fn units_are_scaled_and_power_comes_before_the_cycles_end() {
+        let out = run("mimamori/d", br#"{"cycle":3,"power_kw":1.5,"t":1700000000000}"#);
+        assert_eq!(out.rows[0].value, RowValue::Number(1500.0));
+        assert_eq!(out.rows[0].role, PointRole::Power);
+        assert_eq!(out.rows[1].role, PointRole::Cycle);
+    }
+
+    #[test]
+    fn every_bad_input_has_its_reason() {
+        use RefusalReason as R;
+        assert_eq!(reason("mimamori/d", b"power=3"), R::NotJson);
+        assert_eq!(reason("mimamori/d", br#"{"power_w":"warm"}"#), R::WrongType);
+        assert_eq!(reason("mimamori/d/power_w", b"NaN"), R::NotFinite);
+        assert_eq!(reason("mimamori/d/energy_wh", b"-5"), R::NegativeEnergy);
+        assert_eq!(reason("mimamori/d", br#"{"t":1700009999999,"x":1}"#), R::ClockAhead);
+        assert_eq!(reason("mimamori/d", br#"{"t":12,"x":1}"#), R::ClockFarPast);
+        assert_eq!(reason("mimamori/d", "{\"電力\":1}".as_bytes()), R::BadName);
+        assert_eq!(reason("mimamori/d/a/b", b"1"), R::BadName);
+        let many: Vec<String> = (0..70).map(|i| format!("\"p{i}\":1")).collect();
+        let out = run("mimamori/d", format!("{{{}}}", many.join(",")).as_bytes());
+        assert_eq!(out.rows.len(), 64);
+        assert_eq!(out.refused[0].reason, R::TooManyPoints);
+    }
+
+    #[test]
+    fn one_bad_member_does_not_take_the_good_ones_along() {
+        let out = run("mimamori/d", br#"{"power_w":5,"energy_wh":-1}"#);
+        assert_eq!((out.rows.len(), out.refused.len()), (1, 1));
+    }
+}

@@ -1,0 +1,249 @@
+//! Who may speak: one token a device, kept as a hash in `devices.toml` in the data folder. There is
+//! no default device and no default token.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use model::{DeviceId, MachineId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::device::{Device, Role};
+
+/// Devices in one file.
+const DEVICES_MAX: usize = 2_000;
+
+/// Why the file of devices cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenFileError {
+    /// It cannot be read or written.
+    #[error("cannot use {path}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{path}: {message}")]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with the line where known.
+        message: String,
+    },
+    /// A device of this name is there already.
+    #[error("device {0} is there already")]
+    Exists(DeviceId),
+}
+
+/// The file as written.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenFile {
+    #[serde(default)]
+    device: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: DeviceId,
+    /// SHA-256 of the token, as hexadecimal digits.
+    token_sha256: String,
+    #[serde(default)]
+    role: Role,
+    /// The machine it watches; a machine of the device's own name if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    machine: Option<MachineId>,
+}
+
+struct Known {
+    device: Arc<Device>,
+    token_hash: String,
+}
+
+/// The devices that may speak. The file is read again when it has changed and somebody unknown
+/// knocks, so adding a device needs no restart.
+pub struct DeviceBook {
+    path: PathBuf,
+    inner: RwLock<Inner>,
+}
+
+struct Inner {
+    known: BTreeMap<DeviceId, Known>,
+    read_at: Option<SystemTime>,
+}
+
+impl std::fmt::Debug for DeviceBook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DeviceBook").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// A new token: 32 random bytes as 64 hexadecimal digits.
+pub fn new_token() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(hex(&bytes))
+}
+
+/// What is kept of a token. A token is as random as a key, so one plain hash is enough.
+pub fn token_hash(token: &[u8]) -> String {
+    hex(&Sha256::digest(token))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+impl DeviceBook {
+    /// Reads `devices.toml` in the folder; no file means no devices yet.
+    pub fn open(folder: &Path) -> Result<Self, TokenFileError> {
+        let path = folder.join("devices.toml");
+        let book =
+            Self { path, inner: RwLock::new(Inner { known: BTreeMap::new(), read_at: None }) };
+        book.reload()?;
+        Ok(book)
+    }
+
+    fn modified(&self) -> Option<SystemTime> {
+        std::fs::metadata(&self.path).and_then(|m| m.modified()).ok()
+    }
+
+    fn reload(&self) -> Result<(), TokenFileError> {
+        let read_at = self.modified();
+        let file = read_file(&self.path)?;
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.read_at = read_at;
+        let mut before = std::mem::take(&mut inner.known);
+        for entry in file.device {
+            let machine = match &entry.machine {
+                Some(machine) => machine.clone(),
+                None => MachineId::new(entry.id.as_str()).map_err(|e| TokenFileError::Content {
+                    path: self.path.clone(),
+                    message: e.to_string(),
+                })?,
+            };
+            let same = before
+                .remove(&entry.id)
+                .map(|known| known.device)
+                .filter(|d| d.machine == machine && d.role == entry.role);
+            let device = same
+                .unwrap_or_else(|| Arc::new(Device::new(entry.id.clone(), machine, entry.role)));
+            inner.known.insert(entry.id, Known { device, token_hash: entry.token_sha256 });
+        }
+        Ok(())
+    }
+
+    /// The device with this name, if the token is its own.
+    pub fn check(&self, name: &str, token: &[u8]) -> Option<Arc<Device>> {
+        self.find(name, token).or_else(|| {
+            let read_at = self.inner.read().unwrap_or_else(PoisonError::into_inner).read_at;
+            if self.modified() == read_at || self.reload().is_err() {
+                return None;
+            }
+            self.find(name, token)
+        })
+    }
+
+    fn find(&self, name: &str, token: &[u8]) -> Option<Arc<Device>> {
+        let id = DeviceId::new(name).ok()?;
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let known = inner.known.get(&id)?;
+        let given = token_hash(token);
+        let same: bool = given.as_bytes().ct_eq(known.token_hash.as_bytes()).into();
+        same.then(|| Arc::clone(&known.device))
+    }
+
+    /// The device with this name.
+    pub fn device(&self, id: &DeviceId) -> Option<Arc<Device>> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.known.get(id).map(|known| Arc::clone(&known.device))
+    }
+
+    /// All devices, by name.
+    pub fn all(&self) -> Vec<Arc<Device>> {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        inner.known.values().map(|known| Arc::clone(&known.device)).collect()
+    }
+
+    /// Adds a device to the file and gives its token; it is shown once and never kept.
+    pub fn add(
+        &self,
+        id: DeviceId,
+        role: Role,
+        machine: Option<MachineId>,
+    ) -> Result<String, TokenFileError> {
+        let failed = |source| TokenFileError::File { path: self.path.clone(), source };
+        let mut file = read_file(&self.path)?;
+        if file.device.iter().any(|entry| entry.id == id) {
+            return Err(TokenFileError::Exists(id));
+        }
+        let token = new_token().map_err(|e| failed(std::io::Error::other(e.to_string())))?;
+        let token_sha256 = token_hash(token.as_bytes());
+        file.device.push(Entry { id, token_sha256, role, machine });
+        let text = toml::to_string(&file).map_err(|e| failed(std::io::Error::other(e)))?;
+        // Written beside and renamed, so that a power cut leaves the old file or the new one.
+        let beside = self.path.with_extension("toml.new");
+        std::fs::write(&beside, text).map_err(failed)?;
+        std::fs::File::open(&beside).and_then(|f| f.sync_all()).map_err(failed)?;
+        std::fs::rename(&beside, &self.path).map_err(failed)?;
+        self.reload()?;
+        Ok(token)
+    }
+}
+
+fn read_file(path: &Path) -> Result<TokenFile, TokenFileError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(source) => return Err(TokenFileError::File { path: path.to_owned(), source }),
+    };
+    let content = |message: String| TokenFileError::Content { path: path.to_owned(), message };
+    let file: TokenFile = toml::from_str(&text).map_err(|e| content(e.to_string()))?;
+    if file.device.len() > DEVICES_MAX {
+        return Err(content(format!("more than {DEVICES_MAX} devices")));
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_opens_its_own_device_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = DeviceBook::open(folder.path()).unwrap();
+        assert!(book.check("robot-1", b"").is_none(), "there is no default");
+        let id = |name| DeviceId::new(name).unwrap();
+        let token = book.add(id("robot-1"), Role::Device, None).unwrap();
+        book.add(id("press-1"), Role::Device, None).unwrap();
+        assert_eq!(book.check("robot-1", token.as_bytes()).unwrap().id, id("robot-1"));
+        assert!(book.check("press-1", token.as_bytes()).is_none());
+        assert!(matches!(
+            book.add(id("robot-1"), Role::Device, None),
+            Err(TokenFileError::Exists(_))
+        ));
+        let text = std::fs::read_to_string(folder.path().join("devices.toml")).unwrap();
+        assert!(!text.contains(&token), "only the hash is kept");
+    }
+
+    #[test]
+    fn a_device_added_by_another_process_is_known_at_its_first_knock() {
+        let folder = tempfile::tempdir().unwrap();
+        let serving = DeviceBook::open(folder.path()).unwrap();
+        let other = DeviceBook::open(folder.path()).unwrap();
+        let token =
+            other.add(DeviceId::new("lathe-1").unwrap(), Role::Device, None).unwrap();
+        assert!(serving.check("lathe-1", token.as_bytes()).is_some());
+    }
+}

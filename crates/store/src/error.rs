@@ -1,0 +1,56 @@
+//! What can go wrong with the store, told apart by what a person has to do.
+
+use std::path::PathBuf;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk takes no more data. Nothing is lost: the batch can be committed again.
+    #[error("the disk is full")]
+    Full,
+    /// The disk or the folder may not be written to.
+    #[error("the data folder cannot be written to")]
+    ReadOnly,
+    /// Another process has the folder open.
+    #[error("another Mimamori already uses the data folder {0}")]
+    InUse(PathBuf),
+    /// The folder was written by a newer version.
+    #[error("the data folder was written by a newer version (format {found}, this one knows {known})")]
+    Newer {
+        /// The format found.
+        found: i64,
+        /// The format this program writes.
+        known: i64,
+    },
+    /// A stored journal entry does not pass its checksum.
+    #[error("journal entry {0} is damaged")]
+    Damaged(i64),
+    /// The folder could not be made or locked.
+    #[error("the data folder could not be opened")]
+    Folder(#[source] std::io::Error),
+    /// Anything else the engine said.
+    #[error("the storage engine refused")]
+    Engine(#[source] rusqlite::Error),
+    /// A value could not be written as JSON or read back.
+    #[error("a stored value could not be understood")]
+    Format(#[from] serde_json::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        match error.sqlite_error_code() {
+            // A failed write or sync counts as full: the batch stays with the caller.
+            Some(Code::DiskFull | Code::SystemIoFailure) => Self::Full,
+            Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => Self::ReadOnly,
+            _ => Self::Engine(error),
+        }
+    }
+}
+
+impl StoreError {
+    /// Whether the same batch may succeed later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Full | Self::ReadOnly)
+    }
+}

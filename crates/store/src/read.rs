@@ -1,0 +1,495 @@
+//! Reading beside the writer. Every list is paged; a page says where the next one starts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::{
+    Alarm, AlarmKind, Cycle, CycleVerdict, DeviationReason, FindingKind, MachineId, MachineState,
+    ProductId, Quality, Reading, Reference, Refused, RefusalReason, SeriesId, StateInterval, Time,
+};
+use rusqlite::{Connection, OpenFlags, Row, params};
+use serde::Serialize;
+
+use crate::blob;
+use crate::error::StoreError;
+use crate::schema;
+
+/// Connections kept open for reading.
+const CONNECTIONS_KEPT_MAX: usize = 3;
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Page<T> {
+    /// The rows, newest first unless said otherwise.
+    pub items: Vec<T>,
+    /// What to ask for the next page; `None` at the end.
+    pub next: Option<i64>,
+}
+
+impl<T> Page<T> {
+    fn cut(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> i64) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(key) } else { None };
+        Self { items, next }
+    }
+}
+
+/// A cycle with the numbers it was judged by.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CycleRow {
+    /// The cycle.
+    #[serde(flatten)]
+    pub cycle: Cycle,
+    /// The numbers, if it was judged.
+    pub reason: Option<DeviationReason>,
+}
+
+/// A finding as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FindingRow {
+    /// Its number.
+    pub id: i64,
+    /// The machine.
+    pub machine: MachineId,
+    /// When.
+    pub at: Time,
+    /// What.
+    pub kind: FindingKind,
+    /// The product then.
+    pub product: String,
+    /// The numbers, where a cycle is behind it.
+    pub reason: Option<DeviationReason>,
+}
+
+/// The readings of one minute of a series, summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MinuteRow {
+    /// Its start.
+    pub minute: Time,
+    /// How many readings.
+    pub n: u32,
+    /// The smallest value.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+    /// Their sum; the mean is `sum / n`.
+    pub sum: f64,
+}
+
+/// A series and its names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SeriesInfo {
+    /// Its number.
+    pub id: SeriesId,
+    /// The device.
+    pub device: String,
+    /// The point.
+    pub point: String,
+    /// The unit its values are in.
+    pub unit: String,
+}
+
+/// A stored reading with its names.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReadingRow {
+    /// When.
+    pub t: Time,
+    /// The point.
+    pub point: String,
+    /// The value, in the unit of the series.
+    pub value: f64,
+    /// Whether it was judged.
+    pub quality: Quality,
+}
+
+/// How often input of a source was refused for a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusedCount {
+    /// The source.
+    pub source: String,
+    /// The reason.
+    pub reason: RefusalReason,
+    /// How often.
+    pub n: u64,
+    /// The last time.
+    pub last_at: Time,
+}
+
+/// What the judgement knew about a machine at a journal entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredWatch {
+    /// The machine.
+    pub machine: MachineId,
+    /// The last journal entry it had seen.
+    pub seq: i64,
+    /// The knowledge, as JSON.
+    pub body: String,
+}
+
+/// Reads the store; cheap to clone, never blocks the writer.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    file: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+impl Reader {
+    /// A reader of the data folder; the writer must have opened it once.
+    pub fn new(folder: &Path) -> Self {
+        Self { file: folder.join(schema::FILE), idle: Arc::default() }
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&self.file, flags)?;
+                connection.pragma_update(None, "cache_size", -1_000)?;
+                connection
+            }
+        };
+        let result = work(&connection);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < CONNECTIONS_KEPT_MAX {
+            idle.push(connection);
+        }
+        result
+    }
+
+    /// All series.
+    pub fn series(&self) -> Result<Vec<SeriesInfo>, StoreError> {
+        self.list("SELECT id, device, point, unit FROM series ORDER BY id", params![], |row| {
+            Ok(SeriesInfo {
+                id: SeriesId(row.get(0)?),
+                device: row.get(1)?,
+                point: row.get(2)?,
+                unit: row.get(3)?,
+            })
+        })
+    }
+
+    /// All product names with their numbers.
+    pub fn labels(&self) -> Result<BTreeMap<i64, String>, StoreError> {
+        let pairs = self.list("SELECT id, text FROM label", params![], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+        })?;
+        Ok(pairs.into_iter().collect())
+    }
+
+    /// What was known about each machine when last written down.
+    pub fn watches(&self) -> Result<Vec<StoredWatch>, StoreError> {
+        self.list("SELECT machine, seq, body FROM watch", params![], |row| {
+            Ok(StoredWatch { machine: machine(row, 0)?, seq: row.get(1)?, body: row.get(2)? })
+        })
+    }
+
+    /// Settings of machines, as JSON.
+    pub fn settings(&self) -> Result<Vec<(MachineId, String)>, StoreError> {
+        self.list("SELECT id, settings FROM machine", params![], |row| {
+            Ok((machine(row, 0)?, row.get(1)?))
+        })
+    }
+
+    /// The retained messages.
+    pub fn retained(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.list("SELECT topic, payload FROM retained", params![], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+    }
+
+    /// Calls `each` with every journal entry after `seq`, oldest first: its number, when it
+    /// arrived, its readings. A damaged entry is reported, not skipped.
+    pub fn replay(
+        &self,
+        seq: i64,
+        mut each: impl FnMut(i64, Time, Vec<Reading>),
+    ) -> Result<(), StoreError> {
+        self.with(|c| {
+            let sql = "SELECT seq, arrived, crc, blob FROM journal WHERE seq > ?1 ORDER BY seq";
+            let mut statement = c.prepare_cached(sql)?;
+            let mut rows = statement.query([seq])?;
+            while let Some(row) = rows.next()? {
+                let seq = row.get(0)?;
+                each(seq, Time::from_ms(row.get(1)?), decode(seq, row.get(2)?, row.get_ref(3)?)?);
+            }
+            Ok(())
+        })
+    }
+
+    /// The journal entry that lies `entries` before the newest one.
+    pub fn recent_seq(&self, entries: i64) -> Result<i64, StoreError> {
+        self.with(|c| {
+            let newest: i64 =
+                c.query_row("SELECT coalesce(max(seq), 0) FROM journal", [], |r| r.get(0))?;
+            Ok(newest - entries)
+        })
+    }
+
+    /// How many readings the journal holds.
+    pub fn reading_count(&self) -> Result<u64, StoreError> {
+        self.with(|c| {
+            Ok(c.query_row("SELECT coalesce(sum(rows), 0) FROM journal", [], |r| r.get(0))?)
+        })
+    }
+
+    /// Readings of some series between two moments, by journal entry: a page starts after entry
+    /// `after` and ends with the entry in which it reaches `limit`.
+    pub fn readings(
+        &self,
+        series: &BTreeMap<SeriesId, String>,
+        span: (Time, Time),
+        after: i64,
+        limit: usize,
+    ) -> Result<Page<ReadingRow>, StoreError> {
+        self.with(|c| {
+            let sql = "SELECT seq, crc, blob FROM journal
+                       WHERE t_max >= ?1 AND t_min <= ?2 AND seq > ?3 ORDER BY seq";
+            let mut statement = c.prepare_cached(sql)?;
+            let mut rows = statement.query(params![span.0.ms(), span.1.ms(), after])?;
+            let mut items = Vec::new();
+            while let Some(row) = rows.next()? {
+                let seq = row.get(0)?;
+                for reading in decode(seq, row.get(1)?, row.get_ref(2)?)? {
+                    let inside = span.0 <= reading.t && reading.t <= span.1;
+                    if let Some(point) = series.get(&reading.series).filter(|_| inside) {
+                        items.push(ReadingRow {
+                            t: reading.t,
+                            point: point.clone(),
+                            value: reading.value,
+                            quality: reading.quality,
+                        });
+                    }
+                }
+                if items.len() >= limit {
+                    return Ok(Page { items, next: Some(seq) });
+                }
+            }
+            Ok(Page { items, next: None })
+        })
+    }
+
+    /// Whether a series has a reading at exactly this time.
+    pub fn has_reading(&self, series: SeriesId, t: Time) -> Result<bool, StoreError> {
+        let only = BTreeMap::from([(series, String::new())]);
+        Ok(!self.readings(&only, (t, t), 0, 1)?.items.is_empty())
+    }
+
+    /// The minutes of a series between two moments, oldest first.
+    pub fn minutes(
+        &self,
+        series: SeriesId,
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<MinuteRow>, StoreError> {
+        let sql = "SELECT minute, n, min, max, sum FROM minute
+                   WHERE series = ?1 AND minute BETWEEN ?2 AND ?3 ORDER BY minute";
+        self.list(sql, params![series.0, from.ms(), to.ms()], |row| {
+            Ok(MinuteRow {
+                minute: Time::from_ms(row.get(0)?),
+                n: row.get(1)?,
+                min: row.get(2)?,
+                max: row.get(3)?,
+                sum: row.get(4)?,
+            })
+        })
+    }
+
+    /// Cycles of a machine that started before `before`, newest first.
+    pub fn cycles(
+        &self,
+        machine: &MachineId,
+        before: Time,
+        limit: usize,
+    ) -> Result<Page<CycleRow>, StoreError> {
+        let sql = "SELECT start, end, product, duration_s, work_s, energy_wh, verdict, reason
+                   FROM cycle WHERE machine = ?1 AND start < ?2 ORDER BY start DESC LIMIT ?3";
+        let rows = self.list(sql, params![machine.as_str(), before.ms(), limit + 1], cycle_row)?;
+        Ok(Page::cut(rows, limit, |row| row.cycle.start.ms()))
+    }
+
+    /// How many cycles of a machine ended since a moment.
+    pub fn cycle_count(&self, machine: &MachineId, since: Time) -> Result<u64, StoreError> {
+        self.with(|c| {
+            let sql = "SELECT count(*) FROM cycle WHERE machine = ?1 AND start >= ?2";
+            Ok(c.prepare_cached(sql)?
+                .query_row(params![machine.as_str(), since.ms()], |row| row.get(0))?)
+        })
+    }
+
+    /// The states of a machine between two moments, oldest first; the first one may have begun
+    /// earlier.
+    pub fn states(
+        &self,
+        machine: &MachineId,
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<StateInterval>, StoreError> {
+        let sql = "SELECT at, state FROM state WHERE machine = ?1 AND at <= ?3 AND at >= coalesce(
+                       (SELECT max(at) FROM state WHERE machine = ?1 AND at <= ?2), ?2)
+                   ORDER BY at";
+        let marks = self.list(sql, params![machine.as_str(), from.ms(), to.ms()], |row| {
+            let state: String = row.get(1)?;
+            Ok((Time::from_ms(row.get(0)?), MachineState::from_code(&state).unwrap_or_default()))
+        })?;
+        let ends = marks.iter().skip(1).map(|(at, _)| Some(*at)).chain([None]);
+        let intervals =
+            marks.iter().zip(ends).map(|(&(from, state), to)| StateInterval { state, from, to });
+        Ok(intervals.collect())
+    }
+
+    /// Every version of every reference of a machine.
+    pub fn references(&self, machine: &MachineId) -> Result<Vec<Reference>, StoreError> {
+        let sql = "SELECT body FROM reference WHERE machine = ?1 ORDER BY product, version";
+        let bodies =
+            self.list(sql, params![machine.as_str()], |row| row.get::<_, String>(0))?;
+        bodies.iter().map(|body| Ok(serde_json::from_str(body)?)).collect()
+    }
+
+    /// Findings older than number `before`, newest first; of one machine or of all.
+    pub fn findings(
+        &self,
+        of: Option<&MachineId>,
+        before: i64,
+        limit: usize,
+    ) -> Result<Page<FindingRow>, StoreError> {
+        let sql = "SELECT id, machine, at, kind, product, reason FROM finding
+                   WHERE id < ?1 AND (?2 IS NULL OR machine = ?2) ORDER BY id DESC LIMIT ?3";
+        let of = of.map(MachineId::as_str);
+        let rows = self.list(sql, params![before, of, limit + 1], |row| {
+            let kind: String = row.get(3)?;
+            Ok(FindingRow {
+                id: row.get(0)?,
+                machine: machine(row, 1)?,
+                at: Time::from_ms(row.get(2)?),
+                kind: FindingKind::from_code(&kind).ok_or_else(|| bad_text(3))?,
+                product: row.get(4)?,
+                reason: json(row, 5)?,
+            })
+        })?;
+        Ok(Page::cut(rows, limit, |row| row.id))
+    }
+
+    /// Alarms older than number `before`, newest first; only the open ones if asked.
+    pub fn alarms(
+        &self,
+        only_open: bool,
+        before: i64,
+        limit: usize,
+    ) -> Result<Page<Alarm>, StoreError> {
+        let sql = "SELECT id, machine, kind, since, raised_at, cleared_at, acknowledged_at, reason
+                   FROM alarm WHERE id < ?1 AND (?2 = 0 OR cleared_at IS NULL)
+                   ORDER BY id DESC LIMIT ?3";
+        let rows = self.list(sql, params![before, only_open, limit + 1], alarm_row)?;
+        Ok(Page::cut(rows, limit, |alarm| alarm.id))
+    }
+
+    /// Refused input older than number `before`, newest first.
+    pub fn refused(&self, before: i64, limit: usize) -> Result<Page<(i64, Refused)>, StoreError> {
+        let sql = "SELECT id, source, topic, reason, sample, at FROM refused
+                   WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+        let rows = self.list(sql, params![before, limit + 1], |row| {
+            let refused = Refused {
+                source: row.get(1)?,
+                topic: row.get(2)?,
+                reason: refusal(row, 3)?,
+                sample: row.get(4)?,
+                at: Time::from_ms(row.get(5)?),
+            };
+            Ok((row.get(0)?, refused))
+        })?;
+        Ok(Page::cut(rows, limit, |(id, _)| *id))
+    }
+
+    /// How often each source was refused, by reason.
+    pub fn refused_counts(&self) -> Result<Vec<RefusedCount>, StoreError> {
+        let sql = "SELECT source, reason, n, last_at FROM refused_count ORDER BY last_at DESC";
+        self.list(sql, params![], |row| {
+            Ok(RefusedCount {
+                source: row.get(0)?,
+                reason: refusal(row, 1)?,
+                n: row.get(2)?,
+                last_at: Time::from_ms(row.get(3)?),
+            })
+        })
+    }
+
+    fn list<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        each: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.with(|c| {
+            let mut statement = c.prepare_cached(sql)?;
+            let rows = statement.query_map(values, each)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+fn decode(
+    seq: i64,
+    crc: u32,
+    blob: rusqlite::types::ValueRef<'_>,
+) -> Result<Vec<Reading>, StoreError> {
+    let bytes = blob.as_blob().map_err(|_| StoreError::Damaged(seq))?;
+    if crc32fast::hash(bytes) != crc {
+        return Err(StoreError::Damaged(seq));
+    }
+    blob::decode(bytes).ok_or(StoreError::Damaged(seq))
+}
+
+fn cycle_row(row: &Row<'_>) -> rusqlite::Result<CycleRow> {
+    let (product, verdict): (String, String) = (row.get(2)?, row.get(6)?);
+    let cycle = Cycle {
+        product: ProductId::new(&product).map_err(|_| bad_text(2))?,
+        start: Time::from_ms(row.get(0)?),
+        end: Time::from_ms(row.get(1)?),
+        duration_s: row.get(3)?,
+        work_s: row.get(4)?,
+        energy_wh: row.get(5)?,
+        verdict: CycleVerdict::from_code(&verdict).ok_or_else(|| bad_text(6))?,
+    };
+    Ok(CycleRow { cycle, reason: json(row, 7)? })
+}
+
+fn alarm_row(row: &Row<'_>) -> rusqlite::Result<Alarm> {
+    let (name, kind): (String, String) = (row.get(1)?, row.get(2)?);
+    let moment = |ms: Option<i64>| ms.map(Time::from_ms);
+    Ok(Alarm {
+        id: row.get(0)?,
+        machine: if name.is_empty() { None } else { Some(machine(row, 1)?) },
+        kind: AlarmKind::from_code(&kind).ok_or_else(|| bad_text(2))?,
+        since: Time::from_ms(row.get(3)?),
+        raised_at: Time::from_ms(row.get(4)?),
+        cleared_at: moment(row.get(5)?),
+        acknowledged_at: moment(row.get(6)?),
+        reason: json(row, 7)?,
+    })
+}
+
+fn machine(row: &Row<'_>, column: usize) -> rusqlite::Result<MachineId> {
+    let text: String = row.get(column)?;
+    MachineId::new(&text).map_err(|_| bad_text(column))
+}
+
+fn refusal(row: &Row<'_>, column: usize) -> rusqlite::Result<RefusalReason> {
+    let text: String = row.get(column)?;
+    RefusalReason::from_code(&text).ok_or_else(|| bad_text(column))
+}
+
+fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|t| serde_json::from_str(&t)).transpose().map_err(|_| bad_text(column))
+}
+
+fn bad_text(column: usize) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, "text".to_owned(), rusqlite::types::Type::Text)
+}

@@ -1,0 +1,64 @@
+//! The tables. Sealed one-hour chunks will live in month files beside this one; the journal here
+//! is what has not been sealed, and everything else is small.
+
+use rusqlite::Connection;
+
+use crate::error::StoreError;
+
+/// The format written by this program.
+pub(crate) const FORMAT: i64 = 1;
+
+/// Name of the file in the data folder.
+pub(crate) const FILE: &str = "mimamori.db";
+
+const TABLES: &str = "
+CREATE TABLE series(id INTEGER PRIMARY KEY, device TEXT NOT NULL, point TEXT NOT NULL,
+    unit TEXT NOT NULL, UNIQUE(device, point));
+CREATE TABLE journal(seq INTEGER PRIMARY KEY, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
+    arrived INTEGER NOT NULL, rows INTEGER NOT NULL, crc INTEGER NOT NULL, blob BLOB NOT NULL);
+CREATE INDEX journal_time ON journal(t_max);
+CREATE TABLE minute(series INTEGER NOT NULL, minute INTEGER NOT NULL, n INTEGER NOT NULL,
+    min REAL NOT NULL, max REAL NOT NULL, sum REAL NOT NULL,
+    PRIMARY KEY(series, minute)) WITHOUT ROWID;
+CREATE TABLE label(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+CREATE TABLE machine(id TEXT PRIMARY KEY, settings TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE watch(machine TEXT PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE cycle(machine TEXT NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    product TEXT NOT NULL, duration_s REAL NOT NULL, work_s REAL NOT NULL, energy_wh REAL,
+    verdict TEXT NOT NULL, reason TEXT, PRIMARY KEY(machine, start)) WITHOUT ROWID;
+CREATE TABLE state(machine TEXT NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL,
+    PRIMARY KEY(machine, at)) WITHOUT ROWID;
+CREATE TABLE reference(machine TEXT NOT NULL, product TEXT NOT NULL, version INTEGER NOT NULL,
+    body TEXT NOT NULL, PRIMARY KEY(machine, product, version)) WITHOUT ROWID;
+CREATE TABLE finding(id INTEGER PRIMARY KEY, machine TEXT NOT NULL, at INTEGER NOT NULL,
+    kind TEXT NOT NULL, product TEXT NOT NULL, reason TEXT, UNIQUE(machine, at, kind));
+CREATE TABLE alarm(id INTEGER PRIMARY KEY, machine TEXT NOT NULL, kind TEXT NOT NULL,
+    since INTEGER NOT NULL, raised_at INTEGER NOT NULL, cleared_at INTEGER,
+    acknowledged_at INTEGER, reason TEXT, UNIQUE(machine, kind, since));
+CREATE INDEX alarm_open ON alarm(cleared_at) WHERE cleared_at IS NULL;
+CREATE TABLE refused(id INTEGER PRIMARY KEY, source TEXT NOT NULL, topic TEXT NOT NULL,
+    reason TEXT NOT NULL, sample TEXT NOT NULL, at INTEGER NOT NULL);
+CREATE TABLE refused_count(source TEXT NOT NULL, reason TEXT NOT NULL, n INTEGER NOT NULL,
+    last_at INTEGER NOT NULL, PRIMARY KEY(source, reason)) WITHOUT ROWID;
+CREATE TABLE retained(topic TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
+";
+
+/// Sets the connection up and makes the tables if the file is new.
+pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -4_000)?;
+    connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > FORMAT {
+        return Err(StoreError::Newer { found, known: FORMAT });
+    }
+    if found == 0 {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

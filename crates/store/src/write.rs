@@ -1,0 +1,343 @@
+//! The one writer. A [`Batch`] is committed whole or not at all, with one fsync.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use model::{
+    Alarm, AlarmKind, Cycle, DeviationReason, Finding, MachineId, MachineState, Reading, Reference,
+    Refused, SeriesId, Time,
+};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::blob;
+use crate::error::StoreError;
+use crate::read::MinuteRow;
+use crate::schema;
+
+/// Refused pieces of input kept with their sample; older ones are only counted.
+const REFUSED_KEPT_MAX: i64 = 2_000;
+/// Sources whose refusals are counted apart; further ones are counted together.
+const REFUSED_SOURCES_MAX: i64 = 1_000;
+/// Journal entries removed at once when the journal is over its limit.
+const JOURNAL_TRIM_ENTRIES: i64 = 2_000;
+
+/// Something concluded or done, to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// A finished cycle.
+    Cycle(MachineId, Cycle, Option<DeviationReason>),
+    /// A state begins.
+    State(MachineId, MachineState, Time),
+    /// A finding.
+    Finding(MachineId, Finding),
+    /// A reference was learned or approved.
+    Reference(MachineId, Reference),
+    /// An alarm begins. Without a machine it is about Mimamori itself.
+    AlarmRaised(Alarm),
+    /// The open alarm of this kind ends.
+    AlarmCleared(Option<MachineId>, AlarmKind, Time),
+    /// A person has seen an alarm.
+    AlarmAcknowledged(i64, Time),
+    /// Settings of a machine, as JSON.
+    Settings(MachineId, String),
+    /// Everything the judgement knows about a machine, as JSON, valid up to this batch.
+    Watch(MachineId, String),
+    /// A finished minute of a series.
+    Minute(SeriesId, MinuteRow),
+    /// A retained message; an empty payload removes it.
+    Retained(String, Vec<u8>),
+    /// Refused input.
+    Refused(Refused),
+}
+
+/// What becomes durable together.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Batch {
+    /// Readings in order of arrival.
+    pub readings: Vec<Reading>,
+    /// When they arrived.
+    pub arrived: Time,
+    /// What goes with them.
+    pub records: Vec<Record>,
+}
+
+impl Batch {
+    /// Whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.readings.is_empty() && self.records.is_empty()
+    }
+}
+
+/// The writer. Holds the folder's lock as long as it lives.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    folder: PathBuf,
+    journal_bytes: u64,
+    journal_bytes_max: u64,
+    _lock: File,
+}
+
+impl Store {
+    /// Opens or makes the data folder. `journal_bytes_max` bounds the journal; beyond it the
+    /// oldest readings go first.
+    pub fn open(folder: &Path, journal_bytes_max: u64) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder).map_err(StoreError::Folder)?;
+        let lock = File::create(folder.join("lock")).map_err(StoreError::Folder)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| StoreError::InUse(folder.to_owned()))?;
+        let mut connection = Connection::open(folder.join(schema::FILE))?;
+        schema::prepare(&mut connection)?;
+        let journal_bytes = connection
+            .query_row("SELECT coalesce(sum(length(blob)), 0) FROM journal", [], |r| r.get(0))?;
+        let folder = folder.to_owned();
+        Ok(Self { connection, folder, journal_bytes, journal_bytes_max, _lock: lock })
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The number of a series, given once and for all.
+    pub fn series(&mut self, device: &str, point: &str, unit: &str) -> Result<SeriesId, StoreError> {
+        let known = "SELECT id FROM series WHERE device = ?1 AND point = ?2";
+        let find = |c: &Connection| {
+            c.query_row(known, [device, point], |row| row.get(0)).optional()
+        };
+        if let Some(id) = find(&self.connection)? {
+            return Ok(SeriesId(id));
+        }
+        self.connection
+            .execute("INSERT INTO series(device, point, unit) VALUES(?1, ?2, ?3)", [
+                device, point, unit,
+            ])?;
+        Ok(SeriesId(self.connection.last_insert_rowid() as u32))
+    }
+
+    /// The number of a product's name, given once and for all.
+    pub fn label(&mut self, text: &str) -> Result<i64, StoreError> {
+        let known = "SELECT id FROM label WHERE text = ?1";
+        let found =
+            self.connection.query_row(known, [text], |row| row.get(0)).optional()?;
+        if let Some(id) = found {
+            return Ok(id);
+        }
+        self.connection.execute("INSERT INTO label(text) VALUES(?1)", [text])?;
+        Ok(self.connection.last_insert_rowid())
+    }
+
+    /// Commits a batch. When this returns the batch is on disk; on an error nothing of it is.
+    pub fn commit(&mut self, batch: &Batch) -> Result<i64, StoreError> {
+        let transaction = self.connection.transaction()?;
+        let mut bytes = 0;
+        if !batch.readings.is_empty() {
+            let blob = blob::encode(&batch.readings);
+            bytes = blob.len() as u64;
+            let times = || batch.readings.iter().map(|r| r.t.ms());
+            transaction
+                .prepare_cached(
+                    "INSERT INTO journal(t_min, t_max, arrived, rows, crc, blob)
+                     VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![
+                    times().min(),
+                    times().max(),
+                    batch.arrived.ms(),
+                    batch.readings.len(),
+                    crc32fast::hash(&blob),
+                    blob
+                ])?;
+        }
+        let seq = transaction
+            .prepare_cached("SELECT coalesce(max(seq), 0) FROM journal")?
+            .query_row([], |row| row.get(0))?;
+        for record in &batch.records {
+            write_record(&transaction, record, seq)?;
+        }
+        transaction.commit()?;
+        self.journal_bytes += bytes;
+        Ok(seq)
+    }
+
+    /// Removes the oldest readings if the journal is over its limit; says how many entries went.
+    pub fn trim(&mut self) -> Result<usize, StoreError> {
+        if self.journal_bytes <= self.journal_bytes_max {
+            return Ok(0);
+        }
+        let transaction = self.connection.transaction()?;
+        let oldest = "(SELECT seq FROM journal ORDER BY seq LIMIT ?1)";
+        let freed: u64 = transaction.query_row(
+            &format!("SELECT coalesce(sum(length(blob)), 0) FROM journal WHERE seq IN {oldest}"),
+            [JOURNAL_TRIM_ENTRIES],
+            |row| row.get(0),
+        )?;
+        let gone = transaction
+            .execute(&format!("DELETE FROM journal WHERE seq IN {oldest}"), [JOURNAL_TRIM_ENTRIES])?;
+        transaction.commit()?;
+        self.journal_bytes = self.journal_bytes.saturating_sub(freed);
+        Ok(gone)
+    }
+}
+
+fn write_record(transaction: &Transaction<'_>, record: &Record, seq: i64) -> Result<(), StoreError> {
+    match record {
+        Record::Cycle(machine, cycle, reason) => write_cycle(transaction, machine, cycle, *reason),
+        Record::State(machine, state, at) => run(
+            transaction,
+            "INSERT OR IGNORE INTO state(machine, at, state) VALUES(?1, ?2, ?3)",
+            params![machine.as_str(), at.ms(), state.code()],
+        ),
+        Record::Finding(machine, finding) => run(
+            transaction,
+            "INSERT OR IGNORE INTO finding(machine, at, kind, product, reason)
+             VALUES(?1, ?2, ?3, ?4, ?5)",
+            params![
+                machine.as_str(),
+                finding.at.ms(),
+                finding.kind.code(),
+                finding.product.as_str(),
+                as_json(finding.reason)?
+            ],
+        ),
+        Record::Reference(machine, reference) => run(
+            transaction,
+            "INSERT OR REPLACE INTO reference(machine, product, version, body)
+             VALUES(?1, ?2, ?3, ?4)",
+            params![
+                machine.as_str(),
+                reference.product.as_str(),
+                reference.version,
+                serde_json::to_string(reference)?
+            ],
+        ),
+        Record::AlarmRaised(alarm) => write_alarm(transaction, alarm),
+        Record::AlarmCleared(machine, kind, at) => run(
+            transaction,
+            "UPDATE alarm SET cleared_at = ?3
+             WHERE machine = ?1 AND kind = ?2 AND cleared_at IS NULL",
+            params![machine.as_ref().map_or("", MachineId::as_str), kind.code(), at.ms()],
+        ),
+        Record::AlarmAcknowledged(id, at) => run(
+            transaction,
+            "UPDATE alarm SET acknowledged_at = ?2 WHERE id = ?1 AND acknowledged_at IS NULL",
+            params![id, at.ms()],
+        ),
+        Record::Settings(machine, json) => run(
+            transaction,
+            "INSERT OR REPLACE INTO machine(id, settings) VALUES(?1, ?2)",
+            params![machine.as_str(), json],
+        ),
+        Record::Watch(machine, json) => run(
+            transaction,
+            "INSERT OR REPLACE INTO watch(machine, seq, body) VALUES(?1, ?2, ?3)",
+            params![machine.as_str(), seq, json],
+        ),
+        Record::Minute(series, minute) => write_minute(transaction, *series, minute),
+        Record::Retained(topic, payload) if payload.is_empty() => {
+            run(transaction, "DELETE FROM retained WHERE topic = ?1", params![topic])
+        }
+        Record::Retained(topic, payload) => run(
+            transaction,
+            "INSERT OR REPLACE INTO retained(topic, payload) VALUES(?1, ?2)",
+            params![topic, payload],
+        ),
+        Record::Refused(refused) => write_refused(transaction, refused),
+    }
+}
+
+fn run(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> Result<(), StoreError> {
+    transaction.prepare_cached(sql)?.execute(values)?;
+    Ok(())
+}
+
+fn as_json(reason: Option<DeviationReason>) -> Result<Option<String>, StoreError> {
+    Ok(reason.map(|r| serde_json::to_string(&r)).transpose()?)
+}
+
+fn write_cycle(
+    transaction: &Transaction<'_>,
+    machine: &MachineId,
+    cycle: &Cycle,
+    reason: Option<DeviationReason>,
+) -> Result<(), StoreError> {
+    run(
+        transaction,
+        "INSERT OR IGNORE INTO cycle(machine, start, end, product, duration_s, work_s, energy_wh,
+            verdict, reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![
+            machine.as_str(),
+            cycle.start.ms(),
+            cycle.end.ms(),
+            cycle.product.as_str(),
+            cycle.duration_s,
+            cycle.work_s,
+            cycle.energy_wh,
+            cycle.verdict.code(),
+            as_json(reason)?
+        ],
+    )
+}
+
+fn write_alarm(transaction: &Transaction<'_>, alarm: &Alarm) -> Result<(), StoreError> {
+    run(
+        transaction,
+        "INSERT OR IGNORE INTO alarm(machine, kind, since, raised_at, cleared_at, acknowledged_at,
+            reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            alarm.machine.as_ref().map_or("", MachineId::as_str),
+            alarm.kind.code(),
+            alarm.since.ms(),
+            alarm.raised_at.ms(),
+            alarm.cleared_at.map(Time::ms),
+            alarm.acknowledged_at.map(Time::ms),
+            as_json(alarm.reason)?
+        ],
+    )
+}
+
+/// A minute may be written again with more of its readings; they add up.
+fn write_minute(
+    transaction: &Transaction<'_>,
+    series: SeriesId,
+    minute: &MinuteRow,
+) -> Result<(), StoreError> {
+    run(
+        transaction,
+        "INSERT INTO minute(series, minute, n, min, max, sum) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT(series, minute) DO UPDATE SET n = n + excluded.n,
+            min = min(min, excluded.min), max = max(max, excluded.max), sum = sum + excluded.sum",
+        params![series.0, minute.minute.ms(), minute.n, minute.min, minute.max, minute.sum],
+    )
+}
+
+fn write_refused(transaction: &Transaction<'_>, refused: &Refused) -> Result<(), StoreError> {
+    run(
+        transaction,
+        "INSERT INTO refused(source, topic, reason, sample, at) VALUES(?1, ?2, ?3, ?4, ?5)",
+        params![
+            refused.source,
+            refused.topic,
+            refused.reason.code(),
+            refused.sample,
+            refused.at.ms()
+        ],
+    )?;
+    let newest = transaction.last_insert_rowid();
+    run(transaction, "DELETE FROM refused WHERE id <= ?1", params![newest - REFUSED_KEPT_MAX])?;
+    let known: i64 = transaction
+        .prepare_cached("SELECT count(*) FROM refused_count")?
+        .query_row([], |row| row.get(0))?;
+    let source = if known >= REFUSED_SOURCES_MAX { "…" } else { refused.source.as_str() };
+    run(
+        transaction,
+        "INSERT INTO refused_count(source, reason, n, last_at) VALUES(?1, ?2, 1, ?3)
+         ON CONFLICT(source, reason) DO UPDATE SET n = n + 1, last_at = excluded.last_at",
+        params![source, refused.reason.code(), refused.at.ms()],
+    )
+}
