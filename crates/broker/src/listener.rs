@@ -164,9 +164,11 @@ impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
         Arc::clone(&self.hub.stats)
     }
 
-    /// Hands a message of the house itself to subscribers.
-    pub fn publish(&self, message: &Inbound) {
-        self.hub.route(message);
+    /// A function that hands messages of the house itself to subscribers; it may outlive the
+    /// broker and then reaches nobody.
+    pub fn publisher(&self) -> impl Fn(&Inbound) + Send + Sync + use<P, S> {
+        let hub = Arc::clone(&self.hub);
+        move |message| hub.route(message)
     }
 
     /// Listens on an address; gives the address actually taken (port 0 takes a free one).

@@ -40,7 +40,7 @@ impl Stretch {
     /// Energy between two moments of the stretch, in watt-hours.
     pub fn energy_wh(&self, from: Time, to: Time) -> f64 {
         let seconds = to.since(from).max(0.0);
-        (self.watts_at(from) + self.watts_at(to)) / 2.0 * seconds / 3600.0
+        f64::midpoint(self.watts_at(from), self.watts_at(to)) * seconds / 3600.0
     }
 
     /// The part of the stretch from `t` on.

@@ -207,6 +207,17 @@ impl Watch {
         }
     }
 
+    /// Tells that the program was not running from `t` on. Cycles seen by power go on if the device
+    /// kept its readings; without power nothing shows whether a signal was missed.
+    pub fn resume(&mut self, t: Time, out: &mut Vec<Outcome>) {
+        self.link = None;
+        self.heard = None;
+        if self.meter.last().is_none() {
+            self.break_cycle();
+        }
+        self.set_state(MachineState::Unknown, t, out);
+    }
+
     /// Approves the reference of the product being made.
     pub fn approve(&mut self, at: Time, out: &mut Vec<Outcome>) -> bool {
         let reference = self.memory().reference.as_mut();

@@ -1,1 +1,21 @@
-fn main(){}
+//! Mimamori: one program that watches over a small factory's machines. This file only reads the
+//! command line and hands over; see `ARCHITECTURE.md` for the rooms.
+
+mod analyze;
+mod board_words;
+mod cli;
+mod clock;
+mod config;
+mod day;
+mod demo;
+mod floor;
+mod recorder;
+mod series;
+mod wiring;
+mod words;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

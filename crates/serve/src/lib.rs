@@ -1,1 +1,45 @@
-//! placeholder
+//! The web page, the JSON API and the live view. Pages are HTML from the server in the reader's
+//! language; a small first-party script exchanges the parts that changed. Nothing here judges:
+//! it shows what the recorder put into the [`BoardView`] and what the store keeps.
+
+mod api;
+mod guard;
+mod live;
+mod metrics;
+mod orders;
+mod page;
+mod routes;
+mod text;
+mod view;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+pub use orders::{Command, Ingest, IngestError, IngestReceipt, Order, OrderError, Orders};
+pub use routes::{Access, ROUTES, Route, run};
+pub use text::Lang;
+pub use view::{BoardView, DayView, DeviceView, LearningView, LightView, MachineView, Names, Shown};
+
+/// What every request works with.
+#[derive(Clone)]
+pub struct Site {
+    /// The board as it is now; a new one is sent when something has changed.
+    pub board: watch::Receiver<Arc<BoardView>>,
+    /// What is kept.
+    pub reader: store::Reader,
+    /// Where changes go.
+    pub orders: Orders,
+    /// Where readings that come by HTTP go.
+    pub ingest: Arc<dyn Ingest>,
+    /// The time.
+    pub clock: fn() -> model::Time,
+    /// The factory's time zone.
+    pub zone: jiff::tz::TimeZone,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("zone", &self.zone).finish_non_exhaustive()
+    }
+}

@@ -123,6 +123,12 @@ impl Device {
         Ok(number)
     }
 
+    /// The number and meaning of a point by its name, as when it was first seen.
+    pub fn number_of(&self, name: &str) -> Option<(u16, PointRole)> {
+        let number = self.point_number(name).ok()?;
+        self.scale_and_role(number).map(|(_, _, role)| (number, role))
+    }
+
     /// A point by its number.
     pub fn point(&self, number: u16) -> Option<Point> {
         let points = self.points.read().unwrap_or_else(PoisonError::into_inner);

@@ -34,6 +34,8 @@ pub struct Row {
     pub role: PointRole,
     /// When it was measured.
     pub t: Time,
+    /// The device itself said when; only then does the time identify the reading.
+    pub has_own_time: bool,
     /// The value.
     pub value: RowValue,
 }
@@ -152,7 +154,7 @@ fn row_of(
         (_, Scalar::Bool(state)) => RowValue::Number(f64::from(u8::from(*state))),
         (_, Scalar::Text(_)) => return Err(RefusalReason::WrongType),
     };
-    Ok(Row { point, role, t, value })
+    Ok(Row { point, role, t, has_own_time: t_ms.is_some(), value })
 }
 
 fn product(text: &str) -> Result<RowValue, RefusalReason> {

@@ -68,15 +68,15 @@ fn tier_code(tier: Tier) -> u8 {
 
 /// The command that shows `light`.
 pub fn write_request(family: Family, light: Light) -> [u8; 12] {
-    let [a, b] = family.category();
-    let [r, y, g] = [light.red, light.amber, light.green].map(tier_code);
-    [a, b, COMMAND_WRITE, 0, 0, 6, r, y, g, 0, 0, 0]
+    let [first, second] = family.category();
+    let [red, amber, green] = [light.red, light.amber, light.green].map(tier_code);
+    [first, second, COMMAND_WRITE, 0, 0, 6, red, amber, green, 0, 0, 0]
 }
 
 /// The command that asks for the status (LA6 only).
 pub fn status_request() -> [u8; 6] {
-    let [a, b] = Family::La6.category();
-    [a, b, COMMAND_STATUS, 0, 0, 0]
+    let [first, second] = Family::La6.category();
+    [first, second, COMMAND_STATUS, 0, 0, 0]
 }
 
 /// Why an answer is not one.

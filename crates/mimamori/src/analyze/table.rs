@@ -1,0 +1,114 @@
+//! A CSV file in memory: its header, its rows as text, and its times however they are written.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use model::Time;
+
+use super::Kind;
+
+/// Rows read from one file; more do not fit a judgement on a small PC.
+const ROWS_MAX: usize = 20_000_000;
+
+/// A file.
+#[derive(Debug)]
+pub(crate) struct Table {
+    header: Vec<String>,
+    rows: Vec<csv::StringRecord>,
+}
+
+impl Table {
+    /// Reads a file; says the line where it cannot be read.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let mut reader =
+            csv::Reader::from_path(path).with_context(|| format!("cannot read {shown}"))?;
+        let header: Vec<String> = reader
+            .headers()
+            .with_context(|| format!("{shown} has no header"))?
+            .iter()
+            .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned())
+            .collect();
+        let mut rows = Vec::new();
+        for row in reader.records() {
+            rows.push(row.with_context(|| format!("{shown} is not a table"))?);
+            if rows.len() > ROWS_MAX {
+                bail!("{shown} has more than {ROWS_MAX} rows");
+            }
+        }
+        if rows.is_empty() {
+            bail!("{shown} has no rows");
+        }
+        Ok(Self { header, rows })
+    }
+
+    /// What the rows are, as the header tells.
+    pub(crate) fn kind(&self) -> Kind {
+        if self.column(&["duration_s"]).is_some() && self.column(&["cycle"]).is_some() {
+            Kind::Cycles
+        } else if self.time_column().is_some() && self.power().is_some() {
+            Kind::Trace
+        } else {
+            Kind::Series
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The first column with one of these names.
+    pub(crate) fn column(&self, names: &[&str]) -> Option<usize> {
+        names.iter().find_map(|name| self.header.iter().position(|column| column == name))
+    }
+
+    pub(crate) fn time_column(&self) -> Option<usize> {
+        self.column(&["t", "timestamp", "datetime"])
+    }
+
+    /// The column of power and what turns it into watts.
+    pub(crate) fn power(&self) -> Option<(usize, f64)> {
+        let column = self.column(&["power_w", "power_kw", "power"])?;
+        let factor = if self.header.get(column)? == "power_kw" { 1000.0 } else { 1.0 };
+        Some((column, factor))
+    }
+
+    pub(crate) fn text(&self, row: usize, column: usize) -> &str {
+        self.rows.get(row).and_then(|row| row.get(column)).unwrap_or_default().trim()
+    }
+
+    /// A number; `None` for an empty cell, an error for anything else.
+    pub(crate) fn number(&self, row: usize, column: usize) -> anyhow::Result<Option<f64>> {
+        let text = self.text(row, column);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let value: f64 = text
+            .parse()
+            .with_context(|| format!("row {}: {text:?} is not a number", row + 1))?;
+        Ok(value.is_finite().then_some(value))
+    }
+
+    /// The time of a row: seconds, RFC 3339, or `YYYY-MM-DD hh:mm:ss` in the zone.
+    pub(crate) fn time(&self, row: usize, column: usize, zone: &TimeZone) -> anyhow::Result<Time> {
+        let text = self.text(row, column);
+        if let Ok(seconds) = text.parse::<f64>() {
+            return Ok(Time::from_seconds(seconds));
+        }
+        if let Ok(moment) = text.parse::<Timestamp>() {
+            return Ok(Time::from_ms(moment.as_millisecond()));
+        }
+        let civil: DateTime = text
+            .parse()
+            .with_context(|| format!("row {}: {text:?} is not a time", row + 1))?;
+        let moment = civil.to_zoned(zone.clone())?.timestamp();
+        Ok(Time::from_ms(moment.as_millisecond()))
+    }
+}

@@ -1,0 +1,297 @@
+//! The command line: what was typed, and the only place that prints. A person gets a sentence and
+//! what to do, never a stack trace; a script gets JSON and an exit code (0 done, 1 judged bad or
+//! failed, 2 wrong use).
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use model::{DeviceId, MachineId};
+use sources::{DeviceBook, Role};
+
+use crate::analyze;
+use crate::demo;
+use crate::wiring::{self, Setup};
+use crate::words::Lang;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "mimamori",
+    version,
+    about = "Watches over the machines of a small factory (見守り)",
+    after_help = "Example / 例:\n  mimamori demo\n  mimamori serve --data /var/lib/mimamori"
+)]
+struct Cli {
+    /// Language of what is printed: ja or en (default: from LANG) / 表示言語
+    #[arg(long, global = true)]
+    lang: Option<Lang>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole product on a simulated factory / 模擬工場で全体を動かす
+    #[command(after_help = "Example / 例:\n  mimamori demo --for 90s --seed 7 --scorecard score.json")]
+    Demo(DemoArgs),
+    /// Run on a real factory / 実際の工場で動かす
+    #[command(after_help = "Example / 例:\n  mimamori serve --data /var/lib/mimamori --http 127.0.0.1:8080")]
+    Serve(ServeArgs),
+    /// Judge recorded data from CSV files / 記録した CSV を判定する
+    #[command(after_help = "Example / 例:\n  mimamori analyze robot.csv --out result/")]
+    Analyze(analyze::AnalyzeArgs),
+    /// Register a device and get its token / 機器を登録し合言葉を発行する
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Run the simulated factory alone (used by demo)
+    #[command(hide = true)]
+    Sim(demo::SimArgs),
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Port of the web page (default: 8080, or a free one) / Web ページのポート
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Seed of everything random / 乱数の種
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Run this long, for example 90s or 5m, then judge / 動かす長さ
+    #[arg(long = "for", value_parser = duration)]
+    pub(crate) length: Option<Duration>,
+    /// No progress in the terminal / 途中経過を出さない
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Write what was promised and what happened / 採点表の出力先
+    #[arg(long)]
+    pub(crate) scorecard: Option<PathBuf>,
+    /// Keep the data here (default: a folder that is removed) / データの置き場所
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// Print the scorecard as JSON / 採点表を JSON で表示
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// The data folder; made if it is not there / データの置き場所
+    #[arg(long)]
+    data: PathBuf,
+    /// Configuration (default: mimamori.toml in the data folder) / 設定ファイル
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Address of the web page / Web ページのアドレス
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// Address for MQTT / MQTT のアドレス
+    #[arg(long, default_value = "127.0.0.1:1883")]
+    mqtt: SocketAddr,
+    /// Stop when standard input closes (used by demo)
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum DeviceCommand {
+    /// Register a device; its token is shown once / 機器を登録(合言葉は一度だけ表示)
+    #[command(after_help = "Example / 例:\n  mimamori device add press-3 --data /var/lib/mimamori")]
+    Add {
+        /// Name of the device: letters, digits, - _ . / 機器の名前
+        name: String,
+        /// The data folder / データの置き場所
+        #[arg(long)]
+        data: PathBuf,
+        /// The machine it watches (default: the device's name) / 対象の機械
+        #[arg(long)]
+        machine: Option<String>,
+        /// May read everything and publish nothing / 読み取り専用
+        #[arg(long)]
+        reader: bool,
+        /// Print JSON / JSON で表示
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Reads `90s`, `5m`, `2h` or a plain number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a length of time: write 90s, 5m or 2h");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    let unit = text.strip_prefix(digits).unwrap_or_default();
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    Ok(Duration::from_secs(count * seconds))
+}
+
+/// Prints a line for the person.
+#[expect(clippy::print_stdout, reason = "this is where the program speaks")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+/// Prints a line beside the output.
+#[expect(clippy::print_stderr, reason = "this is where the program speaks")]
+pub(crate) fn note(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            error.print().ok();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let lang = Lang::choose(cli.lang);
+    match run(cli, lang) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            note(&format!("{}: {error:#}", lang.pick("エラー", "error")));
+            if let Some(hint) = hint(&error, lang) {
+                note(&format!("{}: {hint}", lang.pick("対処", "hint")));
+            }
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// What a person can do about a failure.
+fn hint(error: &anyhow::Error, lang: Lang) -> Option<&'static str> {
+    use store::StoreError;
+    let said = format!("{error:#}");
+    if said.contains("Address already in use") {
+        return Some(lang.pick(
+            "そのポートは使われています。--http や --mqtt で別のポートを指定してください",
+            "the port is taken; choose another with --http or --mqtt",
+        ));
+    }
+    match error.downcast_ref::<StoreError>()? {
+        StoreError::InUse(_) => Some(lang.pick(
+            "先に動いている Mimamori を止めるか、別の --data を指定してください",
+            "stop the Mimamori that is running, or choose another --data",
+        )),
+        StoreError::Newer { .. } => Some(lang.pick(
+            "新しい版の Mimamori で開いてください",
+            "open the folder with the newer version",
+        )),
+        StoreError::Full => {
+            Some(lang.pick("ディスクの空きを作ってください", "make room on the disk"))
+        }
+        StoreError::ReadOnly | StoreError::Folder(_) => Some(lang.pick(
+            "フォルダーに書き込めるか確かめてください",
+            "check that the folder can be written to",
+        )),
+        _ => None,
+    }
+}
+
+fn run(cli: Cli, lang: Lang) -> anyhow::Result<bool> {
+    match cli.command {
+        Command::Demo(args) => block_on(demo::run(args, lang)),
+        Command::Serve(args) => {
+            log_to_stderr();
+            block_on(serve(args, lang))
+        }
+        Command::Analyze(args) => analyze::run(&args, lang),
+        Command::Device(DeviceCommand::Add { name, data, machine, reader, json }) => {
+            let role = if reader { Role::Reader } else { Role::Device };
+            let machine = machine.map(|m| MachineId::new(&m)).transpose()?;
+            std::fs::create_dir_all(&data)?;
+            let token = DeviceBook::open(&data)?.add(DeviceId::new(&name)?, role, machine)?;
+            if json {
+                say(&serde_json::json!({"device": name, "token": token}).to_string());
+            } else {
+                say(lang.pick("機器を登録しました。合言葉はこの一度だけ表示します:", "Device registered. Its token is shown only now:"));
+                say(&format!("  username: {name}\n  password: {token}"));
+            }
+            Ok(true)
+        }
+        Command::Sim(args) => block_on(demo::run_sim(args)),
+    }
+}
+
+/// Runs to the end and leaves without waiting for a thread that still reads standard input.
+fn block_on(work: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<bool> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
+}
+
+fn log_to_stderr() {
+    let wanted = std::env::var("MIMAMORI_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(wanted)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+async fn serve(args: ServeArgs, lang: Lang) -> anyhow::Result<bool> {
+    let setup =
+        Setup { data: args.data, config: args.config, http: args.http, mqtt: args.mqtt };
+    let running = wiring::start(&setup).await?;
+    say(&format!("{}: http://{}/", lang.pick("ページ", "Page"), running.http));
+    say(&format!("MQTT: {}", running.mqtt));
+    if !running.http.ip().is_loopback() {
+        note(lang.pick(
+            "注意: ページはネットワーク上の誰でも見られます(変更はこの PC からだけ)",
+            "note: anybody on the network can read the pages (changes only from this PC)",
+        ));
+    }
+    wait_for_end(args.until_stdin_closes).await?;
+    running.stop().await;
+    Ok(true)
+}
+
+/// Waits until the person or the system ends the program.
+pub(crate) async fn wait_for_end(until_stdin_closes: bool) -> anyhow::Result<()> {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stdin_closed = async {
+        let mut byte = [0; 64];
+        let mut stdin = tokio::io::stdin();
+        while until_stdin_closes && stdin.read(&mut byte).await.is_ok_and(|n| n > 0) {}
+        if !until_stdin_closes {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        done = tokio::signal::ctrl_c() => done?,
+        _ = terminate.recv() => {}
+        () = stdin_closed => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert!(duration("soon").is_err());
+    }
+}

@@ -1,0 +1,306 @@
+//! The configuration file: what was written, then what is valid. A setting that is misspelt or out
+//! of range stops the start with the place and the reason; nothing is guessed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use act::{Family, LightConfig};
+use anyhow::{Context, bail};
+use detect::{ApprovalMode, Settings};
+use jiff::civil::Time as ClockTime;
+use jiff::tz::TimeZone;
+use model::{MachineId, Tolerance};
+use serde::Deserialize;
+use serve::Names;
+
+/// Name of the file in the data folder.
+pub(crate) const FILE: &str = "mimamori.toml";
+
+/// The file as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    factory: WrittenFactory,
+    machine: Vec<WrittenMachine>,
+    light: Option<WrittenLight>,
+    broker: WrittenBroker,
+    store: WrittenStore,
+}
+
+/// The factory as a whole.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenFactory {
+    /// IANA name of the time zone; the system's if absent.
+    zone: Option<String>,
+    /// When the business day starts, `HH:MM`; 08:00 if absent.
+    day_starts: Option<String>,
+    /// Good cycles a reference is learned from, for machines that set nothing else.
+    learn_cycles: Option<u32>,
+}
+
+/// One machine; a machine that is not listed has its identifier as its name and all defaults.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenMachine {
+    id: MachineId,
+    name_ja: Option<String>,
+    name_en: Option<String>,
+    learn_cycles: Option<u32>,
+    /// Share of the reference, for example 0.15.
+    tolerance_time: Option<f64>,
+    /// Share of the reference, for example 0.15.
+    tolerance_energy: Option<f64>,
+    approval: Option<ApprovalMode>,
+}
+
+/// The stack light.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenLight {
+    /// Host and port; PATLITE's PNS port is 10000 unless changed.
+    address: String,
+    /// `la6` (reads back what it shows) or `nh` (NHL, NHP, NHB).
+    family: WrittenFamily,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WrittenFamily {
+    La6,
+    Nh,
+}
+
+/// Limits of the broker; each has a default that fits a factory of a few hundred devices.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenBroker {
+    packet_bytes_max: Option<u32>,
+    in_flight_in_max: Option<usize>,
+    in_flight_out_max: Option<usize>,
+    publishes_per_s_max: Option<u32>,
+    connections_max: Option<usize>,
+    queue_messages_max: Option<usize>,
+    sessions_max: Option<usize>,
+    subscriptions_max: Option<usize>,
+    retained_max: Option<usize>,
+    tls: Option<WrittenTls>,
+}
+
+/// A second listener with TLS.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenTls {
+    listen: SocketAddr,
+    /// PEM file with the certificate chain.
+    certificate: PathBuf,
+    /// PEM file with the private key.
+    key: PathBuf,
+}
+
+/// Limits of the store.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenStore {
+    /// Readings kept, in megabytes; beyond that the oldest go first. 20000 if absent.
+    journal_megabytes_max: Option<u64>,
+}
+
+/// A second MQTT listener with TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct TlsListener {
+    pub(crate) listen: SocketAddr,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+/// A machine's settings and names.
+#[derive(Debug, Clone)]
+pub(crate) struct MachineConfig {
+    pub(crate) id: MachineId,
+    pub(crate) names: Names,
+    pub(crate) settings: Settings,
+}
+
+/// A valid configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) zone: TimeZone,
+    pub(crate) day_starts: ClockTime,
+    pub(crate) machines: Vec<MachineConfig>,
+    /// For machines that are not listed.
+    pub(crate) default_settings: Settings,
+    pub(crate) light: Option<LightConfig>,
+    pub(crate) limits: broker::Limits,
+    pub(crate) tls: Option<TlsListener>,
+    pub(crate) journal_bytes_max: u64,
+}
+
+impl Config {
+    /// Reads `file`, or the data folder's own file, or takes the defaults if there is none.
+    pub(crate) fn read(file: Option<&Path>, data: &Path) -> anyhow::Result<Self> {
+        let path = file.map_or_else(|| data.join(FILE), Path::to_owned);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if file.is_none() && e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+        };
+        Self::parse(&text).with_context(|| format!("{} is not valid", path.display()))
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let written: Written = toml::from_str(text)?;
+        let defaults = Settings::default();
+        let default_settings = Settings {
+            learn_cycles: written.factory.learn_cycles.unwrap_or(defaults.learn_cycles),
+            ..defaults
+        }
+        .checked()?;
+        let machines: Vec<MachineConfig> = written
+            .machine
+            .into_iter()
+            .map(|machine| machine.checked(default_settings))
+            .collect::<anyhow::Result<_>>()?;
+        for (i, machine) in machines.iter().enumerate() {
+            if machines.iter().skip(i + 1).any(|other| other.id == machine.id) {
+                bail!("machine {} is listed twice", machine.id);
+            }
+        }
+        let zone = match &written.factory.zone {
+            Some(name) => TimeZone::get(name).with_context(|| format!("unknown zone {name:?}"))?,
+            None => TimeZone::system(),
+        };
+        let starts = written.factory.day_starts.as_deref().unwrap_or("08:00");
+        let day_starts = ClockTime::strptime("%H:%M", starts)
+            .with_context(|| format!("day_starts {starts:?} is not HH:MM"))?;
+        let megabytes = written.store.journal_megabytes_max.unwrap_or(20_000);
+        if megabytes == 0 {
+            bail!("journal_megabytes_max must be at least 1");
+        }
+        Ok(Self {
+            zone,
+            day_starts,
+            machines,
+            default_settings,
+            light: written.light.map(|light| LightConfig {
+                address: light.address,
+                family: match light.family {
+                    WrittenFamily::La6 => Family::La6,
+                    WrittenFamily::Nh => Family::Nh,
+                },
+            }),
+            limits: written.broker.limits()?,
+            tls: written.broker.tls.map(|tls| TlsListener {
+                listen: tls.listen,
+                certificate: tls.certificate,
+                key: tls.key,
+            }),
+            journal_bytes_max: megabytes * 1_000_000,
+        })
+    }
+}
+
+impl WrittenMachine {
+    fn checked(self, defaults: Settings) -> anyhow::Result<MachineConfig> {
+        let settings = Settings {
+            learn_cycles: self.learn_cycles.unwrap_or(defaults.learn_cycles),
+            tolerance: Tolerance {
+                time: self.tolerance_time.unwrap_or(defaults.tolerance.time),
+                energy: self.tolerance_energy.unwrap_or(defaults.tolerance.energy),
+            },
+            approval: self.approval.unwrap_or(defaults.approval),
+        }
+        .checked()
+        .with_context(|| format!("machine {}", self.id))?;
+        let ja = self.name_ja.or_else(|| self.name_en.clone());
+        let en = self.name_en.or_else(|| ja.clone());
+        let id = || self.id.as_str().to_owned();
+        let names = Names { ja: ja.clone().unwrap_or_else(id), en: en.unwrap_or_else(id) };
+        Ok(MachineConfig { id: self.id, names, settings })
+    }
+}
+
+impl WrittenBroker {
+    fn limits(&self) -> anyhow::Result<broker::Limits> {
+        let d = broker::Limits::default();
+        let limits = broker::Limits {
+            packet_bytes_max: self.packet_bytes_max.unwrap_or(d.packet_bytes_max),
+            in_flight_in_max: self.in_flight_in_max.unwrap_or(d.in_flight_in_max),
+            in_flight_out_max: self.in_flight_out_max.unwrap_or(d.in_flight_out_max),
+            publishes_per_s_max: self.publishes_per_s_max.unwrap_or(d.publishes_per_s_max),
+            connections_max: self.connections_max.unwrap_or(d.connections_max),
+            queue_messages_max: self.queue_messages_max.unwrap_or(d.queue_messages_max),
+            sessions_max: self.sessions_max.unwrap_or(d.sessions_max),
+            subscriptions_max: self.subscriptions_max.unwrap_or(d.subscriptions_max),
+            retained_max: self.retained_max.unwrap_or(d.retained_max),
+            ..d
+        };
+        let smallest = [
+            limits.packet_bytes_max as usize / 256,
+            limits.in_flight_in_max,
+            limits.in_flight_out_max,
+            limits.publishes_per_s_max as usize,
+            limits.connections_max,
+            limits.queue_messages_max,
+        ];
+        if smallest.contains(&0) {
+            bail!("a broker limit is zero, or packet_bytes_max is under 256");
+        }
+        Ok(limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_written_is_a_valid_configuration() {
+        let config = Config::parse("").unwrap();
+        assert_eq!(config.default_settings, Settings::default());
+        assert!(config.light.is_none());
+    }
+
+    #[test]
+    fn a_whole_configuration_is_understood() {
+        let config = Config::parse(
+            r#"
+            [factory]
+            zone = "Asia/Tokyo"
+            day_starts = "07:30"
+            [[machine]]
+            id = "robot-1"
+            name_ja = "溶接ロボット 1"
+            tolerance_energy = 0.1
+            approval = "person"
+            [light]
+            address = "192.168.10.1:10000"
+            family = "la6"
+            [broker]
+            publishes_per_s_max = 100
+            "#,
+        )
+        .unwrap();
+        let robot = &config.machines[0];
+        assert_eq!(robot.names.en, "溶接ロボット 1", "one name serves both languages");
+        assert_eq!(robot.settings.approval, ApprovalMode::Person);
+        assert_eq!(config.limits.publishes_per_s_max, 100);
+    }
+
+    #[test]
+    fn every_invalid_configuration_says_what_is_wrong() {
+        for (text, said) in [
+            ("[factry]", "factry"),
+            ("[factory]\nzone = \"Mars/Base\"", "Mars/Base"),
+            ("[factory]\nday_starts = \"8 o'clock\"", "HH:MM"),
+            ("[[machine]]\nid = \"a b\"", "letters"),
+            ("[[machine]]\nid = \"a\"\ntolerance_time = 15", "0.01"),
+            ("[[machine]]\nid = \"a\"\n[[machine]]\nid = \"a\"", "twice"),
+            ("[light]\naddress = \"x\"\nfamily = \"disco\"", "disco"),
+            ("[broker]\nconnections_max = 0", "zero"),
+        ] {
+            let error = format!("{:#}", Config::parse(text).unwrap_err());
+            assert!(error.contains(said), "{text:?} gave {error:?}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The business day of a machine: how long it ran, how long it was seen, how many cycles it made.
+
+use jiff::Timestamp;
+use jiff::civil::Time as ClockTime;
+use jiff::tz::TimeZone;
+use model::{MachineState, StateInterval, Time};
+use serve::DayView;
+
+/// When the business day that `now` lies in began.
+pub(crate) fn day_start(now: Time, zone: &TimeZone, starts: ClockTime) -> Time {
+    let Ok(moment) = Timestamp::from_millisecond(now.ms()) else { return now };
+    let local = moment.to_zoned(zone.clone());
+    let today = local.date();
+    let date = if local.time() < starts { today.yesterday().unwrap_or(today) } else { today };
+    date.to_datetime(starts)
+        .to_zoned(zone.clone())
+        .map_or(now, |start| Time::from_ms(start.timestamp().as_millisecond()))
+}
+
+/// A day being counted. What lies before the last change of state is added up; the rest is added
+/// when somebody looks.
+#[derive(Debug, Clone)]
+pub(crate) struct Tally {
+    since: Time,
+    run_ms: i64,
+    observed_ms: i64,
+    unknown_ms: i64,
+    state: MachineState,
+    changed: Time,
+    cycles: u64,
+}
+
+impl Tally {
+    /// A day counted again from what was stored.
+    pub(crate) fn from_history(since: Time, states: &[StateInterval], cycles: u64) -> Self {
+        let mut tally = Self {
+            since,
+            run_ms: 0,
+            observed_ms: 0,
+            unknown_ms: 0,
+            state: MachineState::Unknown,
+            changed: since,
+            cycles,
+        };
+        for interval in states {
+            tally.change(interval.state, interval.from);
+        }
+        tally
+    }
+
+    /// The state changes.
+    pub(crate) fn change(&mut self, state: MachineState, at: Time) {
+        let at = at.max(self.changed);
+        let (run, observed, unknown) = self.open_ms(at);
+        self.run_ms += run;
+        self.observed_ms += observed;
+        self.unknown_ms += unknown;
+        self.state = state;
+        self.changed = at;
+    }
+
+    /// A cycle ends.
+    pub(crate) fn cycle(&mut self) {
+        self.cycles += 1;
+    }
+
+    /// Starts a new day if it has come.
+    pub(crate) fn roll(&mut self, start: Time) {
+        if start > self.since {
+            let state = self.state;
+            *self = Self::from_history(start, &[], 0);
+            self.state = state;
+        }
+    }
+
+    fn open_ms(&self, until: Time) -> (i64, i64, i64) {
+        let ms = (until.ms() - self.changed.ms()).max(0);
+        match self.state {
+            MachineState::Unknown => (0, 0, ms),
+            MachineState::Run => (ms, ms, 0),
+            _ => (0, ms, 0),
+        }
+    }
+
+    /// The day up to `now`.
+    pub(crate) fn view(&self, now: Time) -> DayView {
+        let (run, observed, unknown) = self.open_ms(now);
+        let seconds = |ms: i64| ms as f64 / 1000.0;
+        DayView {
+            since: self.since,
+            run_s: seconds(self.run_ms + run),
+            observed_s: seconds(self.observed_ms + observed),
+            unknown_s: seconds(self.unknown_ms + unknown),
+            cycles: self.cycles,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_time_is_in_neither_part_of_the_rate() {
+        let t = |s: i64| Time::from_ms(s * 1000);
+        let mut day = Tally::from_history(t(0), &[], 0);
+        day.change(MachineState::Run, t(100));
+        day.change(MachineState::Idle, t(160));
+        day.change(MachineState::Unknown, t(180));
+        let view = day.view(t(400));
+        assert_eq!((view.run_s, view.observed_s, view.unknown_s), (60.0, 80.0, 320.0));
+        assert_eq!(view.rate(), Some(0.75));
+    }
+
+    #[test]
+    fn before_the_starting_hour_it_is_still_yesterday() {
+        let zone = TimeZone::get("Asia/Tokyo").unwrap();
+        let starts = ClockTime::constant(8, 0, 0, 0);
+        let at = |text: &str| Time::from_ms(text.parse::<Timestamp>().unwrap().as_millisecond());
+        let start = |text| day_start(at(text), &zone, starts);
+        assert_eq!(start("2026-11-21T22:59:00Z"), at("2026-11-20T23:00:00Z"));
+        assert_eq!(start("2026-11-21T23:01:00Z"), at("2026-11-21T23:00:00Z"));
+    }
+}

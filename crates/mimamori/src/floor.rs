@@ -1,0 +1,548 @@
+//! The machines and devices in memory: arrivals go in, the batch to be made durable comes out.
+//! `detect` judges; this file only leads each row to the right machine.
+
+use std::collections::HashMap;
+
+use anyhow::Context;
+use detect::{Colour, LearningState, Outcome, Settings, Signal, Watch};
+use model::{
+    Alarm, AlarmKind, Cycle, DeviationReason, MachineId, ProductId, Quality, Reading,
+    RefusalReason, Refused, Time,
+};
+use serve::{LearningView, MachineView, Names};
+use sources::{Arrival, Device, DeviceBook, PointRole, Role, Row, RowValue};
+use store::{Batch, Reader, Record, Store, StoreError};
+
+use crate::config::Config;
+use crate::day::{Tally, day_start};
+use crate::series::{Series, Standing};
+
+/// Journal entries looked through at start to know which times have come already.
+const RECENT_ENTRIES: i64 = 2_000;
+/// Refusals listed with their sample in one commit; the counters count all.
+const REFUSALS_LISTED_MAX: usize = 64;
+/// A device whose readings stay late this long has had its clock set back; time starts anew.
+const LATE_MS_MAX: i64 = 60_000;
+
+/// A machine.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) id: MachineId,
+    names: Names,
+    pub(crate) watch: Watch,
+    tally: Tally,
+    last_cycle: Option<(Cycle, Option<DeviationReason>)>,
+    alarms: Vec<AlarmKind>,
+    /// By how much the box's clock is ahead of the device's.
+    skew_ms: i64,
+    last_t: Option<Time>,
+    is_dirty: bool,
+    stored_seq: i64,
+}
+
+/// A device.
+#[derive(Debug)]
+struct Speaker {
+    machine: Option<usize>,
+    points: Vec<Option<Series>>,
+    connections: u32,
+    heard: Option<Time>,
+    readings: u64,
+    late_since: Option<Time>,
+}
+
+/// Everything on the floor.
+#[derive(Debug)]
+pub(crate) struct Floor {
+    pub(crate) machines: Vec<Machine>,
+    by_id: HashMap<MachineId, usize>,
+    speakers: HashMap<String, Speaker>,
+    labels: HashMap<String, i64>,
+    config: Config,
+    outcomes: Vec<Outcome>,
+    day_start: Time,
+    /// Refusals that were counted but not listed.
+    pub(crate) refusals_unlisted: u64,
+}
+
+impl Floor {
+    /// Takes up where the program left off: what was known about each machine, then the journal
+    /// since. What happened in between is not known, so every machine starts as unknown.
+    pub(crate) fn restore(
+        config: &Config,
+        book: &DeviceBook,
+        reader: &Reader,
+        now: Time,
+        batch: &mut Batch,
+    ) -> anyhow::Result<Self> {
+        let mut floor = Self {
+            machines: Vec::new(),
+            by_id: HashMap::new(),
+            speakers: HashMap::new(),
+            labels: reader.labels()?.into_iter().map(|(id, text)| (text, id)).collect(),
+            config: config.clone(),
+            outcomes: Vec::new(),
+            day_start: day_start(now, &config.zone, config.day_starts),
+            refusals_unlisted: 0,
+        };
+        let settings: HashMap<MachineId, String> = reader.settings()?.into_iter().collect();
+        for machine in &config.machines {
+            floor.machine(&machine.id);
+        }
+        for stored in reader.watches()? {
+            let index = floor.machine(&stored.machine);
+            let watch = serde_json::from_str(&stored.body)
+                .with_context(|| format!("what was known about {}", stored.machine))?;
+            let machine = &mut floor.machines[index];
+            (machine.watch, machine.stored_seq) = (watch, stored.seq);
+        }
+        for device in book.all() {
+            floor.speaker(&device);
+        }
+        for (id, json) in &settings {
+            let index = floor.machine(id);
+            let settings: Settings = serde_json::from_str(json)?;
+            floor.machines[index].watch.set_settings(settings);
+        }
+        floor.replay(book, reader)?;
+        floor.take_up(reader, now, batch)?;
+        Ok(floor)
+    }
+
+    /// Feeds the journal entries that the stored knowledge has not seen.
+    fn replay(&mut self, book: &DeviceBook, reader: &Reader) -> anyhow::Result<()> {
+        let names: HashMap<i64, String> =
+            self.labels.iter().map(|(text, id)| (*id, text.clone())).collect();
+        let mut where_is = HashMap::new();
+        for info in reader.series()? {
+            let Ok(id) = model::DeviceId::new(&info.device) else { continue };
+            let Some(device) = book.device(&id) else { continue };
+            let row = device.number_of(&info.point);
+            let Some((number, role)) = row else { continue };
+            let speaker = self.speaker(&device);
+            let series = Series::new(info.id, role, false);
+            put(&mut speaker.points, number, series);
+            where_is.insert(info.id, (info.device, number, role));
+        }
+        let oldest_seen = self.machines.iter().map(|m| m.stored_seq).min().unwrap_or(0);
+        let from = oldest_seen.min(reader.recent_seq(RECENT_ENTRIES)?).max(0);
+        reader.replay(from, |seq, arrived, readings| {
+            for reading in readings {
+                let Some((device, number, role)) = where_is.get(&reading.series) else { continue };
+                let Some(speaker) = self.speakers.get_mut(device) else { continue };
+                let machine = speaker.machine.and_then(|i| self.machines.get_mut(i));
+                let series = speaker.points.get_mut(usize::from(*number)).and_then(Option::as_mut);
+                let (Some(machine), Some(series)) = (machine, series) else { continue };
+                series.remember(reading.t);
+                if seq <= machine.stored_seq {
+                    continue;
+                }
+                machine.is_dirty = true;
+                // A minute that ended before the cut was written with its own commit.
+                series.sum_up(reading.t, reading.value);
+                let signal = signal_of(*role, reading.value, names.get(&(reading.value as i64)));
+                if let Some(signal) = signal.filter(|_| reading.quality == Quality::Good) {
+                    machine.last_t = Some(reading.t);
+                    machine.watch.feed(reading.t, arrived, &signal, &mut self.outcomes);
+                    // What followed from it was stored together with it.
+                    self.outcomes.clear();
+                }
+            }
+        })?;
+        Ok(())
+    }
+
+    fn take_up(&mut self, reader: &Reader, now: Time, batch: &mut Batch) -> anyhow::Result<()> {
+        let open = reader.alarms(true, i64::MAX, 10_000)?.items;
+        for machine in &mut self.machines {
+            let page = reader.cycles(&machine.id, Time::from_ms(i64::MAX), 1)?;
+            machine.last_cycle = page.items.into_iter().next().map(|row| (row.cycle, row.reason));
+            machine.alarms = open
+                .iter()
+                .filter(|alarm| alarm.machine.as_ref() == Some(&machine.id))
+                .map(|alarm| alarm.kind)
+                .collect();
+            let states = reader.states(&machine.id, self.day_start, now)?;
+            let cycles = reader.cycle_count(&machine.id, self.day_start)?;
+            machine.tally = Tally::from_history(self.day_start, &states, cycles);
+            if let Some(last) = machine.last_t.or(states.last().map(|s| s.from)) {
+                machine.watch.resume(last, &mut self.outcomes);
+                machine.conclude(&mut self.outcomes, now, batch);
+            }
+        }
+        Ok(())
+    }
+
+    fn machine(&mut self, id: &MachineId) -> usize {
+        if let Some(index) = self.by_id.get(id) {
+            return *index;
+        }
+        let listed = self.config.machines.iter().find(|machine| machine.id == *id);
+        let own = || id.as_str().to_owned();
+        let machine = Machine {
+            id: id.clone(),
+            names: listed.map_or_else(|| Names { ja: own(), en: own() }, |m| m.names.clone()),
+            watch: Watch::new(listed.map_or(self.config.default_settings, |m| m.settings)),
+            tally: Tally::from_history(self.day_start, &[], 0),
+            last_cycle: None,
+            alarms: Vec::new(),
+            skew_ms: 0,
+            last_t: None,
+            is_dirty: false,
+            stored_seq: 0,
+        };
+        self.machines.push(machine);
+        self.by_id.insert(id.clone(), self.machines.len() - 1);
+        self.machines.len() - 1
+    }
+
+    fn speaker(&mut self, device: &Device) -> &mut Speaker {
+        if !self.speakers.contains_key(device.id.as_str()) {
+            let machine = (device.role == Role::Device).then(|| self.machine(&device.machine));
+            let speaker = Speaker {
+                machine,
+                points: Vec::new(),
+                connections: 0,
+                heard: None,
+                readings: 0,
+                late_since: None,
+            };
+            self.speakers.insert(device.id.as_str().to_owned(), speaker);
+        }
+        self.speakers.entry(device.id.as_str().to_owned()).or_insert_with(|| unreachable!())
+    }
+
+    /// Makes sure the store knows every series and product of an arrival. Nothing has changed yet
+    /// if this fails, so it can be tried again.
+    pub(crate) fn introduce(
+        &mut self,
+        arrival: &Arrival,
+        store: &mut Store,
+    ) -> Result<(), StoreError> {
+        for row in &arrival.rows {
+            if let RowValue::Product(product) = &row.value
+                && !self.labels.contains_key(product.as_str())
+            {
+                let id = store.label(product.as_str())?;
+                self.labels.insert(product.as_str().to_owned(), id);
+            }
+            let speaker = self.speaker(&arrival.device);
+            let known = speaker.points.get(usize::from(row.point)).is_some_and(Option::is_some);
+            if known {
+                continue;
+            }
+            if let Some(point) = arrival.device.point(row.point) {
+                let name = arrival.device.id.as_str();
+                let id = store.series(name, point.name.as_str(), point.unit.symbol())?;
+                let series = Series::new(id, point.role, true);
+                put(&mut self.speaker(&arrival.device).points, row.point, series);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an arrival into the batch and judges it.
+    pub(crate) fn take(
+        &mut self,
+        arrival: Arrival,
+        reader: &Reader,
+        batch: &mut Batch,
+    ) {
+        let Arrival { device, at, rows, refused, retained, link, .. } = arrival;
+        for refusal in refused {
+            self.list_refusal(refusal, batch);
+        }
+        batch.records.extend(retained.into_iter().map(|(t, p)| Record::Retained(t, p)));
+        self.speaker(&device);
+        let Some(mut speaker) = self.speakers.remove(device.id.as_str()) else { return };
+        speaker.heard = Some(at);
+        if let Some(up) = link {
+            self.link(&mut speaker, up, at, batch);
+        }
+        for row in rows {
+            self.row(&mut speaker, &device, (at, row), (reader, batch));
+        }
+        self.speakers.insert(device.id.as_str().to_owned(), speaker);
+    }
+
+    fn link(&mut self, speaker: &mut Speaker, up: bool, at: Time, batch: &mut Batch) {
+        speaker.connections =
+            if up { speaker.connections + 1 } else { speaker.connections.saturating_sub(1) };
+        let is_change = speaker.connections == u32::from(up);
+        let machine = speaker.machine.and_then(|index| self.machines.get_mut(index));
+        if let Some(machine) = machine.filter(|_| is_change) {
+            let t = at - machine.skew_ms;
+            machine.watch.link(up, t, &mut self.outcomes);
+            machine.conclude(&mut self.outcomes, at, batch);
+        }
+    }
+
+    fn row(
+        &mut self,
+        speaker: &mut Speaker,
+        device: &Device,
+        (at, row): (Time, Row),
+        (reader, batch): (&Reader, &mut Batch),
+    ) {
+        let point = usize::from(row.point);
+        let Some(series) = speaker.points.get_mut(point).and_then(Option::as_mut) else { return };
+        // Without a time of its own a reading is new by nature; two in one millisecond both count.
+        let t = if row.has_own_time { row.t } else { row.t.max(series.last().unwrap_or(row.t)) };
+        let standing = if row.has_own_time { standing(series, t, reader) } else { Standing::New };
+        if standing == Standing::Duplicate {
+            self.list_refusal(refusal(device, &row, RefusalReason::Duplicate, at), batch);
+            return;
+        }
+        series.remember(t);
+        speaker.readings += 1;
+        let (value, signal) = match &row.value {
+            RowValue::Number(value) => (*value, signal_of(series.role, *value, None)),
+            RowValue::Product(product) => {
+                let label = self.labels.get(product.as_str()).copied().unwrap_or_default();
+                (label as f64, Some(Signal::Product(product.clone())))
+            }
+        };
+        let is_late = standing == Standing::Late;
+        let quality = if is_late { Quality::Late } else { Quality::Good };
+        batch.readings.push(Reading { series: series.id, t, value, quality });
+        if let Some(minute) = series.sum_up(t, value) {
+            batch.records.push(Record::Minute(series.id, minute));
+        }
+        if is_late {
+            let since = *speaker.late_since.get_or_insert(at);
+            if at.ms() - since.ms() > LATE_MS_MAX {
+                *series = Series::new(series.id, series.role, false);
+                speaker.late_since = None;
+            }
+            self.list_refusal(refusal(device, &row, RefusalReason::OutOfOrder, at), batch);
+            return;
+        }
+        speaker.late_since = None;
+        if self.judge(speaker.machine, (t, at), row.has_own_time.then_some(t), signal, batch) {
+            let reason = RefusalReason::CounterJumpedBack;
+            self.list_refusal(refusal(device, &row, reason, at), batch);
+        }
+    }
+
+    /// Lets the machine's watch judge; says whether a counter jumped back.
+    fn judge(
+        &mut self,
+        machine: Option<usize>,
+        (t, at): (Time, Time),
+        own_time: Option<Time>,
+        signal: Option<Signal>,
+        batch: &mut Batch,
+    ) -> bool {
+        let Some(machine) = machine.and_then(|index| self.machines.get_mut(index)) else {
+            return false;
+        };
+        machine.is_dirty = true;
+        if let Some(own) = own_time {
+            machine.skew_ms = at.ms() - own.ms();
+        }
+        machine.last_t = Some(t);
+        if let Some(signal) = signal {
+            machine.watch.feed(t, at, &signal, &mut self.outcomes);
+        }
+        let jumped = self.outcomes.contains(&Outcome::CounterJumpedBack);
+        machine.conclude(&mut self.outcomes, at, batch);
+        jumped
+    }
+
+    /// Takes a refusal into the batch, as far as there is room for it.
+    pub(crate) fn list_refusal(&mut self, refusal: Refused, batch: &mut Batch) {
+        let is_refusal = |record: &&Record| matches!(record, Record::Refused(_));
+        if batch.records.iter().filter(is_refusal).count() < REFUSALS_LISTED_MAX {
+            batch.records.push(Record::Refused(refusal));
+        } else {
+            self.refusals_unlisted += 1;
+        }
+    }
+
+    /// Time passes: silence is noticed, days change.
+    pub(crate) fn tick(&mut self, now: Time, batch: &mut Batch) {
+        let start = day_start(now, &self.config.zone, self.config.day_starts);
+        self.day_start = start;
+        for machine in &mut self.machines {
+            machine.tally.roll(start);
+            machine.watch.tick(now, now - machine.skew_ms, &mut self.outcomes);
+            machine.conclude(&mut self.outcomes, now, batch);
+        }
+    }
+
+    /// Writes down what is known about up to `count` machines that have changed.
+    pub(crate) fn write_down(&mut self, count: usize, batch: &mut Batch) -> anyhow::Result<()> {
+        let dirty = self.machines.iter_mut().enumerate().filter(|(_, m)| m.is_dirty).take(count);
+        for (index, machine) in dirty {
+            machine.is_dirty = false;
+            let body = serde_json::to_string(&machine.watch)?;
+            batch.records.push(Record::Watch(machine.id.clone(), body));
+            let own = self.speakers.values_mut().filter(|s| s.machine == Some(index));
+            for series in own.flat_map(|s| s.points.iter_mut().flatten()) {
+                if let Some(minute) = series.take_minute() {
+                    batch.records.push(Record::Minute(series.id, minute));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The machine with this identifier.
+    pub(crate) fn by_id(&mut self, id: &MachineId) -> Option<&mut Machine> {
+        self.by_id.get(id).and_then(|index| self.machines.get_mut(*index))
+    }
+
+    /// Applies what a command to a machine led to.
+    pub(crate) fn conclude(&mut self, id: &MachineId, mut outcomes: Vec<Outcome>, now: Time, batch: &mut Batch) {
+        if let Some(machine) = self.by_id(id) {
+            machine.is_dirty = true;
+            machine.conclude(&mut outcomes, now, batch);
+        }
+    }
+
+    /// Adds devices that were added to the book since.
+    pub(crate) fn meet(&mut self, book: &DeviceBook) {
+        for device in book.all() {
+            self.speaker(&device);
+        }
+    }
+
+    /// The devices as pages show them.
+    pub(crate) fn device_views(&self, book: &DeviceBook) -> Vec<serve::DeviceView> {
+        let all = book.all();
+        let views = all.iter().map(|device| {
+            let speaker = self.speakers.get(device.id.as_str());
+            serve::DeviceView {
+                id: device.id.as_str().to_owned(),
+                machine: device.machine.as_str().to_owned(),
+                reads_only: device.role == Role::Reader,
+                connected: speaker.is_some_and(|s| s.connections > 0),
+                heard: speaker.and_then(|s| s.heard),
+                readings: speaker.map_or(0, |s| s.readings),
+            }
+        });
+        views.collect()
+    }
+
+    /// Readings taken since the start.
+    pub(crate) fn readings(&self) -> u64 {
+        self.speakers.values().map(|s| s.readings).sum()
+    }
+}
+
+impl Machine {
+    /// Turns outcomes into records, and remembers what pages show.
+    fn conclude(&mut self, outcomes: &mut Vec<Outcome>, now: Time, batch: &mut Batch) {
+        let id = || self.id.clone();
+        for outcome in outcomes.drain(..) {
+            let record = match outcome {
+                Outcome::State(state, at) => {
+                    self.tally.change(state, at);
+                    Record::State(id(), state, at)
+                }
+                Outcome::Cycle(cycle, reason) => {
+                    self.tally.cycle();
+                    self.last_cycle = Some((cycle.clone(), reason));
+                    Record::Cycle(id(), cycle, reason)
+                }
+                Outcome::Finding(finding) => Record::Finding(id(), finding),
+                Outcome::Reference(reference) => Record::Reference(id(), reference),
+                Outcome::AlarmRaised(kind, since, reason) => {
+                    self.alarms.push(kind);
+                    Record::AlarmRaised(Alarm {
+                        id: 0,
+                        machine: Some(id()),
+                        kind,
+                        since,
+                        raised_at: now,
+                        cleared_at: None,
+                        acknowledged_at: None,
+                        reason,
+                    })
+                }
+                Outcome::AlarmCleared(kind, at) => {
+                    self.alarms.retain(|open| *open != kind);
+                    Record::AlarmCleared(Some(id()), kind, at)
+                }
+                Outcome::CounterJumpedBack => continue,
+            };
+            batch.records.push(record);
+        }
+    }
+
+    /// The machine as pages show it.
+    pub(crate) fn view(&self, now: Time) -> MachineView {
+        let snapshot = self.watch.snapshot();
+        MachineView {
+            id: self.id.clone(),
+            names: self.names.clone(),
+            state: snapshot.state,
+            since: snapshot.since,
+            product: snapshot.product.as_str().to_owned(),
+            learning: match snapshot.learning {
+                LearningState::Learning { have, want } => LearningView::Learning { have, want },
+                LearningState::AwaitingApproval => LearningView::AwaitingApproval,
+                LearningState::Judging => LearningView::Judging,
+            },
+            reference: snapshot.reference,
+            tolerance: snapshot.settings.tolerance,
+            last_cycle: self.last_cycle.as_ref().map(|(cycle, _)| cycle.clone()),
+            last_reason: self.last_cycle.as_ref().and_then(|(_, reason)| *reason),
+            power_w: snapshot.power_w,
+            day: self.tally.view(now - self.skew_ms),
+            alarms: self.alarms.clone(),
+        }
+    }
+}
+
+fn put(points: &mut Vec<Option<Series>>, number: u16, series: Series) {
+    let index = usize::from(number);
+    while points.len() <= index {
+        points.push(None);
+    }
+    points[index] = Some(series);
+}
+
+fn signal_of(role: PointRole, value: f64, product: Option<&String>) -> Option<Signal> {
+    let lit = value != 0.0;
+    Some(match role {
+        PointRole::Power => Signal::Power(value),
+        PointRole::Cycle => Signal::CycleCount(value),
+        PointRole::Pulse => Signal::Pulse(lit),
+        PointRole::Red => Signal::Lamp(Colour::Red, lit),
+        PointRole::Yellow => Signal::Lamp(Colour::Yellow, lit),
+        PointRole::Green => Signal::Lamp(Colour::Green, lit),
+        PointRole::Product => Signal::Product(ProductId::new(product?).ok()?),
+        PointRole::Other => return None,
+    })
+}
+
+/// How a reading's time stands to the ones before; the store is asked where memory ends.
+fn standing(series: &Series, t: Time, reader: &Reader) -> Standing {
+    let remembered = series.standing(t);
+    if remembered != Standing::AskStore {
+        return remembered;
+    }
+    if reader.has_reading(series.id, t).unwrap_or(false) {
+        Standing::Duplicate
+    } else if series.last().is_none_or(|last| t > last) {
+        Standing::New
+    } else {
+        Standing::Late
+    }
+}
+
+fn refusal(device: &Device, row: &Row, reason: RefusalReason, at: Time) -> Refused {
+    let point = device.point(row.point).map_or_else(String::new, |p| p.name.as_str().to_owned());
+    let value = match &row.value {
+        RowValue::Number(value) => value.to_string(),
+        RowValue::Product(product) => product.as_str().to_owned(),
+    };
+    Refused {
+        source: device.id.as_str().to_owned(),
+        topic: point,
+        reason,
+        sample: format!("t={} {value}", row.t.ms()),
+        at,
+    }
+}

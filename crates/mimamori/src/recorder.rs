@@ -1,0 +1,450 @@
+//! The recorder: one thread that takes arrivals, judges them, makes everything durable in one
+//! commit and only then tells anybody: the device its acknowledgement, the light, the page.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use act::{Light, LightReport, Tier};
+use detect::Outcome;
+use model::{Alarm, AlarmKind, Refused, Time};
+use serve::{BoardView, Command, LightView, Order, OrderError, Shown};
+use sources::{Arrival, DeviceBook};
+use store::{Batch, Reader, Record, Store, StoreError};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout};
+use tracing::{error, info, warn};
+
+use crate::clock;
+use crate::floor::Floor;
+
+/// Arrivals taken into one commit at most.
+const ARRIVALS_PER_COMMIT_MAX: usize = 2_048;
+/// The recorder wakes at least this often, to notice silence.
+const TICK: Duration = Duration::from_millis(100);
+/// A new board is shown at most this often, unless an alarm changes.
+const BOARD_EVERY: Duration = Duration::from_millis(250);
+/// What is known about machines is written down this often.
+const WRITE_DOWN_EVERY: Duration = Duration::from_secs(5);
+/// Machines written down with one commit, so that none takes long.
+const WRITE_DOWN_AT_ONCE: usize = 4;
+/// A batch that could not be stored is tried again after this time.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Above this many arrivals a second, one commit waits a moment to carry more of them.
+const GATHER_ABOVE_PER_S: f64 = 1_500.0;
+/// That moment.
+const GATHER_FOR: Duration = Duration::from_millis(2);
+
+/// What the recorder listens to.
+pub(crate) struct Inputs {
+    pub(crate) arrivals: mpsc::Receiver<Arrival>,
+    pub(crate) refusals: mpsc::Receiver<Refused>,
+    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) light: watch::Receiver<LightReport>,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Publishes a payload to a topic.
+pub(crate) type Publish = Box<dyn Fn(&str, &[u8]) + Send>;
+/// Reads named counters.
+pub(crate) type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>;
+/// What became of an order.
+type Answer = Result<(), OrderError>;
+
+/// Whom the recorder tells.
+pub(crate) struct Outputs {
+    pub(crate) durable: watch::Sender<u64>,
+    pub(crate) board: watch::Sender<Arc<BoardView>>,
+    pub(crate) light: watch::Sender<Light>,
+    /// Publishes a message to MQTT subscribers.
+    pub(crate) publish: Publish,
+    /// Counters of the broker.
+    pub(crate) counters: Counters,
+}
+
+/// The recorder with all it holds.
+pub(crate) struct Recorder {
+    pub(crate) store: Store,
+    pub(crate) reader: Reader,
+    pub(crate) floor: Floor,
+    pub(crate) book: Arc<DeviceBook>,
+    pub(crate) inputs: Inputs,
+    pub(crate) outputs: Outputs,
+    pub(crate) has_light: bool,
+    runtime: Handle,
+    pending: Batch,
+    replies: Vec<(oneshot::Sender<Answer>, Answer)>,
+    ticket: u64,
+    open_alarms: Vec<Alarm>,
+    /// Since when the disk has not taken data.
+    store_full: Option<Time>,
+    arrival_rate: Rate,
+    version: u64,
+    board_at: Instant,
+    written_down_at: Instant,
+    ticked_at: Instant,
+    commits: u64,
+    stored: u64,
+}
+
+/// Arrivals a second, smoothed.
+struct Rate {
+    per_s: f64,
+    since: Instant,
+    count: u64,
+}
+
+impl Rate {
+    fn add(&mut self, n: usize) {
+        self.count += n as u64;
+        let passed = self.since.elapsed().as_secs_f64();
+        if passed >= 0.05 {
+            self.per_s = 0.5 * self.per_s + 0.5 * self.count as f64 / passed;
+            (self.since, self.count) = (Instant::now(), 0);
+        }
+    }
+}
+
+/// What the recorder is made of.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) reader: Reader,
+    pub(crate) floor: Floor,
+    pub(crate) book: Arc<DeviceBook>,
+    pub(crate) has_light: bool,
+    /// What taking up the work led to; committed first.
+    pub(crate) pending: Batch,
+}
+
+impl Recorder {
+    /// A recorder ready to run.
+    pub(crate) fn new(parts: Parts, inputs: Inputs, outputs: Outputs, runtime: Handle) -> Self {
+        let now = Instant::now();
+        Self {
+            store: parts.store,
+            reader: parts.reader,
+            floor: parts.floor,
+            book: parts.book,
+            inputs,
+            outputs,
+            has_light: parts.has_light,
+            runtime,
+            pending: parts.pending,
+            replies: Vec::new(),
+            ticket: 0,
+            open_alarms: Vec::new(),
+            store_full: None,
+            arrival_rate: Rate { per_s: 0.0, since: now, count: 0 },
+            version: 0,
+            board_at: now,
+            written_down_at: now,
+            ticked_at: now,
+            commits: 0,
+            stored: 0,
+        }
+    }
+
+    /// Runs until told to stop and everything that arrived is durable.
+    pub(crate) fn run(mut self) {
+        self.open_alarms = self.load_alarms();
+        self.show_board(true);
+        let mut arrivals = Vec::new();
+        loop {
+            let stopping = *self.inputs.stop.borrow();
+            self.gather(&mut arrivals, stopping);
+            if stopping && arrivals.is_empty() {
+                break;
+            }
+            self.arrival_rate.add(arrivals.len());
+            for arrival in arrivals.drain(..) {
+                self.take(arrival);
+            }
+            self.take_the_rest();
+            self.commit();
+            if self.board_at.elapsed() >= BOARD_EVERY {
+                self.show_board(false);
+            }
+        }
+        self.finish();
+    }
+
+    fn gather(&mut self, arrivals: &mut Vec<Arrival>, stopping: bool) {
+        let receiver = &mut self.inputs.arrivals;
+        let wait = if stopping { Duration::ZERO } else { TICK };
+        let runtime = &self.runtime;
+        let first = receiver.recv_many(arrivals, ARRIVALS_PER_COMMIT_MAX);
+        runtime.block_on(async { timeout(wait, first).await.ok() });
+        if self.arrival_rate.per_s > GATHER_ABOVE_PER_S && !arrivals.is_empty() {
+            runtime.block_on(tokio::time::sleep(GATHER_FOR));
+            while arrivals.len() < ARRIVALS_PER_COMMIT_MAX {
+                let Ok(next) = receiver.try_recv() else { break };
+                arrivals.push(next);
+            }
+        }
+    }
+
+    fn take(&mut self, arrival: Arrival) {
+        while let Err(problem) = self.floor.introduce(&arrival, &mut self.store) {
+            if !self.wait_out(&problem) {
+                return;
+            }
+        }
+        self.ticket = arrival.ticket;
+        self.pending.arrived = arrival.at;
+        self.floor.take(arrival, &self.reader, &mut self.pending);
+    }
+
+    /// Refusals, orders, the light and the passing of time.
+    fn take_the_rest(&mut self) {
+        let now = clock::now();
+        while let Ok(refused) = self.inputs.refusals.try_recv() {
+            self.floor.list_refusal(refused, &mut self.pending);
+        }
+        while let Ok((command, reply)) = self.inputs.orders.try_recv() {
+            let result = self.obey(command, now);
+            self.replies.push((reply, result));
+        }
+        if self.inputs.light.has_changed().unwrap_or(false) {
+            self.note_light(now);
+        }
+        if self.ticked_at.elapsed() >= TICK {
+            self.ticked_at = Instant::now();
+            self.floor.tick(now, &mut self.pending);
+        }
+        if self.written_down_at.elapsed() >= WRITE_DOWN_EVERY {
+            self.written_down_at = Instant::now() - WRITE_DOWN_EVERY + Duration::from_millis(100);
+            let before = self.pending.records.len();
+            self.write_down(WRITE_DOWN_AT_ONCE);
+            if self.pending.records.len() == before {
+                self.written_down_at = Instant::now();
+            }
+        }
+    }
+
+    fn write_down(&mut self, count: usize) {
+        if let Err(problem) = self.floor.write_down(count, &mut self.pending) {
+            error!(%problem, "what is known about a machine could not be written");
+        }
+    }
+
+    fn obey(&mut self, command: Command, now: Time) -> Result<(), OrderError> {
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let machine = match &command {
+            Command::Approve(id) | Command::Relearn(id) | Command::SetTolerance(id, _) => id.clone(),
+            Command::Acknowledge(id) => {
+                if !self.open_alarms.iter().any(|alarm| alarm.id == *id) {
+                    return Err(OrderError::NotFound);
+                }
+                self.pending.records.push(Record::AlarmAcknowledged(*id, now));
+                return Ok(());
+            }
+        };
+        let watched = self.floor.by_id(&machine).ok_or(OrderError::NotFound)?;
+        match command {
+            Command::Approve(_) if !watched.watch.approve(now, &mut outcomes) => {
+                return Err(OrderError::NothingToApprove);
+            }
+            Command::Relearn(_) => watched.watch.relearn(now, &mut outcomes),
+            Command::SetTolerance(_, tolerance) => {
+                let settings = detect::Settings { tolerance, ..watched.watch.snapshot().settings };
+                let settings = settings.checked().map_err(|_| OrderError::OutOfRange)?;
+                watched.watch.set_settings(settings);
+                let json = serde_json::to_string(&settings).map_err(|_| OrderError::OutOfRange)?;
+                self.pending.records.push(Record::Settings(machine.clone(), json));
+            }
+            _ => {}
+        }
+        info!(%machine, "a person changed how this machine is judged");
+        self.floor.conclude(&machine, outcomes, now, &mut self.pending);
+        self.write_down(usize::MAX);
+        Ok(())
+    }
+
+    /// A light that does not answer is an alarm of its own.
+    fn note_light(&mut self, now: Time) {
+        let silent = *self.inputs.light.borrow_and_update() == LightReport::Silent;
+        let open = self.open_alarms.iter().any(|alarm| alarm.kind == AlarmKind::LampSilent);
+        if silent && !open {
+            self.pending.records.push(Record::AlarmRaised(own_alarm(AlarmKind::LampSilent, now)));
+        } else if !silent && open {
+            self.pending.records.push(Record::AlarmCleared(None, AlarmKind::LampSilent, now));
+        }
+    }
+
+    /// Makes the pending batch durable, then tells whom it concerns.
+    fn commit(&mut self) {
+        if !self.pending.is_empty() {
+            while let Err(problem) = self.store.commit(&self.pending) {
+                if !self.wait_out(&problem) {
+                    return;
+                }
+            }
+            self.commits += 1;
+            self.stored += self.pending.readings.len() as u64;
+        }
+        self.outputs.durable.send_if_modified(|durable| {
+            std::mem::replace(durable, self.ticket) != self.ticket
+        });
+        for (reply, result) in self.replies.drain(..) {
+            reply.send(result).ok();
+        }
+        self.announce();
+        self.pending.readings.clear();
+        self.pending.records.clear();
+        self.note_recovery();
+        if let Err(problem) = self.store.trim() {
+            warn!(%problem, "old readings could not be removed");
+        }
+    }
+
+    /// Log, light, subscribers and page learn of alarms once they are durable.
+    fn announce(&mut self) {
+        let mut has_changed = false;
+        for record in &self.pending.records {
+            match record {
+                Record::AlarmRaised(alarm) => {
+                    has_changed = true;
+                    let machine = alarm.machine.as_ref().map_or("mimamori", |m| m.as_str());
+                    let kind = alarm.kind.code();
+                    warn!(machine, kind, reason = ?alarm.reason, "alarm");
+                    self.publish_alarm(machine, alarm);
+                }
+                Record::AlarmCleared(machine, kind, _) => {
+                    has_changed = true;
+                    let machine = machine.as_ref().map_or("mimamori", |m| m.as_str());
+                    info!(machine, kind = kind.code(), "alarm over");
+                    (self.outputs.publish)(&format!("mimamori/$alarm/{machine}"), b"{}");
+                }
+                Record::AlarmAcknowledged(..) => has_changed = true,
+                _ => {}
+            }
+        }
+        if has_changed {
+            self.open_alarms = self.load_alarms();
+            self.show_board(true);
+        }
+    }
+
+    fn publish_alarm(&self, machine: &str, alarm: &Alarm) {
+        match serde_json::to_vec(alarm) {
+            Ok(body) => (self.outputs.publish)(&format!("mimamori/$alarm/{machine}"), &body),
+            Err(problem) => error!(%problem, "an alarm could not be published"),
+        }
+    }
+
+    fn load_alarms(&self) -> Vec<Alarm> {
+        match self.reader.alarms(true, i64::MAX, 1_000) {
+            Ok(page) => page.items,
+            Err(problem) => {
+                error!(%problem, "the open alarms could not be read");
+                self.open_alarms.clone()
+            }
+        }
+    }
+
+    /// The disk does not take data: nothing is acknowledged, a person is told, it is tried again.
+    /// Says whether to try; a program told to stop gives up, and devices send again what it has
+    /// not acknowledged.
+    fn wait_out(&mut self, problem: &StoreError) -> bool {
+        if self.store_full.is_none() {
+            error!(%problem, "data cannot be stored; nothing is acknowledged until it can");
+            self.store_full = Some(clock::now());
+            self.show_board(true);
+        }
+        for (waiting, _) in self.replies.drain(..) {
+            waiting.send(Err(OrderError::NotDurable)).ok();
+        }
+        self.runtime.block_on(tokio::time::sleep(RETRY_AFTER));
+        if !problem.may_pass() {
+            error!(%problem, "the store refused a batch");
+        }
+        !*self.inputs.stop.borrow()
+    }
+
+    /// The disk takes data again: the time without it becomes part of the record.
+    fn note_recovery(&mut self) {
+        if let Some(since) = self.store_full.take() {
+            info!("data can be stored again");
+            let kind = AlarmKind::StoreFull;
+            self.pending.records.push(Record::AlarmRaised(own_alarm(kind, since)));
+            self.pending.records.push(Record::AlarmCleared(None, kind, clock::now()));
+        }
+    }
+
+    fn show_board(&mut self, alarms_changed: bool) {
+        let now = clock::now();
+        self.board_at = Instant::now();
+        let own = self.store_full.map(|since| own_alarm(AlarmKind::StoreFull, since));
+        let open_alarms: Vec<Alarm> = own.into_iter().chain(self.open_alarms.clone()).collect();
+        self.floor.meet(&self.book);
+        let wanted = Light {
+            red: tier(open_alarms.iter().any(|a| a.kind != AlarmKind::LampSilent)),
+            amber: Tier::Off,
+            green: tier(open_alarms.is_empty()),
+        };
+        self.outputs.light.send_if_modified(|l| std::mem::replace(l, wanted) != wanted);
+        self.version += u64::from(alarms_changed);
+        let mut counters = (self.outputs.counters)();
+        counters.extend([
+            ("commits", self.commits),
+            ("readings_stored", self.stored),
+            ("readings_taken", self.floor.readings()),
+            ("refusals_unlisted", self.floor.refusals_unlisted),
+        ]);
+        let mut machines: Vec<_> = self.floor.machines.iter().map(|m| m.view(now)).collect();
+        machines.sort_by(|a, b| a.id.cmp(&b.id));
+        self.outputs.board.send_replace(Arc::new(BoardView {
+            at: now,
+            machines,
+            devices: self.floor.device_views(&self.book),
+            light: self.has_light.then(|| light_view(*self.inputs.light.borrow())),
+            open_alarms,
+            counters,
+            version: self.version,
+        }));
+    }
+
+    fn finish(mut self) {
+        self.write_down(usize::MAX);
+        self.commit();
+        info!("everything that arrived is on disk");
+    }
+}
+
+fn own_alarm(kind: AlarmKind, now: Time) -> Alarm {
+    Alarm {
+        id: 0,
+        machine: None,
+        kind,
+        since: now,
+        raised_at: now,
+        cleared_at: None,
+        acknowledged_at: None,
+        reason: None,
+    }
+}
+
+fn tier(lit: bool) -> Tier {
+    if lit { Tier::On } else { Tier::Off }
+}
+
+fn light_view(report: LightReport) -> LightView {
+    let shown = |tier: Tier| match tier {
+        Tier::Off => Shown::Off,
+        Tier::On => Shown::On,
+        Tier::Flash => Shown::Flash,
+    };
+    match report {
+        LightReport::Unknown => LightView::Unknown,
+        LightReport::Silent => LightView::Silent,
+        LightReport::Answers { wanted, shown: read_back } => {
+            let light = read_back.unwrap_or(wanted);
+            LightView::Answers {
+                red: shown(light.red),
+                amber: shown(light.amber),
+                green: shown(light.green),
+                confirmed: read_back.is_some(),
+            }
+        }
+    }
+}

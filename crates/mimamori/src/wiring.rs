@@ -1,0 +1,196 @@
+//! Puts the rooms together and takes them apart again in order: stop listening, make everything
+//! that arrived durable, then leave.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use act::{LightReport, run_light};
+use anyhow::Context;
+use broker::rustls::ServerConfig;
+use broker::rustls::pki_types::pem::PemObject;
+use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use broker::{Broker, Inbound};
+use serve::{BoardView, Ingest, IngestError, IngestReceipt, Orders, Site};
+use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink};
+use store::{Batch, Reader, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tracing::info;
+
+use crate::clock;
+use crate::config::{Config, TlsListener};
+use crate::floor::Floor;
+use crate::recorder::{Inputs, Outputs, Parts, Recorder};
+
+/// Arrivals on their way to the recorder.
+const ARRIVALS_QUEUED_MAX: usize = 4_096;
+/// Refusals of strangers on their way to the recorder; more are only counted.
+const REFUSALS_QUEUED_MAX: usize = 256;
+/// Orders of people on their way to the recorder.
+const ORDERS_QUEUED_MAX: usize = 64;
+/// Time open pages get to close at the end.
+const FAREWELL: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Where to listen and what to use.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) data: PathBuf,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) http: SocketAddr,
+    pub(crate) mqtt: SocketAddr,
+}
+
+/// The running program.
+pub(crate) struct Running {
+    pub(crate) http: SocketAddr,
+    pub(crate) mqtt: SocketAddr,
+    broker: Broker<FloorPolicy, FloorSink>,
+    stop: watch::Sender<bool>,
+    recorder: std::thread::JoinHandle<()>,
+    close_pages: watch::Sender<bool>,
+}
+
+/// Readings by HTTP take the same way as those by MQTT.
+struct HttpDoor {
+    book: Arc<DeviceBook>,
+    sink: Arc<FloorSink>,
+}
+
+impl Ingest for HttpDoor {
+    fn ingest<'a>(
+        &'a self,
+        device: &'a str,
+        token: &'a str,
+        payloads: Vec<Vec<u8>>,
+    ) -> Pin<Box<dyn Future<Output = Result<IngestReceipt, IngestError>> + Send + 'a>> {
+        Box::pin(async move {
+            let known = self.book.check(device, token.as_bytes()).ok_or(IngestError::BadToken)?;
+            let topic = format!("{}/{device}", wire::payload::TOPIC_ROOT);
+            let addressed: Vec<_> = payloads.into_iter().map(|p| (topic.clone(), p)).collect();
+            let done = self.sink.deliver(&known, &addressed).await;
+            let (readings, refused) = done.map_err(|_| IngestError::Closed)?;
+            Ok(IngestReceipt { readings, refused })
+        })
+    }
+}
+
+/// Starts everything; returns once pages and devices are served.
+pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
+    let config = Config::read(setup.config.as_deref(), &setup.data)?;
+    let store = Store::open(&setup.data, config.journal_bytes_max)?;
+    let reader = Reader::new(&setup.data);
+    let book = Arc::new(DeviceBook::open(&setup.data)?);
+    let mut pending = Batch::default();
+    let floor = Floor::restore(&config, &book, &reader, clock::now(), &mut pending)
+        .context("the stored knowledge could not be taken up")?;
+
+    let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_QUEUED_MAX);
+    let (refusals_in, refusals) = mpsc::channel(REFUSALS_QUEUED_MAX);
+    let (orders_in, orders) = mpsc::channel(ORDERS_QUEUED_MAX);
+    let (durable, durable_seen) = watch::channel(0);
+    let (board, board_seen) = watch::channel(Arc::new(BoardView::empty()));
+    let (light, light_wanted) = watch::channel(act::Light::default());
+    let (light_report, light_seen) = watch::channel(LightReport::default());
+    let (stop, stop_seen) = watch::channel(false);
+
+    let window = ClockWindow::default();
+    let sink = Arc::new(FloorSink::new(arrivals_in, durable_seen, clock::now, window));
+    let policy = Arc::new(FloorPolicy::new(Arc::clone(&book), refusals_in, clock::now));
+    let kept: Vec<Inbound> = reader
+        .retained()?
+        .iter()
+        .filter_map(|(topic, payload)| Inbound::new(topic, payload, true))
+        .collect();
+    let broker = Broker::new(policy, Arc::clone(&sink), config.limits.clone(), &kept);
+    let mqtt = broker.listen(setup.mqtt, None).await?;
+    if let Some(tls) = &config.tls {
+        let address = broker.listen(tls.listen, Some(Arc::new(tls_config(tls)?))).await?;
+        info!(%address, "MQTT over TLS");
+    }
+    let has_light = config.light.is_some();
+    if let Some(light) = config.light.clone() {
+        tokio::spawn(run_light(light, light_wanted, light_report));
+    }
+    let parts = Parts { store, reader: reader.clone(), floor, book: Arc::clone(&book), has_light, pending };
+    let inputs = Inputs { arrivals, refusals, orders, light: light_seen, stop: stop_seen };
+    let outputs = outputs(&broker, durable, board, light);
+    let runtime = tokio::runtime::Handle::current();
+    let recorder = Recorder::new(parts, inputs, outputs, runtime);
+    let recorder = std::thread::Builder::new()
+        .name("recorder".to_owned())
+        .spawn(move || recorder.run())
+        .context("no thread for the recorder")?;
+
+    let site = Site {
+        board: board_seen,
+        reader,
+        orders: Orders::new(orders_in),
+        ingest: Arc::new(HttpDoor { book, sink }),
+        clock: clock::now,
+        zone: config.zone.clone(),
+    };
+    let (http, close_pages) = serve_pages(setup.http, site).await?;
+    Ok(Running { http, mqtt, broker, stop, recorder, close_pages })
+}
+
+fn outputs(
+    broker: &Broker<FloorPolicy, FloorSink>,
+    durable: watch::Sender<u64>,
+    board: watch::Sender<Arc<BoardView>>,
+    light: watch::Sender<act::Light>,
+) -> Outputs {
+    let stats = broker.stats();
+    let publisher = broker.publisher();
+    Outputs {
+        durable,
+        board,
+        light,
+        publish: Box::new(move |topic, payload| {
+            if let Some(message) = Inbound::new(topic, payload, true) {
+                publisher(&message);
+            }
+        }),
+        counters: Box::new(move || stats.snapshot().named()),
+    }
+}
+
+async fn serve_pages(
+    address: SocketAddr,
+    site: Site,
+) -> anyhow::Result<(SocketAddr, watch::Sender<bool>)> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen for pages on {address}"))?;
+    let taken = listener.local_addr()?;
+    let (close, closing) = watch::channel(false);
+    tokio::spawn(serve::run(listener, site, closing));
+    Ok((taken, close))
+}
+
+fn tls_config(tls: &TlsListener) -> anyhow::Result<ServerConfig> {
+    let read = |path: &Path| format!("cannot read {}", path.display());
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&tls.certificate)
+        .with_context(|| read(&tls.certificate))?
+        .collect::<Result<_, _>>()
+        .with_context(|| read(&tls.certificate))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).with_context(|| read(&tls.key))?;
+    ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("certificate and key do not fit together")
+}
+
+impl Running {
+    /// Stops in order. When this returns everything that arrived is on disk.
+    pub(crate) async fn stop(self) {
+        drop(self.broker);
+        self.stop.send_replace(true);
+        let recorder = self.recorder;
+        tokio::task::spawn_blocking(move || recorder.join().ok()).await.ok();
+        tokio::time::sleep(FAREWELL).await;
+        self.close_pages.send_replace(true);
+    }
+}

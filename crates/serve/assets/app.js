@@ -1,0 +1,133 @@
+// Exchanges the parts of the page that changed, sends the few changes a person can make, and keeps
+// the choice of light or dark. The server writes all texts; nothing is judged here.
+// @ts-check
+
+const root = document.documentElement;
+const body = document.body;
+
+/** Light, dark or as the system says. */
+function applyTheme() {
+  const kept = localStorage.getItem("theme");
+  if (kept) root.dataset.theme = kept;
+}
+
+function toggleTheme() {
+  const dark = root.dataset.theme
+    ? root.dataset.theme === "dark"
+    : matchMedia("(prefers-color-scheme: dark)").matches;
+  localStorage.setItem("theme", dark ? "light" : "dark");
+  applyTheme();
+}
+
+/** @param {Record<string, string>} parts HTML by the identifier of the element it belongs to */
+function exchange(parts) {
+  for (const [id, html] of Object.entries(parts)) {
+    const element = document.getElementById(id);
+    if (!element) {
+      // A machine that has just appeared: show the page anew rather than guess its place.
+      if (id.startsWith("m-")) location.reload();
+      continue;
+    }
+    const focused = element.contains(document.activeElement);
+    if (focused && document.activeElement?.matches("input")) continue;
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    const only = template.content.firstElementChild;
+    if (only && only.id === id) element.replaceWith(template.content);
+    else element.replaceChildren(template.content);
+    if (focused && only?.id === id) document.getElementById(id)?.focus();
+  }
+  applyFilter();
+}
+
+function listen() {
+  const page = body.dataset.live;
+  if (!page) return;
+  const word = document.querySelector("[data-live-word]");
+  const live = word?.textContent ?? "";
+  const query = new URLSearchParams({ page, lang: root.lang });
+  const source = new EventSource(`/live?${query}`);
+  source.addEventListener("parts", (event) => {
+    body.classList.add("is-live");
+    body.classList.remove("is-lost");
+    if (word) word.textContent = live;
+    exchange(JSON.parse(event.data).parts);
+  });
+  source.addEventListener("error", () => {
+    body.classList.remove("is-live");
+    body.classList.add("is-lost");
+    if (word) word.textContent = body.dataset.lost ?? "";
+  });
+  // After a cut the server starts afresh with what changed since; take the whole page once.
+  let opened = 0;
+  source.addEventListener("open", () => {
+    opened += 1;
+    if (opened > 1) location.reload();
+  });
+}
+
+let filter = "";
+function applyFilter() {
+  for (const tile of document.querySelectorAll(".tile")) {
+    if (tile instanceof HTMLElement) {
+      tile.hidden = filter !== "" && tile.dataset.state !== filter;
+    }
+  }
+}
+
+/** @param {Element} from @param {string} message */
+function complain(from, message) {
+  const place = from.closest("section, form")?.querySelector(".problem");
+  if (place instanceof HTMLElement) {
+    place.textContent = message;
+    place.hidden = message === "";
+  }
+}
+
+/** @param {HTMLElement} from @param {string} method @param {string} path @param {unknown} [value] */
+async function change(from, method, path, value) {
+  const buttons = from.querySelectorAll("button");
+  const button = from instanceof HTMLButtonElement ? from : buttons[0];
+  button?.setAttribute("disabled", "");
+  complain(from, "");
+  try {
+    const headers = { "content-type": "application/json", "accept-language": root.lang };
+    const answer = await fetch(path, {
+      method, headers, body: value === undefined ? undefined : JSON.stringify(value),
+    });
+    if (!answer.ok) {
+      const said = await answer.json();
+      complain(from, [said.message, said.hint].filter(Boolean).join(" – "));
+    }
+  } catch {
+    complain(from, body.dataset.lost ?? "");
+  }
+  button?.removeAttribute("disabled");
+}
+
+document.addEventListener("click", (event) => {
+  const target = event.target instanceof Element ? event.target.closest("button") : null;
+  if (!target) return;
+  if (target.hasAttribute("data-theme-toggle")) toggleTheme();
+  if (target.hasAttribute("data-print")) print();
+  if (target.dataset.filter !== undefined) {
+    filter = target.dataset.filter;
+    for (const other of document.querySelectorAll("[data-filter]")) {
+      other.setAttribute("aria-pressed", String(other === target));
+    }
+    applyFilter();
+  }
+  const path = target.dataset.post;
+  if (path && (!target.dataset.ask || confirm(target.dataset.ask))) void change(target, "POST", path);
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!(form instanceof HTMLFormElement) || !form.dataset.put) return;
+  event.preventDefault();
+  const share = (/** @type {string} */ name) => Number(new FormData(form).get(name)) / 100;
+  void change(form, "PUT", form.dataset.put, { time: share("time"), energy: share("energy") });
+});
+
+applyTheme();
+listen();

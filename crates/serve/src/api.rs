@@ -1,0 +1,475 @@
+//! The JSON API under `/api/v1`, described by `openapi.json`. Times go out as RFC 3339 in UTC;
+//! lists are paged with `limit` and `cursor`.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use model::{MachineId, SeriesId, Time, Tolerance};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{Page, StoreError};
+
+use crate::guard::Failure;
+use crate::orders::{Command, IngestError, OrderError};
+use crate::text::{Lang, key};
+use crate::view::{BoardView, MachineView};
+use crate::Site;
+
+/// Rows in a page if the caller does not say.
+const LIMIT_DEFAULT: usize = 100;
+/// Most rows in a page.
+const LIMIT_MAX: usize = 5_000;
+/// Largest body of a request.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Where a page of a list starts and how long it is.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Paging {
+    limit: Option<usize>,
+    cursor: Option<i64>,
+    from: Option<String>,
+    to: Option<String>,
+    point: Option<String>,
+    open: Option<bool>,
+    machine: Option<String>,
+}
+
+impl Paging {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX)
+    }
+
+    fn before(&self) -> i64 {
+        self.cursor.unwrap_or(i64::MAX)
+    }
+
+    fn span(&self, now: Time) -> Result<(Time, Time), Failure> {
+        let from = self.from.as_deref().map_or(Ok(now - 8 * 3_600_000), parse_time)?;
+        let to = self.to.as_deref().map_or(Ok(now), parse_time)?;
+        Ok((from, to))
+    }
+}
+
+fn bad_request() -> Failure {
+    Failure::new(StatusCode::BAD_REQUEST, "bad_request", key::ERROR_BAD_REQUEST)
+}
+
+fn parse_time(text: &str) -> Result<Time, Failure> {
+    let moment: jiff::Timestamp = text.parse().map_err(|_| bad_request())?;
+    Ok(Time::from_ms(moment.as_millisecond()))
+}
+
+/// RFC 3339 in UTC with milliseconds.
+pub(crate) fn rfc3339(t: Time) -> String {
+    jiff::Timestamp::from_millisecond(t.ms())
+        .map_or_else(|_| String::new(), |moment| format!("{moment:.3}"))
+}
+
+/// Names of members that are moments; numbers under them leave as RFC 3339.
+const MOMENTS: [&str; 13] = [
+    "at", "since", "raised_at", "cleared_at", "acknowledged_at", "start", "end", "from", "to",
+    "learned_at", "heard", "last_at", "t",
+];
+
+/// Turns the millisecond moments of a value into RFC 3339 texts.
+fn with_times(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                let moment = member.as_i64().filter(|_| MOMENTS.contains(&name.as_str()));
+                *member = match moment {
+                    Some(ms) => Value::String(rfc3339(Time::from_ms(ms))),
+                    None => with_times(member.take()),
+                };
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                *item = with_times(item.take());
+            }
+        }
+        _ => {}
+    }
+    value
+}
+
+fn answer(value: impl serde::Serialize) -> Response {
+    match serde_json::to_value(value) {
+        Ok(value) => Json(with_times(value)).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// Reads the store off the async threads.
+pub(crate) async fn read<T: Send + 'static>(
+    site: &Site,
+    work: impl FnOnce(&store::Reader) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Failure> {
+    let reader = site.reader.clone();
+    let done = tokio::task::spawn_blocking(move || work(&reader)).await;
+    done.map_err(|_| Failure::store())?.map_err(|error| {
+        tracing::error!(%error, "the store could not be read");
+        Failure::store()
+    })
+}
+
+fn respond(lang: Lang, result: Result<Response, Failure>) -> Response {
+    result.unwrap_or_else(|failure| failure.answer(lang))
+}
+
+fn page_of<T: serde::Serialize>(page: Page<T>) -> Response {
+    answer(json!({"items": page.items, "next": page.next}))
+}
+
+fn known(board: &BoardView, id: &str) -> Result<MachineId, Failure> {
+    board.machine(id).map(|machine| machine.id.clone()).ok_or_else(Failure::not_found)
+}
+
+fn machine_json(machine: &MachineView) -> Value {
+    let mut value = serde_json::to_value(machine).unwrap_or_default();
+    if let Some(day) = value.get_mut("day") {
+        day["operating_rate_observed"] = json!(machine.day.rate());
+    }
+    value
+}
+
+/// The API's description.
+pub(crate) async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/json")], include_str!("../openapi.json")).into_response()
+}
+
+/// Everything the board shows.
+pub(crate) async fn board(State(site): State<Site>) -> Response {
+    let board = site.board.borrow().clone();
+    let counters: BTreeMap<_, _> = board.counters.iter().copied().collect();
+    answer(json!({
+        "at": board.at,
+        "machines": board.machines.iter().map(machine_json).collect::<Vec<_>>(),
+        "light": board.light,
+        "open_alarms": board.open_alarms,
+        "counters": counters,
+    }))
+}
+
+/// All machines.
+pub(crate) async fn machines(State(site): State<Site>) -> Response {
+    let board = site.board.borrow().clone();
+    let items: Vec<Value> = board.machines.iter().map(machine_json).collect();
+    answer(json!({"items": items, "next": null}))
+}
+
+/// One machine.
+pub(crate) async fn machine(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(id): Path<String>,
+) -> Response {
+    let board = site.board.borrow().clone();
+    match board.machine(&id) {
+        Some(machine) => answer(machine_json(machine)),
+        None => Failure::not_found().answer(lang),
+    }
+}
+
+/// Cycles of a machine, newest first.
+pub(crate) async fn cycles(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(id): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Response {
+    let work = async {
+        let machine = known(&site.board.borrow(), &id)?;
+        let (before, limit) = (Time::from_ms(paging.before()), paging.limit());
+        Ok(page_of(read(&site, move |r| r.cycles(&machine, before, limit)).await?))
+    };
+    respond(lang, work.await)
+}
+
+/// States of a machine in a span of time, oldest first.
+pub(crate) async fn states(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(id): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Response {
+    let work = async {
+        let machine = known(&site.board.borrow(), &id)?;
+        let (from, to) = paging.span((site.clock)())?;
+        let items = read(&site, move |r| r.states(&machine, from, to)).await?;
+        Ok(answer(json!({"items": items, "next": null})))
+    };
+    respond(lang, work.await)
+}
+
+/// Raw readings of a machine's devices in a span of time, in order of arrival.
+pub(crate) async fn readings(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(id): Path<String>,
+    Query(paging): Query<Paging>,
+) -> Response {
+    let work = async {
+        let board = site.board.borrow().clone();
+        known(&board, &id)?;
+        let of_machine = |device: &str| {
+            board.devices.iter().any(|d| d.id == device && d.machine == id)
+        };
+        let all = read(&site, store::Reader::series).await?;
+        let wanted: BTreeMap<SeriesId, String> = all
+            .into_iter()
+            .filter(|s| of_machine(&s.device))
+            .filter(|s| paging.point.as_ref().is_none_or(|point| *point == s.point))
+            .map(|s| (s.id, format!("{}/{}", s.device, s.point)))
+            .collect();
+        let (span, limit) = (paging.span((site.clock)())?, paging.limit());
+        let after = paging.cursor.unwrap_or(0);
+        Ok(page_of(read(&site, move |r| r.readings(&wanted, span, after, limit)).await?))
+    };
+    respond(lang, work.await)
+}
+
+/// Every version of every reference of a machine.
+pub(crate) async fn reference(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(id): Path<String>,
+) -> Response {
+    let work = async {
+        let machine = known(&site.board.borrow(), &id)?;
+        let items = read(&site, move |r| r.references(&machine)).await?;
+        Ok(answer(json!({"items": items, "next": null})))
+    };
+    respond(lang, work.await)
+}
+
+async fn order(site: &Site, lang: Lang, command: Command) -> Response {
+    let failure = match site.orders.give(command).await {
+        Ok(()) => return StatusCode::NO_CONTENT.into_response(),
+        Err(OrderError::NotFound) => Failure::not_found(),
+        Err(OrderError::NothingToApprove) => Failure::new(
+            StatusCode::CONFLICT,
+            "nothing_to_approve",
+            key::ERROR_NOTHING_TO_APPROVE,
+        ),
+        Err(OrderError::OutOfRange) => Failure::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "out_of_range",
+            key::ERROR_SETTINGS,
+        )
+        .hint(key::ERROR_SETTINGS_HINT),
+        Err(OrderError::NotDurable) => {
+            Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", key::ERROR_BUSY)
+                .hint(key::ERROR_BUSY_HINT)
+        }
+    };
+    failure.answer(lang)
+}
+
+/// Lets a learned reference judge.
+pub(crate) async fn approve(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(id): Path<String>,
+) -> Response {
+    match MachineId::new(&id) {
+        Ok(machine) => order(&site, lang, Command::Approve(machine)).await,
+        Err(_) => Failure::not_found().answer(lang),
+    }
+}
+
+/// Forgets a reference and learns a new version.
+pub(crate) async fn relearn(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(id): Path<String>,
+) -> Response {
+    match MachineId::new(&id) {
+        Ok(machine) => order(&site, lang, Command::Relearn(machine)).await,
+        Err(_) => Failure::not_found().answer(lang),
+    }
+}
+
+/// Puts another tolerance in force.
+pub(crate) async fn set_tolerance(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(id): Path<String>,
+    body: Result<Json<Tolerance>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    let Ok(Json(tolerance)) = body else { return bad_request().answer(lang) };
+    match MachineId::new(&id) {
+        Ok(machine) => order(&site, lang, Command::SetTolerance(machine, tolerance)).await,
+        Err(_) => Failure::not_found().answer(lang),
+    }
+}
+
+/// Alarms, newest first.
+pub(crate) async fn alarms(
+    State(site): State<Site>,
+    lang: Lang,
+    Query(paging): Query<Paging>,
+) -> Response {
+    let (open, before, limit) = (paging.open.unwrap_or(false), paging.before(), paging.limit());
+    let result = read(&site, move |r| r.alarms(open, before, limit)).await;
+    respond(lang, result.map(page_of))
+}
+
+/// "I have seen this alarm."
+pub(crate) async fn acknowledge(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(id): Path<i64>,
+) -> Response {
+    order(&site, lang, Command::Acknowledge(id)).await
+}
+
+/// Findings, newest first.
+pub(crate) async fn findings(
+    State(site): State<Site>,
+    lang: Lang,
+    Query(paging): Query<Paging>,
+) -> Response {
+    let work = async {
+        let of = match &paging.machine {
+            Some(id) => Some(known(&site.board.borrow(), id)?),
+            None => None,
+        };
+        let (before, limit) = (paging.before(), paging.limit());
+        Ok(page_of(read(&site, move |r| r.findings(of.as_ref(), before, limit)).await?))
+    };
+    respond(lang, work.await)
+}
+
+/// Devices and how many readings are stored.
+pub(crate) async fn devices(State(site): State<Site>, lang: Lang) -> Response {
+    let devices = site.board.borrow().devices.clone();
+    let result = read(&site, store::Reader::reading_count).await;
+    respond(
+        lang,
+        result.map(|n| answer(json!({"items": devices, "next": null, "readings_stored": n}))),
+    )
+}
+
+/// Refused input: how often by source and reason, and the latest samples.
+pub(crate) async fn refused(
+    State(site): State<Site>,
+    lang: Lang,
+    Query(paging): Query<Paging>,
+) -> Response {
+    let (before, limit) = (paging.before(), paging.limit());
+    let work = read(&site, move |r| Ok((r.refused_counts()?, r.refused(before, limit)?)));
+    let result = work.await.map(|(counts, page)| {
+        let items: Vec<_> = page.items.into_iter().map(|(_, refused)| refused).collect();
+        answer(json!({"counts": counts, "items": items, "next": page.next}))
+    });
+    respond(lang, result)
+}
+
+/// Takes readings by HTTP: one JSON object, a JSON list of objects, or CSV with a header.
+pub(crate) async fn ingest(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(device): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let token = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let token = token.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default();
+    let Ok(bytes) = to_bytes(body, BODY_BYTES_MAX).await else {
+        let code = StatusCode::PAYLOAD_TOO_LARGE;
+        return Failure::new(code, "too_large", key::ERROR_TOO_LARGE).answer(lang);
+    };
+    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let payloads = if kind.starts_with("text/csv") { from_csv(&bytes) } else { from_json(&bytes) };
+    match site.ingest.ingest(&device, token, payloads).await {
+        Ok(receipt) if receipt.readings == 0 => {
+            let code = StatusCode::UNPROCESSABLE_ENTITY;
+            let failure = Failure::new(code, "nothing_taken", key::ERROR_NOTHING_TAKEN);
+            let reasons = receipt.refused.first().map(|refused| refused.reason.code());
+            tracing::debug!(%device, ?reasons, "a request held no reading");
+            failure.answer(lang)
+        }
+        Ok(receipt) => answer(json!({"readings": receipt.readings, "refused": receipt.refused})),
+        Err(IngestError::BadToken) => {
+            Failure::new(StatusCode::UNAUTHORIZED, "bad_token", key::ERROR_TOKEN)
+                .hint(key::ERROR_TOKEN_HINT)
+                .answer(lang)
+        }
+        Err(IngestError::Closed) => {
+            Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", key::ERROR_BUSY).answer(lang)
+        }
+    }
+}
+
+fn from_json(bytes: &[u8]) -> Vec<Vec<u8>> {
+    match serde_json::from_slice::<Vec<Value>>(bytes) {
+        Ok(list) => list.iter().map(|object| object.to_string().into_bytes()).collect(),
+        Err(_) => vec![bytes.to_vec()],
+    }
+}
+
+/// Each row of a table becomes an object; empty cells are left out.
+fn from_csv(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.lines().map(|line| line.split(',').map(str::trim).collect::<Vec<_>>());
+    let Some(header) = lines.next() else { return Vec::new() };
+    let object = |cells: Vec<&str>| {
+        let members = header.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+        let members = members.map(|(name, cell)| {
+            let value = serde_json::from_str(cell).unwrap_or_else(|_| json!(cell));
+            ((*name).to_owned(), value)
+        });
+        Value::Object(members.collect()).to_string().into_bytes()
+    };
+    lines.filter(|cells| cells.iter().any(|cell| !cell.is_empty())).map(object).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_description_and_the_routes_name_the_same_addresses() {
+        let described: Value = serde_json::from_str(include_str!("../openapi.json")).unwrap();
+        let mut described: Vec<String> = described["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, methods)| {
+                let methods = methods.as_object().unwrap().keys();
+                methods.map(move |method| format!("{} {path}", method.to_uppercase()))
+            })
+            .collect();
+        let is_api = |path: &str| !matches!(path, "/" | "/events" | "/devices" | "/machines/{id}")
+            && !path.starts_with("/assets");
+        let mut routes: Vec<String> = crate::ROUTES
+            .iter()
+            .filter(|route| is_api(route.path))
+            .map(|route| format!("{} {}", route.method, route.path))
+            .collect();
+        described.sort();
+        routes.sort();
+        assert_eq!(described, routes);
+    }
+
+    #[test]
+    fn moments_leave_as_rfc_3339() {
+        let value = with_times(json!({"t": 0, "n": 5, "items": [{"at": 1_500}]}));
+        assert_eq!(value["t"], "1970-01-01T00:00:00.000Z");
+        assert_eq!(value["items"][0]["at"], "1970-01-01T00:00:01.500Z");
+        assert_eq!(value["n"], 5);
+    }
+
+    #[test]
+    fn a_table_becomes_one_object_a_row() {
+        let rows = from_csv(b"t,power_w\n1,5\n2,\n\n3,7.5\n");
+        let texts: Vec<_> = rows.iter().map(|r| String::from_utf8_lossy(r).into_owned()).collect();
+        assert_eq!(texts, [r#"{"power_w":5,"t":1}"#, r#"{"t":2}"#, r#"{"power_w":7.5,"t":3}"#]);
+    }
+}

@@ -1,0 +1,132 @@
+//! The live view: server-sent events that carry the parts of a page that have changed, already
+//! written in the reader's language. A part that looks the same is not sent again.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::page::{Ctx, board, devices, events, machine};
+use crate::text::Lang;
+use crate::view::BoardView;
+use crate::Site;
+
+/// Shortest time between two updates of one page.
+const UPDATE_EVERY: Duration = Duration::from_millis(500);
+/// Updates waiting for a reader that does not keep up.
+const QUEUE_MAX: usize = 2;
+/// The strips of the last eight hours are read again this often.
+const STRIPS_EVERY: u64 = 20;
+
+/// Which page listens.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Subject {
+    page: Option<String>,
+}
+
+/// The parts of a page by the identifier of their element.
+type Parts = BTreeMap<String, String>;
+
+/// The stream of one reader.
+pub(crate) async fn stream(
+    State(site): State<Site>,
+    lang: Lang,
+    Query(subject): Query<Subject>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    let page = subject.page.unwrap_or_else(|| "board".to_owned());
+    tokio::spawn(feed(site, lang, page, sender));
+    Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new())
+}
+
+async fn feed(
+    mut site: Site,
+    lang: Lang,
+    page: String,
+    sender: mpsc::Sender<Result<Event, Infallible>>,
+) {
+    let mut sent: BTreeMap<String, u64> = BTreeMap::new();
+    let mut strips = board::Strips::new();
+    for round in 0_u64.. {
+        let board = site.board.borrow_and_update().clone();
+        if page == "board" && round.is_multiple_of(STRIPS_EVERY) {
+            strips = board::strips(&site, &board).await;
+        }
+        let parts = parts(&site, lang, &page, &board, &strips).await;
+        let mut changed = Parts::new();
+        for (id, html) in parts {
+            let mut hasher = DefaultHasher::new();
+            html.hash(&mut hasher);
+            if sent.insert(id.clone(), hasher.finish()) != Some(hasher.finish()) {
+                changed.insert(id, html);
+            }
+        }
+        // The first round only notes what the page already shows; it also tells it is connected.
+        let body = if round == 0 { json!({"parts": {}}) } else { json!({"parts": changed}) };
+        if (round == 0 || body["parts"] != json!({}))
+            && sender.send(Ok(Event::default().event("parts").data(body.to_string()))).await.is_err()
+        {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(UPDATE_EVERY) => {}
+            () = sender.closed() => return,
+        }
+        tokio::select! {
+            changed = site.board.changed() => if changed.is_err() { return },
+            () = sender.closed() => return,
+        }
+    }
+}
+
+async fn parts(
+    site: &Site,
+    lang: Lang,
+    page: &str,
+    view: &BoardView,
+    strips: &board::Strips,
+) -> Parts {
+    let ctx = Ctx { lang, zone: site.zone.clone(), now: (site.clock)() };
+    let mut parts = Parts::new();
+    let mut put = |id: &str, html: maud::Markup| {
+        parts.insert(id.to_owned(), html.into_string());
+    };
+    match page {
+        "board" => {
+            put("alarms", board::alarm_bar(&ctx, view));
+            put("kpis", board::kpis(&ctx, view));
+            for machine in &view.machines {
+                let strip = strips.get(&machine.id).map_or(&[][..], Vec::as_slice);
+                put(&format!("m-{}", machine.id), board::tile(&ctx, machine, strip));
+            }
+        }
+        "events" => {
+            put("open", events::open(&ctx, view));
+            if let Ok(findings) = events::newest(site).await {
+                put("history", events::history(&ctx, view, &findings));
+            }
+        }
+        "devices" => put("devices", devices::list(&ctx, view)),
+        _ => {
+            let shown = page.strip_prefix("machine/").and_then(|id| view.machine(id));
+            if let Some(shown) = shown {
+                put("alarms", machine::alarms(&ctx, shown));
+                put("now", machine::now(&ctx, shown));
+                put("reference", machine::reference(&ctx, shown));
+                if let Some(history) = machine::history(site, &shown.id).await {
+                    put("charts", machine::charts(&ctx, shown, &history));
+                    put("findings", machine::findings(&ctx, &history));
+                }
+            }
+        }
+    }
+    parts
+}

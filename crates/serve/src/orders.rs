@@ -1,0 +1,83 @@
+//! What a page or a script may ask for. An answer comes only once the change is durable.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use model::{MachineId, Refused, Tolerance};
+use tokio::sync::{mpsc, oneshot};
+
+/// A change asked for by a person.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Let the learned reference judge.
+    Approve(MachineId),
+    /// Forget the reference and learn a new version.
+    Relearn(MachineId),
+    /// Put another tolerance in force.
+    SetTolerance(MachineId, Tolerance),
+    /// "I have seen this alarm."
+    Acknowledge(i64),
+}
+
+/// Why a change was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderError {
+    /// No such machine or alarm.
+    NotFound,
+    /// Nothing is waiting for approval.
+    NothingToApprove,
+    /// A value is out of its range.
+    OutOfRange,
+    /// It could not be made durable.
+    NotDurable,
+}
+
+/// A change and where its answer goes.
+pub type Order = (Command, oneshot::Sender<Result<(), OrderError>>);
+
+/// Takes orders to the recorder.
+#[derive(Debug, Clone)]
+pub struct Orders(mpsc::Sender<Order>);
+
+impl Orders {
+    /// Orders into this queue.
+    pub fn new(queue: mpsc::Sender<Order>) -> Self {
+        Self(queue)
+    }
+
+    /// Gives an order and waits until it is durable.
+    pub async fn give(&self, command: Command) -> Result<(), OrderError> {
+        let (answer, result) = oneshot::channel();
+        self.0.try_send((command, answer)).map_err(|_| OrderError::NotDurable)?;
+        result.await.unwrap_or(Err(OrderError::NotDurable))
+    }
+}
+
+/// What became of readings sent by HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IngestReceipt {
+    /// Readings taken and durable.
+    pub readings: usize,
+    /// What was refused, with reasons.
+    pub refused: Vec<Refused>,
+}
+
+/// Why nothing of a request was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IngestError {
+    /// Wrong name or token.
+    BadToken,
+    /// The recorder has stopped.
+    Closed,
+}
+
+/// Takes readings that come by HTTP.
+pub trait Ingest: Send + Sync + 'static {
+    /// Takes payloads of a device, each one JSON object or one `point=value` line of a table.
+    fn ingest<'a>(
+        &'a self,
+        device: &'a str,
+        token: &'a str,
+        payloads: Vec<Vec<u8>>,
+    ) -> Pin<Box<dyn Future<Output = Result<IngestReceipt, IngestError>> + Send + 'a>>;
+}

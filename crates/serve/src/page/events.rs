@@ -1,0 +1,109 @@
+//! What happened: the alarms that last, with a button to say "seen", and everything noticed before.
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use maud::{Markup, html};
+use model::Alarm;
+use serde::Deserialize;
+use store::FindingRow;
+
+use super::machine::finding_item;
+use super::{Ctx, Place, frame, why};
+use crate::api::read;
+use crate::guard::Failure;
+use crate::text::{Lang, key};
+use crate::view::BoardView;
+use crate::Site;
+
+/// Findings on one page.
+const FINDINGS_SHOWN: usize = 50;
+
+/// Where the list starts.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Start {
+    before: Option<i64>,
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    lang: Lang,
+    Query(start): Query<Start>,
+) -> Response {
+    let board = site.board.borrow().clone();
+    let ctx = Ctx { lang, zone: site.zone.clone(), now: (site.clock)() };
+    let before = start.before.unwrap_or(i64::MAX);
+    let page = match read(&site, move |r| r.findings(None, before, FINDINGS_SHOWN)).await {
+        Ok(page) => page,
+        Err(failure) => return failure.answer(lang),
+    };
+    let body = html! {
+        section.panel #open { (open(&ctx, &board)) }
+        section.panel #history {
+            (history(&ctx, &board, &page.items))
+            @if let Some(next) = page.next {
+                p { a.button href={ "/events?before=" (next) } { (ctx.text(key::EVENTS_MORE)) } }
+            }
+        }
+    };
+    let live = if start.before.is_some() { "" } else { "events" };
+    frame(&ctx, Place::Events, &ctx.text(key::EVENTS_TITLE), live, body)
+}
+
+/// The newest findings, for the live view.
+pub(crate) async fn newest(site: &Site) -> Result<Vec<FindingRow>, Failure> {
+    Ok(read(site, |r| r.findings(None, i64::MAX, FINDINGS_SHOWN)).await?.items)
+}
+
+fn name_of(ctx: &Ctx, board: &BoardView, id: Option<&str>) -> String {
+    let machine = id.and_then(|id| board.machine(id));
+    machine.map_or_else(
+        || id.map_or_else(|| ctx.text(key::EVENTS_SELF), str::to_owned),
+        |m| m.names.of(ctx.lang).to_owned(),
+    )
+}
+
+/// Alarms that last.
+pub(crate) fn open(ctx: &Ctx, board: &BoardView) -> Markup {
+    html! {
+        div.panel-head { h2 { (ctx.text(key::EVENTS_OPEN)) } }
+        @if board.open_alarms.is_empty() { p.quiet { (ctx.text(key::EVENTS_NONE_OPEN)) } }
+        ol.events { @for alarm in &board.open_alarms { (alarm_item(ctx, board, alarm)) } }
+        p.problem role="alert" hidden {}
+    }
+}
+
+fn alarm_item(ctx: &Ctx, board: &BoardView, alarm: &Alarm) -> Markup {
+    let name = name_of(ctx, board, alarm.machine.as_ref().map(model::MachineId::as_str));
+    html! {
+        li.k-alarm {
+            time { (ctx.when(alarm.since)) }
+            div {
+                strong { (name) " " (ctx.lang.coded("alarm-", alarm.kind.code())) }
+                p.look { (ctx.lang.coded("look-", alarm.kind.code())) }
+                @if let Some(reason) = &alarm.reason { (why(ctx, reason)) }
+                @match alarm.acknowledged_at {
+                    Some(at) => p.quiet { (ctx.with(key::EVENTS_SEEN, &[("time", &ctx.when(at))])) },
+                    None => @if alarm.id > 0 {
+                        button type="button" data-post={ "/api/v1/alarms/" (alarm.id) "/acknowledge" } {
+                            (ctx.text(key::EVENTS_ACK))
+                        }
+                    },
+                }
+            }
+        }
+    }
+}
+
+/// Everything noticed, newest first.
+pub(crate) fn history(ctx: &Ctx, board: &BoardView, findings: &[FindingRow]) -> Markup {
+    html! {
+        div.panel-head { h2 { (ctx.text(key::EVENTS_HISTORY)) } }
+        @if findings.is_empty() { p.quiet { (ctx.text(key::EVENTS_NONE)) } }
+        ol.events {
+            @for finding in findings {
+                (finding_item(ctx, finding, Some(&name_of(ctx, board, Some(finding.machine.as_str())))))
+            }
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The pages. Each file holds one page and the parts of it that are exchanged live; this one holds
+//! the frame around them, the pictures of the states and how numbers and times are written.
+
+pub(crate) mod board;
+mod chart;
+pub(crate) mod devices;
+pub(crate) mod events;
+pub(crate) mod machine;
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{StatusCode, Uri};
+use axum::response::{Html, IntoResponse, Response};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use model::{DeviationReason, MachineState, Time};
+
+use crate::text::{Key, Lang, key};
+
+/// Changes with every build, so that a browser never keeps an old script.
+const ASSETS_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const STYLE: &str = include_str!("../../assets/app.css");
+const SCRIPT: &str = include_str!("../../assets/app.js");
+const SHAPES: &str = include_str!("../../assets/shapes.svg");
+
+/// Which entry of the navigation a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Board,
+    Events,
+    Devices,
+}
+
+/// What a page's parts need to know of the reader.
+#[derive(Debug, Clone)]
+pub(crate) struct Ctx {
+    pub(crate) lang: Lang,
+    pub(crate) zone: TimeZone,
+    pub(crate) now: Time,
+}
+
+impl Ctx {
+    pub(crate) fn text(&self, key: Key) -> String {
+        self.lang.text(key)
+    }
+
+    pub(crate) fn with(&self, key: Key, variables: &[(&'static str, &str)]) -> String {
+        self.lang.with(key, variables)
+    }
+
+    /// A moment as people write it: the time, and the date if it is not today.
+    pub(crate) fn when(&self, t: Time) -> String {
+        let zoned = |t: Time| {
+            Timestamp::from_millisecond(t.ms()).unwrap_or_default().to_zoned(self.zone.clone())
+        };
+        let (moment, now) = (zoned(t), zoned(self.now));
+        if moment.date() == now.date() {
+            moment.strftime("%H:%M:%S").to_string()
+        } else {
+            moment.strftime("%m/%d %H:%M").to_string()
+        }
+    }
+
+    /// Hours and minutes of the clock.
+    pub(crate) fn clock(&self, t: Time) -> String {
+        let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
+        moment.to_zoned(self.zone.clone()).strftime("%H:%M").to_string()
+    }
+}
+
+/// A number with the digits it deserves: three that matter, at most three decimals.
+pub(crate) fn number(value: f64) -> String {
+    match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        v if v >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// A share as a signed percentage.
+pub(crate) fn deviation(share: f64) -> String {
+    format!("{:+.1} %", share * 100.0)
+}
+
+/// A length of time as hours and minutes, or minutes and seconds.
+pub(crate) fn span(seconds: f64) -> String {
+    let s = seconds.max(0.0).round() as u64;
+    if s >= 3600 {
+        format!("{}:{:02} h", s / 3600, s % 3600 / 60)
+    } else {
+        format!("{}:{:02} min", s / 60, s % 60)
+    }
+}
+
+/// The picture of a state: never colour alone, always shape and word beside it.
+pub(crate) fn shape(state: MachineState) -> Markup {
+    let code = state.code();
+    html! {
+        svg.shape.{ "s-" (code) } aria-hidden="true" { use href={ "#s-" (code) } {} }
+    }
+}
+
+/// Shape and word of a state.
+pub(crate) fn state_badge(lang: Lang, state: MachineState) -> Markup {
+    html! {
+        span.badge.{ "t-" (state.code()) } {
+            (shape(state)) span { (lang.coded("state-", state.code())) }
+        }
+    }
+}
+
+/// Why a cycle was judged as it was, in numbers.
+pub(crate) fn why(ctx: &Ctx, reason: &DeviationReason) -> Markup {
+    let percent = |share: f64| format!("{:.0}", share * 100.0);
+    html! {
+        ul.why {
+            li { (ctx.with(key::WHY_DURATION, &[
+                ("value", &number(reason.duration_s)),
+                ("reference", &number(reason.duration_reference_s)),
+                ("deviation", &deviation(reason.duration_deviation())),
+            ])) }
+            @if let (Some(value), Some(reference), Some(share)) =
+                (reason.energy_wh, reason.energy_reference_wh, reason.energy_deviation()) {
+                li { (ctx.with(key::WHY_ENERGY, &[
+                    ("value", &number(value)),
+                    ("reference", &number(reference)),
+                    ("deviation", &deviation(share)),
+                ])) }
+            }
+            li.quiet { (ctx.with(key::WHY_TOLERANCE, &[
+                ("time", &percent(reason.tolerance_time)),
+                ("energy", &percent(reason.tolerance_energy)),
+                ("version", &reason.reference_version.to_string()),
+            ])) }
+        }
+    }
+}
+
+/// The frame around every page. `live` is what the page listens to.
+pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Markup) -> Response {
+    let lang = ctx.lang;
+    let asset = |file: &str| format!("/assets/{ASSETS_VERSION}/{file}");
+    let entry = |to: Place, href: &str, icon: &str, text: Key| {
+        html! {
+            a href=(href) aria-current=[(to == place).then_some("page")] {
+                svg.icon aria-hidden="true" { use href={ "#i-" (icon) } {} }
+                span { (ctx.text(text)) }
+            }
+        }
+    };
+    let page = html! {
+        (DOCTYPE)
+        html lang=(lang.code()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " – " (ctx.text(key::APP_NAME)) }
+                link rel="icon" href=(asset("icon.svg"));
+                link rel="stylesheet" href=(asset("app.css"));
+                script type="module" src=(asset("app.js")) {}
+            }
+            body data-live=(live) data-lost=(ctx.text(key::LIVE_LOST)) {
+                a.skip href="#main" { (ctx.text(key::SKIP)) }
+                (PreEscaped(SHAPES))
+                nav.rail {
+                    a.brand href="/" {
+                        svg.mark aria-hidden="true" { use href="#i-mark" {} }
+                        span { (ctx.text(key::APP_NAME)) }
+                    }
+                    (entry(Place::Board, "/", "board", key::NAV_BOARD))
+                    (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
+                    (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))
+                }
+                main #main {
+                    header.top {
+                        h1 { (title) }
+                        span.live role="status" {
+                            span.dot {}
+                            span data-live-word { (ctx.text(key::LIVE)) }
+                        }
+                        span.tools {
+                            a.button href={ "?lang=" (lang.other().code()) }
+                                lang=(lang.other().code()) { (ctx.text(key::OTHER_LANGUAGE)) }
+                            button type="button" data-theme-toggle { (ctx.text(key::THEME)) }
+                            button.wide type="button" data-print { (ctx.text(key::PRINT)) }
+                        }
+                    }
+                    (body)
+                }
+            }
+        }
+    };
+    Html(page.into_string()).into_response()
+}
+
+/// Style, script and icon.
+pub(crate) async fn asset(Path((_, file)): Path<(String, String)>) -> Response {
+    let (kind, body) = match file.as_str() {
+        "app.css" => ("text/css; charset=utf-8", STYLE),
+        "app.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        "icon.svg" => ("image/svg+xml", include_str!("../../assets/icon.svg")),
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=3600")];
+    (headers, body).into_response()
+}
+
+/// Anything that is not an address of the table.
+pub(crate) async fn not_found(uri: Uri, lang: Lang) -> Response {
+    if uri.path().starts_with("/api/") {
+        return crate::guard::Failure::not_found().answer(lang);
+    }
+    let page = html! {
+        (DOCTYPE)
+        html lang=(lang.code()) {
+            head {
+                meta charset="utf-8";
+                title { (lang.text(key::ERROR_NOT_FOUND)) }
+                link rel="stylesheet" href={ "/assets/" (ASSETS_VERSION) "/app.css" };
+            }
+            body.lone { main {
+                h1 { (lang.text(key::ERROR_NOT_FOUND)) }
+                p { a href="/" { (lang.text(key::MACHINE_BACK)) } }
+            } }
+        }
+    };
+    (StatusCode::NOT_FOUND, Html(page.into_string())).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_that_matter() {
+        assert_eq!([number(62.14), number(1.5), number(0.2734), number(812.4)], [
+            "62.1", "1.50", "0.273", "812"
+        ]);
+        assert_eq!(deviation(-0.1667), "-16.7 %");
+        assert_eq!(span(3725.0), "1:02 h");
+    }
+}

@@ -1,0 +1,184 @@
+//! What a page shows of the present, put together by the recorder and never changed afterwards.
+
+use model::{Alarm, AlarmKind, Cycle, DeviationReason, MachineId, MachineState, Reference, Time, Tolerance};
+use serde::Serialize;
+
+use crate::text::Lang;
+
+/// A machine's name in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Names {
+    /// Japanese.
+    pub ja: String,
+    /// English.
+    pub en: String,
+}
+
+impl Names {
+    /// The name in a language.
+    pub fn of(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::Ja => &self.ja,
+            Lang::En => &self.en,
+        }
+    }
+}
+
+/// How far learning has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "phase")]
+pub enum LearningView {
+    /// `have` of `want` good cycles.
+    Learning {
+        /// Cycles so far.
+        have: u32,
+        /// Cycles needed.
+        want: u32,
+    },
+    /// A person has to approve.
+    AwaitingApproval,
+    /// Judging.
+    Judging,
+}
+
+/// The business day so far.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct DayView {
+    /// When it began.
+    pub since: Time,
+    /// Seconds running.
+    pub run_s: f64,
+    /// Seconds for which the state is known.
+    pub observed_s: f64,
+    /// Seconds for which it is not.
+    pub unknown_s: f64,
+    /// Cycles finished.
+    pub cycles: u64,
+}
+
+impl DayView {
+    /// Operating rate: running ÷ observed time; `None` before anything was observed.
+    pub fn rate(&self) -> Option<f64> {
+        (self.observed_s > 0.0).then(|| self.run_s / self.observed_s)
+    }
+}
+
+/// One machine.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MachineView {
+    /// Its identifier.
+    pub id: MachineId,
+    /// Its names.
+    pub names: Names,
+    /// Its state.
+    pub state: MachineState,
+    /// Since when.
+    pub since: Time,
+    /// What it makes; `-` if it never says.
+    pub product: String,
+    /// Learning or judging.
+    pub learning: LearningView,
+    /// The reference of this product.
+    pub reference: Option<Reference>,
+    /// The tolerance in force.
+    pub tolerance: Tolerance,
+    /// The last finished cycle.
+    pub last_cycle: Option<Cycle>,
+    /// Its numbers, if it was judged.
+    pub last_reason: Option<DeviationReason>,
+    /// Power now, watts.
+    pub power_w: Option<f64>,
+    /// Today.
+    pub day: DayView,
+    /// Alarms that last.
+    pub alarms: Vec<AlarmKind>,
+}
+
+/// One tier colour as shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shown {
+    /// Dark.
+    Off,
+    /// Lit.
+    On,
+    /// Blinking.
+    Flash,
+}
+
+/// The stack light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "report")]
+pub enum LightView {
+    /// Not asked yet.
+    Unknown,
+    /// It does not answer.
+    Silent,
+    /// It answered.
+    Answers {
+        /// Red tier.
+        red: Shown,
+        /// Amber tier.
+        amber: Shown,
+        /// Green tier.
+        green: Shown,
+        /// The light itself says so; otherwise it only took the command.
+        confirmed: bool,
+    },
+}
+
+/// One device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceView {
+    /// Its name.
+    pub id: String,
+    /// The machine it watches.
+    pub machine: String,
+    /// It only reads.
+    pub reads_only: bool,
+    /// It has a connection now.
+    pub connected: bool,
+    /// When it was last heard.
+    pub heard: Option<Time>,
+    /// Readings taken since the program started.
+    pub readings: u64,
+}
+
+/// Everything at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BoardView {
+    /// The moment.
+    pub at: Time,
+    /// The machines, by identifier.
+    pub machines: Vec<MachineView>,
+    /// The devices, by name.
+    pub devices: Vec<DeviceView>,
+    /// The stack light; `None` if none is configured.
+    pub light: Option<LightView>,
+    /// Alarms that last, of machines and of Mimamori itself, newest first.
+    pub open_alarms: Vec<Alarm>,
+    /// Counters for `/metrics`.
+    pub counters: Vec<(&'static str, u64)>,
+    /// Counts up whenever something other than a moving number has changed.
+    pub version: u64,
+}
+
+impl BoardView {
+    /// A board with nothing on it.
+    pub fn empty() -> Self {
+        Self {
+            at: Time::default(),
+            machines: Vec::new(),
+            devices: Vec::new(),
+            light: None,
+            open_alarms: Vec::new(),
+            counters: Vec::new(),
+            version: 0,
+        }
+    }
+
+    /// A machine by its identifier.
+    pub fn machine(&self, id: &str) -> Option<&MachineView> {
+        self.machines.iter().find(|machine| machine.id.as_str() == id)
+    }
+}
