@@ -1,1 +1,90 @@
-fn main(){}
+//! Measures what the README and the notes claim, as ratios against the home-grown stack
+//! (mosquitto + Node-RED + InfluxDB) in the same run, on the same machine, under the same load.
+//! Nothing here judges: it prints a table. Run with `cargo run --release -p bench -- all`.
+
+mod load;
+mod process;
+mod target;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use load::{Load, Outcome};
+use target::Target;
+
+#[derive(Debug, Parser)]
+struct Cli {
+    /// The program to measure.
+    #[arg(long, global = true, default_value = "target/release/mimamori")]
+    program: PathBuf,
+    /// Folder with the peer's packages installed (npm install in bench/peer).
+    #[arg(long, global = true, default_value = "bench/peer")]
+    peer: PathBuf,
+    /// Seconds for each step.
+    #[arg(long, global = true, default_value_t = 10)]
+    seconds: u64,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Every measurement, both targets.
+    All,
+    /// Only this program, without the peer.
+    Ours,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let seconds = Duration::from_secs(cli.seconds);
+    let mut ours = Target::start_ours(&cli.program)?;
+    line(&format!("mimamori  start to first page {} ms, idle RSS {:.1} MB", ours.start_ms, ours.rss_mb()));
+    let open = |rate| Load { rate: Some(rate), seconds, in_flight: 100 };
+    for rate in [1_000, 60, 10_000] {
+        report("mimamori", rate, &load::run(&mut ours, open(rate))?);
+    }
+    let most = load::run(&mut ours, Load { rate: None, seconds, in_flight: 400 })?;
+    report("mimamori", 0, &most);
+    drop(ours);
+    if matches!(cli.what, What::All) {
+        let mut peer = Target::start_peer(&cli.peer).context("the peer could not be started")?;
+        line(&format!("peer      start to answer {} ms, idle RSS {:.1} MB", peer.start_ms, peer.rss_mb()));
+        let mut highest: Option<Outcome> = None;
+        for rate in [1_000, 60, 10_000, 20_000, 30_000] {
+            let outcome = load::run(&mut peer, open(rate))?;
+            report("peer", rate, &outcome);
+            let kept_up = outcome.acked as f64 >= 0.99 * outcome.sent as f64;
+            highest = if kept_up { Some(outcome) } else { highest };
+        }
+        if let Some(highest) = highest {
+            let ratio = most.acked_per_s() / highest.acked_per_s();
+            line(&format!("acknowledged readings a second, mimamori : peer = {ratio:.2}"));
+        }
+    }
+    Ok(())
+}
+
+fn report(name: &str, rate: u64, o: &Outcome) {
+    let offered = if rate == 0 { "most".to_owned() } else { rate.to_string() };
+    line(&format!(
+        "{name:<9} offered {offered:>6}/s  acked {:>8.0}/s of {:>8} sent  alarms {:>6}  p50 {:>8.2} p99 {:>8.2} max {:>8.2} ms  cpu {:>6.1} us/msg  RSS {:>6.1} MB  stored {}",
+        o.acked_per_s(),
+        o.sent,
+        o.alarms,
+        o.latency_ms(0.50),
+        o.latency_ms(0.99),
+        o.latency_ms(1.0),
+        o.cpu_us_per_message,
+        o.rss_mb,
+        o.stored.map_or_else(|| "?".to_owned(), |n| n.to_string()),
+    ));
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark prints its table")]
+fn line(text: &str) {
+    println!("{text}");
+}

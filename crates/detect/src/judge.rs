@@ -16,11 +16,11 @@ pub struct CycleFacts {
     pub end: Time,
     /// From start to end, seconds.
     pub duration_s: f64,
-    /// `duration_s` less the longest stretch at waiting power, seconds.
+    /// `duration_s` less the time at waiting power, seconds.
     pub work_s: f64,
     /// Energy, watt-hours; `None` when not measured or not known across a gap.
     pub energy_wh: Option<f64>,
-    /// Mean power of the longest waiting stretch, watts.
+    /// Mean power while waiting, watts.
     pub waiting_w: Option<f64>,
 }
 

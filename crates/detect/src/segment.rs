@@ -18,10 +18,9 @@ pub(crate) struct OpenCycle {
     /// The product changed inside.
     pub(crate) product_changed: bool,
     low: Low,
-    lowest: Low,
 }
 
-/// A stretch of waiting power: its length and its energy.
+/// Time at waiting power: how long in all, and its energy.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 struct Low {
     seconds: f64,
@@ -37,7 +36,6 @@ impl OpenCycle {
             broken: false,
             product_changed: false,
             low: Low::default(),
-            lowest: Low::default(),
         }
     }
 
@@ -61,11 +59,6 @@ impl OpenCycle {
         if waiting_w.is_some_and(|border| mean_w <= border) {
             self.low.seconds += seconds;
             self.low.energy_wh += energy_wh;
-            if self.low.seconds > self.lowest.seconds {
-                self.lowest = self.low;
-            }
-        } else {
-            self.low = Low::default();
         }
     }
 
@@ -78,10 +71,10 @@ impl OpenCycle {
             start: self.start,
             end,
             duration_s,
-            work_s: duration_s - self.lowest.seconds,
+            work_s: duration_s - self.low.seconds,
             energy_wh: (covered && !self.broken).then_some(self.energy_wh),
-            waiting_w: (self.lowest.seconds > 0.0)
-                .then(|| self.lowest.energy_wh * 3600.0 / self.lowest.seconds),
+            waiting_w: (self.low.seconds > 0.0)
+                .then(|| self.low.energy_wh * 3600.0 / self.low.seconds),
         }
     }
 }

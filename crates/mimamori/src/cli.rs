@@ -243,7 +243,7 @@ fn log_to_stderr() {
 async fn serve(args: ServeArgs, lang: Lang) -> anyhow::Result<bool> {
     let setup =
         Setup { data: args.data, config: args.config, http: args.http, mqtt: args.mqtt };
-    let running = wiring::start(&setup).await?;
+    let mut running = wiring::start(&setup).await?;
     say(&format!("{}: http://{}/", lang.pick("ページ", "Page"), running.http));
     say(&format!("MQTT: {}", running.mqtt));
     if !running.http.ip().is_loopback() {
@@ -252,7 +252,10 @@ async fn serve(args: ServeArgs, lang: Lang) -> anyhow::Result<bool> {
             "note: anybody on the network can read the pages (changes only from this PC)",
         ));
     }
-    wait_for_end(args.until_stdin_closes).await?;
+    tokio::select! {
+        ended = wait_for_end(args.until_stdin_closes) => ended?,
+        () = running.recorder_ended() => anyhow::bail!("the recorder ended unexpectedly"),
+    }
     running.stop().await;
     Ok(true)
 }

@@ -28,6 +28,8 @@ pub(crate) struct Tally {
     state: MachineState,
     changed: Time,
     cycles: u64,
+    /// Before the first data there is nothing to be unknown.
+    has_data: bool,
 }
 
 impl Tally {
@@ -41,6 +43,7 @@ impl Tally {
             state: MachineState::Unknown,
             changed: since,
             cycles,
+            has_data: false,
         };
         for interval in states {
             tally.change(interval.state, interval.from);
@@ -57,6 +60,7 @@ impl Tally {
         self.unknown_ms += unknown;
         self.state = state;
         self.changed = at;
+        self.has_data = true;
     }
 
     /// A cycle ends.
@@ -67,16 +71,16 @@ impl Tally {
     /// Starts a new day if it has come.
     pub(crate) fn roll(&mut self, start: Time) {
         if start > self.since {
-            let state = self.state;
-            *self = Self::from_history(start, &[], 0);
-            self.state = state;
+            let (state, has_data) = (self.state, self.has_data);
+            *self = Self { state, has_data, ..Self::from_history(start, &[], 0) };
         }
     }
 
     fn open_ms(&self, until: Time) -> (i64, i64, i64) {
         let ms = (until.ms() - self.changed.ms()).max(0);
         match self.state {
-            MachineState::Unknown => (0, 0, ms),
+            MachineState::Unknown if self.has_data => (0, 0, ms),
+            MachineState::Unknown => (0, 0, 0),
             MachineState::Run => (ms, ms, 0),
             _ => (0, ms, 0),
         }

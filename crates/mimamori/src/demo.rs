@@ -280,11 +280,11 @@ impl Watcher {
 pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
     let stage = Stage::set(&args)?;
     let seed = args.seed.unwrap_or_else(|| u64::from(std::process::id()) ^ clock_seed());
-    let mut product = stage.start_product()?;
-    let first_page_ms = first_page(stage.http).await?;
     let mut factory = stage.start_factory(seed, args.length)?;
     // Waiting for a child closes its standard input, which here means "stop": hold it apart.
     let factory_runs = factory.stdin.take();
+    let mut product = stage.start_product()?;
+    let first_page_ms = first_page(stage.http).await?;
     if !args.json {
         say(&format!("{}: http://{}/", lang.pick("ページ", "Page"), stage.http));
         say(&format!("{}: {seed}", lang.pick("乱数の種", "Seed")));

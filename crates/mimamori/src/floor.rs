@@ -49,6 +49,8 @@ struct Speaker {
     heard: Option<Time>,
     readings: u64,
     late_since: Option<Time>,
+    /// By how much the box's clock is ahead of its own.
+    skew_ms: i64,
 }
 
 /// Everything on the floor.
@@ -206,6 +208,7 @@ impl Floor {
                 heard: None,
                 readings: 0,
                 late_since: None,
+                skew_ms: 0,
             };
             self.speakers.insert(device.id.as_str().to_owned(), speaker);
         }
@@ -318,7 +321,10 @@ impl Floor {
             return;
         }
         speaker.late_since = None;
-        if self.judge(speaker.machine, (t, at), row.has_own_time.then_some(t), signal, batch) {
+        if row.has_own_time {
+            speaker.skew_ms = at.ms() - t.ms();
+        }
+        if self.judge(speaker, (t, at), signal, batch) {
             let reason = RefusalReason::CounterJumpedBack;
             self.list_refusal(refusal(device, &row, reason, at), batch);
         }
@@ -327,19 +333,15 @@ impl Floor {
     /// Lets the machine's watch judge; says whether a counter jumped back.
     fn judge(
         &mut self,
-        machine: Option<usize>,
+        speaker: &Speaker,
         (t, at): (Time, Time),
-        own_time: Option<Time>,
         signal: Option<Signal>,
         batch: &mut Batch,
     ) -> bool {
-        let Some(machine) = machine.and_then(|index| self.machines.get_mut(index)) else {
-            return false;
-        };
+        let machine = speaker.machine.and_then(|index| self.machines.get_mut(index));
+        let Some(machine) = machine else { return false };
         machine.is_dirty = true;
-        if let Some(own) = own_time {
-            machine.skew_ms = at.ms() - own.ms();
-        }
+        machine.skew_ms = speaker.skew_ms;
         machine.last_t = Some(t);
         if let Some(signal) = signal {
             machine.watch.feed(t, at, &signal, &mut self.outcomes);
@@ -468,6 +470,11 @@ impl Machine {
             };
             batch.records.push(record);
         }
+    }
+
+    /// Whether the cause of an alarm lasts.
+    pub(crate) fn is_alarmed(&self) -> bool {
+        !self.alarms.is_empty()
     }
 
     /// The machine as pages show it.

@@ -16,14 +16,16 @@ use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use crate::clock;
-use crate::floor::Floor;
+use crate::floor::{Floor, Machine};
 
 /// Arrivals taken into one commit at most.
 const ARRIVALS_PER_COMMIT_MAX: usize = 2_048;
 /// The recorder wakes at least this often, to notice silence.
 const TICK: Duration = Duration::from_millis(100);
-/// A new board is shown at most this often, unless an alarm changes.
+/// A new board is shown this often.
 const BOARD_EVERY: Duration = Duration::from_millis(250);
+/// And this soon after an alarm has changed.
+const BOARD_SOON: Duration = Duration::from_millis(50);
 /// What is known about machines is written down this often.
 const WRITE_DOWN_EVERY: Duration = Duration::from_secs(5);
 /// Machines written down with one commit, so that none takes long.
@@ -76,6 +78,8 @@ pub(crate) struct Recorder {
     replies: Vec<(oneshot::Sender<Answer>, Answer)>,
     ticket: u64,
     open_alarms: Vec<Alarm>,
+    /// The open alarms have to be read again.
+    alarms_changed: bool,
     /// Since when the disk has not taken data.
     store_full: Option<Time>,
     arrival_rate: Rate,
@@ -133,6 +137,7 @@ impl Recorder {
             replies: Vec::new(),
             ticket: 0,
             open_alarms: Vec::new(),
+            alarms_changed: false,
             store_full: None,
             arrival_rate: Rate { per_s: 0.0, since: now, count: 0 },
             version: 0,
@@ -146,8 +151,8 @@ impl Recorder {
 
     /// Runs until told to stop and everything that arrived is durable.
     pub(crate) fn run(mut self) {
-        self.open_alarms = self.load_alarms();
-        self.show_board(true);
+        self.alarms_changed = true;
+        self.show_board();
         let mut arrivals = Vec::new();
         loop {
             let stopping = *self.inputs.stop.borrow();
@@ -161,8 +166,9 @@ impl Recorder {
             }
             self.take_the_rest();
             self.commit();
-            if self.board_at.elapsed() >= BOARD_EVERY {
-                self.show_board(false);
+            let wait = if self.alarms_changed { BOARD_SOON } else { BOARD_EVERY };
+            if self.board_at.elapsed() >= wait {
+                self.show_board();
             }
         }
         self.finish();
@@ -175,7 +181,7 @@ impl Recorder {
         let first = receiver.recv_many(arrivals, ARRIVALS_PER_COMMIT_MAX);
         runtime.block_on(async { timeout(wait, first).await.ok() });
         if self.arrival_rate.per_s > GATHER_ABOVE_PER_S && !arrivals.is_empty() {
-            runtime.block_on(tokio::time::sleep(GATHER_FOR));
+            runtime.block_on(async { tokio::time::sleep(GATHER_FOR).await });
             while arrivals.len() < ARRIVALS_PER_COMMIT_MAX {
                 let Ok(next) = receiver.try_recv() else { break };
                 arrivals.push(next);
@@ -299,29 +305,27 @@ impl Recorder {
 
     /// Log, light, subscribers and page learn of alarms once they are durable.
     fn announce(&mut self) {
-        let mut has_changed = false;
         for record in &self.pending.records {
             match record {
                 Record::AlarmRaised(alarm) => {
-                    has_changed = true;
+                    self.alarms_changed = true;
                     let machine = alarm.machine.as_ref().map_or("mimamori", |m| m.as_str());
                     let kind = alarm.kind.code();
                     warn!(machine, kind, reason = ?alarm.reason, "alarm");
                     self.publish_alarm(machine, alarm);
                 }
                 Record::AlarmCleared(machine, kind, _) => {
-                    has_changed = true;
+                    self.alarms_changed = true;
                     let machine = machine.as_ref().map_or("mimamori", |m| m.as_str());
                     info!(machine, kind = kind.code(), "alarm over");
                     (self.outputs.publish)(&format!("mimamori/$alarm/{machine}"), b"{}");
                 }
-                Record::AlarmAcknowledged(..) => has_changed = true,
+                Record::AlarmAcknowledged(..) => self.alarms_changed = true,
                 _ => {}
             }
         }
-        if has_changed {
-            self.open_alarms = self.load_alarms();
-            self.show_board(true);
+        if self.alarms_changed {
+            self.set_light();
         }
     }
 
@@ -349,12 +353,13 @@ impl Recorder {
         if self.store_full.is_none() {
             error!(%problem, "data cannot be stored; nothing is acknowledged until it can");
             self.store_full = Some(clock::now());
-            self.show_board(true);
+            self.set_light();
+            self.show_board();
         }
         for (waiting, _) in self.replies.drain(..) {
             waiting.send(Err(OrderError::NotDurable)).ok();
         }
-        self.runtime.block_on(tokio::time::sleep(RETRY_AFTER));
+        self.runtime.block_on(async { tokio::time::sleep(RETRY_AFTER).await });
         if !problem.may_pass() {
             error!(%problem, "the store refused a batch");
         }
@@ -371,19 +376,24 @@ impl Recorder {
         }
     }
 
-    fn show_board(&mut self, alarms_changed: bool) {
+    /// Red while any cause of an alarm lasts, green otherwise.
+    fn set_light(&self) {
+        let alarmed = self.store_full.is_some() || self.floor.machines.iter().any(Machine::is_alarmed);
+        let wanted = Light { red: tier(alarmed), amber: Tier::Off, green: tier(!alarmed) };
+        self.outputs.light.send_if_modified(|l| std::mem::replace(l, wanted) != wanted);
+    }
+
+    fn show_board(&mut self) {
         let now = clock::now();
         self.board_at = Instant::now();
+        if std::mem::take(&mut self.alarms_changed) {
+            self.open_alarms = self.load_alarms();
+            self.version += 1;
+        }
         let own = self.store_full.map(|since| own_alarm(AlarmKind::StoreFull, since));
         let open_alarms: Vec<Alarm> = own.into_iter().chain(self.open_alarms.clone()).collect();
         self.floor.meet(&self.book);
-        let wanted = Light {
-            red: tier(open_alarms.iter().any(|a| a.kind != AlarmKind::LampSilent)),
-            amber: Tier::Off,
-            green: tier(open_alarms.is_empty()),
-        };
-        self.outputs.light.send_if_modified(|l| std::mem::replace(l, wanted) != wanted);
-        self.version += u64::from(alarms_changed);
+        self.set_light();
         let mut counters = (self.outputs.counters)();
         counters.extend([
             ("commits", self.commits),

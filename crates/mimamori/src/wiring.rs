@@ -51,6 +51,7 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     recorder: std::thread::JoinHandle<()>,
     close_pages: watch::Sender<bool>,
+    durable: watch::Receiver<u64>,
 }
 
 /// Readings by HTTP take the same way as those by MQTT.
@@ -97,6 +98,7 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
     let (stop, stop_seen) = watch::channel(false);
 
     let window = ClockWindow::default();
+    let recorder_lives = durable_seen.clone();
     let sink = Arc::new(FloorSink::new(arrivals_in, durable_seen, clock::now, window));
     let policy = Arc::new(FloorPolicy::new(Arc::clone(&book), refusals_in, clock::now));
     let kept: Vec<Inbound> = reader
@@ -133,7 +135,7 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
         zone: config.zone.clone(),
     };
     let (http, close_pages) = serve_pages(setup.http, site).await?;
-    Ok(Running { http, mqtt, broker, stop, recorder, close_pages })
+    Ok(Running { http, mqtt, broker, stop, recorder, close_pages, durable: recorder_lives })
 }
 
 fn outputs(
@@ -184,6 +186,11 @@ fn tls_config(tls: &TlsListener) -> anyhow::Result<ServerConfig> {
 }
 
 impl Running {
+    /// Returns if the recorder ends by itself. A program that records nothing must not look alive.
+    pub(crate) async fn recorder_ended(&mut self) {
+        while self.durable.changed().await.is_ok() {}
+    }
+
     /// Stops in order. When this returns everything that arrived is on disk.
     pub(crate) async fn stop(self) {
         drop(self.broker);

@@ -134,12 +134,14 @@ pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], from: Time, to: Time) -> M
     let width = WIDTH - LEFT - RIGHT;
     let columns = columns(minutes, from, to, width as usize);
     let x = |column: usize| LEFT + column as f64;
+    // Neighbouring minutes are joined, a missing one is a hole.
+    let minute_px = (width * 60_000.0 / (to.ms() - from.ms()).max(1) as f64).ceil() as usize + 1;
     let mut paths: Vec<String> = Vec::new();
     let mut before = None;
     for (column, (_, _, mean)) in &columns {
         let point = format!("{} {}", px(x(*column)), px(scale.y(*mean)));
         match paths.last_mut() {
-            Some(path) if before.is_some_and(|b: usize| column - b <= 2) => {
+            Some(path) if before.is_some_and(|b: usize| column - b <= minute_px) => {
                 path.push_str(" L");
                 path.push_str(&point);
             }
@@ -147,17 +149,12 @@ pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], from: Time, to: Time) -> M
         }
         before = Some(*column);
     }
-    let hour_ms = 3_600_000;
-    let labels: Vec<(f64, String)> = (0..=4)
-        .map(|i| {
-            let t = from + i * (to.ms() - from.ms()) / 4;
-            let nearest = Time::from_ms((t.ms() + hour_ms / 2).div_euclid(hour_ms) * hour_ms);
-            (LEFT + width * i as f64 / 4.0, ctx.clock(if i == 4 { to } else { nearest }))
-        })
-        .collect();
+    let at = |quarter: i64| from + quarter * (to.ms() - from.ms()) / 4;
+    let labels: Vec<(f64, String)> =
+        (0..=4).map(|i| (LEFT + width * i as f64 / 4.0, ctx.clock(at(i)))).collect();
     let body = html! {
         @for (column, (low, high, _)) in &columns {
-            rect.range x=(px(x(*column))) y=(px(scale.y(*high))) width="1"
+            rect.range x=(px(x(*column))) y=(px(scale.y(*high))) width=(minute_px)
                 height=(px((scale.y(*low) - scale.y(*high)).max(1.0))) {}
         }
         @for path in &paths { path.mean d=(path) {} }

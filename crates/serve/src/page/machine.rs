@@ -21,6 +21,8 @@ const CYCLES_SHOWN: usize = 80;
 const FINDINGS_SHOWN: usize = 30;
 /// How far the power chart goes back.
 const POWER_MS: i64 = 24 * 3_600_000;
+/// Shortest stretch of power shown.
+const POWER_MS_MIN: i64 = 10 * 60_000;
 
 /// What the page shows beside the present.
 pub(crate) struct History {
@@ -179,7 +181,7 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
             @if history.minutes.is_empty() && machine.power_w.is_none() {
                 p.quiet { (ctx.text(key::MACHINE_POWER_NONE)) }
             } @else {
-                (chart::power(ctx, &history.minutes, ctx.now - POWER_MS, ctx.now))
+                (chart::power(ctx, &history.minutes, power_from(ctx, history), ctx.now))
             }
         }
         section.panel {
@@ -192,6 +194,12 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
             }
         }
     }
+}
+
+/// A day back, or to the first data if that is later, so that a young history fills the chart.
+fn power_from(ctx: &Ctx, history: &History) -> Time {
+    let first = history.minutes.first().map_or(ctx.now, |row| row.minute);
+    first.max(ctx.now - POWER_MS).min(ctx.now - POWER_MS_MIN)
 }
 
 fn cycle_chart(

@@ -1,0 +1,175 @@
+//! What is measured: this program, or the home-grown stack.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::process::{Owned, cpu_s, rss_mb};
+
+/// Machines in every load.
+pub(crate) const MACHINES: usize = 60;
+/// A target has to answer after this time.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// A running target and how to speak with it.
+#[derive(Debug)]
+pub(crate) struct Target {
+    processes: Vec<Owned>,
+    folder: PathBuf,
+    pub(crate) mqtt: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) is_ours: bool,
+    pub(crate) tokens: Vec<(String, String)>,
+    pub(crate) start_ms: u128,
+    /// Loads run so far.
+    pub(crate) runs: i64,
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        self.processes.clear();
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+fn folder(name: &str) -> anyhow::Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("mimamori-bench-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+fn wait_for(address: SocketAddr) -> anyhow::Result<()> {
+    let start = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        if start.elapsed() > START_MAX {
+            bail!("nothing answers on {address}");
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+fn spawn(command: &mut Command) -> anyhow::Result<Owned> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log()?);
+    Ok(Owned(command.spawn().with_context(|| format!("cannot start {command:?}"))?))
+}
+
+impl Target {
+    /// This program with 60 devices, one reader, and rate limits out of the way.
+    pub(crate) fn start_ours(program: &Path) -> anyhow::Result<Self> {
+        let folder = folder("ours")?;
+        std::fs::write(
+            folder.join("mimamori.toml"),
+            "[broker]\npublishes_per_s_max = 1000000\nqueue_messages_max = 100000\n",
+        )?;
+        let mut tokens = Vec::new();
+        for name in (0..MACHINES).map(|i| format!("m{i:02}")).chain(["reader".to_owned()]) {
+            let mut command = Command::new(program);
+            command.args(["device", "add", &name, "--json", "--data"]).arg(&folder);
+            if name == "reader" {
+                command.arg("--reader");
+            }
+            let said = command.output()?;
+            let said: serde_json::Value = serde_json::from_slice(&said.stdout)?;
+            tokens.push((name, said["token"].as_str().unwrap_or_default().to_owned()));
+        }
+        let (http, mqtt) = ("127.0.0.1:18861".parse()?, "127.0.0.1:18860".parse()?);
+        let start = Instant::now();
+        let process = spawn(
+            Command::new(program)
+                .args(["serve", "--http", "127.0.0.1:18861", "--mqtt", "127.0.0.1:18860", "--data"])
+                .arg(&folder),
+        )?;
+        wait_for(http)?;
+        ureq::get(&format!("http://{http}/")).call()?;
+        let start_ms = start.elapsed().as_millis();
+        Ok(Self { processes: vec![process], folder, mqtt, http, is_ours: true, tokens, start_ms, runs: 0 })
+    }
+
+    /// mosquitto, InfluxDB and Node-RED with the flow beside this file.
+    pub(crate) fn start_peer(peer: &Path) -> anyhow::Result<Self> {
+        let folder = folder("peer")?;
+        let mosquitto_conf = std::fs::read_to_string(peer.join("mosquitto.conf"))?
+            + &format!("persistence_location {}/\nuser root\n", folder.display());
+        std::fs::write(folder.join("mosquitto.conf"), mosquitto_conf)?;
+        let influx_conf = std::fs::read_to_string(peer.join("influxdb.conf"))?
+            .replace("@DATA@", &folder.display().to_string());
+        std::fs::write(folder.join("influxdb.conf"), influx_conf)?;
+        let user_dir = folder.join("node-red");
+        std::fs::create_dir_all(&user_dir)?;
+        std::fs::copy(peer.join("flows.json"), user_dir.join("flows.json"))?;
+        std::fs::copy(peer.join("settings.js"), user_dir.join("settings.js"))?;
+        let modules = std::fs::canonicalize(peer.join("node_modules"))
+            .context("bench/peer has no packages: run npm install there")?;
+        std::os::unix::fs::symlink(&modules, user_dir.join("node_modules"))?;
+        std::fs::write(user_dir.join("package.json"), std::fs::read(peer.join("package.json"))?)?;
+
+        let start = Instant::now();
+        let (mqtt, http) = ("127.0.0.1:18850".parse()?, "127.0.0.1:18852".parse()?);
+        let mut processes = vec![
+            spawn(Command::new("mosquitto").arg("-c").arg(folder.join("mosquitto.conf")))?,
+            spawn(Command::new("influxd").arg("-config").arg(folder.join("influxdb.conf")))?,
+        ];
+        wait_for(mqtt)?;
+        wait_for(http)?;
+        ureq::post(&format!("http://{http}/query?q=CREATE+DATABASE+bench")).send_empty()?;
+        processes.push(spawn(
+            Command::new("node")
+                .arg(modules.join("node-red/red.js"))
+                .arg("--userDir")
+                .arg(&user_dir)
+                .arg("flows.json"),
+        )?);
+        wait_for("127.0.0.1:18851".parse()?)?;
+        let start_ms = start.elapsed().as_millis();
+        // The port answers a moment before the flow has subscribed.
+        std::thread::park_timeout(Duration::from_secs(3));
+        Ok(Self { processes, folder, mqtt, http, is_ours: false, tokens: Vec::new(), start_ms, runs: 0 })
+    }
+
+    fn ids(&self) -> impl Iterator<Item = u32> {
+        self.processes.iter().map(|process| process.0.id())
+    }
+
+    pub(crate) fn rss_mb(&self) -> f64 {
+        self.ids().map(rss_mb).sum()
+    }
+
+    pub(crate) fn cpu_s(&self) -> f64 {
+        self.ids().map(cpu_s).sum()
+    }
+
+    /// Readings stored so far.
+    pub(crate) fn stored(&self) -> Option<u64> {
+        if self.is_ours {
+            let url = format!("http://{}/api/v1/devices", self.http);
+            let page: serde_json::Value = ureq::get(&url).call().ok()?.body_mut().read_json().ok()?;
+            return page["readings_stored"].as_u64();
+        }
+        let query = "SELECT+count(cycle)+FROM+cycle";
+        let url = format!("http://{}/query?db=bench&q={query}", self.http);
+        let page: serde_json::Value = ureq::get(&url).call().ok()?.body_mut().read_json().ok()?;
+        page["results"][0]["series"][0]["values"][0][1].as_u64()
+    }
+
+    pub(crate) fn topic(&self, machine: usize) -> String {
+        if self.is_ours { format!("mimamori/m{machine:02}") } else { format!("f/m{machine:02}/cycle") }
+    }
+
+    pub(crate) fn alarm_filter(&self) -> &'static str {
+        if self.is_ours { "mimamori/$alarm/+" } else { "alarm/+" }
+    }
+}
+
+/// Where targets say what goes wrong: `MIMAMORI_BENCH_LOG`, or nowhere.
+fn log() -> anyhow::Result<Stdio> {
+    match std::env::var_os("MIMAMORI_BENCH_LOG") {
+        Some(path) => {
+            Ok(std::fs::OpenOptions::new().create(true).append(true).open(path)?.into())
+        }
+        None => Ok(Stdio::null()),
+    }
+}
