@@ -3,7 +3,7 @@ module.exports = {
   uiHost: "127.0.0.1",
   uiPort: 18851,
   httpAdminRoot: false,
-  contextStorage: { default: { module: "localfilesystem" } },
+  contextStorage: { default: { module: "localfilesystem" }, memory: { module: "memory" } },
   functionGlobalContext: {},
   logging: { console: { level: "warn" } },
   telemetry: { enabled: false, updateNotification: false },

@@ -44,7 +44,9 @@ fn main() -> anyhow::Result<()> {
     let mut ours = Target::start_ours(&cli.program)?;
     line(&format!("mimamori  start to first page {} ms, idle RSS {:.1} MB", ours.start_ms, ours.rss_mb()));
     let open = |rate| Load { rate: Some(rate), seconds, in_flight: 100 };
-    for rate in [1_000, 60, 10_000] {
+    // Both learn while nobody measures.
+    load::run(&mut ours, open(4_000))?;
+    for rate in std::env::var("RATES").map_or(vec![1_000, 60, 10_000], |r| r.split(',').filter_map(|x| x.parse().ok()).collect()) {
         report("mimamori", rate, &load::run(&mut ours, open(rate))?);
     }
     let most = load::run(&mut ours, Load { rate: None, seconds, in_flight: 400 })?;
@@ -53,6 +55,7 @@ fn main() -> anyhow::Result<()> {
     if matches!(cli.what, What::All) {
         let mut peer = Target::start_peer(&cli.peer).context("the peer could not be started")?;
         line(&format!("peer      start to answer {} ms, idle RSS {:.1} MB", peer.start_ms, peer.rss_mb()));
+        load::run(&mut peer, open(4_000))?;
         let mut highest: Option<Outcome> = None;
         for rate in [1_000, 60, 10_000, 20_000, 30_000] {
             let outcome = load::run(&mut peer, open(rate))?;

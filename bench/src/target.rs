@@ -149,10 +149,11 @@ impl Target {
             let page: serde_json::Value = ureq::get(&url).call().ok()?.body_mut().read_json().ok()?;
             return page["readings_stored"].as_u64();
         }
-        let query = "SELECT+count(cycle)+FROM+cycle";
+        let query = "SELECT+count(cycle),count(power_w),count(temp_c)+FROM+reading";
         let url = format!("http://{}/query?db=bench&q={query}", self.http);
         let page: serde_json::Value = ureq::get(&url).call().ok()?.body_mut().read_json().ok()?;
-        page["results"][0]["series"][0]["values"][0][1].as_u64()
+        let row = page["results"][0]["series"][0]["values"][0].as_array()?;
+        Some(row.iter().skip(1).filter_map(serde_json::Value::as_u64).sum())
     }
 
     pub(crate) fn topic(&self, machine: usize) -> String {

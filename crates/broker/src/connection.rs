@@ -318,9 +318,13 @@ where
     /// The conversation after CONNECT.
     async fn converse(&mut self, admitted: &Admitted<P::Client>) -> End {
         let mut durable = self.hub.sink.durable();
+        // Futures that rarely fire are made once and polled by reference: a busy connection goes
+        // round this loop for every packet.
         let mut closing = self.hub.closing.clone();
+        let closed = closing.wait_for(|closed| *closed);
+        let woken = admitted.session.wake.notified();
         let silence = sleep_until(Instant::now() + self.keep_alive.unwrap_or(NEVER));
-        tokio::pin!(silence);
+        tokio::pin!(closed, woken, silence);
         loop {
             self.hand_over(admitted).await;
             self.acknowledge(&mut durable);
@@ -347,7 +351,7 @@ where
                         return End::Refused;
                     }
                 }
-                () = admitted.session.wake.notified() => {}
+                () = &mut woken => woken.set(admitted.session.wake.notified()),
                 () = sleep_until(pause.unwrap_or_else(|| Instant::now() + NEVER)),
                     if pause.is_some() => {}
                 () = &mut silence => {
@@ -357,7 +361,7 @@ where
                     }
                     silence.as_mut().reset(due);
                 }
-                _ = closing.wait_for(|closed| *closed) => return End::Refused,
+                _ = &mut closed => return End::Refused,
             }
         }
     }

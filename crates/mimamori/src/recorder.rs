@@ -36,6 +36,10 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 const GATHER_ABOVE_PER_S: f64 = 1_500.0;
 /// That moment.
 const GATHER_FOR: Duration = Duration::from_millis(2);
+/// Above this many, a longer one.
+const GATHER_LONGER_ABOVE_PER_S: f64 = 5_000.0;
+/// The longer one.
+const GATHER_LONGER_FOR: Duration = Duration::from_millis(6);
 
 /// What the recorder listens to.
 pub(crate) struct Inputs {
@@ -181,7 +185,9 @@ impl Recorder {
         let first = receiver.recv_many(arrivals, ARRIVALS_PER_COMMIT_MAX);
         runtime.block_on(async { timeout(wait, first).await.ok() });
         if self.arrival_rate.per_s > GATHER_ABOVE_PER_S && !arrivals.is_empty() {
-            runtime.block_on(async { tokio::time::sleep(GATHER_FOR).await });
+            let is_busy = self.arrival_rate.per_s > GATHER_LONGER_ABOVE_PER_S;
+            let moment = if is_busy { GATHER_LONGER_FOR } else { GATHER_FOR };
+            runtime.block_on(async { tokio::time::sleep(moment).await });
             while arrivals.len() < ARRIVALS_PER_COMMIT_MAX {
                 let Ok(next) = receiver.try_recv() else { break };
                 arrivals.push(next);

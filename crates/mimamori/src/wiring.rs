@@ -17,7 +17,7 @@ use serve::{BoardView, Ingest, IngestError, IngestReceipt, Orders, Site};
 use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink};
 use store::{Batch, Reader, Store};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
 
 use crate::clock;
@@ -51,7 +51,7 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     recorder: std::thread::JoinHandle<()>,
     close_pages: watch::Sender<bool>,
-    durable: watch::Receiver<u64>,
+    recorder_lives: oneshot::Receiver<()>,
 }
 
 /// Readings by HTTP take the same way as those by MQTT.
@@ -98,7 +98,6 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
     let (stop, stop_seen) = watch::channel(false);
 
     let window = ClockWindow::default();
-    let recorder_lives = durable_seen.clone();
     let sink = Arc::new(FloorSink::new(arrivals_in, durable_seen, clock::now, window));
     let policy = Arc::new(FloorPolicy::new(Arc::clone(&book), refusals_in, clock::now));
     let kept: Vec<Inbound> = reader
@@ -121,9 +120,14 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
     let outputs = outputs(&broker, durable, board, light);
     let runtime = tokio::runtime::Handle::current();
     let recorder = Recorder::new(parts, inputs, outputs, runtime);
+    let (lives, recorder_lives) = oneshot::channel();
     let recorder = std::thread::Builder::new()
         .name("recorder".to_owned())
-        .spawn(move || recorder.run())
+        .spawn(move || {
+            // Dropped when the thread ends, however it ends.
+            let _lives: oneshot::Sender<()> = lives;
+            recorder.run();
+        })
         .context("no thread for the recorder")?;
 
     let site = Site {
@@ -135,7 +139,7 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
         zone: config.zone.clone(),
     };
     let (http, close_pages) = serve_pages(setup.http, site).await?;
-    Ok(Running { http, mqtt, broker, stop, recorder, close_pages, durable: recorder_lives })
+    Ok(Running { http, mqtt, broker, stop, recorder, close_pages, recorder_lives })
 }
 
 fn outputs(
@@ -188,7 +192,7 @@ fn tls_config(tls: &TlsListener) -> anyhow::Result<ServerConfig> {
 impl Running {
     /// Returns if the recorder ends by itself. A program that records nothing must not look alive.
     pub(crate) async fn recorder_ended(&mut self) {
-        while self.durable.changed().await.is_ok() {}
+        (&mut self.recorder_lives).await.ok();
     }
 
     /// Stops in order. When this returns everything that arrived is on disk.
