@@ -1,0 +1,78 @@
+//! Each kind of bad input has its named outcome, is counted and shown, and takes nothing good along.
+
+use super::house::{House, until};
+use super::publisher::Publisher;
+
+fn now_ms() -> i64 {
+    i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
+#[test]
+fn bad_input_is_refused_with_its_reason_and_shown() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    let t = now_ms();
+    let bad = [
+        ("not-json", "power=5".to_owned()),
+        ("wrong-type", "{\"power_w\":\"warm\"}".to_owned()),
+        ("wrong-type", "{\"power_w\":[1,2]}".to_owned()),
+        ("not-finite", "{\"power_w\":NaN}".to_owned()),
+        ("not-finite", "{\"power_w\":1e999}".to_owned()),
+        ("negative-energy", "{\"energy_wh\":-4}".to_owned()),
+        ("clock-ahead", format!("{{\"t\":{},\"power_w\":1}}", t + 3_600_000)),
+        ("clock-far-past", "{\"t\":1000,\"power_w\":1}".to_owned()),
+        ("bad-name", "{\"a b\":1}".to_owned()),
+        ("too-large", format!("{{\"power_w\":1{}}}", " ".repeat(17_000))),
+    ];
+    for (_, payload) in &bad {
+        publisher.queue([payload.clone()]);
+        publisher.finish();
+    }
+    // Duplicates, disorder, and a counter that jumps back.
+    let at = |ms: i64, rest: &str| format!("{{\"t\":{},{rest}}}", t - 60_000 + ms);
+    for payload in [
+        at(1_000, "\"power_w\":5"),
+        at(3_000, "\"power_w\":6"),
+        at(3_000, "\"power_w\":6"),
+        at(2_000, "\"power_w\":7"),
+        at(4_000, "\"cycle\":9"),
+        at(5_000, "\"cycle\":3"),
+    ] {
+        publisher.queue([payload]);
+        publisher.finish();
+    }
+    for reason in bad.iter().map(|(reason, _)| *reason).chain(["duplicate", "out-of-order", "counter-jumped-back"]) {
+        let times = bad.iter().filter(|(other, _)| *other == reason).count().max(1) as u64;
+        until(reason, || house.refused("m1", reason) == times);
+    }
+    // Five good ones, the duplicate only once.
+    house.until_stored(5);
+    let page = house.send("GET", "/devices?lang=en", &[], "").1;
+    for shown in ["NaN or infinity", "negative energy", "neither number nor JSON", "counter went back"] {
+        assert!(page.contains(shown), "{shown} is shown to a person");
+    }
+}
+
+#[test]
+fn readings_by_http_are_durable_when_answered() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let bearer = format!("Bearer {token}");
+    let send = |kind: &str, body: &str| {
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
+        house.send("POST", "/ingest/m1", &headers, body)
+    };
+    let (status, body) = send("application/json", "{\"power_w\":5,\"temp_c\":\"x\"}");
+    assert_eq!(status, 200);
+    assert!(body.contains("\"readings\":1") && body.contains("wrong_type"), "{body}");
+    let t = now_ms() / 1000 * 1000;
+    let csv = format!("t,power_w\n{},5\n{},6\n", t - 2_000, t - 1_000);
+    assert_eq!(send("text/csv", &csv).0, 200);
+    assert_eq!(house.get("devices")["readings_stored"], 3, "durable at the answer");
+    assert_eq!(send("application/json", "hello").0, 422);
+    assert_eq!(send("application/json", &" ".repeat(2 * 1024 * 1024)).0, 413);
+    let (status, body) = house.send("POST", "/ingest/m1", &[("Accept-Language", "ja")], "{}");
+    assert_eq!(status, 401);
+    assert!(body.contains("合言葉") && body.contains("hint"), "{body}");
+}

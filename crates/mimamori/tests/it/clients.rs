@@ -1,0 +1,124 @@
+//! Real clients written by others: mosquitto (C), paho (Python), mqtt (JavaScript), rumqttc (Rust).
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use super::house::{House, until};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?} is missing: {e}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}
+
+fn mosquitto(program: &str, house: &House, user: &str, token: &str, more: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    let port = house.mqtt.port().to_string();
+    command.args(["-h", "127.0.0.1", "-p", &port, "-u", user, "-P", token]).args(more);
+    command
+}
+
+#[test]
+fn mosquitto_publishes_at_every_quality_and_sees_retained_messages() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let reader = house.device("panel", &["--reader"]);
+    for (qos, watts) in [("0", "11"), ("1", "12"), ("2", "13")] {
+        let more = ["-t", "mimamori/m1/power_w", "-q", qos, "-m", watts, "-r"];
+        run(&mut mosquitto("mosquitto_pub", &house, "m1", &token, &more));
+    }
+    house.until_stored(3);
+    let more = ["-t", "mimamori/+/power_w", "-C", "1", "-W", "10", "-v"];
+    let seen = run(&mut mosquitto("mosquitto_sub", &house, "panel", &reader, &more));
+    assert_eq!(String::from_utf8_lossy(&seen.stdout).trim(), "mimamori/m1/power_w 13");
+    // A refused subscription is told, not left hanging.
+    let more = ["-t", "mimamori/m2/#", "-C", "1", "-W", "3"];
+    let mut refused = mosquitto("mosquitto_sub", &house, "m1", &token, &more);
+    let output = refused.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
+    assert!(!output.status.success() && said.contains("denied"), "{said}");
+}
+
+#[test]
+fn retained_messages_survive_a_power_cut() {
+    let mut house = House::new();
+    let token = house.device("m1", &[]);
+    let reader = house.device("panel", &["--reader"]);
+    let more = ["-t", "mimamori/m1/power_w", "-q", "1", "-m", "42", "-r"];
+    run(&mut mosquitto("mosquitto_pub", &house, "m1", &token, &more));
+    house.kill_and_restart();
+    let more = ["-t", "mimamori/#", "-C", "1", "-W", "10"];
+    let seen = run(&mut mosquitto("mosquitto_sub", &house, "panel", &reader, &more));
+    assert_eq!(String::from_utf8_lossy(&seen.stdout).trim(), "42");
+}
+
+#[test]
+fn paho_in_python_has_wills_sessions_and_all_qualities() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let reader = house.device("panel", &["--reader"]);
+    let python = root().join(".venv/bin/python");
+    run(Command::new(python)
+        .arg(root().join("tests/clients/paho_client.py"))
+        .args([house.mqtt.port().to_string(), token, reader]));
+    until("its readings are stored", || {
+        house.get("devices")["readings_stored"].as_u64() >= Some(3)
+    });
+}
+
+#[test]
+fn mqtt_in_javascript_has_wills_sessions_and_all_qualities() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let reader = house.device("panel", &["--reader"]);
+    run(Command::new("node")
+        .arg(root().join("tests/clients/mqtt_client.mjs"))
+        .args([house.mqtt.port().to_string(), token, reader]));
+    until("its readings are stored", || {
+        house.get("devices")["readings_stored"].as_u64() >= Some(3)
+    });
+}
+
+#[test]
+fn rumqttc_sees_an_alarm_as_a_subscriber() {
+    use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let reader = house.device("panel", &["--reader"]);
+    let mut options = MqttOptions::new("panel", "127.0.0.1", house.mqtt.port());
+    options.set_credentials("panel", reader).set_keep_alive(Duration::from_secs(5));
+    let (client, mut events) = Client::new(options, 10);
+    client.subscribe("mimamori/$alarm/+", QoS::AtLeastOnce).unwrap();
+    let body = |lit: bool| format!("{{\"red\":{lit}}}");
+    let publish = |lit| {
+        let more = ["-t", "mimamori/m1", "-q", "1", "-m", &body(lit)];
+        run(&mut mosquitto("mosquitto_pub", &house, "m1", &token, &more));
+    };
+    let mut heard = Vec::new();
+    for event in events.iter() {
+        match event.expect("the connection holds") {
+            Event::Incoming(Packet::SubAck(_)) => publish(true),
+            Event::Incoming(Packet::Publish(message)) => {
+                heard.push(String::from_utf8(message.payload.to_vec()).unwrap());
+                if heard.len() == 1 {
+                    publish(false);
+                } else {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(heard[0].contains("\"stopped\""), "{heard:?}");
+    assert_eq!(heard[1], "{}", "the alarm is over");
+}

@@ -1,0 +1,189 @@
+//! A running program in a folder of its own, on free ports, with devices and their tokens.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mimamori");
+/// Nothing in these tests takes longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The program and where it is.
+pub(crate) struct House {
+    folder: Option<TempDir>,
+    pub(crate) data: PathBuf,
+    child: Child,
+    pub(crate) http: SocketAddr,
+    pub(crate) mqtt: SocketAddr,
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Waits for something to become true.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "{what} did not happen within {PATIENCE:?}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+fn spawn(data: &Path, http: &str, mqtt: &str) -> (Child, SocketAddr, SocketAddr) {
+    let mut child = Command::new(PROGRAM)
+        .args(["--lang", "en", "serve", "--http", http, "--mqtt", mqtt, "--data"])
+        .arg(data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::options().create(true).append(true).open(data.join("log")).unwrap())
+        .spawn()
+        .expect("the program starts");
+    let mut said = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut address = |prefix: &str| -> SocketAddr {
+        let line = said.next().and_then(Result::ok).unwrap_or_else(|| {
+            let log = std::fs::read_to_string(data.join("log")).unwrap_or_default();
+            panic!("the program did not start: {log}")
+        });
+        line.trim_start_matches(prefix).trim_end_matches('/').parse().expect("an address")
+    };
+    let (http, mqtt) = (address("Page: http://"), address("MQTT: "));
+    (child, http, mqtt)
+}
+
+impl House {
+    /// A program with an empty folder and this configuration.
+    pub(crate) fn with_config(config: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().to_owned();
+        let mut house = Self::in_folder(&data, config);
+        house.folder = Some(folder);
+        house
+    }
+
+    /// A program in a folder somebody else owns.
+    pub(crate) fn in_folder(data: &Path, config: &str) -> Self {
+        std::fs::write(data.join("mimamori.toml"), config).expect("configuration");
+        let (child, http, mqtt) = spawn(data, "127.0.0.1:0", "127.0.0.1:0");
+        Self { folder: None, data: data.to_owned(), child, http, mqtt }
+    }
+
+    pub(crate) fn new() -> Self {
+        Self::with_config("[factory]\nlearn_cycles = 10\n")
+    }
+
+    /// Registers a device as a person would and gives its token.
+    pub(crate) fn device(&self, name: &str, more: &[&str]) -> String {
+        let output = Command::new(PROGRAM)
+            .args(["device", "add", name, "--json", "--data"])
+            .arg(&self.data)
+            .args(more)
+            .output()
+            .expect("the program runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        said["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// Pulls the plug and starts again on the same ports.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        self.start();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("gone");
+    }
+
+    pub(crate) fn start(&mut self) {
+        let (http, mqtt) = (self.http.to_string(), self.mqtt.to_string());
+        (self.child, _, _) = spawn(&self.data, &http, &mqtt);
+    }
+
+    /// Ends as a system would end it; gives the exit code.
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &id]).status().expect("kill");
+        self.child.wait().expect("ends").code()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("known").is_none()
+    }
+
+    /// Gets JSON from the API.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let url = format!("http://{}/api/v1/{path}", self.http);
+        let mut answer = ureq::get(&url).call().unwrap_or_else(|e| panic!("{url}: {e}"));
+        answer.body_mut().read_json().expect("JSON")
+    }
+
+    /// All pages of a list.
+    pub(crate) fn get_all(&self, path: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            let page = self.get(&format!("{path}{separator}limit=5000{cursor}"));
+            items.extend(page["items"].as_array().expect("a list").iter().cloned());
+            match page["next"].as_i64() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// Sends a request with a body and gives status and body.
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, String) {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let url = format!("http://{}{path}", self.http);
+        let mut request = ureq::http::Request::builder().method(method).uri(&url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut answer = agent.run(request.body(body.to_owned()).expect("a request")).expect("sent");
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
+    }
+
+    /// How often a source was refused for a reason.
+    pub(crate) fn refused(&self, source: &str, reason: &str) -> u64 {
+        let counts = self.get("refused")["counts"].as_array().cloned().unwrap_or_default();
+        let of = |c: &&Value| c["source"] == source && c["reason"] == reason.replace('-', "_");
+        counts.iter().find(of).and_then(|c| c["n"].as_u64()).unwrap_or(0)
+    }
+
+    /// A counter of `/metrics`.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let url = format!("http://{}/metrics", self.http);
+        let text = ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap();
+        let line = format!("mimamori_{name} ");
+        let value = text.lines().find_map(|l| l.strip_prefix(&line)).unwrap_or("0");
+        value.parse().expect("a number")
+    }
+
+    /// Waits until so many readings are stored.
+    pub(crate) fn until_stored(&self, n: u64) {
+        until(&format!("{n} readings stored"), || self.get("devices")["readings_stored"] == n);
+    }
+
+    pub(crate) fn has_own_folder(&self) -> bool {
+        self.folder.is_some()
+    }
+}

@@ -1,0 +1,13 @@
+//! The program as others meet it: started as a process, spoken to by foreign clients, killed,
+//! filled up, lied to. A counterpart that is missing is a failure, never a skip.
+
+mod bad_input;
+mod clients;
+mod demo;
+mod disk;
+mod house;
+mod kill;
+mod pages;
+mod probes;
+mod publisher;
+mod terminal;

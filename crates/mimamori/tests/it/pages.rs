@@ -1,0 +1,129 @@
+//! Every address: who may use it, and that what it answers has the shape that was promised.
+
+use super::house::House;
+use super::publisher::Publisher;
+
+fn filled() -> House {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue((0..20).map(|i| format!("{{\"power_w\":{i},\"cycle\":{i}}}")));
+    publisher.finish();
+    house.until_stored(40);
+    house
+}
+
+fn concrete(path: &str) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let path = path.replace("{version}", version).replace("{file}", "app.css");
+    let path = if path.contains("/alarms/") { path.replace("{id}", "1") } else { path.replace("{id}", "m1") };
+    path.replace("{device}", "m1")
+}
+
+#[test]
+fn every_address_lets_in_only_whom_it_should() {
+    let house = filled();
+    let host = house.http.to_string();
+    for route in serve::ROUTES.iter().filter(|route| route.path != "/live") {
+        let path = concrete(route.path);
+        let ask = |headers: &[(&str, &str)], body: &str| house.send(route.method, &path, headers, body).0;
+        match route.access {
+            serve::Access::Read => assert_eq!(ask(&[], ""), 200, "{path}"),
+            serve::Access::Change => {
+                // A page of another site, and this site under a name somebody else chose.
+                let json = ("Content-Type", "application/json");
+                let body = "{\"time\":0.2,\"energy\":0.2}";
+                assert_eq!(ask(&[("Origin", "http://evil.example"), json], body), 403, "{path}");
+                assert_eq!(ask(&[("Host", "evil.example"), json], body), 403, "{path}");
+                let own = format!("http://{host}");
+                let status = ask(&[("Origin", &own), json], body);
+                assert!([204, 404, 409].contains(&status), "{path} {status}");
+            }
+            serve::Access::DeviceToken => {
+                assert_eq!(ask(&[], "{\"power_w\":1}"), 401, "{path}");
+                assert_eq!(ask(&[("Authorization", "Bearer x")], "{\"power_w\":1}"), 401);
+            }
+        }
+    }
+}
+
+#[test]
+fn answers_have_the_shape_the_description_promises() {
+    let house = filled();
+    let described = house.get("openapi.json");
+    let mut checked = 0;
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        let schema = &methods["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        if schema.is_null() {
+            continue;
+        }
+        let answer = house.get(concrete(path).trim_start_matches("/api/v1/"));
+        check(&described, schema, &answer, path);
+        checked += 1;
+    }
+    assert!(checked > 10, "{checked}");
+}
+
+/// Checks required members and types, following references.
+fn check(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_json::Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.rsplit('/').next().unwrap();
+        return check(root, &root["components"]["schemas"][name], value, at);
+    }
+    if let Some(all) = schema["allOf"].as_array() {
+        return all.iter().for_each(|part| check(root, part, value, at));
+    }
+    if let Some(any) = schema["anyOf"].as_array() {
+        if !value.is_null() {
+            check(root, &any[0], value, at);
+        }
+        return;
+    }
+    if let Some(allowed) = schema["enum"].as_array() {
+        assert!(allowed.contains(value), "{at}: {value} is not one of {allowed:?}");
+    }
+    let fits = match schema["type"].as_str() {
+        Some("string") => value.is_string(),
+        Some("number") => value.is_number(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("boolean") => value.is_boolean(),
+        Some("array") => value.is_array(),
+        Some("object") => value.is_object(),
+        _ => true,
+    };
+    assert!(fits, "{at}: {value} is no {}", schema["type"]);
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(|n| n.as_str()) {
+        let member = value.get(name).unwrap_or_else(|| panic!("{at}: {name} is missing in {value}"));
+        check(root, &schema["properties"][name], member, &format!("{at}.{name}"));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        check(root, &schema["items"], item, &format!("{at}[]"));
+    }
+}
+
+#[test]
+fn a_change_is_durable_and_its_mistakes_are_explained() {
+    let mut house = filled();
+    let json = [("Content-Type", "application/json"), ("Accept-Language", "ja")];
+    let put = |house: &House, body: &str| house.send("PUT", "/api/v1/machines/m1/tolerance", &json, body);
+    assert_eq!(put(&house, "{\"time\":0.3,\"energy\":0.1}").0, 204);
+    let (status, said) = put(&house, "{\"time\":7,\"energy\":0.1}");
+    assert_eq!(status, 422);
+    assert!(said.contains("範囲") && said.contains("hint"), "{said}");
+    assert_eq!(put(&house, "nonsense").0, 400);
+    house.kill_and_restart();
+    let tolerance = &house.get("machines/m1")["tolerance"];
+    assert_eq!((&tolerance["time"], &tolerance["energy"]), (&0.3.into(), &0.1.into()));
+}
+
+#[test]
+fn headers_forbid_what_pages_do_not_need() {
+    let house = House::new();
+    let answer = ureq::get(format!("http://{}/", house.http)).call().unwrap();
+    let header = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
+    assert!(header("content-security-policy").contains("default-src 'none'"));
+    assert_eq!(header("x-content-type-options"), "nosniff");
+    assert_eq!(header("x-frame-options"), "DENY");
+    let body = house.send("GET", "/", &[("Accept-Language", "en-GB,en")], "").1;
+    assert!(body.contains("lang=\"en\"") && !body.contains(" style=") && !body.contains("onclick"));
+}

@@ -1,0 +1,191 @@
+//! What a hostile or broken network does to the broker, and what it may not do to others.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use super::house::{House, until};
+use super::publisher::{Publisher, connect, packet, publish, string};
+
+fn raw(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream
+}
+
+/// What came until the other end closed.
+fn rest(mut stream: TcpStream) -> Vec<u8> {
+    let mut out = Vec::new();
+    stream.read_to_end(&mut out).ok();
+    out
+}
+
+#[test]
+fn mqtt_5_and_3_1_are_refused_with_their_own_reasons() {
+    let house = House::new();
+    let mut five = string("MQTT");
+    five.extend([5, 2, 0, 30, 0]);
+    five.extend(string("c5"));
+    assert_eq!(rest(raw(house.mqtt, &packet(0x10, &five)))[..4], [0x20, 3, 0, 0x84]);
+    let mut three = string("MQIsdp");
+    three.extend([3, 2, 0, 30]);
+    three.extend(string("c3"));
+    let answer = rest(raw(house.mqtt, &packet(0x10, &three)));
+    assert!(answer.is_empty() || answer == [0x20, 2, 0, 1], "{answer:?}");
+}
+
+#[test]
+fn a_stranger_is_refused_and_seen() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let refused = [0x20, 2, 0, 4];
+    assert_eq!(rest(raw(house.mqtt, &connect("x", "m1", "guess", 0))), refused);
+    assert_eq!(rest(raw(house.mqtt, &connect("x", "m2", &token, 0))), refused);
+    until("both are counted", || house.refused("127.0.0.1", "bad-credentials") == 2);
+}
+
+#[test]
+fn a_foreign_topic_is_acknowledged_but_neither_stored_nor_forwarded() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    house.device("m2", &[]);
+    let mut stream = raw(house.mqtt, &connect("c", "m1", &token, 0));
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).unwrap();
+    for (id, topic) in ["mimamori/m2", "other/m1", "mimamori/m10", "mimamori/m1/cmd/stop", "$SYS/x"]
+        .iter()
+        .enumerate()
+    {
+        stream.write_all(&publish(topic, id as u16 + 1, b"{\"power_w\":1}")).unwrap();
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, [0x40, 2, 0, id as u8 + 1]);
+    }
+    until("all five are shown", || house.refused("m1", "foreign-topic") == 5);
+    assert_eq!(house.get("devices")["readings_stored"], 0);
+}
+
+#[test]
+fn a_thousand_resets_leave_the_broker_well() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    for i in 0..1_000 {
+        let stream = TcpStream::connect(house.mqtt).unwrap();
+        let hello = connect(&format!("c{i}"), "m1", &token, 0);
+        (&stream).write_all(&hello[..(i % hello.len()) + 1]).ok();
+        // Closing with unread or unsent data and no lingering is a reset.
+        socket2_linger(&stream);
+    }
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue(["{\"power_w\":1}".to_owned()]);
+    publisher.finish();
+    until("no connection is left behind", || house.counter("connections") <= 1);
+}
+
+fn socket2_linger(stream: &TcpStream) {
+    socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).expect("linger");
+}
+
+#[test]
+fn silent_connections_are_closed_and_hinder_nobody() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let silent: Vec<TcpStream> = (0..50).map(|_| raw(house.mqtt, &[])).collect();
+    let half: Vec<TcpStream> = (0..50).map(|_| raw(house.mqtt, &[0x10, 0x40, 0x00])).collect();
+    let start = Instant::now();
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue(["{\"power_w\":1}".to_owned()]);
+    publisher.finish();
+    assert!(start.elapsed() < Duration::from_secs(2), "others are served meanwhile");
+    for stream in silent.into_iter().chain(half) {
+        assert!(rest(stream).is_empty());
+    }
+    until("all are counted", || house.counter("silent_closed") == 100);
+}
+
+#[test]
+fn oversized_and_malformed_packets_close_only_their_own_connection() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    // A length field of 256 MB, the largest there is; no memory is taken for it.
+    let mut stream = raw(house.mqtt, &connect("a", "m1", &token, 0));
+    stream.write_all(&[0x30, 0xff, 0xff, 0xff, 0x7f]).unwrap();
+    assert_eq!(rest(stream), [0x20, 2, 0, 0]);
+    until("oversized", || house.counter("oversized_closed") == 1);
+    for bytes in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        &[0xff; 64],
+        &[0x30, 0x80, 0x80, 0x80, 0x80, 0x80],
+        &[0x82, 2, 0, 1],
+        &[0x20, 2, 0, 0],
+    ] {
+        let mut all = connect("b", "m1", &token, 0);
+        all.extend(bytes);
+        let answer = rest(raw(house.mqtt, &all));
+        assert_eq!(answer.get(..4), Some(&[0x20, 2, 0, 0][..]), "{bytes:?}");
+        assert!(rest(raw(house.mqtt, bytes)).len() <= 4);
+    }
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue(["{\"power_w\":1}".to_owned()]);
+    publisher.finish();
+}
+
+#[test]
+fn keep_alive_passes_in_silence_and_the_machine_is_unknown() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let mut stream = raw(house.mqtt, &connect("a", "m1", &token, 1));
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).unwrap();
+    stream.write_all(&publish("mimamori/m1", 1, b"{\"green\":true}")).unwrap();
+    stream.read_exact(&mut answer).unwrap();
+    until("running", || house.get("machines/m1")["state"] == "run");
+    // Half-open: the client says nothing more and does not close.
+    until("unknown", || house.get("machines/m1")["state"] == "unknown");
+    assert_eq!(house.counter("keep_alive_closed"), 1);
+    drop(stream);
+}
+
+#[test]
+fn a_client_that_sends_too_fast_is_slowed_and_loses_nothing() {
+    let house = House::with_config("[broker]\npublishes_per_s_max = 200\n");
+    let token = house.device("m1", &[]);
+    let start = Instant::now();
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue((0..600).map(|i| format!("{{\"power_w\":{i}}}")));
+    publisher.finish();
+    assert!(start.elapsed() > Duration::from_millis(1_500), "600 at 200 a second: {:?}", start.elapsed());
+    assert!(house.counter("throttled") > 0);
+    house.until_stored(600);
+}
+
+#[test]
+fn connections_beyond_the_limit_are_closed_and_counted() {
+    let house = House::with_config("[broker]\nconnections_max = 20\n");
+    let held: Vec<TcpStream> = (0..30).map(|_| raw(house.mqtt, &[])).collect();
+    until("the rest is closed", || house.counter("connections_over_limit") == 10);
+    drop(held);
+}
+
+#[test]
+fn a_subscriber_that_reads_nothing_has_a_bounded_queue() {
+    let house = House::with_config("[broker]\nqueue_messages_max = 50\npublishes_per_s_max = 100000\n");
+    let token = house.device("m1", &[]);
+    let reader = house.device("panel", &["--reader"]);
+    let mut stream = raw(house.mqtt, &connect("r", "panel", &reader, 0));
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).unwrap();
+    let mut body = vec![0, 1];
+    body.extend(string("mimamori/#"));
+    body.push(1);
+    stream.write_all(&packet(0x82, &body)).unwrap();
+    let mut suback = [0; 5];
+    stream.read_exact(&mut suback).unwrap();
+    assert_eq!(suback, [0x90, 3, 0, 1, 1]);
+    // It takes what is in flight and acknowledges none of it.
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue((0..2_000).map(|i| format!("{{\"power_w\":{i}}}")));
+    publisher.finish();
+    until("drops are counted", || house.counter("messages_dropped") > 1_000);
+    house.until_stored(2_000);
+}
