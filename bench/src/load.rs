@@ -80,11 +80,18 @@ fn text(out: &mut Vec<u8>, text: &str) {
 }
 
 fn connect(target: &Target, name: &str) -> anyhow::Result<TcpStream> {
-    let token = target.tokens.iter().find(|(device, _)| device == name).map(|(_, token)| token);
+    let token = target
+        .tokens
+        .iter()
+        .find(|(device, _)| device == name)
+        .map(|(_, token)| token);
     let mut body = Vec::new();
     text(&mut body, "MQTT");
     body.extend([4, if token.is_some() { 0xc2 } else { 0x02 }, 0, 0]);
-    text(&mut body, &format!("bench-{name}-{:?}", Instant::now()).replace([' ', '{', '}', ':', ','], ""));
+    text(
+        &mut body,
+        &format!("bench-{name}-{:?}", Instant::now()).replace([' ', '{', '}', ':', ','], ""),
+    );
     if let Some(token) = token {
         text(&mut body, name);
         text(&mut body, token);
@@ -131,7 +138,12 @@ impl Sender {
         let payload = if ends_cycle {
             format!("{{\"t\":{},\"cycle\":{}}}", self.t_ms, self.first + cycle)
         } else {
-            format!("{{\"t\":{},\"{}\":{}}}", self.t_ms, self.point, 70 + self.count % 7)
+            format!(
+                "{{\"t\":{},\"{}\":{}}}",
+                self.t_ms,
+                self.point,
+                70 + self.count % 7
+            )
         };
         self.packet_id = self.packet_id % 65_000 + 1;
         out.push(0x32);
@@ -151,9 +163,16 @@ impl Sender {
             Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(0),
             Err(e) => return Err(e.into()),
         };
-        self.rest.extend_from_slice(buffer.get(..n).unwrap_or_default());
+        self.rest
+            .extend_from_slice(buffer.get(..n).unwrap_or_default());
         let whole = self.rest.len() / 4 * 4;
-        let acks = self.rest.drain(..whole).as_slice().chunks(4).filter(|c| c[0] == 0x40).count();
+        let acks = self
+            .rest
+            .drain(..whole)
+            .as_slice()
+            .chunks(4)
+            .filter(|c| c[0] == 0x40)
+            .count();
         self.in_flight -= acks.min(self.in_flight);
         Ok(acks as u64)
     }
@@ -182,7 +201,10 @@ struct Shared {
 fn send(mut senders: Vec<Sender>, shared: &Shared) -> anyhow::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     let mut out = Vec::new();
-    let share = shared.load.rate.map(|rate| rate as f64 * senders.len() as f64 / MACHINES as f64);
+    let share = shared
+        .load
+        .rate
+        .map(|rate| rate as f64 * senders.len() as f64 / MACHINES as f64);
     let mut sent = 0_u64;
     let mut turn = 0;
     while shared.start.elapsed() < shared.load.seconds {
@@ -196,8 +218,16 @@ fn send(mut senders: Vec<Sender>, shared: &Shared) -> anyhow::Result<()> {
             }
             turn = (turn + 1) % senders.len();
             let sender = &mut senders[turn];
-            let burst = if share.is_some() { 1 } else { shared.load.in_flight / 2 };
-            let room = shared.load.in_flight.saturating_sub(sender.in_flight).min(burst);
+            let burst = if share.is_some() {
+                1
+            } else {
+                shared.load.in_flight / 2
+            };
+            let room = shared
+                .load
+                .in_flight
+                .saturating_sub(sender.in_flight)
+                .min(burst);
             let room = (room as u64).min(due.saturating_sub(sent));
             // Without a rate, wait for room for a whole burst: fewer, larger writes.
             if room > 0 && (share.is_some() || room as usize == burst) {
@@ -226,7 +256,9 @@ fn send(mut senders: Vec<Sender>, shared: &Shared) -> anyhow::Result<()> {
     let deadline = Instant::now() + DRAIN;
     while senders.iter().any(|s| s.in_flight > 0) && Instant::now() < deadline {
         for sender in senders.iter_mut().filter(|s| s.in_flight > 0) {
-            shared.acked.fetch_add(sender.take_acks(&mut buffer)?, Ordering::Relaxed);
+            shared
+                .acked
+                .fetch_add(sender.take_acks(&mut buffer)?, Ordering::Relaxed);
         }
         std::thread::park_timeout(Duration::from_millis(1));
     }
@@ -238,7 +270,9 @@ fn listen(mut stream: TcpStream, published: &Published, stop: &AtomicBool) -> Ve
     let mut latencies = Vec::new();
     let mut rest = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
-    stream.set_read_timeout(Some(Duration::from_millis(100))).ok();
+    stream
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .ok();
     while !stop.load(Ordering::Relaxed) {
         let n = match stream.read(&mut buffer) {
             Ok(0) => break,
@@ -249,7 +283,10 @@ fn listen(mut stream: TcpStream, published: &Published, stop: &AtomicBool) -> Ve
         rest.extend_from_slice(&buffer[..n]);
         while let Some((packet, used)) = whole_packet(&rest) {
             // The house says an alarm is over with an empty object; only beginnings count.
-            if let Some(name) = packet.filter(|(_, body)| body != b"{}").map(|(name, _)| name) {
+            if let Some(name) = packet
+                .filter(|(_, body)| body != b"{}")
+                .map(|(name, _)| name)
+            {
                 let published = published.lock().expect("no panic inside");
                 if let Some(at) = published.get(&name) {
                     latencies.push(now.duration_since(*at).as_secs_f64() * 1000.0);
@@ -310,7 +347,9 @@ pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
     let listener = std::thread::spawn(move || listen(stream, &seen, &ended));
     let stored_before = target.stored().unwrap_or(0);
     // Machine time runs on from run to run, far enough back never to be ahead of the clock.
-    let now_ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis() as i64;
+    let now_ms = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)?
+        .as_millis() as i64;
     let run = target.runs;
     target.runs += 1;
     let first_ms = now_ms - 300 * 24 * 3_600_000 + run * 30 * 24 * 3_600_000;
@@ -320,14 +359,38 @@ pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
         let stream = connect(target, &name).context("connecting")?;
         stream.set_nonblocking(true)?;
         let topic = target.topic(i);
-        let point = if load.rate.is_some() { "temp_c" } else { "power_w" };
-        senders.push(Sender { name, topic, point, stream, count: 0, t_ms: first_ms, learn: if run == 0 { LEARN } else { 0 }, first: run as u64 * 10_000_000, packet_id: 0, in_flight: 0, rest: Vec::new() });
+        let point = if load.rate.is_some() {
+            "temp_c"
+        } else {
+            "power_w"
+        };
+        senders.push(Sender {
+            name,
+            topic,
+            point,
+            stream,
+            count: 0,
+            t_ms: first_ms,
+            learn: if run == 0 { LEARN } else { 0 },
+            first: run as u64 * 10_000_000,
+            packet_id: 0,
+            in_flight: 0,
+            rest: Vec::new(),
+        });
     }
     let cpu_before = target.cpu_s();
-    let shared = Arc::new(Shared { load, published, sent: AtomicU64::new(0), acked: AtomicU64::new(0), start: Instant::now() });
+    let shared = Arc::new(Shared {
+        load,
+        published,
+        sent: AtomicU64::new(0),
+        acked: AtomicU64::new(0),
+        start: Instant::now(),
+    });
     let mut threads = Vec::new();
     for _ in 0..SENDERS {
-        let own: Vec<Sender> = senders.drain(..(MACHINES / SENDERS).min(senders.len())).collect();
+        let own: Vec<Sender> = senders
+            .drain(..(MACHINES / SENDERS).min(senders.len()))
+            .collect();
         let shared = Arc::clone(&shared);
         threads.push(std::thread::spawn(move || send(own, &shared)));
     }
@@ -338,12 +401,16 @@ pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
     }
     let elapsed = shared.start.elapsed();
     for thread in threads {
-        thread.join().map_err(|_| anyhow::anyhow!("a sender panicked"))??;
+        thread
+            .join()
+            .map_err(|_| anyhow::anyhow!("a sender panicked"))??;
     }
     let cpu_s = target.cpu_s() - cpu_before;
     std::thread::park_timeout(Duration::from_secs(2));
     stop.store(true, Ordering::Relaxed);
-    let mut latencies_ms = listener.join().map_err(|_| anyhow::anyhow!("the listener panicked"))?;
+    let mut latencies_ms = listener
+        .join()
+        .map_err(|_| anyhow::anyhow!("the listener panicked"))?;
     latencies_ms.sort_by(f64::total_cmp);
     let acked = shared.acked.load(Ordering::Relaxed);
     Ok(Outcome {

@@ -42,19 +42,40 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     let seconds = Duration::from_secs(cli.seconds);
     let mut ours = Target::start_ours(&cli.program)?;
-    line(&format!("mimamori  start to first page {} ms, idle RSS {:.1} MB", ours.start_ms, ours.rss_mb()));
-    let open = |rate| Load { rate: Some(rate), seconds, in_flight: 100 };
+    line(&format!(
+        "mimamori  start to first page {} ms, idle RSS {:.1} MB",
+        ours.start_ms,
+        ours.rss_mb()
+    ));
+    let open = |rate| Load {
+        rate: Some(rate),
+        seconds,
+        in_flight: 100,
+    };
     // Both learn while nobody measures.
     load::run(&mut ours, open(4_000))?;
-    for rate in std::env::var("RATES").map_or(vec![1_000, 60, 10_000], |r| r.split(',').filter_map(|x| x.parse().ok()).collect()) {
+    for rate in std::env::var("RATES").map_or(vec![1_000, 60, 10_000], |r| {
+        r.split(',').filter_map(|x| x.parse().ok()).collect()
+    }) {
         report("mimamori", rate, &load::run(&mut ours, open(rate))?);
     }
-    let most = load::run(&mut ours, Load { rate: None, seconds, in_flight: 400 })?;
+    let most = load::run(
+        &mut ours,
+        Load {
+            rate: None,
+            seconds,
+            in_flight: 400,
+        },
+    )?;
     report("mimamori", 0, &most);
     drop(ours);
     if matches!(cli.what, What::All) {
         let mut peer = Target::start_peer(&cli.peer).context("the peer could not be started")?;
-        line(&format!("peer      start to answer {} ms, idle RSS {:.1} MB", peer.start_ms, peer.rss_mb()));
+        line(&format!(
+            "peer      start to answer {} ms, idle RSS {:.1} MB",
+            peer.start_ms,
+            peer.rss_mb()
+        ));
         load::run(&mut peer, open(4_000))?;
         let mut highest: Option<Outcome> = None;
         for rate in [1_000, 60, 10_000, 20_000, 30_000] {
@@ -65,14 +86,20 @@ fn main() -> anyhow::Result<()> {
         }
         if let Some(highest) = highest {
             let ratio = most.acked_per_s() / highest.acked_per_s();
-            line(&format!("acknowledged readings a second, mimamori : peer = {ratio:.2}"));
+            line(&format!(
+                "acknowledged readings a second, mimamori : peer = {ratio:.2}"
+            ));
         }
     }
     Ok(())
 }
 
 fn report(name: &str, rate: u64, o: &Outcome) {
-    let offered = if rate == 0 { "most".to_owned() } else { rate.to_string() };
+    let offered = if rate == 0 {
+        "most".to_owned()
+    } else {
+        rate.to_string()
+    };
     line(&format!(
         "{name:<9} offered {offered:>6}/s  acked {:>8.0}/s of {:>8} sent  alarms {:>6}  p50 {:>8.2} p99 {:>8.2} max {:>8.2} ms  cpu {:>6.1} us/msg  RSS {:>6.1} MB  stored {}",
         o.acked_per_s(),

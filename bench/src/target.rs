@@ -53,8 +53,15 @@ fn wait_for(address: SocketAddr) -> anyhow::Result<()> {
 }
 
 fn spawn(command: &mut Command) -> anyhow::Result<Owned> {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log()?);
-    Ok(Owned(command.spawn().with_context(|| format!("cannot start {command:?}"))?))
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log()?);
+    Ok(Owned(
+        command
+            .spawn()
+            .with_context(|| format!("cannot start {command:?}"))?,
+    ))
 }
 
 impl Target {
@@ -66,9 +73,14 @@ impl Target {
             "[broker]\npublishes_per_s_max = 1000000\nqueue_messages_max = 100000\n",
         )?;
         let mut tokens = Vec::new();
-        for name in (0..MACHINES).map(|i| format!("m{i:02}")).chain(["reader".to_owned()]) {
+        for name in (0..MACHINES)
+            .map(|i| format!("m{i:02}"))
+            .chain(["reader".to_owned()])
+        {
             let mut command = Command::new(program);
-            command.args(["device", "add", &name, "--json", "--data"]).arg(&folder);
+            command
+                .args(["device", "add", &name, "--json", "--data"])
+                .arg(&folder);
             if name == "reader" {
                 command.arg("--reader");
             }
@@ -80,13 +92,29 @@ impl Target {
         let start = Instant::now();
         let process = spawn(
             Command::new(program)
-                .args(["serve", "--http", "127.0.0.1:18861", "--mqtt", "127.0.0.1:18860", "--data"])
+                .args([
+                    "serve",
+                    "--http",
+                    "127.0.0.1:18861",
+                    "--mqtt",
+                    "127.0.0.1:18860",
+                    "--data",
+                ])
                 .arg(&folder),
         )?;
         wait_for(http)?;
         ureq::get(&format!("http://{http}/")).call()?;
         let start_ms = start.elapsed().as_millis();
-        Ok(Self { processes: vec![process], folder, mqtt, http, is_ours: true, tokens, start_ms, runs: 0 })
+        Ok(Self {
+            processes: vec![process],
+            folder,
+            mqtt,
+            http,
+            is_ours: true,
+            tokens,
+            start_ms,
+            runs: 0,
+        })
     }
 
     /// mosquitto, InfluxDB and Node-RED with the flow beside this file.
@@ -105,13 +133,24 @@ impl Target {
         let modules = std::fs::canonicalize(peer.join("node_modules"))
             .context("bench/peer has no packages: run npm install there")?;
         std::os::unix::fs::symlink(&modules, user_dir.join("node_modules"))?;
-        std::fs::write(user_dir.join("package.json"), std::fs::read(peer.join("package.json"))?)?;
+        std::fs::write(
+            user_dir.join("package.json"),
+            std::fs::read(peer.join("package.json"))?,
+        )?;
 
         let start = Instant::now();
         let (mqtt, http) = ("127.0.0.1:18850".parse()?, "127.0.0.1:18852".parse()?);
         let mut processes = vec![
-            spawn(Command::new("mosquitto").arg("-c").arg(folder.join("mosquitto.conf")))?,
-            spawn(Command::new("influxd").arg("-config").arg(folder.join("influxdb.conf")))?,
+            spawn(
+                Command::new("mosquitto")
+                    .arg("-c")
+                    .arg(folder.join("mosquitto.conf")),
+            )?,
+            spawn(
+                Command::new("influxd")
+                    .arg("-config")
+                    .arg(folder.join("influxdb.conf")),
+            )?,
         ];
         wait_for(mqtt)?;
         wait_for(http)?;
@@ -127,7 +166,16 @@ impl Target {
         let start_ms = start.elapsed().as_millis();
         // The port answers a moment before the flow has subscribed.
         std::thread::park_timeout(Duration::from_secs(3));
-        Ok(Self { processes, folder, mqtt, http, is_ours: false, tokens: Vec::new(), start_ms, runs: 0 })
+        Ok(Self {
+            processes,
+            folder,
+            mqtt,
+            http,
+            is_ours: false,
+            tokens: Vec::new(),
+            start_ms,
+            runs: 0,
+        })
     }
 
     fn ids(&self) -> impl Iterator<Item = u32> {
@@ -146,31 +194,47 @@ impl Target {
     pub(crate) fn stored(&self) -> Option<u64> {
         if self.is_ours {
             let url = format!("http://{}/api/v1/devices", self.http);
-            let page: serde_json::Value = ureq::get(&url).call().ok()?.body_mut().read_json().ok()?;
+            let page: serde_json::Value =
+                ureq::get(&url).call().ok()?.body_mut().read_json().ok()?;
             return page["readings_stored"].as_u64();
         }
         let query = "SELECT+count(cycle),count(power_w),count(temp_c)+FROM+reading";
         let url = format!("http://{}/query?db=bench&q={query}", self.http);
         let page: serde_json::Value = ureq::get(&url).call().ok()?.body_mut().read_json().ok()?;
         let row = page["results"][0]["series"][0]["values"][0].as_array()?;
-        Some(row.iter().skip(1).filter_map(serde_json::Value::as_u64).sum())
+        Some(
+            row.iter()
+                .skip(1)
+                .filter_map(serde_json::Value::as_u64)
+                .sum(),
+        )
     }
 
     pub(crate) fn topic(&self, machine: usize) -> String {
-        if self.is_ours { format!("mimamori/m{machine:02}") } else { format!("f/m{machine:02}/cycle") }
+        if self.is_ours {
+            format!("mimamori/m{machine:02}")
+        } else {
+            format!("f/m{machine:02}/cycle")
+        }
     }
 
     pub(crate) fn alarm_filter(&self) -> &'static str {
-        if self.is_ours { "mimamori/$alarm/+" } else { "alarm/+" }
+        if self.is_ours {
+            "mimamori/$alarm/+"
+        } else {
+            "alarm/+"
+        }
     }
 }
 
 /// Where targets say what goes wrong: `MIMAMORI_BENCH_LOG`, or nowhere.
 fn log() -> anyhow::Result<Stdio> {
     match std::env::var_os("MIMAMORI_BENCH_LOG") {
-        Some(path) => {
-            Ok(std::fs::OpenOptions::new().create(true).append(true).open(path)?.into())
-        }
+        Some(path) => Ok(std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)?
+            .into()),
         None => Ok(Stdio::null()),
     }
 }

@@ -28,12 +28,21 @@ fn main() {
     let mut out = String::new();
     for key in ja.keys() {
         let name = key.to_uppercase().replace('-', "_");
-        writeln!(out, "#[allow(dead_code, reason = \"some keys are built from codes\")]").expect("a text takes text");
+        writeln!(
+            out,
+            "#[allow(dead_code, reason = \"some keys are built from codes\")]"
+        )
+        .expect("a text takes text");
         writeln!(out, "pub(crate) const {name}: Key = Key({key:?});").expect("a text takes text");
     }
     let keys: Vec<String> = ja.keys().map(|key| format!("{key:?}")).collect();
     writeln!(out, "#[cfg(test)]").expect("a text takes text");
-    writeln!(out, "pub(crate) const ALL: &[&str] = &[{}];", keys.join(", ")).expect("a text takes text");
+    writeln!(
+        out,
+        "pub(crate) const ALL: &[&str] = &[{}];",
+        keys.join(", ")
+    )
+    .expect("a text takes text");
     let folder = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     std::fs::write(PathBuf::from(folder).join("keys.rs"), out).expect("the folder is writable");
 }
@@ -49,11 +58,16 @@ fn read(path: &str) -> Texts {
     for entry in resource.body {
         if let Entry::Message(message) = entry {
             let key = message.id.name.to_owned();
-            let pattern = message.value.unwrap_or_else(|| panic!("{path}: `{key}` is empty"));
+            let pattern = message
+                .value
+                .unwrap_or_else(|| panic!("{path}: `{key}` is empty"));
             let mut variables = variables_of(&pattern);
             variables.sort();
             variables.dedup();
-            assert!(texts.insert(key.clone(), variables).is_none(), "{path}: `{key}` stands twice");
+            assert!(
+                texts.insert(key.clone(), variables).is_none(),
+                "{path}: `{key}` stands twice"
+            );
         }
     }
     texts

@@ -62,7 +62,13 @@ pub async fn run_light(
                     info!(address = %config.address, "the stack light answers again");
                 }
                 failures = 0;
-                tell(&report, LightReport::Answers { wanted: want, shown });
+                tell(
+                    &report,
+                    LightReport::Answers {
+                        wanted: want,
+                        shown,
+                    },
+                );
                 CHECK_EVERY
             }
             Err(error) => {
@@ -99,7 +105,9 @@ async fn show(
             Some(stream) => stream,
             None => connection.insert(TcpStream::connect(&config.address).await?),
         };
-        stream.write_all(&pns::write_request(config.family, want)).await?;
+        stream
+            .write_all(&pns::write_request(config.family, want))
+            .await?;
         pns::read_ack(stream.read_u8().await?).map_err(as_io)?;
         if !config.family.reads_back() {
             return Ok(None);
@@ -108,9 +116,15 @@ async fn show(
         let mut answer = [0; STATUS_BYTES];
         stream.read_exact(&mut answer).await?;
         let shown = pns::read_status(&answer).map_err(as_io)?;
-        if shown == want { Ok(Some(shown)) } else { Err(io::Error::other("it shows something else")) }
+        if shown == want {
+            Ok(Some(shown))
+        } else {
+            Err(io::Error::other("it shows something else"))
+        }
     };
-    timeout(ANSWER_TIME_MAX, work).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    timeout(ANSWER_TIME_MAX, work)
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 fn as_io(error: AnswerError) -> io::Error {

@@ -206,7 +206,8 @@ where
                     Event::RequestSendPacket { packet, .. } => self.put(&packet),
                     Event::NotifyError(MqttError::PacketTooLarge) => return Err(End::Oversized),
                     Event::NotifyError(error) => {
-                        if error == MqttError::UnsupportedProtocolVersion && self.output.is_empty() {
+                        if error == MqttError::UnsupportedProtocolVersion && self.output.is_empty()
+                        {
                             // CONNACK with return code 1, unacceptable protocol version.
                             self.output.extend([0x20, 0x02, 0x00, 0x01]);
                         }
@@ -221,7 +222,10 @@ where
     /// MQTT 5 is not spoken yet: CONNACK with reason 0x84, as the standard asks.
     fn refuse_version_5(&mut self) {
         let code = ConnectReasonCode::UnsupportedProtocolVersion;
-        let answer = v5_0::Connack::builder().session_present(false).reason_code(code).build();
+        let answer = v5_0::Connack::builder()
+            .session_present(false)
+            .reason_code(code)
+            .build();
         if let Ok(connack) = answer {
             self.send(connack.into());
         }
@@ -240,7 +244,9 @@ where
             Ok(client) => client,
             Err(refusal) => {
                 let name = hello.user.unwrap_or(hello.client_id);
-                self.hub.policy.refused(self.peer, name, RefusedAct::Connect(refusal));
+                self.hub
+                    .policy
+                    .refused(self.peer, name, RefusedAct::Connect(refusal));
                 return self.refuse(match refusal {
                     ConnectRefusal::BadCredentials => ConnectReturnCode::BadUserNameOrPassword,
                     ConnectRefusal::NotAllowed => ConnectReturnCode::NotAuthorized,
@@ -260,15 +266,26 @@ where
         };
         session.claim(number);
         if connect.keep_alive() > 0 {
-            self.keep_alive = Some(Duration::from_millis(u64::from(connect.keep_alive()) * 1500));
+            self.keep_alive = Some(Duration::from_millis(
+                u64::from(connect.keep_alive()) * 1500,
+            ));
         }
         let will = self.will_of(connect, &client);
-        Some(Admitted { client, session, will, number, was_kept })
+        Some(Admitted {
+            client,
+            session,
+            will,
+            number,
+            was_kept,
+        })
     }
 
     fn refuse<T>(&mut self, code: ConnectReturnCode) -> Option<T> {
         Stats::add(&self.hub.stats.connects_refused);
-        let answer = v3_1_1::Connack::builder().session_present(false).return_code(code).build();
+        let answer = v3_1_1::Connack::builder()
+            .session_present(false)
+            .return_code(code)
+            .build();
         if let Ok(connack) = answer {
             self.send(connack.into());
         }
@@ -290,7 +307,9 @@ where
             return Some(will);
         }
         let name = self.hub.policy.name(client);
-        self.hub.policy.refused(self.peer, name, RefusedAct::Publish(&will));
+        self.hub
+            .policy
+            .refused(self.peer, name, RefusedAct::Publish(&will));
         None
     }
 
@@ -305,7 +324,8 @@ where
         let present = admitted.was_kept;
         self.in_flight_out = kept.len();
         self.core.restore_packets(kept);
-        self.core.restore_qos2_publish_handled(handled.into_iter().collect());
+        self.core
+            .restore_qos2_publish_handled(handled.into_iter().collect());
         let answer = v3_1_1::Connack::builder()
             .session_present(present)
             .return_code(ConnectReturnCode::Accepted)
@@ -339,8 +359,8 @@ where
                 return End::Gone;
             }
             let pause = self.pause();
-            let may_read = pause.is_none()
-                && self.unacknowledged.len() < self.hub.limits.in_flight_in_max;
+            let may_read =
+                pause.is_none() && self.unacknowledged.len() < self.hub.limits.in_flight_in_max;
             tokio::select! {
                 read = self.io.read(&mut self.input), if may_read => match read {
                     Ok(0) | Err(_) => return End::Gone,
@@ -423,13 +443,17 @@ where
                 }
             }
             Packet::V3_1_1Pubrec(pubrec) => {
-                if let Ok(pubrel) = v3_1_1::Pubrel::builder().packet_id(pubrec.packet_id()).build()
+                if let Ok(pubrel) = v3_1_1::Pubrel::builder()
+                    .packet_id(pubrec.packet_id())
+                    .build()
                 {
                     self.send(pubrel.into());
                 }
             }
             Packet::V3_1_1Pubrel(pubrel) => {
-                if let Ok(pubcomp) = v3_1_1::Pubcomp::builder().packet_id(pubrel.packet_id()).build()
+                if let Ok(pubcomp) = v3_1_1::Pubcomp::builder()
+                    .packet_id(pubrel.packet_id())
+                    .build()
                 {
                     self.send(pubcomp.into());
                 }
@@ -454,7 +478,9 @@ where
         // that one wrong topic does not silence a device that is otherwise in order.
         Stats::add(&self.hub.stats.publishes_refused);
         let name = self.hub.policy.name(&admitted.client);
-        self.hub.policy.refused(self.peer, name, RefusedAct::Publish(&inbound));
+        self.hub
+            .policy
+            .refused(self.peer, name, RefusedAct::Publish(&inbound));
         if let Some(id) = inbound.0.packet_id() {
             self.refused_ids.push((id, inbound.0.qos()));
         }
@@ -477,12 +503,18 @@ where
                 });
             } else {
                 let name = self.hub.policy.name(&admitted.client);
-                self.hub.policy.refused(self.peer, name, RefusedAct::Subscribe(filter));
+                self.hub
+                    .policy
+                    .refused(self.peer, name, RefusedAct::Subscribe(filter));
                 codes.push(SubackReturnCode::Failure);
             }
         }
         let id = subscribe.packet_id();
-        if let Ok(suback) = v3_1_1::Suback::builder().packet_id(id).return_codes(codes).build() {
+        if let Ok(suback) = v3_1_1::Suback::builder()
+            .packet_id(id)
+            .return_codes(codes)
+            .build()
+        {
             self.send(suback.into());
         }
     }
@@ -491,8 +523,10 @@ where
     async fn hand_over(&mut self, admitted: &Admitted<P::Client>) {
         if !self.batch.is_empty() {
             let batch = std::mem::take(&mut self.batch);
-            let ids: Vec<(u16, Qos)> =
-                batch.iter().filter_map(|i| Some((i.0.packet_id()?, i.0.qos()))).collect();
+            let ids: Vec<(u16, Qos)> = batch
+                .iter()
+                .filter_map(|i| Some((i.0.packet_id()?, i.0.qos())))
+                .collect();
             self.last_ticket = self.hub.sink.offer(&admitted.client, batch).await;
             self.wait_for_ticket(ids);
         }
@@ -504,7 +538,11 @@ where
         let ticket = self.last_ticket;
         let waiting = ids.into_iter();
         self.unacknowledged
-            .extend(waiting.map(|(packet_id, qos)| Unacknowledged { ticket, packet_id, qos }));
+            .extend(waiting.map(|(packet_id, qos)| Unacknowledged {
+                ticket,
+                packet_id,
+                qos,
+            }));
     }
 
     /// Acknowledges what has become durable.
@@ -526,18 +564,26 @@ where
     /// Sends what is queued for the client, as far as it acknowledges.
     fn pump(&mut self, session: &Session) {
         while self.in_flight_out < self.hub.limits.in_flight_out_max {
-            let Some(outgoing) = session.state().queue.pop_front() else { return };
+            let Some(outgoing) = session.state().queue.pop_front() else {
+                return;
+            };
             self.deliver(&outgoing);
         }
     }
 
     fn deliver(&mut self, outgoing: &Outgoing) {
         let message = &outgoing.message;
-        let Ok(builder) = v3_1_1::Publish::builder().topic_name(&*message.topic) else { return };
-        let mut builder =
-            builder.qos(outgoing.qos).retain(outgoing.retain).payload(message.payload.to_vec());
+        let Ok(builder) = v3_1_1::Publish::builder().topic_name(&*message.topic) else {
+            return;
+        };
+        let mut builder = builder
+            .qos(outgoing.qos)
+            .retain(outgoing.retain)
+            .payload(message.payload.to_vec());
         if outgoing.qos != Qos::AtMostOnce {
-            let Ok(id) = self.core.acquire_packet_id() else { return };
+            let Ok(id) = self.core.acquire_packet_id() else {
+                return;
+            };
             builder = builder.packet_id(id);
             self.in_flight_out += 1;
         }
@@ -574,7 +620,8 @@ where
     }
 
     fn put(&mut self, packet: &Packet) {
-        self.output.extend_from_slice(&packet.to_continuous_buffer());
+        self.output
+            .extend_from_slice(&packet.to_continuous_buffer());
     }
 
     async fn write_out(&mut self) -> Result<(), ()> {
@@ -607,7 +654,10 @@ where
             && let Some(will) = &admitted.will
         {
             self.hub.route(will);
-            self.hub.sink.offer(&admitted.client, vec![will.clone()]).await;
+            self.hub
+                .sink
+                .offer(&admitted.client, vec![will.clone()])
+                .await;
         }
         let session = &admitted.session;
         if session.is_clean {
@@ -620,6 +670,9 @@ where
         state.is_connected = false;
         state.unacknowledged = self.core.get_stored_packets();
         // What was not yet durable has not been answered; it counts as new when it comes again.
-        state.handled_qos2 = handled.into_iter().filter(|id| !waiting.contains(id)).collect();
+        state.handled_qos2 = handled
+            .into_iter()
+            .filter(|id| !waiting.contains(id))
+            .collect();
     }
 }

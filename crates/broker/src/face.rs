@@ -106,7 +106,10 @@ impl Inbound {
     /// A publish made by the house itself, for example a last will or a restored retained message.
     pub fn new(topic: &str, payload: &[u8], retain: bool) -> Option<Self> {
         let builder = Publish::builder().topic_name(topic).ok()?;
-        let publish = builder.qos(Qos::AtMostOnce).retain(retain).payload(payload.to_vec());
+        let publish = builder
+            .qos(Qos::AtMostOnce)
+            .retain(retain)
+            .payload(payload.to_vec());
         publish.build().ok().map(Self)
     }
 }

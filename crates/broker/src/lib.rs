@@ -17,5 +17,5 @@ pub use face::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket}
 pub use limits::Limits;
 pub use listener::{Broker, ListenError};
 pub use stats::{Stats, StatsSnapshot};
-pub use topic::{filter_is_valid, matches, topic_is_valid};
 pub use tokio_rustls::rustls;
+pub use topic::{filter_is_valid, matches, topic_is_valid};

@@ -50,13 +50,21 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
     pub(crate) fn route(&self, publish: &Inbound) {
         let (topic, retain) = (publish.topic(), publish.retain());
         let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
-        let subscribers = if tree.is_empty() { Vec::new() } else { tree.subscribers(topic) };
+        let subscribers = if tree.is_empty() {
+            Vec::new()
+        } else {
+            tree.subscribers(topic)
+        };
         drop(tree);
         if subscribers.is_empty() && !retain {
             return;
         }
         let payload = publish.payload().into();
-        let message = Arc::new(Message { topic: topic.into(), payload, qos: publish.0.qos() });
+        let message = Arc::new(Message {
+            topic: topic.into(),
+            payload,
+            qos: publish.0.qos(),
+        });
         for (session, qos) in subscribers {
             self.queue(&session, &message, qos, false);
         }
@@ -70,7 +78,11 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
 
     fn queue(&self, session: &Session, message: &Arc<Message>, granted: Qos, retain: bool) {
         let qos = granted.min(message.qos);
-        let outgoing = Outgoing { message: Arc::clone(message), qos, retain };
+        let outgoing = Outgoing {
+            message: Arc::clone(message),
+            qos,
+            retain,
+        };
         if !session.push(outgoing, self.limits.queue_messages_max) {
             Stats::add(&self.stats.messages_dropped);
         }
@@ -90,7 +102,10 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
 
     /// Ends one subscription.
     pub(crate) fn unsubscribe(&self, filter: &str, session: &Arc<Session>) {
-        self.tree.write().unwrap_or_else(PoisonError::into_inner).unsubscribe(filter, session);
+        self.tree
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .unsubscribe(filter, session);
         session.state().filters.remove(filter);
     }
 
@@ -100,7 +115,11 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = sessions.open(key, is_clean, self.limits.sessions_max);
         drop(sessions);
-        let Opened { session, was_kept, replaced } = opened.ok()?;
+        let Opened {
+            session,
+            was_kept,
+            replaced,
+        } = opened.ok()?;
         if let Some(old) = replaced {
             self.forget(&old);
             old.claim(u64::MAX);
@@ -111,7 +130,10 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
     /// Drops a session and its subscriptions.
     pub(crate) fn close_session(&self, session: &Arc<Session>) {
         self.forget(session);
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).close(session);
+        self.sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .close(session);
     }
 
     fn forget(&self, session: &Arc<Session>) {
@@ -135,7 +157,9 @@ pub struct Broker<P: Policy, S> {
 
 impl<P: Policy, S> std::fmt::Debug for Broker<P, S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Broker").field("stats", &self.hub.stats.snapshot()).finish_non_exhaustive()
+        f.debug_struct("Broker")
+            .field("stats", &self.hub.stats.snapshot())
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,7 +180,10 @@ impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
         for message in retained {
             hub.route(message);
         }
-        Self { hub: Arc::new(hub), close }
+        Self {
+            hub: Arc::new(hub),
+            close,
+        }
     }
 
     /// The counters.
@@ -180,7 +207,11 @@ impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
         let failed = |source| ListenError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let taken = listener.local_addr().map_err(failed)?;
-        tokio::spawn(accept(listener, Arc::clone(&self.hub), tls.map(TlsAcceptor::from)));
+        tokio::spawn(accept(
+            listener,
+            Arc::clone(&self.hub),
+            tls.map(TlsAcceptor::from),
+        ));
         Ok(taken)
     }
 }
@@ -238,6 +269,8 @@ fn admit<P: Policy, S: Sink<P::Client>>(
 
 fn prepare(stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let probe = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_AFTER / 4);
+    let probe = TcpKeepalive::new()
+        .with_time(PROBE_AFTER)
+        .with_interval(PROBE_AFTER / 4);
     SockRef::from(stream).set_tcp_keepalive(&probe)
 }

@@ -128,19 +128,30 @@ impl Sessions {
         if let Some(existing) = self.by_key.get(key) {
             if !is_clean && !existing.is_clean {
                 let session = Arc::clone(existing);
-                return Ok(Opened { session, was_kept: true, replaced: None });
+                return Ok(Opened {
+                    session,
+                    was_kept: true,
+                    replaced: None,
+                });
             }
         } else if self.by_key.len() >= max {
             return Err(TooManySessions);
         }
         let fresh = Arc::new(Session::new(key.to_owned(), is_clean));
         let replaced = self.by_key.insert(key.to_owned(), Arc::clone(&fresh));
-        Ok(Opened { session: fresh, was_kept: false, replaced })
+        Ok(Opened {
+            session: fresh,
+            was_kept: false,
+            replaced,
+        })
     }
 
     /// Forgets a session unless another one has taken its place.
     pub(crate) fn close(&mut self, session: &Arc<Session>) {
-        let is_current = self.by_key.get(&session.key).is_some_and(|s| Arc::ptr_eq(s, session));
+        let is_current = self
+            .by_key
+            .get(&session.key)
+            .is_some_and(|s| Arc::ptr_eq(s, session));
         if is_current {
             self.by_key.remove(&session.key);
         }

@@ -59,7 +59,10 @@ mod tests {
     #[test]
     fn the_examples_of_the_standard() {
         assert!(matches("sport/tennis/player1/#", "sport/tennis/player1"));
-        assert!(matches("sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon"));
+        assert!(matches(
+            "sport/tennis/player1/#",
+            "sport/tennis/player1/score/wimbledon"
+        ));
         assert!(matches("sport/tennis/+", "sport/tennis/player1"));
         assert!(!matches("sport/tennis/+", "sport/tennis/player1/ranking"));
         assert!(!matches("sport/+", "sport"));
@@ -74,7 +77,13 @@ mod tests {
 
     #[test]
     fn filters_that_are_none() {
-        for bad in ["", "sport/tennis#", "sport/tennis/#/ranking", "sport+", "a\0b"] {
+        for bad in [
+            "",
+            "sport/tennis#",
+            "sport/tennis/#/ranking",
+            "sport+",
+            "a\0b",
+        ] {
             assert!(!filter_is_valid(bad), "{bad:?}");
         }
         assert!(!filter_is_valid(&"a/".repeat(40)));

@@ -52,7 +52,10 @@ impl Tree {
         match list.iter_mut().find(|s| Arc::ptr_eq(&s.session, session)) {
             Some(existing) => existing.qos = qos,
             None => {
-                list.push(Subscriber { session: Arc::clone(session), qos });
+                list.push(Subscriber {
+                    session: Arc::clone(session),
+                    qos,
+                });
                 self.subscriptions += 1;
             }
         }
@@ -87,7 +90,9 @@ impl Tree {
             None => drop_from(&mut node.here),
             Some((&"#", _)) => drop_from(&mut node.below),
             Some((level, rest)) => {
-                let Some(child) = node.children.get_mut(*level) else { return false };
+                let Some(child) = node.children.get_mut(*level) else {
+                    return false;
+                };
                 let removed = Self::remove(child, rest, session);
                 if child.is_empty() {
                     node.children.remove(*level);
@@ -110,12 +115,7 @@ impl Tree {
         found
     }
 
-    fn collect(
-        node: &Node,
-        levels: &[&str],
-        hidden: bool,
-        found: &mut Vec<(Arc<Session>, Qos)>,
-    ) {
+    fn collect(node: &Node, levels: &[&str], hidden: bool, found: &mut Vec<(Arc<Session>, Qos)>) {
         if !hidden {
             Self::gather(&node.below, found);
         }
@@ -133,7 +133,10 @@ impl Tree {
 
     fn gather(list: &[Subscriber], found: &mut Vec<(Arc<Session>, Qos)>) {
         for subscriber in list {
-            match found.iter_mut().find(|(s, _)| Arc::ptr_eq(s, &subscriber.session)) {
+            match found
+                .iter_mut()
+                .find(|(s, _)| Arc::ptr_eq(s, &subscriber.session))
+            {
                 Some((_, qos)) if qos_number(*qos) < qos_number(subscriber.qos) => {
                     *qos = subscriber.qos;
                 }
@@ -153,13 +156,17 @@ impl Tree {
         if self.retained.len() >= max && !self.retained.contains_key(&message.topic) {
             return false;
         }
-        self.retained.insert(message.topic.clone(), Arc::clone(message));
+        self.retained
+            .insert(message.topic.clone(), Arc::clone(message));
         true
     }
 
     /// The retained messages under a filter.
     pub(crate) fn retained(&self, filter: &str) -> Vec<Arc<Message>> {
-        let under = self.retained.iter().filter(|(topic, _)| matches(filter, topic));
+        let under = self
+            .retained
+            .iter()
+            .filter(|(topic, _)| matches(filter, topic));
         under.map(|(_, message)| Arc::clone(message)).collect()
     }
 }
@@ -169,30 +176,41 @@ mod tests {
     use super::*;
 
     fn names(tree: &Tree, topic: &str) -> Vec<String> {
-        let mut names: Vec<String> =
-            tree.subscribers(topic).iter().map(|(s, q)| format!("{}{}", s.key(), qos_number(*q))).collect();
+        let mut names: Vec<String> = tree
+            .subscribers(topic)
+            .iter()
+            .map(|(s, q)| format!("{}{}", s.key(), qos_number(*q)))
+            .collect();
         names.sort();
         names
     }
 
     #[test]
     fn the_tree_finds_what_plain_matching_finds() {
-        let filters = ["a/b", "a/+", "a/#", "#", "+/b", "a/b/#", "$SYS/#", "/x", "+/+/c"];
+        let filters = [
+            "a/b", "a/+", "a/#", "#", "+/b", "a/b/#", "$SYS/#", "/x", "+/+/c",
+        ];
         let mut tree = Tree::default();
         let sessions: Vec<_> = filters.iter().map(|f| Session::for_test(f)).collect();
         for (filter, session) in filters.iter().zip(&sessions) {
             tree.subscribe(filter, session, Qos::AtLeastOnce);
         }
         for topic in ["a", "a/b", "a/b/c", "b/b", "$SYS/x", "/x", "a/x", "x"] {
-            let mut expected: Vec<String> =
-                filters.iter().filter(|f| matches(f, topic)).map(|f| format!("{f}1")).collect();
+            let mut expected: Vec<String> = filters
+                .iter()
+                .filter(|f| matches(f, topic))
+                .map(|f| format!("{f}1"))
+                .collect();
             expected.sort();
             assert_eq!(names(&tree, topic), expected, "{topic}");
         }
         for (filter, session) in filters.iter().zip(&sessions) {
             assert!(tree.unsubscribe(filter, session));
         }
-        assert!(tree.is_empty() && tree.root.is_empty(), "nothing is left behind");
+        assert!(
+            tree.is_empty() && tree.root.is_empty(),
+            "nothing is left behind"
+        );
     }
 
     #[test]

@@ -32,7 +32,9 @@ pub fn judge(
 ) -> (CycleVerdict, DeviationReason) {
     let wait_s = wait_seconds(facts, reference, tolerance);
     let worked_s = facts.duration_s - wait_s;
-    let worked_wh = facts.energy_wh.map(|wh| wh - wait_s * reference.waiting_w.unwrap_or(0.0) / 3600.0);
+    let worked_wh = facts
+        .energy_wh
+        .map(|wh| wh - wait_s * reference.waiting_w.unwrap_or(0.0) / 3600.0);
     let reason = DeviationReason {
         duration_s: worked_s,
         duration_reference_s: reference.duration_s.median,
@@ -43,7 +45,9 @@ pub fn judge(
         reference_version: reference.version,
     };
     let time_changed = reason.duration_deviation().abs() > tolerance.time;
-    let energy_changed = reason.energy_deviation().is_some_and(|d| d.abs() > tolerance.energy);
+    let energy_changed = reason
+        .energy_deviation()
+        .is_some_and(|d| d.abs() > tolerance.energy);
     let verdict = if time_changed {
         CycleVerdict::SpeedChanged
     } else if energy_changed {
@@ -63,10 +67,13 @@ fn wait_seconds(facts: &CycleFacts, reference: &Reference, tolerance: Tolerance)
         return 0.0;
     }
     let sees_power = reference.waiting_w.is_some();
-    let work_as_always =
-        (facts.work_s / reference.work_s.median - 1.0).abs() <= tolerance.time;
+    let work_as_always = (facts.work_s / reference.work_s.median - 1.0).abs() <= tolerance.time;
     let far_too_long = facts.duration_s > WAIT_WITHOUT_POWER * reference.duration_s.median;
-    if sees_power && work_as_always || !sees_power && far_too_long { excess_s } else { 0.0 }
+    if sees_power && work_as_always || !sees_power && far_too_long {
+        excess_s
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +111,10 @@ mod tests {
     #[test]
     fn the_decision_table() {
         assert_eq!(verdict(10.2, 9.1, 5.1), CycleVerdict::Good);
-        assert_eq!(verdict(10.0 / 1.2, 9.0 / 1.2, 4.6), CycleVerdict::SpeedChanged);
+        assert_eq!(
+            verdict(10.0 / 1.2, 9.0 / 1.2, 4.6),
+            CycleVerdict::SpeedChanged
+        );
         assert_eq!(verdict(12.5, 11.25, 5.9), CycleVerdict::SpeedChanged);
         assert_eq!(verdict(10.0, 9.0, 6.0), CycleVerdict::EnergyChanged);
         assert_eq!(verdict(10.0, 9.0, 4.0), CycleVerdict::EnergyChanged);

@@ -49,7 +49,8 @@ impl TierState {
     }
 
     fn shows(&self, now: Time) -> LampShows {
-        let recent = |edge: &Option<Time>| edge.is_some_and(|e| now.ms() - e.ms() <= BLINK_WINDOW_MS);
+        let recent =
+            |edge: &Option<Time>| edge.is_some_and(|e| now.ms() - e.ms() <= BLINK_WINDOW_MS);
         if self.edges.iter().all(recent) {
             LampShows::Blink
         } else if self.lit {
@@ -124,7 +125,11 @@ mod tests {
         assert_eq!(lamp.shows(Colour::Yellow, at(100)), LampShows::Steady);
         lamp.set(at(500), Colour::Yellow, false);
         assert_eq!(lamp.shows(Colour::Yellow, at(600)), LampShows::Blink);
-        assert_eq!(lamp.state(at(600)), MachineState::Idle, "dark half of a blink is not off");
+        assert_eq!(
+            lamp.state(at(600)),
+            MachineState::Idle,
+            "dark half of a blink is not off"
+        );
         lamp.set(at(1000), Colour::Yellow, true);
         assert_eq!(lamp.shows(Colour::Yellow, at(2400)), LampShows::Blink);
         assert_eq!(lamp.shows(Colour::Yellow, at(3100)), LampShows::Steady);

@@ -15,7 +15,10 @@ pub fn robust_band(values: impl Iterator<Item = f64>) -> Option<Band> {
     let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
     let median = median_of(&mut sorted)?;
     let mut distances: Vec<f64> = sorted.iter().map(|v| (v - median).abs()).collect();
-    Some(Band { median, mad: median_of(&mut distances)? })
+    Some(Band {
+        median,
+        mad: median_of(&mut distances)?,
+    })
 }
 
 fn median_of(values: &mut [f64]) -> Option<f64> {
@@ -43,7 +46,11 @@ pub fn reference_from(
         cycles: cycles.len() as u32,
         duration_s: robust_band(cycles.iter().map(|c| c.duration_s))?,
         work_s: robust_band(cycles.iter().map(|c| c.work_s))?,
-        energy_wh: if enough_energy { robust_band(energies.into_iter()) } else { None },
+        energy_wh: if enough_energy {
+            robust_band(energies.into_iter())
+        } else {
+            None
+        },
         waiting_w: robust_band(cycles.iter().filter_map(|c| c.waiting_w)).map(|b| b.median),
         learned_at: cycles.last().map_or(Time::default(), |c| c.end),
         approval,

@@ -109,7 +109,11 @@ impl Levels {
         while watts > self.top && self.top > 0.0 {
             self.double_top();
         }
-        let bin = if self.top > 0.0 { (watts / self.top * BINS as f64) as usize } else { 0 };
+        let bin = if self.top > 0.0 {
+            (watts / self.top * BINS as f64) as usize
+        } else {
+            0
+        };
         if let Some(count) = self.counts.get_mut(bin.min(BINS - 1)) {
             *count += 1;
         }
@@ -129,7 +133,11 @@ impl Levels {
 
     /// Makes room for a higher power by merging neighbouring bins.
     fn double_top(&mut self) {
-        let merged: Vec<u32> = self.counts.chunks(2).map(|pair| pair.iter().sum()).collect();
+        let merged: Vec<u32> = self
+            .counts
+            .chunks(2)
+            .map(|pair| pair.iter().sum())
+            .collect();
         self.counts.fill(0);
         for (slot, count) in self.counts.iter_mut().zip(merged) {
             *slot = count;
@@ -158,14 +166,21 @@ impl Levels {
                 first_at = at;
                 best = (between, Some(Border { at, low, high }));
             } else if n == 0.0 && between == best.0 {
-                best.1 = Some(Border { at: f64::midpoint(first_at, at), low, high });
+                best.1 = Some(Border {
+                    at: f64::midpoint(first_at, at),
+                    low,
+                    high,
+                });
             }
         }
         best.1.filter(|b| b.high - b.low > SEPARATION_MIN * b.high)
     }
 
     fn weighted(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.counts.iter().enumerate().map(|(bin, n)| (self.centre(bin), f64::from(*n)))
+        self.counts
+            .iter()
+            .enumerate()
+            .map(|(bin, n)| (self.centre(bin), f64::from(*n)))
     }
 
     fn classify(&self, watts: f64) -> PowerState {
@@ -201,7 +216,11 @@ mod tests {
         let mut levels = Levels::default();
         for i in 0..400 {
             let noise = f64::from(i % 7) * 3.0;
-            levels.observe(if i % 10 < 6 { 900.0 + noise } else { 180.0 + noise });
+            levels.observe(if i % 10 < 6 {
+                900.0 + noise
+            } else {
+                180.0 + noise
+            });
         }
         assert_eq!(levels.observe(905.0), PowerState::Working);
         assert_eq!(levels.observe(185.0), PowerState::Waiting);

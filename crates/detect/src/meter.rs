@@ -45,12 +45,20 @@ impl Stretch {
 
     /// The part of the stretch from `t` on.
     pub fn after(&self, t: Time) -> Self {
-        Self { from: t, watts_from: self.watts_at(t), ..*self }
+        Self {
+            from: t,
+            watts_from: self.watts_at(t),
+            ..*self
+        }
     }
 
     /// The part of the stretch up to `t`.
     pub fn before(&self, t: Time) -> Self {
-        Self { to: t, watts_to: self.watts_at(t), ..*self }
+        Self {
+            to: t,
+            watts_to: self.watts_at(t),
+            ..*self
+        }
     }
 }
 
@@ -77,7 +85,13 @@ impl Meter {
         } else if self.interval_s.is_none() {
             self.interval_s = Some(dt);
         }
-        Some(Stretch { from, to: t, watts_from, watts_to: watts, is_gap })
+        Some(Stretch {
+            from,
+            to: t,
+            watts_from,
+            watts_to: watts,
+            is_gap,
+        })
     }
 
     /// The last sample.
@@ -87,7 +101,8 @@ impl Meter {
 
     /// A silence longer than this is a gap, in seconds. Unbounded until two samples have come.
     pub fn gap_s(&self) -> f64 {
-        self.interval_s.map_or(f64::INFINITY, |s| (s * BRIDGED_INTERVALS).max(GAP_S_MIN))
+        self.interval_s
+            .map_or(f64::INFINITY, |s| (s * BRIDGED_INTERVALS).max(GAP_S_MIN))
     }
 
     /// The usual distance between samples, in seconds.
@@ -117,7 +132,13 @@ mod tests {
     fn a_ramp_integrates_exactly_at_irregular_times() {
         // 0 W to 3600 W over an hour is 1800 Wh wherever the samples lie.
         let at = |ms: i64| (ms, ms as f64 / 1000.0);
-        let (wh, gap) = total_wh(&[at(0), at(700_000), at(1_500_000), at(2_400_000), at(3_600_000)]);
+        let (wh, gap) = total_wh(&[
+            at(0),
+            at(700_000),
+            at(1_500_000),
+            at(2_400_000),
+            at(3_600_000),
+        ]);
         assert!((wh - 1800.0).abs() < 1e-9, "{wh}");
         assert!(!gap);
     }

@@ -221,7 +221,9 @@ impl Watch {
     /// Approves the reference of the product being made.
     pub fn approve(&mut self, at: Time, out: &mut Vec<Outcome>) -> bool {
         let reference = self.memory().reference.as_mut();
-        let Some(reference) = reference.filter(|r| !r.is_approved()) else { return false };
+        let Some(reference) = reference.filter(|r| !r.is_approved()) else {
+            return false;
+        };
         reference.approval = Approval::Person { at };
         let approved = reference.clone();
         out.push(Outcome::Reference(approved));
@@ -297,12 +299,23 @@ impl Watch {
         } else if self.not_working_since.is_none() {
             self.not_working_since = Some(t);
         }
-        let Some(mut stretch) = self.meter.sample(t, watts) else { return };
+        let Some(mut stretch) = self.meter.sample(t, watts) else {
+            return;
+        };
         self.flush_held();
         // A cycle that began after the gap, just before this sample, does not suffer from the gap.
-        let begun = self.open.as_ref().map(OpenCycle::start).filter(|start| *start > stretch.from);
+        let begun = self
+            .open
+            .as_ref()
+            .map(OpenCycle::start)
+            .filter(|start| *start > stretch.from);
         if let Some(start) = begun.filter(|start| t.since(*start) <= self.meter.gap_s()) {
-            stretch = Stretch { from: start, watts_from: watts, is_gap: false, ..stretch };
+            stretch = Stretch {
+                from: start,
+                watts_from: watts,
+                is_gap: false,
+                ..stretch
+            };
         }
         if stretch.is_gap {
             self.break_cycle();
@@ -319,14 +332,24 @@ impl Watch {
 
     /// From power alone, a cycle runs from one rise to the next.
     fn rising_edge(&mut self, stretch: &Stretch, out: &mut Vec<Outcome>) {
-        let Some(border) = self.levels.border() else { return };
+        let Some(border) = self.levels.border() else {
+            return;
+        };
         let climb = stretch.watts_to - stretch.watts_from;
-        let share = if climb > 0.0 { (border.at - stretch.watts_from) / climb } else { 1.0 };
+        let share = if climb > 0.0 {
+            (border.at - stretch.watts_from) / climb
+        } else {
+            1.0
+        };
         let seconds = stretch.to.since(stretch.from) * share.clamp(0.0, 1.0);
         let at = Time::from_seconds(stretch.from.seconds() + seconds);
-        let too_soon = self.last_end.zip(self.typical_s).is_some_and(|(end, typical)| {
-            self.open.as_ref().is_some_and(|o| !o.broken) && at.since(end) < SHORTEST_SHARE * typical
-        });
+        let too_soon = self
+            .last_end
+            .zip(self.typical_s)
+            .is_some_and(|(end, typical)| {
+                self.open.as_ref().is_some_and(|o| !o.broken)
+                    && at.since(end) < SHORTEST_SHARE * typical
+            });
         if !too_soon {
             self.end_cycle(at, out);
         }
@@ -384,8 +407,13 @@ impl Watch {
         if let Some((last, watts)) = self.meter.last().filter(|(last, _)| *last < end) {
             self.flush_held();
             let is_gap = end.since(last) > self.meter.gap_s();
-            self.held =
-                Some(Stretch { from: last, to: end, watts_from: watts, watts_to: watts, is_gap });
+            self.held = Some(Stretch {
+                from: last,
+                to: end,
+                watts_from: watts,
+                watts_to: watts,
+                is_gap,
+            });
         }
         self.end_cycle(end, out);
     }
@@ -398,7 +426,10 @@ impl Watch {
     }
 
     fn waiting_border(&self) -> Option<f64> {
-        let learned = self.products.get(&self.product).and_then(|m| m.reference.as_ref()?.waiting_w);
+        let learned = self
+            .products
+            .get(&self.product)
+            .and_then(|m| m.reference.as_ref()?.waiting_w);
         let lowest = learned.or_else(|| self.levels.quantile(0.04))?;
         Some(lowest * WAITING_MARGIN)
     }
@@ -509,7 +540,11 @@ impl Watch {
             if alarm.kind == AlarmKind::Stopped {
                 return true;
             }
-            alarm.good_cycles = if kind.is_none() { alarm.good_cycles + 1 } else { 0 };
+            alarm.good_cycles = if kind.is_none() {
+                alarm.good_cycles + 1
+            } else {
+                0
+            };
             let over = alarm.good_cycles >= GOOD_CYCLES_TO_CLEAR;
             if over {
                 out.push(Outcome::AlarmCleared(alarm.kind, at));
@@ -531,14 +566,22 @@ impl Watch {
         if self.alarms.iter().any(|alarm| alarm.kind == kind) {
             return;
         }
-        self.alarms.push(OpenAlarm { kind, good_cycles: 0 });
+        self.alarms.push(OpenAlarm {
+            kind,
+            good_cycles: 0,
+        });
         let finding = match kind {
             AlarmKind::TamperingSuspected => FindingKind::TamperingSuspected,
             AlarmKind::WearSuspected => FindingKind::WearSuspected,
             _ => FindingKind::Stopped,
         };
         let product = self.product.clone();
-        out.push(Outcome::Finding(Finding { kind: finding, at, product, reason }));
+        out.push(Outcome::Finding(Finding {
+            kind: finding,
+            at,
+            product,
+            reason,
+        }));
         out.push(Outcome::AlarmRaised(kind, at, reason));
     }
 
@@ -581,14 +624,18 @@ impl Watch {
         if state == self.state {
             return;
         }
-        let was = std::mem::replace(&mut self.state, state);
+        self.state = state;
         self.state_since = t;
         out.push(Outcome::State(state, t));
         if state == MachineState::Stop {
             self.raise(AlarmKind::Stopped, t, None, out);
-        } else if was == MachineState::Stop && state != MachineState::Unknown {
+        } else if state != MachineState::Unknown {
+            // Losing sight of a red lamp does not end its alarm; seeing it dark does.
+            let open = self.alarms.len();
             self.alarms.retain(|alarm| alarm.kind != AlarmKind::Stopped);
-            out.push(Outcome::AlarmCleared(AlarmKind::Stopped, t));
+            if self.alarms.len() < open {
+                out.push(Outcome::AlarmCleared(AlarmKind::Stopped, t));
+            }
         }
     }
 
@@ -604,8 +651,14 @@ impl Watch {
             return self.state_from_power(t);
         }
         let patience_s = self.typical_s.unwrap_or(0.0) * CYCLES_UNTIL_IDLE;
-        let cycles = self.last_end.is_some_and(|end| t.since(end) <= patience_s.max(1.0));
-        if cycles { MachineState::Run } else { MachineState::Idle }
+        let cycles = self
+            .last_end
+            .is_some_and(|end| t.since(end) <= patience_s.max(1.0));
+        if cycles {
+            MachineState::Run
+        } else {
+            MachineState::Idle
+        }
     }
 
     /// The pause that belongs to every cycle is not waiting, so a running machine keeps its state
@@ -616,7 +669,10 @@ impl Watch {
             PowerState::Waiting => MachineState::Idle,
             PowerState::Off => MachineState::Off,
         };
-        let reference = self.products.get(&self.product).and_then(|m| m.reference.as_ref());
+        let reference = self
+            .products
+            .get(&self.product)
+            .and_then(|m| m.reference.as_ref());
         let pause_s = reference.map_or(0.0, |r| r.duration_s.median - r.work_s.median);
         let rested_s = self.not_working_since.map_or(0.0, |since| t.since(since));
         let in_cycle = self.open.as_ref().is_some_and(|open| !open.broken) && reference.is_some();

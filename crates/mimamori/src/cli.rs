@@ -35,10 +35,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the whole product on a simulated factory / 模擬工場で全体を動かす
-    #[command(after_help = "Example / 例:\n  mimamori demo --for 90s --seed 7 --scorecard score.json")]
+    #[command(
+        after_help = "Example / 例:\n  mimamori demo --for 90s --seed 7 --scorecard score.json"
+    )]
     Demo(DemoArgs),
     /// Run on a real factory / 実際の工場で動かす
-    #[command(after_help = "Example / 例:\n  mimamori serve --data /var/lib/mimamori --http 127.0.0.1:8080")]
+    #[command(
+        after_help = "Example / 例:\n  mimamori serve --data /var/lib/mimamori --http 127.0.0.1:8080"
+    )]
     Serve(ServeArgs),
     /// Judge recorded data from CSV files / 記録した CSV を判定する
     #[command(after_help = "Example / 例:\n  mimamori analyze robot.csv --out result/")]
@@ -207,7 +211,13 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<bool> {
             block_on(serve(args, lang))
         }
         Command::Analyze(args) => analyze::run(&args, lang),
-        Command::Device(DeviceCommand::Add { name, data, machine, reader, json }) => {
+        Command::Device(DeviceCommand::Add {
+            name,
+            data,
+            machine,
+            reader,
+            json,
+        }) => {
             let role = if reader { Role::Reader } else { Role::Device };
             let machine = machine.map(|m| MachineId::new(&m)).transpose()?;
             std::fs::create_dir_all(&data)?;
@@ -215,7 +225,10 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<bool> {
             if json {
                 say(&serde_json::json!({"device": name, "token": token}).to_string());
             } else {
-                say(lang.pick("機器を登録しました。合言葉はこの一度だけ表示します:", "Device registered. Its token is shown only now:"));
+                say(lang.pick(
+                    "機器を登録しました。合言葉はこの一度だけ表示します:",
+                    "Device registered. Its token is shown only now:",
+                ));
                 say(&format!("  username: {name}\n  password: {token}"));
             }
             Ok(true)
@@ -231,7 +244,10 @@ const SOCKET_THREADS: usize = 1;
 /// Runs to the end and leaves without waiting for a thread that still reads standard input.
 fn block_on(work: impl Future<Output = anyhow::Result<bool>>) -> anyhow::Result<bool> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(SOCKET_THREADS).enable_all().build()?;
+    let runtime = builder
+        .worker_threads(SOCKET_THREADS)
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(work);
     runtime.shutdown_background();
     result
@@ -241,14 +257,27 @@ fn log_to_stderr() {
     let wanted = std::env::var("MIMAMORI_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(wanted)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A log that cannot be written (its disk may be the full one) must not end the program.
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
 }
 
 async fn serve(args: ServeArgs, lang: Lang) -> anyhow::Result<bool> {
-    let setup =
-        Setup { data: args.data, config: args.config, http: args.http, mqtt: args.mqtt };
+    let setup = Setup {
+        data: args.data,
+        config: args.config,
+        http: args.http,
+        mqtt: args.mqtt,
+    };
     let mut running = wiring::start(&setup).await?;
-    say(&format!("{}: http://{}/", lang.pick("ページ", "Page"), running.http));
+    say(&format!(
+        "{}: http://{}/",
+        lang.pick("ページ", "Page"),
+        running.http
+    ));
     say(&format!("MQTT: {}", running.mqtt));
     if !running.http.ip().is_loopback() {
         note(lang.pick(

@@ -6,6 +6,8 @@ use model::Time;
 
 /// Now.
 pub(crate) fn now() -> Time {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Time::from_ms(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }

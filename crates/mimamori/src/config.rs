@@ -152,7 +152,10 @@ impl Config {
         let written: Written = toml::from_str(text)?;
         let defaults = Settings::default();
         let default_settings = Settings {
-            learn_cycles: written.factory.learn_cycles.unwrap_or(defaults.learn_cycles),
+            learn_cycles: written
+                .factory
+                .learn_cycles
+                .unwrap_or(defaults.learn_cycles),
             ..defaults
         }
         .checked()?;
@@ -162,7 +165,11 @@ impl Config {
             .map(|machine| machine.checked(default_settings))
             .collect::<anyhow::Result<_>>()?;
         for (i, machine) in machines.iter().enumerate() {
-            if machines.iter().skip(i + 1).any(|other| other.id == machine.id) {
+            if machines
+                .iter()
+                .skip(i + 1)
+                .any(|other| other.id == machine.id)
+            {
                 bail!("machine {} is listed twice", machine.id);
             }
         }
@@ -215,8 +222,15 @@ impl WrittenMachine {
         let ja = self.name_ja.or_else(|| self.name_en.clone());
         let en = self.name_en.or_else(|| ja.clone());
         let id = || self.id.as_str().to_owned();
-        let names = Names { ja: ja.clone().unwrap_or_else(id), en: en.unwrap_or_else(id) };
-        Ok(MachineConfig { id: self.id, names, settings })
+        let names = Names {
+            ja: ja.clone().unwrap_or_else(id),
+            en: en.unwrap_or_else(id),
+        };
+        Ok(MachineConfig {
+            id: self.id,
+            names,
+            settings,
+        })
     }
 }
 
@@ -282,7 +296,10 @@ mod tests {
         )
         .unwrap();
         let robot = &config.machines[0];
-        assert_eq!(robot.names.en, "溶接ロボット 1", "one name serves both languages");
+        assert_eq!(
+            robot.names.en, "溶接ロボット 1",
+            "one name serves both languages"
+        );
         assert_eq!(robot.settings.approval, ApprovalMode::Person);
         assert_eq!(config.limits.publishes_per_s_max, 100);
     }

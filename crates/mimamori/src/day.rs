@@ -8,13 +8,21 @@ use serve::DayView;
 
 /// When the business day that `now` lies in began.
 pub(crate) fn day_start(now: Time, zone: &TimeZone, starts: ClockTime) -> Time {
-    let Ok(moment) = Timestamp::from_millisecond(now.ms()) else { return now };
+    let Ok(moment) = Timestamp::from_millisecond(now.ms()) else {
+        return now;
+    };
     let local = moment.to_zoned(zone.clone());
     let today = local.date();
-    let date = if local.time() < starts { today.yesterday().unwrap_or(today) } else { today };
+    let date = if local.time() < starts {
+        today.yesterday().unwrap_or(today)
+    } else {
+        today
+    };
     date.to_datetime(starts)
         .to_zoned(zone.clone())
-        .map_or(now, |start| Time::from_ms(start.timestamp().as_millisecond()))
+        .map_or(now, |start| {
+            Time::from_ms(start.timestamp().as_millisecond())
+        })
 }
 
 /// A day being counted. What lies before the last change of state is added up; the rest is added
@@ -72,7 +80,11 @@ impl Tally {
     pub(crate) fn roll(&mut self, start: Time) {
         if start > self.since {
             let (state, has_data) = (self.state, self.has_data);
-            *self = Self { state, has_data, ..Self::from_history(start, &[], 0) };
+            *self = Self {
+                state,
+                has_data,
+                ..Self::from_history(start, &[], 0)
+            };
         }
     }
 
@@ -112,7 +124,10 @@ mod tests {
         day.change(MachineState::Idle, t(160));
         day.change(MachineState::Unknown, t(180));
         let view = day.view(t(400));
-        assert_eq!((view.run_s, view.observed_s, view.unknown_s), (60.0, 80.0, 320.0));
+        assert_eq!(
+            (view.run_s, view.observed_s, view.unknown_s),
+            (60.0, 80.0, 320.0)
+        );
         assert_eq!(view.rate(), Some(0.75));
     }
 

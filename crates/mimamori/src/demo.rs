@@ -97,7 +97,11 @@ fn page_port(asked: Option<u16>) -> std::io::Result<SocketAddr> {
         return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     }
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_USUAL));
-    if std::net::TcpListener::bind(usual).is_ok() { Ok(usual) } else { free_port() }
+    if std::net::TcpListener::bind(usual).is_ok() {
+        Ok(usual)
+    } else {
+        free_port()
+    }
 }
 
 impl Stage {
@@ -134,22 +138,38 @@ impl Stage {
         }
         let book = DeviceBook::open(&self.data)?;
         if !book.all().is_empty() {
-            bail!("{} belongs to a real factory, not to a demonstration", self.data.display());
+            bail!(
+                "{} belongs to a real factory, not to a demonstration",
+                self.data.display()
+            );
         }
         let mut tokens = Vec::new();
         for device in sim::DEVICES {
-            tokens.push((device, book.add(DeviceId::new(device)?, Role::Device, None)?));
+            tokens.push((
+                device,
+                book.add(DeviceId::new(device)?, Role::Device, None)?,
+            ));
         }
-        Ok(std::fs::write(self.tokens_file(), serde_json::to_string(&tokens)?)?)
+        Ok(std::fs::write(
+            self.tokens_file(),
+            serde_json::to_string(&tokens)?,
+        )?)
     }
 
     fn write_config(&self) -> anyhow::Result<()> {
         let mut text = "[factory]\nlearn_cycles = 10\n".to_owned();
         for machine in sim::MACHINES {
             let (id, ja, en) = (machine.id, machine.ja, machine.en);
-            writeln!(text, "[[machine]]\nid = {id:?}\nname_ja = {ja:?}\nname_en = {en:?}")?;
+            writeln!(
+                text,
+                "[[machine]]\nid = {id:?}\nname_ja = {ja:?}\nname_en = {en:?}"
+            )?;
         }
-        writeln!(text, "[light]\naddress = \"{}\"\nfamily = \"la6\"", self.light)?;
+        writeln!(
+            text,
+            "[light]\naddress = \"{}\"\nfamily = \"la6\"",
+            self.light
+        )?;
         Ok(std::fs::write(self.data.join(config::FILE), text)?)
     }
 
@@ -162,7 +182,12 @@ impl Stage {
             .arg("serve")
             .arg("--data")
             .arg(&self.data)
-            .args(["--http", &self.http.to_string(), "--mqtt", &self.mqtt.to_string()])
+            .args([
+                "--http",
+                &self.http.to_string(),
+                "--mqtt",
+                &self.mqtt.to_string(),
+            ])
             .arg("--until-stdin-closes")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -175,15 +200,25 @@ impl Stage {
     fn start_factory(&self, seed: u64, length: Option<Duration>) -> anyhow::Result<Child> {
         let mut command = Command::new(&self.program);
         command.arg("sim").args(["--seed", &seed.to_string()]);
-        command.args(["--http", &self.http.to_string(), "--mqtt", &self.mqtt.to_string()]);
+        command.args([
+            "--http",
+            &self.http.to_string(),
+            "--mqtt",
+            &self.mqtt.to_string(),
+        ]);
         command.args(["--light", &self.light.to_string()]);
         command.arg("--tokens").arg(self.tokens_file());
         if let Some(length) = length {
             command.args(["--seconds", &length.as_secs().to_string()]);
             command.arg("--scorecard").arg(self.scorecard_file());
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).kill_on_drop(true);
-        command.spawn().context("the simulated factory could not be started")
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        command
+            .spawn()
+            .context("the simulated factory could not be started")
     }
 
     fn scorecard_file(&self) -> PathBuf {
@@ -200,7 +235,10 @@ async fn first_page(address: SocketAddr) -> anyhow::Result<u128> {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    bail!("no page on http://{address}/ after {} s", FIRST_PAGE_MAX.as_secs())
+    bail!(
+        "no page on http://{address}/ after {} s",
+        FIRST_PAGE_MAX.as_secs()
+    )
 }
 
 async fn page_is_there(address: SocketAddr) -> std::io::Result<bool> {
@@ -247,16 +285,29 @@ impl Watcher {
         if self.quiet {
             return;
         }
-        let Some(board) = sim::get_api(http, "board").await else { return };
+        let Some(board) = sim::get_api(http, "board").await else {
+            return;
+        };
         let mut now = Vec::new();
         for machine in board["machines"].as_array().into_iter().flatten() {
-            let name = machine["names"][self.lang.pick("ja", "en")].as_str().unwrap_or_default();
+            let name = machine["names"][self.lang.pick("ja", "en")]
+                .as_str()
+                .unwrap_or_default();
             if machine["learning"]["phase"] == "judging" {
                 let learned = self.lang.pick("正常を学習しました", "normal learned");
                 let (id, product) = (&machine["id"], &machine["product"]);
-                now.push((format!("learned {id} {product}"), format!("{name}: {learned}"), ""));
+                now.push((
+                    format!("learned {id} {product}"),
+                    format!("{name}: {learned}"),
+                    "",
+                ));
             }
-            for kind in machine["alarms"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            for kind in machine["alarms"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+            {
                 let said = format!("{name}: {}", board_words::alarm(self.lang, kind));
                 now.push((format!("alarm {} {kind}", machine["id"]), said, "■ "));
             }
@@ -267,7 +318,8 @@ impl Watcher {
             }
         }
         let is_alarm = |key: &String| key.starts_with("alarm");
-        self.seen.retain(|key| !is_alarm(key) || now.iter().any(|(other, ..)| other == key));
+        self.seen
+            .retain(|key| !is_alarm(key) || now.iter().any(|(other, ..)| other == key));
         for (key, ..) in now {
             if !self.seen.contains(&key) {
                 self.seen.push(key);
@@ -279,14 +331,20 @@ impl Watcher {
 /// Runs the demonstration.
 pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
     let stage = Stage::set(&args)?;
-    let seed = args.seed.unwrap_or_else(|| u64::from(std::process::id()) ^ clock_seed());
+    let seed = args
+        .seed
+        .unwrap_or_else(|| u64::from(std::process::id()) ^ clock_seed());
     let mut factory = stage.start_factory(seed, args.length)?;
     // Waiting for a child closes its standard input, which here means "stop": hold it apart.
     let factory_runs = factory.stdin.take();
     let mut product = stage.start_product()?;
     let first_page_ms = first_page(stage.http).await?;
     if !args.json {
-        say(&format!("{}: http://{}/", lang.pick("ページ", "Page"), stage.http));
+        say(&format!(
+            "{}: http://{}/",
+            lang.pick("ページ", "Page"),
+            stage.http
+        ));
         say(&format!("{}: {seed}", lang.pick("乱数の種", "Seed")));
         if args.length.is_none() {
             say(lang.pick("止めるには Ctrl+C", "Press Ctrl+C to stop"));
@@ -299,7 +357,14 @@ pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
         rss_mb_max: 0.0,
         seen: Vec::new(),
     };
-    let finished = play(&stage, &mut product, &mut factory, &mut watcher, args.length).await?;
+    let finished = play(
+        &stage,
+        &mut product,
+        &mut factory,
+        &mut watcher,
+        args.length,
+    )
+    .await?;
     let ok = match finished {
         Some(sim_ok) => {
             let judged = scorecard(&stage, first_page_ms, watcher.rss_mb_max, sim_ok)?;
@@ -309,7 +374,9 @@ pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
     };
     drop(factory_runs);
     drop(product.stdin.take());
-    tokio::time::timeout(Duration::from_secs(10), product.wait()).await.ok();
+    tokio::time::timeout(Duration::from_secs(10), product.wait())
+        .await
+        .ok();
     if !ok && stage.is_temporary {
         keep_log(&stage.data);
     }
@@ -324,7 +391,14 @@ fn clock_seed() -> u64 {
 /// After a failure the log is worth more than a tidy disk.
 fn keep_log(data: &Path) {
     if let Ok(log) = std::fs::read_to_string(data.join("mimamori.log")) {
-        for line in log.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev() {
+        for line in log
+            .lines()
+            .rev()
+            .take(20)
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+        {
             cli::note(line);
         }
     }
@@ -356,12 +430,18 @@ async fn play(
         }
         if !has_cut && watcher.start.elapsed() >= cut_at {
             has_cut = true;
-            watcher.tell(watcher.lang.pick("× 電源断(kill -9)", "× power cut (kill -9)"));
+            watcher.tell(
+                watcher
+                    .lang
+                    .pick("× 電源断(kill -9)", "× power cut (kill -9)"),
+            );
             product.kill().await?;
             tokio::time::sleep(DARK_FOR).await;
             *product = stage.start_product()?;
             let ms = first_page(stage.http).await?;
-            let back = watcher.lang.pick("復電。最初のページまで", "power back; first page after");
+            let back = watcher
+                .lang
+                .pick("復電。最初のページまで", "power back; first page after");
             watcher.tell(&format!("{back} {ms} ms"));
         }
         watcher.look(stage.http).await;
@@ -398,21 +478,36 @@ fn report(judged: &Value, args: &DemoArgs, lang: Lang) -> anyhow::Result<bool> {
     for event in judged["events"].as_array().into_iter().flatten() {
         let mark = if event["ok"] == true { "✓" } else { "✗" };
         let word = |name: &str| event[name].as_str().unwrap_or("–").to_owned();
-        let ms = |name: &str| event[name].as_i64().map_or("–".to_owned(), |v| format!("{v} ms"));
+        let ms = |name: &str| {
+            event[name]
+                .as_i64()
+                .map_or("–".to_owned(), |v| format!("{v} ms"))
+        };
         say(&format!(
             "{mark} {:<11} {:<8} {:<20} page {:>8}  lamp {:>8}",
-            word("kind"), word("machine"), word("verdict"), ms("page_ms"), ms("lamp_ms")
+            word("kind"),
+            word("machine"),
+            word("verdict"),
+            ms("page_ms"),
+            ms("lamp_ms")
         ));
     }
     let number = |name: &str| judged[name].to_string();
     say(&format!(
         "{}: {} / {}  {}: {}  RSS {} MB  {} {} ms",
         lang.pick("読み値 送信/保存", "readings sent/stored"),
-        number("readings_sent"), number("readings_stored"),
-        lang.pick("誤報", "false alarms"), number("false_alarms"),
+        number("readings_sent"),
+        number("readings_stored"),
+        lang.pick("誤報", "false alarms"),
+        number("false_alarms"),
         number("rss_mb_max"),
-        lang.pick("最初のページ", "first page"), number("first_page_ms"),
+        lang.pick("最初のページ", "first page"),
+        number("first_page_ms"),
     ));
-    say(if ok { lang.pick("合格", "passed") } else { lang.pick("不合格", "failed") });
+    say(if ok {
+        lang.pick("合格", "passed")
+    } else {
+        lang.pick("不合格", "failed")
+    });
     Ok(ok)
 }

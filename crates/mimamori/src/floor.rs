@@ -81,7 +81,11 @@ impl Floor {
             machines: Vec::new(),
             by_id: HashMap::new(),
             speakers: HashMap::new(),
-            labels: reader.labels()?.into_iter().map(|(id, text)| (text, id)).collect(),
+            labels: reader
+                .labels()?
+                .into_iter()
+                .map(|(id, text)| (text, id))
+                .collect(),
             config: config.clone(),
             outcomes: Vec::new(),
             day_start: day_start(now, &config.zone, config.day_starts),
@@ -113,12 +117,19 @@ impl Floor {
 
     /// Feeds the journal entries that the stored knowledge has not seen.
     fn replay(&mut self, book: &DeviceBook, reader: &Reader) -> anyhow::Result<()> {
-        let names: HashMap<i64, String> =
-            self.labels.iter().map(|(text, id)| (*id, text.clone())).collect();
+        let names: HashMap<i64, String> = self
+            .labels
+            .iter()
+            .map(|(text, id)| (*id, text.clone()))
+            .collect();
         let mut where_is = HashMap::new();
         for info in reader.series()? {
-            let Ok(id) = model::DeviceId::new(&info.device) else { continue };
-            let Some(device) = book.device(&id) else { continue };
+            let Ok(id) = model::DeviceId::new(&info.device) else {
+                continue;
+            };
+            let Some(device) = book.device(&id) else {
+                continue;
+            };
             let row = device.number_of(&info.point);
             let Some((number, role)) = row else { continue };
             let speaker = self.speaker(&device);
@@ -126,15 +137,29 @@ impl Floor {
             put(&mut speaker.points, number, series);
             where_is.insert(info.id, (info.device, number, role));
         }
-        let oldest_seen = self.machines.iter().map(|m| m.stored_seq).min().unwrap_or(0);
+        let oldest_seen = self
+            .machines
+            .iter()
+            .map(|m| m.stored_seq)
+            .min()
+            .unwrap_or(0);
         let from = oldest_seen.min(reader.recent_seq(RECENT_ENTRIES)?).max(0);
         reader.replay(from, |seq, arrived, readings| {
             for reading in readings {
-                let Some((device, number, role)) = where_is.get(&reading.series) else { continue };
-                let Some(speaker) = self.speakers.get_mut(device) else { continue };
+                let Some((device, number, role)) = where_is.get(&reading.series) else {
+                    continue;
+                };
+                let Some(speaker) = self.speakers.get_mut(device) else {
+                    continue;
+                };
                 let machine = speaker.machine.and_then(|i| self.machines.get_mut(i));
-                let series = speaker.points.get_mut(usize::from(*number)).and_then(Option::as_mut);
-                let (Some(machine), Some(series)) = (machine, series) else { continue };
+                let series = speaker
+                    .points
+                    .get_mut(usize::from(*number))
+                    .and_then(Option::as_mut);
+                let (Some(machine), Some(series)) = (machine, series) else {
+                    continue;
+                };
                 series.remember(reading.t);
                 if seq <= machine.stored_seq {
                     continue;
@@ -145,7 +170,9 @@ impl Floor {
                 let signal = signal_of(*role, reading.value, names.get(&(reading.value as i64)));
                 if let Some(signal) = signal.filter(|_| reading.quality == Quality::Good) {
                     machine.last_t = Some(reading.t);
-                    machine.watch.feed(reading.t, arrived, &signal, &mut self.outcomes);
+                    machine
+                        .watch
+                        .feed(reading.t, arrived, &signal, &mut self.outcomes);
                     // What followed from it was stored together with it.
                     self.outcomes.clear();
                 }
@@ -158,7 +185,11 @@ impl Floor {
         let open = reader.alarms(true, i64::MAX, 10_000)?.items;
         for machine in &mut self.machines {
             let page = reader.cycles(&machine.id, Time::from_ms(i64::MAX), 1)?;
-            machine.last_cycle = page.items.into_iter().next().map(|row| (row.cycle, row.reason));
+            machine.last_cycle = page
+                .items
+                .into_iter()
+                .next()
+                .map(|row| (row.cycle, row.reason));
             machine.alarms = open
                 .iter()
                 .filter(|alarm| alarm.machine.as_ref() == Some(&machine.id))
@@ -179,11 +210,21 @@ impl Floor {
         if let Some(index) = self.by_id.get(id) {
             return *index;
         }
-        let listed = self.config.machines.iter().find(|machine| machine.id == *id);
+        let listed = self
+            .config
+            .machines
+            .iter()
+            .find(|machine| machine.id == *id);
         let own = || id.as_str().to_owned();
         let machine = Machine {
             id: id.clone(),
-            names: listed.map_or_else(|| Names { ja: own(), en: own() }, |m| m.names.clone()),
+            names: listed.map_or_else(
+                || Names {
+                    ja: own(),
+                    en: own(),
+                },
+                |m| m.names.clone(),
+            ),
             watch: Watch::new(listed.map_or(self.config.default_settings, |m| m.settings)),
             tally: Tally::from_history(self.day_start, &[], 0),
             last_cycle: None,
@@ -212,7 +253,9 @@ impl Floor {
             };
             self.speakers.insert(device.id.as_str().to_owned(), speaker);
         }
-        self.speakers.entry(device.id.as_str().to_owned()).or_insert_with(|| unreachable!())
+        self.speakers
+            .entry(device.id.as_str().to_owned())
+            .or_insert_with(|| unreachable!())
     }
 
     /// Makes sure the store knows every series and product of an arrival. Nothing has changed yet
@@ -230,7 +273,10 @@ impl Floor {
                 self.labels.insert(product.as_str().to_owned(), id);
             }
             let speaker = self.speaker(&arrival.device);
-            let known = speaker.points.get(usize::from(row.point)).is_some_and(Option::is_some);
+            let known = speaker
+                .points
+                .get(usize::from(row.point))
+                .is_some_and(Option::is_some);
             if known {
                 continue;
             }
@@ -245,19 +291,26 @@ impl Floor {
     }
 
     /// Takes an arrival into the batch and judges it.
-    pub(crate) fn take(
-        &mut self,
-        arrival: Arrival,
-        reader: &Reader,
-        batch: &mut Batch,
-    ) {
-        let Arrival { device, at, rows, refused, retained, link, .. } = arrival;
+    pub(crate) fn take(&mut self, arrival: Arrival, reader: &Reader, batch: &mut Batch) {
+        let Arrival {
+            device,
+            at,
+            rows,
+            refused,
+            retained,
+            link,
+            ..
+        } = arrival;
         for refusal in refused {
             self.list_refusal(refusal, batch);
         }
-        batch.records.extend(retained.into_iter().map(|(t, p)| Record::Retained(t, p)));
+        batch
+            .records
+            .extend(retained.into_iter().map(|(t, p)| Record::Retained(t, p)));
         self.speaker(&device);
-        let Some(mut speaker) = self.speakers.remove(device.id.as_str()) else { return };
+        let Some(mut speaker) = self.speakers.remove(device.id.as_str()) else {
+            return;
+        };
         speaker.heard = Some(at);
         if let Some(up) = link {
             self.link(&mut speaker, up, at, batch);
@@ -269,10 +322,15 @@ impl Floor {
     }
 
     fn link(&mut self, speaker: &mut Speaker, up: bool, at: Time, batch: &mut Batch) {
-        speaker.connections =
-            if up { speaker.connections + 1 } else { speaker.connections.saturating_sub(1) };
+        speaker.connections = if up {
+            speaker.connections + 1
+        } else {
+            speaker.connections.saturating_sub(1)
+        };
         let is_change = speaker.connections == u32::from(up);
-        let machine = speaker.machine.and_then(|index| self.machines.get_mut(index));
+        let machine = speaker
+            .machine
+            .and_then(|index| self.machines.get_mut(index));
         if let Some(machine) = machine.filter(|_| is_change) {
             let t = at - machine.skew_ms;
             machine.watch.link(up, t, &mut self.outcomes);
@@ -288,10 +346,20 @@ impl Floor {
         (reader, batch): (&Reader, &mut Batch),
     ) {
         let point = usize::from(row.point);
-        let Some(series) = speaker.points.get_mut(point).and_then(Option::as_mut) else { return };
+        let Some(series) = speaker.points.get_mut(point).and_then(Option::as_mut) else {
+            return;
+        };
         // Without a time of its own a reading is new by nature; two in one millisecond both count.
-        let t = if row.has_own_time { row.t } else { row.t.max(series.last().unwrap_or(row.t)) };
-        let standing = if row.has_own_time { standing(series, t, reader) } else { Standing::New };
+        let t = if row.has_own_time {
+            row.t
+        } else {
+            row.t.max(series.last().unwrap_or(row.t))
+        };
+        let standing = if row.has_own_time {
+            standing(series, t, reader)
+        } else {
+            Standing::New
+        };
         if standing == Standing::Duplicate {
             self.list_refusal(refusal(device, &row, RefusalReason::Duplicate, at), batch);
             return;
@@ -301,13 +369,26 @@ impl Floor {
         let (value, signal) = match &row.value {
             RowValue::Number(value) => (*value, signal_of(series.role, *value, None)),
             RowValue::Product(product) => {
-                let label = self.labels.get(product.as_str()).copied().unwrap_or_default();
+                let label = self
+                    .labels
+                    .get(product.as_str())
+                    .copied()
+                    .unwrap_or_default();
                 (label as f64, Some(Signal::Product(product.clone())))
             }
         };
         let is_late = standing == Standing::Late;
-        let quality = if is_late { Quality::Late } else { Quality::Good };
-        batch.readings.push(Reading { series: series.id, t, value, quality });
+        let quality = if is_late {
+            Quality::Late
+        } else {
+            Quality::Good
+        };
+        batch.readings.push(Reading {
+            series: series.id,
+            t,
+            value,
+            quality,
+        });
         if let Some(minute) = series.sum_up(t, value) {
             batch.records.push(Record::Minute(series.id, minute));
         }
@@ -338,7 +419,9 @@ impl Floor {
         signal: Option<Signal>,
         batch: &mut Batch,
     ) -> bool {
-        let machine = speaker.machine.and_then(|index| self.machines.get_mut(index));
+        let machine = speaker
+            .machine
+            .and_then(|index| self.machines.get_mut(index));
         let Some(machine) = machine else { return false };
         machine.is_dirty = true;
         machine.skew_ms = speaker.skew_ms;
@@ -367,19 +450,29 @@ impl Floor {
         self.day_start = start;
         for machine in &mut self.machines {
             machine.tally.roll(start);
-            machine.watch.tick(now, now - machine.skew_ms, &mut self.outcomes);
+            machine
+                .watch
+                .tick(now, now - machine.skew_ms, &mut self.outcomes);
             machine.conclude(&mut self.outcomes, now, batch);
         }
     }
 
     /// Writes down what is known about up to `count` machines that have changed.
     pub(crate) fn write_down(&mut self, count: usize, batch: &mut Batch) -> anyhow::Result<()> {
-        let dirty = self.machines.iter_mut().enumerate().filter(|(_, m)| m.is_dirty).take(count);
+        let dirty = self
+            .machines
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, m)| m.is_dirty)
+            .take(count);
         for (index, machine) in dirty {
             machine.is_dirty = false;
             let body = serde_json::to_string(&machine.watch)?;
             batch.records.push(Record::Watch(machine.id.clone(), body));
-            let own = self.speakers.values_mut().filter(|s| s.machine == Some(index));
+            let own = self
+                .speakers
+                .values_mut()
+                .filter(|s| s.machine == Some(index));
             for series in own.flat_map(|s| s.points.iter_mut().flatten()) {
                 if let Some(minute) = series.take_minute() {
                     batch.records.push(Record::Minute(series.id, minute));
@@ -391,11 +484,19 @@ impl Floor {
 
     /// The machine with this identifier.
     pub(crate) fn by_id(&mut self, id: &MachineId) -> Option<&mut Machine> {
-        self.by_id.get(id).and_then(|index| self.machines.get_mut(*index))
+        self.by_id
+            .get(id)
+            .and_then(|index| self.machines.get_mut(*index))
     }
 
     /// Applies what a command to a machine led to.
-    pub(crate) fn conclude(&mut self, id: &MachineId, mut outcomes: Vec<Outcome>, now: Time, batch: &mut Batch) {
+    pub(crate) fn conclude(
+        &mut self,
+        id: &MachineId,
+        mut outcomes: Vec<Outcome>,
+        now: Time,
+        batch: &mut Batch,
+    ) {
         if let Some(machine) = self.by_id(id) {
             machine.is_dirty = true;
             machine.conclude(&mut outcomes, now, batch);
@@ -540,7 +641,9 @@ fn standing(series: &Series, t: Time, reader: &Reader) -> Standing {
 }
 
 fn refusal(device: &Device, row: &Row, reason: RefusalReason, at: Time) -> Refused {
-    let point = device.point(row.point).map_or_else(String::new, |p| p.name.as_str().to_owned());
+    let point = device
+        .point(row.point)
+        .map_or_else(String::new, |p| p.name.as_str().to_owned());
     let value = match &row.value {
         RowValue::Number(value) => value.to_string(),
         RowValue::Product(product) => product.as_str().to_owned(),

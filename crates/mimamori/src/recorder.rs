@@ -143,7 +143,11 @@ impl Recorder {
             open_alarms: Vec::new(),
             alarms_changed: false,
             store_full: None,
-            arrival_rate: Rate { per_s: 0.0, since: now, count: 0 },
+            arrival_rate: Rate {
+                per_s: 0.0,
+                since: now,
+                count: 0,
+            },
             version: 0,
             board_at: now,
             written_down_at: now,
@@ -170,7 +174,11 @@ impl Recorder {
             }
             self.take_the_rest();
             self.commit();
-            let wait = if self.alarms_changed { BOARD_SOON } else { BOARD_EVERY };
+            let wait = if self.alarms_changed {
+                BOARD_SOON
+            } else {
+                BOARD_EVERY
+            };
             if self.board_at.elapsed() >= wait {
                 self.show_board();
             }
@@ -186,7 +194,11 @@ impl Recorder {
         runtime.block_on(async { timeout(wait, first).await.ok() });
         if self.arrival_rate.per_s > GATHER_ABOVE_PER_S && !arrivals.is_empty() {
             let is_busy = self.arrival_rate.per_s > GATHER_LONGER_ABOVE_PER_S;
-            let moment = if is_busy { GATHER_LONGER_FOR } else { GATHER_FOR };
+            let moment = if is_busy {
+                GATHER_LONGER_FOR
+            } else {
+                GATHER_FOR
+            };
             runtime.block_on(async { tokio::time::sleep(moment).await });
             while arrivals.len() < ARRIVALS_PER_COMMIT_MAX {
                 let Ok(next) = receiver.try_recv() else { break };
@@ -242,12 +254,16 @@ impl Recorder {
     fn obey(&mut self, command: Command, now: Time) -> Result<(), OrderError> {
         let mut outcomes: Vec<Outcome> = Vec::new();
         let machine = match &command {
-            Command::Approve(id) | Command::Relearn(id) | Command::SetTolerance(id, _) => id.clone(),
+            Command::Approve(id) | Command::Relearn(id) | Command::SetTolerance(id, _) => {
+                id.clone()
+            }
             Command::Acknowledge(id) => {
                 if !self.open_alarms.iter().any(|alarm| alarm.id == *id) {
                     return Err(OrderError::NotFound);
                 }
-                self.pending.records.push(Record::AlarmAcknowledged(*id, now));
+                self.pending
+                    .records
+                    .push(Record::AlarmAcknowledged(*id, now));
                 return Ok(());
             }
         };
@@ -258,16 +274,22 @@ impl Recorder {
             }
             Command::Relearn(_) => watched.watch.relearn(now, &mut outcomes),
             Command::SetTolerance(_, tolerance) => {
-                let settings = detect::Settings { tolerance, ..watched.watch.snapshot().settings };
+                let settings = detect::Settings {
+                    tolerance,
+                    ..watched.watch.snapshot().settings
+                };
                 let settings = settings.checked().map_err(|_| OrderError::OutOfRange)?;
                 watched.watch.set_settings(settings);
                 let json = serde_json::to_string(&settings).map_err(|_| OrderError::OutOfRange)?;
-                self.pending.records.push(Record::Settings(machine.clone(), json));
+                self.pending
+                    .records
+                    .push(Record::Settings(machine.clone(), json));
             }
             _ => {}
         }
         info!(%machine, "a person changed how this machine is judged");
-        self.floor.conclude(&machine, outcomes, now, &mut self.pending);
+        self.floor
+            .conclude(&machine, outcomes, now, &mut self.pending);
         self.write_down(usize::MAX);
         Ok(())
     }
@@ -275,11 +297,18 @@ impl Recorder {
     /// A light that does not answer is an alarm of its own.
     fn note_light(&mut self, now: Time) {
         let silent = *self.inputs.light.borrow_and_update() == LightReport::Silent;
-        let open = self.open_alarms.iter().any(|alarm| alarm.kind == AlarmKind::LampSilent);
+        let open = self
+            .open_alarms
+            .iter()
+            .any(|alarm| alarm.kind == AlarmKind::LampSilent);
         if silent && !open {
-            self.pending.records.push(Record::AlarmRaised(own_alarm(AlarmKind::LampSilent, now)));
+            self.pending
+                .records
+                .push(Record::AlarmRaised(own_alarm(AlarmKind::LampSilent, now)));
         } else if !silent && open {
-            self.pending.records.push(Record::AlarmCleared(None, AlarmKind::LampSilent, now));
+            self.pending
+                .records
+                .push(Record::AlarmCleared(None, AlarmKind::LampSilent, now));
         }
     }
 
@@ -294,9 +323,9 @@ impl Recorder {
             self.commits += 1;
             self.stored += self.pending.readings.len() as u64;
         }
-        self.outputs.durable.send_if_modified(|durable| {
-            std::mem::replace(durable, self.ticket) != self.ticket
-        });
+        self.outputs
+            .durable
+            .send_if_modified(|durable| std::mem::replace(durable, self.ticket) != self.ticket);
         for (reply, result) in self.replies.drain(..) {
             reply.send(result).ok();
         }
@@ -365,7 +394,8 @@ impl Recorder {
         for (waiting, _) in self.replies.drain(..) {
             waiting.send(Err(OrderError::NotDurable)).ok();
         }
-        self.runtime.block_on(async { tokio::time::sleep(RETRY_AFTER).await });
+        self.runtime
+            .block_on(async { tokio::time::sleep(RETRY_AFTER).await });
         if !problem.may_pass() {
             error!(%problem, "the store refused a batch");
         }
@@ -377,16 +407,27 @@ impl Recorder {
         if let Some(since) = self.store_full.take() {
             info!("data can be stored again");
             let kind = AlarmKind::StoreFull;
-            self.pending.records.push(Record::AlarmRaised(own_alarm(kind, since)));
-            self.pending.records.push(Record::AlarmCleared(None, kind, clock::now()));
+            self.pending
+                .records
+                .push(Record::AlarmRaised(own_alarm(kind, since)));
+            self.pending
+                .records
+                .push(Record::AlarmCleared(None, kind, clock::now()));
         }
     }
 
     /// Red while any cause of an alarm lasts, green otherwise.
     fn set_light(&self) {
-        let alarmed = self.store_full.is_some() || self.floor.machines.iter().any(Machine::is_alarmed);
-        let wanted = Light { red: tier(alarmed), amber: Tier::Off, green: tier(!alarmed) };
-        self.outputs.light.send_if_modified(|l| std::mem::replace(l, wanted) != wanted);
+        let alarmed =
+            self.store_full.is_some() || self.floor.machines.iter().any(Machine::is_alarmed);
+        let wanted = Light {
+            red: tier(alarmed),
+            amber: Tier::Off,
+            green: tier(!alarmed),
+        };
+        self.outputs
+            .light
+            .send_if_modified(|l| std::mem::replace(l, wanted) != wanted);
     }
 
     fn show_board(&mut self) {
@@ -396,7 +437,9 @@ impl Recorder {
             self.open_alarms = self.load_alarms();
             self.version += 1;
         }
-        let own = self.store_full.map(|since| own_alarm(AlarmKind::StoreFull, since));
+        let own = self
+            .store_full
+            .map(|since| own_alarm(AlarmKind::StoreFull, since));
         let open_alarms: Vec<Alarm> = own.into_iter().chain(self.open_alarms.clone()).collect();
         self.floor.meet(&self.book);
         self.set_light();
@@ -413,7 +456,9 @@ impl Recorder {
             at: now,
             machines,
             devices: self.floor.device_views(&self.book),
-            light: self.has_light.then(|| light_view(*self.inputs.light.borrow())),
+            light: self
+                .has_light
+                .then(|| light_view(*self.inputs.light.borrow())),
             open_alarms,
             counters,
             version: self.version,
@@ -453,7 +498,10 @@ fn light_view(report: LightReport) -> LightView {
     match report {
         LightReport::Unknown => LightView::Unknown,
         LightReport::Silent => LightView::Silent,
-        LightReport::Answers { wanted, shown: read_back } => {
+        LightReport::Answers {
+            wanted,
+            shown: read_back,
+        } => {
             let light = read_back.unwrap_or(wanted);
             LightView::Answers {
                 red: shown(light.red),

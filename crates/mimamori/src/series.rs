@@ -39,7 +39,14 @@ impl Series {
     /// A series; `is_new` if the store has nothing of it.
     pub(crate) fn new(id: SeriesId, role: PointRole, is_new: bool) -> Self {
         let recent = VecDeque::new();
-        Self { id, role, recent, last: i64::MIN, has_forgotten: !is_new, minute: None }
+        Self {
+            id,
+            role,
+            recent,
+            last: i64::MIN,
+            has_forgotten: !is_new,
+            minute: None,
+        }
     }
 
     /// How `t` stands to what was remembered.
@@ -51,7 +58,11 @@ impl Series {
             return Standing::Duplicate;
         }
         let oldest = self.recent.iter().min().copied().unwrap_or(i64::MAX);
-        if self.has_forgotten && t.ms() < oldest { Standing::AskStore } else { Standing::Late }
+        if self.has_forgotten && t.ms() < oldest {
+            Standing::AskStore
+        } else {
+            Standing::Late
+        }
     }
 
     /// The latest time seen.
@@ -73,7 +84,13 @@ impl Series {
     pub(crate) fn sum_up(&mut self, t: Time, value: f64) -> Option<MinuteRow> {
         let minute = t.minute();
         let finished = self.minute.take_if(|row| row.minute != minute);
-        let fresh = MinuteRow { minute, n: 0, min: value, max: value, sum: 0.0 };
+        let fresh = MinuteRow {
+            minute,
+            n: 0,
+            min: value,
+            max: value,
+            sum: 0.0,
+        };
         let row = self.minute.get_or_insert(fresh);
         row.n += 1;
         row.min = row.min.min(value);

@@ -68,7 +68,10 @@ impl Ingest for HttpDoor {
         payloads: Vec<Vec<u8>>,
     ) -> Pin<Box<dyn Future<Output = Result<IngestReceipt, IngestError>> + Send + 'a>> {
         Box::pin(async move {
-            let known = self.book.check(device, token.as_bytes()).ok_or(IngestError::BadToken)?;
+            let known = self
+                .book
+                .check(device, token.as_bytes())
+                .ok_or(IngestError::BadToken)?;
             let topic = format!("{}/{device}", wire::payload::TOPIC_ROOT);
             let addressed: Vec<_> = payloads.into_iter().map(|p| (topic.clone(), p)).collect();
             let done = self.sink.deliver(&known, &addressed).await;
@@ -98,7 +101,12 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
     let (stop, stop_seen) = watch::channel(false);
 
     let window = ClockWindow::default();
-    let sink = Arc::new(FloorSink::new(arrivals_in, durable_seen, clock::now, window));
+    let sink = Arc::new(FloorSink::new(
+        arrivals_in,
+        durable_seen,
+        clock::now,
+        window,
+    ));
     let policy = Arc::new(FloorPolicy::new(Arc::clone(&book), refusals_in, clock::now));
     let kept: Vec<Inbound> = reader
         .retained()?
@@ -108,15 +116,30 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
     let broker = Broker::new(policy, Arc::clone(&sink), config.limits.clone(), &kept);
     let mqtt = broker.listen(setup.mqtt, None).await?;
     if let Some(tls) = &config.tls {
-        let address = broker.listen(tls.listen, Some(Arc::new(tls_config(tls)?))).await?;
+        let address = broker
+            .listen(tls.listen, Some(Arc::new(tls_config(tls)?)))
+            .await?;
         info!(%address, "MQTT over TLS");
     }
     let has_light = config.light.is_some();
     if let Some(light) = config.light.clone() {
         tokio::spawn(run_light(light, light_wanted, light_report));
     }
-    let parts = Parts { store, reader: reader.clone(), floor, book: Arc::clone(&book), has_light, pending };
-    let inputs = Inputs { arrivals, refusals, orders, light: light_seen, stop: stop_seen };
+    let parts = Parts {
+        store,
+        reader: reader.clone(),
+        floor,
+        book: Arc::clone(&book),
+        has_light,
+        pending,
+    };
+    let inputs = Inputs {
+        arrivals,
+        refusals,
+        orders,
+        light: light_seen,
+        stop: stop_seen,
+    };
     let outputs = outputs(&broker, durable, board, light);
     let runtime = tokio::runtime::Handle::current();
     let recorder = Recorder::new(parts, inputs, outputs, runtime);
@@ -139,7 +162,15 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
         zone: config.zone.clone(),
     };
     let (http, close_pages) = serve_pages(setup.http, site).await?;
-    Ok(Running { http, mqtt, broker, stop, recorder, close_pages, recorder_lives })
+    Ok(Running {
+        http,
+        mqtt,
+        broker,
+        stop,
+        recorder,
+        close_pages,
+        recorder_lives,
+    })
 }
 
 fn outputs(
@@ -200,7 +231,9 @@ impl Running {
         drop(self.broker);
         self.stop.send_replace(true);
         let recorder = self.recorder;
-        tokio::task::spawn_blocking(move || recorder.join().ok()).await.ok();
+        tokio::task::spawn_blocking(move || recorder.join().ok())
+            .await
+            .ok();
         tokio::time::sleep(FAREWELL).await;
         self.close_pages.send_replace(true);
     }

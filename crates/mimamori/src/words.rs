@@ -14,7 +14,9 @@ impl Lang {
     pub(crate) fn choose(asked: Option<Self>) -> Self {
         let environment = || {
             let names = ["LC_ALL", "LC_MESSAGES", "LANG"];
-            names.iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
+            names
+                .iter()
+                .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
         };
         asked.unwrap_or_else(|| match environment() {
             Some(value) if value.starts_with("ja") => Self::Ja,

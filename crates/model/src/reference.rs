@@ -39,14 +39,19 @@ pub struct Tolerance {
 
 impl Default for Tolerance {
     fn default() -> Self {
-        Self { energy: 0.15, time: 0.15 }
+        Self {
+            energy: 0.15,
+            time: 0.15,
+        }
     }
 }
 
 impl Tolerance {
     /// Whether both shares can be used: between 1 % and 100 %.
     pub fn is_valid(self) -> bool {
-        [self.energy, self.time].iter().all(|share| (0.01..=1.0).contains(share))
+        [self.energy, self.time]
+            .iter()
+            .all(|share| (0.01..=1.0).contains(share))
     }
 }
 

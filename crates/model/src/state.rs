@@ -25,8 +25,14 @@ pub enum MachineState {
 
 impl MachineState {
     /// Every state, in the order pages list them.
-    pub const ALL: [Self; 6] =
-        [Self::Run, Self::Idle, Self::Stop, Self::Setup, Self::Off, Self::Unknown];
+    pub const ALL: [Self; 6] = [
+        Self::Run,
+        Self::Idle,
+        Self::Stop,
+        Self::Setup,
+        Self::Off,
+        Self::Unknown,
+    ];
 
     /// The word used in the API and in files.
     pub fn code(self) -> &'static str {

@@ -57,15 +57,21 @@ impl UnitScale {
     /// plain `power`, which counts as watts.
     pub fn of_point(name: &str) -> Self {
         if name == "power" {
-            return Self { unit: Unit::Watt, factor: 1.0 };
+            return Self {
+                unit: Unit::Watt,
+                factor: 1.0,
+            };
         }
         SUFFIXES
             .iter()
             .find(|(suffix, ..)| name.ends_with(suffix))
-            .map_or(Self { unit: Unit::None, factor: 1.0 }, |&(_, unit, factor)| Self {
-                unit,
-                factor,
-            })
+            .map_or(
+                Self {
+                    unit: Unit::None,
+                    factor: 1.0,
+                },
+                |&(_, unit, factor)| Self { unit, factor },
+            )
     }
 }
 
@@ -93,10 +99,22 @@ mod tests {
     #[test]
     fn the_suffix_gives_the_unit_and_the_longest_one_wins() {
         let of = |name| UnitScale::of_point(name);
-        assert_eq!(of("power_kw"), UnitScale { unit: Unit::Watt, factor: 1000.0 });
+        assert_eq!(
+            of("power_kw"),
+            UnitScale {
+                unit: Unit::Watt,
+                factor: 1000.0
+            }
+        );
         assert_eq!(of("vibration_mm_s").unit, Unit::MillimetrePerSecond);
         assert_eq!(of("duration_s").unit, Unit::Second);
         assert_eq!(of("power").unit, Unit::Watt);
-        assert_eq!(of("cycle"), UnitScale { unit: Unit::None, factor: 1.0 });
+        assert_eq!(
+            of("cycle"),
+            UnitScale {
+                unit: Unit::None,
+                factor: 1.0
+            }
+        );
     }
 }

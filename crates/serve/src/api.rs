@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::{MachineId, SeriesId, Time, Tolerance};
@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Page, StoreError};
 
+use crate::Site;
 use crate::guard::Failure;
 use crate::orders::{Command, IngestError, OrderError};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, MachineView};
-use crate::Site;
 
 /// Rows in a page if the caller does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -49,14 +49,21 @@ impl Paging {
     }
 
     fn span(&self, now: Time) -> Result<(Time, Time), Failure> {
-        let from = self.from.as_deref().map_or(Ok(now - 8 * 3_600_000), parse_time)?;
+        let from = self
+            .from
+            .as_deref()
+            .map_or(Ok(now - 8 * 3_600_000), parse_time)?;
         let to = self.to.as_deref().map_or(Ok(now), parse_time)?;
         Ok((from, to))
     }
 }
 
 fn bad_request() -> Failure {
-    Failure::new(StatusCode::BAD_REQUEST, "bad_request", key::ERROR_BAD_REQUEST)
+    Failure::new(
+        StatusCode::BAD_REQUEST,
+        "bad_request",
+        key::ERROR_BAD_REQUEST,
+    )
 }
 
 fn parse_time(text: &str) -> Result<Time, Failure> {
@@ -72,8 +79,19 @@ pub(crate) fn rfc3339(t: Time) -> String {
 
 /// Names of members that are moments; numbers under them leave as RFC 3339.
 const MOMENTS: [&str; 13] = [
-    "at", "since", "raised_at", "cleared_at", "acknowledged_at", "start", "end", "from", "to",
-    "learned_at", "heard", "last_at", "t",
+    "at",
+    "since",
+    "raised_at",
+    "cleared_at",
+    "acknowledged_at",
+    "start",
+    "end",
+    "from",
+    "to",
+    "learned_at",
+    "heard",
+    "last_at",
+    "t",
 ];
 
 /// Turns the millisecond moments of a value into RFC 3339 texts.
@@ -127,7 +145,10 @@ fn page_of<T: serde::Serialize>(page: Page<T>) -> Response {
 }
 
 fn known(board: &BoardView, id: &str) -> Result<MachineId, Failure> {
-    board.machine(id).map(|machine| machine.id.clone()).ok_or_else(Failure::not_found)
+    board
+        .machine(id)
+        .map(|machine| machine.id.clone())
+        .ok_or_else(Failure::not_found)
 }
 
 fn machine_json(machine: &MachineView) -> Value {
@@ -140,7 +161,11 @@ fn machine_json(machine: &MachineView) -> Value {
 
 /// The API's description.
 pub(crate) async fn openapi() -> Response {
-    ([(CONTENT_TYPE, "application/json")], include_str!("../openapi.json")).into_response()
+    (
+        [(CONTENT_TYPE, "application/json")],
+        include_str!("../openapi.json"),
+    )
+        .into_response()
 }
 
 /// Everything the board shows.
@@ -186,7 +211,9 @@ pub(crate) async fn cycles(
     let work = async {
         let machine = known(&site.board.borrow(), &id)?;
         let (before, limit) = (Time::from_ms(paging.before()), paging.limit());
-        Ok(page_of(read(&site, move |r| r.cycles(&machine, before, limit)).await?))
+        Ok(page_of(
+            read(&site, move |r| r.cycles(&machine, before, limit)).await?,
+        ))
     };
     respond(lang, work.await)
 }
@@ -218,7 +245,10 @@ pub(crate) async fn readings(
         let board = site.board.borrow().clone();
         known(&board, &id)?;
         let of_machine = |device: &str| {
-            board.devices.iter().any(|d| d.id == device && d.machine == id)
+            board
+                .devices
+                .iter()
+                .any(|d| d.id == device && d.machine == id)
         };
         let all = read(&site, store::Reader::series).await?;
         let wanted: BTreeMap<SeriesId, String> = all
@@ -229,7 +259,9 @@ pub(crate) async fn readings(
             .collect();
         let (span, limit) = (paging.span((site.clock)())?, paging.limit());
         let after = paging.cursor.unwrap_or(0);
-        Ok(page_of(read(&site, move |r| r.readings(&wanted, span, after, limit)).await?))
+        Ok(page_of(
+            read(&site, move |r| r.readings(&wanted, span, after, limit)).await?,
+        ))
     };
     respond(lang, work.await)
 }
@@ -302,7 +334,9 @@ pub(crate) async fn set_tolerance(
     Path(id): Path<String>,
     body: Result<Json<Tolerance>, axum::extract::rejection::JsonRejection>,
 ) -> Response {
-    let Ok(Json(tolerance)) = body else { return bad_request().answer(lang) };
+    let Ok(Json(tolerance)) = body else {
+        return bad_request().answer(lang);
+    };
     match MachineId::new(&id) {
         Ok(machine) => order(&site, lang, Command::SetTolerance(machine, tolerance)).await,
         Err(_) => Failure::not_found().answer(lang),
@@ -315,7 +349,11 @@ pub(crate) async fn alarms(
     lang: Lang,
     Query(paging): Query<Paging>,
 ) -> Response {
-    let (open, before, limit) = (paging.open.unwrap_or(false), paging.before(), paging.limit());
+    let (open, before, limit) = (
+        paging.open.unwrap_or(false),
+        paging.before(),
+        paging.limit(),
+    );
     let result = read(&site, move |r| r.alarms(open, before, limit)).await;
     respond(lang, result.map(page_of))
 }
@@ -341,7 +379,9 @@ pub(crate) async fn findings(
             None => None,
         };
         let (before, limit) = (paging.before(), paging.limit());
-        Ok(page_of(read(&site, move |r| r.findings(of.as_ref(), before, limit)).await?))
+        Ok(page_of(
+            read(&site, move |r| r.findings(of.as_ref(), before, limit)).await?,
+        ))
     };
     respond(lang, work.await)
 }
@@ -363,7 +403,9 @@ pub(crate) async fn refused(
     Query(paging): Query<Paging>,
 ) -> Response {
     let (before, limit) = (paging.before(), paging.limit());
-    let work = read(&site, move |r| Ok((r.refused_counts()?, r.refused(before, limit)?)));
+    let work = read(&site, move |r| {
+        Ok((r.refused_counts()?, r.refused(before, limit)?))
+    });
     let result = work.await.map(|(counts, page)| {
         let items: Vec<_> = page.items.into_iter().map(|(_, refused)| refused).collect();
         answer(json!({"counts": counts, "items": items, "next": page.next}))
@@ -380,13 +422,32 @@ pub(crate) async fn ingest(
     body: Body,
 ) -> Response {
     let token = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let token = token.and_then(|v| v.strip_prefix("Bearer ")).unwrap_or_default();
+    let token = token
+        .and_then(|v| v.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    let too_large = Failure::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_large",
+        key::ERROR_TOO_LARGE,
+    );
+    let claimed = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    if claimed.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return too_large.answer(lang);
+    }
     let Ok(bytes) = to_bytes(body, BODY_BYTES_MAX).await else {
-        let code = StatusCode::PAYLOAD_TOO_LARGE;
-        return Failure::new(code, "too_large", key::ERROR_TOO_LARGE).answer(lang);
+        return too_large.answer(lang);
     };
-    let kind = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let payloads = if kind.starts_with("text/csv") { from_csv(&bytes) } else { from_json(&bytes) };
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    let payloads = if kind.starts_with("text/csv") {
+        from_csv(&bytes)
+    } else {
+        from_json(&bytes)
+    };
     match site.ingest.ingest(&device, token, payloads).await {
         Ok(receipt) if receipt.readings == 0 => {
             let code = StatusCode::UNPROCESSABLE_ENTITY;
@@ -409,7 +470,10 @@ pub(crate) async fn ingest(
 
 fn from_json(bytes: &[u8]) -> Vec<Vec<u8>> {
     match serde_json::from_slice::<Vec<Value>>(bytes) {
-        Ok(list) => list.iter().map(|object| object.to_string().into_bytes()).collect(),
+        Ok(list) => list
+            .iter()
+            .map(|object| object.to_string().into_bytes())
+            .collect(),
         Err(_) => vec![bytes.to_vec()],
     }
 }
@@ -417,17 +481,27 @@ fn from_json(bytes: &[u8]) -> Vec<Vec<u8>> {
 /// Each row of a table becomes an object; empty cells are left out.
 fn from_csv(bytes: &[u8]) -> Vec<Vec<u8>> {
     let text = String::from_utf8_lossy(bytes);
-    let mut lines = text.lines().map(|line| line.split(',').map(str::trim).collect::<Vec<_>>());
-    let Some(header) = lines.next() else { return Vec::new() };
+    let mut lines = text
+        .lines()
+        .map(|line| line.split(',').map(str::trim).collect::<Vec<_>>());
+    let Some(header) = lines.next() else {
+        return Vec::new();
+    };
     let object = |cells: Vec<&str>| {
-        let members = header.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+        let members = header
+            .iter()
+            .zip(cells)
+            .filter(|(_, cell)| !cell.is_empty());
         let members = members.map(|(name, cell)| {
             let value = serde_json::from_str(cell).unwrap_or_else(|_| json!(cell));
             ((*name).to_owned(), value)
         });
         Value::Object(members.collect()).to_string().into_bytes()
     };
-    lines.filter(|cells| cells.iter().any(|cell| !cell.is_empty())).map(object).collect()
+    lines
+        .filter(|cells| cells.iter().any(|cell| !cell.is_empty()))
+        .map(object)
+        .collect()
 }
 
 #[cfg(test)]
@@ -446,8 +520,10 @@ mod tests {
                 methods.map(move |method| format!("{} {path}", method.to_uppercase()))
             })
             .collect();
-        let is_api = |path: &str| !matches!(path, "/" | "/events" | "/devices" | "/machines/{id}")
-            && !path.starts_with("/assets");
+        let is_api = |path: &str| {
+            !matches!(path, "/" | "/events" | "/devices" | "/machines/{id}")
+                && !path.starts_with("/assets")
+        };
         let mut routes: Vec<String> = crate::ROUTES
             .iter()
             .filter(|route| is_api(route.path))
@@ -469,7 +545,17 @@ mod tests {
     #[test]
     fn a_table_becomes_one_object_a_row() {
         let rows = from_csv(b"t,power_w\n1,5\n2,\n\n3,7.5\n");
-        let texts: Vec<_> = rows.iter().map(|r| String::from_utf8_lossy(r).into_owned()).collect();
-        assert_eq!(texts, [r#"{"power_w":5,"t":1}"#, r#"{"t":2}"#, r#"{"power_w":7.5,"t":3}"#]);
+        let texts: Vec<_> = rows
+            .iter()
+            .map(|r| String::from_utf8_lossy(r).into_owned())
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                r#"{"power_w":5,"t":1}"#,
+                r#"{"t":2}"#,
+                r#"{"power_w":7.5,"t":3}"#
+            ]
+        );
     }
 }

@@ -19,7 +19,9 @@ use tokio::sync::watch;
 pub use orders::{Command, Ingest, IngestError, IngestReceipt, Order, OrderError, Orders};
 pub use routes::{Access, ROUTES, Route, run};
 pub use text::Lang;
-pub use view::{BoardView, DayView, DeviceView, LearningView, LightView, MachineView, Names, Shown};
+pub use view::{
+    BoardView, DayView, DeviceView, LearningView, LightView, MachineView, Names, Shown,
+};
 
 /// What every request works with.
 #[derive(Clone)]
@@ -40,6 +42,8 @@ pub struct Site {
 
 impl std::fmt::Debug for Site {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Site").field("zone", &self.zone).finish_non_exhaustive()
+        f.debug_struct("Site")
+            .field("zone", &self.zone)
+            .finish_non_exhaustive()
     }
 }

@@ -14,10 +14,10 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::Site;
 use crate::page::{Ctx, board, devices, events, machine};
 use crate::text::Lang;
 use crate::view::BoardView;
-use crate::Site;
 
 /// Shortest time between two updates of one page.
 const UPDATE_EVERY: Duration = Duration::from_millis(500);
@@ -70,9 +70,16 @@ async fn feed(
             }
         }
         // The first round only notes what the page already shows; it also tells it is connected.
-        let body = if round == 0 { json!({"parts": {}}) } else { json!({"parts": changed}) };
+        let body = if round == 0 {
+            json!({"parts": {}})
+        } else {
+            json!({"parts": changed})
+        };
         if (round == 0 || body["parts"] != json!({}))
-            && sender.send(Ok(Event::default().event("parts").data(body.to_string()))).await.is_err()
+            && sender
+                .send(Ok(Event::default().event("parts").data(body.to_string())))
+                .await
+                .is_err()
         {
             return;
         }
@@ -94,7 +101,11 @@ async fn parts(
     view: &BoardView,
     strips: &board::Strips,
 ) -> Parts {
-    let ctx = Ctx { lang, zone: site.zone.clone(), now: (site.clock)() };
+    let ctx = Ctx {
+        lang,
+        zone: site.zone.clone(),
+        now: (site.clock)(),
+    };
     let mut parts = Parts::new();
     let mut put = |id: &str, html: maud::Markup| {
         parts.insert(id.to_owned(), html.into_string());
@@ -105,7 +116,10 @@ async fn parts(
             put("kpis", board::kpis(&ctx, view));
             for machine in &view.machines {
                 let strip = strips.get(&machine.id).map_or(&[][..], Vec::as_slice);
-                put(&format!("m-{}", machine.id), board::tile(&ctx, machine, strip));
+                put(
+                    &format!("m-{}", machine.id),
+                    board::tile(&ctx, machine, strip),
+                );
             }
         }
         "events" => {
@@ -116,7 +130,9 @@ async fn parts(
         }
         "devices" => put("devices", devices::list(&ctx, view)),
         _ => {
-            let shown = page.strip_prefix("machine/").and_then(|id| view.machine(id));
+            let shown = page
+                .strip_prefix("machine/")
+                .and_then(|id| view.machine(id));
             if let Some(shown) = shown {
                 put("alarms", machine::alarms(&ctx, shown));
                 put("now", machine::now(&ctx, shown));

@@ -13,7 +13,10 @@ use crate::Site;
 /// 200 while readings can be made durable, 503 while they cannot.
 pub(crate) async fn healthz(State(site): State<Site>) -> impl IntoResponse {
     let board = site.board.borrow();
-    let full = board.open_alarms.iter().any(|alarm| alarm.kind == AlarmKind::StoreFull);
+    let full = board
+        .open_alarms
+        .iter()
+        .any(|alarm| alarm.kind == AlarmKind::StoreFull);
     if full {
         (StatusCode::SERVICE_UNAVAILABLE, "store full\n")
     } else {
@@ -26,15 +29,27 @@ pub(crate) async fn metrics(State(site): State<Site>) -> impl IntoResponse {
     let board = site.board.borrow().clone();
     let mut text = String::new();
     for (name, value) in &board.counters {
-        let kind = if *name == "connections" { "gauge" } else { "counter" };
-        writeln!(text, "# TYPE mimamori_{name} {kind}\nmimamori_{name} {value}").ok();
+        let kind = if *name == "connections" {
+            "gauge"
+        } else {
+            "counter"
+        };
+        writeln!(
+            text,
+            "# TYPE mimamori_{name} {kind}\nmimamori_{name} {value}"
+        )
+        .ok();
     }
     writeln!(text, "# TYPE mimamori_machine_state gauge").ok();
     for machine in &board.machines {
         for state in MachineState::ALL {
             let (id, now) = (&machine.id, u8::from(machine.state == state));
             let code = state.code();
-            writeln!(text, "mimamori_machine_state{{machine=\"{id}\",state=\"{code}\"}} {now}").ok();
+            writeln!(
+                text,
+                "mimamori_machine_state{{machine=\"{id}\",state=\"{code}\"}} {now}"
+            )
+            .ok();
         }
     }
     writeln!(text, "# TYPE mimamori_open_alarms gauge").ok();

@@ -48,7 +48,9 @@ impl Orders {
     /// Gives an order and waits until it is durable.
     pub async fn give(&self, command: Command) -> Result<(), OrderError> {
         let (answer, result) = oneshot::channel();
-        self.0.try_send((command, answer)).map_err(|_| OrderError::NotDurable)?;
+        self.0
+            .try_send((command, answer))
+            .map_err(|_| OrderError::NotDurable)?;
         result.await.unwrap_or(Err(OrderError::NotDurable))
     }
 }

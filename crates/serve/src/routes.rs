@@ -39,7 +39,12 @@ pub struct Route {
 
 macro_rules! route {
     ($method:literal, $path:literal, $access:ident, $handler:expr) => {
-        Route { method: $method, path: $path, access: Access::$access, handler: || $handler }
+        Route {
+            method: $method,
+            path: $path,
+            access: Access::$access,
+            handler: || $handler,
+        }
     };
 }
 
@@ -57,15 +62,55 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/api/v1/board", Read, get(api::board)),
     route!("GET", "/api/v1/machines", Read, get(api::machines)),
     route!("GET", "/api/v1/machines/{id}", Read, get(api::machine)),
-    route!("GET", "/api/v1/machines/{id}/cycles", Read, get(api::cycles)),
-    route!("GET", "/api/v1/machines/{id}/states", Read, get(api::states)),
-    route!("GET", "/api/v1/machines/{id}/readings", Read, get(api::readings)),
-    route!("GET", "/api/v1/machines/{id}/reference", Read, get(api::reference)),
-    route!("POST", "/api/v1/machines/{id}/reference/approve", Change, post(api::approve)),
-    route!("POST", "/api/v1/machines/{id}/reference/relearn", Change, post(api::relearn)),
-    route!("PUT", "/api/v1/machines/{id}/tolerance", Change, put(api::set_tolerance)),
+    route!(
+        "GET",
+        "/api/v1/machines/{id}/cycles",
+        Read,
+        get(api::cycles)
+    ),
+    route!(
+        "GET",
+        "/api/v1/machines/{id}/states",
+        Read,
+        get(api::states)
+    ),
+    route!(
+        "GET",
+        "/api/v1/machines/{id}/readings",
+        Read,
+        get(api::readings)
+    ),
+    route!(
+        "GET",
+        "/api/v1/machines/{id}/reference",
+        Read,
+        get(api::reference)
+    ),
+    route!(
+        "POST",
+        "/api/v1/machines/{id}/reference/approve",
+        Change,
+        post(api::approve)
+    ),
+    route!(
+        "POST",
+        "/api/v1/machines/{id}/reference/relearn",
+        Change,
+        post(api::relearn)
+    ),
+    route!(
+        "PUT",
+        "/api/v1/machines/{id}/tolerance",
+        Change,
+        put(api::set_tolerance)
+    ),
     route!("GET", "/api/v1/alarms", Read, get(api::alarms)),
-    route!("POST", "/api/v1/alarms/{id}/acknowledge", Change, post(api::acknowledge)),
+    route!(
+        "POST",
+        "/api/v1/alarms/{id}/acknowledge",
+        Change,
+        post(api::acknowledge)
+    ),
     route!("GET", "/api/v1/findings", Read, get(api::findings)),
     route!("GET", "/api/v1/devices", Read, get(api::devices)),
     route!("GET", "/api/v1/refused", Read, get(api::refused)),

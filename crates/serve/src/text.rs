@@ -101,7 +101,11 @@ impl Lang {
         let mut problems = Vec::new();
         pattern.map_or_else(
             || key.to_owned(),
-            |pattern| bundle.format_pattern(pattern, args, &mut problems).into_owned(),
+            |pattern| {
+                bundle
+                    .format_pattern(pattern, args, &mut problems)
+                    .into_owned()
+            },
         )
     }
 }

@@ -1,6 +1,8 @@
 //! What a page shows of the present, put together by the recorder and never changed afterwards.
 
-use model::{Alarm, AlarmKind, Cycle, DeviationReason, MachineId, MachineState, Reference, Time, Tolerance};
+use model::{
+    Alarm, AlarmKind, Cycle, DeviationReason, MachineId, MachineState, Reference, Time, Tolerance,
+};
 use serde::Serialize;
 
 use crate::text::Lang;
@@ -179,6 +181,8 @@ impl BoardView {
 
     /// A machine by its identifier.
     pub fn machine(&self, id: &str) -> Option<&MachineView> {
-        self.machines.iter().find(|machine| machine.id.as_str() == id)
+        self.machines
+            .iter()
+            .find(|machine| machine.id.as_str() == id)
     }
 }

@@ -19,7 +19,9 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 pub async fn get(http: SocketAddr, path: &str) -> Option<Value> {
     let url = format!("http://{http}/api/v1/{path}");
     let ask = move || -> Option<Value> {
-        let config = ureq::Agent::config_builder().timeout_global(Some(ANSWER_TIME_MAX)).build();
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(ANSWER_TIME_MAX))
+            .build();
         let agent: ureq::Agent = config.into();
         agent.get(&url).call().ok()?.body_mut().read_json().ok()
     };

@@ -71,10 +71,15 @@ pub(crate) async fn run(
 ) {
     let mut options = MqttOptions::new(name, product.ip().to_string(), product.port());
     options.set_credentials(name, token).set_clean_session(true);
-    options.set_keep_alive(Duration::from_secs(10)).set_inflight(IN_FLIGHT_MAX as u16);
+    options
+        .set_keep_alive(Duration::from_secs(10))
+        .set_inflight(IN_FLIGHT_MAX as u16);
     let (client, mut events) = AsyncClient::new(options, IN_FLIGHT_MAX);
-    let mut memory =
-        Memory { waiting: VecDeque::new(), given: VecDeque::new(), sent: BTreeMap::new() };
+    let mut memory = Memory {
+        waiting: VecDeque::new(),
+        given: VecDeque::new(),
+        sent: BTreeMap::new(),
+    };
     let mut is_connected = false;
     let mut machine_runs = true;
     while machine_runs || !memory.is_empty() {
@@ -106,9 +111,14 @@ fn drop_requests(events: &mut EventLoop) {
 
 fn offer(client: &AsyncClient, name: &str, memory: &mut Memory) {
     while memory.given.len() + memory.sent.len() < IN_FLIGHT_MAX {
-        let Some((t_ms, members)) = memory.waiting.front() else { return };
+        let Some((t_ms, members)) = memory.waiting.front() else {
+            return;
+        };
         let body = format!("{{\"t\":{t_ms},{members}}}");
-        if client.try_publish(format!("mimamori/{name}"), QoS::AtLeastOnce, false, body).is_err() {
+        if client
+            .try_publish(format!("mimamori/{name}"), QoS::AtLeastOnce, false, body)
+            .is_err()
+        {
             return;
         }
         memory.given.extend(memory.waiting.pop_front());

@@ -44,7 +44,9 @@ pub struct Options {
 
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -57,14 +59,22 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     let plan = Arc::new(plan::Plan::new(options.seed, options.seconds));
     let record = Arc::new(record::Record::default());
     let (stop, stopped) = watch::channel(false);
-    let light = light::bind(options.light).await.context("the light's port is taken")?;
+    let light = light::bind(options.light)
+        .await
+        .context("the light's port is taken")?;
     tokio::spawn(light::serve(light, Arc::clone(&record), stopped.clone()));
-    tokio::spawn(api::watch_alarms(options.http, Arc::clone(&record), stopped.clone()));
+    tokio::spawn(api::watch_alarms(
+        options.http,
+        Arc::clone(&record),
+        stopped.clone(),
+    ));
 
     let mut machines = Vec::new();
     for name in MACHINES {
         let token = options.tokens.iter().find(|(device, _)| device == name.id);
-        let token = token.map(|(_, token)| token.clone()).context("a device has no token")?;
+        let token = token
+            .map(|(_, token)| token.clone())
+            .context("a device has no token")?;
         let (send, outbox) = device::outbox();
         let device = device::run(name.id, token, options.mqtt, outbox, Arc::clone(&record));
         let device = tokio::spawn(device);

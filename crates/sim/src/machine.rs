@@ -65,7 +65,10 @@ impl Machine {
             "old-1" => (Sensors::LampOnly, 2.0),
             _ => (Sensors::CycleAndPower, 1.4),
         };
-        let stream = name.id.bytes().fold(7_u64, |sum, b| sum.wrapping_mul(31) + u64::from(b));
+        let stream = name
+            .id
+            .bytes()
+            .fold(7_u64, |sum, b| sum.wrapping_mul(31) + u64::from(b));
         Self {
             name,
             sensors,
@@ -188,8 +191,16 @@ impl Machine {
             _ => {}
         }
         let now_s = self.seconds();
-        self.speed = if self.plan.active(id, Kind::Speed, now_s) { FASTER } else { 1.0 };
-        self.load = if self.plan.active(id, Kind::Energy, now_s) { HUNGRIER } else { 1.0 };
+        self.speed = if self.plan.active(id, Kind::Speed, now_s) {
+            FASTER
+        } else {
+            1.0
+        };
+        self.load = if self.plan.active(id, Kind::Energy, now_s) {
+            HUNGRIER
+        } else {
+            1.0
+        };
         self.wobble = 1.0 + 0.004 * self.random.normal().clamp(-2.5, 2.5);
         if self.plan.active(id, Kind::Wait, now_s) && self.random.share() < 0.7 {
             self.waiting_ms = 1_500;
@@ -221,7 +232,12 @@ impl Machine {
     fn phases(&self) -> &'static [Phase] {
         match (self.name.id, self.product % 2) {
             ("robot-1", _) => &[(0.25, 620.0), (0.15, 480.0), (0.40, 910.0), (0.20, 130.0)],
-            ("lathe-1", _) => &[(0.10, 1_400.0), (0.60, 1_050.0), (0.08, 900.0), (0.22, 180.0)],
+            ("lathe-1", _) => &[
+                (0.10, 1_400.0),
+                (0.60, 1_050.0),
+                (0.08, 900.0),
+                (0.22, 180.0),
+            ],
             (_, 0) => &[(0.30, 700.0), (0.45, 1_250.0), (0.25, 210.0)],
             _ => &[(0.20, 800.0), (0.62, 1_600.0), (0.18, 210.0)],
         }

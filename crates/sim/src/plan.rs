@@ -15,11 +15,31 @@ pub struct MachineName {
 /// The machines: the source's robot cell, a lathe seen only by its power, a press seen only by
 /// pulses, an old machine seen only by its lamp, and a mill that changes product.
 pub const MACHINES: [MachineName; 5] = [
-    MachineName { id: "robot-1", ja: "溶接ロボット 1", en: "Welding robot 1" },
-    MachineName { id: "lathe-1", ja: "旋盤 1(電力のみ)", en: "Lathe 1 (power only)" },
-    MachineName { id: "press-1", ja: "プレス 1(パルス)", en: "Press 1 (pulses)" },
-    MachineName { id: "old-1", ja: "古い研削盤(ランプ)", en: "Old grinder (lamp)" },
-    MachineName { id: "mill-2", ja: "フライス盤 2", en: "Milling machine 2" },
+    MachineName {
+        id: "robot-1",
+        ja: "溶接ロボット 1",
+        en: "Welding robot 1",
+    },
+    MachineName {
+        id: "lathe-1",
+        ja: "旋盤 1(電力のみ)",
+        en: "Lathe 1 (power only)",
+    },
+    MachineName {
+        id: "press-1",
+        ja: "プレス 1(パルス)",
+        en: "Press 1 (pulses)",
+    },
+    MachineName {
+        id: "old-1",
+        ja: "古い研削盤(ランプ)",
+        en: "Old grinder (lamp)",
+    },
+    MachineName {
+        id: "mill-2",
+        ja: "フライス盤 2",
+        en: "Milling machine 2",
+    },
 ];
 
 /// The devices that need a token.
@@ -135,13 +155,16 @@ impl Plan {
     /// What is being done to a machine at a moment of the run.
     pub(crate) fn active(&self, machine: &str, kind: Kind, at_s: f64) -> bool {
         self.events.iter().any(|event| {
-            event.machine == machine && event.kind == kind && (event.from_s..event.to_s).contains(&at_s)
+            event.machine == machine
+                && event.kind == kind
+                && (event.from_s..event.to_s).contains(&at_s)
         })
     }
 
     /// How often a machine has changed product by a moment.
     pub(crate) fn changeovers(&self, machine: &str, by_s: f64) -> usize {
-        let of = |e: &&Event| e.machine == machine && e.kind == Kind::Changeover && e.from_s <= by_s;
+        let of =
+            |e: &&Event| e.machine == machine && e.kind == Kind::Changeover && e.from_s <= by_s;
         self.events.iter().filter(of).count()
     }
 }
@@ -152,7 +175,12 @@ fn one_round(random: &mut Random) -> impl Iterator<Item = Event> + use<> {
     let silent = random.pick(&["robot-1", "lathe-1"], "lathe-1");
     let mut event = |kind, machine, from_s: f64, length_s: f64| {
         let from_s = from_s + random.share();
-        Event { kind, machine, from_s, to_s: from_s + length_s }
+        Event {
+            kind,
+            machine,
+            from_s,
+            to_s: from_s + length_s,
+        }
     };
     [
         event(Kind::Wait, "robot-1", 22.0, 2.0),

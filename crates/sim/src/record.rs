@@ -54,7 +54,12 @@ impl Record {
     }
 
     pub(crate) fn cycles(&self, machine: &str) -> Vec<TrueCycle> {
-        self.inner().cycles.iter().filter(|cycle| cycle.machine == machine).copied().collect()
+        self.inner()
+            .cycles
+            .iter()
+            .filter(|cycle| cycle.machine == machine)
+            .copied()
+            .collect()
     }
 
     /// The product has acknowledged a message; each of its members is a reading.
@@ -85,7 +90,11 @@ impl Record {
     /// When the light first showed red at or after a moment; the moment itself if it already did.
     pub(crate) fn red_after(&self, from_ms: i64) -> Option<i64> {
         let inner = self.inner();
-        let before = inner.light_changes.iter().rev().find(|(t, _)| *t <= from_ms);
+        let before = inner
+            .light_changes
+            .iter()
+            .rev()
+            .find(|(t, _)| *t <= from_ms);
         if before.is_some_and(|(_, [red, ..])| *red != 0) {
             return Some(from_ms);
         }

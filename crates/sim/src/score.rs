@@ -48,6 +48,59 @@ struct Alarm {
     raw: Value,
 }
 
+/// What the API says of all machines.
+struct Seen {
+    machines: Vec<Value>,
+    stored: Vec<Value>,
+    states: BTreeMap<&'static str, Vec<Value>>,
+    references_kept: bool,
+    cycles_fit: bool,
+}
+
+async fn gather(
+    record: &Record,
+    http: SocketAddr,
+    (start_ms, end_ms): (i64, i64),
+) -> anyhow::Result<Seen> {
+    let mut seen = Seen {
+        machines: Vec::new(),
+        stored: Vec::new(),
+        states: BTreeMap::new(),
+        references_kept: true,
+        cycles_fit: true,
+    };
+    let span = format!(
+        "from={}&to={}",
+        rfc3339(start_ms - 60_000),
+        rfc3339(end_ms + 60_000)
+    );
+    for name in MACHINES {
+        let id = name.id;
+        let found = api::get_all(http, &format!("machines/{id}/cycles")).await?;
+        let judged = found
+            .iter()
+            .filter(|cycle| cycle["verdict"] != "unknown")
+            .count();
+        // The first cycle's start was before anybody looked.
+        let truth = record
+            .cycles(id)
+            .iter()
+            .skip(1)
+            .filter(|cycle| cycle.is_seen)
+            .count();
+        seen.cycles_fit &= judged <= truth && truth - judged <= CYCLES_MISSED_MAX;
+        seen.machines
+            .push(json!({"id": id, "cycles_true": truth, "cycles_found": judged}));
+        let readings = format!("machines/{id}/readings?{span}");
+        seen.stored.extend(api::get_all(http, &readings).await?);
+        let states = format!("machines/{id}/states?{span}");
+        seen.states.insert(id, api::get_all(http, &states).await?);
+        let references = api::get_all(http, &format!("machines/{id}/reference")).await?;
+        seen.references_kept &= references.iter().all(|reference| reference["version"] == 1);
+    }
+    Ok(seen)
+}
+
 /// Compares the record with the API.
 pub(crate) async fn judge(
     plan: &Plan,
@@ -55,36 +108,44 @@ pub(crate) async fn judge(
     http: SocketAddr,
     (start_ms, end_ms): (i64, i64),
 ) -> anyhow::Result<Scorecard> {
-    let alarms: Vec<Alarm> =
-        api::get_all(http, "alarms").await?.into_iter().filter_map(alarm_of).collect();
+    let alarms: Vec<Alarm> = api::get_all(http, "alarms")
+        .await?
+        .into_iter()
+        .filter_map(alarm_of)
+        .collect();
     let findings = api::get_all(http, "findings").await?;
-    let mut machines = Vec::new();
-    let mut stored = Vec::new();
-    let mut states = BTreeMap::new();
-    let mut ok = true;
-    let mut references_kept = true;
-    let span = format!("from={}&to={}", rfc3339(start_ms - 60_000), rfc3339(end_ms + 60_000));
-    for name in MACHINES {
-        let id = name.id;
-        let found = api::get_all(http, &format!("machines/{id}/cycles")).await?;
-        let judged = found.iter().filter(|cycle| cycle["verdict"] != "unknown").count();
-        let truth = record.cycles(id).iter().skip(1).filter(|cycle| cycle.is_seen).count();
-        let fine = judged <= truth && truth - judged <= CYCLES_MISSED_MAX;
-        ok &= fine || id == "old-1" && found.is_empty();
-        machines.push(json!({"id": id, "cycles_true": truth, "cycles_found": judged}));
-        stored.extend(api::get_all(http, &format!("machines/{id}/readings?{span}")).await?);
-        states.insert(id, api::get_all(http, &format!("machines/{id}/states?{span}")).await?);
-        let references = api::get_all(http, &format!("machines/{id}/reference")).await?;
-        references_kept &= references.iter().all(|reference| reference["version"] == 1);
-    }
+    let seen = gather(record, http, (start_ms, end_ms)).await?;
+    let Seen {
+        machines,
+        stored,
+        states,
+        references_kept,
+        cycles_fit,
+    } = seen;
+    let mut ok = cycles_fit;
     let (lost, twice) = compare_readings(record, &stored);
     let sent = record.readings().len();
-    let context = Context { record, alarms: &alarms, findings: &findings, states: &states, start_ms };
-    let events: Vec<Value> = plan.events.iter().map(|event| context.event(event)).collect();
+    let context = Context {
+        record,
+        alarms: &alarms,
+        findings: &findings,
+        states: &states,
+        start_ms,
+    };
+    let events: Vec<Value> = plan
+        .events
+        .iter()
+        .map(|event| context.event(event))
+        .collect();
     ok &= events.iter().all(|event| event["ok"] == true);
     let false_alarms: Vec<Value> = alarms
         .iter()
-        .filter(|alarm| !plan.events.iter().any(|event| explains(event, alarm, start_ms)))
+        .filter(|alarm| {
+            !plan
+                .events
+                .iter()
+                .any(|event| explains(event, alarm, start_ms))
+        })
         .map(|alarm| alarm.raw.clone())
         .collect();
     ok &= false_alarms.is_empty() && lost == 0 && twice == 0 && references_kept;
@@ -119,12 +180,18 @@ fn compare_readings(record: &Record, stored: &[Value]) -> (usize, usize) {
     let mut count: BTreeMap<(String, i64), usize> = BTreeMap::new();
     for row in stored {
         let t_ms = row["t"].as_str().and_then(parse_ms).unwrap_or_default();
-        *count.entry((row["point"].as_str().unwrap_or_default().to_owned(), t_ms)).or_default() += 1;
+        *count
+            .entry((row["point"].as_str().unwrap_or_default().to_owned(), t_ms))
+            .or_default() += 1;
     }
     let missing = |(device, point, t_ms): &(&str, String, i64)| {
         !count.contains_key(&(format!("{device}/{point}"), *t_ms))
     };
-    let lost = record.readings().iter().filter(|reading| missing(reading)).count();
+    let lost = record
+        .readings()
+        .iter()
+        .filter(|reading| missing(reading))
+        .count();
     (lost, count.values().filter(|n| **n > 1).count())
 }
 
@@ -168,19 +235,29 @@ impl Context<'_> {
     /// An event that must raise its alarm, in time, in the API and on the light.
     fn alarmed(&self, event: &Event) -> Value {
         let (from_ms, _) = span_ms(event, self.start_ms);
-        let alarm = self.alarms.iter().find(|alarm| explains(event, alarm, self.start_ms));
+        let alarm = self
+            .alarms
+            .iter()
+            .find(|alarm| explains(event, alarm, self.start_ms));
         let bad: Vec<i64> = self
             .record
             .cycles(event.machine)
             .iter()
             .filter(|cycle| cycle.end_ms > from_ms)
-            .filter(|c| event.kind == Kind::Speed && c.is_fast || event.kind == Kind::Energy && c.is_hungry)
+            .filter(|c| {
+                event.kind == Kind::Speed && c.is_fast || event.kind == Kind::Energy && c.is_hungry
+            })
             .map(|cycle| cycle.end_ms)
             .collect();
         let since_ms = alarm.map_or(0, |alarm| alarm.since_ms);
-        let late = bad.iter().filter(|end_ms| **end_ms < since_ms - END_SLACK_MS).count();
+        let late = bad
+            .iter()
+            .filter(|end_ms| **end_ms < since_ms - END_SLACK_MS)
+            .count();
         // A press of the lamp has no cycle: its start counts.
-        let due_ms = bad.iter().find(|end| (**end - since_ms).abs() <= END_SLACK_MS);
+        let due_ms = bad
+            .iter()
+            .find(|end| (**end - since_ms).abs() <= END_SLACK_MS);
         let due_ms = due_ms.copied().unwrap_or(from_ms).max(since_ms);
         let seen_ms = alarm.and_then(|alarm| self.record.alarm_seen_at(alarm.id));
         let red_ms = self.record.red_after(due_ms);
@@ -208,8 +285,7 @@ impl Context<'_> {
             (from_ms - 500..to_ms + AFTER_MS).contains(&ms)
         };
         let alarm = self.alarms.iter().find(|alarm| {
-            alarm.machine == event.machine
-                && (from_ms..to_ms + AFTER_MS).contains(&alarm.since_ms)
+            alarm.machine == event.machine && (from_ms..to_ms + AFTER_MS).contains(&alarm.since_ms)
         });
         let noticed = match event.kind {
             Kind::Changeover => self.findings.iter().any(|finding| {
@@ -246,7 +322,11 @@ fn rfc3339(ms: i64) -> String {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (s, milli) = (in_day / 1000, in_day % 1000);
     let (hour, minute, second) = (s / 3600, s / 60 % 60, s % 60);
@@ -258,7 +338,11 @@ fn parse_ms(text: &str) -> Option<i64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<i64>().ok();
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let seconds = number(11, 13)? * 3600 + number(14, 16)? * 60 + number(17, 19)?;
-    let milli = if text.get(19..20) == Some(".") { number(20, 23)? } else { 0 };
+    let milli = if text.get(19..20) == Some(".") {
+        number(20, 23)?
+    } else {
+        0
+    };
     let y = if month <= 2 { year - 1 } else { year };
     let era = y.div_euclid(400);
     let year_of_era = y.rem_euclid(400);

@@ -97,7 +97,12 @@ pub(crate) enum PointError {
 impl Device {
     /// A device that has sent nothing yet.
     pub fn new(id: DeviceId, machine: MachineId, role: Role) -> Self {
-        Self { id, machine, role, points: RwLock::default() }
+        Self {
+            id,
+            machine,
+            role,
+            points: RwLock::default(),
+        }
     }
 
     /// The number of a point within this device, given when it is first seen.
@@ -118,7 +123,12 @@ impl Device {
         let number = points.list.len() as u16;
         let UnitScale { unit, factor } = UnitScale::of_point(name);
         let role = PointRole::of(name);
-        points.list.push(Point { name: checked, unit, factor, role });
+        points.list.push(Point {
+            name: checked,
+            unit,
+            factor,
+            role,
+        });
         points.by_name.insert(name.into(), number);
         Ok(number)
     }
@@ -126,7 +136,8 @@ impl Device {
     /// The number and meaning of a point by its name, as when it was first seen.
     pub fn number_of(&self, name: &str) -> Option<(u16, PointRole)> {
         let number = self.point_number(name).ok()?;
-        self.scale_and_role(number).map(|(_, _, role)| (number, role))
+        self.scale_and_role(number)
+            .map(|(_, _, role)| (number, role))
     }
 
     /// A point by its number.
@@ -137,6 +148,9 @@ impl Device {
 
     pub(crate) fn scale_and_role(&self, number: u16) -> Option<(f64, Unit, PointRole)> {
         let points = self.points.read().unwrap_or_else(PoisonError::into_inner);
-        points.list.get(usize::from(number)).map(|p| (p.factor, p.unit, p.role))
+        points
+            .list
+            .get(usize::from(number))
+            .map(|p| (p.factor, p.unit, p.role))
     }
 }

@@ -52,7 +52,11 @@ impl FloorPolicy {
         refusals: mpsc::Sender<Refused>,
         clock: fn() -> Time,
     ) -> Self {
-        Self { book, refusals, clock }
+        Self {
+            book,
+            refusals,
+            clock,
+        }
     }
 }
 
@@ -62,7 +66,9 @@ impl Policy for FloorPolicy {
     fn authenticate(&self, hello: &Hello<'_>) -> Result<Arc<Device>, ConnectRefusal> {
         let user = hello.user.ok_or(ConnectRefusal::BadCredentials)?;
         let token = hello.password.ok_or(ConnectRefusal::BadCredentials)?;
-        self.book.check(user, token).ok_or(ConnectRefusal::BadCredentials)
+        self.book
+            .check(user, token)
+            .ok_or(ConnectRefusal::BadCredentials)
     }
 
     fn name<'a>(&self, client: &'a Device) -> &'a str {
@@ -100,7 +106,13 @@ impl Policy for FloorPolicy {
             RefusedAct::Connect(_) => {
                 // Known or not, the name was only claimed: the address is what is certain.
                 let source = peer.ip().to_string();
-                refusal(&source, "CONNECT", RefusalReason::BadCredentials, name.as_bytes(), now)
+                refusal(
+                    &source,
+                    "CONNECT",
+                    RefusalReason::BadCredentials,
+                    name.as_bytes(),
+                    now,
+                )
             }
             RefusedAct::Publish(publish) => refusal(
                 name,
@@ -135,7 +147,13 @@ impl FloorSink {
         clock: fn() -> Time,
         window: ClockWindow,
     ) -> Self {
-        Self { arrivals, next: Mutex::new(0), durable, clock, window }
+        Self {
+            arrivals,
+            next: Mutex::new(0),
+            durable,
+            clock,
+            window,
+        }
     }
 
     /// Takes payloads that came another way than MQTT, addressed by the same topics. Returns when
@@ -148,13 +166,21 @@ impl FloorSink {
         let now = (self.clock)();
         let mut found = Normalised::default();
         for (topic, bytes) in payloads {
-            let origin = Origin { device, topic, now, window: self.window };
+            let origin = Origin {
+                device,
+                topic,
+                now,
+                window: self.window,
+            };
             normalise(origin, bytes, &mut found);
         }
         let (count, refused) = (found.rows.len(), found.refused.clone());
         let ticket = self.send(device, now, found, Vec::new()).await;
         let mut durable = self.durable.clone();
-        durable.wait_for(|reached| *reached >= ticket).await.map_err(|_| ClosedError)?;
+        durable
+            .wait_for(|reached| *reached >= ticket)
+            .await
+            .map_err(|_| ClosedError)?;
         Ok((count, refused))
     }
 
@@ -165,7 +191,9 @@ impl FloorSink {
         found: Normalised,
         retained: Vec<(String, Vec<u8>)>,
     ) -> Ticket {
-        let Ok(permit) = self.arrivals.reserve().await else { return Ticket::MAX };
+        let Ok(permit) = self.arrivals.reserve().await else {
+            return Ticket::MAX;
+        };
         // Numbered and sent under one lock: the recorder sees tickets in order.
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         *next += 1;
@@ -190,7 +218,12 @@ impl Sink<Device> for FloorSink {
         let mut retained = Vec::new();
         for publish in &batch {
             let topic = publish.topic();
-            let origin = Origin { device: client, topic, now, window: self.window };
+            let origin = Origin {
+                device: client,
+                topic,
+                now,
+                window: self.window,
+            };
             normalise(origin, publish.payload(), &mut found);
             if publish.retain() {
                 retained.push((topic.to_owned(), publish.payload().to_vec()));
@@ -204,7 +237,10 @@ impl Sink<Device> for FloorSink {
     }
 
     async fn link(&self, client: &Arc<Device>, is_up: bool) {
-        let found = Normalised { link: Some(is_up), ..Normalised::default() };
+        let found = Normalised {
+            link: Some(is_up),
+            ..Normalised::default()
+        };
         self.send(client, (self.clock)(), found, Vec::new()).await;
     }
 }

@@ -21,7 +21,10 @@ pub struct ClockWindow {
 impl Default for ClockWindow {
     /// Five minutes ahead; a year back, for devices that keep readings while they are cut off.
     fn default() -> Self {
-        Self { ahead_ms_max: 5 * 60 * 1000, past_ms_max: 366 * 24 * 3600 * 1000 }
+        Self {
+            ahead_ms_max: 5 * 60 * 1000,
+            past_ms_max: 366 * 24 * 3600 * 1000,
+        }
     }
 }
 
@@ -135,12 +138,17 @@ fn row_of(
     if lead_ms < -origin.window.past_ms_max {
         return Err(RefusalReason::ClockFarPast);
     }
-    let point = origin.device.point_number(name).map_err(|error| match error {
-        PointError::BadName => RefusalReason::BadName,
-        PointError::TooMany => RefusalReason::TooManyPoints,
-    })?;
-    let (factor, unit, role) =
-        origin.device.scale_and_role(point).ok_or(RefusalReason::BadName)?;
+    let point = origin
+        .device
+        .point_number(name)
+        .map_err(|error| match error {
+            PointError::BadName => RefusalReason::BadName,
+            PointError::TooMany => RefusalReason::TooManyPoints,
+        })?;
+    let (factor, unit, role) = origin
+        .device
+        .scale_and_role(point)
+        .ok_or(RefusalReason::BadName)?;
     let value = match (role, value) {
         (PointRole::Product, Scalar::Text(text)) => product(text)?,
         (PointRole::Product, Scalar::Number(n)) => product(&n.to_string())?,
@@ -154,11 +162,19 @@ fn row_of(
         (_, Scalar::Bool(state)) => RowValue::Number(f64::from(u8::from(*state))),
         (_, Scalar::Text(_)) => return Err(RefusalReason::WrongType),
     };
-    Ok(Row { point, role, t, has_own_time: t_ms.is_some(), value })
+    Ok(Row {
+        point,
+        role,
+        t,
+        has_own_time: t_ms.is_some(),
+        value,
+    })
 }
 
 fn product(text: &str) -> Result<RowValue, RefusalReason> {
-    ProductId::new(text).map(RowValue::Product).map_err(|_| RefusalReason::BadName)
+    ProductId::new(text)
+        .map(RowValue::Product)
+        .map_err(|_| RefusalReason::BadName)
 }
 
 fn reason_of(error: PayloadError) -> RefusalReason {
@@ -172,7 +188,8 @@ fn reason_of(error: PayloadError) -> RefusalReason {
 
 fn refuse(origin: Origin<'_>, bytes: &[u8], reason: RefusalReason, out: &mut Normalised) {
     let source = origin.device.id.as_str();
-    out.refused.push(refusal(source, origin.topic, reason, bytes, origin.now));
+    out.refused
+        .push(refusal(source, origin.topic, reason, bytes, origin.now));
 }
 
 /// A refusal as it is shown.
@@ -185,7 +202,10 @@ pub(crate) fn refusal(
 ) -> Refused {
     let shown = |text: &[u8], max: usize| {
         let cut = text.get(..text.len().min(max)).unwrap_or_default();
-        String::from_utf8_lossy(cut).chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+        String::from_utf8_lossy(cut)
+            .chars()
+            .map(|c| if c.is_control() { '·' } else { c })
+            .collect()
     };
     Refused {
         source: shown(source.as_bytes(), SAMPLE_BYTES),
@@ -210,7 +230,12 @@ mod tests {
         );
         let now = Time::from_ms(1_700_000_000_000);
         let mut out = Normalised::default();
-        let origin = Origin { device: &device, topic, now, window: ClockWindow::default() };
+        let origin = Origin {
+            device: &device,
+            topic,
+            now,
+            window: ClockWindow::default(),
+        };
         normalise(origin, bytes, &mut out);
         out
     }
@@ -223,7 +248,10 @@ mod tests {
 
     #[test]
     fn units_are_scaled_and_power_comes_before_the_cycles_end() {
-        let out = run("mimamori/d", br#"{"cycle":3,"power_kw":1.5,"t":1700000000000}"#);
+        let out = run(
+            "mimamori/d",
+            br#"{"cycle":3,"power_kw":1.5,"t":1700000000000}"#,
+        );
         assert_eq!(out.rows[0].value, RowValue::Number(1500.0));
         assert_eq!(out.rows[0].role, PointRole::Power);
         assert_eq!(out.rows[1].role, PointRole::Cycle);
@@ -236,7 +264,10 @@ mod tests {
         assert_eq!(reason("mimamori/d", br#"{"power_w":"warm"}"#), R::WrongType);
         assert_eq!(reason("mimamori/d/power_w", b"NaN"), R::NotFinite);
         assert_eq!(reason("mimamori/d/energy_wh", b"-5"), R::NegativeEnergy);
-        assert_eq!(reason("mimamori/d", br#"{"t":1700009999999,"x":1}"#), R::ClockAhead);
+        assert_eq!(
+            reason("mimamori/d", br#"{"t":1700009999999,"x":1}"#),
+            R::ClockAhead
+        );
         assert_eq!(reason("mimamori/d", br#"{"t":12,"x":1}"#), R::ClockFarPast);
         assert_eq!(reason("mimamori/d", "{\"電力\":1}".as_bytes()), R::BadName);
         assert_eq!(reason("mimamori/d/a/b", b"1"), R::BadName);

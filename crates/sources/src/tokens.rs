@@ -80,7 +80,9 @@ struct Inner {
 
 impl std::fmt::Debug for DeviceBook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DeviceBook").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("DeviceBook")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,14 +110,21 @@ impl DeviceBook {
     /// Reads `devices.toml` in the folder; no file means no devices yet.
     pub fn open(folder: &Path) -> Result<Self, TokenFileError> {
         let path = folder.join("devices.toml");
-        let book =
-            Self { path, inner: RwLock::new(Inner { known: BTreeMap::new(), read_at: None }) };
+        let book = Self {
+            path,
+            inner: RwLock::new(Inner {
+                known: BTreeMap::new(),
+                read_at: None,
+            }),
+        };
         book.reload()?;
         Ok(book)
     }
 
     fn modified(&self) -> Option<SystemTime> {
-        std::fs::metadata(&self.path).and_then(|m| m.modified()).ok()
+        std::fs::metadata(&self.path)
+            .and_then(|m| m.modified())
+            .ok()
     }
 
     fn reload(&self) -> Result<(), TokenFileError> {
@@ -138,7 +147,13 @@ impl DeviceBook {
                 .filter(|d| d.machine == machine && d.role == entry.role);
             let device = same
                 .unwrap_or_else(|| Arc::new(Device::new(entry.id.clone(), machine, entry.role)));
-            inner.known.insert(entry.id, Known { device, token_hash: entry.token_sha256 });
+            inner.known.insert(
+                entry.id,
+                Known {
+                    device,
+                    token_hash: entry.token_sha256,
+                },
+            );
         }
         Ok(())
     }
@@ -146,7 +161,11 @@ impl DeviceBook {
     /// The device with this name, if the token is its own.
     pub fn check(&self, name: &str, token: &[u8]) -> Option<Arc<Device>> {
         self.find(name, token).or_else(|| {
-            let read_at = self.inner.read().unwrap_or_else(PoisonError::into_inner).read_at;
+            let read_at = self
+                .inner
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .read_at;
             if self.modified() == read_at || self.reload().is_err() {
                 return None;
             }
@@ -172,7 +191,11 @@ impl DeviceBook {
     /// All devices, by name.
     pub fn all(&self) -> Vec<Arc<Device>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.known.values().map(|known| Arc::clone(&known.device)).collect()
+        inner
+            .known
+            .values()
+            .map(|known| Arc::clone(&known.device))
+            .collect()
     }
 
     /// Adds a device to the file and gives its token; it is shown once and never kept.
@@ -182,19 +205,29 @@ impl DeviceBook {
         role: Role,
         machine: Option<MachineId>,
     ) -> Result<String, TokenFileError> {
-        let failed = |source| TokenFileError::File { path: self.path.clone(), source };
+        let failed = |source| TokenFileError::File {
+            path: self.path.clone(),
+            source,
+        };
         let mut file = read_file(&self.path)?;
         if file.device.iter().any(|entry| entry.id == id) {
             return Err(TokenFileError::Exists(id));
         }
         let token = new_token().map_err(|e| failed(std::io::Error::other(e.to_string())))?;
         let token_sha256 = token_hash(token.as_bytes());
-        file.device.push(Entry { id, token_sha256, role, machine });
+        file.device.push(Entry {
+            id,
+            token_sha256,
+            role,
+            machine,
+        });
         let text = toml::to_string(&file).map_err(|e| failed(std::io::Error::other(e)))?;
         // Written beside and renamed, so that a power cut leaves the old file or the new one.
         let beside = self.path.with_extension("toml.new");
         std::fs::write(&beside, text).map_err(failed)?;
-        std::fs::File::open(&beside).and_then(|f| f.sync_all()).map_err(failed)?;
+        std::fs::File::open(&beside)
+            .and_then(|f| f.sync_all())
+            .map_err(failed)?;
         std::fs::rename(&beside, &self.path).map_err(failed)?;
         self.reload()?;
         Ok(token)
@@ -205,9 +238,17 @@ fn read_file(path: &Path) -> Result<TokenFile, TokenFileError> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(source) => return Err(TokenFileError::File { path: path.to_owned(), source }),
+        Err(source) => {
+            return Err(TokenFileError::File {
+                path: path.to_owned(),
+                source,
+            });
+        }
     };
-    let content = |message: String| TokenFileError::Content { path: path.to_owned(), message };
+    let content = |message: String| TokenFileError::Content {
+        path: path.to_owned(),
+        message,
+    };
     let file: TokenFile = toml::from_str(&text).map_err(|e| content(e.to_string()))?;
     if file.device.len() > DEVICES_MAX {
         return Err(content(format!("more than {DEVICES_MAX} devices")));
@@ -227,7 +268,10 @@ mod tests {
         let id = |name| DeviceId::new(name).unwrap();
         let token = book.add(id("robot-1"), Role::Device, None).unwrap();
         book.add(id("press-1"), Role::Device, None).unwrap();
-        assert_eq!(book.check("robot-1", token.as_bytes()).unwrap().id, id("robot-1"));
+        assert_eq!(
+            book.check("robot-1", token.as_bytes()).unwrap().id,
+            id("robot-1")
+        );
         assert!(book.check("press-1", token.as_bytes()).is_none());
         assert!(matches!(
             book.add(id("robot-1"), Role::Device, None),
@@ -242,8 +286,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let serving = DeviceBook::open(folder.path()).unwrap();
         let other = DeviceBook::open(folder.path()).unwrap();
-        let token =
-            other.add(DeviceId::new("lathe-1").unwrap(), Role::Device, None).unwrap();
+        let token = other
+            .add(DeviceId::new("lathe-1").unwrap(), Role::Device, None)
+            .unwrap();
         assert!(serving.check("lathe-1", token.as_bytes()).is_some());
     }
 }

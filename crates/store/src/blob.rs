@@ -42,7 +42,11 @@ pub(crate) fn decode(blob: &[u8]) -> Option<Vec<Reading>> {
             series: SeriesId(u32::try_from(head >> 1).ok()?),
             t: Time::from_ms(t),
             value,
-            quality: if head & 1 == 1 { Quality::Late } else { Quality::Good },
+            quality: if head & 1 == 1 {
+                Quality::Late
+            } else {
+                Quality::Good
+            },
         });
     }
     rest.is_empty().then_some(readings)

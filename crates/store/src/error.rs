@@ -15,7 +15,9 @@ pub enum StoreError {
     #[error("another Mimamori already uses the data folder {0}")]
     InUse(PathBuf),
     /// The folder was written by a newer version.
-    #[error("the data folder was written by a newer version (format {found}, this one knows {known})")]
+    #[error(
+        "the data folder was written by a newer version (format {found}, this one knows {known})"
+    )]
     Newer {
         /// The format found.
         found: i64,

@@ -10,6 +10,7 @@ mod write;
 
 pub use error::StoreError;
 pub use read::{
-    CycleRow, FindingRow, MinuteRow, Page, ReadingRow, Reader, RefusedCount, SeriesInfo, StoredWatch,
+    CycleRow, FindingRow, MinuteRow, Page, Reader, ReadingRow, RefusedCount, SeriesInfo,
+    StoredWatch,
 };
 pub use write::{Batch, Record, Store};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{
     Alarm, AlarmKind, Cycle, CycleVerdict, DeviationReason, FindingKind, MachineId, MachineState,
-    ProductId, Quality, Reading, Reference, Refused, RefusalReason, SeriesId, StateInterval, Time,
+    ProductId, Quality, Reading, Reference, RefusalReason, Refused, SeriesId, StateInterval, Time,
 };
 use rusqlite::{Connection, OpenFlags, Row, params};
 use serde::Serialize;
@@ -138,14 +138,21 @@ pub struct Reader {
 impl Reader {
     /// A reader of the data folder; the writer must have opened it once.
     pub fn new(folder: &Path) -> Self {
-        Self { file: folder.join(schema::FILE), idle: Arc::default() }
+        Self {
+            file: folder.join(schema::FILE),
+            idle: Arc::default(),
+        }
     }
 
     fn with<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let connection = match idle {
             Some(connection) => connection,
             None => {
@@ -165,14 +172,18 @@ impl Reader {
 
     /// All series.
     pub fn series(&self) -> Result<Vec<SeriesInfo>, StoreError> {
-        self.list("SELECT id, device, point, unit FROM series ORDER BY id", params![], |row| {
-            Ok(SeriesInfo {
-                id: SeriesId(row.get(0)?),
-                device: row.get(1)?,
-                point: row.get(2)?,
-                unit: row.get(3)?,
-            })
-        })
+        self.list(
+            "SELECT id, device, point, unit FROM series ORDER BY id",
+            params![],
+            |row| {
+                Ok(SeriesInfo {
+                    id: SeriesId(row.get(0)?),
+                    device: row.get(1)?,
+                    point: row.get(2)?,
+                    unit: row.get(3)?,
+                })
+            },
+        )
     }
 
     /// All product names with their numbers.
@@ -186,7 +197,11 @@ impl Reader {
     /// What was known about each machine when last written down.
     pub fn watches(&self) -> Result<Vec<StoredWatch>, StoreError> {
         self.list("SELECT machine, seq, body FROM watch", params![], |row| {
-            Ok(StoredWatch { machine: machine(row, 0)?, seq: row.get(1)?, body: row.get(2)? })
+            Ok(StoredWatch {
+                machine: machine(row, 0)?,
+                seq: row.get(1)?,
+                body: row.get(2)?,
+            })
         })
     }
 
@@ -217,7 +232,11 @@ impl Reader {
             let mut rows = statement.query([seq])?;
             while let Some(row) = rows.next()? {
                 let seq = row.get(0)?;
-                each(seq, Time::from_ms(row.get(1)?), decode(seq, row.get(2)?, row.get_ref(3)?)?);
+                each(
+                    seq,
+                    Time::from_ms(row.get(1)?),
+                    decode(seq, row.get(2)?, row.get_ref(3)?)?,
+                );
             }
             Ok(())
         })
@@ -227,7 +246,9 @@ impl Reader {
     pub fn recent_seq(&self, entries: i64) -> Result<i64, StoreError> {
         self.with(|c| {
             let newest: i64 =
-                c.query_row("SELECT coalesce(max(seq), 0) FROM journal", [], |r| r.get(0))?;
+                c.query_row("SELECT coalesce(max(seq), 0) FROM journal", [], |r| {
+                    r.get(0)
+                })?;
             Ok(newest - entries)
         })
     }
@@ -235,7 +256,11 @@ impl Reader {
     /// How many readings the journal holds.
     pub fn reading_count(&self) -> Result<u64, StoreError> {
         self.with(|c| {
-            Ok(c.query_row("SELECT coalesce(sum(rows), 0) FROM journal", [], |r| r.get(0))?)
+            Ok(
+                c.query_row("SELECT coalesce(sum(rows), 0) FROM journal", [], |r| {
+                    r.get(0)
+                })?,
+            )
         })
     }
 
@@ -268,7 +293,10 @@ impl Reader {
                     }
                 }
                 if items.len() >= limit {
-                    return Ok(Page { items, next: Some(seq) });
+                    return Ok(Page {
+                        items,
+                        next: Some(seq),
+                    });
                 }
             }
             Ok(Page { items, next: None })
@@ -310,7 +338,11 @@ impl Reader {
     ) -> Result<Page<CycleRow>, StoreError> {
         let sql = "SELECT start, end, product, duration_s, work_s, energy_wh, verdict, reason
                    FROM cycle WHERE machine = ?1 AND start < ?2 ORDER BY start DESC LIMIT ?3";
-        let rows = self.list(sql, params![machine.as_str(), before.ms(), limit + 1], cycle_row)?;
+        let rows = self.list(
+            sql,
+            params![machine.as_str(), before.ms(), limit + 1],
+            cycle_row,
+        )?;
         Ok(Page::cut(rows, limit, |row| row.cycle.start.ms()))
     }
 
@@ -336,20 +368,29 @@ impl Reader {
                    ORDER BY at";
         let marks = self.list(sql, params![machine.as_str(), from.ms(), to.ms()], |row| {
             let state: String = row.get(1)?;
-            Ok((Time::from_ms(row.get(0)?), MachineState::from_code(&state).unwrap_or_default()))
+            Ok((
+                Time::from_ms(row.get(0)?),
+                MachineState::from_code(&state).unwrap_or_default(),
+            ))
         })?;
         let ends = marks.iter().skip(1).map(|(at, _)| Some(*at)).chain([None]);
-        let intervals =
-            marks.iter().zip(ends).map(|(&(from, state), to)| StateInterval { state, from, to });
+        let intervals = marks
+            .iter()
+            .zip(ends)
+            .map(|(&(from, state), to)| StateInterval { state, from, to });
         Ok(intervals.collect())
     }
 
     /// Every version of every reference of a machine.
     pub fn references(&self, machine: &MachineId) -> Result<Vec<Reference>, StoreError> {
         let sql = "SELECT body FROM reference WHERE machine = ?1 ORDER BY product, version";
-        let bodies =
-            self.list(sql, params![machine.as_str()], |row| row.get::<_, String>(0))?;
-        bodies.iter().map(|body| Ok(serde_json::from_str(body)?)).collect()
+        let bodies = self.list(sql, params![machine.as_str()], |row| {
+            row.get::<_, String>(0)
+        })?;
+        bodies
+            .iter()
+            .map(|body| Ok(serde_json::from_str(body)?))
+            .collect()
     }
 
     /// Findings older than number `before`, newest first; of one machine or of all.
@@ -457,7 +498,10 @@ fn cycle_row(row: &Row<'_>) -> rusqlite::Result<CycleRow> {
         energy_wh: row.get(5)?,
         verdict: CycleVerdict::from_code(&verdict).ok_or_else(|| bad_text(6))?,
     };
-    Ok(CycleRow { cycle, reason: json(row, 7)? })
+    Ok(CycleRow {
+        cycle,
+        reason: json(row, 7)?,
+    })
 }
 
 fn alarm_row(row: &Row<'_>) -> rusqlite::Result<Alarm> {
@@ -465,7 +509,11 @@ fn alarm_row(row: &Row<'_>) -> rusqlite::Result<Alarm> {
     let moment = |ms: Option<i64>| ms.map(Time::from_ms);
     Ok(Alarm {
         id: row.get(0)?,
-        machine: if name.is_empty() { None } else { Some(machine(row, 1)?) },
+        machine: if name.is_empty() {
+            None
+        } else {
+            Some(machine(row, 1)?)
+        },
         kind: AlarmKind::from_code(&kind).ok_or_else(|| bad_text(2))?,
         since: Time::from_ms(row.get(3)?),
         raised_at: Time::from_ms(row.get(4)?),
@@ -485,9 +533,14 @@ fn refusal(row: &Row<'_>, column: usize) -> rusqlite::Result<RefusalReason> {
     RefusalReason::from_code(&text).ok_or_else(|| bad_text(column))
 }
 
-fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+fn json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
     let text: Option<String> = row.get(column)?;
-    text.map(|t| serde_json::from_str(&t)).transpose().map_err(|_| bad_text(column))
+    text.map(|t| serde_json::from_str(&t))
+        .transpose()
+        .map_err(|_| bad_text(column))
 }
 
 fn bad_text(column: usize) -> rusqlite::Error {

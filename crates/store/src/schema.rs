@@ -52,7 +52,10 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > FORMAT {
-        return Err(StoreError::Newer { found, known: FORMAT });
+        return Err(StoreError::Newer {
+            found,
+            known: FORMAT,
+        });
     }
     if found == 0 {
         let transaction = connection.transaction()?;

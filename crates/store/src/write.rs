@@ -89,10 +89,19 @@ impl Store {
             .map_err(|_| StoreError::InUse(folder.to_owned()))?;
         let mut connection = Connection::open(folder.join(schema::FILE))?;
         schema::prepare(&mut connection)?;
-        let journal_bytes = connection
-            .query_row("SELECT coalesce(sum(length(blob)), 0) FROM journal", [], |r| r.get(0))?;
+        let journal_bytes = connection.query_row(
+            "SELECT coalesce(sum(length(blob)), 0) FROM journal",
+            [],
+            |r| r.get(0),
+        )?;
         let folder = folder.to_owned();
-        Ok(Self { connection, folder, journal_bytes, journal_bytes_max, _lock: lock })
+        Ok(Self {
+            connection,
+            folder,
+            journal_bytes,
+            journal_bytes_max,
+            _lock: lock,
+        })
     }
 
     /// The data folder.
@@ -101,30 +110,39 @@ impl Store {
     }
 
     /// The number of a series, given once and for all.
-    pub fn series(&mut self, device: &str, point: &str, unit: &str) -> Result<SeriesId, StoreError> {
+    pub fn series(
+        &mut self,
+        device: &str,
+        point: &str,
+        unit: &str,
+    ) -> Result<SeriesId, StoreError> {
         let known = "SELECT id FROM series WHERE device = ?1 AND point = ?2";
         let find = |c: &Connection| {
-            c.query_row(known, [device, point], |row| row.get(0)).optional()
+            c.query_row(known, [device, point], |row| row.get(0))
+                .optional()
         };
         if let Some(id) = find(&self.connection)? {
             return Ok(SeriesId(id));
         }
-        self.connection
-            .execute("INSERT INTO series(device, point, unit) VALUES(?1, ?2, ?3)", [
-                device, point, unit,
-            ])?;
+        self.connection.execute(
+            "INSERT INTO series(device, point, unit) VALUES(?1, ?2, ?3)",
+            [device, point, unit],
+        )?;
         Ok(SeriesId(self.connection.last_insert_rowid() as u32))
     }
 
     /// The number of a product's name, given once and for all.
     pub fn label(&mut self, text: &str) -> Result<i64, StoreError> {
         let known = "SELECT id FROM label WHERE text = ?1";
-        let found =
-            self.connection.query_row(known, [text], |row| row.get(0)).optional()?;
+        let found = self
+            .connection
+            .query_row(known, [text], |row| row.get(0))
+            .optional()?;
         if let Some(id) = found {
             return Ok(id);
         }
-        self.connection.execute("INSERT INTO label(text) VALUES(?1)", [text])?;
+        self.connection
+            .execute("INSERT INTO label(text) VALUES(?1)", [text])?;
         Ok(self.connection.last_insert_rowid())
     }
 
@@ -173,15 +191,21 @@ impl Store {
             [JOURNAL_TRIM_ENTRIES],
             |row| row.get(0),
         )?;
-        let gone = transaction
-            .execute(&format!("DELETE FROM journal WHERE seq IN {oldest}"), [JOURNAL_TRIM_ENTRIES])?;
+        let gone = transaction.execute(
+            &format!("DELETE FROM journal WHERE seq IN {oldest}"),
+            [JOURNAL_TRIM_ENTRIES],
+        )?;
         transaction.commit()?;
         self.journal_bytes = self.journal_bytes.saturating_sub(freed);
         Ok(gone)
     }
 }
 
-fn write_record(transaction: &Transaction<'_>, record: &Record, seq: i64) -> Result<(), StoreError> {
+fn write_record(
+    transaction: &Transaction<'_>,
+    record: &Record,
+    seq: i64,
+) -> Result<(), StoreError> {
     match record {
         Record::Cycle(machine, cycle, reason) => write_cycle(transaction, machine, cycle, *reason),
         Record::State(machine, state, at) => run(
@@ -217,7 +241,11 @@ fn write_record(transaction: &Transaction<'_>, record: &Record, seq: i64) -> Res
             transaction,
             "UPDATE alarm SET cleared_at = ?3
              WHERE machine = ?1 AND kind = ?2 AND cleared_at IS NULL",
-            params![machine.as_ref().map_or("", MachineId::as_str), kind.code(), at.ms()],
+            params![
+                machine.as_ref().map_or("", MachineId::as_str),
+                kind.code(),
+                at.ms()
+            ],
         ),
         Record::AlarmAcknowledged(id, at) => run(
             transaction,
@@ -235,9 +263,11 @@ fn write_record(transaction: &Transaction<'_>, record: &Record, seq: i64) -> Res
             params![machine.as_str(), seq, json],
         ),
         Record::Minute(series, minute) => write_minute(transaction, *series, minute),
-        Record::Retained(topic, payload) if payload.is_empty() => {
-            run(transaction, "DELETE FROM retained WHERE topic = ?1", params![topic])
-        }
+        Record::Retained(topic, payload) if payload.is_empty() => run(
+            transaction,
+            "DELETE FROM retained WHERE topic = ?1",
+            params![topic],
+        ),
         Record::Retained(topic, payload) => run(
             transaction,
             "INSERT OR REPLACE INTO retained(topic, payload) VALUES(?1, ?2)",
@@ -312,7 +342,14 @@ fn write_minute(
         "INSERT INTO minute(series, minute, n, min, max, sum) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT(series, minute) DO UPDATE SET n = n + excluded.n,
             min = min(min, excluded.min), max = max(max, excluded.max), sum = sum + excluded.sum",
-        params![series.0, minute.minute.ms(), minute.n, minute.min, minute.max, minute.sum],
+        params![
+            series.0,
+            minute.minute.ms(),
+            minute.n,
+            minute.min,
+            minute.max,
+            minute.sum
+        ],
     )
 }
 
@@ -329,11 +366,19 @@ fn write_refused(transaction: &Transaction<'_>, refused: &Refused) -> Result<(),
         ],
     )?;
     let newest = transaction.last_insert_rowid();
-    run(transaction, "DELETE FROM refused WHERE id <= ?1", params![newest - REFUSED_KEPT_MAX])?;
+    run(
+        transaction,
+        "DELETE FROM refused WHERE id <= ?1",
+        params![newest - REFUSED_KEPT_MAX],
+    )?;
     let known: i64 = transaction
         .prepare_cached("SELECT count(*) FROM refused_count")?
         .query_row([], |row| row.get(0))?;
-    let source = if known >= REFUSED_SOURCES_MAX { "…" } else { refused.source.as_str() };
+    let source = if known >= REFUSED_SOURCES_MAX {
+        "…"
+    } else {
+        refused.source.as_str()
+    };
     run(
         transaction,
         "INSERT INTO refused_count(source, reason, n, last_at) VALUES(?1, ?2, 1, ?3)

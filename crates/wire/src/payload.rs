@@ -93,11 +93,18 @@ pub fn decode_point(bytes: &[u8]) -> Result<(Option<i64>, Scalar<'_>), PayloadEr
     if bytes.len() > PAYLOAD_BYTES_MAX {
         return Err(PayloadError::TooLarge);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| PayloadError::NotJson)?.trim();
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| PayloadError::NotJson)?
+        .trim();
     if text.starts_with('{') {
         let payload = decode_object(bytes)?;
-        let value = payload.members.into_iter().find(|(name, _)| name == "value");
-        return value.map(|(_, v)| (payload.t_ms, v)).ok_or(PayloadError::WrongType);
+        let value = payload
+            .members
+            .into_iter()
+            .find(|(name, _)| name == "value");
+        return value
+            .map(|(_, v)| (payload.t_ms, v))
+            .ok_or(PayloadError::WrongType);
     }
     match text {
         "true" | "ON" | "on" => return Ok((None, Scalar::Bool(true))),
@@ -117,7 +124,8 @@ pub fn decode_object(bytes: &[u8]) -> Result<Payload<'_>, PayloadError> {
     if bytes.len() > PAYLOAD_BYTES_MAX {
         return Err(PayloadError::TooLarge);
     }
-    let read: Members<'_> = serde_json::from_slice(bytes).map_err(|error| name_error(&error, bytes))?;
+    let read: Members<'_> =
+        serde_json::from_slice(bytes).map_err(|error| name_error(&error, bytes))?;
     if read.nested {
         return Err(PayloadError::WrongType);
     }
@@ -132,7 +140,11 @@ pub fn decode_object(bytes: &[u8]) -> Result<Payload<'_>, PayloadError> {
 
 /// JSON has no NaN, but common libraries write one; tell that apart from plain garbage.
 fn name_error(error: &serde_json::Error, bytes: &[u8]) -> PayloadError {
-    let has = |word: &[u8]| bytes.windows(word.len()).any(|w| w.eq_ignore_ascii_case(word));
+    let has = |word: &[u8]| {
+        bytes
+            .windows(word.len())
+            .any(|w| w.eq_ignore_ascii_case(word))
+    };
     let out_of_range = error.to_string().starts_with("number out of range");
     let looks_json = bytes.trim_ascii().first() == Some(&b'{');
     if out_of_range || looks_json && (has(b":nan") || has(b": nan") || has(b"infinity")) {
@@ -169,7 +181,10 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut read = Members { finite: true, ..Members::default() };
+        let mut read = Members {
+            finite: true,
+            ..Members::default()
+        };
         while let Some(Key(name)) = map.next_key()? {
             match map.next_value()? {
                 Value::Nested => read.nested = true,
@@ -255,11 +270,29 @@ mod tests {
 
     #[test]
     fn topics_of_the_convention_are_told_apart() {
-        assert_eq!(Address::parse("mimamori/press-1"), Some(Address::Device("press-1")));
-        assert_eq!(Address::parse("mimamori/p/power_w"), Some(Address::Point("p", "power_w")));
-        assert_eq!(Address::parse("mimamori/p/online"), Some(Address::Online("p")));
-        assert_eq!(Address::parse("mimamori/p/cmd/stop"), Some(Address::Control("p")));
-        for foreign in ["mimamori", "mimamori/", "mimamori//x", "tele/x/SENSOR", "mimamori/p/a/b"] {
+        assert_eq!(
+            Address::parse("mimamori/press-1"),
+            Some(Address::Device("press-1"))
+        );
+        assert_eq!(
+            Address::parse("mimamori/p/power_w"),
+            Some(Address::Point("p", "power_w"))
+        );
+        assert_eq!(
+            Address::parse("mimamori/p/online"),
+            Some(Address::Online("p"))
+        );
+        assert_eq!(
+            Address::parse("mimamori/p/cmd/stop"),
+            Some(Address::Control("p"))
+        );
+        for foreign in [
+            "mimamori",
+            "mimamori/",
+            "mimamori//x",
+            "tele/x/SENSOR",
+            "mimamori/p/a/b",
+        ] {
             assert_eq!(Address::parse(foreign), None, "{foreign}");
         }
     }
@@ -285,7 +318,10 @@ mod tests {
         assert_eq!(decode_point(b"inf"), Err(PayloadError::NotFinite));
         assert_eq!(decode_point(b"warm"), Err(PayloadError::NotJson));
         assert_eq!(decode_point(&[0xff, 0xfe]), Err(PayloadError::NotJson));
-        assert_eq!(decode_point(&vec![b'1'; PAYLOAD_BYTES_MAX + 1]), Err(PayloadError::TooLarge));
+        assert_eq!(
+            decode_point(&vec![b'1'; PAYLOAD_BYTES_MAX + 1]),
+            Err(PayloadError::TooLarge)
+        );
     }
 
     proptest! {

@@ -70,7 +70,20 @@ fn tier_code(tier: Tier) -> u8 {
 pub fn write_request(family: Family, light: Light) -> [u8; 12] {
     let [first, second] = family.category();
     let [red, amber, green] = [light.red, light.amber, light.green].map(tier_code);
-    [first, second, COMMAND_WRITE, 0, 0, 6, red, amber, green, 0, 0, 0]
+    [
+        first,
+        second,
+        COMMAND_WRITE,
+        0,
+        0,
+        6,
+        red,
+        amber,
+        green,
+        0,
+        0,
+        0,
+    ]
 }
 
 /// The command that asks for the status (LA6 only).
@@ -106,7 +119,11 @@ pub fn read_status(answer: &[u8; STATUS_BYTES]) -> Result<Light, AnswerError> {
         _ => Err(AnswerError::Garbled),
     };
     let [_, _, _, _, _, _, _, _, _mode, red, amber, green, ..] = *answer;
-    Ok(Light { red: tier(red)?, amber: tier(amber)?, green: tier(green)? })
+    Ok(Light {
+        red: tier(red)?,
+        amber: tier(amber)?,
+        green: tier(green)?,
+    })
 }
 
 #[cfg(test)]
@@ -117,7 +134,11 @@ mod tests {
     fn golden_bytes_of_the_nhl_manual() {
         // The manual's example shows red on, amber blinking, green blinking pattern 2 with buzzer;
         // Mimamori uses pattern 1 and no buzzer, the frame around it is the same.
-        let light = Light { red: Tier::On, amber: Tier::Flash, green: Tier::Off };
+        let light = Light {
+            red: Tier::On,
+            amber: Tier::Flash,
+            green: Tier::Off,
+        };
         assert_eq!(
             write_request(Family::Nh, light),
             [0x58, 0x58, 0x53, 0, 0, 6, 1, 2, 0, 0, 0, 0]
@@ -134,7 +155,11 @@ mod tests {
         let mut status = [0_u8; STATUS_BYTES];
         status[9] = 1;
         status[10] = 2;
-        let shown = Light { red: Tier::On, amber: Tier::Flash, green: Tier::Off };
+        let shown = Light {
+            red: Tier::On,
+            amber: Tier::Flash,
+            green: Tier::Off,
+        };
         assert_eq!(read_status(&status), Ok(shown));
         status[11] = 77;
         assert_eq!(read_status(&status), Err(AnswerError::Garbled));

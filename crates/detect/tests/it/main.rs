@@ -8,7 +8,10 @@ use proptest::prelude::*;
 use trace::{Robot, run};
 
 fn settings() -> Settings {
-    Settings { learn_cycles: 10, ..Settings::default() }
+    Settings {
+        learn_cycles: 10,
+        ..Settings::default()
+    }
 }
 
 fn verdicts(outcomes: &[Outcome]) -> Vec<CycleVerdict> {
@@ -38,13 +41,18 @@ fn a_changed_speed_and_a_changed_energy_are_told_apart_within_their_first_cycle(
 
     robot.speed = 1.2;
     let fast = run(&mut watch, &robot.cycles(4));
-    assert_eq!(verdicts(&fast)[0], CycleVerdict::Good, "the cycle before the change");
+    assert_eq!(
+        verdicts(&fast)[0],
+        CycleVerdict::Good,
+        "the cycle before the change"
+    );
     assert_eq!(verdicts(&fast)[1], CycleVerdict::SpeedChanged);
     assert_eq!(raised(&fast), [AlarmKind::TamperingSuspected]);
 
     robot.speed = 1.0;
     let back = run(&mut watch, &robot.cycles(6));
-    let cleared = |o: &Outcome| matches!(o, Outcome::AlarmCleared(AlarmKind::TamperingSuspected, _));
+    let cleared =
+        |o: &Outcome| matches!(o, Outcome::AlarmCleared(AlarmKind::TamperingSuspected, _));
     assert_eq!(back.iter().filter(|o| cleared(o)).count(), 1);
 
     robot.load = 1.25;
@@ -61,7 +69,11 @@ fn a_longer_wait_for_work_is_no_alarm() {
     robot.wait_s = 4.0;
     let waiting = run(&mut watch, &robot.cycles(5));
     assert!(raised(&waiting).is_empty());
-    assert!(verdicts(&waiting).contains(&CycleVerdict::Waiting), "{:?}", verdicts(&waiting));
+    assert!(
+        verdicts(&waiting).contains(&CycleVerdict::Waiting),
+        "{:?}",
+        verdicts(&waiting)
+    );
 }
 
 #[test]
@@ -77,7 +89,11 @@ fn a_gap_is_unknown_and_never_an_alarm() {
     let after = run(&mut watch, &robot.cycles(4));
     assert!(raised(&after).is_empty());
     assert_eq!(verdicts(&after)[0], CycleVerdict::Unknown);
-    assert_eq!(verdicts(&after)[1..], [CycleVerdict::Good; 3], "clean again at once");
+    assert_eq!(
+        verdicts(&after)[1..],
+        [CycleVerdict::Good; 3],
+        "clean again at once"
+    );
 }
 
 #[test]
@@ -101,14 +117,24 @@ fn a_changeover_learns_the_new_product_and_remembers_the_old_one() {
     let back = run(&mut watch, &robot.cycles(5));
     assert!(raised(&back).is_empty());
     assert_eq!(verdicts(&back)[1..], [CycleVerdict::Good; 4]);
-    assert!(watch.snapshot().reference.unwrap().energy_wh.unwrap().median
-        < learned_b.energy_wh.unwrap().median);
+    assert!(
+        watch
+            .snapshot()
+            .reference
+            .unwrap()
+            .energy_wh
+            .unwrap()
+            .median
+            < learned_b.energy_wh.unwrap().median
+    );
 }
 
 #[test]
 fn a_person_approves_before_anything_is_judged() {
-    let mut watch =
-        Watch::new(Settings { approval: ApprovalMode::Person, ..settings() });
+    let mut watch = Watch::new(Settings {
+        approval: ApprovalMode::Person,
+        ..settings()
+    });
     let mut robot = Robot::new(6);
     run(&mut watch, &robot.cycles(15));
     robot.speed = 1.3;
@@ -116,7 +142,10 @@ fn a_person_approves_before_anything_is_judged() {
     let mut out = Vec::new();
     assert!(watch.approve(robot.now(), &mut out));
     assert!(!watch.approve(robot.now(), &mut out), "only once");
-    assert_eq!(raised(&run(&mut watch, &robot.cycles(3))), [AlarmKind::TamperingSuspected]);
+    assert_eq!(
+        raised(&run(&mut watch, &robot.cycles(3))),
+        [AlarmKind::TamperingSuspected]
+    );
 }
 
 #[test]
@@ -128,7 +157,10 @@ fn relearning_starts_a_new_version_and_ends_the_alarm() {
     run(&mut watch, &robot.cycles(3));
     let mut out = Vec::new();
     watch.relearn(robot.now(), &mut out);
-    assert!(matches!(out[..], [Outcome::AlarmCleared(AlarmKind::WearSuspected, _)]));
+    assert!(matches!(
+        out[..],
+        [Outcome::AlarmCleared(AlarmKind::WearSuspected, _)]
+    ));
     assert!(raised(&run(&mut watch, &robot.cycles(15))).is_empty());
     assert_eq!(watch.snapshot().reference.unwrap().version, 2);
 }
@@ -171,10 +203,25 @@ fn a_red_lamp_is_an_alarm_until_it_goes_out() {
     let mut watch = Watch::new(settings());
     let mut out = Vec::new();
     let at = Time::from_ms;
-    watch.feed(at(0), at(0), &Signal::Lamp(detect::Colour::Green, true), &mut out);
-    watch.feed(at(5_000), at(5_000), &Signal::Lamp(detect::Colour::Red, true), &mut out);
+    watch.feed(
+        at(0),
+        at(0),
+        &Signal::Lamp(detect::Colour::Green, true),
+        &mut out,
+    );
+    watch.feed(
+        at(5_000),
+        at(5_000),
+        &Signal::Lamp(detect::Colour::Red, true),
+        &mut out,
+    );
     assert_eq!(watch.snapshot().state, MachineState::Stop);
-    watch.feed(at(9_000), at(9_000), &Signal::Lamp(detect::Colour::Red, false), &mut out);
+    watch.feed(
+        at(9_000),
+        at(9_000),
+        &Signal::Lamp(detect::Colour::Red, false),
+        &mut out,
+    );
     assert_eq!(raised(&out), [AlarmKind::Stopped]);
     assert!(out.contains(&Outcome::AlarmCleared(AlarmKind::Stopped, at(9_000))));
 }

@@ -17,7 +17,15 @@ pub(crate) struct Robot {
 impl Robot {
     pub(crate) fn new(seed: u64) -> Self {
         let noise = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        Self { speed: 1.0, load: 1.0, wait_s: 0.0, signals: true, count: 100, ms: 1_700_000_000_000, noise }
+        Self {
+            speed: 1.0,
+            load: 1.0,
+            wait_s: 0.0,
+            signals: true,
+            count: 100,
+            ms: 1_700_000_000_000,
+            noise,
+        }
     }
 
     pub(crate) fn now(&self) -> Time {

@@ -14,8 +14,12 @@ const GOOD_CYCLES_TO_CLEAR: u32 = 3;
 
 /// Judges one table.
 pub(crate) fn analyze(name: &str, table: &Table, outputs: &mut Outputs) -> anyhow::Result<Value> {
-    let cycle = table.column(&["cycle"]).context("there is no column cycle")?;
-    let duration = table.column(&["duration_s"]).context("there is no column duration_s")?;
+    let cycle = table
+        .column(&["cycle"])
+        .context("there is no column cycle")?;
+    let duration = table
+        .column(&["duration_s"])
+        .context("there is no column duration_s")?;
     let energy = table.column(&["energy_wh", "energy"]);
     let phase = table.column(&["phase"]);
     let mut facts = Vec::new();
@@ -61,7 +65,14 @@ pub(crate) fn analyze(name: &str, table: &Table, outputs: &mut Outputs) -> anyho
         let alarm = if verdict.is_bad() { "1" } else { "0" };
         outputs.row(
             Out::PerCycle,
-            &[name, number, alarm, &format!("{score:.4}"), verdict.code(), &why],
+            &[
+                name,
+                number,
+                alarm,
+                &format!("{score:.4}"),
+                verdict.code(),
+                &why,
+            ],
         )?;
         if verdict.is_bad() {
             if open.is_none() {
@@ -72,7 +83,9 @@ pub(crate) fn analyze(name: &str, table: &Table, outputs: &mut Outputs) -> anyho
             }
             open = Some(0);
         } else {
-            open = open.map(|good| good + 1).filter(|good| *good < GOOD_CYCLES_TO_CLEAR);
+            open = open
+                .map(|good| good + 1)
+                .filter(|good| *good < GOOD_CYCLES_TO_CLEAR);
         }
     }
     Ok(json!({"kind": "cycles", "cycles": facts.len(), "alarms": alarms}))

@@ -73,12 +73,17 @@ pub(crate) struct AnalyzeArgs {
 fn name_of(args: &AnalyzeArgs, file: &Path) -> anyhow::Result<String> {
     if let Some(name) = &args.machine {
         if args.files.len() > 1 {
-            bail!("--machine names one file, but {} were given", args.files.len());
+            bail!(
+                "--machine names one file, but {} were given",
+                args.files.len()
+            );
         }
         return Ok(name.clone());
     }
     let part = match args.id_from {
-        IdFrom::Stem => file.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
+        IdFrom::Stem => file
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned()),
         IdFrom::Path => Some(file.to_string_lossy().into_owned()),
     };
     part.with_context(|| format!("{} has no name", file.display()))
@@ -106,7 +111,10 @@ pub(crate) fn run(args: &AnalyzeArgs, lang: Lang) -> anyhow::Result<bool> {
             Kind::Cycles => cycles::analyze(&name, &table, &mut outputs),
             Kind::Series => series::analyze(&name, &table, args.learn_rows, &mut outputs),
         };
-        outputs.summary(&name, summary.with_context(|| format!("{}", file.display()))?);
+        outputs.summary(
+            &name,
+            summary.with_context(|| format!("{}", file.display()))?,
+        );
     }
     let summary = outputs.finish()?;
     if args.json {

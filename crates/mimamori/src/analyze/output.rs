@@ -23,10 +23,14 @@ impl Out {
     fn file(self) -> (&'static str, &'static [&'static str]) {
         match self {
             Self::States => ("states.csv", &["machine", "t", "state"]),
-            Self::Cycles => ("cycles.csv", &["machine", "start", "end", "duration_s", "energy_wh"]),
-            Self::PerCycle => {
-                ("percycle.csv", &["machine", "cycle", "alarm", "score", "verdict", "why"])
-            }
+            Self::Cycles => (
+                "cycles.csv",
+                &["machine", "start", "end", "duration_s", "energy_wh"],
+            ),
+            Self::PerCycle => (
+                "percycle.csv",
+                &["machine", "cycle", "alarm", "score", "verdict", "why"],
+            ),
             Self::Alarms => ("alarms.csv", &["stream", "cycle", "kind"]),
             Self::Changeovers => ("changeovers.csv", &["machine", "t", "kind"]),
             Self::Parts => ("parts.csv", &["machine", "day", "parts"]),
@@ -49,7 +53,11 @@ impl Outputs {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
         let folder = folder.to_owned();
-        Ok(Self { folder, writers: BTreeMap::new(), summaries: BTreeMap::new() })
+        Ok(Self {
+            folder,
+            writers: BTreeMap::new(),
+            summaries: BTreeMap::new(),
+        })
     }
 
     /// Writes one row.

@@ -39,7 +39,11 @@ pub(crate) fn analyze(
     for (index, row) in rows.iter().enumerate() {
         let is_anomaly = index >= learn && judge.distance(row) > ANOMALY_SIGMAS;
         anomalies += usize::from(is_anomaly);
-        let score = if index >= learn { judge.score(row) } else { 0.0 };
+        let score = if index >= learn {
+            judge.score(row)
+        } else {
+            0.0
+        };
         let flag = if is_anomaly { "1" } else { "0" };
         outputs.row(
             Out::Anomalies,

@@ -66,7 +66,9 @@ impl Table {
 
     /// The first column with one of these names.
     pub(crate) fn column(&self, names: &[&str]) -> Option<usize> {
-        names.iter().find_map(|name| self.header.iter().position(|column| column == name))
+        names
+            .iter()
+            .find_map(|name| self.header.iter().position(|column| column == name))
     }
 
     pub(crate) fn time_column(&self) -> Option<usize> {
@@ -76,12 +78,20 @@ impl Table {
     /// The column of power and what turns it into watts.
     pub(crate) fn power(&self) -> Option<(usize, f64)> {
         let column = self.column(&["power_w", "power_kw", "power"])?;
-        let factor = if self.header.get(column)? == "power_kw" { 1000.0 } else { 1.0 };
+        let factor = if self.header.get(column)? == "power_kw" {
+            1000.0
+        } else {
+            1.0
+        };
         Some((column, factor))
     }
 
     pub(crate) fn text(&self, row: usize, column: usize) -> &str {
-        self.rows.get(row).and_then(|row| row.get(column)).unwrap_or_default().trim()
+        self.rows
+            .get(row)
+            .and_then(|row| row.get(column))
+            .unwrap_or_default()
+            .trim()
     }
 
     /// A number; `None` for an empty cell, an error for anything else.

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::Context;
-use detect::{
-    CycleFacts, Outcome, PowerState, Settings, Signal, Watch, judge, reference_from,
-};
+use detect::{CycleFacts, Outcome, PowerState, Settings, Signal, Watch, judge, reference_from};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::{
@@ -32,13 +30,24 @@ pub(crate) fn analyze(
     zone: &TimeZone,
     outputs: &mut Outputs,
 ) -> anyhow::Result<Value> {
-    let time = table.time_column().context("there is no column t, timestamp or datetime")?;
-    let (power, factor) = table.power().context("there is no column power, power_w or power_kw")?;
+    let time = table
+        .time_column()
+        .context("there is no column t, timestamp or datetime")?;
+    let (power, factor) = table
+        .power()
+        .context("there is no column power, power_w or power_kw")?;
     let (cycle, phase) = (table.column(&["cycle"]), table.column(&["phase"]));
     let product = table.column(&["product"]);
     // Cycles marked `learn` are judged apart below; the watch then only has to find the cycles.
-    let learn_cycles = if phase.is_some() { 500 } else { Settings::default().learn_cycles };
-    let mut watch = Watch::new(Settings { learn_cycles, ..Settings::default() });
+    let learn_cycles = if phase.is_some() {
+        500
+    } else {
+        Settings::default().learn_cycles
+    };
+    let mut watch = Watch::new(Settings {
+        learn_cycles,
+        ..Settings::default()
+    });
     let mut found = Vec::new();
     let mut out = Vec::new();
     let mut number = None;
@@ -49,7 +58,9 @@ pub(crate) fn analyze(
         if let Some(watts) = table.number(row, power)? {
             watch.feed(t, t, &Signal::Power(watts * factor), &mut out);
         }
-        if let Some(text) = product.map(|c| table.text(row, c)).filter(|text| !text.is_empty())
+        if let Some(text) = product
+            .map(|c| table.text(row, c))
+            .filter(|text| !text.is_empty())
             && let Ok(product) = ProductId::new(text)
         {
             watch.feed(t, t, &Signal::Product(product), &mut out);
@@ -89,9 +100,12 @@ pub(crate) fn analyze(
 /// The cycles that ended with a row; `number` is what the signal called them.
 fn finished((number, is_learn): (Option<i64>, bool), out: &[Outcome]) -> Vec<Found> {
     let cycles = out.iter().filter_map(|outcome| match outcome {
-        Outcome::Cycle(cycle, reason) => {
-            Some(Found { number, cycle: cycle.clone(), reason: *reason, is_learn })
-        }
+        Outcome::Cycle(cycle, reason) => Some(Found {
+            number,
+            cycle: cycle.clone(),
+            reason: *reason,
+            is_learn,
+        }),
         _ => None,
     });
     cycles.collect()
@@ -125,10 +139,17 @@ fn judge_against_learned(found: &mut [Found]) {
         waiting_w: None,
     };
     let whole = |f: &&Found| f.is_learn && f.cycle.verdict != CycleVerdict::Unknown;
-    let learn: Vec<CycleFacts> = found.iter().filter(whole).map(|f| facts(&f.cycle)).collect();
+    let learn: Vec<CycleFacts> = found
+        .iter()
+        .filter(whole)
+        .map(|f| facts(&f.cycle))
+        .collect();
     let reference = reference_from(&learn, ProductId::only(), 1, Approval::Automatic);
     let Some(reference) = reference else { return };
-    for f in found.iter_mut().filter(|f| !f.is_learn && f.cycle.verdict != CycleVerdict::Unknown) {
+    for f in found
+        .iter_mut()
+        .filter(|f| !f.is_learn && f.cycle.verdict != CycleVerdict::Unknown)
+    {
         let (verdict, reason) = judge(&facts(&f.cycle), &reference, Tolerance::default());
         f.cycle.verdict = verdict;
         f.reason = Some(reason);
@@ -146,14 +167,25 @@ fn write(
     for (i, f) in found.iter().enumerate() {
         let cycle = &f.cycle;
         let seconds = |t: Time| format!("{:.3}", t.seconds());
-        let energy = cycle.energy_wh.map_or_else(String::new, |wh| format!("{wh:.6}"));
+        let energy = cycle
+            .energy_wh
+            .map_or_else(String::new, |wh| format!("{wh:.6}"));
         let duration = format!("{:.3}", cycle.duration_s);
         outputs.row(
             Out::Cycles,
-            &[name, &seconds(cycle.start), &seconds(cycle.end), &duration, &energy],
+            &[
+                name,
+                &seconds(cycle.start),
+                &seconds(cycle.end),
+                &duration,
+                &energy,
+            ],
         )?;
         let number = f.number.unwrap_or(i as i64).to_string();
-        let (score, why) = f.reason.as_ref().map_or((0.0, String::new()), score_and_why);
+        let (score, why) = f
+            .reason
+            .as_ref()
+            .map_or((0.0, String::new()), score_and_why);
         let alarm = cycle.verdict.is_bad();
         alarms += usize::from(alarm);
         outputs.row(
@@ -167,7 +199,9 @@ fn write(
                 &why,
             ],
         )?;
-        let day = Timestamp::from_millisecond(cycle.end.ms())?.to_zoned(zone.clone()).date();
+        let day = Timestamp::from_millisecond(cycle.end.ms())?
+            .to_zoned(zone.clone())
+            .date();
         *parts.entry(day.to_string()).or_default() += 1;
     }
     for (day, count) in &parts {
@@ -182,7 +216,11 @@ pub(crate) fn score_and_why(reason: &DeviationReason) -> (f64, String) {
     let energy = reason.energy_deviation();
     let score = (time.abs() / reason.tolerance_time)
         .max(energy.map_or(0.0, |share| share.abs() / reason.tolerance_energy));
-    let mut why = format!("time {:+.1}% of {:.3} s", time * 100.0, reason.duration_reference_s);
+    let mut why = format!(
+        "time {:+.1}% of {:.3} s",
+        time * 100.0,
+        reason.duration_reference_s
+    );
     if let (Some(share), Some(reference)) = (energy, reason.energy_reference_wh) {
         write!(why, "; energy {:+.1}% of {reference:.4}", share * 100.0).ok();
     }

@@ -10,7 +10,15 @@ fn the_demonstration_keeps_every_promise() {
     let card = folder.path().join("f.json");
     let seed = std::process::id() % 1_000;
     let output = Command::new(PROGRAM)
-        .args(["demo", "--headless", "--for", "90s", "--seed", &seed.to_string(), "--scorecard"])
+        .args([
+            "demo",
+            "--headless",
+            "--for",
+            "90s",
+            "--seed",
+            &seed.to_string(),
+            "--scorecard",
+        ])
         .arg(&card)
         .output()
         .unwrap();

@@ -13,8 +13,14 @@ struct SmallDisk(PathBuf);
 impl SmallDisk {
     fn mount(at: &Path, megabytes: u32) -> Self {
         let size = format!("size={megabytes}m");
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).status();
-        assert!(done.expect("mount runs").success(), "this test needs to mount a small disk (root)");
+        let done = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(at)
+            .status();
+        assert!(
+            done.expect("mount runs").success(),
+            "this test needs to mount a small disk (root)"
+        );
         Self(at.to_owned())
     }
 }
@@ -50,7 +56,14 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
         }
         publisher.acked.len() == before
     });
-    until("a person is told", || house.get("board")["open_alarms"][0]["kind"] == "store_full");
+    assert!(
+        house.is_running(),
+        "{}",
+        std::fs::read_to_string(folder.path().join("log")).unwrap_or_default()
+    );
+    until("a person is told", || {
+        house.get("board")["open_alarms"][0]["kind"] == "store_full"
+    });
     assert_eq!(house.send("GET", "/", &[], "").0, 200, "pages go on");
     assert_eq!(house.send("GET", "/healthz", &[], "").0, 503);
     assert!(!publisher.is_done() && house.is_running());
@@ -64,9 +77,16 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
         publisher.acked.len() >= target
     });
     let stored = house.get("devices")["readings_stored"].as_u64().unwrap();
-    assert!(stored >= publisher.acked.len() as u64, "{stored} of {}", publisher.acked.len());
+    assert!(
+        stored >= publisher.acked.len() as u64,
+        "{stored} of {}",
+        publisher.acked.len()
+    );
     let over = house.get_all("alarms");
-    assert!(over.iter().any(|a| a["kind"] == "store_full" && a["cleared_at"].is_string()));
+    assert!(
+        over.iter()
+            .any(|a| a["kind"] == "store_full" && a["cleared_at"].is_string())
+    );
     drop(house);
     drop(disk);
 }

@@ -34,18 +34,29 @@ impl Drop for House {
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "{what} did not happen within {PATIENCE:?}");
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{what} did not happen within {PATIENCE:?}"
+        );
         std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 
 fn spawn(data: &Path, http: &str, mqtt: &str) -> (Child, SocketAddr, SocketAddr) {
     let mut child = Command::new(PROGRAM)
-        .args(["--lang", "en", "serve", "--http", http, "--mqtt", mqtt, "--data"])
+        .args([
+            "--lang", "en", "serve", "--http", http, "--mqtt", mqtt, "--data",
+        ])
         .arg(data)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(std::fs::File::options().create(true).append(true).open(data.join("log")).unwrap())
+        .stderr(
+            std::fs::File::options()
+                .create(true)
+                .append(true)
+                .open(data.join("log"))
+                .unwrap(),
+        )
         .spawn()
         .expect("the program starts");
     let mut said = BufReader::new(child.stdout.take().expect("piped")).lines();
@@ -54,7 +65,10 @@ fn spawn(data: &Path, http: &str, mqtt: &str) -> (Child, SocketAddr, SocketAddr)
             let log = std::fs::read_to_string(data.join("log")).unwrap_or_default();
             panic!("the program did not start: {log}")
         });
-        line.trim_start_matches(prefix).trim_end_matches('/').parse().expect("an address")
+        line.trim_start_matches(prefix)
+            .trim_end_matches('/')
+            .parse()
+            .expect("an address")
     };
     let (http, mqtt) = (address("Page: http://"), address("MQTT: "));
     (child, http, mqtt)
@@ -74,7 +88,13 @@ impl House {
     pub(crate) fn in_folder(data: &Path, config: &str) -> Self {
         std::fs::write(data.join("mimamori.toml"), config).expect("configuration");
         let (child, http, mqtt) = spawn(data, "127.0.0.1:0", "127.0.0.1:0");
-        Self { folder: None, data: data.to_owned(), child, http, mqtt }
+        Self {
+            folder: None,
+            data: data.to_owned(),
+            child,
+            http,
+            mqtt,
+        }
     }
 
     pub(crate) fn new() -> Self {
@@ -89,7 +109,11 @@ impl House {
             .args(more)
             .output()
             .expect("the program runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         said["token"].as_str().expect("a token").to_owned()
     }
@@ -113,7 +137,10 @@ impl House {
     /// Ends as a system would end it; gives the exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         let id = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &id]).status().expect("kill");
+        Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .expect("kill");
         self.child.wait().expect("ends").code()
     }
 
@@ -124,8 +151,24 @@ impl House {
     /// Gets JSON from the API.
     pub(crate) fn get(&self, path: &str) -> Value {
         let url = format!("http://{}/api/v1/{path}", self.http);
-        let mut answer = ureq::get(&url).call().unwrap_or_else(|e| panic!("{url}: {e}"));
+        let mut answer = ureq::get(&url)
+            .call()
+            .unwrap_or_else(|e| panic!("{url}: {e}"));
         answer.body_mut().read_json().expect("JSON")
+    }
+
+    /// A machine's state; empty while the machine is not known.
+    pub(crate) fn state(&self, machine: &str) -> String {
+        let all = self.get("machines");
+        let found = all["items"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .find(|m| m["id"] == machine);
+        found
+            .and_then(|m| m["state"].as_str())
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// All pages of a list.
@@ -151,36 +194,60 @@ impl House {
         headers: &[(&str, &str)],
         body: &str,
     ) -> (u16, String) {
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
         let url = format!("http://{}{path}", self.http);
         let mut request = ureq::http::Request::builder().method(method).uri(&url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut answer = agent.run(request.body(body.to_owned()).expect("a request")).expect("sent");
-        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap_or_default())
+        let mut answer = agent
+            .run(request.body(body.to_owned()).expect("a request"))
+            .expect("sent");
+        (
+            answer.status().as_u16(),
+            answer.body_mut().read_to_string().unwrap_or_default(),
+        )
     }
 
     /// How often a source was refused for a reason.
     pub(crate) fn refused(&self, source: &str, reason: &str) -> u64 {
-        let counts = self.get("refused")["counts"].as_array().cloned().unwrap_or_default();
+        let counts = self.get("refused")["counts"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
         let of = |c: &&Value| c["source"] == source && c["reason"] == reason.replace('-', "_");
-        counts.iter().find(of).and_then(|c| c["n"].as_u64()).unwrap_or(0)
+        counts
+            .iter()
+            .find(of)
+            .and_then(|c| c["n"].as_u64())
+            .unwrap_or(0)
     }
 
     /// A counter of `/metrics`.
     pub(crate) fn counter(&self, name: &str) -> u64 {
         let url = format!("http://{}/metrics", self.http);
-        let text = ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap();
+        let text = ureq::get(&url)
+            .call()
+            .unwrap()
+            .body_mut()
+            .read_to_string()
+            .unwrap();
         let line = format!("mimamori_{name} ");
-        let value = text.lines().find_map(|l| l.strip_prefix(&line)).unwrap_or("0");
+        let value = text
+            .lines()
+            .find_map(|l| l.strip_prefix(&line))
+            .unwrap_or("0");
         value.parse().expect("a number")
     }
 
     /// Waits until so many readings are stored.
     pub(crate) fn until_stored(&self, n: u64) {
-        until(&format!("{n} readings stored"), || self.get("devices")["readings_stored"] == n);
+        until(&format!("{n} readings stored"), || {
+            self.get("devices")["readings_stored"] == n
+        });
     }
 
     pub(crate) fn has_own_folder(&self) -> bool {

@@ -22,10 +22,16 @@ impl Machine {
         for _ in 0..n {
             self.cycle += 1;
             let (t, cycle) = (self.t_ms, self.cycle);
-            out.push(format!("{{\"t\":{t:015},\"cycle\":{cycle},\"power_w\":{:.1}}}", 600.0 * load));
+            out.push(format!(
+                "{{\"t\":{t:015},\"cycle\":{cycle},\"power_w\":{:.1}}}",
+                600.0 * load
+            ));
             for step in 1..10 {
                 let watts = if step < 8 { 900.0 * load } else { 150.0 };
-                out.push(format!("{{\"t\":{:015},\"power_w\":{watts:.1}}}", t + step * 100));
+                out.push(format!(
+                    "{{\"t\":{:015},\"power_w\":{watts:.1}}}",
+                    t + step * 100
+                ));
             }
             self.t_ms += 1_000;
         }
@@ -36,8 +42,13 @@ impl Machine {
 
 fn stored(house: &House) -> BTreeMap<(String, String), usize> {
     let mut count = BTreeMap::new();
-    for row in house.get_all("machines/m1/readings?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z") {
-        let key = (row["point"].as_str().unwrap().to_owned(), row["t"].as_str().unwrap().to_owned());
+    for row in
+        house.get_all("machines/m1/readings?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z")
+    {
+        let key = (
+            row["point"].as_str().unwrap().to_owned(),
+            row["t"].as_str().unwrap().to_owned(),
+        );
         *count.entry(key).or_insert(0) += 1;
     }
     count
@@ -46,7 +57,9 @@ fn stored(house: &House) -> BTreeMap<(String, String), usize> {
 /// Kills the program again and again while the publisher works.
 fn kill_often(house: &mut House, publisher: &mut Publisher, kills: usize, seed: &mut u64) {
     for _ in 0..kills {
-        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let live_for = Duration::from_millis(20 + (*seed >> 33) % 180);
         let start = Instant::now();
         while start.elapsed() < live_for {
@@ -57,22 +70,34 @@ fn kill_often(house: &mut House, publisher: &mut Publisher, kills: usize, seed: 
 }
 
 fn reference(house: &House) -> Vec<Value> {
-    house.get("machines/m1/reference")["items"].as_array().cloned().unwrap_or_default()
+    house.get("machines/m1/reference")["items"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn open_alarms(house: &House) -> Vec<Value> {
-    house.get("alarms?open=true")["items"].as_array().cloned().unwrap_or_default()
+    house.get("alarms?open=true")["items"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_at_any_kill() {
-    let kills = std::env::var("MIMAMORI_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(50);
+    let kills = std::env::var("MIMAMORI_KILLS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(50);
     let mut seed = std::process::id().into();
     let mut house = House::new();
     assert!(house.has_own_folder());
     let token = house.device("m1", &[]);
     let now_ms = 1_000 * i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-    let mut machine = Machine { t_ms: now_ms - 10 * 24 * 3_600_000, cycle: 0 };
+    let mut machine = Machine {
+        t_ms: now_ms - 10 * 24 * 3_600_000,
+        cycle: 0,
+    };
     let mut publisher = Publisher::new("m1", &token, house.mqtt);
 
     // During learning.
@@ -108,14 +133,27 @@ fn nothing_acknowledged_is_lost_at_any_kill() {
     let before = house.get_all("machines/m1/cycles").len();
     publisher.queue(machine.cycles(3, 1.3));
     publisher.finish();
-    until("the cycles behind the gap", || house.get_all("machines/m1/cycles").len() >= before + 2);
+    until("the cycles behind the gap", || {
+        house.get_all("machines/m1/cycles").len() >= before + 2
+    });
     let cycles = house.get_all("machines/m1/cycles");
-    assert!(cycles.iter().take(5).any(|c| c["verdict"] == "unknown"), "the gap is drawn as a gap");
+    assert!(
+        cycles.iter().take(5).any(|c| c["verdict"] == "unknown"),
+        "the gap is drawn as a gap"
+    );
 
     let stored = stored(&house);
     let twice: Vec<_> = stored.iter().filter(|(_, n)| **n > 1).collect();
     assert!(twice.is_empty(), "stored twice: {twice:?}");
-    let expected: usize = publisher.acked.iter().map(|p| p.matches("\":").count() - 1).sum();
-    assert_eq!(stored.len(), expected, "acknowledged readings and stored readings");
+    let expected: usize = publisher
+        .acked
+        .iter()
+        .map(|p| p.matches("\":").count() - 1)
+        .sum();
+    assert_eq!(
+        stored.len(),
+        expected,
+        "acknowledged readings and stored readings"
+    );
     assert_eq!(house.terminate(), Some(0));
 }

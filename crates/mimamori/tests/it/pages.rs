@@ -15,8 +15,14 @@ fn filled() -> House {
 
 fn concrete(path: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    let path = path.replace("{version}", version).replace("{file}", "app.css");
-    let path = if path.contains("/alarms/") { path.replace("{id}", "1") } else { path.replace("{id}", "m1") };
+    let path = path
+        .replace("{version}", version)
+        .replace("{file}", "app.css");
+    let path = if path.contains("/alarms/") {
+        path.replace("{id}", "1")
+    } else {
+        path.replace("{id}", "m1")
+    };
     path.replace("{device}", "m1")
 }
 
@@ -26,14 +32,19 @@ fn every_address_lets_in_only_whom_it_should() {
     let host = house.http.to_string();
     for route in serve::ROUTES.iter().filter(|route| route.path != "/live") {
         let path = concrete(route.path);
-        let ask = |headers: &[(&str, &str)], body: &str| house.send(route.method, &path, headers, body).0;
+        let ask =
+            |headers: &[(&str, &str)], body: &str| house.send(route.method, &path, headers, body).0;
         match route.access {
             serve::Access::Read => assert_eq!(ask(&[], ""), 200, "{path}"),
             serve::Access::Change => {
                 // A page of another site, and this site under a name somebody else chose.
                 let json = ("Content-Type", "application/json");
                 let body = "{\"time\":0.2,\"energy\":0.2}";
-                assert_eq!(ask(&[("Origin", "http://evil.example"), json], body), 403, "{path}");
+                assert_eq!(
+                    ask(&[("Origin", "http://evil.example"), json], body),
+                    403,
+                    "{path}"
+                );
                 assert_eq!(ask(&[("Host", "evil.example"), json], body), 403, "{path}");
                 let own = format!("http://{host}");
                 let status = ask(&[("Origin", &own), json], body);
@@ -41,7 +52,10 @@ fn every_address_lets_in_only_whom_it_should() {
             }
             serve::Access::DeviceToken => {
                 assert_eq!(ask(&[], "{\"power_w\":1}"), 401, "{path}");
-                assert_eq!(ask(&[("Authorization", "Bearer x")], "{\"power_w\":1}"), 401);
+                assert_eq!(
+                    ask(&[("Authorization", "Bearer x")], "{\"power_w\":1}"),
+                    401
+                );
             }
         }
     }
@@ -65,7 +79,12 @@ fn answers_have_the_shape_the_description_promises() {
 }
 
 /// Checks required members and types, following references.
-fn check(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_json::Value, at: &str) {
+fn check(
+    root: &serde_json::Value,
+    schema: &serde_json::Value,
+    value: &serde_json::Value,
+    at: &str,
+) {
     if let Some(name) = schema["$ref"].as_str() {
         let name = name.rsplit('/').next().unwrap();
         return check(root, &root["components"]["schemas"][name], value, at);
@@ -80,7 +99,10 @@ fn check(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_jso
         return;
     }
     if let Some(allowed) = schema["enum"].as_array() {
-        assert!(allowed.contains(value), "{at}: {value} is not one of {allowed:?}");
+        assert!(
+            allowed.contains(value),
+            "{at}: {value} is not one of {allowed:?}"
+        );
     }
     let fits = match schema["type"].as_str() {
         Some("string") => value.is_string(),
@@ -92,9 +114,21 @@ fn check(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_jso
         _ => true,
     };
     assert!(fits, "{at}: {value} is no {}", schema["type"]);
-    for name in schema["required"].as_array().into_iter().flatten().filter_map(|n| n.as_str()) {
-        let member = value.get(name).unwrap_or_else(|| panic!("{at}: {name} is missing in {value}"));
-        check(root, &schema["properties"][name], member, &format!("{at}.{name}"));
+    for name in schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|n| n.as_str())
+    {
+        let member = value
+            .get(name)
+            .unwrap_or_else(|| panic!("{at}: {name} is missing in {value}"));
+        check(
+            root,
+            &schema["properties"][name],
+            member,
+            &format!("{at}.{name}"),
+        );
     }
     for item in value.as_array().into_iter().flatten() {
         check(root, &schema["items"], item, &format!("{at}[]"));
@@ -104,8 +138,12 @@ fn check(root: &serde_json::Value, schema: &serde_json::Value, value: &serde_jso
 #[test]
 fn a_change_is_durable_and_its_mistakes_are_explained() {
     let mut house = filled();
-    let json = [("Content-Type", "application/json"), ("Accept-Language", "ja")];
-    let put = |house: &House, body: &str| house.send("PUT", "/api/v1/machines/m1/tolerance", &json, body);
+    let json = [
+        ("Content-Type", "application/json"),
+        ("Accept-Language", "ja"),
+    ];
+    let put =
+        |house: &House, body: &str| house.send("PUT", "/api/v1/machines/m1/tolerance", &json, body);
     assert_eq!(put(&house, "{\"time\":0.3,\"energy\":0.1}").0, 204);
     let (status, said) = put(&house, "{\"time\":7,\"energy\":0.1}");
     assert_eq!(status, 422);
@@ -113,17 +151,28 @@ fn a_change_is_durable_and_its_mistakes_are_explained() {
     assert_eq!(put(&house, "nonsense").0, 400);
     house.kill_and_restart();
     let tolerance = &house.get("machines/m1")["tolerance"];
-    assert_eq!((&tolerance["time"], &tolerance["energy"]), (&0.3.into(), &0.1.into()));
+    assert_eq!(
+        (&tolerance["time"], &tolerance["energy"]),
+        (&0.3.into(), &0.1.into())
+    );
 }
 
 #[test]
 fn headers_forbid_what_pages_do_not_need() {
     let house = House::new();
     let answer = ureq::get(format!("http://{}/", house.http)).call().unwrap();
-    let header = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let header = |name: &str| {
+        answer
+            .headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or("")
+    };
     assert!(header("content-security-policy").contains("default-src 'none'"));
     assert_eq!(header("x-content-type-options"), "nosniff");
     assert_eq!(header("x-frame-options"), "DENY");
-    let body = house.send("GET", "/", &[("Accept-Language", "en-GB,en")], "").1;
+    let body = house
+        .send("GET", "/", &[("Accept-Language", "en-GB,en")], "")
+        .1;
     assert!(body.contains("lang=\"en\"") && !body.contains(" style=") && !body.contains("onclick"));
 }

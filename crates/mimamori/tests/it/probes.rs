@@ -9,7 +9,9 @@ use super::publisher::{Publisher, connect, packet, publish, string};
 
 fn raw(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     stream.write_all(bytes).unwrap();
     stream
 }
@@ -27,7 +29,10 @@ fn mqtt_5_and_3_1_are_refused_with_their_own_reasons() {
     let mut five = string("MQTT");
     five.extend([5, 2, 0, 30, 0]);
     five.extend(string("c5"));
-    assert_eq!(rest(raw(house.mqtt, &packet(0x10, &five)))[..4], [0x20, 3, 0, 0x84]);
+    assert_eq!(
+        rest(raw(house.mqtt, &packet(0x10, &five)))[..4],
+        [0x20, 3, 0, 0x84]
+    );
     let mut three = string("MQIsdp");
     three.extend([3, 2, 0, 30]);
     three.extend(string("c3"));
@@ -40,9 +45,17 @@ fn a_stranger_is_refused_and_seen() {
     let house = House::new();
     let token = house.device("m1", &[]);
     let refused = [0x20, 2, 0, 4];
-    assert_eq!(rest(raw(house.mqtt, &connect("x", "m1", "guess", 0))), refused);
-    assert_eq!(rest(raw(house.mqtt, &connect("x", "m2", &token, 0))), refused);
-    until("both are counted", || house.refused("127.0.0.1", "bad-credentials") == 2);
+    assert_eq!(
+        rest(raw(house.mqtt, &connect("x", "m1", "guess", 0))),
+        refused
+    );
+    assert_eq!(
+        rest(raw(house.mqtt, &connect("x", "m2", &token, 0))),
+        refused
+    );
+    until("both are counted", || {
+        house.refused("127.0.0.1", "bad-credentials") == 2
+    });
 }
 
 #[test]
@@ -53,15 +66,25 @@ fn a_foreign_topic_is_acknowledged_but_neither_stored_nor_forwarded() {
     let mut stream = raw(house.mqtt, &connect("c", "m1", &token, 0));
     let mut answer = [0; 4];
     stream.read_exact(&mut answer).unwrap();
-    for (id, topic) in ["mimamori/m2", "other/m1", "mimamori/m10", "mimamori/m1/cmd/stop", "$SYS/x"]
-        .iter()
-        .enumerate()
+    for (id, topic) in [
+        "mimamori/m2",
+        "other/m1",
+        "mimamori/m10",
+        "mimamori/m1/cmd/stop",
+        "$SYS/x",
+    ]
+    .iter()
+    .enumerate()
     {
-        stream.write_all(&publish(topic, id as u16 + 1, b"{\"power_w\":1}")).unwrap();
+        stream
+            .write_all(&publish(topic, id as u16 + 1, b"{\"power_w\":1}"))
+            .unwrap();
         stream.read_exact(&mut answer).unwrap();
         assert_eq!(answer, [0x40, 2, 0, id as u8 + 1]);
     }
-    until("all five are shown", || house.refused("m1", "foreign-topic") == 5);
+    until("all five are shown", || {
+        house.refused("m1", "foreign-topic") == 5
+    });
     assert_eq!(house.get("devices")["readings_stored"], 0);
 }
 
@@ -79,11 +102,15 @@ fn a_thousand_resets_leave_the_broker_well() {
     let mut publisher = Publisher::new("m1", &token, house.mqtt);
     publisher.queue(["{\"power_w\":1}".to_owned()]);
     publisher.finish();
-    until("no connection is left behind", || house.counter("connections") <= 1);
+    until("no connection is left behind", || {
+        house.counter("connections") <= 1
+    });
 }
 
 fn socket2_linger(stream: &TcpStream) {
-    socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).expect("linger");
+    socket2::SockRef::from(stream)
+        .set_linger(Some(Duration::ZERO))
+        .expect("linger");
 }
 
 #[test]
@@ -91,12 +118,17 @@ fn silent_connections_are_closed_and_hinder_nobody() {
     let house = House::new();
     let token = house.device("m1", &[]);
     let silent: Vec<TcpStream> = (0..50).map(|_| raw(house.mqtt, &[])).collect();
-    let half: Vec<TcpStream> = (0..50).map(|_| raw(house.mqtt, &[0x10, 0x40, 0x00])).collect();
+    let half: Vec<TcpStream> = (0..50)
+        .map(|_| raw(house.mqtt, &[0x10, 0x40, 0x00]))
+        .collect();
     let start = Instant::now();
     let mut publisher = Publisher::new("m1", &token, house.mqtt);
     publisher.queue(["{\"power_w\":1}".to_owned()]);
     publisher.finish();
-    assert!(start.elapsed() < Duration::from_secs(2), "others are served meanwhile");
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "others are served meanwhile"
+    );
     for stream in silent.into_iter().chain(half) {
         assert!(rest(stream).is_empty());
     }
@@ -113,7 +145,7 @@ fn oversized_and_malformed_packets_close_only_their_own_connection() {
     assert_eq!(rest(stream), [0x20, 2, 0, 0]);
     until("oversized", || house.counter("oversized_closed") == 1);
     for bytes in [
-        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        &b"GET / HTTP/1.1\r\nHost: somewhere.example\r\nUser-Agent: a browser that took the wrong port\r\n\r\n"[..],
         &[0xff; 64],
         &[0x30, 0x80, 0x80, 0x80, 0x80, 0x80],
         &[0x82, 2, 0, 1],
@@ -137,11 +169,13 @@ fn keep_alive_passes_in_silence_and_the_machine_is_unknown() {
     let mut stream = raw(house.mqtt, &connect("a", "m1", &token, 1));
     let mut answer = [0; 4];
     stream.read_exact(&mut answer).unwrap();
-    stream.write_all(&publish("mimamori/m1", 1, b"{\"green\":true}")).unwrap();
+    stream
+        .write_all(&publish("mimamori/m1", 1, b"{\"green\":true}"))
+        .unwrap();
     stream.read_exact(&mut answer).unwrap();
-    until("running", || house.get("machines/m1")["state"] == "run");
+    until("running", || house.state("m1") == "run");
     // Half-open: the client says nothing more and does not close.
-    until("unknown", || house.get("machines/m1")["state"] == "unknown");
+    until("unknown", || house.state("m1") == "unknown");
     assert_eq!(house.counter("keep_alive_closed"), 1);
     drop(stream);
 }
@@ -154,7 +188,11 @@ fn a_client_that_sends_too_fast_is_slowed_and_loses_nothing() {
     let mut publisher = Publisher::new("m1", &token, house.mqtt);
     publisher.queue((0..600).map(|i| format!("{{\"power_w\":{i}}}")));
     publisher.finish();
-    assert!(start.elapsed() > Duration::from_millis(1_500), "600 at 200 a second: {:?}", start.elapsed());
+    assert!(
+        start.elapsed() > Duration::from_millis(1_500),
+        "600 at 200 a second: {:?}",
+        start.elapsed()
+    );
     assert!(house.counter("throttled") > 0);
     house.until_stored(600);
 }
@@ -163,13 +201,16 @@ fn a_client_that_sends_too_fast_is_slowed_and_loses_nothing() {
 fn connections_beyond_the_limit_are_closed_and_counted() {
     let house = House::with_config("[broker]\nconnections_max = 20\n");
     let held: Vec<TcpStream> = (0..30).map(|_| raw(house.mqtt, &[])).collect();
-    until("the rest is closed", || house.counter("connections_over_limit") == 10);
+    until("the rest is closed", || {
+        house.counter("connections_over_limit") == 10
+    });
     drop(held);
 }
 
 #[test]
 fn a_subscriber_that_reads_nothing_has_a_bounded_queue() {
-    let house = House::with_config("[broker]\nqueue_messages_max = 50\npublishes_per_s_max = 100000\n");
+    let house =
+        House::with_config("[broker]\nqueue_messages_max = 50\npublishes_per_s_max = 100000\n");
     let token = house.device("m1", &[]);
     let reader = house.device("panel", &["--reader"]);
     let mut stream = raw(house.mqtt, &connect("r", "panel", &reader, 0));
@@ -186,6 +227,8 @@ fn a_subscriber_that_reads_nothing_has_a_bounded_queue() {
     let mut publisher = Publisher::new("m1", &token, house.mqtt);
     publisher.queue((0..2_000).map(|i| format!("{{\"power_w\":{i}}}")));
     publisher.finish();
-    until("drops are counted", || house.counter("messages_dropped") > 1_000);
+    until("drops are counted", || {
+        house.counter("messages_dropped") > 1_000
+    });
     house.until_stored(2_000);
 }

@@ -126,10 +126,14 @@ impl Publisher {
     }
 
     fn exchange(&mut self) -> std::io::Result<()> {
-        let Some(stream) = self.stream.as_mut() else { return Ok(()) };
+        let Some(stream) = self.stream.as_mut() else {
+            return Ok(());
+        };
         let mut out = Vec::new();
         while self.in_flight.len() < WINDOW {
-            let Some(payload) = self.waiting.pop_front() else { break };
+            let Some(payload) = self.waiting.pop_front() else {
+                break;
+            };
             self.next_id = self.next_id % 60_000 + 1;
             let topic = format!("mimamori/{}", self.name);
             out.extend(publish(&topic, self.next_id, payload.as_bytes()));
@@ -140,7 +144,14 @@ impl Publisher {
         let n = match stream.read(&mut acks) {
             Ok(0) => return Err(std::io::ErrorKind::ConnectionReset.into()),
             Ok(n) => n,
-            Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => return Ok(()),
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                ) =>
+            {
+                return Ok(());
+            }
             Err(e) => return Err(e),
         };
         // An acknowledgement cut in the middle is completed.

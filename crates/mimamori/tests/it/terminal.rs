@@ -7,7 +7,11 @@ use super::house::{House, PROGRAM};
 fn run(args: &[&str]) -> (i32, String, String) {
     let output = Command::new(PROGRAM).args(args).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    (
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
 }
 
 #[test]
@@ -17,7 +21,10 @@ fn wrong_use_is_2_and_help_has_an_example() {
     for command in ["demo", "serve", "analyze", "device"] {
         let (code, said, _) = run(&[command, "--help"]);
         assert_eq!(code, 0);
-        assert!(said.contains("mimamori") || said.contains("Usage"), "{said}");
+        assert!(
+            said.contains("mimamori") || said.contains("Usage"),
+            "{said}"
+        );
     }
     assert!(run(&["serve", "--help"]).1.contains("Example"));
 }
@@ -30,17 +37,33 @@ fn a_second_program_on_one_folder_is_told_what_to_do() {
     let args = [&["--lang", "ja", "serve", "--data", folder][..], &ports].concat();
     let (code, _, said) = run(&args);
     assert_eq!(code, 1);
-    assert!(said.contains("対処") && said.contains("先に動いている"), "{said}");
+    assert!(
+        said.contains("対処") && said.contains("先に動いている"),
+        "{said}"
+    );
     assert!(!said.contains("stack backtrace"));
 }
 
 #[test]
 fn a_configuration_mistake_names_its_place() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("mimamori.toml"), "[factory]\nlearn_cycels = 10\n").unwrap();
-    let (code, _, said) = run(&["--lang", "en", "serve", "--data", folder.path().to_str().unwrap()]);
+    std::fs::write(
+        folder.path().join("mimamori.toml"),
+        "[factory]\nlearn_cycels = 10\n",
+    )
+    .unwrap();
+    let (code, _, said) = run(&[
+        "--lang",
+        "en",
+        "serve",
+        "--data",
+        folder.path().to_str().unwrap(),
+    ]);
     assert_eq!(code, 1);
-    assert!(said.contains("learn_cycels") && said.contains("mimamori.toml"), "{said}");
+    assert!(
+        said.contains("learn_cycels") && said.contains("mimamori.toml"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -48,11 +71,27 @@ fn a_folder_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     drop(store::Store::open(folder.path(), 1_000_000).unwrap());
     let file = folder.path().join("mimamori.db");
-    let script = format!("import sqlite3;sqlite3.connect({file:?}).execute('PRAGMA user_version=99')");
-    assert!(Command::new("python3").args(["-c", &script]).status().unwrap().success());
-    let (code, _, said) = run(&["--lang", "en", "serve", "--data", folder.path().to_str().unwrap()]);
+    let script =
+        format!("import sqlite3;sqlite3.connect({file:?}).execute('PRAGMA user_version=99')");
+    assert!(
+        Command::new("python3")
+            .args(["-c", &script])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let (code, _, said) = run(&[
+        "--lang",
+        "en",
+        "serve",
+        "--data",
+        folder.path().to_str().unwrap(),
+    ]);
     assert_eq!(code, 1);
-    assert!(said.contains("newer version") && said.contains("hint"), "{said}");
+    assert!(
+        said.contains("newer version") && said.contains("hint"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -61,7 +100,11 @@ fn analyze_judges_files_and_says_what_is_wrong_with_others() {
     let file = folder.path().join("robot.csv");
     let mut text = "t,cycle,phase,power\n".to_owned();
     for cycle in 0..40 {
-        let (load, phase) = if cycle == 35 { (1.3, "test") } else { (1.0, "learn") };
+        let (load, phase) = if cycle == 35 {
+            (1.3, "test")
+        } else {
+            (1.0, "learn")
+        };
         let phase = if cycle < 20 { phase } else { "test" };
         for step in 0..20 {
             let t = f64::from(cycle) * 2.0 + f64::from(step) * 0.1;
@@ -71,20 +114,47 @@ fn analyze_judges_files_and_says_what_is_wrong_with_others() {
     }
     std::fs::write(&file, text).unwrap();
     let out = folder.path().join("out");
-    let (code, _, said) =
-        run(&["analyze", file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    let (code, _, said) = run(&[
+        "analyze",
+        file.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+    ]);
     assert_eq!(code, 0, "{said}");
     let judged = std::fs::read_to_string(out.join("percycle.csv")).unwrap();
-    let alarms: Vec<&str> = judged.lines().filter(|l| l.split(',').nth(2) == Some("1")).collect();
+    let alarms: Vec<&str> = judged
+        .lines()
+        .filter(|l| l.split(',').nth(2) == Some("1"))
+        .collect();
     assert_eq!(alarms.len(), 1, "{judged}");
-    assert!(alarms[0].starts_with("robot,35,1,") && alarms[0].contains("energy_changed"), "{alarms:?}");
-    assert_eq!(std::fs::read_to_string(out.join("states.csv")).unwrap().lines().count(), 801);
+    assert!(
+        alarms[0].starts_with("robot,35,1,") && alarms[0].contains("energy_changed"),
+        "{alarms:?}"
+    );
+    assert_eq!(
+        std::fs::read_to_string(out.join("states.csv"))
+            .unwrap()
+            .lines()
+            .count(),
+        801
+    );
 
-    let twice = run(&["analyze", file.to_str().unwrap(), file.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    let twice = run(&[
+        "analyze",
+        file.to_str().unwrap(),
+        file.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+    ]);
     assert_eq!(twice.0, 1);
     let bad = folder.path().join("bad.csv");
     std::fs::write(&bad, "t,power_w\n0,5\n1,warm\n").unwrap();
-    let (code, _, said) = run(&["analyze", bad.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    let (code, _, said) = run(&[
+        "analyze",
+        bad.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+    ]);
     assert_eq!(code, 1);
     assert!(said.contains("row 2") && said.contains("warm"), "{said}");
 }

@@ -9,10 +9,10 @@ use maud::{Markup, html};
 use model::{MachineId, MachineState, StateInterval, Time};
 
 use super::{Ctx, Place, frame, number, shape, state_badge};
+use crate::Site;
 use crate::api::read;
 use crate::text::{Lang, key};
 use crate::view::{BoardView, LearningView, LightView, MachineView, Shown};
-use crate::Site;
 
 /// How far back the strip of a tile goes, in milliseconds.
 pub(crate) const STRIP_MS: i64 = 8 * 3_600_000;
@@ -41,7 +41,11 @@ pub(crate) async fn strips(site: &Site, board: &BoardView) -> Strips {
 pub(crate) async fn show(State(site): State<Site>, lang: Lang) -> Response {
     let board = site.board.borrow().clone();
     let strips = strips(&site, &board).await;
-    let ctx = Ctx { lang, zone: site.zone.clone(), now: (site.clock)() };
+    let ctx = Ctx {
+        lang,
+        zone: site.zone.clone(),
+        now: (site.clock)(),
+    };
     let body = html! {
         div #alarms { (alarm_bar(&ctx, &board)) }
         div #kpis.kpis { (kpis(&ctx, &board)) }
@@ -78,7 +82,11 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang) -> Response {
 /// One machine.
 pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) -> Markup {
     let state = machine.state.code();
-    let alarmed = if machine.alarms.is_empty() { "" } else { "alarmed" };
+    let alarmed = if machine.alarms.is_empty() {
+        ""
+    } else {
+        "alarmed"
+    };
     html! {
         a.tile.{ "is-" (state) }.(alarmed) #{ "m-" (machine.id) } data-state=(state)
             href={ "/machines/" (machine.id) } {
@@ -108,7 +116,10 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
 }
 
 fn cycle_time(ctx: &Ctx, machine: &MachineView) -> Markup {
-    let bad = machine.last_cycle.as_ref().is_some_and(|cycle| cycle.verdict.is_bad());
+    let bad = machine
+        .last_cycle
+        .as_ref()
+        .is_some_and(|cycle| cycle.verdict.is_bad());
     html! {
         span.big.bad[bad] {
             @match &machine.last_cycle {
@@ -120,8 +131,13 @@ fn cycle_time(ctx: &Ctx, machine: &MachineView) -> Markup {
 }
 
 fn energy(ctx: &Ctx, machine: &MachineView) -> String {
-    let wh = machine.last_cycle.as_ref().and_then(|cycle| cycle.energy_wh);
-    wh.map_or_else(String::new, |wh| ctx.with(key::TILE_ENERGY, &[("wh", &number(wh))]))
+    let wh = machine
+        .last_cycle
+        .as_ref()
+        .and_then(|cycle| cycle.energy_wh);
+    wh.map_or_else(String::new, |wh| {
+        ctx.with(key::TILE_ENERGY, &[("wh", &number(wh))])
+    })
 }
 
 fn progress(ctx: &Ctx, machine: &MachineView) -> String {
@@ -163,7 +179,9 @@ fn columns(strip: &[StateInterval], from: Time, to: Time) -> Vec<(usize, usize, 
     };
     let mut runs: Vec<(usize, usize, MachineState)> = Vec::new();
     for column in 0..STRIP_COLUMNS {
-        let Some(state) = state_of(column) else { continue };
+        let Some(state) = state_of(column) else {
+            continue;
+        };
         match runs.last_mut() {
             Some((start, length, last)) if *last == state && *start + *length == column => {
                 *length += 1;
@@ -177,11 +195,18 @@ fn columns(strip: &[StateInterval], from: Time, to: Time) -> Vec<(usize, usize, 
 /// The row of key figures.
 pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
     let count = |states: &[MachineState]| {
-        board.machines.iter().filter(|m| states.contains(&m.state)).count()
+        board
+            .machines
+            .iter()
+            .filter(|m| states.contains(&m.state))
+            .count()
     };
-    let (run_s, observed_s) = board.machines.iter().fold((0.0, 0.0), |(run, seen), machine| {
-        (run + machine.day.run_s, seen + machine.day.observed_s)
-    });
+    let (run_s, observed_s) = board
+        .machines
+        .iter()
+        .fold((0.0, 0.0), |(run, seen), machine| {
+            (run + machine.day.run_s, seen + machine.day.observed_s)
+        });
     let power_kw: f64 = board
         .machines
         .iter()
@@ -225,12 +250,15 @@ fn light_card(ctx: &Ctx, light: LightView) -> Markup {
     let (tiers, note) = match light {
         LightView::Unknown => ([Shown::Off; 3], key::LIGHT_UNKNOWN),
         LightView::Silent => ([Shown::Off; 3], key::LIGHT_SILENT),
-        LightView::Answers { red, amber, green, confirmed: true } => {
-            ([red, amber, green], key::LIGHT_CONFIRMED)
-        }
-        LightView::Answers { red, amber, green, .. } => {
-            ([red, amber, green], key::LIGHT_UNCONFIRMED)
-        }
+        LightView::Answers {
+            red,
+            amber,
+            green,
+            confirmed: true,
+        } => ([red, amber, green], key::LIGHT_CONFIRMED),
+        LightView::Answers {
+            red, amber, green, ..
+        } => ([red, amber, green], key::LIGHT_UNCONFIRMED),
     };
     let words = [key::LIGHT_RED, key::LIGHT_AMBER, key::LIGHT_GREEN];
     let lit: Vec<String> = tiers
@@ -239,7 +267,11 @@ fn light_card(ctx: &Ctx, light: LightView) -> Markup {
         .filter(|(shown, _)| **shown != Shown::Off)
         .map(|(_, word)| ctx.text(word))
         .collect();
-    let said = if lit.is_empty() { ctx.text(key::LIGHT_OFF) } else { lit.join("・") };
+    let said = if lit.is_empty() {
+        ctx.text(key::LIGHT_OFF)
+    } else {
+        lit.join("・")
+    };
     let class = |shown: Shown, colour: &str| match shown {
         Shown::Off => "dark".to_owned(),
         Shown::On => colour.to_owned(),
@@ -288,8 +320,16 @@ mod tests {
     fn a_strip_joins_equal_columns_and_leaves_gaps_empty() {
         let t = Time::from_ms;
         let strip = [
-            StateInterval { state: MachineState::Run, from: t(0), to: Some(t(480)) },
-            StateInterval { state: MachineState::Idle, from: t(480), to: None },
+            StateInterval {
+                state: MachineState::Run,
+                from: t(0),
+                to: Some(t(480)),
+            },
+            StateInterval {
+                state: MachineState::Idle,
+                from: t(480),
+                to: None,
+            },
         ];
         let runs = columns(&strip, t(-480), t(480 + 480));
         assert_eq!(runs.len(), 2);

@@ -30,13 +30,25 @@ struct Scale {
 
 impl Scale {
     fn around(values: impl Iterator<Item = f64>, from_zero: bool) -> Self {
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+            (l.min(v), h.max(v))
+        });
         if low > high {
-            return Self { low: 0.0, high: 1.0 };
+            return Self {
+                low: 0.0,
+                high: 1.0,
+            };
         }
         let margin = ((high - low) * 0.08).max(high.abs() * 0.02).max(1e-9);
-        let low = if from_zero { 0.0 } else { (low - margin).max(0.0) };
-        Self { low, high: high + margin }
+        let low = if from_zero {
+            0.0
+        } else {
+            (low - margin).max(0.0)
+        };
+        Self {
+            low,
+            high: high + margin,
+        }
     }
 
     fn y(&self, value: f64) -> f64 {
@@ -56,7 +68,9 @@ impl Scale {
             .unwrap_or(rough);
         let first = (self.low / step).ceil() as i64;
         let last = (self.high / step).floor() as i64;
-        (first..=last.min(first + 8)).map(|i| i as f64 * step).collect()
+        (first..=last.min(first + 8))
+            .map(|i| i as f64 * step)
+            .collect()
     }
 }
 
@@ -86,8 +100,16 @@ fn anchor(x: f64) -> &'static str {
 }
 
 fn tick_text(tick: f64) -> String {
-    let text = if tick.abs() >= 100.0 { format!("{tick:.0}") } else { format!("{tick:.3}") };
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    let text = if tick.abs() >= 100.0 {
+        format!("{tick:.0}")
+    } else {
+        format!("{tick:.3}")
+    };
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 fn px(value: f64) -> String {
@@ -96,7 +118,8 @@ fn px(value: f64) -> String {
 
 /// The last cycles, oldest left, with the reference as a line and the tolerance as a band.
 pub(crate) fn cycles(ctx: &Ctx, dots: &[Dot], reference: Option<(f64, f64)>) -> Markup {
-    let band = reference.map(|(median, share)| (median * (1.0 - share), median, median * (1.0 + share)));
+    let band =
+        reference.map(|(median, share)| (median * (1.0 - share), median, median * (1.0 + share)));
     let edges = band.iter().flat_map(|(low, _, high)| [*low, *high]);
     let scale = Scale::around(dots.iter().map(|dot| dot.value).chain(edges), false);
     let step = (WIDTH - LEFT - RIGHT) / dots.len().max(2) as f64;
@@ -150,8 +173,9 @@ pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], from: Time, to: Time) -> M
         before = Some(*column);
     }
     let at = |quarter: i64| from + quarter * (to.ms() - from.ms()) / 4;
-    let labels: Vec<(f64, String)> =
-        (0..=4).map(|i| (LEFT + width * i as f64 / 4.0, ctx.clock(at(i)))).collect();
+    let labels: Vec<(f64, String)> = (0..=4)
+        .map(|i| (LEFT + width * i as f64 / 4.0, ctx.clock(at(i))))
+        .collect();
     let body = html! {
         @for (column, (low, high, _)) in &columns {
             rect.range x=(px(x(*column))) y=(px(scale.y(*high))) width=(minute_px)
@@ -184,7 +208,10 @@ fn columns(minutes: &[MinuteRow], from: Time, to: Time, width: usize) -> Vec<Col
         }
     }
     let mean = |sum: f64, n: u32| sum / f64::from(n.max(1));
-    columns.into_iter().map(|(c, low, high, sum, n)| (c, (low, high, mean(sum, n)))).collect()
+    columns
+        .into_iter()
+        .map(|(c, low, high, sum, n)| (c, (low, high, mean(sum, n))))
+        .collect()
 }
 
 /// The latest value of a chart, written beside its title.

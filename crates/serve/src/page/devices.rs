@@ -7,10 +7,10 @@ use model::Refused;
 use store::RefusedCount;
 
 use super::{Ctx, Place, frame};
+use crate::Site;
 use crate::api::read;
 use crate::text::{Lang, key};
 use crate::view::{BoardView, DeviceView};
-use crate::Site;
 
 /// Samples of refused input shown.
 const SAMPLES_SHOWN: usize = 200;
@@ -18,8 +18,14 @@ const SAMPLES_SHOWN: usize = 200;
 /// The page.
 pub(crate) async fn show(State(site): State<Site>, lang: Lang) -> Response {
     let board = site.board.borrow().clone();
-    let ctx = Ctx { lang, zone: site.zone.clone(), now: (site.clock)() };
-    let work = read(&site, |r| Ok((r.refused_counts()?, r.refused(i64::MAX, SAMPLES_SHOWN)?)));
+    let ctx = Ctx {
+        lang,
+        zone: site.zone.clone(),
+        now: (site.clock)(),
+    };
+    let work = read(&site, |r| {
+        Ok((r.refused_counts()?, r.refused(i64::MAX, SAMPLES_SHOWN)?))
+    });
     let (counts, samples) = match work.await {
         Ok((counts, page)) => (counts, page.items),
         Err(failure) => return failure.answer(lang),
@@ -35,7 +41,13 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang) -> Response {
             ol.events { @for count in &counts { (refused(&ctx, count, &samples)) } }
         }
     };
-    frame(&ctx, Place::Devices, &ctx.text(key::DEVICES_TITLE), "devices", body)
+    frame(
+        &ctx,
+        Place::Devices,
+        &ctx.text(key::DEVICES_TITLE),
+        "devices",
+        body,
+    )
 }
 
 /// The devices.
@@ -53,7 +65,9 @@ pub(crate) fn list(ctx: &Ctx, board: &BoardView) -> Markup {
 fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
     let machine = board
         .machine(&device.machine)
-        .map_or(device.machine.as_str(), |machine| machine.names.of(ctx.lang));
+        .map_or(device.machine.as_str(), |machine| {
+            machine.names.of(ctx.lang)
+        });
     let (class, word) = if device.connected {
         ("t-run", key::DEVICES_CONNECTED)
     } else {

@@ -9,11 +9,11 @@ use store::FindingRow;
 
 use super::machine::finding_item;
 use super::{Ctx, Place, frame, why};
+use crate::Site;
 use crate::api::read;
 use crate::guard::Failure;
 use crate::text::{Lang, key};
 use crate::view::BoardView;
-use crate::Site;
 
 /// Findings on one page.
 const FINDINGS_SHOWN: usize = 50;
@@ -31,7 +31,11 @@ pub(crate) async fn show(
     Query(start): Query<Start>,
 ) -> Response {
     let board = site.board.borrow().clone();
-    let ctx = Ctx { lang, zone: site.zone.clone(), now: (site.clock)() };
+    let ctx = Ctx {
+        lang,
+        zone: site.zone.clone(),
+        now: (site.clock)(),
+    };
     let before = start.before.unwrap_or(i64::MAX);
     let page = match read(&site, move |r| r.findings(None, before, FINDINGS_SHOWN)).await {
         Ok(page) => page,
@@ -47,12 +51,20 @@ pub(crate) async fn show(
         }
     };
     let live = if start.before.is_some() { "" } else { "events" };
-    frame(&ctx, Place::Events, &ctx.text(key::EVENTS_TITLE), live, body)
+    frame(
+        &ctx,
+        Place::Events,
+        &ctx.text(key::EVENTS_TITLE),
+        live,
+        body,
+    )
 }
 
 /// The newest findings, for the live view.
 pub(crate) async fn newest(site: &Site) -> Result<Vec<FindingRow>, Failure> {
-    Ok(read(site, |r| r.findings(None, i64::MAX, FINDINGS_SHOWN)).await?.items)
+    Ok(read(site, |r| r.findings(None, i64::MAX, FINDINGS_SHOWN))
+        .await?
+        .items)
 }
 
 fn name_of(ctx: &Ctx, board: &BoardView, id: Option<&str>) -> String {
@@ -74,7 +86,11 @@ pub(crate) fn open(ctx: &Ctx, board: &BoardView) -> Markup {
 }
 
 fn alarm_item(ctx: &Ctx, board: &BoardView, alarm: &Alarm) -> Markup {
-    let name = name_of(ctx, board, alarm.machine.as_ref().map(model::MachineId::as_str));
+    let name = name_of(
+        ctx,
+        board,
+        alarm.machine.as_ref().map(model::MachineId::as_str),
+    );
     html! {
         li.k-alarm {
             time { (ctx.when(alarm.since)) }

@@ -10,10 +10,10 @@ use store::{CycleRow, FindingRow, MinuteRow, StoreError};
 
 use super::chart::{self, Dot};
 use super::{Ctx, Place, frame, number, span, state_badge, why};
+use crate::Site;
 use crate::api::read;
 use crate::text::{Lang, key};
 use crate::view::{LearningView, MachineView};
-use crate::Site;
 
 /// Cycles in a chart.
 const CYCLES_SHOWN: usize = 80;
@@ -42,14 +42,21 @@ pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<History> {
     };
     let id = id.clone();
     let work = move |reader: &store::Reader| {
-        let cycles = reader.cycles(&id, Time::from_ms(i64::MAX), CYCLES_SHOWN)?.items;
+        let cycles = reader
+            .cycles(&id, Time::from_ms(i64::MAX), CYCLES_SHOWN)?
+            .items;
         let findings = reader.findings(Some(&id), i64::MAX, FINDINGS_SHOWN)?.items;
         let states = reader.states(&id, now - super::board::STRIP_MS, now)?;
         let minutes = match power_series(reader, &devices)? {
             Some(series) => reader.minutes(series, now - POWER_MS, now)?,
             None => Vec::new(),
         };
-        Ok(History { cycles, minutes, findings, states })
+        Ok(History {
+            cycles,
+            minutes,
+            findings,
+            states,
+        })
     };
     read(site, work).await.ok()
 }
@@ -59,24 +66,32 @@ fn power_series(
     devices: &[String],
 ) -> Result<Option<SeriesId>, StoreError> {
     let is_power = |s: &store::SeriesInfo| {
-        s.unit == Unit::Watt.symbol() && matches!(s.point.as_str(), "power" | "power_w" | "power_kw")
+        s.unit == Unit::Watt.symbol()
+            && matches!(s.point.as_str(), "power" | "power_w" | "power_kw")
     };
     let all = reader.series()?;
-    Ok(all.iter().find(|s| devices.contains(&s.device) && is_power(s)).map(|s| s.id))
+    Ok(all
+        .iter()
+        .find(|s| devices.contains(&s.device) && is_power(s))
+        .map(|s| s.id))
 }
 
 /// The page.
-pub(crate) async fn show(
-    State(site): State<Site>,
-    lang: Lang,
-    Path(id): Path<String>,
-) -> Response {
+pub(crate) async fn show(State(site): State<Site>, lang: Lang, Path(id): Path<String>) -> Response {
     let board = site.board.borrow().clone();
-    let ctx = Ctx { lang, zone: site.zone.clone(), now: (site.clock)() };
+    let ctx = Ctx {
+        lang,
+        zone: site.zone.clone(),
+        now: (site.clock)(),
+    };
     let Some(machine) = board.machine(&id) else {
         let body = html! { div.empty { p { (ctx.text(key::MACHINE_NOT_HERE)) } } };
         let title = ctx.text(key::ERROR_NOT_FOUND);
-        return (StatusCode::NOT_FOUND, frame(&ctx, Place::Board, &title, "", body)).into_response();
+        return (
+            StatusCode::NOT_FOUND,
+            frame(&ctx, Place::Board, &title, "", body),
+        )
+            .into_response();
     };
     let Some(history) = history(&site, &machine.id).await else {
         return crate::guard::Failure::store().answer(lang);
@@ -157,7 +172,11 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
     let dots = |value: fn(&CycleRow) -> Option<f64>| -> Vec<Dot> {
         let rows = history.cycles.iter().rev();
         rows.filter_map(|row| {
-            Some(Dot { value: value(row)?, at: row.cycle.end, verdict: row.cycle.verdict })
+            Some(Dot {
+                value: value(row)?,
+                at: row.cycle.end,
+                verdict: row.cycle.verdict,
+            })
         })
         .collect()
     };
@@ -329,7 +348,10 @@ pub(crate) fn findings(ctx: &Ctx, history: &History) -> Markup {
 /// One finding in a list; with the machine's name where the list is of all machines.
 pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str>) -> Markup {
     let text = if finding.kind == FindingKind::ProductChanged {
-        ctx.with(key::FINDING_PRODUCT_CHANGED, &[("product", &finding.product)])
+        ctx.with(
+            key::FINDING_PRODUCT_CHANGED,
+            &[("product", &finding.product)],
+        )
     } else {
         ctx.lang.coded("finding-", finding.kind.code())
     };

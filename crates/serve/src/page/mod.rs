@@ -53,7 +53,9 @@ impl Ctx {
     /// A moment as people write it: the time, and the date if it is not today.
     pub(crate) fn when(&self, t: Time) -> String {
         let zoned = |t: Time| {
-            Timestamp::from_millisecond(t.ms()).unwrap_or_default().to_zoned(self.zone.clone())
+            Timestamp::from_millisecond(t.ms())
+                .unwrap_or_default()
+                .to_zoned(self.zone.clone())
         };
         let (moment, now) = (zoned(t), zoned(self.now));
         if moment.date() == now.date() {
@@ -66,7 +68,10 @@ impl Ctx {
     /// Hours and minutes of the clock.
     pub(crate) fn clock(&self, t: Time) -> String {
         let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
-        moment.to_zoned(self.zone.clone()).strftime("%H:%M").to_string()
+        moment
+            .to_zoned(self.zone.clone())
+            .strftime("%H:%M")
+            .to_string()
     }
 }
 
@@ -205,7 +210,10 @@ pub(crate) async fn asset(Path((_, file)): Path<(String, String)>) -> Response {
         "icon.svg" => ("image/svg+xml", include_str!("../../assets/icon.svg")),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
-    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "public, max-age=3600")];
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "public, max-age=3600"),
+    ];
     (headers, body).into_response()
 }
 
@@ -237,9 +245,10 @@ mod tests {
 
     #[test]
     fn numbers_have_three_digits_that_matter() {
-        assert_eq!([number(62.14), number(1.5), number(0.2734), number(812.4)], [
-            "62.1", "1.50", "0.273", "812"
-        ]);
+        assert_eq!(
+            [number(62.14), number(1.5), number(0.2734), number(812.4)],
+            ["62.1", "1.50", "0.273", "812"]
+        );
         assert_eq!(deviation(-0.1667), "-16.7 %");
         assert_eq!(span(3725.0), "1:02 h");
     }

@@ -1,0 +1,119 @@
+//! What the tests need and a new machine may lack, from the package registries and prebuilt where
+//! there is such a package. What cannot be had is an error: a missing counterpart fails, it is
+//! never skipped.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::{root, say};
+
+/// Program, Debian package.
+const DEBIAN: [(&str, &str); 6] = [
+    ("python3", "python3"),
+    ("mosquitto_pub", "mosquitto-clients"),
+    ("chromium", "chromium"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("mount", "mount"),
+];
+/// Packages with what only tests use, from PyPI.
+const PYTHON: [&str; 2] = ["paho-mqtt==2.1.0", "typos==1.52.0"];
+
+/// Brings everything.
+pub(crate) fn all() -> anyhow::Result<()> {
+    debian()?;
+    python()?;
+    npm()?;
+    nextest()
+}
+
+/// Whether a program can be started.
+fn has(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok()
+}
+
+/// Runs a command in the repository and fails if it fails.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    command.current_dir(root()).stdin(Stdio::null());
+    say(&format!("> {command:?}").replace('"', ""));
+    let status = command
+        .status()
+        .with_context(|| format!("{command:?} cannot be started"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
+
+fn debian() -> anyhow::Result<()> {
+    let mut missing: Vec<&str> = DEBIAN
+        .iter()
+        .filter(|(program, _)| !has(program))
+        .map(|(_, package)| *package)
+        .collect();
+    if !Path::new("/usr/share/fonts/opentype/noto").exists() {
+        missing.push("fonts-noto-cjk");
+    }
+    if !has("python3") || !venv_works() {
+        missing.push("python3-venv");
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let apt = |args: &[&str]| {
+        run(Command::new("apt-get")
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .args(args))
+    };
+    apt(&["update", "-q"]).context("Debian's packages are needed (as root)")?;
+    let install = ["install", "-y", "-q", "--no-install-recommends"];
+    apt(&[&install[..], &missing].concat())
+}
+
+fn venv_works() -> bool {
+    let mut command = Command::new("python3");
+    command
+        .args(["-c", "import ensurepip, venv"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn python() -> anyhow::Result<()> {
+    let pip = root().join(".venv/bin/pip");
+    if !pip.exists() {
+        run(Command::new("python3").args(["-m", "venv", ".venv"]))?;
+    }
+    let pip = pip.canonicalize().context(".venv has no pip")?;
+    run(Command::new(pip)
+        .args(["install", "-q", "--disable-pip-version-check"])
+        .args(PYTHON))
+}
+
+fn npm() -> anyhow::Result<()> {
+    if root().join("node_modules/.package-lock.json").exists() {
+        return Ok(());
+    }
+    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]))
+}
+
+fn nextest() -> anyhow::Result<()> {
+    if Command::new("cargo")
+        .args(["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+    {
+        return Ok(());
+    }
+    run(Command::new("cargo").args(["install", "--locked", "cargo-nextest"]))
+}

@@ -1,0 +1,82 @@
+//! The steps of `test` and `soak`, cheapest first, each printed before it runs.
+
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::setup::run;
+use crate::{root, say};
+
+/// Kills in the long run.
+const SOAK_KILLS: &str = "2000";
+/// Seeds of the demonstration in the long run; one more is drawn by chance.
+const SOAK_SEEDS: u64 = 20;
+
+fn cargo(args: &[&str]) -> anyhow::Result<()> {
+    run(Command::new("cargo").args(args))
+}
+
+/// Everything that has to pass before a change lands.
+pub(crate) fn test() -> anyhow::Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    let typos = root()
+        .join(".venv/bin/typos")
+        .canonicalize()
+        .context("typos is not installed")?;
+    run(&mut Command::new(typos))?;
+    let tsc = [
+        "--allowJs",
+        "--checkJs",
+        "--noEmit",
+        "--strict",
+        "--target",
+        "es2022",
+    ];
+    run(Command::new("node_modules/.bin/tsc")
+        .args(tsc)
+        .arg("crates/serve/assets/app.js"))?;
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])?;
+    cargo(&["nextest", "run", "--workspace"])?;
+    cargo(&["test", "--doc", "--workspace", "--quiet"])?;
+    run(Command::new("cargo")
+        .args(["doc", "--workspace", "--no-deps", "--quiet"])
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    run(Command::new("node").args(["--test", "--test-concurrency=1", "tests/browser/"]))
+}
+
+/// What takes too long for every change.
+pub(crate) fn soak() -> anyhow::Result<()> {
+    cargo(&["build", "--release", "--package", "mimamori"])?;
+    let chance = u64::from(std::process::id()) * 7_919 % 1_000_000;
+    say(&format!("the seed drawn by chance is {chance}"));
+    let mut failed = Vec::new();
+    for seed in (1..=SOAK_SEEDS).chain([chance]) {
+        let text = seed.to_string();
+        let args = ["demo", "--headless", "--for", "90s", "--seed", &text];
+        if run(Command::new("target/release/mimamori").args(args)).is_err() {
+            failed.push(seed);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("the demonstration failed for the seeds {failed:?}");
+    }
+    run(Command::new("cargo")
+        .env("MIMAMORI_KILLS", SOAK_KILLS)
+        .args([
+            "test",
+            "--release",
+            "--package",
+            "mimamori",
+            "--test",
+            "it",
+            "--",
+            "kill",
+        ]))
+}

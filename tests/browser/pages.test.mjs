@@ -1,0 +1,148 @@
+// The pages in a real browser: phone and desktop, both languages, light and dark; live changes,
+// the buttons a person has, and the accessibility rules of axe.
+import assert from "node:assert/strict";
+import { spawn, execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import mqtt from "mqtt";
+import { chromium } from "playwright-core";
+
+const program = process.env.MIMAMORI_PROGRAM ?? "target/debug/mimamori";
+const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
+const sizes = [[390, 844], [1440, 900]];
+let folder, server, base, broker, device, browser;
+
+/** Waits until `look` gives something true. */
+async function until(what, look, ms = 15_000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const got = await look();
+    if (got) return got;
+    assert.ok(Date.now() < end, `${what} did not happen`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+let t = Date.now() - 3_600_000;
+let cycle = 0;
+/** One cycle of the machine, by its device's own clock. */
+async function runCycles(n, load = 1) {
+  const sent = [];
+  for (let i = 0; i < n; i += 1) {
+    cycle += 1;
+    sent.push({ t, cycle, power_w: 600 * load });
+    for (let step = 1; step < 10; step += 1) sent.push({ t: t + step * 100, power_w: step < 8 ? 900 * load : 150 });
+    t += 1_000;
+  }
+  await Promise.all(sent.map((reading) => device.publishAsync("mimamori/robot-1", JSON.stringify(reading), { qos: 1 })));
+}
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "mimamori-browser-"));
+  const said = execFileSync(program, ["device", "add", "robot-1", "--json", "--data", folder]);
+  const { token } = JSON.parse(said.toString());
+  server = spawn(program, ["--lang", "en", "serve", "--data", folder, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]);
+  let printed = "";
+  server.stdout.on("data", (chunk) => { printed += chunk; });
+  await until("the addresses", () => printed.includes("MQTT: "));
+  base = /http:\/\/\S+\//.exec(printed)[0].replace("127.0.0.1", "localhost");
+  broker = /MQTT: (\S+)/.exec(printed)[1];
+  device = await mqtt.connectAsync(`mqtt://${broker}`, { username: "robot-1", password: token, protocolVersion: 4 });
+  browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    timeout: 60_000,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+  });
+  await runCycles(34);
+});
+
+after(async () => {
+  await browser?.close();
+  await device?.endAsync();
+  server?.kill();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function open(path, { lang = "ja", width = 1440, height = 900, dark = false } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", bypassCSP: true });
+  const page = await context.newPage();
+  page.problems = [];
+  page.on("console", (message) => { if (message.type() === "error") page.problems.push(message.text()); });
+  page.on("pageerror", (error) => page.problems.push(String(error)));
+  await page.goto(`${base}${path}?lang=${lang}`);
+  return page;
+}
+
+for (const lang of ["ja", "en"]) {
+  for (const [width, height] of sizes) {
+    for (const dark of [false, true]) {
+      test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
+        for (const path of ["", "machines/robot-1", "events", "devices"]) {
+          const page = await open(path, { lang, width, height, dark });
+          await page.waitForSelector(".is-live");
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+          assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
+          await page.evaluate(axe);
+          const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+          const wrong = found.violations.map((v) => `${path}: ${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`);
+          assert.deepEqual(wrong, []);
+          assert.deepEqual(page.problems, []);
+          assert.equal(await page.evaluate(() => document.documentElement.lang), lang);
+          await page.context().close();
+        }
+      });
+    }
+  }
+}
+
+test("a learned reference, then an alarm, appear on an open page by themselves", async () => {
+  const page = await open("machines/robot-1", { lang: "en" });
+  await page.waitForSelector(".is-live");
+  await until("the reference", async () => (await page.textContent("#reference")).includes("Version 1"));
+  await runCycles(3, 1.3);
+  await until("the alarm", async () => (await page.textContent("#alarms")).includes("Energy changed"));
+  const reasons = await until("the reason", async () => {
+    const text = await page.textContent("#findings");
+    return text.includes("+3") && text;
+  });
+  assert.match(reasons, /Energy [\d.]+ Wh \(reference [\d.]+ Wh, \+\d+\.\d %\)/);
+  await page.context().close();
+});
+
+test("a person acknowledges, changes the tolerance and lets it learn again", async () => {
+  const page = await open("events", { lang: "ja" });
+  await page.waitForSelector(".is-live");
+  await page.click("text=確認した");
+  await until("seen", async () => (await page.textContent("#open")).includes("確認済み"));
+  await page.goto(`${base}machines/robot-1?lang=ja`);
+  await page.fill("#tolerance-energy", "200");
+  await page.evaluate(() => document.querySelector("form").noValidate = true);
+  await page.click("text=保存");
+  await until("the refusal is explained", async () => (await page.textContent("form .problem")).includes("範囲"));
+  await page.fill("#tolerance-energy", "20");
+  await page.click("text=保存");
+  await until("the new tolerance", async () => {
+    const answer = await fetch(`${base}api/v1/machines/robot-1`);
+    return (await answer.json()).tolerance.energy === 0.2;
+  });
+  page.on("dialog", (dialog) => dialog.accept());
+  await page.click("text=学習し直す");
+  await until("learning", async () => (await page.textContent("#reference")).includes("学習中"));
+  await until("no alarm", async () => (await page.textContent("#alarms")).trim() === "");
+  await page.context().close();
+});
+
+test("a page says when it has lost the program", async () => {
+  const page = await open("", { lang: "en" });
+  await page.waitForSelector(".is-live");
+  await page.click("text=Light / dark");
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await page.click("button[data-filter=stop]");
+  assert.equal(await page.locator(".tile:visible").count(), 0);
+  server.kill();
+  await page.waitForSelector(".is-lost");
+  assert.match(await page.textContent(".live"), /Connection lost/);
+  await page.context().close();
+});
