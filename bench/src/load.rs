@@ -338,14 +338,8 @@ fn subscribe(target: &Target) -> anyhow::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Runs a load against a target.
-pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
-    let published: Published = Arc::default();
-    let stop = Arc::new(AtomicBool::new(false));
-    let stream = subscribe(target)?;
-    let (seen, ended) = (Arc::clone(&published), Arc::clone(&stop));
-    let listener = std::thread::spawn(move || listen(stream, &seen, &ended));
-    let stored_before = target.stored().unwrap_or(0);
+/// One connected sender for each machine.
+fn senders(target: &mut Target, load: Load) -> anyhow::Result<Vec<Sender>> {
     // Machine time runs on from run to run, far enough back never to be ahead of the clock.
     let now_ms = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)?
@@ -378,6 +372,18 @@ pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
             rest: Vec::new(),
         });
     }
+    Ok(senders)
+}
+
+/// Runs a load against a target.
+pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
+    let published: Published = Arc::default();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stream = subscribe(target)?;
+    let (seen, ended) = (Arc::clone(&published), Arc::clone(&stop));
+    let listener = std::thread::spawn(move || listen(stream, &seen, &ended));
+    let stored_before = target.stored().unwrap_or(0);
+    let mut senders = senders(target, load)?;
     let cpu_before = target.cpu_s();
     let shared = Arc::new(Shared {
         load,

@@ -54,9 +54,7 @@ fn main() -> anyhow::Result<()> {
     };
     // Both learn while nobody measures.
     load::run(&mut ours, open(4_000))?;
-    for rate in std::env::var("RATES").map_or(vec![1_000, 60, 10_000], |r| {
-        r.split(',').filter_map(|x| x.parse().ok()).collect()
-    }) {
+    for rate in [1_000, 60, 10_000] {
         report("mimamori", rate, &load::run(&mut ours, open(rate))?);
     }
     let most = load::run(

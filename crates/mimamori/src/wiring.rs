@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use act::{LightReport, run_light};
 use anyhow::Context;
@@ -49,7 +50,7 @@ pub(crate) struct Running {
     pub(crate) mqtt: SocketAddr,
     broker: Broker<FloorPolicy, FloorSink>,
     stop: watch::Sender<bool>,
-    recorder: std::thread::JoinHandle<()>,
+    recorder: JoinHandle<()>,
     close_pages: watch::Sender<bool>,
     recorder_lives: oneshot::Receiver<()>,
 }
@@ -108,19 +109,7 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
         window,
     ));
     let policy = Arc::new(FloorPolicy::new(Arc::clone(&book), refusals_in, clock::now));
-    let kept: Vec<Inbound> = reader
-        .retained()?
-        .iter()
-        .filter_map(|(topic, payload)| Inbound::new(topic, payload, true))
-        .collect();
-    let broker = Broker::new(policy, Arc::clone(&sink), config.limits.clone(), &kept);
-    let mqtt = broker.listen(setup.mqtt, None).await?;
-    if let Some(tls) = &config.tls {
-        let address = broker
-            .listen(tls.listen, Some(Arc::new(tls_config(tls)?)))
-            .await?;
-        info!(%address, "MQTT over TLS");
-    }
+    let (broker, mqtt) = open_broker(setup, &config, policy, &sink, &reader).await?;
     let has_light = config.light.is_some();
     if let Some(light) = config.light.clone() {
         tokio::spawn(run_light(light, light_wanted, light_report));
@@ -143,15 +132,7 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
     let outputs = outputs(&broker, durable, board, light);
     let runtime = tokio::runtime::Handle::current();
     let recorder = Recorder::new(parts, inputs, outputs, runtime);
-    let (lives, recorder_lives) = oneshot::channel();
-    let recorder = std::thread::Builder::new()
-        .name("recorder".to_owned())
-        .spawn(move || {
-            // Dropped when the thread ends, however it ends.
-            let _lives: oneshot::Sender<()> = lives;
-            recorder.run();
-        })
-        .context("no thread for the recorder")?;
+    let (recorder, recorder_lives) = start_recorder(recorder)?;
 
     let site = Site {
         board: board_seen,
@@ -171,6 +152,44 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
         close_pages,
         recorder_lives,
     })
+}
+
+async fn open_broker(
+    setup: &Setup,
+    config: &Config,
+    policy: Arc<FloorPolicy>,
+    sink: &Arc<FloorSink>,
+    reader: &Reader,
+) -> anyhow::Result<(Broker<FloorPolicy, FloorSink>, SocketAddr)> {
+    let kept: Vec<Inbound> = reader
+        .retained()?
+        .iter()
+        .filter_map(|(topic, payload)| Inbound::new(topic, payload, true))
+        .collect();
+    let broker = Broker::new(policy, Arc::clone(sink), config.limits.clone(), &kept);
+    let mqtt = broker.listen(setup.mqtt, None).await?;
+    if let Some(tls) = &config.tls {
+        let address = broker
+            .listen(tls.listen, Some(Arc::new(tls_config(tls)?)))
+            .await?;
+        info!(%address, "MQTT over TLS");
+    }
+    Ok((broker, mqtt))
+}
+
+fn start_recorder(recorder: Recorder) -> anyhow::Result<(JoinHandle<()>, oneshot::Receiver<()>)> {
+    let (lives, recorder_lives) = oneshot::channel();
+    let thread = std::thread::Builder::new()
+        .name("recorder".to_owned())
+        .spawn(move || {
+            // Dropped when the thread ends, however it ends.
+            let _lives: oneshot::Sender<()> = lives;
+            recorder.run();
+        });
+    Ok((
+        thread.context("no thread for the recorder")?,
+        recorder_lives,
+    ))
 }
 
 fn outputs(

@@ -12,30 +12,35 @@ use super::trace::score_and_why;
 /// Good cycles after which an alarm is over and a new one can begin, as in the live judgement.
 const GOOD_CYCLES_TO_CLEAR: u32 = 3;
 
-/// Judges one table.
-pub(crate) fn analyze(name: &str, table: &Table, outputs: &mut Outputs) -> anyhow::Result<Value> {
-    let cycle = table
-        .column(&["cycle"])
-        .context("there is no column cycle")?;
+/// What each row says of its cycle.
+fn facts(table: &Table) -> anyhow::Result<Vec<CycleFacts>> {
     let duration = table
         .column(&["duration_s"])
         .context("there is no column duration_s")?;
     let energy = table.column(&["energy_wh", "energy"]);
-    let phase = table.column(&["phase"]);
     let mut facts = Vec::new();
     for row in 0..table.len() {
         let duration_s = table.number(row, duration)?.unwrap_or(f64::NAN);
         let energy_wh = energy.map(|c| table.number(row, c)).transpose()?.flatten();
-        let (start, end) = (Time::default(), Time::from_seconds(duration_s));
         facts.push(CycleFacts {
-            start,
-            end,
+            start: Time::default(),
+            end: Time::from_seconds(duration_s),
             duration_s,
             work_s: duration_s,
             energy_wh,
             waiting_w: None,
         });
     }
+    Ok(facts)
+}
+
+/// Judges one table.
+pub(crate) fn analyze(name: &str, table: &Table, outputs: &mut Outputs) -> anyhow::Result<Value> {
+    let cycle = table
+        .column(&["cycle"])
+        .context("there is no column cycle")?;
+    let phase = table.column(&["phase"]);
+    let facts = facts(table)?;
     let learn_cycles = Settings::default().learn_cycles as usize;
     let is_learn = |row: usize| match phase {
         Some(phase) => table.text(row, phase) == "learn",

@@ -1,6 +1,8 @@
 //! The program as others meet it: started as a process, spoken to by foreign clients, killed,
 //! filled up, lied to. A counterpart that is missing is a failure, never a skip.
 
+#![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
 mod bad_input;
 mod clients;
 mod demo;

@@ -1,5 +1,6 @@
 //! The command line: exit codes, hints, two languages, no stack trace for anybody.
 
+use std::fmt::Write as _;
 use std::process::Command;
 
 use super::house::{House, PROGRAM};
@@ -109,7 +110,7 @@ fn analyze_judges_files_and_says_what_is_wrong_with_others() {
         for step in 0..20 {
             let t = f64::from(cycle) * 2.0 + f64::from(step) * 0.1;
             let watts = if step < 15 { 500.0 * load } else { 100.0 };
-            text += &format!("{t:.1},{cycle},{phase},{watts}\n");
+            writeln!(text, "{t:.1},{cycle},{phase},{watts}").unwrap();
         }
     }
     std::fs::write(&file, text).unwrap();

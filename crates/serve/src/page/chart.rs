@@ -6,6 +6,7 @@ use model::{CycleVerdict, Time};
 use store::MinuteRow;
 
 use super::{Ctx, number};
+use crate::text::key;
 
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 200.0;
@@ -74,9 +75,9 @@ impl Scale {
     }
 }
 
-fn frame(scale: &Scale, labels: &[(f64, String)], body: &Markup) -> Markup {
+fn frame(title: &str, scale: &Scale, labels: &[(f64, String)], body: &Markup) -> Markup {
     html! {
-        svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" {
+        svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
             @for tick in scale.ticks() {
                 line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(scale.y(tick))) y2=(px(scale.y(tick))) {}
                 text.axis x=(LEFT - 5.0) y=(px(scale.y(tick) + 4.0)) text-anchor="end" { (tick_text(tick)) }
@@ -117,7 +118,12 @@ fn px(value: f64) -> String {
 }
 
 /// The last cycles, oldest left, with the reference as a line and the tolerance as a band.
-pub(crate) fn cycles(ctx: &Ctx, dots: &[Dot], reference: Option<(f64, f64)>) -> Markup {
+pub(crate) fn cycles(
+    ctx: &Ctx,
+    title: &str,
+    dots: &[Dot],
+    reference: Option<(f64, f64)>,
+) -> Markup {
     let band =
         reference.map(|(median, share)| (median * (1.0 - share), median, median * (1.0 + share)));
     let edges = band.iter().flat_map(|(low, _, high)| [*low, *high]);
@@ -147,7 +153,7 @@ pub(crate) fn cycles(ctx: &Ctx, dots: &[Dot], reference: Option<(f64, f64)>) -> 
             }
         }
     };
-    frame(&scale, &labels, &body)
+    frame(title, &scale, &labels, &body)
 }
 
 /// A stretch of power: for each column of pixels its range, through the columns its mean. Minutes
@@ -183,7 +189,7 @@ pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], from: Time, to: Time) -> M
         }
         @for path in &paths { path.mean d=(path) {} }
     };
-    frame(&scale, &labels, &body)
+    frame(&ctx.text(key::MACHINE_POWER), &scale, &labels, &body)
 }
 
 type Column = (usize, (f64, f64, f64));

@@ -240,7 +240,7 @@ fn cycle_chart(
             @if dots.is_empty() {
                 p.quiet { (ctx.text(key::MACHINE_CYCLES_NONE)) }
             } @else {
-                (chart::cycles(ctx, dots, reference))
+                (chart::cycles(ctx, title, dots, reference))
                 @if reference.is_some() { p.quiet.small { (ctx.text(key::CHART_BAND)) } }
             }
         }
