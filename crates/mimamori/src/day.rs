@@ -126,7 +126,7 @@ mod tests {
         let view = day.view(t(400));
         assert_eq!(
             (view.run_s, view.observed_s, view.unknown_s),
-            (60.0, 80.0, 320.0)
+            (60.0, 80.0, 220.0)
         );
         assert_eq!(view.rate(), Some(0.75));
     }
