@@ -4,6 +4,7 @@ module.exports = {
   uiPort: 18851,
   httpAdminRoot: false,
   contextStorage: { default: { module: "localfilesystem" }, memory: { module: "memory" } },
+  credentialSecret: false,
   functionGlobalContext: {},
   logging: { console: { level: "warn" } },
   telemetry: { enabled: false, updateNotification: false },

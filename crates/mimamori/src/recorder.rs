@@ -39,7 +39,7 @@ const GATHER_FOR: Duration = Duration::from_millis(2);
 /// Above this many, a longer one.
 const GATHER_LONGER_ABOVE_PER_S: f64 = 5_000.0;
 /// The longer one.
-const GATHER_LONGER_FOR: Duration = Duration::from_millis(6);
+const GATHER_LONGER_FOR: Duration = Duration::from_millis(4);
 
 /// What the recorder listens to.
 pub(crate) struct Inputs {

@@ -3,6 +3,7 @@
 //! durable in the same commit. One [`Store`] writes, any number of [`Reader`]s read beside it.
 
 mod blob;
+mod checkpoint;
 mod error;
 mod read;
 mod schema;

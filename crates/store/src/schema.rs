@@ -8,6 +8,10 @@ use crate::error::StoreError;
 /// The format written by this program.
 pub(crate) const FORMAT: i64 = 1;
 
+/// The writer moves the log into the file itself only if the background has not kept up and the
+/// log has this many pages (32 MB).
+const WAL_PAGES_MAX: i64 = 8_000;
+
 /// Name of the file in the data folder.
 pub(crate) const FILE: &str = "mimamori.db";
 
@@ -50,6 +54,7 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -4_000)?;
     connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
+    connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > FORMAT {
         return Err(StoreError::Newer {

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::blob;
+use crate::checkpoint::Checkpointer;
 use crate::error::StoreError;
 use crate::read::MinuteRow;
 use crate::schema;
@@ -76,6 +77,7 @@ pub struct Store {
     folder: PathBuf,
     journal_bytes: u64,
     journal_bytes_max: u64,
+    _checkpointer: Checkpointer,
     _lock: File,
 }
 
@@ -95,11 +97,13 @@ impl Store {
             |r| r.get(0),
         )?;
         let folder = folder.to_owned();
+        let checkpointer = Checkpointer::start(folder.clone()).map_err(StoreError::Folder)?;
         Ok(Self {
             connection,
             folder,
             journal_bytes,
             journal_bytes_max,
+            _checkpointer: checkpointer,
             _lock: lock,
         })
     }
