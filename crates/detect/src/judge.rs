@@ -48,7 +48,7 @@ pub fn judge(
     let energy_changed = reason
         .energy_deviation()
         .is_some_and(|d| d.abs() > tolerance.energy);
-    let verdict = if time_changed {
+    let verdict = if time_changed || energy_changed && follows_from_time(&reason) {
         CycleVerdict::SpeedChanged
     } else if energy_changed {
         CycleVerdict::EnergyChanged
@@ -58,6 +58,19 @@ pub fn judge(
         CycleVerdict::Good
     };
     (verdict, reason)
+}
+
+/// A cycle that is shorter or longer by more than half of what is allowed, and whose mean power is as
+/// always, needs less or more energy because of its time: that is no change *at unchanged speed*.
+fn follows_from_time(reason: &DeviationReason) -> bool {
+    let time = reason.duration_deviation();
+    let Some(energy) = reason.energy_deviation() else {
+        return false;
+    };
+    let mean_power = (1.0 + energy) / (1.0 + time) - 1.0;
+    time.abs() > reason.tolerance_time / 2.0
+        && time.signum() == energy.signum()
+        && mean_power.abs() < reason.tolerance_energy / 2.0
 }
 
 /// Seconds of the cycle that were only waiting: the cycle is too long, its working part is not.
@@ -118,6 +131,10 @@ mod tests {
         assert_eq!(verdict(12.5, 11.25, 5.9), CycleVerdict::SpeedChanged);
         assert_eq!(verdict(10.0, 9.0, 6.0), CycleVerdict::EnergyChanged);
         assert_eq!(verdict(10.0, 9.0, 4.0), CycleVerdict::EnergyChanged);
+        // Sampling made the time look like 14.7 % less, just allowed; the energy follows from it.
+        assert_eq!(verdict(8.53, 7.7, 4.2), CycleVerdict::SpeedChanged);
+        // A little slower and much hungrier is not explained by the time.
+        assert_eq!(verdict(10.9, 9.9, 6.5), CycleVerdict::EnergyChanged);
         // Twenty seconds of waiting at 360 W are 2 Wh more and no fault.
         assert_eq!(verdict(30.0, 9.0, 7.0), CycleVerdict::Waiting);
         // A leak is not hidden by a wait.

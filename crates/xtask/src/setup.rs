@@ -10,7 +10,8 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 6] = [
+const DEBIAN: [(&str, &str); 7] = [
+    ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("chromium", "chromium"),

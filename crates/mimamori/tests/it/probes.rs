@@ -232,3 +232,84 @@ fn a_subscriber_that_reads_nothing_has_a_bounded_queue() {
     });
     house.until_stored(2_000);
 }
+
+/// A certificate for a test, made by a foreign tool.
+fn certificate(folder: &std::path::Path) {
+    let done = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+        ])
+        .args([
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-days",
+            "2",
+        ])
+        .args(["-keyout", "key.pem", "-out", "chain.pem"])
+        .current_dir(folder)
+        .output()
+        .expect("openssl is installed");
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+#[test]
+fn over_tls_silent_connections_hinder_nobody_either() {
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path());
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let path = |name: &str| folder.path().join(name);
+    let config = format!(
+        "[broker.tls]\nlisten = \"127.0.0.1:{port}\"\ncertificate = {:?}\nkey = {:?}\n",
+        path("chain.pem"),
+        path("key.pem")
+    );
+    let house = House::in_folder(folder.path(), &config);
+    let token = house.device("m1", &[]);
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let silent: Vec<TcpStream> = (0..50).map(|_| raw(address, &[0x16, 3, 1])).collect();
+    let start = Instant::now();
+    let output = std::process::Command::new("mosquitto_pub")
+        .args([
+            "-h",
+            "localhost",
+            "-p",
+            &port.to_string(),
+            "-u",
+            "m1",
+            "-P",
+            &token,
+            "-q",
+            "1",
+        ])
+        .args(["-t", "mimamori/m1/power_w", "-m", "5", "--cafile"])
+        .arg(path("chain.pem"))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(start.elapsed() < Duration::from_secs(3));
+    house.until_stored(1);
+    for stream in silent {
+        assert!(rest(stream).is_empty());
+    }
+    until("all are counted", || house.counter("silent_closed") == 50);
+}
