@@ -226,6 +226,18 @@ impl Stage {
     }
 }
 
+/// Waits until the factory's stack light can be reached.
+async fn light_is_on(address: SocketAddr) -> anyhow::Result<()> {
+    let start = Instant::now();
+    while TcpStream::connect(address).await.is_err() {
+        if start.elapsed() > FIRST_PAGE_MAX {
+            bail!("the simulated stack light does not listen on {address}");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
 /// Waits for the first page; says how long it took.
 async fn first_page(address: SocketAddr) -> anyhow::Result<u128> {
     let start = Instant::now();
@@ -337,6 +349,8 @@ pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
     let mut factory = stage.start_factory(seed, args.length)?;
     // Waiting for a child closes its standard input, which here means "stop": hold it apart.
     let factory_runs = factory.stdin.take();
+    // A light that is switched on after the product would rightly be reported as silent.
+    light_is_on(stage.light).await?;
     let mut product = stage.start_product()?;
     let first_page_ms = first_page(stage.http).await?;
     if !args.json {

@@ -5,7 +5,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use model::{Approval, FindingKind, MachineId, Reference, SeriesId, StateInterval, Time, Unit};
+use model::{
+    Approval, CycleVerdict, FindingKind, MachineId, Reference, SeriesId, StateInterval, Time, Unit,
+};
 use store::{CycleRow, FindingRow, MinuteRow, StoreError};
 
 use super::chart::{self, Dot};
@@ -170,7 +172,10 @@ pub(crate) fn now(ctx: &Ctx, machine: &MachineView) -> Markup {
 /// The charts.
 pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Markup {
     let dots = |value: fn(&CycleRow) -> Option<f64>| -> Vec<Dot> {
-        let rows = history.cycles.iter().rev();
+        // A cycle across a gap in data says nothing about the machine; drawn, it would only
+        // flatten the others.
+        let known = |row: &&CycleRow| row.cycle.verdict != CycleVerdict::Unknown;
+        let rows = history.cycles.iter().rev().filter(known);
         rows.filter_map(|row| {
             Some(Dot {
                 value: value(row)?,
