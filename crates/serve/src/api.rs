@@ -303,16 +303,26 @@ async fn order(site: &Site, lang: Lang, command: Command) -> Response {
     failure.answer(lang)
 }
 
+/// Gives an order about the machine that the address names.
+async fn order_about(
+    site: &Site,
+    lang: Lang,
+    id: &str,
+    command: impl FnOnce(MachineId) -> Command,
+) -> Response {
+    match MachineId::new(id) {
+        Ok(machine) => order(site, lang, command(machine)).await,
+        Err(_) => Failure::not_found().answer(lang),
+    }
+}
+
 /// Lets a learned reference judge.
 pub(crate) async fn approve(
     State(site): State<Site>,
     lang: Lang,
     Path(id): Path<String>,
 ) -> Response {
-    match MachineId::new(&id) {
-        Ok(machine) => order(&site, lang, Command::Approve(machine)).await,
-        Err(_) => Failure::not_found().answer(lang),
-    }
+    order_about(&site, lang, &id, Command::Approve).await
 }
 
 /// Forgets a reference and learns a new version.
@@ -321,10 +331,7 @@ pub(crate) async fn relearn(
     lang: Lang,
     Path(id): Path<String>,
 ) -> Response {
-    match MachineId::new(&id) {
-        Ok(machine) => order(&site, lang, Command::Relearn(machine)).await,
-        Err(_) => Failure::not_found().answer(lang),
-    }
+    order_about(&site, lang, &id, Command::Relearn).await
 }
 
 /// Puts another tolerance in force.
@@ -337,10 +344,10 @@ pub(crate) async fn set_tolerance(
     let Ok(Json(tolerance)) = body else {
         return bad_request().answer(lang);
     };
-    match MachineId::new(&id) {
-        Ok(machine) => order(&site, lang, Command::SetTolerance(machine, tolerance)).await,
-        Err(_) => Failure::not_found().answer(lang),
-    }
+    order_about(&site, lang, &id, |machine| {
+        Command::SetTolerance(machine, tolerance)
+    })
+    .await
 }
 
 /// Alarms, newest first.
