@@ -36,6 +36,11 @@ enum What {
     All,
     /// Only this program, without the peer.
     Ours,
+    /// Only this program at one rate, for looking at where the time goes.
+    Rate {
+        /// Messages a second.
+        per_s: u64,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,6 +59,10 @@ fn main() -> anyhow::Result<()> {
     };
     // Both learn while nobody measures.
     load::run(&mut ours, open(4_000))?;
+    if let What::Rate { per_s } = cli.what {
+        report("mimamori", per_s, &load::run(&mut ours, open(per_s))?);
+        return Ok(());
+    }
     for rate in [1_000, 60, 10_000] {
         report("mimamori", rate, &load::run(&mut ours, open(rate))?);
     }

@@ -3,9 +3,12 @@
 //! read while too much is in flight, and every way to end has a counter.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
 
 use mqtt_protocol_core::mqtt;
 use mqtt_protocol_core::mqtt::common::Cursor;
@@ -362,16 +365,17 @@ where
             let may_read =
                 pause.is_none() && self.unacknowledged.len() < self.hub.limits.in_flight_in_max;
             tokio::select! {
-                read = self.io.read(&mut self.input), if may_read => match read {
-                    Ok(0) | Err(_) => return End::Gone,
-                    Ok(n) => self.take_in(n, admitted),
-                },
+                biased;
                 changed = durable.changed(), if !self.unacknowledged.is_empty() => {
                     if changed.is_err() {
                         return End::Refused;
                     }
                 }
                 () = &mut woken => woken.set(admitted.session.wake.notified()),
+                read = self.io.read(&mut self.input), if may_read => match read {
+                    Ok(0) | Err(_) => return End::Gone,
+                    Ok(n) => self.take_in(n, admitted),
+                },
                 () = sleep_until(pause.unwrap_or_else(|| Instant::now() + NEVER)),
                     if pause.is_some() => {}
                 () = &mut silence => {
@@ -522,21 +526,12 @@ where
     /// Gives the gathered publishes to the sink; each then waits for its ticket.
     async fn hand_over(&mut self, admitted: &Admitted<P::Client>) {
         if !self.batch.is_empty() {
-            let batch = std::mem::take(&mut self.batch);
-            let ids: Vec<(u16, Qos)> = batch
-                .iter()
-                .filter_map(|i| Some((i.0.packet_id()?, i.0.qos())))
-                .collect();
-            self.last_ticket = self.hub.sink.offer(&admitted.client, batch).await;
-            self.wait_for_ticket(ids);
+            self.last_ticket = self.hub.sink.offer(&admitted.client, &self.batch).await;
         }
-        let refused = std::mem::take(&mut self.refused_ids);
-        self.wait_for_ticket(refused);
-    }
-
-    fn wait_for_ticket(&mut self, ids: Vec<(u16, Qos)>) {
         let ticket = self.last_ticket;
-        let waiting = ids.into_iter();
+        let taken = self.batch.drain(..);
+        let taken = taken.filter_map(|i| Some((i.0.packet_id()?, i.0.qos())));
+        let waiting = taken.chain(self.refused_ids.drain(..));
         self.unacknowledged
             .extend(waiting.map(|(packet_id, qos)| Unacknowledged {
                 ticket,
@@ -624,15 +619,21 @@ where
             .extend_from_slice(&packet.to_continuous_buffer());
     }
 
+    /// Writes what waits. Most often the socket takes it at once; one that does not gets a
+    /// deadline.
     async fn write_out(&mut self) -> Result<(), ()> {
         if self.output.is_empty() {
             return Ok(());
         }
-        let written = timeout(self.hub.limits.write_time_max, async {
+        let mut written = pin!(async {
             self.io.write_all(&self.output).await?;
             self.io.flush().await
         });
-        let result = written.await;
+        let at_once = poll_fn(|cx| Poll::Ready(written.as_mut().poll(cx))).await;
+        let result = match at_once {
+            Poll::Ready(result) => Ok(result),
+            Poll::Pending => timeout(self.hub.limits.write_time_max, written).await,
+        };
         self.output.clear();
         if self.output.capacity() > READ_BYTES {
             self.output.shrink_to(READ_BYTES_QUIET);
@@ -656,7 +657,7 @@ where
             self.hub.route(will);
             self.hub
                 .sink
-                .offer(&admitted.client, vec![will.clone()])
+                .offer(&admitted.client, std::slice::from_ref(will))
                 .await;
         }
         let session = &admitted.session;

@@ -69,7 +69,7 @@ pub type Ticket = u64;
 pub trait Sink<C>: Send + Sync + 'static {
     /// Takes publishes of one client, in order. Waits while the sink is busy: that wait is what
     /// slows a client down.
-    fn offer(&self, client: &Arc<C>, batch: Vec<Inbound>) -> impl Future<Output = Ticket> + Send;
+    fn offer(&self, client: &Arc<C>, batch: &[Inbound]) -> impl Future<Output = Ticket> + Send;
 
     /// Carries the highest ticket below which everything is durable.
     fn durable(&self) -> watch::Receiver<Ticket>;

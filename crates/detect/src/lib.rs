@@ -19,4 +19,4 @@ pub use learn::{Learning, reference_from, robust_band};
 pub use level::{Levels, PowerState};
 pub use meter::{Meter, Stretch};
 pub use settings::{ApprovalMode, Settings, SettingsError};
-pub use watch::{LearningState, Outcome, Signal, Snapshot, Watch};
+pub use watch::{GOOD_CYCLES_TO_CLEAR, LearningState, Outcome, Signal, Snapshot, Watch};

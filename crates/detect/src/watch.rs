@@ -20,7 +20,7 @@ use crate::settings::Settings;
 /// Products remembered per machine.
 const PRODUCTS_MAX: usize = 64;
 /// Good cycles in a row after which an alarm about cycles is over.
-const GOOD_CYCLES_TO_CLEAR: u32 = 3;
+pub const GOOD_CYCLES_TO_CLEAR: u32 = 3;
 /// Silence of a device that measures at a rhythm, before its machine is `unknown`: this many gaps.
 const SILENT_GAPS: f64 = 2.0;
 /// No silence shorter than this makes a machine `unknown`, in seconds.

@@ -41,7 +41,7 @@ pub(crate) struct Machine {
 }
 
 /// A device.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Speaker {
     machine: Option<usize>,
     points: Vec<Option<Series>>,
@@ -58,7 +58,9 @@ struct Speaker {
 pub(crate) struct Floor {
     pub(crate) machines: Vec<Machine>,
     by_id: HashMap<MachineId, usize>,
-    speakers: HashMap<String, Speaker>,
+    speakers: Vec<Speaker>,
+    /// Where each device stands among the speakers.
+    speaker_of: HashMap<String, usize>,
     labels: HashMap<String, i64>,
     config: Config,
     outcomes: Vec<Outcome>,
@@ -80,7 +82,8 @@ impl Floor {
         let mut floor = Self {
             machines: Vec::new(),
             by_id: HashMap::new(),
-            speakers: HashMap::new(),
+            speakers: Vec::new(),
+            speaker_of: HashMap::new(),
             labels: reader
                 .labels()?
                 .into_iter()
@@ -134,8 +137,8 @@ impl Floor {
             let Some((number, role)) = row else { continue };
             let speaker = self.speaker(&device);
             let series = Series::new(info.id, role, false);
-            put(&mut speaker.points, number, series);
-            where_is.insert(info.id, (info.device, number, role));
+            put(&mut self.speakers[speaker].points, number, series);
+            where_is.insert(info.id, (speaker, number, role));
         }
         let oldest_seen = self
             .machines
@@ -146,10 +149,10 @@ impl Floor {
         let from = oldest_seen.min(reader.recent_seq(RECENT_ENTRIES)?).max(0);
         reader.replay(from, |seq, arrived, readings| {
             for reading in readings {
-                let Some((device, number, role)) = where_is.get(&reading.series) else {
+                let Some((speaker, number, role)) = where_is.get(&reading.series) else {
                     continue;
                 };
-                let Some(speaker) = self.speakers.get_mut(device) else {
+                let Some(speaker) = self.speakers.get_mut(*speaker) else {
                     continue;
                 };
                 let machine = speaker.machine.and_then(|i| self.machines.get_mut(i));
@@ -239,23 +242,19 @@ impl Floor {
         self.machines.len() - 1
     }
 
-    fn speaker(&mut self, device: &Device) -> &mut Speaker {
-        if !self.speakers.contains_key(device.id.as_str()) {
-            let machine = (device.role == Role::Device).then(|| self.machine(&device.machine));
-            let speaker = Speaker {
-                machine,
-                points: Vec::new(),
-                connections: 0,
-                heard: None,
-                readings: 0,
-                late_since: None,
-                skew_ms: 0,
-            };
-            self.speakers.insert(device.id.as_str().to_owned(), speaker);
+    /// Where a device stands in the list.
+    fn speaker(&mut self, device: &Device) -> usize {
+        if let Some(index) = self.speaker_of.get(device.id.as_str()) {
+            return *index;
         }
-        self.speakers
-            .entry(device.id.as_str().to_owned())
-            .or_insert_with(|| unreachable!())
+        let machine = (device.role == Role::Device).then(|| self.machine(&device.machine));
+        self.speakers.push(Speaker {
+            machine,
+            ..Speaker::default()
+        });
+        let index = self.speakers.len() - 1;
+        self.speaker_of.insert(device.id.as_str().to_owned(), index);
+        index
     }
 
     /// Makes sure the store knows every series and product of an arrival. Nothing has changed yet
@@ -265,6 +264,7 @@ impl Floor {
         arrival: &Arrival,
         store: &mut Store,
     ) -> Result<(), StoreError> {
+        let speaker = self.speaker(&arrival.device);
         for row in &arrival.rows {
             if let RowValue::Product(product) = &row.value
                 && !self.labels.contains_key(product.as_str())
@@ -272,9 +272,8 @@ impl Floor {
                 let id = store.label(product.as_str())?;
                 self.labels.insert(product.as_str().to_owned(), id);
             }
-            let speaker = self.speaker(&arrival.device);
-            let known = speaker
-                .points
+            let points = &mut self.speakers[speaker].points;
+            let known = points
                 .get(usize::from(row.point))
                 .is_some_and(Option::is_some);
             if known {
@@ -284,7 +283,7 @@ impl Floor {
                 let name = arrival.device.id.as_str();
                 let id = store.series(name, point.name.as_str(), point.unit.symbol())?;
                 let series = Series::new(id, point.role, true);
-                put(&mut self.speaker(&arrival.device).points, row.point, series);
+                put(points, row.point, series);
             }
         }
         Ok(())
@@ -307,10 +306,8 @@ impl Floor {
         batch
             .records
             .extend(retained.into_iter().map(|(t, p)| Record::Retained(t, p)));
-        self.speaker(&device);
-        let Some(mut speaker) = self.speakers.remove(device.id.as_str()) else {
-            return;
-        };
+        let index = self.speaker(&device);
+        let mut speaker = std::mem::take(&mut self.speakers[index]);
         speaker.heard = Some(at);
         if let Some(up) = link {
             self.link(&mut speaker, up, at, batch);
@@ -318,7 +315,7 @@ impl Floor {
         for row in rows {
             self.row(&mut speaker, &device, (at, row), (reader, batch));
         }
-        self.speakers.insert(device.id.as_str().to_owned(), speaker);
+        self.speakers[index] = speaker;
     }
 
     fn link(&mut self, speaker: &mut Speaker, up: bool, at: Time, batch: &mut Batch) {
@@ -436,9 +433,8 @@ impl Floor {
 
     /// Takes a refusal into the batch, as far as there is room for it.
     pub(crate) fn list_refusal(&mut self, refusal: Refused, batch: &mut Batch) {
-        let is_refusal = |record: &&Record| matches!(record, Record::Refused(_));
-        if batch.records.iter().filter(is_refusal).count() < REFUSALS_LISTED_MAX {
-            batch.records.push(Record::Refused(refusal));
+        if batch.refused.len() < REFUSALS_LISTED_MAX {
+            batch.refused.push(refusal);
         } else {
             self.refusals_unlisted += 1;
         }
@@ -471,7 +467,7 @@ impl Floor {
             batch.records.push(Record::Watch(machine.id.clone(), body));
             let own = self
                 .speakers
-                .values_mut()
+                .iter_mut()
                 .filter(|s| s.machine == Some(index));
             for series in own.flat_map(|s| s.points.iter_mut().flatten()) {
                 if let Some(minute) = series.take_minute() {
@@ -514,7 +510,8 @@ impl Floor {
     pub(crate) fn device_views(&self, book: &DeviceBook) -> Vec<serve::DeviceView> {
         let all = book.all();
         let views = all.iter().map(|device| {
-            let speaker = self.speakers.get(device.id.as_str());
+            let index = self.speaker_of.get(device.id.as_str());
+            let speaker = index.and_then(|index| self.speakers.get(*index));
             serve::DeviceView {
                 id: device.id.as_str().to_owned(),
                 machine: device.machine.as_str().to_owned(),
@@ -529,7 +526,7 @@ impl Floor {
 
     /// Readings taken since the start.
     pub(crate) fn readings(&self) -> u64 {
-        self.speakers.values().map(|s| s.readings).sum()
+        self.speakers.iter().map(|s| s.readings).sum()
     }
 }
 

@@ -9,6 +9,7 @@ mod config;
 mod day;
 mod demo;
 mod floor;
+mod pace;
 mod recorder;
 mod series;
 mod wiring;

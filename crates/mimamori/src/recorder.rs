@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 
 use crate::clock;
 use crate::floor::{Floor, Machine};
+use crate::pace::Pace;
 
 /// Arrivals taken into one commit at most.
 const ARRIVALS_PER_COMMIT_MAX: usize = 2_048;
@@ -39,7 +40,7 @@ const GATHER_FOR: Duration = Duration::from_millis(2);
 /// Above this many, a longer one.
 const GATHER_LONGER_ABOVE_PER_S: f64 = 5_000.0;
 /// The longer one.
-const GATHER_LONGER_FOR: Duration = Duration::from_millis(4);
+const GATHER_LONGER_FOR: Duration = Duration::from_millis(8);
 
 /// What the recorder listens to.
 pub(crate) struct Inputs {
@@ -87,6 +88,7 @@ pub(crate) struct Recorder {
     /// Since when the disk has not taken data.
     store_full: Option<Time>,
     arrival_rate: Rate,
+    pace: Pace,
     version: u64,
     board_at: Instant,
     written_down_at: Instant,
@@ -120,6 +122,7 @@ pub(crate) struct Parts {
     pub(crate) floor: Floor,
     pub(crate) book: Arc<DeviceBook>,
     pub(crate) has_light: bool,
+    pub(crate) pace: Pace,
     /// What taking up the work led to; committed first.
     pub(crate) pending: Batch,
 }
@@ -143,6 +146,7 @@ impl Recorder {
             open_alarms: Vec::new(),
             alarms_changed: false,
             store_full: None,
+            pace: parts.pace,
             arrival_rate: Rate {
                 per_s: 0.0,
                 since: now,
@@ -169,6 +173,8 @@ impl Recorder {
                 break;
             }
             self.arrival_rate.add(arrivals.len());
+            self.pace
+                .set_busy(self.arrival_rate.per_s > GATHER_ABOVE_PER_S);
             for arrival in arrivals.drain(..) {
                 self.take(arrival);
             }
@@ -199,7 +205,7 @@ impl Recorder {
             } else {
                 GATHER_FOR
             };
-            runtime.block_on(async { tokio::time::sleep(moment).await });
+            self.pace.fetch_after(moment);
             while arrivals.len() < ARRIVALS_PER_COMMIT_MAX {
                 let Ok(next) = receiver.try_recv() else { break };
                 arrivals.push(next);
@@ -330,8 +336,8 @@ impl Recorder {
             reply.send(result).ok();
         }
         self.announce();
-        self.pending.readings.clear();
-        self.pending.records.clear();
+        self.pace.call();
+        self.pending.clear();
         self.note_recovery();
         if let Err(problem) = self.store.trim() {
             warn!(%problem, "old readings could not be removed");

@@ -24,6 +24,7 @@ use tracing::info;
 use crate::clock;
 use crate::config::{Config, TlsListener};
 use crate::floor::Floor;
+use crate::pace::Pace;
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
 
 /// Arrivals on their way to the recorder.
@@ -83,7 +84,7 @@ impl Ingest for HttpDoor {
 }
 
 /// Starts everything; returns once pages and devices are served.
-pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
+pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running> {
     let config = Config::read(setup.config.as_deref(), &setup.data)?;
     let store = Store::open(&setup.data, config.journal_bytes_max)?;
     let reader = Reader::new(&setup.data);
@@ -96,7 +97,7 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
     let (refusals_in, refusals) = mpsc::channel(REFUSALS_QUEUED_MAX);
     let (orders_in, orders) = mpsc::channel(ORDERS_QUEUED_MAX);
     let (durable, durable_seen) = watch::channel(0);
-    let (board, board_seen) = watch::channel(Arc::new(BoardView::empty()));
+    let (board, mut board_seen) = watch::channel(Arc::new(BoardView::empty()));
     let (light, light_wanted) = watch::channel(act::Light::default());
     let (light_report, light_seen) = watch::channel(LightReport::default());
     let (stop, stop_seen) = watch::channel(false);
@@ -120,6 +121,7 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
         floor,
         book: Arc::clone(&book),
         has_light,
+        pace: pace.clone(),
         pending,
     };
     let inputs = Inputs {
@@ -134,6 +136,8 @@ pub(crate) async fn start(setup: &Setup) -> anyhow::Result<Running> {
     let recorder = Recorder::new(parts, inputs, outputs, runtime);
     let (recorder, recorder_lives) = start_recorder(recorder)?;
 
+    // Nobody is shown an empty board while the recorder has not drawn its first.
+    board_seen.changed().await.ok();
     let site = Site {
         board: board_seen,
         reader,

@@ -19,4 +19,4 @@ pub use reading::{Quality, Reading, RefusalReason, Refused};
 pub use reference::{Approval, Band, Reference, Tolerance};
 pub use state::{MachineState, StateInterval};
 pub use time::Time;
-pub use unit::{Unit, UnitScale};
+pub use unit::{POWER_POINTS, Unit, UnitScale};

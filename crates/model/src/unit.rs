@@ -92,6 +92,9 @@ impl Unit {
     }
 }
 
+/// Names of points that carry a machine's electric power, the usual one first.
+pub const POWER_POINTS: [&str; 3] = ["power_w", "power_kw", "power"];
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,7 +48,8 @@ pub(crate) struct Machine {
     load: f64,
     wobble: f64,
     count: u64,
-    cycle_start_ms: i64,
+    /// When the running cycle's beginning was told, or would have been.
+    told_s: f64,
     waiting_ms: i64,
     product: usize,
     random: Random,
@@ -80,7 +81,7 @@ impl Machine {
             load: 1.0,
             wobble: 1.0,
             count: 1_000,
-            cycle_start_ms: start_ms,
+            told_s: 0.0,
             waiting_ms: 0,
             product: 0,
             random: Random::new(plan.seed, stream),
@@ -164,12 +165,12 @@ impl Machine {
     /// A cycle ends and the next begins; what the plan changes takes effect here.
     fn end_cycle(&mut self, end_ms: i64, out: &Sender, record: &Record) {
         let id = self.name.id;
-        let started_s = (self.cycle_start_ms - self.start_ms) as f64 / 1000.0;
+        let (begun_s, now_s) = (self.told_s, self.seconds());
         let overlaps = |event: &crate::plan::Event| {
             event.machine == id
                 && event.kind == Kind::Gap
-                && event.from_s < self.seconds()
-                && event.to_s > started_s
+                && event.from_s <= now_s
+                && event.to_s > begun_s
         };
         record.cycle(TrueCycle {
             machine: id,
@@ -178,7 +179,7 @@ impl Machine {
             is_fast: self.speed > 1.0,
             is_hungry: self.load > 1.0,
         });
-        self.cycle_start_ms = end_ms;
+        self.told_s = now_s;
         self.count += 1;
         match self.sensors {
             Sensors::CycleAndPower => {
@@ -190,7 +191,6 @@ impl Machine {
             }
             _ => {}
         }
-        let now_s = self.seconds();
         self.speed = if self.plan.active(id, Kind::Speed, now_s) {
             FASTER
         } else {

@@ -1,9 +1,8 @@
 //! A device as the floor knows it: who it is, which machine it watches, which points it has sent.
 
-use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 
-use model::{DeviceId, MachineId, PointName, Unit, UnitScale};
+use model::{DeviceId, MachineId, POWER_POINTS, PointName, Unit, UnitScale};
 use serde::{Deserialize, Serialize};
 
 /// Points a device may have; a device that invents names is stopped here.
@@ -44,7 +43,7 @@ pub enum PointRole {
 impl PointRole {
     fn of(name: &str) -> Self {
         match name {
-            "power" | "power_w" | "power_kw" => Self::Power,
+            power if POWER_POINTS.contains(&power) => Self::Power,
             "cycle" => Self::Cycle,
             "pulse" => Self::Pulse,
             "red" => Self::Red,
@@ -78,13 +77,27 @@ pub struct Device {
     pub machine: MachineId,
     /// What it may do.
     pub role: Role,
-    points: RwLock<Points>,
+    points: RwLock<Vec<Point>>,
 }
 
-#[derive(Debug, Default)]
-struct Points {
-    by_name: HashMap<Box<str>, u16>,
-    list: Vec<Point>,
+/// What a reading of a point needs to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PointUse {
+    pub(crate) number: u16,
+    pub(crate) factor: f64,
+    pub(crate) unit: Unit,
+    pub(crate) role: PointRole,
+}
+
+impl PointUse {
+    fn new(number: usize, point: &Point) -> Self {
+        Self {
+            number: number as u16,
+            factor: point.factor,
+            unit: point.unit,
+            role: point.role,
+        }
+    }
 }
 
 /// Why a point name was not taken.
@@ -105,52 +118,47 @@ impl Device {
         }
     }
 
-    /// The number of a point within this device, given when it is first seen.
-    pub(crate) fn point_number(&self, name: &str) -> Result<u16, PointError> {
+    /// A point by its name, numbered when it is first seen.
+    pub(crate) fn point_named(&self, name: &str) -> Result<PointUse, PointError> {
+        // A device has a handful of points: looking along the list is faster than hashing.
+        let find = |list: &[Point]| {
+            let number = list.iter().position(|p| p.name.as_str() == name)?;
+            list.get(number).map(|point| PointUse::new(number, point))
+        };
         let points = self.points.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = points.by_name.get(name) {
-            return Ok(*number);
+        if let Some(known) = find(&points) {
+            return Ok(known);
         }
         drop(points);
         let checked = PointName::new(name).map_err(|_| PointError::BadName)?;
         let mut points = self.points.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = points.by_name.get(name) {
-            return Ok(*number);
+        if let Some(known) = find(&points) {
+            return Ok(known);
         }
-        if points.list.len() >= POINTS_MAX {
+        if points.len() >= POINTS_MAX {
             return Err(PointError::TooMany);
         }
-        let number = points.list.len() as u16;
         let UnitScale { unit, factor } = UnitScale::of_point(name);
-        let role = PointRole::of(name);
-        points.list.push(Point {
+        let point = Point {
             name: checked,
             unit,
             factor,
-            role,
-        });
-        points.by_name.insert(name.into(), number);
-        Ok(number)
+            role: PointRole::of(name),
+        };
+        let fresh = PointUse::new(points.len(), &point);
+        points.push(point);
+        Ok(fresh)
     }
 
     /// The number and meaning of a point by its name, as when it was first seen.
     pub fn number_of(&self, name: &str) -> Option<(u16, PointRole)> {
-        let number = self.point_number(name).ok()?;
-        self.scale_and_role(number)
-            .map(|(_, _, role)| (number, role))
+        let known = self.point_named(name).ok()?;
+        Some((known.number, known.role))
     }
 
     /// A point by its number.
     pub fn point(&self, number: u16) -> Option<Point> {
         let points = self.points.read().unwrap_or_else(PoisonError::into_inner);
-        points.list.get(usize::from(number)).cloned()
-    }
-
-    pub(crate) fn scale_and_role(&self, number: u16) -> Option<(f64, Unit, PointRole)> {
-        let points = self.points.read().unwrap_or_else(PoisonError::into_inner);
-        points
-            .list
-            .get(usize::from(number))
-            .map(|p| (p.factor, p.unit, p.role))
+        points.get(usize::from(number)).cloned()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use broker::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
 use model::{RefusalReason, Refused, Time};
 use tokio::sync::{mpsc, watch};
-use wire::payload::{Address, TOPIC_ROOT};
+use wire::payload::TOPIC_ROOT;
 
 use crate::device::{Device, Role};
 use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise, refusal};
@@ -76,15 +76,14 @@ impl Policy for FloorPolicy {
     }
 
     fn may_publish(&self, client: &Device, topic: &str) -> bool {
-        let own = topic
+        let rest = topic
             .strip_prefix(TOPIC_ROOT)
             .and_then(|rest| rest.strip_prefix('/'))
-            .and_then(|rest| rest.strip_prefix(client.id.as_str()))
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            .and_then(|rest| rest.strip_prefix(client.id.as_str()));
+        let is_own = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         // Orders come from Mimamori; a device may not give them, not even to itself.
-        let is_order = matches!(Address::parse(topic), Some(Address::Control(_)))
-            && topic.split('/').nth(2) == Some("cmd");
-        client.role == Role::Device && own && !is_order
+        let is_order = rest.is_some_and(|rest| rest.starts_with("/cmd/"));
+        client.role == Role::Device && is_own && !is_order
     }
 
     fn may_subscribe(&self, client: &Device, filter: &str) -> bool {
@@ -211,12 +210,12 @@ impl FloorSink {
 }
 
 impl Sink<Device> for FloorSink {
-    async fn offer(&self, client: &Arc<Device>, batch: Vec<Inbound>) -> Ticket {
+    async fn offer(&self, client: &Arc<Device>, batch: &[Inbound]) -> Ticket {
         let now = (self.clock)();
         let mut found = Normalised::default();
         found.rows.reserve(batch.len());
         let mut retained = Vec::new();
-        for publish in &batch {
+        for publish in batch {
             let topic = publish.topic();
             let origin = Origin {
                 device: client,

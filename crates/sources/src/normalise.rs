@@ -4,7 +4,7 @@
 use model::{ProductId, RefusalReason, Refused, Time, Unit};
 use wire::payload::{self, Address, PayloadError, Scalar};
 
-use crate::device::{Device, PointError, PointRole};
+use crate::device::{Device, PointError, PointRole, PointUse};
 
 /// Bytes of refused input kept to be shown.
 const SAMPLE_BYTES: usize = 120;
@@ -140,15 +140,17 @@ fn row_of(
     }
     let point = origin
         .device
-        .point_number(name)
+        .point_named(name)
         .map_err(|error| match error {
             PointError::BadName => RefusalReason::BadName,
             PointError::TooMany => RefusalReason::TooManyPoints,
         })?;
-    let (factor, unit, role) = origin
-        .device
-        .scale_and_role(point)
-        .ok_or(RefusalReason::BadName)?;
+    let PointUse {
+        number,
+        factor,
+        unit,
+        role,
+    } = point;
     let value = match (role, value) {
         (PointRole::Product, Scalar::Text(text)) => product(text)?,
         (PointRole::Product, Scalar::Number(n)) => product(&n.to_string())?,
@@ -163,7 +165,7 @@ fn row_of(
         (_, Scalar::Text(_)) => return Err(RefusalReason::WrongType),
     };
     Ok(Row {
-        point,
+        point: number,
         role,
         t,
         has_own_time: t_ms.is_some(),

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use crate::schema;
 
 /// How often the log is looked at.
-const EVERY: Duration = Duration::from_millis(200);
+const EVERY: Duration = Duration::from_millis(2_000);
 
 /// The background thread; it ends with its owner.
 #[derive(Debug)]

@@ -12,6 +12,10 @@ pub(crate) const FORMAT: i64 = 1;
 /// log has this many pages (32 MB).
 const WAL_PAGES_MAX: i64 = 8_000;
 
+/// The log keeps this size on disk once it has had it: a log that is written over needs no new
+/// blocks from the file system with every commit.
+const WAL_BYTES_KEPT: i64 = 48 * 1024 * 1024;
+
 /// Name of the file in the data folder.
 pub(crate) const FILE: &str = "mimamori.db";
 
@@ -53,7 +57,7 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -4_000)?;
-    connection.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > FORMAT {

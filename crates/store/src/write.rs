@@ -48,8 +48,6 @@ pub enum Record {
     Minute(SeriesId, MinuteRow),
     /// A retained message; an empty payload removes it.
     Retained(String, Vec<u8>),
-    /// Refused input.
-    Refused(Refused),
 }
 
 /// What becomes durable together.
@@ -61,12 +59,21 @@ pub struct Batch {
     pub arrived: Time,
     /// What goes with them.
     pub records: Vec<Record>,
+    /// Refused input, shown with its beginning.
+    pub refused: Vec<Refused>,
 }
 
 impl Batch {
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
-        self.readings.is_empty() && self.records.is_empty()
+        self.readings.is_empty() && self.records.is_empty() && self.refused.is_empty()
+    }
+
+    /// Empties it for the next commit.
+    pub fn clear(&mut self) {
+        self.readings.clear();
+        self.records.clear();
+        self.refused.clear();
     }
 }
 
@@ -76,6 +83,8 @@ pub struct Store {
     connection: Connection,
     folder: PathBuf,
     journal_bytes: u64,
+    /// The journal's newest entry.
+    seq: i64,
     journal_bytes_max: u64,
     _checkpointer: Checkpointer,
     _lock: File,
@@ -91,10 +100,10 @@ impl Store {
             .map_err(|_| StoreError::InUse(folder.to_owned()))?;
         let mut connection = Connection::open(folder.join(schema::FILE))?;
         schema::prepare(&mut connection)?;
-        let journal_bytes = connection.query_row(
-            "SELECT coalesce(sum(length(blob)), 0) FROM journal",
+        let (journal_bytes, seq) = connection.query_row(
+            "SELECT coalesce(sum(length(blob)), 0), coalesce(max(seq), 0) FROM journal",
             [],
-            |r| r.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         let folder = folder.to_owned();
         let checkpointer = Checkpointer::start(folder.clone()).map_err(StoreError::Folder)?;
@@ -102,6 +111,7 @@ impl Store {
             connection,
             folder,
             journal_bytes,
+            seq,
             journal_bytes_max,
             _checkpointer: checkpointer,
             _lock: lock,
@@ -153,7 +163,7 @@ impl Store {
     /// Commits a batch. When this returns the batch is on disk; on an error nothing of it is.
     pub fn commit(&mut self, batch: &Batch) -> Result<i64, StoreError> {
         let transaction = self.connection.transaction()?;
-        let mut bytes = 0;
+        let (mut bytes, mut seq) = (0, self.seq);
         if !batch.readings.is_empty() {
             let blob = blob::encode(&batch.readings);
             bytes = blob.len() as u64;
@@ -171,15 +181,17 @@ impl Store {
                     crc32fast::hash(&blob),
                     blob
                 ])?;
+            seq = transaction.last_insert_rowid();
         }
-        let seq = transaction
-            .prepare_cached("SELECT coalesce(max(seq), 0) FROM journal")?
-            .query_row([], |row| row.get(0))?;
         for record in &batch.records {
             write_record(&transaction, record, seq)?;
         }
+        for refused in &batch.refused {
+            write_refused(&transaction, refused)?;
+        }
         transaction.commit()?;
         self.journal_bytes += bytes;
+        self.seq = seq;
         Ok(seq)
     }
 
@@ -277,7 +289,6 @@ fn write_record(
             "INSERT OR REPLACE INTO retained(topic, payload) VALUES(?1, ?2)",
             params![topic, payload],
         ),
-        Record::Refused(refused) => write_refused(transaction, refused),
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 7] = [
+const DEBIAN: [(&str, &str); 8] = [
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
@@ -18,6 +18,7 @@ const DEBIAN: [(&str, &str); 7] = [
     ("node", "nodejs"),
     ("npm", "npm"),
     ("mount", "mount"),
+    ("ip", "iproute2"),
 ];
 /// Packages with what only tests use, from PyPI.
 const PYTHON: [&str; 2] = ["paho-mqtt==2.1.0", "typos==1.52.0"];

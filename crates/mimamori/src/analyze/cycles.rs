@@ -1,16 +1,13 @@
 //! A table with one row per cycle: no trace to cut, only cycles to judge.
 
 use anyhow::Context;
-use detect::{CycleFacts, Settings, judge, reference_from};
+use detect::{CycleFacts, GOOD_CYCLES_TO_CLEAR, Settings, judge, reference_from};
 use model::{Approval, CycleVerdict, ProductId, Time, Tolerance};
 use serde_json::{Value, json};
 
 use super::output::{Out, Outputs};
 use super::table::Table;
 use super::trace::score_and_why;
-
-/// Good cycles after which an alarm is over and a new one can begin, as in the live judgement.
-const GOOD_CYCLES_TO_CLEAR: u32 = 3;
 
 /// What each row says of its cycle.
 fn facts(table: &Table) -> anyhow::Result<Vec<CycleFacts>> {

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use model::Time;
+use model::{POWER_POINTS, Time, UnitScale};
 
 use super::Kind;
 
@@ -77,13 +77,9 @@ impl Table {
 
     /// The column of power and what turns it into watts.
     pub(crate) fn power(&self) -> Option<(usize, f64)> {
-        let column = self.column(&["power_w", "power_kw", "power"])?;
-        let factor = if self.header.get(column)? == "power_kw" {
-            1000.0
-        } else {
-            1.0
-        };
-        Some((column, factor))
+        let column = self.column(&POWER_POINTS)?;
+        let scale = UnitScale::of_point(self.header.get(column)?);
+        Some((column, scale.factor))
     }
 
     pub(crate) fn text(&self, row: usize, column: usize) -> &str {

@@ -85,31 +85,28 @@ fn retained_messages_survive_a_power_cut() {
     assert_eq!(String::from_utf8_lossy(&seen.stdout).trim(), "42");
 }
 
-#[test]
-fn paho_in_python_has_wills_sessions_and_all_qualities() {
+/// Lets a foreign client do everything MQTT 3.1.1 has and looks whether its readings arrived.
+fn lets_a_client_do_everything(client: &mut Command) {
     let house = House::new();
     let token = house.device("m1", &[]);
     let reader = house.device("panel", &["--reader"]);
-    let python = root().join(".venv/bin/python");
-    run(Command::new(python)
-        .arg(root().join("tests/clients/paho_client.py"))
-        .args([house.mqtt.port().to_string(), token, reader]));
+    run(client.args([house.mqtt.port().to_string(), token, reader]));
     until("its readings are stored", || {
         house.get("devices")["readings_stored"].as_u64() >= Some(3)
     });
 }
 
 #[test]
+fn paho_in_python_has_wills_sessions_and_all_qualities() {
+    let python = root().join(".venv/bin/python");
+    let script = root().join("tests/clients/paho_client.py");
+    lets_a_client_do_everything(Command::new(python).arg(script));
+}
+
+#[test]
 fn mqtt_in_javascript_has_wills_sessions_and_all_qualities() {
-    let house = House::new();
-    let token = house.device("m1", &[]);
-    let reader = house.device("panel", &["--reader"]);
-    run(Command::new("node")
-        .arg(root().join("tests/clients/mqtt_client.mjs"))
-        .args([house.mqtt.port().to_string(), token, reader]));
-    until("its readings are stored", || {
-        house.get("devices")["readings_stored"].as_u64() >= Some(3)
-    });
+    let script = root().join("tests/clients/mqtt_client.mjs");
+    lets_a_client_do_everything(Command::new("node").arg(script));
 }
 
 #[test]

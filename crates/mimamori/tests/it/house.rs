@@ -86,8 +86,13 @@ impl House {
 
     /// A program in a folder somebody else owns.
     pub(crate) fn in_folder(data: &Path, config: &str) -> Self {
+        Self::listening_on(data, config, "127.0.0.1:0")
+    }
+
+    /// A program in a folder somebody else owns whose pages are where the caller says.
+    pub(crate) fn listening_on(data: &Path, config: &str, http: &str) -> Self {
         std::fs::write(data.join("mimamori.toml"), config).expect("configuration");
-        let (child, http, mqtt) = spawn(data, "127.0.0.1:0", "127.0.0.1:0");
+        let (child, http, mqtt) = spawn(data, http, "127.0.0.1:0");
         Self {
             folder: None,
             data: data.to_owned(),

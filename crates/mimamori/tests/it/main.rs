@@ -9,6 +9,7 @@ mod demo;
 mod disk;
 mod house;
 mod kill;
+mod network;
 mod pages;
 mod probes;
 mod publisher;

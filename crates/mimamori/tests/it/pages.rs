@@ -1,6 +1,7 @@
 //! Every address: who may use it, and that what it answers has the shape that was promised.
 
 use super::house::House;
+use super::network::OtherComputer;
 use super::publisher::Publisher;
 
 fn filled() -> House {
@@ -57,6 +58,30 @@ fn every_address_lets_in_only_whom_it_should() {
                     401
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn another_computer_may_look_and_change_nothing() {
+    let other = OtherComputer::new(1);
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("{}:0", other.here);
+    let house = House::listening_on(folder.path(), "", &address);
+    let ask = |method: &str, path: &str| {
+        let script = "import sys,urllib.request as u,urllib.error as e
+try: print(u.urlopen(u.Request(sys.argv[1],method=sys.argv[2])).status)
+except e.HTTPError as refused: print(refused.code)";
+        let url = format!("http://{}{path}", house.http);
+        let mut command = other.command("python3");
+        let said = command.args(["-c", script, &url, method]).output().unwrap();
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    };
+    assert_eq!(ask("GET", "/"), "200");
+    for route in serve::ROUTES {
+        if route.access == serve::Access::Change {
+            let path = concrete(route.path);
+            assert_eq!(ask(route.method, &path), "403", "{path}");
         }
     }
 }

@@ -59,6 +59,35 @@ fn a_stranger_is_refused_and_seen() {
 }
 
 #[test]
+fn nobody_takes_over_the_session_of_another() {
+    let house = House::new();
+    let (first, second) = (house.device("m1", &[]), house.device("m2", &[]));
+    let accepted = [0x20, 2, 0, 0];
+    let log_in = |name: &str, token: &str| {
+        let mut stream = raw(house.mqtt, &connect("same-id", name, token, 0));
+        let mut answer = [0; 4];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, accepted);
+        stream
+    };
+    let ping = |stream: &mut TcpStream| {
+        stream.write_all(&[0xc0, 0]).unwrap();
+        let mut answer = [0; 2];
+        stream.read_exact(&mut answer).is_ok()
+    };
+    let mut kept = log_in("m1", &first);
+    let mut other = log_in("m2", &second);
+    assert!(
+        ping(&mut kept) && ping(&mut other),
+        "one threw the other out"
+    );
+    // The same device under the same identifier does take its own session over.
+    let mut own = log_in("m1", &first);
+    assert!(ping(&mut own));
+    assert!(!ping(&mut kept), "the earlier connection must be gone");
+}
+
+#[test]
 fn a_foreign_topic_is_acknowledged_but_neither_stored_nor_forwarded() {
     let house = House::new();
     let token = house.device("m1", &[]);

@@ -15,6 +15,13 @@ fn run(args: &[&str]) -> (i32, String, String) {
     )
 }
 
+/// Starts the program on a folder where it cannot work; gives exit code and complaint.
+fn serve_in(folder: &std::path::Path) -> (i32, String) {
+    let folder = folder.to_str().unwrap();
+    let (code, _, said) = run(&["--lang", "en", "serve", "--data", folder]);
+    (code, said)
+}
+
 #[test]
 fn wrong_use_is_2_and_help_has_an_example() {
     assert_eq!(run(&["fly"]).0, 2);
@@ -53,13 +60,7 @@ fn a_configuration_mistake_names_its_place() {
         "[factory]\nlearn_cycels = 10\n",
     )
     .unwrap();
-    let (code, _, said) = run(&[
-        "--lang",
-        "en",
-        "serve",
-        "--data",
-        folder.path().to_str().unwrap(),
-    ]);
+    let (code, said) = serve_in(folder.path());
     assert_eq!(code, 1);
     assert!(
         said.contains("learn_cycels") && said.contains("mimamori.toml"),
@@ -81,13 +82,7 @@ fn a_folder_of_a_newer_version_is_left_alone() {
             .unwrap()
             .success()
     );
-    let (code, _, said) = run(&[
-        "--lang",
-        "en",
-        "serve",
-        "--data",
-        folder.path().to_str().unwrap(),
-    ]);
+    let (code, said) = serve_in(folder.path());
     assert_eq!(code, 1);
     assert!(
         said.contains("newer version") && said.contains("hint"),

@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use model::{
-    Approval, CycleVerdict, FindingKind, MachineId, Reference, SeriesId, StateInterval, Time, Unit,
+    Approval, CycleVerdict, FindingKind, MachineId, POWER_POINTS, Reference, SeriesId,
+    StateInterval, Time, Unit,
 };
 use store::{CycleRow, FindingRow, MinuteRow, StoreError};
 
@@ -68,8 +69,7 @@ fn power_series(
     devices: &[String],
 ) -> Result<Option<SeriesId>, StoreError> {
     let is_power = |s: &store::SeriesInfo| {
-        s.unit == Unit::Watt.symbol()
-            && matches!(s.point.as_str(), "power" | "power_w" | "power_kw")
+        s.unit == Unit::Watt.symbol() && POWER_POINTS.contains(&s.point.as_str())
     };
     let all = reader.series()?;
     Ok(all
