@@ -79,9 +79,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "events", "devices"]) {
+        for (const path of ["", "machines/robot-1", "events", "devices", "evidence"]) {
           const page = await open(path, { lang, width, height, dark });
-          await page.waitForSelector(".is-live");
+          // The evidence does not change by itself.
+          await page.waitForSelector(path === "evidence" ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           await page.evaluate(axe);
@@ -131,6 +132,21 @@ test("a person acknowledges, changes the tolerance and lets it learn again", asy
   await page.click("text=学習し直す");
   await until("learning", async () => (await page.textContent("#reference")).includes("学習中"));
   await until("no alarm", async () => (await page.textContent("#alarms")).trim() === "");
+  await page.context().close();
+});
+
+test("a person signs a checkpoint, takes it away and has the evidence checked", async () => {
+  const page = await open("evidence", { lang: "en" });
+  await page.click("text=Sign now");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click("text=Save the checkpoint")]);
+  const checkpoint = JSON.parse(readFileSync(await file.path()));
+  assert.ok(checkpoint.seq > 3 && checkpoint.signature.length === 128);
+  const outside = join(folder, file.suggestedFilename());
+  await file.saveAs(outside);
+  const said = execFileSync(program, ["verify", folder, "--checkpoint", outside, "--json"]);
+  assert.deepEqual(JSON.parse(said.toString()).breaks, []);
+  await page.click("text=Check now");
+  await until("the proof with its time", async () => /entries, all checked/.test(await page.textContent("#main")));
   await page.context().close();
 });
 

@@ -15,6 +15,7 @@ use sources::{DeviceBook, Role};
 use crate::analyze;
 use crate::demo;
 use crate::pace::Pace;
+use crate::verify::{self, EvidenceCommand, VerifyArgs};
 use crate::wiring::{self, Setup};
 use crate::words::Lang;
 
@@ -51,6 +52,14 @@ enum Command {
     /// Register a device and get its token / 機器を登録し合言葉を発行する
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Check whether the records are what they were / 記録が元のままか確かめる
+    #[command(
+        after_help = "Example / 例:\n  mimamori verify /var/lib/mimamori --checkpoint checkpoint.json\n\nExit code: 0 sound, 1 altered (says where), 2 unreadable"
+    )]
+    Verify(VerifyArgs),
+    /// The signed checkpoint to keep outside the box / 箱の外に置く控え
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Run the simulated factory alone (used by demo)
     #[command(hide = true)]
     Sim(demo::SimArgs),
@@ -162,8 +171,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let lang = Lang::choose(cli.lang);
     match run(cli, lang) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             note(&format!("{}: {error:#}", lang.pick("エラー", "error")));
             if let Some(hint) = hint(&error, lang) {
@@ -204,8 +212,10 @@ fn hint(error: &anyhow::Error, lang: Lang) -> Option<&'static str> {
     }
 }
 
-fn run(cli: Cli, lang: Lang) -> anyhow::Result<bool> {
-    match cli.command {
+/// Runs a command and gives the exit code: 0, or 1 for a judged failure.
+fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
+    let passed = match cli.command {
+        Command::Verify(args) => return Ok(verify::run(&args, lang)),
         Command::Demo(args) => block_on(&Pace::default(), demo::run(args, lang)),
         Command::Serve(args) => {
             log_to_stderr();
@@ -235,8 +245,10 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<bool> {
             }
             Ok(true)
         }
+        Command::Evidence(command) => verify::evidence(&command, lang),
         Command::Sim(args) => block_on(&Pace::default(), demo::run_sim(args)),
-    }
+    };
+    passed.map(|passed| u8::from(!passed))
 }
 
 /// Runs to the end and leaves without waiting for a thread that still reads standard input. One

@@ -12,6 +12,7 @@ mod floor;
 mod pace;
 mod recorder;
 mod series;
+mod verify;
 mod wiring;
 mod words;
 

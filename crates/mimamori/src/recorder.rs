@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use act::{Light, LightReport, Tier};
 use detect::Outcome;
-use model::{Alarm, AlarmKind, Refused, Time};
+use model::{Alarm, AlarmKind, EventKind, MachineId, Refused, Time};
+use serde_json::json;
 use serve::{BoardView, Command, LightView, Order, OrderError, Shown};
 use sources::{Arrival, DeviceBook};
-use store::{Batch, Reader, Record, Store, StoreError};
+use store::{BOX, Batch, Entry, Reader, Record, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -19,6 +20,8 @@ use crate::clock;
 use crate::floor::{Floor, Machine};
 use crate::pace::Pace;
 
+/// Where the evidence chain stands is signed this often.
+const ATTEST_EVERY: Duration = Duration::from_secs(3600);
 /// Arrivals taken into one commit at most.
 const ARRIVALS_PER_COMMIT_MAX: usize = 2_048;
 /// The recorder wakes at least this often, to notice silence.
@@ -92,6 +95,7 @@ pub(crate) struct Recorder {
     version: u64,
     board_at: Instant,
     written_down_at: Instant,
+    attested_at: Instant,
     ticked_at: Instant,
     commits: u64,
     stored: u64,
@@ -155,6 +159,7 @@ impl Recorder {
             version: 0,
             board_at: now,
             written_down_at: now,
+            attested_at: now,
             ticked_at: now,
             commits: 0,
             stored: 0,
@@ -164,6 +169,8 @@ impl Recorder {
     /// Runs until told to stop and everything that arrived is durable.
     pub(crate) fn run(mut self) {
         self.alarms_changed = true;
+        let version = json!({"version": env!("CARGO_PKG_VERSION")});
+        self.note(EventKind::ProgramStarted, BOX, clock::now(), version);
         self.show_board();
         let mut arrivals = Vec::new();
         loop {
@@ -227,12 +234,15 @@ impl Recorder {
     /// Refusals, orders, the light and the passing of time.
     fn take_the_rest(&mut self) {
         let now = clock::now();
+        if self.pending.readings.is_empty() {
+            self.pending.arrived = now;
+        }
         while let Ok(refused) = self.inputs.refusals.try_recv() {
             self.floor.list_refusal(refused, &mut self.pending);
         }
-        while let Ok((command, reply)) = self.inputs.orders.try_recv() {
-            let result = self.obey(command, now);
-            self.replies.push((reply, result));
+        while let Ok(order) = self.inputs.orders.try_recv() {
+            let result = self.obey(order.command, &order.by, now);
+            self.replies.push((order.answer, result));
         }
         if self.inputs.light.has_changed().unwrap_or(false) {
             self.note_light(now);
@@ -257,23 +267,59 @@ impl Recorder {
         }
     }
 
-    fn obey(&mut self, command: Command, now: Time) -> Result<(), OrderError> {
-        let mut outcomes: Vec<Outcome> = Vec::new();
-        let machine = match &command {
-            Command::Approve(id) | Command::Relearn(id) | Command::SetTolerance(id, _) => {
-                id.clone()
-            }
+    /// Carries out an order; what was done and by whom goes into the evidence with it.
+    fn obey(&mut self, command: Command, by: &str, now: Time) -> Result<(), OrderError> {
+        let (kind, about) = match command {
             Command::Acknowledge(id) => {
-                if !self.open_alarms.iter().any(|alarm| alarm.id == *id) {
+                if !self.open_alarms.iter().any(|alarm| alarm.id == id) {
                     return Err(OrderError::NotFound);
                 }
                 self.pending
                     .records
-                    .push(Record::AlarmAcknowledged(*id, now));
-                return Ok(());
+                    .push(Record::AlarmAcknowledged(id, now));
+                (EventKind::OrderAcknowledge, json!({"alarm": id}))
+            }
+            Command::Attest => return self.attest(now).map_err(|_| OrderError::NotDurable),
+            Command::NoteEvidence(is_sound) => {
+                self.own_alarm(AlarmKind::EvidenceBroken, !is_sound, now);
+                (EventKind::EvidenceChecked, json!({"sound": is_sound}))
+            }
+            Command::Approve(ref machine) => {
+                self.obey_about(machine, &command, now)?;
+                (EventKind::OrderApprove, json!({"machine": machine}))
+            }
+            Command::Relearn(ref machine) => {
+                self.obey_about(machine, &command, now)?;
+                (EventKind::OrderRelearn, json!({"machine": machine}))
+            }
+            Command::SetTolerance(ref machine, tolerance) => {
+                self.obey_about(machine, &command, now)?;
+                let about = json!({"machine": machine, "tolerance": tolerance});
+                (EventKind::OrderTolerance, about)
             }
         };
-        let watched = self.floor.by_id(&machine).ok_or(OrderError::NotFound)?;
+        self.note(kind, by, now, about);
+        Ok(())
+    }
+
+    /// Puts something that was done into the evidence.
+    fn note(&mut self, kind: EventKind, by: &str, at: Time, body: serde_json::Value) {
+        self.pending.records.push(Record::Evidence(Entry {
+            at,
+            actor: by.to_owned(),
+            kind,
+            body,
+        }));
+    }
+
+    fn obey_about(
+        &mut self,
+        machine: &MachineId,
+        command: &Command,
+        now: Time,
+    ) -> Result<(), OrderError> {
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let watched = self.floor.by_id(machine).ok_or(OrderError::NotFound)?;
         match command {
             Command::Approve(_) if !watched.watch.approve(now, &mut outcomes) => {
                 return Err(OrderError::NothingToApprove);
@@ -281,7 +327,7 @@ impl Recorder {
             Command::Relearn(_) => watched.watch.relearn(now, &mut outcomes),
             Command::SetTolerance(_, tolerance) => {
                 let settings = detect::Settings {
-                    tolerance,
+                    tolerance: *tolerance,
                     ..watched.watch.snapshot().settings
                 };
                 let settings = settings.checked().map_err(|_| OrderError::OutOfRange)?;
@@ -295,7 +341,7 @@ impl Recorder {
         }
         info!(%machine, "a person changed how this machine is judged");
         self.floor
-            .conclude(&machine, outcomes, now, &mut self.pending);
+            .conclude(machine, outcomes, now, &mut self.pending);
         self.write_down(usize::MAX);
         Ok(())
     }
@@ -303,19 +349,30 @@ impl Recorder {
     /// A light that does not answer is an alarm of its own.
     fn note_light(&mut self, now: Time) {
         let silent = *self.inputs.light.borrow_and_update() == LightReport::Silent;
-        let open = self
-            .open_alarms
-            .iter()
-            .any(|alarm| alarm.kind == AlarmKind::LampSilent);
-        if silent && !open {
+        self.own_alarm(AlarmKind::LampSilent, silent, now);
+    }
+
+    /// Raises or clears an alarm about Mimamori itself, if that is a change.
+    fn own_alarm(&mut self, kind: AlarmKind, lasts: bool, now: Time) {
+        let open = self.open_alarms.iter().any(|alarm| alarm.kind == kind);
+        if lasts && !open {
             self.pending
                 .records
-                .push(Record::AlarmRaised(own_alarm(AlarmKind::LampSilent, now)));
-        } else if !silent && open {
+                .push(Record::AlarmRaised(own_alarm(kind, now)));
+        } else if !lasts && open {
             self.pending
                 .records
-                .push(Record::AlarmCleared(None, AlarmKind::LampSilent, now));
+                .push(Record::AlarmCleared(None, kind, now));
         }
+    }
+
+    /// Signs where the evidence chain stands.
+    fn attest(&mut self, now: Time) -> Result<(), StoreError> {
+        self.attested_at = Instant::now();
+        if let Some(checkpoint) = self.store.attest(now)? {
+            info!(entry = checkpoint.seq, "checkpoint of the evidence signed");
+        }
+        Ok(())
     }
 
     /// Makes the pending batch durable, then tells whom it concerns.
@@ -339,6 +396,11 @@ impl Recorder {
         self.pace.call();
         self.pending.clear();
         self.note_recovery();
+        if self.attested_at.elapsed() >= ATTEST_EVERY
+            && let Err(problem) = self.attest(clock::now())
+        {
+            warn!(%problem, "no checkpoint of the evidence could be signed");
+        }
         if let Err(problem) = self.store.trim() {
             warn!(%problem, "old readings could not be removed");
         }
@@ -473,7 +535,11 @@ impl Recorder {
 
     fn finish(mut self) {
         self.write_down(usize::MAX);
+        self.note(EventKind::ProgramStopped, BOX, clock::now(), json!({}));
         self.commit();
+        if let Err(problem) = self.attest(clock::now()) {
+            warn!(%problem, "no checkpoint of the evidence could be signed");
+        }
         info!("everything that arrived is on disk");
     }
 }

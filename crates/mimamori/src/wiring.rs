@@ -14,12 +14,12 @@ use broker::rustls::ServerConfig;
 use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
-use serve::{BoardView, Ingest, IngestError, IngestReceipt, Orders, Site};
+use serve::{BoardView, ChainWatch, Command, Ingest, IngestError, IngestReceipt, Orders, Site};
 use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink};
-use store::{Batch, Reader, Store};
+use store::{BOX, Batch, Reader, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::clock;
 use crate::config::{Config, TlsListener};
@@ -35,6 +35,9 @@ const REFUSALS_QUEUED_MAX: usize = 256;
 const ORDERS_QUEUED_MAX: usize = 64;
 /// Time open pages get to close at the end.
 const FAREWELL: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// The whole evidence chain is checked this often.
+const CHECK_EVIDENCE_EVERY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
 /// Where to listen and what to use.
 #[derive(Debug, Clone)]
@@ -103,12 +106,8 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let (stop, stop_seen) = watch::channel(false);
 
     let window = ClockWindow::default();
-    let sink = Arc::new(FloorSink::new(
-        arrivals_in,
-        durable_seen,
-        clock::now,
-        window,
-    ));
+    let sink = FloorSink::new(arrivals_in, durable_seen, clock::now, window);
+    let sink = Arc::new(sink);
     let policy = Arc::new(FloorPolicy::new(Arc::clone(&book), refusals_in, clock::now));
     let (broker, mqtt) = open_broker(setup, &config, policy, &sink, &reader).await?;
     let has_light = config.light.is_some();
@@ -132,16 +131,18 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
         stop: stop_seen,
     };
     let outputs = outputs(&broker, durable, board, light);
-    let runtime = tokio::runtime::Handle::current();
-    let recorder = Recorder::new(parts, inputs, outputs, runtime);
-    let (recorder, recorder_lives) = start_recorder(recorder)?;
+    let (recorder, recorder_lives) = start_recorder(parts, inputs, outputs)?;
 
     // Nobody is shown an empty board while the recorder has not drawn its first.
     board_seen.changed().await.ok();
+    let orders = Orders::new(orders_in);
+    let chain = Arc::new(ChainWatch::new(setup.data.clone()));
+    tokio::spawn(watch_chain(Arc::clone(&chain), orders.clone()));
     let site = Site {
         board: board_seen,
         reader,
-        orders: Orders::new(orders_in),
+        orders,
+        chain,
         ingest: Arc::new(HttpDoor { book, sink }),
         clock: clock::now,
         zone: config.zone.clone(),
@@ -181,7 +182,26 @@ async fn open_broker(
     Ok((broker, mqtt))
 }
 
-fn start_recorder(recorder: Recorder) -> anyhow::Result<(JoinHandle<()>, oneshot::Receiver<()>)> {
+/// Checks the evidence soon after the start and then every day; what it finds becomes evidence.
+async fn watch_chain(chain: Arc<ChainWatch>, orders: Orders) {
+    let mut rounds = tokio::time::interval(CHECK_EVIDENCE_EVERY);
+    loop {
+        rounds.tick().await;
+        let checked = chain.check(clock::now).await;
+        let noted = Command::NoteEvidence(checked.is_sound());
+        if orders.give(noted, BOX).await.is_err() {
+            warn!("the check of the evidence could not be noted");
+        }
+    }
+}
+
+fn start_recorder(
+    parts: Parts,
+    inputs: Inputs,
+    outputs: Outputs,
+) -> anyhow::Result<(JoinHandle<()>, oneshot::Receiver<()>)> {
+    let runtime = tokio::runtime::Handle::current();
+    let recorder = Recorder::new(parts, inputs, outputs, runtime);
     let (lives, recorder_lives) = oneshot::channel();
     let thread = std::thread::Builder::new()
         .name("recorder".to_owned())

@@ -18,16 +18,19 @@ pub enum AlarmKind {
     LampSilent,
     /// The disk does not take data: nothing is acknowledged until it does.
     StoreFull,
+    /// The evidence is not what it was: somebody or something changed what is kept.
+    EvidenceBroken,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::TamperingSuspected,
         Self::WearSuspected,
         Self::Stopped,
         Self::LampSilent,
         Self::StoreFull,
+        Self::EvidenceBroken,
     ];
 
     /// The word used in the API and in files.
@@ -38,6 +41,7 @@ impl AlarmKind {
             Self::Stopped => "stopped",
             Self::LampSilent => "lamp_silent",
             Self::StoreFull => "store_full",
+            Self::EvidenceBroken => "evidence_broken",
         }
     }
 

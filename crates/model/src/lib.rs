@@ -3,6 +3,7 @@
 
 mod alarm;
 mod cycle;
+mod event;
 mod finding;
 mod id;
 mod reading;
@@ -13,6 +14,7 @@ mod unit;
 
 pub use alarm::{Alarm, AlarmKind};
 pub use cycle::{Cycle, CycleVerdict};
+pub use event::EventKind;
 pub use finding::{DeviationReason, Finding, FindingKind};
 pub use id::{DeviceId, IdError, MachineId, PointName, ProductId, SeriesId};
 pub use reading::{Quality, Reading, RefusalReason, Refused};

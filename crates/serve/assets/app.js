@@ -98,7 +98,7 @@ async function change(from, method, path, value) {
     if (!answer.ok) {
       const said = await answer.json();
       complain(from, [said.message, said.hint].filter(Boolean).join(" – "));
-    }
+    } else if (from.hasAttribute("data-reload")) location.reload();
   } catch {
     complain(from, body.dataset.lost ?? "");
   }

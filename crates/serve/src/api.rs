@@ -20,6 +20,8 @@ use crate::orders::{Command, IngestError, OrderError};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, MachineView};
 
+/// Who changes something: somebody at this PC. Nobody else can yet.
+const CONSOLE: &str = "console";
 /// Rows in a page if the caller does not say.
 const LIMIT_DEFAULT: usize = 100;
 /// Most rows in a page.
@@ -64,6 +66,11 @@ fn bad_request() -> Failure {
         "bad_request",
         key::ERROR_BAD_REQUEST,
     )
+}
+
+fn busy() -> Failure {
+    Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", key::ERROR_BUSY)
+        .hint(key::ERROR_BUSY_HINT)
 }
 
 fn parse_time(text: &str) -> Result<Time, Failure> {
@@ -281,7 +288,7 @@ pub(crate) async fn reference(
 }
 
 async fn order(site: &Site, lang: Lang, command: Command) -> Response {
-    let failure = match site.orders.give(command).await {
+    let failure = match site.orders.give(command, CONSOLE).await {
         Ok(()) => return StatusCode::NO_CONTENT.into_response(),
         Err(OrderError::NotFound) => Failure::not_found(),
         Err(OrderError::NothingToApprove) => Failure::new(
@@ -295,12 +302,47 @@ async fn order(site: &Site, lang: Lang, command: Command) -> Response {
             key::ERROR_SETTINGS,
         )
         .hint(key::ERROR_SETTINGS_HINT),
-        Err(OrderError::NotDurable) => {
-            Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", key::ERROR_BUSY)
-                .hint(key::ERROR_BUSY_HINT)
-        }
+        Err(OrderError::NotDurable) => busy(),
     };
     failure.answer(lang)
+}
+
+/// Entries of the evidence chain, newest first.
+pub(crate) async fn evidence(
+    State(site): State<Site>,
+    lang: Lang,
+    Query(paging): Query<Paging>,
+) -> Response {
+    let (before, limit) = (paging.before(), paging.limit());
+    let work = read(&site, move |r| r.evidence(before, limit));
+    respond(lang, work.await.map(page_of))
+}
+
+/// The newest signed checkpoint, exactly as it was signed.
+pub(crate) async fn checkpoint(State(site): State<Site>, lang: Lang) -> Response {
+    match read(&site, store::Reader::checkpoint).await {
+        Ok(Some(checkpoint)) => Json(checkpoint).into_response(),
+        Ok(None) => Failure::not_found().answer(lang),
+        Err(failure) => failure.answer(lang),
+    }
+}
+
+/// Signs where the chain stands now.
+pub(crate) async fn sign_checkpoint(State(site): State<Site>, lang: Lang) -> Response {
+    order(&site, lang, Command::Attest).await
+}
+
+/// Checks the whole chain now.
+pub(crate) async fn verify_evidence(State(site): State<Site>, lang: Lang) -> Response {
+    let checked = site.chain.check(site.clock).await;
+    let noted = Command::NoteEvidence(checked.is_sound());
+    if site.orders.give(noted, CONSOLE).await.is_err() {
+        return busy().answer(lang);
+    }
+    answer(
+        json!({"at": checked.at, "took_ms": checked.took_ms, "sound": checked.is_sound(),
+        "verdict": checked.verdict}),
+    )
 }
 
 /// Gives an order about the machine that the address names.
@@ -528,8 +570,10 @@ mod tests {
             })
             .collect();
         let is_api = |path: &str| {
-            !matches!(path, "/" | "/events" | "/devices" | "/machines/{id}")
-                && !path.starts_with("/assets")
+            !matches!(
+                path,
+                "/" | "/events" | "/devices" | "/evidence" | "/machines/{id}"
+            ) && !path.starts_with("/assets")
         };
         let mut routes: Vec<String> = crate::ROUTES
             .iter()

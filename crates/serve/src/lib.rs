@@ -3,6 +3,7 @@
 //! it shows what the recorder put into the [`BoardView`] and what the store keeps.
 
 mod api;
+mod chain;
 mod guard;
 mod live;
 mod metrics;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub use chain::{ChainWatch, Checked};
 pub use orders::{Command, Ingest, IngestError, IngestReceipt, Order, OrderError, Orders};
 pub use routes::{Access, ROUTES, Route, run};
 pub use text::Lang;
@@ -34,6 +36,8 @@ pub struct Site {
     pub orders: Orders,
     /// Where readings that come by HTTP go.
     pub ingest: Arc<dyn Ingest>,
+    /// Checks the evidence chain.
+    pub chain: Arc<ChainWatch>,
     /// The time.
     pub clock: fn() -> model::Time,
     /// The factory's time zone.

@@ -17,6 +17,10 @@ pub enum Command {
     SetTolerance(MachineId, Tolerance),
     /// "I have seen this alarm."
     Acknowledge(i64),
+    /// Sign where the evidence chain stands.
+    Attest,
+    /// The evidence was checked: whether it is sound.
+    NoteEvidence(bool),
 }
 
 /// Why a change was not made.
@@ -32,8 +36,16 @@ pub enum OrderError {
     NotDurable,
 }
 
-/// A change and where its answer goes.
-pub type Order = (Command, oneshot::Sender<Result<(), OrderError>>);
+/// A change, who asked for it and where its answer goes.
+#[derive(Debug)]
+pub struct Order {
+    /// What is asked for.
+    pub command: Command,
+    /// By whom, as the evidence chain writes it.
+    pub by: String,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Result<(), OrderError>>,
+}
 
 /// Takes orders to the recorder.
 #[derive(Debug, Clone)]
@@ -46,10 +58,15 @@ impl Orders {
     }
 
     /// Gives an order and waits until it is durable.
-    pub async fn give(&self, command: Command) -> Result<(), OrderError> {
+    pub async fn give(&self, command: Command, by: &str) -> Result<(), OrderError> {
         let (answer, result) = oneshot::channel();
+        let by = by.to_owned();
         self.0
-            .try_send((command, answer))
+            .try_send(Order {
+                command,
+                by,
+                answer,
+            })
             .map_err(|_| OrderError::NotDurable)?;
         result.await.unwrap_or(Err(OrderError::NotDurable))
     }

@@ -114,6 +114,26 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/api/v1/findings", Read, get(api::findings)),
     route!("GET", "/api/v1/devices", Read, get(api::devices)),
     route!("GET", "/api/v1/refused", Read, get(api::refused)),
+    route!("GET", "/evidence", Read, get(page::evidence::show)),
+    route!("GET", "/api/v1/evidence", Read, get(api::evidence)),
+    route!(
+        "GET",
+        "/api/v1/evidence/checkpoint",
+        Read,
+        get(api::checkpoint)
+    ),
+    route!(
+        "POST",
+        "/api/v1/evidence/checkpoint",
+        Change,
+        post(api::sign_checkpoint)
+    ),
+    route!(
+        "POST",
+        "/api/v1/evidence/verify",
+        Change,
+        post(api::verify_evidence)
+    ),
     route!("POST", "/ingest/{device}", DeviceToken, post(api::ingest)),
 ];
 

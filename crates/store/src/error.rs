@@ -33,6 +33,9 @@ pub enum StoreError {
     /// Anything else the engine said.
     #[error("the storage engine refused")]
     Engine(#[source] rusqlite::Error),
+    /// The file with the key that signs checkpoints cannot be used.
+    #[error("{0} is not a signing key")]
+    SigningKey(PathBuf),
     /// A value could not be written as JSON or read back.
     #[error("a stored value could not be understood")]
     Format(#[from] serde_json::Error),

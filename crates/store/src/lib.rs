@@ -3,13 +3,17 @@
 //! durable in the same commit. One [`Store`] writes, any number of [`Reader`]s read beside it.
 
 mod blob;
-mod checkpoint;
 mod error;
+mod evidence;
 mod read;
 mod schema;
+mod wal;
 mod write;
 
 pub use error::StoreError;
+pub use evidence::{
+    BOX, Break, Checkpoint, CheckpointError, Entry, EvidenceRow, Signer, Verdict, verify,
+};
 pub use read::{
     CycleRow, FindingRow, MinuteRow, Page, Reader, ReadingRow, RefusedCount, SeriesInfo,
     StoredWatch,

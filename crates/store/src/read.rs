@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::blob;
 use crate::error::StoreError;
+use crate::evidence::{Checkpoint, EvidenceRow, hex};
 use crate::schema;
 
 /// Connections kept open for reading.
@@ -459,6 +460,37 @@ impl Reader {
                 last_at: Time::from_ms(row.get(3)?),
             })
         })
+    }
+
+    /// Entries of the evidence chain, newest first.
+    pub fn evidence(&self, before: i64, limit: usize) -> Result<Page<EvidenceRow>, StoreError> {
+        let sql = "SELECT seq, at, actor, kind, body, hash FROM evidence
+                   WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2";
+        let rows = self.list(sql, params![before, limit + 1], |row| {
+            let body: Option<String> = row.get(4)?;
+            let hash: [u8; 32] = row.get(5)?;
+            Ok(EvidenceRow {
+                seq: row.get(0)?,
+                at: Time::from_ms(row.get(1)?),
+                actor: row.get(2)?,
+                kind: row.get(3)?,
+                body: body.and_then(|body| serde_json::from_str(&body).ok()),
+                hash: hex(&hash),
+            })
+        })?;
+        Ok(Page::cut(rows, limit, |row| row.seq))
+    }
+
+    /// The newest signed checkpoint; `None` before the first.
+    pub fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
+        let sql = "SELECT body FROM checkpoint ORDER BY seq DESC LIMIT 1";
+        let bodies = self.list(sql, params![], |row| row.get::<_, String>(0))?;
+        Ok(bodies.first().and_then(|body| Checkpoint::read(body).ok()))
+    }
+
+    /// The folder that is read.
+    pub fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new("."))
     }
 
     fn list<T>(

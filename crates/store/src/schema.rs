@@ -1,12 +1,15 @@
 //! The tables. Sealed one-hour chunks will live in month files beside this one; the journal here
 //! is what has not been sealed, and everything else is small.
 
-use rusqlite::Connection;
+use model::{EventKind, Time};
+use rusqlite::{Connection, Transaction};
+use serde_json::json;
 
 use crate::error::StoreError;
+use crate::evidence::{self, Entry, Head};
 
 /// The format written by this program.
-pub(crate) const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -52,6 +55,13 @@ CREATE TABLE refused_count(source TEXT NOT NULL, reason TEXT NOT NULL, n INTEGER
 CREATE TABLE retained(topic TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROWID;
 ";
 
+/// Since format 2. An entry's hash covers the one before it; see `evidence`.
+const EVIDENCE: &str = "
+CREATE TABLE evidence(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL,
+    kind TEXT NOT NULL, inner BLOB NOT NULL, salt BLOB, body TEXT, hash BLOB NOT NULL);
+CREATE TABLE checkpoint(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL);
+";
+
 /// Sets the connection up and makes the tables if the file is new.
 pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -59,18 +69,48 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "cache_size", -4_000)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let found = check_version(connection)?;
+    if found < FORMAT {
+        let transaction = connection.transaction()?;
+        if found < 1 {
+            transaction.execute_batch(TABLES)?;
+        }
+        transaction.execute_batch(EVIDENCE)?;
+        begin_chain(&transaction)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// The format of a file, if this program knows it.
+pub(crate) fn check_version(connection: &Connection) -> Result<i64, StoreError> {
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > FORMAT {
         return Err(StoreError::Newer {
             found,
             known: FORMAT,
         });
     }
-    if found == 0 {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(TABLES)?;
-        transaction.pragma_update(None, "user_version", FORMAT)?;
-        transaction.commit()?;
-    }
-    Ok(())
+    Ok(found)
+}
+
+/// The first entry of the chain says what was there before it and is not covered.
+fn begin_chain(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    let newest = |table: &str| -> Result<i64, StoreError> {
+        let sql = format!("SELECT coalesce(max(id), 0) FROM {table}");
+        Ok(transaction.query_row(&sql, [], |row| row.get(0))?)
+    };
+    let mut statement = transaction.prepare("SELECT id FROM machine ORDER BY id")?;
+    let machines = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let machines: Vec<String> = machines.collect::<Result<_, _>>()?;
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let entry = Entry {
+        at: Time::from_ms(now.as_millis() as i64),
+        actor: evidence::BOX.to_owned(),
+        kind: EventKind::Chain,
+        body: json!({"findings": newest("finding")?, "alarms": newest("alarm")?,
+            "settings": machines}),
+    };
+    Head::read(transaction)?.append(transaction, &entry)
 }

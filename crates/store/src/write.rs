@@ -11,10 +11,11 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::blob;
-use crate::checkpoint::Checkpointer;
 use crate::error::StoreError;
+use crate::evidence::{self, Checkpoint, Entry, Head, Signer};
 use crate::read::MinuteRow;
 use crate::schema;
+use crate::wal::Checkpointer;
 
 /// Refused pieces of input kept with their sample; older ones are only counted.
 const REFUSED_KEPT_MAX: i64 = 2_000;
@@ -40,6 +41,10 @@ pub enum Record {
     AlarmCleared(Option<MachineId>, AlarmKind, Time),
     /// A person has seen an alarm.
     AlarmAcknowledged(i64, Time),
+    /// Something done or seen, for the evidence chain only.
+    Evidence(Entry),
+    /// Takes the text of an entry of the evidence chain away for good.
+    EraseText(i64, Entry),
     /// Settings of a machine, as JSON.
     Settings(MachineId, String),
     /// Everything the judgement knows about a machine, as JSON, valid up to this batch.
@@ -85,6 +90,11 @@ pub struct Store {
     journal_bytes: u64,
     /// The journal's newest entry.
     seq: i64,
+    /// Where the evidence chain ends.
+    chain: Head,
+    signer: Signer,
+    /// The last entry a checkpoint covers.
+    attested: i64,
     journal_bytes_max: u64,
     _checkpointer: Checkpointer,
     _lock: File,
@@ -105,13 +115,18 @@ impl Store {
             [],
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        let folder = folder.to_owned();
-        let checkpointer = Checkpointer::start(folder.clone()).map_err(StoreError::Folder)?;
+        let chain = Head::read(&connection)?;
+        let newest = "SELECT coalesce(max(seq), 0) FROM checkpoint";
+        let attested = connection.query_row(newest, [], |row| row.get(0))?;
+        let checkpointer = Checkpointer::start(folder.to_owned()).map_err(StoreError::Folder)?;
         Ok(Self {
             connection,
-            folder,
+            folder: folder.to_owned(),
             journal_bytes,
             seq,
+            chain,
+            signer: Signer::open(folder)?,
+            attested,
             journal_bytes_max,
             _checkpointer: checkpointer,
             _lock: lock,
@@ -183,16 +198,41 @@ impl Store {
                 ])?;
             seq = transaction.last_insert_rowid();
         }
+        let mut chain = self.chain;
         for record in &batch.records {
-            write_record(&transaction, record, seq)?;
+            // A record that changes nothing (an alarm cleared twice) is no event either.
+            if write_record(&transaction, record, seq)?
+                && let Some(entry) = evidence::entry_of(record, batch.arrived)
+            {
+                chain.append(&transaction, &entry)?;
+            }
         }
         for refused in &batch.refused {
             write_refused(&transaction, refused)?;
         }
         transaction.commit()?;
         self.journal_bytes += bytes;
-        self.seq = seq;
+        (self.seq, self.chain) = (seq, chain);
         Ok(seq)
+    }
+
+    /// Signs where the evidence chain stands, if it has grown since the last time.
+    pub fn attest(&mut self, at: Time) -> Result<Option<Checkpoint>, StoreError> {
+        if self.chain.seq == self.attested {
+            return Ok(None);
+        }
+        let checkpoint = self.signer.sign(self.chain.seq, &self.chain.hash, at);
+        self.connection.execute(
+            "INSERT INTO checkpoint(seq, at, body) VALUES(?1, ?2, ?3)",
+            params![checkpoint.seq, checkpoint.at_ms, checkpoint.text()],
+        )?;
+        self.attested = self.chain.seq;
+        Ok(Some(checkpoint))
+    }
+
+    /// What people compare of the key that signs checkpoints.
+    pub fn fingerprint(&self) -> String {
+        self.signer.fingerprint()
     }
 
     /// Removes the oldest readings if the journal is over its limit; says how many entries went.
@@ -221,26 +261,21 @@ fn write_record(
     transaction: &Transaction<'_>,
     record: &Record,
     seq: i64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     match record {
+        Record::Evidence(_) => Ok(true),
+        Record::EraseText(entry, _) => run(
+            transaction,
+            "UPDATE evidence SET salt = NULL, body = NULL WHERE seq = ?1 AND body IS NOT NULL",
+            params![entry],
+        ),
         Record::Cycle(machine, cycle, reason) => write_cycle(transaction, machine, cycle, *reason),
         Record::State(machine, state, at) => run(
             transaction,
             "INSERT OR IGNORE INTO state(machine, at, state) VALUES(?1, ?2, ?3)",
             params![machine.as_str(), at.ms(), state.code()],
         ),
-        Record::Finding(machine, finding) => run(
-            transaction,
-            "INSERT OR IGNORE INTO finding(machine, at, kind, product, reason)
-             VALUES(?1, ?2, ?3, ?4, ?5)",
-            params![
-                machine.as_str(),
-                finding.at.ms(),
-                finding.kind.code(),
-                finding.product.as_str(),
-                as_json(finding.reason)?
-            ],
-        ),
+        Record::Finding(machine, finding) => write_finding(transaction, machine, finding),
         Record::Reference(machine, reference) => run(
             transaction,
             "INSERT OR REPLACE INTO reference(machine, product, version, body)
@@ -292,16 +327,16 @@ fn write_record(
     }
 }
 
+/// Runs a statement; says whether it changed anything.
 fn run(
     transaction: &Transaction<'_>,
     sql: &str,
     values: impl rusqlite::Params,
-) -> Result<(), StoreError> {
-    transaction.prepare_cached(sql)?.execute(values)?;
-    Ok(())
+) -> Result<bool, StoreError> {
+    Ok(transaction.prepare_cached(sql)?.execute(values)? > 0)
 }
 
-fn as_json(reason: Option<DeviationReason>) -> Result<Option<String>, StoreError> {
+pub(crate) fn as_json(reason: Option<DeviationReason>) -> Result<Option<String>, StoreError> {
     Ok(reason.map(|r| serde_json::to_string(&r)).transpose()?)
 }
 
@@ -310,7 +345,7 @@ fn write_cycle(
     machine: &MachineId,
     cycle: &Cycle,
     reason: Option<DeviationReason>,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     run(
         transaction,
         "INSERT OR IGNORE INTO cycle(machine, start, end, product, duration_s, work_s, energy_wh,
@@ -329,7 +364,26 @@ fn write_cycle(
     )
 }
 
-fn write_alarm(transaction: &Transaction<'_>, alarm: &Alarm) -> Result<(), StoreError> {
+fn write_finding(
+    transaction: &Transaction<'_>,
+    machine: &MachineId,
+    finding: &Finding,
+) -> Result<bool, StoreError> {
+    run(
+        transaction,
+        "INSERT OR IGNORE INTO finding(machine, at, kind, product, reason)
+         VALUES(?1, ?2, ?3, ?4, ?5)",
+        params![
+            machine.as_str(),
+            finding.at.ms(),
+            finding.kind.code(),
+            finding.product.as_str(),
+            as_json(finding.reason)?
+        ],
+    )
+}
+
+fn write_alarm(transaction: &Transaction<'_>, alarm: &Alarm) -> Result<bool, StoreError> {
     run(
         transaction,
         "INSERT OR IGNORE INTO alarm(machine, kind, since, raised_at, cleared_at, acknowledged_at,
@@ -351,7 +405,7 @@ fn write_minute(
     transaction: &Transaction<'_>,
     series: SeriesId,
     minute: &MinuteRow,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     run(
         transaction,
         "INSERT INTO minute(series, minute, n, min, max, sum) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
@@ -399,5 +453,6 @@ fn write_refused(transaction: &Transaction<'_>, refused: &Refused) -> Result<(),
         "INSERT INTO refused_count(source, reason, n, last_at) VALUES(?1, ?2, 1, ?3)
          ON CONFLICT(source, reason) DO UPDATE SET n = n + 1, last_at = excluded.last_at",
         params![source, refused.reason.code(), refused.at.ms()],
-    )
+    )?;
+    Ok(())
 }

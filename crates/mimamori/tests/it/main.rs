@@ -7,6 +7,7 @@ mod bad_input;
 mod clients;
 mod demo;
 mod disk;
+mod evidence;
 mod house;
 mod kill;
 mod network;

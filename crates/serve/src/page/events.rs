@@ -21,7 +21,7 @@ const FINDINGS_SHOWN: usize = 50;
 /// Where the list starts.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Start {
-    before: Option<i64>,
+    pub(super) before: Option<i64>,
 }
 
 /// The page.

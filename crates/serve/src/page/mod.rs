@@ -5,6 +5,7 @@ pub(crate) mod board;
 mod chart;
 pub(crate) mod devices;
 pub(crate) mod events;
+pub(crate) mod evidence;
 pub(crate) mod machine;
 
 use axum::extract::Path;
@@ -31,6 +32,7 @@ pub(crate) enum Place {
     Board,
     Events,
     Devices,
+    Evidence,
 }
 
 /// What a page's parts need to know of the reader.
@@ -63,6 +65,13 @@ impl Ctx {
         } else {
             moment.strftime("%m/%d %H:%M").to_string()
         }
+    }
+
+    /// The day of a moment.
+    pub(crate) fn date(&self, t: Time) -> String {
+        let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
+        let day = moment.to_zoned(self.zone.clone());
+        day.strftime("%Y-%m-%d").to_string()
     }
 
     /// Hours and minutes of the clock.
@@ -179,13 +188,16 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                     (entry(Place::Board, "/", "board", key::NAV_BOARD))
                     (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
                     (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))
+                    (entry(Place::Evidence, "/evidence", "evidence", key::NAV_EVIDENCE))
                 }
                 main #main {
                     header.top {
                         h1 { (title) }
-                        span.live role="status" {
-                            span.dot {}
-                            span data-live-word { (ctx.text(key::LIVE)) }
+                        @if !live.is_empty() {
+                            span.live role="status" {
+                                span.dot {}
+                                span data-live-word { (ctx.text(key::LIVE)) }
+                            }
                         }
                         span.tools {
                             a.button href={ "?lang=" (lang.other().code()) }

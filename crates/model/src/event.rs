@@ -1,0 +1,83 @@
+//! What can happen that the evidence chain keeps.
+
+/// The kind of an entry of the evidence chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// The chain begins; what was there before is not covered.
+    Chain,
+    /// Something was noticed about a machine.
+    Finding,
+    /// A reference was learned or approved.
+    Reference,
+    /// Settings of a machine changed.
+    Settings,
+    /// An alarm began.
+    AlarmRaised,
+    /// An alarm ended.
+    AlarmCleared,
+    /// A person has seen an alarm.
+    AlarmAcknowledged,
+    /// A person let a reference judge.
+    OrderApprove,
+    /// A person had a machine learn anew.
+    OrderRelearn,
+    /// A person changed a tolerance.
+    OrderTolerance,
+    /// A person said "seen".
+    OrderAcknowledge,
+    /// The chain was checked.
+    EvidenceChecked,
+    /// The text of an entry was erased.
+    EvidenceErased,
+    /// The program started.
+    ProgramStarted,
+    /// The program stopped in order.
+    ProgramStopped,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::Chain,
+        Self::Finding,
+        Self::Reference,
+        Self::Settings,
+        Self::AlarmRaised,
+        Self::AlarmCleared,
+        Self::AlarmAcknowledged,
+        Self::OrderApprove,
+        Self::OrderRelearn,
+        Self::OrderTolerance,
+        Self::OrderAcknowledge,
+        Self::EvidenceChecked,
+        Self::EvidenceErased,
+        Self::ProgramStarted,
+        Self::ProgramStopped,
+    ];
+
+    /// The word used in the chain, in the API and in files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Chain => "chain",
+            Self::Finding => "finding",
+            Self::Reference => "reference",
+            Self::Settings => "settings",
+            Self::AlarmRaised => "alarm.raised",
+            Self::AlarmCleared => "alarm.cleared",
+            Self::AlarmAcknowledged => "alarm.acknowledged",
+            Self::OrderApprove => "order.approve",
+            Self::OrderRelearn => "order.relearn",
+            Self::OrderTolerance => "order.tolerance",
+            Self::OrderAcknowledge => "order.acknowledge",
+            Self::EvidenceChecked => "evidence.checked",
+            Self::EvidenceErased => "evidence.erased",
+            Self::ProgramStarted => "program.started",
+            Self::ProgramStopped => "program.stopped",
+        }
+    }
+
+    /// The kind with this word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+}

@@ -1,0 +1,214 @@
+//! The evidence chain: what was judged, done and changed, in an order nobody can alter unseen.
+//! Each entry's hash covers the hash before it, so a changed, removed or inserted entry breaks every
+//! one behind it. An entry's text enters through a salted hash of its own: text and salt can be
+//! erased together (a person's wish) and the chain stays sound.
+
+mod checkpoint;
+mod verify;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use model::{EventKind, MachineId, Time};
+
+use crate::error::StoreError;
+use crate::write::Record;
+
+pub use checkpoint::{Checkpoint, CheckpointError, Signer};
+pub use verify::{Break, Verdict, verify};
+
+/// Who acted when nobody in particular did.
+pub const BOX: &str = "mimamori";
+
+/// Most bytes of an entry's text.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A SHA-256 value.
+pub(crate) type Hash = [u8; 32];
+
+/// Something that happened, for the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When, by the box's clock.
+    pub at: Time,
+    /// Who: [`BOX`], `person:<number>` or `device:<name>`. Never a person's name, which is not
+    /// erasable here.
+    pub actor: String,
+    /// What kind of event.
+    pub kind: EventKind,
+    /// The details.
+    pub body: Value,
+}
+
+/// An entry as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EvidenceRow {
+    /// Its number, from 1 without gaps.
+    pub seq: i64,
+    /// When.
+    pub at: Time,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub kind: String,
+    /// The details; `None` if they were erased.
+    pub body: Option<Value>,
+    /// Its hash, as hexadecimal digits.
+    pub hash: String,
+}
+
+/// The end of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) seq: i64,
+    pub(crate) hash: Hash,
+}
+
+impl Head {
+    /// What the first entry follows.
+    fn before_the_first() -> Self {
+        Self {
+            seq: 0,
+            hash: Sha256::digest(b"mimamori evidence 1").into(),
+        }
+    }
+
+    /// Where the chain of this file ends.
+    pub(crate) fn read(connection: &Connection) -> Result<Self, StoreError> {
+        let newest = "SELECT seq, hash FROM evidence ORDER BY seq DESC LIMIT 1";
+        let found = connection
+            .query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        Ok(found.map_or_else(Self::before_the_first, |(seq, hash)| Self { seq, hash }))
+    }
+
+    /// Appends an entry.
+    pub(crate) fn append(
+        &mut self,
+        transaction: &Transaction<'_>,
+        entry: &Entry,
+    ) -> Result<(), StoreError> {
+        let mut body = serde_json::to_string(&entry.body)?;
+        if body.len() > BODY_BYTES_MAX {
+            body = json!({"too_large": body.len()}).to_string();
+        }
+        let mut salt = [0_u8; 16];
+        getrandom::fill(&mut salt).map_err(|e| StoreError::Folder(std::io::Error::other(e)))?;
+        let link = Link {
+            seq: self.seq + 1,
+            at: entry.at,
+            actor: &entry.actor,
+            kind: entry.kind.code(),
+            inner: inner_hash(&salt, &body),
+        };
+        let hash = link.hash(&self.hash);
+        transaction
+            .prepare_cached(
+                "INSERT INTO evidence(seq, at, actor, kind, inner, salt, body, hash)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute(params![
+                link.seq,
+                link.at.ms(),
+                link.actor,
+                link.kind,
+                link.inner,
+                salt,
+                body,
+                hash
+            ])?;
+        *self = Self {
+            seq: link.seq,
+            hash,
+        };
+        Ok(())
+    }
+}
+
+/// What an entry's hash covers beside the hash before it.
+struct Link<'a> {
+    seq: i64,
+    at: Time,
+    actor: &'a str,
+    kind: &'a str,
+    inner: Hash,
+}
+
+impl Link<'_> {
+    /// SHA-256(before ‖ seq ‖ at ‖ length ‖ actor ‖ length ‖ kind ‖ inner); numbers big-endian.
+    fn hash(&self, before: &Hash) -> Hash {
+        let mut hasher = Sha256::new();
+        hasher.update(before);
+        hasher.update(self.seq.to_be_bytes());
+        hasher.update(self.at.ms().to_be_bytes());
+        for text in [self.actor, self.kind] {
+            hasher.update((text.len() as u64).to_be_bytes());
+            hasher.update(text);
+        }
+        hasher.update(self.inner);
+        hasher.finalize().into()
+    }
+}
+
+/// SHA-256(salt ‖ text).
+fn inner_hash(salt: &[u8], body: &str) -> Hash {
+    Sha256::new()
+        .chain_update(salt)
+        .chain_update(body)
+        .finalize()
+        .into()
+}
+
+/// Hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+/// What a record means to the chain. `None` for what is measured rather than judged or done.
+pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
+    let by_box = |kind, body| {
+        Some(Entry {
+            at: arrived,
+            actor: BOX.to_owned(),
+            kind,
+            body,
+        })
+    };
+    match record {
+        Record::Finding(machine, finding) => by_box(
+            EventKind::Finding,
+            json!({"machine": machine, "finding": finding}),
+        ),
+        Record::Reference(machine, reference) => by_box(
+            EventKind::Reference,
+            json!({"machine": machine, "reference": reference}),
+        ),
+        Record::AlarmRaised(alarm) => by_box(EventKind::AlarmRaised, json!(alarm)),
+        Record::AlarmCleared(machine, kind, at) => {
+            let machine = machine.as_ref().map_or("", MachineId::as_str);
+            by_box(
+                EventKind::AlarmCleared,
+                json!({"machine": machine, "kind": kind, "at": at}),
+            )
+        }
+        Record::AlarmAcknowledged(id, at) => {
+            by_box(EventKind::AlarmAcknowledged, json!({"id": id, "at": at}))
+        }
+        Record::Settings(machine, json) => by_box(
+            EventKind::Settings,
+            json!({"machine": machine, "settings": json}),
+        ),
+        Record::Evidence(entry) | Record::EraseText(_, entry) => Some(entry.clone()),
+        Record::Cycle(..)
+        | Record::State(..)
+        | Record::Watch(..)
+        | Record::Minute(..)
+        | Record::Retained(..) => None,
+    }
+}
