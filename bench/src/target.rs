@@ -1,5 +1,6 @@
 //! What is measured: this program, or the home-grown stack.
 
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,6 +23,8 @@ pub(crate) struct Target {
     pub(crate) mqtt: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) is_ours: bool,
+    /// Lets a script into our API.
+    session: String,
     pub(crate) tokens: Vec<(String, String)>,
     pub(crate) start_ms: u128,
     /// Loads run so far.
@@ -53,15 +56,47 @@ fn wait_for(address: SocketAddr) -> anyhow::Result<()> {
 }
 
 fn spawn(command: &mut Command) -> anyhow::Result<Owned> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log()?);
+    spawn_saying(command, Stdio::null())
+}
+
+fn spawn_saying(command: &mut Command, said: Stdio) -> anyhow::Result<Owned> {
+    command.stdin(Stdio::null()).stdout(said).stderr(log()?);
     Ok(Owned(
         command
             .spawn()
             .with_context(|| format!("cannot start {command:?}"))?,
     ))
+}
+
+/// Claims the box with the code on its console; gives what lets the owner in.
+fn claim(process: &mut Owned, http: SocketAddr) -> anyhow::Result<String> {
+    let said = process
+        .0
+        .stdout
+        .take()
+        .context("the program says nothing")?;
+    let code = BufReader::new(said)
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| Some(line.strip_prefix("Claim code: ")?.to_owned()))
+        .context("no claim code was shown")?;
+    let config = ureq::Agent::config_builder().max_redirects(0).build();
+    let password = "only for measuring";
+    let typed = [
+        ("code", code.as_str()),
+        ("name", "bench"),
+        ("password", password),
+        ("again", password),
+    ];
+    let answer = ureq::Agent::from(config)
+        .post(format!("http://{http}/claim"))
+        .send_form(typed)?;
+    let cookie = answer.headers().get("set-cookie");
+    cookie
+        .and_then(|cookie| cookie.to_str().ok()?.strip_prefix("session="))
+        .and_then(|rest| rest.split(';').next())
+        .map(str::to_owned)
+        .context("the box was not claimed")
 }
 
 impl Target {
@@ -90,9 +125,11 @@ impl Target {
         }
         let (http, mqtt) = ("127.0.0.1:18861".parse()?, "127.0.0.1:18860".parse()?);
         let start = Instant::now();
-        let process = spawn(
+        let mut process = spawn_saying(
             Command::new(program)
                 .args([
+                    "--lang",
+                    "en",
                     "serve",
                     "--http",
                     "127.0.0.1:18861",
@@ -101,16 +138,19 @@ impl Target {
                     "--data",
                 ])
                 .arg(&folder),
+            Stdio::piped(),
         )?;
         wait_for(http)?;
-        ureq::get(&format!("http://{http}/")).call()?;
+        ureq::get(&format!("http://{http}/claim")).call()?;
         let start_ms = start.elapsed().as_millis();
+        let session = claim(&mut process, http)?;
         Ok(Self {
             processes: vec![process],
             folder,
             mqtt,
             http,
             is_ours: true,
+            session,
             tokens,
             start_ms,
             runs: 0,
@@ -172,6 +212,7 @@ impl Target {
             mqtt,
             http,
             is_ours: false,
+            session: String::new(),
             tokens: Vec::new(),
             start_ms,
             runs: 0,
@@ -194,8 +235,9 @@ impl Target {
     pub(crate) fn stored(&self) -> Option<u64> {
         if self.is_ours {
             let url = format!("http://{}/api/v1/devices", self.http);
-            let page: serde_json::Value =
-                ureq::get(&url).call().ok()?.body_mut().read_json().ok()?;
+            let request =
+                ureq::get(&url).header("Authorization", format!("Bearer {}", self.session));
+            let page: serde_json::Value = request.call().ok()?.body_mut().read_json().ok()?;
             return page["readings_stored"].as_u64();
         }
         let query = "SELECT+count(cycle),count(power_w),count(temp_c)+FROM+reading";

@@ -12,7 +12,8 @@ import { chromium } from "playwright-core";
 const program = process.env.MIMAMORI_PROGRAM ?? "target/debug/mimamori";
 const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
 const sizes = [[390, 844], [1440, 900]];
-let folder, server, base, broker, device, browser;
+const owner = { name: "花子", password: "browser tests 1" };
+let folder, server, base, broker, device, browser, session;
 
 /** Waits until `look` gives something true. */
 async function until(what, look, ms = 15_000) {
@@ -46,7 +47,7 @@ before(async () => {
   server = spawn(program, ["--lang", "en", "serve", "--data", folder, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]);
   let printed = "";
   server.stdout.on("data", (chunk) => { printed += chunk; });
-  await until("the addresses", () => printed.includes("MQTT: "));
+  await until("the claim code", () => /Claim code: \S+\n/.test(printed));
   base = /http:\/\/\S+\//.exec(printed)[0].replace("127.0.0.1", "localhost");
   broker = /MQTT: (\S+)/.exec(printed)[1];
   device = await mqtt.connectAsync(`mqtt://${broker}`, { username: "robot-1", password: token, protocolVersion: 4 });
@@ -56,6 +57,18 @@ before(async () => {
     args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
   });
   await runCycles(34);
+  // The owner claims the box, as the first thing anybody does with it.
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(`${base}?lang=ja`);
+  await page.fill("[name=code]", /Claim code: (\S+)/.exec(printed)[1]);
+  await page.fill("[name=name]", owner.name);
+  await page.fill("[name=password]", owner.password);
+  await page.fill("[name=again]", owner.password);
+  await page.click("text=持ち主になる >> nth=-1");
+  await page.waitForSelector(".is-live");
+  session = (await page.context().cookies()).find((cookie) => cookie.name === "session");
+  assert.ok(session.httpOnly);
+  await page.context().close();
 });
 
 after(async () => {
@@ -65,8 +78,9 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function open(path, { lang = "ja", width = 1440, height = 900, dark = false } = {}) {
+async function open(path, { lang = "ja", width = 1440, height = 900, dark = false, stranger = false } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", bypassCSP: true });
+  if (!stranger) await context.addCookies([session]);
   const page = await context.newPage();
   page.problems = [];
   page.on("console", (message) => { if (message.type() === "error") page.problems.push(message.text()); });
@@ -79,10 +93,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "events", "devices", "evidence"]) {
+        for (const path of ["", "machines/robot-1", "events", "devices", "evidence", "people", "me", "me/second-factor"]) {
           const page = await open(path, { lang, width, height, dark });
-          // The evidence does not change by itself.
-          await page.waitForSelector(path === "evidence" ? "#main" : ".is-live");
+          // Some pages do not change by themselves.
+          await page.waitForSelector(/evidence|people|me/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           await page.evaluate(axe);
@@ -125,13 +139,76 @@ test("a person acknowledges, changes the tolerance and lets it learn again", asy
   await page.fill("#tolerance-energy", "20");
   await page.click("text=保存");
   await until("the new tolerance", async () => {
-    const answer = await fetch(`${base}api/v1/machines/robot-1`);
+    const answer = await fetch(`${base}api/v1/machines/robot-1`, { headers: { cookie: `session=${session.value}` } });
     return (await answer.json()).tolerance.energy === 0.2;
   });
   page.on("dialog", (dialog) => dialog.accept());
   await page.click("text=学習し直す");
   await until("learning", async () => (await page.textContent("#reference")).includes("学習中"));
   await until("no alarm", async () => (await page.textContent("#alarms")).trim() === "");
+  await page.context().close();
+});
+
+test("the door fits, is accessible, says what is wrong and lets in whom it knows", async () => {
+  for (const [width, height] of sizes) {
+    for (const lang of ["ja", "en"]) {
+      const page = await open("machines/robot-1", { lang, width, height, stranger: true });
+      assert.match(page.url(), /sign-in\?next=/);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(wide <= width, `the door scrolls sideways: ${wide}`);
+      await page.evaluate(axe);
+      const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+      assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html)}`), []);
+      await page.context().close();
+    }
+  }
+  const page = await open("machines/robot-1", { lang: "en", stranger: true });
+  await page.fill("[name=name]", owner.name);
+  await page.fill("[name=password]", "not the password");
+  await page.click("button[type=submit]");
+  assert.match(await page.textContent(".problem"), /not right/);
+  await page.fill("[name=name]", owner.name);
+  await page.fill("[name=password]", owner.password);
+  await page.click("button[type=submit]");
+  await page.waitForSelector(".is-live");
+  assert.match(page.url(), /machines\/robot-1/, "where they wanted to go");
+  await page.context().close();
+});
+
+test("the owner invites a person, who comes in by the link and sees no buttons beyond their role", async () => {
+  const page = await open("people", { lang: "en" });
+  await page.fill("[name=name]", "Taro");
+  await page.selectOption("[name=role]", "operator");
+  await page.click("text=Make the link");
+  const link = await page.textContent(".fresh code");
+  const taro = await open("", { lang: "en", stranger: true });
+  await taro.goto(link);
+  await taro.click("text=Come in");
+  await taro.fill("[name=password]", "taro sees machines");
+  await taro.fill("[name=again]", "taro sees machines");
+  await taro.click("text=Save");
+  await taro.waitForSelector("text=Password now");
+  await taro.goto(`${base}machines/robot-1`);
+  await taro.waitForSelector(".is-live");
+  assert.equal(await taro.locator("text=Learn again").count(), 0);
+  assert.equal(await taro.locator("nav >> text=People").count(), 0);
+  await page.goto(`${base}people?lang=en`);
+  await page.locator(".card", { hasText: "Taro" }).first().locator("text=End access").click();
+  await page.waitForLoadState();
+  await taro.goto(`${base}events`);
+  assert.match(taro.url(), /sign-in/);
+  await taro.context().close();
+  // A wall screen is let in by its link alone.
+  await page.fill("[name=name]", "wall");
+  await page.selectOption("[name=role]", "screen");
+  await page.click("text=Make the link");
+  const screenLink = await page.textContent(".fresh code");
+  const wall = await open("", { lang: "en", stranger: true });
+  await wall.goto(screenLink);
+  await wall.click("text=Come in");
+  await wall.waitForSelector(".is-live");
+  assert.equal(new URL(wall.url()).pathname, "/");
+  await wall.context().close();
   await page.context().close();
 });
 

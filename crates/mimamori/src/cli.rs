@@ -3,6 +3,7 @@
 //! failed, 2 wrong use).
 
 use std::future::Future;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use model::{DeviceId, MachineId};
 use sources::{DeviceBook, Role};
 
 use crate::analyze;
+use crate::console;
 use crate::demo;
 use crate::pace::Pace;
 use crate::verify::{self, EvidenceCommand, VerifyArgs};
@@ -52,6 +54,9 @@ enum Command {
     /// Register a device and get its token / 機器を登録し合言葉を発行する
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// People who cannot come in any more / 入れなくなった人
+    #[command(subcommand)]
+    User(UserCommand),
     /// Check whether the records are what they were / 記録が元のままか確かめる
     #[command(
         after_help = "Example / 例:\n  mimamori verify /var/lib/mimamori --checkpoint checkpoint.json\n\nExit code: 0 sound, 1 altered (says where), 2 unreadable"
@@ -133,6 +138,22 @@ enum DeviceCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+enum UserCommand {
+    /// Make a sign-in link that works once, for ten minutes / 一度だけ使える入るリンクを作る
+    #[command(after_help = "Example / 例:\n  mimamori user link Hanako --data /var/lib/mimamori")]
+    Link {
+        /// The person's name / 名前
+        name: String,
+        /// The data folder of the running program / 動いている Mimamori のデータの置き場所
+        #[arg(long)]
+        data: PathBuf,
+        /// Print JSON / JSON で表示
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// Reads `90s`, `5m`, `2h` or a plain number of seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a length of time: write 90s, 5m or 2h");
@@ -148,16 +169,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(count * seconds))
 }
 
-/// Prints a line for the person.
-#[expect(clippy::print_stdout, reason = "this is where the program speaks")]
+/// Prints a line for the person. Nobody reading any more is no reason to end.
 pub(crate) fn say(line: &str) {
-    println!("{line}");
+    writeln!(std::io::stdout().lock(), "{line}").ok();
 }
 
 /// Prints a line beside the output.
-#[expect(clippy::print_stderr, reason = "this is where the program speaks")]
 pub(crate) fn note(line: &str) {
-    eprintln!("{line}");
+    writeln!(std::io::stderr().lock(), "{line}").ok();
 }
 
 /// Runs the program.
@@ -245,6 +264,18 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
             }
             Ok(true)
         }
+        Command::User(UserCommand::Link { name, data, json }) => {
+            block_on(&Pace::default(), async {
+                let request = console::Request { link_for: name };
+                let link = console::ask(&data, &request).await?;
+                if json {
+                    say(&serde_json::json!({ "link": link }).to_string());
+                } else {
+                    say(&link);
+                }
+                Ok(true)
+            })
+        }
         Command::Evidence(command) => verify::evidence(&command, lang),
         Command::Sim(args) => block_on(&Pace::default(), demo::run_sim(args)),
     };
@@ -290,13 +321,23 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
     say(&format!(
         "{}: http://{}/",
         lang.pick("ページ", "Page"),
-        running.http
+        running.doors.http
     ));
     say(&format!("MQTT: {}", running.mqtt));
-    if !running.http.ip().is_loopback() {
+    if let Some(code) = &running.doors.claim_code {
+        say(&format!(
+            "{}: {code}",
+            lang.pick("持ち主コード", "Claim code")
+        ));
+        say(lang.pick(
+            "ページを開き、このコードで持ち主になってください",
+            "Open the page and claim the box with this code",
+        ));
+    }
+    if !running.doors.http.ip().is_loopback() {
         note(lang.pick(
-            "注意: ページはネットワーク上の誰でも見られます(変更はこの PC からだけ)",
-            "note: anybody on the network can read the pages (changes only from this PC)",
+            "注意: ページは暗号化されていません。信頼できるネットワークの中だけで使ってください",
+            "note: pages are not encrypted yet; use them only inside a network you trust",
         ));
     }
     tokio::select! {

@@ -12,14 +12,14 @@ use clap::Args;
 use model::DeviceId;
 use serde_json::{Value, json};
 use sources::{DeviceBook, Role};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::cli::{self, DemoArgs, say};
 use crate::words::Lang;
-use crate::{board_words, config};
+use crate::{board_words, config, console};
 
 /// The page's usual port.
 const PORT_USUAL: u16 = 8080;
@@ -50,6 +50,8 @@ pub(crate) struct SimArgs {
     #[arg(long)]
     tokens: PathBuf,
     #[arg(long)]
+    api_token: PathBuf,
+    #[arg(long)]
     scorecard: Option<PathBuf>,
 }
 
@@ -59,7 +61,10 @@ pub(crate) async fn run_sim(args: SimArgs) -> anyhow::Result<bool> {
         seed: args.seed,
         seconds: args.seconds,
         mqtt: args.mqtt,
-        http: args.http,
+        api: sim::Api {
+            address: args.http,
+            token_file: args.api_token,
+        },
         light: args.light,
         tokens: serde_json::from_str(&std::fs::read_to_string(&args.tokens)?)?,
         scorecard: args.scorecard,
@@ -132,6 +137,13 @@ impl Stage {
         self.data.join("demo-tokens.json")
     }
 
+    fn api(&self) -> sim::Api {
+        sim::Api {
+            address: self.http,
+            token_file: self.data.join("demo-api-token"),
+        }
+    }
+
     fn write_tokens(&self) -> anyhow::Result<()> {
         if self.tokens_file().exists() {
             return Ok(());
@@ -173,7 +185,7 @@ impl Stage {
         Ok(std::fs::write(self.data.join(config::FILE), text)?)
     }
 
-    fn start_product(&self) -> anyhow::Result<Child> {
+    fn start_product(&self, said: Stdio) -> anyhow::Result<Child> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -190,7 +202,7 @@ impl Stage {
             ])
             .arg("--until-stdin-closes")
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(said)
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
@@ -208,6 +220,7 @@ impl Stage {
         ]);
         command.args(["--light", &self.light.to_string()]);
         command.arg("--tokens").arg(self.tokens_file());
+        command.arg("--api-token").arg(self.api().token_file);
         if let Some(length) = length {
             command.args(["--seconds", &length.as_secs().to_string()]);
             command.arg("--scorecard").arg(self.scorecard_file());
@@ -259,7 +272,8 @@ async fn page_is_there(address: SocketAddr) -> std::io::Result<bool> {
     stream.write_all(ask.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
-    Ok(answer.starts_with(b"HTTP/1.1 200"))
+    // Nobody is signed in: a page that leads to the door is a page.
+    Ok(answer.starts_with(b"HTTP/1.1 200") || answer.starts_with(b"HTTP/1.1 303"))
 }
 
 /// Resident memory of a process, in megabytes.
@@ -293,11 +307,11 @@ impl Watcher {
     }
 
     /// Says what has changed on the board since the last look.
-    async fn look(&mut self, http: SocketAddr) {
+    async fn look(&mut self, api: &sim::Api) {
         if self.quiet {
             return;
         }
-        let Some(board) = sim::get_api(http, "board").await else {
+        let Some(board) = api.get("board").await else {
             return;
         };
         let mut now = Vec::new();
@@ -351,14 +365,16 @@ pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
     let factory_runs = factory.stdin.take();
     // A light that is switched on after the product would rightly be reported as silent.
     light_is_on(stage.light).await?;
-    let mut product = stage.start_product()?;
+    let mut product = stage.start_product(Stdio::piped())?;
     let first_page_ms = first_page(stage.http).await?;
+    let owner = claim(&stage, &mut product).await?;
     if !args.json {
         say(&format!(
             "{}: http://{}/",
             lang.pick("ページ", "Page"),
             stage.http
         ));
+        owner.tell(&stage, lang).await?;
         say(&format!("{}: {seed}", lang.pick("乱数の種", "Seed")));
         if args.length.is_none() {
             say(lang.pick("止めるには Ctrl+C", "Press Ctrl+C to stop"));
@@ -395,6 +411,65 @@ pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
         keep_log(&stage.data);
     }
     Ok(ok)
+}
+
+/// Who owns the demonstration's box.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Owner {
+    name: String,
+    password: String,
+}
+
+impl Owner {
+    /// Says how to come in: by a link, and by name and password from another browser.
+    async fn tell(&self, stage: &Stage, lang: Lang) -> anyhow::Result<()> {
+        let request = console::Request {
+            link_for: self.name.clone(),
+        };
+        let link = console::ask(&stage.data, &request).await?;
+        say(&format!(
+            "{}: {link}",
+            lang.pick("すぐ入る(一度だけ)", "Come in (works once)")
+        ));
+        let (name, password) = (&self.name, &self.password);
+        say(&match lang {
+            Lang::Ja => format!("別の画面では 名前: {name}  パスワード: {password}"),
+            Lang::En => format!("From elsewhere: name {name}, password {password}"),
+        });
+        Ok(())
+    }
+}
+
+/// Claims the box with the code on its console, or takes up who claimed it in this folder before.
+async fn claim(stage: &Stage, product: &mut Child) -> anyhow::Result<Owner> {
+    let file = stage.data.join("demo-owner.json");
+    if let Ok(text) = std::fs::read_to_string(&file) {
+        return Ok(serde_json::from_str(&text)?);
+    }
+    let said = product.stdout.take().context("the product says nothing")?;
+    let mut lines = tokio::io::BufReader::new(said).lines();
+    let code = loop {
+        let line = tokio::time::timeout(FIRST_PAGE_MAX, lines.next_line()).await??;
+        let line = line.context("the product has shown no claim code")?;
+        let label = line
+            .split_once(": ")
+            .map(|(label, code)| (label.to_owned(), code.to_owned()));
+        if let Some((_, code)) =
+            label.filter(|(label, _)| label == "Claim code" || label == "持ち主コード")
+        {
+            break code;
+        }
+    };
+    let random = sources::new_token()?;
+    let owner = Owner {
+        name: "demo".to_owned(),
+        password: random.get(..12).unwrap_or_default().to_owned(),
+    };
+    let (name, password) = (owner.name.clone(), owner.password.clone());
+    let token = sim::claim(stage.http, code, name, password).await?;
+    std::fs::write(stage.api().token_file, token)?;
+    std::fs::write(&file, serde_json::to_string(&owner)?)?;
+    Ok(owner)
 }
 
 /// A seed nobody chose.
@@ -451,14 +526,14 @@ async fn play(
             );
             product.kill().await?;
             tokio::time::sleep(DARK_FOR).await;
-            *product = stage.start_product()?;
+            *product = stage.start_product(Stdio::null())?;
             let ms = first_page(stage.http).await?;
             let back = watcher
                 .lang
                 .pick("復電。最初のページまで", "power back; first page after");
             watcher.tell(&format!("{back} {ms} ms"));
         }
-        watcher.look(stage.http).await;
+        watcher.look(&stage.api()).await;
         let overdue = length.is_some_and(|l| watcher.start.elapsed() > l + SIM_OVERTIME_MAX);
         if overdue {
             bail!("the simulated factory did not finish in time");

@@ -6,6 +6,7 @@ mod board_words;
 mod cli;
 mod clock;
 mod config;
+mod console;
 mod day;
 mod demo;
 mod floor;

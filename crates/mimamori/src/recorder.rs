@@ -279,6 +279,10 @@ impl Recorder {
                     .push(Record::AlarmAcknowledged(id, now));
                 (EventKind::OrderAcknowledge, json!({"alarm": id}))
             }
+            Command::Keep(records) => {
+                self.pending.records.extend(records);
+                return Ok(());
+            }
             Command::Attest => return self.attest(now).map_err(|_| OrderError::NotDurable),
             Command::NoteEvidence(is_sound) => {
                 self.own_alarm(AlarmKind::EvidenceBroken, !is_sound, now);

@@ -14,18 +14,20 @@ use broker::rustls::ServerConfig;
 use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
-use serve::{BoardView, ChainWatch, Command, Ingest, IngestError, IngestReceipt, Orders, Site};
+use serve::{
+    BoardView, ChainWatch, Command, Gate, Ingest, IngestError, IngestReceipt, Orders, Site,
+};
 use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink};
 use store::{BOX, Batch, Reader, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
-use crate::clock;
 use crate::config::{Config, TlsListener};
 use crate::floor::Floor;
 use crate::pace::Pace;
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
+use crate::{clock, console};
 
 /// Arrivals on their way to the recorder.
 const ARRIVALS_QUEUED_MAX: usize = 4_096;
@@ -48,14 +50,21 @@ pub(crate) struct Setup {
     pub(crate) mqtt: SocketAddr,
 }
 
+/// Where people come in.
+pub(crate) struct Doors {
+    pub(crate) http: SocketAddr,
+    /// The code that claims the box, if nobody has.
+    pub(crate) claim_code: Option<String>,
+    close: watch::Sender<bool>,
+}
+
 /// The running program.
 pub(crate) struct Running {
-    pub(crate) http: SocketAddr,
+    pub(crate) doors: Doors,
     pub(crate) mqtt: SocketAddr,
     broker: Broker<FloorPolicy, FloorSink>,
     stop: watch::Sender<bool>,
     recorder: JoinHandle<()>,
-    close_pages: watch::Sender<bool>,
     recorder_lives: oneshot::Receiver<()>,
 }
 
@@ -135,27 +144,48 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
 
     // Nobody is shown an empty board while the recorder has not drawn its first.
     board_seen.changed().await.ok();
-    let orders = Orders::new(orders_in);
-    let chain = Arc::new(ChainWatch::new(setup.data.clone()));
-    tokio::spawn(watch_chain(Arc::clone(&chain), orders.clone()));
-    let site = Site {
-        board: board_seen,
-        reader,
-        orders,
-        chain,
-        ingest: Arc::new(HttpDoor { book, sink }),
-        clock: clock::now,
-        zone: config.zone.clone(),
-    };
-    let (http, close_pages) = serve_pages(setup.http, site).await?;
+    let (orders, ingest) = (Orders::new(orders_in), Arc::new(HttpDoor { book, sink }));
+    let doors = open_doors(setup, &config, (reader, board_seen), (orders, ingest)).await?;
     Ok(Running {
-        http,
+        doors,
         mqtt,
         broker,
         stop,
         recorder,
-        close_pages,
         recorder_lives,
+    })
+}
+
+/// Serves pages, lets people in, answers at the console and watches over the evidence.
+async fn open_doors(
+    setup: &Setup,
+    config: &Config,
+    (reader, board): (Reader, watch::Receiver<Arc<BoardView>>),
+    (orders, ingest): (Orders, Arc<HttpDoor>),
+) -> anyhow::Result<Doors> {
+    let chain = Arc::new(ChainWatch::new(setup.data.clone()));
+    tokio::spawn(watch_chain(Arc::clone(&chain), orders.clone()));
+    let (people, passes) = (reader.people()?, reader.passes()?);
+    let gate = Gate::new(people, passes, orders.clone(), clock::now)
+        .context("no random number for the claim code")?;
+    let gate = Arc::new(gate);
+    let site = Site {
+        gate: Arc::clone(&gate),
+        board,
+        reader,
+        orders,
+        chain,
+        ingest,
+        clock: clock::now,
+        zone: config.zone.clone(),
+    };
+    let (http, close) = serve_pages(setup.http, site).await?;
+    let data = setup.data.clone();
+    tokio::spawn(console::answer_requests(data, Arc::clone(&gate), http));
+    Ok(Doors {
+        http,
+        claim_code: gate.claim_code().map(str::to_owned),
+        close,
     })
 }
 
@@ -278,6 +308,6 @@ impl Running {
             .await
             .ok();
         tokio::time::sleep(FAREWELL).await;
-        self.close_pages.send_replace(true);
+        self.doors.close.send_replace(true);
     }
 }

@@ -29,6 +29,28 @@ pub enum EventKind {
     EvidenceChecked,
     /// The text of an entry was erased.
     EvidenceErased,
+    /// The owner claimed the box.
+    PersonClaimed,
+    /// A person was invited.
+    PersonInvited,
+    /// A person signed in.
+    PersonSignedIn,
+    /// A person signed out, or a session was ended.
+    PersonSignedOut,
+    /// Somebody failed to sign in.
+    PersonRefused,
+    /// A person may no longer come in.
+    PersonEnded,
+    /// A person set a password.
+    PersonPassword,
+    /// A person turned the second factor on or off.
+    PersonSecondFactor,
+    /// A token for a script or a screen was made.
+    TokenMade,
+    /// A token was ended.
+    TokenEnded,
+    /// A sign-in link was made at the console.
+    ConsoleLink,
     /// The program started.
     ProgramStarted,
     /// The program stopped in order.
@@ -37,7 +59,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 26] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -51,6 +73,17 @@ impl EventKind {
         Self::OrderAcknowledge,
         Self::EvidenceChecked,
         Self::EvidenceErased,
+        Self::PersonClaimed,
+        Self::PersonInvited,
+        Self::PersonSignedIn,
+        Self::PersonSignedOut,
+        Self::PersonRefused,
+        Self::PersonEnded,
+        Self::PersonPassword,
+        Self::PersonSecondFactor,
+        Self::TokenMade,
+        Self::TokenEnded,
+        Self::ConsoleLink,
         Self::ProgramStarted,
         Self::ProgramStopped,
     ];
@@ -71,6 +104,17 @@ impl EventKind {
             Self::OrderAcknowledge => "order.acknowledge",
             Self::EvidenceChecked => "evidence.checked",
             Self::EvidenceErased => "evidence.erased",
+            Self::PersonClaimed => "person.claimed",
+            Self::PersonInvited => "person.invited",
+            Self::PersonSignedIn => "person.signed_in",
+            Self::PersonSignedOut => "person.signed_out",
+            Self::PersonRefused => "person.refused",
+            Self::PersonEnded => "person.ended",
+            Self::PersonPassword => "person.password",
+            Self::PersonSecondFactor => "person.second_factor",
+            Self::TokenMade => "token.made",
+            Self::TokenEnded => "token.ended",
+            Self::ConsoleLink => "console.link",
             Self::ProgramStarted => "program.started",
             Self::ProgramStopped => "program.stopped",
         }

@@ -9,19 +9,18 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use model::{MachineId, SeriesId, Time, Tolerance};
+use model::{MachineId, Role, SeriesId, Time, Tolerance};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Page, StoreError};
 
 use crate::Site;
+use crate::auth::{Denied, Who};
 use crate::guard::Failure;
 use crate::orders::{Command, IngestError, OrderError};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, MachineView};
 
-/// Who changes something: somebody at this PC. Nobody else can yet.
-const CONSOLE: &str = "console";
 /// Rows in a page if the caller does not say.
 const LIMIT_DEFAULT: usize = 100;
 /// Most rows in a page.
@@ -287,8 +286,8 @@ pub(crate) async fn reference(
     respond(lang, work.await)
 }
 
-async fn order(site: &Site, lang: Lang, command: Command) -> Response {
-    let failure = match site.orders.give(command, CONSOLE).await {
+async fn order(site: &Site, lang: Lang, who: &Who, command: Command) -> Response {
+    let failure = match site.orders.give(command, &who.actor()).await {
         Ok(()) => return StatusCode::NO_CONTENT.into_response(),
         Err(OrderError::NotFound) => Failure::not_found(),
         Err(OrderError::NothingToApprove) => Failure::new(
@@ -328,15 +327,15 @@ pub(crate) async fn checkpoint(State(site): State<Site>, lang: Lang) -> Response
 }
 
 /// Signs where the chain stands now.
-pub(crate) async fn sign_checkpoint(State(site): State<Site>, lang: Lang) -> Response {
-    order(&site, lang, Command::Attest).await
+pub(crate) async fn sign_checkpoint(State(site): State<Site>, lang: Lang, who: Who) -> Response {
+    order(&site, lang, &who, Command::Attest).await
 }
 
 /// Checks the whole chain now.
-pub(crate) async fn verify_evidence(State(site): State<Site>, lang: Lang) -> Response {
+pub(crate) async fn verify_evidence(State(site): State<Site>, lang: Lang, who: Who) -> Response {
     let checked = site.chain.check(site.clock).await;
     let noted = Command::NoteEvidence(checked.is_sound());
-    if site.orders.give(noted, CONSOLE).await.is_err() {
+    if site.orders.give(noted, &who.actor()).await.is_err() {
         return busy().answer(lang);
     }
     answer(
@@ -345,15 +344,54 @@ pub(crate) async fn verify_evidence(State(site): State<Site>, lang: Lang) -> Res
     )
 }
 
+/// Everybody who may come in.
+pub(crate) async fn people(State(site): State<Site>) -> Response {
+    let items: Vec<Value> = site
+        .gate
+        .people()
+        .iter()
+        .map(|person| {
+            json!({"id": person.id, "name": person.name, "role": person.role,
+                "since": person.created, "second_factor": person.totp.is_some(),
+                "invited_only": person.password.is_none()})
+        })
+        .collect();
+    answer(json!({"items": items, "next": null}))
+}
+
+/// A token that is asked for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WantedToken {
+    label: String,
+    role: Role,
+}
+
+/// Makes a token for a script or a screen.
+pub(crate) async fn make_token(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    body: Result<Json<WantedToken>, axum::extract::rejection::JsonRejection>,
+) -> Response {
+    let Ok(Json(wanted)) = body else {
+        return bad_request().answer(lang);
+    };
+    match site.gate.make_token(&who, &wanted.label, wanted.role).await {
+        Ok(token) => answer(json!({"token": token})),
+        Err(Denied::Name) => bad_request().answer(lang),
+        Err(_) => busy().answer(lang),
+    }
+}
+
 /// Gives an order about the machine that the address names.
 async fn order_about(
     site: &Site,
-    lang: Lang,
+    (lang, who): (Lang, &Who),
     id: &str,
     command: impl FnOnce(MachineId) -> Command,
 ) -> Response {
     match MachineId::new(id) {
-        Ok(machine) => order(site, lang, command(machine)).await,
+        Ok(machine) => order(site, lang, who, command(machine)).await,
         Err(_) => Failure::not_found().answer(lang),
     }
 }
@@ -362,31 +400,34 @@ async fn order_about(
 pub(crate) async fn approve(
     State(site): State<Site>,
     lang: Lang,
+    who: Who,
     Path(id): Path<String>,
 ) -> Response {
-    order_about(&site, lang, &id, Command::Approve).await
+    order_about(&site, (lang, &who), &id, Command::Approve).await
 }
 
 /// Forgets a reference and learns a new version.
 pub(crate) async fn relearn(
     State(site): State<Site>,
     lang: Lang,
+    who: Who,
     Path(id): Path<String>,
 ) -> Response {
-    order_about(&site, lang, &id, Command::Relearn).await
+    order_about(&site, (lang, &who), &id, Command::Relearn).await
 }
 
 /// Puts another tolerance in force.
 pub(crate) async fn set_tolerance(
     State(site): State<Site>,
     lang: Lang,
+    who: Who,
     Path(id): Path<String>,
     body: Result<Json<Tolerance>, axum::extract::rejection::JsonRejection>,
 ) -> Response {
     let Ok(Json(tolerance)) = body else {
         return bad_request().answer(lang);
     };
-    order_about(&site, lang, &id, |machine| {
+    order_about(&site, (lang, &who), &id, |machine| {
         Command::SetTolerance(machine, tolerance)
     })
     .await
@@ -411,9 +452,10 @@ pub(crate) async fn alarms(
 pub(crate) async fn acknowledge(
     State(site): State<Site>,
     lang: Lang,
+    who: Who,
     Path(id): Path<i64>,
 ) -> Response {
-    order(&site, lang, Command::Acknowledge(id)).await
+    order(&site, lang, &who, Command::Acknowledge(id)).await
 }
 
 /// Findings, newest first.
@@ -569,12 +611,8 @@ mod tests {
                 methods.map(move |method| format!("{} {path}", method.to_uppercase()))
             })
             .collect();
-        let is_api = |path: &str| {
-            !matches!(
-                path,
-                "/" | "/events" | "/devices" | "/evidence" | "/machines/{id}"
-            ) && !path.starts_with("/assets")
-        };
+        let for_scripts = ["/api/", "/ingest/", "/live", "/healthz", "/metrics"];
+        let is_api = |path: &str| for_scripts.iter().any(|start| path.starts_with(start));
         let mut routes: Vec<String> = crate::ROUTES
             .iter()
             .filter(|route| is_api(route.path))

@@ -1,19 +1,23 @@
-//! What stands before every request: security headers, the language, and the rule that changes
-//! come only from this PC and from Mimamori's own pages.
+//! What stands before every request: security headers, the language, who sends it and whether they
+//! may, and that a browser's change comes from Mimamori's own pages.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use axum::extract::{ConnectInfo, FromRequestParts, Request};
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::header::{
-    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, ORIGIN, REFERRER_POLICY,
-    SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, ORIGIN,
+    REFERRER_POLICY, SET_COOKIE, USER_AGENT, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
+use crate::Site;
+use crate::auth::{From, Who};
+use crate::routes::Access;
 use crate::text::{Key, Lang, key};
 
 /// Scripts, styles, pictures and connections only from here; nothing inline, no frames.
@@ -38,56 +42,147 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
             lang.code()
         );
         if let Ok(value) = HeaderValue::from_str(&cookie) {
-            headers.insert(SET_COOKIE, value);
+            headers.append(SET_COOKIE, value);
         }
     }
     response
 }
 
-/// Lets a change through only from this PC and only from its own pages. Until people have names
-/// and passwords, sitting at the box is the only proof of being allowed.
-pub(crate) async fn changes(request: Request, next: Next) -> Response {
-    let changes = !matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::OPTIONS
-    );
-    let is_ingest = request.uri().path().starts_with("/ingest/");
-    if !changes || is_ingest {
-        return next.run(request).await;
-    }
+/// Name of the cookie that holds a session's secret.
+const SESSION_COOKIE: &str = "session";
+
+/// Lets a request through to an address if who sends it may use it. A browser that is not signed
+/// in is led to where it can; a script gets the reason.
+pub(crate) async fn admit(
+    State((site, access)): State<(Site, Access)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let lang = lang_of(request.uri(), request.headers());
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0);
-    if !peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()) {
-        let failure = Failure::new(StatusCode::FORBIDDEN, "not_here", key::ERROR_NOT_HERE);
-        return failure.hint(key::ERROR_NOT_HERE_HINT).answer(lang);
+    let (from_page, changes) = (same_origin(request.headers()), is_change(&request));
+    let right = match access {
+        // Forms that let somebody in: a page of another site may not send them either.
+        Access::Open if changes && from_page == Some(false) => return foreign(lang),
+        Access::Open | Access::DeviceToken => return next.run(request).await,
+        Access::SignedIn => None,
+        Access::May(right) => Some(right),
+    };
+    let (given, by_cookie) = match bearer(request.headers()) {
+        Some(token) => (Some(token), false),
+        None => (cookie(request.headers(), SESSION_COOKIE), true),
+    };
+    let Some(who) = given.and_then(|given| site.gate.who(given)) else {
+        return lead_in(&site, &request, lang);
+    };
+    if right.is_some_and(|right| !who.may(right)) {
+        return Failure::new(StatusCode::FORBIDDEN, "not_allowed", key::ERROR_NOT_ALLOWED)
+            .hint(key::ERROR_NOT_ALLOWED_HINT)
+            .answer(lang);
     }
-    if !same_origin(request.headers()) {
-        return Failure::new(StatusCode::FORBIDDEN, "origin", key::ERROR_ORIGIN).answer(lang);
+    // Browsers send the cookie along whoever made the page; they also say who did.
+    if by_cookie && changes && from_page != Some(true) {
+        return foreign(lang);
     }
+    request.extensions_mut().insert(who);
     next.run(request).await
 }
 
-/// A browser says where a request comes from; a page of another site, or of this one under a name
-/// somebody else chose (DNS rebinding), is refused. Scripts send no origin.
-fn same_origin(headers: &axum::http::HeaderMap) -> bool {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
+fn foreign(lang: Lang) -> Response {
+    Failure::new(StatusCode::FORBIDDEN, "origin", key::ERROR_ORIGIN).answer(lang)
+}
+
+fn is_change(request: &Request) -> bool {
+    let method = request.method();
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// What somebody gets who is not signed in.
+fn lead_in(site: &Site, request: &Request, lang: Lang) -> Response {
+    let path = request.uri().path();
+    let is_page = !path.starts_with("/api/") && !matches!(path, "/live" | "/metrics");
+    if is_page && !is_change(request) {
+        if !site.gate.is_claimed() {
+            return Redirect::to("/claim").into_response();
+        }
+        let wanted = request.uri().path_and_query().map_or("/", |p| p.as_str());
+        let next = utf8_percent_encode(wanted, NON_ALPHANUMERIC);
+        return Redirect::to(&format!("/sign-in?next={next}")).into_response();
+    }
+    let failure = if site.gate.is_claimed() {
+        Failure::new(
+            StatusCode::UNAUTHORIZED,
+            "not_signed_in",
+            key::ERROR_SIGN_IN,
+        )
+        .hint(key::ERROR_SIGN_IN_HINT)
+    } else {
+        Failure::new(StatusCode::UNAUTHORIZED, "unclaimed", key::ERROR_UNCLAIMED)
+            .hint(key::ERROR_UNCLAIMED_HINT)
     };
-    let host = text(HOST).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_local = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
-    let own = text(ORIGIN).is_none_or(|origin| {
-        origin
-            .strip_prefix("http://")
-            .or_else(|| origin.strip_prefix("https://"))
-            == Some(host)
-    });
-    is_local && own
+    failure.answer(lang)
+}
+
+fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The token of a script.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    header(headers, AUTHORIZATION)?.strip_prefix("Bearer ")
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut pairs = header(headers, COOKIE)?.split(';').map(str::trim);
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The header that keeps a browser signed in. Scripts of pages cannot read it.
+pub(crate) fn session_cookie(secret: &str) -> [(HeaderName, String); 1] {
+    // Browsers keep a cookie 400 days at most; the gate decides how long it lets anybody in.
+    let lasts_s = if secret.is_empty() {
+        0
+    } else {
+        400 * 24 * 3600
+    };
+    let cookie =
+        format!("{SESSION_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={lasts_s}");
+    [(SET_COOKIE, cookie)]
+}
+
+/// Whether the page that sent a request is Mimamori's own; `None` if the request does not say.
+fn same_origin(headers: &HeaderMap) -> Option<bool> {
+    let host = header(headers, HOST).unwrap_or_default();
+    let origin = header(headers, ORIGIN)?;
+    let plain = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"));
+    Some(plain == Some(host))
+}
+
+impl<S: Sync> FromRequestParts<S> for Who {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let who = parts.extensions.get::<Self>().cloned();
+        who.ok_or(StatusCode::UNAUTHORIZED)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let browser = header(&parts.headers, USER_AGENT).unwrap_or_default();
+        Ok(Self {
+            address: peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |p| p.0.ip().to_canonical()),
+            browser: browser
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(120)
+                .collect(),
+        })
+    }
 }
 
 fn query_lang(uri: &Uri) -> Option<Lang> {
@@ -98,20 +193,10 @@ fn query_lang(uri: &Uri) -> Option<Lang> {
 }
 
 /// The reader's language: chosen now, chosen before, asked for by the browser, Japanese.
-pub(crate) fn lang_of(uri: &Uri, headers: &axum::http::HeaderMap) -> Lang {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    let kept = || {
-        let cookies = text(COOKIE)?.split(';').map(str::trim);
-        cookies
-            .filter_map(|c| c.strip_prefix("lang="))
-            .find_map(Lang::from_code)
-    };
+pub(crate) fn lang_of(uri: &Uri, headers: &HeaderMap) -> Lang {
+    let kept = || cookie(headers, "lang").and_then(Lang::from_code);
     let asked = || {
-        let wishes = text(ACCEPT_LANGUAGE)?.split(',').map(str::trim);
+        let wishes = header(headers, ACCEPT_LANGUAGE)?.split(',').map(str::trim);
         wishes
             .filter_map(|wish| wish.get(..2))
             .find_map(Lang::from_code)

@@ -3,6 +3,7 @@
 //! it shows what the recorder put into the [`BoardView`] and what the store keeps.
 
 mod api;
+mod auth;
 mod chain;
 mod guard;
 mod live;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub use auth::{Denied, Gate, Who};
 pub use chain::{ChainWatch, Checked};
 pub use orders::{Command, Ingest, IngestError, IngestReceipt, Order, OrderError, Orders};
 pub use routes::{Access, ROUTES, Route, run};
@@ -36,6 +38,8 @@ pub struct Site {
     pub orders: Orders,
     /// Where readings that come by HTTP go.
     pub ingest: Arc<dyn Ingest>,
+    /// Who comes in.
+    pub gate: Arc<Gate>,
     /// Checks the evidence chain.
     pub chain: Arc<ChainWatch>,
     /// The time.

@@ -15,6 +15,7 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::Site;
+use crate::auth::Who;
 use crate::page::{Ctx, board, devices, events, machine};
 use crate::text::Lang;
 use crate::view::BoardView;
@@ -39,28 +40,34 @@ type Parts = BTreeMap<String, String>;
 pub(crate) async fn stream(
     State(site): State<Site>,
     lang: Lang,
+    who: Who,
     Query(subject): Query<Subject>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
     let page = subject.page.unwrap_or_else(|| "board".to_owned());
-    tokio::spawn(feed(site, lang, page, sender));
+    let ctx = Ctx::new(&site, lang, who);
+    tokio::spawn(feed(site, ctx, page, sender));
     Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new())
 }
 
 async fn feed(
     mut site: Site,
-    lang: Lang,
+    mut ctx: Ctx,
     page: String,
     sender: mpsc::Sender<Result<Event, Infallible>>,
 ) {
     let mut sent: BTreeMap<String, u64> = BTreeMap::new();
     let mut strips = board::Strips::new();
     for round in 0_u64.. {
+        if !site.gate.still_lets_in(&ctx.who) {
+            return;
+        }
+        ctx.now = (site.clock)();
         let board = site.board.borrow_and_update().clone();
         if page == "board" && round.is_multiple_of(STRIPS_EVERY) {
             strips = board::strips(&site, &board).await;
         }
-        let parts = parts(&site, lang, &page, &board, &strips).await;
+        let parts = parts(&site, &ctx, &page, &board, &strips).await;
         let mut changed = Parts::new();
         for (id, html) in parts {
             let mut hasher = DefaultHasher::new();
@@ -96,50 +103,45 @@ async fn feed(
 
 async fn parts(
     site: &Site,
-    lang: Lang,
+    ctx: &Ctx,
     page: &str,
     view: &BoardView,
     strips: &board::Strips,
 ) -> Parts {
-    let ctx = Ctx {
-        lang,
-        zone: site.zone.clone(),
-        now: (site.clock)(),
-    };
     let mut parts = Parts::new();
     let mut put = |id: &str, html: maud::Markup| {
         parts.insert(id.to_owned(), html.into_string());
     };
     match page {
         "board" => {
-            put("alarms", board::alarm_bar(&ctx, view));
-            put("kpis", board::kpis(&ctx, view));
+            put("alarms", board::alarm_bar(ctx, view));
+            put("kpis", board::kpis(ctx, view));
             for machine in &view.machines {
                 let strip = strips.get(&machine.id).map_or(&[][..], Vec::as_slice);
                 put(
                     &format!("m-{}", machine.id),
-                    board::tile(&ctx, machine, strip),
+                    board::tile(ctx, machine, strip),
                 );
             }
         }
         "events" => {
-            put("open", events::open(&ctx, view));
+            put("open", events::open(ctx, view));
             if let Ok(findings) = events::newest(site).await {
-                put("history", events::history(&ctx, view, &findings));
+                put("history", events::history(ctx, view, &findings));
             }
         }
-        "devices" => put("devices", devices::list(&ctx, view)),
+        "devices" => put("devices", devices::list(ctx, view)),
         _ => {
             let shown = page
                 .strip_prefix("machine/")
                 .and_then(|id| view.machine(id));
             if let Some(shown) = shown {
-                put("alarms", machine::alarms(&ctx, shown));
-                put("now", machine::now(&ctx, shown));
-                put("reference", machine::reference(&ctx, shown));
+                put("alarms", machine::alarms(ctx, shown));
+                put("now", machine::now(ctx, shown));
+                put("reference", machine::reference(ctx, shown));
                 if let Some(history) = machine::history(site, &shown.id).await {
-                    put("charts", machine::charts(&ctx, shown, &history));
-                    put("findings", machine::findings(&ctx, &history));
+                    put("charts", machine::charts(ctx, shown, &history));
+                    put("findings", machine::findings(ctx, &history));
                 }
             }
         }

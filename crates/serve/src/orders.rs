@@ -19,6 +19,8 @@ pub enum Command {
     Acknowledge(i64),
     /// Sign where the evidence chain stands.
     Attest,
+    /// Keep people, what lets them in, and the evidence of it.
+    Keep(Vec<store::Record>),
     /// The evidence was checked: whether it is sound.
     NoteEvidence(bool),
 }

@@ -4,8 +4,9 @@
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post, put};
+use model::Right;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
@@ -17,10 +18,12 @@ use crate::{Site, api, guard, live, metrics, page};
 /// Who may use an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody who can reach the address the program listens on.
-    Read,
-    /// Only this PC, only from Mimamori's own pages or a script.
-    Change,
+    /// Anybody: what lets somebody in, and what says nothing about the factory.
+    Open,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Who has this right.
+    May(Right),
     /// A device with its token.
     DeviceToken,
 }
@@ -38,103 +41,194 @@ pub struct Route {
 }
 
 macro_rules! route {
-    ($method:literal, $path:literal, $access:ident, $handler:expr) => {
+    ($method:literal, $path:literal, $access:expr, $handler:expr) => {
         Route {
             method: $method,
             path: $path,
-            access: Access::$access,
+            access: $access,
             handler: || $handler,
         }
     };
 }
 
+const LOOK: Access = Access::May(Right::Look);
+const ACKNOWLEDGE: Access = Access::May(Right::Acknowledge);
+const JUDGE: Access = Access::May(Right::Judge);
+const EVIDENCE: Access = Access::May(Right::Evidence);
+const PEOPLE: Access = Access::May(Right::People);
+
 /// The table.
 pub const ROUTES: &[Route] = &[
-    route!("GET", "/", Read, get(page::board::show)),
-    route!("GET", "/machines/{id}", Read, get(page::machine::show)),
-    route!("GET", "/events", Read, get(page::events::show)),
-    route!("GET", "/devices", Read, get(page::devices::show)),
-    route!("GET", "/assets/{version}/{file}", Read, get(page::asset)),
-    route!("GET", "/live", Read, get(live::stream)),
-    route!("GET", "/healthz", Read, get(metrics::healthz)),
-    route!("GET", "/metrics", Read, get(metrics::metrics)),
-    route!("GET", "/api/v1/openapi.json", Read, get(api::openapi)),
-    route!("GET", "/api/v1/board", Read, get(api::board)),
-    route!("GET", "/api/v1/machines", Read, get(api::machines)),
-    route!("GET", "/api/v1/machines/{id}", Read, get(api::machine)),
+    route!("GET", "/", LOOK, get(page::board::show)),
+    route!("GET", "/machines/{id}", LOOK, get(page::machine::show)),
+    route!("GET", "/events", LOOK, get(page::events::show)),
+    route!("GET", "/devices", LOOK, get(page::devices::show)),
+    route!("GET", "/evidence", LOOK, get(page::evidence::show)),
+    route!("GET", "/claim", Access::Open, get(page::door::claim)),
+    route!("POST", "/claim", Access::Open, post(page::door::send_claim)),
+    route!("GET", "/sign-in", Access::Open, get(page::door::sign_in)),
+    route!(
+        "POST",
+        "/sign-in",
+        Access::Open,
+        post(page::door::send_sign_in)
+    ),
+    route!("GET", "/link/{secret}", Access::Open, get(page::door::link)),
+    route!(
+        "POST",
+        "/link/{secret}",
+        Access::Open,
+        post(page::door::send_link)
+    ),
+    route!(
+        "POST",
+        "/sign-out",
+        Access::SignedIn,
+        post(page::me::sign_out)
+    ),
+    route!("GET", "/me", Access::SignedIn, get(page::me::show)),
+    route!(
+        "POST",
+        "/me/password",
+        Access::SignedIn,
+        post(page::me::send_password)
+    ),
+    route!(
+        "GET",
+        "/me/second-factor",
+        Access::SignedIn,
+        get(page::me::second_factor)
+    ),
+    route!(
+        "POST",
+        "/me/second-factor",
+        Access::SignedIn,
+        post(page::me::send_second_factor)
+    ),
+    route!(
+        "POST",
+        "/me/second-factor/off",
+        Access::SignedIn,
+        post(page::me::drop_second_factor)
+    ),
+    route!(
+        "POST",
+        "/me/passes/{id}/end",
+        Access::SignedIn,
+        post(page::me::end_pass)
+    ),
+    route!("GET", "/people", PEOPLE, get(page::people::show)),
+    route!("POST", "/people", PEOPLE, post(page::people::invite)),
+    route!("POST", "/people/{id}/end", PEOPLE, post(page::people::end)),
+    route!(
+        "POST",
+        "/people/tokens",
+        PEOPLE,
+        post(page::people::make_token)
+    ),
+    route!(
+        "POST",
+        "/people/passes/{id}/end",
+        PEOPLE,
+        post(page::people::end_pass)
+    ),
+    route!(
+        "GET",
+        "/assets/{version}/{file}",
+        Access::Open,
+        get(page::asset)
+    ),
+    route!("GET", "/live", LOOK, get(live::stream)),
+    route!("GET", "/healthz", Access::Open, get(metrics::healthz)),
+    route!("GET", "/metrics", LOOK, get(metrics::metrics)),
+    route!(
+        "GET",
+        "/api/v1/openapi.json",
+        Access::Open,
+        get(api::openapi)
+    ),
+    route!("GET", "/api/v1/board", LOOK, get(api::board)),
+    route!("GET", "/api/v1/machines", LOOK, get(api::machines)),
+    route!("GET", "/api/v1/machines/{id}", LOOK, get(api::machine)),
     route!(
         "GET",
         "/api/v1/machines/{id}/cycles",
-        Read,
+        LOOK,
         get(api::cycles)
     ),
     route!(
         "GET",
         "/api/v1/machines/{id}/states",
-        Read,
+        LOOK,
         get(api::states)
     ),
     route!(
         "GET",
         "/api/v1/machines/{id}/readings",
-        Read,
+        LOOK,
         get(api::readings)
     ),
     route!(
         "GET",
         "/api/v1/machines/{id}/reference",
-        Read,
+        LOOK,
         get(api::reference)
     ),
     route!(
         "POST",
         "/api/v1/machines/{id}/reference/approve",
-        Change,
+        JUDGE,
         post(api::approve)
     ),
     route!(
         "POST",
         "/api/v1/machines/{id}/reference/relearn",
-        Change,
+        JUDGE,
         post(api::relearn)
     ),
     route!(
         "PUT",
         "/api/v1/machines/{id}/tolerance",
-        Change,
+        JUDGE,
         put(api::set_tolerance)
     ),
-    route!("GET", "/api/v1/alarms", Read, get(api::alarms)),
+    route!("GET", "/api/v1/alarms", LOOK, get(api::alarms)),
     route!(
         "POST",
         "/api/v1/alarms/{id}/acknowledge",
-        Change,
+        ACKNOWLEDGE,
         post(api::acknowledge)
     ),
-    route!("GET", "/api/v1/findings", Read, get(api::findings)),
-    route!("GET", "/api/v1/devices", Read, get(api::devices)),
-    route!("GET", "/api/v1/refused", Read, get(api::refused)),
-    route!("GET", "/evidence", Read, get(page::evidence::show)),
-    route!("GET", "/api/v1/evidence", Read, get(api::evidence)),
+    route!("GET", "/api/v1/findings", LOOK, get(api::findings)),
+    route!("GET", "/api/v1/devices", LOOK, get(api::devices)),
+    route!("GET", "/api/v1/refused", LOOK, get(api::refused)),
+    route!("GET", "/api/v1/evidence", LOOK, get(api::evidence)),
     route!(
         "GET",
         "/api/v1/evidence/checkpoint",
-        Read,
+        LOOK,
         get(api::checkpoint)
     ),
     route!(
         "POST",
         "/api/v1/evidence/checkpoint",
-        Change,
+        EVIDENCE,
         post(api::sign_checkpoint)
     ),
     route!(
         "POST",
         "/api/v1/evidence/verify",
-        Change,
+        EVIDENCE,
         post(api::verify_evidence)
     ),
-    route!("POST", "/ingest/{device}", DeviceToken, post(api::ingest)),
+    route!("GET", "/api/v1/people", PEOPLE, get(api::people)),
+    route!("POST", "/api/v1/tokens", PEOPLE, post(api::make_token)),
+    route!(
+        "POST",
+        "/ingest/{device}",
+        Access::DeviceToken,
+        post(api::ingest)
+    ),
 ];
 
 /// Serves the site until `closing` turns true.
@@ -152,11 +246,11 @@ fn router(site: Site) -> Router {
     let compressible = SizeAbove::new(512).and(NotForContentType::const_new("text/event-stream"));
     let mut router = Router::new();
     for route in ROUTES {
-        router = router.route(route.path, (route.handler)());
+        let admit = from_fn_with_state((site.clone(), route.access), guard::admit);
+        router = router.route(route.path, (route.handler)().route_layer(admit));
     }
     router
         .fallback(page::not_found)
-        .layer(from_fn(guard::changes))
         .layer(from_fn(guard::headers))
         .layer(CompressionLayer::new().compress_when(compressible))
         .with_state(site)

@@ -113,7 +113,7 @@ impl Lang {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{AlarmKind, EventKind, FindingKind, MachineState, RefusalReason};
+    use model::{AlarmKind, EventKind, FindingKind, MachineState, RefusalReason, Role};
 
     #[test]
     fn every_code_has_a_text_in_both_languages() {
@@ -123,6 +123,8 @@ mod tests {
         wanted.extend(AlarmKind::ALL.map(|k| format!("look-{}", k.code())));
         wanted.extend(FindingKind::ALL.map(|k| format!("finding-{}", k.code())));
         wanted.extend(RefusalReason::ALL.map(|r| format!("reason-{}", r.code())));
+        wanted.extend(Role::ALL.map(|r| format!("role-{}", r.code())));
+        wanted.extend(Role::ALL.map(|r| format!("role-may-{}", r.code())));
         wanted.extend(EventKind::ALL.map(|k| format!("event-{}", k.code().replace('.', "-"))));
         for key in wanted {
             assert!(key::ALL.contains(&key.as_str()), "{key} has no text");

@@ -20,7 +20,7 @@ use anyhow::Context;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use api::get as get_api;
+pub use api::{Api, claim};
 pub use plan::{DEVICES, MACHINES, MachineName, POWER_CUT_S, SECONDS_FULL};
 
 /// How the simulator is started.
@@ -32,8 +32,8 @@ pub struct Options {
     pub seconds: Option<u64>,
     /// The product's MQTT address.
     pub mqtt: SocketAddr,
-    /// The product's pages and API.
-    pub http: SocketAddr,
+    /// The product's API.
+    pub api: Api,
     /// Where the stack light listens.
     pub light: SocketAddr,
     /// Each device's token.
@@ -64,7 +64,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         .context("the light's port is taken")?;
     tokio::spawn(light::serve(light, Arc::clone(&record), stopped.clone()));
     tokio::spawn(api::watch_alarms(
-        options.http,
+        options.api.clone(),
         Arc::clone(&record),
         stopped.clone(),
     ));
@@ -94,7 +94,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         tokio::time::timeout_at(deadline, device).await.ok();
     }
     let end_ms = now_ms();
-    let judged = score::judge(&plan, &record, options.http, (start_ms, end_ms)).await?;
+    let judged = score::judge(&plan, &record, &options.api, (start_ms, end_ms)).await?;
     stop.send_replace(true);
     let text = serde_json::to_string_pretty(&judged)?;
     if let Some(path) = &options.scorecard {

@@ -1,12 +1,11 @@
 //! The scorecard: the simulator's record beside what the product's API says.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api;
+use crate::api::Api;
 use crate::plan::{Event, Kind, MACHINES, Plan};
 use crate::record::Record;
 
@@ -59,7 +58,7 @@ struct Seen {
 
 async fn gather(
     record: &Record,
-    http: SocketAddr,
+    api: &Api,
     (start_ms, end_ms): (i64, i64),
 ) -> anyhow::Result<Seen> {
     let mut seen = Seen {
@@ -76,7 +75,7 @@ async fn gather(
     );
     for name in MACHINES {
         let id = name.id;
-        let found = api::get_all(http, &format!("machines/{id}/cycles")).await?;
+        let found = api.get_all(&format!("machines/{id}/cycles")).await?;
         let judged = found
             .iter()
             .filter(|cycle| cycle["verdict"] != "unknown")
@@ -92,10 +91,10 @@ async fn gather(
         seen.machines
             .push(json!({"id": id, "cycles_true": truth, "cycles_found": judged}));
         let readings = format!("machines/{id}/readings?{span}");
-        seen.stored.extend(api::get_all(http, &readings).await?);
+        seen.stored.extend(api.get_all(&readings).await?);
         let states = format!("machines/{id}/states?{span}");
-        seen.states.insert(id, api::get_all(http, &states).await?);
-        let references = api::get_all(http, &format!("machines/{id}/reference")).await?;
+        seen.states.insert(id, api.get_all(&states).await?);
+        let references = api.get_all(&format!("machines/{id}/reference")).await?;
         seen.references_kept &= references.iter().all(|reference| reference["version"] == 1);
     }
     Ok(seen)
@@ -105,16 +104,17 @@ async fn gather(
 pub(crate) async fn judge(
     plan: &Plan,
     record: &Record,
-    http: SocketAddr,
+    api: &Api,
     (start_ms, end_ms): (i64, i64),
 ) -> anyhow::Result<Scorecard> {
-    let alarms: Vec<Alarm> = api::get_all(http, "alarms")
+    let alarms: Vec<Alarm> = api
+        .get_all("alarms")
         .await?
         .into_iter()
         .filter_map(alarm_of)
         .collect();
-    let findings = api::get_all(http, "findings").await?;
-    let seen = gather(record, http, (start_ms, end_ms)).await?;
+    let findings = api.get_all("findings").await?;
+    let seen = gather(record, api, (start_ms, end_ms)).await?;
     let Seen {
         machines,
         stored,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
+use data_encoding::HEXLOWER;
 use model::{DeviceId, MachineId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -90,20 +91,12 @@ impl std::fmt::Debug for DeviceBook {
 pub fn new_token() -> Result<String, getrandom::Error> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes)?;
-    Ok(hex(&bytes))
+    Ok(HEXLOWER.encode(&bytes))
 }
 
 /// What is kept of a token. A token is as random as a key, so one plain hash is enough.
 pub fn token_hash(token: &[u8]) -> String {
-    hex(&Sha256::digest(token))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    HEXLOWER.encode(&Sha256::digest(token))
 }
 
 impl DeviceBook {

@@ -5,6 +5,7 @@
 mod blob;
 mod error;
 mod evidence;
+mod people;
 mod read;
 mod schema;
 mod wal;
@@ -14,6 +15,7 @@ pub use error::StoreError;
 pub use evidence::{
     BOX, Break, Checkpoint, CheckpointError, Entry, EvidenceRow, Signer, Verdict, verify,
 };
+pub use people::{Pass, PassKind, Person};
 pub use read::{
     CycleRow, FindingRow, MinuteRow, Page, Reader, ReadingRow, RefusedCount, SeriesInfo,
     StoredWatch,

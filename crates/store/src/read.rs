@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use data_encoding::HEXLOWER;
 use model::{
     Alarm, AlarmKind, Cycle, CycleVerdict, DeviationReason, FindingKind, MachineId, MachineState,
     ProductId, Quality, Reading, Reference, RefusalReason, Refused, SeriesId, StateInterval, Time,
@@ -13,7 +14,7 @@ use serde::Serialize;
 
 use crate::blob;
 use crate::error::StoreError;
-use crate::evidence::{Checkpoint, EvidenceRow, hex};
+use crate::evidence::{Checkpoint, EvidenceRow};
 use crate::schema;
 
 /// Connections kept open for reading.
@@ -475,7 +476,7 @@ impl Reader {
                 actor: row.get(2)?,
                 kind: row.get(3)?,
                 body: body.and_then(|body| serde_json::from_str(&body).ok()),
-                hash: hex(&hash),
+                hash: HEXLOWER.encode(&hash),
             })
         })?;
         Ok(Page::cut(rows, limit, |row| row.seq))
@@ -493,7 +494,7 @@ impl Reader {
         self.file.parent().unwrap_or(Path::new("."))
     }
 
-    fn list<T>(
+    pub(crate) fn list<T>(
         &self,
         sql: &str,
         values: impl rusqlite::Params,

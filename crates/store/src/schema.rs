@@ -7,9 +7,10 @@ use serde_json::json;
 
 use crate::error::StoreError;
 use crate::evidence::{self, Entry, Head};
+use crate::people;
 
 /// The format written by this program.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -75,8 +76,11 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
         if found < 1 {
             transaction.execute_batch(TABLES)?;
         }
-        transaction.execute_batch(EVIDENCE)?;
-        begin_chain(&transaction)?;
+        if found < 2 {
+            transaction.execute_batch(EVIDENCE)?;
+            begin_chain(&transaction)?;
+        }
+        transaction.execute_batch(people::TABLES)?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;
     }

@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::blob;
 use crate::error::StoreError;
 use crate::evidence::{self, Checkpoint, Entry, Head, Signer};
+use crate::people::{self, Pass, Person};
 use crate::read::MinuteRow;
 use crate::schema;
 use crate::wal::Checkpointer;
@@ -45,6 +46,12 @@ pub enum Record {
     Evidence(Entry),
     /// Takes the text of an entry of the evidence chain away for good.
     EraseText(i64, Entry),
+    /// A person, new or changed.
+    Person(Person),
+    /// Something that lets a person in.
+    Pass(Pass),
+    /// It no longer does, by its number.
+    PassEnded(i64),
     /// Settings of a machine, as JSON.
     Settings(MachineId, String),
     /// Everything the judgement knows about a machine, as JSON, valid up to this batch.
@@ -264,6 +271,9 @@ fn write_record(
 ) -> Result<bool, StoreError> {
     match record {
         Record::Evidence(_) => Ok(true),
+        Record::Person(person) => people::write_person(transaction, person),
+        Record::Pass(pass) => people::write_pass(transaction, pass),
+        Record::PassEnded(id) => run(transaction, "DELETE FROM pass WHERE id = ?1", [id]),
         Record::EraseText(entry, _) => run(
             transaction,
             "UPDATE evidence SET salt = NULL, body = NULL WHERE seq = ?1 AND body IS NOT NULL",
@@ -328,7 +338,7 @@ fn write_record(
 }
 
 /// Runs a statement; says whether it changed anything.
-fn run(
+pub(crate) fn run(
     transaction: &Transaction<'_>,
     sql: &str,
     values: impl rusqlite::Params,

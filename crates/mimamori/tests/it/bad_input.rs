@@ -83,7 +83,7 @@ fn readings_by_http_are_durable_when_answered() {
     let bearer = format!("Bearer {token}");
     let send = |kind: &str, body: &str| {
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
-        house.send("POST", "/ingest/m1", &headers, body)
+        house.send_bare("POST", "/ingest/m1", &headers, body)
     };
     let (status, body) = send("application/json", "{\"power_w\":5,\"temp_c\":\"x\"}");
     assert_eq!(status, 200);
@@ -107,7 +107,7 @@ fn readings_by_http_are_durable_when_answered() {
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 413");
-    let (status, body) = house.send("POST", "/ingest/m1", &[("Accept-Language", "ja")], "{}");
+    let (status, body) = house.send_bare("POST", "/ingest/m1", &[("Accept-Language", "ja")], "{}");
     assert_eq!(status, 401);
     assert!(body.contains("合言葉") && body.contains("hint"), "{body}");
 }

@@ -65,7 +65,7 @@ fn what_was_done_is_in_the_chain_with_who_did_it() {
     let entries = house.get("evidence");
     let order = entries["items"].as_array().unwrap().iter();
     let order: Vec<&Value> = order.filter(|e| e["kind"] == "order.tolerance").collect();
-    assert_eq!(order[0]["actor"], "console");
+    assert_eq!(order[0]["actor"], "person:1");
     assert_eq!(order[0]["body"]["tolerance"]["time"], 0.2);
     let data = house.data.clone();
     let path = data.to_str().unwrap();

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mimamori");
+/// Who owns the boxes of these tests.
+pub(crate) const OWNER: &str = "Hanako";
+pub(crate) const PASSWORD: &str = "a password for tests";
 /// Nothing in these tests takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -21,6 +24,8 @@ pub(crate) struct House {
     child: Child,
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: SocketAddr,
+    /// Lets the owner in.
+    pub(crate) token: String,
 }
 
 impl Drop for House {
@@ -42,7 +47,10 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-fn spawn(data: &Path, http: &str, mqtt: &str) -> (Child, SocketAddr, SocketAddr) {
+/// What the program has said so far and will say.
+type Said = std::io::Lines<BufReader<ChildStdout>>;
+
+fn spawn(data: &Path, http: &str, mqtt: &str) -> (Child, SocketAddr, SocketAddr, Said) {
     let mut child = Command::new(PROGRAM)
         .args([
             "--lang", "en", "serve", "--http", http, "--mqtt", mqtt, "--data",
@@ -71,7 +79,41 @@ fn spawn(data: &Path, http: &str, mqtt: &str) -> (Child, SocketAddr, SocketAddr)
             .expect("an address")
     };
     let (http, mqtt) = (address("Page: http://"), address("MQTT: "));
-    (child, http, mqtt)
+    (child, http, mqtt, said)
+}
+
+/// Claims a box as its owner would in a browser; gives the session's secret.
+fn claim(http: SocketAddr, said: &mut Said) -> String {
+    let line = said.next().and_then(Result::ok).expect("a claim code");
+    let code = line.trim_start_matches("Claim code: ");
+    let typed = [
+        ("code", code),
+        ("name", OWNER),
+        ("password", PASSWORD),
+        ("again", PASSWORD),
+    ];
+    let answer = agent()
+        .post(format!("http://{http}/claim"))
+        .send_form(typed)
+        .expect("claimed");
+    session_of(answer.headers()).expect("a session")
+}
+
+/// The session's secret in a `Set-Cookie` header.
+pub(crate) fn session_of(headers: &ureq::http::HeaderMap) -> Option<String> {
+    let cookies = headers.get_all("set-cookie").into_iter();
+    let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok());
+    let session = cookies.find_map(|cookie| cookie.strip_prefix("session="))?;
+    session.split(';').next().map(str::to_owned)
+}
+
+/// A client that tells what happened instead of failing or following.
+pub(crate) fn agent() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .build();
+    config.into()
 }
 
 impl House {
@@ -92,8 +134,10 @@ impl House {
     /// A program in a folder somebody else owns whose pages are where the caller says.
     pub(crate) fn listening_on(data: &Path, config: &str, http: &str) -> Self {
         std::fs::write(data.join("mimamori.toml"), config).expect("configuration");
-        let (child, http, mqtt) = spawn(data, http, "127.0.0.1:0");
+        let (child, http, mqtt, mut said) = spawn(data, http, "127.0.0.1:0");
+        let token = claim(http, &mut said);
         Self {
+            token,
             folder: None,
             data: data.to_owned(),
             child,
@@ -136,7 +180,7 @@ impl House {
 
     pub(crate) fn start(&mut self) {
         let (http, mqtt) = (self.http.to_string(), self.mqtt.to_string());
-        (self.child, _, _) = spawn(&self.data, &http, &mqtt);
+        (self.child, _, _, _) = spawn(&self.data, &http, &mqtt);
     }
 
     /// Ends as a system would end it; gives the exit code.
@@ -157,6 +201,7 @@ impl House {
     pub(crate) fn get(&self, path: &str) -> Value {
         let url = format!("http://{}/api/v1/{path}", self.http);
         let mut answer = ureq::get(&url)
+            .header("Authorization", format!("Bearer {}", self.token))
             .call()
             .unwrap_or_else(|e| panic!("{url}: {e}"));
         answer.body_mut().read_json().expect("JSON")
@@ -191,7 +236,7 @@ impl House {
         }
     }
 
-    /// Sends a request with a body and gives status and body.
+    /// Sends a request with a body as the owner and gives status and body.
     pub(crate) fn send(
         &self,
         method: &str,
@@ -199,22 +244,41 @@ impl House {
         headers: &[(&str, &str)],
         body: &str,
     ) -> (u16, String) {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .build()
-            .into();
+        let bearer = format!("Bearer {}", self.token);
+        let all = [&[("Authorization", bearer.as_str())], headers].concat();
+        self.send_bare(method, path, &all, body)
+    }
+
+    /// Sends a request with these headers and no others.
+    pub(crate) fn send_bare(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, String) {
         let url = format!("http://{}{path}", self.http);
         let mut request = ureq::http::Request::builder().method(method).uri(&url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut answer = agent
+        let mut answer = agent()
             .run(request.body(body.to_owned()).expect("a request"))
             .expect("sent");
         (
             answer.status().as_u16(),
             answer.body_mut().read_to_string().unwrap_or_default(),
         )
+    }
+
+    /// A token for a script with a role.
+    pub(crate) fn token_for(&self, role: &str) -> String {
+        let json = [("Content-Type", "application/json")];
+        let body = format!("{{\"label\":\"test\",\"role\":\"{role}\"}}");
+        let (status, said) = self.send("POST", "/api/v1/tokens", &json, &body);
+        assert_eq!(status, 200, "{said}");
+        let made: Value = serde_json::from_str(&said).expect("JSON");
+        made["token"].as_str().expect("a token").to_owned()
     }
 
     /// How often a source was refused for a reason.
@@ -235,6 +299,7 @@ impl House {
     pub(crate) fn counter(&self, name: &str) -> u64 {
         let url = format!("http://{}/metrics", self.http);
         let text = ureq::get(&url)
+            .header("Authorization", format!("Bearer {}", self.token))
             .call()
             .unwrap()
             .body_mut()

@@ -12,6 +12,7 @@ mod house;
 mod kill;
 mod network;
 mod pages;
+mod people;
 mod probes;
 mod publisher;
 mod terminal;

@@ -1,5 +1,8 @@
 //! Every address: who may use it, and that what it answers has the shape that was promised.
 
+use model::Role;
+use serve::Access;
+
 use super::house::House;
 use super::network::OtherComputer;
 use super::publisher::Publisher;
@@ -19,72 +22,121 @@ fn concrete(path: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let path = path
         .replace("{version}", version)
-        .replace("{file}", "app.css");
-    let path = if path.contains("/alarms/") {
-        path.replace("{id}", "1")
-    } else {
-        path.replace("{id}", "m1")
-    };
-    path.replace("{device}", "m1")
+        .replace("{file}", "app.css")
+        .replace("{secret}", "none")
+        .replace("{device}", "m1");
+    match path.as_str() {
+        p if p.contains("/alarms/") => path.replace("{id}", "1"),
+        p if p.contains("/machines/") => path.replace("{id}", "m1"),
+        // Nobody of this number: what may be done is done to nobody.
+        _ => path.replace("{id}", "999"),
+    }
+}
+
+/// What is sent to an address that changes something.
+const BODY: &str = "{\"time\":0.2,\"energy\":0.2}";
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+fn is_refused(status: u16) -> bool {
+    status == 401 || status == 403
 }
 
 #[test]
 fn every_address_lets_in_only_whom_it_should() {
     let house = filled();
-    let host = house.http.to_string();
-    for route in serve::ROUTES.iter().filter(|route| route.path != "/live") {
+    let tokens: Vec<(Role, String)> = Role::ALL
+        .iter()
+        .map(|role| (*role, house.token_for(role.code())))
+        .collect();
+    for route in serve::ROUTES {
         let path = concrete(route.path);
-        let ask =
-            |headers: &[(&str, &str)], body: &str| house.send(route.method, &path, headers, body).0;
-        match route.access {
-            serve::Access::Read => assert_eq!(ask(&[], ""), 200, "{path}"),
-            serve::Access::Change => {
-                // A page of another site, and this site under a name somebody else chose.
-                let json = ("Content-Type", "application/json");
-                let body = "{\"time\":0.2,\"energy\":0.2}";
-                assert_eq!(
-                    ask(&[("Origin", "http://evil.example"), json], body),
-                    403,
-                    "{path}"
-                );
-                assert_eq!(ask(&[("Host", "evil.example"), json], body), 403, "{path}");
-                let own = format!("http://{host}");
-                let status = ask(&[("Origin", &own), json], body);
-                assert!([200, 204, 404, 409].contains(&status), "{path} {status}");
+        let ask = |headers: &[(&str, &str)]| {
+            let headers = [headers, &[JSON]].concat();
+            house.send_bare(route.method, &path, &headers, BODY).0
+        };
+        let wanted = match route.access {
+            Access::Open => {
+                assert!(!is_refused(ask(&[])), "{path}");
+                continue;
             }
-            serve::Access::DeviceToken => {
-                assert_eq!(ask(&[], "{\"power_w\":1}"), 401, "{path}");
-                assert_eq!(
-                    ask(&[("Authorization", "Bearer x")], "{\"power_w\":1}"),
-                    401
-                );
+            Access::DeviceToken => {
+                assert_eq!(ask(&[]), 401, "{path}");
+                assert_eq!(ask(&[("Authorization", "Bearer x")]), 401, "{path}");
+                continue;
+            }
+            Access::SignedIn => None,
+            Access::May(right) => Some(right),
+        };
+        for stranger in [&[][..], &[("Authorization", "Bearer x")]] {
+            let status = ask(stranger);
+            assert!(
+                status == 401 || status == 303,
+                "{path} gives a stranger {status}"
+            );
+        }
+        // The live view does not end by itself; signing out ends the token.
+        if matches!(path.as_str(), "/live" | "/sign-out") {
+            continue;
+        }
+        for (role, token) in &tokens {
+            let bearer = format!("Bearer {token}");
+            let status = ask(&[("Authorization", &bearer)]);
+            let may = wanted.is_none_or(|right| role.may(right));
+            assert_eq!(!is_refused(status), may, "{path} gives {role:?} {status}");
+        }
+    }
+}
+
+#[test]
+fn a_change_from_a_foreign_page_is_refused() {
+    let house = filled();
+    let cookie = format!("session={}", house.token);
+    let own = format!("http://{}", house.http);
+    for route in serve::ROUTES.iter().filter(|route| route.method != "GET") {
+        let path = concrete(route.path);
+        let ask = |headers: &[(&str, &str)]| {
+            let headers = [headers, &[JSON]].concat();
+            house.send_bare(route.method, &path, &headers, BODY).0
+        };
+        let by_browser = ("Cookie", cookie.as_str());
+        match route.access {
+            Access::DeviceToken => {}
+            Access::Open => {
+                assert_eq!(ask(&[("Origin", "http://evil.example")]), 403, "{path}");
+            }
+            Access::SignedIn | Access::May(_) => {
+                let foreign = ("Origin", "http://evil.example");
+                assert_eq!(ask(&[by_browser, foreign]), 403, "{path}");
+                assert_eq!(ask(&[by_browser]), 403, "{path} without a word of the page");
+                if path != "/sign-out" {
+                    assert!(!is_refused(ask(&[by_browser, ("Origin", &own)])), "{path}");
+                }
             }
         }
     }
 }
 
 #[test]
-fn another_computer_may_look_and_change_nothing() {
+fn another_computer_learns_nothing_before_it_signs_in() {
     let other = OtherComputer::new(1);
     let folder = tempfile::tempdir().unwrap();
     let address = format!("{}:0", other.here);
     let house = House::listening_on(folder.path(), "", &address);
-    let ask = |method: &str, path: &str| {
+    let ask = |path: &str, token: &str| {
         let script = "import sys,urllib.request as u,urllib.error as e
-try: print(u.urlopen(u.Request(sys.argv[1],method=sys.argv[2])).status)
+q=u.Request(sys.argv[1],headers={'Authorization':'Bearer '+sys.argv[2]})
+try: print(u.urlopen(q).status)
 except e.HTTPError as refused: print(refused.code)";
         let url = format!("http://{}{path}", house.http);
         let mut command = other.command("python3");
-        let said = command.args(["-c", script, &url, method]).output().unwrap();
+        let said = command.args(["-c", script, &url, token]).output().unwrap();
         String::from_utf8(said.stdout).unwrap().trim().to_owned()
     };
-    assert_eq!(ask("GET", "/"), "200");
-    for route in serve::ROUTES {
-        if route.access == serve::Access::Change {
-            let path = concrete(route.path);
-            assert_eq!(ask(route.method, &path), "403", "{path}");
-        }
+    assert_eq!(ask("/healthz", "-"), "200");
+    for path in ["/api/v1/machines", "/metrics", "/live"] {
+        assert_eq!(ask(path, "-"), "401", "{path}");
     }
+    assert_eq!(ask("/api/v1/machines", &house.token), "200");
 }
 
 #[test]
@@ -186,7 +238,9 @@ fn a_change_is_durable_and_its_mistakes_are_explained() {
 #[test]
 fn headers_forbid_what_pages_do_not_need() {
     let house = House::new();
-    let answer = ureq::get(format!("http://{}/", house.http)).call().unwrap();
+    let answer = ureq::get(format!("http://{}/sign-in", house.http))
+        .call()
+        .unwrap();
     let header = |name: &str| {
         answer
             .headers()

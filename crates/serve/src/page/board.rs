@@ -11,6 +11,7 @@ use model::{MachineId, MachineState, StateInterval, Time};
 use super::{Ctx, Place, frame, number, shape, state_badge};
 use crate::Site;
 use crate::api::read;
+use crate::auth::Who;
 use crate::text::{Lang, key};
 use crate::view::{BoardView, LearningView, LightView, MachineView, Shown};
 
@@ -38,14 +39,10 @@ pub(crate) async fn strips(site: &Site, board: &BoardView) -> Strips {
 }
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, lang: Lang) -> Response {
+pub(crate) async fn show(State(site): State<Site>, lang: Lang, who: Who) -> Response {
     let board = site.board.borrow().clone();
     let strips = strips(&site, &board).await;
-    let ctx = Ctx {
-        lang,
-        zone: site.zone.clone(),
-        now: (site.clock)(),
-    };
+    let ctx = Ctx::new(&site, lang, who);
     let body = html! {
         div #alarms { (alarm_bar(&ctx, &board)) }
         div #kpis.kpis { (kpis(&ctx, &board)) }

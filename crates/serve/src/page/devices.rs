@@ -9,6 +9,7 @@ use store::RefusedCount;
 use super::{Ctx, Place, frame};
 use crate::Site;
 use crate::api::read;
+use crate::auth::Who;
 use crate::text::{Lang, key};
 use crate::view::{BoardView, DeviceView};
 
@@ -16,13 +17,9 @@ use crate::view::{BoardView, DeviceView};
 const SAMPLES_SHOWN: usize = 200;
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, lang: Lang) -> Response {
+pub(crate) async fn show(State(site): State<Site>, lang: Lang, who: Who) -> Response {
     let board = site.board.borrow().clone();
-    let ctx = Ctx {
-        lang,
-        zone: site.zone.clone(),
-        now: (site.clock)(),
-    };
+    let ctx = Ctx::new(&site, lang, who);
     let work = read(&site, |r| {
         Ok((r.refused_counts()?, r.refused(i64::MAX, SAMPLES_SHOWN)?))
     });

@@ -3,7 +3,7 @@
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
-use model::Alarm;
+use model::{Alarm, Right};
 use serde::Deserialize;
 use store::FindingRow;
 
@@ -11,6 +11,7 @@ use super::machine::finding_item;
 use super::{Ctx, Place, frame, why};
 use crate::Site;
 use crate::api::read;
+use crate::auth::Who;
 use crate::guard::Failure;
 use crate::text::{Lang, key};
 use crate::view::BoardView;
@@ -28,14 +29,11 @@ pub(crate) struct Start {
 pub(crate) async fn show(
     State(site): State<Site>,
     lang: Lang,
+    who: Who,
     Query(start): Query<Start>,
 ) -> Response {
     let board = site.board.borrow().clone();
-    let ctx = Ctx {
-        lang,
-        zone: site.zone.clone(),
-        now: (site.clock)(),
-    };
+    let ctx = Ctx::new(&site, lang, who);
     let before = start.before.unwrap_or(i64::MAX);
     let page = match read(&site, move |r| r.findings(None, before, FINDINGS_SHOWN)).await {
         Ok(page) => page,
@@ -100,7 +98,7 @@ fn alarm_item(ctx: &Ctx, board: &BoardView, alarm: &Alarm) -> Markup {
                 @if let Some(reason) = &alarm.reason { (why(ctx, reason)) }
                 @match alarm.acknowledged_at {
                     Some(at) => p.quiet { (ctx.with(key::EVENTS_SEEN, &[("time", &ctx.when(at))])) },
-                    None => @if alarm.id > 0 {
+                    None => @if alarm.id > 0 && ctx.may(Right::Acknowledge) {
                         button type="button" data-post={ "/api/v1/alarms/" (alarm.id) "/acknowledge" } {
                             (ctx.text(key::EVENTS_ACK))
                         }

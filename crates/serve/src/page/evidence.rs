@@ -1,41 +1,34 @@
 //! Whether the records are what they were: the last check of the chain, the signed checkpoint to
 //! keep outside the box, and what the chain holds.
 
-use std::fmt::Write as _;
-
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
-use model::Time;
-use qrcodegen::{QrCode, QrCodeEcc};
+use model::{Right, Time};
 use serde_json::Value;
 use store::{Break, Checkpoint, EvidenceRow};
 
 use super::events::Start;
-use super::{Ctx, Place, frame};
+use super::{Ctx, Place, frame, qr};
 use crate::Site;
 use crate::api::read;
+use crate::auth::Who;
 use crate::chain::Checked;
 use crate::text::{Lang, key};
 use crate::view::BoardView;
 
 /// Entries on one page.
 const ENTRIES_SHOWN: usize = 50;
-/// White modules around a QR code, as its standard asks.
-const QR_QUIET: i32 = 4;
 
 /// The page.
 pub(crate) async fn show(
     State(site): State<Site>,
     lang: Lang,
+    who: Who,
     Query(start): Query<Start>,
 ) -> Response {
     let board = site.board.borrow().clone();
-    let ctx = Ctx {
-        lang,
-        zone: site.zone.clone(),
-        now: (site.clock)(),
-    };
+    let ctx = Ctx::new(&site, lang, who);
     let before = start.before.unwrap_or(i64::MAX);
     let work = read(&site, move |r| {
         Ok((r.evidence(before, ENTRIES_SHOWN)?, r.checkpoint()?))
@@ -80,8 +73,10 @@ fn state(ctx: &Ctx, last: Option<&Checked>) -> Markup {
             } }
             @if let Some(checked) = last { (details(ctx, checked)) }
             p.quiet { (ctx.text(key::EVIDENCE_NOTE)) }
-            button type="button" data-post="/api/v1/evidence/verify" data-reload {
-                (ctx.text(key::EVIDENCE_CHECK))
+            @if ctx.may(Right::Evidence) {
+                button type="button" data-post="/api/v1/evidence/verify" data-reload {
+                    (ctx.text(key::EVIDENCE_CHECK))
+                }
             }
             p.problem role="alert" hidden {}
         }
@@ -142,7 +137,7 @@ fn checkpoint(ctx: &Ctx, signed: Option<&Checkpoint>) -> Markup {
             @match signed {
                 None => p.quiet { (ctx.text(key::CHECKPOINT_NONE)) },
                 Some(signed) => div.pair {
-                    (qr(ctx, &signed.text()))
+                    (qr(&signed.text(), &ctx.text(key::CHECKPOINT_QR)))
                     div {
                         p { (ctx.with(key::CHECKPOINT_AT, &[
                             ("time", &ctx.when(Time::from_ms(signed.at_ms))),
@@ -156,31 +151,12 @@ fn checkpoint(ctx: &Ctx, signed: Option<&Checkpoint>) -> Markup {
                     }
                 },
             }
-            button type="button" data-post="/api/v1/evidence/checkpoint" data-reload {
-                (ctx.text(key::CHECKPOINT_SIGN))
+            @if ctx.may(Right::Evidence) {
+                button type="button" data-post="/api/v1/evidence/checkpoint" data-reload {
+                    (ctx.text(key::CHECKPOINT_SIGN))
+                }
             }
             p.problem role="alert" hidden {}
-        }
-    }
-}
-
-/// A QR code as one path.
-fn qr(ctx: &Ctx, text: &str) -> Markup {
-    let Ok(code) = QrCode::encode_text(text, QrCodeEcc::Low) else {
-        return html! {};
-    };
-    let mut dark = String::new();
-    for y in 0..code.size() {
-        for x in (0..code.size()).filter(|x| code.get_module(*x, y)) {
-            write!(dark, "M{} {}h1v1h-1z", x + QR_QUIET, y + QR_QUIET).ok();
-        }
-    }
-    let side = code.size() + 2 * QR_QUIET;
-    html! {
-        svg.qr role="img" aria-label=(ctx.text(key::CHECKPOINT_QR))
-            viewBox={ "0 0 " (side) " " (side) } shape-rendering="crispEdges" {
-            rect.qr-light width=(side) height=(side) {}
-            path.qr-dark d=(dark) {}
         }
     }
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use model::{
-    Approval, CycleVerdict, FindingKind, MachineId, POWER_POINTS, Reference, SeriesId,
+    Approval, CycleVerdict, FindingKind, MachineId, POWER_POINTS, Reference, Right, SeriesId,
     StateInterval, Time, Unit,
 };
 use store::{CycleRow, FindingRow, MinuteRow, StoreError};
@@ -15,6 +15,7 @@ use super::chart::{self, Dot};
 use super::{Ctx, Place, frame, number, span, state_badge, why};
 use crate::Site;
 use crate::api::read;
+use crate::auth::Who;
 use crate::text::{Lang, key};
 use crate::view::{LearningView, MachineView};
 
@@ -79,13 +80,14 @@ fn power_series(
 }
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, lang: Lang, Path(id): Path<String>) -> Response {
+pub(crate) async fn show(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    Path(id): Path<String>,
+) -> Response {
     let board = site.board.borrow().clone();
-    let ctx = Ctx {
-        lang,
-        zone: site.zone.clone(),
-        now: (site.clock)(),
-    };
+    let ctx = Ctx::new(&site, lang, who);
     let Some(machine) = board.machine(&id) else {
         let body = html! { div.empty { p { (ctx.text(key::MACHINE_NOT_HERE)) } } };
         let title = ctx.text(key::ERROR_NOT_FOUND);
@@ -262,7 +264,11 @@ pub(crate) fn reference(ctx: &Ctx, machine: &MachineView) -> Markup {
                 (reference_table(ctx, reference))
                 @if learning == LearningView::AwaitingApproval {
                     p { (ctx.text(key::MACHINE_AWAITING)) }
-                    button.primary type="button" data-post={ (base) "/approve" } { (ctx.text(key::MACHINE_APPROVE)) }
+                    @if ctx.may(Right::Judge) {
+                        button.primary type="button" data-post={ (base) "/approve" } {
+                            (ctx.text(key::MACHINE_APPROVE))
+                        }
+                    }
                 }
             }
             (None, LearningView::Learning { have, want }) => {
@@ -273,10 +279,10 @@ pub(crate) fn reference(ctx: &Ctx, machine: &MachineView) -> Markup {
             }
             _ => {}
         }
-        button type="button" data-post={ (base) "/relearn" } data-ask=(ctx.text(key::MACHINE_RELEARN_ASK)) {
-            (ctx.text(key::MACHINE_RELEARN))
+        @if ctx.may(Right::Judge) {
+            button type="button" data-post={ (base) "/relearn" }
+                data-ask=(ctx.text(key::MACHINE_RELEARN_ASK)) { (ctx.text(key::MACHINE_RELEARN)) }
         }
-        p.quiet.small { (ctx.text(key::ONLY_HERE)) }
         p.problem role="alert" hidden {}
     }
 }
@@ -335,7 +341,9 @@ fn tolerance(ctx: &Ctx, machine: &MachineView) -> Markup {
                 ctx.text(key::MACHINE_TOLERANCE_TIME_SOURCE)))
             (field("energy", ctx.text(key::MACHINE_TOLERANCE_ENERGY), machine.tolerance.energy,
                 ctx.text(key::MACHINE_TOLERANCE_ENERGY_SOURCE)))
-            button type="submit" { (ctx.text(key::MACHINE_SAVE)) }
+            @if ctx.may(Right::Judge) {
+                button type="submit" { (ctx.text(key::MACHINE_SAVE)) }
+            }
             p.problem role="alert" hidden {}
         }
     }

@@ -4,9 +4,14 @@
 pub(crate) mod board;
 mod chart;
 pub(crate) mod devices;
+pub(crate) mod door;
 pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod machine;
+pub(crate) mod me;
+pub(crate) mod people;
+
+use std::fmt::Write as _;
 
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -15,10 +20,15 @@ use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use model::{DeviationReason, MachineState, Time};
+use model::{DeviationReason, MachineState, Right, Time};
+use qrcodegen::{QrCode, QrCodeEcc};
 
+use crate::Site;
+use crate::auth::Who;
 use crate::text::{Key, Lang, key};
 
+/// White modules around a QR code, as its standard asks.
+const QR_QUIET: i32 = 4;
 /// Changes with every build, so that a browser never keeps an old script.
 const ASSETS_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -33,6 +43,8 @@ pub(crate) enum Place {
     Events,
     Devices,
     Evidence,
+    People,
+    Me,
 }
 
 /// What a page's parts need to know of the reader.
@@ -41,9 +53,24 @@ pub(crate) struct Ctx {
     pub(crate) lang: Lang,
     pub(crate) zone: TimeZone,
     pub(crate) now: Time,
+    pub(crate) who: Who,
 }
 
 impl Ctx {
+    pub(crate) fn new(site: &Site, lang: Lang, who: Who) -> Self {
+        Self {
+            lang,
+            zone: site.zone.clone(),
+            now: (site.clock)(),
+            who,
+        }
+    }
+
+    /// Whether the reader may do this; what they may not is not offered.
+    pub(crate) fn may(&self, right: Right) -> bool {
+        self.who.may(right)
+    }
+
     pub(crate) fn text(&self, key: Key) -> String {
         self.lang.text(key)
     }
@@ -153,6 +180,27 @@ pub(crate) fn why(ctx: &Ctx, reason: &DeviationReason) -> Markup {
     }
 }
 
+/// A QR code as one path.
+pub(crate) fn qr(text: &str, label: &str) -> Markup {
+    let Ok(code) = QrCode::encode_text(text, QrCodeEcc::Low) else {
+        return html! {};
+    };
+    let mut dark = String::new();
+    for y in 0..code.size() {
+        for x in (0..code.size()).filter(|x| code.get_module(*x, y)) {
+            write!(dark, "M{} {}h1v1h-1z", x + QR_QUIET, y + QR_QUIET).ok();
+        }
+    }
+    let side = code.size() + 2 * QR_QUIET;
+    html! {
+        svg.qr role="img" aria-label=(label)
+            viewBox={ "0 0 " (side) " " (side) } shape-rendering="crispEdges" {
+            rect.qr-light width=(side) height=(side) {}
+            path.qr-dark d=(dark) {}
+        }
+    }
+}
+
 /// The frame around every page. `live` is what the page listens to.
 pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Markup) -> Response {
     let lang = ctx.lang;
@@ -189,6 +237,10 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                     (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
                     (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))
                     (entry(Place::Evidence, "/evidence", "evidence", key::NAV_EVIDENCE))
+                    @if ctx.may(Right::People) {
+                        (entry(Place::People, "/people", "people", key::NAV_PEOPLE))
+                    }
+                    (entry(Place::Me, "/me", "me", key::NAV_ME))
                 }
                 main #main {
                     header.top {

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use model::Time;
 
-use super::{Hash, hex};
+use super::Hash;
 use crate::error::StoreError;
 
 /// Name of the file with the signing key in the data folder.
@@ -65,12 +66,15 @@ impl Checkpoint {
 
     /// What people compare: the first half of SHA-256 of the public key, in groups of four digits.
     pub fn fingerprint(&self) -> String {
-        unhex(&self.key).map_or_else(String::new, |key| fingerprint(&key))
+        HEXLOWER
+            .decode(self.key.as_bytes())
+            .map_or_else(|_| String::new(), |key| fingerprint(&key))
     }
 
     /// Whether key and signature fit the values.
     pub(super) fn is_signed(&self) -> bool {
-        let (Some(key), Some(signature)) = (unhex(&self.key), unhex(&self.signature)) else {
+        let bytes = |digits: &str| HEXLOWER.decode(digits.as_bytes());
+        let (Ok(key), Ok(signature)) = (bytes(&self.key), bytes(&self.signature)) else {
             return false;
         };
         UnparsedPublicKey::new(&ED25519, key)
@@ -88,23 +92,11 @@ impl Checkpoint {
 
 /// The first half of SHA-256 of a public key, in groups of four digits.
 fn fingerprint(key: &[u8]) -> String {
-    let digits = hex(&Sha256::digest(key));
+    let digits = HEXLOWER.encode(&Sha256::digest(key));
     let groups: Vec<&str> = (0..8)
         .filter_map(|group| digits.get(group * 4..group * 4 + 4))
         .collect();
     groups.join("-")
-}
-
-fn unhex(digits: &str) -> Option<Vec<u8>> {
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..digits.len() / 2)
-        .map(|i| {
-            let pair = digits.get(i * 2..i * 2 + 2)?;
-            u8::from_str_radix(pair, 16).ok()
-        })
-        .collect()
 }
 
 /// Signs checkpoints with the box's own key.
@@ -151,11 +143,12 @@ impl Signer {
         let mut checkpoint = Checkpoint {
             seq,
             at_ms: at.ms(),
-            hash: hex(hash),
-            key: hex(self.pair.public_key().as_ref()),
+            hash: HEXLOWER.encode(hash),
+            key: HEXLOWER.encode(self.pair.public_key().as_ref()),
             signature: String::new(),
         };
-        checkpoint.signature = hex(self.pair.sign(checkpoint.message().as_bytes()).as_ref());
+        checkpoint.signature =
+            HEXLOWER.encode(self.pair.sign(checkpoint.message().as_bytes()).as_ref());
         checkpoint
     }
 }

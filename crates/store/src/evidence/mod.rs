@@ -161,15 +161,6 @@ fn inner_hash(salt: &[u8], body: &str) -> Hash {
         .into()
 }
 
-/// Hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
-}
-
 /// What a record means to the chain. `None` for what is measured rather than judged or done.
 pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
     let by_box = |kind, body| {
@@ -205,7 +196,11 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
             json!({"machine": machine, "settings": json}),
         ),
         Record::Evidence(entry) | Record::EraseText(_, entry) => Some(entry.clone()),
-        Record::Cycle(..)
+        // Who did what to whom stands in an entry of its own beside these.
+        Record::Person(_)
+        | Record::Pass(_)
+        | Record::PassEnded(_)
+        | Record::Cycle(..)
         | Record::State(..)
         | Record::Watch(..)
         | Record::Minute(..)

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 
+use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OpenFlags, params};
 use serde::Serialize;
 use serde_json::Value;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use model::{Alarm, EventKind, Finding, Reference, Time};
 
 use super::checkpoint::Checkpoint;
-use super::{Hash, Head, Link, hex, inner_hash};
+use super::{Hash, Head, Link, inner_hash};
 use crate::error::StoreError;
 use crate::schema;
 use crate::write::as_json;
@@ -252,7 +253,7 @@ impl Check<'_> {
                 self.seen.hashes.insert(stored.seq, stored.hash);
             }
         }
-        self.verdict.head = hex(&before.hash);
+        self.verdict.head = HEXLOWER.encode(&before.hash);
         for seq in self.seen.gone.difference(&self.seen.erased) {
             self.verdict.found(Break::TextGone { seq: *seq });
         }
@@ -416,7 +417,9 @@ impl Check<'_> {
             let read = Checkpoint::read(&body).ok();
             let fits = read.as_ref().is_some_and(|c| {
                 let hash = self.seen.hashes.get(&seq);
-                c.seq == seq && c.at_ms == at && hash.is_some_and(|hash| hex(hash) == c.hash)
+                c.seq == seq
+                    && c.at_ms == at
+                    && hash.is_some_and(|hash| HEXLOWER.encode(hash) == c.hash)
             });
             if !fits {
                 self.verdict.found(Break::Checkpoint { seq });
@@ -444,7 +447,7 @@ impl Check<'_> {
         let seq = outside.seq;
         match self.seen.hashes.get(&seq) {
             None => self.verdict.found(Break::CutOff { seq, last }),
-            Some(hash) if hex(hash) != outside.hash => {
+            Some(hash) if HEXLOWER.encode(hash) != outside.hash => {
                 self.verdict.found(Break::Rewritten { seq });
             }
             Some(_) => {}

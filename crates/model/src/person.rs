@@ -1,0 +1,104 @@
+//! Who may do what. A person has one role; a role has rights; every address asks for one right.
+
+use serde::{Deserialize, Serialize};
+
+/// What somebody is in the factory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Decides; may do everything.
+    Owner,
+    /// Runs the floor: everything but other people.
+    Manager,
+    /// Repairs: also judges what is normal for a machine.
+    Maintenance,
+    /// Works at the machines.
+    Operator,
+    /// The IT coordinator: looks after the box and its devices, not the machines.
+    Coordinator,
+    /// A screen on the wall.
+    Screen,
+}
+
+/// What may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Right {
+    /// See machines, events, devices and evidence.
+    Look,
+    /// Say "I have seen this alarm".
+    Acknowledge,
+    /// Approve references, have a machine learn anew, change tolerances.
+    Judge,
+    /// Sign checkpoints and have the evidence checked.
+    Evidence,
+    /// Invite people, end their access, give tokens to scripts.
+    People,
+}
+
+impl Right {
+    /// Every right.
+    pub const ALL: [Self; 5] = [
+        Self::Look,
+        Self::Acknowledge,
+        Self::Judge,
+        Self::Evidence,
+        Self::People,
+    ];
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 6] = [
+        Self::Owner,
+        Self::Manager,
+        Self::Maintenance,
+        Self::Operator,
+        Self::Coordinator,
+        Self::Screen,
+    ];
+
+    /// The word used in the API and in files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Manager => "manager",
+            Self::Maintenance => "maintenance",
+            Self::Operator => "operator",
+            Self::Coordinator => "coordinator",
+            Self::Screen => "screen",
+        }
+    }
+
+    /// The role with this word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.code() == code)
+    }
+
+    /// Whether the role has the right.
+    pub fn may(self, right: Right) -> bool {
+        match right {
+            Right::Look => true,
+            Right::Acknowledge => !matches!(self, Self::Coordinator | Self::Screen),
+            Right::Judge => matches!(self, Self::Owner | Self::Manager | Self::Maintenance),
+            Right::Evidence => matches!(self, Self::Owner | Self::Manager | Self::Coordinator),
+            Right::People => self == Self::Owner,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_has_a_right_the_owner_lacks_and_a_screen_only_looks() {
+        for right in Right::ALL {
+            assert!(Role::Owner.may(right));
+            assert_eq!(Role::Screen.may(right), right == Right::Look);
+        }
+        for role in Role::ALL {
+            assert_eq!(role.may(Right::People), role == Role::Owner);
+            assert_eq!(Role::from_code(role.code()), Some(role));
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! People and what lets them in. A secret is never kept: a password as its argon2id hash, a session,
+//! a script's token or a link as its SHA-256.
+
+use model::{Role, Time};
+use rusqlite::{Row, Transaction, params};
+
+use crate::error::StoreError;
+use crate::read::Reader;
+use crate::write::run;
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The number the evidence chain knows the person by.
+    pub id: i64,
+    /// The name, unique among those who may come in.
+    pub name: String,
+    /// What the person is.
+    pub role: Role,
+    /// argon2id in its usual text form; `None` until the person has set a password.
+    pub password: Option<String>,
+    /// The shared secret of the second factor.
+    pub totp: Option<Vec<u8>>,
+    /// The last 30-second step whose code was used; a code works once.
+    pub totp_step: i64,
+    /// Since when.
+    pub created: Time,
+    /// The person may no longer come in.
+    pub ended: Option<Time>,
+}
+
+/// What kind of thing lets somebody in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassKind {
+    /// A signed-in browser.
+    Session,
+    /// A script or a screen.
+    Token,
+    /// A link that works once.
+    Link,
+}
+
+impl PassKind {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Token => "token",
+            Self::Link => "link",
+        }
+    }
+
+    fn from_code(code: &str) -> Option<Self> {
+        [Self::Session, Self::Token, Self::Link]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
+/// Something that lets a person in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pass {
+    /// Its number.
+    pub id: i64,
+    /// SHA-256 of the secret.
+    pub hash: [u8; 32],
+    /// Whose.
+    pub person: i64,
+    /// What kind.
+    pub kind: PassKind,
+    /// What it may do; never more than the person.
+    pub role: Role,
+    /// What people see of it: the browser, or the script's name.
+    pub label: String,
+    /// Since when.
+    pub created: Time,
+    /// Until when; `None` for ever.
+    pub expires: Option<Time>,
+}
+
+pub(crate) const TABLES: &str = "
+CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL,
+    password TEXT, totp BLOB, totp_step INTEGER NOT NULL, created INTEGER NOT NULL,
+    ended INTEGER);
+CREATE TABLE pass(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, person INTEGER NOT NULL,
+    kind TEXT NOT NULL, role TEXT NOT NULL, label TEXT NOT NULL, created INTEGER NOT NULL,
+    expires INTEGER);
+";
+
+pub(crate) fn write_person(
+    transaction: &Transaction<'_>,
+    person: &Person,
+) -> Result<bool, StoreError> {
+    run(
+        transaction,
+        "INSERT OR REPLACE INTO person(id, name, role, password, totp, totp_step, created, ended)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            person.id,
+            person.name,
+            person.role.code(),
+            person.password,
+            person.totp,
+            person.totp_step,
+            person.created.ms(),
+            person.ended.map(Time::ms)
+        ],
+    )
+}
+
+pub(crate) fn write_pass(transaction: &Transaction<'_>, pass: &Pass) -> Result<bool, StoreError> {
+    run(
+        transaction,
+        "INSERT OR REPLACE INTO pass(id, hash, person, kind, role, label, created, expires)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            pass.id,
+            pass.hash,
+            pass.person,
+            pass.kind.code(),
+            pass.role.code(),
+            pass.label,
+            pass.created.ms(),
+            pass.expires.map(Time::ms)
+        ],
+    )
+}
+
+fn unknown(column: usize, text: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, text.into())
+}
+
+fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
+    let code: String = row.get(column)?;
+    Role::from_code(&code).ok_or_else(|| unknown(column, format!("unknown role {code}")))
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_ms))
+}
+
+impl Reader {
+    /// Everybody who was ever let in.
+    pub fn people(&self) -> Result<Vec<Person>, StoreError> {
+        let sql = "SELECT id, name, role, password, totp, totp_step, created, ended FROM person
+                   ORDER BY id";
+        self.list(sql, params![], |row| {
+            Ok(Person {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                role: role(row, 2)?,
+                password: row.get(3)?,
+                totp: row.get(4)?,
+                totp_step: row.get(5)?,
+                created: time(row, 6)?.unwrap_or_default(),
+                ended: time(row, 7)?,
+            })
+        })
+    }
+
+    /// Everything that lets somebody in.
+    pub fn passes(&self) -> Result<Vec<Pass>, StoreError> {
+        let sql = "SELECT id, hash, person, kind, role, label, created, expires FROM pass
+                   ORDER BY id";
+        self.list(sql, params![], |row| {
+            let kind: String = row.get(3)?;
+            Ok(Pass {
+                id: row.get(0)?,
+                hash: row.get(1)?,
+                person: row.get(2)?,
+                kind: PassKind::from_code(&kind)
+                    .ok_or_else(|| unknown(3, format!("unknown kind {kind}")))?,
+                role: role(row, 4)?,
+                label: row.get(5)?,
+                created: time(row, 6)?.unwrap_or_default(),
+                expires: time(row, 7)?,
+            })
+        })
+    }
+}
