@@ -14,6 +14,7 @@ use model::{DeviceId, MachineId};
 use sources::{DeviceBook, Role};
 
 use crate::analyze;
+use crate::backups::{self, BackupArgs, RestoreArgs};
 use crate::console;
 use crate::demo;
 use crate::pace::Pace;
@@ -54,6 +55,16 @@ enum Command {
     /// Register a device and get its token / 機器を登録し合言葉を発行する
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Back everything up into one file, also while serving / 一つのファイルにバックアップする
+    #[command(
+        after_help = "Example / 例:\n  mimamori backup --data /var/lib/mimamori --to /mnt/usb/mimamori.tar.gz"
+    )]
+    Backup(BackupArgs),
+    /// Restore a backup, or check it / バックアップを復元する、確かめる
+    #[command(
+        after_help = "Example / 例:\n  mimamori restore --from mimamori.tar.gz --data /var/lib/mimamori --check-only"
+    )]
+    Restore(RestoreArgs),
     /// People who cannot come in any more / 入れなくなった人
     #[command(subcommand)]
     User(UserCommand),
@@ -276,6 +287,8 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
                 Ok(true)
             })
         }
+        Command::Backup(args) => backups::run_backup(&args, lang),
+        Command::Restore(args) => backups::run_restore(&args, lang),
         Command::Evidence(command) => verify::evidence(&command, lang),
         Command::Sim(args) => block_on(&Pace::default(), demo::run_sim(args)),
     };

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use act::{Family, LightConfig};
 use anyhow::{Context, bail};
@@ -12,6 +13,8 @@ use jiff::tz::TimeZone;
 use model::{MachineId, Tolerance};
 use serde::Deserialize;
 use serve::Names;
+
+use crate::backups::Plan;
 
 /// Name of the file in the data folder.
 pub(crate) const FILE: &str = "mimamori.toml";
@@ -25,6 +28,7 @@ struct Written {
     light: Option<WrittenLight>,
     broker: WrittenBroker,
     store: WrittenStore,
+    backup: Option<WrittenBackup>,
 }
 
 /// The factory as a whole.
@@ -98,6 +102,18 @@ struct WrittenTls {
     key: PathBuf,
 }
 
+/// Backups that are made by themselves.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenBackup {
+    /// The folder they go to, best on another disk.
+    folder: PathBuf,
+    /// Hours between two; 24 if absent.
+    every_hours: Option<u32>,
+    /// How many are kept; 7 if absent.
+    keep: Option<usize>,
+}
+
 /// Limits of the store.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -134,6 +150,7 @@ pub(crate) struct Config {
     pub(crate) limits: broker::Limits,
     pub(crate) tls: Option<TlsListener>,
     pub(crate) journal_bytes_max: u64,
+    pub(crate) backup: Option<Plan>,
 }
 
 impl Config {
@@ -203,6 +220,21 @@ impl Config {
                 key: tls.key,
             }),
             journal_bytes_max: megabytes * 1_000_000,
+            backup: written.backup.map(WrittenBackup::checked).transpose()?,
+        })
+    }
+}
+
+impl WrittenBackup {
+    fn checked(self) -> anyhow::Result<Plan> {
+        let (hours, keep) = (self.every_hours.unwrap_or(24), self.keep.unwrap_or(7));
+        if hours == 0 || keep == 0 {
+            bail!("every_hours and keep of [backup] must be at least 1");
+        }
+        Ok(Plan {
+            folder: self.folder,
+            every: Duration::from_secs(u64::from(hours) * 3600),
+            keep,
         })
     }
 }
@@ -315,6 +347,7 @@ mod tests {
             ("[[machine]]\nid = \"a\"\n[[machine]]\nid = \"a\"", "twice"),
             ("[light]\naddress = \"x\"\nfamily = \"disco\"", "disco"),
             ("[broker]\nconnections_max = 0", "zero"),
+            ("[backup]\nfolder = \"/b\"\nkeep = 0", "keep"),
         ] {
             let error = format!("{:#}", Config::parse(text).unwrap_err());
             assert!(error.contains(said), "{text:?} gave {error:?}");

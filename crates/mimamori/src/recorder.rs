@@ -284,9 +284,9 @@ impl Recorder {
                 return Ok(());
             }
             Command::Attest => return self.attest(now).map_err(|_| OrderError::NotDurable),
-            Command::NoteEvidence(is_sound) => {
-                self.own_alarm(AlarmKind::EvidenceBroken, !is_sound, now);
-                (EventKind::EvidenceChecked, json!({"sound": is_sound}))
+            Command::Report { kind, body, alarm } => {
+                self.own_alarm(alarm.0, alarm.1, now);
+                (kind, body)
             }
             Command::Approve(ref machine) => {
                 self.obey_about(machine, &command, now)?;

@@ -14,15 +14,14 @@ use broker::rustls::ServerConfig;
 use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
-use serve::{
-    BoardView, ChainWatch, Command, Gate, Ingest, IngestError, IngestReceipt, Orders, Site,
-};
+use serve::{BoardView, ChainWatch, Gate, Ingest, IngestError, IngestReceipt, Orders, Site};
 use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink};
 use store::{BOX, Batch, Reader, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
+use crate::backups::keep_backups;
 use crate::config::{Config, TlsListener};
 use crate::floor::Floor;
 use crate::pace::Pace;
@@ -165,6 +164,9 @@ async fn open_doors(
 ) -> anyhow::Result<Doors> {
     let chain = Arc::new(ChainWatch::new(setup.data.clone()));
     tokio::spawn(watch_chain(Arc::clone(&chain), orders.clone()));
+    if let Some(plan) = config.backup.clone() {
+        tokio::spawn(keep_backups(plan, setup.data.clone(), orders.clone()));
+    }
     let (people, passes) = (reader.people()?, reader.passes()?);
     let gate = Gate::new(people, passes, orders.clone(), clock::now)
         .context("no random number for the claim code")?;
@@ -178,6 +180,7 @@ async fn open_doors(
         ingest,
         clock: clock::now,
         zone: config.zone.clone(),
+        makes_backups: config.backup.is_some(),
     };
     let (http, close) = serve_pages(setup.http, site).await?;
     let data = setup.data.clone();
@@ -218,8 +221,7 @@ async fn watch_chain(chain: Arc<ChainWatch>, orders: Orders) {
     loop {
         rounds.tick().await;
         let checked = chain.check(clock::now).await;
-        let noted = Command::NoteEvidence(checked.is_sound());
-        if orders.give(noted, BOX).await.is_err() {
+        if orders.give(checked.report(), BOX).await.is_err() {
             warn!("the check of the evidence could not be noted");
         }
     }

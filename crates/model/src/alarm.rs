@@ -20,17 +20,20 @@ pub enum AlarmKind {
     StoreFull,
     /// The evidence is not what it was: somebody or something changed what is kept.
     EvidenceBroken,
+    /// No backup can be made, or the last one could not be read again.
+    BackupFailed,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TamperingSuspected,
         Self::WearSuspected,
         Self::Stopped,
         Self::LampSilent,
         Self::StoreFull,
         Self::EvidenceBroken,
+        Self::BackupFailed,
     ];
 
     /// The word used in the API and in files.
@@ -42,6 +45,7 @@ impl AlarmKind {
             Self::LampSilent => "lamp_silent",
             Self::StoreFull => "store_full",
             Self::EvidenceBroken => "evidence_broken",
+            Self::BackupFailed => "backup_failed",
         }
     }
 

@@ -51,6 +51,10 @@ pub enum EventKind {
     TokenEnded,
     /// A sign-in link was made at the console.
     ConsoleLink,
+    /// A backup was made, restored into a scratch folder and read again.
+    BackupProved,
+    /// A backup could not be made or read again.
+    BackupFailed,
     /// The program started.
     ProgramStarted,
     /// The program stopped in order.
@@ -59,7 +63,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -84,6 +88,8 @@ impl EventKind {
         Self::TokenMade,
         Self::TokenEnded,
         Self::ConsoleLink,
+        Self::BackupProved,
+        Self::BackupFailed,
         Self::ProgramStarted,
         Self::ProgramStopped,
     ];
@@ -115,6 +121,8 @@ impl EventKind {
             Self::TokenMade => "token.made",
             Self::TokenEnded => "token.ended",
             Self::ConsoleLink => "console.link",
+            Self::BackupProved => "backup.proved",
+            Self::BackupFailed => "backup.failed",
             Self::ProgramStarted => "program.started",
             Self::ProgramStopped => "program.stopped",
         }

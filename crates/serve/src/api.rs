@@ -334,8 +334,8 @@ pub(crate) async fn sign_checkpoint(State(site): State<Site>, lang: Lang, who: W
 /// Checks the whole chain now.
 pub(crate) async fn verify_evidence(State(site): State<Site>, lang: Lang, who: Who) -> Response {
     let checked = site.chain.check(site.clock).await;
-    let noted = Command::NoteEvidence(checked.is_sound());
-    if site.orders.give(noted, &who.actor()).await.is_err() {
+    let (report, by) = (checked.report(), who.actor());
+    if site.orders.give(report, &by).await.is_err() {
         return busy().answer(lang);
     }
     answer(

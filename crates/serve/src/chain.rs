@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use model::Time;
+use model::{AlarmKind, EventKind, Time};
 use serde::Serialize;
+use serde_json::json;
 use store::Verdict;
+
+use crate::orders::Command;
 
 /// What a check found.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +24,15 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// What is kept of it.
+    pub fn report(&self) -> Command {
+        Command::Report {
+            kind: EventKind::EvidenceChecked,
+            body: json!({"sound": self.is_sound(), "took_ms": self.took_ms}),
+            alarm: (AlarmKind::EvidenceBroken, !self.is_sound()),
+        }
+    }
+
     /// Whether the evidence is what it was.
     pub fn is_sound(&self) -> bool {
         self.verdict.as_ref().is_some_and(Verdict::is_sound)

@@ -44,6 +44,8 @@ pub struct Site {
     pub chain: Arc<ChainWatch>,
     /// The time.
     pub clock: fn() -> model::Time,
+    /// Backups are made by themselves.
+    pub makes_backups: bool,
     /// The factory's time zone.
     pub zone: jiff::tz::TimeZone,
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use model::{MachineId, Refused, Tolerance};
+use model::{AlarmKind, EventKind, MachineId, Refused, Tolerance};
 use tokio::sync::{mpsc, oneshot};
 
 /// A change asked for by a person.
@@ -21,8 +21,16 @@ pub enum Command {
     Attest,
     /// Keep people, what lets them in, and the evidence of it.
     Keep(Vec<store::Record>),
-    /// The evidence was checked: whether it is sound.
-    NoteEvidence(bool),
+    /// Something the box found out about itself: kept as evidence, and an alarm that lasts or
+    /// does not.
+    Report {
+        /// What kind of event.
+        kind: EventKind,
+        /// The details.
+        body: serde_json::Value,
+        /// The alarm, and whether it lasts.
+        alarm: (AlarmKind, bool),
+    },
 }
 
 /// Why a change was not made.

@@ -2,6 +2,7 @@
 //! `synchronous=FULL`: a commit that returned is on disk, and a reading and its conclusions become
 //! durable in the same commit. One [`Store`] writes, any number of [`Reader`]s read beside it.
 
+pub mod backup;
 mod blob;
 mod error;
 mod evidence;

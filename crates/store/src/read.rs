@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use data_encoding::HEXLOWER;
 use model::{
-    Alarm, AlarmKind, Cycle, CycleVerdict, DeviationReason, FindingKind, MachineId, MachineState,
-    ProductId, Quality, Reading, Reference, RefusalReason, Refused, SeriesId, StateInterval, Time,
+    Alarm, AlarmKind, Cycle, CycleVerdict, DeviationReason, EventKind, FindingKind, MachineId,
+    MachineState, ProductId, Quality, Reading, Reference, RefusalReason, Refused, SeriesId,
+    StateInterval, Time,
 };
 use rusqlite::{Connection, OpenFlags, Row, params};
 use serde::Serialize;
@@ -480,6 +481,14 @@ impl Reader {
             })
         })?;
         Ok(Page::cut(rows, limit, |row| row.seq))
+    }
+
+    /// The newest entry of a kind.
+    pub fn newest_evidence(&self, kind: EventKind) -> Result<Option<EvidenceRow>, StoreError> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM evidence WHERE kind = ?1";
+        let seq: i64 = self.with(|c| Ok(c.query_row(sql, [kind.code()], |row| row.get(0))?))?;
+        let page = self.evidence(seq + 1, 1)?;
+        Ok(page.items.into_iter().next().filter(|row| row.seq == seq))
     }
 
     /// The newest signed checkpoint; `None` before the first.

@@ -60,6 +60,7 @@ CREATE TABLE retained(topic TEXT PRIMARY KEY, payload BLOB NOT NULL) WITHOUT ROW
 const EVIDENCE: &str = "
 CREATE TABLE evidence(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL,
     kind TEXT NOT NULL, inner BLOB NOT NULL, salt BLOB, body TEXT, hash BLOB NOT NULL);
+CREATE INDEX evidence_kind ON evidence(kind, seq);
 CREATE TABLE checkpoint(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL);
 ";
 

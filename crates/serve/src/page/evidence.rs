@@ -4,7 +4,7 @@
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
-use model::{Right, Time};
+use model::{EventKind, Right, Time};
 use serde_json::Value;
 use store::{Break, Checkpoint, EvidenceRow};
 
@@ -31,9 +31,12 @@ pub(crate) async fn show(
     let ctx = Ctx::new(&site, lang, who);
     let before = start.before.unwrap_or(i64::MAX);
     let work = read(&site, move |r| {
-        Ok((r.evidence(before, ENTRIES_SHOWN)?, r.checkpoint()?))
+        let proved = r.newest_evidence(EventKind::BackupProved)?;
+        let failed = r.newest_evidence(EventKind::BackupFailed)?;
+        let page = r.evidence(before, ENTRIES_SHOWN)?;
+        Ok((page, r.checkpoint()?, [proved, failed]))
     });
-    let (page, signed) = match work.await {
+    let (page, signed, backups) = match work.await {
         Ok(found) => found,
         Err(failure) => return failure.answer(lang),
     };
@@ -44,6 +47,7 @@ pub(crate) async fn show(
                 (state(&ctx, last.as_deref()))
                 (checkpoint(&ctx, signed.as_ref()))
             }
+            (backup(&ctx, site.makes_backups, &backups))
         }
         section.panel {
             div.panel-head { h2 { (ctx.text(key::EVIDENCE_LIST)) } }
@@ -125,6 +129,43 @@ fn place(ctx: &Ctx, found: &Break) -> String {
         | Break::Rewritten { seq } => one(key::BREAK_CHECKPOINT, seq),
         Break::Row { table, row } => ctx.with(key::BREAK_ROW, &[("table", table), ("row", row)]),
         Break::Unreadable { after } => one(key::BREAK_UNREADABLE, after),
+    }
+}
+
+/// The last backup that was read again, and a failure if one came after it.
+fn backup(ctx: &Ctx, is_planned: bool, [proved, failed]: &[Option<EvidenceRow>; 2]) -> Markup {
+    let seq = |row: &Option<EvidenceRow>| row.as_ref().map_or(0, |row| row.seq);
+    let has_failed = seq(failed) > seq(proved);
+    let number = |row: &EvidenceRow, name: &str| {
+        row.body
+            .as_ref()
+            .and_then(|body| body[name].as_f64())
+            .unwrap_or(0.0)
+    };
+    let text = |row: &EvidenceRow, name: &str| {
+        let body = row.body.as_ref();
+        body.and_then(|body| Some(body[name].as_str()?.to_owned()))
+            .unwrap_or_default()
+    };
+    html! {
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::BACKUP_TITLE)) } }
+            @if let Some(row) = failed.as_ref().filter(|_| has_failed) {
+                p.problem { (ctx.with(key::BACKUP_FAILED, &[
+                    ("time", &ctx.when(row.at)), ("reason", &text(row, "reason"))])) }
+            }
+            @match proved {
+                Some(row) => p { (ctx.with(key::BACKUP_PROVED, &[
+                    ("time", &ctx.when(row.at)),
+                    ("file", &text(row, "file")),
+                    ("mb", &format!("{:.1}", number(row, "bytes") / 1e6)),
+                    ("n", &format!("{:.0}", number(row, "readings"))),
+                    ("s", &format!("{:.1}", number(row, "took_ms") / 1000.0)),
+                ])) },
+                None => p { (ctx.text(key::BACKUP_NONE)) },
+            }
+            @if !is_planned { p.quiet { (ctx.text(key::BACKUP_HOW)) } }
+        }
     }
 }
 

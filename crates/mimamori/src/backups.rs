@@ -1,0 +1,205 @@
+//! Backups: by hand, and by themselves into a folder (a USB stick, another disk), where each is at
+//! once restored into a scratch folder and read again. What came of it becomes evidence; a backup
+//! that cannot be made or read again is an alarm.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use model::{AlarmKind, EventKind};
+use serde_json::json;
+use serve::{Command, Orders};
+use store::BOX;
+use store::backup::{self, BackupError, Proved};
+use tracing::{error, info, warn};
+
+use crate::cli::{note, say};
+use crate::clock;
+use crate::words::Lang;
+
+/// How often it is looked whether a backup is due.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// What files of backups are called: this, the moment in UTC, and the kind.
+const PREFIX: &str = "mimamori-";
+const SUFFIX: &str = ".tar.gz";
+
+/// Where and when backups are made by themselves.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) folder: PathBuf,
+    pub(crate) every: Duration,
+    pub(crate) keep: usize,
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The data folder; the program may be running / データの置き場所(動作中でもよい)
+    #[arg(long)]
+    data: PathBuf,
+    /// The file to write / 書き出すファイル
+    #[arg(long)]
+    to: PathBuf,
+    /// Print JSON / JSON で表示
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup / バックアップのファイル
+    #[arg(long)]
+    from: PathBuf,
+    /// The folder to restore into, new or empty / 復元先(新しいか空のフォルダー)
+    #[arg(long)]
+    data: PathBuf,
+    /// Only read all of it again, in a scratch folder beside DATA / 確かめるだけ
+    #[arg(long)]
+    check_only: bool,
+    /// Print JSON / JSON で表示
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows how far it is on a terminal, and nothing in a file.
+fn show(done: f64) -> bool {
+    use std::io::{IsTerminal as _, Write as _};
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        write!(out, "\r{:3.0} %\r", done * 100.0).ok();
+    }
+    true
+}
+
+/// Makes a backup by hand.
+pub(crate) fn run_backup(args: &BackupArgs, lang: Lang) -> anyhow::Result<bool> {
+    let manifest = backup::make(&args.data, &args.to, clock::now(), &show)?;
+    let bytes = std::fs::metadata(&args.to)?.len();
+    if args.json {
+        say(&json!({"file": args.to, "bytes": bytes, "manifest": manifest}).to_string());
+        return Ok(true);
+    }
+    let (readings, entries) = (manifest.readings, manifest.evidence);
+    let mb = bytes as f64 / 1e6;
+    say(&match lang {
+        Lang::Ja => format!("✓ 読み値 {readings} 件、証拠 {entries} 件、{mb:.1} MB"),
+        Lang::En => format!("✓ {readings} readings, {entries} entries of evidence, {mb:.1} MB"),
+    });
+    note(lang.pick(
+        "  パスワードや機器の合言葉のハッシュを含みます。鍵のかかる所に置いてください",
+        "  it holds the hashes of passwords and device tokens: keep it under lock",
+    ));
+    Ok(true)
+}
+
+/// Restores a backup, or only reads it again.
+pub(crate) fn run_restore(args: &RestoreArgs, lang: Lang) -> anyhow::Result<bool> {
+    let proved = if args.check_only {
+        backup::check(&args.from, &args.data, &show)
+    } else {
+        backup::restore(&args.from, &args.data, &show)
+    };
+    let proved = proved.with_context(|| args.from.display().to_string())?;
+    if args.json {
+        say(&serde_json::to_string(&proved)?);
+        return Ok(true);
+    }
+    let (readings, entries) = (proved.manifest.readings, proved.manifest.evidence);
+    let seconds = proved.took_ms as f64 / 1000.0;
+    say(&match lang {
+        Lang::Ja => {
+            format!(
+                "✓ 読み値 {readings} 件と証拠 {entries} 件をすべて読み直しました({seconds:.1} 秒)"
+            )
+        }
+        Lang::En => {
+            format!("✓ {readings} readings and {entries} entries read again ({seconds:.1} s)")
+        }
+    });
+    Ok(true)
+}
+
+/// Makes backups when they are due, for as long as the program runs.
+pub(crate) async fn keep_backups(plan: Plan, data: PathBuf, orders: Orders) {
+    let mut rounds = tokio::time::interval(LOOK_EVERY);
+    loop {
+        rounds.tick().await;
+        if !is_due(&plan) {
+            continue;
+        }
+        let (planned, folder) = (plan.clone(), data.clone());
+        let work = tokio::task::spawn_blocking(move || make_and_prove(&planned, &folder));
+        let report = match work.await {
+            Ok(Ok((file, bytes, proved))) => {
+                info!(file, bytes, "backup made and read again");
+                Command::Report {
+                    kind: EventKind::BackupProved,
+                    body: json!({"file": file, "bytes": bytes, "took_ms": proved.took_ms,
+                        "readings": proved.manifest.readings,
+                        "evidence": proved.manifest.evidence}),
+                    alarm: (AlarmKind::BackupFailed, false),
+                }
+            }
+            Ok(Err(problem)) => failed(&problem.to_string()),
+            Err(problem) => failed(&problem.to_string()),
+        };
+        if orders.give(report, BOX).await.is_err() {
+            warn!("the result of a backup could not be noted");
+        }
+    }
+}
+
+fn failed(reason: &str) -> Command {
+    error!(reason, "no backup could be made");
+    Command::Report {
+        kind: EventKind::BackupFailed,
+        body: json!({"reason": reason}),
+        alarm: (AlarmKind::BackupFailed, true),
+    }
+}
+
+/// The backups in a folder, oldest first: their names hold their moments.
+fn existing(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Whether the newest backup is old enough. One from the future (a clock set back) is no excuse.
+fn is_due(plan: &Plan) -> bool {
+    let newest = existing(&plan.folder).pop();
+    let made = newest.and_then(|path| std::fs::metadata(path).ok()?.modified().ok());
+    made.is_none_or(|made| made.elapsed().map_or(true, |age| age >= plan.every))
+}
+
+/// Makes a backup, reads it again, and only then lets older ones go.
+fn make_and_prove(plan: &Plan, data: &Path) -> Result<(String, u64, Proved), BackupError> {
+    std::fs::create_dir_all(&plan.folder)?;
+    let now = clock::now();
+    let moment = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or_default();
+    let name = format!("{PREFIX}{}{SUFFIX}", moment.strftime("%Y%m%d-%H%M%S"));
+    let to = plan.folder.join(&name);
+    backup::make(data, &to, now, &|_| true)?;
+    let proved = backup::check(&to, &data.join("backup"), &|_| true);
+    let proved = proved.inspect_err(|_| {
+        // It is no backup; under this name it would pass for one.
+        std::fs::rename(&to, to.with_extension("damaged")).ok();
+    })?;
+    let files = existing(&plan.folder);
+    for old in files.iter().take(files.len().saturating_sub(plan.keep)) {
+        if let Err(error) = std::fs::remove_file(old) {
+            warn!(%error, "an old backup could not be removed");
+        }
+    }
+    let bytes = std::fs::metadata(&to)?.len();
+    Ok((name, bytes, proved))
+}

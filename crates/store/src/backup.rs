@@ -1,0 +1,419 @@
+//! A backup is one file, made beside the running program: a gzipped tar with a manifest first. A
+//! backup that was never restored is a hope; checking one unpacks it, reads every entry again and
+//! checks the evidence, exactly as restoring does.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use data_encoding::HEXLOWER;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use rusqlite::{Connection, OpenFlags};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use model::Time;
+
+use crate::error::StoreError;
+use crate::evidence;
+use crate::read::Reader;
+use crate::schema;
+
+/// Name of the manifest in a backup.
+const MANIFEST: &str = "manifest.json";
+/// What a backup holds beside the database, as far as it is there.
+const BESIDE: [&str; 3] = ["mimamori.toml", "devices.toml", "evidence.key"];
+/// Bytes of a manifest at most.
+const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes copied between two looks at whether to go on.
+const PIECE_BYTES: usize = 256 * 1024;
+/// How often somebody is told how far copying is.
+const TOLD_EVERY: Duration = Duration::from_millis(50);
+
+/// What a backup holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The version of the program that made it.
+    pub program: String,
+    /// When, in milliseconds since 1970.
+    pub made_ms: i64,
+    /// Readings in it.
+    pub readings: u64,
+    /// Entries of the evidence chain in it.
+    pub evidence: i64,
+    /// The hash of the last of them.
+    pub head: String,
+    /// Size and SHA-256 of each file.
+    pub files: BTreeMap<String, Piece>,
+}
+
+/// One file of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Piece {
+    /// Its size.
+    pub bytes: u64,
+    /// Its hash, as hexadecimal digits.
+    pub sha256: String,
+}
+
+/// Why a backup was not made or is not good.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// Somebody cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The folder to restore into is not empty.
+    #[error("{0} is not empty; choose a new folder")]
+    NotEmpty(PathBuf),
+    /// Not a backup, or cut off.
+    #[error("this is not a whole backup: {0}")]
+    NotABackup(String),
+    /// A file in it is not what the manifest says.
+    #[error("{0} in the backup is damaged")]
+    Damaged(String),
+    /// What was read again is not what was backed up.
+    #[error("read again, {what} differs: {found} instead of {wanted}")]
+    Differs {
+        /// What.
+        what: &'static str,
+        /// What was found.
+        found: String,
+        /// What the manifest says.
+        wanted: String,
+    },
+    /// The evidence in it is broken.
+    #[error("the evidence in the backup is broken: {0}")]
+    Evidence(String),
+    /// The disk or a file said no.
+    #[error("a file could not be read or written")]
+    File(#[from] std::io::Error),
+    /// The store said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<rusqlite::Error> for BackupError {
+    fn from(error: rusqlite::Error) -> Self {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) {
+            return Self::Cancelled;
+        }
+        Self::Store(error.into())
+    }
+}
+
+/// Told how far it is, from 0 to 1; says whether to go on.
+pub type Progress<'a> = &'a (dyn Fn(f64) -> bool + Sync);
+
+/// What checking a backup found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proved {
+    /// What it holds.
+    pub manifest: Manifest,
+    /// How long unpacking and reading took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// Files that are removed unless the work is finished.
+struct Unfinished(Vec<PathBuf>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).ok();
+            } else {
+                std::fs::remove_file(path).ok();
+            }
+        }
+    }
+}
+
+/// Backs a data folder up into one file, beside a running program or without it. Until it is whole
+/// the file does not appear under its name.
+pub fn make(
+    folder: &Path,
+    to: &Path,
+    made: Time,
+    progress: Progress<'_>,
+) -> Result<Manifest, BackupError> {
+    let (copy, part) = (beside(to, "db"), beside(to, "part"));
+    let _unfinished = Unfinished(vec![copy.clone(), part.clone()]);
+    copy_database(&folder.join(schema::FILE), &copy, &|done| {
+        progress(done * 0.5)
+    })?;
+    let mut sources = vec![(schema::FILE, copy.clone())];
+    sources.extend(
+        BESIDE
+            .iter()
+            .map(|name| (*name, folder.join(name)))
+            .filter(|(_, path)| path.is_file()),
+    );
+    let manifest = describe(&copy, &sources, made)?;
+    let mut archive = tar::Builder::new(GzEncoder::new(private(&part)?, Compression::fast()));
+    let text = serde_json::to_vec(&manifest).map_err(StoreError::from)?;
+    append(&mut archive, MANIFEST, text.len() as u64, text.as_slice())?;
+    let all: u64 = manifest.files.values().map(|piece| piece.bytes).sum();
+    let mut done = 0;
+    for (name, path) in &sources {
+        let bytes = manifest.files.get(*name).map_or(0, |piece| piece.bytes);
+        let watched = Watched {
+            inner: File::open(path)?,
+            tell: &mut |n: usize| {
+                done += n as u64;
+                progress(0.5 + 0.5 * done as f64 / all.max(1) as f64)
+            },
+        };
+        append(&mut archive, name, bytes, watched).map_err(cancelled_or_file)?;
+    }
+    let file = archive.into_inner()?.finish()?;
+    file.sync_all()?;
+    std::fs::rename(&part, to)?;
+    Ok(manifest)
+}
+
+/// A name beside `to` for something unfinished.
+fn beside(to: &Path, kind: &str) -> PathBuf {
+    let mut name = to.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{kind}-{}", std::process::id()));
+    to.with_file_name(name)
+}
+
+fn cancelled_or_file(error: std::io::Error) -> BackupError {
+    if error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Stop>)
+    {
+        BackupError::Cancelled
+    } else {
+        BackupError::File(error)
+    }
+}
+
+/// A reader that tells how much went through it and stops when told to.
+struct Watched<'a, R> {
+    inner: R,
+    tell: &'a mut dyn FnMut(usize) -> bool,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        if (self.tell)(n) {
+            return Ok(n);
+        }
+        Err(std::io::Error::other(Stop))
+    }
+}
+
+/// Somebody said stop.
+#[derive(Debug, thiserror::Error)]
+#[error("cancelled")]
+struct Stop;
+
+/// One consistent copy, whatever is written meanwhile.
+fn copy_database(file: &Path, copy: &Path, progress: Progress<'_>) -> Result<(), BackupError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    schema::check_version(&connection)?;
+    let pages: u64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    let bytes: u64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    let whole = (pages * bytes).max(1);
+    let (stop, is_copied) = (connection.get_interrupt_handle(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            while !is_copied.load(Ordering::Relaxed) {
+                std::thread::park_timeout(TOLD_EVERY);
+                let now = std::fs::metadata(copy).map_or(0, |m| m.len());
+                if !progress((now as f64 / whole as f64).min(1.0)) {
+                    stop.interrupt();
+                }
+            }
+        });
+        let copied = connection.execute("VACUUM INTO ?1", [copy.to_string_lossy()]);
+        is_copied.store(true, Ordering::Relaxed);
+        watching.thread().unpark();
+        Ok(copied.map(drop)?)
+    })
+}
+
+fn describe(copy: &Path, sources: &[(&str, PathBuf)], made: Time) -> Result<Manifest, BackupError> {
+    let connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let head = evidence::Head::read(&connection)?;
+    let rows = "SELECT coalesce(sum(rows), 0) FROM journal";
+    let readings = connection.query_row(rows, [], |row| row.get(0))?;
+    let mut files = BTreeMap::new();
+    for (name, path) in sources {
+        let (bytes, sha256) = hash_all(&mut File::open(path)?, &mut std::io::sink())?;
+        files.insert((*name).to_owned(), Piece { bytes, sha256 });
+    }
+    Ok(Manifest {
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        made_ms: made.ms(),
+        readings,
+        evidence: head.seq,
+        head: HEXLOWER.encode(&head.hash),
+        files,
+    })
+}
+
+/// Copies everything; gives its length and SHA-256.
+fn hash_all(from: &mut impl Read, to: &mut impl Write) -> std::io::Result<(u64, String)> {
+    let (mut hasher, mut length) = (Sha256::new(), 0);
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let n = from.read(&mut piece)?;
+        let read = piece.get(..n).unwrap_or_default();
+        if read.is_empty() {
+            return Ok((length, HEXLOWER.encode(&hasher.finalize())));
+        }
+        hasher.update(read);
+        to.write_all(read)?;
+        length += n as u64;
+    }
+}
+
+fn append<W: Write>(
+    archive: &mut tar::Builder<W>,
+    name: &str,
+    bytes: u64,
+    from: impl Read,
+) -> std::io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes);
+    // It holds what lets people and devices in, if only as hashes.
+    header.set_mode(0o600);
+    archive.append_data(&mut header, name, from)
+}
+
+/// Unpacks a backup into a scratch folder beside `near`, reads all of it again and removes it.
+pub fn check(from: &Path, near: &Path, progress: Progress<'_>) -> Result<Proved, BackupError> {
+    let scratch = beside(near, "check");
+    let unfinished = Unfinished(vec![scratch.clone()]);
+    let proved = prove(from, &scratch, progress);
+    drop(unfinished);
+    proved
+}
+
+/// Restores a backup into a new folder, after reading all of it again.
+pub fn restore(from: &Path, folder: &Path, progress: Progress<'_>) -> Result<Proved, BackupError> {
+    let has_entries = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if has_entries {
+        return Err(BackupError::NotEmpty(folder.to_owned()));
+    }
+    let scratch = beside(folder, "restoring");
+    let _unfinished = Unfinished(vec![scratch.clone()]);
+    let proved = prove(from, &scratch, progress)?;
+    std::fs::remove_dir(folder).ok();
+    std::fs::rename(&scratch, folder)?;
+    Ok(proved)
+}
+
+fn prove(from: &Path, scratch: &Path, progress: Progress<'_>) -> Result<Proved, BackupError> {
+    let began = Instant::now();
+    std::fs::create_dir_all(scratch)?;
+    let manifest = unpack(from, scratch, &|done| progress(done * 0.5))?;
+    let verdict = evidence::verify(scratch, None, None)?;
+    if let Some(found) = verdict.breaks.first() {
+        return Err(BackupError::Evidence(found.to_string()));
+    }
+    differs("the evidence", &verdict.head, &manifest.head)?;
+    differs(
+        "the number of entries",
+        &verdict.entries,
+        &manifest.evidence,
+    )?;
+    let (mut readings, is_told) = (0_u64, AtomicBool::new(true));
+    Reader::new(scratch).replay(0, |_, _, rows| {
+        readings += rows.len() as u64;
+        let share = readings as f64 / manifest.readings.max(1) as f64;
+        if is_told.load(Ordering::Relaxed) {
+            is_told.store(progress(0.5 + 0.5 * share), Ordering::Relaxed);
+        }
+    })?;
+    if !is_told.load(Ordering::Relaxed) {
+        return Err(BackupError::Cancelled);
+    }
+    differs("the number of readings", &readings, &manifest.readings)?;
+    Ok(Proved {
+        manifest,
+        took_ms: began.elapsed().as_millis() as u64,
+    })
+}
+
+fn differs<T: PartialEq + ToString>(
+    what: &'static str,
+    found: &T,
+    wanted: &T,
+) -> Result<(), BackupError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(BackupError::Differs {
+        what,
+        found: found.to_string(),
+        wanted: wanted.to_string(),
+    })
+}
+
+/// Unpacks what the manifest names and nothing else.
+fn unpack(from: &Path, into: &Path, progress: Progress<'_>) -> Result<Manifest, BackupError> {
+    let cut = |error: std::io::Error| {
+        let error = cancelled_or_file(error);
+        match error {
+            BackupError::File(error) => BackupError::NotABackup(error.to_string()),
+            other => other,
+        }
+    };
+    let mut archive = tar::Archive::new(GzDecoder::new(File::open(from)?));
+    let mut entries = archive.entries().map_err(cut)?;
+    let first = entries.next();
+    let first = first.ok_or_else(|| BackupError::NotABackup("it is empty".to_owned()))?;
+    let mut text = Vec::new();
+    let mut first = first.map_err(cut)?.take(MANIFEST_BYTES_MAX);
+    first.read_to_end(&mut text).map_err(cut)?;
+    let manifest: Manifest =
+        serde_json::from_slice(&text).map_err(|e| BackupError::NotABackup(e.to_string()))?;
+    let all: u64 = manifest.files.values().map(|piece| piece.bytes).sum();
+    let (mut done, mut seen) = (0_u64, 0);
+    for entry in entries {
+        let entry = entry.map_err(cut)?;
+        let name = entry.path().map_err(cut)?.to_string_lossy().into_owned();
+        let is_ours = name == schema::FILE || BESIDE.contains(&name.as_str());
+        let piece = manifest.files.get(&name).filter(|_| is_ours);
+        let piece = piece.ok_or_else(|| BackupError::Damaged(name.clone()))?;
+        let mut watched = Watched {
+            inner: entry.take(piece.bytes + 1),
+            tell: &mut |n: usize| {
+                done += n as u64;
+                progress(done as f64 / all.max(1) as f64)
+            },
+        };
+        let mut file = private(&into.join(&name))?;
+        let (bytes, sha256) = hash_all(&mut watched, &mut file).map_err(cut)?;
+        file.sync_all()?;
+        if bytes != piece.bytes || sha256 != piece.sha256 {
+            return Err(BackupError::Damaged(name));
+        }
+        seen += 1;
+    }
+    // To the very end, where the checksum over everything stands, the manifest included.
+    std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(cut)?;
+    if seen != manifest.files.len() {
+        return Err(BackupError::NotABackup("its end is missing".to_owned()));
+    }
+    Ok(manifest)
+}
+
+/// A new file that only its owner may read.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600).open(path)
+}
