@@ -193,6 +193,7 @@ test("the owner invites a person, who comes in by the link and sees no buttons b
   assert.equal(await taro.locator("text=Learn again").count(), 0);
   assert.equal(await taro.locator("nav >> text=People").count(), 0);
   await page.goto(`${base}people?lang=en`);
+  page.once("dialog", (dialog) => dialog.accept());
   await page.locator(".card", { hasText: "Taro" }).first().locator("text=End access").click();
   await page.waitForLoadState();
   await taro.goto(`${base}events`);

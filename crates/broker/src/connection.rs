@@ -358,7 +358,8 @@ where
             if let Some(end) = self.end {
                 return end;
             }
-            if !admitted.session.is_owned_by(admitted.number) {
+            let is_welcome = self.hub.policy.is_welcome(&admitted.client);
+            if !is_welcome || !admitted.session.is_owned_by(admitted.number) {
                 return End::Gone;
             }
             let pause = self.pause();

@@ -52,6 +52,11 @@ pub trait Policy: Send + Sync + 'static {
     /// A name for the client under which its sessions are kept apart from everybody else's.
     fn name<'a>(&self, client: &'a Self::Client) -> &'a str;
 
+    /// Whether a client that was let in may still be here. Asked again after [`Broker::kick`].
+    ///
+    /// [`Broker::kick`]: crate::Broker::kick
+    fn is_welcome(&self, client: &Self::Client) -> bool;
+
     /// Whether the client may publish to this topic.
     fn may_publish(&self, client: &Self::Client, topic: &str) -> bool;
 

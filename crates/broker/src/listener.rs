@@ -144,6 +144,14 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
         }
     }
 
+    /// Wakes every connection of a client, so that it asks whether it is still welcome.
+    pub(crate) fn kick(&self, name: &str) {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        for session in sessions.of_client(name) {
+            session.wake.notify_one();
+        }
+    }
+
     pub(crate) fn next_connection(&self) -> u64 {
         self.next_connection.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -189,6 +197,13 @@ impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
     /// The counters.
     pub fn stats(&self) -> Arc<Stats> {
         Arc::clone(&self.hub.stats)
+    }
+
+    /// A function that has every connection of a client ask again whether it is welcome. Whoever
+    /// takes a client's right to be here calls it afterwards.
+    pub fn kick(&self) -> impl Fn(&str) + Send + Sync + use<P, S> {
+        let hub = Arc::clone(&self.hub);
+        move |name| hub.kick(name)
     }
 
     /// A function that hands messages of the house itself to subscribers; it may outlive the

@@ -146,6 +146,16 @@ impl Sessions {
         })
     }
 
+    /// Every session of a client. Keys are the client's name, a slash and what the client chose.
+    pub(crate) fn of_client<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Session> {
+        let of_client = move |key: &str| {
+            let rest = key.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        let sessions = self.by_key.iter();
+        sessions.filter_map(move |(key, session)| of_client(key).then_some(&**session))
+    }
+
     /// Forgets a session unless another one has taken its place.
     pub(crate) fn close(&mut self, session: &Arc<Session>) {
         let is_current = self

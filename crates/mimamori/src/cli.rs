@@ -129,6 +129,15 @@ struct ServeArgs {
 
 #[derive(Debug, Subcommand)]
 enum DeviceCommand {
+    /// A device may no longer speak; a running program ends its connections at once / 機器を使えなくする
+    #[command(after_help = "Example / 例:\n  mimamori device end press-3 --data /var/lib/mimamori")]
+    End {
+        /// Name of the device / 機器の名前
+        name: String,
+        /// The data folder / データの置き場所
+        #[arg(long)]
+        data: PathBuf,
+    },
     /// Register a device; its token is shown once / 機器を登録(合言葉は一度だけ表示)
     #[command(after_help = "Example / 例:\n  mimamori device add press-3 --data /var/lib/mimamori")]
     Add {
@@ -273,6 +282,11 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
                 ));
                 say(&format!("  username: {name}\n  password: {token}"));
             }
+            Ok(true)
+        }
+        Command::Device(DeviceCommand::End { name, data }) => {
+            DeviceBook::open(&data)?.remove(&DeviceId::new(&name)?)?;
+            say(lang.pick("使えなくしました", "it may no longer speak"));
             Ok(true)
         }
         Command::User(UserCommand::Link { name, data, json }) => {

@@ -2,6 +2,7 @@
 //! `detect` judges; this file only leads each row to the right machine.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use anyhow::Context;
 use detect::{Colour, LearningState, Outcome, Settings, Signal, Watch};
@@ -43,12 +44,16 @@ pub(crate) struct Machine {
 /// A device.
 #[derive(Debug, Default)]
 struct Speaker {
+    /// Whom the numbers of the points are from; a device that was registered anew counts anew.
+    device: Option<Arc<Device>>,
     machine: Option<usize>,
     points: Vec<Option<Series>>,
     connections: u32,
     heard: Option<Time>,
     readings: u64,
     late_since: Option<Time>,
+    /// It was registered anew while the program ran.
+    is_renewed: bool,
     /// By how much the box's clock is ahead of its own.
     skew_ms: i64,
 }
@@ -257,6 +262,27 @@ impl Floor {
         index
     }
 
+    /// Says whether all that a device has ever sent is known to this run of the program. A device
+    /// that was registered anew keeps its series; its points are numbered anew.
+    fn meet_anew(&mut self, speaker: usize, device: &Arc<Device>) -> bool {
+        let known = self.speakers[speaker].device.clone();
+        if known
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, device))
+        {
+            return !self.speakers[speaker].is_renewed;
+        }
+        let machine = (device.role == Role::Device).then(|| self.machine(&device.machine));
+        let speaker = &mut self.speakers[speaker];
+        speaker.device = Some(Arc::clone(device));
+        if known.is_some() {
+            speaker.points.clear();
+            speaker.machine = machine;
+            speaker.is_renewed = true;
+        }
+        !speaker.is_renewed
+    }
+
     /// Makes sure the store knows every series and product of an arrival. Nothing has changed yet
     /// if this fails, so it can be tried again.
     pub(crate) fn introduce(
@@ -265,6 +291,7 @@ impl Floor {
         store: &mut Store,
     ) -> Result<(), StoreError> {
         let speaker = self.speaker(&arrival.device);
+        let is_new = self.meet_anew(speaker, &arrival.device);
         for row in &arrival.rows {
             if let RowValue::Product(product) = &row.value
                 && !self.labels.contains_key(product.as_str())
@@ -282,7 +309,7 @@ impl Floor {
             if let Some(point) = arrival.device.point(row.point) {
                 let name = arrival.device.id.as_str();
                 let id = store.series(name, point.name.as_str(), point.unit.symbol())?;
-                let series = Series::new(id, point.role, true);
+                let series = Series::new(id, point.role, is_new);
                 put(points, row.point, series);
             }
         }

@@ -14,12 +14,17 @@ use broker::rustls::ServerConfig;
 use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
-use serve::{BoardView, ChainWatch, Gate, Ingest, IngestError, IngestReceipt, Orders, Site};
-use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink};
-use store::{BOX, Batch, Reader, Store};
+use model::{DeviceId, EventKind, MachineId};
+use serde_json::json;
+use serve::{
+    BoardView, ChainWatch, Command, DeviceError, Gate, Ingest, IngestError, IngestReceipt, Orders,
+    Site,
+};
+use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink, Role, TokenFileError};
+use store::{BOX, Batch, Entry, Reader, Record, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::backups::keep_backups;
 use crate::config::{Config, TlsListener};
@@ -37,6 +42,8 @@ const ORDERS_QUEUED_MAX: usize = 64;
 /// Time open pages get to close at the end.
 const FAREWELL: std::time::Duration = std::time::Duration::from_millis(500);
 
+/// The file of devices is looked at this often.
+const LOOK_AT_DEVICES_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 /// The whole evidence chain is checked this often.
 const CHECK_EVIDENCE_EVERY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
@@ -67,13 +74,92 @@ pub(crate) struct Running {
     recorder_lives: oneshot::Receiver<()>,
 }
 
-/// Readings by HTTP take the same way as those by MQTT.
-struct HttpDoor {
+/// The floor as pages and scripts reach it: readings by HTTP take the same way as those by MQTT,
+/// and devices are registered and ended.
+struct FloorDoor {
     book: Arc<DeviceBook>,
     sink: Arc<FloorSink>,
+    /// Has a device's connections ask whether they are still welcome.
+    kick: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-impl Ingest for HttpDoor {
+impl serve::Devices for FloorDoor {
+    fn add(
+        &self,
+        name: &str,
+        machine: Option<&str>,
+        reads_only: bool,
+    ) -> Result<String, DeviceError> {
+        let id = DeviceId::new(name).map_err(|_| DeviceError::Name)?;
+        let machine = machine.map(MachineId::new).transpose();
+        let machine = machine.map_err(|_| DeviceError::Name)?;
+        let role = if reads_only {
+            Role::Reader
+        } else {
+            Role::Device
+        };
+        self.book.add(id, role, machine).map_err(device_error)
+    }
+
+    fn end(&self, name: &str) -> Result<(), DeviceError> {
+        let id = DeviceId::new(name).map_err(|_| DeviceError::NotFound)?;
+        self.book.remove(&id).map_err(device_error)?;
+        (self.kick)(name);
+        Ok(())
+    }
+}
+
+fn device_error(error: TokenFileError) -> DeviceError {
+    match error {
+        TokenFileError::Exists(_) => DeviceError::Exists,
+        TokenFileError::Unknown(_) => DeviceError::NotFound,
+        TokenFileError::File { .. } | TokenFileError::Content { .. } => {
+            error!(%error, "the file of devices cannot be used");
+            DeviceError::File
+        }
+    }
+}
+
+/// Notices when somebody at this PC has changed the file of devices.
+async fn watch_devices(door: Arc<FloorDoor>, orders: Orders) {
+    let mut rounds = tokio::time::interval(LOOK_AT_DEVICES_EVERY);
+    loop {
+        rounds.tick().await;
+        let changes = match door.book.refresh() {
+            Ok(changes) => changes,
+            Err(error) => {
+                warn!(%error, "the file of devices was not taken up");
+                continue;
+            }
+        };
+        for device in changes.went.iter().chain(&changes.changed) {
+            (door.kick)(device.as_str());
+        }
+        let kinds = [
+            (EventKind::DeviceAdded, &changes.came),
+            (EventKind::DeviceChanged, &changes.changed),
+            (EventKind::DeviceEnded, &changes.went),
+        ];
+        let entry = |kind, device: &DeviceId| {
+            Record::Evidence(Entry {
+                at: clock::now(),
+                actor: "console".to_owned(),
+                kind,
+                body: json!({"device": device}),
+            })
+        };
+        let entries = kinds.iter().flat_map(|(kind, devices)| {
+            let kind = *kind;
+            devices.iter().map(move |device| entry(kind, device))
+        });
+        let entries: Vec<Record> = entries.collect();
+        if !entries.is_empty() && orders.give(Command::Keep(entries), BOX).await.is_err() {
+            warn!("a change of devices could not be noted");
+        }
+    }
+}
+
+impl Ingest for FloorDoor {
     fn ingest<'a>(
         &'a self,
         device: &'a str,
@@ -143,8 +229,11 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
 
     // Nobody is shown an empty board while the recorder has not drawn its first.
     board_seen.changed().await.ok();
-    let (orders, ingest) = (Orders::new(orders_in), Arc::new(HttpDoor { book, sink }));
-    let doors = open_doors(setup, &config, (reader, board_seen), (orders, ingest)).await?;
+    let kick = Box::new(broker.kick());
+    let floor_door = Arc::new(FloorDoor { book, sink, kick });
+    let orders = Orders::new(orders_in);
+    tokio::spawn(watch_devices(Arc::clone(&floor_door), orders.clone()));
+    let doors = open_doors(setup, &config, (reader, board_seen), (orders, floor_door)).await?;
     Ok(Running {
         doors,
         mqtt,
@@ -160,7 +249,7 @@ async fn open_doors(
     setup: &Setup,
     config: &Config,
     (reader, board): (Reader, watch::Receiver<Arc<BoardView>>),
-    (orders, ingest): (Orders, Arc<HttpDoor>),
+    (orders, floor): (Orders, Arc<FloorDoor>),
 ) -> anyhow::Result<Doors> {
     let chain = Arc::new(ChainWatch::new(setup.data.clone()));
     tokio::spawn(watch_chain(Arc::clone(&chain), orders.clone()));
@@ -177,7 +266,8 @@ async fn open_doors(
         reader,
         orders,
         chain,
-        ingest,
+        devices: Arc::clone(&floor) as Arc<dyn serve::Devices>,
+        ingest: floor,
         clock: clock::now,
         zone: config.zone.clone(),
         makes_backups: config.backup.is_some(),

@@ -51,6 +51,12 @@ pub enum EventKind {
     TokenEnded,
     /// A sign-in link was made at the console.
     ConsoleLink,
+    /// A device was registered.
+    DeviceAdded,
+    /// A device got another token, machine or role.
+    DeviceChanged,
+    /// A device may no longer speak.
+    DeviceEnded,
     /// A backup was made, restored into a scratch folder and read again.
     BackupProved,
     /// A backup could not be made or read again.
@@ -63,7 +69,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -88,6 +94,9 @@ impl EventKind {
         Self::TokenMade,
         Self::TokenEnded,
         Self::ConsoleLink,
+        Self::DeviceAdded,
+        Self::DeviceChanged,
+        Self::DeviceEnded,
         Self::BackupProved,
         Self::BackupFailed,
         Self::ProgramStarted,
@@ -121,6 +130,9 @@ impl EventKind {
             Self::TokenMade => "token.made",
             Self::TokenEnded => "token.ended",
             Self::ConsoleLink => "console.link",
+            Self::DeviceAdded => "device.added",
+            Self::DeviceChanged => "device.changed",
+            Self::DeviceEnded => "device.ended",
             Self::BackupProved => "backup.proved",
             Self::BackupFailed => "backup.failed",
             Self::ProgramStarted => "program.started",

@@ -29,6 +29,8 @@ pub enum Right {
     Acknowledge,
     /// Approve references, have a machine learn anew, change tolerances.
     Judge,
+    /// Register devices and end them.
+    Devices,
     /// Sign checkpoints and have the evidence checked.
     Evidence,
     /// Invite people, end their access, give tokens to scripts.
@@ -37,10 +39,11 @@ pub enum Right {
 
 impl Right {
     /// Every right.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Look,
         Self::Acknowledge,
         Self::Judge,
+        Self::Devices,
         Self::Evidence,
         Self::People,
     ];
@@ -80,7 +83,9 @@ impl Role {
             Right::Look => true,
             Right::Acknowledge => !matches!(self, Self::Coordinator | Self::Screen),
             Right::Judge => matches!(self, Self::Owner | Self::Manager | Self::Maintenance),
-            Right::Evidence => matches!(self, Self::Owner | Self::Manager | Self::Coordinator),
+            Right::Devices | Right::Evidence => {
+                matches!(self, Self::Owner | Self::Manager | Self::Coordinator)
+            }
             Right::People => self == Self::Owner,
         }
     }

@@ -123,6 +123,10 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
+  if (form instanceof HTMLFormElement && form.dataset.ask && !confirm(form.dataset.ask)) {
+    event.preventDefault();
+    return;
+  }
   if (!(form instanceof HTMLFormElement) || !form.dataset.put) return;
   event.preventDefault();
   const share = (/** @type {string} */ name) => Number(new FormData(form).get(name)) / 100;

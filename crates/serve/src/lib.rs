@@ -20,7 +20,9 @@ use tokio::sync::watch;
 
 pub use auth::{Denied, Gate, Who};
 pub use chain::{ChainWatch, Checked};
-pub use orders::{Command, Ingest, IngestError, IngestReceipt, Order, OrderError, Orders};
+pub use orders::{
+    Command, DeviceError, Devices, Ingest, IngestError, IngestReceipt, Order, OrderError, Orders,
+};
 pub use routes::{Access, ROUTES, Route, run};
 pub use text::Lang;
 pub use view::{
@@ -38,6 +40,8 @@ pub struct Site {
     pub orders: Orders,
     /// Where readings that come by HTTP go.
     pub ingest: Arc<dyn Ingest>,
+    /// Registers devices and ends them.
+    pub devices: Arc<dyn Devices>,
     /// Who comes in.
     pub gate: Arc<Gate>,
     /// Checks the evidence chain.

@@ -110,3 +110,31 @@ pub trait Ingest: Send + Sync + 'static {
         payloads: Vec<Vec<u8>>,
     ) -> Pin<Box<dyn Future<Output = Result<IngestReceipt, IngestError>> + Send + 'a>>;
 }
+
+/// Why a device was not registered or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceError {
+    /// The name cannot be used.
+    Name,
+    /// There is one of this name.
+    Exists,
+    /// There is none of this name.
+    NotFound,
+    /// The file of devices cannot be used.
+    File,
+}
+
+/// Registers devices and ends them.
+pub trait Devices: Send + Sync + 'static {
+    /// Registers a device for a machine (of its own name if none is given); gives its token, which
+    /// is shown once.
+    fn add(
+        &self,
+        name: &str,
+        machine: Option<&str>,
+        reads_only: bool,
+    ) -> Result<String, DeviceError>;
+
+    /// A device may no longer speak; its connections end at once.
+    fn end(&self, name: &str) -> Result<(), DeviceError>;
+}

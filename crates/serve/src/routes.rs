@@ -55,6 +55,7 @@ const LOOK: Access = Access::May(Right::Look);
 const ACKNOWLEDGE: Access = Access::May(Right::Acknowledge);
 const JUDGE: Access = Access::May(Right::Judge);
 const EVIDENCE: Access = Access::May(Right::Evidence);
+const DEVICES: Access = Access::May(Right::Devices);
 const PEOPLE: Access = Access::May(Right::People);
 
 /// The table.
@@ -63,6 +64,13 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/machines/{id}", LOOK, get(page::machine::show)),
     route!("GET", "/events", LOOK, get(page::events::show)),
     route!("GET", "/devices", LOOK, get(page::devices::show)),
+    route!("POST", "/devices", DEVICES, post(page::devices::add)),
+    route!(
+        "POST",
+        "/devices/{id}/end",
+        DEVICES,
+        post(page::devices::end)
+    ),
     route!("GET", "/evidence", LOOK, get(page::evidence::show)),
     route!("GET", "/claim", Access::Open, get(page::door::claim)),
     route!("POST", "/claim", Access::Open, post(page::door::send_claim)),

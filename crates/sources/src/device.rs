@@ -1,5 +1,6 @@
 //! A device as the floor knows it: who it is, which machine it watches, which points it has sent.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use model::{DeviceId, MachineId, POWER_POINTS, PointName, Unit, UnitScale};
@@ -77,6 +78,8 @@ pub struct Device {
     pub machine: MachineId,
     /// What it may do.
     pub role: Role,
+    /// It may no longer speak.
+    ended: AtomicBool,
     points: RwLock<Vec<Point>>,
 }
 
@@ -114,8 +117,19 @@ impl Device {
             id,
             machine,
             role,
+            ended: AtomicBool::new(false),
             points: RwLock::default(),
         }
+    }
+
+    /// From now on it may not speak, on no connection.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it may speak.
+    pub(crate) fn may_speak(&self) -> bool {
+        !self.ended.load(Ordering::SeqCst)
     }
 
     /// A point by its name, numbered when it is first seen.

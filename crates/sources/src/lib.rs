@@ -10,4 +10,4 @@ mod tokens;
 pub use device::{Device, Point, PointRole, Role};
 pub use mqtt::{Arrival, ClosedError, FloorPolicy, FloorSink};
 pub use normalise::{ClockWindow, Row, RowValue};
-pub use tokens::{DeviceBook, TokenFileError, new_token, token_hash};
+pub use tokens::{Changes, DeviceBook, TokenFileError, new_token, token_hash};

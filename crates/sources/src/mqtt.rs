@@ -75,6 +75,10 @@ impl Policy for FloorPolicy {
         client.id.as_str()
     }
 
+    fn is_welcome(&self, client: &Device) -> bool {
+        client.may_speak()
+    }
+
     fn may_publish(&self, client: &Device, topic: &str) -> bool {
         let rest = topic
             .strip_prefix(TOPIC_ROOT)

@@ -2,6 +2,7 @@
 //! no default device and no default token.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -36,6 +37,9 @@ pub enum TokenFileError {
         /// What is wrong, with the line where known.
         message: String,
     },
+    /// There is no such device.
+    #[error("there is no device {0}")]
+    Unknown(DeviceId),
     /// A device of this name is there already.
     #[error("device {0} is there already")]
     Exists(DeviceId),
@@ -62,6 +66,17 @@ struct Entry {
     machine: Option<MachineId>,
 }
 
+/// What has changed in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// New devices.
+    pub came: Vec<DeviceId>,
+    /// Devices with another token, machine or role.
+    pub changed: Vec<DeviceId>,
+    /// Devices that are no longer there.
+    pub went: Vec<DeviceId>,
+}
+
 struct Known {
     device: Arc<Device>,
     token_hash: String,
@@ -76,7 +91,15 @@ pub struct DeviceBook {
 
 struct Inner {
     known: BTreeMap<DeviceId, Known>,
-    read_at: Option<SystemTime>,
+    read_at: Option<Stamp>,
+}
+
+/// What changes when a file does. The time alone is too coarse for two changes in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    modified: SystemTime,
+    inode: u64,
+    bytes: u64,
 }
 
 impl std::fmt::Debug for DeviceBook {
@@ -114,18 +137,36 @@ impl DeviceBook {
         Ok(book)
     }
 
-    fn modified(&self) -> Option<SystemTime> {
-        std::fs::metadata(&self.path)
-            .and_then(|m| m.modified())
-            .ok()
+    fn modified(&self) -> Option<Stamp> {
+        let file = std::fs::metadata(&self.path).ok()?;
+        Some(Stamp {
+            modified: file.modified().ok()?,
+            inode: file.ino(),
+            bytes: file.len(),
+        })
     }
 
-    fn reload(&self) -> Result<(), TokenFileError> {
+    /// Reads the file again if it has changed: who came, and who may no longer speak. The latter
+    /// notice themselves on their next word.
+    pub fn refresh(&self) -> Result<Changes, TokenFileError> {
+        let read_at = self
+            .inner
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .read_at;
+        if self.modified() == read_at {
+            return Ok(Changes::default());
+        }
+        self.reload()
+    }
+
+    fn reload(&self) -> Result<Changes, TokenFileError> {
         let read_at = self.modified();
         let file = read_file(&self.path)?;
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         inner.read_at = read_at;
         let mut before = std::mem::take(&mut inner.known);
+        let mut changes = Changes::default();
         for entry in file.device {
             let machine = match &entry.machine {
                 Some(machine) => machine.clone(),
@@ -134,12 +175,28 @@ impl DeviceBook {
                     message: e.to_string(),
                 })?,
             };
-            let same = before
-                .remove(&entry.id)
-                .map(|known| known.device)
-                .filter(|d| d.machine == machine && d.role == entry.role);
-            let device = same
-                .unwrap_or_else(|| Arc::new(Device::new(entry.id.clone(), machine, entry.role)));
+            let known = before.remove(&entry.id);
+            if known.is_none() {
+                changes.came.push(entry.id.clone());
+            }
+            // Another token, machine or role makes it another device: the one that is connected
+            // has to come again.
+            let is_same = |known: &Known| {
+                let device = &known.device;
+                device.machine == machine
+                    && device.role == entry.role
+                    && known.token_hash == entry.token_sha256
+            };
+            let device = match known {
+                Some(known) if is_same(&known) => known.device,
+                other => {
+                    if let Some(other) = other {
+                        other.device.end();
+                        changes.changed.push(entry.id.clone());
+                    }
+                    Arc::new(Device::new(entry.id.clone(), machine, entry.role))
+                }
+            };
             inner.known.insert(
                 entry.id,
                 Known {
@@ -148,20 +205,17 @@ impl DeviceBook {
                 },
             );
         }
-        Ok(())
+        for (id, known) in before {
+            known.device.end();
+            changes.went.push(id);
+        }
+        Ok(changes)
     }
 
     /// The device with this name, if the token is its own.
     pub fn check(&self, name: &str, token: &[u8]) -> Option<Arc<Device>> {
         self.find(name, token).or_else(|| {
-            let read_at = self
-                .inner
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .read_at;
-            if self.modified() == read_at || self.reload().is_err() {
-                return None;
-            }
+            self.refresh().ok()?;
             self.find(name, token)
         })
     }
@@ -214,16 +268,37 @@ impl DeviceBook {
             role,
             machine,
         });
-        let text = toml::to_string(&file).map_err(|e| failed(std::io::Error::other(e)))?;
-        // Written beside and renamed, so that a power cut leaves the old file or the new one.
+        self.write(&file)?;
+        self.reload()?;
+        Ok(token)
+    }
+
+    /// Takes a device out of the file; it may not speak from now on.
+    pub fn remove(&self, id: &DeviceId) -> Result<(), TokenFileError> {
+        let mut file = read_file(&self.path)?;
+        let before = file.device.len();
+        file.device.retain(|entry| entry.id != *id);
+        if file.device.len() == before {
+            return Err(TokenFileError::Unknown(id.clone()));
+        }
+        self.write(&file)?;
+        self.reload()?;
+        Ok(())
+    }
+
+    /// Written beside and renamed, so that a power cut leaves the old file or the new one.
+    fn write(&self, file: &TokenFile) -> Result<(), TokenFileError> {
+        let failed = |source| TokenFileError::File {
+            path: self.path.clone(),
+            source,
+        };
+        let text = toml::to_string(file).map_err(|e| failed(std::io::Error::other(e)))?;
         let beside = self.path.with_extension("toml.new");
         std::fs::write(&beside, text).map_err(failed)?;
         std::fs::File::open(&beside)
             .and_then(|f| f.sync_all())
             .map_err(failed)?;
-        std::fs::rename(&beside, &self.path).map_err(failed)?;
-        self.reload()?;
-        Ok(token)
+        std::fs::rename(&beside, &self.path).map_err(failed)
     }
 }
 
@@ -272,6 +347,32 @@ mod tests {
         ));
         let text = std::fs::read_to_string(folder.path().join("devices.toml")).unwrap();
         assert!(!text.contains(&token), "only the hash is kept");
+    }
+
+    #[test]
+    fn a_device_that_is_removed_may_not_speak_on_any_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let serving = DeviceBook::open(folder.path()).unwrap();
+        let id = |name| DeviceId::new(name).unwrap();
+        let token = serving.add(id("robot-1"), Role::Device, None).unwrap();
+        serving.add(id("press-1"), Role::Device, None).unwrap();
+        let connected = serving.check("robot-1", token.as_bytes()).unwrap();
+        assert!(connected.may_speak());
+        let other = DeviceBook::open(folder.path()).unwrap();
+        other.remove(&id("robot-1")).unwrap();
+        assert!(matches!(
+            other.remove(&id("robot-1")),
+            Err(TokenFileError::Unknown(_))
+        ));
+        let changes = serving.refresh().unwrap();
+        assert_eq!((changes.went, changes.came), (vec![id("robot-1")], vec![]));
+        assert!(!connected.may_speak());
+        assert!(serving.check("robot-1", token.as_bytes()).is_none());
+        // Its name can be given again, to a new token; the old one stays worthless.
+        other.add(id("robot-1"), Role::Device, None).unwrap();
+        assert_eq!(serving.refresh().unwrap().came, [id("robot-1")]);
+        assert!(serving.check("robot-1", token.as_bytes()).is_none());
+        assert!(!connected.may_speak());
     }
 
     #[test]

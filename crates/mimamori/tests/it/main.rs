@@ -7,6 +7,7 @@ mod backup;
 mod bad_input;
 mod clients;
 mod demo;
+mod devices;
 mod disk;
 mod evidence;
 mod house;

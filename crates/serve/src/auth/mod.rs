@@ -191,6 +191,15 @@ impl Gate {
         active.cloned().collect()
     }
 
+    /// The name behind an actor of the evidence, also of who may no longer come in.
+    pub(crate) fn name_of(&self, actor: &str) -> Option<String> {
+        let id = actor.strip_prefix("person:")?.parse().ok()?;
+        self.book()
+            .people
+            .get(&id)
+            .map(|person| person.name.clone())
+    }
+
     /// What lets people in and has not run out, oldest first.
     pub(crate) fn passes(&self) -> Vec<Pass> {
         let (book, now) = (self.book(), (self.clock)());

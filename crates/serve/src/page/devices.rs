@@ -1,26 +1,118 @@
 //! Who speaks: the registered devices, and everything that was not taken, with its reason.
 
-use axum::extract::State;
-use axum::response::Response;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use model::Refused;
-use store::RefusedCount;
+use model::{EventKind, Refused, Right};
+use serde::Deserialize;
+use serde_json::json;
+use store::{Entry, Record, RefusedCount};
 
-use super::{Ctx, Place, frame};
+use super::{Ctx, Place, frame, shown_once};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
+use crate::orders::{Command, DeviceError};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, DeviceView};
 
 /// Samples of refused input shown.
 const SAMPLES_SHOWN: usize = 200;
 
+/// A device to register.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wanted {
+    name: String,
+    #[serde(default)]
+    machine: String,
+    kind: Kind,
+}
+
+/// What a device may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// Sends its own readings.
+    Sender,
+    /// Reads everything.
+    Reader,
+}
+
 /// The page.
 pub(crate) async fn show(State(site): State<Site>, lang: Lang, who: Who) -> Response {
+    page(&site, lang, who, &html! {}).await
+}
+
+/// Registers a device and shows its token.
+pub(crate) async fn add(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    Form(wanted): Form<Wanted>,
+) -> Response {
+    let machine = Some(wanted.machine.trim()).filter(|machine| !machine.is_empty());
+    let reads_only = wanted.kind == Kind::Reader;
+    let name = wanted.name.trim();
+    let above = match site.devices.add(name, machine, reads_only) {
+        Ok(token) => {
+            note(&site, &who, EventKind::DeviceAdded, name).await;
+            let ctx = Ctx::new(&site, lang, who.clone());
+            shown_once(&ctx, key::DEVICES_TOKEN, key::DEVICES_TOKEN_NOTE, &token)
+        }
+        Err(error) => wrong(lang, error),
+    };
+    page(&site, lang, who, &above).await
+}
+
+/// A device may no longer speak.
+pub(crate) async fn end(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    Path(name): Path<String>,
+) -> Response {
+    match site.devices.end(&name) {
+        Ok(()) => {
+            note(&site, &who, EventKind::DeviceEnded, &name).await;
+            Redirect::to("/devices").into_response()
+        }
+        Err(error) => page(&site, lang, who, &wrong(lang, error)).await,
+    }
+}
+
+/// What was done to a device becomes evidence.
+async fn note(site: &Site, who: &Who, kind: EventKind, device: &str) {
+    let entry = Entry {
+        at: (site.clock)(),
+        actor: who.actor(),
+        kind,
+        body: json!({"device": device}),
+    };
+    let record = Command::Keep(vec![Record::Evidence(entry)]);
+    if site.orders.give(record, &who.actor()).await.is_err() {
+        tracing::error!(
+            device,
+            kind = kind.code(),
+            "a change of devices could not be noted"
+        );
+    }
+}
+
+fn wrong(lang: Lang, error: DeviceError) -> Markup {
+    let text = match error {
+        DeviceError::Name => key::DEVICES_WRONG_NAME,
+        DeviceError::Exists => key::DEVICES_EXISTS,
+        DeviceError::NotFound => key::ERROR_NOT_FOUND,
+        DeviceError::File => key::ERROR_STORE,
+    };
+    html! { p.problem role="alert" { (lang.text(text)) } }
+}
+
+async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
     let board = site.board.borrow().clone();
-    let ctx = Ctx::new(&site, lang, who);
-    let work = read(&site, |r| {
+    let ctx = Ctx::new(site, lang, who);
+    let work = read(site, |r| {
         Ok((r.refused_counts()?, r.refused(i64::MAX, SAMPLES_SHOWN)?))
     });
     let (counts, samples) = match work.await {
@@ -28,7 +120,9 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang, who: Who) -> Resp
         Err(failure) => return failure.answer(lang),
     };
     let body = html! {
+        (above)
         section.panel #devices { (list(&ctx, &board)) }
+        @if ctx.may(Right::Devices) { (form(&ctx)) }
         section.panel {
             div.panel-head {
                 h2 { (ctx.text(key::DEVICES_REFUSED)) }
@@ -45,6 +139,26 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang, who: Who) -> Resp
         "devices",
         body,
     )
+}
+
+fn form(ctx: &Ctx) -> Markup {
+    html! {
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::DEVICES_ADD)) } }
+            form.stack method="post" action="/devices" {
+                label for="f-name" { (ctx.text(key::DEVICES_NAME)) }
+                input #f-name name="name" type="text" required maxlength="64" autocomplete="off";
+                label for="f-machine" { (ctx.text(key::DEVICES_MACHINE_FIELD)) }
+                input #f-machine name="machine" type="text" maxlength="64" autocomplete="off";
+                label for="f-kind" { (ctx.text(key::DEVICES_KIND)) }
+                select #f-kind name="kind" {
+                    option value="sender" { (ctx.text(key::DEVICES_SENDER)) }
+                    option value="reader" { (ctx.text(key::DEVICES_READER)) }
+                }
+                button type="submit" { (ctx.text(key::DEVICES_ADD)) }
+            }
+        }
+    }
 }
 
 /// The devices.
@@ -85,6 +199,12 @@ fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
                     }
                 }
                 span { (ctx.with(key::DEVICES_READINGS, &[("n", &device.readings.to_string())])) }
+            }
+            @if ctx.may(Right::Devices) {
+                form.plain method="post" action={ "/devices/" (device.id) "/end" }
+                    data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {
+                    button type="submit" { (ctx.text(key::DEVICES_END)) }
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::Role;
 use serde::Deserialize;
 
-use super::{ASSETS_VERSION, SHAPES};
+use super::{SHAPES, head};
 use crate::Site;
 use crate::auth::{Attempt, Denied, From};
 use crate::guard::{Failure, session_cookie};
@@ -48,14 +48,7 @@ fn lone(lang: Lang, status: StatusCode, title: Key, body: &Markup) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang=(lang.code()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " – " (lang.text(key::APP_NAME)) }
-                link rel="icon" href={ "/assets/" (ASSETS_VERSION) "/icon.svg" };
-                link rel="stylesheet" href={ "/assets/" (ASSETS_VERSION) "/app.css" };
-            }
+            (head(lang, &title, false))
             body.lone {
                 (PreEscaped(SHAPES))
                 main.door {

@@ -51,7 +51,7 @@ pub(crate) async fn show(
         }
         section.panel {
             div.panel-head { h2 { (ctx.text(key::EVIDENCE_LIST)) } }
-            ol.events { @for row in &page.items { (entry(&ctx, &board, row)) } }
+            ol.events { @for row in &page.items { (entry(&ctx, (&site, &board), row)) } }
             @if let Some(next) = page.next {
                 p { a.button href={ "/evidence?before=" (next) } { (ctx.text(key::EVENTS_MORE)) } }
             }
@@ -202,12 +202,12 @@ fn checkpoint(ctx: &Ctx, signed: Option<&Checkpoint>) -> Markup {
     }
 }
 
-fn entry(ctx: &Ctx, board: &BoardView, row: &EvidenceRow) -> Markup {
+fn entry(ctx: &Ctx, (site, board): (&Site, &BoardView), row: &EvidenceRow) -> Markup {
     let what = ctx.lang.coded("event-", &row.kind.replace('.', "-"));
     let who = match row.actor.as_str() {
         store::BOX => ctx.text(key::EVENTS_SELF),
         "console" => ctx.text(key::EVIDENCE_CONSOLE),
-        other => other.to_owned(),
+        other => site.gate.name_of(other).unwrap_or_else(|| other.to_owned()),
     };
     html! {
         li {

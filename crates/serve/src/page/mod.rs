@@ -201,10 +201,36 @@ pub(crate) fn qr(text: &str, label: &str) -> Markup {
     }
 }
 
+/// Something secret that was just made, shown this once.
+pub(crate) fn shown_once(ctx: &Ctx, title: Key, note: Key, text: &str) -> Markup {
+    html! {
+        section.panel.fresh {
+            div.panel-head { h2 { (ctx.text(title)) } }
+            p { (ctx.text(note)) }
+            div.pair { (qr(text, &ctx.text(title))) div { p { code { (text) } } } }
+        }
+    }
+}
+
+/// The head of a page; the door and errors need no script.
+pub(crate) fn head(lang: Lang, title: &str, has_script: bool) -> Markup {
+    let asset = |file: &str| format!("/assets/{ASSETS_VERSION}/{file}");
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) " – " (lang.text(key::APP_NAME)) }
+            link rel="icon" href=(asset("icon.svg"));
+            link rel="stylesheet" href=(asset("app.css"));
+            @if has_script { script type="module" src=(asset("app.js")) {} }
+        }
+    }
+}
+
 /// The frame around every page. `live` is what the page listens to.
 pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Markup) -> Response {
     let lang = ctx.lang;
-    let asset = |file: &str| format!("/assets/{ASSETS_VERSION}/{file}");
     let entry = |to: Place, href: &str, icon: &str, text: Key| {
         html! {
             a href=(href) aria-current=[(to == place).then_some("page")] {
@@ -216,15 +242,7 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
     let page = html! {
         (DOCTYPE)
         html lang=(lang.code()) {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) " – " (ctx.text(key::APP_NAME)) }
-                link rel="icon" href=(asset("icon.svg"));
-                link rel="stylesheet" href=(asset("app.css"));
-                script type="module" src=(asset("app.js")) {}
-            }
+            (head(lang, title, true))
             body data-live=(live) data-lost=(ctx.text(key::LIVE_LOST)) {
                 a.skip href="#main" { (ctx.text(key::SKIP)) }
                 (PreEscaped(SHAPES))
@@ -289,11 +307,7 @@ pub(crate) async fn not_found(uri: Uri, lang: Lang) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang=(lang.code()) {
-            head {
-                meta charset="utf-8";
-                title { (lang.text(key::ERROR_NOT_FOUND)) }
-                link rel="stylesheet" href={ "/assets/" (ASSETS_VERSION) "/app.css" };
-            }
+            (head(lang, &lang.text(key::ERROR_NOT_FOUND), false))
             body.lone { main {
                 h1 { (lang.text(key::ERROR_NOT_FOUND)) }
                 p { a href="/" { (lang.text(key::MACHINE_BACK)) } }

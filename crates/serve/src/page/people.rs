@@ -13,7 +13,7 @@ use store::{Pass, PassKind, Person};
 
 use super::door::{field, status_of, why_denied};
 use super::me::pass_list;
-use super::{Ctx, Place, frame, qr};
+use super::{Ctx, Place, frame, shown_once};
 use crate::Site;
 use crate::auth::{Denied, Who};
 use crate::text::{Lang, key};
@@ -30,12 +30,6 @@ pub(crate) struct Invitation {
 pub(crate) struct WantedToken {
     label: String,
     token_role: Role,
-}
-
-/// What has just been made and is shown once.
-enum Fresh {
-    Link(String),
-    Token(String),
 }
 
 /// The page.
@@ -97,7 +91,8 @@ fn card(ctx: &Ctx, person: &Person) -> Markup {
                 @else { (ctx.text(key::FACTOR_OFF)) }
             }
             @if person.id != ctx.who.person {
-                form.plain method="post" action={ "/people/" (person.id) "/end" } {
+                form.plain method="post" action={ "/people/" (person.id) "/end" }
+                    data-ask=(ctx.with(key::ASK_END, &[("name", &person.name)])) {
                     button type="submit" { (ctx.text(key::PEOPLE_END)) }
                 }
             }
@@ -147,21 +142,6 @@ fn token_form(ctx: &Ctx) -> Markup {
     }
 }
 
-/// What was made, shown this once.
-fn shown_once(ctx: &Ctx, fresh: &Fresh) -> Markup {
-    let (title, note, text) = match fresh {
-        Fresh::Link(link) => (key::PEOPLE_LINK, key::PEOPLE_LINK_NOTE, link),
-        Fresh::Token(token) => (key::PEOPLE_MADE, key::PEOPLE_MADE_NOTE, token),
-    };
-    html! {
-        section.panel.fresh {
-            div.panel-head { h2 { (ctx.text(title)) } }
-            p { (ctx.text(note)) }
-            div.pair { (qr(text, &ctx.text(title))) div { p { code { (text) } } } }
-        }
-    }
-}
-
 fn refused(site: &Site, lang: Lang, who: Who, denied: Denied) -> Response {
     let text = why_denied(lang, denied);
     let above = html! { p.problem role="alert" { (text) } };
@@ -181,7 +161,7 @@ pub(crate) async fn invite(
             let host = headers.get(HOST).and_then(|host| host.to_str().ok());
             let link = format!("http://{}/link/{secret}", host.unwrap_or_default());
             let ctx = Ctx::new(&site, lang, who.clone());
-            let above = shown_once(&ctx, &Fresh::Link(link));
+            let above = shown_once(&ctx, key::PEOPLE_LINK, key::PEOPLE_LINK_NOTE, &link);
             page(&site, lang, who, StatusCode::OK, &above)
         }
         Err(denied) => refused(&site, lang, who, denied),
@@ -199,7 +179,7 @@ pub(crate) async fn make_token(
     match site.gate.make_token(&who, label, role).await {
         Ok(secret) => {
             let ctx = Ctx::new(&site, lang, who.clone());
-            let above = shown_once(&ctx, &Fresh::Token(secret));
+            let above = shown_once(&ctx, key::PEOPLE_MADE, key::PEOPLE_MADE_NOTE, &secret);
             page(&site, lang, who, StatusCode::OK, &above)
         }
         Err(denied) => refused(&site, lang, who, denied),

@@ -1,0 +1,143 @@
+//! A device's right to speak: given on the page or at the terminal, and taken away at once.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::house::{House, PROGRAM, until};
+use super::publisher::{Publisher, connect};
+
+/// Connects; `None` if the broker refused.
+fn come_in(house: &House, name: &str, token: &str) -> Option<TcpStream> {
+    let mut stream = TcpStream::connect(house.mqtt).unwrap();
+    let patience = Some(Duration::from_secs(10));
+    stream.set_read_timeout(patience).unwrap();
+    stream.write_all(&connect("c", name, token, 0)).unwrap();
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).ok()?;
+    (answer[3] == 0).then_some(stream)
+}
+
+/// Waits until the other end closes.
+fn is_thrown_out(mut stream: TcpStream) -> bool {
+    let mut byte = [0; 1];
+    matches!(stream.read(&mut byte), Ok(0))
+}
+
+fn page(house: &House, path: &str, body: &str) -> (u16, String) {
+    let form = [
+        ("Content-Type", "application/x-www-form-urlencoded"),
+        ("Accept-Language", "en"),
+    ];
+    house.send("POST", path, &form, body)
+}
+
+/// Who did this last, by the evidence.
+fn actor(house: &House, kind: &str) -> Option<String> {
+    let entries = house.get("evidence?limit=100");
+    let items = entries["items"].as_array().cloned().unwrap();
+    let entry = items.into_iter().find(|entry| entry["kind"] == kind)?;
+    entry["actor"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn a_device_is_registered_on_the_page_and_thrown_out_from_there() {
+    let house = House::new();
+    let (status, shown) = page(&house, "/devices", "name=m1&machine=&kind=sender");
+    assert_eq!(status, 200);
+    let token: String = shown
+        .split("<code>")
+        .nth(1)
+        .unwrap()
+        .chars()
+        .take(64)
+        .collect();
+    let connected = come_in(&house, "m1", &token).expect("its token lets it in");
+    assert!(
+        page(&house, "/devices", "name=m1&machine=&kind=sender")
+            .1
+            .contains("already")
+    );
+    assert!(
+        page(&house, "/devices", "name=a+b&machine=&kind=sender")
+            .1
+            .contains("letters")
+    );
+    assert_eq!(page(&house, "/devices/m1/end", "").0, 303);
+    assert!(is_thrown_out(connected), "its connection ends at once");
+    assert!(come_in(&house, "m1", &token).is_none());
+    let ingest = [("Authorization", &*format!("Bearer {token}"))];
+    assert_eq!(
+        house
+            .send_bare("POST", "/ingest/m1", &ingest, "{\"x\":1}")
+            .0,
+        401
+    );
+    assert_eq!(actor(&house, "device.added").as_deref(), Some("person:1"));
+    assert_eq!(actor(&house, "device.ended").as_deref(), Some("person:1"));
+    assert!(page(&house, "/devices/m1/end", "").1.contains("Not found"));
+}
+
+#[test]
+fn a_device_ended_at_the_terminal_is_thrown_out_of_the_running_program() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let other = house.device("m2", &[]);
+    let connected = come_in(&house, "m1", &token).unwrap();
+    let mut stays = come_in(&house, "m2", &other).unwrap();
+    let mut command = Command::new(PROGRAM);
+    let done = command
+        .args(["device", "end", "m1", "--data"])
+        .arg(&house.data)
+        .status();
+    assert!(done.unwrap().success());
+    assert!(is_thrown_out(connected));
+    assert!(come_in(&house, "m1", &token).is_none());
+    until("it is in the evidence", || {
+        actor(&house, "device.ended").as_deref() == Some("console")
+    });
+    stays.write_all(&[0xc0, 0]).unwrap();
+    let mut answer = [0; 2];
+    stays
+        .read_exact(&mut answer)
+        .expect("the other device stays");
+}
+
+#[test]
+fn a_device_registered_anew_goes_on_in_its_own_series() {
+    let house = House::new();
+    let first = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &first, house.mqtt);
+    publisher.queue(["{\"power_w\":5,\"t\":1790000000000}".to_owned()]);
+    publisher.finish();
+    house.until_stored(1);
+    drop(publisher);
+    assert_eq!(page(&house, "/devices/m1/end", "").0, 303);
+    let second = house.device("m1", &[]);
+    assert!(
+        come_in(&house, "m1", &first).is_none(),
+        "the old token is worthless"
+    );
+    let mut publisher = Publisher::new("m1", &second, house.mqtt);
+    // Its points come in another order now, and one reading comes twice.
+    publisher.queue([
+        "{\"temp_c\":20,\"t\":1790000001000}".to_owned(),
+        "{\"power_w\":6,\"t\":1790000001000}".to_owned(),
+        "{\"power_w\":5,\"t\":1790000000000}".to_owned(),
+    ]);
+    publisher.finish();
+    house.until_stored(3);
+    let span = "from=2026-09-01T00:00:00Z&to=2026-12-31T00:00:00Z";
+    let readings = house.get(&format!("machines/m1/readings?{span}"));
+    let said: Vec<String> = readings["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r: &Value| format!("{} {}", r["point"].as_str().unwrap(), r["value"]))
+        .collect();
+    assert_eq!(said, ["m1/power_w 5.0", "m1/temp_c 20.0", "m1/power_w 6.0"]);
+    assert_eq!(house.refused("m1", "duplicate"), 1);
+}
