@@ -483,9 +483,10 @@ impl Reader {
         Ok(Page::cut(rows, limit, |row| row.seq))
     }
 
-    /// The newest entry of a kind.
-    pub fn newest_evidence(&self, kind: EventKind) -> Result<Option<EvidenceRow>, StoreError> {
-        let sql = "SELECT coalesce(max(seq), 0) FROM evidence WHERE kind = ?1";
+    /// The newest entry about backups of a kind.
+    pub fn newest_backup(&self, kind: EventKind) -> Result<Option<EvidenceRow>, StoreError> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM evidence
+                   WHERE kind >= 'backup' AND kind < 'backuq' AND kind = ?1";
         let seq: i64 = self.with(|c| Ok(c.query_row(sql, [kind.code()], |row| row.get(0))?))?;
         let page = self.evidence(seq + 1, 1)?;
         Ok(page.items.into_iter().next().filter(|row| row.seq == seq))

@@ -31,8 +31,8 @@ pub(crate) async fn show(
     let ctx = Ctx::new(&site, lang, who);
     let before = start.before.unwrap_or(i64::MAX);
     let work = read(&site, move |r| {
-        let proved = r.newest_evidence(EventKind::BackupProved)?;
-        let failed = r.newest_evidence(EventKind::BackupFailed)?;
+        let proved = r.newest_backup(EventKind::BackupProved)?;
+        let failed = r.newest_backup(EventKind::BackupFailed)?;
         let page = r.evidence(before, ENTRIES_SHOWN)?;
         Ok((page, r.checkpoint()?, [proved, failed]))
     });
