@@ -3,7 +3,7 @@
 //! that cannot be made or read again is an alarm.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
@@ -20,6 +20,10 @@ use crate::words::Lang;
 
 /// How often it is looked whether a backup is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// After a failure it is tried again only after this time: each try writes everything.
+const AGAIN_AFTER: Duration = Duration::from_secs(3600);
+/// The one backup kept that could not be read again.
+const DAMAGED: &str = "damaged-backup";
 /// What files of backups are called: this, the moment in UTC, and the kind.
 const PREFIX: &str = "mimamori-";
 const SUFFIX: &str = ".tar.gz";
@@ -124,14 +128,18 @@ pub(crate) fn run_restore(args: &RestoreArgs, lang: Lang) -> anyhow::Result<bool
 /// Makes backups when they are due, for as long as the program runs.
 pub(crate) async fn keep_backups(plan: Plan, data: PathBuf, orders: Orders) {
     let mut rounds = tokio::time::interval(LOOK_EVERY);
+    let mut failed_at: Option<Instant> = None;
     loop {
         rounds.tick().await;
-        if !is_due(&plan) {
+        let waits = failed_at.is_some_and(|at| at.elapsed() < AGAIN_AFTER);
+        if waits || !is_due(&plan) {
             continue;
         }
         let (planned, folder) = (plan.clone(), data.clone());
         let work = tokio::task::spawn_blocking(move || make_and_prove(&planned, &folder));
-        let report = match work.await {
+        let result = work.await;
+        failed_at = (!matches!(result, Ok(Ok(_)))).then(Instant::now);
+        let report = match result {
             Ok(Ok((file, bytes, proved))) => {
                 info!(file, bytes, "backup made and read again");
                 Command::Report {
@@ -183,7 +191,8 @@ fn is_due(plan: &Plan) -> bool {
 
 /// Makes a backup, reads it again, and only then lets older ones go.
 fn make_and_prove(plan: &Plan, data: &Path) -> Result<(String, u64, Proved), BackupError> {
-    std::fs::create_dir_all(&plan.folder)?;
+    // A disk that is not there must not be replaced by a folder on this one.
+    std::fs::read_dir(&plan.folder)?;
     let now = clock::now();
     let moment = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or_default();
     let name = format!("{PREFIX}{}{SUFFIX}", moment.strftime("%Y%m%d-%H%M%S"));
@@ -192,7 +201,7 @@ fn make_and_prove(plan: &Plan, data: &Path) -> Result<(String, u64, Proved), Bac
     let proved = backup::check(&to, &data.join("backup"), &|_| true);
     let proved = proved.inspect_err(|_| {
         // It is no backup; under this name it would pass for one.
-        std::fs::rename(&to, to.with_extension("damaged")).ok();
+        std::fs::rename(&to, to.with_file_name(DAMAGED)).ok();
     })?;
     let files = existing(&plan.folder);
     for old in files.iter().take(files.len().saturating_sub(plan.keep)) {

@@ -291,7 +291,10 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
         }
         Command::User(UserCommand::Link { name, data, json }) => {
             block_on(&Pace::default(), async {
-                let request = console::Request { link_for: name };
+                let request = console::Request {
+                    link_for: name,
+                    forgets: true,
+                };
                 let link = console::ask(&data, &request).await?;
                 if json {
                     say(&serde_json::json!({ "link": link }).to_string());

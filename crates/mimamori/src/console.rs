@@ -31,6 +31,8 @@ const REQUEST_BYTES_MAX: u64 = 1_024;
 pub(crate) struct Request {
     /// The person who wants to come in.
     pub(crate) link_for: String,
+    /// Password and second factor are forgotten and go.
+    pub(crate) forgets: bool,
 }
 
 /// What the program says.
@@ -132,7 +134,7 @@ async fn answer(path: &Path, gate: &Gate, pages: SocketAddr) -> Answer {
     let Some(request) = request else {
         return Answer::Unknown;
     };
-    match gate.console_link(&request.link_for).await {
+    match gate.console_link(&request.link_for, request.forgets).await {
         Ok(secret) => {
             info!("a sign-in link was made at the console");
             let mut here = pages;

@@ -425,6 +425,7 @@ impl Owner {
     async fn tell(&self, stage: &Stage, lang: Lang) -> anyhow::Result<()> {
         let request = console::Request {
             link_for: self.name.clone(),
+            forgets: false,
         };
         let link = console::ask(&stage.data, &request).await?;
         say(&format!(

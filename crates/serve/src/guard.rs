@@ -63,6 +63,7 @@ pub(crate) async fn admit(
     let right = match access {
         // Forms that let somebody in: a page of another site may not send them either.
         Access::Open if changes && from_page == Some(false) => return foreign(lang),
+        Access::Open if changes => return to_the_end(request, next).await,
         Access::Open | Access::DeviceToken => return next.run(request).await,
         Access::SignedIn => None,
         Access::May(right) => Some(right),
@@ -74,7 +75,8 @@ pub(crate) async fn admit(
     let Some(who) = given.and_then(|given| site.gate.who(given)) else {
         return lead_in(&site, &request, lang);
     };
-    if right.is_some_and(|right| !who.may(right)) {
+    // What is a person's own (password, second factor, sessions) is not a script's.
+    if right.map_or(!who.is_session, |right| !who.may(right)) {
         return Failure::new(StatusCode::FORBIDDEN, "not_allowed", key::ERROR_NOT_ALLOWED)
             .hint(key::ERROR_NOT_ALLOWED_HINT)
             .answer(lang);
@@ -84,7 +86,17 @@ pub(crate) async fn admit(
         return foreign(lang);
     }
     request.extensions_mut().insert(who);
+    if changes {
+        return to_the_end(request, next).await;
+    }
     next.run(request).await
+}
+
+/// A change that has begun is finished even if who asked for it hangs up: half of one would leave
+/// memory and disk in disagreement.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    let done = tokio::spawn(next.run(request)).await;
+    done.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 fn foreign(lang: Lang) -> Response {

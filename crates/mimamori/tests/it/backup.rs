@@ -75,6 +75,7 @@ fn backups_by_themselves_are_proved_and_a_missing_disk_is_an_alarm() {
         open["items"].to_string().contains("backup_failed")
     });
     std::fs::remove_file(&disk).unwrap();
+    std::fs::create_dir(&disk).unwrap();
     house.kill_and_restart();
     let newest = |kind: &str| {
         let entries = house.get("evidence?limit=100");

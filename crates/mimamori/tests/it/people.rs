@@ -265,7 +265,20 @@ fn who_forgot_everything_comes_back_in_at_the_console_and_it_shows() {
     let came = form(&house, &path, "", &[]);
     assert_eq!(came.status, 303);
     assert_eq!(look(&house, "/people", &came.session), 200);
-    assert!(kinds(&house).contains(&"console.link".to_owned()));
+    assert_eq!(
+        sign_in(&house, OWNER, PASSWORD, "").status,
+        401,
+        "it is forgotten"
+    );
+    let chosen = [
+        ("password", "a new beginning"),
+        ("again", "a new beginning"),
+    ];
+    assert_eq!(
+        form(&house, "/me/password", &came.session, &chosen).status,
+        303
+    );
+    assert_eq!(sign_in(&house, OWNER, "a new beginning", "").status, 303);
     let mut house = house;
     house.kill();
     let mut command = Command::new(PROGRAM);

@@ -46,6 +46,8 @@ pub struct Who {
     pub role: Role,
     /// The number of the session or token.
     pub pass: i64,
+    /// Signed in with a browser, not a script with a token.
+    pub is_session: bool,
 }
 
 impl Who {
@@ -176,6 +178,7 @@ impl Gate {
             name: person.name.clone(),
             role: pass.role,
             pass: pass.id,
+            is_session: pass.kind == PassKind::Session,
         })
     }
 
@@ -245,7 +248,9 @@ impl Gate {
     /// A person signs in; gives the secret of the new session.
     pub(crate) async fn sign_in(&self, attempt: Attempt<'_>) -> Result<String, Denied> {
         let _turn = self.changing.lock().await;
-        let key = format!("name {}", attempt.name);
+        // What is remembered of a stranger is never longer than a name may be.
+        let name: String = attempt.name.chars().take(NAME_CHARS_MAX).collect();
+        let key = format!("name {name}");
         self.not_too_soon(Some(&key), attempt.from)?;
         let known = self.people().into_iter().find(|p| p.name == attempt.name);
         let hash = known.as_ref().and_then(|p| p.password.clone());
@@ -342,8 +347,9 @@ impl Gate {
         Ok(secret)
     }
 
-    /// Makes a link for somebody who cannot come in any more; only for the console.
-    pub async fn console_link(&self, name: &str) -> Result<String, Denied> {
+    /// Makes a link for somebody; only for the console. With `forgets`, password and second factor
+    /// are gone, and the link leads to choosing new ones.
+    pub async fn console_link(&self, name: &str, forgets: bool) -> Result<String, Denied> {
         let _turn = self.changing.lock().await;
         let people = self.people();
         let person = people.iter().find(|p| p.name == name);
@@ -354,10 +360,17 @@ impl Gate {
             at: (self.clock)(),
             actor: "console".to_owned(),
             kind: EventKind::ConsoleLink,
-            body: json!({"person": person.id}),
+            body: json!({"person": person.id, "forgets": forgets}),
         };
-        self.keep(vec![Record::Pass(link), Record::Evidence(entry)])
-            .await?;
+        let mut records = vec![Record::Pass(link), Record::Evidence(entry)];
+        if forgets {
+            records.push(Record::Person(Person {
+                password: None,
+                totp: None,
+                ..person.clone()
+            }));
+        }
+        self.keep(records).await?;
         Ok(secret)
     }
 
