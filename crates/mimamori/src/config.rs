@@ -13,6 +13,8 @@ use jiff::tz::TimeZone;
 use model::{MachineId, Tolerance};
 use serde::Deserialize;
 use serve::Names;
+use store::Retention;
+use tracing::warn;
 
 use crate::backups::Plan;
 
@@ -114,11 +116,17 @@ struct WrittenBackup {
     keep: Option<usize>,
 }
 
-/// Limits of the store.
+/// How long readings are kept.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct WrittenStore {
-    /// Readings kept, in megabytes; beyond that the oldest go first. 20000 if absent.
+    /// Days for which readings are kept as they came; for ever if absent.
+    raw_days: Option<u32>,
+    /// Days for which minutes are kept; for ever if absent.
+    minute_days: Option<u32>,
+    /// Seconds after which readings leave the journal; 3600 if absent.
+    seal_every_s: Option<u32>,
+    /// Was the size of the journal before format 4; accepted and not used.
     journal_megabytes_max: Option<u64>,
 }
 
@@ -149,7 +157,9 @@ pub(crate) struct Config {
     pub(crate) light: Option<LightConfig>,
     pub(crate) limits: broker::Limits,
     pub(crate) tls: Option<TlsListener>,
-    pub(crate) journal_bytes_max: u64,
+    /// Readings leave the journal this often.
+    pub(crate) seal_every: Duration,
+    pub(crate) retention: Retention,
     pub(crate) backup: Option<Plan>,
 }
 
@@ -197,10 +207,7 @@ impl Config {
         let starts = written.factory.day_starts.as_deref().unwrap_or("08:00");
         let day_starts = ClockTime::strptime("%H:%M", starts)
             .with_context(|| format!("day_starts {starts:?} is not HH:MM"))?;
-        let megabytes = written.store.journal_megabytes_max.unwrap_or(20_000);
-        if megabytes == 0 {
-            bail!("journal_megabytes_max must be at least 1");
-        }
+        let seal_every = Duration::from_secs(written.store.seal_every_s()?);
         Ok(Self {
             zone,
             day_starts,
@@ -219,9 +226,29 @@ impl Config {
                 certificate: tls.certificate,
                 key: tls.key,
             }),
-            journal_bytes_max: megabytes * 1_000_000,
+            seal_every,
+            retention: Retention {
+                raw_days: written.store.raw_days,
+                minute_days: written.store.minute_days,
+            },
             backup: written.backup.map(WrittenBackup::checked).transpose()?,
         })
+    }
+}
+
+impl WrittenStore {
+    fn seal_every_s(&self) -> anyhow::Result<u64> {
+        if self.raw_days == Some(0) || self.minute_days == Some(0) {
+            bail!("raw_days and minute_days of [store] must be at least 1");
+        }
+        if self.journal_megabytes_max.is_some() {
+            warn!("journal_megabytes_max of [store] is no longer used; see raw_days");
+        }
+        let seconds = self.seal_every_s.unwrap_or(3_600);
+        if !(1..=86_400).contains(&seconds) {
+            bail!("seal_every_s of [store] must be between 1 and 86400");
+        }
+        Ok(u64::from(seconds))
     }
 }
 
@@ -347,6 +374,8 @@ mod tests {
             ("[[machine]]\nid = \"a\"\n[[machine]]\nid = \"a\"", "twice"),
             ("[light]\naddress = \"x\"\nfamily = \"disco\"", "disco"),
             ("[broker]\nconnections_max = 0", "zero"),
+            ("[store]\nraw_days = 0", "raw_days"),
+            ("[store]\nseal_every_s = 0", "seal_every_s"),
             ("[backup]\nfolder = \"/b\"\nkeep = 0", "keep"),
         ] {
             let error = format!("{:#}", Config::parse(text).unwrap_err());

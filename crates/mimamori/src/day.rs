@@ -25,6 +25,18 @@ pub(crate) fn day_start(now: Time, zone: &TimeZone, starts: ClockTime) -> Time {
         })
 }
 
+/// When the business day that began at `start` ends. A day in which clocks change is longer or
+/// shorter.
+pub(crate) fn day_end(start: Time, zone: &TimeZone, starts: ClockTime) -> Time {
+    // Well inside the next day, whatever the clocks did.
+    let next = day_start(start + 30 * 3_600_000, zone, starts);
+    if next > start {
+        next
+    } else {
+        start + 24 * 3_600_000
+    }
+}
+
 /// A day being counted. What lies before the last change of state is added up; the rest is added
 /// when somebody looks.
 #[derive(Debug, Clone)]

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use anyhow::Context;
 use detect::{Colour, LearningState, Outcome, Settings, Signal, Watch};
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, MachineId, ProductId, Quality, Reading,
+    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, MachineId, ProductId, Quality, Reading,
     RefusalReason, Refused, Time,
 };
+use serde_json::json;
 use serve::{LearningView, MachineView, Names};
 use sources::{Arrival, Device, DeviceBook, PointRole, Role, Row, RowValue};
-use store::{Batch, Reader, Record, Store, StoreError};
+use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
 
 use crate::config::Config;
 use crate::day::{Tally, day_start};
@@ -38,7 +39,10 @@ pub(crate) struct Machine {
     skew_ms: i64,
     last_t: Option<Time>,
     is_dirty: bool,
+    /// The journal entry up to which what is known of it is durable.
     stored_seq: i64,
+    /// What is known of it goes with the next commit.
+    is_written: bool,
 }
 
 /// A device.
@@ -118,13 +122,25 @@ impl Floor {
             let settings: Settings = serde_json::from_str(json)?;
             floor.machines[index].watch.set_settings(settings);
         }
-        floor.replay(book, reader)?;
+        let damaged = floor.replay(book, reader)?;
         floor.take_up(reader, now, batch)?;
+        if !damaged.is_empty() {
+            let known = reader.alarms(true, i64::MAX, 10_000)?.items;
+            let kind = AlarmKind::DataDamaged;
+            batch
+                .records
+                .push(Record::Evidence(damage_entry(&damaged, now)));
+            if !known.iter().any(|alarm| alarm.kind == kind) {
+                batch
+                    .records
+                    .push(Record::AlarmRaised(own_alarm(kind, now)));
+            }
+        }
         Ok(floor)
     }
 
     /// Feeds the journal entries that the stored knowledge has not seen.
-    fn replay(&mut self, book: &DeviceBook, reader: &Reader) -> anyhow::Result<()> {
+    fn replay(&mut self, book: &DeviceBook, reader: &Reader) -> anyhow::Result<Vec<Damage>> {
         let names: HashMap<i64, String> = self
             .labels
             .iter()
@@ -152,7 +168,7 @@ impl Floor {
             .min()
             .unwrap_or(0);
         let from = oldest_seen.min(reader.recent_seq(RECENT_ENTRIES)?).max(0);
-        reader.replay(from, |seq, arrived, readings| {
+        let damaged = reader.replay(from, |seq, arrived, readings| {
             for reading in readings {
                 let Some((speaker, number, role)) = where_is.get(&reading.series) else {
                     continue;
@@ -173,8 +189,6 @@ impl Floor {
                     continue;
                 }
                 machine.is_dirty = true;
-                // A minute that ended before the cut was written with its own commit.
-                series.sum_up(reading.t, reading.value);
                 let signal = signal_of(*role, reading.value, names.get(&(reading.value as i64)));
                 if let Some(signal) = signal.filter(|_| reading.quality == Quality::Good) {
                     machine.last_t = Some(reading.t);
@@ -186,7 +200,7 @@ impl Floor {
                 }
             }
         })?;
-        Ok(())
+        Ok(damaged)
     }
 
     fn take_up(&mut self, reader: &Reader, now: Time, batch: &mut Batch) -> anyhow::Result<()> {
@@ -241,6 +255,7 @@ impl Floor {
             last_t: None,
             is_dirty: false,
             stored_seq: 0,
+            is_written: false,
         };
         self.machines.push(machine);
         self.by_id.insert(id.clone(), self.machines.len() - 1);
@@ -413,9 +428,6 @@ impl Floor {
             value,
             quality,
         });
-        if let Some(minute) = series.sum_up(t, value) {
-            batch.records.push(Record::Minute(series.id, minute));
-        }
         if is_late {
             let since = *speaker.late_since.get_or_insert(at);
             if at.ms() - since.ms() > LATE_MS_MAX {
@@ -482,27 +494,27 @@ impl Floor {
 
     /// Writes down what is known about up to `count` machines that have changed.
     pub(crate) fn write_down(&mut self, count: usize, batch: &mut Batch) -> anyhow::Result<()> {
-        let dirty = self
-            .machines
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, m)| m.is_dirty)
-            .take(count);
-        for (index, machine) in dirty {
-            machine.is_dirty = false;
+        let dirty = self.machines.iter_mut().filter(|m| m.is_dirty);
+        for machine in dirty.take(count) {
+            (machine.is_dirty, machine.is_written) = (false, true);
             let body = serde_json::to_string(&machine.watch)?;
             batch.records.push(Record::Watch(machine.id.clone(), body));
-            let own = self
-                .speakers
-                .iter_mut()
-                .filter(|s| s.machine == Some(index));
-            for series in own.flat_map(|s| s.points.iter_mut().flatten()) {
-                if let Some(minute) = series.take_minute() {
-                    batch.records.push(Record::Minute(series.id, minute));
-                }
-            }
         }
         Ok(())
+    }
+
+    /// Everything up to a journal entry is durable.
+    pub(crate) fn written(&mut self, seq: i64) {
+        for machine in self.machines.iter_mut().filter(|m| m.is_written) {
+            (machine.is_written, machine.stored_seq) = (false, seq);
+        }
+    }
+
+    /// The journal entry up to which the journal is not needed to know the machines again, where
+    /// `newest` is the last one.
+    pub(crate) fn settled(&self, newest: i64) -> i64 {
+        let waiting = self.machines.iter().filter(|m| m.is_dirty || m.is_written);
+        waiting.map(|m| m.stored_seq).min().unwrap_or(newest)
     }
 
     /// The machine with this identifier.
@@ -627,6 +639,30 @@ impl Machine {
     }
 }
 
+/// An alarm about Mimamori itself.
+pub(crate) fn own_alarm(kind: AlarmKind, now: Time) -> Alarm {
+    Alarm {
+        id: 0,
+        machine: None,
+        kind,
+        since: now,
+        raised_at: now,
+        cleared_at: None,
+        acknowledged_at: None,
+        reason: None,
+    }
+}
+
+/// What the evidence says of readings that can no longer be read.
+pub(crate) fn damage_entry(damaged: &[Damage], now: Time) -> Entry {
+    Entry {
+        at: now,
+        actor: BOX.to_owned(),
+        kind: EventKind::Damaged,
+        body: json!({"damaged": damaged}),
+    }
+}
+
 fn put(points: &mut Vec<Option<Series>>, number: u16, series: Series) {
     let index = usize::from(number);
     while points.len() <= index {
@@ -650,10 +686,15 @@ fn signal_of(role: PointRole, value: f64, product: Option<&String>) -> Option<Si
 }
 
 /// How a reading's time stands to the ones before; the store is asked where memory ends.
-fn standing(series: &Series, t: Time, reader: &Reader) -> Standing {
+fn standing(series: &mut Series, t: Time, reader: &Reader) -> Standing {
     let remembered = series.standing(t);
     if remembered != Standing::AskStore {
         return remembered;
+    }
+    if series.last().is_none()
+        && let Ok(Some(last)) = reader.last_time(series.id)
+    {
+        series.resume(last);
     }
     if reader.has_reading(series.id, t).unwrap_or(false) {
         Standing::Duplicate

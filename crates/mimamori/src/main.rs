@@ -13,6 +13,7 @@ mod demo;
 mod floor;
 mod pace;
 mod recorder;
+mod sealing;
 mod series;
 mod verify;
 mod wiring;

@@ -10,15 +10,16 @@ use model::{Alarm, AlarmKind, EventKind, MachineId, Refused, Time};
 use serde_json::json;
 use serve::{BoardView, Command, LightView, Order, OrderError, Shown};
 use sources::{Arrival, DeviceBook};
-use store::{BOX, Batch, Entry, Reader, Record, Store, StoreError};
+use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use crate::clock;
-use crate::floor::{Floor, Machine};
+use crate::floor::{Floor, Machine, damage_entry, own_alarm};
 use crate::pace::Pace;
+use crate::sealing::Sealing;
 
 /// Where the evidence chain stands is signed this often.
 const ATTEST_EVERY: Duration = Duration::from_secs(3600);
@@ -34,6 +35,12 @@ const BOARD_SOON: Duration = Duration::from_millis(50);
 const WRITE_DOWN_EVERY: Duration = Duration::from_secs(5);
 /// Machines written down with one commit, so that none takes long.
 const WRITE_DOWN_AT_ONCE: usize = 4;
+/// How often it is looked how much room the disk has.
+const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_secs(60);
+/// Less room than this is an alarm, or less than [`ROOM_SHARE_LOW`] of a small disk.
+const ROOM_BYTES_LOW: f64 = 2e9;
+/// Share of the disk.
+const ROOM_SHARE_LOW: f64 = 0.05;
 /// A batch that could not be stored is tried again after this time.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Above this many arrivals a second, one commit waits a moment to carry more of them.
@@ -81,6 +88,7 @@ pub(crate) struct Recorder {
     pub(crate) inputs: Inputs,
     pub(crate) outputs: Outputs,
     pub(crate) has_light: bool,
+    sealing: Sealing,
     runtime: Handle,
     pending: Batch,
     replies: Vec<(oneshot::Sender<Answer>, Answer)>,
@@ -97,6 +105,7 @@ pub(crate) struct Recorder {
     written_down_at: Instant,
     attested_at: Instant,
     ticked_at: Instant,
+    room_looked_at: Instant,
     commits: u64,
     stored: u64,
 }
@@ -126,6 +135,7 @@ pub(crate) struct Parts {
     pub(crate) floor: Floor,
     pub(crate) book: Arc<DeviceBook>,
     pub(crate) has_light: bool,
+    pub(crate) sealing: Sealing,
     pub(crate) pace: Pace,
     /// What taking up the work led to; committed first.
     pub(crate) pending: Batch,
@@ -143,6 +153,7 @@ impl Recorder {
             inputs,
             outputs,
             has_light: parts.has_light,
+            sealing: parts.sealing,
             runtime,
             pending: parts.pending,
             replies: Vec::new(),
@@ -161,6 +172,8 @@ impl Recorder {
             written_down_at: now,
             attested_at: now,
             ticked_at: now,
+            // At the first look, so that a disk that is nearly full is told at once.
+            room_looked_at: now.checked_sub(LOOK_FOR_ROOM_EVERY).unwrap_or(now),
             commits: 0,
             stored: 0,
         }
@@ -250,15 +263,53 @@ impl Recorder {
         if self.ticked_at.elapsed() >= TICK {
             self.ticked_at = Instant::now();
             self.floor.tick(now, &mut self.pending);
+            self.seal(now);
         }
-        if self.written_down_at.elapsed() >= WRITE_DOWN_EVERY {
-            self.written_down_at = Instant::now() - WRITE_DOWN_EVERY + Duration::from_millis(100);
+        if self.room_looked_at.elapsed() >= LOOK_FOR_ROOM_EVERY {
+            self.room_looked_at = Instant::now();
+            let is_low = self.store.room().is_some_and(is_low);
+            self.own_alarm(AlarmKind::DiskLow, is_low, now);
+        }
+        let every = WRITE_DOWN_EVERY.min(self.sealing.every());
+        if self.written_down_at.elapsed() >= every {
+            self.written_down_at = Instant::now() - every + Duration::from_millis(100);
             let before = self.pending.records.len();
             self.write_down(WRITE_DOWN_AT_ONCE);
             if self.pending.records.len() == before {
                 self.written_down_at = Instant::now();
             }
         }
+    }
+
+    /// Has readings leave the journal when it is time, and takes up what came of it.
+    fn seal(&mut self, now: Time) {
+        let (newest, waiting) = self.store.unsealed();
+        match self.sealing.outcome(now, waiting) {
+            Some(Ok(sealed)) => {
+                self.own_alarm(AlarmKind::SealFailed, false, now);
+                if let Some(sealed) = sealed {
+                    self.note_damage(sealed.damaged(), now);
+                    self.pending.records.push(Record::Sealed(Box::new(sealed)));
+                }
+            }
+            Some(Err(problem)) => {
+                error!(%problem, "readings could not be sealed; they stay in the journal");
+                self.own_alarm(AlarmKind::SealFailed, true, now);
+            }
+            None => self.sealing.wake(now, self.floor.settled(newest), waiting),
+        }
+    }
+
+    /// What can no longer be read is told: the evidence says which minutes, an alarm asks a person
+    /// to look.
+    fn note_damage(&mut self, damaged: &[Damage], now: Time) {
+        if damaged.is_empty() {
+            return;
+        }
+        error!(?damaged, "kept readings can no longer be read");
+        let entry = damage_entry(damaged, now);
+        self.pending.records.push(Record::Evidence(entry));
+        self.own_alarm(AlarmKind::DataDamaged, true, now);
     }
 
     fn write_down(&mut self, count: usize) {
@@ -271,12 +322,15 @@ impl Recorder {
     fn obey(&mut self, command: Command, by: &str, now: Time) -> Result<(), OrderError> {
         let (kind, about) = match command {
             Command::Acknowledge(id) => {
-                if !self.open_alarms.iter().any(|alarm| alarm.id == id) {
-                    return Err(OrderError::NotFound);
-                }
+                let alarm = self.open_alarms.iter().find(|alarm| alarm.id == id);
+                let kind = alarm.map(|alarm| alarm.kind).ok_or(OrderError::NotFound)?;
                 self.pending
                     .records
                     .push(Record::AlarmAcknowledged(id, now));
+                // What is damaged stays damaged; who has seen it need not see it for ever.
+                if kind == AlarmKind::DataDamaged {
+                    self.own_alarm(kind, false, now);
+                }
                 (EventKind::OrderAcknowledge, json!({"alarm": id}))
             }
             Command::Keep(records) => {
@@ -382,11 +436,14 @@ impl Recorder {
     /// Makes the pending batch durable, then tells whom it concerns.
     fn commit(&mut self) {
         if !self.pending.is_empty() {
-            while let Err(problem) = self.store.commit(&self.pending) {
-                if !self.wait_out(&problem) {
-                    return;
+            let seq = loop {
+                match self.store.commit(&self.pending) {
+                    Ok(seq) => break seq,
+                    Err(problem) if self.wait_out(&problem) => {}
+                    Err(_) => return,
                 }
-            }
+            };
+            self.floor.written(seq);
             self.commits += 1;
             self.stored += self.pending.readings.len() as u64;
         }
@@ -405,8 +462,8 @@ impl Recorder {
         {
             warn!(%problem, "no checkpoint of the evidence could be signed");
         }
-        if let Err(problem) = self.store.trim() {
-            warn!(%problem, "old readings could not be removed");
+        if let Err(problem) = self.store.forget_sealed() {
+            warn!(%problem, "sealed readings could not be removed from the journal");
         }
     }
 
@@ -548,17 +605,9 @@ impl Recorder {
     }
 }
 
-fn own_alarm(kind: AlarmKind, now: Time) -> Alarm {
-    Alarm {
-        id: 0,
-        machine: None,
-        kind,
-        since: now,
-        raised_at: now,
-        cleared_at: None,
-        acknowledged_at: None,
-        reason: None,
-    }
+/// Whether the disk will be full before long, from what is free and what it holds.
+fn is_low((free, all): (u64, u64)) -> bool {
+    (free as f64) < ROOM_BYTES_LOW.min(ROOM_SHARE_LOW * all as f64)
 }
 
 fn tier(lit: bool) -> Tier {

@@ -1,11 +1,9 @@
-//! One point of one device as the recorder sees it: which times have come already, and the minute
-//! being summed up.
+//! One point of one device as the recorder sees it: which times have come already.
 
 use std::collections::VecDeque;
 
 use model::{SeriesId, Time};
 use sources::PointRole;
-use store::MinuteRow;
 
 /// Recent times remembered. At least as many as a client may have in flight, because that is what
 /// it sends again after a cut.
@@ -32,7 +30,6 @@ pub(crate) struct Series {
     recent: VecDeque<i64>,
     last: i64,
     has_forgotten: bool,
-    minute: Option<MinuteRow>,
 }
 
 impl Series {
@@ -45,7 +42,6 @@ impl Series {
             recent,
             last: i64::MIN,
             has_forgotten: !is_new,
-            minute: None,
         }
     }
 
@@ -70,6 +66,11 @@ impl Series {
         (self.last > i64::MIN).then(|| Time::from_ms(self.last))
     }
 
+    /// Takes up from the latest time the store has.
+    pub(crate) fn resume(&mut self, last: Time) {
+        self.last = self.last.max(last.ms());
+    }
+
     /// Remembers a time.
     pub(crate) fn remember(&mut self, t: Time) {
         if self.recent.len() >= RECENT_MAX {
@@ -78,30 +79,6 @@ impl Series {
         }
         self.recent.push_back(t.ms());
         self.last = self.last.max(t.ms());
-    }
-
-    /// Adds a value to its minute; gives the minute before when a new one begins.
-    pub(crate) fn sum_up(&mut self, t: Time, value: f64) -> Option<MinuteRow> {
-        let minute = t.minute();
-        let finished = self.minute.take_if(|row| row.minute != minute);
-        let fresh = MinuteRow {
-            minute,
-            n: 0,
-            min: value,
-            max: value,
-            sum: 0.0,
-        };
-        let row = self.minute.get_or_insert(fresh);
-        row.n += 1;
-        row.min = row.min.min(value);
-        row.max = row.max.max(value);
-        row.sum += value;
-        finished
-    }
-
-    /// Takes the unfinished minute, to be written down now and added to later.
-    pub(crate) fn take_minute(&mut self) -> Option<MinuteRow> {
-        self.minute.take()
     }
 }
 
@@ -134,14 +111,5 @@ mod tests {
         assert_eq!(series.standing(t(1_999)), Standing::Duplicate);
         let reopened = Series::new(SeriesId(1), PointRole::Power, false);
         assert_eq!(reopened.standing(t(5)), Standing::AskStore);
-    }
-
-    #[test]
-    fn minutes_add_up() {
-        let mut series = Series::new(SeriesId(1), PointRole::Power, true);
-        assert!(series.sum_up(t(1_000), 5.0).is_none());
-        assert!(series.sum_up(t(2_000), 7.0).is_none());
-        let done = series.sum_up(t(61_000), 1.0).unwrap();
-        assert_eq!((done.n, done.min, done.max, done.sum), (2, 5.0, 7.0, 12.0));
     }
 }

@@ -147,6 +147,10 @@ fn in_words(found: &Break, lang: Lang) -> String {
         }
         Break::Rewritten { seq } => format!("記録 {seq} までの鎖が控えと違います"),
         Break::Row { table, row } => format!("{table} の {row} が証拠と合いません"),
+        Break::Sealed { file, seal } => {
+            format!("{file} の封印 {seal} の測定値が書き換えられています")
+        }
+        Break::MonthFile { file } => format!("{file} がないか、読めません"),
         Break::Unreadable { after } => format!("記録 {after} より後が読めません"),
     }
 }

@@ -21,7 +21,7 @@ use serve::{
     Site,
 };
 use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink, Role, TokenFileError};
-use store::{BOX, Batch, Entry, Reader, Record, Store};
+use store::{BOX, Batch, Entry, Reader, Record, Sealer, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
@@ -31,7 +31,8 @@ use crate::config::{Config, TlsListener};
 use crate::floor::Floor;
 use crate::pace::Pace;
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
-use crate::{clock, console};
+use crate::sealing::Sealing;
+use crate::{clock, console, sealing};
 
 /// Arrivals on their way to the recorder.
 const ARRIVALS_QUEUED_MAX: usize = 4_096;
@@ -183,7 +184,7 @@ impl Ingest for FloorDoor {
 /// Starts everything; returns once pages and devices are served.
 pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running> {
     let config = Config::read(setup.config.as_deref(), &setup.data)?;
-    let store = Store::open(&setup.data, config.journal_bytes_max)?;
+    let store = Store::open(&setup.data)?;
     let reader = Reader::new(&setup.data);
     let book = Arc::new(DeviceBook::open(&setup.data)?);
     let mut pending = Batch::default();
@@ -208,8 +209,10 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     if let Some(light) = config.light.clone() {
         tokio::spawn(run_light(light, light_wanted, light_report));
     }
+    let sealer = Sealer::new(&setup.data, sealing::day_of(&config));
     let parts = Parts {
         store,
+        sealing: Sealing::start(sealer, config.seal_every, reader.storage()?.sealed_at)?,
         reader: reader.clone(),
         floor,
         book: Arc::clone(&book),
@@ -256,6 +259,11 @@ async fn open_doors(
     if let Some(plan) = config.backup.clone() {
         tokio::spawn(keep_backups(plan, setup.data.clone(), orders.clone()));
     }
+    tokio::spawn(sealing::let_go(
+        reader.clone(),
+        config.retention,
+        orders.clone(),
+    ));
     let (people, passes) = (reader.people()?, reader.passes()?);
     let gate = Gate::new(people, passes, orders.clone(), clock::now)
         .context("no random number for the claim code")?;

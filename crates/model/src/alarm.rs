@@ -22,11 +22,17 @@ pub enum AlarmKind {
     EvidenceBroken,
     /// No backup can be made, or the last one could not be read again.
     BackupFailed,
+    /// Readings cannot be moved from the journal to the files of their months.
+    SealFailed,
+    /// Readings that were kept can no longer be read.
+    DataDamaged,
+    /// The disk will be full before long.
+    DiskLow,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::TamperingSuspected,
         Self::WearSuspected,
         Self::Stopped,
@@ -34,6 +40,9 @@ impl AlarmKind {
         Self::StoreFull,
         Self::EvidenceBroken,
         Self::BackupFailed,
+        Self::SealFailed,
+        Self::DataDamaged,
+        Self::DiskLow,
     ];
 
     /// The word used in the API and in files.
@@ -46,6 +55,9 @@ impl AlarmKind {
             Self::StoreFull => "store_full",
             Self::EvidenceBroken => "evidence_broken",
             Self::BackupFailed => "backup_failed",
+            Self::SealFailed => "seal_failed",
+            Self::DataDamaged => "data_damaged",
+            Self::DiskLow => "disk_low",
         }
     }
 

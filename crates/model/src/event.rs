@@ -61,6 +61,12 @@ pub enum EventKind {
     BackupProved,
     /// A backup could not be made or read again.
     BackupFailed,
+    /// Readings left the journal for the files of their months.
+    Sealed,
+    /// The file of a month was dropped: its readings are older than they are kept.
+    Dropped,
+    /// Readings could not be read any more.
+    Damaged,
     /// The program started.
     ProgramStarted,
     /// The program stopped in order.
@@ -69,7 +75,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -99,6 +105,9 @@ impl EventKind {
         Self::DeviceEnded,
         Self::BackupProved,
         Self::BackupFailed,
+        Self::Sealed,
+        Self::Dropped,
+        Self::Damaged,
         Self::ProgramStarted,
         Self::ProgramStopped,
     ];
@@ -135,6 +144,9 @@ impl EventKind {
             Self::DeviceEnded => "device.ended",
             Self::BackupProved => "backup.proved",
             Self::BackupFailed => "backup.failed",
+            Self::Sealed => "readings.sealed",
+            Self::Dropped => "readings.dropped",
+            Self::Damaged => "readings.damaged",
             Self::ProgramStarted => "program.started",
             Self::ProgramStopped => "program.stopped",
         }

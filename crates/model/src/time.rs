@@ -37,6 +37,12 @@ impl Time {
         (self.0.saturating_sub(earlier.0)) as f64 / 1000.0
     }
 
+    /// Milliseconds since `earlier`; none if `earlier` is later.
+    pub const fn since_ms(self, earlier: Self) -> u64 {
+        let ms = self.0.saturating_sub(earlier.0);
+        if ms > 0 { ms as u64 } else { 0 }
+    }
+
     /// The start of the minute this moment lies in.
     pub const fn minute(self) -> Self {
         Self(self.0 - self.0.rem_euclid(60_000))

@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use model::{MachineId, Role, SeriesId, Time, Tolerance};
+use model::{MachineId, Role, Time, Tolerance};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Page, StoreError};
@@ -41,7 +41,7 @@ pub(crate) struct Paging {
 }
 
 impl Paging {
-    fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX)
     }
 
@@ -49,7 +49,16 @@ impl Paging {
         self.cursor.unwrap_or(i64::MAX)
     }
 
-    fn span(&self, now: Time) -> Result<(Time, Time), Failure> {
+    pub(crate) fn cursor(&self) -> Option<i64> {
+        self.cursor
+    }
+
+    /// The point that is wanted; all of them if none is named.
+    pub(crate) fn point(&self) -> Option<&str> {
+        self.point.as_deref()
+    }
+
+    pub(crate) fn span(&self, now: Time) -> Result<(Time, Time), Failure> {
         let from = self
             .from
             .as_deref()
@@ -59,7 +68,7 @@ impl Paging {
     }
 }
 
-fn bad_request() -> Failure {
+pub(crate) fn bad_request() -> Failure {
     Failure::new(
         StatusCode::BAD_REQUEST,
         "bad_request",
@@ -122,7 +131,7 @@ fn with_times(mut value: Value) -> Value {
     value
 }
 
-fn answer(value: impl serde::Serialize) -> Response {
+pub(crate) fn answer(value: impl serde::Serialize) -> Response {
     match serde_json::to_value(value) {
         Ok(value) => Json(with_times(value)).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -142,7 +151,7 @@ pub(crate) async fn read<T: Send + 'static>(
     })
 }
 
-fn respond(lang: Lang, result: Result<Response, Failure>) -> Response {
+pub(crate) fn respond(lang: Lang, result: Result<Response, Failure>) -> Response {
     result.unwrap_or_else(|failure| failure.answer(lang))
 }
 
@@ -150,7 +159,7 @@ fn page_of<T: serde::Serialize>(page: Page<T>) -> Response {
     answer(json!({"items": page.items, "next": page.next}))
 }
 
-fn known(board: &BoardView, id: &str) -> Result<MachineId, Failure> {
+pub(crate) fn known(board: &BoardView, id: &str) -> Result<MachineId, Failure> {
     board
         .machine(id)
         .map(|machine| machine.id.clone())
@@ -236,38 +245,6 @@ pub(crate) async fn states(
         let (from, to) = paging.span((site.clock)())?;
         let items = read(&site, move |r| r.states(&machine, from, to)).await?;
         Ok(answer(json!({"items": items, "next": null})))
-    };
-    respond(lang, work.await)
-}
-
-/// Raw readings of a machine's devices in a span of time, in order of arrival.
-pub(crate) async fn readings(
-    State(site): State<Site>,
-    lang: Lang,
-    Path(id): Path<String>,
-    Query(paging): Query<Paging>,
-) -> Response {
-    let work = async {
-        let board = site.board.borrow().clone();
-        known(&board, &id)?;
-        let of_machine = |device: &str| {
-            board
-                .devices
-                .iter()
-                .any(|d| d.id == device && d.machine == id)
-        };
-        let all = read(&site, store::Reader::series).await?;
-        let wanted: BTreeMap<SeriesId, String> = all
-            .into_iter()
-            .filter(|s| of_machine(&s.device))
-            .filter(|s| paging.point.as_ref().is_none_or(|point| *point == s.point))
-            .map(|s| (s.id, format!("{}/{}", s.device, s.point)))
-            .collect();
-        let (span, limit) = (paging.span((site.clock)())?, paging.limit());
-        let after = paging.cursor.unwrap_or(0);
-        Ok(page_of(
-            read(&site, move |r| r.readings(&wanted, span, after, limit)).await?,
-        ))
     };
     respond(lang, work.await)
 }

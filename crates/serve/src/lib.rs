@@ -6,6 +6,7 @@ mod api;
 mod auth;
 mod chain;
 mod guard;
+mod history;
 mod live;
 mod metrics;
 mod orders;

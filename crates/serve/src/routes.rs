@@ -13,7 +13,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::{Site, api, guard, live, metrics, page};
+use crate::{Site, api, guard, history, live, metrics, page};
 
 /// Who may use an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +174,19 @@ pub const ROUTES: &[Route] = &[
         "GET",
         "/api/v1/machines/{id}/readings",
         LOOK,
-        get(api::readings)
+        get(history::readings)
+    ),
+    route!(
+        "GET",
+        "/api/v1/machines/{id}/picture",
+        LOOK,
+        get(history::picture)
+    ),
+    route!(
+        "GET",
+        "/api/v1/machines/{id}/sums",
+        LOOK,
+        get(history::sums)
     ),
     route!(
         "GET",

@@ -24,13 +24,14 @@ use crate::error::StoreError;
 use crate::evidence;
 use crate::read::Reader;
 use crate::schema;
+use crate::telemetry::{self, Family, SealLock};
 
 /// Name of the manifest in a backup.
 const MANIFEST: &str = "manifest.json";
 /// What a backup holds beside the database, as far as it is there.
 const BESIDE: [&str; 3] = ["mimamori.toml", "devices.toml", "evidence.key"];
 /// Bytes of a manifest at most.
-const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes copied between two looks at whether to go on.
 const PIECE_BYTES: usize = 256 * 1024;
 /// How often somebody is told how far copying is.
@@ -146,16 +147,20 @@ pub fn make(
 ) -> Result<Manifest, BackupError> {
     let (copy, part) = (beside(to, "db"), beside(to, "part"));
     let _unfinished = Unfinished(vec![copy.clone(), part.clone()]);
+    // Until the files of the months are copied, nothing is added to them.
+    let _lock = SealLock::take(folder, true)?;
     copy_database(&folder.join(schema::FILE), &copy, &|done| {
         progress(done * 0.5)
     })?;
-    let mut sources = vec![(schema::FILE, copy.clone())];
-    sources.extend(
-        BESIDE
-            .iter()
-            .map(|name| (*name, folder.join(name)))
-            .filter(|(_, path)| path.is_file()),
-    );
+    let mut sources = vec![(schema::FILE.to_owned(), copy.clone())];
+    let beside = BESIDE
+        .iter()
+        .map(|name| ((*name).to_owned(), folder.join(name)));
+    sources.extend(beside.filter(|(_, path)| path.is_file()));
+    for family in [Family::Raw, Family::Minute] {
+        let months = telemetry::month_files(folder, family)?.into_iter();
+        sources.extend(months.map(|(month, path)| (month.name(family), path)));
+    }
     let manifest = describe(&copy, &sources, made)?;
     let mut archive = tar::Builder::new(GzEncoder::new(private(&part)?, Compression::fast()));
     let text = serde_json::to_vec(&manifest).map_err(StoreError::from)?;
@@ -163,7 +168,7 @@ pub fn make(
     let all: u64 = manifest.files.values().map(|piece| piece.bytes).sum();
     let mut done = 0;
     for (name, path) in &sources {
-        let bytes = manifest.files.get(*name).map_or(0, |piece| piece.bytes);
+        let bytes = manifest.files.get(name).map_or(0, |piece| piece.bytes);
         let watched = Watched {
             inner: File::open(path)?,
             tell: &mut |n: usize| {
@@ -244,15 +249,20 @@ fn copy_database(file: &Path, copy: &Path, progress: Progress<'_>) -> Result<(),
     })
 }
 
-fn describe(copy: &Path, sources: &[(&str, PathBuf)], made: Time) -> Result<Manifest, BackupError> {
+fn describe(
+    copy: &Path,
+    sources: &[(String, PathBuf)],
+    made: Time,
+) -> Result<Manifest, BackupError> {
     let connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let head = evidence::Head::read(&connection)?;
-    let rows = "SELECT coalesce(sum(rows), 0) FROM journal";
+    let rows = "SELECT sealed.rows + (SELECT coalesce(sum(rows), 0) FROM journal
+                    WHERE seq > sealed.seq) FROM sealed";
     let readings = connection.query_row(rows, [], |row| row.get(0))?;
     let mut files = BTreeMap::new();
     for (name, path) in sources {
         let (bytes, sha256) = hash_all(&mut File::open(path)?, &mut std::io::sink())?;
-        files.insert((*name).to_owned(), Piece { bytes, sha256 });
+        files.insert(name.clone(), Piece { bytes, sha256 });
     }
     Ok(Manifest {
         program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -330,16 +340,18 @@ fn prove(from: &Path, scratch: &Path, progress: Progress<'_>) -> Result<Proved, 
         &verdict.entries,
         &manifest.evidence,
     )?;
-    let (mut readings, is_told) = (0_u64, AtomicBool::new(true));
-    Reader::new(scratch).replay(0, |_, _, rows| {
-        readings += rows.len() as u64;
+    let is_cancelled = AtomicBool::new(false);
+    let (readings, damaged) = Reader::new(scratch).read_all(&|readings| {
         let share = readings as f64 / manifest.readings.max(1) as f64;
-        if is_told.load(Ordering::Relaxed) {
-            is_told.store(progress(0.5 + 0.5 * share), Ordering::Relaxed);
-        }
+        let goes_on = progress(0.5 + 0.5 * share);
+        is_cancelled.fetch_or(!goes_on, Ordering::Relaxed);
+        goes_on
     })?;
-    if !is_told.load(Ordering::Relaxed) {
+    if is_cancelled.load(Ordering::Relaxed) {
         return Err(BackupError::Cancelled);
+    }
+    if let Some(damage) = damaged.into_iter().next() {
+        return Err(BackupError::Damaged(damage.place));
     }
     differs("the number of readings", &readings, &manifest.readings)?;
     Ok(Proved {
@@ -386,7 +398,9 @@ fn unpack(from: &Path, into: &Path, progress: Progress<'_>) -> Result<Manifest, 
     for entry in entries {
         let entry = entry.map_err(cut)?;
         let name = entry.path().map_err(cut)?.to_string_lossy().into_owned();
-        let is_ours = name == schema::FILE || BESIDE.contains(&name.as_str());
+        let is_ours = name == schema::FILE
+            || BESIDE.contains(&name.as_str())
+            || telemetry::is_month_file(&name);
         let piece = manifest.files.get(&name).filter(|_| is_ours);
         let piece = piece.ok_or_else(|| BackupError::Damaged(name.clone()))?;
         let mut watched = Watched {

@@ -3,18 +3,20 @@
 
 use model::{Quality, Reading, SeriesId, Time};
 
+use crate::varint::{get, put, take, unzigzag, zigzag};
+
 const VERSION: u8 = 1;
 
 /// Packs readings; their order is kept.
 pub(crate) fn encode(readings: &[Reading]) -> Vec<u8> {
     let mut out = Vec::with_capacity(16 + readings.len() * 12);
     out.push(VERSION);
-    put_varint(&mut out, readings.len() as u64);
+    put(&mut out, readings.len() as u64);
     let mut before = 0_i64;
     for reading in readings {
         let late = u64::from(reading.quality == Quality::Late);
-        put_varint(&mut out, u64::from(reading.series.0) << 1 | late);
-        put_varint(&mut out, zigzag(reading.t.ms().wrapping_sub(before)));
+        put(&mut out, u64::from(reading.series.0) << 1 | late);
+        put(&mut out, zigzag(reading.t.ms().wrapping_sub(before)));
         before = reading.t.ms();
         out.extend_from_slice(&reading.value.to_le_bytes());
     }
@@ -27,7 +29,7 @@ pub(crate) fn decode(blob: &[u8]) -> Option<Vec<Reading>> {
     if take(&mut rest, 1)? != [VERSION] {
         return None;
     }
-    let count = get_varint(&mut rest)? as usize;
+    let count = get(&mut rest)? as usize;
     // A reading takes at least ten bytes, so a wrong count cannot ask for much memory.
     if count > rest.len() / 10 {
         return None;
@@ -35,8 +37,8 @@ pub(crate) fn decode(blob: &[u8]) -> Option<Vec<Reading>> {
     let mut readings = Vec::with_capacity(count);
     let mut t = 0_i64;
     for _ in 0..count {
-        let head = get_varint(&mut rest)?;
-        t = t.wrapping_add(unzigzag(get_varint(&mut rest)?));
+        let head = get(&mut rest)?;
+        t = t.wrapping_add(unzigzag(get(&mut rest)?));
         let value = f64::from_le_bytes(take(&mut rest, 8)?.try_into().ok()?);
         readings.push(Reading {
             series: SeriesId(u32::try_from(head >> 1).ok()?),
@@ -50,40 +52,6 @@ pub(crate) fn decode(blob: &[u8]) -> Option<Vec<Reading>> {
         });
     }
     rest.is_empty().then_some(readings)
-}
-
-fn take<'a>(rest: &mut &'a [u8], n: usize) -> Option<&'a [u8]> {
-    let (head, tail) = rest.split_at_checked(n)?;
-    *rest = tail;
-    Some(head)
-}
-
-fn zigzag(n: i64) -> u64 {
-    ((n << 1) ^ (n >> 63)) as u64
-}
-
-fn unzigzag(n: u64) -> i64 {
-    (n >> 1) as i64 ^ -((n & 1) as i64)
-}
-
-fn put_varint(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
-fn get_varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut n = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let [byte] = take(rest, 1)? else { return None };
-        n |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(n);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

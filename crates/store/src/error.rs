@@ -27,6 +27,9 @@ pub enum StoreError {
     /// A stored journal entry does not pass its checksum.
     #[error("journal entry {0} is damaged")]
     Damaged(i64),
+    /// A file of the store is no longer one.
+    #[error("a file of the store is damaged")]
+    Corrupt,
     /// The folder could not be made or locked.
     #[error("the data folder could not be opened")]
     Folder(#[source] std::io::Error),
@@ -48,6 +51,7 @@ impl From<rusqlite::Error> for StoreError {
             // A failed write or sync counts as full: the batch stays with the caller.
             Some(Code::DiskFull | Code::SystemIoFailure) => Self::Full,
             Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => Self::ReadOnly,
+            Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Corrupt,
             _ => Self::Engine(error),
         }
     }

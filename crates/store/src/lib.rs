@@ -9,6 +9,8 @@ mod evidence;
 mod people;
 mod read;
 mod schema;
+mod telemetry;
+mod varint;
 mod wal;
 mod write;
 
@@ -18,7 +20,11 @@ pub use evidence::{
 };
 pub use people::{Pass, PassKind, Person};
 pub use read::{
-    CycleRow, FindingRow, MinuteRow, Page, Reader, ReadingRow, RefusedCount, SeriesInfo,
-    StoredWatch,
+    CycleRow, FindingRow, MinuteRow, Page, ProductSum, Reader, ReadingRow, RefusedCount,
+    SeriesInfo, StoredWatch,
+};
+pub use telemetry::{
+    Bucket, Damage, DayOf, DaySum, GAP_MS_MAX, ReadingsPage, Retention, SealPlan, Sealed, Sealer,
+    Stat, Storage,
 };
 pub use write::{Batch, Record, Store};

@@ -13,10 +13,10 @@ use model::{
 use rusqlite::{Connection, OpenFlags, Row, params};
 use serde::Serialize;
 
-use crate::blob;
 use crate::error::StoreError;
 use crate::evidence::{Checkpoint, EvidenceRow};
 use crate::schema;
+use crate::telemetry::{Damage, Files, walk_journal};
 
 /// Connections kept open for reading.
 const CONNECTIONS_KEPT_MAX: usize = 3;
@@ -81,6 +81,27 @@ pub struct MinuteRow {
     pub sum: f64,
 }
 
+impl MinuteRow {
+    /// A minute of one reading.
+    pub(crate) fn of(t: Time, value: f64) -> Self {
+        Self {
+            minute: t.minute(),
+            n: 1,
+            min: value,
+            max: value,
+            sum: value,
+        }
+    }
+
+    /// Adds what else is known of the same minute.
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.n += more.n;
+        self.min = self.min.min(more.min);
+        self.max = self.max.max(more.max);
+        self.sum += more.sum;
+    }
+}
+
 /// A series and its names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SeriesInfo {
@@ -105,6 +126,23 @@ pub struct ReadingRow {
     pub value: f64,
     /// Whether it was judged.
     pub quality: Quality,
+}
+
+/// The cycles of one product summed up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProductSum {
+    /// The product.
+    pub product: String,
+    /// How many cycles.
+    pub cycles: u64,
+    /// How long they took together.
+    pub duration_s: f64,
+    /// What they used together, as far as it was measured.
+    pub energy_wh: Option<f64>,
+    /// When the first one started.
+    pub start: Time,
+    /// When the last one ended.
+    pub end: Time,
 }
 
 /// How often input of a source was refused for a reason.
@@ -136,6 +174,7 @@ pub struct StoredWatch {
 pub struct Reader {
     file: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
+    months: Arc<Files>,
 }
 
 impl Reader {
@@ -144,10 +183,16 @@ impl Reader {
         Self {
             file: folder.join(schema::FILE),
             idle: Arc::default(),
+            months: Arc::default(),
         }
     }
 
-    fn with<T>(
+    /// The month files, open for reading.
+    pub(crate) fn files(&self) -> &Files {
+        &self.months
+    }
+
+    pub(crate) fn with<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -223,25 +268,23 @@ impl Reader {
     }
 
     /// Calls `each` with every journal entry after `seq`, oldest first: its number, when it
-    /// arrived, its readings. A damaged entry is reported, not skipped.
+    /// arrived, its readings. Gives what can no longer be read.
     pub fn replay(
         &self,
         seq: i64,
         mut each: impl FnMut(i64, Time, Vec<Reading>),
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Damage>, StoreError> {
         self.with(|c| {
-            let sql = "SELECT seq, arrived, crc, blob FROM journal WHERE seq > ?1 ORDER BY seq";
-            let mut statement = c.prepare_cached(sql)?;
-            let mut rows = statement.query([seq])?;
-            while let Some(row) = rows.next()? {
-                let seq = row.get(0)?;
-                each(
-                    seq,
-                    Time::from_ms(row.get(1)?),
-                    decode(seq, row.get(2)?, row.get_ref(3)?)?,
-                );
-            }
-            Ok(())
+            let mut damaged = Vec::new();
+            let everything = ((seq, i64::MAX), (i64::MIN, i64::MAX));
+            walk_journal(c, everything.0, everything.1, |head, found| {
+                match found {
+                    Ok(readings) => each(head.seq, Time::from_ms(head.arrived), readings),
+                    Err(damage) => damaged.push(damage),
+                }
+                true
+            })?;
+            Ok(damaged)
         })
     }
 
@@ -253,82 +296,6 @@ impl Reader {
                     r.get(0)
                 })?;
             Ok(newest - entries)
-        })
-    }
-
-    /// How many readings the journal holds.
-    pub fn reading_count(&self) -> Result<u64, StoreError> {
-        self.with(|c| {
-            Ok(
-                c.query_row("SELECT coalesce(sum(rows), 0) FROM journal", [], |r| {
-                    r.get(0)
-                })?,
-            )
-        })
-    }
-
-    /// Readings of some series between two moments, by journal entry: a page starts after entry
-    /// `after` and ends with the entry in which it reaches `limit`.
-    pub fn readings(
-        &self,
-        series: &BTreeMap<SeriesId, String>,
-        span: (Time, Time),
-        after: i64,
-        limit: usize,
-    ) -> Result<Page<ReadingRow>, StoreError> {
-        self.with(|c| {
-            let sql = "SELECT seq, crc, blob FROM journal
-                       WHERE t_max >= ?1 AND t_min <= ?2 AND seq > ?3 ORDER BY seq";
-            let mut statement = c.prepare_cached(sql)?;
-            let mut rows = statement.query(params![span.0.ms(), span.1.ms(), after])?;
-            let mut items = Vec::new();
-            while let Some(row) = rows.next()? {
-                let seq = row.get(0)?;
-                for reading in decode(seq, row.get(1)?, row.get_ref(2)?)? {
-                    let inside = span.0 <= reading.t && reading.t <= span.1;
-                    if let Some(point) = series.get(&reading.series).filter(|_| inside) {
-                        items.push(ReadingRow {
-                            t: reading.t,
-                            point: point.clone(),
-                            value: reading.value,
-                            quality: reading.quality,
-                        });
-                    }
-                }
-                if items.len() >= limit {
-                    return Ok(Page {
-                        items,
-                        next: Some(seq),
-                    });
-                }
-            }
-            Ok(Page { items, next: None })
-        })
-    }
-
-    /// Whether a series has a reading at exactly this time.
-    pub fn has_reading(&self, series: SeriesId, t: Time) -> Result<bool, StoreError> {
-        let only = BTreeMap::from([(series, String::new())]);
-        Ok(!self.readings(&only, (t, t), 0, 1)?.items.is_empty())
-    }
-
-    /// The minutes of a series between two moments, oldest first.
-    pub fn minutes(
-        &self,
-        series: SeriesId,
-        from: Time,
-        to: Time,
-    ) -> Result<Vec<MinuteRow>, StoreError> {
-        let sql = "SELECT minute, n, min, max, sum FROM minute
-                   WHERE series = ?1 AND minute BETWEEN ?2 AND ?3 ORDER BY minute";
-        self.list(sql, params![series.0, from.ms(), to.ms()], |row| {
-            Ok(MinuteRow {
-                minute: Time::from_ms(row.get(0)?),
-                n: row.get(1)?,
-                min: row.get(2)?,
-                max: row.get(3)?,
-                sum: row.get(4)?,
-            })
         })
     }
 
@@ -347,6 +314,28 @@ impl Reader {
             cycle_row,
         )?;
         Ok(Page::cut(rows, limit, |row| row.cycle.start.ms()))
+    }
+
+    /// Cycles of a machine that started between two moments (the second not included), summed up
+    /// by product.
+    pub fn sums_by_product(
+        &self,
+        machine: &MachineId,
+        (from, to): (Time, Time),
+    ) -> Result<Vec<ProductSum>, StoreError> {
+        let sql = "SELECT product, count(*), sum(duration_s), sum(energy_wh), min(start), max(end)
+                   FROM cycle WHERE machine = ?1 AND start >= ?2 AND start < ?3
+                   GROUP BY product ORDER BY product";
+        self.list(sql, params![machine.as_str(), from.ms(), to.ms()], |row| {
+            Ok(ProductSum {
+                product: row.get(0)?,
+                cycles: row.get(1)?,
+                duration_s: row.get(2)?,
+                energy_wh: row.get(3)?,
+                start: Time::from_ms(row.get(4)?),
+                end: Time::from_ms(row.get(5)?),
+            })
+        })
     }
 
     /// How many cycles of a machine ended since a moment.
@@ -516,18 +505,6 @@ impl Reader {
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
-}
-
-fn decode(
-    seq: i64,
-    crc: u32,
-    blob: rusqlite::types::ValueRef<'_>,
-) -> Result<Vec<Reading>, StoreError> {
-    let bytes = blob.as_blob().map_err(|_| StoreError::Damaged(seq))?;
-    if crc32fast::hash(bytes) != crc {
-        return Err(StoreError::Damaged(seq));
-    }
-    blob::decode(bytes).ok_or(StoreError::Damaged(seq))
 }
 
 fn cycle_row(row: &Row<'_>) -> rusqlite::Result<CycleRow> {

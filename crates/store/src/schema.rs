@@ -1,5 +1,5 @@
-//! The tables. Sealed one-hour chunks will live in month files beside this one; the journal here
-//! is what has not been sealed, and everything else is small.
+//! The tables. Sealed chunks live in month files beside this one (`telemetry`); the journal here is
+//! what has not been sealed, and everything else is small.
 
 use model::{EventKind, Time};
 use rusqlite::{Connection, Transaction};
@@ -8,9 +8,10 @@ use serde_json::json;
 use crate::error::StoreError;
 use crate::evidence::{self, Entry, Head};
 use crate::people;
+use crate::telemetry;
 
 /// The format written by this program.
-const FORMAT: i64 = 3;
+const FORMAT: i64 = 4;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -29,9 +30,6 @@ CREATE TABLE series(id INTEGER PRIMARY KEY, device TEXT NOT NULL, point TEXT NOT
 CREATE TABLE journal(seq INTEGER PRIMARY KEY, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
     arrived INTEGER NOT NULL, rows INTEGER NOT NULL, crc INTEGER NOT NULL, blob BLOB NOT NULL);
 CREATE INDEX journal_time ON journal(t_max);
-CREATE TABLE minute(series INTEGER NOT NULL, minute INTEGER NOT NULL, n INTEGER NOT NULL,
-    min REAL NOT NULL, max REAL NOT NULL, sum REAL NOT NULL,
-    PRIMARY KEY(series, minute)) WITHOUT ROWID;
 CREATE TABLE label(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE machine(id TEXT PRIMARY KEY, settings TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE watch(machine TEXT PRIMARY KEY, seq INTEGER NOT NULL, body TEXT NOT NULL)
@@ -82,7 +80,10 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
             transaction.execute_batch(EVIDENCE)?;
             begin_chain(&transaction)?;
         }
-        transaction.execute_batch(people::TABLES)?;
+        if found < 3 {
+            transaction.execute_batch(people::TABLES)?;
+        }
+        transaction.execute_batch(telemetry::TABLES)?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;
     }

@@ -14,16 +14,19 @@ use crate::blob;
 use crate::error::StoreError;
 use crate::evidence::{self, Checkpoint, Entry, Head, Signer};
 use crate::people::{self, Pass, Person};
-use crate::read::MinuteRow;
 use crate::schema;
+use crate::telemetry::{self, Sealed, State};
 use crate::wal::Checkpointer;
 
 /// Refused pieces of input kept with their sample; older ones are only counted.
 const REFUSED_KEPT_MAX: i64 = 2_000;
 /// Sources whose refusals are counted apart; further ones are counted together.
 const REFUSED_SOURCES_MAX: i64 = 1_000;
-/// Journal entries removed at once when the journal is over its limit.
-const JOURNAL_TRIM_ENTRIES: i64 = 2_000;
+/// Sealed journal entries removed at once; few, so that no acknowledgement waits for it.
+const JOURNAL_FORGET_ENTRIES: i64 = 64;
+/// Journal entries kept although they are sealed: what has come lately is told from what comes
+/// again by them after a restart.
+pub(crate) const JOURNAL_RECENT_ENTRIES: i64 = 2_000;
 
 /// Something concluded or done, to be kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,8 +59,12 @@ pub enum Record {
     Settings(MachineId, String),
     /// Everything the judgement knows about a machine, as JSON, valid up to this batch.
     Watch(MachineId, String),
-    /// A finished minute of a series.
-    Minute(SeriesId, MinuteRow),
+    /// A seal counts from now on: its readings are in the files of their months.
+    Sealed(Box<Sealed>),
+    /// The file of a month goes, with so many readings; see [`Reader::expired`].
+    ///
+    /// [`Reader::expired`]: crate::Reader::expired
+    Dropped(String, u64),
     /// A retained message; an empty payload removes it.
     Retained(String, Vec<u8>),
 }
@@ -94,47 +101,53 @@ impl Batch {
 pub struct Store {
     connection: Connection,
     folder: PathBuf,
-    journal_bytes: u64,
     /// The journal's newest entry.
     seq: i64,
+    /// Entries up to this one are sealed.
+    sealed_seq: i64,
+    /// Readings in the journal that are not sealed.
+    unsealed: u64,
+    /// Entries up to this one are gone.
+    forgotten_seq: i64,
     /// Where the evidence chain ends.
     chain: Head,
     signer: Signer,
     /// The last entry a checkpoint covers.
     attested: i64,
-    journal_bytes_max: u64,
     _checkpointer: Checkpointer,
     _lock: File,
 }
 
 impl Store {
-    /// Opens or makes the data folder. `journal_bytes_max` bounds the journal; beyond it the
-    /// oldest readings go first.
-    pub fn open(folder: &Path, journal_bytes_max: u64) -> Result<Self, StoreError> {
+    /// Opens or makes the data folder.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(StoreError::Folder)?;
         let lock = File::create(folder.join("lock")).map_err(StoreError::Folder)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| StoreError::InUse(folder.to_owned()))?;
         let mut connection = Connection::open(folder.join(schema::FILE))?;
         schema::prepare(&mut connection)?;
-        let (journal_bytes, seq) = connection.query_row(
-            "SELECT coalesce(sum(length(blob)), 0), coalesce(max(seq), 0) FROM journal",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+        let state = State::read(&connection)?;
+        let (unsealed, newest, oldest) = connection.query_row(
+            "SELECT coalesce(sum(rows) FILTER (WHERE seq > ?1), 0), coalesce(max(seq), 0),
+                coalesce(min(seq), 1) FROM journal",
+            [state.seq],
+            |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
         )?;
         let chain = Head::read(&connection)?;
-        let newest = "SELECT coalesce(max(seq), 0) FROM checkpoint";
-        let attested = connection.query_row(newest, [], |row| row.get(0))?;
+        let signed = "SELECT coalesce(max(seq), 0) FROM checkpoint";
+        let attested = connection.query_row(signed, [], |row| row.get(0))?;
         let checkpointer = Checkpointer::start(folder.to_owned()).map_err(StoreError::Folder)?;
         Ok(Self {
             connection,
             folder: folder.to_owned(),
-            journal_bytes,
-            seq,
+            seq: newest.max(state.seq),
+            sealed_seq: state.seq,
+            unsealed,
+            forgotten_seq: oldest - 1,
             chain,
             signer: Signer::open(folder)?,
             attested,
-            journal_bytes_max,
             _checkpointer: checkpointer,
             _lock: lock,
         })
@@ -185,17 +198,17 @@ impl Store {
     /// Commits a batch. When this returns the batch is on disk; on an error nothing of it is.
     pub fn commit(&mut self, batch: &Batch) -> Result<i64, StoreError> {
         let transaction = self.connection.transaction()?;
-        let (mut bytes, mut seq) = (0, self.seq);
+        let mut seq = self.seq;
         if !batch.readings.is_empty() {
             let blob = blob::encode(&batch.readings);
-            bytes = blob.len() as u64;
             let times = || batch.readings.iter().map(|r| r.t.ms());
             transaction
                 .prepare_cached(
-                    "INSERT INTO journal(t_min, t_max, arrived, rows, crc, blob)
-                     VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT INTO journal(seq, t_min, t_max, arrived, rows, crc, blob)
+                     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )?
                 .execute(params![
+                    seq + 1,
                     times().min(),
                     times().max(),
                     batch.arrived.ms(),
@@ -203,7 +216,7 @@ impl Store {
                     crc32fast::hash(&blob),
                     blob
                 ])?;
-            seq = transaction.last_insert_rowid();
+            seq += 1;
         }
         let mut chain = self.chain;
         for record in &batch.records {
@@ -218,8 +231,14 @@ impl Store {
             write_refused(&transaction, refused)?;
         }
         transaction.commit()?;
-        self.journal_bytes += bytes;
+        self.unsealed += batch.readings.len() as u64;
         (self.seq, self.chain) = (seq, chain);
+        for record in &batch.records {
+            if let Record::Sealed(sealed) = record {
+                self.sealed_seq = self.sealed_seq.max(sealed.seq());
+                self.unsealed = self.unsealed.saturating_sub(sealed.rows());
+            }
+        }
         Ok(seq)
     }
 
@@ -242,24 +261,27 @@ impl Store {
         self.signer.fingerprint()
     }
 
-    /// Removes the oldest readings if the journal is over its limit; says how many entries went.
-    pub fn trim(&mut self) -> Result<usize, StoreError> {
-        if self.journal_bytes <= self.journal_bytes_max {
+    /// What is free on the disk and what it holds, in bytes, as far as the system says.
+    pub fn room(&self) -> Option<(u64, u64)> {
+        let disk = rustix::fs::statvfs(&self.folder).ok()?;
+        Some((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
+    }
+
+    /// The journal's newest entry, and how many readings in it are not sealed.
+    pub fn unsealed(&self) -> (i64, u64) {
+        (self.seq, self.unsealed)
+    }
+
+    /// Removes some journal entries that are sealed and no longer recent; says how many.
+    pub fn forget_sealed(&mut self) -> Result<usize, StoreError> {
+        let last = self.sealed_seq.min(self.seq - JOURNAL_RECENT_ENTRIES);
+        let last = last.min(self.forgotten_seq + JOURNAL_FORGET_ENTRIES);
+        if last <= self.forgotten_seq {
             return Ok(0);
         }
-        let transaction = self.connection.transaction()?;
-        let oldest = "(SELECT seq FROM journal ORDER BY seq LIMIT ?1)";
-        let freed: u64 = transaction.query_row(
-            &format!("SELECT coalesce(sum(length(blob)), 0) FROM journal WHERE seq IN {oldest}"),
-            [JOURNAL_TRIM_ENTRIES],
-            |row| row.get(0),
-        )?;
-        let gone = transaction.execute(
-            &format!("DELETE FROM journal WHERE seq IN {oldest}"),
-            [JOURNAL_TRIM_ENTRIES],
-        )?;
-        transaction.commit()?;
-        self.journal_bytes = self.journal_bytes.saturating_sub(freed);
+        let sql = "DELETE FROM journal WHERE seq <= ?1";
+        let gone = self.connection.prepare_cached(sql)?.execute([last])?;
+        self.forgotten_seq = last;
         Ok(gone)
     }
 }
@@ -323,7 +345,8 @@ fn write_record(
             "INSERT OR REPLACE INTO watch(machine, seq, body) VALUES(?1, ?2, ?3)",
             params![machine.as_str(), seq, json],
         ),
-        Record::Minute(series, minute) => write_minute(transaction, *series, minute),
+        Record::Sealed(sealed) => telemetry::write_sealed(transaction, sealed),
+        Record::Dropped(name, rows) => telemetry::write_dropped(transaction, name, *rows),
         Record::Retained(topic, payload) if payload.is_empty() => run(
             transaction,
             "DELETE FROM retained WHERE topic = ?1",
@@ -406,28 +429,6 @@ fn write_alarm(transaction: &Transaction<'_>, alarm: &Alarm) -> Result<bool, Sto
             alarm.cleared_at.map(Time::ms),
             alarm.acknowledged_at.map(Time::ms),
             as_json(alarm.reason)?
-        ],
-    )
-}
-
-/// A minute may be written again with more of its readings; they add up.
-fn write_minute(
-    transaction: &Transaction<'_>,
-    series: SeriesId,
-    minute: &MinuteRow,
-) -> Result<bool, StoreError> {
-    run(
-        transaction,
-        "INSERT INTO minute(series, minute, n, min, max, sum) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT(series, minute) DO UPDATE SET n = n + excluded.n,
-            min = min(min, excluded.min), max = max(max, excluded.max), sum = sum + excluded.sum",
-        params![
-            series.0,
-            minute.minute.ms(),
-            minute.n,
-            minute.min,
-            minute.max,
-            minute.sum
         ],
     )
 }

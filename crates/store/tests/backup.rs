@@ -12,8 +12,6 @@ use serde_json::json;
 use store::backup::{self, BackupError};
 use store::{Batch, Entry, Reader, Record, Store};
 
-const JOURNAL_MAX: u64 = 1_000_000_000;
-
 fn t(i: i64) -> Time {
     Time::from_ms(1_790_000_000_000 + i)
 }
@@ -40,7 +38,7 @@ fn batch(first: i64) -> Batch {
 }
 
 fn filled(folder: &Path, commits: i64) -> Store {
-    let mut store = Store::open(folder, JOURNAL_MAX).unwrap();
+    let mut store = Store::open(folder).unwrap();
     store.series("m1", "power_w", "W").unwrap();
     for i in 0..commits {
         store.commit(&batch(i * 50)).unwrap();
@@ -98,7 +96,7 @@ fn a_backup_made_while_writing_restores_to_one_moment() {
         std::fs::read_to_string(restored.join("mimamori.toml")).unwrap(),
         "# settings\n"
     );
-    let mut store = Store::open(&restored, JOURNAL_MAX).unwrap();
+    let mut store = Store::open(&restored).unwrap();
     store.commit(&batch(9_000_000)).unwrap();
     drop(store);
     assert!(store::verify(&restored, None, None).unwrap().is_sound());

@@ -43,7 +43,7 @@ fn done(kind: EventKind, seconds: i64) -> Entry {
 
 /// A small store with every kind of record that the chain covers.
 fn filled(folder: &Path) -> Option<Checkpoint> {
-    let mut store = Store::open(folder, 1_000_000).unwrap();
+    let mut store = Store::open(folder).unwrap();
     let machine = MachineId::new("robot-1").unwrap();
     let product = ProductId::new("A-100").unwrap();
     let band = Band {
@@ -133,7 +133,7 @@ fn what_nobody_touched_is_sound() {
     let verdict = checked(folder.path());
     assert!(verdict.is_sound(), "{:?}", verdict.breaks);
     assert_eq!((verdict.entries, verdict.checkpoints), (9, 2));
-    let store = Store::open(folder.path(), 1_000_000).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     assert!(verdict.keys.contains(&store.fingerprint()));
     drop(store);
     assert_eq!(checked(folder.path()).entries, 9, "opening adds nothing");
@@ -250,7 +250,7 @@ fn a_removed_or_added_row_is_found_and_named() {
 fn a_tail_cut_off_with_its_checkpoints_is_found_only_against_a_checkpoint_outside() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path());
-    let store = Store::open(folder.path(), 1_000_000).unwrap();
+    let store = Store::open(folder.path()).unwrap();
     let key = store.fingerprint();
     drop(store);
     let cut = "DELETE FROM evidence WHERE seq > 8; DELETE FROM checkpoint WHERE seq > 8";
@@ -290,7 +290,7 @@ fn a_text_can_be_erased_openly_and_not_in_secret() {
     let secret = "UPDATE evidence SET salt = NULL, body = NULL WHERE seq = 8";
     let verdict = checked(altered(folder.path(), secret).path());
     assert_eq!(verdict.breaks, [Break::TextGone { seq: 8 }]);
-    let mut store = Store::open(folder.path(), 1_000_000).unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
     let entry = Entry {
         body: json!({"seq": 8}),
         ..done(EventKind::EvidenceErased, 70)

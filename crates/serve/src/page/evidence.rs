@@ -6,7 +6,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use model::{EventKind, Right, Time};
 use serde_json::Value;
-use store::{Break, Checkpoint, EvidenceRow};
+use store::{Break, Checkpoint, EvidenceRow, Storage};
 
 use super::events::Start;
 use super::{Ctx, Place, frame, qr};
@@ -34,9 +34,9 @@ pub(crate) async fn show(
         let proved = r.newest_backup(EventKind::BackupProved)?;
         let failed = r.newest_backup(EventKind::BackupFailed)?;
         let page = r.evidence(before, ENTRIES_SHOWN)?;
-        Ok((page, r.checkpoint()?, [proved, failed]))
+        Ok((page, r.checkpoint()?, [proved, failed], r.storage()?))
     });
-    let (page, signed, backups) = match work.await {
+    let (page, signed, backups, storage) = match work.await {
         Ok(found) => found,
         Err(failure) => return failure.answer(lang),
     };
@@ -47,7 +47,10 @@ pub(crate) async fn show(
                 (state(&ctx, last.as_deref()))
                 (checkpoint(&ctx, signed.as_ref()))
             }
-            (backup(&ctx, site.makes_backups, &backups))
+            div.grid {
+                (storing(&ctx, &storage))
+                (backup(&ctx, site.makes_backups, &backups))
+            }
         }
         section.panel {
             div.panel-head { h2 { (ctx.text(key::EVIDENCE_LIST)) } }
@@ -128,8 +131,50 @@ fn place(ctx: &Ctx, found: &Break) -> String {
         | Break::CutOff { seq, .. }
         | Break::Rewritten { seq } => one(key::BREAK_CHECKPOINT, seq),
         Break::Row { table, row } => ctx.with(key::BREAK_ROW, &[("table", table), ("row", row)]),
+        Break::Sealed { file, seal } => ctx.with(
+            key::BREAK_SEALED,
+            &[("file", file), ("seal", &seal.to_string())],
+        ),
+        Break::MonthFile { file } => ctx.with(key::BREAK_FILE, &[("file", file)]),
         Break::Unreadable { after } => one(key::BREAK_UNREADABLE, after),
     }
+}
+
+/// What is kept, where, and what room is left.
+fn storing(ctx: &Ctx, storage: &Storage) -> Markup {
+    let gb = |bytes: u64| format!("{:.2}", bytes as f64 / 1e9);
+    let share = storage.used_share();
+    html! {
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::STORAGE_TITLE)) } }
+            p.value { (ctx.with(key::STORAGE_READINGS, &[("n", &grouped(storage.readings))])) }
+            p { (ctx.with(key::STORAGE_SIZE, &[
+                ("gb", &gb(storage.bytes)), ("free", &gb(storage.free_bytes))])) }
+            meter min="0" max="1" low="0.8" high="0.95" optimum="0" value=(format!("{share:.3}"))
+                aria-label=(ctx.text(key::STORAGE_DISK)) {}
+            p.quiet { (match storage.sealed_at {
+                Some(at) => ctx.with(key::STORAGE_SEALED, &[
+                    ("time", &ctx.when(at)),
+                    ("n", &grouped(storage.sealed)),
+                    ("months", &storage.months.to_string()),
+                ]),
+                None => ctx.text(key::STORAGE_UNSEALED),
+            }) }
+        }
+    }
+}
+
+/// A large number, its digits in threes.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// The last backup that was read again, and a failure if one came after it.

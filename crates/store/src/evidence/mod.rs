@@ -4,6 +4,7 @@
 //! erased together (a person's wish) and the chain stays sound.
 
 mod checkpoint;
+mod seals;
 mod verify;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -196,6 +197,10 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
             json!({"machine": machine, "settings": json}),
         ),
         Record::Evidence(entry) | Record::EraseText(_, entry) => Some(entry.clone()),
+        Record::Sealed(sealed) => by_box(EventKind::Sealed, sealed.body()),
+        Record::Dropped(name, rows) => {
+            by_box(EventKind::Dropped, json!({"file": name, "rows": rows}))
+        }
         // Who did what to whom stands in an entry of its own beside these.
         Record::Person(_)
         | Record::Pass(_)
@@ -203,7 +208,6 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
         | Record::Cycle(..)
         | Record::State(..)
         | Record::Watch(..)
-        | Record::Minute(..)
         | Record::Retained(..) => None,
     }
 }

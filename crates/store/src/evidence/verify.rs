@@ -13,6 +13,7 @@ use serde_json::Value;
 use model::{Alarm, EventKind, Finding, Reference, Time};
 
 use super::checkpoint::Checkpoint;
+use super::seals::Seals;
 use super::{Hash, Head, Link, inner_hash};
 use crate::error::StoreError;
 use crate::schema;
@@ -78,6 +79,18 @@ pub enum Break {
         /// Which row.
         row: String,
     },
+    /// Sealed readings are not what the chain says.
+    Sealed {
+        /// The file of the month.
+        file: String,
+        /// The number of the seal.
+        seal: i64,
+    },
+    /// The file of a month is missing or can no longer be read.
+    MonthFile {
+        /// Which.
+        file: String,
+    },
     /// The file could not be read further.
     Unreadable {
         /// The last entry that could be read.
@@ -111,6 +124,10 @@ impl fmt::Display for Break {
             Self::Row { table, row } => {
                 write!(f, "{table} {row} is not what the chain says")
             }
+            Self::Sealed { file, seal } => {
+                write!(f, "the readings of seal {seal} in {file} were altered")
+            }
+            Self::MonthFile { file } => write!(f, "{file} is missing or cannot be read"),
             Self::Unreadable { after } => {
                 write!(f, "the file cannot be read after entry {after}")
             }
@@ -127,6 +144,8 @@ pub struct Verdict {
     pub erased: i64,
     /// Signed checkpoints in the file.
     pub checkpoints: i64,
+    /// Values in the files of the months that are what their seals say.
+    pub readings: u64,
     /// The keys they were signed with.
     pub keys: BTreeSet<String>,
     /// When the first entry was made, in milliseconds since 1970.
@@ -147,7 +166,7 @@ impl Verdict {
         self.breaks.is_empty()
     }
 
-    fn found(&mut self, problem: Break) {
+    pub(super) fn found(&mut self, problem: Break) {
         if self.breaks.len() < BREAKS_LISTED_MAX {
             self.breaks.push(problem);
         } else {
@@ -173,6 +192,7 @@ pub fn verify(
         outside,
         verdict: Verdict::default(),
         seen: Seen::default(),
+        seals: Seals::default(),
     };
     let last = check.entries()?;
     check.checkpoints(key)?;
@@ -180,6 +200,7 @@ pub fn verify(
     if check.verdict.is_sound() {
         // Row by row only while the chain itself can be believed.
         check.rows()?;
+        check.seals.check(folder, &connection, &mut check.verdict)?;
     }
     Ok(check.verdict)
 }
@@ -209,6 +230,7 @@ struct Check<'a> {
     outside: Option<&'a Checkpoint>,
     verdict: Verdict,
     seen: Seen,
+    seals: Seals,
 }
 
 /// An entry as read from the file.
@@ -345,6 +367,8 @@ impl Check<'_> {
                 self.seen.acknowledged += i64::from(found > Some(self.seen.alarms_before));
                 self.expect(found.is_some(), "alarm", || id.unwrap_or(0).to_string());
             }
+            Some(EventKind::Sealed) => self.seals.sealed(body),
+            Some(EventKind::Dropped) => self.seals.dropped(body),
             Some(EventKind::EvidenceErased) => {
                 self.seen.erased.extend(body["seq"].as_i64());
             }

@@ -1,0 +1,112 @@
+//! Sealed readings against the evidence: every seal of every month's file must hold exactly what
+//! its entry says, no file may be missing unless an entry says that it was dropped, and nothing may
+//! be there that no entry knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use data_encoding::HEXLOWER;
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::verify::{Break, Verdict};
+use crate::error::StoreError;
+use crate::telemetry::{self, Family, State};
+
+/// What the entries say of sealed readings.
+#[derive(Debug, Default)]
+pub(super) struct Seals {
+    /// By file and seal: how many chunks, and the hash over them.
+    files: BTreeMap<String, BTreeMap<i64, (u64, String)>>,
+    open_sha256: Option<String>,
+    last: i64,
+}
+
+impl Seals {
+    /// Takes up an entry about a seal.
+    pub(super) fn sealed(&mut self, body: &Value) {
+        self.last = body["number"].as_i64().unwrap_or(0);
+        self.open_sha256 = body["open_sha256"].as_str().map(str::to_owned);
+        for (name, said) in body["files"].as_object().into_iter().flatten() {
+            let sha256 = said["sha256"].as_str().unwrap_or_default().to_owned();
+            let chunks = said["chunks"].as_u64().unwrap_or(0);
+            let seals = self.files.entry(name.clone()).or_default();
+            seals.insert(self.last, (chunks, sha256));
+        }
+    }
+
+    /// Takes up an entry about a file that was dropped.
+    pub(super) fn dropped(&mut self, body: &Value) {
+        self.files.remove(body["file"].as_str().unwrap_or_default());
+    }
+
+    /// Compares.
+    pub(super) fn check(
+        &self,
+        folder: &Path,
+        main: &Connection,
+        verdict: &mut Verdict,
+    ) -> Result<(), StoreError> {
+        let state = State::read(main)?;
+        if state.number != self.last {
+            let row = format!("{} ≠ {}", state.number, self.last);
+            verdict.found(Break::Row {
+                table: "sealed",
+                row,
+            });
+        }
+        let said = self.open_sha256.as_ref();
+        if said.is_some_and(|said| telemetry::open_digest(main).ok().as_ref() != Some(said)) {
+            let row = "open_chunk".to_owned();
+            verdict.found(Break::Row {
+                table: "sealed",
+                row,
+            });
+        }
+        let mut missing: BTreeSet<&str> = self.files.keys().map(String::as_str).collect();
+        for family in [Family::Raw, Family::Minute] {
+            let files = telemetry::month_files(folder, family).map_err(StoreError::Folder)?;
+            for (_, path) in files {
+                let name = path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
+                missing.remove(name.as_str());
+                if self.file(&path, &name, verdict).is_err() {
+                    verdict.found(Break::MonthFile { file: name });
+                }
+            }
+        }
+        for name in missing {
+            verdict.found(Break::MonthFile {
+                file: name.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn file(&self, path: &Path, name: &str, verdict: &mut Verdict) -> Result<(), StoreError> {
+        let connection = telemetry::read_month(path)?;
+        let mut statement =
+            connection.prepare("SELECT DISTINCT seal FROM chunk WHERE seal <= ?1")?;
+        let there = statement.query_map([self.last], |row| row.get(0))?;
+        let there: BTreeSet<i64> = there.collect::<Result<_, _>>()?;
+        let none = BTreeMap::new();
+        let said = self.files.get(name).unwrap_or(&none);
+        let all: BTreeSet<i64> = said.keys().copied().chain(there).collect();
+        for seal in all {
+            let written = telemetry::describe(&connection, seal)?;
+            let found = (written.chunks, HEXLOWER.encode(&written.digest));
+            let expected = said.get(&seal);
+            let is_so = expected == Some(&found) || (expected.is_none() && written.chunks == 0);
+            if is_so {
+                verdict.readings += written.rows;
+            } else {
+                let file = name.to_owned();
+                verdict.found(Break::Sealed { file, seal });
+            }
+        }
+        Ok(())
+    }
+}

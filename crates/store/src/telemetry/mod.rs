@@ -1,0 +1,43 @@
+//! Readings that were sealed: packed chunks in one file a month, which the journal then forgets.
+//! A chunk counts once the main file knows the number of its seal, so a power cut between the two
+//! files leaves either the journal or the chunk, never both and never neither.
+
+mod chunk;
+mod column;
+mod minute;
+mod month;
+mod query;
+mod retain;
+mod seal;
+mod stat;
+mod view;
+
+pub(crate) use month::{
+    Family, describe, list as month_files, name_is_ours as is_month_file, read as read_month,
+};
+pub use query::{Bucket, DaySum, ReadingsPage, Storage};
+pub use retain::Retention;
+pub(crate) use retain::write_dropped;
+pub use seal::{DayOf, SealPlan, Sealed, Sealer};
+pub(crate) use seal::{SealLock, open_digest, write_sealed};
+pub use stat::{GAP_MS_MAX, Stat};
+pub use view::Damage;
+pub(crate) use view::{Files, State, walk_journal};
+
+/// Part of the main file since format 4: where sealing stands, what is not yet worth a chunk of
+/// its own, sums of whole days, and what could not be read any more.
+pub(crate) const TABLES: &str = "
+CREATE TABLE sealed(id INTEGER PRIMARY KEY CHECK(id = 1), number INTEGER NOT NULL,
+    seq INTEGER NOT NULL, rows INTEGER NOT NULL, rolled INTEGER NOT NULL,
+    summed INTEGER NOT NULL, at INTEGER NOT NULL);
+INSERT INTO sealed VALUES(1, 0, 0, 0, 0, 0, 0);
+CREATE TABLE open_chunk(device INTEGER PRIMARY KEY, since INTEGER NOT NULL,
+    rows INTEGER NOT NULL, blob BLOB NOT NULL);
+CREATE TABLE quarantine(seq INTEGER PRIMARY KEY, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
+    arrived INTEGER NOT NULL, rows INTEGER NOT NULL, crc INTEGER NOT NULL, blob BLOB NOT NULL);
+CREATE TABLE dropped(name TEXT PRIMARY KEY, rows INTEGER NOT NULL) WITHOUT ROWID;
+DROP TABLE IF EXISTS minute;
+CREATE TABLE day(series INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
+    n INTEGER NOT NULL, min REAL NOT NULL, max REAL NOT NULL, sum REAL NOT NULL,
+    integral REAL NOT NULL, PRIMARY KEY(start, series)) WITHOUT ROWID;
+";

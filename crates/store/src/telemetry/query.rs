@@ -1,0 +1,656 @@
+//! Reading what was sealed and what is still in the journal as one: raw readings by time, minutes,
+//! a picture of so many pixels, sums. Memory is bounded by what is asked for, not by what is kept.
+
+use std::collections::BTreeMap;
+
+use model::{Reading, SeriesId, Time};
+use rusqlite::{Connection, params};
+use serde::Serialize;
+
+use super::chunk::Column;
+use super::minute::{COLUMNS_PER_SERIES, minutes_of};
+use super::month::Family;
+use super::stat::Stat;
+use super::view::{Damage, Meta, State, View, open_chunk_of, open_chunks, walk_journal};
+use crate::error::StoreError;
+use crate::read::{MinuteRow, Page, Reader, ReadingRow};
+
+/// From this width on a pixel is drawn from minutes instead of readings.
+const PIXEL_FROM_MINUTES_MS: i64 = 2 * 60_000;
+/// Pixels of a picture at most.
+const PIXELS_MAX: usize = 4_000;
+/// The whole of time.
+const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
+
+/// A page of readings, and what of its span can no longer be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadingsPage {
+    /// The readings by time; the next page starts after the last time.
+    pub page: Page<ReadingRow>,
+    /// What is missing because it is damaged.
+    pub damaged: Vec<Damage>,
+}
+
+/// One pixel of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Bucket {
+    /// Where it starts.
+    pub from: Time,
+    /// How many readings.
+    pub n: u64,
+    /// The smallest value.
+    pub min: f64,
+    /// The largest value.
+    pub max: f64,
+    /// The mean of the values.
+    pub mean: f64,
+}
+
+/// A whole day of a series summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct DaySum {
+    /// Which series.
+    pub series: SeriesId,
+    /// The first moment of the day.
+    pub start: Time,
+    /// The first moment of the day after.
+    pub end: Time,
+    /// How many readings.
+    pub n: u64,
+    /// The smallest value.
+    pub min: f64,
+    /// The largest value.
+    pub max: f64,
+    /// The sum of the values.
+    pub sum: f64,
+    /// The area under the values, in unit·seconds; see [`Stat`].
+    pub integral: f64,
+}
+
+/// What is kept, and what room is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Storage {
+    /// Readings kept.
+    pub readings: u64,
+    /// Those of them that have left the journal.
+    pub sealed: u64,
+    /// When readings last left the journal.
+    pub sealed_at: Option<Time>,
+    /// Files of months with readings.
+    pub months: u64,
+    /// What the data folder takes.
+    pub bytes: u64,
+    /// What is free on its disk.
+    pub free_bytes: u64,
+    /// What its disk holds.
+    pub disk_bytes: u64,
+}
+
+impl Storage {
+    /// How full the disk is, from 0 to 1.
+    pub fn used_share(&self) -> f64 {
+        1.0 - self.free_bytes as f64 / self.disk_bytes.max(1) as f64
+    }
+}
+
+/// Everything that can be read at one moment.
+struct Now<'a> {
+    connection: &'a Connection,
+    state: State,
+    view: View<'a>,
+}
+
+impl Now<'_> {
+    /// Calls `each` with every readable reading of some series of a device in a span, chunk by
+    /// chunk, then the journal; `skip` says which chunks need not be unpacked.
+    fn stream(
+        &self,
+        device: i64,
+        span: (i64, i64),
+        wanted: &dyn Fn(SeriesId) -> bool,
+        each: &mut dyn FnMut(Reading),
+    ) -> Result<Vec<Damage>, StoreError> {
+        let mut damaged = Vec::new();
+        let within = |t: i64| span.0 <= t && t <= span.1;
+        for meta in self.view.chunks(Family::Raw, device, span)? {
+            match self.view.columns(&meta, wanted)? {
+                Ok(columns) => columns
+                    .iter()
+                    .flat_map(Column::readings)
+                    .filter(|reading| within(reading.t.ms()))
+                    .for_each(&mut *each),
+                Err(damage) => damaged.push(damage),
+            }
+        }
+        self.journal(span, wanted, each, &mut damaged)?;
+        Ok(damaged)
+    }
+
+    fn journal(
+        &self,
+        span: (i64, i64),
+        wanted: &dyn Fn(SeriesId) -> bool,
+        each: &mut dyn FnMut(Reading),
+        damaged: &mut Vec<Damage>,
+    ) -> Result<(), StoreError> {
+        let unsealed = (self.state.seq, i64::MAX);
+        walk_journal(self.connection, unsealed, span, |_, found| {
+            match found {
+                Ok(readings) => readings
+                    .into_iter()
+                    .filter(|r| wanted(r.series) && span.0 <= r.t.ms() && r.t.ms() <= span.1)
+                    .for_each(&mut *each),
+                Err(damage) => damaged.push(damage),
+            }
+            true
+        })
+    }
+}
+
+impl Reader {
+    /// Works with one consistent sight of the journal and the chunks of some devices.
+    fn now<T>(
+        &self,
+        devices: &[i64],
+        work: impl FnOnce(&Now<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.with(|connection| {
+            let _sight = connection.unchecked_transaction()?;
+            let state = State::read(connection)?;
+            let mut open = Vec::new();
+            for device in devices {
+                open.extend(open_chunk_of(connection, *device)?);
+            }
+            let view = View {
+                folder: self.folder(),
+                files: self.files(),
+                number: state.number,
+                open,
+            };
+            work(&Now {
+                connection,
+                state,
+                view,
+            })
+        })
+    }
+
+    /// The devices that some series belong to, each by the number of its first series.
+    fn devices_of<'a>(
+        &self,
+        series: impl Iterator<Item = &'a SeriesId>,
+    ) -> Result<Vec<i64>, StoreError> {
+        self.with(|connection| {
+            let sql = "SELECT min(id) FROM series
+                       WHERE device = (SELECT device FROM series WHERE id = ?1)";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut devices = Vec::new();
+            for id in series {
+                devices.extend(statement.query_row([id.0], |row| row.get::<_, Option<i64>>(0))?);
+            }
+            devices.sort_unstable();
+            devices.dedup();
+            Ok(devices)
+        })
+    }
+
+    /// Readings of some series between two moments (both included), by time. A page starts after
+    /// the time `after` and holds `limit` readings, or a few more of the same last moment.
+    pub fn readings(
+        &self,
+        series: &BTreeMap<SeriesId, String>,
+        span: (Time, Time),
+        after: i64,
+        limit: usize,
+    ) -> Result<ReadingsPage, StoreError> {
+        let devices = self.devices_of(series.keys())?;
+        let span = (span.0.ms().max(after.saturating_add(1)), span.1.ms());
+        let (found, damaged) = self.now(&devices, |now| {
+            let mut first = First {
+                rows: Vec::new(),
+                limit: limit.max(1),
+                last: span.1,
+                more: false,
+            };
+            let mut damaged = Vec::new();
+            let wanted = |id| series.contains_key(&id);
+            let mut chunks: Vec<Meta> = Vec::new();
+            for device in devices.iter().filter(|_| span.0 <= span.1) {
+                chunks.extend(now.view.chunks(Family::Raw, *device, span)?);
+            }
+            chunks.sort_by_key(|meta| meta.t_min);
+            for meta in &chunks {
+                if meta.t_min > first.last {
+                    first.more = true;
+                    break;
+                }
+                match now.view.columns(meta, wanted)? {
+                    Ok(columns) => {
+                        let all = columns.iter().flat_map(Column::readings);
+                        let inside = |r: &Reading| span.0 <= r.t.ms() && r.t.ms() <= span.1;
+                        first.offer(all.filter(inside));
+                    }
+                    Err(damage) => damaged.push(damage),
+                }
+            }
+            let mut recent = Vec::new();
+            now.journal(
+                span,
+                &wanted,
+                &mut |reading| recent.push(reading),
+                &mut damaged,
+            )?;
+            first.offer(recent.into_iter());
+            Ok((first, damaged))
+        })?;
+        let next = found.more.then_some(found.last);
+        let row = |r: Reading| {
+            let point = series.get(&r.series).cloned().unwrap_or_default();
+            ReadingRow {
+                t: r.t,
+                point,
+                value: r.value,
+                quality: r.quality,
+            }
+        };
+        Ok(ReadingsPage {
+            page: Page {
+                items: found.rows.into_iter().map(row).collect(),
+                next,
+            },
+            damaged,
+        })
+    }
+
+    /// Whether a series has a reading at exactly this time.
+    pub fn has_reading(&self, series: SeriesId, t: Time) -> Result<bool, StoreError> {
+        let only = BTreeMap::from([(series, String::new())]);
+        let found = self.readings(&only, (t, t), i64::MIN, 1)?;
+        Ok(!found.page.items.is_empty())
+    }
+
+    /// The latest time a series has a reading of.
+    pub fn last_time(&self, series: SeriesId) -> Result<Option<Time>, StoreError> {
+        let devices = self.devices_of(std::iter::once(&series))?;
+        self.now(&devices, |now| {
+            let mut last = None;
+            let wanted = |id| id == series;
+            let mut later = |reading: Reading| last = last.max(Some(reading.t));
+            now.journal(ALWAYS, &wanted, &mut later, &mut Vec::new())?;
+            for device in &devices {
+                let chunks = now.view.chunks(Family::Raw, *device, ALWAYS)?;
+                let stats = chunks.iter().flat_map(|meta| &meta.stats);
+                let own = stats.filter(|stat| stat.series == series);
+                last = last.max(own.map(|stat| stat.last.0).max());
+            }
+            Ok(last)
+        })
+    }
+
+    /// Calls `each` with what is known of a series between two moments: rows of minute files where
+    /// they are made already, else single readings. In no particular order.
+    fn each_minute(
+        &self,
+        series: SeriesId,
+        (from, to): (i64, i64),
+        mut each: impl FnMut(MinuteRow),
+    ) -> Result<Vec<Damage>, StoreError> {
+        let devices = self.devices_of(std::iter::once(&series))?;
+        self.now(&devices, |now| {
+            let mut damaged = Vec::new();
+            let Some(device) = devices.first() else {
+                return Ok(damaged);
+            };
+            let rolled = now.state.rolled;
+            let ours = |id: SeriesId| id.0 / COLUMNS_PER_SERIES == series.0;
+            if from < rolled {
+                let span = (from, to.min(rolled - 1));
+                for meta in now.view.chunks(Family::Minute, *device, span)? {
+                    match now.view.columns(&meta, ours)? {
+                        Ok(columns) => minutes_of(&columns)
+                            .filter(|(_, row)| {
+                                span.0 <= row.minute.ms() && row.minute.ms() <= span.1
+                            })
+                            .for_each(|(_, row)| each(row)),
+                        Err(damage) => damaged.push(damage),
+                    }
+                }
+            }
+            let mut single = |reading: Reading| each(MinuteRow::of(reading.t, reading.value));
+            let wanted = |id| id == series;
+            if to >= rolled {
+                let span = (from.max(rolled), to);
+                damaged.extend(now.stream(*device, span, &wanted, &mut single)?);
+            }
+            if from < rolled {
+                let span = (from, to.min(rolled - 1));
+                now.journal(span, &wanted, &mut single, &mut damaged)?;
+            }
+            Ok(damaged)
+        })
+    }
+
+    /// The minutes of a series between two moments, oldest first.
+    pub fn minutes(
+        &self,
+        series: SeriesId,
+        from: Time,
+        to: Time,
+    ) -> Result<Vec<MinuteRow>, StoreError> {
+        let mut minutes: BTreeMap<Time, MinuteRow> = BTreeMap::new();
+        self.each_minute(series, (from.ms(), to.ms()), |row| {
+            let known = minutes.entry(row.minute);
+            known.and_modify(|known| known.add(&row)).or_insert(row);
+        })?;
+        Ok(minutes.into_values().collect())
+    }
+
+    /// A picture of a series between two moments (the second not included), `pixels` wide at most:
+    /// what lies in each pixel that has readings.
+    pub fn picture(
+        &self,
+        series: SeriesId,
+        (from, to): (Time, Time),
+        pixels: usize,
+    ) -> Result<Vec<Bucket>, StoreError> {
+        let pixels = pixels.clamp(1, PIXELS_MAX) as i64;
+        let width = to.since_ms(from) as i64 / pixels + 1;
+        let mut buckets: BTreeMap<i64, MinuteRow> = BTreeMap::new();
+        let mut add = |row: MinuteRow, t: Time| {
+            let index = (t.ms() - from.ms()) / width;
+            let known = buckets.entry(index);
+            known.and_modify(|known| known.add(&row)).or_insert(row);
+        };
+        let span = (from.ms(), to.ms() - 1);
+        if width >= PIXEL_FROM_MINUTES_MS {
+            self.each_minute(series, span, |row| add(row, row.minute.max(from)))?;
+        } else {
+            let devices = self.devices_of(std::iter::once(&series))?;
+            self.now(&devices, |now| {
+                for device in &devices {
+                    let mut one = |r: Reading| add(MinuteRow::of(r.t, r.value), r.t);
+                    now.stream(*device, span, &|id| id == series, &mut one)?;
+                }
+                Ok(())
+            })?;
+        }
+        let bucket = |(index, row): (i64, MinuteRow)| Bucket {
+            from: from + index * width,
+            n: u64::from(row.n),
+            min: row.min,
+            max: row.max,
+            mean: row.sum / f64::from(row.n),
+        };
+        Ok(buckets.into_iter().map(bucket).collect())
+    }
+
+    /// Sums of a series between two moments (the second not included), from what chunks know of
+    /// themselves where they lie inside; `None` without readings.
+    pub fn sum(
+        &self,
+        series: SeriesId,
+        (from, to): (Time, Time),
+    ) -> Result<Option<Stat>, StoreError> {
+        let devices = self.devices_of(std::iter::once(&series))?;
+        self.now(&devices, |now| {
+            let Some(device) = devices.first() else {
+                return Ok(None);
+            };
+            let span = (from.ms(), to.ms() - 1);
+            let mut recent = Vec::new();
+            let mut damaged = Vec::new();
+            let wanted = |id| id == series;
+            let reach = (span.0.saturating_sub(super::GAP_MS_MAX), span.1);
+            now.journal(reach, &wanted, &mut |r| recent.push(r), &mut damaged)?;
+            let mut sums = sum_chunks(&now.view, *device, span, recent)?;
+            Ok(sums.remove(&series))
+        })
+    }
+
+    /// The whole days of all series that start between two moments (the second not included), as
+    /// far as they are over and summed up.
+    pub fn days(&self, (from, to): (Time, Time)) -> Result<Vec<DaySum>, StoreError> {
+        let sql = "SELECT series, start, end, n, min, max, sum, integral FROM day
+                   WHERE start >= ?1 AND start < ?2 ORDER BY start, series";
+        self.list(sql, params![from.ms(), to.ms()], |row| {
+            Ok(DaySum {
+                series: SeriesId(row.get(0)?),
+                start: Time::from_ms(row.get(1)?),
+                end: Time::from_ms(row.get(2)?),
+                n: row.get(3)?,
+                min: row.get(4)?,
+                max: row.get(5)?,
+                sum: row.get(6)?,
+                integral: row.get(7)?,
+            })
+        })
+    }
+
+    /// What is kept, and what room is left.
+    pub fn storage(&self) -> Result<Storage, StoreError> {
+        let readings = self.reading_count()?;
+        let (state, at) = self.with(|connection| {
+            let sql = "SELECT at FROM sealed";
+            let at: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+            Ok((State::read(connection)?, at))
+        })?;
+        let (mut bytes, mut months) = (0, 0);
+        for entry in std::fs::read_dir(self.folder()).map_err(StoreError::Folder)? {
+            let entry = entry.map_err(StoreError::Folder)?;
+            bytes += entry.metadata().map_or(0, |file| file.len());
+            months += u64::from(entry.file_name().to_string_lossy().starts_with("raw-"));
+        }
+        let disk = rustix::fs::statvfs(self.folder()).map_err(|e| StoreError::Folder(e.into()))?;
+        Ok(Storage {
+            readings,
+            sealed: state.rows,
+            sealed_at: (state.number > 0).then(|| Time::from_ms(at)),
+            months,
+            bytes,
+            free_bytes: disk.f_bavail * disk.f_frsize,
+            disk_bytes: disk.f_blocks * disk.f_frsize,
+        })
+    }
+
+    /// How many readings are kept.
+    pub fn reading_count(&self) -> Result<u64, StoreError> {
+        self.with(|connection| {
+            let _sight = connection.unchecked_transaction()?;
+            let state = State::read(connection)?;
+            let sql = "SELECT coalesce(sum(rows), 0) FROM journal WHERE seq > ?1";
+            let waiting: u64 = connection.query_row(sql, [state.seq], |row| row.get(0))?;
+            Ok(state.rows + waiting)
+        })
+    }
+
+    /// Reads every reading there is; gives their number and what can no longer be read. `each` is
+    /// told how many have been read and says whether to go on.
+    pub fn read_all(&self, each: &dyn Fn(u64) -> bool) -> Result<(u64, Vec<Damage>), StoreError> {
+        let mut devices: Vec<i64> = self.series()?.iter().map(|s| i64::from(s.id.0)).collect();
+        devices.sort_unstable();
+        self.with(|connection| {
+            let _sight = connection.unchecked_transaction()?;
+            let state = State::read(connection)?;
+            let view = View {
+                folder: self.folder(),
+                files: self.files(),
+                number: state.number,
+                open: open_chunks(connection)?,
+            };
+            let (mut count, mut damaged, mut goes_on) = (0, Vec::new(), true);
+            for device in devices {
+                for meta in view.chunks(Family::Raw, device, ALWAYS)? {
+                    match view.columns(&meta, |_| true)? {
+                        Ok(columns) => {
+                            count += columns.iter().map(|c| c.values.len() as u64).sum::<u64>();
+                        }
+                        Err(damage) => damaged.push(damage),
+                    }
+                    goes_on = goes_on && each(count);
+                    if !goes_on {
+                        return Ok((count, damaged));
+                    }
+                }
+            }
+            walk_journal(connection, (state.seq, i64::MAX), ALWAYS, |_, found| {
+                match found {
+                    Ok(readings) => count += readings.len() as u64,
+                    Err(damage) => damaged.push(damage),
+                }
+                each(count)
+            })?;
+            Ok((count, damaged))
+        })
+    }
+}
+
+/// The first readings by time, no more than are wanted.
+struct First {
+    rows: Vec<Reading>,
+    limit: usize,
+    /// Nothing later than this is wanted any more.
+    last: i64,
+    /// Something later was left out.
+    more: bool,
+}
+
+impl First {
+    fn offer(&mut self, readings: impl Iterator<Item = Reading>) {
+        for reading in readings {
+            if reading.t.ms() <= self.last {
+                self.rows.push(reading);
+            } else {
+                self.more |= self.rows.len() >= self.limit;
+            }
+        }
+        self.rows.sort_by_key(|reading| (reading.t, reading.series));
+        if let Some(bound) = self.rows.get(self.limit - 1).map(|reading| reading.t.ms()) {
+            let kept = self.rows.partition_point(|reading| reading.t.ms() <= bound);
+            if kept < self.rows.len() {
+                self.rows.truncate(kept);
+                self.more = true;
+            }
+            if self.rows.len() >= self.limit {
+                self.last = bound;
+            }
+        }
+    }
+}
+
+/// Sums of every series of a device in a span (both ends included), with readings that are in no
+/// chunk yet. Only chunks that lie across an end or across each other are unpacked.
+pub(crate) fn sum_chunks(
+    view: &View<'_>,
+    device: i64,
+    span: (i64, i64),
+    recent: Vec<Reading>,
+) -> Result<BTreeMap<SeriesId, Stat>, StoreError> {
+    let before = (span.0.saturating_sub(super::GAP_MS_MAX), span.1);
+    let mut sums = Sums {
+        span,
+        all: BTreeMap::new(),
+        before: BTreeMap::new(),
+    };
+    let chunks = view.chunks(Family::Raw, device, before)?;
+    let mut pieces: Vec<Piece<'_>> = chunks.iter().map(Piece::Chunk).collect();
+    if !recent.is_empty() {
+        pieces.push(Piece::Recent(recent));
+    }
+    pieces.sort_by_key(Piece::start);
+    let mut rest = pieces.as_slice();
+    while let Some((first, _)) = rest.split_first() {
+        // What overlaps is put in order together.
+        let mut end = first.end();
+        let overlapping = rest.iter().take_while(|piece| {
+            let joins = piece.start() <= end;
+            end = end.max(if joins { piece.end() } else { end });
+            joins
+        });
+        let (group, later) = rest.split_at(overlapping.count().max(1));
+        sums.group(view, group)?;
+        rest = later;
+    }
+    Ok(sums.all)
+}
+
+enum Piece<'a> {
+    Chunk(&'a Meta),
+    Recent(Vec<Reading>),
+}
+
+impl Piece<'_> {
+    fn start(&self) -> i64 {
+        match self {
+            Self::Chunk(meta) => meta.t_min,
+            Self::Recent(rows) => rows.iter().map(|r| r.t.ms()).min().unwrap_or(i64::MAX),
+        }
+    }
+
+    fn end(&self) -> i64 {
+        match self {
+            Self::Chunk(meta) => meta.t_max,
+            Self::Recent(rows) => rows.iter().map(|r| r.t.ms()).max().unwrap_or(i64::MIN),
+        }
+    }
+}
+
+struct Sums {
+    span: (i64, i64),
+    all: BTreeMap<SeriesId, Stat>,
+    /// The last reading before the span, from which the first step inside it comes.
+    before: BTreeMap<SeriesId, (Time, f64)>,
+}
+
+impl Sums {
+    fn group(&mut self, view: &View<'_>, group: &[Piece<'_>]) -> Result<(), StoreError> {
+        if let [Piece::Chunk(meta)] = group
+            && self.span.0 <= meta.t_min
+            && meta.t_max <= self.span.1
+        {
+            for stat in &meta.stats {
+                self.add(stat);
+            }
+            return Ok(());
+        }
+        if let [Piece::Chunk(meta)] = group
+            && meta.t_max < self.span.0
+        {
+            let lasts = meta.stats.iter().map(|stat| (stat.series, stat.last));
+            self.before.extend(lasts);
+            return Ok(());
+        }
+        let mut rows = Vec::new();
+        for piece in group {
+            match piece {
+                Piece::Recent(recent) => rows.extend_from_slice(recent),
+                // What cannot be read cannot be summed; reading tells of it.
+                Piece::Chunk(meta) => {
+                    if let Ok(columns) = view.columns(meta, |_| true)? {
+                        rows.extend(columns.iter().flat_map(Column::readings));
+                    }
+                }
+            }
+        }
+        rows.sort_by_key(|reading| reading.t);
+        for reading in rows {
+            if reading.t.ms() < self.span.0 {
+                self.before
+                    .insert(reading.series, (reading.t, reading.value));
+            } else if reading.t.ms() <= self.span.1 {
+                self.add(&Stat::begin(reading.series, reading.t, reading.value));
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, next: &Stat) {
+        if let Some(sum) = self.all.get_mut(&next.series) {
+            return sum.follow(next);
+        }
+        let mut sum = *next;
+        if let Some(before) = self.before.get(&next.series) {
+            sum.integral += super::stat::area(*before, next.first);
+        }
+        self.all.insert(next.series, sum);
+    }
+}

@@ -1,0 +1,281 @@
+//! What lies in chunks at one moment: the month files up to a seal, and the open chunks. Sealing
+//! and reading both look through this; what cannot be read is told, never skipped in silence.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use model::{Reading, SeriesId};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::chunk::{Column, unpack};
+use super::month::{self, Family, Month, SPAN_MS_MAX};
+use super::stat::Stat;
+use crate::blob;
+use crate::error::StoreError;
+
+/// Month files kept open for reading.
+const FILES_OPEN_MAX: usize = 6;
+
+/// Where sealing stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct State {
+    /// The newest seal; chunks of later ones do not count yet.
+    pub(crate) number: i64,
+    /// Journal entries up to this one are sealed.
+    pub(crate) seq: i64,
+    /// Readings in chunks.
+    pub(crate) rows: u64,
+    /// Minutes before this moment are in minute files.
+    pub(crate) rolled: i64,
+    /// Days before this moment are summed up.
+    pub(crate) summed: i64,
+}
+
+impl State {
+    pub(crate) fn read(connection: &Connection) -> Result<Self, StoreError> {
+        let sql = "SELECT number, seq, rows, rolled, summed FROM sealed";
+        Ok(connection.prepare_cached(sql)?.query_row([], |row| {
+            Ok(Self {
+                number: row.get(0)?,
+                seq: row.get(1)?,
+                rows: row.get(2)?,
+                rolled: row.get(3)?,
+                summed: row.get(4)?,
+            })
+        })?)
+    }
+}
+
+/// Readings that can no longer be read.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Damage {
+    /// The file, and the entry or chunk in it.
+    pub place: String,
+    /// The first moment that is concerned, in milliseconds since 1970.
+    pub from_ms: i64,
+    /// The last.
+    pub to_ms: i64,
+    /// How many readings.
+    pub rows: u64,
+    /// The journal entry, if it is one.
+    #[serde(skip)]
+    pub(crate) entry: Option<i64>,
+}
+
+/// Month files open for reading, some of them kept for the next time.
+#[derive(Debug, Default)]
+pub(crate) struct Files(Mutex<Vec<(PathBuf, Connection)>>);
+
+impl Files {
+    /// Works with a file.
+    pub(crate) fn with<T>(
+        &self,
+        path: &Path,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle.iter().position(|(known, _)| known == path);
+        let kept = kept.map(|index| idle.swap_remove(index).1);
+        drop(idle);
+        let connection = kept.map_or_else(|| month::read(path), Ok)?;
+        let result = work(&connection);
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() >= FILES_OPEN_MAX {
+            idle.remove(0);
+        }
+        idle.push((path.to_owned(), connection));
+        result
+    }
+}
+
+/// A chunk, not unpacked.
+#[derive(Debug, Clone)]
+pub(crate) struct Meta {
+    /// Its file; `None` for an open chunk.
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) id: i64,
+    pub(crate) t_min: i64,
+    pub(crate) t_max: i64,
+    pub(crate) rows: u64,
+    pub(crate) stats: Vec<Stat>,
+}
+
+/// The chunks that count at one moment.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) files: &'a Files,
+    /// The newest seal that counts.
+    pub(crate) number: i64,
+    /// Open chunks by device.
+    pub(crate) open: Vec<(i64, Vec<u8>)>,
+}
+
+impl View<'_> {
+    /// The chunks of a device in a family of files that reach into a span, oldest first.
+    pub(crate) fn chunks(
+        &self,
+        family: Family,
+        device: i64,
+        (from, to): (i64, i64),
+    ) -> Result<Vec<Meta>, StoreError> {
+        let mut metas = Vec::new();
+        let (first, last) = (Month::of(from.saturating_sub(SPAN_MS_MAX)), Month::of(to));
+        let files = month::list(self.folder, family).map_err(StoreError::Folder)?;
+        for (_, path) in files
+            .into_iter()
+            .filter(|(m, _)| (first..=last).contains(m))
+        {
+            self.files.with(&path, |connection| {
+                let sql = "SELECT id, t_min, t_max, rows, stat FROM chunk WHERE device = ?1
+                           AND t_min BETWEEN ?2 AND ?3 AND t_max >= ?4 AND seal <= ?5
+                           ORDER BY t_min, id";
+                let mut statement = connection.prepare_cached(sql)?;
+                let reach = from.saturating_sub(SPAN_MS_MAX);
+                let mut rows = statement.query(params![device, reach, to, from, self.number])?;
+                while let Some(row) = rows.next()? {
+                    let stat = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+                    metas.push(Meta {
+                        file: Some(path.clone()),
+                        id: row.get(0)?,
+                        t_min: row.get(1)?,
+                        t_max: row.get(2)?,
+                        rows: row.get(3)?,
+                        stats: Stat::unpack(stat).unwrap_or_default(),
+                    });
+                }
+                Ok(())
+            })?;
+        }
+        if family == Family::Raw {
+            metas.extend(self.open_chunk(device));
+        }
+        metas.sort_by_key(|meta| meta.t_min);
+        Ok(metas)
+    }
+
+    fn open_chunk(&self, device: i64) -> Option<Meta> {
+        let (_, blob) = self.open.iter().find(|(of, _)| *of == device)?;
+        let columns = unpack(blob, |_| true)?;
+        let all: Vec<Reading> = columns.iter().flat_map(Column::readings).collect();
+        let of_one = all.chunk_by(|a, b| a.series == b.series);
+        Some(Meta {
+            file: None,
+            id: device,
+            t_min: all.iter().map(|reading| reading.t.ms()).min()?,
+            t_max: all.iter().map(|reading| reading.t.ms()).max()?,
+            rows: all.len() as u64,
+            stats: of_one.filter_map(Stat::of).collect(),
+        })
+    }
+
+    /// Unpacks the wanted series of a chunk; `Err` inside says what cannot be read.
+    pub(crate) fn columns(
+        &self,
+        meta: &Meta,
+        wanted: impl Fn(SeriesId) -> bool,
+    ) -> Result<Result<Vec<Column>, Damage>, StoreError> {
+        let unpacked = match &meta.file {
+            Some(path) => self.files.with(path, |connection| {
+                let sql = "SELECT blob FROM chunk WHERE id = ?1";
+                let mut statement = connection.prepare_cached(sql)?;
+                let mut rows = statement.query([meta.id])?;
+                let Some(row) = rows.next()? else {
+                    return Ok(None);
+                };
+                let bytes = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+                Ok(unpack(bytes, wanted))
+            }),
+            None => {
+                let open = self.open.iter().find(|(device, _)| *device == meta.id);
+                Ok(open.and_then(|(_, blob)| unpack(blob, wanted)))
+            }
+        };
+        match unpacked {
+            Ok(Some(columns)) => Ok(Ok(columns)),
+            Ok(None) | Err(StoreError::Corrupt) => Ok(Err(meta.damage())),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Meta {
+    pub(crate) fn damage(&self) -> Damage {
+        let file = self.file.as_deref().and_then(Path::file_name);
+        let file = file.map_or_else(|| "mimamori.db open".into(), |name| name.to_string_lossy());
+        Damage {
+            place: format!("{file} chunk {}", self.id),
+            from_ms: self.t_min,
+            to_ms: self.t_max,
+            rows: self.rows,
+            entry: None,
+        }
+    }
+}
+
+/// The open chunks.
+pub(crate) fn open_chunks(connection: &Connection) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+    let sql = "SELECT device, blob FROM open_chunk ORDER BY device";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The open chunk of one device.
+pub(crate) fn open_chunk_of(
+    connection: &Connection,
+    device: i64,
+) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+    let sql = "SELECT device, blob FROM open_chunk WHERE device = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement.query_row([device], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(found.optional()?)
+}
+
+/// What a journal entry is, before its readings are unpacked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EntryHead {
+    pub(crate) seq: i64,
+    pub(crate) arrived: i64,
+}
+
+/// Walks along the journal: entries after `after`, up to `upto`, that reach into a span. `each`
+/// says whether to go on.
+pub(crate) fn walk_journal(
+    connection: &Connection,
+    (after, upto): (i64, i64),
+    (from, to): (i64, i64),
+    mut each: impl FnMut(EntryHead, Result<Vec<Reading>, Damage>) -> bool,
+) -> Result<(), StoreError> {
+    let sql = "SELECT seq, arrived, t_min, t_max, rows, crc, blob FROM journal
+               WHERE seq > ?1 AND seq <= ?2 AND t_max >= ?3 AND t_min <= ?4 ORDER BY seq";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![after, upto, from, to])?;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        let bytes = row.get_ref(6)?.as_blob().unwrap_or_default();
+        let is_whole = crc32fast::hash(bytes) == row.get::<_, u32>(5)?;
+        let readings = is_whole.then(|| blob::decode(bytes)).flatten();
+        let damage = || -> Result<Damage, StoreError> {
+            Ok(Damage {
+                place: format!("mimamori.db journal {seq}"),
+                from_ms: row.get(2)?,
+                to_ms: row.get(3)?,
+                rows: row.get(4)?,
+                entry: Some(seq),
+            })
+        };
+        let found = match readings {
+            Some(readings) => Ok(readings),
+            None => Err(damage()?),
+        };
+        let head = EntryHead {
+            seq,
+            arrived: row.get(1)?,
+        };
+        if !each(head, found) {
+            break;
+        }
+    }
+    Ok(())
+}
