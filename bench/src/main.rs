@@ -1,12 +1,14 @@
 //! Measures what the README and the notes claim, as ratios against the home-grown stack
-//! (mosquitto + Node-RED + InfluxDB) in the same run, on the same machine, under the same load.
+//! (mosquitto + Node-RED + InfluxDB), and the store against time-series databases, in the same run, on the same machine, under the same load.
 //! Nothing here judges: it prints a table. Run with `cargo run --release -p bench -- all`.
 
 mod load;
 mod process;
+mod store;
 mod target;
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -36,6 +38,13 @@ enum What {
     All,
     /// Only this program, without the peer.
     Ours,
+    /// The store against time-series databases: `ours`, `victoria-metrics` or `influxdb`, or all
+    /// of them one after another.
+    Store {
+        /// Which.
+        #[arg(default_value = "all")]
+        which: String,
+    },
     /// Only this program at one rate, for looking at where the time goes.
     Rate {
         /// Messages a second.
@@ -45,6 +54,9 @@ enum What {
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    if let What::Store { which } = &cli.what {
+        return measure_store(which);
+    }
     let seconds = Duration::from_secs(cli.seconds);
     let mut ours = Target::start_ours(&cli.program)?;
     line(&format!(
@@ -99,6 +111,23 @@ fn main() -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Each engine in a process of its own, so that none sees the memory of another.
+fn measure_store(which: &str) -> anyhow::Result<()> {
+    if which == "all" {
+        for which in ["ours", "victoria-metrics", "influxdb"] {
+            let program = std::env::current_exe()?;
+            let status = Command::new(program).args(["store", which]).status()?;
+            anyhow::ensure!(status.success(), "{which} could not be measured");
+        }
+        return Ok(());
+    }
+    let folder = std::env::temp_dir().join(format!("mimamori-bench-store-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let measured = store::run(which, &folder);
+    std::fs::remove_dir_all(&folder)?;
+    measured
 }
 
 fn report(name: &str, rate: u64, o: &Outcome) {

@@ -27,6 +27,14 @@ pub(crate) fn rss_mb(id: u32) -> f64 {
     kilobytes.unwrap_or_default() / 1024.0
 }
 
+/// The most memory a process has had, in megabytes.
+pub(crate) fn peak_mb(id: u32) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kilobytes = line.and_then(|l| l.split_whitespace().nth(1)?.parse::<f64>().ok());
+    Ok(kilobytes.unwrap_or(f64::NAN) / 1024.0)
+}
+
 /// A child that ends with its owner.
 #[derive(Debug)]
 pub(crate) struct Owned(pub(crate) Child);

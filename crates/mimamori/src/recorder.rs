@@ -1,6 +1,7 @@
 //! The recorder: one thread that takes arrivals, judges them, makes everything durable in one
 //! commit and only then tells anybody: the device its acknowledgement, the light, the page.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_secs(60);
 const ROOM_BYTES_LOW: f64 = 2e9;
 /// Share of the disk.
 const ROOM_SHARE_LOW: f64 = 0.05;
+/// Records of a seal in one commit, so that none takes long.
+const LANDING_AT_ONCE: usize = 8;
 /// A batch that could not be stored is tried again after this time.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Above this many arrivals a second, one commit waits a moment to carry more of them.
@@ -89,6 +92,8 @@ pub(crate) struct Recorder {
     pub(crate) outputs: Outputs,
     pub(crate) has_light: bool,
     sealing: Sealing,
+    /// What is still to be committed of the last seal.
+    landing: VecDeque<Record>,
     runtime: Handle,
     pending: Batch,
     replies: Vec<(oneshot::Sender<Answer>, Answer)>,
@@ -154,6 +159,7 @@ impl Recorder {
             outputs,
             has_light: parts.has_light,
             sealing: parts.sealing,
+            landing: VecDeque::new(),
             runtime,
             pending: parts.pending,
             replies: Vec::new(),
@@ -199,6 +205,7 @@ impl Recorder {
                 self.take(arrival);
             }
             self.take_the_rest();
+            self.land();
             self.commit();
             let wait = if self.alarms_changed {
                 BOARD_SOON
@@ -289,13 +296,15 @@ impl Recorder {
                 self.own_alarm(AlarmKind::SealFailed, false, now);
                 if let Some(sealed) = sealed {
                     self.note_damage(sealed.damaged(), now);
-                    self.pending.records.push(Record::Sealed(Box::new(sealed)));
+                    self.landing.extend(sealed.into_records());
                 }
             }
             Some(Err(problem)) => {
                 error!(%problem, "readings could not be sealed; they stay in the journal");
                 self.own_alarm(AlarmKind::SealFailed, true, now);
             }
+            // The next seal builds on this one.
+            None if !self.landing.is_empty() => {}
             None => self.sealing.wake(now, self.floor.settled(newest), waiting),
         }
     }
@@ -431,6 +440,12 @@ impl Recorder {
             info!(entry = checkpoint.seq, "checkpoint of the evidence signed");
         }
         Ok(())
+    }
+
+    /// Takes a few records of the last seal into the batch, in their order.
+    fn land(&mut self) {
+        let some = self.landing.len().min(LANDING_AT_ONCE);
+        self.pending.records.extend(self.landing.drain(..some));
     }
 
     /// Makes the pending batch durable, then tells whom it concerns.

@@ -16,7 +16,7 @@ use crate::day::{day_end, day_start};
 use serve::{Command, Orders};
 
 /// This many readings in the journal are sealed before their hour is over.
-const ROWS_WAITING_MAX: u64 = 300_000;
+const ROWS_WAITING_MAX: u64 = 1_000_000;
 /// After an attempt that did nothing or failed, the next one waits this long.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often it is looked whether the file of a month has become too old.

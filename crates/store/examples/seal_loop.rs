@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use model::{Quality, Reading, Time};
-use store::{Batch, Reader, Record, Retention, SealPlan, Sealer, Store};
+use store::{Batch, Reader, Retention, SealPlan, Sealer, Store};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 const ROWS: i64 = 120;
@@ -57,7 +57,7 @@ fn main() {
                 at: at(next),
             };
             if let Some(sealed) = sealer.seal(plan).unwrap() {
-                let records = vec![Record::Sealed(Box::new(sealed))];
+                let records = sealed.into_records();
                 store
                     .commit(&Batch {
                         records,

@@ -24,7 +24,7 @@ pub use read::{
     SeriesInfo, StoredWatch,
 };
 pub use telemetry::{
-    Bucket, Damage, DayOf, DaySum, GAP_MS_MAX, ReadingsPage, Retention, SealPlan, Sealed, Sealer,
-    Stat, Storage,
+    Bucket, Damage, DayOf, DaySum, GAP_MS_MAX, OpenChunk, ReadingsPage, Retention, SealPlan,
+    Sealed, Sealer, Stat, Storage,
 };
 pub use write::{Batch, Record, Store};

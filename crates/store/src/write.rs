@@ -15,7 +15,7 @@ use crate::error::StoreError;
 use crate::evidence::{self, Checkpoint, Entry, Head, Signer};
 use crate::people::{self, Pass, Person};
 use crate::schema;
-use crate::telemetry::{self, Sealed, State};
+use crate::telemetry::{self, OpenChunk, Sealed, State};
 use crate::wal::Checkpointer;
 
 /// Refused pieces of input kept with their sample; older ones are only counted.
@@ -59,6 +59,10 @@ pub enum Record {
     Settings(MachineId, String),
     /// Everything the judgement knows about a machine, as JSON, valid up to this batch.
     Watch(MachineId, String),
+    /// A seal is about to be committed, by its number.
+    SealBegins(i64),
+    /// Readings of a device that are too few for a chunk yet.
+    OpenChunk(Box<OpenChunk>),
     /// A seal counts from now on: its readings are in the files of their months.
     Sealed(Box<Sealed>),
     /// The file of a month goes, with so many readings; see [`Reader::expired`].
@@ -345,6 +349,8 @@ fn write_record(
             "INSERT OR REPLACE INTO watch(machine, seq, body) VALUES(?1, ?2, ?3)",
             params![machine.as_str(), seq, json],
         ),
+        Record::SealBegins(number) => telemetry::write_seal_begins(transaction, *number),
+        Record::OpenChunk(chunk) => telemetry::write_open_chunk(transaction, chunk),
         Record::Sealed(sealed) => telemetry::write_sealed(transaction, sealed),
         Record::Dropped(name, rows) => telemetry::write_dropped(transaction, name, *rows),
         Record::Retained(topic, payload) if payload.is_empty() => run(

@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::{Quality, Reading, SeriesId, Time};
-use store::{
-    Batch, Break, DayOf, GAP_MS_MAX, Reader, Record, Retention, SealPlan, Sealer, Store, verify,
-};
+use store::{Batch, Break, DayOf, GAP_MS_MAX, Reader, Retention, SealPlan, Sealer, Store, verify};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -136,7 +134,7 @@ impl House {
         };
         assert!(sealed.damaged().is_empty());
         if counts {
-            let records = vec![Record::Sealed(Box::new(sealed))];
+            let records = sealed.into_records();
             let batch = Batch {
                 records,
                 arrived: Time::from_ms(self.now),
@@ -351,10 +349,10 @@ fn sealed_house(folder: &Path) -> (House, PathBuf) {
     let mut house = House::new(folder);
     let rows = |house: &House, i: i64| house.reading(0, START + i * 1_000, i as f64 / 10.0, false);
     for block in 0..3 {
-        let readings = (block * 1_000..block * 1_000 + 1_000)
+        let readings = (block * 3_000..block * 3_000 + 3_000)
             .map(|i| rows(&house, i))
             .collect();
-        house.now = START + block * 1_000_000;
+        house.now = START + block * 3_000_000;
         house.commit(readings);
     }
     house.seal(true);
@@ -402,7 +400,7 @@ fn every_changed_byte_of_sealed_readings_is_found() {
         "t_max = t_max - 1",
         "rows = 1",
         "device = 2",
-        "seal = 0",
+        "id = 7",
     ] {
         connection.execute_batch("BEGIN").unwrap();
         connection
@@ -414,9 +412,10 @@ fn every_changed_byte_of_sealed_readings_is_found() {
             "{change}"
         );
         let back = format!(
-            "UPDATE chunk SET seal = 1, device = {}, t_min = {START}, t_max = {}, rows = 3000",
+            "UPDATE chunk SET id = {}, device = {}, t_min = {START}, t_max = {}, rows = 9000",
+            1 << 20,
             house.series[0].0,
-            START + 2_999_000
+            START + 8_999_000
         );
         connection.execute(&back, []).unwrap();
     }
@@ -438,8 +437,7 @@ fn a_chunk_put_in_taken_out_or_a_whole_month_gone_is_found() {
         verdict.breaks[0].to_string()
     };
     assert!(wanted("DELETE FROM chunk").contains("seal 1 in raw-202611.db"));
-    let copy =
-        "INSERT INTO chunk SELECT id + 9, 1, device, t_min, t_max, rows, stat, blob FROM chunk";
+    let copy = "INSERT INTO chunk SELECT id + 9, device, t_min, t_max, rows, stat, blob FROM chunk";
     assert!(wanted(copy).contains("seal 1"));
     assert!(wanted("gone").contains("raw-202611.db is missing"));
     assert!(wanted("no file").contains("raw-202611.db"));
@@ -449,24 +447,24 @@ fn a_chunk_put_in_taken_out_or_a_whole_month_gone_is_found() {
 fn a_damaged_chunk_is_told_and_the_rest_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (mut house, month) = sealed_house(folder.path());
-    let more = (3_000..6_000)
+    let more = (9_000..18_000)
         .map(|i| house.reading(0, START + i * 1_000, 1.0, false))
         .collect();
     house.commit(more);
     house.seal(true);
     sql(
         &month,
-        "UPDATE chunk SET blob = zeroblob(length(blob)) WHERE seal = 1",
+        "UPDATE chunk SET blob = zeroblob(length(blob)) WHERE id / 1048576 = 1",
     );
     let reader = Reader::new(folder.path());
     let all = BTreeMap::from([(house.series[0], String::new())]);
     let span = (Time::from_ms(START), Time::from_ms(START + DAY));
-    let found = reader.readings(&all, span, i64::MIN, 10_000).unwrap();
-    assert_eq!(found.page.items.len(), 3_000);
+    let found = reader.readings(&all, span, i64::MIN, 20_000).unwrap();
+    assert_eq!(found.page.items.len(), 9_000);
     let damage = &found.damaged[0];
     assert_eq!(
         (damage.from_ms, damage.to_ms, damage.rows),
-        (START, START + 2_999_000, 3_000)
+        (START, START + 8_999_000, 9_000)
     );
     assert!(damage.place.contains("raw-202611.db"));
 }
@@ -497,7 +495,7 @@ fn a_damaged_journal_entry_is_set_aside_and_the_rest_is_sealed() {
         (damaged.len(), damaged[0].rows, damaged[0].from_ms),
         (1, 2_000, START + 2_000_000)
     );
-    let records = vec![Record::Sealed(Box::new(sealed))];
+    let records = sealed.into_records();
     house
         .store()
         .commit(&Batch {
@@ -554,12 +552,12 @@ fn old_months_go_openly_and_only_they() {
         .minutes(
             house.series[0],
             Time::from_ms(START),
-            Time::from_ms(START + HOUR),
+            Time::from_ms(START + HOUR - 1),
         )
         .unwrap();
     assert_eq!(
         minutes.iter().map(|row| row.n).sum::<u32>(),
-        3_000,
+        3_600,
         "their minutes stay"
     );
 }

@@ -208,6 +208,8 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
         | Record::Cycle(..)
         | Record::State(..)
         | Record::Watch(..)
+        | Record::SealBegins(_)
+        | Record::OpenChunk(_)
         | Record::Retained(..) => None,
     }
 }

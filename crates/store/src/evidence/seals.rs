@@ -56,7 +56,9 @@ impl Seals {
             });
         }
         let said = self.open_sha256.as_ref();
-        if said.is_some_and(|said| telemetry::open_digest(main).ok().as_ref() != Some(said)) {
+        if said
+            .is_some_and(|said| telemetry::open_digest(main, self.last).ok().as_ref() != Some(said))
+        {
             let row = "open_chunk".to_owned();
             verdict.found(Break::Row {
                 table: "sealed",
@@ -88,10 +90,7 @@ impl Seals {
 
     fn file(&self, path: &Path, name: &str, verdict: &mut Verdict) -> Result<(), StoreError> {
         let connection = telemetry::read_month(path)?;
-        let mut statement =
-            connection.prepare("SELECT DISTINCT seal FROM chunk WHERE seal <= ?1")?;
-        let there = statement.query_map([self.last], |row| row.get(0))?;
-        let there: BTreeSet<i64> = there.collect::<Result<_, _>>()?;
+        let there = telemetry::seals_in(&connection, self.last)?;
         let none = BTreeMap::new();
         let said = self.files.get(name).unwrap_or(&none);
         let all: BTreeSet<i64> = said.keys().copied().chain(there).collect();

@@ -86,25 +86,30 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    /// The readings, by time.
-    pub(crate) fn readings(&self) -> impl Iterator<Item = Reading> + '_ {
-        let qualities = self
-            .stretches
-            .iter()
-            .zip([Quality::Good, Quality::Late].into_iter().cycle());
-        let qualities =
-            qualities.flat_map(|(n, quality)| std::iter::repeat_n(quality, *n as usize));
-        self.times
-            .iter()
-            .zip(&self.values)
-            .zip(qualities)
-            .map(|((t, value), quality)| Reading {
-                series: self.series,
-                t: Time::from_ms(*t),
-                value: *value,
-                quality,
-            })
+    /// Calls `each` with every reading, by time.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(Reading)) {
+        let mut rows = self.times.iter().zip(&self.values);
+        let qualities = [Quality::Good, Quality::Late].into_iter().cycle();
+        for (length, quality) in self.stretches.iter().zip(qualities) {
+            for (t, value) in rows.by_ref().take(*length as usize) {
+                each(Reading {
+                    series: self.series,
+                    t: Time::from_ms(*t),
+                    value: *value,
+                    quality,
+                });
+            }
+        }
     }
+}
+
+/// All readings of some columns, series by series.
+pub(crate) fn readings(columns: &[Column]) -> Vec<Reading> {
+    let mut all = Vec::with_capacity(columns.iter().map(|column| column.values.len()).sum());
+    for column in columns {
+        column.for_each(|reading| all.push(reading));
+    }
+    all
 }
 
 /// Unpacks the series that are wanted; `None` if this is not a whole chunk.
@@ -217,7 +222,7 @@ mod tests {
             prop_assert_eq!(Some(packed.t_min), wanted.iter().map(|r| r.t.ms()).min());
             prop_assert_eq!(Some(packed.t_max), wanted.iter().map(|r| r.t.ms()).max());
             let columns = unpack(&packed.blob, |_| true).unwrap();
-            let back: Vec<Reading> = columns.iter().flat_map(Column::readings).collect();
+            let back = super::readings(&columns);
             prop_assert_eq!(back.len(), wanted.len());
             for (a, b) in back.iter().zip(&wanted) {
                 prop_assert_eq!((a.series, a.t, a.quality, a.value.to_bits()), (b.series, b.t, b.quality, b.value.to_bits()));

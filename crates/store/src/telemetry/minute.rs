@@ -47,9 +47,13 @@ pub(super) fn roll(
             let Ok(columns) = view.columns(&meta, |_| true)? else {
                 continue;
             };
-            let readings = columns.iter().flat_map(Column::readings);
-            let inside = readings.filter(|r| span.0 <= r.t.ms() && r.t.ms() <= span.1);
-            inside.for_each(|reading| add_minute(&mut minutes, &reading));
+            for column in &columns {
+                column.for_each(|reading| {
+                    if span.0 <= reading.t.ms() && reading.t.ms() <= span.1 {
+                        add_minute(&mut minutes, &reading);
+                    }
+                });
+            }
         }
         put_minutes(*device, minutes, chunks);
     }

@@ -14,12 +14,13 @@ mod view;
 
 pub(crate) use month::{
     Family, describe, list as month_files, name_is_ours as is_month_file, read as read_month,
+    seals_in,
 };
 pub use query::{Bucket, DaySum, ReadingsPage, Storage};
 pub use retain::Retention;
 pub(crate) use retain::write_dropped;
-pub use seal::{DayOf, SealPlan, Sealed, Sealer};
-pub(crate) use seal::{SealLock, open_digest, write_sealed};
+pub use seal::{DayOf, OpenChunk, SealPlan, Sealed, Sealer};
+pub(crate) use seal::{SealLock, open_digest, write_open_chunk, write_seal_begins, write_sealed};
 pub use stat::{GAP_MS_MAX, Stat};
 pub use view::Damage;
 pub(crate) use view::{Files, State, walk_journal};
@@ -31,8 +32,9 @@ CREATE TABLE sealed(id INTEGER PRIMARY KEY CHECK(id = 1), number INTEGER NOT NUL
     seq INTEGER NOT NULL, rows INTEGER NOT NULL, rolled INTEGER NOT NULL,
     summed INTEGER NOT NULL, at INTEGER NOT NULL);
 INSERT INTO sealed VALUES(1, 0, 0, 0, 0, 0, 0);
-CREATE TABLE open_chunk(device INTEGER PRIMARY KEY, since INTEGER NOT NULL,
-    rows INTEGER NOT NULL, blob BLOB NOT NULL);
+CREATE TABLE open_chunk(device INTEGER NOT NULL, number INTEGER NOT NULL,
+    since INTEGER NOT NULL, rows INTEGER NOT NULL, blob BLOB NOT NULL,
+    PRIMARY KEY(device, number));
 CREATE TABLE quarantine(seq INTEGER PRIMARY KEY, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
     arrived INTEGER NOT NULL, rows INTEGER NOT NULL, crc INTEGER NOT NULL, blob BLOB NOT NULL);
 CREATE TABLE dropped(name TEXT PRIMARY KEY, rows INTEGER NOT NULL) WITHOUT ROWID;

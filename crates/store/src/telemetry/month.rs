@@ -1,6 +1,7 @@
 //! The files of a month: `raw-202611.db` with chunks of readings, `min-202611.db` with chunks of
 //! one-minute rows. Dropping old readings is removing a file.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -15,6 +16,10 @@ use crate::error::StoreError;
 
 /// A chunk reaches over at most this time, so that looking for what lies in a span has an end.
 pub(crate) const SPAN_MS_MAX: i64 = 8 * 24 * 3600 * 1000;
+/// Small pages: a chunk is two to six kilobytes, and what a large page leaves empty adds up.
+const PAGE_BYTES: u32 = 1024;
+/// Chunks of one seal in one file at most; a chunk's number is its seal's, then its own.
+const CHUNKS_OF_SEAL: i64 = 1 << 20;
 /// The first and the last moment that have a month here: the years 1 and 9998.
 const FIRST_MS: i64 = -62_135_596_800_000;
 const LAST_MS: i64 = 253_370_764_800_000;
@@ -22,11 +27,9 @@ const LAST_MS: i64 = 253_370_764_800_000;
 const BUSY: std::time::Duration = std::time::Duration::from_secs(10);
 
 const TABLES: &str = "
-CREATE TABLE chunk(id INTEGER PRIMARY KEY, seal INTEGER NOT NULL, device INTEGER NOT NULL,
-    t_min INTEGER NOT NULL, t_max INTEGER NOT NULL, rows INTEGER NOT NULL, stat BLOB NOT NULL,
-    blob BLOB NOT NULL);
+CREATE TABLE chunk(id INTEGER PRIMARY KEY, device INTEGER NOT NULL, t_min INTEGER NOT NULL,
+    t_max INTEGER NOT NULL, rows INTEGER NOT NULL, stat BLOB NOT NULL, blob BLOB NOT NULL);
 CREATE INDEX chunk_time ON chunk(device, t_min, t_max);
-CREATE INDEX chunk_seal ON chunk(seal);
 ";
 
 /// What a file holds.
@@ -107,6 +110,7 @@ pub(crate) fn list(folder: &Path, family: Family) -> std::io::Result<Vec<(Month,
 pub(crate) fn open(folder: &Path, family: Family, month: Month) -> Result<Connection, StoreError> {
     let connection = Connection::open(folder.join(month.name(family)))?;
     connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // A rollback journal leaves one whole file behind, which can be copied and carried away.
     connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
@@ -146,14 +150,15 @@ pub(crate) fn write(
     chunks: &[(i64, Packed)],
 ) -> Result<Written, StoreError> {
     let transaction = connection.unchecked_transaction()?;
-    transaction.execute("DELETE FROM chunk WHERE seal >= ?1", [seal])?;
-    let sql = "INSERT INTO chunk(seal, device, t_min, t_max, rows, stat, blob)
+    let first = first_id(seal);
+    transaction.execute("DELETE FROM chunk WHERE id >= ?1", [first])?;
+    let sql = "INSERT INTO chunk(id, device, t_min, t_max, rows, stat, blob)
                VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let mut insert = transaction.prepare_cached(sql)?;
-    for (device, chunk) in chunks {
+    for (id, (device, chunk)) in (first..first_id(seal + 1)).zip(chunks) {
         let (t_min, t_max, rows) = (chunk.t_min, chunk.t_max, chunk.rows);
         insert.execute(params![
-            seal, device, t_min, t_max, rows, chunk.stat, chunk.blob
+            id, device, t_min, t_max, rows, chunk.stat, chunk.blob
         ])?;
     }
     drop(insert);
@@ -162,12 +167,31 @@ pub(crate) fn write(
     Ok(written)
 }
 
+/// The number of the first chunk of a seal.
+pub(super) fn first_id(seal: i64) -> i64 {
+    seal.saturating_mul(CHUNKS_OF_SEAL)
+}
+
+/// Whether a file holds chunks of a seal or of a later one.
+pub(super) fn has_from(connection: &Connection, seal: i64) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS(SELECT 1 FROM chunk WHERE id >= ?1)";
+    let mut statement = connection.prepare_cached(sql)?;
+    Ok(statement.query_row([first_id(seal)], |row| row.get(0))?)
+}
+
+/// The seals a file holds chunks of, up to one of them.
+pub(crate) fn seals_in(connection: &Connection, last: i64) -> Result<BTreeSet<i64>, StoreError> {
+    let mut statement = connection.prepare("SELECT DISTINCT id / ?1 FROM chunk WHERE id < ?2")?;
+    let seals = statement.query_map([CHUNKS_OF_SEAL, first_id(last + 1)], |row| row.get(0))?;
+    Ok(seals.collect::<Result<_, _>>()?)
+}
+
 /// What a file holds of a seal, with a hash over every value of it.
 pub(crate) fn describe(connection: &Connection, seal: i64) -> Result<Written, StoreError> {
-    let sql =
-        "SELECT device, t_min, t_max, rows, stat, blob FROM chunk WHERE seal = ?1 ORDER BY id";
+    let sql = "SELECT device, t_min, t_max, rows, stat, blob FROM chunk
+               WHERE id >= ?1 AND id < ?2 ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([seal])?;
+    let mut rows = statement.query([first_id(seal), first_id(seal + 1)])?;
     let (mut written, mut hasher) = (Written::default(), Sha256::new());
     while let Some(row) = rows.next()? {
         for column in 0..4 {

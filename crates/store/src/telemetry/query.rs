@@ -7,11 +7,11 @@ use model::{Reading, SeriesId, Time};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
-use super::chunk::Column;
+use super::chunk::readings;
 use super::minute::{COLUMNS_PER_SERIES, minutes_of};
 use super::month::Family;
 use super::stat::Stat;
-use super::view::{Damage, Meta, State, View, open_chunk_of, open_chunks, walk_journal};
+use super::view::{Damage, Meta, State, View, open_chunk_of, open_with_age, walk_journal};
 use crate::error::StoreError;
 use crate::read::{MinuteRow, Page, Reader, ReadingRow};
 
@@ -114,11 +114,15 @@ impl Now<'_> {
         let within = |t: i64| span.0 <= t && t <= span.1;
         for meta in self.view.chunks(Family::Raw, device, span)? {
             match self.view.columns(&meta, wanted)? {
-                Ok(columns) => columns
-                    .iter()
-                    .flat_map(Column::readings)
-                    .filter(|reading| within(reading.t.ms()))
-                    .for_each(&mut *each),
+                Ok(columns) => {
+                    for column in &columns {
+                        column.for_each(|reading| {
+                            if within(reading.t.ms()) {
+                                each(reading);
+                            }
+                        });
+                    }
+                }
                 Err(damage) => damaged.push(damage),
             }
         }
@@ -159,7 +163,7 @@ impl Reader {
             let state = State::read(connection)?;
             let mut open = Vec::new();
             for device in devices {
-                open.extend(open_chunk_of(connection, *device)?);
+                open.extend(open_chunk_of(connection, state.number, *device)?);
             }
             let view = View {
                 folder: self.folder(),
@@ -226,7 +230,7 @@ impl Reader {
                 }
                 match now.view.columns(meta, wanted)? {
                     Ok(columns) => {
-                        let all = columns.iter().flat_map(Column::readings);
+                        let all = readings(&columns).into_iter();
                         let inside = |r: &Reading| span.0 <= r.t.ms() && r.t.ms() <= span.1;
                         first.offer(all.filter(inside));
                     }
@@ -259,6 +263,26 @@ impl Reader {
                 next,
             },
             damaged,
+        })
+    }
+
+    /// Calls `each` with every reading of some series between two moments (the second not
+    /// included): chunk by chunk, then the journal; of one series in each by time. Gives what can
+    /// no longer be read.
+    pub fn each_reading(
+        &self,
+        series: &[SeriesId],
+        (from, to): (Time, Time),
+        mut each: impl FnMut(Reading),
+    ) -> Result<Vec<Damage>, StoreError> {
+        let devices = self.devices_of(series.iter())?;
+        self.now(&devices, |now| {
+            let mut damaged = Vec::new();
+            for device in &devices {
+                let span = (from.ms(), to.ms() - 1);
+                damaged.extend(now.stream(*device, span, &|id| series.contains(&id), &mut each)?);
+            }
+            Ok(damaged)
         })
     }
 
@@ -365,13 +389,8 @@ impl Reader {
         if width >= PIXEL_FROM_MINUTES_MS {
             self.each_minute(series, span, |row| add(row, row.minute.max(from)))?;
         } else {
-            let devices = self.devices_of(std::iter::once(&series))?;
-            self.now(&devices, |now| {
-                for device in &devices {
-                    let mut one = |r: Reading| add(MinuteRow::of(r.t, r.value), r.t);
-                    now.stream(*device, span, &|id| id == series, &mut one)?;
-                }
-                Ok(())
+            self.each_reading(&[series], (from, to), |r| {
+                add(MinuteRow::of(r.t, r.value), r.t);
             })?;
         }
         let bucket = |(index, row): (i64, MinuteRow)| Bucket {
@@ -475,7 +494,10 @@ impl Reader {
                 folder: self.folder(),
                 files: self.files(),
                 number: state.number,
-                open: open_chunks(connection)?,
+                open: open_with_age(connection, state.number)?
+                    .into_iter()
+                    .map(|(device, _, blob)| (device, blob))
+                    .collect(),
             };
             let (mut count, mut damaged, mut goes_on) = (0, Vec::new(), true);
             for device in devices {
@@ -626,7 +648,7 @@ impl Sums {
                 // What cannot be read cannot be summed; reading tells of it.
                 Piece::Chunk(meta) => {
                     if let Ok(columns) = view.columns(meta, |_| true)? {
-                        rows.extend(columns.iter().flat_map(Column::readings));
+                        rows.extend(readings(&columns));
                     }
                 }
             }

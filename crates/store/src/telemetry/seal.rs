@@ -15,21 +15,25 @@ use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::chunk::{Column, Packed, pack, unpack};
-use super::minute::{late, pack_all, roll};
+use super::chunk::{Packed, pack, readings, unpack};
+use super::minute::{Minutes, late, pack_all, roll};
 use super::month::{self, Family, Month, SPAN_MS_MAX, Written, utc_day};
 use super::query::{DaySum, sum_chunks};
-use super::view::{Damage, Files, State, View, open_chunks, walk_journal};
+use super::view::{Damage, Files, State, View, open_with_age, walk_journal};
 use crate::error::StoreError;
 use crate::schema;
-use crate::write::run;
+use crate::write::{Record, run};
 
-/// Readings taken from the journal at once, so that memory stays bounded at any rate.
-const ROWS_MAX: usize = 400_000;
-/// A device with fewer readings keeps them in its open chunk: short chunks pack badly.
-const OPEN_ROWS_MAX: usize = 2_048;
+/// Readings taken from the journal by one seal.
+const ROWS_MAX: u64 = 4_000_000;
+/// Readings held in memory at once, so that it stays bounded at any rate.
+const GROUP_ROWS: u64 = 200_000;
+/// A device keeps its readings in its open chunk until one of its points has this many: short
+/// chunks pack badly.
+const OPEN_ROWS_MAX: usize = 7_000;
 /// But no longer than this.
-const OPEN_MS_MAX: i64 = 24 * 3600 * 1000;
+const OPEN_MS_MAX: i64 = 4 * DAY_MS;
+const DAY_MS: i64 = 24 * 3600 * 1000;
 /// Readings of one chunk at most.
 const CHUNK_ROWS_MAX: usize = 65_536;
 /// Minutes are rolled up and days summed this long after they are over, for what comes late.
@@ -66,6 +70,7 @@ pub struct Sealed {
     damaged: Vec<Damage>,
 }
 
+/// Readings of a device that are too few for a chunk yet.
 #[derive(Debug, Clone, PartialEq)]
 struct Open {
     since: i64,
@@ -73,10 +78,36 @@ struct Open {
     blob: Vec<u8>,
 }
 
+/// An open chunk on its way into the main file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenChunk {
+    device: i64,
+    number: i64,
+    open: Option<Open>,
+}
+
 impl Sealed {
     /// What could not be read any more and is therefore not in it.
     pub fn damaged(&self) -> &[Damage] {
         &self.damaged
+    }
+
+    /// What to commit, in this order, in one batch or in several. The seal counts with the last.
+    pub fn into_records(mut self) -> Vec<Record> {
+        let number = self.number;
+        let open = std::mem::take(&mut self.open).into_iter();
+        let open = open.map(|(device, open)| {
+            Record::OpenChunk(Box::new(OpenChunk {
+                device,
+                number,
+                open,
+            }))
+        });
+        let begins = std::iter::once(Record::SealBegins(number));
+        begins
+            .chain(open)
+            .chain([Record::Sealed(Box::new(self))])
+            .collect()
     }
 
     /// Readings that left the journal.
@@ -156,15 +187,25 @@ struct Work {
     state: State,
     /// The device of each series, by the number of the device's first series.
     device_of: BTreeMap<SeriesId, i64>,
+    /// Open chunks as they were, with the moment they were begun.
     open: BTreeMap<i64, (i64, Vec<u8>)>,
-    fresh: BTreeMap<i64, Vec<Reading>>,
+    /// Open chunks that changed; `None` for one that was closed.
+    changed: BTreeMap<i64, Option<Open>>,
+    /// The last journal entry that is taken.
     seq: i64,
+    /// Readings up to there.
     rows: u64,
     damaged: Vec<Damage>,
+    chunks: ByMonth,
+    late_minutes: Minutes,
+    /// Days to sum up, by their ends.
+    days: BTreeSet<(Time, Time)>,
 }
 
 /// Chunks on their way to the files of their months.
 pub(super) type ByMonth = BTreeMap<Month, Vec<(i64, Packed)>>;
+/// Readings by device.
+type ByDevice = BTreeMap<i64, Vec<Reading>>;
 
 impl Sealer {
     /// A sealer of a data folder.
@@ -177,60 +218,49 @@ impl Sealer {
     }
 
     /// Writes the next seal to the files of the months. It counts once the writer has committed
-    /// what this returns; `None` if there was nothing to do, or a backup is just copying.
+    /// all records of what this returns, in their order; `None` if there was nothing to do, or a
+    /// backup is just copying.
     pub fn seal(&self, plan: SealPlan) -> Result<Option<Sealed>, StoreError> {
         let Some(_lock) = SealLock::take(&self.folder, false)? else {
             return Ok(None);
         };
-        let mut work = self.gather(plan)?;
+        let connection = month::read(&self.folder.join(schema::FILE))?;
+        let sight = connection.unchecked_transaction()?;
+        let mut work = survey(&connection, plan)?;
         let grace = Time::from_ms(plan.at.ms() - GRACE_MS);
         let (day, _) = (self.day_of)(grace);
         let (rolled, summed) = (utc_day(grace), day.ms());
-        let is_first = work.state.number == 0;
-        if is_first {
+        if work.state.number == 0 {
             (work.state.rolled, work.state.summed) = (rolled, summed);
         }
-        let has_rolled = rolled > work.state.rolled || summed > work.state.summed;
-        if work.rows == 0 && work.damaged.is_empty() && !has_rolled {
+        let is_day_over = rolled > work.state.rolled || summed > work.state.summed;
+        if work.seq == work.state.seq && !is_day_over {
             return Ok(None);
         }
-        let late_minutes = late(work.fresh.values().flatten(), work.state.rolled);
-        let mut days = self.days_before(&work);
+        self.pack(&connection, &mut work)?;
+        drop(sight);
         let number = work.state.number + 1;
-        let (chunks, open) = close(&mut work);
         let mut files = BTreeMap::new();
-        self.write(number, Family::Raw, &chunks, &mut files)?;
+        self.write(number, Family::Raw, &work.chunks, &mut files)?;
+        work.chunks.clear();
+        let open = work.open_after();
         let view = View {
             folder: &self.folder,
             files: &self.files,
             number,
-            open: open
-                .iter()
-                .map(|(device, open)| (*device, open.blob.clone()))
-                .collect(),
+            open,
         };
         let devices: BTreeSet<i64> = work.device_of.values().copied().collect();
-        let mut minutes = pack_all(&work.device_of, late_minutes);
+        let mut minutes = pack_all(&work.device_of, std::mem::take(&mut work.late_minutes));
         let mut day = work.state.rolled;
         while day < rolled {
             roll(&view, &devices, day, &mut minutes)?;
-            day = utc_day(Time::from_ms(day + 36 * 3600 * 1000));
+            day += DAY_MS;
         }
         self.write(number, Family::Minute, &minutes, &mut files)?;
-        let mut start = Time::from_ms(work.state.summed);
-        while start.ms() < summed {
-            let (from, to) = (self.day_of)(start);
-            days.insert((from, to));
-            start = to;
-        }
-        let days = sum_days(&view, &devices, &days)?;
-        let open_digest = digest(
-            open.iter()
-                .map(|(device, open)| (*device, open.blob.as_slice())),
-        );
-        let mut changed: BTreeMap<i64, Option<Open>> =
-            work.open.keys().map(|device| (*device, None)).collect();
-        changed.extend(open.into_iter().map(|(device, open)| (device, Some(open))));
+        self.add_whole_days(&mut work, summed);
+        let days = sum_days(&view, &devices, &work.days)?;
+        let open_digest = digest(view.open.iter().map(|(of, blob)| (*of, blob.as_slice())));
         Ok(Some(Sealed {
             number,
             seq: work.seq,
@@ -239,50 +269,35 @@ impl Sealer {
             rolled: rolled.max(work.state.rolled),
             summed: summed.max(work.state.summed),
             files,
-            open: changed,
+            open: work.changed,
             open_digest,
             days,
             damaged: work.damaged,
         }))
     }
 
-    /// Takes what is to be sealed out of the main file.
-    fn gather(&self, plan: SealPlan) -> Result<Work, StoreError> {
-        let connection = month::read(&self.folder.join(schema::FILE))?;
-        let _sight = connection.unchecked_transaction()?;
-        let state = State::read(&connection)?;
-        let mut work = Work {
-            at: plan.at,
-            state,
-            device_of: devices(&connection)?,
-            open: open_with_age(&connection)?,
-            fresh: BTreeMap::new(),
-            seq: state.seq,
-            rows: 0,
-            damaged: Vec::new(),
-        };
-        walk_journal(
-            &connection,
-            (state.seq, plan.upto),
-            ALWAYS,
-            |head, found| {
-                work.seq = head.seq;
-                match found {
-                    Ok(readings) => {
-                        work.rows += readings.len() as u64;
-                        for reading in readings {
-                            // A series is always known before a reading of it is kept.
-                            let device = work.device_of.get(&reading.series);
-                            let device = device.copied().unwrap_or(i64::from(reading.series.0));
-                            work.fresh.entry(device).or_default().push(reading);
-                        }
-                    }
-                    Err(damage) => work.damaged.push(damage),
-                }
-                work.rows < ROWS_MAX as u64
-            },
-        )?;
-        Ok(work)
+    /// Packs what is taken, some devices at a time: the journal is read once for each group, so
+    /// that memory stays bounded however much has come.
+    fn pack(&self, connection: &Connection, work: &mut Work) -> Result<(), StoreError> {
+        let groups = work.rows.div_ceil(GROUP_ROWS).max(1);
+        for group in 0..groups {
+            let is_in = |device: i64| {
+                let spread = device.unsigned_abs().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+                spread % groups == group
+            };
+            let mut fresh = gather(connection, work, group == 0, is_in)?;
+            let all = || fresh.values().flatten();
+            let minutes = late(all(), work.state.rolled);
+            work.late_minutes.extend(minutes);
+            self.add_late_days(all(), work.state.summed, &mut work.days);
+            let opened = work.open.keys().copied().filter(|device| is_in(*device));
+            let mut devices: BTreeSet<i64> = fresh.keys().copied().collect();
+            devices.extend(opened);
+            for device in devices {
+                close(work, device, fresh.remove(&device).unwrap_or_default());
+            }
+        }
+        Ok(())
     }
 
     fn write(
@@ -299,102 +314,184 @@ impl Sealer {
         }
         // An attempt that was cut off may have written to a file this one does not touch.
         for (month, path) in month::list(&self.folder, family).map_err(StoreError::Folder)? {
-            let sql = "SELECT count(*) FROM chunk WHERE seal >= ?1";
-            if chunks.contains_key(&month) {
-                continue;
-            }
-            let left = self.files.with(&path, |c| {
-                Ok(c.prepare_cached(sql)?
-                    .query_row([number], |row| row.get::<_, i64>(0))?)
-            })?;
-            if left > 0 {
-                month::write(&month::open(&self.folder, family, month)?, number, &[])?;
+            let is_touched = chunks.contains_key(&month);
+            if !is_touched && self.files.with(&path, |c| month::has_from(c, number))? {
+                let connection = month::open(&self.folder, family, month)?;
+                month::write(&connection, number, &[])?;
             }
         }
         Ok(())
     }
 
     /// The days that are summed up already and get more.
-    fn days_before(&self, work: &Work) -> BTreeSet<(Time, Time)> {
-        let late = work
-            .fresh
-            .values()
-            .flatten()
-            .filter(|r| r.t.ms() < work.state.summed);
-        let mut days = BTreeSet::new();
+    fn add_late_days<'a>(
+        &self,
+        readings: impl Iterator<Item = &'a Reading>,
+        summed: i64,
+        days: &mut BTreeSet<(Time, Time)>,
+    ) {
         let mut known: Option<(Time, Time)> = None;
-        for reading in late {
+        for reading in readings.filter(|reading| reading.t.ms() < summed) {
             if known.is_none_or(|(from, to)| reading.t < from || to <= reading.t) {
                 let day = (self.day_of)(reading.t);
                 days.insert(day);
                 known = Some(day);
             }
         }
-        days
+    }
+
+    /// The days that are over since the last time.
+    fn add_whole_days(&self, work: &mut Work, summed: i64) {
+        let mut start = Time::from_ms(work.state.summed);
+        while start.ms() < summed {
+            let day = (self.day_of)(start);
+            work.days.insert(day);
+            start = day.1;
+        }
     }
 }
 
-fn devices(connection: &Connection) -> Result<BTreeMap<SeriesId, i64>, StoreError> {
-    let sql = "SELECT id, min(id) OVER (PARTITION BY device) FROM series";
+/// Looks what there is to seal, without unpacking it.
+fn survey(connection: &Connection, plan: SealPlan) -> Result<Work, StoreError> {
+    let state = State::read(connection)?;
+    let mut statement =
+        connection.prepare("SELECT id, min(id) OVER (PARTITION BY device) FROM series")?;
+    let devices = statement.query_map([], |row| Ok((SeriesId(row.get(0)?), row.get(1)?)))?;
+    let device_of = devices.collect::<Result<_, _>>()?;
+    let open = open_with_age(connection, state.number)?;
+    let open = open
+        .into_iter()
+        .map(|(device, since, blob)| (device, (since, blob)));
+    let (mut seq, mut rows) = (state.seq, 0);
+    let sql = "SELECT seq, rows FROM journal WHERE seq > ?1 AND seq <= ?2 ORDER BY seq";
     let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([], |row| Ok((SeriesId(row.get(0)?), row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-fn open_with_age(connection: &Connection) -> Result<BTreeMap<i64, (i64, Vec<u8>)>, StoreError> {
-    let mut statement = connection.prepare("SELECT device, since, blob FROM open_chunk")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Puts new readings behind the open chunks and closes what is worth a chunk. What stays open is
-/// given by device.
-fn close(work: &mut Work) -> (ByMonth, BTreeMap<i64, Open>) {
-    let (mut chunks, mut open) = (ByMonth::new(), BTreeMap::new());
-    let mut devices: Vec<i64> = work.fresh.keys().chain(work.open.keys()).copied().collect();
-    devices.sort_unstable();
-    devices.dedup();
-    for device in devices {
-        let mut rows = Vec::new();
-        let mut since = work.at.ms();
-        if let Some((opened, blob)) = work.open.get(&device) {
-            since = *opened;
-            match unpack(blob, |_| true) {
-                Some(columns) => rows.extend(columns.iter().flat_map(Column::readings)),
-                None => work.damaged.push(Damage {
-                    place: format!("mimamori.db open chunk {device}"),
-                    from_ms: since,
-                    to_ms: work.at.ms(),
-                    rows: 0,
-                    entry: None,
-                }),
-            }
-        }
-        rows.append(&mut work.fresh.remove(&device).unwrap_or_default());
-        rows.sort_by_key(|reading| reading.t);
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-            continue;
-        };
-        let is_one_month = Month::of(first.t.ms()) == Month::of(work.at.ms());
-        let is_short = rows.len() < OPEN_ROWS_MAX
-            && work.at.ms() - since < OPEN_MS_MAX
-            && last.t.ms() - first.t.ms() < OPEN_MS_MAX;
-        if is_short && is_one_month {
-            if let Some(packed) = pack(&mut rows) {
-                let (rows, blob) = (packed.rows, packed.blob);
-                open.insert(device, Open { since, rows, blob });
-            }
-            continue;
-        }
-        for mut piece in pieces(rows) {
-            let Some(first) = piece.first() else { continue };
-            let month = Month::of(first.t.ms());
-            if let Some(packed) = pack(&mut piece) {
-                chunks.entry(month).or_default().push((device, packed));
-            }
+    let mut entries = statement.query([state.seq, plan.upto])?;
+    while let Some(entry) = entries.next()? {
+        seq = entry.get(0)?;
+        rows += entry.get::<_, u64>(1)?;
+        if rows >= ROWS_MAX {
+            break;
         }
     }
-    (chunks, open)
+    Ok(Work {
+        at: plan.at,
+        state,
+        device_of,
+        open: open.collect(),
+        changed: BTreeMap::new(),
+        seq,
+        rows,
+        damaged: Vec::new(),
+        chunks: ByMonth::new(),
+        late_minutes: Minutes::new(),
+        days: BTreeSet::new(),
+    })
+}
+
+/// The readings of some devices. With `is_first`, what cannot be read is noted.
+fn gather(
+    connection: &Connection,
+    work: &mut Work,
+    is_first: bool,
+    is_in: impl Fn(i64) -> bool,
+) -> Result<ByDevice, StoreError> {
+    let mut fresh = ByDevice::new();
+    let (after, upto) = (work.state.seq, work.seq);
+    walk_journal(connection, (after, upto), ALWAYS, |_, found| {
+        match found {
+            Ok(readings) => {
+                for reading in readings {
+                    // A series is always known before a reading of it is kept.
+                    let device = work.device_of.get(&reading.series);
+                    let device = device.copied().unwrap_or(i64::from(reading.series.0));
+                    if is_in(device) {
+                        fresh.entry(device).or_default().push(reading);
+                    }
+                }
+            }
+            Err(damage) if is_first => {
+                work.rows = work.rows.saturating_sub(damage.rows);
+                work.damaged.push(damage);
+            }
+            Err(_) => {}
+        }
+        true
+    })?;
+    Ok(fresh)
+}
+
+impl Work {
+    /// The open chunks as they will be.
+    fn open_after(&self) -> Vec<(i64, Vec<u8>)> {
+        let before = self.open.iter().map(|(device, (_, blob))| (*device, blob));
+        let same = before.filter(|(device, _)| !self.changed.contains_key(device));
+        let changed = self.changed.iter();
+        let changed = changed.filter_map(|(device, open)| Some((*device, &open.as_ref()?.blob)));
+        let all: BTreeMap<i64, &Vec<u8>> = same.chain(changed).collect();
+        all.into_iter()
+            .map(|(device, blob)| (device, blob.clone()))
+            .collect()
+    }
+}
+
+/// Puts a device's new readings behind its open chunk, and closes that if it is worth a chunk of
+/// its own.
+fn close(work: &mut Work, device: i64, fresh: Vec<Reading>) {
+    let at = work.at.ms();
+    let opened = work.open.get(&device);
+    let since = opened.map_or(at, |(since, _)| *since);
+    if fresh.is_empty() && at - since < OPEN_MS_MAX && Month::of(since) == Month::of(at) {
+        return;
+    }
+    let mut rows = Vec::new();
+    if let Some((_, blob)) = opened {
+        match unpack(blob, |_| true) {
+            Some(columns) => rows.extend(readings(&columns)),
+            None => work.damaged.push(Damage {
+                place: format!("mimamori.db open chunk {device}"),
+                from_ms: since,
+                to_ms: at,
+                rows: 0,
+                entry: None,
+            }),
+        }
+    }
+    rows.extend(fresh);
+    rows.sort_by_key(|reading| reading.t);
+    if is_short(&rows, since, work.at) {
+        if let Some(packed) = pack(&mut rows) {
+            let (rows, blob) = (packed.rows, packed.blob);
+            work.changed
+                .insert(device, Some(Open { since, rows, blob }));
+        }
+        return;
+    }
+    if work.open.contains_key(&device) {
+        work.changed.insert(device, None);
+    }
+    for mut piece in pieces(rows) {
+        let Some(first) = piece.first() else { continue };
+        let month = Month::of(first.t.ms());
+        if let Some(packed) = pack(&mut piece) {
+            work.chunks.entry(month).or_default().push((device, packed));
+        }
+    }
+}
+
+/// Whether readings, in order of time, are too few for a chunk of their own.
+fn is_short(rows: &[Reading], since: i64, at: Time) -> bool {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        return false;
+    };
+    let mut columns: BTreeMap<SeriesId, usize> = BTreeMap::new();
+    for reading in rows {
+        *columns.entry(reading.series).or_default() += 1;
+    }
+    columns.values().all(|n| *n < OPEN_ROWS_MAX)
+        && rows.len() < CHUNK_ROWS_MAX
+        && at.ms() - since < OPEN_MS_MAX
+        && last.t.ms() - first.t.ms() < OPEN_MS_MAX
+        && Month::of(first.t.ms()) == Month::of(at.ms())
 }
 
 /// Cuts readings in order of time where a month ends or a chunk would get too large or too long.
@@ -454,10 +551,48 @@ fn digest<'a>(open: impl Iterator<Item = (i64, &'a [u8])>) -> [u8; 32] {
 }
 
 /// The same of the open chunks in a file, as hexadecimal digits.
-pub(crate) fn open_digest(connection: &Connection) -> Result<String, StoreError> {
-    let open = open_chunks(connection)?;
-    let all = open.iter().map(|(device, blob)| (*device, blob.as_slice()));
+pub(crate) fn open_digest(connection: &Connection, number: i64) -> Result<String, StoreError> {
+    let open = open_with_age(connection, number)?;
+    let all = open
+        .iter()
+        .map(|(device, _, blob)| (*device, blob.as_slice()));
     Ok(HEXLOWER.encode(&digest(all)))
+}
+
+/// Removes what an attempt that was cut off left behind; part of the writer's commit.
+pub(crate) fn write_seal_begins(
+    transaction: &Transaction<'_>,
+    number: i64,
+) -> Result<bool, StoreError> {
+    run(
+        transaction,
+        "DELETE FROM open_chunk WHERE number >= ?1",
+        [number],
+    )
+}
+
+/// Puts an open chunk beside the one it will replace, and removes the one before that.
+pub(crate) fn write_open_chunk(
+    transaction: &Transaction<'_>,
+    chunk: &OpenChunk,
+) -> Result<bool, StoreError> {
+    let (device, number) = (chunk.device, chunk.number);
+    run(
+        transaction,
+        "DELETE FROM open_chunk WHERE device = ?1 AND number < (SELECT max(number)
+            FROM open_chunk WHERE device = ?1 AND number < ?2)",
+        [device, number],
+    )?;
+    let (since, rows, blob) = match &chunk.open {
+        Some(open) => (open.since, open.rows, open.blob.as_slice()),
+        None => (0, 0, &[][..]),
+    };
+    run(
+        transaction,
+        "INSERT OR REPLACE INTO open_chunk(device, number, since, rows, blob)
+         VALUES(?1, ?2, ?3, ?4, ?5)",
+        params![device, number, since, rows, blob],
+    )
 }
 
 /// Makes a seal count; part of the writer's commit.
@@ -467,8 +602,8 @@ pub(crate) fn write_sealed(
 ) -> Result<bool, StoreError> {
     let is_next = run(
         transaction,
-        "UPDATE sealed SET number = ?1, seq = ?2, rows = rows + ?3, rolled = ?4, summed = ?5, at = ?6
-         WHERE number = ?1 - 1",
+        "UPDATE sealed SET number = ?1, seq = ?2, rows = rows + ?3, rolled = ?4, summed = ?5,
+            at = ?6 WHERE number = ?1 - 1",
         params![
             sealed.number,
             sealed.seq,
@@ -480,21 +615,6 @@ pub(crate) fn write_sealed(
     )?;
     if !is_next {
         return Ok(false);
-    }
-    for (device, open) in &sealed.open {
-        match open {
-            Some(open) => run(
-                transaction,
-                "INSERT OR REPLACE INTO open_chunk(device, since, rows, blob)
-                 VALUES(?1, ?2, ?3, ?4)",
-                params![device, open.since, open.rows, open.blob],
-            )?,
-            None => run(
-                transaction,
-                "DELETE FROM open_chunk WHERE device = ?1",
-                [device],
-            )?,
-        };
     }
     for entry in sealed.damaged.iter().filter_map(|damage| damage.entry) {
         run(

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use model::{Reading, SeriesId};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::chunk::{Column, unpack};
-use super::month::{self, Family, Month, SPAN_MS_MAX};
+use super::chunk::{Column, readings, unpack};
+use super::month::{self, Family, Month, SPAN_MS_MAX, first_id};
 use super::stat::Stat;
 use crate::blob;
 use crate::error::StoreError;
@@ -128,11 +128,12 @@ impl View<'_> {
         {
             self.files.with(&path, |connection| {
                 let sql = "SELECT id, t_min, t_max, rows, stat FROM chunk WHERE device = ?1
-                           AND t_min BETWEEN ?2 AND ?3 AND t_max >= ?4 AND seal <= ?5
+                           AND t_min BETWEEN ?2 AND ?3 AND t_max >= ?4 AND id < ?5
                            ORDER BY t_min, id";
                 let mut statement = connection.prepare_cached(sql)?;
                 let reach = from.saturating_sub(SPAN_MS_MAX);
-                let mut rows = statement.query(params![device, reach, to, from, self.number])?;
+                let mut rows =
+                    statement.query(params![device, reach, to, from, first_id(self.number + 1)])?;
                 while let Some(row) = rows.next()? {
                     let stat = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
                     metas.push(Meta {
@@ -157,7 +158,7 @@ impl View<'_> {
     fn open_chunk(&self, device: i64) -> Option<Meta> {
         let (_, blob) = self.open.iter().find(|(of, _)| *of == device)?;
         let columns = unpack(blob, |_| true)?;
-        let all: Vec<Reading> = columns.iter().flat_map(Column::readings).collect();
+        let all = readings(&columns);
         let of_one = all.chunk_by(|a, b| a.series == b.series);
         Some(Meta {
             file: None,
@@ -213,23 +214,33 @@ impl Meta {
     }
 }
 
-/// The open chunks.
-pub(crate) fn open_chunks(connection: &Connection) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
-    let sql = "SELECT device, blob FROM open_chunk ORDER BY device";
+/// The open chunks at a seal, each with the moment it was begun.
+pub(crate) fn open_with_age(
+    connection: &Connection,
+    number: i64,
+) -> Result<Vec<(i64, i64, Vec<u8>)>, StoreError> {
+    // Of each device the newest that counts; an empty one says that it was closed.
+    let sql = "SELECT device, since, blob, max(number) FROM open_chunk WHERE number <= ?1
+               GROUP BY device ORDER BY device";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let rows = statement.query_map([number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut open: Vec<(i64, i64, Vec<u8>)> = rows.collect::<Result<_, _>>()?;
+    open.retain(|(_, _, blob)| !blob.is_empty());
+    Ok(open)
 }
 
-/// The open chunk of one device.
+/// The open chunk of one device at a seal.
 pub(crate) fn open_chunk_of(
     connection: &Connection,
+    number: i64,
     device: i64,
 ) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
-    let sql = "SELECT device, blob FROM open_chunk WHERE device = ?1";
+    let sql = "SELECT blob FROM open_chunk WHERE device = ?1 AND number <= ?2
+               ORDER BY number DESC LIMIT 1";
     let mut statement = connection.prepare_cached(sql)?;
-    let found = statement.query_row([device], |row| Ok((row.get(0)?, row.get(1)?)));
-    Ok(found.optional()?)
+    let found = statement.query_row([device, number], |row| row.get::<_, Vec<u8>>(0));
+    let found = found.optional()?.filter(|blob| !blob.is_empty());
+    Ok(found.map(|blob| (device, blob)))
 }
 
 /// What a journal entry is, before its readings are unpacked.

@@ -1,0 +1,92 @@
+//! Measures the store against time-series databases from packages: the same rows, the same run,
+//! the same disk; each peer through HTTP as its manual recommends, ours in the process, as it is
+//! used. Nothing here judges: it prints a table.
+
+mod data;
+mod ours;
+mod peers;
+
+use std::time::Instant;
+
+use crate::line;
+use data::Spread;
+
+/// What was measured of one engine; `NaN` where there is no such thing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figures {
+    /// Milliseconds of commits of one second's 100 rows.
+    live: Spread,
+    /// Rows a second in commits of 10,000.
+    burst_rows_per_s: f64,
+    /// On disk, for each value of the main set.
+    bytes_per_value: f64,
+    /// On disk, for each value of the long set.
+    bytes_per_minute_value: f64,
+    /// One machine, twelve hours, raw.
+    raw_ms: f64,
+    /// One-minute series of one machine and of all.
+    minute_ms: f64,
+    minutes_ms: f64,
+    /// Daily energy of all machines over thirty days.
+    days_ms: f64,
+    /// The same, computed anew from what is kept of every reading.
+    days_again_ms: f64,
+    /// What it adds up to, in kWh, so that all compute the same.
+    kwh: f64,
+    /// Most memory.
+    peak_mb: f64,
+}
+
+/// Measures in a process of its own.
+pub(crate) fn run(what: &str, folder: &std::path::Path) -> anyhow::Result<()> {
+    let figures = match what {
+        "ours" => ours::measure(folder)?,
+        "victoria-metrics" => peers::measure(peers::Kind::VictoriaMetrics, folder)?,
+        "influxdb" => peers::measure(peers::Kind::Influx, folder)?,
+        other => anyhow::bail!("{other} is not measured here"),
+    };
+    report(what, &figures);
+    Ok(())
+}
+
+fn report(name: &str, f: &Figures) {
+    line(&format!(
+        "{name:<17} live p50 {:.3} p99 {:.3} max {:.1} ms  burst {:.0} rows/s  {:.3} B/value  {:.3} B/minute-value",
+        f.live.p50,
+        f.live.p99,
+        f.live.max,
+        f.burst_rows_per_s,
+        f.bytes_per_value,
+        f.bytes_per_minute_value,
+    ));
+    line(&format!(
+        "{name:<17} raw {:.2} ms  minutes of 1 {:.2} ms, of 100 {:.1} ms  30 days {:.2} ms, again {:.1} ms  {:.1} kWh  peak {:.1} MB",
+        f.raw_ms, f.minute_ms, f.minutes_ms, f.days_ms, f.days_again_ms, f.kwh, f.peak_mb,
+    ));
+}
+
+/// The median time of some calls, in milliseconds.
+fn median_ms(calls: usize, mut call: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let mut all = Vec::new();
+    for _ in 0..calls {
+        let began = Instant::now();
+        call()?;
+        all.push(began.elapsed().as_secs_f64() * 1_000.0);
+    }
+    Ok(Spread::of(all).p50)
+}
+
+/// Bytes of all files below a folder.
+fn bytes_below(folder: &std::path::Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        bytes += if about.is_dir() {
+            bytes_below(&entry.path())?
+        } else {
+            about.len()
+        };
+    }
+    Ok(bytes)
+}
