@@ -16,8 +16,11 @@ use data::Spread;
 pub(crate) struct Figures {
     /// Milliseconds of commits of one second's 100 rows.
     live: Spread,
-    /// Rows a second in commits of 10,000.
+    /// The longest of them while an hour is packed beside them.
+    sealing_max_ms: f64,
+    /// Rows a second in commits of 10,000: acknowledged, and packed as well.
     burst_rows_per_s: f64,
+    sealed_rows_per_s: f64,
     /// On disk, for each value of the main set.
     bytes_per_value: f64,
     /// On disk, for each value of the long set.
@@ -51,11 +54,13 @@ pub(crate) fn run(what: &str, folder: &std::path::Path) -> anyhow::Result<()> {
 
 fn report(name: &str, f: &Figures) {
     line(&format!(
-        "{name:<17} live p50 {:.3} p99 {:.3} max {:.1} ms  burst {:.0} rows/s  {:.3} B/value  {:.3} B/minute-value",
+        "{name:<17} live p50 {:.3} p99 {:.3} max {:.1} ms, sealing max {:.1} ms  burst {:.0} rows/s, sealed {:.0}  {:.3} B/value  {:.3} B/minute-value",
         f.live.p50,
         f.live.p99,
         f.live.max,
+        f.sealing_max_ms,
         f.burst_rows_per_s,
+        f.sealed_rows_per_s,
         f.bytes_per_value,
         f.bytes_per_minute_value,
     ));

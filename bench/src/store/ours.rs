@@ -3,20 +3,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use model::{Quality, Reading, SeriesId, Time};
-use store::{Batch, DayOf, Reader, Record, SealPlan, Sealer, Store};
+use store::{Batch, DayOf, Reader, Record, SealPlan, Sealed, Sealer, Store, StoreError};
 
 use super::data::{self, MACHINES, MINUTES, SECONDS, START_MS, Spread};
 use super::{Figures, median_ms};
 use crate::process::peak_mb;
 
 const DAY_MS: i64 = 24 * 3_600_000;
-/// Commits of the live part: two hours and a little, so that it seals twice.
-const LIVE_COMMITS: i64 = 7_300;
+/// Commits as fast as they go.
+const FAST_COMMITS: i64 = 3_600;
+/// And those of the paced part behind them, in which it seals three times.
+const LIVE_COMMITS: i64 = 9_600;
 /// Records of a seal in one commit, as the recorder does it.
 const LANDING_AT_ONCE: usize = 8;
 /// Seconds in one commit of the burst: about 10,000 rows.
@@ -111,31 +113,8 @@ impl Ours {
 pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
     let (main, long) = (folder.join("main"), folder.join("long"));
     let mut ours = Ours::open(&main)?;
-    let live = live(&mut ours, &main)?;
-    let sealer = Sealer::new(&main, day_of());
-    let began = Instant::now();
-    let (mut rows, mut made) = (0, std::time::Duration::ZERO);
-    let mut second = LIVE_COMMITS;
-    while second < SECONDS {
-        let making = Instant::now();
-        let batch = ours.seconds((second..SECONDS).take(BURST_SECONDS));
-        made += making.elapsed();
-        rows += batch.readings.len() / 2;
-        ours.commit(&batch)?;
-        second += BURST_SECONDS as i64;
-        if second % 3_600 < BURST_SECONDS as i64 {
-            let plan = ours.plan(START_MS + second * 1_000);
-            if let Some(sealed) = sealer.seal(plan)? {
-                let records = sealed.into_records();
-                ours.store.commit(&Batch {
-                    records,
-                    ..Batch::default()
-                })?;
-            }
-        }
-    }
-    let burst_s = began.elapsed().saturating_sub(made).as_secs_f64();
-    ours.settle(&sealer, START_MS + SECONDS * 1_000 + 2 * DAY_MS)?;
+    let (live, sealing_max_ms) = live(&mut ours, &main)?;
+    let (burst_rows_per_s, sealed_rows_per_s) = burst(&mut ours, &main)?;
     let values = 2.0 * (0..SECONDS).map(|s| data::second(s).count()).sum::<usize>() as f64;
     let bytes =
         |folder: &Path| std::fs::metadata(folder.join("raw-202610.db")).map(|f| f.len() as f64);
@@ -148,9 +127,12 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
     );
     let first = *ours.power.first().context("no machine")?;
     let raw_ms = median_ms(9, || {
-        let mut count = 0_u64;
+        let mut count = 0;
         let both = [first, *ours.current.first().context("no machine")?];
-        reader.each_reading(&both, (from, to), |r| count += u64::from(r.value >= 0.0))?;
+        reader.each_piece(&both, (from, to), |_, times, values| {
+            count += values.len();
+            std::hint::black_box((times, values));
+        })?;
         anyhow::ensure!(count > 80_000, "{count} readings");
         Ok(())
     })?;
@@ -164,7 +146,9 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
     let (days_ms, days_again_ms, kwh) = days(&long)?;
     Ok(Figures {
         live,
-        burst_rows_per_s: rows as f64 / burst_s,
+        sealing_max_ms,
+        burst_rows_per_s,
+        sealed_rows_per_s,
         bytes_per_value,
         bytes_per_minute_value: bytes(&long)? / minute_values,
         raw_ms,
@@ -177,46 +161,110 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
     })
 }
 
-/// One commit a second's rows, one after another, with the sealer at work beside it every hour.
-fn live(ours: &mut Ours, folder: &Path) -> anyhow::Result<Spread> {
-    let (plans, wanted) = sync_channel::<SealPlan>(1);
-    let (done, outcomes) = sync_channel(1);
-    let sealer = Sealer::new(folder, day_of());
-    let thread = std::thread::spawn(move || {
-        while let Ok(plan) = wanted.recv() {
-            if done.send(sealer.seal(plan)).is_err() {
-                return;
-            }
-        }
-    });
+/// Commits of a second's rows: first one after another as fast as they go, then a thousand a second
+/// while the sealer works beside them. Gives the times of the first, and the longest of the others
+/// from the moment sealing starts until its last record is committed.
+fn live(ours: &mut Ours, folder: &Path) -> anyhow::Result<(Spread, f64)> {
     let mut times = Vec::new();
-    let mut landing: Vec<Record> = Vec::new();
-    for second in 0..LIVE_COMMITS {
+    for second in 0..FAST_COMMITS {
+        let batch = ours.seconds(std::iter::once(second));
+        times.push(ours.commit(&batch)?);
+    }
+    let sealing = Beside::start(folder)?;
+    let (mut landing, mut is_sealing, mut longest) = (Vec::new(), false, 0.0_f64);
+    let began = Instant::now();
+    for second in FAST_COMMITS..LIVE_COMMITS {
+        if second % 1_800 == 0 {
+            sealing.plans.send(ours.plan(START_MS + second * 1_000))?;
+            is_sealing = true;
+        }
         let mut batch = ours.seconds(std::iter::once(second));
-        if let Ok(sealed) = outcomes.try_recv() {
+        if let Ok(sealed) = sealing.outcomes.try_recv() {
             landing.extend(sealed?.context("nothing was sealed")?.into_records());
         }
-        batch
-            .records
-            .extend(landing.drain(..landing.len().min(LANDING_AT_ONCE)));
-        times.push(ours.commit(&batch)?);
-        if second % 3_600 == 3_599 {
-            plans.send(ours.plan(START_MS + second * 1_000))?;
+        let some = landing.len().min(LANDING_AT_ONCE);
+        batch.records.extend(landing.drain(..some));
+        let took = ours.commit(&batch)?;
+        if is_sealing {
+            longest = longest.max(took);
+            is_sealing = some == 0 || !landing.is_empty();
+        }
+        let due = Duration::from_millis((second - FAST_COMMITS) as u64);
+        std::thread::park_timeout(due.saturating_sub(began.elapsed()));
+    }
+    anyhow::ensure!(!is_sealing, "sealing took longer than was looked at");
+    Ok((Spread::of(times), longest))
+}
+
+/// A sealer at work in a thread of its own, as in the program.
+struct Beside {
+    plans: SyncSender<SealPlan>,
+    outcomes: Receiver<Result<Option<Sealed>, StoreError>>,
+}
+
+impl Beside {
+    fn start(folder: &Path) -> anyhow::Result<Self> {
+        let (plans, wanted) = sync_channel::<SealPlan>(1);
+        let (done, outcomes) = sync_channel(1);
+        let sealer = Sealer::new(folder, day_of());
+        let work = move || {
+            while let Ok(plan) = wanted.recv() {
+                if done.send(sealer.seal(plan)).is_err() {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new()
+            .name("sealer".to_owned())
+            .spawn(work)?;
+        Ok(Self { plans, outcomes })
+    }
+}
+
+/// Ten thousand rows a commit, as fast as they go, with the sealer beside them; gives rows a second
+/// that are acknowledged, and those that are sealed as well.
+fn burst(ours: &mut Ours, folder: &Path) -> anyhow::Result<(f64, f64)> {
+    let sealing = Beside::start(folder)?;
+    let (mut rows, mut commits_ms, mut is_busy) = (0, 0.0, false);
+    let mut landing: Vec<Record> = Vec::new();
+    let (began, mut made) = (Instant::now(), Duration::ZERO);
+    for second in (LIVE_COMMITS..SECONDS).step_by(BURST_SECONDS) {
+        let making = Instant::now();
+        let mut batch = ours.seconds((second..SECONDS).take(BURST_SECONDS));
+        made += making.elapsed();
+        rows += batch.readings.len() / 2;
+        if let Ok(sealed) = sealing.outcomes.try_recv() {
+            landing.extend(sealed?.map(Sealed::into_records).unwrap_or_default());
+            is_busy = false;
+        }
+        let some = landing.len().min(LANDING_AT_ONCE);
+        batch.records.extend(landing.drain(..some));
+        commits_ms += ours.commit(&batch)?;
+        if !is_busy && landing.is_empty() && ours.store.unsealed().1 >= 1_000_000 {
+            sealing.plans.send(ours.plan(START_MS + second * 1_000))?;
+            is_busy = true;
         }
     }
-    drop(plans);
-    if let Ok(Some(sealed)) = outcomes.recv().unwrap_or(Ok(None)) {
-        landing.extend(sealed.into_records());
+    if is_busy {
+        landing.extend(
+            sealing
+                .outcomes
+                .recv()??
+                .map(Sealed::into_records)
+                .unwrap_or_default(),
+        );
     }
-    if !landing.is_empty() {
-        let records = landing;
-        ours.store.commit(&Batch {
-            records,
-            ..Batch::default()
-        })?;
-    }
-    thread.join().ok();
-    Ok(Spread::of(times))
+    let batch = Batch {
+        records: landing,
+        ..Batch::default()
+    };
+    ours.store.commit(&batch)?;
+    ours.settle(
+        &Sealer::new(folder, day_of()),
+        START_MS + SECONDS * 1_000 + 2 * DAY_MS,
+    )?;
+    let whole_s = began.elapsed().saturating_sub(made).as_secs_f64();
+    Ok((rows as f64 / commits_ms * 1_000.0, rows as f64 / whole_s))
 }
 
 /// Thirty days of one-minute power; gives how many values.
@@ -261,29 +309,62 @@ fn days(folder: &Path) -> anyhow::Result<(f64, f64, f64)> {
     );
     let mut kwh = 0.0;
     let days_ms = median_ms(9, || {
-        let days = reader.days(span)?;
+        let days = reader.day_integrals(span)?;
         anyhow::ensure!(days.len() == 3_000, "{} machine-days", days.len());
-        kwh = days.iter().map(|day| day.integral / 3.6e6).sum();
+        kwh = days.iter().map(|(_, _, integral)| integral / 3.6e6).sum();
         Ok(())
     })?;
     let series = reader.series()?;
-    let again_ms = median_ms(3, || {
-        let mut again = 0.0;
-        for one in series.iter().filter(|s| s.point == "power_w") {
-            let mut days = [0.0_f64; 31];
-            let mut last: Option<Reading> = None;
-            reader.each_reading(&[one.id], span, |r| {
-                let day = ((r.t.ms() - START_MS) / DAY_MS) as usize;
-                if let (Some(last), Some(sum)) = (last, days.get_mut(day)) {
-                    let seconds = r.t.since(last.t);
-                    *sum += f64::midpoint(last.value, r.value) * seconds;
-                }
-                last = Some(r);
-            })?;
-            again += days.iter().sum::<f64>() / 3.6e6;
-        }
+    let power: Vec<SeriesId> = series
+        .iter()
+        .filter(|s| s.point == "power_w")
+        .map(|s| s.id)
+        .collect();
+    let again_ms = median_ms(5, || {
+        // Two at a time, as the machine has cores; the peers do the same inside.
+        let half = |half: usize| power.iter().skip(half).step_by(2);
+        let energy = |ids: Vec<&SeriesId>| -> anyhow::Result<f64> {
+            ids.into_iter()
+                .try_fold(0.0, |sum, id| Ok(sum + energy_kwh(&reader, *id, span)?))
+        };
+        let again = std::thread::scope(|scope| {
+            let other = scope.spawn(|| energy(half(1).collect()));
+            let own = energy(half(0).collect())?;
+            anyhow::Ok(
+                own + other
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("a thread ended"))??,
+            )
+        })?;
         anyhow::ensure!((again - kwh).abs() < 1e-6 * kwh, "{again} is not {kwh}");
         Ok(())
     })?;
     Ok((days_ms, again_ms, kwh))
+}
+
+/// Energy of a series day by day from its readings, added up.
+fn energy_kwh(reader: &Reader, id: SeriesId, span: (Time, Time)) -> anyhow::Result<f64> {
+    let mut days = [0.0_f64; 31];
+    let mut last: Option<(i64, f64)> = None;
+    reader.each_piece(&[id], span, |_, mut times, mut values| {
+        while let (Some(t), Some(value)) = (times.first(), values.first()) {
+            let day = (t - START_MS) / DAY_MS;
+            let end = times.partition_point(|t| *t < START_MS + (day + 1) * DAY_MS);
+            let (of_day, later) = times.split_at(end);
+            let (its_values, later_values) = values.split_at(end);
+            let (before_t, before) = last.unwrap_or((*t, *value));
+            let mut sum = (before + value) * (t - before_t) as f64;
+            for (t, v) in of_day.windows(2).zip(its_values.windows(2)) {
+                if let ([t0, t1], [v0, v1]) = (t, v) {
+                    sum += (v0 + v1) * (t1 - t0) as f64;
+                }
+            }
+            if let Some(day) = days.get_mut(day as usize) {
+                *day += sum / 2_000.0;
+            }
+            last = of_day.last().copied().zip(its_values.last().copied());
+            (times, values) = (later, later_values);
+        }
+    })?;
+    Ok(days.iter().sum::<f64>() / 3.6e6)
 }

@@ -118,7 +118,7 @@ pub struct Store {
     signer: Signer,
     /// The last entry a checkpoint covers.
     attested: i64,
-    _checkpointer: Checkpointer,
+    checkpointer: Checkpointer,
     _lock: File,
 }
 
@@ -152,7 +152,7 @@ impl Store {
             chain,
             signer: Signer::open(folder)?,
             attested,
-            _checkpointer: checkpointer,
+            checkpointer,
             _lock: lock,
         })
     }
@@ -202,9 +202,10 @@ impl Store {
     /// Commits a batch. When this returns the batch is on disk; on an error nothing of it is.
     pub fn commit(&mut self, batch: &Batch) -> Result<i64, StoreError> {
         let transaction = self.connection.transaction()?;
-        let mut seq = self.seq;
+        let (mut seq, mut bytes) = (self.seq, 0);
         if !batch.readings.is_empty() {
             let blob = blob::encode(&batch.readings);
+            bytes = blob.len();
             let times = || batch.readings.iter().map(|r| r.t.ms());
             transaction
                 .prepare_cached(
@@ -235,6 +236,9 @@ impl Store {
             write_refused(&transaction, refused)?;
         }
         transaction.commit()?;
+        // Beside the readings a commit writes some pages of its own.
+        self.checkpointer
+            .wrote(bytes + 4_096 * (1 + batch.records.len()));
         self.unsealed += batch.readings.len() as u64;
         (self.seq, self.chain) = (seq, chain);
         for record in &batch.records {

@@ -77,15 +77,27 @@ pub(crate) fn pack(readings: &mut [Reading]) -> Option<Packed> {
 
 /// One series of a chunk.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::rc_buffer,
+    reason = "making it a slice would copy what was just unpacked"
+)]
 pub(crate) struct Column {
     pub(crate) series: SeriesId,
-    pub(crate) times: Rc<[i64]>,
+    pub(crate) times: Rc<Vec<i64>>,
     pub(crate) values: Vec<f64>,
     /// Lengths of stretches, good and late in turn, good first.
     stretches: Vec<u64>,
 }
 
 impl Column {
+    /// Times and values between two moments (both included), by time.
+    pub(crate) fn within(&self, (from, to): (i64, i64)) -> (&[i64], &[f64]) {
+        let first = self.times.partition_point(|t| *t < from);
+        let end = self.times.partition_point(|t| *t <= to).max(first);
+        let times = self.times.get(first..end).unwrap_or_default();
+        (times, self.values.get(first..end).unwrap_or_default())
+    }
+
     /// Calls `each` with every reading, by time.
     pub(crate) fn for_each(&self, mut each: impl FnMut(Reading)) {
         let mut rows = self.times.iter().zip(&self.values);
@@ -122,10 +134,10 @@ pub(crate) fn unpack(blob: &[u8], wanted: impl Fn(SeriesId) -> bool) -> Option<V
     if take(&mut rest, 1)? != [VERSION] {
         return None;
     }
-    let mut times: Vec<Rc<[i64]>> = Vec::new();
+    let mut times: Vec<Rc<Vec<i64>>> = Vec::new();
     for _ in 0..count(&mut rest, COLUMNS_MAX)? {
         let rows = count(&mut rest, ROWS_MAX)?;
-        times.push(get_times(&mut rest, rows)?.into());
+        times.push(Rc::new(get_times(&mut rest, rows)?));
     }
     let mut columns = Vec::new();
     for _ in 0..count(&mut rest, COLUMNS_MAX)? {

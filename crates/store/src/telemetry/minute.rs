@@ -24,6 +24,29 @@ fn add_minute(minutes: &mut Minutes, reading: &Reading) {
     known.and_modify(|known| known.add(&row)).or_insert(row);
 }
 
+/// Calls `each` with the minutes of readings in order of time.
+pub(super) fn minutes_in(times: &[i64], values: &[f64], each: &mut impl FnMut(MinuteRow)) {
+    let mut rest = times.iter().zip(values);
+    let Some((t, value)) = rest.next() else {
+        return;
+    };
+    let mut row = MinuteRow::of(Time::from_ms(*t), *value);
+    let mut end = row.minute.ms() + 60_000;
+    for (t, value) in rest {
+        if *t >= end {
+            each(row);
+            row = MinuteRow::of(Time::from_ms(*t), *value);
+            end = row.minute.ms() + 60_000;
+        } else {
+            row.n += 1;
+            row.min = row.min.min(*value);
+            row.max = row.max.max(*value);
+            row.sum += *value;
+        }
+    }
+    each(row);
+}
+
 /// What came late for minutes that are in minute files already.
 pub(super) fn late<'a>(readings: impl Iterator<Item = &'a Reading>, rolled: i64) -> Minutes {
     let mut minutes = Minutes::new();

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::chunk::readings;
-use super::minute::{COLUMNS_PER_SERIES, minutes_of};
+use super::minute::{COLUMNS_PER_SERIES, minutes_in, minutes_of};
 use super::month::Family;
 use super::stat::Stat;
 use super::view::{Damage, Meta, State, View, open_chunk_of, open_with_age, walk_journal};
@@ -100,33 +100,33 @@ struct Now<'a> {
     view: View<'a>,
 }
 
+/// Told a series, times in milliseconds since 1970, and as many values.
+type Each<'a> = &'a mut dyn FnMut(SeriesId, &[i64], &[f64]);
+
 impl Now<'_> {
-    /// Calls `each` with every readable reading of some series of a device in a span, chunk by
-    /// chunk, then the journal; `skip` says which chunks need not be unpacked.
+    /// Calls `each` with the readable readings of some series of a device in a span, piece by piece:
+    /// chunk by chunk, then the journal.
     fn stream(
         &self,
         device: i64,
         span: (i64, i64),
         wanted: &dyn Fn(SeriesId) -> bool,
-        each: &mut dyn FnMut(Reading),
+        each: Each<'_>,
     ) -> Result<Vec<Damage>, StoreError> {
         let mut damaged = Vec::new();
-        let within = |t: i64| span.0 <= t && t <= span.1;
         for meta in self.view.chunks(Family::Raw, device, span)? {
             match self.view.columns(&meta, wanted)? {
                 Ok(columns) => {
                     for column in &columns {
-                        column.for_each(|reading| {
-                            if within(reading.t.ms()) {
-                                each(reading);
-                            }
-                        });
+                        let (times, values) = column.within(span);
+                        each(column.series, times, values);
                     }
                 }
                 Err(damage) => damaged.push(damage),
             }
         }
-        self.journal(span, wanted, each, &mut damaged)?;
+        let mut one = |r: Reading| each(r.series, &[r.t.ms()], &[r.value]);
+        self.journal(span, wanted, &mut one, &mut damaged)?;
         Ok(damaged)
     }
 
@@ -266,14 +266,15 @@ impl Reader {
         })
     }
 
-    /// Calls `each` with every reading of some series between two moments (the second not
-    /// included): chunk by chunk, then the journal; of one series in each by time. Gives what can
-    /// no longer be read.
-    pub fn each_reading(
+    /// Calls `each` with the readings of some series between two moments (the second not included),
+    /// piece by piece: the series, times in milliseconds since 1970, and as many values. Chunks
+    /// come first, then the journal; of one series in each by time. Gives what can no longer be
+    /// read.
+    pub fn each_piece(
         &self,
         series: &[SeriesId],
         (from, to): (Time, Time),
-        mut each: impl FnMut(Reading),
+        mut each: impl FnMut(SeriesId, &[i64], &[f64]),
     ) -> Result<Vec<Damage>, StoreError> {
         let devices = self.devices_of(series.iter())?;
         self.now(&devices, |now| {
@@ -340,12 +341,15 @@ impl Reader {
                     }
                 }
             }
-            let mut single = |reading: Reading| each(MinuteRow::of(reading.t, reading.value));
             let wanted = |id| id == series;
             if to >= rolled {
                 let span = (from.max(rolled), to);
-                damaged.extend(now.stream(*device, span, &wanted, &mut single)?);
+                let mut piece = |_, times: &[i64], values: &[f64]| {
+                    minutes_in(times, values, &mut each);
+                };
+                damaged.extend(now.stream(*device, span, &wanted, &mut piece)?);
             }
+            let mut single = |reading: Reading| each(MinuteRow::of(reading.t, reading.value));
             if from < rolled {
                 let span = (from, to.min(rolled - 1));
                 now.journal(span, &wanted, &mut single, &mut damaged)?;
@@ -389,8 +393,11 @@ impl Reader {
         if width >= PIXEL_FROM_MINUTES_MS {
             self.each_minute(series, span, |row| add(row, row.minute.max(from)))?;
         } else {
-            self.each_reading(&[series], (from, to), |r| {
-                add(MinuteRow::of(r.t, r.value), r.t);
+            self.each_piece(&[series], (from, to), |_, times, values| {
+                for (t, value) in times.iter().zip(values) {
+                    let t = Time::from_ms(*t);
+                    add(MinuteRow::of(t, *value), t);
+                }
             })?;
         }
         let bucket = |(index, row): (i64, MinuteRow)| Bucket {
@@ -468,6 +475,23 @@ impl Reader {
             bytes,
             free_bytes: disk.f_bavail * disk.f_frsize,
             disk_bytes: disk.f_blocks * disk.f_frsize,
+        })
+    }
+
+    /// The area under the values of every series on the days that `days` gives: series, start of
+    /// the day, unit·seconds.
+    pub fn day_integrals(
+        &self,
+        (from, to): (Time, Time),
+    ) -> Result<Vec<(SeriesId, Time, f64)>, StoreError> {
+        let sql = "SELECT series, start, integral FROM day
+                   WHERE start >= ?1 AND start < ?2 ORDER BY start, series";
+        self.list(sql, params![from.ms(), to.ms()], |row| {
+            Ok((
+                SeriesId(row.get(0)?),
+                Time::from_ms(row.get(1)?),
+                row.get(2)?,
+            ))
         })
     }
 

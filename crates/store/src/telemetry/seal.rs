@@ -25,9 +25,9 @@ use crate::schema;
 use crate::write::{Record, run};
 
 /// Readings taken from the journal by one seal.
-const ROWS_MAX: u64 = 4_000_000;
+const ROWS_MAX: u64 = 1_000_000;
 /// Readings held in memory at once, so that it stays bounded at any rate.
-const GROUP_ROWS: u64 = 200_000;
+const GROUP_ROWS: u64 = 100_000;
 /// A device keeps its readings in its open chunk until one of its points has this many: short
 /// chunks pack badly.
 const OPEN_ROWS_MAX: usize = 7_000;
