@@ -80,7 +80,13 @@ pub(crate) async fn serve<P: Policy, S: Sink<P::Client>>(
     let end = match tls {
         None => Link::new(stream, peer, hub).run(deadline).await,
         Some(acceptor) => match timeout_at(deadline, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => Box::pin(Link::new(stream, peer, hub).run(deadline)).await,
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates();
+                let certificate = shown.and_then(|chain| Some(chain.first()?.to_vec()));
+                let mut link = Link::new(stream, peer, hub);
+                link.certificate = certificate;
+                Box::pin(link.run(deadline)).await
+            }
             Ok(Err(_)) => End::Malformed,
             Err(_) => End::Silent,
         },
@@ -120,6 +126,10 @@ struct Link<'h, IO, P: Policy, S> {
     in_flight_out: usize,
     keep_alive: Option<Duration>,
     heard: Instant,
+    /// The certificate the client showed, until it is let in.
+    certificate: Option<Vec<u8>>,
+    /// Publishes a second that may come in.
+    rate: f64,
     tokens: f64,
     refilled: Instant,
     end: Option<End>,
@@ -151,6 +161,8 @@ where
             in_flight_out: 0,
             keep_alive: None,
             heard: Instant::now(),
+            certificate: None,
+            rate: f64::from(hub.limits.publishes_per_s_max),
             tokens: f64::from(hub.limits.publishes_per_s_max),
             refilled: Instant::now(),
             end: None,
@@ -237,7 +249,9 @@ where
 
     /// Asks the policy and opens the session; `None` if the client is refused.
     fn admit(&mut self, connect: &v3_1_1::Connect) -> Option<Admitted<P::Client>> {
+        let certificate = self.certificate.take();
         let hello = Hello {
+            certificate: certificate.as_deref(),
             peer: self.peer,
             client_id: connect.client_id(),
             user: connect.user_name(),
@@ -256,6 +270,10 @@ where
                 });
             }
         };
+        if let Some(less) = self.hub.policy.publishes_per_s_max(&client) {
+            self.rate = self.rate.min(f64::from(less));
+            self.tokens = self.rate;
+        }
         let number = self.hub.next_connection();
         // Sessions are kept apart by client name, so no client can take over another's.
         let name = self.hub.policy.name(&client);
@@ -591,7 +609,7 @@ where
 
     /// How long the client is not read because it sent too fast.
     fn pause(&mut self) -> Option<Instant> {
-        let rate = f64::from(self.hub.limits.publishes_per_s_max);
+        let rate = self.rate;
         let now = Instant::now();
         let passed_s = now.duration_since(self.refilled).as_secs_f64();
         self.refilled = now;

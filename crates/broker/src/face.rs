@@ -19,6 +19,9 @@ pub struct Hello<'a> {
     pub user: Option<&'a str>,
     /// Its password, if it gave one.
     pub password: Option<&'a [u8]>,
+    /// The certificate it showed in the TLS handshake, as DER. It has proved that it holds the key;
+    /// whether the certificate is known is the policy's to say.
+    pub certificate: Option<&'a [u8]>,
 }
 
 /// Why a client may not connect.
@@ -56,6 +59,9 @@ pub trait Policy: Send + Sync + 'static {
     ///
     /// [`Broker::kick`]: crate::Broker::kick
     fn is_welcome(&self, client: &Self::Client) -> bool;
+
+    /// Publishes a second the client may send, if less than everybody may.
+    fn publishes_per_s_max(&self, client: &Self::Client) -> Option<u32>;
 
     /// Whether the client may publish to this topic.
     fn may_publish(&self, client: &Self::Client, topic: &str) -> bool;

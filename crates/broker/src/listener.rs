@@ -213,20 +213,18 @@ impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
         move |message| hub.route(message)
     }
 
-    /// Listens on an address; gives the address actually taken (port 0 takes a free one).
+    /// Listens on an address; gives the address actually taken (port 0 takes a free one). The TLS
+    /// settings are those that `tls` carries when a client comes, so a new certificate needs no
+    /// restart.
     pub async fn listen(
         &self,
         address: SocketAddr,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     ) -> Result<SocketAddr, ListenError> {
         let failed = |source| ListenError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let taken = listener.local_addr().map_err(failed)?;
-        tokio::spawn(accept(
-            listener,
-            Arc::clone(&self.hub),
-            tls.map(TlsAcceptor::from),
-        ));
+        tokio::spawn(accept(listener, Arc::clone(&self.hub), tls));
         Ok(taken)
     }
 }
@@ -240,7 +238,7 @@ impl<P: Policy, S> Drop for Broker<P, S> {
 async fn accept<P: Policy, S: Sink<P::Client>>(
     listener: TcpListener,
     hub: Arc<Hub<P, S>>,
-    tls: Option<TlsAcceptor>,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
 ) {
     let mut closing = hub.closing.clone();
     loop {
@@ -249,7 +247,10 @@ async fn accept<P: Policy, S: Sink<P::Client>>(
             _ = closing.wait_for(|closed| *closed) => return,
         };
         match accepted {
-            Ok((stream, peer)) => admit(stream, peer, &hub, tls.clone()),
+            Ok((stream, peer)) => {
+                let config = tls.as_ref().map(|tls| Arc::clone(&tls.borrow()));
+                admit(stream, peer, &hub, config.map(TlsAcceptor::from));
+            }
             Err(error) => {
                 // Out of file descriptors or a connection gone before it was taken: go on.
                 warn!(%error, "a connection could not be accepted");

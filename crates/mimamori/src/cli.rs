@@ -45,9 +45,7 @@ enum Command {
     )]
     Demo(DemoArgs),
     /// Run on a real factory / 実際の工場で動かす
-    #[command(
-        after_help = "Example / 例:\n  mimamori serve --data /var/lib/mimamori --http 127.0.0.1:8080"
-    )]
+    #[command(after_help = "Example / 例:\n  mimamori serve --data /var/lib/mimamori")]
     Serve(ServeArgs),
     /// Judge recorded data from CSV files / 記録した CSV を判定する
     #[command(after_help = "Example / 例:\n  mimamori analyze robot.csv --out result/")]
@@ -116,15 +114,37 @@ struct ServeArgs {
     /// Configuration (default: mimamori.toml in the data folder) / 設定ファイル
     #[arg(long)]
     config: Option<PathBuf>,
-    /// Address of the web page / Web ページのアドレス
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    /// Address of the pages in clear text; other computers only get the certificate page there /
+    /// 暗号化しないページのアドレス(ほかのパソコンには証明書の画面だけ)
+    #[arg(long, default_value = "0.0.0.0:8080")]
     http: SocketAddr,
-    /// Address for MQTT / MQTT のアドレス
+    /// Address of the encrypted pages, or off / 暗号化したページのアドレス、または off
+    #[arg(long, default_value = "0.0.0.0:8443", value_parser = address_or_off)]
+    https: Listen,
+    /// Address for MQTT in clear text; beyond this PC anybody on the network can read it /
+    /// 暗号化しない MQTT のアドレス(この PC の外に開くと同じネットワークの誰でも読めます)
     #[arg(long, default_value = "127.0.0.1:1883")]
     mqtt: SocketAddr,
+    /// Address for MQTT over TLS, or off / 暗号化した MQTT のアドレス、または off
+    #[arg(long, default_value = "0.0.0.0:8883", value_parser = address_or_off)]
+    mqtts: Listen,
     /// Stop when standard input closes (used by demo)
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
+}
+
+/// An address to listen on, or none.
+#[derive(Debug, Clone, Copy)]
+struct Listen(Option<SocketAddr>);
+
+fn address_or_off(text: &str) -> Result<Listen, String> {
+    if text == "off" {
+        return Ok(Listen(None));
+    }
+    let address = text
+        .parse()
+        .map_err(|_| format!("{text:?} is neither an address with a port nor off"))?;
+    Ok(Listen(Some(address)))
 }
 
 #[derive(Debug, Subcommand)]
@@ -345,7 +365,9 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
         data: args.data,
         config: args.config,
         http: args.http,
+        https: args.https.0,
         mqtt: args.mqtt,
+        mqtts: args.mqtts.0,
     };
     let mut running = wiring::start(&setup, pace).await?;
     say(&format!(
@@ -354,6 +376,7 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
         running.doors.http
     ));
     say(&format!("MQTT: {}", running.mqtt));
+    tell_secure(&running, lang);
     if let Some(code) = &running.doors.claim_code {
         say(&format!(
             "{}: {code}",
@@ -364,10 +387,10 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
             "Open the page and claim the box with this code",
         ));
     }
-    if !running.doors.http.ip().is_loopback() {
+    if !running.mqtt.ip().is_loopback() {
         note(lang.pick(
-            "注意: ページは暗号化されていません。信頼できるネットワークの中だけで使ってください",
-            "note: pages are not encrypted yet; use them only inside a network you trust",
+            "注意: 暗号化しない MQTT がネットワークに開いています。機器名・トークン・測定値を同じネットワークの誰でも読めます",
+            "note: MQTT in clear text is open to the network: names, tokens and readings can be read by whoever is on it",
         ));
     }
     tokio::select! {
@@ -376,6 +399,29 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
     }
     running.stop().await;
     Ok(true)
+}
+
+/// Where everything is encrypted, and what people compare before they believe it.
+fn tell_secure(running: &wiring::Running, lang: Lang) {
+    let secure = &running.doors.secure;
+    if let Some(address) = secure.https {
+        say(&format!(
+            "{}: https://{address}/",
+            lang.pick("暗号化ページ", "Secure page")
+        ));
+    }
+    if let Some(address) = secure.mqtts {
+        say(&format!(
+            "{}: {address}",
+            lang.pick("暗号化 MQTT", "Secure MQTT")
+        ));
+    }
+    if let Some(fingerprint) = &secure.fingerprint {
+        say(&format!(
+            "{}: {fingerprint}",
+            lang.pick("証明書の指紋", "Certificate fingerprint")
+        ));
+    }
 }
 
 /// Waits until the person or the system ends the program.

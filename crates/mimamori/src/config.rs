@@ -30,6 +30,7 @@ struct Written {
     light: Option<WrittenLight>,
     broker: WrittenBroker,
     store: WrittenStore,
+    tls: WrittenTls,
     backup: Option<WrittenBackup>,
 }
 
@@ -90,13 +91,21 @@ struct WrittenBroker {
     sessions_max: Option<usize>,
     subscriptions_max: Option<usize>,
     retained_max: Option<usize>,
-    tls: Option<WrittenTls>,
+    tls: Option<WrittenForeignTls>,
 }
 
-/// A second listener with TLS.
+/// The box's own certificate.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenTls {
+    /// Names the box is reached by, beside its host name.
+    names: Vec<String>,
+}
+
+/// A further listener for MQTT, with a certificate from elsewhere.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenTls {
+struct WrittenForeignTls {
     listen: SocketAddr,
     /// PEM file with the certificate chain.
     certificate: PathBuf,
@@ -157,6 +166,8 @@ pub(crate) struct Config {
     pub(crate) light: Option<LightConfig>,
     pub(crate) limits: broker::Limits,
     pub(crate) tls: Option<TlsListener>,
+    /// Names the box is reached by, beside its host name.
+    pub(crate) names: Vec<String>,
     /// Readings leave the journal this often.
     pub(crate) seal_every: Duration,
     pub(crate) retention: Retention,
@@ -226,6 +237,7 @@ impl Config {
                 certificate: tls.certificate,
                 key: tls.key,
             }),
+            names: written.tls.names,
             seal_every,
             retention: Retention {
                 raw_days: written.store.raw_days,

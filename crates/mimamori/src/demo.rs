@@ -195,6 +195,10 @@ impl Stage {
             .arg("--data")
             .arg(&self.data)
             .args([
+                "--https",
+                "off",
+                "--mqtts",
+                "off",
                 "--http",
                 &self.http.to_string(),
                 "--mqtt",

@@ -555,6 +555,8 @@ impl Floor {
                 id: device.id.as_str().to_owned(),
                 machine: device.machine.as_str().to_owned(),
                 reads_only: device.role == Role::Reader,
+                is_limited: device.is_limited,
+                has_certificate: book.has_certificate(&device.id),
                 connected: speaker.is_some_and(|s| s.connections > 0),
                 heard: speaker.and_then(|s| s.heard),
                 readings: speaker.map_or(0, |s| s.readings),

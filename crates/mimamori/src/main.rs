@@ -4,6 +4,7 @@
 mod analyze;
 mod backups;
 mod board_words;
+mod certificate;
 mod cli;
 mod clock;
 mod config;
@@ -11,6 +12,7 @@ mod console;
 mod day;
 mod demo;
 mod floor;
+mod floor_door;
 mod pace;
 mod recorder;
 mod sealing;

@@ -1,11 +1,9 @@
 //! Puts the rooms together and takes them apart again in order: stop listening, make everything
 //! that arrived durable, then leave.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
 use act::{LightReport, run_light};
@@ -14,25 +12,22 @@ use broker::rustls::ServerConfig;
 use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
-use model::{DeviceId, EventKind, MachineId};
-use serde_json::json;
-use serve::{
-    BoardView, ChainWatch, Command, DeviceError, Gate, Ingest, IngestError, IngestReceipt, Orders,
-    Site,
-};
-use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink, Role, TokenFileError};
-use store::{BOX, Batch, Entry, Reader, Record, Sealer, Store};
+use serve::{BoardView, ChainWatch, Gate, Orders, Site, TrustView};
+use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink};
+use store::{BOX, Batch, Reader, Sealer, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::backups::keep_backups;
+use crate::certificate::Shared;
 use crate::config::{Config, TlsListener};
 use crate::floor::Floor;
+use crate::floor_door::{FloorDoor, watch_devices};
 use crate::pace::Pace;
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
 use crate::sealing::Sealing;
-use crate::{clock, console, sealing};
+use crate::{certificate, clock, console, sealing};
 
 /// Arrivals on their way to the recorder.
 const ARRIVALS_QUEUED_MAX: usize = 4_096;
@@ -43,8 +38,6 @@ const ORDERS_QUEUED_MAX: usize = 64;
 /// Time open pages get to close at the end.
 const FAREWELL: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// The file of devices is looked at this often.
-const LOOK_AT_DEVICES_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 /// The whole evidence chain is checked this often.
 const CHECK_EVIDENCE_EVERY: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 
@@ -54,7 +47,20 @@ pub(crate) struct Setup {
     pub(crate) data: PathBuf,
     pub(crate) config: Option<PathBuf>,
     pub(crate) http: SocketAddr,
+    /// Pages over TLS, if wanted.
+    pub(crate) https: Option<SocketAddr>,
     pub(crate) mqtt: SocketAddr,
+    /// MQTT over TLS, if wanted.
+    pub(crate) mqtts: Option<SocketAddr>,
+}
+
+/// Where everything is encrypted.
+#[derive(Debug, Default)]
+pub(crate) struct Secure {
+    pub(crate) https: Option<SocketAddr>,
+    pub(crate) mqtts: Option<SocketAddr>,
+    /// What people compare before they believe it.
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// Where people come in.
@@ -62,6 +68,7 @@ pub(crate) struct Doors {
     pub(crate) http: SocketAddr,
     /// The code that claims the box, if nobody has.
     pub(crate) claim_code: Option<String>,
+    pub(crate) secure: Secure,
     close: watch::Sender<bool>,
 }
 
@@ -75,122 +82,11 @@ pub(crate) struct Running {
     recorder_lives: oneshot::Receiver<()>,
 }
 
-/// The floor as pages and scripts reach it: readings by HTTP take the same way as those by MQTT,
-/// and devices are registered and ended.
-struct FloorDoor {
-    book: Arc<DeviceBook>,
-    sink: Arc<FloorSink>,
-    /// Has a device's connections ask whether they are still welcome.
-    kick: Box<dyn Fn(&str) + Send + Sync>,
-}
-
-impl serve::Devices for FloorDoor {
-    fn add(
-        &self,
-        name: &str,
-        machine: Option<&str>,
-        reads_only: bool,
-    ) -> Result<String, DeviceError> {
-        let id = DeviceId::new(name).map_err(|_| DeviceError::Name)?;
-        let machine = machine.map(MachineId::new).transpose();
-        let machine = machine.map_err(|_| DeviceError::Name)?;
-        let role = if reads_only {
-            Role::Reader
-        } else {
-            Role::Device
-        };
-        self.book.add(id, role, machine).map_err(device_error)
-    }
-
-    fn end(&self, name: &str) -> Result<(), DeviceError> {
-        let id = DeviceId::new(name).map_err(|_| DeviceError::NotFound)?;
-        self.book.remove(&id).map_err(device_error)?;
-        (self.kick)(name);
-        Ok(())
-    }
-}
-
-fn device_error(error: TokenFileError) -> DeviceError {
-    match error {
-        TokenFileError::Exists(_) => DeviceError::Exists,
-        TokenFileError::Unknown(_) => DeviceError::NotFound,
-        TokenFileError::File { .. } | TokenFileError::Content { .. } => {
-            error!(%error, "the file of devices cannot be used");
-            DeviceError::File
-        }
-    }
-}
-
-/// Notices when somebody at this PC has changed the file of devices.
-async fn watch_devices(door: Arc<FloorDoor>, orders: Orders) {
-    let mut rounds = tokio::time::interval(LOOK_AT_DEVICES_EVERY);
-    loop {
-        rounds.tick().await;
-        let changes = match door.book.refresh() {
-            Ok(changes) => changes,
-            Err(error) => {
-                warn!(%error, "the file of devices was not taken up");
-                continue;
-            }
-        };
-        for device in changes.went.iter().chain(&changes.changed) {
-            (door.kick)(device.as_str());
-        }
-        let kinds = [
-            (EventKind::DeviceAdded, &changes.came),
-            (EventKind::DeviceChanged, &changes.changed),
-            (EventKind::DeviceEnded, &changes.went),
-        ];
-        let entry = |kind, device: &DeviceId| {
-            Record::Evidence(Entry {
-                at: clock::now(),
-                actor: "console".to_owned(),
-                kind,
-                body: json!({"device": device}),
-            })
-        };
-        let entries = kinds.iter().flat_map(|(kind, devices)| {
-            let kind = *kind;
-            devices.iter().map(move |device| entry(kind, device))
-        });
-        let entries: Vec<Record> = entries.collect();
-        if !entries.is_empty() && orders.give(Command::Keep(entries), BOX).await.is_err() {
-            warn!("a change of devices could not be noted");
-        }
-    }
-}
-
-impl Ingest for FloorDoor {
-    fn ingest<'a>(
-        &'a self,
-        device: &'a str,
-        token: &'a str,
-        payloads: Vec<Vec<u8>>,
-    ) -> Pin<Box<dyn Future<Output = Result<IngestReceipt, IngestError>> + Send + 'a>> {
-        Box::pin(async move {
-            let known = self
-                .book
-                .check(device, token.as_bytes())
-                .ok_or(IngestError::BadToken)?;
-            let topic = format!("{}/{device}", wire::payload::TOPIC_ROOT);
-            let addressed: Vec<_> = payloads.into_iter().map(|p| (topic.clone(), p)).collect();
-            let done = self.sink.deliver(&known, &addressed).await;
-            let (readings, refused) = done.map_err(|_| IngestError::Closed)?;
-            Ok(IngestReceipt { readings, refused })
-        })
-    }
-}
-
 /// Starts everything; returns once pages and devices are served.
 pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running> {
     let config = Config::read(setup.config.as_deref(), &setup.data)?;
-    let store = Store::open(&setup.data)?;
-    let reader = Reader::new(&setup.data);
-    let book = Arc::new(DeviceBook::open(&setup.data)?);
-    let mut pending = Batch::default();
-    let floor = Floor::restore(&config, &book, &reader, clock::now(), &mut pending)
-        .context("the stored knowledge could not be taken up")?;
-
+    let parts = take_up(setup, &config, pace)?;
+    let (reader, book) = (parts.reader.clone(), Arc::clone(&parts.book));
     let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_QUEUED_MAX);
     let (refusals_in, refusals) = mpsc::channel(REFUSALS_QUEUED_MAX);
     let (orders_in, orders) = mpsc::channel(ORDERS_QUEUED_MAX);
@@ -204,22 +100,18 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let sink = FloorSink::new(arrivals_in, durable_seen, clock::now, window);
     let sink = Arc::new(sink);
     let policy = Arc::new(FloorPolicy::new(Arc::clone(&book), refusals_in, clock::now));
-    let (broker, mqtt) = open_broker(setup, &config, policy, &sink, &reader).await?;
-    let has_light = config.light.is_some();
+    let certificate = certificate::start(setup, &config.names)?;
+    let ways = open_broker(
+        setup,
+        &config,
+        (policy, &sink, &reader),
+        certificate.as_ref(),
+    )
+    .await?;
+    let (broker, mqtt, mqtts) = ways;
     if let Some(light) = config.light.clone() {
         tokio::spawn(run_light(light, light_wanted, light_report));
     }
-    let sealer = Sealer::new(&setup.data, sealing::day_of(&config));
-    let parts = Parts {
-        store,
-        sealing: Sealing::start(sealer, config.seal_every, reader.storage()?.sealed_at)?,
-        reader: reader.clone(),
-        floor,
-        book: Arc::clone(&book),
-        has_light,
-        pace: pace.clone(),
-        pending,
-    };
     let inputs = Inputs {
         arrivals,
         refusals,
@@ -233,10 +125,21 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     // Nobody is shown an empty board while the recorder has not drawn its first.
     board_seen.changed().await.ok();
     let kick = Box::new(broker.kick());
-    let floor_door = Arc::new(FloorDoor { book, sink, kick });
+    let floor_door = Arc::new(FloorDoor {
+        book,
+        certificate: certificate.clone(),
+        sink,
+        kick,
+    });
     let orders = Orders::new(orders_in);
     tokio::spawn(watch_devices(Arc::clone(&floor_door), orders.clone()));
-    let doors = open_doors(setup, &config, (reader, board_seen), (orders, floor_door)).await?;
+    let secure = Lock {
+        certificate,
+        mqtt,
+        mqtts,
+    };
+    let read = (reader, board_seen);
+    let doors = open_doors(setup, &config, read, (orders, floor_door), secure).await?;
     Ok(Running {
         doors,
         mqtt,
@@ -247,12 +150,34 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     })
 }
 
+/// Opens what is kept and takes up where the program left off.
+fn take_up(setup: &Setup, config: &Config, pace: &Pace) -> anyhow::Result<Parts> {
+    let store = Store::open(&setup.data)?;
+    let reader = Reader::new(&setup.data);
+    let book = Arc::new(DeviceBook::open(&setup.data)?);
+    let mut pending = Batch::default();
+    let floor = Floor::restore(config, &book, &reader, clock::now(), &mut pending)
+        .context("the stored knowledge could not be taken up")?;
+    let sealer = Sealer::new(&setup.data, sealing::day_of(config));
+    Ok(Parts {
+        store,
+        sealing: Sealing::start(sealer, config.seal_every, reader.storage()?.sealed_at)?,
+        reader,
+        floor,
+        book,
+        has_light: config.light.is_some(),
+        pace: pace.clone(),
+        pending,
+    })
+}
+
 /// Serves pages, lets people in, answers at the console and watches over the evidence.
 async fn open_doors(
     setup: &Setup,
     config: &Config,
     (reader, board): (Reader, watch::Receiver<Arc<BoardView>>),
     (orders, floor): (Orders, Arc<FloorDoor>),
+    lock: Lock,
 ) -> anyhow::Result<Doors> {
     let chain = Arc::new(ChainWatch::new(setup.data.clone()));
     tokio::spawn(watch_chain(Arc::clone(&chain), orders.clone()));
@@ -268,7 +193,9 @@ async fn open_doors(
     let gate = Gate::new(people, passes, orders.clone(), clock::now)
         .context("no random number for the claim code")?;
     let gate = Arc::new(gate);
+    let (secure_listener, secure, trust) = lock.open(setup).await?;
     let site = Site {
+        trust,
         gate: Arc::clone(&gate),
         board,
         reader,
@@ -280,23 +207,65 @@ async fn open_doors(
         zone: config.zone.clone(),
         makes_backups: config.backup.is_some(),
     };
-    let (http, close) = serve_pages(setup.http, site).await?;
+    let (http, close) = serve_pages(setup.http, site, secure_listener).await?;
     let data = setup.data.clone();
     tokio::spawn(console::answer_requests(data, Arc::clone(&gate), http));
     Ok(Doors {
         http,
         claim_code: gate.claim_code().map(str::to_owned),
+        secure,
         close,
     })
+}
+
+/// What makes the doors private.
+struct Lock {
+    certificate: Option<Shared>,
+    mqtt: SocketAddr,
+    mqtts: Option<SocketAddr>,
+}
+
+/// A listener of pages with its TLS settings.
+type SecureListener = Option<(TcpListener, serve::Tls)>;
+
+impl Lock {
+    /// Listens for pages over TLS, if wanted.
+    async fn open(
+        self,
+        setup: &Setup,
+    ) -> anyhow::Result<(SecureListener, Secure, Option<Arc<TrustView>>)> {
+        let Some(certificate) = self.certificate else {
+            return Ok((None, Secure::default(), None));
+        };
+        let listener = match setup.https {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let https = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let certificate = certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        let mqtts_port = self.mqtts.map_or(0, |address| address.port());
+        let view = https.map(|https| certificate.view(https, mqtts_port, self.mqtt));
+        let secure = Secure {
+            https,
+            mqtts: self.mqtts,
+            fingerprint: Some(certificate.authority().fingerprint()),
+        };
+        let tls = listener.map(|listener| (listener, certificate.for_pages()));
+        Ok((tls, secure, view.map(Arc::new)))
+    }
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen for pages on {address}"))
 }
 
 async fn open_broker(
     setup: &Setup,
     config: &Config,
-    policy: Arc<FloorPolicy>,
-    sink: &Arc<FloorSink>,
-    reader: &Reader,
-) -> anyhow::Result<(Broker<FloorPolicy, FloorSink>, SocketAddr)> {
+    (policy, sink, reader): (Arc<FloorPolicy>, &Arc<FloorSink>, &Reader),
+    certificate: Option<&Shared>,
+) -> anyhow::Result<Ways> {
     let kept: Vec<Inbound> = reader
         .retained()?
         .iter()
@@ -305,13 +274,28 @@ async fn open_broker(
     let broker = Broker::new(policy, Arc::clone(sink), config.limits.clone(), &kept);
     let mqtt = broker.listen(setup.mqtt, None).await?;
     if let Some(tls) = &config.tls {
-        let address = broker
-            .listen(tls.listen, Some(Arc::new(tls_config(tls)?)))
-            .await?;
-        info!(%address, "MQTT over TLS");
+        let fixed = watch::Sender::new(Arc::new(tls_config(tls)?)).subscribe();
+        let address = broker.listen(tls.listen, Some(fixed)).await?;
+        info!(%address, "MQTT over TLS with a certificate from elsewhere");
     }
-    Ok((broker, mqtt))
+    let settings = certificate.map(|own| {
+        own.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .for_devices()
+    });
+    let mqtts = match setup.mqtts {
+        Some(address) => Some(broker.listen(address, settings).await?),
+        None => None,
+    };
+    Ok((broker, mqtt, mqtts))
 }
+
+/// The broker and where it listens, in clear text and over TLS.
+type Ways = (
+    Broker<FloorPolicy, FloorSink>,
+    SocketAddr,
+    Option<SocketAddr>,
+);
 
 /// Checks the evidence soon after the start and then every day; what it finds becomes evidence.
 async fn watch_chain(chain: Arc<ChainWatch>, orders: Orders) {
@@ -370,13 +354,20 @@ fn outputs(
 async fn serve_pages(
     address: SocketAddr,
     site: Site,
+    secure: SecureListener,
 ) -> anyhow::Result<(SocketAddr, watch::Sender<bool>)> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen for pages on {address}"))?;
+    let listener = listen(address).await?;
     let taken = listener.local_addr()?;
     let (close, closing) = watch::channel(false);
-    tokio::spawn(serve::run(listener, site, closing));
+    if let Some((listener, tls)) = secure {
+        tokio::spawn(serve::run(
+            listener,
+            site.clone(),
+            Some(tls),
+            closing.clone(),
+        ));
+    }
+    tokio::spawn(serve::run(listener, site, None, closing));
     Ok((taken, close))
 }
 

@@ -57,6 +57,12 @@ pub enum EventKind {
     DeviceChanged,
     /// A device may no longer speak.
     DeviceEnded,
+    /// A device was limited to sending few readings.
+    DeviceLimited,
+    /// A device may do everything again.
+    DeviceFreed,
+    /// A device got a certificate of its own; its token is used up.
+    DeviceEnrolled,
     /// A backup was made, restored into a scratch folder and read again.
     BackupProved,
     /// A backup could not be made or read again.
@@ -75,7 +81,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 37] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -103,6 +109,9 @@ impl EventKind {
         Self::DeviceAdded,
         Self::DeviceChanged,
         Self::DeviceEnded,
+        Self::DeviceLimited,
+        Self::DeviceFreed,
+        Self::DeviceEnrolled,
         Self::BackupProved,
         Self::BackupFailed,
         Self::Sealed,
@@ -142,6 +151,9 @@ impl EventKind {
             Self::DeviceAdded => "device.added",
             Self::DeviceChanged => "device.changed",
             Self::DeviceEnded => "device.ended",
+            Self::DeviceLimited => "device.limited",
+            Self::DeviceFreed => "device.freed",
+            Self::DeviceEnrolled => "device.enrolled",
             Self::BackupProved => "backup.proved",
             Self::BackupFailed => "backup.failed",
             Self::Sealed => "readings.sealed",

@@ -17,7 +17,7 @@ use store::{Page, StoreError};
 use crate::Site;
 use crate::auth::{Denied, Who};
 use crate::guard::Failure;
-use crate::orders::{Command, IngestError, OrderError};
+use crate::orders::{Command, DeviceError, IngestError, OrderError};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, MachineView};
 
@@ -25,6 +25,8 @@ use crate::view::{BoardView, MachineView};
 const LIMIT_DEFAULT: usize = 100;
 /// Most rows in a page.
 const LIMIT_MAX: usize = 5_000;
+/// Largest certificate request.
+const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Largest body of a request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -533,6 +535,49 @@ pub(crate) async fn ingest(
         Err(IngestError::Closed) => {
             Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", key::ERROR_BUSY).answer(lang)
         }
+    }
+}
+
+/// Signs the certificate request of a device, sent as PEM with its token.
+pub(crate) async fn enroll(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(device): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let token = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
+    let token = token
+        .and_then(|v| v.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    let bytes = to_bytes(body, REQUEST_BYTES_MAX).await.unwrap_or_default();
+    let request = String::from_utf8_lossy(&bytes);
+    match site.devices.enroll(&device, token, &request) {
+        Ok(enrolled) => {
+            let about = json!({"device": device, "certificate": enrolled.fingerprint});
+            let entry = store::Entry {
+                at: (site.clock)(),
+                actor: format!("device:{device}"),
+                kind: model::EventKind::DeviceEnrolled,
+                body: about,
+            };
+            let noted = Command::Keep(vec![store::Record::Evidence(entry)]);
+            if site.orders.give(noted, store::BOX).await.is_err() {
+                return busy().answer(lang);
+            }
+            answer(json!({
+                "certificate": enrolled.certificate_pem,
+                "authority": enrolled.authority_pem,
+            }))
+        }
+        Err(DeviceError::Request) => {
+            let code = StatusCode::UNPROCESSABLE_ENTITY;
+            Failure::new(code, "no_request", key::ERROR_REQUEST).answer(lang)
+        }
+        Err(DeviceError::File) => Failure::store().answer(lang),
+        Err(_) => Failure::new(StatusCode::UNAUTHORIZED, "bad_token", key::ERROR_TOKEN)
+            .hint(key::ERROR_TOKEN_HINT)
+            .answer(lang),
     }
 }
 

@@ -15,10 +15,11 @@ use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
-use crate::Site;
 use crate::auth::{From, Who};
+use crate::doors::Way;
 use crate::routes::Access;
 use crate::text::{Key, Lang, key};
+use crate::{Site, page};
 
 /// Scripts, styles, pictures and connections only from here; nothing inline, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -27,6 +28,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Adds the headers and keeps the language that `?lang=` chose.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {
     let chosen = query_lang(request.uri());
+    let is_encrypted = request
+        .extensions()
+        .get::<Way>()
+        .is_some_and(|way| way.is_encrypted);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
@@ -36,6 +41,17 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    if is_encrypted {
+        let cookies = headers.get_all(SET_COOKIE).iter();
+        let only_encrypted = cookies.filter_map(|cookie| {
+            HeaderValue::from_str(&format!("{}; Secure", cookie.to_str().ok()?)).ok()
+        });
+        let only_encrypted: Vec<HeaderValue> = only_encrypted.collect();
+        headers.remove(SET_COOKIE);
+        for cookie in only_encrypted {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
     if let Some(lang) = chosen {
         let cookie = format!(
             "lang={}; Path=/; SameSite=Strict; Max-Age=31536000",
@@ -59,12 +75,15 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     let lang = lang_of(request.uri(), request.headers());
+    if access != Access::Clear && !is_private(&request) {
+        return lead_to_trust(&site, &request, lang);
+    }
     let (from_page, changes) = (same_origin(request.headers()), is_change(&request));
     let right = match access {
         // Forms that let somebody in: a page of another site may not send them either.
         Access::Open if changes && from_page == Some(false) => return foreign(lang),
         Access::Open if changes => return to_the_end(request, next).await,
-        Access::Open | Access::DeviceToken => return next.run(request).await,
+        Access::Clear | Access::Open | Access::DeviceToken => return next.run(request).await,
         Access::SignedIn => None,
         Access::May(right) => Some(right),
     };
@@ -90,6 +109,31 @@ pub(crate) async fn admit(
         return to_the_end(request, next).await;
     }
     next.run(request).await
+}
+
+/// Whether nobody else can read what goes to and fro: it is encrypted, or does not leave this PC.
+fn is_private(request: &Request) -> bool {
+    let way = request.extensions().get::<Way>();
+    way.is_some_and(|way| way.is_encrypted || way.is_local)
+}
+
+/// What another computer gets in clear text.
+fn lead_to_trust(site: &Site, request: &Request, lang: Lang) -> Response {
+    let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_page && site.trust.is_some() && !request.uri().path().starts_with("/api/") {
+        return Redirect::to("/trust").into_response();
+    }
+    Failure::new(StatusCode::FORBIDDEN, "clear_text", key::ERROR_CLEAR_TEXT)
+        .hint(key::ERROR_CLEAR_TEXT_HINT)
+        .answer(lang)
+}
+
+/// An address that is none.
+pub(crate) async fn nowhere(State(site): State<Site>, lang: Lang, request: Request) -> Response {
+    if !is_private(&request) {
+        return lead_to_trust(&site, &request, lang);
+    }
+    page::not_found(request.uri(), lang)
 }
 
 /// A change that has begun is finished even if who asked for it hangs up: half of one would leave

@@ -5,6 +5,7 @@
 mod api;
 mod auth;
 mod chain;
+mod doors;
 mod guard;
 mod history;
 mod live;
@@ -21,13 +22,15 @@ use tokio::sync::watch;
 
 pub use auth::{Denied, Gate, Who};
 pub use chain::{ChainWatch, Checked};
+pub use doors::{Tls, run};
 pub use orders::{
-    Command, DeviceError, Devices, Ingest, IngestError, IngestReceipt, Order, OrderError, Orders,
+    Command, DeviceError, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order, OrderError,
+    Orders,
 };
-pub use routes::{Access, ROUTES, Route, run};
+pub use routes::{Access, ROUTES, Route};
 pub use text::Lang;
 pub use view::{
-    BoardView, DayView, DeviceView, LearningView, LightView, MachineView, Names, Shown,
+    BoardView, DayView, DeviceView, LearningView, LightView, MachineView, Names, Shown, TrustView,
 };
 
 /// What every request works with.
@@ -47,6 +50,8 @@ pub struct Site {
     pub gate: Arc<Gate>,
     /// Checks the evidence chain.
     pub chain: Arc<ChainWatch>,
+    /// What people need to trust the box; `None` if it serves nothing over TLS.
+    pub trust: Option<Arc<TrustView>>,
     /// The time.
     pub clock: fn() -> model::Time,
     /// Backups are made by themselves.

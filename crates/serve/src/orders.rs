@@ -122,6 +122,21 @@ pub enum DeviceError {
     NotFound,
     /// The file of devices cannot be used.
     File,
+    /// Wrong name or token.
+    BadToken,
+    /// What was sent is no certificate request signed with its own key.
+    Request,
+}
+
+/// What a device gets that asked for a certificate of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolled {
+    /// The certificate, as PEM.
+    pub certificate_pem: String,
+    /// SHA-256 of it.
+    pub fingerprint: String,
+    /// The authority behind the box's own certificate, as PEM.
+    pub authority_pem: String,
 }
 
 /// Registers devices and ends them.
@@ -134,6 +149,12 @@ pub trait Devices: Send + Sync + 'static {
         machine: Option<&str>,
         reads_only: bool,
     ) -> Result<String, DeviceError>;
+
+    /// Limits a device to sending few readings, or lets it do everything again.
+    fn limit(&self, name: &str, limited: bool) -> Result<(), DeviceError>;
+
+    /// Signs the certificate request of a device that shows its token; the token is used up.
+    fn enroll(&self, name: &str, token: &str, request: &str) -> Result<Enrolled, DeviceError>;
 
     /// A device may no longer speak; its connections end at once.
     fn end(&self, name: &str) -> Result<(), DeviceError>;

@@ -1,8 +1,6 @@
 //! Every address the program answers, in one table: the router is built from it, the API
 //! description is compared with it, and the authorisation test walks it.
 
-use std::net::SocketAddr;
-
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post, put};
@@ -10,14 +8,14 @@ use model::Right;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-
-use crate::{Site, api, guard, history, live, metrics, page};
+use crate::{Site, api, doors, guard, history, live, metrics, page};
 
 /// Who may use an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// Anybody, also another computer in clear text: what a browser needs before it can trust the
+    /// box, and what pages look like.
+    Clear,
     /// Anybody: what lets somebody in, and what says nothing about the factory.
     Open,
     /// Whoever is signed in.
@@ -71,7 +69,20 @@ pub const ROUTES: &[Route] = &[
         DEVICES,
         post(page::devices::end)
     ),
+    route!(
+        "POST",
+        "/devices/{id}/limit",
+        DEVICES,
+        post(page::devices::limit)
+    ),
     route!("GET", "/evidence", LOOK, get(page::evidence::show)),
+    route!("GET", "/trust", Access::Clear, get(page::trust::show)),
+    route!(
+        "GET",
+        "/trust/mimamori.crt",
+        Access::Clear,
+        get(page::trust::certificate)
+    ),
     route!("GET", "/claim", Access::Open, get(page::door::claim)),
     route!("POST", "/claim", Access::Open, post(page::door::send_claim)),
     route!("GET", "/sign-in", Access::Open, get(page::door::sign_in)),
@@ -143,7 +154,7 @@ pub const ROUTES: &[Route] = &[
     route!(
         "GET",
         "/assets/{version}/{file}",
-        Access::Open,
+        Access::Clear,
         get(page::asset)
     ),
     route!("GET", "/live", LOOK, get(live::stream)),
@@ -245,24 +256,20 @@ pub const ROUTES: &[Route] = &[
     route!("POST", "/api/v1/tokens", PEOPLE, post(api::make_token)),
     route!(
         "POST",
+        "/enroll/{device}",
+        Access::DeviceToken,
+        post(api::enroll)
+    ),
+    route!(
+        "POST",
         "/ingest/{device}",
         Access::DeviceToken,
         post(api::ingest)
     ),
 ];
 
-/// Serves the site until `closing` turns true.
-pub async fn run(listener: TcpListener, site: Site, mut closing: watch::Receiver<bool>) {
-    let service = router(site).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service);
-    tokio::select! {
-        _ = serving => {}
-        _ = closing.wait_for(|closed| *closed) => {}
-    }
-}
-
 /// The whole site.
-fn router(site: Site) -> Router {
+pub(crate) fn router(site: Site) -> Router {
     let compressible = SizeAbove::new(512).and(NotForContentType::const_new("text/event-stream"));
     let mut router = Router::new();
     for route in ROUTES {
@@ -270,8 +277,9 @@ fn router(site: Site) -> Router {
         router = router.route(route.path, (route.handler)().route_layer(admit));
     }
     router
-        .fallback(page::not_found)
+        .fallback(guard::nowhere)
         .layer(from_fn(guard::headers))
+        .layer(from_fn(doors::patience))
         .layer(CompressionLayer::new().compress_when(compressible))
         .with_state(site)
 }

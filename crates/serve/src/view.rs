@@ -138,6 +138,10 @@ pub struct DeviceView {
     pub machine: String,
     /// It only reads.
     pub reads_only: bool,
+    /// It may only send few readings.
+    pub is_limited: bool,
+    /// It is known by a certificate of its own, not by a token.
+    pub has_certificate: bool,
     /// It has a connection now.
     pub connected: bool,
     /// When it was last heard.
@@ -185,4 +189,19 @@ impl BoardView {
             .iter()
             .find(|machine| machine.id.as_str() == id)
     }
+}
+
+/// What people and devices need to trust the box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustView {
+    /// The certificate of the authority behind the box's own, as PEM.
+    pub authority_pem: String,
+    /// SHA-256 of it, as hexadecimal digits.
+    pub fingerprint: String,
+    /// Where the pages are served over TLS.
+    pub https_port: u16,
+    /// Where the broker listens over TLS.
+    pub mqtts_port: u16,
+    /// Devices may also come in clear text from other computers, because somebody switched it on.
+    pub is_clear_mqtt_open: bool,
 }

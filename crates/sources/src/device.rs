@@ -78,6 +78,8 @@ pub struct Device {
     pub machine: MachineId,
     /// What it may do.
     pub role: Role,
+    /// It is suspected of something: it may only send readings, and few.
+    pub is_limited: bool,
     /// It may no longer speak.
     ended: AtomicBool,
     points: RwLock<Vec<Point>>,
@@ -117,9 +119,15 @@ impl Device {
             id,
             machine,
             role,
+            is_limited: false,
             ended: AtomicBool::new(false),
             points: RwLock::default(),
         }
+    }
+
+    /// The same, limited or not.
+    pub(crate) fn limited(self, is_limited: bool) -> Self {
+        Self { is_limited, ..self }
     }
 
     /// From now on it may not speak, on no connection.

@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
 use broker::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
 use model::{RefusalReason, Refused, Time};
 use tokio::sync::{mpsc, watch};
@@ -11,6 +14,9 @@ use wire::payload::TOPIC_ROOT;
 use crate::device::{Device, Role};
 use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise, refusal};
 use crate::tokens::DeviceBook;
+
+/// Publishes a second of a device that is limited.
+const LIMITED_PUBLISHES_PER_S: u32 = 5;
 
 /// Something that came from a device, on its way to the recorder.
 #[derive(Debug)]
@@ -64,6 +70,16 @@ impl Policy for FloorPolicy {
     type Client = Device;
 
     fn authenticate(&self, hello: &Hello<'_>) -> Result<Arc<Device>, ConnectRefusal> {
+        // A known certificate says who it is; a user name may repeat that, not contradict it.
+        let shown = hello
+            .certificate
+            .map(|der| HEXLOWER.encode(&Sha256::digest(der)));
+        if let Some(device) = shown.and_then(|shown| self.book.by_certificate(&shown)) {
+            let is_itself = hello.user.is_none_or(|user| user == device.id.as_str());
+            return is_itself
+                .then_some(device)
+                .ok_or(ConnectRefusal::NotAllowed);
+        }
         let user = hello.user.ok_or(ConnectRefusal::BadCredentials)?;
         let token = hello.password.ok_or(ConnectRefusal::BadCredentials)?;
         self.book
@@ -79,6 +95,10 @@ impl Policy for FloorPolicy {
         client.may_speak()
     }
 
+    fn publishes_per_s_max(&self, client: &Device) -> Option<u32> {
+        client.is_limited.then_some(LIMITED_PUBLISHES_PER_S)
+    }
+
     fn may_publish(&self, client: &Device, topic: &str) -> bool {
         let rest = topic
             .strip_prefix(TOPIC_ROOT)
@@ -91,6 +111,9 @@ impl Policy for FloorPolicy {
     }
 
     fn may_subscribe(&self, client: &Device, filter: &str) -> bool {
+        if client.is_limited {
+            return false;
+        }
         let mut levels = filter.split('/');
         if levels.next() != Some(TOPIC_ROOT) {
             return false;

@@ -53,12 +53,19 @@ struct TokenFile {
     device: Vec<Entry>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     id: DeviceId,
-    /// SHA-256 of the token, as hexadecimal digits.
-    token_sha256: String,
+    /// SHA-256 of the token, as hexadecimal digits; a device with a certificate has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_sha256: Option<String>,
+    /// SHA-256 of its certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate_sha256: Option<String>,
+    /// It may only send readings, and few.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    limited: bool,
     #[serde(default)]
     role: Role,
     /// The machine it watches; a machine of the device's own name if absent.
@@ -79,7 +86,7 @@ pub struct Changes {
 
 struct Known {
     device: Arc<Device>,
-    token_hash: String,
+    entry: Entry,
 }
 
 /// The devices that may speak. The file is read again when it has changed and somebody unknown
@@ -181,12 +188,7 @@ impl DeviceBook {
             }
             // Another token, machine or role makes it another device: the one that is connected
             // has to come again.
-            let is_same = |known: &Known| {
-                let device = &known.device;
-                device.machine == machine
-                    && device.role == entry.role
-                    && known.token_hash == entry.token_sha256
-            };
+            let is_same = |known: &Known| known.entry == entry;
             let device = match known {
                 Some(known) if is_same(&known) => known.device,
                 other => {
@@ -194,16 +196,13 @@ impl DeviceBook {
                         other.device.end();
                         changes.changed.push(entry.id.clone());
                     }
-                    Arc::new(Device::new(entry.id.clone(), machine, entry.role))
+                    let device = Device::new(entry.id.clone(), machine, entry.role);
+                    Arc::new(device.limited(entry.limited))
                 }
             };
-            inner.known.insert(
-                entry.id,
-                Known {
-                    device,
-                    token_hash: entry.token_sha256,
-                },
-            );
+            inner
+                .known
+                .insert(entry.id.clone(), Known { device, entry });
         }
         for (id, known) in before {
             known.device.end();
@@ -225,8 +224,24 @@ impl DeviceBook {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let known = inner.known.get(&id)?;
         let given = token_hash(token);
-        let same: bool = given.as_bytes().ct_eq(known.token_hash.as_bytes()).into();
+        let wanted = known.entry.token_sha256.as_ref()?;
+        let same: bool = given.as_bytes().ct_eq(wanted.as_bytes()).into();
         same.then(|| Arc::clone(&known.device))
+    }
+
+    /// The device that this certificate was signed for, by its SHA-256 as hexadecimal digits.
+    pub fn by_certificate(&self, fingerprint: &str) -> Option<Arc<Device>> {
+        let find = || {
+            let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+            let is_it =
+                |known: &&Known| known.entry.certificate_sha256.as_deref() == Some(fingerprint);
+            let known = inner.known.values().find(is_it)?;
+            Some(Arc::clone(&known.device))
+        };
+        find().or_else(|| {
+            self.refresh().ok()?;
+            find()
+        })
     }
 
     /// The device with this name.
@@ -264,13 +279,44 @@ impl DeviceBook {
         let token_sha256 = token_hash(token.as_bytes());
         file.device.push(Entry {
             id,
-            token_sha256,
+            token_sha256: Some(token_sha256),
+            certificate_sha256: None,
+            limited: false,
             role,
             machine,
         });
         self.write(&file)?;
         self.reload()?;
         Ok(token)
+    }
+
+    /// From now on a device is known by its certificate alone; its token is used up.
+    pub fn set_certificate(&self, id: &DeviceId, fingerprint: &str) -> Result<(), TokenFileError> {
+        self.change(id, |entry| {
+            entry.certificate_sha256 = Some(fingerprint.to_owned());
+            entry.token_sha256 = None;
+        })
+    }
+
+    /// Limits a device to sending few readings, or lets it do everything again.
+    pub fn set_limited(&self, id: &DeviceId, limited: bool) -> Result<(), TokenFileError> {
+        self.change(id, |entry| entry.limited = limited)
+    }
+
+    fn change(&self, id: &DeviceId, how: impl FnOnce(&mut Entry)) -> Result<(), TokenFileError> {
+        let mut file = read_file(&self.path)?;
+        let entry = file.device.iter_mut().find(|entry| entry.id == *id);
+        how(entry.ok_or_else(|| TokenFileError::Unknown(id.clone()))?);
+        self.write(&file)?;
+        self.reload()?;
+        Ok(())
+    }
+
+    /// Whether a device is known by its certificate.
+    pub fn has_certificate(&self, id: &DeviceId) -> bool {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        let known = inner.known.get(id);
+        known.is_some_and(|known| known.entry.certificate_sha256.is_some())
     }
 
     /// Takes a device out of the file; it may not speak from now on.

@@ -29,7 +29,16 @@ use crate::telemetry::{self, Family, SealLock};
 /// Name of the manifest in a backup.
 const MANIFEST: &str = "manifest.json";
 /// What a backup holds beside the database, as far as it is there.
-const BESIDE: [&str; 3] = ["mimamori.toml", "devices.toml", "evidence.key"];
+const BESIDE: [&str; 8] = [
+    "mimamori.toml",
+    "devices.toml",
+    "evidence.key",
+    "tls-ca.pem",
+    "tls-ca.key",
+    "tls-ca.names",
+    "tls-devices.pem",
+    "tls-devices.key",
+];
 /// Bytes of a manifest at most.
 const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes copied between two looks at whether to go on.

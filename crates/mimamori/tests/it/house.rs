@@ -24,6 +24,9 @@ pub(crate) struct House {
     child: Child,
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: SocketAddr,
+    /// Pages and MQTT over TLS.
+    pub(crate) https: SocketAddr,
+    pub(crate) mqtts: SocketAddr,
     /// Lets the owner in.
     pub(crate) token: String,
 }
@@ -50,10 +53,21 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// What the program has said so far and will say.
 type Said = std::io::Lines<BufReader<ChildStdout>>;
 
-fn spawn(data: &Path, http: &str, mqtt: &str) -> (Child, SocketAddr, SocketAddr, Said) {
+/// Where a program listens.
+#[derive(Clone, Copy)]
+struct Ports {
+    http: SocketAddr,
+    mqtt: SocketAddr,
+    https: SocketAddr,
+    mqtts: SocketAddr,
+}
+
+/// Starts a program on addresses for pages, MQTT, and both over TLS.
+fn spawn(data: &Path, [http, mqtt, https, mqtts]: [&str; 4]) -> (Child, Ports, Said) {
     let mut child = Command::new(PROGRAM)
         .args([
-            "--lang", "en", "serve", "--http", http, "--mqtt", mqtt, "--data",
+            "--lang", "en", "serve", "--http", http, "--https", https, "--mqtt", mqtt, "--mqtts",
+            mqtts, "--data",
         ])
         .arg(data)
         .stdin(Stdio::null())
@@ -78,8 +92,15 @@ fn spawn(data: &Path, http: &str, mqtt: &str) -> (Child, SocketAddr, SocketAddr,
             .parse()
             .expect("an address")
     };
-    let (http, mqtt) = (address("Page: http://"), address("MQTT: "));
-    (child, http, mqtt, said)
+    let ports = Ports {
+        http: address("Page: http://"),
+        mqtt: address("MQTT: "),
+        https: address("Secure page: https://"),
+        mqtts: address("Secure MQTT: "),
+    };
+    let line = said.next().and_then(Result::ok).expect("a fingerprint");
+    assert!(line.starts_with("Certificate fingerprint: "), "{line}");
+    (child, ports, said)
 }
 
 /// Claims a box as its owner would in a browser; gives the session's secret.
@@ -134,15 +155,18 @@ impl House {
     /// A program in a folder somebody else owns whose pages are where the caller says.
     pub(crate) fn listening_on(data: &Path, config: &str, http: &str) -> Self {
         std::fs::write(data.join("mimamori.toml"), config).expect("configuration");
-        let (child, http, mqtt, mut said) = spawn(data, http, "127.0.0.1:0");
-        let token = claim(http, &mut said);
+        let here = "127.0.0.1:0";
+        let (child, ports, mut said) = spawn(data, [http, here, http, http]);
+        let token = claim(ports.http, &mut said);
         Self {
             token,
             folder: None,
             data: data.to_owned(),
             child,
-            http,
-            mqtt,
+            http: ports.http,
+            mqtt: ports.mqtt,
+            https: ports.https,
+            mqtts: ports.mqtts,
         }
     }
 
@@ -179,8 +203,9 @@ impl House {
     }
 
     pub(crate) fn start(&mut self) {
-        let (http, mqtt) = (self.http.to_string(), self.mqtt.to_string());
-        (self.child, _, _, _) = spawn(&self.data, &http, &mqtt);
+        let all = [self.http, self.mqtt, self.https, self.mqtts].map(|port| port.to_string());
+        let [http, mqtt, https, mqtts] = &all;
+        (self.child, _, _) = spawn(&self.data, [http, mqtt, https, mqtts]);
     }
 
     /// Ends as a system would end it; gives the exit code.

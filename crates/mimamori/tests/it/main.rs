@@ -15,6 +15,7 @@ mod kill;
 mod network;
 mod pages;
 mod people;
+mod private;
 mod probes;
 mod publisher;
 mod terminal;

@@ -39,6 +39,12 @@ impl OtherComputer {
         other
     }
 
+    /// Gives this computer a further address on the cable.
+    pub(crate) fn add_address(&self, address: &str) {
+        let number = self.here.octets()[2];
+        ip(&format!("addr add {address} dev mm{number}a"));
+    }
+
     /// A command that runs on it.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");

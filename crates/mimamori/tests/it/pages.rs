@@ -4,7 +4,6 @@ use model::Role;
 use serve::Access;
 
 use super::house::House;
-use super::network::OtherComputer;
 use super::publisher::Publisher;
 
 fn filled() -> House {
@@ -55,7 +54,7 @@ fn every_address_lets_in_only_whom_it_should() {
             house.send_bare(route.method, &path, &headers, BODY).0
         };
         let wanted = match route.access {
-            Access::Open => {
+            Access::Clear | Access::Open => {
                 assert!(!is_refused(ask(&[])), "{path}");
                 continue;
             }
@@ -101,7 +100,7 @@ fn a_change_from_a_foreign_page_is_refused() {
         };
         let by_browser = ("Cookie", cookie.as_str());
         match route.access {
-            Access::DeviceToken => {}
+            Access::Clear | Access::DeviceToken => {}
             Access::Open => {
                 assert_eq!(ask(&[("Origin", "http://evil.example")]), 403, "{path}");
             }
@@ -115,29 +114,6 @@ fn a_change_from_a_foreign_page_is_refused() {
             }
         }
     }
-}
-
-#[test]
-fn another_computer_learns_nothing_before_it_signs_in() {
-    let other = OtherComputer::new(1);
-    let folder = tempfile::tempdir().unwrap();
-    let address = format!("{}:0", other.here);
-    let house = House::listening_on(folder.path(), "", &address);
-    let ask = |path: &str, token: &str| {
-        let script = "import sys,urllib.request as u,urllib.error as e
-q=u.Request(sys.argv[1],headers={'Authorization':'Bearer '+sys.argv[2]})
-try: print(u.urlopen(q).status)
-except e.HTTPError as refused: print(refused.code)";
-        let url = format!("http://{}{path}", house.http);
-        let mut command = other.command("python3");
-        let said = command.args(["-c", script, &url, token]).output().unwrap();
-        String::from_utf8(said.stdout).unwrap().trim().to_owned()
-    };
-    assert_eq!(ask("/healthz", "-"), "200");
-    for path in ["/api/v1/machines", "/metrics", "/live"] {
-        assert_eq!(ask(path, "-"), "401", "{path}");
-    }
-    assert_eq!(ask("/api/v1/machines", &house.token), "200");
 }
 
 #[test]

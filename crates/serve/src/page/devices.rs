@@ -65,6 +65,34 @@ pub(crate) async fn add(
     page(&site, lang, who, &above).await
 }
 
+/// Whether a device is to be limited.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Limit {
+    limited: bool,
+}
+
+/// Limits a device, or lets it do everything again.
+pub(crate) async fn limit(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    Path(name): Path<String>,
+    Form(wanted): Form<Limit>,
+) -> Response {
+    match site.devices.limit(&name, wanted.limited) {
+        Ok(()) => {
+            let kind = if wanted.limited {
+                EventKind::DeviceLimited
+            } else {
+                EventKind::DeviceFreed
+            };
+            note(&site, &who, kind, &name).await;
+            Redirect::to("/devices").into_response()
+        }
+        Err(error) => page(&site, lang, who, &wrong(lang, error)).await,
+    }
+}
+
 /// A device may no longer speak.
 pub(crate) async fn end(
     State(site): State<Site>,
@@ -104,6 +132,8 @@ fn wrong(lang: Lang, error: DeviceError) -> Markup {
         DeviceError::Name => key::DEVICES_WRONG_NAME,
         DeviceError::Exists => key::DEVICES_EXISTS,
         DeviceError::NotFound => key::ERROR_NOT_FOUND,
+        DeviceError::BadToken => key::ERROR_TOKEN,
+        DeviceError::Request => key::ERROR_REQUEST,
         DeviceError::File => key::ERROR_STORE,
     };
     html! { p.problem role="alert" { (lang.text(text)) } }
@@ -121,6 +151,9 @@ async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
     };
     let body = html! {
         (above)
+        @if site.trust.as_ref().is_some_and(|trust| trust.is_clear_mqtt_open) {
+            p.problem role="status" { (ctx.text(key::DEVICES_CLEAR)) }
+        }
         section.panel #devices { (list(&ctx, &board)) }
         @if ctx.may(Right::Devices) { (form(&ctx)) }
         section.panel {
@@ -200,10 +233,27 @@ fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
                 }
                 span { (ctx.with(key::DEVICES_READINGS, &[("n", &device.readings.to_string())])) }
             }
+            span.row {
+                span.quiet {
+                    @if device.has_certificate { (ctx.text(key::DEVICES_CERTIFICATE)) }
+                    @else { (ctx.text(key::DEVICES_BY_TOKEN)) }
+                }
+                @if device.is_limited { span.badge.t-wait { (ctx.text(key::DEVICES_LIMITED)) } }
+            }
             @if ctx.may(Right::Devices) {
+                span.row {
+                form.plain method="post" action={ "/devices/" (device.id) "/limit" } {
+                    input type="hidden" name="limited" value=(!device.is_limited);
+                    button type="submit" { (ctx.text(if device.is_limited {
+                        key::DEVICES_FREE
+                    } else {
+                        key::DEVICES_LIMIT
+                    })) }
+                }
                 form.plain method="post" action={ "/devices/" (device.id) "/end" }
                     data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {
                     button type="submit" { (ctx.text(key::DEVICES_END)) }
+                }
                 }
             }
         }

@@ -43,7 +43,7 @@ pub(crate) struct Wanted {
 }
 
 /// A page with nothing around it.
-fn lone(lang: Lang, status: StatusCode, title: Key, body: &Markup) -> Response {
+pub(crate) fn lone(lang: Lang, status: StatusCode, title: Key, body: &Markup) -> Response {
     let title = lang.text(title);
     let page = html! {
         (DOCTYPE)

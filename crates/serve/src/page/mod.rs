@@ -10,6 +10,7 @@ pub(crate) mod evidence;
 pub(crate) mod machine;
 pub(crate) mod me;
 pub(crate) mod people;
+pub(crate) mod trust;
 
 use std::fmt::Write as _;
 
@@ -300,7 +301,7 @@ pub(crate) async fn asset(Path((_, file)): Path<(String, String)>) -> Response {
 }
 
 /// Anything that is not an address of the table.
-pub(crate) async fn not_found(uri: Uri, lang: Lang) -> Response {
+pub(crate) fn not_found(uri: &Uri, lang: Lang) -> Response {
     if uri.path().starts_with("/api/") {
         return crate::guard::Failure::not_found().answer(lang);
     }

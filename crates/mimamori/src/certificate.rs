@@ -1,0 +1,136 @@
+//! Keeps the box's certificate true: made anew when the box's addresses or names change and before
+//! it ends, and put into the running listeners without a restart.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use broker::rustls::ServerConfig;
+use model::Time;
+use serve::TrustView;
+use tokio::sync::watch;
+use tracing::{info, warn};
+use trust::{Authority, Names, server_config};
+
+use crate::clock;
+use crate::wiring::Setup;
+
+/// How often addresses, names and dates are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Where Linux says what this computer is called.
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
+
+/// The TLS settings of the running listeners.
+pub(crate) struct Certificate {
+    authority: Authority,
+    /// Names somebody gave the box.
+    given: Vec<String>,
+    names: Names,
+    /// Until when the box's certificate is valid.
+    ends: Time,
+    pages: watch::Sender<Arc<ServerConfig>>,
+    devices: watch::Sender<Arc<ServerConfig>>,
+}
+
+impl Certificate {
+    /// Opens the authority of a data folder, or makes it, and the box's certificate.
+    fn open(folder: &Path, given: Vec<String>) -> anyhow::Result<Self> {
+        let (names, now) = (names(&given), clock::now());
+        let authority = Authority::open(folder, &names, now)?;
+        let ends = authority.box_certificate(&names, now)?.ends;
+        let make = |asks_devices| {
+            let own = authority.box_certificate(&names, now)?;
+            anyhow::Ok(watch::Sender::new(server_config(own, asks_devices)?))
+        };
+        let (pages, devices) = (make(false)?, make(true)?);
+        Ok(Self {
+            authority,
+            given,
+            names,
+            ends,
+            pages,
+            devices,
+        })
+    }
+
+    /// The authority, for signing devices.
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The settings of the pages' listener, as they are now.
+    pub(crate) fn for_pages(&self) -> watch::Receiver<Arc<ServerConfig>> {
+        self.pages.subscribe()
+    }
+
+    /// The settings of the devices' listener, as they are now.
+    pub(crate) fn for_devices(&self) -> watch::Receiver<Arc<ServerConfig>> {
+        self.devices.subscribe()
+    }
+
+    /// What pages say about it.
+    pub(crate) fn view(&self, https: SocketAddr, mqtts_port: u16, clear: SocketAddr) -> TrustView {
+        TrustView {
+            authority_pem: self.authority.pem().to_owned(),
+            fingerprint: self.authority.fingerprint(),
+            https_port: https.port(),
+            mqtts_port,
+            is_clear_mqtt_open: !clear.ip().is_loopback(),
+        }
+    }
+
+    /// Makes the certificate anew when it has to be, and puts it to use.
+    fn renew(&mut self) -> anyhow::Result<()> {
+        let (names, now) = (names(&self.given), clock::now());
+        let make = || self.authority.box_certificate(&names, now);
+        let own = make()?;
+        if own.ends == self.ends && names == self.names {
+            return Ok(());
+        }
+        info!(names = ?names.all(), "the box has a new certificate");
+        self.pages.send_replace(server_config(make()?, false)?);
+        self.devices.send_replace(server_config(make()?, true)?);
+        (self.ends, self.names) = (own.ends, names);
+        Ok(())
+    }
+}
+
+/// The box's certificate, looked after beside its use.
+pub(crate) type Shared = Arc<Mutex<Certificate>>;
+
+/// Opens the box's certificate and has it looked after, if anything is to be served over TLS.
+pub(crate) fn start(setup: &Setup, given: &[String]) -> anyhow::Result<Option<Shared>> {
+    if setup.https.is_none() && setup.mqtts.is_none() {
+        return Ok(None);
+    }
+    let own = Certificate::open(&setup.data, given.to_vec());
+    let own = Arc::new(Mutex::new(own.context("the box's certificate")?));
+    tokio::spawn(keep(Arc::clone(&own)));
+    Ok(Some(own))
+}
+
+/// Looks after the certificate for as long as the program runs.
+async fn keep(certificate: Shared) {
+    let mut rounds = tokio::time::interval(LOOK_EVERY);
+    rounds.tick().await;
+    loop {
+        rounds.tick().await;
+        if let Err(problem) = certificate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .renew()
+        {
+            warn!(%problem, "the box's certificate could not be looked after");
+        }
+    }
+}
+
+/// What this computer is reached by now.
+fn names(given: &[String]) -> Names {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
+    let hosts = given.iter().cloned().chain([host.trim().to_owned()]);
+    Names::new(interfaces.iter().map(if_addrs::Interface::ip), hosts)
+}

@@ -1,0 +1,157 @@
+//! The floor as pages and scripts reach it: devices are registered, signed, limited and ended, and
+//! readings come by HTTP.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError};
+
+use model::{DeviceId, EventKind, MachineId};
+use serde_json::json;
+use serve::{Command, DeviceError, Enrolled, Ingest, IngestError, IngestReceipt, Orders};
+use sources::{DeviceBook, FloorSink, Role, TokenFileError};
+use store::{BOX, Entry, Record};
+use tracing::{error, warn};
+
+use crate::certificate::Shared;
+use crate::clock;
+
+/// The file of devices is looked at this often.
+const LOOK_AT_DEVICES_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// The floor as pages and scripts reach it: readings by HTTP take the same way as those by MQTT,
+/// and devices are registered and ended.
+pub(crate) struct FloorDoor {
+    pub(crate) book: Arc<DeviceBook>,
+    /// Signs devices; `None` if nothing is served over TLS.
+    pub(crate) certificate: Option<Shared>,
+    pub(crate) sink: Arc<FloorSink>,
+    /// Has a device's connections ask whether they are still welcome.
+    pub(crate) kick: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl serve::Devices for FloorDoor {
+    fn add(
+        &self,
+        name: &str,
+        machine: Option<&str>,
+        reads_only: bool,
+    ) -> Result<String, DeviceError> {
+        let id = DeviceId::new(name).map_err(|_| DeviceError::Name)?;
+        let machine = machine.map(MachineId::new).transpose();
+        let machine = machine.map_err(|_| DeviceError::Name)?;
+        let role = if reads_only {
+            Role::Reader
+        } else {
+            Role::Device
+        };
+        self.book.add(id, role, machine).map_err(device_error)
+    }
+
+    fn limit(&self, name: &str, limited: bool) -> Result<(), DeviceError> {
+        let id = DeviceId::new(name).map_err(|_| DeviceError::NotFound)?;
+        self.book.set_limited(&id, limited).map_err(device_error)?;
+        (self.kick)(name);
+        Ok(())
+    }
+
+    fn enroll(&self, name: &str, token: &str, request: &str) -> Result<Enrolled, DeviceError> {
+        let certificate = self.certificate.as_ref().ok_or(DeviceError::Request)?;
+        let known = self
+            .book
+            .check(name, token.as_bytes())
+            .ok_or(DeviceError::BadToken)?;
+        let certificate = certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        let authority = certificate.authority();
+        let signed = authority.sign_device(request, &known.id, clock::now());
+        let signed = signed.map_err(|error| {
+            warn!(%error, device = name, "a certificate request was refused");
+            DeviceError::Request
+        })?;
+        let bound = self.book.set_certificate(&known.id, &signed.fingerprint);
+        bound.map_err(device_error)?;
+        (self.kick)(name);
+        Ok(Enrolled {
+            certificate_pem: signed.pem,
+            fingerprint: signed.fingerprint,
+            authority_pem: authority.pem().to_owned(),
+        })
+    }
+
+    fn end(&self, name: &str) -> Result<(), DeviceError> {
+        let id = DeviceId::new(name).map_err(|_| DeviceError::NotFound)?;
+        self.book.remove(&id).map_err(device_error)?;
+        (self.kick)(name);
+        Ok(())
+    }
+}
+
+fn device_error(error: TokenFileError) -> DeviceError {
+    match error {
+        TokenFileError::Exists(_) => DeviceError::Exists,
+        TokenFileError::Unknown(_) => DeviceError::NotFound,
+        TokenFileError::File { .. } | TokenFileError::Content { .. } => {
+            error!(%error, "the file of devices cannot be used");
+            DeviceError::File
+        }
+    }
+}
+
+/// Notices when somebody at this PC has changed the file of devices.
+pub(crate) async fn watch_devices(door: Arc<FloorDoor>, orders: Orders) {
+    let mut rounds = tokio::time::interval(LOOK_AT_DEVICES_EVERY);
+    loop {
+        rounds.tick().await;
+        let changes = match door.book.refresh() {
+            Ok(changes) => changes,
+            Err(error) => {
+                warn!(%error, "the file of devices was not taken up");
+                continue;
+            }
+        };
+        for device in changes.went.iter().chain(&changes.changed) {
+            (door.kick)(device.as_str());
+        }
+        let kinds = [
+            (EventKind::DeviceAdded, &changes.came),
+            (EventKind::DeviceChanged, &changes.changed),
+            (EventKind::DeviceEnded, &changes.went),
+        ];
+        let entry = |kind, device: &DeviceId| {
+            Record::Evidence(Entry {
+                at: clock::now(),
+                actor: "console".to_owned(),
+                kind,
+                body: json!({"device": device}),
+            })
+        };
+        let entries = kinds.iter().flat_map(|(kind, devices)| {
+            let kind = *kind;
+            devices.iter().map(move |device| entry(kind, device))
+        });
+        let entries: Vec<Record> = entries.collect();
+        if !entries.is_empty() && orders.give(Command::Keep(entries), BOX).await.is_err() {
+            warn!("a change of devices could not be noted");
+        }
+    }
+}
+
+impl Ingest for FloorDoor {
+    fn ingest<'a>(
+        &'a self,
+        device: &'a str,
+        token: &'a str,
+        payloads: Vec<Vec<u8>>,
+    ) -> Pin<Box<dyn Future<Output = Result<IngestReceipt, IngestError>> + Send + 'a>> {
+        Box::pin(async move {
+            let known = self
+                .book
+                .check(device, token.as_bytes())
+                .ok_or(IngestError::BadToken)?;
+            let topic = format!("{}/{device}", wire::payload::TOPIC_ROOT);
+            let addressed: Vec<_> = payloads.into_iter().map(|p| (topic.clone(), p)).collect();
+            let done = self.sink.deliver(&known, &addressed).await;
+            let (readings, refused) = done.map_err(|_| IngestError::Closed)?;
+            Ok(IngestReceipt { readings, refused })
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! The page that hands out the box's own certificate authority, with the fingerprint to compare. It
+//! is the only one that other computers get in clear text: before the certificate is there, nothing
+//! else can be.
+
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use maud::html;
+
+use super::door::lone;
+use crate::Site;
+use crate::guard::Failure;
+use crate::text::{Lang, key};
+
+/// The page.
+pub(crate) async fn show(State(site): State<Site>, lang: Lang, headers: HeaderMap) -> Response {
+    let Some(trust) = &site.trust else {
+        return Failure::not_found().answer(lang);
+    };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.map_or("localhost", without_port);
+    let address = format!("https://{host}:{}/", trust.https_port);
+    let steps = [
+        key::TRUST_STEP_COMPARE,
+        key::TRUST_STEP_IOS,
+        key::TRUST_STEP_ANDROID,
+        key::TRUST_STEP_WINDOWS,
+    ];
+    let body = html! {
+        h1 { (lang.text(key::TRUST_TITLE)) }
+        p { (lang.text(key::TRUST_WHY)) }
+        p.quiet { (lang.text(key::TRUST_FINGERPRINT)) }
+        p.value { code.wrap { (in_groups(&trust.fingerprint)) } }
+        p { a.button.main href="/trust/mimamori.crt" download { (lang.text(key::TRUST_GET)) } }
+        ol.why { @for step in steps { li { (lang.text(step)) } } }
+        p { a.button href=(address) { (lang.with(key::TRUST_GO, &[("address", &address)])) } }
+        p.quiet { (lang.text(key::TRUST_RISK)) }
+    };
+    lone(lang, StatusCode::OK, key::TRUST_TITLE, &body)
+}
+
+/// The certificate, as browsers, phones and Windows take it.
+pub(crate) async fn certificate(State(site): State<Site>, lang: Lang) -> Response {
+    let Some(trust) = &site.trust else {
+        return Failure::not_found().answer(lang);
+    };
+    let headers = [
+        (CONTENT_TYPE, "application/x-x509-ca-cert"),
+        (CONTENT_DISPOSITION, "attachment; filename=\"mimamori.crt\""),
+    ];
+    (headers, trust.authority_pem.clone()).into_response()
+}
+
+/// The host of a `Host` header; an IPv6 address keeps its brackets.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Hexadecimal digits in groups of four, as people read them out.
+pub(crate) fn in_groups(digits: &str) -> String {
+    let groups = digits.as_bytes().chunks(4).map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(" ").to_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_loses_its_port_and_nothing_else() {
+        for (host, name) in [
+            ("box.local:8080", "box.local"),
+            ("10.0.0.5", "10.0.0.5"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+        ] {
+            assert_eq!(without_port(host), name);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Who the box and its devices are towards each other: the box's own certificate authorities, the
+//! certificate of its pages and its broker, certificates for devices, and the TLS settings made of
+//! them. Keys stay in the data folder. No sockets.
+
+mod authority;
+mod names;
+mod server;
+
+pub use authority::{Authority, BoxCertificate, DeviceCertificate, TrustError};
+pub use names::Names;
+pub use server::{fingerprint_of, server_config};

@@ -1,0 +1,218 @@
+//! The certificates as another implementation sees them: `openssl` checks chains, names and
+//! constraints, and makes the requests that are signed.
+
+#![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::process::Command;
+
+use model::{DeviceId, Time};
+use trust::{Authority, Names, TrustError};
+
+const NOW: i64 = 1_795_982_400_000;
+const DAY: i64 = 24 * 3_600_000;
+
+fn names() -> Names {
+    let address = IpAddr::V4(Ipv4Addr::new(192, 168, 10, 5));
+    Names::new([address], ["kojo".to_owned(), "box.example.com".to_owned()])
+}
+
+fn openssl(folder: &Path, words: &str) -> (bool, String) {
+    let done = Command::new("openssl")
+        .current_dir(folder)
+        .args(words.split(' '))
+        .output()
+        .unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (
+        done.status.success(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+#[test]
+fn openssl_accepts_the_box_under_its_names_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Time::from_ms(NOW);
+    let authority = Authority::open(folder.path(), &names(), now).unwrap();
+    let own = authority.box_certificate(&names(), now).unwrap();
+    assert_eq!(own.chain.len(), 2);
+    let at = NOW / 1_000;
+    let verify = |what: &str| {
+        openssl(
+            folder.path(),
+            &format!(
+                "verify -attime {at} -purpose sslserver -CAfile tls-ca.pem {what} tls-box.pem"
+            ),
+        )
+    };
+    for good in [
+        "-verify_ip 192.168.10.5",
+        "-verify_hostname kojo.local",
+        "-verify_hostname box.example.com",
+        "-verify_ip 127.0.0.1",
+    ] {
+        let (is_good, said) = verify(good);
+        assert!(is_good, "{good}: {said}");
+    }
+    for bad in ["-verify_ip 192.168.10.6", "-verify_hostname example.com"] {
+        assert!(!verify(bad).0, "{bad}");
+    }
+    // In ten years the box's certificate has ended, the authority has not.
+    let later = at + 10 * 365 * 86_400;
+    let old = openssl(
+        folder.path(),
+        &format!("verify -attime {later} -CAfile tls-ca.pem tls-box.pem"),
+    );
+    assert!(!old.0 && old.1.contains("expired"), "{}", old.1);
+    let then = Time::from_ms(later * 1_000);
+    authority.box_certificate(&names(), then).unwrap();
+    let renewed = openssl(
+        folder.path(),
+        &format!("verify -attime {later} -CAfile tls-ca.pem tls-box.pem"),
+    );
+    assert!(renewed.0, "{}", renewed.1);
+}
+
+#[test]
+fn the_authority_people_install_may_sign_private_names_only() {
+    let folder = tempfile::tempdir().unwrap();
+    Authority::open(folder.path(), &names(), Time::from_ms(NOW)).unwrap();
+    let at = NOW / 1_000;
+    let sign = |name: &str| {
+        std::fs::write(
+            folder.path().join("ext"),
+            format!("subjectAltName={name}\n"),
+        )
+        .unwrap();
+        let made = openssl(
+            folder.path(),
+            "req -new -newkey rsa:2048 -nodes -keyout stolen.key -out stolen.csr -subj /CN=stolen",
+        );
+        assert!(made.0, "{}", made.1);
+        let signed = openssl(
+            folder.path(),
+            "x509 -req -in stolen.csr -CA tls-ca.pem -CAkey tls-ca.key -out stolen.pem -days 36500 -extfile ext",
+        );
+        assert!(signed.0, "{}", signed.1);
+        openssl(
+            folder.path(),
+            &format!(
+                "verify -attime {at} -partial_chain -no_check_time -CAfile tls-ca.pem stolen.pem"
+            ),
+        )
+    };
+    let bank = sign("DNS:www.bank.example");
+    assert!(
+        !bank.0 && bank.1.contains("permitted subtree violation"),
+        "{}",
+        bank.1
+    );
+    assert!(!sign("IP:8.8.8.8").0);
+    assert!(sign("DNS:printer.local").0);
+}
+
+#[test]
+fn a_certificate_is_kept_until_it_ends_or_the_names_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |t: i64| Authority::open(folder.path(), &names(), Time::from_ms(t)).unwrap();
+    let made = |t: i64, names: &Names| {
+        open(t)
+            .box_certificate(names, Time::from_ms(t))
+            .unwrap()
+            .chain
+    };
+    let fingerprint = open(NOW).fingerprint();
+    let first = made(NOW, &names());
+    assert_eq!(
+        made(NOW + 300 * DAY, &names()),
+        first,
+        "it is valid for a while"
+    );
+    assert_ne!(made(NOW + 340 * DAY, &names()), first, "it ends soon");
+    let other = Names::new([IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9))], []);
+    assert_ne!(
+        made(NOW, &other),
+        made(NOW, &names()),
+        "the address changed"
+    );
+    assert_eq!(
+        open(NOW + 3_650 * DAY).fingerprint(),
+        fingerprint,
+        "what people installed stays"
+    );
+}
+
+#[test]
+fn a_device_is_signed_under_the_name_the_box_gives_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Time::from_ms(NOW);
+    let authority = Authority::open(folder.path(), &names(), now).unwrap();
+    let device = DeviceId::new("press-3").unwrap();
+    for key in ["ec -pkeyopt ec_paramgen_curve:P-256", "rsa:2048"] {
+        let made = openssl(
+            folder.path(),
+            &format!(
+                "req -new -newkey {key} -nodes -keyout d.key -out d.csr -subj /CN=owner-of-everything"
+            ),
+        );
+        assert!(made.0, "{}", made.1);
+        let request = std::fs::read_to_string(folder.path().join("d.csr")).unwrap();
+        let signed = authority.sign_device(&request, &device, now).unwrap();
+        std::fs::write(folder.path().join("d.pem"), &signed.pem).unwrap();
+        let at = NOW / 1_000;
+        let checked = openssl(
+            folder.path(),
+            &format!("verify -attime {at} -purpose sslclient -CAfile tls-devices.pem d.pem"),
+        );
+        assert!(checked.0, "{}", checked.1);
+        let shown = openssl(
+            folder.path(),
+            "x509 -in d.pem -noout -subject -fingerprint -sha256",
+        )
+        .1;
+        assert!(shown.contains("CN = press-3"), "{shown}");
+        assert!(
+            shown
+                .replace(':', "")
+                .to_lowercase()
+                .contains(&signed.fingerprint),
+            "{shown}"
+        );
+        // Changed on the way, it is not signed with its own key any more.
+        let mut lines: Vec<String> = request.lines().map(str::to_owned).collect();
+        let line = &mut lines[3];
+        let flipped = if line.starts_with('A') { "B" } else { "A" };
+        line.replace_range(0..1, flipped);
+        assert!(matches!(
+            authority.sign_device(&lines.join("\n"), &device, now),
+            Err(TrustError::Request)
+        ));
+    }
+    for bad in [
+        "",
+        "-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----",
+    ] {
+        assert!(matches!(
+            authority.sign_device(bad, &device, now),
+            Err(TrustError::Request)
+        ));
+    }
+}
+
+#[test]
+fn keys_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let now = Time::from_ms(NOW);
+    let authority = Authority::open(folder.path(), &names(), now).unwrap();
+    authority.box_certificate(&names(), now).unwrap();
+    for key in ["tls-ca.key", "tls-devices.key", "tls-box.key"] {
+        let mode = std::fs::metadata(folder.path().join(key))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{key}");
+    }
+}
