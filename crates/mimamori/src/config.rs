@@ -31,6 +31,7 @@ struct Written {
     broker: WrittenBroker,
     store: WrittenStore,
     tls: WrittenTls,
+    syslog: WrittenSyslog,
     backup: Option<WrittenBackup>,
 }
 
@@ -102,6 +103,20 @@ struct WrittenTls {
     names: Vec<String>,
 }
 
+/// Where devices send their logs; nowhere if nothing is said.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenSyslog {
+    /// Address for UDP, for example `0.0.0.0:514`.
+    udp: Option<SocketAddr>,
+    /// Address for TCP.
+    tcp: Option<SocketAddr>,
+    /// Address for TLS, with the box's own certificate.
+    tls: Option<SocketAddr>,
+    /// Days for which lines are kept; 400 if absent.
+    keep_days: Option<u32>,
+}
+
 /// A further listener for MQTT, with a certificate from elsewhere.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -147,6 +162,21 @@ pub(crate) struct TlsListener {
     pub(crate) key: PathBuf,
 }
 
+/// Where devices send their logs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Syslog {
+    pub(crate) udp: Option<SocketAddr>,
+    pub(crate) tcp: Option<SocketAddr>,
+    pub(crate) tls: Option<SocketAddr>,
+}
+
+impl Syslog {
+    /// Whether any lines are taken.
+    pub(crate) fn is_on(&self) -> bool {
+        self.udp.is_some() || self.tcp.is_some() || self.tls.is_some()
+    }
+}
+
 /// A machine's settings and names.
 #[derive(Debug, Clone)]
 pub(crate) struct MachineConfig {
@@ -166,6 +196,7 @@ pub(crate) struct Config {
     pub(crate) light: Option<LightConfig>,
     pub(crate) limits: broker::Limits,
     pub(crate) tls: Option<TlsListener>,
+    pub(crate) syslog: Syslog,
     /// Names the box is reached by, beside its host name.
     pub(crate) names: Vec<String>,
     /// Readings leave the journal this often.
@@ -237,11 +268,17 @@ impl Config {
                 certificate: tls.certificate,
                 key: tls.key,
             }),
+            syslog: Syslog {
+                udp: written.syslog.udp,
+                tcp: written.syslog.tcp,
+                tls: written.syslog.tls,
+            },
             names: written.tls.names,
             seal_every,
             retention: Retention {
                 raw_days: written.store.raw_days,
                 minute_days: written.store.minute_days,
+                log_days: Some(written.syslog.keep_days.unwrap_or(400).max(1)),
             },
             backup: written.backup.map(WrittenBackup::checked).transpose()?,
         })

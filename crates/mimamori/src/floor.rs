@@ -60,6 +60,8 @@ struct Speaker {
     is_renewed: bool,
     /// By how much the box's clock is ahead of its own.
     skew_ms: i64,
+    /// It sends a time of its own.
+    keeps_time: bool,
 }
 
 /// Everything on the floor.
@@ -440,6 +442,7 @@ impl Floor {
         speaker.late_since = None;
         if row.has_own_time {
             speaker.skew_ms = at.ms() - t.ms();
+            speaker.keeps_time = true;
         }
         if self.judge(speaker, (t, at), signal, batch) {
             let reason = RefusalReason::CounterJumpedBack;
@@ -555,6 +558,7 @@ impl Floor {
                 id: device.id.as_str().to_owned(),
                 machine: device.machine.as_str().to_owned(),
                 reads_only: device.role == Role::Reader,
+                offset_ms: speaker.and_then(|s| s.keeps_time.then_some(-s.skew_ms)),
                 is_limited: device.is_limited,
                 has_certificate: book.has_certificate(&device.id),
                 connected: speaker.is_some_and(|s| s.connections > 0),

@@ -17,6 +17,7 @@ mod pace;
 mod recorder;
 mod sealing;
 mod series;
+mod time_watch;
 mod verify;
 mod wiring;
 mod words;

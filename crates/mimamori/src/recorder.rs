@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use act::{Light, LightReport, Tier};
 use detect::Outcome;
-use model::{Alarm, AlarmKind, EventKind, MachineId, Refused, Time};
+use model::{Alarm, AlarmKind, EventKind, LogLine, MachineId, Refused, Time};
 use serde_json::json;
 use serve::{BoardView, Command, LightView, Order, OrderError, Shown};
 use sources::{Arrival, DeviceBook};
@@ -26,6 +26,8 @@ use crate::sealing::Sealing;
 const ATTEST_EVERY: Duration = Duration::from_secs(3600);
 /// Arrivals taken into one commit at most.
 const ARRIVALS_PER_COMMIT_MAX: usize = 2_048;
+/// Log lines taken into one commit at most.
+const LOG_LINES_PER_COMMIT_MAX: usize = 256;
 /// The recorder wakes at least this often, to notice silence.
 const TICK: Duration = Duration::from_millis(100);
 /// A new board is shown this often.
@@ -59,6 +61,7 @@ const GATHER_LONGER_FOR: Duration = Duration::from_millis(8);
 pub(crate) struct Inputs {
     pub(crate) arrivals: mpsc::Receiver<Arrival>,
     pub(crate) refusals: mpsc::Receiver<Refused>,
+    pub(crate) logs: mpsc::Receiver<LogLine>,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) light: watch::Receiver<LightReport>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -260,6 +263,12 @@ impl Recorder {
         while let Ok(refused) = self.inputs.refusals.try_recv() {
             self.floor.list_refusal(refused, &mut self.pending);
         }
+        for _ in 0..LOG_LINES_PER_COMMIT_MAX {
+            let Ok(line) = self.inputs.logs.try_recv() else {
+                break;
+            };
+            self.pending.records.push(Record::Log(line));
+        }
         while let Ok(order) = self.inputs.orders.try_recv() {
             let result = self.obey(order.command, &order.by, now);
             self.replies.push((order.answer, result));
@@ -435,6 +444,14 @@ impl Recorder {
 
     /// Signs where the evidence chain stands.
     fn attest(&mut self, now: Time) -> Result<(), StoreError> {
+        if let Some(seal) = self.reader.log_seal()? {
+            let records = vec![Record::LogsSealed(seal)];
+            self.store.commit(&Batch {
+                records,
+                arrived: now,
+                ..Batch::default()
+            })?;
+        }
         self.attested_at = Instant::now();
         if let Some(checkpoint) = self.store.attest(now)? {
             info!(entry = checkpoint.seq, "checkpoint of the evidence signed");

@@ -109,6 +109,17 @@ impl Sealing {
     }
 }
 
+/// Lets go of old log lines, some at a time.
+async fn drop_logs(reader: &Reader, kept: Retention, orders: &Orders) {
+    let Some(days) = kept.log_days else { return };
+    while let Ok(Some(record)) = reader.expired_logs(days, clock::now()) {
+        let kept = Command::Keep(vec![record]);
+        if orders.give(kept, store::BOX).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// The business day of the factory, for sums of days.
 pub(crate) fn day_of(config: &Config) -> DayOf {
     let (zone, starts) = (config.zone.clone(), config.day_starts);
@@ -130,6 +141,7 @@ pub(crate) async fn let_go(reader: Reader, kept: Retention, orders: Orders) {
                 continue;
             }
         };
+        drop_logs(&reader, kept, &orders).await;
         if paths.is_empty() {
             continue;
         }

@@ -12,8 +12,9 @@ use broker::rustls::ServerConfig;
 use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
-use serve::{BoardView, ChainWatch, Gate, Orders, Site, TrustView};
-use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink};
+use model::LogLine;
+use serve::{BoardView, ChainWatch, ClockState, Gate, Orders, Site, TrustView};
+use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink, LogSink, listen_tcp, listen_udp};
 use store::{BOX, Batch, Reader, Sealer, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -21,18 +22,21 @@ use tracing::{info, warn};
 
 use crate::backups::keep_backups;
 use crate::certificate::Shared;
-use crate::config::{Config, TlsListener};
+use crate::config::{Config, Syslog, TlsListener};
 use crate::floor::Floor;
 use crate::floor_door::{FloorDoor, watch_devices};
 use crate::pace::Pace;
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
 use crate::sealing::Sealing;
+use crate::time_watch::watch_clock;
 use crate::{certificate, clock, console, sealing};
 
 /// Arrivals on their way to the recorder.
 const ARRIVALS_QUEUED_MAX: usize = 4_096;
 /// Refusals of strangers on their way to the recorder; more are only counted.
 const REFUSALS_QUEUED_MAX: usize = 256;
+/// Log lines on their way to the recorder.
+const LOG_LINES_QUEUED_MAX: usize = 2_048;
 /// Orders of people on their way to the recorder.
 const ORDERS_QUEUED_MAX: usize = 64;
 /// Time open pages get to close at the end.
@@ -89,6 +93,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let (reader, book) = (parts.reader.clone(), Arc::clone(&parts.book));
     let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_QUEUED_MAX);
     let (refusals_in, refusals) = mpsc::channel(REFUSALS_QUEUED_MAX);
+    let (logs_in, logs) = mpsc::channel(LOG_LINES_QUEUED_MAX);
     let (orders_in, orders) = mpsc::channel(ORDERS_QUEUED_MAX);
     let (durable, durable_seen) = watch::channel(0);
     let (board, mut board_seen) = watch::channel(Arc::new(BoardView::empty()));
@@ -115,10 +120,12 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let inputs = Inputs {
         arrivals,
         refusals,
+        logs,
         orders,
         light: light_seen,
         stop: stop_seen,
     };
+    take_logs(config.syslog, logs_in, certificate.as_ref()).await?;
     let outputs = outputs(&broker, durable, board, light);
     let (recorder, recorder_lives) = start_recorder(parts, inputs, outputs)?;
 
@@ -194,8 +201,12 @@ async fn open_doors(
         .context("no random number for the claim code")?;
     let gate = Arc::new(gate);
     let (secure_listener, secure, trust) = lock.open(setup).await?;
+    let (state, clock_state) = watch::channel(ClockState::default());
+    tokio::spawn(watch_clock(state, board.clone(), orders.clone()));
     let site = Site {
         trust,
+        clock_state,
+        takes_logs: config.syslog.is_on(),
         gate: Arc::clone(&gate),
         board,
         reader,
@@ -296,6 +307,39 @@ type Ways = (
     SocketAddr,
     Option<SocketAddr>,
 );
+
+/// Listens for log lines of devices, where it is wanted.
+async fn take_logs(
+    wanted: Syslog,
+    lines: mpsc::Sender<LogLine>,
+    certificate: Option<&Shared>,
+) -> anyhow::Result<()> {
+    let sink = Arc::new(LogSink::new(lines, clock::now));
+    let failed = |address| format!("cannot listen for logs on {address}");
+    if let Some(address) = wanted.udp {
+        let taken = listen_udp(address, Arc::clone(&sink))
+            .await
+            .with_context(|| failed(address))?;
+        info!(%taken, "logs over UDP");
+    }
+    if let Some(address) = wanted.tcp {
+        let taken = listen_tcp(address, Arc::clone(&sink), None).await;
+        let taken = taken.with_context(|| failed(address))?;
+        info!(%taken, "logs over TCP");
+    }
+    if let Some(address) = wanted.tls {
+        let own = certificate.context("logs over TLS need --https or --mqtts")?;
+        let tls = own
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .for_pages();
+        let taken = listen_tcp(address, sink, Some(tls))
+            .await
+            .with_context(|| failed(address))?;
+        info!(%taken, "logs over TLS");
+    }
+    Ok(())
+}
 
 /// Checks the evidence soon after the start and then every day; what it finds becomes evidence.
 async fn watch_chain(chain: Arc<ChainWatch>, orders: Orders) {

@@ -73,6 +73,16 @@ pub enum EventKind {
     Dropped,
     /// Readings could not be read any more.
     Damaged,
+    /// Log lines of devices got a hash over them.
+    LogsSealed,
+    /// Old log lines were dropped.
+    LogsDropped,
+    /// Who sets the box's clock, and how well.
+    ClockBox,
+    /// The box's clock jumped.
+    ClockStepped,
+    /// How far the clocks of devices are from the box's.
+    ClockDevices,
     /// The program started.
     ProgramStarted,
     /// The program stopped in order.
@@ -81,7 +91,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 42] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -117,6 +127,11 @@ impl EventKind {
         Self::Sealed,
         Self::Dropped,
         Self::Damaged,
+        Self::LogsSealed,
+        Self::LogsDropped,
+        Self::ClockBox,
+        Self::ClockStepped,
+        Self::ClockDevices,
         Self::ProgramStarted,
         Self::ProgramStopped,
     ];
@@ -159,6 +174,11 @@ impl EventKind {
             Self::Sealed => "readings.sealed",
             Self::Dropped => "readings.dropped",
             Self::Damaged => "readings.damaged",
+            Self::LogsSealed => "logs.sealed",
+            Self::LogsDropped => "logs.dropped",
+            Self::ClockBox => "clock.box",
+            Self::ClockStepped => "clock.stepped",
+            Self::ClockDevices => "clock.devices",
             Self::ProgramStarted => "program.started",
             Self::ProgramStopped => "program.stopped",
         }

@@ -14,12 +14,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Page, StoreError};
 
-use crate::Site;
 use crate::auth::{Denied, Who};
 use crate::guard::Failure;
 use crate::orders::{Command, DeviceError, IngestError, OrderError};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, MachineView};
+use crate::{Site, page};
 
 /// Rows in a page if the caller does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -456,6 +456,18 @@ pub(crate) async fn findings(
     respond(lang, work.await)
 }
 
+/// Log lines of devices, newest first.
+pub(crate) async fn logs(
+    State(site): State<Site>,
+    lang: Lang,
+    Query(wanted): Query<page::logs::Wanted>,
+    Query(paging): Query<Paging>,
+) -> Response {
+    let (query, before, limit) = (wanted.query(), paging.before(), paging.limit());
+    let work = read(&site, move |r| r.logs(&query, before, limit));
+    respond(lang, work.await.map(page_of))
+}
+
 /// Devices and how many readings are stored.
 pub(crate) async fn devices(State(site): State<Site>, lang: Lang) -> Response {
     let devices = site.board.borrow().devices.clone();
@@ -633,7 +645,9 @@ mod tests {
                 methods.map(move |method| format!("{} {path}", method.to_uppercase()))
             })
             .collect();
-        let for_scripts = ["/api/", "/ingest/", "/live", "/healthz", "/metrics"];
+        let for_scripts = [
+            "/api/", "/enroll/", "/ingest/", "/live", "/healthz", "/metrics",
+        ];
         let is_api = |path: &str| for_scripts.iter().any(|start| path.starts_with(start));
         let mut routes: Vec<String> = crate::ROUTES
             .iter()

@@ -30,7 +30,8 @@ pub use orders::{
 pub use routes::{Access, ROUTES, Route};
 pub use text::Lang;
 pub use view::{
-    BoardView, DayView, DeviceView, LearningView, LightView, MachineView, Names, Shown, TrustView,
+    BoardView, ClockState, DayView, DeviceView, LearningView, LightView, MachineView, Names, Shown,
+    TrustView,
 };
 
 /// What every request works with.
@@ -52,6 +53,10 @@ pub struct Site {
     pub chain: Arc<ChainWatch>,
     /// What people need to trust the box; `None` if it serves nothing over TLS.
     pub trust: Option<Arc<TrustView>>,
+    /// Who sets the box's clock.
+    pub clock_state: watch::Receiver<ClockState>,
+    /// Log lines of devices are taken.
+    pub takes_logs: bool,
     /// The time.
     pub clock: fn() -> model::Time,
     /// Backups are made by themselves.

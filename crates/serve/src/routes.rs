@@ -61,6 +61,7 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/", LOOK, get(page::board::show)),
     route!("GET", "/machines/{id}", LOOK, get(page::machine::show)),
     route!("GET", "/events", LOOK, get(page::events::show)),
+    route!("GET", "/logs", LOOK, get(page::logs::show)),
     route!("GET", "/devices", LOOK, get(page::devices::show)),
     route!("POST", "/devices", DEVICES, post(page::devices::add)),
     route!(
@@ -231,6 +232,7 @@ pub const ROUTES: &[Route] = &[
         post(api::acknowledge)
     ),
     route!("GET", "/api/v1/findings", LOOK, get(api::findings)),
+    route!("GET", "/api/v1/logs", LOOK, get(api::logs)),
     route!("GET", "/api/v1/devices", LOOK, get(api::devices)),
     route!("GET", "/api/v1/refused", LOOK, get(api::refused)),
     route!("GET", "/api/v1/evidence", LOOK, get(api::evidence)),

@@ -138,6 +138,9 @@ pub struct DeviceView {
     pub machine: String,
     /// It only reads.
     pub reads_only: bool,
+    /// How far its clock is from the box's, in milliseconds, travel included; `None` if it sends no
+    /// time.
+    pub offset_ms: Option<i64>,
     /// It may only send few readings.
     pub is_limited: bool,
     /// It is known by a certificate of its own, not by a token.
@@ -204,4 +207,17 @@ pub struct TrustView {
     pub mqtts_port: u16,
     /// Devices may also come in clear text from other computers, because somebody switched it on.
     pub is_clear_mqtt_open: bool,
+}
+
+/// What is known of the clock everything is stamped with.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClockState {
+    /// Who sets it; `None` if there is nobody.
+    pub by: Option<String>,
+    /// Whether it is set right; `None` if nobody could be asked.
+    pub is_set: Option<bool>,
+    /// How far it is from where it is set to, in milliseconds, if that is known.
+    pub offset_ms: Option<f64>,
+    /// When this was found out.
+    pub at: Time,
 }

@@ -5,9 +5,11 @@
 mod device;
 mod mqtt;
 mod normalise;
+mod syslog;
 mod tokens;
 
 pub use device::{Device, Point, PointRole, Role};
 pub use mqtt::{Arrival, ClosedError, FloorPolicy, FloorSink};
 pub use normalise::{ClockWindow, Row, RowValue};
+pub use syslog::{LogSink, listen_tcp, listen_udp};
 pub use tokens::{Changes, DeviceBook, TokenFileError, new_token, token_hash};

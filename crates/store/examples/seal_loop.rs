@@ -70,6 +70,7 @@ fn main() {
             let kept = Retention {
                 raw_days: None,
                 minute_days: Some(200),
+                log_days: None,
             };
             let (paths, records) = reader.expired(kept, at(next)).unwrap();
             store

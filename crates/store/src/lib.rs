@@ -6,6 +6,7 @@ pub mod backup;
 mod blob;
 mod error;
 mod evidence;
+mod logs;
 mod people;
 mod read;
 mod schema;
@@ -18,6 +19,7 @@ pub use error::StoreError;
 pub use evidence::{
     BOX, Break, Checkpoint, CheckpointError, Entry, EvidenceRow, Signer, Verdict, verify,
 };
+pub use logs::{LogQuery, LogRow, LogSeal};
 pub use people::{Pass, PassKind, Person};
 pub use read::{
     CycleRow, FindingRow, MinuteRow, Page, ProductSum, Reader, ReadingRow, RefusedCount,

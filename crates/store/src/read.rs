@@ -31,7 +31,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    fn cut(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> i64) -> Self {
+    pub(crate) fn cut(mut items: Vec<T>, limit: usize, key: impl Fn(&T) -> i64) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
         let next = if more { items.last().map(key) } else { None };

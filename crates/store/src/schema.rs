@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::error::StoreError;
 use crate::evidence::{self, Entry, Head};
+use crate::logs;
 use crate::people;
 use crate::telemetry;
 
@@ -84,6 +85,7 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
             transaction.execute_batch(people::TABLES)?;
         }
         transaction.execute_batch(telemetry::TABLES)?;
+        transaction.execute_batch(logs::TABLES)?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;
     }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, Finding, MachineId, MachineState, Reading, Reference,
-    Refused, SeriesId, Time,
+    Alarm, AlarmKind, Cycle, DeviationReason, Finding, LogLine, MachineId, MachineState, Reading,
+    Reference, Refused, SeriesId, Time,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::blob;
 use crate::error::StoreError;
 use crate::evidence::{self, Checkpoint, Entry, Head, Signer};
+use crate::logs::{self, LogSeal};
 use crate::people::{self, Pass, Person};
 use crate::schema;
 use crate::telemetry::{self, OpenChunk, Sealed, State};
@@ -69,6 +70,12 @@ pub enum Record {
     ///
     /// [`Reader::expired`]: crate::Reader::expired
     Dropped(String, u64),
+    /// A line of a device's log.
+    Log(LogLine),
+    /// Log lines are covered by an entry of the evidence from now on.
+    LogsSealed(LogSeal),
+    /// Log lines up to this number go.
+    LogsDropped(i64),
     /// A retained message; an empty payload removes it.
     Retained(String, Vec<u8>),
 }
@@ -316,17 +323,7 @@ fn write_record(
             params![machine.as_str(), at.ms(), state.code()],
         ),
         Record::Finding(machine, finding) => write_finding(transaction, machine, finding),
-        Record::Reference(machine, reference) => run(
-            transaction,
-            "INSERT OR REPLACE INTO reference(machine, product, version, body)
-             VALUES(?1, ?2, ?3, ?4)",
-            params![
-                machine.as_str(),
-                reference.product.as_str(),
-                reference.version,
-                serde_json::to_string(reference)?
-            ],
-        ),
+        Record::Reference(machine, reference) => write_reference(transaction, machine, reference),
         Record::AlarmRaised(alarm) => write_alarm(transaction, alarm),
         Record::AlarmCleared(machine, kind, at) => run(
             transaction,
@@ -353,6 +350,9 @@ fn write_record(
             "INSERT OR REPLACE INTO watch(machine, seq, body) VALUES(?1, ?2, ?3)",
             params![machine.as_str(), seq, json],
         ),
+        Record::Log(line) => logs::write_log(transaction, line),
+        Record::LogsSealed(seal) => logs::write_log_seal(transaction, seal),
+        Record::LogsDropped(upto) => logs::write_logs_dropped(transaction, *upto),
         Record::SealBegins(number) => telemetry::write_seal_begins(transaction, *number),
         Record::OpenChunk(chunk) => telemetry::write_open_chunk(transaction, chunk),
         Record::Sealed(sealed) => telemetry::write_sealed(transaction, sealed),
@@ -368,6 +368,24 @@ fn write_record(
             params![topic, payload],
         ),
     }
+}
+
+fn write_reference(
+    transaction: &Transaction<'_>,
+    machine: &MachineId,
+    reference: &Reference,
+) -> Result<bool, StoreError> {
+    run(
+        transaction,
+        "INSERT OR REPLACE INTO reference(machine, product, version, body)
+         VALUES(?1, ?2, ?3, ?4)",
+        params![
+            machine.as_str(),
+            reference.product.as_str(),
+            reference.version,
+            serde_json::to_string(reference)?
+        ],
+    )
 }
 
 /// Runs a statement; says whether it changed anything.

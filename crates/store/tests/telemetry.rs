@@ -526,6 +526,7 @@ fn old_months_go_openly_and_only_they() {
     let kept = Retention {
         raw_days: Some(30),
         minute_days: Some(3_650),
+        log_days: None,
     };
     let (paths, records) = reader.expired(kept, Time::from_ms(house.now)).unwrap();
     assert_eq!(paths, [month]);

@@ -11,13 +11,15 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 6] = [
+const DEBIAN: [(&str, &str); 8] = [
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
     ("chromium", "chromium"),
     ("mount", "mount"),
     ("ip", "iproute2"),
+    ("logger", "bsdutils"),
+    ("faketime", "faketime"),
 ];
 /// Packages with what only tests use, from PyPI.
 const PYTHON: [&str; 2] = ["paho-mqtt==2.1.0", "typos==1.52.0"];

@@ -27,6 +27,7 @@ pub(crate) struct House {
     /// Pages and MQTT over TLS.
     pub(crate) https: SocketAddr,
     pub(crate) mqtts: SocketAddr,
+    env: Vec<(&'static str, String)>,
     /// Lets the owner in.
     pub(crate) token: String,
 }
@@ -63,13 +64,18 @@ struct Ports {
 }
 
 /// Starts a program on addresses for pages, MQTT, and both over TLS.
-fn spawn(data: &Path, [http, mqtt, https, mqtts]: [&str; 4]) -> (Child, Ports, Said) {
+fn spawn(
+    data: &Path,
+    [http, mqtt, https, mqtts]: [&str; 4],
+    env: &[(&'static str, String)],
+) -> (Child, Ports, Said) {
     let mut child = Command::new(PROGRAM)
         .args([
             "--lang", "en", "serve", "--http", http, "--https", https, "--mqtt", mqtt, "--mqtts",
             mqtts, "--data",
         ])
         .arg(data)
+        .envs(env.iter().cloned())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(
@@ -154,9 +160,18 @@ impl House {
 
     /// A program in a folder somebody else owns whose pages are where the caller says.
     pub(crate) fn listening_on(data: &Path, config: &str, http: &str) -> Self {
+        Self::started(data, config, http, &[])
+    }
+
+    /// A program in a folder somebody else owns, in another environment.
+    pub(crate) fn with_env(data: &Path, config: &str, env: &[(&'static str, String)]) -> Self {
+        Self::started(data, config, "127.0.0.1:0", env)
+    }
+
+    fn started(data: &Path, config: &str, http: &str, env: &[(&'static str, String)]) -> Self {
         std::fs::write(data.join("mimamori.toml"), config).expect("configuration");
         let here = "127.0.0.1:0";
-        let (child, ports, mut said) = spawn(data, [http, here, http, http]);
+        let (child, ports, mut said) = spawn(data, [http, here, http, http], env);
         let token = claim(ports.http, &mut said);
         Self {
             token,
@@ -167,6 +182,7 @@ impl House {
             mqtt: ports.mqtt,
             https: ports.https,
             mqtts: ports.mqtts,
+            env: env.to_vec(),
         }
     }
 
@@ -205,7 +221,7 @@ impl House {
     pub(crate) fn start(&mut self) {
         let all = [self.http, self.mqtt, self.https, self.mqtts].map(|port| port.to_string());
         let [http, mqtt, https, mqtts] = &all;
-        (self.child, _, _) = spawn(&self.data, [http, mqtt, https, mqtts]);
+        (self.child, _, _) = spawn(&self.data, [http, mqtt, https, mqtts], &self.env);
     }
 
     /// Ends as a system would end it; gives the exit code.

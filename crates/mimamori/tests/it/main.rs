@@ -6,12 +6,14 @@
 mod backup;
 mod bad_input;
 mod clients;
+mod clocks;
 mod demo;
 mod devices;
 mod disk;
 mod evidence;
 mod house;
 mod kill;
+mod logs;
 mod network;
 mod pages;
 mod people;

@@ -41,6 +41,7 @@ pub(crate) async fn show(
     };
     let body = html! {
         section.panel #open { (open(&ctx, &board)) }
+        p { a.button href="/logs" { (ctx.text(key::LOGS_LINK)) } }
         section.panel #history {
             (history(&ctx, &board, &page.items))
             @if let Some(next) = page.next {

@@ -15,8 +15,10 @@ use crate::api::read;
 use crate::auth::Who;
 use crate::chain::Checked;
 use crate::text::{Lang, key};
-use crate::view::BoardView;
+use crate::view::{BoardView, ClockState};
 
+/// A device whose clock is further from the box's is named.
+const FAR_MS: i64 = 2_000;
 /// Entries on one page.
 const ENTRIES_SHOWN: usize = 50;
 
@@ -50,6 +52,7 @@ pub(crate) async fn show(
             div.grid {
                 (storing(&ctx, &storage))
                 (backup(&ctx, site.makes_backups, &backups))
+                (clock(&ctx, &site.clock_state.borrow().clone(), &board))
             }
         }
         section.panel {
@@ -160,6 +163,40 @@ fn storing(ctx: &Ctx, storage: &Storage) -> Markup {
                 ]),
                 None => ctx.text(key::STORAGE_UNSEALED),
             }) }
+        }
+    }
+}
+
+/// Who sets the clock, and how far the devices' clocks are from it.
+fn clock(ctx: &Ctx, state: &ClockState, board: &BoardView) -> Markup {
+    let (class, shape, word) = match state.is_set {
+        Some(true) => ("t-run", "run", key::CLOCK_SET),
+        Some(false) => ("t-stop", "stop", key::CLOCK_UNSET),
+        None => ("t-unknown", "unknown", key::CLOCK_NOBODY),
+    };
+    let far = board
+        .devices
+        .iter()
+        .filter(|d| d.offset_ms.is_some_and(|ms| ms.abs() > FAR_MS));
+    html! {
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::CLOCK_TITLE)) } }
+            p.value { span.badge.(class) {
+                svg.shape.{ "s-" (shape) } aria-hidden="true" { use href={ "#s-" (shape) } {} }
+                span { (ctx.text(word)) }
+            } }
+            p { (ctx.with(key::CLOCK_CHECKED, &[
+                ("by", state.by.as_deref().unwrap_or("–")),
+                ("time", &ctx.when(state.at)),
+                ("offset", &state.offset_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:+.1} ms"))),
+            ])) }
+            ul.why { @for device in far {
+                li { (ctx.with(key::CLOCK_FAR, &[
+                    ("device", &device.id),
+                    ("s", &format!("{:+.1}", device.offset_ms.unwrap_or(0) as f64 / 1_000.0)),
+                ])) }
+            } }
+            p.quiet { (ctx.text(key::CLOCK_NOTE)) }
         }
     }
 }

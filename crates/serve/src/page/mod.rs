@@ -7,6 +7,7 @@ pub(crate) mod devices;
 pub(crate) mod door;
 pub(crate) mod events;
 pub(crate) mod evidence;
+pub(crate) mod logs;
 pub(crate) mod machine;
 pub(crate) mod me;
 pub(crate) mod people;

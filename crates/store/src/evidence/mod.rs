@@ -201,6 +201,8 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
         Record::Dropped(name, rows) => {
             by_box(EventKind::Dropped, json!({"file": name, "rows": rows}))
         }
+        Record::LogsSealed(seal) => by_box(EventKind::LogsSealed, seal.body()),
+        Record::LogsDropped(upto) => by_box(EventKind::LogsDropped, json!({"upto": upto})),
         // Who did what to whom stands in an entry of its own beside these.
         Record::Person(_)
         | Record::Pass(_)
@@ -208,6 +210,7 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
         | Record::Cycle(..)
         | Record::State(..)
         | Record::Watch(..)
+        | Record::Log(_)
         | Record::SealBegins(_)
         | Record::OpenChunk(_)
         | Record::Retained(..) => None,

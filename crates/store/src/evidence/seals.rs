@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::verify::{Break, Verdict};
 use crate::error::StoreError;
+use crate::logs;
 use crate::telemetry::{self, Family, State};
 
 /// What the entries say of sealed readings.
@@ -20,6 +21,8 @@ pub(super) struct Seals {
     files: BTreeMap<String, BTreeMap<i64, (u64, String)>>,
     open_sha256: Option<String>,
     last: i64,
+    /// Log lines, by their first and last number: how many, and the hash over them.
+    logs: BTreeMap<(i64, i64), (u64, String)>,
 }
 
 impl Seals {
@@ -40,6 +43,33 @@ impl Seals {
         self.files.remove(body["file"].as_str().unwrap_or_default());
     }
 
+    /// Takes up an entry about log lines.
+    pub(super) fn logs_sealed(&mut self, body: &Value) {
+        let number = |name: &str| body[name].as_i64().unwrap_or(0);
+        let sha256 = body["sha256"].as_str().unwrap_or_default().to_owned();
+        let span = (number("from"), number("upto"));
+        self.logs
+            .insert(span, (number("count").unsigned_abs(), sha256));
+    }
+
+    /// Takes up an entry about log lines that were dropped: what is left of a stretch that lost
+    /// some can no longer be compared.
+    pub(super) fn logs_dropped(&mut self, body: &Value) {
+        let upto = body["upto"].as_i64().unwrap_or(0);
+        self.logs.retain(|(from, _), _| *from > upto);
+    }
+
+    /// Compares log lines.
+    fn check_logs(&self, main: &Connection, verdict: &mut Verdict) -> Result<(), StoreError> {
+        for (span, said) in &self.logs {
+            if logs::digest(main, *span)? != *said {
+                let row = format!("{}–{}", span.0, span.1);
+                verdict.found(Break::Row { table: "log", row });
+            }
+        }
+        Ok(())
+    }
+
     /// Compares.
     pub(super) fn check(
         &self,
@@ -47,6 +77,7 @@ impl Seals {
         main: &Connection,
         verdict: &mut Verdict,
     ) -> Result<(), StoreError> {
+        self.check_logs(main, verdict)?;
         let state = State::read(main)?;
         if state.number != self.last {
             let row = format!("{} ≠ {}", state.number, self.last);

@@ -368,6 +368,8 @@ impl Check<'_> {
                 self.expect(found.is_some(), "alarm", || id.unwrap_or(0).to_string());
             }
             Some(EventKind::Sealed) => self.seals.sealed(body),
+            Some(EventKind::LogsSealed) => self.seals.logs_sealed(body),
+            Some(EventKind::LogsDropped) => self.seals.logs_dropped(body),
             Some(EventKind::Dropped) => self.seals.dropped(body),
             Some(EventKind::EvidenceErased) => {
                 self.seen.erased.extend(body["seq"].as_i64());

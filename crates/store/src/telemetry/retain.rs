@@ -18,6 +18,8 @@ pub struct Retention {
     pub raw_days: Option<u32>,
     /// Days for which minutes are kept.
     pub minute_days: Option<u32>,
+    /// Days for which log lines are kept.
+    pub log_days: Option<u32>,
 }
 
 const DAY_MS: i64 = 24 * 3600 * 1000;

@@ -1,0 +1,105 @@
+//! Time that goes wrong: clocks that jump, and ten years in a moment. `libfaketime` tells the
+//! program another time; nothing may stop being recorded.
+
+use std::path::Path;
+
+use super::house::{House, until};
+use super::publisher::Publisher;
+
+/// Where Debian keeps the library.
+const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// A program whose clock is as far from the real one as the file says.
+fn house_with_clock(folder: &Path, config: &str) -> House {
+    assert!(
+        Path::new(LIBRARY).exists(),
+        "the package faketime is needed"
+    );
+    set(folder, "+0");
+    let env = [
+        ("LD_PRELOAD", LIBRARY.to_owned()),
+        (
+            "FAKETIME_TIMESTAMP_FILE",
+            folder.join("clock").display().to_string(),
+        ),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ];
+    House::with_env(folder, config, &env)
+}
+
+fn set(folder: &Path, clock: &str) {
+    let part = folder.join("clock.part");
+    std::fs::write(&part, clock).unwrap();
+    std::fs::rename(part, folder.join("clock")).unwrap();
+}
+
+fn kinds(house: &House) -> String {
+    house.get("evidence?limit=200")["items"].to_string()
+}
+
+#[test]
+fn a_clock_that_jumps_is_told_and_nothing_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house_with_clock(folder.path(), "[store]\nseal_every_s = 1\n");
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    let mut stored = 0;
+    let mut publish = |house: &House, n: u64| {
+        publisher.queue((0..n).map(|i| format!("{{\"power_w\":{}}}", 500 + i)));
+        publisher.finish();
+        stored += n;
+        house.until_stored(stored);
+    };
+    publish(&house, 20);
+    set(folder.path(), "+3600");
+    until("the jump forward is told", || {
+        kinds(&house).contains("clock.stepped")
+    });
+    publish(&house, 20);
+    set(folder.path(), "-7200");
+    until("the jump back is told", || {
+        kinds(&house).matches("clock.stepped").count() == 2
+    });
+    publish(&house, 20);
+    until("sealing goes on", || {
+        kinds(&house).contains("readings.sealed")
+    });
+    assert!(store::verify(&house.data, None, None).unwrap().is_sound());
+}
+
+#[test]
+fn ten_years_later_everything_that_records_still_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut house = house_with_clock(folder.path(), "");
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue(["{\"power_w\":500}".to_owned()]);
+    publisher.finish();
+    house.until_stored(1);
+    let before = std::fs::read(folder.path().join("tls-box.pem")).unwrap();
+    // While it runs: who is signed in is asked to sign in again, devices go on.
+    set(folder.path(), "+3650d");
+    publisher.queue(["{\"power_w\":501}".to_owned()]);
+    publisher.finish();
+    until("the session ends", || {
+        house.send("GET", "/api/v1/machines", &[], "").0 == 401
+    });
+    until("the certificate is made anew", || {
+        std::fs::read(folder.path().join("tls-box.pem")).unwrap() != before
+    });
+    let came_in = |path: &str| {
+        let form = [("Content-Type", "application/x-www-form-urlencoded")];
+        let body = "name=Hanako&password=a+password+for+tests&code=&next=";
+        house.send_bare("POST", path, &form, body).0
+    };
+    assert_eq!(came_in("/sign-in"), 303, "a password does not end");
+    // And after a power cut.
+    house.kill_and_restart();
+    publisher.queue(["{\"power_w\":502}".to_owned()]);
+    publisher.finish();
+    assert_eq!(publisher.acked.len(), 3);
+    let reader = store::Reader::new(&house.data);
+    until("all is stored", || reader.reading_count().unwrap() == 3);
+    assert!(store::verify(&house.data, None, None).unwrap().is_sound());
+}
