@@ -10,8 +10,8 @@ use clap::Args;
 use model::{AlarmKind, EventKind};
 use serde_json::json;
 use serve::{Command, Orders};
-use store::BOX;
 use store::backup::{self, BackupError, Proved};
+use store::{BOX, Passphrase};
 use tracing::{error, info, warn};
 
 use crate::cli::{note, say};
@@ -27,6 +27,8 @@ const DAMAGED: &str = "damaged-backup";
 /// What files of backups are called: this, the moment in UTC, and the kind.
 const PREFIX: &str = "mimamori-";
 const SUFFIX: &str = ".tar.gz";
+/// And this behind it if it is under a passphrase.
+const SEALED: &str = ".age";
 
 /// Where and when backups are made by themselves.
 #[derive(Debug, Clone)]
@@ -34,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) folder: PathBuf,
     pub(crate) every: Duration,
     pub(crate) keep: usize,
+    /// Backups are sealed with it.
+    pub(crate) passphrase: Option<Passphrase>,
 }
 
 /// Arguments of `backup`.
@@ -45,6 +49,9 @@ pub(crate) struct BackupArgs {
     /// The file to write / 書き出すファイル
     #[arg(long)]
     to: PathBuf,
+    /// File with the passphrase in its first line / 合言葉を 1 行目に書いたファイル
+    #[arg(long)]
+    passphrase_file: Option<PathBuf>,
     /// Print JSON / JSON で表示
     #[arg(long)]
     json: bool,
@@ -62,6 +69,9 @@ pub(crate) struct RestoreArgs {
     /// Only read all of it again, in a scratch folder beside DATA / 確かめるだけ
     #[arg(long)]
     check_only: bool,
+    /// File with the passphrase in its first line / 合言葉を 1 行目に書いたファイル
+    #[arg(long)]
+    passphrase_file: Option<PathBuf>,
     /// Print JSON / JSON で表示
     #[arg(long)]
     json: bool,
@@ -77,9 +87,18 @@ fn show(done: f64) -> bool {
     true
 }
 
+/// The passphrase in a file, if there is to be one.
+fn read_passphrase(file: Option<&Path>) -> anyhow::Result<Option<Passphrase>> {
+    let read =
+        file.map(|file| Passphrase::from_file(file).with_context(|| file.display().to_string()));
+    read.transpose()
+}
+
 /// Makes a backup by hand.
 pub(crate) fn run_backup(args: &BackupArgs, lang: Lang) -> anyhow::Result<bool> {
-    let manifest = backup::make(&args.data, &args.to, clock::now(), &show)?;
+    let passphrase = read_passphrase(args.passphrase_file.as_deref())?;
+    let sealed = passphrase.as_ref();
+    let manifest = backup::make(&args.data, &args.to, clock::now(), sealed, &show)?;
     let bytes = std::fs::metadata(&args.to)?.len();
     if args.json {
         say(&json!({"file": args.to, "bytes": bytes, "manifest": manifest}).to_string());
@@ -91,6 +110,13 @@ pub(crate) fn run_backup(args: &BackupArgs, lang: Lang) -> anyhow::Result<bool> 
         Lang::Ja => format!("✓ 読み値 {readings} 件、証拠 {entries} 件、{mb:.1} MB"),
         Lang::En => format!("✓ {readings} readings, {entries} entries of evidence, {mb:.1} MB"),
     });
+    if sealed.is_some() {
+        note(lang.pick(
+            "  合言葉がなければ誰にも開けません(age 形式)。合言葉は別の所に控えてください",
+            "  nobody can open it without the passphrase (age format): keep that somewhere else",
+        ));
+        return Ok(true);
+    }
     note(lang.pick(
         "  パスワードや機器の合言葉のハッシュを含みます。鍵のかかる所に置いてください",
         "  it holds the hashes of passwords and device tokens: keep it under lock",
@@ -100,10 +126,12 @@ pub(crate) fn run_backup(args: &BackupArgs, lang: Lang) -> anyhow::Result<bool> 
 
 /// Restores a backup, or only reads it again.
 pub(crate) fn run_restore(args: &RestoreArgs, lang: Lang) -> anyhow::Result<bool> {
+    let passphrase = read_passphrase(args.passphrase_file.as_deref())?;
+    let passphrase = passphrase.as_ref();
     let proved = if args.check_only {
-        backup::check(&args.from, &args.data, &show)
+        backup::check(&args.from, &args.data, passphrase, &show)
     } else {
-        backup::restore(&args.from, &args.data, &show)
+        backup::restore(&args.from, &args.data, passphrase, &show)
     };
     let proved = proved.with_context(|| args.from.display().to_string())?;
     if args.json {
@@ -175,6 +203,7 @@ fn existing(folder: &Path) -> Vec<PathBuf> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = name.strip_suffix(SEALED).unwrap_or(&name);
             name.starts_with(PREFIX) && name.ends_with(SUFFIX)
         })
         .collect();
@@ -195,10 +224,15 @@ fn make_and_prove(plan: &Plan, data: &Path) -> Result<(String, u64, Proved), Bac
     std::fs::read_dir(&plan.folder)?;
     let now = clock::now();
     let moment = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or_default();
-    let name = format!("{PREFIX}{}{SUFFIX}", moment.strftime("%Y%m%d-%H%M%S"));
+    let sealed = plan.passphrase.as_ref().map_or("", |_| SEALED);
+    let name = format!(
+        "{PREFIX}{}{SUFFIX}{sealed}",
+        moment.strftime("%Y%m%d-%H%M%S")
+    );
     let to = plan.folder.join(&name);
-    backup::make(data, &to, now, &|_| true)?;
-    let proved = backup::check(&to, &data.join("backup"), &|_| true);
+    let passphrase = plan.passphrase.as_ref();
+    backup::make(data, &to, now, passphrase, &|_| true)?;
+    let proved = backup::check(&to, &data.join("backup"), passphrase, &|_| true);
     let proved = proved.inspect_err(|_| {
         // It is no backup; under this name it would pass for one.
         std::fs::rename(&to, to.with_file_name(DAMAGED)).ok();

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use model::{MachineId, Tolerance};
 use serde::Deserialize;
 use serve::Names;
-use store::Retention;
+use store::{Passphrase, Retention};
 use tracing::warn;
 
 use crate::backups::Plan;
@@ -138,6 +138,9 @@ struct WrittenBackup {
     every_hours: Option<u32>,
     /// How many are kept; 7 if absent.
     keep: Option<usize>,
+    /// File with a passphrase in its first line, outside the data folder: backups are sealed with
+    /// it.
+    passphrase_file: Option<PathBuf>,
 }
 
 /// How long readings are kept.
@@ -307,10 +310,14 @@ impl WrittenBackup {
         if hours == 0 || keep == 0 {
             bail!("every_hours and keep of [backup] must be at least 1");
         }
+        let passphrase = self.passphrase_file.map(|file| {
+            Passphrase::from_file(&file).with_context(|| format!("[backup] {}", file.display()))
+        });
         Ok(Plan {
             folder: self.folder,
             every: Duration::from_secs(u64::from(hours) * 3600),
             keep,
+            passphrase: passphrase.transpose()?,
         })
     }
 }
@@ -426,6 +433,10 @@ mod tests {
             ("[store]\nraw_days = 0", "raw_days"),
             ("[store]\nseal_every_s = 0", "seal_every_s"),
             ("[backup]\nfolder = \"/b\"\nkeep = 0", "keep"),
+            (
+                "[backup]\nfolder = \"/b\"\npassphrase_file = \"/no/such\"",
+                "/no/such",
+            ),
         ] {
             let error = format!("{:#}", Config::parse(text).unwrap_err());
             assert!(error.contains(said), "{text:?} gave {error:?}");

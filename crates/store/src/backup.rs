@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,7 @@ use model::Time;
 
 use crate::error::StoreError;
 use crate::evidence;
+use crate::passphrase::{Opening, Passphrase, Sealing, is_sealed};
 use crate::read::Reader;
 use crate::schema;
 use crate::telemetry::{self, Family, SealLock};
@@ -83,6 +84,9 @@ pub enum BackupError {
     /// The folder to restore into is not empty.
     #[error("{0} is not empty; choose a new folder")]
     NotEmpty(PathBuf),
+    /// It is under a passphrase.
+    #[error("this backup needs its passphrase")]
+    NeedsPassphrase,
     /// Not a backup, or cut off.
     #[error("this is not a whole backup: {0}")]
     NotABackup(String),
@@ -152,6 +156,7 @@ pub fn make(
     folder: &Path,
     to: &Path,
     made: Time,
+    passphrase: Option<&Passphrase>,
     progress: Progress<'_>,
 ) -> Result<Manifest, BackupError> {
     let (copy, part) = (beside(to, "db"), beside(to, "part"));
@@ -171,7 +176,8 @@ pub fn make(
         sources.extend(months.map(|(month, path)| (month.name(family), path)));
     }
     let manifest = describe(&copy, &sources, made)?;
-    let mut archive = tar::Builder::new(GzEncoder::new(private(&part)?, Compression::fast()));
+    let out = Out::begin(private(&part)?, passphrase)?;
+    let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::fast()));
     let text = serde_json::to_vec(&manifest).map_err(StoreError::from)?;
     append(&mut archive, MANIFEST, text.len() as u64, text.as_slice())?;
     let all: u64 = manifest.files.values().map(|piece| piece.bytes).sum();
@@ -187,10 +193,60 @@ pub fn make(
         };
         append(&mut archive, name, bytes, watched).map_err(cancelled_or_file)?;
     }
-    let file = archive.into_inner()?.finish()?;
+    let file = archive.into_inner()?.finish()?.finish()?;
     file.sync_all()?;
     std::fs::rename(&part, to)?;
     Ok(manifest)
+}
+
+/// A backup being written, open to everybody or under a passphrase.
+enum Out {
+    Plain(File),
+    Sealed(Box<Sealing<File>>),
+}
+
+impl Out {
+    fn begin(file: File, passphrase: Option<&Passphrase>) -> std::io::Result<Self> {
+        match passphrase {
+            None => Ok(Self::Plain(file)),
+            Some(passphrase) => Ok(Self::Sealed(Box::new(Sealing::begin(file, passphrase)?))),
+        }
+    }
+
+    fn finish(self) -> std::io::Result<File> {
+        match self {
+            Self::Plain(file) => Ok(file),
+            Self::Sealed(sealing) => sealing.finish(),
+        }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Sealed(sealing) => sealing.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Sealed(sealing) => sealing.flush(),
+        }
+    }
+}
+
+/// Opens a backup to read it, with the passphrase if it needs one.
+fn open(from: &Path, passphrase: Option<&Passphrase>) -> Result<Box<dyn Read>, BackupError> {
+    let mut file = BufReader::new(File::open(from)?);
+    if !is_sealed(&mut file)? {
+        return Ok(Box::new(file));
+    }
+    let passphrase = passphrase.ok_or(BackupError::NeedsPassphrase)?;
+    let opening = Opening::begin(file, passphrase);
+    let opening = opening.map_err(|e| BackupError::NotABackup(e.to_string()))?;
+    Ok(Box::new(opening))
 }
 
 /// A name beside `to` for something unfinished.
@@ -313,32 +369,49 @@ fn append<W: Write>(
 }
 
 /// Unpacks a backup into a scratch folder beside `near`, reads all of it again and removes it.
-pub fn check(from: &Path, near: &Path, progress: Progress<'_>) -> Result<Proved, BackupError> {
+pub fn check(
+    from: &Path,
+    near: &Path,
+    passphrase: Option<&Passphrase>,
+    progress: Progress<'_>,
+) -> Result<Proved, BackupError> {
     let scratch = beside(near, "check");
     let unfinished = Unfinished(vec![scratch.clone()]);
-    let proved = prove(from, &scratch, progress);
+    let proved = prove(from, &scratch, passphrase, progress);
     drop(unfinished);
     proved
 }
 
 /// Restores a backup into a new folder, after reading all of it again.
-pub fn restore(from: &Path, folder: &Path, progress: Progress<'_>) -> Result<Proved, BackupError> {
+pub fn restore(
+    from: &Path,
+    folder: &Path,
+    passphrase: Option<&Passphrase>,
+    progress: Progress<'_>,
+) -> Result<Proved, BackupError> {
     let has_entries = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if has_entries {
         return Err(BackupError::NotEmpty(folder.to_owned()));
     }
     let scratch = beside(folder, "restoring");
     let _unfinished = Unfinished(vec![scratch.clone()]);
-    let proved = prove(from, &scratch, progress)?;
+    let proved = prove(from, &scratch, passphrase, progress)?;
     std::fs::remove_dir(folder).ok();
     std::fs::rename(&scratch, folder)?;
     Ok(proved)
 }
 
-fn prove(from: &Path, scratch: &Path, progress: Progress<'_>) -> Result<Proved, BackupError> {
+fn prove(
+    from: &Path,
+    scratch: &Path,
+    passphrase: Option<&Passphrase>,
+    progress: Progress<'_>,
+) -> Result<Proved, BackupError> {
     let began = Instant::now();
     std::fs::create_dir_all(scratch)?;
-    let manifest = unpack(from, scratch, &|done| progress(done * 0.5))?;
+    let manifest = unpack(open(from, passphrase)?, scratch, &|done| {
+        progress(done * 0.5)
+    })?;
     let verdict = evidence::verify(scratch, None, None)?;
     if let Some(found) = verdict.breaks.first() {
         return Err(BackupError::Evidence(found.to_string()));
@@ -385,7 +458,7 @@ fn differs<T: PartialEq + ToString>(
 }
 
 /// Unpacks what the manifest names and nothing else.
-fn unpack(from: &Path, into: &Path, progress: Progress<'_>) -> Result<Manifest, BackupError> {
+fn unpack(from: impl Read, into: &Path, progress: Progress<'_>) -> Result<Manifest, BackupError> {
     let cut = |error: std::io::Error| {
         let error = cancelled_or_file(error);
         match error {
@@ -393,7 +466,7 @@ fn unpack(from: &Path, into: &Path, progress: Progress<'_>) -> Result<Manifest, 
             other => other,
         }
     };
-    let mut archive = tar::Archive::new(GzDecoder::new(File::open(from)?));
+    let mut archive = tar::Archive::new(GzDecoder::new(from));
     let mut entries = archive.entries().map_err(cut)?;
     let first = entries.next();
     let first = first.ok_or_else(|| BackupError::NotABackup("it is empty".to_owned()))?;

@@ -7,6 +7,7 @@ mod blob;
 mod error;
 mod evidence;
 mod logs;
+mod passphrase;
 mod people;
 mod read;
 mod schema;
@@ -20,6 +21,7 @@ pub use evidence::{
     BOX, Break, Checkpoint, CheckpointError, Entry, EvidenceRow, Signer, Verdict, verify,
 };
 pub use logs::{LogQuery, LogRow, LogSeal};
+pub use passphrase::Passphrase;
 pub use people::{Pass, PassKind, Person};
 pub use read::{
     CycleRow, FindingRow, MinuteRow, Page, ProductSum, Reader, ReadingRow, RefusedCount,

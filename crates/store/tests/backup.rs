@@ -76,7 +76,7 @@ fn a_backup_made_while_writing_restores_to_one_moment() {
             }
             i
         });
-        let manifest = backup::make(folder.path(), &file, t(0), &on).unwrap();
+        let manifest = backup::make(folder.path(), &file, t(0), None, &on).unwrap();
         stop.store(true, Ordering::Relaxed);
         assert!(writing.join().unwrap() > 200, "it wrote meanwhile");
         manifest
@@ -84,10 +84,10 @@ fn a_backup_made_while_writing_restores_to_one_moment() {
     assert!(manifest.readings >= 10_000 && manifest.readings.is_multiple_of(50));
     // One moment: as many entries as commits, beside the beginning of the chain.
     assert_eq!(manifest.evidence as u64, manifest.readings / 50 + 1);
-    let proved = backup::check(&file, out.path(), &on).unwrap();
+    let proved = backup::check(&file, out.path(), None, &on).unwrap();
     assert_eq!(proved.manifest, manifest);
     let restored = out.path().join("restored");
-    backup::restore(&file, &restored, &on).unwrap();
+    backup::restore(&file, &restored, None, &on).unwrap();
     assert_eq!(
         Reader::new(&restored).reading_count().unwrap(),
         manifest.readings
@@ -120,12 +120,12 @@ fn a_damaged_or_cut_backup_is_never_called_good() {
     let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     drop(filled(folder.path(), 20));
     let file = out.path().join("b.tar.gz");
-    backup::make(folder.path(), &file, t(0), &on).unwrap();
+    backup::make(folder.path(), &file, t(0), None, &on).unwrap();
     let good = std::fs::read(&file).unwrap();
     let bad = out.path().join("bad");
     let is_good = |bytes: &[u8]| {
         std::fs::write(&bad, bytes).unwrap();
-        backup::check(&bad, out.path(), &on).is_ok()
+        backup::check(&bad, out.path(), None, &on).is_ok()
     };
     assert!(is_good(&good));
     // The first ten bytes, a time and a system, say nothing of the content.
@@ -162,7 +162,7 @@ with tarfile.open(sys.argv[1],'w:gz') as t:
         .arg(&file)
         .status();
     assert!(made.unwrap().success());
-    let refused = backup::restore(&file, &out.path().join("into"), &on);
+    let refused = backup::restore(&file, &out.path().join("into"), None, &on);
     assert!(matches!(refused, Err(BackupError::Damaged(name)) if name == "../evil"));
     assert_eq!(names(out.path()), ["forged.tar.gz"]);
 }
@@ -172,9 +172,9 @@ fn a_folder_with_something_in_it_is_left_alone() {
     let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     drop(filled(folder.path(), 2));
     let file = out.path().join("b.tar.gz");
-    backup::make(folder.path(), &file, t(0), &on).unwrap();
+    backup::make(folder.path(), &file, t(0), None, &on).unwrap();
     let before = std::fs::read(folder.path().join("mimamori.db")).unwrap();
-    let refused = backup::restore(&file, folder.path(), &on);
+    let refused = backup::restore(&file, folder.path(), None, &on);
     assert!(matches!(refused, Err(BackupError::NotEmpty(_))));
     assert_eq!(
         std::fs::read(folder.path().join("mimamori.db")).unwrap(),
@@ -188,16 +188,16 @@ fn what_is_cancelled_leaves_nothing() {
     let store = filled(folder.path(), 400);
     let file = out.path().join("b.tar.gz");
     for until in [0.0, 0.3, 0.6, 0.9] {
-        let refused = backup::make(folder.path(), &file, t(0), &|done| done < until);
+        let refused = backup::make(folder.path(), &file, t(0), None, &|done| done < until);
         assert!(
             matches!(refused, Err(BackupError::Cancelled)),
             "{until} {refused:?}"
         );
         assert_eq!(names(out.path()), Vec::<String>::new(), "{until}");
     }
-    backup::make(folder.path(), &file, t(0), &on).unwrap();
+    backup::make(folder.path(), &file, t(0), None, &on).unwrap();
     for until in [0.2, 0.7] {
-        let refused = backup::restore(&file, &out.path().join("into"), &|done| done < until);
+        let refused = backup::restore(&file, &out.path().join("into"), None, &|done| done < until);
         assert!(
             matches!(refused, Err(BackupError::Cancelled)),
             "{until} {refused:?}"

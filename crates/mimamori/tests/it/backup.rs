@@ -96,3 +96,78 @@ fn backups_by_themselves_are_proved_and_a_missing_disk_is_an_alarm() {
     let left: Vec<_> = std::fs::read_dir(&disk).unwrap().collect();
     assert_eq!(left.len(), 1);
 }
+
+/// Another implementation of the format opens or seals a file.
+fn pyrage(what: &str, from: &str, to: &str) -> bool {
+    let python = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/bin/python");
+    let script = "import sys,pyrage
+how=getattr(pyrage.passphrase,sys.argv[1])
+open(sys.argv[3],'wb').write(how(open(sys.argv[2],'rb').read(),sys.argv[4]))";
+    let done = Command::new(python)
+        .args(["-c", script, what, from, to, "correct horse battery"])
+        .status();
+    done.expect("the package pyrage is needed").success()
+}
+
+#[test]
+fn a_sealed_backup_is_opened_by_other_programs_too_and_by_nobody_without_the_passphrase() {
+    let house = House::new();
+    filled(&house);
+    let out = tempfile::tempdir().unwrap();
+    let path = |name: &str| out.path().join(name).to_str().unwrap().to_owned();
+    let (data, sealed, plain) = (
+        house.data.to_str().unwrap(),
+        path("b.age"),
+        path("b.tar.gz"),
+    );
+    let (pass, wrong, short) = (path("pass"), path("wrong"), path("short"));
+    for (file, text) in [
+        (&pass, "correct horse battery\n"),
+        (&wrong, "incorrect horse"),
+        (&short, "short"),
+    ] {
+        std::fs::write(file, text).unwrap();
+    }
+    let make = |pass: &str| {
+        mimamori(&[
+            "backup",
+            "--data",
+            data,
+            "--to",
+            &sealed,
+            "--passphrase-file",
+            pass,
+        ])
+    };
+    let (code, said) = make(&short);
+    assert!(code == 1 && said.contains("ten characters"), "{said}");
+    let (code, said) = make(&pass);
+    assert!(code == 0 && said.contains("nobody can open it"), "{said}");
+    let bytes = std::fs::read(&sealed).unwrap();
+    assert!(!bytes.windows(13).any(|piece| piece == b"manifest.json"));
+
+    let target = path("x");
+    let check = |from: &str, more: &[&str]| {
+        mimamori(
+            &[
+                &["restore", "--from", from, "--data", &target, "--check-only"],
+                more,
+            ]
+            .concat(),
+        )
+    };
+    let (code, said) = check(&sealed, &["--passphrase-file", &pass]);
+    assert!(code == 0 && said.contains("500 readings"), "{said}");
+    let (code, said) = check(&sealed, &[]);
+    assert!(code == 1 && said.contains("needs its passphrase"), "{said}");
+    let (code, said) = check(&sealed, &["--passphrase-file", &wrong]);
+    assert!(code == 1 && said.contains("wrong passphrase"), "{said}");
+
+    assert!(pyrage("decrypt", &sealed, &plain));
+    let (code, said) = check(&plain, &[]);
+    assert!(code == 0 && said.contains("500 readings"), "{said}");
+    let foreign = path("foreign.age");
+    assert!(pyrage("encrypt", &plain, &foreign));
+    let (code, said) = check(&foreign, &["--passphrase-file", &pass]);
+    assert!(code == 0 && said.contains("500 readings"), "{said}");
+}
