@@ -2,7 +2,8 @@
 // the buttons a person has, and the accessibility rules of axe.
 import assert from "node:assert/strict";
 import { spawn, execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createSocket } from "node:dgram";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -13,7 +14,7 @@ const program = process.env.MIMAMORI_PROGRAM ?? "target/debug/mimamori";
 const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
 const sizes = [[390, 844], [1440, 900]];
 const owner = { name: "花子", password: "browser tests 1" };
-let folder, server, base, broker, device, browser, session;
+let folder, server, base, secure, broker, device, browser, session;
 
 /** Waits until `look` gives something true. */
 async function until(what, look, ms = 15_000) {
@@ -44,12 +45,24 @@ before(async () => {
   folder = mkdtempSync(join(tmpdir(), "mimamori-browser-"));
   const said = execFileSync(program, ["device", "add", "robot-1", "--json", "--data", folder]);
   const { token } = JSON.parse(said.toString());
-  server = spawn(program, ["--lang", "en", "serve", "--data", folder, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]);
+  const socket = createSocket("udp4");
+  await new Promise((done) => socket.bind(0, "127.0.0.1", done));
+  const logPort = socket.address().port;
+  await new Promise((done) => socket.close(done));
+  writeFileSync(join(folder, "mimamori.toml"), `[syslog]\nudp = "127.0.0.1:${logPort}"\n`);
+  const none = "127.0.0.1:0";
+  server = spawn(program, ["--lang", "en", "serve", "--data", folder, "--http", none, "--https", none, "--mqtt", none, "--mqtts", none]);
   let printed = "";
   server.stdout.on("data", (chunk) => { printed += chunk; });
   await until("the claim code", () => /Claim code: \S+\n/.test(printed));
   base = /http:\/\/\S+\//.exec(printed)[0].replace("127.0.0.1", "localhost");
-  broker = /MQTT: (\S+)/.exec(printed)[1];
+  broker = /^MQTT: (\S+)/m.exec(printed)[1];
+  secure = /https:\/\/\S+\//.exec(printed)[0].replace("127.0.0.1", "localhost");
+  const sender = createSocket("udp4");
+  for (const line of ["<11>1 - plc-7 safety - - - guard opened by service key", "<13>Oct 11 22:14:15 router dhcp[7]: lease given"]) {
+    await new Promise((done) => sender.send(line, logPort, "127.0.0.1", done));
+  }
+  sender.close();
   device = await mqtt.connectAsync(`mqtt://${broker}`, { username: "robot-1", password: token, protocolVersion: 4 });
   browser = await chromium.launch({
     executablePath: "/usr/bin/chromium",
@@ -93,10 +106,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "events", "devices", "evidence", "people", "me", "me/second-factor"]) {
+        for (const path of ["", "machines/robot-1", "events", "devices", "evidence", "logs", "trust", "people", "me", "me/second-factor"]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(/evidence|people|me/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /evidence|logs|people|me/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           await page.evaluate(axe);
@@ -111,6 +124,26 @@ for (const lang of ["ja", "en"]) {
     }
   }
 }
+
+test("over TLS the page is the same, its session stays there, and a line of a log is found", async () => {
+  const context = await browser.newContext({ ignoreHTTPSErrors: true });
+  const page = await context.newPage();
+  await page.goto(`${secure}sign-in?lang=en&next=%2Flogs`);
+  await page.fill("[name=name]", owner.name);
+  await page.fill("[name=password]", owner.password);
+  await page.press("[name=password]", "Enter");
+  await page.waitForSelector("form.search");
+  const cookie = (await context.cookies()).find((one) => one.name === "session");
+  assert.ok(cookie.secure && cookie.httpOnly);
+  assert.ok((await page.textContent("#main")).includes("lease given"));
+  await page.fill("[name=text]", "SERVICE");
+  await page.press("[name=text]", "Enter");
+  await until("only the line that fits", async () => {
+    const shown = await page.textContent("#main");
+    return shown.includes("guard opened") && !shown.includes("lease given");
+  });
+  await context.close();
+});
 
 test("a learned reference, then an alarm, appear on an open page by themselves", async () => {
   const page = await open("machines/robot-1", { lang: "en" });

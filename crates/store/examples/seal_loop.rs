@@ -1,5 +1,6 @@
 //! Writes and seals without a pause and says what is acknowledged, to be killed at any moment: the
-//! counterpart of the kill test. `seal_loop FOLDER` counts on from what the folder holds.
+//! counterpart of the kill test. `seal_loop FOLDER [COMMITS]` counts on from what the folder holds,
+//! for ever or for so many commits.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,8 +31,11 @@ fn main() {
     };
     let sealer = Sealer::new(folder, Arc::new(day));
     let mut next = reader.reading_count().unwrap() as i64;
+    let commits_max = std::env::args()
+        .nth(2)
+        .map_or(u32::MAX, |n| n.parse().unwrap());
     let mut commits = 0;
-    loop {
+    while commits < commits_max {
         // Half an hour a commit: days and months pass quickly.
         let at = |n: i64| Time::from_ms(1_795_000_000_000 + n * 15_000);
         let rows = (next..next + ROWS).map(|n| Reading {

@@ -25,7 +25,7 @@ use crate::evidence;
 use crate::passphrase::{Opening, Passphrase, Sealing, is_sealed};
 use crate::read::Reader;
 use crate::schema;
-use crate::telemetry::{self, Family, SealLock};
+use crate::telemetry::{self, SealLock};
 
 /// Name of the manifest in a backup.
 const MANIFEST: &str = "manifest.json";
@@ -171,10 +171,11 @@ pub fn make(
         .iter()
         .map(|name| ((*name).to_owned(), folder.join(name)));
     sources.extend(beside.filter(|(_, path)| path.is_file()));
-    for family in [Family::Raw, Family::Minute] {
-        let months = telemetry::month_files(folder, family)?.into_iter();
-        sources.extend(months.map(|(month, path)| (month.name(family), path)));
-    }
+    let known = telemetry::month_files(&Connection::open(&copy)?)?;
+    sources.extend(known.into_iter().map(|name| {
+        let path = folder.join(&name);
+        (name, path)
+    }));
     let manifest = describe(&copy, &sources, made)?;
     let out = Out::begin(private(&part)?, passphrase)?;
     let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::fast()));

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 8] = [
+const DEBIAN: [(&str, &str); 9] = [
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
@@ -20,6 +20,7 @@ const DEBIAN: [(&str, &str); 8] = [
     ("ip", "iproute2"),
     ("logger", "bsdutils"),
     ("faketime", "faketime"),
+    ("strace", "strace"),
 ];
 /// Packages with what only tests use, from PyPI.
 const PYTHON: [&str; 3] = ["paho-mqtt==2.1.0", "pyrage==1.4.0", "typos==1.52.0"];

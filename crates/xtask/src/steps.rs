@@ -9,6 +9,9 @@ use crate::{root, say};
 
 /// Kills in the long run.
 const SOAK_KILLS: &str = "2000";
+/// Kills of the sealing writer, and moments at which the disk forgets what was not synced.
+const SOAK_SEAL_KILLS: &str = "5000";
+const SOAK_POWER_CUTS: &str = "1000000";
 /// Seeds of the demonstration in the long run; one more is drawn by chance.
 const SOAK_SEEDS: u64 = 20;
 
@@ -67,6 +70,19 @@ pub(crate) fn soak() -> anyhow::Result<()> {
     if !failed.is_empty() {
         bail!("the demonstration failed for the seeds {failed:?}");
     }
+    run(Command::new("cargo")
+        .env("MIMAMORI_SEAL_KILLS", SOAK_SEAL_KILLS)
+        .env("MIMAMORI_POWER_CUTS", SOAK_POWER_CUTS)
+        .args([
+            "test",
+            "--release",
+            "--package",
+            "store",
+            "--test",
+            "kill",
+            "--test",
+            "power",
+        ]))?;
     run(Command::new("cargo")
         .env("MIMAMORI_KILLS", SOAK_KILLS)
         .args([

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::verify::{Break, Verdict};
 use crate::error::StoreError;
 use crate::logs;
-use crate::telemetry::{self, Family, State};
+use crate::telemetry::{self, State};
 
 /// What the entries say of sealed readings.
 #[derive(Debug, Default)]
@@ -96,25 +96,18 @@ impl Seals {
                 row,
             });
         }
-        let mut missing: BTreeSet<&str> = self.files.keys().map(String::as_str).collect();
-        for family in [Family::Raw, Family::Minute] {
-            let files = telemetry::month_files(folder, family).map_err(StoreError::Folder)?;
-            for (_, path) in files {
-                let name = path
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
-                missing.remove(name.as_str());
-                if self.file(&path, &name, verdict).is_err() {
-                    verdict.found(Break::MonthFile { file: name });
-                }
-            }
-        }
-        for name in missing {
-            verdict.found(Break::MonthFile {
-                file: name.to_owned(),
+        let known = telemetry::month_files(main)?;
+        let told: BTreeSet<String> = self.files.keys().cloned().collect();
+        for name in known.symmetric_difference(&told) {
+            verdict.found(Break::Row {
+                table: "month_file",
+                row: name.clone(),
             });
+        }
+        for name in told {
+            if self.file(&folder.join(&name), &name, verdict).is_err() {
+                verdict.found(Break::MonthFile { file: name });
+            }
         }
         Ok(())
     }

@@ -13,8 +13,7 @@ mod stat;
 mod view;
 
 pub(crate) use month::{
-    Family, describe, list as month_files, name_is_ours as is_month_file, read as read_month,
-    seals_in,
+    describe, known as month_files, name_is_ours as is_month_file, read as read_month, seals_in,
 };
 pub use query::{Bucket, DaySum, ReadingsPage, Storage};
 pub use retain::Retention;
@@ -35,9 +34,9 @@ INSERT INTO sealed VALUES(1, 0, 0, 0, 0, 0, 0);
 CREATE TABLE open_chunk(device INTEGER NOT NULL, number INTEGER NOT NULL,
     since INTEGER NOT NULL, rows INTEGER NOT NULL, blob BLOB NOT NULL,
     PRIMARY KEY(device, number));
+CREATE TABLE month_file(name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE quarantine(seq INTEGER PRIMARY KEY, t_min INTEGER NOT NULL, t_max INTEGER NOT NULL,
     arrived INTEGER NOT NULL, rows INTEGER NOT NULL, crc INTEGER NOT NULL, blob BLOB NOT NULL);
-CREATE TABLE dropped(name TEXT PRIMARY KEY, rows INTEGER NOT NULL) WITHOUT ROWID;
 DROP TABLE IF EXISTS minute;
 CREATE TABLE day(series INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
     n INTEGER NOT NULL, min REAL NOT NULL, max REAL NOT NULL, sum REAL NOT NULL,

@@ -2,7 +2,7 @@
 //! one-minute rows. Dropping old readings is removing a file.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -68,6 +68,15 @@ impl Month {
         start.map_or(i64::MAX, Timestamp::as_millisecond)
     }
 
+    /// Its first moment.
+    pub(crate) fn start(self) -> i64 {
+        let start = self
+            .0
+            .to_zoned(TimeZone::UTC)
+            .map(|zoned| zoned.timestamp());
+        start.map_or(i64::MIN, Timestamp::as_millisecond)
+    }
+
     /// The name of its file.
     pub(crate) fn name(self, family: Family) -> String {
         let (prefix, year, month) = (family.prefix(), self.0.year(), self.0.month());
@@ -92,18 +101,36 @@ pub(crate) fn name_is_ours(name: &str) -> bool {
         .any(|family| Month::parse(name, family).is_some())
 }
 
-/// The files of a family in a folder, oldest first.
-pub(crate) fn list(folder: &Path, family: Family) -> std::io::Result<Vec<(Month, PathBuf)>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if let Some(month) = Month::parse(&name, family) {
-            files.push((month, path.clone()));
+/// The files that hold chunks that count, by name. A file that is not among them is what an attempt
+/// left behind that was cut off.
+pub(crate) fn known(connection: &Connection) -> Result<BTreeSet<String>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT name FROM month_file")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+/// Those of a family among them, oldest first.
+pub(crate) fn of_family(
+    known: &BTreeSet<String>,
+    family: Family,
+) -> impl DoubleEndedIterator<Item = (Month, &str)> {
+    let months = known
+        .iter()
+        .filter_map(move |name| Some((Month::parse(name, family)?, name)));
+    months.map(|(month, name)| (month, name.as_str()))
+}
+
+/// Removes a file that holds nothing that counts, with what SQLite keeps beside it.
+pub(super) fn remove_leftover(folder: &Path, name: &str) -> Result<(), StoreError> {
+    for end in ["", "-journal"] {
+        match std::fs::remove_file(folder.join(format!("{name}{end}"))) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(StoreError::Folder(error));
+            }
+            _ => {}
         }
     }
-    files.sort();
-    Ok(files)
+    Ok(())
 }
 
 /// Opens a month's file to write to it, or makes it.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::chunk::readings;
 use super::minute::{COLUMNS_PER_SERIES, minutes_in, minutes_of};
-use super::month::Family;
+use super::month::{self, Family};
 use super::stat::Stat;
 use super::view::{Damage, Meta, State, View, open_chunk_of, open_with_age, walk_journal};
 use crate::error::StoreError;
@@ -168,6 +168,7 @@ impl Reader {
             let view = View {
                 folder: self.folder(),
                 files: self.files(),
+                known: month::known(connection)?,
                 number: state.number,
                 open,
             };
@@ -517,6 +518,7 @@ impl Reader {
             let view = View {
                 folder: self.folder(),
                 files: self.files(),
+                known: month::known(connection)?,
                 number: state.number,
                 open: open_with_age(connection, state.number)?
                     .into_iter()

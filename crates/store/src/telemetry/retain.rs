@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use model::Time;
-use rusqlite::{Transaction, params};
+use rusqlite::Transaction;
 
 use super::month::{self, Family};
 use crate::error::StoreError;
@@ -40,8 +40,10 @@ impl Reader {
         for (family, days) in families {
             let Some(days) = days else { continue };
             let oldest = now.ms() - i64::from(days) * DAY_MS;
-            let files = month::list(self.folder(), family).map_err(StoreError::Folder)?;
-            for (_, path) in files.into_iter().filter(|(month, _)| month.end() <= oldest) {
+            let known = self.with(month::known)?;
+            let files = month::of_family(&known, family);
+            for (_, name) in files.filter(|(month, _)| month.end() <= oldest) {
+                let path = self.folder().join(name);
                 let rows = match family {
                     Family::Raw => self.files().with(&path, |connection| {
                         let sql = "SELECT coalesce(sum(rows), 0) FROM chunk";
@@ -49,13 +51,8 @@ impl Reader {
                     }),
                     Family::Minute => Ok(0),
                 };
-                let name = path
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned();
                 // A file that cannot be read any more goes all the same.
-                records.push(Record::Dropped(name, rows.unwrap_or(0)));
+                records.push(Record::Dropped(name.to_owned(), rows.unwrap_or(0)));
                 paths.push(path);
             }
         }
@@ -64,7 +61,13 @@ impl Reader {
 
     /// Removes files whose going is durable.
     pub fn remove_expired(&self, paths: &[PathBuf]) -> std::io::Result<()> {
-        paths.iter().try_for_each(std::fs::remove_file)
+        for path in paths {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -76,8 +79,8 @@ pub(crate) fn write_dropped(
 ) -> Result<bool, StoreError> {
     let is_new = run(
         transaction,
-        "INSERT OR IGNORE INTO dropped(name, rows) VALUES(?1, ?2)",
-        params![name, rows],
+        "DELETE FROM month_file WHERE name = ?1",
+        [name],
     )?;
     if is_new {
         let sql = "UPDATE sealed SET rows = max(0, rows - ?1)";

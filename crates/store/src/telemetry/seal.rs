@@ -238,15 +238,18 @@ impl Sealer {
             return Ok(None);
         }
         self.pack(&connection, &mut work)?;
+        let mut known = month::known(&connection)?;
         drop(sight);
         let number = work.state.number + 1;
         let mut files = BTreeMap::new();
-        self.write(number, Family::Raw, &work.chunks, &mut files)?;
+        let to = (&mut known, &mut files);
+        self.write(number, Family::Raw, &work.chunks, to)?;
         work.chunks.clear();
         let open = work.open_after();
         let view = View {
             folder: &self.folder,
             files: &self.files,
+            known: known.clone(),
             number,
             open,
         };
@@ -257,7 +260,8 @@ impl Sealer {
             roll(&view, &devices, day, &mut minutes)?;
             day += DAY_MS;
         }
-        self.write(number, Family::Minute, &minutes, &mut files)?;
+        let to = (&mut known, &mut files);
+        self.write(number, Family::Minute, &minutes, to)?;
         self.add_whole_days(&mut work, summed);
         let days = sum_days(&view, &devices, &work.days)?;
         let open_digest = digest(view.open.iter().map(|(of, blob)| (*of, blob.as_slice())));
@@ -305,17 +309,23 @@ impl Sealer {
         number: i64,
         family: Family,
         chunks: &ByMonth,
-        files: &mut BTreeMap<String, Written>,
+        (known, files): (&mut BTreeSet<String>, &mut BTreeMap<String, Written>),
     ) -> Result<(), StoreError> {
         for (month, chunks) in chunks {
+            let name = month.name(family);
+            if known.insert(name.clone()) {
+                month::remove_leftover(&self.folder, &name)?;
+            }
             let connection = month::open(&self.folder, family, *month)?;
-            let written = month::write(&connection, number, chunks)?;
-            files.insert(month.name(family), written);
+            files.insert(name, month::write(&connection, number, chunks)?);
         }
         // An attempt that was cut off may have written to a file this one does not touch.
-        for (month, path) in month::list(&self.folder, family).map_err(StoreError::Folder)? {
+        for (month, name) in month::of_family(known, family) {
+            let path = self.folder.join(name);
             let is_touched = chunks.contains_key(&month);
-            if !is_touched && self.files.with(&path, |c| month::has_from(c, number))? {
+            // What cannot be read any more is told when it is read or checked.
+            let has = |c: &Connection| month::has_from(c, number);
+            if !is_touched && self.files.with(&path, has).unwrap_or(false) {
                 let connection = month::open(&self.folder, family, month)?;
                 month::write(&connection, number, &[])?;
             }
@@ -621,6 +631,13 @@ pub(crate) fn write_sealed(
             transaction,
             "INSERT OR IGNORE INTO quarantine SELECT * FROM journal WHERE seq = ?1",
             [entry],
+        )?;
+    }
+    for name in sealed.files.keys() {
+        run(
+            transaction,
+            "INSERT OR IGNORE INTO month_file(name) VALUES(?1)",
+            [name],
         )?;
     }
     for day in &sealed.days {

@@ -1,6 +1,8 @@
 //! What lies in chunks at one moment: the month files up to a seal, and the open chunks. Sealing
 //! and reading both look through this; what cannot be read is told, never skipped in silence.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -64,7 +66,15 @@ pub struct Damage {
 
 /// Month files open for reading, some of them kept for the next time.
 #[derive(Debug, Default)]
-pub(crate) struct Files(Mutex<Vec<(PathBuf, Connection)>>);
+pub(crate) struct Files(Mutex<Vec<OpenFile>>);
+
+#[derive(Debug)]
+struct OpenFile {
+    path: PathBuf,
+    /// Which file the path led to; another one may have taken its name since.
+    inode: u64,
+    connection: Connection,
+}
 
 impl Files {
     /// Works with a file.
@@ -73,9 +83,14 @@ impl Files {
         path: &Path,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        // A file that is gone is read-only to nobody; it is told like one that cannot be opened.
+        let inode = std::fs::metadata(path)
+            .map_err(|_| StoreError::ReadOnly)?
+            .ino();
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = idle.iter().position(|(known, _)| known == path);
-        let kept = kept.map(|index| idle.swap_remove(index).1);
+        idle.retain(|open| open.path != path || open.inode == inode);
+        let kept = idle.iter().position(|open| open.path == path);
+        let kept = kept.map(|index| idle.swap_remove(index).connection);
         drop(idle);
         let connection = kept.map_or_else(|| month::read(path), Ok)?;
         let result = work(&connection);
@@ -83,7 +98,11 @@ impl Files {
         if idle.len() >= FILES_OPEN_MAX {
             idle.remove(0);
         }
-        idle.push((path.to_owned(), connection));
+        idle.push(OpenFile {
+            path: path.to_owned(),
+            inode,
+            connection,
+        });
         result
     }
 }
@@ -105,6 +124,8 @@ pub(crate) struct Meta {
 pub(crate) struct View<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) files: &'a Files,
+    /// The files that hold chunks that count.
+    pub(crate) known: BTreeSet<String>,
     /// The newest seal that counts.
     pub(crate) number: i64,
     /// Open chunks by device.
@@ -121,38 +142,58 @@ impl View<'_> {
     ) -> Result<Vec<Meta>, StoreError> {
         let mut metas = Vec::new();
         let (first, last) = (Month::of(from.saturating_sub(SPAN_MS_MAX)), Month::of(to));
-        let files = month::list(self.folder, family).map_err(StoreError::Folder)?;
-        for (_, path) in files
-            .into_iter()
-            .filter(|(m, _)| (first..=last).contains(m))
-        {
-            self.files.with(&path, |connection| {
-                let sql = "SELECT id, t_min, t_max, rows, stat FROM chunk WHERE device = ?1
-                           AND t_min BETWEEN ?2 AND ?3 AND t_max >= ?4 AND id < ?5
-                           ORDER BY t_min, id";
-                let mut statement = connection.prepare_cached(sql)?;
-                let reach = from.saturating_sub(SPAN_MS_MAX);
-                let mut rows =
-                    statement.query(params![device, reach, to, from, first_id(self.number + 1)])?;
-                while let Some(row) = rows.next()? {
-                    let stat = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
-                    metas.push(Meta {
-                        file: Some(path.clone()),
-                        id: row.get(0)?,
-                        t_min: row.get(1)?,
-                        t_max: row.get(2)?,
-                        rows: row.get(3)?,
-                        stats: Stat::unpack(stat).unwrap_or_default(),
-                    });
-                }
-                Ok(())
-            })?;
+        let files = month::of_family(&self.known, family);
+        for (month, name) in files.filter(|(month, _)| (first..=last).contains(month)) {
+            let path = self.folder.join(name);
+            match self.chunks_in(&path, device, (from, to)) {
+                Ok(found) => metas.extend(found),
+                // A file that is gone or no longer one: what it held cannot be read.
+                Err(StoreError::Corrupt | StoreError::ReadOnly) => metas.push(Meta {
+                    file: Some(path),
+                    id: 0,
+                    t_min: month.start().max(from),
+                    t_max: (month.end() - 1).min(to),
+                    rows: 0,
+                    stats: Vec::new(),
+                }),
+                Err(error) => return Err(error),
+            }
         }
         if family == Family::Raw {
             metas.extend(self.open_chunk(device));
         }
         metas.sort_by_key(|meta| meta.t_min);
         Ok(metas)
+    }
+
+    fn chunks_in(
+        &self,
+        path: &Path,
+        device: i64,
+        (from, to): (i64, i64),
+    ) -> Result<Vec<Meta>, StoreError> {
+        self.files.with(path, |connection| {
+            let sql = "SELECT id, t_min, t_max, rows, stat FROM chunk WHERE device = ?1
+                       AND t_min BETWEEN ?2 AND ?3 AND t_max >= ?4 AND id < ?5
+                       ORDER BY t_min, id";
+            let mut statement = connection.prepare_cached(sql)?;
+            let reach = from.saturating_sub(SPAN_MS_MAX);
+            let end = first_id(self.number + 1);
+            let mut rows = statement.query(params![device, reach, to, from, end])?;
+            let mut metas = Vec::new();
+            while let Some(row) = rows.next()? {
+                let stat = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
+                metas.push(Meta {
+                    file: Some(path.to_owned()),
+                    id: row.get(0)?,
+                    t_min: row.get(1)?,
+                    t_max: row.get(2)?,
+                    rows: row.get(3)?,
+                    stats: Stat::unpack(stat).unwrap_or_default(),
+                });
+            }
+            Ok(metas)
+        })
     }
 
     fn open_chunk(&self, device: i64) -> Option<Meta> {
@@ -194,7 +235,7 @@ impl View<'_> {
         };
         match unpacked {
             Ok(Some(columns)) => Ok(Ok(columns)),
-            Ok(None) | Err(StoreError::Corrupt) => Ok(Err(meta.damage())),
+            Ok(None) | Err(StoreError::Corrupt | StoreError::ReadOnly) => Ok(Err(meta.damage())),
             Err(error) => Err(error),
         }
     }
