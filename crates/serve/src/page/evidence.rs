@@ -185,11 +185,14 @@ fn clock(ctx: &Ctx, state: &ClockState, board: &BoardView) -> Markup {
                 svg.shape.{ "s-" (shape) } aria-hidden="true" { use href={ "#s-" (shape) } {} }
                 span { (ctx.text(word)) }
             } }
-            p { (ctx.with(key::CLOCK_CHECKED, &[
-                ("by", state.by.as_deref().unwrap_or("–")),
-                ("time", &ctx.when(state.at)),
-                ("offset", &state.offset_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:+.1} ms"))),
-            ])) }
+            @match &state.by {
+                Some(by) => p { (ctx.with(key::CLOCK_CHECKED, &[
+                    ("by", by),
+                    ("time", &ctx.when(state.at)),
+                    ("offset", &state.offset_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:+.1} ms"))),
+                ])) },
+                None => p { (ctx.with(key::CLOCK_ASKED, &[("time", &ctx.when(state.at))])) },
+            }
             ul.why { @for device in far {
                 li { (ctx.with(key::CLOCK_FAR, &[
                     ("device", &device.id),

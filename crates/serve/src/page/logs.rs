@@ -89,15 +89,21 @@ fn form(ctx: &Ctx, wanted: &Wanted) -> Markup {
     ];
     html! {
         form.search method="get" action="/logs" role="search" {
-            label for="l-text" { (ctx.text(key::LOGS_TEXT)) }
-            input #l-text name="text" type="search" maxlength="200" value=(wanted.text);
-            label for="l-source" { (ctx.text(key::LOGS_SOURCE)) }
-            input #l-source name="source" type="text" maxlength="64" value=(wanted.source);
-            label for="l-severity" { (ctx.text(key::LOGS_SEVERITY)) }
-            select #l-severity name="severity" {
-                @for (level, word) in levels {
-                    option value=(level) selected[wanted.severity == Some(level)] {
-                        (ctx.text(word))
+            div {
+                label for="l-text" { (ctx.text(key::LOGS_TEXT)) }
+                input #l-text name="text" type="search" maxlength="200" value=(wanted.text);
+            }
+            div {
+                label for="l-source" { (ctx.text(key::LOGS_SOURCE)) }
+                input #l-source name="source" type="text" maxlength="64" value=(wanted.source);
+            }
+            div {
+                label for="l-severity" { (ctx.text(key::LOGS_SEVERITY)) }
+                select #l-severity name="severity" {
+                    @for (level, word) in levels {
+                        option value=(level) selected[wanted.severity == Some(level)] {
+                            (ctx.text(word))
+                        }
                     }
                 }
             }

@@ -28,10 +28,9 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang, headers: HeaderMa
         key::TRUST_STEP_WINDOWS,
     ];
     let body = html! {
-        h1 { (lang.text(key::TRUST_TITLE)) }
         p { (lang.text(key::TRUST_WHY)) }
         p.quiet { (lang.text(key::TRUST_FINGERPRINT)) }
-        p.value { code.wrap { (in_groups(&trust.fingerprint)) } }
+        p { code.fingerprint { (in_groups(&trust.fingerprint)) } }
         p { a.button.main href="/trust/mimamori.crt" download { (lang.text(key::TRUST_GET)) } }
         ol.why { @for step in steps { li { (lang.text(step)) } } }
         p { a.button href=(address) { (lang.with(key::TRUST_GO, &[("address", &address)])) } }
