@@ -2,6 +2,7 @@
 //! (mosquitto + Node-RED + InfluxDB), and the store against time-series databases, in the same run, on the same machine, under the same load.
 //! Nothing here judges: it prints a table. Run with `cargo run --release -p bench -- all`.
 
+mod idle;
 mod load;
 mod process;
 mod store;
@@ -45,6 +46,12 @@ enum What {
         #[arg(default_value = "all")]
         which: String,
     },
+    /// Memory for each idle connection, in clear text and over TLS.
+    Idle {
+        /// How many connections.
+        #[arg(default_value_t = 9_000)]
+        connections: usize,
+    },
     /// Only this program at one rate, for looking at where the time goes.
     Rate {
         /// Messages a second.
@@ -56,6 +63,9 @@ fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     if let What::Store { which } = &cli.what {
         return measure_store(which);
+    }
+    if let What::Idle { connections } = cli.what {
+        return idle::measure(&cli.program, connections);
     }
     let seconds = Duration::from_secs(cli.seconds);
     let mut ours = Target::start_ours(&cli.program)?;

@@ -12,6 +12,8 @@ use crate::process::{Owned, cpu_s, rss_mb};
 
 /// Machines in every load.
 pub(crate) const MACHINES: usize = 60;
+/// Where this program listens for MQTT over TLS.
+const SECURE_MQTT: &str = "127.0.0.1:18862";
 /// A target has to answer after this time.
 const START_MAX: Duration = Duration::from_secs(60);
 
@@ -105,7 +107,7 @@ impl Target {
         let folder = folder("ours")?;
         std::fs::write(
             folder.join("mimamori.toml"),
-            "[broker]\npublishes_per_s_max = 1000000\nqueue_messages_max = 100000\n",
+            "[broker]\npublishes_per_s_max = 1000000\nqueue_messages_max = 100000\nconnections_max = 20000\nsessions_max = 20000\n",
         )?;
         let mut tokens = Vec::new();
         for name in (0..MACHINES)
@@ -135,6 +137,10 @@ impl Target {
                     "127.0.0.1:18861",
                     "--mqtt",
                     "127.0.0.1:18860",
+                    "--https",
+                    "off",
+                    "--mqtts",
+                    SECURE_MQTT,
                     "--data",
                 ])
                 .arg(&folder),
@@ -155,6 +161,11 @@ impl Target {
             start_ms,
             runs: 0,
         })
+    }
+
+    /// Where this program listens for MQTT over TLS, and the file of the authority to trust.
+    pub(crate) fn secure(&self) -> anyhow::Result<(SocketAddr, PathBuf)> {
+        Ok((SECURE_MQTT.parse()?, self.folder.join("tls-ca.pem")))
     }
 
     /// mosquitto, InfluxDB and Node-RED with the flow beside this file.

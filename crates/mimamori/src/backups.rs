@@ -3,13 +3,14 @@
 //! that cannot be made or read again is an alarm.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
 use model::{AlarmKind, EventKind};
 use serde_json::json;
-use serve::{Command, Orders};
+use serve::{BackupHand, Command, Orders};
 use store::backup::{self, BackupError, Proved};
 use store::{BOX, Passphrase};
 use tracing::{error, info, warn};
@@ -22,6 +23,8 @@ use crate::words::Lang;
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// After a failure it is tried again only after this time: each try writes everything.
 const AGAIN_AFTER: Duration = Duration::from_secs(3600);
+/// Share of the work that making a backup is; the rest is reading it again.
+const MAKING: f64 = 0.6;
 /// The one backup kept that could not be read again.
 const DAMAGED: &str = "damaged-backup";
 /// What files of backups are called: this, the moment in UTC, and the kind.
@@ -153,20 +156,26 @@ pub(crate) fn run_restore(args: &RestoreArgs, lang: Lang) -> anyhow::Result<bool
     Ok(true)
 }
 
-/// Makes backups when they are due, for as long as the program runs.
-pub(crate) async fn keep_backups(plan: Plan, data: PathBuf, orders: Orders) {
+/// Makes backups when they are due or somebody asks, for as long as the program runs.
+pub(crate) async fn keep_backups(plan: Plan, data: PathBuf, orders: Orders, hand: Arc<BackupHand>) {
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     let mut failed_at: Option<Instant> = None;
     loop {
-        rounds.tick().await;
+        let is_asked = tokio::select! {
+            _ = rounds.tick() => false,
+            () = hand.wanted() => true,
+        };
         let waits = failed_at.is_some_and(|at| at.elapsed() < AGAIN_AFTER);
-        if waits || !is_due(&plan) {
+        if !is_asked && (waits || !is_due(&plan)) {
             continue;
         }
-        let (planned, folder) = (plan.clone(), data.clone());
-        let work = tokio::task::spawn_blocking(move || make_and_prove(&planned, &folder));
-        let result = work.await;
-        failed_at = (!matches!(result, Ok(Ok(_)))).then(Instant::now);
+        hand.begin();
+        let (planned, folder, watched) = (plan.clone(), data.clone(), Arc::clone(&hand));
+        let work = move || make_and_prove(&planned, &folder, &watched);
+        let result = tokio::task::spawn_blocking(work).await;
+        hand.end();
+        let is_cancelled = matches!(result, Ok(Err(BackupError::Cancelled)));
+        failed_at = (!is_cancelled && !matches!(result, Ok(Ok(_)))).then(Instant::now);
         let report = match result {
             Ok(Ok((file, bytes, proved))) => {
                 info!(file, bytes, "backup made and read again");
@@ -178,6 +187,7 @@ pub(crate) async fn keep_backups(plan: Plan, data: PathBuf, orders: Orders) {
                     alarm: (AlarmKind::BackupFailed, false),
                 }
             }
+            Ok(Err(BackupError::Cancelled)) => continue,
             Ok(Err(problem)) => failed(&problem.to_string()),
             Err(problem) => failed(&problem.to_string()),
         };
@@ -219,7 +229,11 @@ fn is_due(plan: &Plan) -> bool {
 }
 
 /// Makes a backup, reads it again, and only then lets older ones go.
-fn make_and_prove(plan: &Plan, data: &Path) -> Result<(String, u64, Proved), BackupError> {
+fn make_and_prove(
+    plan: &Plan,
+    data: &Path,
+    hand: &BackupHand,
+) -> Result<(String, u64, Proved), BackupError> {
     // A disk that is not there must not be replaced by a folder on this one.
     std::fs::read_dir(&plan.folder)?;
     let now = clock::now();
@@ -231,11 +245,16 @@ fn make_and_prove(plan: &Plan, data: &Path) -> Result<(String, u64, Proved), Bac
     );
     let to = plan.folder.join(&name);
     let passphrase = plan.passphrase.as_ref();
-    backup::make(data, &to, now, passphrase, &|_| true)?;
-    let proved = backup::check(&to, &data.join("backup"), passphrase, &|_| true);
-    let proved = proved.inspect_err(|_| {
+    backup::make(data, &to, now, passphrase, &|done| hand.tell(done * MAKING))?;
+    let proving = |done| hand.tell(MAKING + done * (1.0 - MAKING));
+    let proved = backup::check(&to, &data.join("backup"), passphrase, &proving);
+    let proved = proved.inspect_err(|problem| {
         // It is no backup; under this name it would pass for one.
-        std::fs::rename(&to, to.with_file_name(DAMAGED)).ok();
+        if matches!(problem, BackupError::Cancelled) {
+            std::fs::remove_file(&to).ok();
+        } else {
+            std::fs::rename(&to, to.with_file_name(DAMAGED)).ok();
+        }
     })?;
     let files = existing(&plan.folder);
     for old in files.iter().take(files.len().saturating_sub(plan.keep)) {

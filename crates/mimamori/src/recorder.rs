@@ -633,6 +633,9 @@ impl Recorder {
         if let Err(problem) = self.attest(clock::now()) {
             warn!(%problem, "no checkpoint of the evidence could be signed");
         }
+        if let Err(problem) = self.store.settle() {
+            warn!(%problem, "the log could not be moved into the file");
+        }
         info!("everything that arrived is on disk");
     }
 }

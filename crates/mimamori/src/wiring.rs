@@ -13,7 +13,7 @@ use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
 use model::LogLine;
-use serve::{BoardView, ChainWatch, ClockState, Gate, Orders, Site, TrustView};
+use serve::{BackupHand, BoardView, ChainWatch, ClockState, Gate, Orders, Site, TrustView};
 use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink, LogSink, listen_tcp, listen_udp};
 use store::{BOX, Batch, Reader, Sealer, Store};
 use tokio::net::TcpListener;
@@ -188,9 +188,12 @@ async fn open_doors(
 ) -> anyhow::Result<Doors> {
     let chain = Arc::new(ChainWatch::new(setup.data.clone()));
     tokio::spawn(watch_chain(Arc::clone(&chain), orders.clone()));
-    if let Some(plan) = config.backup.clone() {
-        tokio::spawn(keep_backups(plan, setup.data.clone(), orders.clone()));
-    }
+    let backups = config.backup.clone().map(|plan| {
+        let hand = Arc::new(BackupHand::default());
+        let (data, orders) = (setup.data.clone(), orders.clone());
+        tokio::spawn(keep_backups(plan, data, orders, Arc::clone(&hand)));
+        hand
+    });
     tokio::spawn(sealing::let_go(
         reader.clone(),
         config.retention,
@@ -216,7 +219,7 @@ async fn open_doors(
         ingest: floor,
         clock: clock::now,
         zone: config.zone.clone(),
-        makes_backups: config.backup.is_some(),
+        backups,
     };
     let (http, close) = serve_pages(setup.http, site, secure_listener).await?;
     let data = setup.data.clone();

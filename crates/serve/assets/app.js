@@ -105,6 +105,9 @@ async function change(from, method, path, value) {
   button?.removeAttribute("disabled");
 }
 
+// Something is being made: look again soon how far it is.
+if (document.querySelector("[data-busy]")) setTimeout(() => location.reload(), 2_000);
+
 document.addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target.closest("button") : null;
   if (!target) return;

@@ -377,3 +377,7 @@ logs-errors = errors
 logs-error = error
 logs-warning = warning
 logs-search = Search
+backup-now = Back up now
+backup-making = Being made and read again: { $percent } %
+backup-cancel = Cancel
+error-no-backup-folder = Nobody has said where backups go

@@ -377,3 +377,7 @@ logs-errors = エラー
 logs-error = エラー
 logs-warning = 警告
 logs-search = 探す
+backup-now = いまバックアップする
+backup-making = 作成と読み直し: { $percent } %
+backup-cancel = やめる
+error-no-backup-folder = バックアップの置き場所が決まっていません

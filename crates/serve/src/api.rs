@@ -456,6 +456,29 @@ pub(crate) async fn findings(
     respond(lang, work.await)
 }
 
+/// Asks for a backup now.
+pub(crate) async fn back_up(State(site): State<Site>, lang: Lang) -> Response {
+    let Some(hand) = &site.backups else {
+        return Failure::new(
+            StatusCode::CONFLICT,
+            "no_folder",
+            key::ERROR_NO_BACKUP_FOLDER,
+        )
+        .hint(key::BACKUP_HOW)
+        .answer(lang);
+    };
+    hand.request();
+    StatusCode::ACCEPTED.into_response()
+}
+
+/// Stops the backup that is being made.
+pub(crate) async fn cancel_backup(State(site): State<Site>) -> Response {
+    if let Some(hand) = &site.backups {
+        hand.cancel();
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
 /// Log lines of devices, newest first.
 pub(crate) async fn logs(
     State(site): State<Site>,

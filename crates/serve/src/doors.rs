@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::Site;
+use crate::guard::Way;
 use crate::routes::router;
 
 /// Connections of pages and scripts at once.
@@ -38,15 +39,6 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const HEADERS_MAX: Duration = Duration::from_secs(15);
 /// A request is answered after this time, however slowly its body comes.
 const REQUEST_MAX: Duration = Duration::from_secs(120);
-
-/// What is known of the way a request came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Way {
-    /// Nobody between could read it.
-    pub(crate) is_encrypted: bool,
-    /// It comes from this computer itself.
-    pub(crate) is_local: bool,
-}
 
 /// TLS settings as they are now.
 pub type Tls = watch::Receiver<Arc<ServerConfig>>;

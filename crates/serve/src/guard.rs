@@ -16,7 +16,6 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use crate::auth::{From, Who};
-use crate::doors::Way;
 use crate::routes::Access;
 use crate::text::{Key, Lang, key};
 use crate::{Site, page};
@@ -24,6 +23,15 @@ use crate::{Site, page};
 /// Scripts, styles, pictures and connections only from here; nothing inline, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// What is known of the way a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// Nobody between could read it.
+    pub(crate) is_encrypted: bool,
+    /// It comes from this computer itself.
+    pub(crate) is_local: bool,
+}
 
 /// Adds the headers and keeps the language that `?lang=` chose.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {

@@ -4,6 +4,7 @@
 
 mod api;
 mod auth;
+mod backups;
 mod chain;
 mod doors;
 mod guard;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use auth::{Denied, Gate, Who};
+pub use backups::BackupHand;
 pub use chain::{ChainWatch, Checked};
 pub use doors::{Tls, run};
 pub use orders::{
@@ -59,8 +61,8 @@ pub struct Site {
     pub takes_logs: bool,
     /// The time.
     pub clock: fn() -> model::Time,
-    /// Backups are made by themselves.
-    pub makes_backups: bool,
+    /// The backup that is being made; `None` if nobody said where they go.
+    pub backups: Option<Arc<BackupHand>>,
     /// The factory's time zone.
     pub zone: jiff::tz::TimeZone,
 }

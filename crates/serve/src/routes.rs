@@ -254,6 +254,13 @@ pub const ROUTES: &[Route] = &[
         EVIDENCE,
         post(api::verify_evidence)
     ),
+    route!("POST", "/api/v1/backups", EVIDENCE, post(api::back_up)),
+    route!(
+        "POST",
+        "/api/v1/backups/cancel",
+        EVIDENCE,
+        post(api::cancel_backup)
+    ),
     route!("GET", "/api/v1/people", PEOPLE, get(api::people)),
     route!("POST", "/api/v1/tokens", PEOPLE, post(api::make_token)),
     route!(

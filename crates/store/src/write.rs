@@ -276,6 +276,14 @@ impl Store {
         self.signer.fingerprint()
     }
 
+    /// Moves all of the log into the file, so that after an orderly stop the file is all there is.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        let moved = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        Ok(moved?)
+    }
+
     /// What is free on the disk and what it holds, in bytes, as far as the system says.
     pub fn room(&self) -> Option<(u64, u64)> {
         let disk = rustix::fs::statvfs(&self.folder).ok()?;

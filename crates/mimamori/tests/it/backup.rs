@@ -171,3 +171,44 @@ fn a_sealed_backup_is_opened_by_other_programs_too_and_by_nobody_without_the_pas
     let (code, said) = check(&foreign, &["--passphrase-file", &pass]);
     assert!(code == 0 && said.contains("500 readings"), "{said}");
 }
+
+#[test]
+fn a_backup_can_be_asked_for_on_the_page_and_says_how_far_it_is() {
+    let nowhere = House::new();
+    let json = [("Content-Type", "application/json")];
+    let (status, said) = nowhere.send("POST", "/api/v1/backups", &json, "");
+    assert!(status == 409 && said.contains("no_folder"), "{said}");
+    drop(nowhere);
+    let disk = tempfile::tempdir().unwrap();
+    let folder = disk.path().display();
+    let house = House::with_config(&format!("[backup]\nfolder = \"{folder}\"\n"));
+    filled(&house);
+    let proved = || {
+        let entries = house.get("evidence?limit=100")["items"].to_string();
+        entries.matches("\"backup.proved\"").count()
+    };
+    until("the first one, by itself", || proved() == 1);
+    let ask = |path: &str| house.send("POST", path, &json, "").0;
+    assert_eq!(ask("/api/v1/backups"), 202);
+    until("the one that was asked for", || proved() == 2);
+    let page = house.send("GET", "/evidence?lang=en", &[], "").1;
+    assert!(
+        page.contains("Back up now") && page.contains("500 readings"),
+        "{page}"
+    );
+    // Cancelled at once, it leaves nothing behind and is no failure.
+    assert_eq!(ask("/api/v1/backups"), 202);
+    assert_eq!(ask("/api/v1/backups/cancel"), 204);
+    until("nothing is being made", || {
+        let page = house.send("GET", "/evidence?lang=en", &[], "").1;
+        !page.contains("Being made")
+    });
+    let left = std::fs::read_dir(disk.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name());
+    let odd: Vec<_> = left
+        .filter(|name| !name.to_string_lossy().ends_with(".tar.gz"))
+        .collect();
+    assert!(odd.is_empty(), "{odd:?}");
+    assert_eq!(house.get("board")["open_alarms"], serde_json::json!([]));
+}

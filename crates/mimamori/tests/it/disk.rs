@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::house::{House, until};
+use super::house::{House, PROGRAM, until};
 use super::publisher::Publisher;
 
 /// A small disk, taken away at the end.
@@ -22,6 +22,16 @@ impl SmallDisk {
             "this test needs to mount a small disk (root)"
         );
         Self(at.to_owned())
+    }
+}
+
+impl SmallDisk {
+    fn remount(&self, how: &str) {
+        let done = Command::new("mount")
+            .args(["-o", &format!("remount,{how}")])
+            .arg(&self.0)
+            .status();
+        assert!(done.expect("mount runs").success());
     }
 }
 
@@ -89,4 +99,100 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     );
     drop(house);
     drop(disk);
+}
+
+#[test]
+fn on_a_read_only_disk_the_start_says_why_and_the_evidence_can_be_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::mount(folder.path(), 64);
+    let mut house = House::in_folder(folder.path(), "");
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue((0..100).map(|i| format!("{{\"power_w\":{i}}}")));
+    publisher.finish();
+    assert_eq!(house.terminate(), Some(0));
+    disk.remount("ro");
+    let run = |words: &[&str]| {
+        let done = Command::new(PROGRAM)
+            .args(["--lang", "en"])
+            .args(words)
+            .output()
+            .unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        (
+            done.status.code(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    };
+    let data = folder.path().to_str().unwrap();
+    let none = "127.0.0.1:0";
+    let (code, said) = run(&[
+        "serve", "--data", data, "--http", none, "--mqtt", none, "--https", "off", "--mqtts", "off",
+    ]);
+    assert!(
+        code == Some(1) && said.contains("Read-only file system"),
+        "{said}"
+    );
+    assert!(!said.contains("panicked"), "{said}");
+    let (code, said) = run(&["verify", data]);
+    assert_eq!(code, Some(0), "{said}");
+    drop(disk);
+}
+
+#[test]
+fn a_damaged_main_file_is_said_to_be_one_and_the_backup_is_the_way_back() {
+    let mut house = House::new();
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue((0..3_000).map(|i| format!("{{\"power_w\":{i}}}")));
+    publisher.finish();
+    let out = tempfile::tempdir().unwrap();
+    let path = |name: &str| out.path().join(name).to_str().unwrap().to_owned();
+    let (backup, restored) = (path("b.tar.gz"), path("restored"));
+    let run = |words: &[&str]| {
+        let done = Command::new(PROGRAM)
+            .args(["--lang", "en"])
+            .args(words)
+            .output()
+            .unwrap();
+        let said = [done.stdout, done.stderr].concat();
+        (
+            done.status.code(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    };
+    let data = house.data.to_str().unwrap().to_owned();
+    assert_eq!(
+        run(&["backup", "--data", &data, "--to", &backup]).0,
+        Some(0)
+    );
+    assert_eq!(house.terminate(), Some(0));
+    let main = house.data.join("mimamori.db");
+    let log = std::fs::metadata(house.data.join("mimamori.db-wal"));
+    assert_eq!(
+        log.map_or(0, |log| log.len()),
+        0,
+        "after an orderly stop the file is all there is"
+    );
+    let mut bytes = std::fs::read(&main).unwrap();
+    // Pages in the middle of the file, as a failing disk leaves them.
+    let length = bytes.len();
+    bytes[4_096..length]
+        .iter_mut()
+        .for_each(|byte| *byte = 0x5a);
+    std::fs::write(&main, bytes).unwrap();
+    let none = "127.0.0.1:0";
+    let (code, said) = run(&[
+        "serve", "--data", &data, "--http", none, "--mqtt", none, "--https", "off", "--mqtts",
+        "off",
+    ]);
+    assert!(code == Some(1) && said.contains("damaged"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    assert_eq!(
+        run(&["verify", &data]).0,
+        Some(2),
+        "there is nothing that could be checked"
+    );
+    let (code, said) = run(&["restore", "--from", &backup, "--data", &restored]);
+    assert!(code == Some(0) && said.contains("3000 readings"), "{said}");
 }

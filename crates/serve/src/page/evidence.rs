@@ -13,6 +13,7 @@ use super::{Ctx, Place, frame, qr};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
+use crate::backups::BackupHand;
 use crate::chain::Checked;
 use crate::text::{Lang, key};
 use crate::view::{BoardView, ClockState};
@@ -51,7 +52,7 @@ pub(crate) async fn show(
             }
             div.grid {
                 (storing(&ctx, &storage))
-                (backup(&ctx, site.makes_backups, &backups))
+                (backup(&ctx, site.backups.as_deref(), &backups))
                 (clock(&ctx, &site.clock_state.borrow().clone(), &board))
             }
         }
@@ -218,7 +219,11 @@ fn grouped(n: u64) -> String {
 }
 
 /// The last backup that was read again, and a failure if one came after it.
-fn backup(ctx: &Ctx, is_planned: bool, [proved, failed]: &[Option<EvidenceRow>; 2]) -> Markup {
+fn backup(
+    ctx: &Ctx,
+    hand: Option<&BackupHand>,
+    [proved, failed]: &[Option<EvidenceRow>; 2],
+) -> Markup {
     let seq = |row: &Option<EvidenceRow>| row.as_ref().map_or(0, |row| row.seq);
     let has_failed = seq(failed) > seq(proved);
     let number = |row: &EvidenceRow, name: &str| {
@@ -249,7 +254,35 @@ fn backup(ctx: &Ctx, is_planned: bool, [proved, failed]: &[Option<EvidenceRow>; 
                 ])) },
                 None => p { (ctx.text(key::BACKUP_NONE)) },
             }
-            @if !is_planned { p.quiet { (ctx.text(key::BACKUP_HOW)) } }
+            @match hand {
+                None => p.quiet { (ctx.text(key::BACKUP_HOW)) },
+                Some(hand) => (making(ctx, hand)),
+            }
+            p.problem role="alert" hidden {}
+        }
+    }
+}
+
+/// The backup that is being made, or the button to make one.
+fn making(ctx: &Ctx, hand: &BackupHand) -> Markup {
+    let may = ctx.may(Right::Evidence);
+    html! {
+        @match hand.progress() {
+            Some(done) => {
+                p { (ctx.with(key::BACKUP_MAKING, &[("percent", &format!("{:.0}", done * 100.0))])) }
+                meter data-busy min="0" max="1" value=(format!("{done:.3}"))
+                    aria-label=(ctx.text(key::BACKUP_TITLE)) {}
+                @if may {
+                    button type="button" data-post="/api/v1/backups/cancel" data-reload {
+                        (ctx.text(key::BACKUP_CANCEL))
+                    }
+                }
+            },
+            None => @if may {
+                button type="button" data-post="/api/v1/backups" data-reload {
+                    (ctx.text(key::BACKUP_NOW))
+                }
+            },
         }
     }
 }

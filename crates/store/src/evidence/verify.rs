@@ -182,8 +182,7 @@ pub fn verify(
     outside: Option<&Checkpoint>,
     key: Option<&str>,
 ) -> Result<Verdict, StoreError> {
-    let file = folder.join(schema::FILE);
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = open(&folder.join(schema::FILE))?;
     schema::check_version(&connection)?;
     // One view of the file, however long checking takes.
     connection.execute_batch("BEGIN")?;
@@ -203,6 +202,34 @@ pub fn verify(
         check.seals.check(folder, &connection, &mut check.verdict)?;
     }
     Ok(check.verdict)
+}
+
+/// Opens the main file to read it, also where nothing can be written beside it: on a medium that is
+/// write-protected, or in somebody else's folder.
+fn open(file: &Path) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let look = "SELECT count(*) FROM sqlite_schema";
+    let looked = connection.query_row(look, [], |row| row.get::<_, i64>(0));
+    let log = file.with_extension("db-wal");
+    // What is still in the log would be missed; without one the file is all there is.
+    let has_log = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    if looked.is_ok() || has_log {
+        return Ok(connection);
+    }
+    let path: String = file.to_string_lossy().chars().map(plain).collect();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Ok(Connection::open_with_flags(
+        format!("file:{path}?immutable=1"),
+        flags,
+    )?)
+}
+
+/// A character of a path in an address.
+fn plain(letter: char) -> String {
+    match letter {
+        '?' | '#' | '%' => format!("%{:02x}", u32::from(letter)),
+        other => other.to_string(),
+    }
 }
 
 /// What the entries say, to be compared with the tables.
