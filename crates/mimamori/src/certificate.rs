@@ -1,7 +1,7 @@
 //! Keeps the box's certificate true: made anew when the box's addresses or names change and before
 //! it ends, and put into the running listeners without a restart.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -125,6 +125,20 @@ async fn keep(certificate: Shared) {
             warn!(%problem, "the box's certificate could not be looked after");
         }
     }
+}
+
+/// An address people can type: for a listener on all addresses, this PC's own from itself, or the
+/// first one in a private network from elsewhere.
+pub(crate) fn typed(listens: SocketAddr, is_from_elsewhere: bool) -> SocketAddr {
+    if !listens.ip().is_unspecified() {
+        return listens;
+    }
+    let all = if_addrs::get_if_addrs().unwrap_or_default();
+    let is_private = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if v4.is_private());
+    let outer = all.iter().map(if_addrs::Interface::ip).find(is_private);
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let ip = outer.filter(|_| is_from_elsewhere).unwrap_or(here);
+    SocketAddr::new(ip, listens.port())
 }
 
 /// What this computer is reached by now.

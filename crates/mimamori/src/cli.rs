@@ -15,6 +15,7 @@ use sources::{DeviceBook, Role};
 
 use crate::analyze;
 use crate::backups::{self, BackupArgs, RestoreArgs};
+use crate::certificate;
 use crate::console;
 use crate::demo;
 use crate::pace::Pace;
@@ -373,7 +374,7 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
     say(&format!(
         "{}: http://{}/",
         lang.pick("ページ", "Page"),
-        running.doors.http
+        certificate::typed(running.doors.http, false)
     ));
     say(&format!("MQTT: {}", running.mqtt));
     tell_secure(&running, lang);
@@ -404,13 +405,19 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
 /// Where everything is encrypted, and what people compare before they believe it.
 fn tell_secure(running: &wiring::Running, lang: Lang) {
     let secure = &running.doors.secure;
-    if let Some(address) = secure.https {
+    if let Some(address) = secure
+        .https
+        .map(|address| certificate::typed(address, true))
+    {
         say(&format!(
             "{}: https://{address}/",
             lang.pick("暗号化ページ", "Secure page")
         ));
     }
-    if let Some(address) = secure.mqtts {
+    if let Some(address) = secure
+        .mqtts
+        .map(|address| certificate::typed(address, true))
+    {
         say(&format!(
             "{}: {address}",
             lang.pick("暗号化 MQTT", "Secure MQTT")
@@ -418,8 +425,9 @@ fn tell_secure(running: &wiring::Running, lang: Lang) {
     }
     if let Some(fingerprint) = &secure.fingerprint {
         say(&format!(
-            "{}: {fingerprint}",
-            lang.pick("証明書の指紋", "Certificate fingerprint")
+            "{}: {}",
+            lang.pick("証明書の指紋", "Certificate fingerprint"),
+            serve::in_groups(fingerprint)
         ));
     }
 }

@@ -33,7 +33,7 @@ pub use routes::{Access, ROUTES, Route};
 pub use text::Lang;
 pub use view::{
     BoardView, ClockState, DayView, DeviceView, LearningView, LightView, MachineView, Names, Shown,
-    TrustView,
+    TrustView, in_groups,
 };
 
 /// What every request works with.

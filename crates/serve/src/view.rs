@@ -221,3 +221,9 @@ pub struct ClockState {
     /// When this was found out.
     pub at: Time,
 }
+
+/// Hexadecimal digits in groups of four, as people compare them.
+pub fn in_groups(digits: &str) -> String {
+    let groups = digits.as_bytes().chunks(4).map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(" ").to_uppercase()
+}

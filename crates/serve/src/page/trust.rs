@@ -12,6 +12,7 @@ use super::door::lone;
 use crate::Site;
 use crate::guard::Failure;
 use crate::text::{Lang, key};
+use crate::view::in_groups;
 
 /// The page.
 pub(crate) async fn show(State(site): State<Site>, lang: Lang, headers: HeaderMap) -> Response {
@@ -57,12 +58,6 @@ fn without_port(host: &str) -> &str {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
     }
-}
-
-/// Hexadecimal digits in groups of four, as people read them out.
-pub(crate) fn in_groups(digits: &str) -> String {
-    let groups = digits.as_bytes().chunks(4).map(String::from_utf8_lossy);
-    groups.collect::<Vec<_>>().join(" ").to_uppercase()
 }
 
 #[cfg(test)]
