@@ -465,7 +465,7 @@ print(gone,len(held))";
             began.elapsed()
         );
     }
-    let mut secure = TcpStream::connect(house.https).unwrap();
+    let mut secure = TcpStream::connect(("127.0.0.1", house.https.port())).unwrap();
     secure.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     let mut answer = Vec::new();
     secure.read_to_end(&mut answer).ok();
