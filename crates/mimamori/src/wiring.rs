@@ -167,8 +167,8 @@ fn take_up(setup: &Setup, config: &Config, pace: &Pace) -> anyhow::Result<Parts>
         .context("the stored knowledge could not be taken up")?;
     let sealer = Sealer::new(&setup.data, sealing::day_of(config));
     Ok(Parts {
+        sealing: Sealing::start(sealer, config.seal_every, store.sealed_at())?,
         store,
-        sealing: Sealing::start(sealer, config.seal_every, reader.storage()?.sealed_at)?,
         reader,
         floor,
         book,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::{MachineId, Role, Time, Tolerance};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use store::{Page, StoreError};
 
 use crate::auth::{Denied, Who};
-use crate::guard::Failure;
+use crate::guard::{Failure, bearer};
 use crate::orders::{Command, DeviceError, IngestError, OrderError};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, MachineView};
@@ -526,10 +526,7 @@ pub(crate) async fn ingest(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let token = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let token = token
-        .and_then(|v| v.strip_prefix("Bearer "))
-        .unwrap_or_default();
+    let token = bearer(&headers).unwrap_or_default();
     let too_large = Failure::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",
@@ -581,10 +578,7 @@ pub(crate) async fn enroll(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let token = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
-    let token = token
-        .and_then(|v| v.strip_prefix("Bearer "))
-        .unwrap_or_default();
+    let token = bearer(&headers).unwrap_or_default();
     let bytes = to_bytes(body, REQUEST_BYTES_MAX).await.unwrap_or_default();
     let request = String::from_utf8_lossy(&bytes);
     match site.devices.enroll(&device, token, &request) {

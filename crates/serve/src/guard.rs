@@ -191,7 +191,7 @@ fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 }
 
 /// The token of a script.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     header(headers, AUTHORIZATION)?.strip_prefix("Bearer ")
 }
 

@@ -116,6 +116,8 @@ pub struct Store {
     seq: i64,
     /// Entries up to this one are sealed.
     sealed_seq: i64,
+    /// When the last seal from before was made.
+    sealed_at: Option<Time>,
     /// Readings in the journal that are not sealed.
     unsealed: u64,
     /// Entries up to this one are gone.
@@ -154,6 +156,7 @@ impl Store {
             folder: folder.to_owned(),
             seq: newest.max(state.seq),
             sealed_seq: state.seq,
+            sealed_at: state.sealed_at(),
             unsealed,
             forgotten_seq: oldest - 1,
             chain,
@@ -284,10 +287,14 @@ impl Store {
         Ok(moved?)
     }
 
+    /// When readings last left the journal before the folder was opened.
+    pub fn sealed_at(&self) -> Option<Time> {
+        self.sealed_at
+    }
+
     /// What is free on the disk and what it holds, in bytes, as far as the system says.
     pub fn room(&self) -> Option<(u64, u64)> {
-        let disk = rustix::fs::statvfs(&self.folder).ok()?;
-        Some((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
+        telemetry::room(&self.folder).ok()
     }
 
     /// The journal's newest entry, and how many readings in it are not sealed.

@@ -3,18 +3,8 @@
 
 use std::process::Command;
 
-use super::house::{House, PROGRAM, until};
+use super::house::{House, mimamori, until};
 use super::publisher::Publisher;
-
-fn mimamori(args: &[&str]) -> (i32, String) {
-    let mut command = Command::new(PROGRAM);
-    let output = command.args(["--lang", "en"]).args(args).output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (
-        output.status.code().unwrap(),
-        String::from_utf8(said).unwrap(),
-    )
-}
 
 fn filled(house: &House) {
     let token = house.device("m1", &[]);

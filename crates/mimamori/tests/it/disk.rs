@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::house::{House, PROGRAM, until};
+use super::house::{House, mimamori, until};
 use super::publisher::Publisher;
 
 /// A small disk, taken away at the end.
@@ -112,30 +112,18 @@ fn on_a_read_only_disk_the_start_says_why_and_the_evidence_can_be_checked() {
     publisher.finish();
     assert_eq!(house.terminate(), Some(0));
     disk.remount("ro");
-    let run = |words: &[&str]| {
-        let done = Command::new(PROGRAM)
-            .args(["--lang", "en"])
-            .args(words)
-            .output()
-            .unwrap();
-        let said = [done.stdout, done.stderr].concat();
-        (
-            done.status.code(),
-            String::from_utf8_lossy(&said).into_owned(),
-        )
-    };
     let data = folder.path().to_str().unwrap();
     let none = "127.0.0.1:0";
-    let (code, said) = run(&[
+    let (code, said) = mimamori(&[
         "serve", "--data", data, "--http", none, "--mqtt", none, "--https", "off", "--mqtts", "off",
     ]);
     assert!(
-        code == Some(1) && said.contains("Read-only file system"),
+        code == 1 && said.contains("Read-only file system"),
         "{said}"
     );
     assert!(!said.contains("panicked"), "{said}");
-    let (code, said) = run(&["verify", data]);
-    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = mimamori(&["verify", data]);
+    assert_eq!(code, 0, "{said}");
     drop(disk);
 }
 
@@ -149,23 +137,8 @@ fn a_damaged_main_file_is_said_to_be_one_and_the_backup_is_the_way_back() {
     let out = tempfile::tempdir().unwrap();
     let path = |name: &str| out.path().join(name).to_str().unwrap().to_owned();
     let (backup, restored) = (path("b.tar.gz"), path("restored"));
-    let run = |words: &[&str]| {
-        let done = Command::new(PROGRAM)
-            .args(["--lang", "en"])
-            .args(words)
-            .output()
-            .unwrap();
-        let said = [done.stdout, done.stderr].concat();
-        (
-            done.status.code(),
-            String::from_utf8_lossy(&said).into_owned(),
-        )
-    };
     let data = house.data.to_str().unwrap().to_owned();
-    assert_eq!(
-        run(&["backup", "--data", &data, "--to", &backup]).0,
-        Some(0)
-    );
+    assert_eq!(mimamori(&["backup", "--data", &data, "--to", &backup]).0, 0);
     assert_eq!(house.terminate(), Some(0));
     let main = house.data.join("mimamori.db");
     let log = std::fs::metadata(house.data.join("mimamori.db-wal"));
@@ -182,17 +155,17 @@ fn a_damaged_main_file_is_said_to_be_one_and_the_backup_is_the_way_back() {
         .for_each(|byte| *byte = 0x5a);
     std::fs::write(&main, bytes).unwrap();
     let none = "127.0.0.1:0";
-    let (code, said) = run(&[
+    let (code, said) = mimamori(&[
         "serve", "--data", &data, "--http", none, "--mqtt", none, "--https", "off", "--mqtts",
         "off",
     ]);
-    assert!(code == Some(1) && said.contains("damaged"), "{said}");
+    assert!(code == 1 && said.contains("damaged"), "{said}");
     assert!(!said.contains("panicked"), "{said}");
     assert_eq!(
-        run(&["verify", &data]).0,
-        Some(2),
+        mimamori(&["verify", &data]).0,
+        2,
         "there is nothing that could be checked"
     );
-    let (code, said) = run(&["restore", "--from", &backup, "--data", &restored]);
-    assert!(code == Some(0) && said.contains("3000 readings"), "{said}");
+    let (code, said) = mimamori(&["restore", "--from", &backup, "--data", &restored]);
+    assert!(code == 0 && said.contains("3000 readings"), "{said}");
 }

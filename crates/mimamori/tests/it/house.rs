@@ -365,3 +365,12 @@ impl House {
         self.folder.is_some()
     }
 }
+
+/// Runs the program to its end; gives its exit code and what it said.
+pub(crate) fn mimamori(args: &[&str]) -> (i32, String) {
+    let mut command = Command::new(PROGRAM);
+    let output = command.args(["--lang", "en"]).args(args).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    (output.status.code().unwrap(), said)
+}

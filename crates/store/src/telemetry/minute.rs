@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Quality, Reading, SeriesId, Time};
 
+use super::DAY_MS;
 use super::chunk::{Column, pack};
 use super::column::places;
 use super::month::{Family, Month};
@@ -18,10 +19,15 @@ pub(super) const COLUMNS_PER_SERIES: u32 = 4;
 /// Minutes by series and moment.
 pub(super) type Minutes = BTreeMap<(SeriesId, Time), MinuteRow>;
 
+/// Adds a row to what is known under a key.
+pub(super) fn add_to<K: Ord>(rows: &mut BTreeMap<K, MinuteRow>, key: K, row: MinuteRow) {
+    let known = rows.entry(key);
+    known.and_modify(|known| known.add(&row)).or_insert(row);
+}
+
 fn add_minute(minutes: &mut Minutes, reading: &Reading) {
     let row = MinuteRow::of(reading.t, reading.value);
-    let known = minutes.entry((reading.series, row.minute));
-    known.and_modify(|known| known.add(&row)).or_insert(row);
+    add_to(minutes, (reading.series, row.minute), row);
 }
 
 /// Calls `each` with the minutes of readings in order of time.
@@ -62,7 +68,7 @@ pub(super) fn roll(
     day: i64,
     chunks: &mut ByMonth,
 ) -> Result<(), StoreError> {
-    let span = (day, day + 24 * 3600 * 1000 - 1);
+    let span = (day, day + DAY_MS - 1);
     for device in devices {
         let mut minutes = Minutes::new();
         for meta in view.chunks(Family::Raw, *device, span)? {

@@ -15,6 +15,7 @@ mod view;
 pub(crate) use month::{
     describe, known as month_files, name_is_ours as is_month_file, read as read_month, seals_in,
 };
+pub(crate) use query::room;
 pub use query::{Bucket, DaySum, ReadingsPage, Storage};
 pub use retain::Retention;
 pub(crate) use retain::write_dropped;
@@ -23,6 +24,10 @@ pub(crate) use seal::{SealLock, open_digest, write_open_chunk, write_seal_begins
 pub use stat::{GAP_MS_MAX, Stat};
 pub use view::Damage;
 pub(crate) use view::{Files, State, walk_journal};
+
+const DAY_MS: i64 = 24 * 3600 * 1000;
+/// The whole of time.
+const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
 
 /// Part of the main file since format 4: where sealing stands, what is not yet worth a chunk of
 /// its own, sums of whole days, and what could not be read any more.

@@ -11,11 +11,12 @@ use model::Time;
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
 
+use super::DAY_MS;
 use super::chunk::Packed;
 use crate::error::StoreError;
 
 /// A chunk reaches over at most this time, so that looking for what lies in a span has an end.
-pub(crate) const SPAN_MS_MAX: i64 = 8 * 24 * 3600 * 1000;
+pub(crate) const SPAN_MS_MAX: i64 = 8 * DAY_MS;
 /// Small pages: a chunk is two to six kilobytes, and what a large page leaves empty adds up.
 const PAGE_BYTES: u32 = 1024;
 /// Chunks of one seal in one file at most; a chunk's number is its seal's, then its own.
@@ -242,7 +243,7 @@ pub(crate) fn describe(connection: &Connection, seal: i64) -> Result<Written, St
 
 /// The start of the UTC day a moment lies in.
 pub(crate) fn utc_day(t: Time) -> i64 {
-    t.ms() - t.ms().rem_euclid(24 * 3600 * 1000)
+    t.ms() - t.ms().rem_euclid(DAY_MS)
 }
 
 #[cfg(test)]

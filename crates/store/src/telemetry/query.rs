@@ -2,16 +2,18 @@
 //! a picture of so many pixels, sums. Memory is bounded by what is asked for, not by what is kept.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use model::{Reading, SeriesId, Time};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
+use super::ALWAYS;
 use super::chunk::readings;
-use super::minute::{COLUMNS_PER_SERIES, minutes_in, minutes_of};
+use super::minute::{COLUMNS_PER_SERIES, add_to, minutes_in, minutes_of};
 use super::month::{self, Family};
 use super::stat::Stat;
-use super::view::{Damage, Meta, State, View, open_chunk_of, open_with_age, walk_journal};
+use super::view::{Damage, Meta, State, View, open_chunk_of, walk_journal};
 use crate::error::StoreError;
 use crate::read::{MinuteRow, Page, Reader, ReadingRow};
 
@@ -19,8 +21,6 @@ use crate::read::{MinuteRow, Page, Reader, ReadingRow};
 const PIXEL_FROM_MINUTES_MS: i64 = 2 * 60_000;
 /// Pixels of a picture at most.
 const PIXELS_MAX: usize = 4_000;
-/// The whole of time.
-const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
 
 /// A page of readings, and what of its span can no longer be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -368,8 +368,7 @@ impl Reader {
     ) -> Result<Vec<MinuteRow>, StoreError> {
         let mut minutes: BTreeMap<Time, MinuteRow> = BTreeMap::new();
         self.each_minute(series, (from.ms(), to.ms()), |row| {
-            let known = minutes.entry(row.minute);
-            known.and_modify(|known| known.add(&row)).or_insert(row);
+            add_to(&mut minutes, row.minute, row);
         })?;
         Ok(minutes.into_values().collect())
     }
@@ -386,9 +385,7 @@ impl Reader {
         let width = to.since_ms(from) as i64 / pixels + 1;
         let mut buckets: BTreeMap<i64, MinuteRow> = BTreeMap::new();
         let mut add = |row: MinuteRow, t: Time| {
-            let index = (t.ms() - from.ms()) / width;
-            let known = buckets.entry(index);
-            known.and_modify(|known| known.add(&row)).or_insert(row);
+            add_to(&mut buckets, (t.ms() - from.ms()) / width, row);
         };
         let span = (from.ms(), to.ms() - 1);
         if width >= PIXEL_FROM_MINUTES_MS {
@@ -456,26 +453,22 @@ impl Reader {
     /// What is kept, and what room is left.
     pub fn storage(&self) -> Result<Storage, StoreError> {
         let readings = self.reading_count()?;
-        let (state, at) = self.with(|connection| {
-            let sql = "SELECT at FROM sealed";
-            let at: i64 = connection.query_row(sql, [], |row| row.get(0))?;
-            Ok((State::read(connection)?, at))
-        })?;
-        let (mut bytes, mut months) = (0, 0);
+        let (state, known) =
+            self.with(|connection| Ok((State::read(connection)?, month::known(connection)?)))?;
+        let mut bytes = 0;
         for entry in std::fs::read_dir(self.folder()).map_err(StoreError::Folder)? {
             let entry = entry.map_err(StoreError::Folder)?;
             bytes += entry.metadata().map_or(0, |file| file.len());
-            months += u64::from(entry.file_name().to_string_lossy().starts_with("raw-"));
         }
-        let disk = rustix::fs::statvfs(self.folder()).map_err(|e| StoreError::Folder(e.into()))?;
+        let (free_bytes, disk_bytes) = room(self.folder())?;
         Ok(Storage {
             readings,
             sealed: state.rows,
-            sealed_at: (state.number > 0).then(|| Time::from_ms(at)),
-            months,
+            sealed_at: state.sealed_at(),
+            months: month::of_family(&known, Family::Raw).count() as u64,
             bytes,
-            free_bytes: disk.f_bavail * disk.f_frsize,
-            disk_bytes: disk.f_blocks * disk.f_frsize,
+            free_bytes,
+            disk_bytes,
         })
     }
 
@@ -510,25 +503,13 @@ impl Reader {
     /// Reads every reading there is; gives their number and what can no longer be read. `each` is
     /// told how many have been read and says whether to go on.
     pub fn read_all(&self, each: &dyn Fn(u64) -> bool) -> Result<(u64, Vec<Damage>), StoreError> {
-        let mut devices: Vec<i64> = self.series()?.iter().map(|s| i64::from(s.id.0)).collect();
-        devices.sort_unstable();
-        self.with(|connection| {
-            let _sight = connection.unchecked_transaction()?;
-            let state = State::read(connection)?;
-            let view = View {
-                folder: self.folder(),
-                files: self.files(),
-                known: month::known(connection)?,
-                number: state.number,
-                open: open_with_age(connection, state.number)?
-                    .into_iter()
-                    .map(|(device, _, blob)| (device, blob))
-                    .collect(),
-            };
+        let series = self.series()?;
+        let devices = self.devices_of(series.iter().map(|series| &series.id))?;
+        self.now(&devices, |now| {
             let (mut count, mut damaged, mut goes_on) = (0, Vec::new(), true);
-            for device in devices {
-                for meta in view.chunks(Family::Raw, device, ALWAYS)? {
-                    match view.columns(&meta, |_| true)? {
+            for device in &devices {
+                for meta in now.view.chunks(Family::Raw, *device, ALWAYS)? {
+                    match now.view.columns(&meta, |_| true)? {
                         Ok(columns) => {
                             count += columns.iter().map(|c| c.values.len() as u64).sum::<u64>();
                         }
@@ -540,7 +521,8 @@ impl Reader {
                     }
                 }
             }
-            walk_journal(connection, (state.seq, i64::MAX), ALWAYS, |_, found| {
+            let unsealed = (now.state.seq, i64::MAX);
+            walk_journal(now.connection, unsealed, ALWAYS, |_, found| {
                 match found {
                     Ok(readings) => count += readings.len() as u64,
                     Err(damage) => damaged.push(damage),
@@ -550,6 +532,12 @@ impl Reader {
             Ok((count, damaged))
         })
     }
+}
+
+/// What is free on a folder's disk and what the disk holds, in bytes.
+pub(crate) fn room(folder: &Path) -> Result<(u64, u64), StoreError> {
+    let disk = rustix::fs::statvfs(folder).map_err(|e| StoreError::Folder(e.into()))?;
+    Ok((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
 }
 
 /// The first readings by time, no more than are wanted.

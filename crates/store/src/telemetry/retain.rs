@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use model::Time;
 use rusqlite::Transaction;
 
+use super::DAY_MS;
 use super::month::{self, Family};
 use crate::error::StoreError;
 use crate::read::Reader;
@@ -21,8 +22,6 @@ pub struct Retention {
     /// Days for which log lines are kept.
     pub log_days: Option<u32>,
 }
-
-const DAY_MS: i64 = 24 * 3600 * 1000;
 
 impl Reader {
     /// The files of months that are older than they are kept, and the records to commit before

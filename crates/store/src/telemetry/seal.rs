@@ -20,6 +20,7 @@ use super::minute::{Minutes, late, pack_all, roll};
 use super::month::{self, Family, Month, SPAN_MS_MAX, Written, utc_day};
 use super::query::{DaySum, sum_chunks};
 use super::view::{Damage, Files, State, View, open_with_age, walk_journal};
+use super::{ALWAYS, DAY_MS};
 use crate::error::StoreError;
 use crate::schema;
 use crate::write::{Record, run};
@@ -33,13 +34,10 @@ const GROUP_ROWS: u64 = 100_000;
 const OPEN_ROWS_MAX: usize = 7_000;
 /// But no longer than this.
 const OPEN_MS_MAX: i64 = 4 * DAY_MS;
-const DAY_MS: i64 = 24 * 3600 * 1000;
 /// Readings of one chunk at most.
 const CHUNK_ROWS_MAX: usize = 65_536;
 /// Minutes are rolled up and days summed this long after they are over, for what comes late.
 const GRACE_MS: i64 = 15 * 60 * 1000;
-/// The whole of time.
-const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
 
 /// Gives the first moment of the business day a moment lies in, and of the day after.
 pub type DayOf = Arc<dyn Fn(Time) -> (Time, Time) + Send + Sync>;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use model::{Reading, SeriesId};
+use model::{Reading, SeriesId, Time};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::chunk::{Column, readings, unpack};
@@ -31,11 +31,13 @@ pub(crate) struct State {
     pub(crate) rolled: i64,
     /// Days before this moment are summed up.
     pub(crate) summed: i64,
+    /// When the newest seal was made.
+    at: i64,
 }
 
 impl State {
     pub(crate) fn read(connection: &Connection) -> Result<Self, StoreError> {
-        let sql = "SELECT number, seq, rows, rolled, summed FROM sealed";
+        let sql = "SELECT number, seq, rows, rolled, summed, at FROM sealed";
         Ok(connection.prepare_cached(sql)?.query_row([], |row| {
             Ok(Self {
                 number: row.get(0)?,
@@ -43,8 +45,14 @@ impl State {
                 rows: row.get(2)?,
                 rolled: row.get(3)?,
                 summed: row.get(4)?,
+                at: row.get(5)?,
             })
         })?)
+    }
+
+    /// When the newest seal was made; `None` before the first.
+    pub(crate) fn sealed_at(&self) -> Option<Time> {
+        (self.number > 0).then(|| Time::from_ms(self.at))
     }
 }
 
