@@ -10,15 +10,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use model::{DeviceId, MachineId};
-use sources::{DeviceBook, Role};
 
 use crate::analyze;
 use crate::backups::{self, BackupArgs, RestoreArgs};
 use crate::certificate;
-use crate::console;
 use crate::demo;
+use crate::device_commands::{self, DeviceCommand};
 use crate::pace::Pace;
+use crate::users::{self, UserCommand};
 use crate::verify::{self, EvidenceCommand, VerifyArgs};
 use crate::wiring::{self, Setup};
 use crate::words::Lang;
@@ -51,7 +50,7 @@ enum Command {
     /// Judge recorded data from CSV files / 記録した CSV を判定する
     #[command(after_help = "Example / 例:\n  mimamori analyze robot.csv --out result/")]
     Analyze(analyze::AnalyzeArgs),
-    /// Register a device and get its token / 機器を登録し合言葉を発行する
+    /// Devices: register, limit, end, list / 機器の登録・制限・終了・一覧
     #[command(subcommand)]
     Device(DeviceCommand),
     /// Back everything up into one file, also while serving / 一つのファイルにバックアップする
@@ -64,7 +63,7 @@ enum Command {
         after_help = "Example / 例:\n  mimamori restore --from mimamori.tar.gz --data /var/lib/mimamori --check-only"
     )]
     Restore(RestoreArgs),
-    /// People who cannot come in any more / 入れなくなった人
+    /// Who may come in: owner, invitations, tokens / ログインできる人
     #[command(subcommand)]
     User(UserCommand),
     /// Check whether the records are what they were / 記録が元のままか確かめる
@@ -146,53 +145,6 @@ fn address_or_off(text: &str) -> Result<Listen, String> {
         .parse()
         .map_err(|_| format!("{text:?} is neither an address with a port nor off"))?;
     Ok(Listen(Some(address)))
-}
-
-#[derive(Debug, Subcommand)]
-enum DeviceCommand {
-    /// A device may no longer speak; a running program ends its connections at once / 機器を使えなくする
-    #[command(after_help = "Example / 例:\n  mimamori device end press-3 --data /var/lib/mimamori")]
-    End {
-        /// Name of the device / 機器の名前
-        name: String,
-        /// The data folder / データの置き場所
-        #[arg(long)]
-        data: PathBuf,
-    },
-    /// Register a device; its token is shown once / 機器を登録(合言葉は一度だけ表示)
-    #[command(after_help = "Example / 例:\n  mimamori device add press-3 --data /var/lib/mimamori")]
-    Add {
-        /// Name of the device: letters, digits, - _ . / 機器の名前
-        name: String,
-        /// The data folder / データの置き場所
-        #[arg(long)]
-        data: PathBuf,
-        /// The machine it watches (default: the device's name) / 対象の機械
-        #[arg(long)]
-        machine: Option<String>,
-        /// May read everything and publish nothing / 読み取り専用
-        #[arg(long)]
-        reader: bool,
-        /// Print JSON / JSON で表示
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum UserCommand {
-    /// Make a sign-in link that works once, for ten minutes / 一度だけ使える入るリンクを作る
-    #[command(after_help = "Example / 例:\n  mimamori user link Hanako --data /var/lib/mimamori")]
-    Link {
-        /// The person's name / 名前
-        name: String,
-        /// The data folder of the running program / 動いている Mimamori のデータの置き場所
-        #[arg(long)]
-        data: PathBuf,
-        /// Print JSON / JSON で表示
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// Reads `90s`, `5m`, `2h` or a plain number of seconds.
@@ -283,48 +235,8 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
             block_on(&pace, serve(args, lang, &pace))
         }
         Command::Analyze(args) => analyze::run(&args, lang),
-        Command::Device(DeviceCommand::Add {
-            name,
-            data,
-            machine,
-            reader,
-            json,
-        }) => {
-            let role = if reader { Role::Reader } else { Role::Device };
-            let machine = machine.map(|m| MachineId::new(&m)).transpose()?;
-            std::fs::create_dir_all(&data)?;
-            let token = DeviceBook::open(&data)?.add(DeviceId::new(&name)?, role, machine)?;
-            if json {
-                say(&serde_json::json!({"device": name, "token": token}).to_string());
-            } else {
-                say(lang.pick(
-                    "機器を登録しました。合言葉はこの一度だけ表示します:",
-                    "Device registered. Its token is shown only now:",
-                ));
-                say(&format!("  username: {name}\n  password: {token}"));
-            }
-            Ok(true)
-        }
-        Command::Device(DeviceCommand::End { name, data }) => {
-            DeviceBook::open(&data)?.remove(&DeviceId::new(&name)?)?;
-            say(lang.pick("使えなくしました", "it may no longer speak"));
-            Ok(true)
-        }
-        Command::User(UserCommand::Link { name, data, json }) => {
-            block_on(&Pace::default(), async {
-                let request = console::Request {
-                    link_for: name,
-                    forgets: true,
-                };
-                let link = console::ask(&data, &request).await?;
-                if json {
-                    say(&serde_json::json!({ "link": link }).to_string());
-                } else {
-                    say(&link);
-                }
-                Ok(true)
-            })
-        }
+        Command::Device(command) => device_commands::run(command, lang),
+        Command::User(command) => block_on(&Pace::default(), users::run(command, lang)),
         Command::Backup(args) => backups::run_backup(&args, lang),
         Command::Restore(args) => backups::run_restore(&args, lang),
         Command::Evidence(command) => verify::evidence(&command, lang),

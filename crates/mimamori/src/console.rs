@@ -1,6 +1,7 @@
-//! What only somebody at this PC may ask for: a sign-in link for a person who cannot come in any
-//! more. Whoever may write into the data folder is at the PC; the request is a file there, so it
-//! needs no secret of its own, and the running program answers it and leaves a trace.
+//! What somebody at this PC may ask the running program for: to own the box, to let people in and
+//! end their access, a token for a script, a link for who cannot come in any more. Whoever may write
+//! into the data folder is at the PC; the request is a file there, so it needs no secret of its own,
+//! and the program answers it and leaves a trace.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -10,8 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use model::Role;
 use serde::{Deserialize, Serialize};
-use serve::{Denied, Gate};
+use serve::{Denied, Gate, Who};
 use tracing::{info, warn};
 
 /// The folder of requests inside the data folder.
@@ -27,22 +29,66 @@ const REQUEST_BYTES_MAX: u64 = 1_024;
 
 /// What is asked for.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Request {
-    /// The person who wants to come in.
-    pub(crate) link_for: String,
-    /// Password and second factor are forgotten and go.
-    pub(crate) forgets: bool,
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// A link for a person who is known; with `forgets`, password and second factor go.
+    Link { name: String, forgets: bool },
+    /// To own a box that nobody owns.
+    Claim { name: String },
+    /// To let a person in.
+    Invite { name: String, role: Role },
+    /// A token for a script or a screen.
+    Token { label: String, role: Role },
+    /// A person may no longer come in.
+    End { name: String },
+    /// A token no longer lets anybody in.
+    EndToken { id: i64 },
+    /// Who may come in, and which tokens there are.
+    List,
+}
+
+/// Somebody, or a token, in a list.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    /// The number; tokens are ended by it.
+    pub(crate) id: i64,
+    /// The person's name, or what the token is for.
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// Signs in with a second factor.
+    pub(crate) has_second_factor: bool,
 }
 
 /// What the program says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Answer {
+pub(crate) enum Answer {
     /// The address that lets the person in once.
     Link(String),
-    /// There is nobody of this name.
+    /// The token.
+    Token(String),
+    /// It is done.
+    Done,
+    /// People, then tokens.
+    List(Vec<Listed>, Vec<Listed>),
+    /// Why it was not done.
+    No(No),
+}
+
+/// Why the program did not do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum No {
+    /// There is nobody, or no token, of this name.
     Unknown,
+    /// Somebody owns the box already.
+    Owned,
+    /// The name is empty, too long, or taken.
+    Name,
+    /// The last owner cannot be ended.
+    LastOwner,
+    /// There are too many.
+    TooMany,
     /// It could not be done now.
     Busy,
 }
@@ -68,8 +114,8 @@ fn put(path: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(beside, path)
 }
 
-/// Asks the program that runs on a data folder for a link; gives its address.
-pub(crate) async fn ask(data: &Path, request: &Request) -> anyhow::Result<String> {
+/// Asks the program that runs on a data folder.
+pub(crate) async fn ask(data: &Path, request: &Request) -> anyhow::Result<Answer> {
     let folder = make_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
     let name = sources::new_token().context("no random number")?;
     let (question, answer) = (
@@ -90,10 +136,14 @@ pub(crate) async fn ask(data: &Path, request: &Request) -> anyhow::Result<String
     std::fs::remove_file(&question).ok();
     std::fs::remove_file(&answer).ok();
     let said = said.context("no Mimamori runs on this data folder")?;
-    match serde_json::from_str(&said)? {
+    Ok(serde_json::from_str(&said)?)
+}
+
+/// Asks for a link and gives its address.
+pub(crate) async fn link(data: &Path, request: &Request) -> anyhow::Result<String> {
+    match ask(data, request).await? {
         Answer::Link(link) => Ok(link),
-        Answer::Unknown => bail!("nobody is called {:?}", request.link_for),
-        Answer::Busy => bail!("this cannot be done right now"),
+        other => bail!("no link was made: {other:?}"),
     }
 }
 
@@ -132,18 +182,61 @@ async fn answer(path: &Path, gate: &Gate, pages: SocketAddr) -> Answer {
         .flatten()
         .and_then(|text| serde_json::from_str(&text).ok());
     let Some(request) = request else {
-        return Answer::Unknown;
+        return Answer::No(No::Unknown);
     };
-    match gate.console_link(&request.link_for, request.forgets).await {
-        Ok(secret) => {
-            info!("a sign-in link was made at the console");
-            let mut here = pages;
-            if pages.ip().is_unspecified() {
-                here.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-            }
-            Answer::Link(format!("http://{here}/link/{secret}"))
-        }
-        Err(Denied::NotFound) => Answer::Unknown,
-        Err(_) => Answer::Busy,
+    obey(request, gate, pages).await.unwrap_or_else(Answer::No)
+}
+
+async fn obey(request: Request, gate: &Gate, pages: SocketAddr) -> Result<Answer, No> {
+    let by = Who::at_console();
+    let link = |secret: String| {
+        info!("a link that lets somebody in was made at the console");
+        Answer::Link(address_of(pages, &secret))
+    };
+    let token = Answer::Token;
+    let done = match request {
+        Request::Link { name, forgets } => gate.console_link(&name, forgets).await.map(link),
+        Request::Claim { name } => match gate.claim_at_console(&name).await {
+            Err(Denied::Wrong) => return Err(No::Owned),
+            claimed => claimed.map(link),
+        },
+        Request::Invite { name, role } => gate.invite(&by, &name, role).await.map(link),
+        Request::Token { label, role } => gate.make_token(&by, &label, role).await.map(token),
+        Request::End { name } => gate.end_named(&by, &name).await.map(|()| Answer::Done),
+        Request::EndToken { id } => gate.end_pass(&by, id).await.map(|()| Answer::Done),
+        Request::List => Ok(list(gate)),
+    };
+    done.map_err(|denied| match denied {
+        Denied::NotFound => No::Unknown,
+        Denied::Name => No::Name,
+        Denied::LastOwner => No::LastOwner,
+        Denied::TooMany => No::TooMany,
+        _ => No::Busy,
+    })
+}
+
+fn list(gate: &Gate) -> Answer {
+    let (people, tokens) = gate.everybody();
+    let people = people.into_iter().map(|person| Listed {
+        id: person.id,
+        name: person.name,
+        role: person.role,
+        has_second_factor: person.totp.is_some(),
+    });
+    let tokens = tokens.into_iter().map(|token| Listed {
+        id: token.id,
+        name: token.label,
+        role: token.role,
+        has_second_factor: false,
+    });
+    Answer::List(people.collect(), tokens.collect())
+}
+
+/// Where the link of a secret leads, from this PC.
+fn address_of(pages: SocketAddr, secret: &str) -> String {
+    let mut here = pages;
+    if pages.ip().is_unspecified() {
+        here.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
+    format!("http://{here}/link/{secret}")
 }

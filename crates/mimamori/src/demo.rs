@@ -427,11 +427,11 @@ struct Owner {
 impl Owner {
     /// Says how to come in: by a link, and by name and password from another browser.
     async fn tell(&self, stage: &Stage, lang: Lang) -> anyhow::Result<()> {
-        let request = console::Request {
-            link_for: self.name.clone(),
+        let request = console::Request::Link {
+            name: self.name.clone(),
             forgets: false,
         };
-        let link = console::ask(&stage.data, &request).await?;
+        let link = console::link(&stage.data, &request).await?;
         say(&format!(
             "{}: {link}",
             lang.pick("すぐ入る(一度だけ)", "Come in (works once)")

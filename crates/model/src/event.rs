@@ -41,6 +41,8 @@ pub enum EventKind {
     PersonRefused,
     /// A person may no longer come in.
     PersonEnded,
+    /// Machines were shared with a customer.
+    PersonShares,
     /// A person set a password.
     PersonPassword,
     /// A person turned the second factor on or off.
@@ -91,7 +93,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -111,6 +113,7 @@ impl EventKind {
         Self::PersonSignedOut,
         Self::PersonRefused,
         Self::PersonEnded,
+        Self::PersonShares,
         Self::PersonPassword,
         Self::PersonSecondFactor,
         Self::TokenMade,
@@ -158,6 +161,7 @@ impl EventKind {
             Self::PersonSignedOut => "person.signed_out",
             Self::PersonRefused => "person.refused",
             Self::PersonEnded => "person.ended",
+            Self::PersonShares => "person.shares",
             Self::PersonPassword => "person.password",
             Self::PersonSecondFactor => "person.second_factor",
             Self::TokenMade => "token.made",

@@ -18,11 +18,15 @@ pub enum Role {
     Coordinator,
     /// A screen on the wall.
     Screen,
+    /// Somebody the factory works for: sees the machines that were shared, and nothing else.
+    Customer,
 }
 
 /// What may be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Right {
+    /// See the machines that were shared with them.
+    LookShared,
     /// See machines, events, devices and evidence.
     Look,
     /// Say "I have seen this alarm".
@@ -39,7 +43,8 @@ pub enum Right {
 
 impl Right {
     /// Every right.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::LookShared,
         Self::Look,
         Self::Acknowledge,
         Self::Judge,
@@ -51,13 +56,14 @@ impl Right {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Owner,
         Self::Manager,
         Self::Maintenance,
         Self::Operator,
         Self::Coordinator,
         Self::Screen,
+        Self::Customer,
     ];
 
     /// The word used in the API and in files.
@@ -69,6 +75,7 @@ impl Role {
             Self::Operator => "operator",
             Self::Coordinator => "coordinator",
             Self::Screen => "screen",
+            Self::Customer => "customer",
         }
     }
 
@@ -80,8 +87,11 @@ impl Role {
     /// Whether the role has the right.
     pub fn may(self, right: Right) -> bool {
         match right {
-            Right::Look => true,
-            Right::Acknowledge => !matches!(self, Self::Coordinator | Self::Screen),
+            Right::LookShared => true,
+            Right::Look => self != Self::Customer,
+            Right::Acknowledge => {
+                !matches!(self, Self::Coordinator | Self::Screen | Self::Customer)
+            }
             Right::Judge => matches!(self, Self::Owner | Self::Manager | Self::Maintenance),
             Right::Devices | Right::Evidence => {
                 matches!(self, Self::Owner | Self::Manager | Self::Coordinator)
@@ -96,10 +106,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_has_a_right_the_owner_lacks_and_a_screen_only_looks() {
+    fn nobody_has_a_right_the_owner_lacks_and_who_only_looks_only_looks() {
         for right in Right::ALL {
             assert!(Role::Owner.may(right));
-            assert_eq!(Role::Screen.may(right), right == Right::Look);
+            let looks = matches!(right, Right::Look | Right::LookShared);
+            assert_eq!(Role::Screen.may(right), looks);
+            assert_eq!(Role::Customer.may(right), right == Right::LookShared);
         }
         for role in Role::ALL {
             assert_eq!(role.may(Right::People), role == Role::Owner);

@@ -46,7 +46,7 @@ function listen() {
   const word = document.querySelector("[data-live-word]");
   const live = word?.textContent ?? "";
   const query = new URLSearchParams({ page, lang: root.lang });
-  const source = new EventSource(`/live?${query}`);
+  const source = new EventSource(`${page === "shared" ? "/shared/live" : "/live"}?${query}`);
   source.addEventListener("parts", (event) => {
     body.classList.add("is-live");
     body.classList.remove("is-lost");

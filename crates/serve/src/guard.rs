@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use model::Right;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
@@ -104,6 +105,9 @@ pub(crate) async fn admit(
     };
     // What is a person's own (password, second factor, sessions) is not a script's.
     if right.map_or(!who.is_session, |right| !who.may(right)) {
+        if request.uri().path() == "/" && who.may(Right::LookShared) {
+            return Redirect::to("/shared").into_response();
+        }
         return Failure::new(StatusCode::FORBIDDEN, "not_allowed", key::ERROR_NOT_ALLOWED)
             .hint(key::ERROR_NOT_ALLOWED_HINT)
             .answer(lang);
@@ -246,6 +250,25 @@ impl<S: Sync> FromRequestParts<S> for From {
                 .take(120)
                 .collect(),
         })
+    }
+}
+
+/// How the caller reached the box, for links that lead back to it: `https://` and the host typed.
+#[derive(Debug)]
+pub(crate) struct Here(pub(crate) String);
+
+impl<S: Sync> FromRequestParts<S> for Here {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let way = parts.extensions.get::<Way>();
+        let scheme = if way.is_some_and(|way| way.is_encrypted) {
+            "https"
+        } else {
+            "http"
+        };
+        let host = header(&parts.headers, HOST).unwrap_or_default();
+        Ok(Self(format!("{scheme}://{host}")))
     }
 }
 

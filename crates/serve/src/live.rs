@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::Site;
 use crate::auth::Who;
-use crate::page::{Ctx, board, devices, events, machine};
+use crate::page::{Ctx, board, devices, events, machine, shared};
 use crate::text::Lang;
 use crate::view::BoardView;
 
@@ -24,6 +24,8 @@ use crate::view::BoardView;
 const UPDATE_EVERY: Duration = Duration::from_millis(500);
 /// Updates waiting for a reader that does not keep up.
 const QUEUE_MAX: usize = 2;
+/// What a customer's page listens to.
+const SHARED: &str = "shared";
 /// The strips of the last eight hours are read again this often.
 const STRIPS_EVERY: u64 = 20;
 
@@ -43,8 +45,30 @@ pub(crate) async fn stream(
     who: Who,
     Query(subject): Query<Subject>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    listen(
+        site,
+        lang,
+        who,
+        subject.page.unwrap_or_else(|| "board".to_owned()),
+    )
+}
+
+/// The stream of what was shared with a customer.
+pub(crate) async fn shared_stream(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    listen(site, lang, who, SHARED.to_owned())
+}
+
+fn listen(
+    site: Site,
+    lang: Lang,
+    who: Who,
+    page: String,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-    let page = subject.page.unwrap_or_else(|| "board".to_owned());
     let ctx = Ctx::new(&site, lang, who);
     tokio::spawn(feed(site, ctx, page, sender));
     Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new())
@@ -131,6 +155,7 @@ async fn parts(
             }
         }
         "devices" => put("devices", devices::list(ctx, view)),
+        SHARED => put(SHARED, shared::list(site, ctx, view)),
         _ => {
             let shown = page
                 .strip_prefix("machine/")

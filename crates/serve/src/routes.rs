@@ -49,6 +49,7 @@ macro_rules! route {
     };
 }
 
+const SHARED: Access = Access::May(Right::LookShared);
 const LOOK: Access = Access::May(Right::Look);
 const ACKNOWLEDGE: Access = Access::May(Right::Acknowledge);
 const JUDGE: Access = Access::May(Right::Judge);
@@ -60,6 +61,9 @@ const PEOPLE: Access = Access::May(Right::People);
 pub const ROUTES: &[Route] = &[
     route!("GET", "/", LOOK, get(page::board::show)),
     route!("GET", "/machines/{id}", LOOK, get(page::machine::show)),
+    route!("GET", "/shared", SHARED, get(page::shared::show)),
+    route!("GET", "/shared/live", SHARED, get(live::shared_stream)),
+    route!("GET", "/api/v1/shared", SHARED, get(page::shared::machines)),
     route!("GET", "/events", LOOK, get(page::events::show)),
     route!("GET", "/logs", LOOK, get(page::logs::show)),
     route!("GET", "/devices", LOOK, get(page::devices::show)),
@@ -140,6 +144,12 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/people", PEOPLE, get(page::people::show)),
     route!("POST", "/people", PEOPLE, post(page::people::invite)),
     route!("POST", "/people/{id}/end", PEOPLE, post(page::people::end)),
+    route!(
+        "POST",
+        "/people/{id}/shares",
+        PEOPLE,
+        post(page::people::share)
+    ),
     route!(
         "POST",
         "/people/tokens",

@@ -1,7 +1,7 @@
 //! People and what lets them in. A secret is never kept: a password as its argon2id hash, a session,
 //! a script's token or a link as its SHA-256.
 
-use model::{Role, Time};
+use model::{MachineId, Role, Time};
 use rusqlite::{Row, Transaction, params};
 
 use crate::error::StoreError;
@@ -17,6 +17,8 @@ pub struct Person {
     pub name: String,
     /// What the person is.
     pub role: Role,
+    /// The machines a customer sees.
+    pub shares: Vec<MachineId>,
     /// argon2id in its usual text form; `None` until the person has set a password.
     pub password: Option<String>,
     /// The shared secret of the second factor.
@@ -80,11 +82,14 @@ pub struct Pass {
 pub(crate) const TABLES: &str = "
 CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL,
     password TEXT, totp BLOB, totp_step INTEGER NOT NULL, created INTEGER NOT NULL,
-    ended INTEGER);
+    ended INTEGER, shares TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE pass(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, person INTEGER NOT NULL,
     kind TEXT NOT NULL, role TEXT NOT NULL, label TEXT NOT NULL, created INTEGER NOT NULL,
     expires INTEGER);
 ";
+
+/// What format 3 and 4 lack.
+pub(crate) const SHARES: &str = "ALTER TABLE person ADD COLUMN shares TEXT NOT NULL DEFAULT '[]';";
 
 pub(crate) fn write_person(
     transaction: &Transaction<'_>,
@@ -92,8 +97,9 @@ pub(crate) fn write_person(
 ) -> Result<bool, StoreError> {
     run(
         transaction,
-        "INSERT OR REPLACE INTO person(id, name, role, password, totp, totp_step, created, ended)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT OR REPLACE INTO person(id, name, role, password, totp, totp_step, created, ended,
+            shares)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             person.id,
             person.name,
@@ -102,7 +108,8 @@ pub(crate) fn write_person(
             person.totp,
             person.totp_step,
             person.created.ms(),
-            person.ended.map(Time::ms)
+            person.ended.map(Time::ms),
+            serde_json::to_string(&person.shares)?
         ],
     )
 }
@@ -134,6 +141,11 @@ fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
     Role::from_code(&code).ok_or_else(|| unknown(column, format!("unknown role {code}")))
 }
 
+fn shares(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<MachineId>> {
+    let text: String = row.get(column)?;
+    serde_json::from_str(&text).map_err(|error| unknown(column, error.to_string()))
+}
+
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_ms))
 }
@@ -141,7 +153,8 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
 impl Reader {
     /// Everybody who was ever let in.
     pub fn people(&self) -> Result<Vec<Person>, StoreError> {
-        let sql = "SELECT id, name, role, password, totp, totp_step, created, ended FROM person
+        let sql = "SELECT id, name, role, password, totp, totp_step, created, ended, shares
+                   FROM person
                    ORDER BY id";
         self.list(sql, params![], |row| {
             Ok(Person {
@@ -153,6 +166,7 @@ impl Reader {
                 totp_step: row.get(5)?,
                 created: time(row, 6)?.unwrap_or_default(),
                 ended: time(row, 7)?,
+                shares: shares(row, 8)?,
             })
         })
     }

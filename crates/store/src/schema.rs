@@ -12,7 +12,7 @@ use crate::people;
 use crate::telemetry;
 
 /// The format written by this program.
-const FORMAT: i64 = 4;
+const FORMAT: i64 = 5;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -81,8 +81,10 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
             transaction.execute_batch(EVIDENCE)?;
             begin_chain(&transaction)?;
         }
-        if found < 3 {
-            transaction.execute_batch(people::TABLES)?;
+        match found {
+            ..3 => transaction.execute_batch(people::TABLES)?,
+            3 | 4 => transaction.execute_batch(people::SHARES)?,
+            _ => {}
         }
         transaction.execute_batch(telemetry::TABLES)?;
         transaction.execute_batch(logs::TABLES)?;

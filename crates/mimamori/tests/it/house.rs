@@ -169,12 +169,35 @@ impl House {
     }
 
     fn started(data: &Path, config: &str, http: &str, env: &[(&'static str, String)]) -> Self {
+        let (mut house, mut said) = Self::begun(data, config, http, env);
+        house.token = claim(house.http, &mut said);
+        house
+    }
+
+    /// A program that nobody owns yet, and its claim code.
+    pub(crate) fn unclaimed(config: &str) -> (Self, String) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data = folder.path().to_owned();
+        let (mut house, mut said) = Self::begun(&data, config, "127.0.0.1:0", &[]);
+        house.folder = Some(folder);
+        let line = said.next().and_then(Result::ok).expect("a claim code");
+        let code = line.trim_start_matches("Claim code: ").to_owned();
+        // What it says later must find a reader.
+        std::thread::spawn(move || said.for_each(drop));
+        (house, code)
+    }
+
+    fn begun(
+        data: &Path,
+        config: &str,
+        http: &str,
+        env: &[(&'static str, String)],
+    ) -> (Self, Said) {
         std::fs::write(data.join("mimamori.toml"), config).expect("configuration");
         let here = "127.0.0.1:0";
-        let (child, ports, mut said) = spawn(data, [http, here, http, http], env);
-        let token = claim(ports.http, &mut said);
-        Self {
-            token,
+        let (child, ports, said) = spawn(data, [http, here, http, http], env);
+        let house = Self {
+            token: String::new(),
             folder: None,
             data: data.to_owned(),
             child,
@@ -183,7 +206,8 @@ impl House {
             https: ports.https,
             mqtts: ports.mqtts,
             env: env.to_vec(),
-        }
+        };
+        (house, said)
     }
 
     pub(crate) fn new() -> Self {

@@ -74,7 +74,7 @@ fn every_address_lets_in_only_whom_it_should() {
             );
         }
         // The live view does not end by itself; signing out ends the token.
-        if matches!(path.as_str(), "/live" | "/sign-out") {
+        if path.ends_with("/live") || path == "/sign-out" {
             continue;
         }
         for (role, token) in &tokens {

@@ -49,6 +49,17 @@ fn look(house: &House, path: &str, session: &str) -> u16 {
     house.send_bare("GET", path, &[("Cookie", &cookie)], "").0
 }
 
+/// Asks the running program at its console; gives the exit code and the first line of what it said.
+fn user(house: &House, words: &[&str]) -> (i32, String) {
+    let mut command = Command::new(PROGRAM);
+    command.args(["--lang", "en", "user"]).args(words);
+    let output = command.arg("--data").arg(&house.data).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    let first = said.lines().next().unwrap_or_default().to_owned();
+    (output.status.code().unwrap(), first)
+}
+
 fn kinds(house: &House) -> Vec<String> {
     let entries = house.get("evidence?limit=200")["items"].as_array().cloned();
     let kind = |entry: &Value| entry["kind"].as_str().map(str::to_owned);
@@ -245,18 +256,9 @@ fn a_session_or_token_that_is_ended_ends_at_once() {
 #[test]
 fn who_forgot_everything_comes_back_in_at_the_console_and_it_shows() {
     let house = House::new();
-    let link = |name: &str| {
-        let mut command = Command::new(PROGRAM);
-        command.args(["--lang", "en", "user", "link", name, "--data"]);
-        let output = command.arg(&house.data).output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (
-            output.status.code().unwrap(),
-            String::from_utf8(said).unwrap().trim().to_owned(),
-        )
-    };
+    let link = |name: &str| user(&house, &["link", name]);
     let (code, said) = link("Nobody");
-    assert!(code == 1 && said.contains("Nobody"), "{said}");
+    assert!(code == 1 && said.contains("there is none"), "{said}");
     let (code, said) = link(OWNER);
     assert_eq!(code, 0, "{said}");
     let path = said
@@ -299,5 +301,107 @@ fn no_secret_is_kept_as_it_is() {
             let found = bytes.windows(secret.len()).any(|w| w == secret.as_bytes());
             assert!(!found, "{name} holds a secret");
         }
+    }
+}
+
+#[test]
+fn a_customer_sees_what_was_shared_and_nothing_else() {
+    let house = House::with_config("[[machine]]\nid = \"m1\"\n[[machine]]\nid = \"m2\"\n");
+    let session = invited(&house, "Client", "customer", "a long enough one");
+    let shared = |session: &str| {
+        let cookie = format!("session={session}");
+        let (status, page) = house.send_bare("GET", "/shared", &[("Cookie", &cookie)], "");
+        assert_eq!(status, 200);
+        (page.contains(">m1<"), page.contains(">m2<"))
+    };
+    assert_eq!(shared(&session), (false, false), "nothing was shared yet");
+    let people = house.get("people")["items"].as_array().cloned().unwrap();
+    let client = people.iter().find(|p| p["name"] == "Client").unwrap();
+    let shares = format!("/people/{}/shares", client["id"]);
+    assert_eq!(
+        form(&house, &shares, &house.token, &[("machine", "m2")]).status,
+        303
+    );
+    assert_eq!(shared(&session), (false, true));
+    assert_eq!(look(&house, "/", &session), 303, "led to what was shared");
+    for closed in [
+        "/machines/m2",
+        "/machines/m1",
+        "/events",
+        "/evidence",
+        "/live",
+        "/people",
+    ] {
+        assert_eq!(look(&house, closed, &session), 403, "{closed}");
+    }
+    assert_eq!(look(&house, "/api/v1/board", &session), 403);
+    assert_eq!(
+        form(&house, &shares, &session, &[("machine", "m1")]).status,
+        403
+    );
+    assert_eq!(form(&house, &shares, &house.token, &[]).status, 303);
+    assert_eq!(shared(&session), (false, false), "taken back");
+    assert!(kinds(&house).contains(&"person.shares".to_owned()));
+}
+
+#[test]
+fn a_box_is_owned_and_people_are_let_in_and_ended_at_the_console() {
+    let (mut house, code) = House::unclaimed("");
+    let (status, link) = user(&house, &["claim", OWNER]);
+    assert_eq!(status, 0, "{link}");
+    let (status, said) = user(&house, &["claim", "Mallory"]);
+    assert!(status == 1 && said.contains("owns this box"), "{said}");
+    let late = [
+        ("code", code.as_str()),
+        ("name", "Mallory"),
+        ("password", "another password"),
+        ("again", "another password"),
+    ];
+    assert_eq!(
+        form(&house, "/claim", "", &late).status,
+        401,
+        "the code is worth nothing now"
+    );
+    let path = |link: &str| {
+        link.split_once(&house.http.to_string())
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    house.token = form(&house, &path(&link), "", &[]).session;
+    let (status, link) = user(&house, &["invite", "Taro", "--role", "operator"]);
+    assert_eq!(status, 0, "{link}");
+    let taro = form(&house, &path(&link), "", &[]).session;
+    assert_eq!(look(&house, "/", &taro), 200);
+    let (status, token) = user(&house, &["token", "erp", "--role", "screen"]);
+    assert_eq!(status, 0, "{token}");
+    let bearer = format!("Bearer {token}");
+    let by_token = |path| {
+        house
+            .send_bare("GET", path, &[("Authorization", &bearer)], "")
+            .0
+    };
+    assert_eq!(by_token("/api/v1/board"), 200);
+    let (_, listed) = user(&house, &["list", "--json"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["people"].as_array().unwrap().len(), 2);
+    let erp = listed["tokens"][0]["id"].to_string();
+    assert_eq!(user(&house, &["end-token", &erp]).0, 0);
+    assert_eq!(by_token("/api/v1/board"), 401, "at once");
+    assert_eq!(user(&house, &["end", "Taro"]).0, 0);
+    assert_eq!(look(&house, "/", &taro), 303, "at once");
+    let (status, said) = user(&house, &["end", OWNER]);
+    assert!(status == 1 && said.contains("last owner"), "{said}");
+    let (status, _) = user(&house, &["invite", "X", "--role", "king"]);
+    assert_eq!(status, 2);
+    let seen = kinds(&house);
+    for kind in [
+        "person.claimed",
+        "person.invited",
+        "token.made",
+        "token.ended",
+        "person.ended",
+    ] {
+        assert!(seen.iter().any(|k| k == kind), "{kind}");
     }
 }

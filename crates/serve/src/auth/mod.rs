@@ -1,6 +1,7 @@
 //! The door: who comes in, as whom, and what opens it. Everything that lets somebody in is random
 //! and kept only as a hash; every change is durable, and in the evidence, before it counts.
 
+mod people;
 mod secret;
 mod throttle;
 mod totp;
@@ -35,6 +36,9 @@ const NAME_FORGIVEN: u32 = 3;
 /// Failures from one address that cost nothing: many people may sit behind one.
 const ADDRESS_FORGIVEN: u32 = 20;
 
+/// The number of whoever is at the box's console.
+const CONSOLE: i64 = 0;
+
 /// Somebody who came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
@@ -56,9 +60,23 @@ impl Who {
         self.role.may(right)
     }
 
+    /// Whoever may write into the data folder of the running program: that is root on the box.
+    pub fn at_console() -> Self {
+        Self {
+            person: CONSOLE,
+            name: String::new(),
+            role: Role::Owner,
+            pass: 0,
+            is_session: true,
+        }
+    }
+
     /// How the evidence chain writes them.
     pub fn actor(&self) -> String {
-        format!("person:{}", self.person)
+        match self.person {
+            CONSOLE => "console".to_owned(),
+            person => format!("person:{person}"),
+        }
     }
 }
 
@@ -227,6 +245,7 @@ impl Gate {
             id: 1,
             name,
             role: Role::Owner,
+            shares: Vec::new(),
             password: Some(password),
             totp: None,
             totp_step: 0,
@@ -316,129 +335,6 @@ impl Gate {
         ])
         .await?;
         Ok(secret)
-    }
-
-    /// Invites a person; gives the secret of the link.
-    pub(crate) async fn invite(&self, by: &Who, name: &str, role: Role) -> Result<String, Denied> {
-        let _turn = self.changing.lock().await;
-        let name = self.free_name(name)?;
-        if self.people().len() >= PEOPLE_MAX {
-            return Err(Denied::TooMany);
-        }
-        let now = (self.clock)();
-        let person = Person {
-            id: self.book().people.keys().max().copied().unwrap_or(0) + 1,
-            name,
-            role,
-            password: None,
-            totp: None,
-            totp_step: 0,
-            created: now,
-            ended: None,
-        };
-        let (secret, link) = self.new_pass(&person, (PassKind::Link, role), "", INVITATION_MS)?;
-        let about = json!({"person": person.id, "role": role});
-        self.keep(vec![
-            Record::Person(person),
-            Record::Pass(link),
-            Record::Evidence(entry_of(by, EventKind::PersonInvited, now, about)),
-        ])
-        .await?;
-        Ok(secret)
-    }
-
-    /// Makes a link for somebody; only for the console. With `forgets`, password and second factor
-    /// are gone, and the link leads to choosing new ones.
-    pub async fn console_link(&self, name: &str, forgets: bool) -> Result<String, Denied> {
-        let _turn = self.changing.lock().await;
-        let people = self.people();
-        let person = people.iter().find(|p| p.name == name);
-        let person = person.ok_or(Denied::NotFound)?;
-        let role = person.role;
-        let (secret, link) = self.new_pass(person, (PassKind::Link, role), "", CONSOLE_LINK_MS)?;
-        let entry = Entry {
-            at: (self.clock)(),
-            actor: "console".to_owned(),
-            kind: EventKind::ConsoleLink,
-            body: json!({"person": person.id, "forgets": forgets}),
-        };
-        let mut records = vec![Record::Pass(link), Record::Evidence(entry)];
-        if forgets {
-            records.push(Record::Person(Person {
-                password: None,
-                totp: None,
-                ..person.clone()
-            }));
-        }
-        self.keep(records).await?;
-        Ok(secret)
-    }
-
-    /// Makes a token for a script or a screen; it is shown once.
-    pub(crate) async fn make_token(
-        &self,
-        by: &Who,
-        label: &str,
-        role: Role,
-    ) -> Result<String, Denied> {
-        let _turn = self.changing.lock().await;
-        let label = checked_name(label)?;
-        let owner = self.book().people.get(&by.person).cloned();
-        let owner = owner.ok_or(Denied::NotFound)?;
-        let (secret, mut token) = self.new_pass(&owner, (PassKind::Token, role), &label, 0)?;
-        token.expires = None;
-        let about = json!({"pass": token.id, "role": role, "label": label});
-        let entry = entry_of(by, EventKind::TokenMade, (self.clock)(), about);
-        self.keep(vec![Record::Pass(token), Record::Evidence(entry)])
-            .await?;
-        Ok(secret)
-    }
-
-    /// Ends a session, token or link. People end their own; who may look after people ends any.
-    pub(crate) async fn end_pass(&self, by: &Who, id: i64) -> Result<(), Denied> {
-        let _turn = self.changing.lock().await;
-        let pass = self.passes().into_iter().find(|pass| pass.id == id);
-        let pass = pass
-            .filter(|pass| pass.person == by.person || by.may(Right::People))
-            .ok_or(Denied::NotFound)?;
-        let kind = match pass.kind {
-            PassKind::Session => EventKind::PersonSignedOut,
-            PassKind::Token | PassKind::Link => EventKind::TokenEnded,
-        };
-        let about = json!({"pass": id, "person": pass.person});
-        let entry = entry_of(by, kind, (self.clock)(), about);
-        self.keep(vec![Record::PassEnded(id), Record::Evidence(entry)])
-            .await
-    }
-
-    /// A person may no longer come in; every session and token ends at once.
-    pub(crate) async fn end_person(&self, by: &Who, id: i64) -> Result<(), Denied> {
-        let _turn = self.changing.lock().await;
-        let people = self.people();
-        let person = people.iter().find(|p| p.id == id);
-        let person = person.ok_or(Denied::NotFound)?;
-        let other_owner = |p: &Person| p.id != id && p.role == Role::Owner && p.password.is_some();
-        if person.role == Role::Owner && !people.iter().any(other_owner) {
-            return Err(Denied::LastOwner);
-        }
-        let now = (self.clock)();
-        let ended = Person {
-            ended: Some(now),
-            password: None,
-            totp: None,
-            ..person.clone()
-        };
-        let passes = self.passes().into_iter().filter(|pass| pass.person == id);
-        let mut records: Vec<Record> = passes.map(|p| Record::PassEnded(p.id)).collect();
-        records.push(Record::Person(ended));
-        let about = json!({"person": id});
-        records.push(Record::Evidence(entry_of(
-            by,
-            EventKind::PersonEnded,
-            now,
-            about,
-        )));
-        self.keep(records).await
     }
 
     /// Sets a password. Who has one must give it; every other session of the person ends.

@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use model::{EventKind, Right, Time};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use store::{Break, Checkpoint, EvidenceRow, Storage};
 
@@ -306,6 +307,8 @@ fn checkpoint(ctx: &Ctx, signed: Option<&Checkpoint>) -> Markup {
                         p { a.button href="/api/v1/evidence/checkpoint"
                             download={ "mimamori-checkpoint-" (signed.seq) ".json" } {
                             (ctx.text(key::CHECKPOINT_SAVE))
+                        } " " a.button href=(by_mail(ctx, signed)) {
+                            (ctx.text(key::CHECKPOINT_MAIL))
                         } }
                     }
                 },
@@ -318,6 +321,14 @@ fn checkpoint(ctx: &Ctx, signed: Option<&Checkpoint>) -> Markup {
             p.problem role="alert" hidden {}
         }
     }
+}
+
+/// A letter that holds the checkpoint, for the person's own mail program to send.
+fn by_mail(ctx: &Ctx, signed: &Checkpoint) -> String {
+    let quoted = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let seq = signed.seq.to_string();
+    let subject = quoted(&ctx.with(key::CHECKPOINT_MAIL_SUBJECT, &[("seq", &seq)]));
+    format!("mailto:?subject={subject}&body={}", quoted(&signed.text()))
 }
 
 fn entry(ctx: &Ctx, (site, board): (&Site, &BoardView), row: &EvidenceRow) -> Markup {

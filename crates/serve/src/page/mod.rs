@@ -11,6 +11,7 @@ pub(crate) mod logs;
 pub(crate) mod machine;
 pub(crate) mod me;
 pub(crate) mod people;
+pub(crate) mod shared;
 pub(crate) mod trust;
 
 use std::fmt::Write as _;
@@ -42,6 +43,7 @@ const SHAPES: &str = include_str!("../../assets/shapes.svg");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Board,
+    Shared,
     Events,
     Devices,
     Evidence,
@@ -253,10 +255,14 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                         svg.mark aria-hidden="true" { use href="#i-mark" {} }
                         span { (ctx.text(key::APP_NAME)) }
                     }
-                    (entry(Place::Board, "/", "board", key::NAV_BOARD))
-                    (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
-                    (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))
-                    (entry(Place::Evidence, "/evidence", "evidence", key::NAV_EVIDENCE))
+                    @if ctx.may(Right::Look) {
+                        (entry(Place::Board, "/", "board", key::NAV_BOARD))
+                        (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
+                        (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))
+                        (entry(Place::Evidence, "/evidence", "evidence", key::NAV_EVIDENCE))
+                    } @else {
+                        (entry(Place::Shared, "/shared", "board", key::NAV_BOARD))
+                    }
                     @if ctx.may(Right::People) {
                         (entry(Place::People, "/people", "people", key::NAV_PEOPLE))
                     }

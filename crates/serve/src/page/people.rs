@@ -2,12 +2,10 @@
 
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::http::StatusCode;
-use axum::http::header::HOST;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use model::Role;
+use model::{MachineId, Role};
 use serde::Deserialize;
 use store::{Pass, PassKind, Person};
 
@@ -16,7 +14,9 @@ use super::me::pass_list;
 use super::{Ctx, Place, frame, shown_once};
 use crate::Site;
 use crate::auth::{Denied, Who};
+use crate::guard::Here;
 use crate::text::{Lang, key};
+use crate::view::MachineView;
 
 /// A person to invite.
 #[derive(Debug, Deserialize)]
@@ -41,6 +41,7 @@ fn page(site: &Site, lang: Lang, who: Who, status: StatusCode, above: &Markup) -
     let ctx = Ctx::new(site, lang, who);
     let people = site.gate.people();
     let passes = site.gate.passes();
+    let board = site.board.borrow().clone();
     let tokens: Vec<Pass> = passes
         .iter()
         .filter(|p| p.kind == PassKind::Token)
@@ -54,7 +55,7 @@ fn page(site: &Site, lang: Lang, who: Who, status: StatusCode, above: &Markup) -
         (above)
         section.panel {
             div.panel-head { h2 { (ctx.text(key::PEOPLE_LIST)) } }
-            ul.cards { @for person in &people { (card(&ctx, person)) } }
+            ul.cards { @for person in &people { (card(&ctx, person, &board.machines)) } }
         }
         div.grid {
             (invite_form(&ctx))
@@ -77,7 +78,7 @@ fn page(site: &Site, lang: Lang, who: Who, status: StatusCode, above: &Markup) -
     (status, frame(&ctx, Place::People, &title, "", body)).into_response()
 }
 
-fn card(ctx: &Ctx, person: &Person) -> Markup {
+fn card(ctx: &Ctx, person: &Person, machines: &[MachineView]) -> Markup {
     html! {
         li.card {
             span.row {
@@ -90,12 +91,32 @@ fn card(ctx: &Ctx, person: &Person) -> Markup {
                 @else if person.totp.is_some() { (ctx.text(key::FACTOR_ON)) }
                 @else { (ctx.text(key::FACTOR_OFF)) }
             }
+            @if person.role == Role::Customer { (shares(ctx, person, machines)) }
             @if person.id != ctx.who.person {
                 form.plain method="post" action={ "/people/" (person.id) "/end" }
                     data-ask=(ctx.with(key::ASK_END, &[("name", &person.name)])) {
                     button type="submit" { (ctx.text(key::PEOPLE_END)) }
                 }
             }
+        }
+    }
+}
+
+/// What a customer sees, to be ticked.
+fn shares(ctx: &Ctx, person: &Person, machines: &[MachineView]) -> Markup {
+    html! {
+        form.plain method="post" action={ "/people/" (person.id) "/shares" } {
+            fieldset.ticks {
+                legend.quiet { (ctx.text(key::PEOPLE_SHARES)) }
+                @for machine in machines {
+                    label {
+                        input type="checkbox" name="machine" value=(machine.id)
+                            checked[person.shares.contains(&machine.id)];
+                        span { (machine.names.of(ctx.lang)) }
+                    }
+                }
+            }
+            button type="submit" { (ctx.text(key::MACHINE_SAVE)) }
         }
     }
 }
@@ -153,13 +174,12 @@ pub(crate) async fn invite(
     State(site): State<Site>,
     lang: Lang,
     who: Who,
-    headers: HeaderMap,
+    here: Here,
     Form(wanted): Form<Invitation>,
 ) -> Response {
     match site.gate.invite(&who, &wanted.name, wanted.role).await {
         Ok(secret) => {
-            let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-            let link = format!("http://{}/link/{secret}", host.unwrap_or_default());
+            let link = format!("{}/link/{secret}", here.0);
             let ctx = Ctx::new(&site, lang, who.clone());
             let above = shown_once(&ctx, key::PEOPLE_LINK, key::PEOPLE_LINK_NOTE, &link);
             page(&site, lang, who, StatusCode::OK, &above)
@@ -182,6 +202,22 @@ pub(crate) async fn make_token(
             let above = shown_once(&ctx, key::PEOPLE_MADE, key::PEOPLE_MADE_NOTE, &secret);
             page(&site, lang, who, StatusCode::OK, &above)
         }
+        Err(denied) => refused(&site, lang, who, denied),
+    }
+}
+
+/// Shares machines with a customer: those that are ticked.
+pub(crate) async fn share(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    Path(id): Path<i64>,
+    Form(ticked): Form<Vec<(String, String)>>,
+) -> Response {
+    let machines = ticked.iter().filter(|(name, _)| name == "machine");
+    let machines = machines.filter_map(|(_, id)| MachineId::new(id).ok());
+    match site.gate.share(&who, id, machines.collect()).await {
+        Ok(()) => Redirect::to("/people").into_response(),
         Err(denied) => refused(&site, lang, who, denied),
     }
 }
