@@ -2,10 +2,11 @@
 //! core's; here are the order of things: nothing is acknowledged before it is durable, nothing is
 //! read while too much is in flight, and every way to end has a counter.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
@@ -17,11 +18,12 @@ use mqtt_protocol_core::mqtt::packet::{Packet, Qos, v3_1_1, v5_0};
 use mqtt_protocol_core::mqtt::result_code::{
     ConnectReasonCode, ConnectReturnCode, MqttError, SubackReturnCode,
 };
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::face::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
 use crate::listener::Hub;
@@ -33,7 +35,7 @@ use mqtt_protocol_core::mqtt::packet::GenericPacketTrait as _;
 
 /// Bytes read at once; a busy connection reads many packets with one call.
 const READ_BYTES: usize = 16 * 1024;
-/// Bytes a quiet connection's buffer starts with.
+/// A buffer that was never larger is not kept between two reads.
 const READ_BYTES_QUIET: usize = 1024;
 /// A session's earlier connection gets this long to leave after it was taken over.
 const TAKEOVER_TIME_MAX: Duration = Duration::from_secs(5);
@@ -77,18 +79,17 @@ pub(crate) async fn serve<P: Policy, S: Sink<P::Client>>(
     tls: Option<TlsAcceptor>,
 ) {
     let deadline = Instant::now() + hub.limits.connect_time_max;
+    // What happens once or seldom is boxed, here and in `run`: ten thousand connections that say
+    // nothing then do not hold room for it.
     let end = match tls {
-        None => Link::new(stream, peer, hub).run(deadline).await,
-        Some(acceptor) => match timeout_at(deadline, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => {
-                let shown = stream.get_ref().1.peer_certificates();
-                let certificate = shown.and_then(|chain| Some(chain.first()?.to_vec()));
-                let mut link = Link::new(stream, peer, hub);
-                link.certificate = certificate;
-                Box::pin(link.run(deadline)).await
-            }
-            Ok(Err(_)) => End::Malformed,
-            Err(_) => End::Silent,
+        None => {
+            let mut link = Box::new(Link::new(stream, peer, hub));
+            link.run(deadline).await
+        }
+        Some(acceptor) => match Box::pin(accept_tls((stream, peer), hub, acceptor, deadline)).await
+        {
+            Ok(mut link) => link.run(deadline).await,
+            Err(end) => end,
         },
     };
     let counter = match end {
@@ -100,6 +101,49 @@ pub(crate) async fn serve<P: Policy, S: Sink<P::Client>>(
         End::Goodbye | End::Gone | End::Refused => return,
     };
     Stats::add(counter);
+}
+
+thread_local! {
+    /// Where bytes land on their way in: shared by all connections of a thread, so that one that
+    /// says nothing needs no room for what it might say.
+    static LANDING: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// Waits for bytes and puts them behind what `into` holds; an error if there will be none.
+async fn read_some(io: &mut (impl AsyncRead + Unpin), into: &mut Vec<u8>) -> Result<(), End> {
+    poll_fn(|cx| {
+        LANDING.with_borrow_mut(|landing| {
+            let mut landed = ReadBuf::new(landing);
+            let read = Pin::new(&mut *io).poll_read(cx, &mut landed);
+            read.map(|done| match done {
+                Ok(()) if !landed.filled().is_empty() => {
+                    into.extend_from_slice(landed.filled());
+                    Ok(())
+                }
+                _ => Err(End::Gone),
+            })
+        })
+    })
+    .await
+}
+
+/// A connection whose client has shaken hands in time.
+async fn accept_tls<'h, P: Policy, S: Sink<P::Client>>(
+    (stream, peer): (TcpStream, SocketAddr),
+    hub: &'h Hub<P, S>,
+    acceptor: TlsAcceptor,
+    deadline: Instant,
+) -> Result<Box<Link<'h, TlsStream<TcpStream>, P, S>>, End> {
+    let stream = match timeout_at(deadline, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(_)) => return Err(End::Malformed),
+        Err(_) => return Err(End::Silent),
+    };
+    let shown = stream.get_ref().1.peer_certificates();
+    let certificate = shown.and_then(|chain| Some(chain.first()?.to_vec()));
+    let mut link = Box::new(Link::new(stream, peer, hub));
+    link.certificate = certificate;
+    Ok(link)
 }
 
 /// What is known of a client once it has been let in.
@@ -152,7 +196,7 @@ where
             peer,
             hub,
             core,
-            input: vec![0; READ_BYTES_QUIET],
+            input: Vec::new(),
             output: Vec::new(),
             batch: Vec::new(),
             refused_ids: Vec::new(),
@@ -169,8 +213,8 @@ where
         }
     }
 
-    async fn run(mut self, deadline: Instant) -> End {
-        let (connect, rest) = match timeout_at(deadline, self.await_connect()).await {
+    async fn run(&mut self, deadline: Instant) -> End {
+        let (connect, rest) = match Box::pin(timeout_at(deadline, self.await_connect())).await {
             Ok(Ok(found)) => found,
             Ok(Err(end)) => {
                 self.write_out().await.ok();
@@ -182,29 +226,30 @@ where
             self.write_out().await.ok();
             return End::Refused;
         };
+        drop(connect);
         let session = Arc::clone(&admitted.session);
-        let Ok(gate) = timeout(TAKEOVER_TIME_MAX, session.gate.lock()).await else {
+        let Ok(gate) = Box::pin(timeout(TAKEOVER_TIME_MAX, session.gate.lock())).await else {
             return End::Refused;
         };
         self.resume(&admitted);
         let hub = self.hub;
-        hub.sink.link(&admitted.client, true).await;
+        Box::pin(hub.sink.link(&admitted.client, true)).await;
         self.digest(&rest, &admitted);
+        drop(rest);
         let end = self.converse(&admitted).await;
-        self.leave(&admitted, end).await;
+        Box::pin(self.leave(&admitted, end)).await;
         drop(gate);
-        hub.sink.link(&admitted.client, false).await;
+        Box::pin(hub.sink.link(&admitted.client, false)).await;
         end
     }
 
     /// Reads until the CONNECT is complete; gives it and the bytes that came behind it.
     async fn await_connect(&mut self) -> Result<(v3_1_1::Connect, Vec<u8>), End> {
         loop {
-            let n = self.io.read(&mut self.input).await.map_err(|_| End::Gone)?;
-            if n == 0 {
+            let mut bytes = Vec::new();
+            if read_some(&mut self.io, &mut bytes).await.is_err() {
                 return Err(End::Gone);
             }
-            let bytes = self.input.get(..n).unwrap_or_default().to_vec();
             let mut cursor = Cursor::new(bytes.as_slice());
             let events = self.core.recv(&mut cursor);
             let rest = cursor.remaining_slice().to_vec();
@@ -391,9 +436,9 @@ where
                     }
                 }
                 () = &mut woken => woken.set(admitted.session.wake.notified()),
-                read = self.io.read(&mut self.input), if may_read => match read {
-                    Ok(0) | Err(_) => return End::Gone,
-                    Ok(n) => self.take_in(n, admitted),
+                read = read_some(&mut self.io, &mut self.input), if may_read => match read {
+                    Err(_) => return End::Gone,
+                    Ok(()) => self.take_in(admitted),
                 },
                 () = sleep_until(pause.unwrap_or_else(|| Instant::now() + NEVER)),
                     if pause.is_some() => {}
@@ -409,14 +454,15 @@ where
         }
     }
 
-    fn take_in(&mut self, n: usize, admitted: &Admitted<P::Client>) {
+    fn take_in(&mut self, admitted: &Admitted<P::Client>) {
         self.heard = Instant::now();
         let mut input = std::mem::take(&mut self.input);
-        self.digest(input.get(..n).unwrap_or_default(), admitted);
-        if n == input.len() && n < READ_BYTES {
-            input.resize(READ_BYTES, 0);
+        self.digest(&input, admitted);
+        input.clear();
+        // What a busy connection needs is kept; a quiet one holds nothing.
+        if input.capacity() > READ_BYTES_QUIET {
+            self.input = input;
         }
-        self.input = input;
     }
 
     fn digest(&mut self, bytes: &[u8], admitted: &Admitted<P::Client>) {
