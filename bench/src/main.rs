@@ -39,8 +39,8 @@ enum What {
     All,
     /// Only this program, without the peer.
     Ours,
-    /// The store against time-series databases: `ours`, `victoria-metrics` or `influxdb`, or all
-    /// of them one after another.
+    /// The store against databases: `ours`, `victoria-metrics`, `influxdb` or `postgresql`, or
+    /// all of them one after another.
     Store {
         /// Which.
         #[arg(default_value = "all")]
@@ -49,7 +49,7 @@ enum What {
     /// Memory for each idle connection, in clear text and over TLS.
     Idle {
         /// How many connections.
-        #[arg(default_value_t = 9_000)]
+        #[arg(default_value_t = 10_000)]
         connections: usize,
     },
     /// Only this program at one rate, for looking at where the time goes.
@@ -126,7 +126,7 @@ fn main() -> anyhow::Result<()> {
 /// Each engine in a process of its own, so that none sees the memory of another.
 fn measure_store(which: &str) -> anyhow::Result<()> {
     if which == "all" {
-        for which in ["ours", "victoria-metrics", "influxdb"] {
+        for which in ["ours", "victoria-metrics", "influxdb", "postgresql"] {
             let program = std::env::current_exe()?;
             let status = Command::new(program).args(["store", which]).status()?;
             anyhow::ensure!(status.success(), "{which} could not be measured");

@@ -5,11 +5,45 @@
 mod data;
 mod ours;
 mod peers;
+mod postgres;
 
 use std::time::Instant;
 
 use crate::line;
 use data::Spread;
+
+/// Commits of a peer's live part.
+const PEER_LIVE_COMMITS: i64 = 3_600;
+/// Seconds in one commit of the burst: about 10,000 rows.
+const BURST_SECONDS: usize = 100;
+
+/// How long an answer took, in milliseconds: asked from here, and as the server itself reports it
+/// (`NaN` where none does).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    here_ms: f64,
+    server_ms: f64,
+}
+
+impl Told {
+    /// Of an engine that is no server.
+    fn here(here_ms: f64) -> Self {
+        Self {
+            here_ms,
+            server_ms: f64::NAN,
+        }
+    }
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.2}", self.here_ms)?;
+        if self.server_ms.is_nan() {
+            return Ok(());
+        }
+        write!(f, " (server {:.2})", self.server_ms)
+    }
+}
 
 /// What was measured of one engine; `NaN` where there is no such thing.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +60,12 @@ pub(crate) struct Figures {
     /// On disk, for each value of the long set.
     bytes_per_minute_value: f64,
     /// One machine, twelve hours, raw.
-    raw_ms: f64,
+    raw: Told,
     /// One-minute series of one machine and of all.
-    minute_ms: f64,
-    minutes_ms: f64,
+    minute: Told,
+    minutes: Told,
     /// Daily energy of all machines over thirty days.
-    days_ms: f64,
+    days: Told,
     /// The same, computed anew from what is kept of every reading.
     days_again_ms: f64,
     /// What it adds up to, in kWh, so that all compute the same.
@@ -46,6 +80,7 @@ pub(crate) fn run(what: &str, folder: &std::path::Path) -> anyhow::Result<()> {
         "ours" => ours::measure(folder)?,
         "victoria-metrics" => peers::measure(peers::Kind::VictoriaMetrics, folder)?,
         "influxdb" => peers::measure(peers::Kind::Influx, folder)?,
+        "postgresql" => postgres::measure(folder)?,
         other => anyhow::bail!("{other} is not measured here"),
     };
     report(what, &figures);
@@ -65,8 +100,8 @@ fn report(name: &str, f: &Figures) {
         f.bytes_per_minute_value,
     ));
     line(&format!(
-        "{name:<17} raw {:.2} ms  minutes of 1 {:.2} ms, of 100 {:.1} ms  30 days {:.2} ms, again {:.1} ms  {:.1} kWh  peak {:.1} MB",
-        f.raw_ms, f.minute_ms, f.minutes_ms, f.days_ms, f.days_again_ms, f.kwh, f.peak_mb,
+        "{name:<17} raw {} ms  minutes of 1 {} ms, of 100 {} ms  30 days {} ms, again {:.1} ms  {:.1} kWh  peak {:.1} MB",
+        f.raw, f.minute, f.minutes, f.days, f.days_again_ms, f.kwh, f.peak_mb,
     ));
 }
 

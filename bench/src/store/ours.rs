@@ -11,7 +11,7 @@ use model::{Quality, Reading, SeriesId, Time};
 use store::{Batch, DayOf, Reader, Record, SealPlan, Sealed, Sealer, Store, StoreError};
 
 use super::data::{self, MACHINES, MINUTES, SECONDS, START_MS, Spread};
-use super::{Figures, median_ms};
+use super::{BURST_SECONDS, Figures, Told, median_ms};
 use crate::process::peak_mb;
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -21,8 +21,6 @@ const FAST_COMMITS: i64 = 3_600;
 const LIVE_COMMITS: i64 = 9_600;
 /// Records of a seal in one commit, as the recorder does it.
 const LANDING_AT_ONCE: usize = 8;
-/// Seconds in one commit of the burst: about 10,000 rows.
-const BURST_SECONDS: usize = 100;
 
 fn day_of() -> DayOf {
     Arc::new(|t: Time| {
@@ -151,10 +149,10 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
         sealed_rows_per_s,
         bytes_per_value,
         bytes_per_minute_value: bytes(&long)? / minute_values,
-        raw_ms,
-        minute_ms,
-        minutes_ms,
-        days_ms,
+        raw: Told::here(raw_ms),
+        minute: Told::here(minute_ms),
+        minutes: Told::here(minutes_ms),
+        days: Told::here(days_ms),
         days_again_ms,
         kwh,
         peak_mb: peak_mb(std::process::id())?,

@@ -12,13 +12,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::data::{self, MACHINES, MINUTES, SECONDS, START_MS, Spread};
-use super::{Figures, bytes_below, median_ms};
+use super::{BURST_SECONDS, Figures, PEER_LIVE_COMMITS, Told, bytes_below, median_ms};
 use crate::process::{Owned, peak_mb};
 
-/// Commits of the live part.
-const LIVE_COMMITS: i64 = 3_600;
-/// Lines in one request of the burst.
-const BURST_SECONDS: usize = 100;
 /// What is written in the background is on disk after this time.
 const SETTLE: Duration = Duration::from_secs(25);
 
@@ -132,6 +128,27 @@ impl Peer {
         Ok(text)
     }
 
+    /// Asks so often; the median as seen from here, and what the server says it took on average.
+    fn told(&self, calls: usize, ask: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Told> {
+        let before = self.query_ns()?;
+        let here_ms = median_ms(calls, ask)?;
+        let server_ms = (self.query_ns()? - before) / 1e6 / calls as f64;
+        Ok(Told { here_ms, server_ms })
+    }
+
+    /// How long the server has been answering queries so far; only InfluxDB says.
+    fn query_ns(&self) -> anyhow::Result<f64> {
+        if self.kind == Kind::VictoriaMetrics {
+            return Ok(f64::NAN);
+        }
+        let said: serde_json::Value = serde_json::from_str(&self.ask("/debug/vars", &[])?)?;
+        let all = said.as_object().context("no counters")?;
+        let counter = |value: &serde_json::Value| value["values"]["queryReqDurationNs"].as_f64();
+        all.values()
+            .find_map(counter)
+            .context("no counter of queries")
+    }
+
     /// Waits until everything is on disk and packed.
     fn settle(&self) -> anyhow::Result<f64> {
         if self.kind == Kind::VictoriaMetrics {
@@ -163,11 +180,11 @@ pub(super) fn measure(kind: Kind, folder: &Path) -> anyhow::Result<Figures> {
     let mut text = String::new();
     let mut times = Vec::new();
     let mut values = 0.0;
-    for second in 0..LIVE_COMMITS {
+    for second in 0..PEER_LIVE_COMMITS {
         values += lines(&mut text, std::iter::once(second));
         times.push(main.write(&text)?);
     }
-    let (mut burst_ms, mut rows, mut second) = (0.0, 0.0, LIVE_COMMITS);
+    let (mut burst_ms, mut rows, mut second) = (0.0, 0.0, PEER_LIVE_COMMITS);
     while second < SECONDS {
         let more = lines(&mut text, (second..SECONDS).take(BURST_SECONDS));
         burst_ms += main.write(&text)?;
@@ -176,17 +193,17 @@ pub(super) fn measure(kind: Kind, folder: &Path) -> anyhow::Result<Figures> {
         second += BURST_SECONDS as i64;
     }
     let bytes_per_value = main.settle()? / values;
-    let raw_ms = median_ms(9, || raw(&main))?;
-    let minute_ms = median_ms(9, || minutes(&main, true))?;
-    let minutes_ms = median_ms(3, || minutes(&main, false))?;
+    let raw = main.told(9, || raw_of(&main))?;
+    let minute = main.told(9, || minutes_of(&main, true))?;
+    let minutes = main.told(3, || minutes_of(&main, false))?;
     let mut peak = peak_mb(main.process.0.id())?;
     drop(main);
     let long = Peer::start(kind, &folder.join("long"))?;
     let minute_values = fill_long(&long)?;
     let bytes_per_minute_value = long.settle()? / minute_values;
     let mut kwh = 0.0;
-    let days_ms = median_ms(5, || {
-        kwh = days(&long)?;
+    let days = long.told(5, || {
+        kwh = days_of(&long)?;
         Ok(())
     })?;
     peak = peak.max(peak_mb(long.process.0.id())?);
@@ -197,11 +214,11 @@ pub(super) fn measure(kind: Kind, folder: &Path) -> anyhow::Result<Figures> {
         sealed_rows_per_s: f64::NAN,
         bytes_per_value,
         bytes_per_minute_value,
-        raw_ms,
-        minute_ms,
-        minutes_ms,
-        days_ms,
-        days_again_ms: days_ms,
+        raw,
+        minute,
+        minutes,
+        days,
+        days_again_ms: days.here_ms,
         kwh,
         peak_mb: peak,
     })
@@ -240,7 +257,7 @@ fn fill_long(peer: &Peer) -> anyhow::Result<f64> {
     Ok(values)
 }
 
-fn raw(peer: &Peer) -> anyhow::Result<()> {
+fn raw_of(peer: &Peer) -> anyhow::Result<()> {
     let end = START_MS + SECONDS * 1_000;
     let (start_s, end_s) = ((START_MS / 1_000).to_string(), (end / 1_000).to_string());
     let answer = match peer.kind {
@@ -262,7 +279,7 @@ fn raw(peer: &Peer) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn minutes(peer: &Peer, only_one: bool) -> anyhow::Result<()> {
+fn minutes_of(peer: &Peer, only_one: bool) -> anyhow::Result<()> {
     let end = START_MS + SECONDS * 1_000;
     let answer = match peer.kind {
         Kind::VictoriaMetrics => {
@@ -283,7 +300,7 @@ fn minutes(peer: &Peer, only_one: bool) -> anyhow::Result<()> {
 }
 
 /// Daily energy of every machine; gives the sum in kWh.
-fn days(peer: &Peer) -> anyhow::Result<f64> {
+fn days_of(peer: &Peer) -> anyhow::Result<f64> {
     let end = START_MS + MINUTES * 60_000;
     let answer = match peer.kind {
         Kind::VictoriaMetrics => {
