@@ -128,12 +128,12 @@ async fn read_some(io: &mut (impl AsyncRead + Unpin), into: &mut Vec<u8>) -> Res
 }
 
 /// A connection whose client has shaken hands in time.
-async fn accept_tls<'h, P: Policy, S: Sink<P::Client>>(
+async fn accept_tls<P: Policy, S: Sink<P::Client>>(
     (stream, peer): (TcpStream, SocketAddr),
-    hub: &'h Hub<P, S>,
+    hub: &Hub<P, S>,
     acceptor: TlsAcceptor,
     deadline: Instant,
-) -> Result<Box<Link<'h, TlsStream<TcpStream>, P, S>>, End> {
+) -> Result<Box<Link<'_, TlsStream<TcpStream>, P, S>>, End> {
     let stream = match timeout_at(deadline, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(_)) => return Err(End::Malformed),

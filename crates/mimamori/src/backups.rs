@@ -207,7 +207,7 @@ fn failed(reason: &str) -> Command {
 }
 
 /// The backups in a folder, oldest first: their names hold their moments.
-fn existing(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn existing(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))

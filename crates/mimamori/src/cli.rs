@@ -7,8 +7,10 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::analyze;
@@ -17,6 +19,7 @@ use crate::certificate;
 use crate::demo;
 use crate::device_commands::{self, DeviceCommand};
 use crate::pace::Pace;
+use crate::restores;
 use crate::users::{self, UserCommand};
 use crate::verify::{self, EvidenceCommand, VerifyArgs};
 use crate::wiring::{self, Setup};
@@ -282,6 +285,7 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
         mqtt: args.mqtt,
         mqtts: args.mqtts.0,
     };
+    restores::exchange(&setup.data).context("the restored backup could not be put in place")?;
     let mut running = wiring::start(&setup, pace).await?;
     say(&format!(
         "{}: http://{}/",
@@ -306,12 +310,24 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
             "note: MQTT in clear text is open to the network: names, tokens and readings can be read by whoever is on it",
         ));
     }
+    let restored = Arc::clone(&running.doors.restored);
     tokio::select! {
         ended = wait_for_end(args.until_stdin_closes) => ended?,
         () = running.recorder_ended() => anyhow::bail!("the recorder ended unexpectedly"),
+        () = restored.notified() => {
+            running.stop().await;
+            return start_anew();
+        }
     }
     running.stop().await;
     Ok(true)
+}
+
+/// Becomes the same program again, with the same words and nothing left in memory.
+fn start_anew() -> anyhow::Result<bool> {
+    use std::os::unix::process::CommandExt as _;
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    Err(command.args(std::env::args_os().skip(1)).exec()).context("cannot start anew")
 }
 
 /// Where everything is encrypted, and what people compare before they believe it.

@@ -16,6 +16,7 @@ mod floor;
 mod floor_door;
 mod pace;
 mod recorder;
+mod restores;
 mod sealing;
 mod series;
 mod time_watch;

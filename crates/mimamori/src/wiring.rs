@@ -13,11 +13,13 @@ use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
 use model::LogLine;
-use serve::{BackupHand, BoardView, ChainWatch, ClockState, Gate, Orders, Site, TrustView};
+use serve::{
+    BackupHand, BoardView, ChainWatch, ClockState, Gate, Orders, RestoreHand, Site, TrustView,
+};
 use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink, LogSink, listen_tcp, listen_udp};
-use store::{BOX, Batch, Reader, Sealer, Store};
+use store::{BOX, Batch, Reader, Record, Sealer, Store};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use crate::backups::keep_backups;
@@ -29,7 +31,7 @@ use crate::pace::Pace;
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
 use crate::sealing::Sealing;
 use crate::time_watch::watch_clock;
-use crate::{certificate, clock, console, sealing};
+use crate::{certificate, clock, console, restores, sealing};
 
 /// Arrivals on their way to the recorder.
 const ARRIVALS_QUEUED_MAX: usize = 4_096;
@@ -73,6 +75,8 @@ pub(crate) struct Doors {
     /// The code that claims the box, if nobody has.
     pub(crate) claim_code: Option<String>,
     pub(crate) secure: Secure,
+    /// A backup was restored: the program has to start anew.
+    pub(crate) restored: Arc<Notify>,
     close: watch::Sender<bool>,
 }
 
@@ -163,6 +167,8 @@ fn take_up(setup: &Setup, config: &Config, pace: &Pace) -> anyhow::Result<Parts>
     let reader = Reader::new(&setup.data);
     let book = Arc::new(DeviceBook::open(&setup.data)?);
     let mut pending = Batch::default();
+    let restored = restores::noted(&setup.data, clock::now());
+    pending.records.extend(restored.map(Record::Evidence));
     let floor = Floor::restore(config, &book, &reader, clock::now(), &mut pending)
         .context("the stored knowledge could not be taken up")?;
     let sealer = Sealer::new(&setup.data, sealing::day_of(config));
@@ -206,8 +212,15 @@ async fn open_doors(
     let (secure_listener, secure, trust) = lock.open(setup).await?;
     let (state, clock_state) = watch::channel(ClockState::default());
     tokio::spawn(watch_clock(state, board.clone(), orders.clone()));
+    let (hand, restored) = (Arc::new(RestoreHand::new(restores::find)), Arc::default());
+    tokio::spawn(restores::keep_restores(
+        setup.data.clone(),
+        Arc::clone(&hand),
+        Arc::clone(&restored),
+    ));
     let site = Site {
         trust,
+        restores: hand,
         clock_state,
         takes_logs: config.syslog.is_on(),
         gate: Arc::clone(&gate),
@@ -228,6 +241,7 @@ async fn open_doors(
         http,
         claim_code: gate.claim_code().map(str::to_owned),
         secure,
+        restored,
         close,
     })
 }

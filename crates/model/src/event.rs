@@ -69,6 +69,8 @@ pub enum EventKind {
     BackupProved,
     /// A backup could not be made or read again.
     BackupFailed,
+    /// The box took up what a backup held.
+    BackupRestored,
     /// Readings left the journal for the files of their months.
     Sealed,
     /// The file of a month was dropped: its readings are older than they are kept.
@@ -93,7 +95,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -127,6 +129,7 @@ impl EventKind {
         Self::DeviceEnrolled,
         Self::BackupProved,
         Self::BackupFailed,
+        Self::BackupRestored,
         Self::Sealed,
         Self::Dropped,
         Self::Damaged,
@@ -175,6 +178,7 @@ impl EventKind {
             Self::DeviceEnrolled => "device.enrolled",
             Self::BackupProved => "backup.proved",
             Self::BackupFailed => "backup.failed",
+            Self::BackupRestored => "backup.restored",
             Self::Sealed => "readings.sealed",
             Self::Dropped => "readings.dropped",
             Self::Damaged => "readings.damaged",

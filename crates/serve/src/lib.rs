@@ -13,6 +13,7 @@ mod live;
 mod metrics;
 mod orders;
 mod page;
+mod restores;
 mod routes;
 mod text;
 mod view;
@@ -29,6 +30,7 @@ pub use orders::{
     Command, DeviceError, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order, OrderError,
     Orders,
 };
+pub use restores::{RestoreHand, RestoreProblem, RestoreWanted, Restoring};
 pub use routes::{Access, ROUTES, Route};
 pub use text::Lang;
 pub use view::{
@@ -63,6 +65,8 @@ pub struct Site {
     pub clock: fn() -> model::Time,
     /// The backup that is being made; `None` if nobody said where they go.
     pub backups: Option<Arc<BackupHand>>,
+    /// A backup that is being restored into a box nobody owns.
+    pub restores: Arc<RestoreHand>,
     /// The factory's time zone.
     pub zone: jiff::tz::TimeZone,
 }

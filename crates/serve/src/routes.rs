@@ -90,6 +90,14 @@ pub const ROUTES: &[Route] = &[
     ),
     route!("GET", "/claim", Access::Open, get(page::door::claim)),
     route!("POST", "/claim", Access::Open, post(page::door::send_claim)),
+    route!("GET", "/restore", Access::Open, get(page::restore::show)),
+    route!("POST", "/restore", Access::Open, post(page::restore::send)),
+    route!(
+        "POST",
+        "/restore/cancel",
+        Access::Open,
+        post(page::restore::cancel)
+    ),
     route!("GET", "/sign-in", Access::Open, get(page::door::sign_in)),
     route!(
         "POST",

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use super::house::{House, mimamori, until};
+use super::house::{House, OWNER, PASSWORD, agent, mimamori, session_of, until};
 use super::publisher::Publisher;
 
 fn filled(house: &House) {
@@ -201,4 +201,93 @@ fn a_backup_can_be_asked_for_on_the_page_and_says_how_far_it_is() {
         .collect();
     assert!(odd.is_empty(), "{odd:?}");
     assert_eq!(house.get("board")["open_alarms"], serde_json::json!([]));
+}
+
+/// Sends a form to a box without being signed in; gives status and page.
+fn form(house: &House, path: &str, typed: &[(&str, &str)]) -> (u16, String) {
+    let own = format!("http://{}", house.http);
+    let mut answer = agent()
+        .post(format!("{own}{path}"))
+        .header("Origin", &own)
+        .header("Accept-Language", "en")
+        .send_form(typed.iter().copied())
+        .expect("sent");
+    let page = answer.body_mut().read_to_string().unwrap_or_default();
+    (answer.status().as_u16(), page)
+}
+
+fn page(house: &House, path: &str) -> String {
+    let english = [("Accept-Language", "en")];
+    house.send_bare("GET", path, &english, "").1
+}
+
+#[test]
+fn a_new_pc_takes_up_what_an_old_one_backed_up_by_the_page_alone() {
+    let mut old = House::new();
+    filled(&old);
+    let out = tempfile::tempdir().unwrap();
+    let path = |name: &str| out.path().join(name).to_str().unwrap().to_owned();
+    let (data, file, pass) = (old.data.to_str().unwrap(), path("b.age"), path("pass"));
+    std::fs::write(&pass, "correct horse battery").unwrap();
+    let made = [
+        "backup",
+        "--data",
+        data,
+        "--to",
+        &file,
+        "--passphrase-file",
+        &pass,
+    ];
+    assert_eq!(mimamori(&made).0, 0);
+    old.terminate();
+    let (mut new, code) = House::unclaimed("");
+    let ask = |file: &str, passphrase: &str| {
+        let typed = [("code", &*code), ("path", file), ("passphrase", passphrase)];
+        form(&new, "/restore", &typed).0
+    };
+    // Not without the code, and each mistake is told and changes nothing.
+    let guess = [("code", "0000-0000-0000"), ("path", &*file)];
+    assert_eq!(form(&new, "/restore", &guess).0, 401);
+    for (file, passphrase, said) in [
+        (path("none"), "", "no backup at this place"),
+        (file.clone(), "", "needs its passphrase"),
+        (file.clone(), "incorrect horse battery", "no whole backup"),
+        (pass.clone(), "", "no whole backup"),
+    ] {
+        assert_eq!(ask(&file, passphrase), 303);
+        until(said, || page(&new, "/restore").contains(said));
+    }
+    assert!(
+        page(&new, "/claim").contains("Restore the backup"),
+        "still nobody's"
+    );
+    assert_eq!(ask(&file, "correct horse battery"), 303);
+    let signed_in = || {
+        let own = format!("http://{}", new.http);
+        let answer = agent()
+            .post(format!("{own}/sign-in"))
+            .header("Origin", &own)
+            .send_form([("name", OWNER), ("password", PASSWORD)]);
+        answer.ok().and_then(|answer| session_of(answer.headers()))
+    };
+    let mut session = None;
+    until("the owner of before signs in", || {
+        session = signed_in();
+        session.is_some()
+    });
+    new.token = session.unwrap();
+    assert!(new.is_running());
+    let taken = new.get_all("evidence");
+    let of = |kind: &str| taken.iter().find(|entry| entry["kind"] == kind).cloned();
+    assert_eq!(of("backup.restored").unwrap()["body"]["readings"], 500);
+    assert_eq!(new.get("devices")["readings_stored"], 500);
+    assert_eq!(
+        form(&new, "/restore", &[("code", &*code), ("path", &*file)]).0,
+        401,
+        "owned"
+    );
+    let before = new.data.join("before-restore/mimamori.db");
+    assert!(before.is_file(), "what was there is kept");
+    assert_eq!(new.terminate(), Some(0));
+    assert!(store::verify(&new.data, None, None).unwrap().is_sound());
 }

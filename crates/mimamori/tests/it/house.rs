@@ -52,7 +52,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// What the program has said so far and will say.
-type Said = std::io::Lines<BufReader<ChildStdout>>;
+pub(crate) type Said = std::io::Lines<BufReader<ChildStdout>>;
 
 /// Where a program listens.
 #[derive(Clone, Copy)]
@@ -174,12 +174,14 @@ impl House {
         house
     }
 
-    /// A program that nobody owns yet, and its claim code.
+    /// A program that nobody owns yet, on ports it keeps when it starts anew, and its claim code.
     pub(crate) fn unclaimed(config: &str) -> (Self, String) {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().to_owned();
-        let (mut house, mut said) = Self::begun(&data, config, "127.0.0.1:0", &[]);
+        let (mut house, _) = Self::begun(&data, config, "127.0.0.1:0", &[]);
         house.folder = Some(folder);
+        house.kill();
+        let mut said = house.start();
         let line = said.next().and_then(Result::ok).expect("a claim code");
         let code = line.trim_start_matches("Claim code: ").to_owned();
         // What it says later must find a reader.
@@ -234,7 +236,7 @@ impl House {
     /// Pulls the plug and starts again on the same ports.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
-        self.start();
+        drop(self.start());
     }
 
     pub(crate) fn kill(&mut self) {
@@ -242,10 +244,12 @@ impl House {
         self.child.wait().expect("gone");
     }
 
-    pub(crate) fn start(&mut self) {
+    pub(crate) fn start(&mut self) -> Said {
         let all = [self.http, self.mqtt, self.https, self.mqtts].map(|port| port.to_string());
         let [http, mqtt, https, mqtts] = &all;
-        (self.child, _, _) = spawn(&self.data, [http, mqtt, https, mqtts], &self.env);
+        let said;
+        (self.child, _, said) = spawn(&self.data, [http, mqtt, https, mqtts], &self.env);
+        said
     }
 
     /// Ends as a system would end it; gives the exit code.

@@ -233,11 +233,7 @@ impl Gate {
     /// The owner claims the box; gives the secret of the new session.
     pub(crate) async fn claim(&self, code: &str, attempt: Attempt<'_>) -> Result<String, Denied> {
         let _turn = self.changing.lock().await;
-        self.not_too_soon(None, attempt.from)?;
-        let wanted = self.claim_code().ok_or(Denied::Wrong)?;
-        if !secret::is_same_code(wanted, code) {
-            return Err(self.refuse(None, None, attempt.from).await);
-        }
+        self.fits_claim_code(code, attempt.from).await?;
         let name = self.free_name(attempt.name)?;
         let password = secret::hash_password(attempt.password).await?;
         let now = (self.clock)();
@@ -262,6 +258,21 @@ impl Gate {
         ])
         .await?;
         Ok(secret)
+    }
+
+    /// Whether somebody has the code of a box that nobody owns.
+    pub(crate) async fn check_claim_code(&self, code: &str, from: &From) -> Result<(), Denied> {
+        let _turn = self.changing.lock().await;
+        self.fits_claim_code(code, from).await
+    }
+
+    async fn fits_claim_code(&self, code: &str, from: &From) -> Result<(), Denied> {
+        self.not_too_soon(None, from)?;
+        let wanted = self.claim_code().ok_or(Denied::Wrong)?;
+        if secret::is_same_code(wanted, code) {
+            return Ok(());
+        }
+        Err(self.refuse(None, None, from).await)
     }
 
     /// A person signs in; gives the secret of the new session.

@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::Role;
 use serde::Deserialize;
 
-use super::{SHAPES, head};
+use super::{SHAPES, head, restore};
 use crate::Site;
 use crate::auth::{Attempt, Denied, From};
 use crate::guard::{Failure, session_cookie};
@@ -119,10 +119,10 @@ pub(crate) async fn claim(State(site): State<Site>, lang: Lang) -> Response {
     if site.gate.is_claimed() {
         return Redirect::to("/").into_response();
     }
-    claim_form(lang, StatusCode::OK, None)
+    claim_form(&site, lang, StatusCode::OK, None)
 }
 
-fn claim_form(lang: Lang, status: StatusCode, wrong: Option<&str>) -> Response {
+fn claim_form(site: &Site, lang: Lang, status: StatusCode, wrong: Option<&str>) -> Response {
     let body = html! {
         p { (lang.text(key::CLAIM_NOTE)) }
         (problem(wrong))
@@ -134,6 +134,7 @@ fn claim_form(lang: Lang, status: StatusCode, wrong: Option<&str>) -> Response {
             p.quiet { (lang.text(key::PERSON_PASSWORD_RULE)) }
             button.primary type="submit" { (lang.text(key::CLAIM_SEND)) }
         }
+        (restore::form(site, lang))
     };
     lone(lang, status, key::CLAIM_TITLE, &body)
 }
@@ -147,7 +148,7 @@ pub(crate) async fn send_claim(
 ) -> Response {
     if claim.password != claim.again {
         let text = lang.text(key::DENIED_AGAIN);
-        return claim_form(lang, StatusCode::UNPROCESSABLE_ENTITY, Some(&text));
+        return claim_form(&site, lang, StatusCode::UNPROCESSABLE_ENTITY, Some(&text));
     }
     let attempt = Attempt {
         name: &claim.name,
@@ -157,7 +158,10 @@ pub(crate) async fn send_claim(
     };
     match site.gate.claim(&claim.code, attempt).await {
         Ok(secret) => enter(&secret, "/"),
-        Err(denied) => claim_form(lang, status_of(denied), Some(&why_denied(lang, denied))),
+        Err(denied) => {
+            let text = why_denied(lang, denied);
+            claim_form(&site, lang, status_of(denied), Some(&text))
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod logs;
 pub(crate) mod machine;
 pub(crate) mod me;
 pub(crate) mod people;
+pub(crate) mod restore;
 pub(crate) mod shared;
 pub(crate) mod trust;
 
