@@ -86,8 +86,10 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
             3 | 4 => transaction.execute_batch(people::SHARES)?,
             _ => {}
         }
-        transaction.execute_batch(telemetry::TABLES)?;
-        transaction.execute_batch(logs::TABLES)?;
+        if found < 4 {
+            transaction.execute_batch(telemetry::TABLES)?;
+            transaction.execute_batch(logs::TABLES)?;
+        }
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;
     }

@@ -106,3 +106,56 @@ fn everything(folder: &Path) -> BTreeSet<u64> {
     assert_eq!(values.len() as u64, count);
     values
 }
+
+/// The format of the main file, read beside whoever writes it.
+fn format_of(folder: &Path) -> i64 {
+    let file = rusqlite::Connection::open(folder.join("mimamori.db")).unwrap();
+    file.query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap()
+}
+
+#[test]
+fn a_kill_inside_a_change_of_format_leaves_the_old_one_or_the_new_one_whole() {
+    let kills: u64 = std::env::var("MIMAMORI_SEAL_KILLS")
+        .ok()
+        .map_or(60, |n| n.parse::<u64>().unwrap() / 10);
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let mut command = Command::new(seal_loop());
+        command.arg(folder.path()).arg("0").stdin(Stdio::null());
+        command.stdout(Stdio::null()).spawn().unwrap()
+    };
+    let acked = work_and_kill(folder.path(), Duration::from_millis(200));
+    let mut dice = u64::from(std::process::id());
+    let (mut old, mut new) = (0, 0);
+    // How long a start takes here is found while killing: later after an old format, sooner after
+    // a new one, so that the kills gather around the change.
+    let mut after_us = 4_000_u64;
+    for _ in 0..kills {
+        let back = "ALTER TABLE person DROP COLUMN shares; PRAGMA user_version = 4;";
+        let file = rusqlite::Connection::open(folder.path().join("mimamori.db")).unwrap();
+        file.execute_batch(back).unwrap();
+        drop(file);
+        dice = dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let mut starting = open();
+        std::thread::park_timeout(Duration::from_micros(after_us + (dice >> 33) % 500));
+        starting.kill().unwrap();
+        starting.wait().unwrap();
+        match format_of(folder.path()) {
+            4 => (old, after_us) = (old + 1, after_us + after_us / 8),
+            5 => (new, after_us) = (new + 1, after_us - after_us / 8),
+            other => panic!("format {other}"),
+        }
+        assert!(open().wait().unwrap().success(), "the next start goes on");
+        assert_eq!(format_of(folder.path()), 5);
+    }
+    assert!(
+        old > 0 && new > 0,
+        "{old} kills before the change, {new} after it"
+    );
+    assert!(Reader::new(folder.path()).people().unwrap().is_empty());
+    assert!(everything(folder.path()).len() as u64 >= acked);
+    assert!(verify(folder.path(), None, None).unwrap().is_sound());
+}

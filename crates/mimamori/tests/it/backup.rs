@@ -1,9 +1,10 @@
 //! Backups as people make them: beside the running program, checked, restored; and by themselves,
 //! with the proof in the evidence and an alarm when there is none.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use super::house::{House, OWNER, PASSWORD, agent, mimamori, session_of, until};
+use super::house::{House, OWNER, PASSWORD, PROGRAM, agent, mimamori, session_of, until};
 use super::publisher::Publisher;
 
 fn filled(house: &House) {
@@ -290,4 +291,76 @@ fn a_new_pc_takes_up_what_an_old_one_backed_up_by_the_page_alone() {
     assert!(before.is_file(), "what was there is kept");
     assert_eq!(new.terminate(), Some(0));
     assert!(store::verify(&new.data, None, None).unwrap().is_sound());
+}
+
+#[test]
+fn a_backup_or_a_restore_that_is_killed_leaves_nothing_that_passes_for_one() {
+    let kills: u64 = std::env::var("MIMAMORI_KILLS")
+        .ok()
+        .map_or(40, |n| n.parse::<u64>().unwrap() / 20);
+    let house = House::new();
+    filled(&house);
+    let out = tempfile::tempdir().unwrap();
+    let path = |name: &str| out.path().join(name).to_str().unwrap().to_owned();
+    let (data, whole) = (
+        house.data.to_str().unwrap().to_owned(),
+        path("whole.tar.gz"),
+    );
+    assert_eq!(mimamori(&["backup", "--data", &data, "--to", &whole]).0, 0);
+    let mut dice = u64::from(std::process::id());
+    let mut killed = |args: &[&str]| {
+        dice = dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let mut command = Command::new(PROGRAM);
+        let mut child = command
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::park_timeout(Duration::from_micros((dice >> 33) % 40_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    let (mut absent, mut there) = (0, 0);
+    for kill in 0..kills {
+        let (file, folder) = (path(&format!("{kill}.tar.gz")), path(&format!("in-{kill}")));
+        if kill % 2 == 0 {
+            killed(&["backup", "--data", &data, "--to", &file]);
+            if !std::path::Path::new(&file).exists() {
+                absent += 1;
+                continue;
+            }
+            let check = [
+                "restore",
+                "--from",
+                &file,
+                "--data",
+                &folder,
+                "--check-only",
+            ];
+            let (code, said) = mimamori(&check);
+            assert!(code == 0 && said.contains("500 readings"), "{said}");
+        } else {
+            killed(&["restore", "--from", &whole, "--data", &folder]);
+            if !std::path::Path::new(&folder).exists() {
+                absent += 1;
+                continue;
+            }
+            assert_eq!(mimamori(&["verify", &folder]).0, 0);
+        }
+        there += 1;
+    }
+    assert!(absent > 0, "no kill came in time: {there} were whole");
+    assert_eq!(
+        mimamori(&["backup", "--data", &data, "--to", &path("last.tar.gz")]).0,
+        0
+    );
+    assert_eq!(
+        house.get("devices")["readings_stored"],
+        500,
+        "the program goes on"
+    );
 }

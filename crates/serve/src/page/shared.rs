@@ -5,6 +5,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
+use model::Time;
 use serde_json::{Value, json};
 
 use super::{Ctx, Place, frame, number, state_badge};
@@ -48,7 +49,12 @@ fn tile(ctx: &Ctx, machine: &MachineView) -> Markup {
             }
             span.row {
                 span.big { (machine.day.cycles) small { (ctx.text(key::UNIT_PARTS)) } }
-                span.quiet { (ctx.with(key::MACHINE_SINCE, &[("time", &ctx.when(machine.since))])) }
+                // A machine that was never heard has no beginning.
+                @if machine.since != Time::default() {
+                    span.quiet {
+                        (ctx.with(key::MACHINE_SINCE, &[("time", &ctx.when(machine.since))]))
+                    }
+                }
             }
             span.row.quiet {
                 span { @if let Some(cycle) = &machine.last_cycle {
