@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
+
+/// Looking for backups takes this long at most: a disk may be a network that is gone.
+const FIND_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// A backup to restore.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,9 +90,11 @@ impl RestoreHand {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Backups that were found.
-    pub(crate) fn found(&self) -> Vec<PathBuf> {
-        (self.find)()
+    /// Backups that were found; none if a disk does not answer in time.
+    pub(crate) async fn found(&self) -> Vec<PathBuf> {
+        let looking = tokio::task::spawn_blocking(self.find);
+        let found = tokio::time::timeout(FIND_TIME_MAX, looking).await;
+        found.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// Asks for a backup to be restored, unless one is.

@@ -119,10 +119,11 @@ pub(crate) async fn claim(State(site): State<Site>, lang: Lang) -> Response {
     if site.gate.is_claimed() {
         return Redirect::to("/").into_response();
     }
-    claim_form(&site, lang, StatusCode::OK, None)
+    claim_form(&site, lang, StatusCode::OK, None).await
 }
 
-fn claim_form(site: &Site, lang: Lang, status: StatusCode, wrong: Option<&str>) -> Response {
+async fn claim_form(site: &Site, lang: Lang, status: StatusCode, wrong: Option<&str>) -> Response {
+    let found = site.restores.found().await;
     let body = html! {
         p { (lang.text(key::CLAIM_NOTE)) }
         (problem(wrong))
@@ -134,7 +135,7 @@ fn claim_form(site: &Site, lang: Lang, status: StatusCode, wrong: Option<&str>) 
             p.quiet { (lang.text(key::PERSON_PASSWORD_RULE)) }
             button.primary type="submit" { (lang.text(key::CLAIM_SEND)) }
         }
-        (restore::form(site, lang))
+        (restore::form(lang, &found))
     };
     lone(lang, status, key::CLAIM_TITLE, &body)
 }
@@ -148,7 +149,7 @@ pub(crate) async fn send_claim(
 ) -> Response {
     if claim.password != claim.again {
         let text = lang.text(key::DENIED_AGAIN);
-        return claim_form(&site, lang, StatusCode::UNPROCESSABLE_ENTITY, Some(&text));
+        return claim_form(&site, lang, StatusCode::UNPROCESSABLE_ENTITY, Some(&text)).await;
     }
     let attempt = Attempt {
         name: &claim.name,
@@ -160,7 +161,7 @@ pub(crate) async fn send_claim(
         Ok(secret) => enter(&secret, "/"),
         Err(denied) => {
             let text = why_denied(lang, denied);
-            claim_form(&site, lang, status_of(denied), Some(&text))
+            claim_form(&site, lang, status_of(denied), Some(&text)).await
         }
     }
 }

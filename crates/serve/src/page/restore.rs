@@ -29,8 +29,7 @@ pub(crate) struct Typed {
 }
 
 /// The form, below the one that claims the box.
-pub(super) fn form(site: &Site, lang: Lang) -> Markup {
-    let found = site.restores.found();
+pub(super) fn form(lang: Lang, found: &[PathBuf]) -> Markup {
     html! {
         details.restore {
             summary { (lang.text(key::RESTORE_INSTEAD)) }
@@ -42,7 +41,7 @@ pub(super) fn form(site: &Site, lang: Lang) -> Markup {
                 @if !found.is_empty() {
                     label for="f-found" { (lang.text(key::RESTORE_FOUND)) }
                     select #f-found name="found" {
-                        @for file in &found { option { (file.display()) } }
+                        @for file in found { option { (file.display()) } }
                     }
                 }
                 label for="f-path" { (lang.text(key::RESTORE_PATH)) }
