@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use serve::{Denied, Gate, Who};
 use tracing::{info, warn};
 
+use crate::certificate;
+
 /// The folder of requests inside the data folder.
 const FOLDER: &str = "console";
 /// How often the program looks for requests.
@@ -191,7 +193,8 @@ async fn obey(request: Request, gate: &Gate, pages: SocketAddr) -> Result<Answer
     let by = Who::at_console();
     let link = |secret: String| {
         info!("a link that lets somebody in was made at the console");
-        Answer::Link(address_of(pages, &secret))
+        let here = certificate::typed(pages, false);
+        Answer::Link(format!("http://{here}/link/{secret}"))
     };
     let token = Answer::Token;
     let done = match request {
@@ -230,13 +233,4 @@ fn list(gate: &Gate) -> Answer {
         has_second_factor: false,
     });
     Answer::List(people.collect(), tokens.collect())
-}
-
-/// Where the link of a secret leads, from this PC.
-fn address_of(pages: SocketAddr, secret: &str) -> String {
-    let mut here = pages;
-    if pages.ip().is_unspecified() {
-        here.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-    }
-    format!("http://{here}/link/{secret}")
 }

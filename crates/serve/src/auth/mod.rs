@@ -234,23 +234,14 @@ impl Gate {
     pub(crate) async fn claim(&self, code: &str, attempt: Attempt<'_>) -> Result<String, Denied> {
         let _turn = self.changing.lock().await;
         self.fits_claim_code(code, attempt.from).await?;
-        let name = self.free_name(attempt.name)?;
-        let password = secret::hash_password(attempt.password).await?;
-        let now = (self.clock)();
+        let newcomer = self.newcomer(attempt.name, Role::Owner)?;
         let owner = Person {
-            id: 1,
-            name,
-            role: Role::Owner,
-            shares: Vec::new(),
-            password: Some(password),
-            totp: None,
-            totp_step: 0,
-            created: now,
-            ended: None,
+            password: Some(secret::hash_password(attempt.password).await?),
+            ..newcomer
         };
         let (secret, pass) = self.new_session(&owner, attempt.from)?;
         let about = json!({"address": attempt.from.address.to_string()});
-        let entry = entry_by(&owner, EventKind::PersonClaimed, now, about);
+        let entry = entry_by(&owner, EventKind::PersonClaimed, owner.created, about);
         self.keep(vec![
             Record::Person(owner),
             Record::Pass(pass),

@@ -50,7 +50,7 @@ impl Gate {
     }
 
     /// A person who has not come in yet.
-    fn newcomer(&self, name: &str, role: Role) -> Result<Person, Denied> {
+    pub(super) fn newcomer(&self, name: &str, role: Role) -> Result<Person, Denied> {
         let name = self.free_name(name)?;
         if self.people().len() >= PEOPLE_MAX {
             return Err(Denied::TooMany);

@@ -87,7 +87,8 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang) -> Response {
     if site.gate.is_claimed() {
         return Redirect::to("/").into_response();
     }
-    let body = match site.restores.state() {
+    let state = site.restores.state();
+    let body = match state {
         Restoring::Idle => return Redirect::to("/claim").into_response(),
         Restoring::Working(done) => html! {
             p { (lang.with(key::RESTORE_WORKING, &[("percent", &format!("{:.0}", done * 100.0))])) }
@@ -106,10 +107,7 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang) -> Response {
         },
     };
     let mut page = lone(lang, StatusCode::OK, key::RESTORE_TITLE, &body);
-    if matches!(
-        site.restores.state(),
-        Restoring::Working(_) | Restoring::Done
-    ) {
+    if matches!(state, Restoring::Working(_) | Restoring::Done) {
         let again = axum::http::HeaderValue::from_static("1");
         page.headers_mut().insert("refresh", again);
     }
