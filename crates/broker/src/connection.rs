@@ -590,7 +590,9 @@ where
 
     /// Gives the gathered publishes to the sink; each then waits for its ticket.
     async fn hand_over(&mut self, admitted: &Admitted<P::Client>) {
-        if !self.batch.is_empty() {
+        // What was refused waits for a ticket as well: its record was handed over before, so it is
+        // durable when the ticket is.
+        if !self.batch.is_empty() || !self.refused_ids.is_empty() {
             self.last_ticket = self.hub.sink.offer(&admitted.client, &self.batch).await;
         }
         let ticket = self.last_ticket;
