@@ -2,7 +2,7 @@
 //! sends together share one column of times. Version, columns of times, columns of values with
 //! their late stretches, and a checksum over all of it at the end.
 
-use std::sync::Arc;
+use std::rc::Rc;
 
 use model::{Quality, Reading, SeriesId, Time};
 
@@ -83,7 +83,7 @@ pub(crate) fn pack(readings: &mut [Reading]) -> Option<Packed> {
 )]
 pub(crate) struct Column {
     pub(crate) series: SeriesId,
-    pub(crate) times: Arc<Vec<i64>>,
+    pub(crate) times: Rc<Vec<i64>>,
     pub(crate) values: Vec<f64>,
     /// Lengths of stretches, good and late in turn, good first.
     stretches: Vec<u64>,
@@ -134,10 +134,10 @@ pub(crate) fn unpack(blob: &[u8], wanted: impl Fn(SeriesId) -> bool) -> Option<V
     if take(&mut rest, 1)? != [VERSION] {
         return None;
     }
-    let mut times: Vec<Arc<Vec<i64>>> = Vec::new();
+    let mut times: Vec<Rc<Vec<i64>>> = Vec::new();
     for _ in 0..count(&mut rest, COLUMNS_MAX)? {
         let rows = count(&mut rest, ROWS_MAX)?;
-        times.push(Arc::new(get_times(&mut rest, rows)?));
+        times.push(Rc::new(get_times(&mut rest, rows)?));
     }
     let mut columns = Vec::new();
     for _ in 0..count(&mut rest, COLUMNS_MAX)? {
@@ -148,7 +148,7 @@ pub(crate) fn unpack(blob: &[u8], wanted: impl Fn(SeriesId) -> bool) -> Option<V
             let values = get_values(&mut rest, times.len())?;
             columns.push(Column {
                 series,
-                times: Arc::clone(times),
+                times: Rc::clone(times),
                 values,
                 stretches,
             });

@@ -13,7 +13,7 @@ use super::chunk::readings;
 use super::minute::{COLUMNS_PER_SERIES, add_to, minutes_in, minutes_of};
 use super::month::{self, Family};
 use super::stat::Stat;
-use super::view::{Damage, Meta, State, View, Wanted, open_chunk_of, walk_journal};
+use super::view::{Damage, Meta, State, View, open_chunk_of, walk_journal};
 use crate::error::StoreError;
 use crate::read::{MinuteRow, Page, Reader, ReadingRow};
 
@@ -110,13 +110,12 @@ impl Now<'_> {
         &self,
         device: i64,
         span: (i64, i64),
-        wanted: Wanted<'_>,
+        wanted: &dyn Fn(SeriesId) -> bool,
         each: Each<'_>,
     ) -> Result<Vec<Damage>, StoreError> {
         let mut damaged = Vec::new();
-        let metas = self.view.chunks(Family::Raw, device, span)?;
-        self.view
-            .each_unpacked(&metas, wanted, |unpacked| match unpacked {
+        for meta in self.view.chunks(Family::Raw, device, span)? {
+            match self.view.columns(&meta, wanted)? {
                 Ok(columns) => {
                     for column in &columns {
                         let (times, values) = column.within(span);
@@ -124,7 +123,8 @@ impl Now<'_> {
                     }
                 }
                 Err(damage) => damaged.push(damage),
-            })?;
+            }
+        }
         let mut one = |r: Reading| each(r.series, &[r.t.ms()], &[r.value]);
         self.journal(span, wanted, &mut one, &mut damaged)?;
         Ok(damaged)
@@ -133,7 +133,7 @@ impl Now<'_> {
     fn journal(
         &self,
         span: (i64, i64),
-        wanted: Wanted<'_>,
+        wanted: &dyn Fn(SeriesId) -> bool,
         each: &mut dyn FnMut(Reading),
         damaged: &mut Vec<Damage>,
     ) -> Result<(), StoreError> {

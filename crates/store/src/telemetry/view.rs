@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
 use model::{Reading, SeriesId, Time};
@@ -18,16 +17,6 @@ use crate::error::StoreError;
 
 /// Month files kept open for reading.
 const FILES_OPEN_MAX: usize = 6;
-
-/// From so many readings on, a second thread unpacks every other chunk: below, starting it would
-/// take longer than it spares.
-const READINGS_FOR_TWO: u64 = 60_000;
-
-/// Says which series are asked for.
-pub(crate) type Wanted<'a> = &'a (dyn Fn(SeriesId) -> bool + Sync);
-
-/// The wanted columns of a chunk, or what cannot be read.
-type Unpacked = Result<Vec<Column>, Damage>;
 
 /// Where sealing stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -230,44 +219,12 @@ impl View<'_> {
         })
     }
 
-    /// Unpacks the wanted series of chunks, in their order.
-    pub(crate) fn each_unpacked(
-        &self,
-        metas: &[Meta],
-        wanted: Wanted<'_>,
-        mut each: impl FnMut(Unpacked),
-    ) -> Result<(), StoreError> {
-        if metas.iter().map(|meta| meta.rows).sum::<u64>() < READINGS_FOR_TWO {
-            return metas
-                .iter()
-                .try_for_each(|meta| self.columns(meta, wanted).map(&mut each));
-        }
-        std::thread::scope(|scope| {
-            // One chunk waits at most, so memory does not grow with the span.
-            let (done, second) = sync_channel(1);
-            scope.spawn(move || {
-                for meta in metas.iter().skip(1).step_by(2) {
-                    if done.send(self.columns(meta, wanted)).is_err() {
-                        return;
-                    }
-                }
-            });
-            for meta in metas.iter().step_by(2) {
-                each(self.columns(meta, wanted)?);
-                if let Ok(other) = second.recv() {
-                    each(other?);
-                }
-            }
-            Ok(())
-        })
-    }
-
     /// Unpacks the wanted series of a chunk; `Err` inside says what cannot be read.
     pub(crate) fn columns(
         &self,
         meta: &Meta,
         wanted: impl Fn(SeriesId) -> bool,
-    ) -> Result<Unpacked, StoreError> {
+    ) -> Result<Result<Vec<Column>, Damage>, StoreError> {
         let unpacked = match &meta.file {
             Some(path) => self.files.with(path, |connection| {
                 let sql = "SELECT blob FROM chunk WHERE id = ?1";
