@@ -241,6 +241,47 @@ test("the door fits, is accessible, says what is wrong and lets in whom it knows
   await page.context().close();
 });
 
+test("a person makes a passkey, signs in with it, and ends it", async () => {
+  const page = await open("me", { lang: "ja" });
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", { options: {
+    protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true,
+    isUserVerified: true, automaticPresenceSimulation: true,
+  } });
+  await page.waitForSelector("form[data-passkey=make]:not([hidden])");
+  await page.fill("#f-passkey", "not the password");
+  await page.click("text=この端末でパスキーを作る");
+  await until("the refusal", async () => (await page.textContent("form[data-passkey] .problem")).includes("違"));
+  await page.fill("#f-passkey", owner.password);
+  await page.click("text=この端末でパスキーを作る");
+  await page.waitForSelector("form[action^='/me/passkeys/']");
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+  assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html)}`), []);
+  const signIn = async () => {
+    await page.context().clearCookies();
+    await page.goto(`${base}machines/robot-1?lang=ja`);
+    await page.click("text=パスキーでログイン");
+  };
+  await signIn();
+  await page.waitForSelector(".is-live");
+  assert.match(page.url(), /machines\/robot-1/, "where they wanted to go");
+  // Whom the device does not recognise, it does not sign for.
+  await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+  await signIn();
+  await page.waitForSelector("form[data-passkey] .problem:not([hidden])", { timeout: 70_000 });
+  await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: true });
+  await signIn();
+  await page.waitForSelector(".is-live");
+  await page.goto(`${base}me`);
+  await page.click("form[action^='/me/passkeys/'] button");
+  await until("it is gone", async () => (await page.locator("form[action^='/me/passkeys/']").count()) === 0);
+  await signIn();
+  await page.waitForSelector("form[data-passkey] .problem:not([hidden])");
+  await page.context().close();
+});
+
 test("the owner invites a person, who comes in by the link and sees no buttons beyond their role", async () => {
   const page = await open("people", { lang: "en" });
   await page.fill("[name=name]", "Taro");

@@ -211,14 +211,15 @@ pub(crate) fn existing(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let name = name.strip_suffix(SEALED).unwrap_or(&name);
-            name.starts_with(PREFIX) && name.ends_with(SUFFIX)
-        })
+        .filter(|path| is_backup(&path.file_name().unwrap_or_default().to_string_lossy()))
         .collect();
     files.sort();
     files
+}
+
+fn is_backup(name: &str) -> bool {
+    let name = name.strip_suffix(SEALED).unwrap_or(name);
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
 }
 
 /// Whether the newest backup is old enough. One from the future (a clock set back) is no excuse.
@@ -236,6 +237,7 @@ fn make_and_prove(
 ) -> Result<(String, u64, Proved), BackupError> {
     // A disk that is not there must not be replaced by a folder on this one.
     std::fs::read_dir(&plan.folder)?;
+    backup::sweep(&plan.folder, &is_backup);
     let now = clock::now();
     let moment = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or_default();
     let sealed = plan.passphrase.as_ref().map_or("", |_| SEALED);

@@ -105,6 +105,74 @@ async function change(from, method, path, value) {
   button?.removeAttribute("disabled");
 }
 
+/** @param {string} text base64url */
+const bytesOf = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+/** @param {ArrayBuffer} bytes */
+const textOf = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)))
+  .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+/** @param {string} path @param {unknown} value */
+async function send(path, value) {
+  const headers = { "content-type": "application/json", "accept-language": root.lang };
+  const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(value) });
+  const said = await answer.json();
+  if (!answer.ok) throw new Error(said.message);
+  return said;
+}
+
+/** A new passkey for this host name. @param {string} old the password */
+async function makePasskey(old) {
+  const asked = await send("/me/passkeys/question", { old });
+  const made = /** @type {any} */ (await navigator.credentials.create({ publicKey: {
+    challenge: bytesOf(asked.challenge),
+    rp: { id: location.hostname, name: "Mimamori" },
+    user: { id: new TextEncoder().encode(asked.person), name: asked.name, displayName: asked.name },
+    pubKeyCredParams: [{ type: "public-key", alg: -7 }],
+    authenticatorSelection: { residentKey: "required", userVerification: "required" },
+    excludeCredentials: asked.known.map((/** @type {string} */ id) => ({ type: "public-key", id: bytesOf(id) })),
+  } }));
+  return send("/me/passkeys", {
+    id: textOf(made.rawId),
+    client_data: textOf(made.response.clientDataJSON),
+    authenticator: textOf(made.response.getAuthenticatorData()),
+  });
+}
+
+/** Signs in with a passkey. @param {string} next */
+async function usePasskey(next) {
+  const asked = await send("/sign-in/passkey/question", {});
+  const given = /** @type {any} */ (await navigator.credentials.get({ publicKey: {
+    challenge: bytesOf(asked.challenge), rpId: location.hostname, userVerification: "required",
+  } }));
+  return send("/sign-in/passkey", {
+    id: textOf(given.rawId),
+    client_data: textOf(given.response.clientDataJSON),
+    authenticator: textOf(given.response.authenticatorData),
+    signature: textOf(given.response.signature),
+    next,
+  });
+}
+
+/** @param {HTMLFormElement} form */
+async function passkey(form) {
+  const typed = (/** @type {string} */ name) => String(new FormData(form).get(name) ?? "");
+  complain(form, "");
+  try {
+    const said = await (form.dataset.passkey === "make" ? makePasskey(typed("old")) : usePasskey(typed("next")));
+    location.assign(said.to);
+  } catch (problem) {
+    // What the browser itself says is in its own words and language; ours is in the page's.
+    const isOurs = problem instanceof Error && !(problem instanceof DOMException);
+    complain(form, isOurs ? problem.message : form.dataset.failed ?? "");
+  }
+}
+
+// A browser makes passkeys for names it trusts, not for addresses.
+if (window.PublicKeyCredential && isSecureContext && !/^[\d.]+$|:/.test(location.hostname)) {
+  for (const can of document.querySelectorAll("[data-passkey]")) can.removeAttribute("hidden");
+  for (const cannot of document.querySelectorAll("[data-passkey-cannot]")) cannot.setAttribute("hidden", "");
+}
+
 // Something is being made: look again soon how far it is.
 if (document.querySelector("[data-busy]")) setTimeout(() => location.reload(), 2_000);
 
@@ -128,6 +196,11 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form instanceof HTMLFormElement && form.dataset.ask && !confirm(form.dataset.ask)) {
     event.preventDefault();
+    return;
+  }
+  if (form instanceof HTMLFormElement && form.dataset.passkey) {
+    event.preventDefault();
+    void passkey(form);
     return;
   }
   if (!(form instanceof HTMLFormElement) || !form.dataset.put) return;

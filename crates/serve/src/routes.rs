@@ -145,6 +145,36 @@ pub const ROUTES: &[Route] = &[
     ),
     route!(
         "POST",
+        "/sign-in/passkey/question",
+        Access::Open,
+        post(page::passkey::ask)
+    ),
+    route!(
+        "POST",
+        "/sign-in/passkey",
+        Access::Open,
+        post(page::passkey::sign_in)
+    ),
+    route!(
+        "POST",
+        "/me/passkeys/question",
+        Access::SignedIn,
+        post(page::passkey::ask_new)
+    ),
+    route!(
+        "POST",
+        "/me/passkeys",
+        Access::SignedIn,
+        post(page::passkey::add)
+    ),
+    route!(
+        "POST",
+        "/me/passkeys/{id}/end",
+        Access::SignedIn,
+        post(page::passkey::end)
+    ),
+    route!(
+        "POST",
         "/me/passes/{id}/end",
         Access::SignedIn,
         post(page::me::end_pass)

@@ -40,6 +40,8 @@ const BESIDE: [&str; 8] = [
     "tls-devices.pem",
     "tls-devices.key",
 ];
+/// What unfinished things are called: the target's name, one of these, the process.
+const UNFINISHED: [&str; 4] = ["part", "db", "check", "restoring"];
 /// Bytes of a manifest at most.
 const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
 /// Bytes copied between two looks at whether to go on.
@@ -159,7 +161,10 @@ pub fn make(
     passphrase: Option<&Passphrase>,
     progress: Progress<'_>,
 ) -> Result<Manifest, BackupError> {
+    let own = to.file_name().unwrap_or_default().to_string_lossy();
+    sweep(parent_of(to), &|name| name == own);
     let (copy, part) = (beside(to, "db"), beside(to, "part"));
+    let file = held(private(&part)?)?;
     let _unfinished = Unfinished(vec![copy.clone(), part.clone()]);
     // Until the files of the months are copied, nothing is added to them.
     let _lock = SealLock::take(folder, true)?;
@@ -177,7 +182,7 @@ pub fn make(
         (name, path)
     }));
     let manifest = describe(&copy, &sources, made)?;
-    let out = Out::begin(private(&part)?, passphrase)?;
+    let out = Out::begin(file, passphrase)?;
     let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::fast()));
     let text = serde_json::to_vec(&manifest).map_err(StoreError::from)?;
     append(&mut archive, MANIFEST, text.len() as u64, text.as_slice())?;
@@ -197,6 +202,8 @@ pub fn make(
     let file = archive.into_inner()?.finish()?.finish()?;
     file.sync_all()?;
     std::fs::rename(&part, to)?;
+    // Its name is durable only when the folder is.
+    File::open(parent_of(to))?.sync_all()?;
     Ok(manifest)
 }
 
@@ -255,6 +262,57 @@ fn beside(to: &Path, kind: &str) -> PathBuf {
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{kind}-{}", std::process::id()));
     to.with_file_name(name)
+}
+
+fn parent_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Whoever works on something unfinished holds its lock, which ends with the process: what nobody
+/// holds was left by one that was killed.
+fn held(file: File) -> std::io::Result<File> {
+    file.lock()?;
+    Ok(file)
+}
+
+/// Removes what killed processes left unfinished in a folder, beside targets that are ours.
+pub fn sweep(folder: &Path, is_ours: &dyn Fn(&str) -> bool) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Some(owner) = owner_of(&path, is_ours) else {
+            continue;
+        };
+        let is_held = File::open(owner).is_ok_and(|file| file.try_lock().is_err());
+        if !is_held {
+            drop(Unfinished(vec![path]));
+        }
+    }
+}
+
+/// The file or folder whose lock says whether somebody still works on this; `None` if it is nothing
+/// unfinished of ours.
+fn owner_of(path: &Path, is_ours: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    UNFINISHED.iter().find_map(|kind| {
+        let (target, process) = name.rsplit_once(&format!(".{kind}-"))?;
+        let (process, _) = process.split_once('-').unwrap_or((process, ""));
+        let is_number = !process.is_empty() && process.bytes().all(|b| b.is_ascii_digit());
+        // The copy of the database is under the lock of the file it goes into.
+        let kind = if *kind == "db" { "part" } else { kind };
+        (is_number && is_ours(target))
+            .then(|| path.with_file_name(format!("{target}.{kind}-{process}")))
+    })
+}
+
+/// A new folder to unpack into, with its lock.
+fn scratch_for(target: &Path, kind: &str) -> Result<(PathBuf, File), BackupError> {
+    let own = target.file_name().unwrap_or_default().to_string_lossy();
+    sweep(parent_of(target), &|name| name == own);
+    let scratch = beside(target, kind);
+    std::fs::create_dir_all(&scratch)?;
+    let lock = held(File::open(&scratch)?)?;
+    Ok((scratch, lock))
 }
 
 fn cancelled_or_file(error: std::io::Error) -> BackupError {
@@ -376,7 +434,7 @@ pub fn check(
     passphrase: Option<&Passphrase>,
     progress: Progress<'_>,
 ) -> Result<Proved, BackupError> {
-    let scratch = beside(near, "check");
+    let (scratch, _lock) = scratch_for(near, "check")?;
     let unfinished = Unfinished(vec![scratch.clone()]);
     let proved = prove(from, &scratch, passphrase, progress);
     drop(unfinished);
@@ -394,7 +452,7 @@ pub fn restore(
     if has_entries {
         return Err(BackupError::NotEmpty(folder.to_owned()));
     }
-    let scratch = beside(folder, "restoring");
+    let (scratch, _lock) = scratch_for(folder, "restoring")?;
     let _unfinished = Unfinished(vec![scratch.clone()]);
     let proved = prove(from, &scratch, passphrase, progress)?;
     std::fs::remove_dir(folder).ok();
@@ -409,7 +467,6 @@ fn prove(
     progress: Progress<'_>,
 ) -> Result<Proved, BackupError> {
     let began = Instant::now();
-    std::fs::create_dir_all(scratch)?;
     let manifest = unpack(open(from, passphrase)?, scratch, &|done| {
         progress(done * 0.5)
     })?;

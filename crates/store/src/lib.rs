@@ -22,7 +22,7 @@ pub use evidence::{
 };
 pub use logs::{LogQuery, LogRow, LogSeal};
 pub use passphrase::Passphrase;
-pub use people::{Pass, PassKind, Person};
+pub use people::{Pass, PassKind, Passkey, Person};
 pub use read::{
     CycleRow, FindingRow, MinuteRow, Page, ProductSum, Reader, ReadingRow, RefusedCount,
     SeriesInfo, StoredWatch,

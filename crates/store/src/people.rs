@@ -3,6 +3,7 @@
 
 use model::{MachineId, Role, Time};
 use rusqlite::{Row, Transaction, params};
+use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::read::Reader;
@@ -25,10 +26,31 @@ pub struct Person {
     pub totp: Option<Vec<u8>>,
     /// The last 30-second step whose code was used; a code works once.
     pub totp_step: i64,
+    /// What the person signs in with instead of a password.
+    pub passkeys: Vec<Passkey>,
     /// Since when.
     pub created: Time,
     /// The person may no longer come in.
     pub ended: Option<Time>,
+}
+
+/// A passkey: a key that a person's phone or PC made for one host name of the box.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passkey {
+    /// What the device calls it, in base64url.
+    pub id: String,
+    /// The host name it was made for; a browser offers it nowhere else.
+    pub host: String,
+    /// What people see of it: the browser it was made with.
+    pub label: String,
+    /// The public key: a point of P-256, uncompressed, in base64url.
+    pub point: String,
+    /// Since when.
+    pub created: Time,
+    /// How often the device has signed with it; 0 if it does not count.
+    pub count: u32,
+    /// When the question was asked that it answered last; none counts twice.
+    pub answered: Time,
 }
 
 /// What kind of thing lets somebody in.
@@ -82,11 +104,15 @@ pub struct Pass {
 pub(crate) const TABLES: &str = "
 CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL,
     password TEXT, totp BLOB, totp_step INTEGER NOT NULL, created INTEGER NOT NULL,
-    ended INTEGER, shares TEXT NOT NULL DEFAULT '[]');
+    ended INTEGER, shares TEXT NOT NULL DEFAULT '[]', passkeys TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE pass(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, person INTEGER NOT NULL,
     kind TEXT NOT NULL, role TEXT NOT NULL, label TEXT NOT NULL, created INTEGER NOT NULL,
     expires INTEGER);
 ";
+
+/// What formats 3 to 5 lack.
+pub(crate) const PASSKEYS: &str =
+    "ALTER TABLE person ADD COLUMN passkeys TEXT NOT NULL DEFAULT '[]';";
 
 /// What format 3 and 4 lack.
 pub(crate) const SHARES: &str = "ALTER TABLE person ADD COLUMN shares TEXT NOT NULL DEFAULT '[]';";
@@ -98,8 +124,8 @@ pub(crate) fn write_person(
     run(
         transaction,
         "INSERT OR REPLACE INTO person(id, name, role, password, totp, totp_step, created, ended,
-            shares)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            shares, passkeys)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             person.id,
             person.name,
@@ -109,7 +135,8 @@ pub(crate) fn write_person(
             person.totp_step,
             person.created.ms(),
             person.ended.map(Time::ms),
-            serde_json::to_string(&person.shares)?
+            serde_json::to_string(&person.shares)?,
+            serde_json::to_string(&person.passkeys)?
         ],
     )
 }
@@ -141,7 +168,7 @@ fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
     Role::from_code(&code).ok_or_else(|| unknown(column, format!("unknown role {code}")))
 }
 
-fn shares(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<MachineId>> {
+fn list<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<T>> {
     let text: String = row.get(column)?;
     serde_json::from_str(&text).map_err(|error| unknown(column, error.to_string()))
 }
@@ -153,7 +180,8 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
 impl Reader {
     /// Everybody who was ever let in.
     pub fn people(&self) -> Result<Vec<Person>, StoreError> {
-        let sql = "SELECT id, name, role, password, totp, totp_step, created, ended, shares
+        let sql = "SELECT id, name, role, password, totp, totp_step, created, ended, shares,
+                       passkeys
                    FROM person
                    ORDER BY id";
         self.list(sql, params![], |row| {
@@ -166,7 +194,8 @@ impl Reader {
                 totp_step: row.get(5)?,
                 created: time(row, 6)?.unwrap_or_default(),
                 ended: time(row, 7)?,
-                shares: shares(row, 8)?,
+                shares: list::<MachineId>(row, 8)?,
+                passkeys: list(row, 9)?,
             })
         })
     }

@@ -12,7 +12,7 @@ use crate::people;
 use crate::telemetry;
 
 /// The format written by this program.
-const FORMAT: i64 = 5;
+const FORMAT: i64 = 6;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -85,6 +85,9 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
             ..3 => transaction.execute_batch(people::TABLES)?,
             3 | 4 => transaction.execute_batch(people::SHARES)?,
             _ => {}
+        }
+        if (3..6).contains(&found) {
+            transaction.execute_batch(people::PASSKEYS)?;
         }
         if found < 4 {
             transaction.execute_batch(telemetry::TABLES)?;

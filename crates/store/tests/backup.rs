@@ -206,3 +206,41 @@ fn what_is_cancelled_leaves_nothing() {
     }
     drop(store);
 }
+
+#[test]
+fn what_a_killed_backup_left_is_swept_and_what_another_works_on_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, usb) = (folder.path().join("data"), folder.path().join("usb"));
+    std::fs::create_dir(&usb).unwrap();
+    let _store = filled(&data, 2);
+    let orphans = [
+        "b.tar.gz.part-999999",
+        "b.tar.gz.db-999999",
+        "b.tar.gz.db-999999-journal",
+    ];
+    let others = [
+        "b.tar.gz.part-77",
+        "b.tar.gz.db-77",
+        "a.tar.gz.part-999999",
+        "b.tar.gz.part-x",
+    ];
+    for name in orphans.iter().chain(&others) {
+        std::fs::write(usb.join(name), "half").unwrap();
+    }
+    let held = std::fs::File::open(usb.join("b.tar.gz.part-77")).unwrap();
+    held.lock().unwrap();
+    let to = usb.join("b.tar.gz");
+    backup::make(&data, &to, t(0), None, &on).unwrap();
+    let mut wanted: Vec<&str> = others.to_vec();
+    wanted.push("b.tar.gz");
+    wanted.sort_unstable();
+    assert_eq!(names(&usb), wanted, "its own orphans go, nothing else");
+    drop(held);
+    let scratch = folder.path().join("near.check-999999");
+    std::fs::create_dir(&scratch).unwrap();
+    std::fs::write(scratch.join("mimamori.db"), "half").unwrap();
+    backup::check(&to, &folder.path().join("near"), None, &on).unwrap();
+    assert_eq!(names(folder.path()), ["data", "usb"]);
+    backup::sweep(&usb, &|name| name.ends_with(".tar.gz"));
+    assert_eq!(names(&usb), ["b.tar.gz", "b.tar.gz.part-x"]);
+}

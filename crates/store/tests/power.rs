@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use store::{Reader, Store, verify};
+use store::{Reader, Store, backup, verify};
 
 /// What the writer asked of the system.
 #[derive(Debug, Clone)]
@@ -36,19 +36,19 @@ enum Call {
     Said(u64),
 }
 
-/// The counterpart lies beside the tests that Cargo built.
-fn seal_loop() -> PathBuf {
+/// The counterparts lie beside the tests that Cargo built.
+fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     test.parent()
         .unwrap()
         .parent()
         .unwrap()
         .join("examples")
-        .join("seal_loop")
+        .join(name)
 }
 
-/// Lets the writer make so many commits under `strace`; gives what it asked of the system.
-fn record(folder: &Path, commits: u32) -> Vec<Call> {
+/// Lets a writer do so much in a folder under `strace`; gives what it asked of the system.
+fn record(writer: &str, folder: &Path, times: u32) -> Vec<Call> {
     let log = folder.with_extension("strace");
     let done = Command::new("strace")
         .args([
@@ -67,9 +67,9 @@ fn record(folder: &Path, commits: u32) -> Vec<Call> {
         ])
         .arg("-o")
         .arg(&log)
-        .arg(seal_loop())
+        .arg(example(writer))
         .arg(folder)
-        .arg(commits.to_string())
+        .arg(times.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()
@@ -105,10 +105,11 @@ fn call(line: &str, folder: &str) -> Option<Call> {
     if line.rsplit_once(" = ")?.1.starts_with('-') {
         return None;
     }
+    // The folder itself is called nothing.
     let ours = |path: &str| {
-        path.strip_prefix(folder)?
-            .strip_prefix('/')
-            .map(str::to_owned)
+        let within = path.strip_prefix(folder)?;
+        (within.is_empty() || within.starts_with('/'))
+            .then(|| within.trim_start_matches('/').to_owned())
     };
     if matches!(name, "unlink" | "rename") {
         let names: Vec<String> = rest
@@ -171,12 +172,21 @@ fn bytes(hex: &str) -> Vec<u8> {
 struct Disk {
     synced: BTreeMap<String, Vec<u8>>,
     unsynced: BTreeMap<String, Vec<Call>>,
+    /// Names changed and not yet durable, by the new one: the old one, and what the new one had
+    /// led to.
+    renamed: BTreeMap<String, (String, Option<Vec<u8>>)>,
 }
 
 impl Disk {
     fn take(&mut self, call: &Call) {
         match call {
             Call::Sync { file } => {
+                // A folder makes the names in it durable; a file its own.
+                self.renamed
+                    .retain(|to, _| to != file && folder_of(to) != file);
+                if self.synced.keys().any(|other| folder_of(other) == file) {
+                    return;
+                }
                 let waiting = self.unsynced.remove(file).unwrap_or_default();
                 let content = self.synced.entry(file.clone()).or_default();
                 for call in &waiting {
@@ -195,7 +205,11 @@ impl Disk {
             }
             Call::Rename { from, to } => {
                 if let Some(content) = self.synced.remove(from) {
-                    self.synced.insert(to.clone(), content);
+                    let before = self.synced.insert(to.clone(), content);
+                    self.renamed.insert(to.clone(), (from.clone(), before));
+                }
+                if let Some(waiting) = self.unsynced.remove(from) {
+                    self.unsynced.insert(to.clone(), waiting);
                 }
             }
             Call::Said(_) => {}
@@ -226,10 +240,26 @@ impl Disk {
                 }
             }
         }
+        for (to, (from, before)) in &self.renamed {
+            if roll(dice, 2) == 0 {
+                continue;
+            }
+            if let Some(moved) = content.remove(to) {
+                content.insert(from.clone(), moved);
+            }
+            content.extend(before.clone().map(|before| (to.clone(), before)));
+        }
         for (file, content) in content {
-            std::fs::write(folder.join(file), content).unwrap();
+            let path = folder.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
         }
     }
+}
+
+/// The folder a name lies in; the uppermost is called nothing.
+fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 fn apply(content: &mut Vec<u8>, call: &Call) {
@@ -263,7 +293,7 @@ fn nothing_acknowledged_is_lost_when_the_disk_forgets_what_was_not_synced() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    let calls = record(&data, 60);
+    let calls = record("seal_loop", &data, 60);
     let syncs = calls
         .iter()
         .filter(|call| matches!(call, Call::Sync { .. }))
@@ -315,4 +345,48 @@ fn open_again(disk: &Disk, acked: u64, dice: &mut u64, cut: usize) -> u64 {
     let verdict = verify(folder.path(), None, None).unwrap();
     assert!(verdict.is_sound(), "cut {cut}: {:?}", verdict.breaks);
     verdict.readings
+}
+
+#[test]
+fn a_backup_that_was_said_to_be_made_is_there_whole_after_a_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("work");
+    for name in ["data", "usb"] {
+        std::fs::create_dir_all(work.join(name)).unwrap();
+    }
+    let calls = record("back_up", &work, 6);
+    let said = |call: &&Call| matches!(call, Call::Said(_));
+    assert_eq!(calls.iter().filter(said).count(), 6);
+    let (mut disk, mut made, mut dice) = (Disk::default(), 0, u64::from(std::process::id()));
+    let (mut whole, mut missing) = (0, 0);
+    for call in &calls {
+        disk.take(call);
+        if let Call::Said(n) = call {
+            made = *n;
+        }
+        // Only a call that concerns the stick changes what lies on it.
+        let is_of_stick = matches!(call, Call::Said(_))
+            || matches!(call, Call::Write { file, .. } | Call::Sync { file } if file.starts_with("usb"))
+            || matches!(call, Call::Rename { to, .. } if to.starts_with("usb"));
+        if !is_of_stick {
+            continue;
+        }
+        let after = tempfile::tempdir().unwrap();
+        disk.write(after.path(), &mut dice);
+        for n in 1..=6 {
+            let file = after.path().join(format!("usb/{n}.tar.gz"));
+            if !file.exists() {
+                assert!(n > made, "backup {n} is gone, {made} were made");
+                missing += 1;
+                continue;
+            }
+            let proved = backup::check(&file, &after.path().join("check"), None, &|_| true);
+            assert_eq!(proved.unwrap().manifest.readings, n * 100);
+            whole += 1;
+        }
+    }
+    assert!(
+        whole > 50 && missing > 50,
+        "{whole} whole, {missing} not there yet"
+    );
 }

@@ -1,6 +1,7 @@
 //! The door: who comes in, as whom, and what opens it. Everything that lets somebody in is random
 //! and kept only as a hash; every change is durable, and in the evidence, before it counts.
 
+mod passkey;
 mod people;
 mod secret;
 mod throttle;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use store::{BOX, Entry, Pass, PassKind, Person, Record};
 
 use crate::orders::{Command, Orders};
+use passkey::Questions;
 use throttle::{Throttle, Trier};
 
 /// A signed-in browser stays signed in this long.
@@ -134,6 +136,7 @@ pub struct Gate {
     changing: tokio::sync::Mutex<()>,
     /// The code that claims a box nobody has claimed.
     claim_code: Option<String>,
+    questions: Questions,
     orders: Orders,
     clock: fn() -> Time,
 }
@@ -160,6 +163,7 @@ impl Gate {
             throttle: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             claim_code,
+            questions: Questions::new()?,
             orders,
             clock,
         })
@@ -291,9 +295,19 @@ impl Gate {
             return Err(self.refuse(Some(&key), known, attempt.from).await);
         };
         person.totp_step = step;
-        let (secret, pass) = self.new_session(&person, attempt.from)?;
-        let about = json!({"address": attempt.from.address.to_string(), "pass": pass.id,
-            "second_factor": person.totp.is_some()});
+        let how = json!({"second_factor": person.totp.is_some()});
+        let secret = self.let_in(person, attempt.from, how).await?;
+        self.throttle().succeeded(&key);
+        Ok(secret)
+    }
+
+    /// Gives somebody who proved to be this person a new session.
+    async fn let_in(&self, person: Person, from: &From, how: Value) -> Result<String, Denied> {
+        let (secret, pass) = self.new_session(&person, from)?;
+        let mut about = how;
+        about["address"] = json!(from.address.to_string());
+        about["pass"] = json!(pass.id);
+        let now = (self.clock)();
         let mut records = self.without_oldest(person.id);
         records.extend([
             Record::Evidence(entry_by(&person, EventKind::PersonSignedIn, now, about)),
@@ -301,7 +315,6 @@ impl Gate {
             Record::Pass(pass),
         ]);
         self.keep(records).await?;
-        self.throttle().succeeded(&key);
         Ok(secret)
     }
 
@@ -588,4 +601,5 @@ pub(crate) fn new_totp_key() -> Result<Vec<u8>, getrandom::Error> {
     Ok(key)
 }
 
+pub(crate) use passkey::{Answer, Spoken};
 pub(crate) use totp::address as totp_address;

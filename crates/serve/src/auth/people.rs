@@ -63,6 +63,7 @@ impl Gate {
             password: None,
             totp: None,
             totp_step: 0,
+            passkeys: Vec::new(),
             created: (self.clock)(),
             ended: None,
         })

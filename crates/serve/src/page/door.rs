@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::Role;
 use serde::Deserialize;
 
-use super::{SHAPES, head, restore};
+use super::{SHAPES, head, passkey, restore};
 use crate::Site;
 use crate::auth::{Attempt, Denied, From};
 use crate::guard::{Failure, session_cookie};
@@ -48,7 +48,7 @@ pub(crate) fn lone(lang: Lang, status: StatusCode, title: Key, body: &Markup) ->
     let page = html! {
         (DOCTYPE)
         html lang=(lang.code()) {
-            (head(lang, &title, false))
+            (head(lang, &title, true))
             body.lone {
                 (PreEscaped(SHAPES))
                 main.door {
@@ -190,6 +190,7 @@ fn sign_in_form(lang: Lang, status: StatusCode, next: &str, wrong: Option<&str>)
             input type="hidden" name="next" value=(next);
             button.primary type="submit" { (lang.text(key::SIGN_IN_SEND)) }
         }
+        (passkey::button(lang, next))
         p.quiet { (lang.text(key::SIGN_IN_LOST)) }
     };
     lone(lang, status, key::SIGN_IN_TITLE, &body)
@@ -218,7 +219,7 @@ pub(crate) async fn send_sign_in(
 }
 
 /// Only addresses of this site: a link must not lead somebody elsewhere after signing in.
-fn inside(next: &str) -> &str {
+pub(super) fn inside(next: &str) -> &str {
     let is_path = next.starts_with('/') && !next.starts_with("//");
     if is_path && !next.contains('\\') && !next.contains(char::is_control) {
         next

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use store::{Pass, PassKind, Person};
 
 use super::door::{field, status_of, why_denied};
-use super::{Ctx, Place, frame, qr};
+use super::{Ctx, Place, frame, passkey, qr};
 use crate::Site;
 use crate::auth::{Denied, From, Who, new_totp_key, totp_address};
 use crate::guard::{Failure, session_cookie};
@@ -57,6 +57,7 @@ fn page(site: &Site, lang: Lang, who: Who, denied: Option<(StatusCode, String)>)
         div.grid {
             (password(&ctx, person))
             (factor(&ctx, person))
+            (passkey::panel(&ctx, person))
         }
         section.panel {
             div.panel-head { h2 { (ctx.text(key::ME_SESSIONS)) } }
@@ -137,7 +138,7 @@ pub(super) fn pass_list(ctx: &Ctx, passes: &[Pass], owners: &[Person], end: &str
     }
 }
 
-fn done(site: &Site, lang: Lang, who: Who, result: Result<(), Denied>) -> Response {
+pub(super) fn done(site: &Site, lang: Lang, who: Who, result: Result<(), Denied>) -> Response {
     match result {
         Ok(()) => Redirect::to("/me").into_response(),
         Err(denied) => {

@@ -10,6 +10,7 @@ pub(crate) mod evidence;
 pub(crate) mod logs;
 pub(crate) mod machine;
 pub(crate) mod me;
+pub(crate) mod passkey;
 pub(crate) mod people;
 pub(crate) mod restore;
 pub(crate) mod shared;
