@@ -15,6 +15,7 @@ mod device_commands;
 mod floor;
 mod floor_door;
 mod pace;
+mod proofs;
 mod recorder;
 mod restores;
 mod sealing;

@@ -19,7 +19,7 @@ use crate::clock;
 /// How often it is looked whether the clock jumped.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often the service that sets the clock is asked.
-const ASK_EVERY: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_secs(10);
 /// How often it becomes evidence, even if nothing has changed.
 const NOTE_EVERY: Duration = Duration::from_secs(3_600);
 /// An answer takes at most this long.

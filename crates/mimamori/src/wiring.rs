@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
@@ -14,7 +15,8 @@ use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
 use model::LogLine;
 use serve::{
-    BackupHand, BoardView, ChainWatch, ClockState, Gate, Orders, RestoreHand, Site, TrustView,
+    BackupHand, BoardView, ChainWatch, ClockState, Gate, Orders, ProofHand, ProofView, RestoreHand,
+    Site, TrustView,
 };
 use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink, LogSink, listen_tcp, listen_udp};
 use store::{BOX, Batch, Reader, Record, Sealer, Store};
@@ -28,6 +30,7 @@ use crate::config::{Config, Syslog, TlsListener};
 use crate::floor::Floor;
 use crate::floor_door::{FloorDoor, watch_devices};
 use crate::pace::Pace;
+use crate::proofs::{self, Ground};
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
 use crate::sealing::Sealing;
 use crate::time_watch::watch_clock;
@@ -209,8 +212,12 @@ async fn open_doors(
     let gate = Gate::new(people, passes, orders.clone(), clock::now)
         .context("no random number for the claim code")?;
     let gate = Arc::new(gate);
-    let (secure_listener, secure, trust) = lock.open(setup).await?;
     let (state, clock_state) = watch::channel(ClockState::default());
+    let seen = (reader.clone(), board.clone(), clock_state.clone());
+    let ground = ground((setup, config), seen, (&floor, &chain), &lock)?;
+    let (proofs, proofs_seen) = watch::channel(Arc::new(ProofView::empty()));
+    let proof_hand = Arc::new(ProofHand::default());
+    let (secure_listener, secure, trust) = lock.open(setup).await?;
     tokio::spawn(watch_clock(state, board.clone(), orders.clone()));
     let (hand, restored) = (Arc::new(RestoreHand::new(restores::find)), Arc::default());
     tokio::spawn(restores::keep_restores(
@@ -222,11 +229,13 @@ async fn open_doors(
         trust,
         restores: hand,
         clock_state,
+        proofs: proofs_seen,
+        proof_hand: Arc::clone(&proof_hand),
         takes_logs: config.syslog.is_on(),
         gate: Arc::clone(&gate),
         board,
         reader,
-        orders,
+        orders: orders.clone(),
         chain,
         devices: Arc::clone(&floor) as Arc<dyn serve::Devices>,
         ingest: floor,
@@ -235,6 +244,12 @@ async fn open_doors(
         backups,
     };
     let (http, close) = serve_pages(setup.http, site, secure_listener).await?;
+    let ground = Ground {
+        http,
+        https: secure.https,
+        ..ground
+    };
+    tokio::spawn(proofs::keep(ground, orders, proof_hand, proofs));
     let data = setup.data.clone();
     tokio::spawn(console::answer_requests(data, Arc::clone(&gate), http));
     Ok(Doors {
@@ -243,6 +258,39 @@ async fn open_doors(
         secure,
         restored,
         close,
+    })
+}
+
+/// What a look sees of the board and the clock, and what is kept.
+type Seen = (
+    Reader,
+    watch::Receiver<Arc<BoardView>>,
+    watch::Receiver<ClockState>,
+);
+
+/// What the proofs look at; where the pages are is added once they are open.
+fn ground(
+    (setup, config): (&Setup, &Config),
+    (reader, board, clock_state): Seen,
+    (floor, chain): (&Arc<FloorDoor>, &Arc<ChainWatch>),
+    lock: &Lock,
+) -> anyhow::Result<Ground> {
+    Ok(Ground {
+        data: setup.data.clone(),
+        reader,
+        book: Arc::clone(&floor.book),
+        board,
+        clock_state,
+        chain: Arc::clone(chain),
+        certificate: lock.certificate.clone(),
+        syslog: config.syslog,
+        http: setup.http,
+        https: None,
+        mqtt: lock.mqtt,
+        mqtts: lock.mqtts,
+        token: floor.book.prober().context("no random number")?,
+        config: proofs::in_force(setup),
+        turn: AtomicUsize::default(),
     })
 }
 

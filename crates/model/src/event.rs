@@ -87,6 +87,12 @@ pub enum EventKind {
     ClockStepped,
     /// How far the clocks of devices are from the box's.
     ClockDevices,
+    /// A measure was looked at.
+    ProofObserved,
+    /// What was seen before no longer counts: the clock was set back.
+    ProofReset,
+    /// A person declared that something holds or does not.
+    ProofDeclared,
     /// The program started.
     ProgramStarted,
     /// The program stopped in order.
@@ -95,7 +101,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 47] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -138,6 +144,9 @@ impl EventKind {
         Self::ClockBox,
         Self::ClockStepped,
         Self::ClockDevices,
+        Self::ProofObserved,
+        Self::ProofReset,
+        Self::ProofDeclared,
         Self::ProgramStarted,
         Self::ProgramStopped,
     ];
@@ -187,6 +196,9 @@ impl EventKind {
             Self::ClockBox => "clock.box",
             Self::ClockStepped => "clock.stepped",
             Self::ClockDevices => "clock.devices",
+            Self::ProofObserved => "proof.observed",
+            Self::ProofReset => "proof.reset",
+            Self::ProofDeclared => "proof.declared",
             Self::ProgramStarted => "program.started",
             Self::ProgramStopped => "program.stopped",
         }

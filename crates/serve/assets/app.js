@@ -32,6 +32,8 @@ function exchange(parts) {
     if (focused && document.activeElement?.matches("input")) continue;
     const template = document.createElement("template");
     template.innerHTML = html;
+    // What somebody has opened stays open.
+    if (element.querySelector("details[open]")) template.content.querySelector("details")?.setAttribute("open", "");
     const only = template.content.firstElementChild;
     if (only && only.id === id) element.replaceWith(template.content);
     else element.replaceChildren(template.content);

@@ -95,7 +95,7 @@ pub(crate) fn rfc3339(t: Time) -> String {
 }
 
 /// Names of members that are moments; numbers under them leave as RFC 3339.
-const MOMENTS: [&str; 13] = [
+const MOMENTS: [&str; 16] = [
     "at",
     "since",
     "raised_at",
@@ -108,6 +108,9 @@ const MOMENTS: [&str; 13] = [
     "learned_at",
     "heard",
     "last_at",
+    "proven_at",
+    "valid_until",
+    "until",
     "t",
 ];
 

@@ -338,6 +338,11 @@ impl Failure {
             .hint(key::ERROR_STORE_HINT)
     }
 
+    /// The reason in words.
+    pub(crate) fn text(self, lang: Lang) -> String {
+        lang.text(self.message)
+    }
+
     pub(crate) fn answer(self, lang: Lang) -> Response {
         let hint = self.hint.map(|hint| lang.text(hint));
         let body = json!({"code": self.code, "message": lang.text(self.message), "hint": hint});

@@ -13,6 +13,7 @@ mod live;
 mod metrics;
 mod orders;
 mod page;
+mod proofs;
 mod restores;
 mod routes;
 mod text;
@@ -30,6 +31,7 @@ pub use orders::{
     Command, DeviceError, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order, OrderError,
     Orders,
 };
+pub use proofs::{FunctionView, MeasureView, ProofHand, ProofView};
 pub use restores::{RestoreHand, RestoreProblem, RestoreWanted, Restoring};
 pub use routes::{Access, ROUTES, Route};
 pub use text::Lang;
@@ -59,6 +61,10 @@ pub struct Site {
     pub trust: Option<Arc<TrustView>>,
     /// Who sets the box's clock.
     pub clock_state: watch::Receiver<ClockState>,
+    /// What is proven now.
+    pub proofs: watch::Receiver<Arc<ProofView>>,
+    /// Asks for a fresh look, and takes what people declare.
+    pub proof_hand: Arc<ProofHand>,
     /// Log lines of devices are taken.
     pub takes_logs: bool,
     /// The time.

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::Site;
 use crate::auth::Who;
-use crate::page::{Ctx, board, devices, events, machine, shared};
+use crate::page::{Ctx, board, devices, events, machine, proof, shared};
 use crate::text::Lang;
 use crate::view::BoardView;
 
@@ -120,6 +120,7 @@ async fn feed(
         }
         tokio::select! {
             changed = site.board.changed() => if changed.is_err() { return },
+            changed = site.proofs.changed(), if page == "proof" => if changed.is_err() { return },
             () = sender.closed() => return,
         }
     }
@@ -155,6 +156,14 @@ async fn parts(
             }
         }
         "devices" => put("devices", devices::list(ctx, view)),
+        "proof" => {
+            let proven = site.proofs.borrow().clone();
+            put("proof-now", proof::now(ctx, &proven));
+            for measure in &proven.measures {
+                let id = format!("p-{}", measure.measure.code());
+                put(&id, proof::measure(ctx, measure));
+            }
+        }
         SHARED => put(SHARED, shared::list(site, ctx, view)),
         _ => {
             let shown = page

@@ -80,6 +80,26 @@ pub const ROUTES: &[Route] = &[
         DEVICES,
         post(page::devices::limit)
     ),
+    route!("GET", "/proof", LOOK, get(page::proof::show)),
+    route!(
+        "POST",
+        "/proof/{function}/declare",
+        EVIDENCE,
+        post(page::proof::declare)
+    ),
+    route!("GET", "/api/v1/proofs", LOOK, get(page::proof::proofs)),
+    route!(
+        "POST",
+        "/api/v1/proofs/look",
+        EVIDENCE,
+        post(page::proof::look)
+    ),
+    route!(
+        "POST",
+        "/api/v1/proofs/{function}/declare",
+        EVIDENCE,
+        post(page::proof::declare_json)
+    ),
     route!("GET", "/evidence", LOOK, get(page::evidence::show)),
     route!("GET", "/trust", Access::Clear, get(page::trust::show)),
     route!(

@@ -457,19 +457,16 @@ impl Reader {
     pub fn evidence(&self, before: i64, limit: usize) -> Result<Page<EvidenceRow>, StoreError> {
         let sql = "SELECT seq, at, actor, kind, body, hash FROM evidence
                    WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2";
-        let rows = self.list(sql, params![before, limit + 1], |row| {
-            let body: Option<String> = row.get(4)?;
-            let hash: [u8; 32] = row.get(5)?;
-            Ok(EvidenceRow {
-                seq: row.get(0)?,
-                at: Time::from_ms(row.get(1)?),
-                actor: row.get(2)?,
-                kind: row.get(3)?,
-                body: body.and_then(|body| serde_json::from_str(&body).ok()),
-                hash: HEXLOWER.encode(&hash),
-            })
-        })?;
+        let rows = self.list(sql, params![before, limit + 1], evidence_row)?;
         Ok(Page::cut(rows, limit, |row| row.seq))
+    }
+
+    /// Entries about what was proven and declared, newest first.
+    pub fn proofs(&self, limit: usize) -> Result<Vec<EvidenceRow>, StoreError> {
+        let sql = "SELECT seq, at, actor, kind, body, hash FROM evidence WHERE seq IN
+                   (SELECT seq FROM evidence WHERE kind >= 'proof' AND kind < 'proog'
+                    ORDER BY seq DESC LIMIT ?1) ORDER BY seq DESC";
+        self.list(sql, params![limit], evidence_row)
     }
 
     /// The newest entry about backups of a kind.
@@ -565,4 +562,17 @@ fn json<T: serde::de::DeserializeOwned>(
 
 fn bad_text(column: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(column, "text".to_owned(), rusqlite::types::Type::Text)
+}
+
+fn evidence_row(row: &Row<'_>) -> rusqlite::Result<EvidenceRow> {
+    let body: Option<String> = row.get(4)?;
+    let hash: [u8; 32] = row.get(5)?;
+    Ok(EvidenceRow {
+        seq: row.get(0)?,
+        at: Time::from_ms(row.get(1)?),
+        actor: row.get(2)?,
+        kind: row.get(3)?,
+        body: body.and_then(|body| serde_json::from_str(&body).ok()),
+        hash: HEXLOWER.encode(&hash),
+    })
 }

@@ -61,8 +61,13 @@ const EVIDENCE: &str = "
 CREATE TABLE evidence(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL,
     kind TEXT NOT NULL, inner BLOB NOT NULL, salt BLOB, body TEXT, hash BLOB NOT NULL);
 CREATE INDEX evidence_backup ON evidence(kind, seq) WHERE kind >= 'backup' AND kind < 'backuq';
+CREATE INDEX evidence_proof ON evidence(kind, seq) WHERE kind >= 'proof' AND kind < 'proog';
 CREATE TABLE checkpoint(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL);
 ";
+
+/// What formats 2 to 5 lack.
+const PROOFS: &str = "CREATE INDEX evidence_proof ON evidence(kind, seq)
+    WHERE kind >= 'proof' AND kind < 'proog';";
 
 /// Sets the connection up and makes the tables if the file is new.
 pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
@@ -88,6 +93,9 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
         }
         if (3..6).contains(&found) {
             transaction.execute_batch(people::PASSKEYS)?;
+        }
+        if (2..6).contains(&found) {
+            transaction.execute_batch(PROOFS)?;
         }
         if found < 4 {
             transaction.execute_batch(telemetry::TABLES)?;

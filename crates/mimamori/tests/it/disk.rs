@@ -8,10 +8,10 @@ use super::house::{House, mimamori, until};
 use super::publisher::Publisher;
 
 /// A small disk, taken away at the end.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path, megabytes: u32) -> Self {
+    pub(crate) fn mount(at: &Path, megabytes: u32) -> Self {
         let size = format!("size={megabytes}m");
         let done = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &size, "tmpfs"])

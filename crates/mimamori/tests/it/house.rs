@@ -169,7 +169,15 @@ impl House {
     }
 
     fn started(data: &Path, config: &str, http: &str, env: &[(&'static str, String)]) -> Self {
-        let (mut house, mut said) = Self::begun(data, config, http, env);
+        let (mut house, mut said) = Self::begun(data, config, [http, "127.0.0.1:0"], env);
+        house.token = claim(house.http, &mut said);
+        house
+    }
+
+    /// A program that takes MQTT in clear text from other computers.
+    pub(crate) fn clear_to_all(data: &Path) -> Self {
+        let ways = ["127.0.0.1:0", "0.0.0.0:0"];
+        let (mut house, mut said) = Self::begun(data, "", ways, &[]);
         house.token = claim(house.http, &mut said);
         house
     }
@@ -178,7 +186,7 @@ impl House {
     pub(crate) fn unclaimed(config: &str) -> (Self, String) {
         let folder = tempfile::tempdir().expect("a folder");
         let data = folder.path().to_owned();
-        let (mut house, _) = Self::begun(&data, config, "127.0.0.1:0", &[]);
+        let (mut house, _) = Self::begun(&data, config, ["127.0.0.1:0"; 2], &[]);
         house.folder = Some(folder);
         house.kill();
         let mut said = house.start();
@@ -192,12 +200,11 @@ impl House {
     fn begun(
         data: &Path,
         config: &str,
-        http: &str,
+        [http, mqtt]: [&str; 2],
         env: &[(&'static str, String)],
     ) -> (Self, Said) {
         std::fs::write(data.join("mimamori.toml"), config).expect("configuration");
-        let here = "127.0.0.1:0";
-        let (child, ports, said) = spawn(data, [http, here, http, http], env);
+        let (child, ports, said) = spawn(data, [http, mqtt, http, http], env);
         let house = Self {
             token: String::new(),
             folder: None,

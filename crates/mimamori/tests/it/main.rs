@@ -19,5 +19,6 @@ mod pages;
 mod people;
 mod private;
 mod probes;
+mod proofs;
 mod publisher;
 mod terminal;

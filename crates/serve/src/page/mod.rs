@@ -12,6 +12,7 @@ pub(crate) mod machine;
 pub(crate) mod me;
 pub(crate) mod passkey;
 pub(crate) mod people;
+pub(crate) mod proof;
 pub(crate) mod restore;
 pub(crate) mod shared;
 pub(crate) mod trust;
@@ -49,6 +50,7 @@ pub(crate) enum Place {
     Events,
     Devices,
     Evidence,
+    Proof,
     People,
     Me,
 }
@@ -259,6 +261,7 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                     }
                     @if ctx.may(Right::Look) {
                         (entry(Place::Board, "/", "board", key::NAV_BOARD))
+                        (entry(Place::Proof, "/proof", "proof", key::NAV_PROOF))
                         (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
                         (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))
                         (entry(Place::Evidence, "/evidence", "evidence", key::NAV_EVIDENCE))

@@ -1,0 +1,160 @@
+//! What was seen last of every measure, and for how long it counts. Age is taken by two clocks, the
+//! one people read and the one that only goes forward, and the older age counts: no jump of the
+//! clock makes evidence younger.
+
+use std::collections::BTreeMap;
+
+use model::Time;
+use serde::Serialize;
+
+use crate::measure::Measure;
+use crate::verdict::{Judged, Observation, Outcome, ProvenBy, Verdict};
+
+/// Evidence may seem to come from the future by this much: two clocks are never read at once.
+const FUTURE_MS: i64 = 1_000;
+/// Changes that are remembered.
+const CHANGES_MAX: usize = 400;
+
+/// A moment by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By the box's clock, which may jump.
+    pub wall: Time,
+    /// Milliseconds since the program started, which never jumps.
+    pub up_ms: i64,
+}
+
+/// What the chain still holds from before the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// What was seen, oldest first; none from before the clock was set back.
+    pub seen: Vec<Observation>,
+    /// The latest moment the chain knows of.
+    pub latest: Time,
+}
+
+/// A verdict that became another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// When.
+    pub at: Time,
+    /// Of which measure.
+    pub measure: Measure,
+    /// What it had been.
+    pub from: Verdict,
+    /// What it became.
+    pub to: Verdict,
+    /// Why.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    observation: Observation,
+    /// When it was seen, by the clock that never jumps; before the start it lies below zero.
+    up_ms: i64,
+}
+
+/// What was seen last.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    seen: BTreeMap<Measure, Seen>,
+    since: BTreeMap<Measure, (Verdict, Time)>,
+    changes: Vec<Change>,
+}
+
+impl Ledger {
+    /// Takes up what was known before a restart. A clock that is behind what the chain knows was
+    /// set back: then nothing of it counts.
+    pub fn take_up(stored: Stored, now: Moment) -> Self {
+        let mut ledger = Self::default();
+        if now.wall + FUTURE_MS < stored.latest {
+            return ledger;
+        }
+        for observation in stored.seen {
+            let age = (now.wall.ms() - observation.at.ms()).max(0);
+            let seen = Seen {
+                observation,
+                up_ms: now.up_ms - age,
+            };
+            ledger.seen.insert(seen.observation.measure, seen);
+        }
+        ledger
+    }
+
+    /// Notes a look. Of two looks the one at the later moment counts, and one that was made after
+    /// the other if the moments are the same.
+    pub fn note(&mut self, observation: Observation, now: Moment) {
+        let seen = Seen {
+            observation,
+            up_ms: now.up_ms,
+        };
+        self.seen.insert(seen.observation.measure, seen);
+    }
+
+    /// What was seen last of a measure.
+    pub fn last(&self, measure: Measure) -> Option<&Observation> {
+        self.seen.get(&measure).map(|seen| &seen.observation)
+    }
+
+    /// The verdict on a measure at a moment.
+    pub fn judge(&self, measure: Measure, now: Moment) -> Judged {
+        let Some(Seen { observation, up_ms }) = self.seen.get(&measure) else {
+            return Judged::unknown("never_proven");
+        };
+        let by_wall = now.wall.ms() - observation.at.ms();
+        let by_up = now.up_ms - up_ms;
+        if by_wall < -FUTURE_MS {
+            return Judged::unknown("clock_set_back");
+        }
+        if by_wall.max(by_up) > measure.valid_ms() {
+            return Judged::unknown("expired");
+        }
+        let verdict = match observation.outcome {
+            Outcome::Good => Verdict::Holds,
+            Outcome::Bad => Verdict::Fails,
+            Outcome::Blind => return Judged::unknown(&observation.reason),
+        };
+        Judged {
+            verdict,
+            by: ProvenBy::Machine,
+            reason: observation.reason.clone(),
+            proven_at: Some(observation.at),
+            valid_until: Some(observation.at + measure.valid_ms()),
+        }
+    }
+
+    /// Judges every measure and remembers what became another verdict; gives those.
+    pub fn judge_all(&mut self, now: Moment) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for measure in Measure::ALL {
+            let judged = self.judge(measure, now);
+            let before = self.since.get(&measure).map(|(verdict, _)| *verdict);
+            if before == Some(judged.verdict) {
+                continue;
+            }
+            self.since.insert(measure, (judged.verdict, now.wall));
+            changes.extend(before.map(|from| Change {
+                at: now.wall,
+                measure,
+                from,
+                to: judged.verdict,
+                reason: judged.reason,
+            }));
+        }
+        self.changes.extend(changes.iter().cloned());
+        let over = self.changes.len().saturating_sub(CHANGES_MAX);
+        self.changes.drain(..over);
+        changes
+    }
+
+    /// Since when a measure has had its verdict, as far as this program has watched.
+    pub fn since(&self, measure: Measure) -> Option<Time> {
+        self.since.get(&measure).map(|(_, at)| *at)
+    }
+
+    /// What became another verdict, oldest first.
+    pub fn changes(&self) -> &[Change] {
+        &self.changes
+    }
+}

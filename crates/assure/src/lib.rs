@@ -1,0 +1,15 @@
+//! From evidence to verdicts: which measures hold now, which do not, and what nobody knows. No
+//! evidence means unknown, always; evidence that has run out is none. Nothing here looks at the
+//! world: what was seen, and the time, arrive as arguments.
+
+mod catalogue;
+mod declare;
+mod ledger;
+mod measure;
+mod verdict;
+
+pub use catalogue::{Catalogue, CatalogueError, Function, Phase, Requirement, Words};
+pub use declare::{DAYS_MAX, Declaration, DeclareError, REASON_CHARS_MAX};
+pub use ledger::{Change, Ledger, Moment, Stored};
+pub use measure::{Measure, Method};
+pub use verdict::{Judged, Observation, Outcome, ProvenBy, Verdict};

@@ -1,0 +1,139 @@
+//! What was seen, and what follows from it.
+
+use model::Time;
+use serde::Serialize;
+
+use crate::measure::Measure;
+
+/// What a look showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The measure holds.
+    Good,
+    /// It does not.
+    Bad,
+    /// It could not be looked at.
+    Blind,
+}
+
+impl Outcome {
+    /// The word used in the chain.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Blind => "blind",
+        }
+    }
+
+    /// The outcome with this word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Good, Self::Bad, Self::Blind]
+            .into_iter()
+            .find(|outcome| outcome.code() == code)
+    }
+}
+
+/// One look at a measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Observation {
+    /// At what.
+    pub measure: Measure,
+    /// When what was seen was so, by the box's clock.
+    pub at: Time,
+    /// What it showed.
+    pub outcome: Outcome,
+    /// Why, as a word that pages translate.
+    pub reason: String,
+    /// What exactly was seen, as JSON.
+    pub raw: String,
+}
+
+/// What is known of a measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It does not hold.
+    Fails,
+    /// Nobody knows; never counts as good.
+    Unknown,
+    /// It holds.
+    Holds,
+}
+
+impl Verdict {
+    /// The word used in the API.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Fails => "fails",
+            Self::Unknown => "unknown",
+            Self::Holds => "holds",
+        }
+    }
+
+    /// The verdict with this word.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Fails, Self::Unknown, Self::Holds]
+            .into_iter()
+            .find(|verdict| verdict.code() == code)
+    }
+}
+
+/// Who stands behind a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProvenBy {
+    /// The box has seen it.
+    Machine,
+    /// A named person said so.
+    Person,
+    /// Nobody.
+    Nobody,
+}
+
+/// A verdict with what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Who stands behind it.
+    pub by: ProvenBy,
+    /// Why, as a word that pages translate; the person's own words if a person stands behind it.
+    pub reason: String,
+    /// When it was seen or said; `None` without evidence.
+    pub proven_at: Option<Time>,
+    /// From then on it is unknown unless it is seen or said again.
+    pub valid_until: Option<Time>,
+}
+
+impl Judged {
+    /// Nothing is known, for this reason.
+    pub fn unknown(reason: &str) -> Self {
+        Self {
+            verdict: Verdict::Unknown,
+            by: ProvenBy::Nobody,
+            reason: reason.to_owned(),
+            proven_at: None,
+            valid_until: None,
+        }
+    }
+
+    /// What follows from several that must all hold: one that fails decides, else one that is
+    /// unknown; proven when the oldest was, until the first runs out.
+    pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut parts: Vec<Self> = parts.into_iter().collect();
+        parts.sort_by_key(|part| part.verdict);
+        let proven_at = parts.iter().filter_map(|part| part.proven_at).min();
+        let valid_until = parts.iter().filter_map(|part| part.valid_until).min();
+        match parts.into_iter().next() {
+            None => Self::unknown("no_predicate"),
+            Some(worst) if worst.verdict == Verdict::Holds => Self {
+                proven_at,
+                valid_until,
+                ..worst
+            },
+            Some(worst) => worst,
+        }
+    }
+}
