@@ -241,6 +241,37 @@ test("the door fits, is accessible, says what is wrong and lets in whom it knows
   await page.context().close();
 });
 
+test("a lamp changes by itself when somebody touches the settings, and the page fits on one A4", async () => {
+  const page = await open("proof", { lang: "ja" });
+  await page.waitForSelector(".is-live");
+  await until("proven", async () => (await page.locator("#p-configuration_recorded .is-run").count()) === 1);
+  await page.click("#p-configuration_recorded summary");
+  const settings = join(folder, "mimamori.toml");
+  const before = readFileSync(settings);
+  writeFileSync(settings, `${before}# a stranger was here\n`);
+  await page.waitForSelector("#p-configuration_recorded .is-stop[open]", { timeout: 5_000 });
+  assert.match(await page.textContent("#p-configuration_recorded"), /設定ファイルが、動いている設定と違います/);
+  assert.match(await page.textContent("#p-configuration_recorded .raw"), /sha256/, "one tap shows what was seen");
+  await until("it stands first", async () => (await page.textContent("#proof-now .todo li")).includes("設定が記録どおり"));
+  writeFileSync(settings, before);
+  await page.waitForSelector("#p-configuration_recorded .is-run", { timeout: 5_000 });
+  assert.ok((await page.textContent("#proof-now ol.events")).includes("設定が記録どおり"), "what changed is kept");
+  // A person declares what the box cannot see; it is never shown as proven by the machine.
+  await page.click(".chip:has-text('消去') summary");
+  await page.fill(".chip[open] [name=reason]", "業者の消去証明書を保管");
+  await page.click(".chip[open] button");
+  await until("it is declared", async () => {
+    await page.goto(`${base}proof?lang=ja`);
+    return (await page.textContent(".chip:has-text('消去')")).includes("人が申告");
+  });
+  for (const lang of ["ja", "en"]) {
+    await page.goto(`${base}proof?lang=${lang}`);
+    const print = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
+    assert.equal(print.match(/\/Type\s*\/Page[^s]/g).length, 1, `one A4 in ${lang}`);
+  }
+  await page.context().close();
+});
+
 test("a person makes a passkey, signs in with it, and ends it", async () => {
   const page = await open("me", { lang: "ja" });
   const devtools = await page.context().newCDPSession(page);

@@ -12,6 +12,8 @@ use crate::verdict::{Judged, Observation, Outcome, ProvenBy, Verdict};
 
 /// Evidence may seem to come from the future by this much: two clocks are never read at once.
 const FUTURE_MS: i64 = 1_000;
+/// Why nothing is known of a measure nobody has looked at.
+const NEVER: &str = "never_proven";
 /// Changes that are remembered.
 const CHANGES_MAX: usize = 400;
 
@@ -59,7 +61,7 @@ struct Seen {
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
     seen: BTreeMap<Measure, Seen>,
-    since: BTreeMap<Measure, (Verdict, Time)>,
+    since: BTreeMap<Measure, (Judged, Time)>,
     changes: Vec<Change>,
 }
 
@@ -100,7 +102,7 @@ impl Ledger {
     /// The verdict on a measure at a moment.
     pub fn judge(&self, measure: Measure, now: Moment) -> Judged {
         let Some(Seen { observation, up_ms }) = self.seen.get(&measure) else {
-            return Judged::unknown("never_proven");
+            return Judged::unknown(NEVER);
         };
         let by_wall = now.wall.ms() - observation.at.ms();
         let by_up = now.up_ms - up_ms;
@@ -129,18 +131,20 @@ impl Ledger {
         let mut changes = Vec::new();
         for measure in Measure::ALL {
             let judged = self.judge(measure, now);
-            let before = self.since.get(&measure).map(|(verdict, _)| *verdict);
-            if before == Some(judged.verdict) {
+            let before = self.since.get(&measure).map(|(before, _)| before);
+            if before.is_some_and(|before| before.verdict == judged.verdict) {
                 continue;
             }
-            self.since.insert(measure, (judged.verdict, now.wall));
-            changes.extend(before.map(|from| Change {
+            // What is seen for the first time has not changed.
+            let before = before.filter(|before| before.reason != NEVER);
+            changes.extend(before.map(|before| Change {
                 at: now.wall,
                 measure,
-                from,
+                from: before.verdict,
                 to: judged.verdict,
-                reason: judged.reason,
+                reason: judged.reason.clone(),
             }));
+            self.since.insert(measure, (judged, now.wall));
         }
         self.changes.extend(changes.iter().cloned());
         let over = self.changes.len().saturating_sub(CHANGES_MAX);

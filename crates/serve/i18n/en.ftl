@@ -430,7 +430,6 @@ proof-since = since { $time }
 proof-valid = seen { $at }, counts until { $until }
 proof-declared = Declared by { $who } (until { $until })
 proof-overruled = The machine sees something else:
-proof-declare = Declare
 proof-declare-what = This function
 proof-declare-why = What makes you sure
 proof-declare-days = For how many days

@@ -430,7 +430,6 @@ proof-since = { $time } から
 proof-valid = { $at } に確認、{ $until } まで有効
 proof-declared = { $who } の申告({ $until } まで)
 proof-overruled = 機械が見たものとは違います:
-proof-declare = 申告する
 proof-declare-what = この機能は
 proof-declare-why = そう言える理由
 proof-declare-days = 何日間有効か

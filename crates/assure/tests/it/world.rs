@@ -208,7 +208,7 @@ fn nothing_flaps_while_its_evidence_is_fresh() {
                     world.ledger.note(observation, now);
                     let before = looked.insert(measure, outcome);
                     let changes = world.ledger.judge_all(now);
-                    let is_other = before != Some(outcome);
+                    let is_other = before.is_some_and(|before| before != outcome);
                     assert_eq!(changes.len(), usize::from(is_other), "{changes:?}");
                 }
             }

@@ -229,7 +229,7 @@ fn demanded(ctx: &Ctx, view: &ProofView, requirement: &Requirement) -> Markup {
                     (ctx.lang.coded("phase-", requirement.phase.code())) }
                 br; (words(ctx.lang, &requirement.title))
             }
-            ul.cards { @for view_of in functions { (function(ctx, view, view_of)) } }
+            ul.chips { @for shown in functions { (function(ctx, view, shown)) } }
         }
     }
 }
@@ -241,17 +241,22 @@ fn function(ctx: &Ctx, view: &ProofView, shown: &FunctionView) -> Markup {
         .map(|m| ctx.lang.coded("measure-", m.code()))
         .collect();
     html! {
-        li.card.{ "is-" (shape(shown.judged.verdict)) } {
-            span.row {
-                strong { @if let Some(known) = known { (words(ctx.lang, &known.title)) } }
-                (lamp(ctx, shown.judged.verdict))
+        li {
+            details.chip.{ "is-" (shape(shown.judged.verdict)) } {
+                summary {
+                    strong { @if let Some(known) = known { (words(ctx.lang, &known.title)) } }
+                    (lamp(ctx, shown.judged.verdict))
+                    @if shown.judged.by == ProvenBy::Person {
+                        span.quiet.small { (ctx.lang.coded("by-", "person")) }
+                    }
+                }
+                p.quiet.small {
+                    (shown.id) " · " (ctx.lang.coded("by-", by(shown.judged.by)))
+                    @if !names.is_empty() { " · " (names.join(" + ")) }
+                }
+                @if let Some(declared) = &shown.declared { (said(ctx, shown, declared)) }
+                @if ctx.may(Right::Evidence) { (declare_form(ctx, &shown.id)) }
             }
-            span.quiet.small {
-                (shown.id) " · " (ctx.lang.coded("by-", by(shown.judged.by)))
-                @if !names.is_empty() { " · " (names.join(" + ")) }
-            }
-            @if let Some(declared) = &shown.declared { (said(ctx, shown, declared)) }
-            @if ctx.may(Right::Evidence) { (declare_form(ctx, &shown.id)) }
         }
     }
 }
@@ -267,12 +272,12 @@ fn by(by: ProvenBy) -> &'static str {
 fn said(ctx: &Ctx, shown: &FunctionView, declared: &Declaration) -> Markup {
     let until = ctx.date(declared.until);
     html! {
-        span.small {
+        p.small {
             (ctx.with(key::PROOF_DECLARED, &[("who", &declared.by), ("until", &until)]))
             " “" (declared.reason) "”"
         }
         @if let Some(seen) = shown.overruled {
-            span.small.cause {
+            p.small.cause {
                 (ctx.text(key::PROOF_OVERRULED)) " " (ctx.lang.coded("verdict-", seen.code()))
             }
         }
@@ -281,20 +286,23 @@ fn said(ctx: &Ctx, shown: &FunctionView, declared: &Declaration) -> Markup {
 
 fn declare_form(ctx: &Ctx, id: &str) -> Markup {
     html! {
-        details.declare {
-            summary { (ctx.text(key::PROOF_DECLARE)) }
-            form.stack method="post" action={ "/proof/" (id) "/declare" } {
-                label for={ "h-" (id) } { (ctx.text(key::PROOF_DECLARE_WHAT)) }
-                select #{ "h-" (id) } name="holds" {
+        form.stack method="post" action={ "/proof/" (id) "/declare" } {
+            label {
+                (ctx.text(key::PROOF_DECLARE_WHAT)) " "
+                select name="holds" {
                     option value="true" { (ctx.lang.coded("verdict-", "holds")) }
                     option value="false" { (ctx.lang.coded("verdict-", "fails")) }
                 }
-                label for={ "r-" (id) } { (ctx.text(key::PROOF_DECLARE_WHY)) }
-                input #{ "r-" (id) } name="reason" required maxlength=(REASON_CHARS_MAX);
-                label for={ "d-" (id) } { (ctx.text(key::PROOF_DECLARE_DAYS)) }
-                input #{ "d-" (id) } name="days" type="number" min="1" max=(DAYS_MAX) value="180" required;
-                button type="submit" { (ctx.text(key::PROOF_DECLARE_SEND)) }
             }
+            label {
+                (ctx.text(key::PROOF_DECLARE_WHY)) " "
+                input name="reason" required maxlength=(REASON_CHARS_MAX);
+            }
+            label {
+                (ctx.text(key::PROOF_DECLARE_DAYS)) " "
+                input name="days" type="number" min="1" max=(DAYS_MAX) value="180" required;
+            }
+            button type="submit" { (ctx.text(key::PROOF_DECLARE_SEND)) }
         }
     }
 }
