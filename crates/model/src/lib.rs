@@ -19,7 +19,7 @@ pub use cycle::{Cycle, CycleVerdict};
 pub use event::EventKind;
 pub use finding::{DeviationReason, Finding, FindingKind};
 pub use id::{DeviceId, IdError, MachineId, PointName, ProductId, SeriesId};
-pub use log::LogLine;
+pub use log::{KNOCKS_FROM, LogLine, PROBER, SELF_CHECK};
 pub use person::{Right, Role};
 pub use reading::{Quality, Reading, RefusalReason, Refused};
 pub use reference::{Approval, Band, Reference, Tolerance};

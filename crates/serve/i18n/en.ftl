@@ -414,6 +414,7 @@ restore-disk = The disk of this PC cannot be written to. See whether it has room
 restore-cancelled = Stopped; nothing was changed
 
 # Proofs
+devices-self-check = Self-check of the box (tried on purpose)
 nav-proof = Proofs
 proof-title = What holds now
 proof-first = Do this first

@@ -414,6 +414,7 @@ restore-disk = この PC のディスクに書き込めません。空きを確�
 restore-cancelled = 復元をやめました。何も変えていません
 
 # Proofs
+devices-self-check = 箱の自己点検(わざと試したもの)
 nav-proof = 証明
 proof-title = いま守れていること
 proof-first = まず、これを

@@ -12,4 +12,4 @@ pub use device::{Device, Point, PointRole, Role};
 pub use mqtt::{Arrival, ClosedError, FloorPolicy, FloorSink};
 pub use normalise::{ClockWindow, Row, RowValue};
 pub use syslog::{LogSink, listen_tcp, listen_udp};
-pub use tokens::{Changes, DeviceBook, PROBER, TokenFileError, Weak, new_token, token_hash};
+pub use tokens::{Changes, DeviceBook, TokenFileError, Weak, new_token, token_hash};

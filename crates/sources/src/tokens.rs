@@ -8,15 +8,13 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use data_encoding::HEXLOWER;
-use model::{DeviceId, MachineId};
+use model::{DeviceId, MachineId, PROBER};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::device::{Device, Role};
 
-/// The name of the box's own device.
-pub const PROBER: &str = "mimamori-prober";
 /// Devices in one file.
 const DEVICES_MAX: usize = 2_000;
 

@@ -159,7 +159,8 @@ impl Reader {
         })
     }
 
-    /// Lines older than number `before` that fit a query, newest first.
+    /// Lines older than number `before` that fit a query, newest first. Lines the box sends itself
+    /// are left out unless a text is looked for.
     pub fn logs(
         &self,
         query: &LogQuery,
@@ -170,11 +171,13 @@ impl Reader {
         let sql = "SELECT id, at, source, severity, facility, host, app, text FROM log
                    WHERE id < ?1 AND (?2 IS NULL OR source = ?2) AND severity <= ?3
                    AND (?4 IS NULL OR instr(lower(host || ' ' || app || ' ' || text), ?4) > 0)
+                   AND (?4 IS NOT NULL OR host <> ?6 OR app <> ?7 OR source NOT LIKE '127.%')
                    ORDER BY id DESC LIMIT ?5";
+        let (host, app) = model::SELF_CHECK;
         let severity = query.severity.unwrap_or(7);
         let rows = self.list(
             sql,
-            params![before, query.source, severity, text, limit + 1],
+            params![before, query.source, severity, text, limit + 1, host, app],
             log_row,
         )?;
         Ok(Page::cut(rows, limit, |row| row.id))

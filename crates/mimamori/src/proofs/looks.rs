@@ -10,14 +10,14 @@ use std::time::Duration;
 use assure::{Measure, Observation, Outcome};
 use broker::rustls::pki_types::{CertificateDer, ServerName};
 use broker::rustls::{ClientConfig, RootCertStore};
-use model::{EventKind, Time};
-use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Packet, QoS};
+use model::{EventKind, PROBER, Time};
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use serde_json::{Value, json};
 use serve::{BoardView, ChainWatch, ClockState};
-use sources::{DeviceBook, PROBER};
+use sources::DeviceBook;
 use store::{LogQuery, Reader};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
@@ -152,19 +152,11 @@ impl Ground {
         if !weak.usual.is_empty() {
             return (bad("default_accepted"), raw);
         }
-        let (_client, mut events) = self.connect(user, word);
-        match events.poll().await {
-            Err(ConnectionError::ConnectionRefused(_)) => (GOOD, raw),
-            Ok(_) => (bad("default_accepted"), raw),
+        match knock(own(self.mqtt), user, word).await {
+            Ok(true) => (bad("default_accepted"), raw),
+            Ok(false) => (GOOD, raw),
             Err(problem) => (blind("could_not_look"), told(raw, &problem)),
         }
-    }
-
-    fn connect(&self, user: &str, word: &str) -> (AsyncClient, EventLoop) {
-        let at = own(self.mqtt);
-        let mut options = MqttOptions::new(PROBER, at.ip().to_string(), at.port());
-        options.set_credentials(user, word).set_clean_session(true);
-        AsyncClient::new(options, 4)
     }
 
     fn device_identity(&self) -> (Found, Value) {
@@ -186,7 +178,12 @@ impl Ground {
         let Some(before) = self.refusals().await else {
             return (blind("could_not_look"), raw);
         };
-        let (client, mut events) = self.connect(PROBER, &self.token);
+        let at = own(self.mqtt);
+        let mut options = MqttOptions::new(PROBER, at.ip().to_string(), at.port());
+        options
+            .set_credentials(PROBER, &self.token)
+            .set_clean_session(true);
+        let (client, mut events) = AsyncClient::new(options, 4);
         let sent = client.try_publish(&topic, QoS::AtLeastOnce, false, "{\"power_w\":1}");
         if let Err(problem) = sent {
             return (blind("could_not_look"), told(raw, &problem));
@@ -225,7 +222,8 @@ impl Ground {
     /// Sends a line like a device and looks for it in what is kept.
     async fn log_collection(&self) -> (Found, Value) {
         let mark = format!("self-check {}", clock::now().ms());
-        let line = format!("<14>1 - mimamori prober - - - {mark}");
+        let (host, app) = model::SELF_CHECK;
+        let line = format!("<15>1 - {host} {app} - - - {mark}");
         let raw = json!({"line": mark});
         let sent = match (self.syslog.udp, self.syslog.tcp, self.syslog.tls) {
             (Some(udp), _, _) => send_udp(own(udp), &line).await,
@@ -393,6 +391,34 @@ impl Ground {
         } else {
             (bad("configuration_changed"), raw)
         }
+    }
+}
+
+/// Knocks at the broker with a name and a word, from an address that no other program here uses, so
+/// that what is refused can be told from a stranger; says whether it was let in.
+async fn knock(at: SocketAddr, user: &str, word: &str) -> std::io::Result<bool> {
+    let socket = if at.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    if at.is_ipv4() {
+        socket.bind(SocketAddr::new(model::KNOCKS_FROM.into(), 0))?;
+    }
+    let mut stream = socket.connect(at).await?;
+    let field = |text: &str| [&(text.len() as u16).to_be_bytes()[..], text.as_bytes()].concat();
+    // MQTT 3.1.1 section 3.1: protocol level 4, clean session with user and password, 10 s.
+    let mut rest = [&field("MQTT")[..], &[4, 0xc2, 0, 10]].concat();
+    for text in [PROBER, user, word] {
+        rest.extend(field(text));
+    }
+    stream.write_all(&[0x10, rest.len() as u8]).await?;
+    stream.write_all(&rest).await?;
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).await?;
+    match answer {
+        [0x20, 2, _, code] => Ok(code == 0),
+        other => Err(std::io::Error::other(format!("answered {other:?}"))),
     }
 }
 

@@ -269,10 +269,19 @@ fn refused(ctx: &Ctx, count: &RefusedCount, samples: &[(i64, Refused)]) -> Marku
         li {
             time { (ctx.when(count.last_at)) }
             div {
-                strong { (count.source) " · " (ctx.lang.coded("reason-", count.reason.code())) }
+                strong { (source(ctx, &count.source)) " · " (ctx.lang.coded("reason-", count.reason.code())) }
                 " " span.quiet { (ctx.with(key::DEVICES_COUNT, &[("n", &count.n.to_string())])) }
                 @if let Some(sample) = sample { p { code { (sample.topic) "  " (sample.sample) } } }
             }
         }
+    }
+}
+
+/// Where something came from; what the box tries itself is called that.
+fn source(ctx: &Ctx, source: &str) -> String {
+    if source == model::PROBER || source == model::KNOCKS_FROM.to_string() {
+        ctx.text(key::DEVICES_SELF_CHECK)
+    } else {
+        source.to_owned()
     }
 }
