@@ -64,6 +64,11 @@ struct Speaker {
     keeps_time: bool,
 }
 
+/// Whether a device watches a machine: readers do not, nor does the box's own, which only tries doors.
+fn has_machine(device: &Device) -> bool {
+    device.role == Role::Device && device.id.as_str() != model::PROBER
+}
+
 /// Everything on the floor.
 #[derive(Debug)]
 pub(crate) struct Floor {
@@ -269,7 +274,7 @@ impl Floor {
         if let Some(index) = self.speaker_of.get(device.id.as_str()) {
             return *index;
         }
-        let machine = (device.role == Role::Device).then(|| self.machine(&device.machine));
+        let machine = has_machine(device).then(|| self.machine(&device.machine));
         self.speakers.push(Speaker {
             machine,
             ..Speaker::default()
@@ -289,7 +294,7 @@ impl Floor {
         {
             return !self.speakers[speaker].is_renewed;
         }
-        let machine = (device.role == Role::Device).then(|| self.machine(&device.machine));
+        let machine = has_machine(device).then(|| self.machine(&device.machine));
         let speaker = &mut self.speakers[speaker];
         speaker.device = Some(Arc::clone(device));
         if known.is_some() {

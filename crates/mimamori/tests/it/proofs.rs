@@ -263,6 +263,9 @@ fn cut_access_enforced() {
     let folder = tempfile::tempdir().unwrap();
     let (house, _disk) = on_small_disk(folder.path());
     becomes(&house, Measure::AccessEnforced, "holds", "proven");
+    // What the box tries with is no machine and no device of the factory's.
+    assert_eq!(house.get("machines")["items"].as_array().unwrap().len(), 0);
+    assert_eq!(house.get("devices")["items"].as_array().unwrap().len(), 0);
     // A refusal that cannot be made durable is not acknowledged: nobody knows whether it holds.
     let filler = folder.path().join("filler");
     fill(&filler);

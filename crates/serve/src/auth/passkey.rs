@@ -25,11 +25,11 @@ const ID_CHARS_MAX: usize = 1_364;
 const PRESENT: u8 = 0x01;
 const VERIFIED: u8 = 0x04;
 const NEW_KEY: u8 = 0x40;
-/// How a P-256 key for ES256 begins in COSE: five pairs, the first coordinate after them. The order
+/// How a public key of P-256 for ES256 begins (RFC 9053): five pairs, the first coordinate after them. The order
 /// of the pairs is fixed by the authenticators' protocol (CTAP2 canonical form).
-const COSE_X: [u8; 10] = [0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20];
+const KEY_X: [u8; 10] = [0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20];
 /// And what stands between the coordinates.
-const COSE_Y: [u8; 3] = [0x22, 0x58, 0x20];
+const KEY_Y: [u8; 3] = [0x22, 0x58, 0x20];
 /// Length of a coordinate.
 const COORDINATE: usize = 32;
 
@@ -169,10 +169,10 @@ fn new_key(heard: &Heard) -> Option<(&[u8], Vec<u8>)> {
     let (length, after) = after.split_first_chunk::<2>()?;
     let (id, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
     let (x, after) = after
-        .strip_prefix(&COSE_X)?
+        .strip_prefix(&KEY_X)?
         .split_first_chunk::<COORDINATE>()?;
     let (y, _) = after
-        .strip_prefix(&COSE_Y)?
+        .strip_prefix(&KEY_Y)?
         .split_first_chunk::<COORDINATE>()?;
     Some((id, [&[0x04], &x[..], &y[..]].concat()))
 }
