@@ -119,8 +119,28 @@ impl Measure {
             | Self::ClockBounded
             | Self::DiskHeadroom
             | Self::BackupRestorable
-            | Self::ChainSound
-            | Self::MonitoringAlive => SECOND / 2,
+            | Self::ChainSound => SECOND / 2,
+            Self::MonitoringAlive => 24 * HOUR,
+        }
+    }
+
+    /// Milliseconds until it is looked at again if it did not hold, so that it comes back soon.
+    pub fn again_ms(self) -> i64 {
+        let soon = if self == Self::MonitoringAlive {
+            10 * MINUTE
+        } else {
+            10 * SECOND
+        };
+        self.every_ms().min(soon)
+    }
+
+    /// Milliseconds after the start until it is looked at for the first time, unless somebody asks:
+    /// faults are not made while people still set the box up.
+    pub fn first_ms(self) -> i64 {
+        if self == Self::MonitoringAlive {
+            10 * MINUTE
+        } else {
+            0
         }
     }
 

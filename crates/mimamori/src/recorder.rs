@@ -503,6 +503,8 @@ impl Recorder {
     fn announce(&mut self) {
         for record in &self.pending.records {
             match record {
+                Record::AlarmRaised(alarm) if is_of_twin(alarm.machine.as_ref()) => {}
+                Record::AlarmCleared(machine, ..) if is_of_twin(machine.as_ref()) => {}
                 Record::AlarmRaised(alarm) => {
                     self.alarms_changed = true;
                     let machine = alarm.machine.as_ref().map_or("mimamori", |m| m.as_str());
@@ -579,8 +581,9 @@ impl Recorder {
 
     /// Red while any cause of an alarm lasts, green otherwise.
     fn set_light(&self) {
-        let alarmed =
-            self.store_full.is_some() || self.floor.machines.iter().any(Machine::is_alarmed);
+        // A fault made on purpose is nothing to run to.
+        let mut real = self.floor.machines.iter().filter(|m| !m.is_twin());
+        let alarmed = self.store_full.is_some() || real.any(Machine::is_alarmed);
         let wanted = Light {
             red: tier(alarmed),
             amber: Tier::Off,
@@ -611,7 +614,8 @@ impl Recorder {
             ("readings_taken", self.floor.readings()),
             ("refusals_unlisted", self.floor.refusals_unlisted),
         ]);
-        let mut machines: Vec<_> = self.floor.machines.iter().map(|m| m.view(now)).collect();
+        let real = self.floor.machines.iter().filter(|m| !m.is_twin());
+        let mut machines: Vec<_> = real.map(|m| m.view(now)).collect();
         machines.sort_by(|a, b| a.id.cmp(&b.id));
         self.outputs.board.send_replace(Arc::new(BoardView {
             at: now,
@@ -647,6 +651,10 @@ fn is_low((free, all): (u64, u64)) -> bool {
 
 fn tier(lit: bool) -> Tier {
     if lit { Tier::On } else { Tier::Off }
+}
+
+fn is_of_twin(machine: Option<&MachineId>) -> bool {
+    machine.is_some_and(|id| id.as_str() == model::TWIN)
 }
 
 fn light_view(report: LightReport) -> LightView {

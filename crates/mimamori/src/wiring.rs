@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
@@ -30,7 +30,7 @@ use crate::config::{Config, Syslog, TlsListener};
 use crate::floor::Floor;
 use crate::floor_door::{FloorDoor, watch_devices};
 use crate::pace::Pace;
-use crate::proofs::{self, Ground};
+use crate::proofs::{self, Ground, Twin};
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
 use crate::sealing::Sealing;
 use crate::time_watch::watch_clock;
@@ -275,6 +275,7 @@ fn ground(
     (floor, chain): (&Arc<FloorDoor>, &Arc<ChainWatch>),
     lock: &Lock,
 ) -> anyhow::Result<Ground> {
+    let [token, twin] = floor.book.own_devices().context("no random number")?;
     Ok(Ground {
         data: setup.data.clone(),
         reader,
@@ -288,7 +289,12 @@ fn ground(
         https: None,
         mqtt: lock.mqtt,
         mqtts: lock.mqtts,
-        token: floor.book.prober().context("no random number")?,
+        token,
+        twin: Twin {
+            mqtt: proofs::own(lock.mqtt),
+            token: twin,
+            told: AtomicI64::default(),
+        },
         config: proofs::in_force(setup),
         turn: AtomicUsize::default(),
     })

@@ -22,12 +22,3 @@ pub struct LogLine {
     /// What it says, with the time it says it has.
     pub text: String,
 }
-
-/// Host and program in the lines the box sends itself, to see that they arrive.
-pub const SELF_CHECK: (&str, &str) = ("mimamori", "self-check");
-
-/// Where the box knocks at its own door from: on loopback, and used by nothing else.
-pub const KNOCKS_FROM: std::net::Ipv4Addr = std::net::Ipv4Addr::new(127, 7, 7, 7);
-
-/// The name of the box's own device, which tries what devices may not do.
-pub const PROBER: &str = "mimamori-prober";

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use data_encoding::HEXLOWER;
-use model::{DeviceId, MachineId, PROBER};
+use model::{DeviceId, MachineId, PROBER, TWIN};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -104,8 +104,8 @@ struct Known {
 /// knocks, so adding a device needs no restart.
 pub struct DeviceBook {
     path: PathBuf,
-    /// The box's own device, which tries what devices may not do: with the hash of its token.
-    prober: OnceLock<(Arc<Device>, String)>,
+    /// The box's own devices, each with the hash of its token: for as long as the program runs.
+    own: OnceLock<Vec<(Arc<Device>, String)>>,
     inner: RwLock<Inner>,
 }
 
@@ -148,7 +148,7 @@ impl DeviceBook {
         let path = folder.join("devices.toml");
         let book = Self {
             path,
-            prober: OnceLock::new(),
+            own: OnceLock::new(),
             inner: RwLock::new(Inner {
                 known: BTreeMap::new(),
                 read_at: None,
@@ -225,17 +225,20 @@ impl DeviceBook {
         Ok(changes)
     }
 
-    /// Makes the box's own device for as long as the program runs; gives its token. It is treated
-    /// like any other and stands in no file.
-    pub fn prober(&self) -> Result<String, getrandom::Error> {
-        let token = new_token()?;
-        let made = DeviceId::new(PROBER).ok().zip(MachineId::new(PROBER).ok());
-        if let Some((id, machine)) = made {
-            let device = Arc::new(Device::new(id, machine, Role::Device));
-            let hash = token_hash(token.as_bytes());
-            self.prober.get_or_init(|| (device, hash));
-        }
-        Ok(token)
+    /// Makes the box's own devices, with which it tries doors and makes faults; gives their tokens.
+    /// They are treated like any other and stand in no file.
+    pub fn own_devices(&self) -> Result<[String; 2], getrandom::Error> {
+        let tokens = [new_token()?, new_token()?];
+        let made = [PROBER, TWIN]
+            .iter()
+            .zip(&tokens)
+            .filter_map(|(name, token)| {
+                let (id, machine) = (DeviceId::new(name).ok()?, MachineId::new(name).ok()?);
+                let device = Arc::new(Device::new(id, machine, Role::Device));
+                Some((device, token_hash(token.as_bytes())))
+            });
+        self.own.get_or_init(|| made.collect());
+        Ok(tokens)
     }
 
     /// Devices whose credentials are not theirs alone or that have none, and devices that one of
@@ -269,7 +272,8 @@ impl DeviceBook {
 
     /// The device with this name, if the token is its own.
     pub fn check(&self, name: &str, token: &[u8]) -> Option<Arc<Device>> {
-        if let Some((device, hash)) = self.prober.get().filter(|_| name == PROBER) {
+        let own = self.own.get().into_iter().flatten();
+        if let Some((device, hash)) = own.into_iter().find(|(d, _)| d.id.as_str() == name) {
             let given = token_hash(token);
             let same: bool = given.as_bytes().ct_eq(hash.as_bytes()).into();
             return same.then(|| Arc::clone(device));
@@ -332,6 +336,9 @@ impl DeviceBook {
             path: self.path.clone(),
             source,
         };
+        if [PROBER, TWIN].contains(&id.as_str()) {
+            return Err(TokenFileError::Exists(id));
+        }
         let mut file = read_file(&self.path)?;
         if file.device.iter().any(|entry| entry.id == id) {
             return Err(TokenFileError::Exists(id));

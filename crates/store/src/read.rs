@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use model::{
     Alarm, AlarmKind, Cycle, CycleVerdict, DeviationReason, EventKind, FindingKind, MachineId,
     MachineState, ProductId, Quality, Reading, Reference, RefusalReason, Refused, SeriesId,
-    StateInterval, Time,
+    StateInterval, TWIN, Time,
 };
 use rusqlite::{Connection, OpenFlags, Row, params};
 use serde::Serialize;
@@ -385,7 +385,7 @@ impl Reader {
             .collect()
     }
 
-    /// Findings older than number `before`, newest first; of one machine or of all.
+    /// Findings older than number `before`, newest first; of one machine or of all of the factory's.
     pub fn findings(
         &self,
         of: Option<&MachineId>,
@@ -393,9 +393,10 @@ impl Reader {
         limit: usize,
     ) -> Result<Page<FindingRow>, StoreError> {
         let sql = "SELECT id, machine, at, kind, product, reason FROM finding
-                   WHERE id < ?1 AND (?2 IS NULL OR machine = ?2) ORDER BY id DESC LIMIT ?3";
+                   WHERE id < ?1 AND (machine = ?2 OR ?2 IS NULL AND machine <> ?4)
+                   ORDER BY id DESC LIMIT ?3";
         let of = of.map(MachineId::as_str);
-        let rows = self.list(sql, params![before, of, limit + 1], |row| {
+        let rows = self.list(sql, params![before, of, limit + 1, TWIN], |row| {
             let kind: String = row.get(3)?;
             Ok(FindingRow {
                 id: row.get(0)?,
@@ -409,7 +410,8 @@ impl Reader {
         Ok(Page::cut(rows, limit, |row| row.id))
     }
 
-    /// Alarms older than number `before`, newest first; only the open ones if asked.
+    /// Alarms older than number `before`, newest first; only the open ones if asked. Those of
+    /// faults made on purpose are not the factory's.
     pub fn alarms(
         &self,
         only_open: bool,
@@ -418,9 +420,22 @@ impl Reader {
     ) -> Result<Page<Alarm>, StoreError> {
         let sql = "SELECT id, machine, kind, since, raised_at, cleared_at, acknowledged_at, reason
                    FROM alarm WHERE id < ?1 AND (?2 = 0 OR cleared_at IS NULL)
-                   ORDER BY id DESC LIMIT ?3";
-        let rows = self.list(sql, params![before, only_open, limit + 1], alarm_row)?;
+                   AND machine <> ?4 ORDER BY id DESC LIMIT ?3";
+        let rows = self.list(sql, params![before, only_open, limit + 1, TWIN], alarm_row)?;
         Ok(Page::cut(rows, limit, |alarm| alarm.id))
+    }
+
+    /// Alarms of one machine, whichever it is, newest first; only the open ones if asked.
+    pub fn alarms_of(
+        &self,
+        machine: &MachineId,
+        only_open: bool,
+        limit: usize,
+    ) -> Result<Vec<Alarm>, StoreError> {
+        let sql = "SELECT id, machine, kind, since, raised_at, cleared_at, acknowledged_at, reason
+                   FROM alarm WHERE machine = ?1 AND (?2 = 0 OR cleared_at IS NULL)
+                   ORDER BY id DESC LIMIT ?3";
+        self.list(sql, params![machine.as_str(), only_open, limit], alarm_row)
     }
 
     /// Refused input older than number `before`, newest first.

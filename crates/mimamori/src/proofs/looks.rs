@@ -21,6 +21,7 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
+use super::self_test::Twin;
 use crate::certificate::Shared;
 use crate::clock;
 use crate::config::{self, Syslog};
@@ -63,8 +64,10 @@ pub(crate) struct Ground {
     pub(crate) https: Option<SocketAddr>,
     pub(crate) mqtt: SocketAddr,
     pub(crate) mqtts: Option<SocketAddr>,
-    /// The token of the box's own device.
+    /// The token of the device that tries doors.
     pub(crate) token: String,
+    /// What faults are made on.
+    pub(crate) twin: Twin,
     /// The configuration file, and its hash when it came into force.
     pub(crate) config: (PathBuf, Option<String>),
     /// Which of the usual words is tried next.
@@ -72,9 +75,9 @@ pub(crate) struct Ground {
 }
 
 /// An outcome and its reason.
-type Found = (Outcome, &'static str);
+pub(super) type Found = (Outcome, &'static str);
 
-const GOOD: Found = (Outcome::Good, "proven");
+pub(super) const GOOD: Found = (Outcome::Good, "proven");
 
 fn bad(reason: &'static str) -> Found {
     (Outcome::Bad, reason)
@@ -96,7 +99,7 @@ pub(super) fn seen(measure: Measure, (outcome, reason): Found, raw: &Value) -> O
 }
 
 /// Where this PC reaches one of its own listeners.
-fn own(listens: SocketAddr) -> SocketAddr {
+pub(crate) fn own(listens: SocketAddr) -> SocketAddr {
     let ip = if listens.ip().is_unspecified() {
         Ipv4Addr::LOCALHOST.into()
     } else {
@@ -135,8 +138,7 @@ impl Ground {
             Measure::DiskHeadroom => self.disk_headroom(),
             Measure::ChainSound => return self.chain_sound(),
             Measure::ConfigurationRecorded => self.configuration_recorded(),
-            // Nothing practises it yet, so nothing is seen.
-            Measure::MonitoringAlive => return None,
+            Measure::MonitoringAlive => self.twin.test(&self.reader).await?,
         };
         Some(seen(measure, found, &raw))
     }
@@ -396,7 +398,7 @@ impl Ground {
 
 /// Knocks at the broker with a name and a word, from an address that no other program here uses, so
 /// that what is refused can be told from a stranger; says whether it was let in.
-async fn knock(at: SocketAddr, user: &str, word: &str) -> std::io::Result<bool> {
+pub(super) async fn knock(at: SocketAddr, user: &str, word: &str) -> std::io::Result<bool> {
     let socket = if at.is_ipv4() {
         TcpSocket::new_v4()?
     } else {

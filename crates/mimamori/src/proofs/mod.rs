@@ -2,6 +2,7 @@
 //! matters into the evidence chain, and takes up after a restart what still counts.
 
 mod looks;
+mod self_test;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,14 +17,13 @@ use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use crate::clock;
-pub(crate) use looks::{Ground, in_force};
+pub(crate) use looks::{Ground, in_force, own};
+pub(crate) use self_test::Twin;
 
 /// How often it is judged, and looked what is due: an event is judged within a second.
 const JUDGE_EVERY: Duration = Duration::from_millis(250);
 /// One look takes at most this long.
 const LOOK_MAX: Duration = Duration::from_secs(8);
-/// What did not hold is looked at again after this time, so that it comes back soon.
-const AGAIN_MS: i64 = 10_000;
 /// A verdict that stays is kept in the chain again after this time.
 const KEEP_EVERY_MS: i64 = 6 * 3_600_000;
 /// The clock was set back if it went on by this much less than time did.
@@ -187,10 +187,10 @@ impl Keeper {
             let every = if is_good {
                 measure.every_ms()
             } else {
-                measure.every_ms().min(AGAIN_MS)
+                measure.again_ms()
             };
             let is_due = match looked {
-                None => true,
+                None => is_asked || now.up_ms >= measure.first_ms(),
                 Some(None) => false,
                 Some(Some(at)) => is_asked || now.up_ms - at >= every,
             };

@@ -279,7 +279,12 @@ fn refused(ctx: &Ctx, count: &RefusedCount, samples: &[(i64, Refused)]) -> Marku
 
 /// Where something came from; what the box tries itself is called that.
 fn source(ctx: &Ctx, source: &str) -> String {
-    if source == model::PROBER || source == model::KNOCKS_FROM.to_string() {
+    let own = [
+        model::PROBER.to_owned(),
+        model::TWIN.to_owned(),
+        model::KNOCKS_FROM.to_string(),
+    ];
+    if own.iter().any(|own| own == source) {
         ctx.text(key::DEVICES_SELF_CHECK)
     } else {
         source.to_owned()

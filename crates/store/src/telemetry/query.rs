@@ -295,6 +295,16 @@ impl Reader {
         Ok(!found.page.items.is_empty())
     }
 
+    /// How many readings a device has sent that are kept.
+    pub fn reading_count_of(&self, device: &str) -> Result<u64, StoreError> {
+        let always = (Time::from_ms(ALWAYS.0), Time::from_ms(ALWAYS.1));
+        let mut count = 0;
+        for info in self.series()?.iter().filter(|info| info.device == device) {
+            count += self.sum(info.id, always)?.map_or(0, |sum| sum.n);
+        }
+        Ok(count)
+    }
+
     /// The latest time a series has a reading of.
     pub fn last_time(&self, series: SeriesId) -> Result<Option<Time>, StoreError> {
         let devices = self.devices_of(std::iter::once(&series))?;
