@@ -134,6 +134,9 @@ struct ServeArgs {
     /// Stop when standard input closes (used by demo)
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
+    /// File of the simulated time source (used by demo)
+    #[arg(long, hide = true)]
+    time_source: Option<PathBuf>,
 }
 
 /// An address to listen on, or none.
@@ -284,6 +287,7 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
         https: args.https.0,
         mqtt: args.mqtt,
         mqtts: args.mqtts.0,
+        time_source: args.time_source,
     };
     restores::exchange(&setup.data).context("the restored backup could not be put in place")?;
     let mut running = wiring::start(&setup, pace).await?;

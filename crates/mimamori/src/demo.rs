@@ -52,6 +52,8 @@ pub(crate) struct SimArgs {
     #[arg(long)]
     api_token: PathBuf,
     #[arg(long)]
+    time_source: PathBuf,
+    #[arg(long)]
     scorecard: Option<PathBuf>,
 }
 
@@ -67,6 +69,7 @@ pub(crate) async fn run_sim(args: SimArgs) -> anyhow::Result<bool> {
         },
         light: args.light,
         tokens: serde_json::from_str(&std::fs::read_to_string(&args.tokens)?)?,
+        time_source: args.time_source,
         scorecard: args.scorecard,
     };
     tokio::select! {
@@ -130,6 +133,7 @@ impl Stage {
         };
         stage.write_tokens()?;
         stage.write_config()?;
+        stage.write_time_client()?;
         Ok(stage)
     }
 
@@ -185,11 +189,28 @@ impl Stage {
         Ok(std::fs::write(self.data.join(config::FILE), text)?)
     }
 
+    fn time_source(&self) -> PathBuf {
+        self.data.join("demo-time-source")
+    }
+
+    /// A stand-in for chrony's client that tells what the simulated time source says.
+    fn write_time_client(&self) -> anyhow::Result<()> {
+        let folder = self.data.join("demo-bin");
+        std::fs::create_dir_all(&folder)?;
+        let program = folder.join("chronyc");
+        let script = "#!/bin/sh\nexec cat \"$MIMAMORI_TIME_SOURCE\"\n";
+        std::fs::write(&program, script)?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        Ok(std::fs::set_permissions(&program, mode)?)
+    }
+
     fn start_product(&self, said: Stdio) -> anyhow::Result<Child> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.data.join("mimamori.log"))?;
+        let usual = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{usual}", self.data.join("demo-bin").display());
         Command::new(&self.program)
             .arg("serve")
             .arg("--data")
@@ -205,6 +226,10 @@ impl Stage {
                 &self.mqtt.to_string(),
             ])
             .arg("--until-stdin-closes")
+            .arg("--time-source")
+            .arg(self.time_source())
+            .env("MIMAMORI_TIME_SOURCE", self.time_source())
+            .env("PATH", path)
             .stdin(Stdio::piped())
             .stdout(said)
             .stderr(log)
@@ -225,6 +250,7 @@ impl Stage {
         command.args(["--light", &self.light.to_string()]);
         command.arg("--tokens").arg(self.tokens_file());
         command.arg("--api-token").arg(self.api().token_file);
+        command.arg("--time-source").arg(self.time_source());
         if let Some(length) = length {
             command.args(["--seconds", &length.as_secs().to_string()]);
             command.arg("--scorecard").arg(self.scorecard_file());

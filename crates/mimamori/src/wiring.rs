@@ -16,7 +16,7 @@ use broker::{Broker, Inbound};
 use model::LogLine;
 use serve::{
     BackupHand, BoardView, ChainWatch, ClockState, Gate, Orders, ProofHand, ProofView, RestoreHand,
-    Site, TrustView,
+    Site, Stage, TrustView,
 };
 use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink, LogSink, listen_tcp, listen_udp};
 use store::{BOX, Batch, Reader, Record, Sealer, Store};
@@ -61,6 +61,8 @@ pub(crate) struct Setup {
     pub(crate) mqtt: SocketAddr,
     /// MQTT over TLS, if wanted.
     pub(crate) mqtts: Option<SocketAddr>,
+    /// The time source of a demonstration.
+    pub(crate) time_source: Option<PathBuf>,
 }
 
 /// Where everything is encrypted.
@@ -230,6 +232,7 @@ async fn open_doors(
         restores: hand,
         clock_state,
         proofs: proofs_seen,
+        stage: stage_of(setup),
         proof_hand: Arc::clone(&proof_hand),
         takes_logs: config.syslog.is_on(),
         gate: Arc::clone(&gate),
@@ -258,6 +261,15 @@ async fn open_doors(
         secure,
         restored,
         close,
+    })
+}
+
+/// What a demonstration lets people break.
+fn stage_of(setup: &Setup) -> Option<Stage> {
+    setup.time_source.clone().map(|file| Stage {
+        file,
+        running: sim::RUNNING,
+        stopped: sim::STOPPED,
     })
 }
 

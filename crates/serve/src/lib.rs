@@ -16,6 +16,7 @@ mod page;
 mod proofs;
 mod restores;
 mod routes;
+mod stage;
 mod text;
 mod view;
 
@@ -34,6 +35,7 @@ pub use orders::{
 pub use proofs::{FunctionView, MeasureView, ProofHand, ProofView};
 pub use restores::{RestoreHand, RestoreProblem, RestoreWanted, Restoring};
 pub use routes::{Access, ROUTES, Route};
+pub use stage::Stage;
 pub use text::Lang;
 pub use view::{
     BoardView, ClockState, DayView, DeviceView, LearningView, LightView, MachineView, Names, Shown,
@@ -65,6 +67,8 @@ pub struct Site {
     pub proofs: watch::Receiver<Arc<ProofView>>,
     /// Asks for a fresh look, and takes what people declare.
     pub proof_hand: Arc<ProofHand>,
+    /// The time source of a demonstration; `None` in a real factory.
+    pub stage: Option<Stage>,
     /// Log lines of devices are taken.
     pub takes_logs: bool,
     /// The time.

@@ -87,6 +87,12 @@ pub const ROUTES: &[Route] = &[
         EVIDENCE,
         post(page::proof::declare)
     ),
+    route!(
+        "POST",
+        "/demo/time-source",
+        EVIDENCE,
+        post(page::proof::toggle_time)
+    ),
     route!("GET", "/api/v1/proofs", LOOK, get(page::proof::proofs)),
     route!(
         "POST",

@@ -4,6 +4,7 @@
 //! says. It shares no code with the product, so that neither can cover for the other.
 
 mod api;
+mod clock;
 mod device;
 mod light;
 mod machine;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use api::{Api, claim};
+pub use clock::{RUNNING, STOPPED};
 pub use plan::{DEVICES, MACHINES, MachineName, POWER_CUT_S, SECONDS_FULL};
 
 /// How the simulator is started.
@@ -38,6 +40,8 @@ pub struct Options {
     pub light: SocketAddr,
     /// Each device's token.
     pub tokens: Vec<(String, String)>,
+    /// The file that says what the time source says.
+    pub time_source: PathBuf,
     /// Where the scorecard goes.
     pub scorecard: Option<PathBuf>,
 }
@@ -59,6 +63,10 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
     let plan = Arc::new(plan::Plan::new(options.seed, options.seconds));
     let record = Arc::new(record::Record::default());
     let (stop, stopped) = watch::channel(false);
+    clock::set(&options.time_source, true).context("the time source cannot be written")?;
+    let (source, api) = (options.time_source.clone(), options.api.clone());
+    let seconds = options.seconds;
+    let cut = tokio::spawn(async move { clock::play(&source, &api, seconds).await });
     let light = light::bind(options.light)
         .await
         .context("the light's port is taken")?;
@@ -94,7 +102,8 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         tokio::time::timeout_at(deadline, device).await.ok();
     }
     let end_ms = now_ms();
-    let judged = score::judge(&plan, &record, &options.api, (start_ms, end_ms)).await?;
+    let mut judged = score::judge(&plan, &record, &options.api, (start_ms, end_ms)).await?;
+    judged.add_proofs(cut.await?);
     stop.send_replace(true);
     let text = serde_json::to_string_pretty(&judged)?;
     if let Some(path) = &options.scorecard {

@@ -35,7 +35,17 @@ pub(crate) struct Scorecard {
     readings_lost: usize,
     readings_twice: usize,
     references_kept: bool,
+    /// What was cut, and when the lamps of the proofs changed.
+    proofs: Vec<Value>,
     pub(crate) ok: bool,
+}
+
+impl Scorecard {
+    /// Adds what was cut, if anything was.
+    pub(crate) fn add_proofs(&mut self, cut: Option<Value>) {
+        self.ok &= cut.as_ref().is_none_or(|cut| cut["ok"] == true);
+        self.proofs.extend(cut);
+    }
 }
 
 /// An alarm as the API tells it.
@@ -161,6 +171,7 @@ pub(crate) async fn judge(
         readings_lost: lost,
         readings_twice: twice,
         references_kept,
+        proofs: Vec::new(),
         ok,
     })
 }

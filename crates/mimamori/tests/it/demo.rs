@@ -25,4 +25,5 @@ fn the_demonstration_keeps_every_promise() {
     let said = String::from_utf8_lossy(&output.stdout);
     let judged = std::fs::read_to_string(&card).unwrap_or_default();
     assert!(output.status.success(), "seed {seed}: {said}\n{judged}");
+    assert!(judged.contains("\"cut\": \"time_source\""), "{judged}");
 }

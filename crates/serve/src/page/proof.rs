@@ -20,6 +20,7 @@ use crate::auth::Who;
 use crate::guard::Failure;
 use crate::orders::Command;
 use crate::proofs::{FunctionView, MeasureView, ProofView};
+use crate::stage::Stage;
 use crate::text::{Lang, key};
 
 /// What to do first: so many at most.
@@ -48,6 +49,9 @@ fn page(site: &Site, lang: Lang, who: Who, wrong: Option<&str>) -> Response {
     let body = html! {
         @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
         div #proof-now { (now(&ctx, &view)) }
+        @if let Some(stage) = site.stage.as_ref().filter(|_| ctx.may(Right::Evidence)) {
+            (demonstration(&ctx, stage))
+        }
         section.panel {
             div.panel-head {
                 h2 { (ctx.text(key::PROOF_MEASURES)) }
@@ -373,6 +377,31 @@ pub(crate) async fn declare_json(
 pub(crate) async fn proofs(State(site): State<Site>) -> Response {
     let view = site.proofs.borrow().clone();
     crate::api::answer(view.as_ref())
+}
+
+/// What a demonstration lets people break.
+fn demonstration(ctx: &Ctx, stage: &Stage) -> Markup {
+    let (text, button) = if stage.is_running() {
+        (key::STAGE_RUNNING, key::STAGE_STOP)
+    } else {
+        (key::STAGE_STOPPED, key::STAGE_START)
+    };
+    html! {
+        section.panel.stage {
+            div.panel-head { h2 { (ctx.text(key::STAGE_TITLE)) } span.quiet { (ctx.text(text)) } }
+            button type="button" data-post="/demo/time-source" data-reload { (ctx.text(button)) }
+            p.problem role="alert" hidden {}
+        }
+    }
+}
+
+/// Stops the demonstration's time source, or lets it run again.
+pub(crate) async fn toggle_time(State(site): State<Site>, lang: Lang) -> Response {
+    match site.stage.as_ref().map(Stage::toggle) {
+        None => Failure::not_found().answer(lang),
+        Some(Ok(())) => axum::Json(json!({"ok": true})).into_response(),
+        Some(Err(_)) => Failure::store().answer(lang),
+    }
 }
 
 /// Has everything looked at now; the answer does not wait for it.
