@@ -13,6 +13,27 @@ pub const REASON_CHARS_MAX: usize = 200;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
+/// Letters of a document at most.
+pub const DOCUMENT_CHARS_MAX: usize = 4_000;
+
+/// A rule that people have to know: it counts once everybody who has to has read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// What it says.
+    pub text: String,
+    /// Who has read it, as the evidence chain writes them.
+    #[serde(default)]
+    pub read_by: Vec<String>,
+}
+
+impl Document {
+    /// How many of these people have read it.
+    pub fn readers(&self, people: &[String]) -> usize {
+        let read = |person: &&String| self.read_by.contains(person);
+        people.iter().filter(read).count()
+    }
+}
+
 /// What a person declares of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declaration {
@@ -28,6 +49,9 @@ pub struct Declaration {
     pub at: Time,
     /// Until when it counts.
     pub until: Time,
+    /// The rule it rests on, if it rests on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Document>,
 }
 
 /// Why a declaration is not taken.
@@ -37,6 +61,8 @@ pub enum DeclareError {
     Reason,
     /// No day, or too many.
     Days,
+    /// Too long a document.
+    Document,
 }
 
 impl Declaration {
@@ -63,15 +89,39 @@ impl Declaration {
             by: by.to_owned(),
             at: now,
             until: now + i64::from(days) * DAY_MS,
+            document: None,
         })
     }
 
-    /// What follows from it; `None` once it has run out.
-    pub fn judge(&self, now: Time) -> Option<Judged> {
-        let verdict = if self.holds {
-            Verdict::Holds
-        } else {
-            Verdict::Fails
+    /// Rests it on a document, unless that is empty.
+    pub fn resting_on(mut self, text: &str) -> Result<Self, DeclareError> {
+        let text = text.trim();
+        if text.chars().count() > DOCUMENT_CHARS_MAX {
+            return Err(DeclareError::Document);
+        }
+        self.document = (!text.is_empty()).then(|| Document {
+            text: text.to_owned(),
+            read_by: Vec::new(),
+        });
+        Ok(self)
+    }
+
+    /// Somebody has read the document.
+    pub fn note_reader(&mut self, person: &str) {
+        let document = self.document.as_mut();
+        if let Some(document) = document.filter(|d| !d.read_by.iter().any(|by| by == person)) {
+            document.read_by.push(person.to_owned());
+        }
+    }
+
+    /// What follows from it; `None` once it has run out. A document that not all of these people
+    /// have read proves nothing yet.
+    pub fn judge(&self, now: Time, people: &[String]) -> Option<Judged> {
+        let is_read = |document: &Document| document.readers(people) == people.len();
+        let verdict = match (self.holds, self.document.as_ref().is_none_or(is_read)) {
+            (false, _) => Verdict::Fails,
+            (true, true) => Verdict::Holds,
+            (true, false) => Verdict::Unknown,
         };
         (self.at.ms() - 1_000..self.until.ms())
             .contains(&now.ms())
@@ -82,5 +132,32 @@ impl Declaration {
                 proven_at: Some(self.at),
                 valid_until: Some(self.until),
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_counts_once_everybody_has_read_it_and_for_as_long_as_nobody_is_new() {
+        let now = Time::from_ms(1_000_000);
+        let made = Declaration::new("F15", true, "rule on the wall", "Hanako", (now, 30)).unwrap();
+        let mut made = made.resting_on(" Pull the blue plug. ").unwrap();
+        let people = ["person:1".to_owned(), "person:2".to_owned()];
+        let verdict = |made: &Declaration, people: &[String], at: Time| {
+            made.judge(at, people).map(|judged| judged.verdict)
+        };
+        assert_eq!(verdict(&made, &people, now), Some(Verdict::Unknown));
+        made.note_reader("person:1");
+        made.note_reader("person:1");
+        assert_eq!(verdict(&made, &people, now), Some(Verdict::Unknown));
+        made.note_reader("person:2");
+        assert_eq!(verdict(&made, &people, now), Some(Verdict::Holds));
+        let with_new = [&people[..], &["person:3".to_owned()]].concat();
+        assert_eq!(verdict(&made, &with_new, now), Some(Verdict::Unknown));
+        assert_eq!(verdict(&made, &people, made.until), None, "it has run out");
+        let long = "x".repeat(DOCUMENT_CHARS_MAX + 1);
+        assert_eq!(made.resting_on(&long), Err(DeclareError::Document));
     }
 }

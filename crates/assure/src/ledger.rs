@@ -33,6 +33,8 @@ pub struct Stored {
     pub seen: Vec<Observation>,
     /// The latest moment the chain knows of.
     pub latest: Time,
+    /// What had become another verdict, oldest first.
+    pub changes: Vec<Change>,
 }
 
 /// A verdict that became another.
@@ -69,7 +71,10 @@ impl Ledger {
     /// Takes up what was known before a restart. A clock that is behind what the chain knows was
     /// set back: then nothing of it counts.
     pub fn take_up(stored: Stored, now: Moment) -> Self {
-        let mut ledger = Self::default();
+        let mut ledger = Self {
+            changes: stored.changes,
+            ..Self::default()
+        };
         if now.wall + FUTURE_MS < stored.latest {
             return ledger;
         }
@@ -112,13 +117,11 @@ impl Ledger {
         if by_wall.max(by_up) > measure.valid_ms() {
             return Judged::unknown("expired");
         }
-        let verdict = match observation.outcome {
-            Outcome::Good => Verdict::Holds,
-            Outcome::Bad => Verdict::Fails,
-            Outcome::Blind => return Judged::unknown(&observation.reason),
-        };
+        if observation.outcome == Outcome::Blind {
+            return Judged::unknown(&observation.reason);
+        }
         Judged {
-            verdict,
+            verdict: observation.outcome.verdict(),
             by: ProvenBy::Machine,
             reason: observation.reason.clone(),
             proven_at: Some(observation.at),

@@ -9,7 +9,9 @@ mod measure;
 mod verdict;
 
 pub use catalogue::{Catalogue, CatalogueError, Function, Phase, Requirement, Words};
-pub use declare::{DAYS_MAX, Declaration, DeclareError, REASON_CHARS_MAX};
+pub use declare::{
+    DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, Document, REASON_CHARS_MAX,
+};
 pub use ledger::{Change, Ledger, Moment, Stored};
 pub use measure::{Measure, Method};
 pub use verdict::{Judged, Observation, Outcome, ProvenBy, Verdict};

@@ -113,7 +113,8 @@ impl Measure {
     pub fn every_ms(self) -> i64 {
         match self {
             Self::DefaultSecrets | Self::AccessEnforced | Self::LogCollection => 5 * MINUTE,
-            Self::StateVisible | Self::LinksEncrypted => 30 * SECOND,
+            Self::StateVisible => 5 * SECOND,
+            Self::LinksEncrypted => 30 * SECOND,
             Self::DeviceIdentity
             | Self::ConfigurationRecorded
             | Self::ClockBounded

@@ -27,6 +27,15 @@ impl Outcome {
         }
     }
 
+    /// The verdict that follows while the look counts.
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::Good => Verdict::Holds,
+            Self::Bad => Verdict::Fails,
+            Self::Blind => Verdict::Unknown,
+        }
+    }
+
     /// The outcome with this word.
     pub fn from_code(code: &str) -> Option<Self> {
         [Self::Good, Self::Bad, Self::Blind]

@@ -612,6 +612,22 @@ fn report(judged: &Value, args: &DemoArgs, lang: Lang) -> anyhow::Result<bool> {
             ms("lamp_ms")
         ));
     }
+    for cut in judged["proofs"].as_array().into_iter().flatten() {
+        let mark = if cut["ok"] == true { "✓" } else { "✗" };
+        let ms = |name: &str| {
+            cut[name]
+                .as_u64()
+                .map_or("–".to_owned(), |v| format!("{v} ms"))
+        };
+        say(&format!(
+            "{mark} {}: {} {}, {} {}",
+            lang.pick("時刻源を止めた", "time source stopped"),
+            lang.pick("ランプが変わるまで", "lamp dark after"),
+            ms("dark_after_ms"),
+            lang.pick("戻るまで", "back after"),
+            ms("back_after_ms"),
+        ));
+    }
     let number = |name: &str| judged[name].to_string();
     say(&format!(
         "{}: {} / {}  {}: {}  RSS {} MB  {} {} ms",

@@ -216,7 +216,7 @@ async fn open_doors(
     let gate = Arc::new(gate);
     let (state, clock_state) = watch::channel(ClockState::default());
     let seen = (reader.clone(), board.clone(), clock_state.clone());
-    let ground = ground((setup, config), seen, (&floor, &chain), &lock)?;
+    let ground = ground((setup, config), seen, (&floor, &chain, &gate), &lock)?;
     let (proofs, proofs_seen) = watch::channel(Arc::new(ProofView::empty()));
     let proof_hand = Arc::new(ProofHand::default());
     let (secure_listener, secure, trust) = lock.open(setup).await?;
@@ -284,7 +284,7 @@ type Seen = (
 fn ground(
     (setup, config): (&Setup, &Config),
     (reader, board, clock_state): Seen,
-    (floor, chain): (&Arc<FloorDoor>, &Arc<ChainWatch>),
+    (floor, chain, gate): (&Arc<FloorDoor>, &Arc<ChainWatch>, &Arc<Gate>),
     lock: &Lock,
 ) -> anyhow::Result<Ground> {
     let [token, twin] = floor.book.own_devices().context("no random number")?;
@@ -295,6 +295,7 @@ fn ground(
         board,
         clock_state,
         chain: Arc::clone(chain),
+        gate: Arc::clone(gate),
         certificate: lock.certificate.clone(),
         syslog: config.syslog,
         http: setup.http,

@@ -93,6 +93,8 @@ pub enum EventKind {
     ProofReset,
     /// A person declared that something holds or does not.
     ProofDeclared,
+    /// A person has read a document that a declaration rests on.
+    ProofRead,
     /// The program started.
     ProgramStarted,
     /// The program stopped in order.
@@ -101,7 +103,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -147,6 +149,7 @@ impl EventKind {
         Self::ProofObserved,
         Self::ProofReset,
         Self::ProofDeclared,
+        Self::ProofRead,
         Self::ProgramStarted,
         Self::ProgramStopped,
     ];
@@ -199,6 +202,7 @@ impl EventKind {
             Self::ProofObserved => "proof.observed",
             Self::ProofReset => "proof.reset",
             Self::ProofDeclared => "proof.declared",
+            Self::ProofRead => "proof.read",
             Self::ProgramStarted => "program.started",
             Self::ProgramStopped => "program.stopped",
         }

@@ -32,7 +32,7 @@ pub use orders::{
     Command, DeviceError, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order, OrderError,
     Orders,
 };
-pub use proofs::{FunctionView, MeasureView, ProofHand, ProofView};
+pub use proofs::{FunctionView, MeasureView, ProofHand, ProofView, Said};
 pub use restores::{RestoreHand, RestoreProblem, RestoreWanted, Restoring};
 pub use routes::{Access, ROUTES, Route};
 pub use stage::Stage;

@@ -55,6 +55,9 @@ pub struct ProofView {
     pub functions: Vec<FunctionView>,
     /// What became another verdict, oldest first.
     pub changes: Vec<Change>,
+    /// Who has to read what a declaration rests on, as the evidence chain writes them.
+    #[serde(skip)]
+    pub people: Vec<String>,
     /// What the functions belong to.
     #[serde(skip)]
     pub catalogue: Option<Catalogue>,
@@ -68,6 +71,7 @@ impl ProofView {
             measures: Vec::new(),
             functions: Vec::new(),
             changes: Vec::new(),
+            people: Vec::new(),
             catalogue: None,
         }
     }
@@ -76,7 +80,7 @@ impl ProofView {
     pub fn new(
         catalogue: &Catalogue,
         ledger: &Ledger,
-        declared: &[Declaration],
+        (declared, people): (&[Declaration], &[String]),
         now: Moment,
     ) -> Self {
         let measure = |measure: Measure| MeasureView {
@@ -93,7 +97,7 @@ impl ProofView {
             let parts = function.measures().filter_map(|m| judged.get(&m));
             let seen = Judged::all(parts.map(|judged| (*judged).clone()));
             let own = declared.iter().find(|d| d.function == function.id);
-            let said = own.and_then(|d| Some((d, d.judge(now.wall)?)));
+            let said = own.and_then(|d| Some((d, d.judge(now.wall, people)?)));
             let has_measures = function.measures().next().is_some();
             let is_other = said
                 .as_ref()
@@ -110,13 +114,15 @@ impl ProofView {
             functions: catalogue.function.iter().map(function).collect(),
             measures,
             changes: ledger.changes().to_vec(),
+            people: people.to_vec(),
             catalogue: Some(catalogue.clone()),
         }
     }
 
     /// Whether nothing but the moment differs.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.measures == other.measures && self.functions == other.functions
+        (&self.measures, &self.functions, &self.people)
+            == (&other.measures, &other.functions, &other.people)
     }
 
     /// How many measures have a verdict.
@@ -131,12 +137,21 @@ impl ProofView {
     }
 }
 
+/// What a person did that is in the chain already.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// Declared something.
+    Declared(Declaration),
+    /// Read the document of a function's declaration: the function, and who.
+    Read(String, String),
+}
+
 /// Asks the keeper of the proofs.
 #[derive(Debug)]
 pub struct ProofHand {
     wanted: Notify,
-    give: mpsc::Sender<Declaration>,
-    take: Mutex<mpsc::Receiver<Declaration>>,
+    give: mpsc::Sender<Said>,
+    take: Mutex<mpsc::Receiver<Said>>,
 }
 
 impl Default for ProofHand {
@@ -156,9 +171,9 @@ impl ProofHand {
         self.wanted.notify_one();
     }
 
-    /// A person declared something that is in the chain already.
-    pub(crate) async fn declare(&self, declaration: Declaration) {
-        self.give.send(declaration).await.ok();
+    /// Tells what a person did, once it is in the chain.
+    pub(crate) async fn tell(&self, said: Said) {
+        self.give.send(said).await.ok();
     }
 
     /// Waits until somebody asks.
@@ -166,10 +181,10 @@ impl ProofHand {
         self.wanted.notified().await;
     }
 
-    /// Waits until somebody declares something.
-    pub async fn declared(&self) -> Declaration {
+    /// Waits until a person has done something.
+    pub async fn said(&self) -> Said {
         match self.take.lock().await.recv().await {
-            Some(declaration) => declaration,
+            Some(said) => said,
             None => std::future::pending().await,
         }
     }

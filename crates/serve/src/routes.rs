@@ -89,6 +89,12 @@ pub const ROUTES: &[Route] = &[
     ),
     route!(
         "POST",
+        "/proof/{function}/read",
+        LOOK,
+        post(page::proof::read)
+    ),
+    route!(
+        "POST",
         "/demo/time-source",
         EVIDENCE,
         post(page::proof::toggle_time)

@@ -98,6 +98,7 @@ impl World {
         let stored = Stored {
             seen: self.chain.clone(),
             latest: self.latest,
+            changes: Vec::new(),
         };
         let is_behind = self.now().wall.ms() + 1_000 < self.latest.ms();
         self.ledger = Ledger::take_up(stored, self.now());

@@ -13,7 +13,7 @@ use broker::rustls::{ClientConfig, RootCertStore};
 use model::{EventKind, PROBER, Time};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use serde_json::{Value, json};
-use serve::{BoardView, ChainWatch, ClockState};
+use serve::{BoardView, ChainWatch, ClockState, Gate};
 use sources::DeviceBook;
 use store::{LogQuery, Reader};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -58,6 +58,8 @@ pub(crate) struct Ground {
     pub(crate) board: watch::Receiver<Arc<BoardView>>,
     pub(crate) clock_state: watch::Receiver<ClockState>,
     pub(crate) chain: Arc<ChainWatch>,
+    /// Knows who works here.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) certificate: Option<Shared>,
     pub(crate) syslog: Syslog,
     pub(crate) http: SocketAddr,

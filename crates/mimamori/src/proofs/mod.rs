@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use assure::{Catalogue, Declaration, Ledger, Measure, Moment, Observation, Outcome, Stored};
+use assure::{
+    Catalogue, Change, Declaration, Ledger, Measure, Moment, Observation, Outcome, Stored, Verdict,
+};
 use model::{EventKind, Time};
 use serde_json::{Value, json};
-use serve::{Command, Orders, ProofHand, ProofView};
+use serve::{Command, Orders, ProofHand, ProofView, Said};
 use store::{BOX, Entry, EvidenceRow, Reader, Record};
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
@@ -93,7 +95,7 @@ pub(crate) async fn keep(
             _ = rounds.tick() => keeper.look(&done, false),
             () = hand.wanted() => keeper.look(&done, true),
             Some((measure, seen)) = looks.recv() => keeper.note(measure, seen),
-            declaration = hand.declared() => keeper.declare(declaration),
+            said = hand.said() => keeper.hear(said),
         }
         keeper.judge();
         view.send_if_modified(|before| {
@@ -153,14 +155,9 @@ impl Keeper {
             warn!("what had been proven could not be read");
             return;
         };
-        let (seen, declared) = counting(&rows);
-        let (stored, now) = (
-            Stored {
-                seen,
-                latest: latest.unwrap_or_default(),
-            },
-            self.now(),
-        );
+        let now = self.now();
+        let (mut stored, declared) = counting(&rows);
+        stored.latest = latest.unwrap_or_default();
         let is_behind = now.wall + BACK_MS < stored.latest;
         self.ledger = Ledger::take_up(stored, now);
         self.declared = declared;
@@ -237,10 +234,19 @@ impl Keeper {
         }
     }
 
-    fn declare(&mut self, declaration: Declaration) {
-        self.declared
-            .retain(|known| known.function != declaration.function);
-        self.declared.push(declaration);
+    fn hear(&mut self, said: Said) {
+        match said {
+            Said::Declared(new) => {
+                self.declared.retain(|known| known.function != new.function);
+                self.declared.push(new);
+            }
+            Said::Read(function, person) => {
+                let mut all = self.declared.iter_mut();
+                if let Some(known) = all.find(|known| known.function == function) {
+                    known.note_reader(&person);
+                }
+            }
+        }
     }
 
     /// Judges; a clock that was set back ends what the chain kept.
@@ -266,27 +272,56 @@ impl Keeper {
     }
 
     fn view(&self) -> ProofView {
-        ProofView::new(&self.catalogue, &self.ledger, &self.declared, self.judged)
+        let staff = self.ground.gate.staff();
+        let said = (&self.declared[..], &staff[..]);
+        ProofView::new(&self.catalogue, &self.ledger, said, self.judged)
     }
 }
 
-/// What still counts of the chain's entries, oldest first: looks since the clock was last set back,
-/// and the last declaration of each function.
-fn counting(rows: &[EvidenceRow]) -> (Vec<Observation>, Vec<Declaration>) {
-    let (mut seen, mut declared) = (Vec::new(), BTreeMap::new());
+/// What the chain's entries say: looks since the clock was last set back, what became another
+/// outcome, and the last declaration of each function with who has read its document.
+fn counting(rows: &[EvidenceRow]) -> (Stored, Vec<Declaration>) {
+    let mut declared: BTreeMap<String, Declaration> = BTreeMap::new();
+    let (mut seen, mut changes): (Vec<Observation>, Vec<Change>) = (Vec::new(), Vec::new());
+    let mut before: BTreeMap<Measure, Verdict> = BTreeMap::new();
     for row in rows.iter().rev() {
         let Some(body) = &row.body else { continue };
         match EventKind::from_code(&row.kind) {
             Some(EventKind::ProofReset) => seen.clear(),
-            Some(EventKind::ProofObserved) => seen.extend(observation(body)),
+            Some(EventKind::ProofObserved) => {
+                let Some(look) = observation(body) else {
+                    continue;
+                };
+                let to = look.outcome.verdict();
+                let from = before.insert(look.measure, to);
+                changes.extend(from.filter(|from| *from != to).map(|from| Change {
+                    at: row.at,
+                    measure: look.measure,
+                    from,
+                    to,
+                    reason: look.reason.clone(),
+                }));
+                seen.push(look);
+            }
             Some(EventKind::ProofDeclared) => {
                 let read: Result<Declaration, _> = serde_json::from_value(body.clone());
                 declared.extend(read.ok().map(|d| (d.function.clone(), d)));
             }
+            Some(EventKind::ProofRead) => {
+                let of = body["function"].as_str().unwrap_or_default();
+                if let Some(declaration) = declared.get_mut(of) {
+                    declaration.note_reader(&row.actor);
+                }
+            }
             _ => {}
         }
     }
-    (seen, declared.into_values().collect())
+    let stored = Stored {
+        seen,
+        latest: Time::default(),
+        changes,
+    };
+    (stored, declared.into_values().collect())
 }
 
 fn observation(body: &Value) -> Option<Observation> {

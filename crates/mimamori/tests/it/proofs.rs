@@ -13,11 +13,8 @@ use super::disk::SmallDisk;
 use super::house::{House, until};
 use super::publisher::Publisher;
 
-/// Measures without a cut, each with the reason.
-const WITHOUT_CUT: [(Measure, &str); 1] = [(
-    Measure::StateVisible,
-    "whatever silences the page also silences the asker",
-)];
+/// Measures without a cut, each with the reason. None at present.
+const WITHOUT_CUT: [(Measure, &str); 0] = [];
 
 fn measure(house: &House, code: &str) -> Value {
     let all = house.get("proofs");
@@ -268,6 +265,61 @@ fn cut_access_enforced() {
     becomes(&house, Measure::AccessEnforced, "unknown", "could_not_look");
     std::fs::remove_file(&filler).unwrap();
     becomes(&house, Measure::AccessEnforced, "holds", "proven");
+}
+
+#[test]
+fn cut_state_visible() {
+    let house = House::new();
+    becomes(&house, Measure::StateVisible, "holds", "proven");
+    // So many open connections that the page has no seat left, for nobody.
+    let began = Instant::now();
+    let mut held: Vec<std::net::TcpStream> = Vec::new();
+    while began.elapsed() < Duration::from_secs(8) {
+        let fresh = std::net::TcpStream::connect_timeout(&house.http, Duration::from_millis(200));
+        held.extend(fresh.ok());
+        if held.len() > 1_200 {
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+    drop(held);
+    becomes(&house, Measure::StateVisible, "holds", "proven");
+    let changes = house.get("proofs")["changes"].clone();
+    let of_page = |c: &&Value| c["measure"] == "state_visible";
+    let seen: Vec<&Value> = changes.as_array().unwrap().iter().filter(of_page).collect();
+    assert_eq!(seen[0]["to"], "fails", "{changes}");
+    assert_eq!(seen[0]["reason"], "page_silent");
+    assert_eq!(seen.last().unwrap()["to"], "holds", "{changes}");
+}
+
+#[test]
+fn a_rule_counts_once_everybody_who_works_here_has_read_it() {
+    let mut house = House::new();
+    let json = [("Content-Type", "application/json")];
+    until("the proofs", || {
+        house.get("proofs")["functions"][0].is_object()
+    });
+    let body = "{\"holds\":true,\"reason\":\"rule of the shop\",\"days\":90,\"document\":\"Pull the blue plug.\"}";
+    let path = "/api/v1/proofs/F15/declare";
+    assert_eq!(house.send("POST", path, &json, body).0, 200);
+    let verdict = |house: &House| {
+        let all = house.get("proofs");
+        let functions = all["functions"].as_array().unwrap().clone();
+        let found = functions.into_iter().find(|f| f["id"] == "F15");
+        found.unwrap_or_default()["verdict"].clone()
+    };
+    until("it waits for readers", || {
+        let shown = house.send("GET", "/proof?lang=en", &[], "").1;
+        shown.contains("0 of 1 people") && verdict(&house) == "unknown"
+    });
+    assert_eq!(
+        house.send("POST", "/proof/F16/read", &[], "").0,
+        404,
+        "nothing to read"
+    );
+    assert_eq!(house.send("POST", "/proof/F15/read", &[], "").0, 303);
+    until("everybody has read it", || verdict(&house) == "holds");
+    house.kill_and_restart();
+    until("a restart keeps it", || verdict(&house) == "holds");
 }
 
 #[test]

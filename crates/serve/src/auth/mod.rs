@@ -216,6 +216,16 @@ impl Gate {
         active.cloned().collect()
     }
 
+    /// Everybody who works here, as the evidence chain writes them: no screens and no customers.
+    pub fn staff(&self) -> Vec<String> {
+        let works = |person: &&Person| !matches!(person.role, Role::Screen | Role::Customer);
+        let people = self.people();
+        let staff = people.iter().filter(works);
+        staff
+            .map(|person| format!("person:{}", person.id))
+            .collect()
+    }
+
     /// The name behind an actor of the evidence, also of who may no longer come in.
     pub(crate) fn name_of(&self, actor: &str) -> Option<String> {
         let id = actor.strip_prefix("person:")?.parse().ok()?;

@@ -2,7 +2,8 @@
 //! changed. A lamp is colour, shape and word; one tap shows what was seen.
 
 use assure::{
-    DAYS_MAX, Declaration, DeclareError, ProvenBy, REASON_CHARS_MAX, Requirement, Verdict,
+    DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, ProvenBy, REASON_CHARS_MAX,
+    Requirement, Verdict,
 };
 use axum::Form;
 use axum::extract::{Path, State};
@@ -19,7 +20,7 @@ use crate::Site;
 use crate::auth::Who;
 use crate::guard::Failure;
 use crate::orders::Command;
-use crate::proofs::{FunctionView, MeasureView, ProofView};
+use crate::proofs::{FunctionView, MeasureView, ProofView, Said};
 use crate::stage::Stage;
 use crate::text::{Lang, key};
 
@@ -36,6 +37,8 @@ pub(crate) struct Declared {
     holds: bool,
     reason: String,
     days: u32,
+    #[serde(default)]
+    document: String,
 }
 
 /// The page.
@@ -258,7 +261,10 @@ fn function(ctx: &Ctx, view: &ProofView, shown: &FunctionView) -> Markup {
                     (shown.id) " · " (ctx.lang.coded("by-", by(shown.judged.by)))
                     @if !names.is_empty() { " · " (names.join(" + ")) }
                 }
-                @if let Some(declared) = &shown.declared { (said(ctx, shown, declared)) }
+                @if let Some(declared) = &shown.declared {
+                    (said(ctx, shown, declared))
+                    (document(ctx, view, declared))
+                }
                 @if ctx.may(Right::Evidence) { (declare_form(ctx, &shown.id)) }
             }
         }
@@ -288,6 +294,26 @@ fn said(ctx: &Ctx, shown: &FunctionView, declared: &Declaration) -> Markup {
     }
 }
 
+/// The rule a declaration rests on, and who has read it.
+fn document(ctx: &Ctx, view: &ProofView, declared: &Declaration) -> Markup {
+    let Some(document) = &declared.document else {
+        return Markup::default();
+    };
+    let me = ctx.who.actor();
+    let has_to = view.people.contains(&me) && !document.read_by.contains(&me);
+    let (have, all) = (document.readers(&view.people), view.people.len());
+    html! {
+        blockquote.rule { (document.text) }
+        p.small { (ctx.with(key::PROOF_READERS, &[
+            ("have", &have.to_string()), ("all", &all.to_string())])) }
+        @if has_to {
+            form.stack method="post" action={ "/proof/" (declared.function) "/read" } {
+                button.primary type="submit" { (ctx.text(key::PROOF_READ)) }
+            }
+        }
+    }
+}
+
 fn declare_form(ctx: &Ctx, id: &str) -> Markup {
     html! {
         form.stack method="post" action={ "/proof/" (id) "/declare" } {
@@ -305,6 +331,10 @@ fn declare_form(ctx: &Ctx, id: &str) -> Markup {
             label {
                 (ctx.text(key::PROOF_DECLARE_DAYS)) " "
                 input name="days" type="number" min="1" max=(DAYS_MAX) value="180" required;
+            }
+            label {
+                (ctx.text(key::PROOF_DECLARE_DOCUMENT)) " "
+                textarea name="document" rows="3" maxlength=(DOCUMENT_CHARS_MAX) {}
             }
             button type="submit" { (ctx.text(key::PROOF_DECLARE_SEND)) }
         }
@@ -325,10 +355,12 @@ async fn take(site: &Site, who: &Who, id: &str, typed: &Declared) -> Result<(), 
         who.name.clone()
     };
     let made = Declaration::new(id, typed.holds, &typed.reason, &name, (now, typed.days));
+    let made = made.and_then(|made| made.resting_on(&typed.document));
     let made = made.map_err(|error| {
         let text = match error {
             DeclareError::Reason => key::PROOF_NO_REASON,
             DeclareError::Days => key::PROOF_NO_DAYS,
+            DeclareError::Document => key::PROOF_LONG_DOCUMENT,
         };
         Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "declaration", text)
     })?;
@@ -341,7 +373,7 @@ async fn take(site: &Site, who: &Who, id: &str, typed: &Declared) -> Result<(), 
     let kept = Command::Keep(vec![Record::Evidence(entry)]);
     let given = site.orders.give(kept, &who.actor()).await;
     given.map_err(|_| Failure::store())?;
-    site.proof_hand.declare(made).await;
+    site.proof_hand.tell(Said::Declared(made)).await;
     Ok(())
 }
 
@@ -357,6 +389,33 @@ pub(crate) async fn declare(
         Ok(()) => Redirect::to("/proof").into_response(),
         Err(failure) => page(&site, lang, who, Some(&failure.text(lang))),
     }
+}
+
+/// A person has read the document a declaration rests on.
+pub(crate) async fn read(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    Path(id): Path<String>,
+) -> Response {
+    let view = site.proofs.borrow().clone();
+    let shown = view.functions.iter().find(|function| function.id == id);
+    let declared = shown.and_then(|function| function.declared.as_ref());
+    let Some(declared) = declared.filter(|declared| declared.document.is_some()) else {
+        return Failure::not_found().answer(lang);
+    };
+    let entry = Entry {
+        at: (site.clock)(),
+        actor: who.actor(),
+        kind: EventKind::ProofRead,
+        body: json!({"function": id, "declared_at": declared.at}),
+    };
+    let kept = Command::Keep(vec![Record::Evidence(entry)]);
+    if site.orders.give(kept, &who.actor()).await.is_err() {
+        return Failure::store().answer(lang);
+    }
+    site.proof_hand.tell(Said::Read(id, who.actor())).await;
+    Redirect::to("/proof").into_response()
 }
 
 /// A script declares.
