@@ -29,7 +29,7 @@ function exchange(parts) {
       continue;
     }
     const focused = element.contains(document.activeElement);
-    if (focused && document.activeElement?.matches("input")) continue;
+    if (focused && document.activeElement?.matches("input, textarea, select")) continue;
     const template = document.createElement("template");
     template.innerHTML = html;
     // What somebody has opened stays open.

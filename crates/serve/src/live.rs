@@ -163,6 +163,9 @@ async fn parts(
                 let id = format!("p-{}", measure.measure.code());
                 put(&id, proof::measure(ctx, measure));
             }
+            for (id, html) in proof::functions(ctx, &proven) {
+                put(&id, html);
+            }
         }
         SHARED => put(SHARED, shared::list(site, ctx, view)),
         _ => {

@@ -22,6 +22,16 @@ impl Dice {
     }
 }
 
+fn seen(measure: Measure, at: Time, outcome: Outcome) -> Observation {
+    Observation {
+        measure,
+        at,
+        outcome,
+        reason: "seen".to_owned(),
+        raw: String::new(),
+    }
+}
+
 /// What really happened.
 struct World {
     dice: Dice,
@@ -65,13 +75,7 @@ impl World {
         let outcome = [Outcome::Good, Outcome::Good, Outcome::Bad, Outcome::Blind]
             [self.dice.roll(4) as usize];
         let now = self.now();
-        let observation = Observation {
-            measure,
-            at: now.wall,
-            outcome,
-            reason: "seen".to_owned(),
-            raw: String::new(),
-        };
+        let observation = seen(measure, now.wall, outcome);
         self.newest.insert(measure, (self.true_ms, outcome));
         // The look may reach the chain or not; what was there before stays there.
         if self.dice.roll(2) == 0 {
@@ -199,13 +203,7 @@ fn nothing_flaps_while_its_evidence_is_fresh() {
                         Outcome::Good
                     };
                     world.newest.insert(measure, (world.true_ms, outcome));
-                    let observation = Observation {
-                        measure,
-                        at: now.wall,
-                        outcome,
-                        reason: "seen".to_owned(),
-                        raw: String::new(),
-                    };
+                    let observation = seen(measure, now.wall, outcome);
                     world.ledger.note(observation, now);
                     let before = looked.insert(measure, outcome);
                     let changes = world.ledger.judge_all(now);

@@ -224,47 +224,42 @@ fn fill(file: &Path) {
     while rest.write_all(&[0; 16]).is_ok() {}
 }
 
+/// Fills the disk and empties it again; gives how long the lamp took to change.
+fn cut_by_filling(house: &House, measure: Measure, verdict: &str, reason: &str) -> Duration {
+    becomes(house, measure, "holds", "proven");
+    let filler = house.data.join("filler");
+    fill(&filler);
+    look(house);
+    let took = becomes(house, measure, verdict, reason);
+    std::fs::remove_file(&filler).unwrap();
+    becomes(house, measure, "holds", "proven");
+    took
+}
+
 #[test]
 fn cut_disk_headroom() {
     let folder = tempfile::tempdir().unwrap();
     let (house, _disk) = on_small_disk(folder.path());
-    becomes(&house, Measure::DiskHeadroom, "holds", "proven");
-    let filler = folder.path().join("filler");
-    fill(&filler);
-    let took = becomes(&house, Measure::DiskHeadroom, "fails", "disk_filling");
+    let took = cut_by_filling(&house, Measure::DiskHeadroom, "fails", "disk_filling");
     assert!(took < Duration::from_secs(5), "{took:?}");
-    std::fs::remove_file(&filler).unwrap();
-    becomes(&house, Measure::DiskHeadroom, "holds", "proven");
 }
 
 #[test]
 fn cut_log_collection() {
     let folder = tempfile::tempdir().unwrap();
     let (house, _disk) = on_small_disk(folder.path());
-    becomes(&house, Measure::LogCollection, "holds", "proven");
-    let filler = folder.path().join("filler");
-    fill(&filler);
-    look(&house);
-    becomes(&house, Measure::LogCollection, "fails", "log_lost");
-    std::fs::remove_file(&filler).unwrap();
-    becomes(&house, Measure::LogCollection, "holds", "proven");
+    cut_by_filling(&house, Measure::LogCollection, "fails", "log_lost");
 }
 
 #[test]
 fn cut_access_enforced() {
     let folder = tempfile::tempdir().unwrap();
     let (house, _disk) = on_small_disk(folder.path());
-    becomes(&house, Measure::AccessEnforced, "holds", "proven");
+    // A refusal that cannot be made durable is not acknowledged: nobody knows whether it holds.
+    cut_by_filling(&house, Measure::AccessEnforced, "unknown", "could_not_look");
     // What the box tries with is no machine and no device of the factory's.
     assert_eq!(house.get("machines")["items"].as_array().unwrap().len(), 0);
     assert_eq!(house.get("devices")["items"].as_array().unwrap().len(), 0);
-    // A refusal that cannot be made durable is not acknowledged: nobody knows whether it holds.
-    let filler = folder.path().join("filler");
-    fill(&filler);
-    look(&house);
-    becomes(&house, Measure::AccessEnforced, "unknown", "could_not_look");
-    std::fs::remove_file(&filler).unwrap();
-    becomes(&house, Measure::AccessEnforced, "holds", "proven");
 }
 
 #[test]

@@ -236,9 +236,25 @@ fn demanded(ctx: &Ctx, view: &ProofView, requirement: &Requirement) -> Markup {
                     (ctx.lang.coded("phase-", requirement.phase.code())) }
                 br; (words(ctx.lang, &requirement.title))
             }
-            ul.chips { @for shown in functions { (function(ctx, view, shown)) } }
+            ul.chips { @for shown in functions {
+                li #{ "f-" (requirement.id) "-" (shown.id) } { (function(ctx, view, shown)) }
+            } }
         }
     }
+}
+
+/// The functions by the identifiers of their places: one stands under every requirement it meets.
+pub(crate) fn functions(ctx: &Ctx, view: &ProofView) -> Vec<(String, Markup)> {
+    let requirements = view.catalogue.iter().flat_map(|c| &c.requirement);
+    let mut places = Vec::new();
+    for requirement in requirements {
+        let own = |f: &&FunctionView| requirement.functions.contains(&f.id);
+        for shown in view.functions.iter().filter(own) {
+            let id = format!("f-{}-{}", requirement.id, shown.id);
+            places.push((id, function(ctx, view, shown)));
+        }
+    }
+    places
 }
 
 fn function(ctx: &Ctx, view: &ProofView, shown: &FunctionView) -> Markup {
@@ -248,25 +264,23 @@ fn function(ctx: &Ctx, view: &ProofView, shown: &FunctionView) -> Markup {
         .map(|m| ctx.lang.coded("measure-", m.code()))
         .collect();
     html! {
-        li {
-            details.chip.{ "is-" (shape(shown.judged.verdict)) } {
-                summary {
-                    strong { @if let Some(known) = known { (words(ctx.lang, &known.title)) } }
-                    (lamp(ctx, shown.judged.verdict))
-                    @if shown.judged.by == ProvenBy::Person {
-                        span.quiet.small { (ctx.lang.coded("by-", "person")) }
-                    }
+        details.chip.{ "is-" (shape(shown.judged.verdict)) } {
+            summary {
+                strong { @if let Some(known) = known { (words(ctx.lang, &known.title)) } }
+                (lamp(ctx, shown.judged.verdict))
+                @if shown.judged.by == ProvenBy::Person {
+                    span.quiet.small { (ctx.lang.coded("by-", "person")) }
                 }
-                p.quiet.small {
-                    (shown.id) " · " (ctx.lang.coded("by-", by(shown.judged.by)))
-                    @if !names.is_empty() { " · " (names.join(" + ")) }
-                }
-                @if let Some(declared) = &shown.declared {
-                    (said(ctx, shown, declared))
-                    (document(ctx, view, declared))
-                }
-                @if ctx.may(Right::Evidence) { (declare_form(ctx, &shown.id)) }
             }
+            p.quiet.small {
+                (shown.id) " · " (ctx.lang.coded("by-", by(shown.judged.by)))
+                @if !names.is_empty() { " · " (names.join(" + ")) }
+            }
+            @if let Some(declared) = &shown.declared {
+                (said(ctx, shown, declared))
+                (document(ctx, view, declared))
+            }
+            @if ctx.may(Right::Evidence) { (declare_form(ctx, &shown.id)) }
         }
     }
 }
