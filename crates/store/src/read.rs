@@ -476,11 +476,16 @@ impl Reader {
         Ok(Page::cut(rows, limit, |row| row.seq))
     }
 
-    /// Entries about what was proven and declared, newest first.
+    /// Entries about what was seen and what people declared and read, newest first: so many of
+    /// each, because what people say counts far longer.
     pub fn proofs(&self, limit: usize) -> Result<Vec<EvidenceRow>, StoreError> {
         let sql = "SELECT seq, at, actor, kind, body, hash FROM evidence WHERE seq IN
                    (SELECT seq FROM evidence WHERE kind >= 'proof' AND kind < 'proog'
-                    ORDER BY seq DESC LIMIT ?1) ORDER BY seq DESC";
+                    AND kind IN ('proof.observed', 'proof.reset') ORDER BY seq DESC LIMIT ?1)
+                   OR seq IN
+                   (SELECT seq FROM evidence WHERE kind >= 'proof' AND kind < 'proog'
+                    AND kind IN ('proof.declared', 'proof.read') ORDER BY seq DESC LIMIT ?1)
+                   ORDER BY seq DESC";
         self.list(sql, params![limit], evidence_row)
     }
 

@@ -12,7 +12,7 @@ use model::{
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use serde_json::json;
-use store::{Batch, Break, Checkpoint, Entry, Record, Signer, Store, Verdict, verify};
+use store::{Batch, Break, Checkpoint, Entry, Reader, Record, Signer, Store, Verdict, verify};
 
 const FILE: &str = "mimamori.db";
 
@@ -316,4 +316,34 @@ fn what_is_no_data_folder_is_an_error_and_no_verdict() {
     )
     .unwrap();
     assert!(verify(folder.path(), None, None).is_err());
+}
+
+#[test]
+fn what_people_declared_is_found_however_much_was_seen_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    let entry = |kind, n: i64| {
+        Record::Evidence(Entry {
+            at: Time::from_ms(1_790_000_000_000 + n),
+            actor: "box".to_owned(),
+            kind,
+            body: serde_json::json!({"n": n}),
+        })
+    };
+    let mut records = vec![entry(EventKind::ProofDeclared, 0)];
+    records.extend((1..200).map(|n| entry(EventKind::ProofObserved, n)));
+    store
+        .commit(&Batch {
+            records,
+            ..Batch::default()
+        })
+        .unwrap();
+    let found = Reader::new(folder.path()).proofs(10).unwrap();
+    let seen = found
+        .iter()
+        .filter(|row| row.kind == "proof.observed")
+        .count();
+    assert_eq!((found.len(), seen), (11, 10));
+    assert_eq!(found.last().unwrap().kind, "proof.declared");
+    assert!(found.windows(2).all(|pair| pair[0].seq > pair[1].seq));
 }

@@ -28,6 +28,8 @@ const JUDGE_EVERY: Duration = Duration::from_millis(250);
 const LOOK_MAX: Duration = Duration::from_secs(8);
 /// A verdict that stays is kept in the chain again after this time.
 const KEEP_EVERY_MS: i64 = 6 * 3_600_000;
+/// News of one measure is kept at most this often.
+const NEWS_EVERY_MS: i64 = 10_000;
 /// The clock was set back if it went on by this much less than time did.
 const BACK_MS: i64 = 1_000;
 /// Entries of the chain that are read at a start.
@@ -217,8 +219,11 @@ impl Keeper {
         self.looked.insert(measure, Some(now.up_ms));
         let Some(seen) = seen else { return };
         let kept = self.kept.get(&measure);
+        // A lamp that flickers must not fill the chain.
         let is_news = kept.is_none_or(|(outcome, reason, at)| {
-            (*outcome, reason) != (seen.outcome, &seen.reason) || now.up_ms - at >= KEEP_EVERY_MS
+            let is_other = (*outcome, reason) != (seen.outcome, &seen.reason);
+            let age = now.up_ms - at;
+            (is_other && age >= NEWS_EVERY_MS) || age >= KEEP_EVERY_MS
         });
         if is_news {
             let raw: Value = serde_json::from_str(&seen.raw).unwrap_or_default();
