@@ -3,9 +3,8 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
-use assure::{Catalogue, Ledger, Measure, Moment, Observation, Outcome};
+use assure::{Catalogue, Ledger, Measure, Moment, Observation, Outcome, ProofView};
 use model::Time;
-use serve::ProofView;
 
 /// Devices the goal speaks of.
 const DEVICES: usize = 200;

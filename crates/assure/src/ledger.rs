@@ -79,22 +79,17 @@ impl Ledger {
             return ledger;
         }
         for observation in stored.seen {
-            let age = (now.wall.ms() - observation.at.ms()).max(0);
-            let seen = Seen {
-                observation,
-                up_ms: now.up_ms - age,
-            };
-            ledger.seen.insert(seen.observation.measure, seen);
+            ledger.note(observation, now);
         }
         ledger
     }
 
-    /// Notes a look. Of two looks the one at the later moment counts, and one that was made after
-    /// the other if the moments are the same.
+    /// Notes a look; the one noted last counts. What is told late is as old as it is.
     pub fn note(&mut self, observation: Observation, now: Moment) {
+        let age = (now.wall.ms() - observation.at.ms()).max(0);
         let seen = Seen {
             observation,
-            up_ms: now.up_ms,
+            up_ms: now.up_ms - age,
         };
         self.seen.insert(seen.observation.measure, seen);
     }
@@ -163,5 +158,32 @@ impl Ledger {
     /// What became another verdict, oldest first.
     pub fn changes(&self) -> &[Change] {
         &self.changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_late_does_not_become_younger_when_the_clock_is_set_back() {
+        let measure = Measure::BackupRestorable;
+        let (made, told) = (1_000_000_000, measure.valid_ms() - 60_000);
+        let mut ledger = Ledger::default();
+        let at = |wall, up_ms| Moment {
+            wall: Time::from_ms(wall),
+            up_ms,
+        };
+        let observation = Observation {
+            measure,
+            at: Time::from_ms(made),
+            outcome: Outcome::Good,
+            reason: "proven".to_owned(),
+            raw: String::new(),
+        };
+        ledger.note(observation, at(made + told, 5_000));
+        let verdict = |now| ledger.judge(measure, now).verdict;
+        assert_eq!(verdict(at(made + told, 5_000)), Verdict::Holds);
+        assert_eq!(verdict(at(made + 1_000, 70_000)), Verdict::Unknown);
     }
 }

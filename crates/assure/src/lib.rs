@@ -7,6 +7,7 @@ mod declare;
 mod ledger;
 mod measure;
 mod verdict;
+mod view;
 
 pub use catalogue::{Catalogue, CatalogueError, Function, Phase, Requirement, Words};
 pub use declare::{
@@ -15,3 +16,4 @@ pub use declare::{
 pub use ledger::{Change, Ledger, Moment, Stored};
 pub use measure::{Measure, Method};
 pub use verdict::{Judged, Observation, Outcome, ProvenBy, Verdict};
+pub use view::{FunctionView, MeasureView, ProofView};

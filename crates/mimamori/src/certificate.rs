@@ -133,11 +133,15 @@ pub(crate) fn typed(listens: SocketAddr, is_from_elsewhere: bool) -> SocketAddr 
     if !listens.ip().is_unspecified() {
         return listens;
     }
-    let all = if_addrs::get_if_addrs().unwrap_or_default();
-    let is_private = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if v4.is_private());
-    let outer = all.iter().map(if_addrs::Interface::ip).find(is_private);
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let ip = outer.filter(|_| is_from_elsewhere).unwrap_or(here);
+    let ip = if is_from_elsewhere {
+        let all = if_addrs::get_if_addrs().unwrap_or_default();
+        let is_private = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if v4.is_private());
+        let outer = all.iter().map(if_addrs::Interface::ip).find(is_private);
+        outer.unwrap_or(here)
+    } else {
+        here
+    };
     SocketAddr::new(ip, listens.port())
 }
 

@@ -584,6 +584,12 @@ fn scorecard(stage: &Stage, page_ms: u128, rss_mb: f64, sim_ok: bool) -> anyhow:
     Ok(judged)
 }
 
+/// A time of the scorecard in words.
+fn ms(of: &Value, name: &str) -> String {
+    let known = of[name].as_i64();
+    known.map_or("–".to_owned(), |v| format!("{v} ms"))
+}
+
 fn report(judged: &Value, args: &DemoArgs, lang: Lang) -> anyhow::Result<bool> {
     let ok = judged["ok"] == true;
     let text = serde_json::to_string_pretty(judged)?;
@@ -598,34 +604,24 @@ fn report(judged: &Value, args: &DemoArgs, lang: Lang) -> anyhow::Result<bool> {
     for event in judged["events"].as_array().into_iter().flatten() {
         let mark = if event["ok"] == true { "✓" } else { "✗" };
         let word = |name: &str| event[name].as_str().unwrap_or("–").to_owned();
-        let ms = |name: &str| {
-            event[name]
-                .as_i64()
-                .map_or("–".to_owned(), |v| format!("{v} ms"))
-        };
         say(&format!(
             "{mark} {:<11} {:<8} {:<20} page {:>8}  lamp {:>8}",
             word("kind"),
             word("machine"),
             word("verdict"),
-            ms("page_ms"),
-            ms("lamp_ms")
+            ms(event, "page_ms"),
+            ms(event, "lamp_ms")
         ));
     }
     for cut in judged["proofs"].as_array().into_iter().flatten() {
         let mark = if cut["ok"] == true { "✓" } else { "✗" };
-        let ms = |name: &str| {
-            cut[name]
-                .as_u64()
-                .map_or("–".to_owned(), |v| format!("{v} ms"))
-        };
         say(&format!(
             "{mark} {}: {} {}, {} {}",
             lang.pick("時刻源を止めた", "time source stopped"),
             lang.pick("ランプが変わるまで", "lamp dark after"),
-            ms("dark_after_ms"),
+            ms(cut, "dark_after_ms"),
             lang.pick("戻るまで", "back after"),
-            ms("back_after_ms"),
+            ms(cut, "back_after_ms"),
         ));
     }
     let number = |name: &str| judged[name].to_string();

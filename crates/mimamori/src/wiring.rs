@@ -9,14 +9,15 @@ use std::thread::JoinHandle;
 
 use act::{LightReport, run_light};
 use anyhow::Context;
+use assure::ProofView;
 use broker::rustls::ServerConfig;
 use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
 use model::LogLine;
 use serve::{
-    BackupHand, BoardView, ChainWatch, ClockState, Gate, Orders, ProofHand, ProofView, RestoreHand,
-    Site, Stage, TrustView,
+    BackupHand, BoardView, ChainWatch, ClockState, Gate, Orders, ProofHand, RestoreHand, Site,
+    Stage, TrustView,
 };
 use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink, LogSink, listen_tcp, listen_udp};
 use store::{BOX, Batch, Reader, Record, Sealer, Store};
@@ -304,7 +305,7 @@ fn ground(
         mqtts: lock.mqtts,
         token,
         twin: Twin {
-            mqtt: proofs::own(lock.mqtt),
+            mqtt: certificate::typed(lock.mqtt, false),
             token: twin,
             told: AtomicI64::default(),
         },

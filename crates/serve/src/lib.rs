@@ -32,7 +32,7 @@ pub use orders::{
     Command, DeviceError, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order, OrderError,
     Orders,
 };
-pub use proofs::{FunctionView, MeasureView, ProofHand, ProofView, Said};
+pub use proofs::{ProofHand, Said};
 pub use restores::{RestoreHand, RestoreProblem, RestoreWanted, Restoring};
 pub use routes::{Access, ROUTES, Route};
 pub use stage::Stage;
@@ -64,7 +64,7 @@ pub struct Site {
     /// Who sets the box's clock.
     pub clock_state: watch::Receiver<ClockState>,
     /// What is proven now.
-    pub proofs: watch::Receiver<Arc<ProofView>>,
+    pub proofs: watch::Receiver<Arc<assure::ProofView>>,
     /// Asks for a fresh look, and takes what people declare.
     pub proof_hand: Arc<ProofHand>,
     /// The time source of a demonstration; `None` in a real factory.

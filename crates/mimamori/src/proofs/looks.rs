@@ -1,7 +1,7 @@
 //! The looks themselves: each tries, reads or measures one thing and says what it saw. A look that
 //! cannot be made says so; it never guesses.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 use super::self_test::Twin;
-use crate::certificate::Shared;
+use crate::certificate::{Shared, typed};
 use crate::clock;
 use crate::config::{self, Syslog};
 use crate::wiring::Setup;
@@ -102,16 +102,6 @@ pub(super) fn seen(measure: Measure, (outcome, reason): Found, raw: &Value) -> O
     }
 }
 
-/// Where this PC reaches one of its own listeners.
-pub(crate) fn own(listens: SocketAddr) -> SocketAddr {
-    let ip = if listens.ip().is_unspecified() {
-        Ipv4Addr::LOCALHOST.into()
-    } else {
-        listens.ip()
-    };
-    SocketAddr::new(ip, listens.port())
-}
-
 /// The file of settings, and its hash as it comes into force.
 pub(crate) fn in_force(setup: &Setup) -> (PathBuf, Option<String>) {
     let usual = || setup.data.join(config::FILE);
@@ -158,7 +148,7 @@ impl Ground {
         if !weak.usual.is_empty() {
             return (bad("default_accepted"), raw);
         }
-        match knock(own(self.mqtt), user, word).await {
+        match knock(typed(self.mqtt, false), user, word).await {
             Ok(true) => (bad("default_accepted"), raw),
             Ok(false) => (GOOD, raw),
             Err(problem) => (blind("could_not_look"), told(raw, &problem)),
@@ -186,7 +176,7 @@ impl Ground {
         let Some(before) = self.refusals().await else {
             return (blind("could_not_look"), raw);
         };
-        let at = own(self.mqtt);
+        let at = typed(self.mqtt, false);
         let mut options = MqttOptions::new(PROBER, at.ip().to_string(), at.port());
         options
             .set_credentials(PROBER, &self.token)
@@ -213,18 +203,9 @@ impl Ground {
 
     /// How often the box's own device was refused; a refusal is on disk before it is acknowledged.
     async fn refusals(&self) -> Option<u64> {
-        let counts = self.read(Reader::refused_counts).await?;
+        let counts = read(&self.reader, Reader::refused_counts).await?;
         let own = counts.iter().filter(|count| count.source == PROBER);
         Some(own.map(|count| count.n).sum())
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Reader) -> Result<T, store::StoreError> + Send + 'static,
-    ) -> Option<T> {
-        let reader = self.reader.clone();
-        let done = tokio::task::spawn_blocking(move || work(&reader)).await;
-        done.ok()?.ok()
     }
 
     /// Sends a line like a device and looks for it in what is kept.
@@ -234,9 +215,9 @@ impl Ground {
         let line = format!("<15>1 - {host} {app} - - - {mark}");
         let raw = json!({"line": mark});
         let sent = match (self.syslog.udp, self.syslog.tcp, self.syslog.tls) {
-            (Some(udp), _, _) => send_udp(own(udp), &line).await,
-            (None, Some(tcp), _) => send_tcp(own(tcp), &line).await,
-            (None, None, Some(tls)) => self.send_tls(own(tls), &line).await,
+            (Some(udp), _, _) => send_udp(typed(udp, false), &line).await,
+            (None, Some(tcp), _) => send_tcp(typed(tcp, false), &line).await,
+            (None, None, Some(tls)) => self.send_tls(typed(tls, false), &line).await,
             (None, None, None) => return (bad("logs_off"), raw),
         };
         if let Err(problem) = sent {
@@ -248,9 +229,7 @@ impl Ground {
                 text: Some(mark.clone()),
                 ..LogQuery::default()
             };
-            let found = self
-                .read(move |reader| reader.logs(&query, i64::MAX, 1))
-                .await;
+            let found = read(&self.reader, move |reader| reader.logs(&query, i64::MAX, 1)).await;
             if found.is_some_and(|page| !page.items.is_empty()) {
                 return (GOOD, raw);
             }
@@ -312,7 +291,7 @@ impl Ground {
     /// Asks the page as a browser would, and looks how old what it shows is.
     async fn state_visible(&self) -> (Found, Value) {
         let age_ms = clock::now().ms() - self.board.borrow().at.ms();
-        let answer = ask_page(own(self.http)).await;
+        let answer = ask_page(typed(self.http, false)).await;
         let is_well = answer
             .as_ref()
             .is_ok_and(|said| said.starts_with("HTTP/1.1 200"));
@@ -325,7 +304,7 @@ impl Ground {
     }
 
     async fn backup_restorable(&self) -> Option<Observation> {
-        let newest = self.read(|reader| {
+        let newest = read(&self.reader, |reader| {
             let proved = reader.newest_backup(EventKind::BackupProved)?;
             Ok((proved, reader.newest_backup(EventKind::BackupFailed)?))
         });
@@ -351,7 +330,7 @@ impl Ground {
             return (bad("tls_off"), raw);
         };
         for listener in [pages, devices] {
-            if let Err(problem) = self.hand_shake(own(listener)).await {
+            if let Err(problem) = self.hand_shake(typed(listener, false)).await {
                 return (bad("tls_broken"), told(raw, &problem));
             }
         }
@@ -400,6 +379,16 @@ impl Ground {
             (bad("configuration_changed"), raw)
         }
     }
+}
+
+/// Reads what is kept, off the async threads; `None` if it cannot be read.
+pub(super) async fn read<T: Send + 'static>(
+    reader: &Reader,
+    work: impl FnOnce(&Reader) -> Result<T, store::StoreError> + Send + 'static,
+) -> Option<T> {
+    let reader = reader.clone();
+    let done = tokio::task::spawn_blocking(move || work(&reader)).await;
+    done.ok()?.ok()
 }
 
 /// Knocks at the broker with a name and a word, from an address that no other program here uses, so

@@ -9,17 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use assure::{
-    Catalogue, Change, Declaration, Ledger, Measure, Moment, Observation, Outcome, Stored, Verdict,
+    Catalogue, Change, Declaration, Ledger, Measure, Moment, Observation, Outcome, ProofView,
+    Stored, Verdict,
 };
 use model::{EventKind, Time};
 use serde_json::{Value, json};
-use serve::{Command, Orders, ProofHand, ProofView, Said};
+use serve::{Command, Orders, ProofHand, Said};
 use store::{BOX, Entry, EvidenceRow, Reader, Record};
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 
 use crate::clock;
-pub(crate) use looks::{Ground, in_force, own};
+pub(crate) use looks::{Ground, in_force};
 pub(crate) use self_test::Twin;
 
 /// How often it is judged, and looked what is due: an event is judged within a second.
@@ -45,7 +46,6 @@ const KEEP_AGAIN: Duration = Duration::from_secs(5);
 struct Keeper {
     ground: Arc<Ground>,
     entries: mpsc::Sender<Entry>,
-    hand: Arc<ProofHand>,
     catalogue: Catalogue,
     ledger: Ledger,
     declared: Vec<Declaration>,
@@ -88,10 +88,9 @@ pub(crate) async fn keep(
     let reader = ground.reader.clone();
     let (entries, waiting) = mpsc::channel(ENTRIES_WAITING_MAX);
     tokio::spawn(write(waiting, orders));
-    let mut keeper = Keeper::new(ground, entries, hand, catalogue);
+    let mut keeper = Keeper::new(ground, entries, catalogue);
     keeper.take_up(&reader).await;
     let mut rounds = tokio::time::interval(JUDGE_EVERY);
-    let hand = Arc::clone(&keeper.hand);
     loop {
         tokio::select! {
             _ = rounds.tick() => keeper.look(&done, false),
@@ -110,16 +109,10 @@ pub(crate) async fn keep(
 }
 
 impl Keeper {
-    fn new(
-        ground: Ground,
-        entries: mpsc::Sender<Entry>,
-        hand: Arc<ProofHand>,
-        catalogue: Catalogue,
-    ) -> Self {
+    fn new(ground: Ground, entries: mpsc::Sender<Entry>, catalogue: Catalogue) -> Self {
         Self {
             ground: Arc::new(ground),
             entries,
-            hand,
             catalogue,
             ledger: Ledger::default(),
             declared: Vec::new(),

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use store::Reader;
 use tokio::time::Instant;
 
-use super::looks::{Found, GOOD, knock};
+use super::looks::{Found, GOOD, knock, read};
 use crate::clock;
 
 /// Each fault has to be noticed within this time after it was sent.
@@ -152,9 +152,7 @@ struct Refusals {
 
 impl Refusals {
     async fn read(reader: &Reader) -> Option<Self> {
-        let reader = reader.clone();
-        let read = tokio::task::spawn_blocking(move || reader.refused_counts());
-        let counts = read.await.ok()?.ok()?;
+        let counts = read(reader, Reader::refused_counts).await?;
         let of = |source: &str, reason: RefusalReason| -> u64 {
             let same = counts
                 .iter()
@@ -195,12 +193,11 @@ async fn wait(reader: &Reader, before: &Refusals, began: Time) -> Noticed {
 
 /// Whether an alarm about the twin's energy was raised since a moment.
 async fn is_alarmed(reader: &Reader, since: Time) -> bool {
-    let reader = reader.clone();
-    let read = tokio::task::spawn_blocking(move || {
-        let twin = MachineId::new(TWIN).ok()?;
-        reader.alarms_of(&twin, false, 5).ok()
-    });
-    let alarms = read.await.ok().flatten().unwrap_or_default();
+    let Ok(twin) = MachineId::new(TWIN) else {
+        return false;
+    };
+    let alarms = read(reader, move |reader| reader.alarms_of(&twin, false, 5)).await;
+    let alarms = alarms.unwrap_or_default();
     let is_it =
         |alarm: &model::Alarm| alarm.kind == AlarmKind::WearSuspected && alarm.raised_at >= since;
     alarms.iter().any(is_it)

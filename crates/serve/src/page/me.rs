@@ -35,7 +35,7 @@ pub(crate) struct NewFactor {
 /// A password to confirm something.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Confirm {
-    old: String,
+    pub(super) old: String,
 }
 
 /// The page.

@@ -11,17 +11,11 @@ use store::Person;
 
 use super::Ctx;
 use super::door::{inside, status_of, why_denied};
-use super::me::done;
+use super::me::{Confirm, done};
 use crate::Site;
 use crate::auth::{Answer, Denied, From, Spoken, Who};
 use crate::guard::{Here, session_cookie};
 use crate::text::{Lang, key};
-
-/// A password to confirm something.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Confirm {
-    old: String,
-}
 
 /// A passkey's answer, and where its person wants to go.
 #[derive(Debug, Deserialize)]

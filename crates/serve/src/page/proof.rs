@@ -2,8 +2,8 @@
 //! changed. A lamp is colour, shape and word; one tap shows what was seen.
 
 use assure::{
-    DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, ProvenBy, REASON_CHARS_MAX,
-    Requirement, Verdict,
+    DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, FunctionView, MeasureView, ProofView,
+    ProvenBy, REASON_CHARS_MAX, Requirement, Verdict,
 };
 use axum::Form;
 use axum::extract::{Path, State};
@@ -20,7 +20,7 @@ use crate::Site;
 use crate::auth::Who;
 use crate::guard::Failure;
 use crate::orders::Command;
-use crate::proofs::{FunctionView, MeasureView, ProofView, Said};
+use crate::proofs::Said;
 use crate::stage::Stage;
 use crate::text::{Lang, key};
 

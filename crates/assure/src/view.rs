@@ -1,0 +1,136 @@
+//! Everything at one moment: measures judged, functions judged from them and from what people
+//! declared. What a page or a script shows is this and nothing more.
+
+use std::collections::BTreeMap;
+
+use model::Time;
+use serde::Serialize;
+
+use crate::catalogue::{Catalogue, Function};
+use crate::declare::Declaration;
+use crate::ledger::{Change, Ledger, Moment};
+use crate::measure::{Measure, Method};
+use crate::verdict::{Judged, Observation, ProvenBy, Verdict};
+
+/// One measure as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MeasureView {
+    /// Which.
+    pub measure: Measure,
+    /// How its evidence comes about.
+    pub method: Method,
+    /// What follows.
+    #[serde(flatten)]
+    pub judged: Judged,
+    /// Since when it has been so, as far as this program has watched.
+    pub since: Option<Time>,
+    /// What was seen last.
+    pub last: Option<Observation>,
+}
+
+/// One function of the catalogue as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FunctionView {
+    /// Its name in the catalogue.
+    pub id: String,
+    /// What follows: from what a person declared, else from its measures.
+    #[serde(flatten)]
+    pub judged: Judged,
+    /// What the box itself sees, where a person declared something else.
+    pub overruled: Option<Verdict>,
+    /// What was declared, if it counts.
+    pub declared: Option<Declaration>,
+}
+
+/// Everything that is proven at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProofView {
+    /// The moment.
+    pub at: Time,
+    /// The measures, in their order.
+    pub measures: Vec<MeasureView>,
+    /// The functions, in the catalogue's order.
+    pub functions: Vec<FunctionView>,
+    /// What became another verdict, oldest first.
+    pub changes: Vec<Change>,
+    /// Who has to read what a declaration rests on, as the evidence chain writes them.
+    #[serde(skip)]
+    pub people: Vec<String>,
+    /// What the functions belong to.
+    #[serde(skip)]
+    pub catalogue: Option<Catalogue>,
+}
+
+impl ProofView {
+    /// Nothing is known yet.
+    pub fn empty() -> Self {
+        Self {
+            at: Time::default(),
+            measures: Vec::new(),
+            functions: Vec::new(),
+            changes: Vec::new(),
+            people: Vec::new(),
+            catalogue: None,
+        }
+    }
+
+    /// Judges everything at a moment.
+    pub fn new(
+        catalogue: &Catalogue,
+        ledger: &Ledger,
+        (declared, people): (&[Declaration], &[String]),
+        now: Moment,
+    ) -> Self {
+        let measure = |measure: Measure| MeasureView {
+            measure,
+            method: measure.method(),
+            judged: ledger.judge(measure, now),
+            since: ledger.since(measure),
+            last: ledger.last(measure).cloned(),
+        };
+        let measures: Vec<MeasureView> = Measure::ALL.into_iter().map(measure).collect();
+        let judged: BTreeMap<Measure, &Judged> =
+            measures.iter().map(|m| (m.measure, &m.judged)).collect();
+        let function = |function: &Function| {
+            let parts = function.measures().filter_map(|m| judged.get(&m));
+            let seen = Judged::all(parts.map(|judged| (*judged).clone()));
+            let own = declared.iter().find(|d| d.function == function.id);
+            let said = own.and_then(|d| Some((d, d.judge(now.wall, people)?)));
+            let has_measures = function.measures().next().is_some();
+            let is_other = said
+                .as_ref()
+                .is_some_and(|(_, s)| s.verdict != seen.verdict);
+            FunctionView {
+                id: function.id.clone(),
+                overruled: (has_measures && is_other).then_some(seen.verdict),
+                declared: said.as_ref().map(|(d, _)| (*d).clone()),
+                judged: said.map_or(seen, |(_, judged)| judged),
+            }
+        };
+        Self {
+            at: now.wall,
+            functions: catalogue.function.iter().map(function).collect(),
+            measures,
+            changes: ledger.changes().to_vec(),
+            people: people.to_vec(),
+            catalogue: Some(catalogue.clone()),
+        }
+    }
+
+    /// Whether nothing but the moment differs.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.measures, &self.functions, &self.people)
+            == (&other.measures, &other.functions, &other.people)
+    }
+
+    /// How many measures have a verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        let all = self.measures.iter();
+        all.filter(|m| m.judged.verdict == verdict).count()
+    }
+
+    /// How many functions a machine proves, a person declares, and nobody knows.
+    pub fn count_by(&self, by: ProvenBy) -> usize {
+        self.functions.iter().filter(|f| f.judged.by == by).count()
+    }
+}
