@@ -4,11 +4,13 @@
 use model::{CycleVerdict, DeviationReason, Reference, Time, Tolerance};
 use serde::{Deserialize, Serialize};
 
+use crate::recording::Recording;
+
 /// Without power a wait cannot be seen; a cycle this many times longer than the reference is one.
 const WAIT_WITHOUT_POWER: f64 = 2.0;
 
 /// What was measured of one cycle.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct CycleFacts {
     /// Start of the cycle.
     pub start: Time,
@@ -22,6 +24,20 @@ pub struct CycleFacts {
     pub energy_wh: Option<f64>,
     /// Mean power while waiting, watts.
     pub waiting_w: Option<f64>,
+    /// Power over the cycle.
+    pub power: Option<Recording>,
+    /// Further quantities, always the same ones in the same order.
+    pub others: Vec<f64>,
+}
+
+impl CycleFacts {
+    pub(crate) fn log_duration(&self) -> f64 {
+        self.duration_s.max(1e-3).ln()
+    }
+
+    pub(crate) fn log_energy(&self) -> Option<f64> {
+        self.energy_wh.filter(|e| *e > 0.0).map(f64::ln)
+    }
 }
 
 /// Judges a cycle against an approved reference.
@@ -43,6 +59,7 @@ pub fn judge(
         tolerance_time: tolerance.time,
         tolerance_energy: tolerance.energy,
         reference_version: reference.version,
+        lasting: None,
     };
     let time_changed = reason.duration_deviation().abs() > tolerance.time;
     let energy_changed = reason
@@ -104,6 +121,7 @@ mod tests {
             work_s: band(9.0),
             energy_wh: Some(band(5.0)),
             waiting_w: Some(360.0),
+            moves_share: None,
             learned_at: Time::default(),
             approval: Approval::Automatic,
         }
@@ -116,7 +134,7 @@ mod tests {
             duration_s,
             work_s,
             energy_wh: Some(energy_wh),
-            waiting_w: None,
+            ..CycleFacts::default()
         };
         judge(&facts, &reference(), Tolerance::default()).0
     }

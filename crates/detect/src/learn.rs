@@ -5,10 +5,14 @@ use model::{Approval, Band, ProductId, Reference, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::judge::CycleFacts;
+use crate::normal::BINS;
+use crate::quality::movement;
 use crate::settings::{ApprovalMode, Settings};
 
 /// Share of learning cycles that must lie near their median before it is called a reference.
 const STEADY_SHARE: f64 = 0.6;
+/// The newest learning cycles keep their recordings of power.
+const RECORDINGS_MAX: usize = 40;
 
 /// Median and median absolute deviation; `None` for an empty list.
 pub fn robust_band(values: impl Iterator<Item = f64>) -> Option<Band> {
@@ -52,9 +56,17 @@ pub fn reference_from(
             None
         },
         waiting_w: robust_band(cycles.iter().filter_map(|c| c.waiting_w)).map(|b| b.median),
+        moves_share: robust_band(cycles.iter().filter_map(moves)).map(|b| b.median),
         learned_at: cycles.last().map_or(Time::default(), |c| c.end),
         approval,
     })
+}
+
+/// How much power moves over a cycle.
+fn moves(cycle: &CycleFacts) -> Option<f64> {
+    let power = cycle.power.as_ref()?;
+    let bins = power.bins(BINS);
+    (bins > 1).then(|| movement(&power.profile(bins)))
 }
 
 /// Cycles gathered so far for one product.
@@ -74,7 +86,7 @@ impl Learning {
         self.cycles.is_empty()
     }
 
-    /// Takes one good cycle; gives the reference when there are enough and they agree. If they do
+    /// Takes one good cycle; gives the reference and its cycles when there are enough and they agree. If they do
     /// not agree the oldest are let go and learning goes on.
     pub(crate) fn take(
         &mut self,
@@ -82,8 +94,11 @@ impl Learning {
         settings: &Settings,
         product: &ProductId,
         version: u32,
-    ) -> Option<Reference> {
+    ) -> Option<(Reference, Vec<CycleFacts>)> {
         self.cycles.push(facts);
+        if let Some(old) = self.cycles.len().checked_sub(RECORDINGS_MAX + 1) {
+            self.cycles[old].power = None;
+        }
         let wanted = settings.learn_cycles as usize;
         if self.cycles.len() < wanted {
             return None;
@@ -94,8 +109,7 @@ impl Learning {
         };
         let reference = reference_from(&self.cycles, product.clone(), version, approval)?;
         if self.agrees(&reference, settings.tolerance.time) {
-            self.cycles.clear();
-            return Some(reference);
+            return Some((reference, std::mem::take(&mut self.cycles)));
         }
         self.cycles.drain(..(wanted / 3).max(1));
         None

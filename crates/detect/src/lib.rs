@@ -3,20 +3,36 @@
 //! the same outcomes live, in replay after a power cut and in `analyze`. It has no clock, file or
 //! socket; the room's `clippy.toml` makes one a compile error.
 
+mod activity;
+mod chart;
+mod course;
 mod judge;
 mod lamp;
 mod learn;
 mod level;
+mod matrix;
 mod meter;
+mod normal;
+mod packed;
+mod quality;
+mod recording;
+pub mod rhythm;
 mod segment;
 pub mod series;
 mod settings;
+mod trend;
 mod watch;
 
+pub use activity::Activity;
+pub use chart::{Chart, Side};
+pub use course::{Course, CourseEvent, Judged};
 pub use judge::{CycleFacts, judge};
 pub use lamp::{Colour, Lamp, LampShows};
 pub use learn::{Learning, reference_from, robust_band};
 pub use level::{Levels, PowerState};
 pub use meter::{Meter, Stretch};
+pub use normal::{Distance, Normal, Scale};
+pub use recording::Recording;
 pub use settings::{ApprovalMode, Settings, SettingsError};
-pub use watch::{GOOD_CYCLES_TO_CLEAR, LearningState, Outcome, Signal, Snapshot, Watch};
+pub use trend::Trend;
+pub use watch::{Finished, LearningState, Outcome, Signal, Snapshot, Watch};

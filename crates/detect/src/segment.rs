@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::CycleFacts;
 use crate::meter::Stretch;
+use crate::recording::Recording;
 
 /// A cycle that has started and not ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub(crate) struct OpenCycle {
     /// The product changed inside.
     pub(crate) product_changed: bool,
     low: Low,
+    power: Recording,
+    /// Power was not seen from its very start: its shape cannot be compared.
+    pub(crate) late: bool,
 }
 
 /// Time at waiting power: how long in all, and its energy.
@@ -28,7 +32,8 @@ struct Low {
 }
 
 impl OpenCycle {
-    pub(crate) fn new(start: Time) -> Self {
+    /// `slot_s` is how finely its power is recorded at first.
+    pub(crate) fn new(start: Time, slot_s: f64) -> Self {
         Self {
             start,
             energy_wh: 0.0,
@@ -36,6 +41,8 @@ impl OpenCycle {
             broken: false,
             product_changed: false,
             low: Low::default(),
+            power: Recording::new(slot_s),
+            late: false,
         }
     }
 
@@ -56,6 +63,7 @@ impl OpenCycle {
         self.energy_wh += energy_wh;
         self.measured_s += seconds;
         let mean_w = f64::midpoint(stretch.watts_from, stretch.watts_to);
+        self.power.add(mean_w, seconds);
         if waiting_w.is_some_and(|border| mean_w <= border) {
             self.low.seconds += seconds;
             self.low.energy_wh += energy_wh;
@@ -63,7 +71,7 @@ impl OpenCycle {
     }
 
     /// What was measured, if the cycle ends at `end`.
-    pub(crate) fn facts(&self, end: Time) -> CycleFacts {
+    pub(crate) fn facts(self, end: Time) -> CycleFacts {
         let duration_s = end.since(self.start);
         // Power has to cover the cycle but for rounding to milliseconds at its two ends.
         let covered = self.measured_s > 0.0 && self.measured_s >= duration_s - 0.003;
@@ -75,6 +83,8 @@ impl OpenCycle {
             energy_wh: (covered && !self.broken).then_some(self.energy_wh),
             waiting_w: (self.low.seconds > 0.0)
                 .then(|| self.low.energy_wh * 3600.0 / self.low.seconds),
+            power: (!self.late && !self.power.is_empty()).then_some(self.power),
+            others: Vec::new(),
         }
     }
 }

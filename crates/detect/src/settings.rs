@@ -8,6 +8,10 @@ pub(crate) const LEARN_CYCLES_DEFAULT: u32 = 30;
 /// Fewest and most cycles a reference may be learned from.
 const LEARN_CYCLES_RANGE: std::ops::RangeInclusive<u32> = 5..=500;
 
+/// Alarms that chance may raise in a month, if nobody says otherwise, and the range.
+const ALARMS_PER_MONTH_DEFAULT: f64 = 1.0;
+const ALARMS_PER_MONTH_RANGE: std::ops::RangeInclusive<f64> = 0.1..=30.0;
+
 /// Who approves a learned reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +33,9 @@ pub struct Settings {
     pub tolerance: Tolerance,
     /// Who approves.
     pub approval: ApprovalMode,
+    /// Alarms that chance may raise in a month of running, for changes inside the tolerance
+    /// (0.1 to 30).
+    pub alarms_per_month: f64,
 }
 
 impl Default for Settings {
@@ -37,6 +44,7 @@ impl Default for Settings {
             learn_cycles: LEARN_CYCLES_DEFAULT,
             tolerance: Tolerance::default(),
             approval: ApprovalMode::default(),
+            alarms_per_month: ALARMS_PER_MONTH_DEFAULT,
         }
     }
 }
@@ -48,6 +56,8 @@ pub enum SettingsError {
     LearnCycles,
     /// A tolerance is not between 1 % and 100 %.
     Tolerance,
+    /// `alarms_per_month` is not between 0.1 and 30.
+    AlarmsPerMonth,
 }
 
 impl std::fmt::Display for SettingsError {
@@ -55,6 +65,7 @@ impl std::fmt::Display for SettingsError {
         f.write_str(match self {
             Self::LearnCycles => "learn_cycles must be between 5 and 500",
             Self::Tolerance => "a tolerance must be between 0.01 and 1.0",
+            Self::AlarmsPerMonth => "alarms_per_month must be between 0.1 and 30",
         })
     }
 }
@@ -69,6 +80,9 @@ impl Settings {
         }
         if !self.tolerance.is_valid() {
             return Err(SettingsError::Tolerance);
+        }
+        if !ALARMS_PER_MONTH_RANGE.contains(&self.alarms_per_month) {
+            return Err(SettingsError::AlarmsPerMonth);
         }
         Ok(self)
     }

@@ -60,6 +60,8 @@ struct WrittenMachine {
     /// Share of the reference, for example 0.15.
     tolerance_energy: Option<f64>,
     approval: Option<ApprovalMode>,
+    /// Alarms that chance may raise in a month, for changes inside the tolerance.
+    alarms_per_month: Option<f64>,
 }
 
 /// The stack light.
@@ -331,6 +333,7 @@ impl WrittenMachine {
                 energy: self.tolerance_energy.unwrap_or(defaults.tolerance.energy),
             },
             approval: self.approval.unwrap_or(defaults.approval),
+            alarms_per_month: self.alarms_per_month.unwrap_or(defaults.alarms_per_month),
         }
         .checked()
         .with_context(|| format!("machine {}", self.id))?;

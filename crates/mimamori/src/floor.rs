@@ -613,7 +613,8 @@ impl Machine {
                     self.tally.change(state, at);
                     Record::State(id(), state, at)
                 }
-                Outcome::Cycle(cycle, reason) => {
+                Outcome::Cycle(finished) => {
+                    let (cycle, reason) = (finished.cycle, finished.reason);
                     self.tally.cycle();
                     self.last_cycle = Some((cycle.clone(), reason));
                     Record::Cycle(id(), cycle, reason)

@@ -20,6 +20,9 @@ pub enum CycleVerdict {
     SpeedChanged,
     /// Energy outside tolerance at an unchanged cycle time.
     EnergyChanged,
+    /// Within tolerance, but not like the cycles it was learned from: cut off, held up, or of another
+    /// shape. No alarm alone.
+    Odd,
     /// The product changed during this cycle, so it belongs to neither.
     ProductChanged,
     /// Data was missing: no judgement.
@@ -36,6 +39,7 @@ impl CycleVerdict {
             Self::Waiting => "waiting",
             Self::SpeedChanged => "speed_changed",
             Self::EnergyChanged => "energy_changed",
+            Self::Odd => "odd",
             Self::ProductChanged => "product_changed",
             Self::Unknown => "unknown",
         }
@@ -50,6 +54,7 @@ impl CycleVerdict {
             Self::Waiting,
             Self::SpeedChanged,
             Self::EnergyChanged,
+            Self::Odd,
             Self::ProductChanged,
             Self::Unknown,
         ]

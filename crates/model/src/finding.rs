@@ -20,17 +20,41 @@ pub enum FindingKind {
     ReferenceLearned,
     /// No data for longer than this machine is ever silent. Never an alarm of the machine.
     DataGap,
+    /// The sensor repeats one value where the machine's power always moves.
+    DataStuck,
+    /// The sensor tells negative power: it is mounted or wired the other way round.
+    DataSign,
+    /// Power is a thousand times more or less than ever: the unit changed, not the machine.
+    DataUnit,
+    /// Power is so far from anything known that no machine does that.
+    DataImpossible,
+    /// The device's clock was set.
+    DataClock,
+    /// Readings come at another pace than before.
+    DataSampling,
+    /// Several readings carry the same time: the device's clock is coarser than its readings.
+    DataCoarse,
+    /// The lamp and the power tell different states.
+    StateContradicted,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 14] = [
         Self::TamperingSuspected,
         Self::WearSuspected,
         Self::Stopped,
         Self::ProductChanged,
         Self::ReferenceLearned,
         Self::DataGap,
+        Self::DataStuck,
+        Self::DataSign,
+        Self::DataUnit,
+        Self::DataImpossible,
+        Self::DataClock,
+        Self::DataSampling,
+        Self::DataCoarse,
+        Self::StateContradicted,
     ];
 
     /// The word used in the API and in files.
@@ -42,6 +66,14 @@ impl FindingKind {
             Self::ProductChanged => "product_changed",
             Self::ReferenceLearned => "reference_learned",
             Self::DataGap => "data_gap",
+            Self::DataStuck => "data_stuck",
+            Self::DataSign => "data_sign",
+            Self::DataUnit => "data_unit",
+            Self::DataImpossible => "data_impossible",
+            Self::DataClock => "data_clock",
+            Self::DataSampling => "data_sampling",
+            Self::DataCoarse => "data_coarse",
+            Self::StateContradicted => "state_contradicted",
         }
     }
 
@@ -68,6 +100,62 @@ pub struct DeviationReason {
     pub tolerance_energy: f64,
     /// Which version of the reference judged.
     pub reference_version: u32,
+    /// The small change that lasts, where it is that and not a single cycle that was noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasting: Option<Lasting>,
+}
+
+/// The quantity of a cycle that changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// Cycle time.
+    Time,
+    /// Energy at an unchanged cycle time.
+    Energy,
+    /// The shape of power over the cycle.
+    Shape,
+}
+
+impl Quantity {
+    /// The word used in the API and in files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Energy => "energy",
+            Self::Shape => "shape",
+        }
+    }
+}
+
+/// A change too small for one cycle to show, noticed because it lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Lasting {
+    /// What changed.
+    pub quantity: Quantity,
+    /// By how much, as a share; for the shape, how many times stranger than usual cycles.
+    pub share: f64,
+    /// For how many cycles.
+    pub cycles: u32,
+    /// Since when.
+    pub since: Time,
+    /// When it reaches the allowed limit, if it goes on like this.
+    pub forecast: Option<Forecast>,
+}
+
+/// When a drift reaches its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// As likely before as after.
+    pub at: Time,
+    /// It is before this with one chance in twenty,
+    pub from: Time,
+    /// and after this with one chance in twenty; `None` if that is farther than can be said.
+    pub to: Option<Time>,
+    /// Change per day: of the quantity's logarithm, so 0.01 is one percent.
+    pub per_day: f64,
+    /// When the drift most likely began.
+    pub since: Time,
 }
 
 impl DeviationReason {

@@ -18,7 +18,7 @@ mod unit;
 pub use alarm::{Alarm, AlarmKind};
 pub use cycle::{Cycle, CycleVerdict};
 pub use event::EventKind;
-pub use finding::{DeviationReason, Finding, FindingKind};
+pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity};
 pub use id::{DeviceId, IdError, MachineId, PointName, ProductId, SeriesId};
 pub use log::LogLine;
 pub use own::{KNOCKS_FROM, PROBER, SELF_CHECK, TWIN};

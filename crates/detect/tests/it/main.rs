@@ -16,7 +16,7 @@ fn settings() -> Settings {
 
 fn verdicts(outcomes: &[Outcome]) -> Vec<CycleVerdict> {
     let cycle = |o: &Outcome| match o {
-        Outcome::Cycle(cycle, _) => Some(cycle.verdict),
+        Outcome::Cycle(finished) => Some(finished.cycle.verdict),
         _ => None,
     };
     outcomes.iter().filter_map(cycle).collect()
@@ -285,8 +285,8 @@ proptest! {
             watch.tick(t, t, &mut out);
         }
         for outcome in &out {
-            if let Outcome::Cycle(cycle, _) = outcome {
-                prop_assert!(cycle.duration_s > 0.0);
+            if let Outcome::Cycle(finished) = outcome {
+                prop_assert!(finished.cycle.duration_s > 0.0);
             }
         }
     }

@@ -1,10 +1,13 @@
 //! The result files; each is written only if there is something to write into it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use detect::Finished;
+use model::DeviationReason;
 use serde_json::Value;
 
 /// A result file and its header.
@@ -91,4 +94,42 @@ impl Outputs {
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(self.summaries)
     }
+}
+
+/// What `percycle.csv` says of a cycle.
+pub(crate) struct CycleRow {
+    /// 1 if it is odd by itself.
+    pub(crate) alarm: &'static str,
+    /// How odd: 1 is the border.
+    pub(crate) score: String,
+    /// The verdict.
+    pub(crate) verdict: &'static str,
+    /// Why, in numbers.
+    pub(crate) why: String,
+}
+
+/// The row of a finished cycle.
+pub(crate) fn row_of(finished: &Finished) -> CycleRow {
+    let verdict = finished.cycle.verdict;
+    let oddness = finished.oddness.unwrap_or(0.0);
+    let is_odd = oddness > 1.0 || verdict.is_bad();
+    CycleRow {
+        alarm: if is_odd { "1" } else { "0" },
+        score: format!("{oddness:.4}"),
+        verdict: verdict.code(),
+        why: finished.reason.as_ref().map_or_else(String::new, why),
+    }
+}
+
+fn why(reason: &DeviationReason) -> String {
+    let mut why = format!(
+        "time {:+.1}% of {:.3} s",
+        reason.duration_deviation() * 100.0,
+        reason.duration_reference_s
+    );
+    if let (Some(share), Some(reference)) = (reason.energy_deviation(), reason.energy_reference_wh)
+    {
+        write!(why, "; energy {:+.1}% of {reference:.4}", share * 100.0).ok();
+    }
+    why
 }

@@ -1,6 +1,6 @@
 //! Any numeric columns of a sensor: rows far from the first, normal ones.
 
-use detect::series::{ANOMALY_SIGMAS, SeriesJudge};
+use detect::series::SeriesJudge;
 use serde_json::{Value, json};
 
 use super::output::{Out, Outputs};
@@ -34,21 +34,19 @@ pub(crate) fn analyze(
     }
     let share = (table.len() as f64 * LEARN_SHARE) as usize;
     let learn = learn_rows.unwrap_or(share).clamp(1, table.len());
-    let judge = SeriesJudge::learn(rows.get(..learn).unwrap_or_default());
+    let mut judge = SeriesJudge::learn(rows.get(..learn).unwrap_or_default());
     let mut anomalies = 0;
     for (index, row) in rows.iter().enumerate() {
-        let is_anomaly = index >= learn && judge.distance(row) > ANOMALY_SIGMAS;
-        anomalies += usize::from(is_anomaly);
-        let score = if index >= learn {
-            judge.score(row)
+        let (is_anomaly, news) = if index < learn {
+            (false, 0.0)
         } else {
-            0.0
+            let oddness = judge.judge(row);
+            (oddness.is_anomaly, oddness.news)
         };
+        anomalies += usize::from(is_anomaly);
         let flag = if is_anomaly { "1" } else { "0" };
-        outputs.row(
-            Out::Anomalies,
-            &[name, &index.to_string(), flag, &format!("{score:.6}")],
-        )?;
+        let score = format!("{news:.6}");
+        outputs.row(Out::Anomalies, &[name, &index.to_string(), flag, &score])?;
     }
     Ok(json!({"kind": "series", "rows": rows.len(), "learned_from": learn, "anomalies": anomalies}))
 }

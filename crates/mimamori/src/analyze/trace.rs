@@ -1,25 +1,21 @@
 //! A trace: power over time, with or without a cycle signal.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use anyhow::Context;
-use detect::{CycleFacts, Outcome, PowerState, Settings, Signal, Watch, judge, reference_from};
+use detect::{CycleFacts, Finished, Outcome, PowerState, Settings, Signal, Watch};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use model::{
-    Approval, Cycle, CycleVerdict, DeviationReason, FindingKind, ProductId, Time, Tolerance,
-};
+use model::{FindingKind, ProductId, Time};
 use serde_json::{Value, json};
 
-use super::output::{Out, Outputs};
+use super::output::{Out, Outputs, row_of};
 use super::table::Table;
 
 /// A cycle found in a trace, with the number its signal gave it.
 struct Found {
     number: Option<i64>,
-    cycle: Cycle,
-    reason: Option<DeviationReason>,
+    finished: Finished,
     is_learn: bool,
 }
 
@@ -92,7 +88,7 @@ pub(crate) fn analyze(
         found.extend(finished((number, is_learn), &out));
     }
     if phase.is_some() {
-        judge_against_learned(&mut found);
+        found = judged_against_learned(found)?;
     }
     write(name, &found, zone, outputs)
 }
@@ -100,10 +96,9 @@ pub(crate) fn analyze(
 /// The cycles that ended with a row; `number` is what the signal called them.
 fn finished((number, is_learn): (Option<i64>, bool), out: &[Outcome]) -> Vec<Found> {
     let cycles = out.iter().filter_map(|outcome| match outcome {
-        Outcome::Cycle(cycle, reason) => Some(Found {
+        Outcome::Cycle(finished) => Some(Found {
             number,
-            cycle: cycle.clone(),
-            reason: *reason,
+            finished: finished.as_ref().clone(),
             is_learn,
         }),
         _ => None,
@@ -129,31 +124,32 @@ fn write_changes(
 }
 
 /// Where a file marks its normal cycles, the reference comes from exactly those.
-fn judge_against_learned(found: &mut [Found]) {
-    let facts = |cycle: &Cycle| CycleFacts {
-        start: cycle.start,
-        end: cycle.end,
-        duration_s: cycle.duration_s,
-        work_s: cycle.work_s,
-        energy_wh: cycle.energy_wh,
-        waiting_w: None,
-    };
-    let whole = |f: &&Found| f.is_learn && f.cycle.verdict != CycleVerdict::Unknown;
-    let learn: Vec<CycleFacts> = found
-        .iter()
-        .filter(whole)
-        .map(|f| facts(&f.cycle))
-        .collect();
-    let reference = reference_from(&learn, ProductId::only(), 1, Approval::Automatic);
-    let Some(reference) = reference else { return };
-    for f in found
-        .iter_mut()
-        .filter(|f| !f.is_learn && f.cycle.verdict != CycleVerdict::Unknown)
-    {
-        let (verdict, reason) = judge(&facts(&f.cycle), &reference, Tolerance::default());
-        f.cycle.verdict = verdict;
-        f.reason = Some(reason);
-    }
+fn judged_against_learned(found: Vec<Found>) -> anyhow::Result<Vec<Found>> {
+    let is_whole = |f: &&Found| f.is_learn && f.finished.facts.energy_wh.is_some();
+    let learn = found.iter().filter(is_whole);
+    let learn: Vec<CycleFacts> = learn.map(|f| f.finished.facts.clone()).collect();
+    let mut watch = Watch::new(Settings::default());
+    let mut out = Vec::new();
+    anyhow::ensure!(
+        watch.learn_from(&learn, &mut out),
+        "there is no cycle to learn from"
+    );
+    let judged = found.into_iter().map(|f| {
+        if f.is_learn {
+            return f;
+        }
+        out.clear();
+        watch.cycle(f.finished.facts.clone(), &mut out);
+        let again = out.iter().find_map(|outcome| match outcome {
+            Outcome::Cycle(finished) => Some(finished.as_ref().clone()),
+            _ => None,
+        });
+        Found {
+            finished: again.unwrap_or(f.finished),
+            ..f
+        }
+    });
+    Ok(judged.collect())
 }
 
 fn write(
@@ -165,7 +161,7 @@ fn write(
     let mut parts: BTreeMap<String, u64> = BTreeMap::new();
     let mut alarms = 0;
     for (i, f) in found.iter().enumerate() {
-        let cycle = &f.cycle;
+        let cycle = &f.finished.cycle;
         let seconds = |t: Time| format!("{:.3}", t.seconds());
         let energy = cycle
             .energy_wh
@@ -182,22 +178,11 @@ fn write(
             ],
         )?;
         let number = f.number.unwrap_or(i as i64).to_string();
-        let (score, why) = f
-            .reason
-            .as_ref()
-            .map_or((0.0, String::new()), score_and_why);
-        let alarm = cycle.verdict.is_bad();
-        alarms += usize::from(alarm);
+        let row = row_of(&f.finished);
+        alarms += usize::from(row.alarm == "1");
         outputs.row(
             Out::PerCycle,
-            &[
-                name,
-                &number,
-                if alarm { "1" } else { "0" },
-                &format!("{score:.4}"),
-                cycle.verdict.code(),
-                &why,
-            ],
+            &[name, &number, row.alarm, &row.score, row.verdict, &row.why],
         )?;
         let day = Timestamp::from_millisecond(cycle.end.ms())?
             .to_zoned(zone.clone())
@@ -208,21 +193,4 @@ fn write(
         outputs.row(Out::Parts, &[name, day, &count.to_string()])?;
     }
     Ok(json!({"kind": "trace", "cycles": found.len(), "alarms": alarms}))
-}
-
-/// How far beyond tolerance a cycle is (1 is the border), and why in numbers.
-pub(crate) fn score_and_why(reason: &DeviationReason) -> (f64, String) {
-    let time = reason.duration_deviation();
-    let energy = reason.energy_deviation();
-    let score = (time.abs() / reason.tolerance_time)
-        .max(energy.map_or(0.0, |share| share.abs() / reason.tolerance_energy));
-    let mut why = format!(
-        "time {:+.1}% of {:.3} s",
-        time * 100.0,
-        reason.duration_reference_s
-    );
-    if let (Some(share), Some(reference)) = (energy, reason.energy_reference_wh) {
-        write!(why, "; energy {:+.1}% of {reference:.4}", share * 100.0).ok();
-    }
-    (score, why)
 }

@@ -1,36 +1,43 @@
 //! One machine under watch: signals in, outcomes out. Everything it knows is in [`Watch`], which
-//! the store keeps; after a power cut it goes on from there and nothing is learned anew.
+//! the store keeps; after a power cut it goes on from there and nothing is learned anew. `cut` finds
+//! where cycles begin and end, `verdict` judges a finished one, this file keeps the state.
+
+mod cut;
+mod verdict;
 
 use std::collections::BTreeMap;
 
 use model::{
-    AlarmKind, Approval, Cycle, CycleVerdict, DeviationReason, Finding, FindingKind, MachineState,
+    AlarmKind, Approval, Cycle, DeviationReason, Finding, FindingKind, Forecast, MachineState,
     ProductId, Reference, Time,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{CycleFacts, judge};
+use crate::activity::Activity;
+use crate::course::Course;
+use crate::judge::CycleFacts;
 use crate::lamp::{Colour, Lamp};
 use crate::learn::Learning;
 use crate::level::{Levels, PowerState};
 use crate::meter::{Meter, Stretch};
+use crate::quality::Quality;
 use crate::segment::OpenCycle;
 use crate::settings::Settings;
+use cut::Cut;
 
 /// Products remembered per machine.
 const PRODUCTS_MAX: usize = 64;
-/// Good cycles in a row after which an alarm about cycles is over.
-pub const GOOD_CYCLES_TO_CLEAR: u32 = 3;
 /// Silence of a device that measures at a rhythm, before its machine is `unknown`: this many gaps.
 const SILENT_GAPS: f64 = 2.0;
 /// No silence shorter than this makes a machine `unknown`, in seconds.
 const SILENT_S_MIN: f64 = 2.0;
 /// Without power, a machine that has not finished a cycle for this many cycle times is waiting.
 const CYCLES_UNTIL_IDLE: f64 = 2.5;
-/// From power alone, a cycle shorter than this share of the usual one is a dip, not a cycle.
-const SHORTEST_SHARE: f64 = 0.3;
-/// Power up to this much above the lowest usual one counts as waiting.
-const WAITING_MARGIN: f64 = 1.3;
+/// Readings this far apart, in seconds, hide whole cycles: what they tell of the state is in how they
+/// follow each other.
+const COARSE_S: f64 = 10.0;
+/// Lamp and power have to disagree for so long, in seconds, before it is told.
+const CONTRADICTION_S: f64 = 60.0;
 
 /// One thing a device told, already translated from its point name.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,8 +59,8 @@ pub enum Signal {
 pub enum Outcome {
     /// The state changed at this moment.
     State(MachineState, Time),
-    /// A cycle ended; the numbers are there if it was judged.
-    Cycle(Cycle, Option<DeviationReason>),
+    /// A cycle ended.
+    Cycle(Box<Finished>),
     /// Something to tell.
     Finding(Finding),
     /// A reference was learned or approved.
@@ -64,6 +71,19 @@ pub enum Outcome {
     AlarmCleared(AlarmKind, Time),
     /// A counter went backwards: counted as refused input, judged as a new start.
     CounterJumpedBack,
+}
+
+/// A finished cycle and all that is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// What is kept.
+    pub cycle: Cycle,
+    /// The numbers, if it was judged.
+    pub reason: Option<DeviationReason>,
+    /// Beyond 1 it is unlike the cycles it was learned from; `None` if nothing was.
+    pub oddness: Option<f64>,
+    /// What was measured.
+    pub facts: CycleFacts,
 }
 
 /// How far learning has come for the product being made.
@@ -100,6 +120,8 @@ pub struct Snapshot {
     pub power_w: Option<f64>,
     /// The settings in force.
     pub settings: Settings,
+    /// When energy per cycle reaches its limit, if it drifts there.
+    pub forecast: Option<Forecast>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -113,6 +135,8 @@ struct ProductMemory {
 struct OpenAlarm {
     kind: AlarmKind,
     good_cycles: u32,
+    /// It stands for a change that lasts, which no single good cycle ends.
+    lasts: bool,
 }
 
 /// Everything known about one machine.
@@ -121,8 +145,12 @@ pub struct Watch {
     settings: Settings,
     product: ProductId,
     products: BTreeMap<ProductId, ProductMemory>,
+    course: Course,
+    quality: Quality,
     meter: Meter,
     levels: Levels,
+    activity: Activity,
+    power: PowerState,
     lamp: Lamp,
     open: Option<OpenCycle>,
     held: Option<Stretch>,
@@ -130,9 +158,15 @@ pub struct Watch {
     counter: Option<f64>,
     pulse: bool,
     has_cycle_signal: bool,
+    names_products: bool,
+    shapes_named: u32,
+    cut: Cut,
     last_end: Option<Time>,
     typical_s: Option<f64>,
     not_working_since: Option<Time>,
+    contradicted_since: Option<Time>,
+    contradiction_told: bool,
+    forecast: Option<Forecast>,
     state: MachineState,
     state_since: Time,
     heard: Option<Time>,
@@ -147,8 +181,12 @@ impl Watch {
             settings,
             product: ProductId::only(),
             products: BTreeMap::new(),
+            course: Course::default(),
+            quality: Quality::default(),
             meter: Meter::default(),
             levels: Levels::default(),
+            activity: Activity::default(),
+            power: PowerState::Off,
             lamp: Lamp::default(),
             open: None,
             held: None,
@@ -156,9 +194,15 @@ impl Watch {
             counter: None,
             pulse: false,
             has_cycle_signal: false,
+            names_products: false,
+            shapes_named: 0,
+            cut: Cut::default(),
             last_end: None,
             typical_s: None,
             not_working_since: None,
+            contradicted_since: None,
+            contradiction_told: false,
+            forecast: None,
             state: MachineState::Unknown,
             state_since: Time::default(),
             heard: None,
@@ -172,7 +216,12 @@ impl Watch {
         self.heard = Some(heard);
         self.link = self.link.map(|_| true);
         match signal {
-            Signal::Power(watts) => self.power(t, *watts, out),
+            Signal::Power(watts) => {
+                if let Some(doubt) = self.quality.reading(t, heard) {
+                    self.doubt(doubt, t, out);
+                }
+                self.power(t, *watts, out);
+            }
             Signal::CycleCount(count) => self.cycle_count(t, *count, out),
             Signal::Pulse(level) => self.pulse(t, *level, out),
             Signal::Lamp(colour, lit) => self.lamp.set(t, *colour, *lit),
@@ -236,6 +285,9 @@ impl Watch {
         let memory = self.memory();
         memory.reference = None;
         memory.learning = Learning::default();
+        let product = self.product.clone();
+        self.course.forget(&product);
+        self.forecast = None;
         self.alarms.retain(|alarm| {
             let about_cycles = alarm.kind != AlarmKind::Stopped;
             if about_cycles {
@@ -252,7 +304,7 @@ impl Watch {
 
     /// What power alone says at this moment.
     pub fn power_state(&self) -> PowerState {
-        self.levels.state()
+        self.power
     }
 
     /// What a page shows.
@@ -275,6 +327,7 @@ impl Watch {
             reference,
             power_w: self.meter.last().map(|(_, w)| w),
             settings: self.settings,
+            forecast: self.forecast,
         }
     }
 
@@ -291,306 +344,14 @@ impl Watch {
         self.products.entry(self.product.clone()).or_default()
     }
 
-    fn power(&mut self, t: Time, watts: f64, out: &mut Vec<Outcome>) {
-        let before = self.levels.state();
-        let after = self.levels.observe(watts);
-        if after == PowerState::Working {
-            self.not_working_since = None;
-        } else if self.not_working_since.is_none() {
-            self.not_working_since = Some(t);
-        }
-        let Some(mut stretch) = self.meter.sample(t, watts) else {
-            return;
-        };
-        self.flush_held();
-        // A cycle that began after the gap, just before this sample, does not suffer from the gap.
-        let begun = self
-            .open
-            .as_ref()
-            .map(OpenCycle::start)
-            .filter(|start| *start > stretch.from);
-        if let Some(start) = begun.filter(|start| t.since(*start) <= self.meter.gap_s()) {
-            stretch = Stretch {
-                from: start,
-                watts_from: watts,
-                is_gap: false,
-                ..stretch
-            };
-        }
-        if stretch.is_gap {
-            self.break_cycle();
-        }
-        self.held = Some(stretch);
-        if let Some(end) = self.pending_end.take() {
-            self.end_cycle(end.max(stretch.from), out);
-        }
-        let rises = before != PowerState::Working && after == PowerState::Working;
-        if rises && !self.has_cycle_signal && !stretch.is_gap {
-            self.rising_edge(&stretch, out);
-        }
-    }
-
-    /// From power alone, a cycle runs from one rise to the next.
-    fn rising_edge(&mut self, stretch: &Stretch, out: &mut Vec<Outcome>) {
-        let Some(border) = self.levels.border() else {
-            return;
-        };
-        let climb = stretch.watts_to - stretch.watts_from;
-        let share = if climb > 0.0 {
-            (border.at - stretch.watts_from) / climb
-        } else {
-            1.0
-        };
-        let seconds = stretch.to.since(stretch.from) * share.clamp(0.0, 1.0);
-        let at = Time::from_seconds(stretch.from.seconds() + seconds);
-        let too_soon = self
-            .last_end
-            .zip(self.typical_s)
-            .is_some_and(|(end, typical)| {
-                self.open.as_ref().is_some_and(|o| !o.broken)
-                    && at.since(end) < SHORTEST_SHARE * typical
-            });
-        if !too_soon {
-            self.end_cycle(at, out);
-        }
-    }
-
-    fn cycle_count(&mut self, t: Time, count: f64, out: &mut Vec<Outcome>) {
-        self.use_cycle_signal();
-        let before = self.counter.replace(count);
-        let Some(before) = before else { return };
-        if count == before {
-            return;
-        }
-        if count < before {
-            out.push(Outcome::CounterJumpedBack);
-        }
-        if count != before + 1.0 {
-            self.break_cycle();
-        }
-        self.cycle_boundary(t, out);
-    }
-
-    fn pulse(&mut self, t: Time, level: bool, out: &mut Vec<Outcome>) {
-        self.use_cycle_signal();
-        let rises = level && !self.pulse;
-        self.pulse = level;
-        if rises {
-            self.cycle_boundary(t, out);
-        }
-    }
-
-    /// The first cycle signal ends segmentation by power; what that had begun is dropped.
-    fn use_cycle_signal(&mut self) {
-        if !self.has_cycle_signal {
-            self.has_cycle_signal = true;
-            self.open = None;
-        }
-    }
-
-    /// A signalled end of a cycle: at once if power is known up to it, else with the next sample.
-    fn cycle_boundary(&mut self, t: Time, out: &mut Vec<Outcome>) {
-        if let Some(earlier) = self.pending_end.take() {
-            self.close_without_sample(earlier, out);
-        }
-        match self.meter.last() {
-            Some((last, _)) if last < t && t.since(last) <= self.meter.gap_s() => {
-                self.pending_end = Some(t);
-            }
-            _ => self.end_cycle(t, out),
-        }
-    }
-
-    /// The next sample did not come in time: the last power is taken to have lasted to the end.
-    fn close_without_sample(&mut self, end: Time, out: &mut Vec<Outcome>) {
-        self.pending_end = None;
-        if let Some((last, watts)) = self.meter.last().filter(|(last, _)| *last < end) {
-            self.flush_held();
-            let is_gap = end.since(last) > self.meter.gap_s();
-            self.held = Some(Stretch {
-                from: last,
-                to: end,
-                watts_from: watts,
-                watts_to: watts,
-                is_gap,
-            });
-        }
-        self.end_cycle(end, out);
-    }
-
-    fn flush_held(&mut self) {
-        let waiting_w = self.waiting_border();
-        if let (Some(stretch), Some(open)) = (self.held.take(), self.open.as_mut()) {
-            open.add(&stretch, waiting_w);
-        }
-    }
-
-    fn waiting_border(&self) -> Option<f64> {
-        let learned = self
-            .products
-            .get(&self.product)
-            .and_then(|m| m.reference.as_ref()?.waiting_w);
-        let lowest = learned.or_else(|| self.levels.quantile(0.04))?;
-        Some(lowest * WAITING_MARGIN)
-    }
-
-    fn break_cycle(&mut self) {
-        if let Some(open) = self.open.as_mut() {
-            open.broken = true;
-        }
-    }
-
-    /// Ends the open cycle at `at` and starts the next one there.
-    fn end_cycle(&mut self, at: Time, out: &mut Vec<Outcome>) {
-        let waiting_w = self.waiting_border();
-        let mut rest = self.held.take();
-        if let (Some(stretch), Some(open)) = (rest, self.open.as_mut()) {
-            if stretch.to <= at {
-                open.add(&stretch, waiting_w);
-                rest = None;
-            } else if stretch.from < at {
-                open.add(&stretch.before(at), waiting_w);
-            }
-        }
-        self.held = rest.filter(|s| s.to > at).map(|s| s.after(at.max(s.from)));
-        let ended = self.open.replace(OpenCycle::new(at));
-        if self.held.is_some_and(|s| s.is_gap) {
-            self.break_cycle();
-        }
-        self.last_end = Some(at);
-        if let Some(open) = ended.filter(|open| open.start() < at) {
-            self.finish(&open, at, out);
-        }
-    }
-
-    fn finish(&mut self, open: &OpenCycle, end: Time, out: &mut Vec<Outcome>) {
-        let facts = open.facts(end);
-        if !open.broken {
-            let typical = self.typical_s.get_or_insert(facts.duration_s);
-            *typical += 0.1 * (facts.duration_s.min(2.0 * *typical) - *typical);
-        }
-        let (verdict, reason) = self.verdict(open, &facts, out);
-        let cycle = Cycle {
-            product: self.product.clone(),
-            start: facts.start,
-            end,
-            duration_s: facts.duration_s,
-            work_s: facts.work_s,
-            energy_wh: facts.energy_wh,
-            verdict,
-        };
-        out.push(Outcome::Cycle(cycle, reason));
-        self.alarm_from(verdict, end, reason, out);
-    }
-
-    fn verdict(
-        &mut self,
-        open: &OpenCycle,
-        facts: &CycleFacts,
-        out: &mut Vec<Outcome>,
-    ) -> (CycleVerdict, Option<DeviationReason>) {
-        if open.product_changed {
-            return (CycleVerdict::ProductChanged, None);
-        }
-        let measures_power = self.meter.last().is_some();
-        if open.broken || measures_power && facts.energy_wh.is_none() {
-            return (CycleVerdict::Unknown, None);
-        }
-        let (settings, product) = (self.settings, self.product.clone());
-        let memory = self.memory();
-        match &memory.reference {
-            Some(reference) if reference.is_approved() => {
-                let (verdict, reason) = judge(facts, reference, settings.tolerance);
-                (verdict, Some(reason))
-            }
-            Some(_) => (CycleVerdict::AwaitingApproval, None),
-            None => {
-                let version = memory.versions + 1;
-                let learned = memory.learning.take(*facts, &settings, &product, version);
-                if let Some(reference) = learned {
-                    memory.versions = version;
-                    memory.reference = Some(reference.clone());
-                    out.push(Outcome::Finding(Finding {
-                        kind: FindingKind::ReferenceLearned,
-                        at: facts.end,
-                        product,
-                        reason: None,
-                    }));
-                    out.push(Outcome::Reference(reference));
-                }
-                (CycleVerdict::Learning, None)
-            }
-        }
-    }
-
-    fn alarm_from(
-        &mut self,
-        verdict: CycleVerdict,
-        at: Time,
-        reason: Option<DeviationReason>,
-        out: &mut Vec<Outcome>,
-    ) {
-        let kind = match verdict {
-            CycleVerdict::SpeedChanged => Some(AlarmKind::TamperingSuspected),
-            CycleVerdict::EnergyChanged => Some(AlarmKind::WearSuspected),
-            CycleVerdict::Good | CycleVerdict::Waiting => None,
-            _ => return,
-        };
-        self.alarms.retain_mut(|alarm| {
-            if alarm.kind == AlarmKind::Stopped {
-                return true;
-            }
-            alarm.good_cycles = if kind.is_none() {
-                alarm.good_cycles + 1
-            } else {
-                0
-            };
-            let over = alarm.good_cycles >= GOOD_CYCLES_TO_CLEAR;
-            if over {
-                out.push(Outcome::AlarmCleared(alarm.kind, at));
-            }
-            !over
-        });
-        if let Some(kind) = kind {
-            self.raise(kind, at, reason, out);
-        }
-    }
-
-    fn raise(
-        &mut self,
-        kind: AlarmKind,
-        at: Time,
-        reason: Option<DeviationReason>,
-        out: &mut Vec<Outcome>,
-    ) {
-        if self.alarms.iter().any(|alarm| alarm.kind == kind) {
-            return;
-        }
-        self.alarms.push(OpenAlarm {
-            kind,
-            good_cycles: 0,
-        });
-        let finding = match kind {
-            AlarmKind::TamperingSuspected => FindingKind::TamperingSuspected,
-            AlarmKind::WearSuspected => FindingKind::WearSuspected,
-            _ => FindingKind::Stopped,
-        };
-        let product = self.product.clone();
-        out.push(Outcome::Finding(Finding {
-            kind: finding,
-            at,
-            product,
-            reason,
-        }));
-        out.push(Outcome::AlarmRaised(kind, at, reason));
-    }
-
     fn product(&mut self, t: Time, product: &ProductId, out: &mut Vec<Outcome>) {
         if *product == self.product {
             return;
         }
         let is_first = self.products.is_empty() && self.product == ProductId::only();
+        self.names_products = true;
         self.product = product.clone();
+        self.course.begin_anew();
         if let Some(open) = self.open.as_mut() {
             open.product_changed = !is_first && open.start() < t;
         }
@@ -607,17 +368,58 @@ impl Watch {
     fn lose_sight(&mut self, t: Time, out: &mut Vec<Outcome>) {
         self.break_cycle();
         self.set_state(MachineState::Unknown, t, out);
-        out.push(Outcome::Finding(Finding {
-            kind: FindingKind::DataGap,
-            at: t,
-            product: self.product.clone(),
-            reason: None,
-        }));
+        self.tell(FindingKind::DataGap, t, None, out);
     }
 
     fn update_state(&mut self, t: Time, out: &mut Vec<Outcome>) {
         let state = self.state_at(t);
         self.set_state(state, t, out);
+        self.contradiction(t, out);
+    }
+
+    /// A lamp that shows work where no power is drawn, or rest where the machine works: one of the two
+    /// sensors is wrong. Told once, as a matter of data.
+    fn contradiction(&mut self, t: Time, out: &mut Vec<Outcome>) {
+        let disagree = self.lamp.is_seen()
+            && self.meter.last().is_some()
+            && match self.lamp.state(t) {
+                MachineState::Run => self.power == PowerState::Off,
+                MachineState::Off | MachineState::Idle => self.power == PowerState::Working,
+                _ => false,
+            };
+        if !disagree {
+            (self.contradicted_since, self.contradiction_told) = (None, false);
+            return;
+        }
+        let since = *self.contradicted_since.get_or_insert(t);
+        if !self.contradiction_told && t.since(since) >= CONTRADICTION_S {
+            self.contradiction_told = true;
+            self.tell(FindingKind::StateContradicted, since, None, out);
+        }
+    }
+
+    /// Something about the data and not the machine: told, and the cycle it falls into is not judged.
+    fn doubt(&mut self, kind: FindingKind, at: Time, out: &mut Vec<Outcome>) {
+        if kind == FindingKind::DataClock {
+            self.break_cycle();
+        }
+        self.tell(kind, at, None, out);
+    }
+
+    fn tell(
+        &self,
+        kind: FindingKind,
+        at: Time,
+        reason: Option<DeviationReason>,
+        out: &mut Vec<Outcome>,
+    ) {
+        let product = self.product.clone();
+        out.push(Outcome::Finding(Finding {
+            kind,
+            at,
+            product,
+            reason,
+        }));
     }
 
     fn set_state(&mut self, state: MachineState, t: Time, out: &mut Vec<Outcome>) {
@@ -664,7 +466,7 @@ impl Watch {
     /// The pause that belongs to every cycle is not waiting, so a running machine keeps its state
     /// through a pause of up to twice the usual length.
     fn state_from_power(&self, t: Time) -> MachineState {
-        let resting = match self.levels.state() {
+        let resting = match self.power {
             PowerState::Working => return MachineState::Run,
             PowerState::Waiting => MachineState::Idle,
             PowerState::Off => MachineState::Off,

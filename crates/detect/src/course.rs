@@ -1,0 +1,442 @@
+//! The course of a machine over its cycles: what is normal for each product, a lasting change of
+//! speed, of energy or of shape told apart, and a changeover recognised by the shape of the power.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use model::{Forecast, Lasting, ProductId, Quantity, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::chart::{Chart, Side};
+use crate::judge::CycleFacts;
+use crate::normal::{Distance, Normal};
+use crate::trend::Trend;
+
+/// Products whose normal is remembered; the one unused longest goes first.
+const NORMALS_MAX: usize = 8;
+/// The last cycles whose shape decides whether the product has changed.
+const SHAPE_CYCLES: usize = 7;
+/// Of those, so many strange ones mean another product.
+const SHAPE_MAJORITY: usize = 5;
+/// A shape this strange is another one;
+const STRANGE: f64 = 1.15;
+/// while a change lasts, which moves the shape a little too, it has to be stranger by this.
+const STRANGER: f64 = 1.5;
+/// Usual cycles in a row after which a lasting change is over.
+const QUIET_CYCLES: u32 = 12;
+/// Charts begin once so many cycles are known: fewer do not show how far a machine scatters by itself.
+const CHART_CYCLES: usize = 50;
+/// Smallest spreads of the charts, as shares; wider where a cycle has few readings, by this share of
+/// one of them.
+const CHART_SPREAD_MIN: f64 = 0.005;
+const READING_SHARE: f64 = 0.3;
+/// A chart of time this near its limit takes a change of energy for its own.
+const CHANGING: f64 = 0.4;
+/// Cycles this far from the middle while learning, as a share, strayed: a limit of 15 % suits machines
+/// that keep well within it.
+const STRAYED: f64 = 0.075;
+/// Of the last cycles, as many odd ones as this are a lasting change of shape.
+const ODD_WINDOW: usize = 12;
+const ODD_MAX: usize = 8;
+
+/// What one cycle led to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// How far from normal.
+    pub distance: Distance,
+    /// Beyond 1 it is odd by itself.
+    pub oddness: f64,
+    /// What began or ended with it.
+    pub event: Option<CourseEvent>,
+}
+
+/// What began or ended with a cycle.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CourseEvent {
+    /// A change lasts.
+    Began(Lasting),
+    /// The change is over.
+    Ended(Quantity),
+    /// The last cycles are of another shape: of a known product, or of one to be learned from them.
+    OtherShape {
+        /// The product whose normal they fit.
+        known: Option<ProductId>,
+        /// The cycles.
+        cycles: Vec<CycleFacts>,
+    },
+}
+
+/// What is normal for one product, and what is being watched against it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Watched {
+    normal: Normal,
+    charts: Charts,
+    drift: Trend,
+    /// Whether single cycles strayed while it was learned.
+    strays: bool,
+    used: u64,
+}
+
+/// The charts of time and energy, once enough cycles are known.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+enum Charts {
+    /// Logarithms of time and energy of the cycles so far.
+    Gathering {
+        durations: Vec<f64>,
+        energies: Vec<f64>,
+        least_spread: f64,
+        per_cycle: f64,
+    },
+    /// Both run.
+    Running {
+        duration: Chart,
+        energy: Option<Chart>,
+    },
+}
+
+impl Charts {
+    /// Takes a cycle; tells the sides on which time and energy cross their limits.
+    fn take(&mut self, duration: f64, energy: Option<f64>) -> (Option<Side>, Option<Side>) {
+        match self {
+            Self::Gathering {
+                durations,
+                energies,
+                ..
+            } => {
+                durations.push(duration);
+                energies.extend(energy);
+                self.start_if_enough();
+                (None, None)
+            }
+            Self::Running {
+                duration: time,
+                energy: load,
+            } => (
+                time.take(duration),
+                load.as_mut()
+                    .zip(energy)
+                    .and_then(|(chart, value)| chart.take(value)),
+            ),
+        }
+    }
+
+    fn start_if_enough(&mut self) {
+        let Self::Gathering {
+            durations,
+            energies,
+            least_spread,
+            per_cycle,
+        } = self
+        else {
+            return;
+        };
+        if durations.len() < CHART_CYCLES {
+            return;
+        }
+        let calibrated = |values: &[f64]| Chart::calibrated(values, *least_spread, *per_cycle);
+        if let Some(duration) = calibrated(durations) {
+            let energy = calibrated(energies);
+            *self = Self::Running { duration, energy };
+        }
+    }
+
+    fn duration(&self) -> Option<&Chart> {
+        match self {
+            Self::Running { duration, .. } => Some(duration),
+            Self::Gathering { .. } => None,
+        }
+    }
+
+    fn energy(&self) -> Option<&Chart> {
+        match self {
+            Self::Running { energy, .. } => energy.as_ref(),
+            Self::Gathering { .. } => None,
+        }
+    }
+
+    fn reset(&mut self) {
+        if let Self::Running { duration, energy } = self {
+            duration.reset();
+            energy.iter_mut().for_each(Chart::reset);
+        }
+    }
+}
+
+/// A machine's course.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Course {
+    watched: BTreeMap<ProductId, Watched>,
+    recent: VecDeque<(f64, CycleFacts)>,
+    odd: VecDeque<bool>,
+    change: Option<Quantity>,
+    quiet: u32,
+    cycles: u64,
+}
+
+impl Course {
+    /// Learns what is normal for a product; false if there is nothing to learn from. Chance may raise
+    /// `alarms_per_month` alarms in a month of running.
+    pub fn learn(
+        &mut self,
+        product: &ProductId,
+        cycles: &[CycleFacts],
+        alarms_per_month: f64,
+    ) -> bool {
+        let Some(watched) = Watched::learn(cycles, alarms_per_month, self.cycles) else {
+            return false;
+        };
+        if self.watched.len() >= NORMALS_MAX && !self.watched.contains_key(product) {
+            let oldest = self.watched.iter().min_by_key(|(_, w)| w.used);
+            let oldest = oldest.map(|(product, _)| product.clone());
+            oldest.and_then(|product| self.watched.remove(&product));
+        }
+        self.watched.insert(product.clone(), watched);
+        self.begin_anew();
+        true
+    }
+
+    /// Forgets what is normal for a product.
+    pub fn forget(&mut self, product: &ProductId) {
+        self.watched.remove(product);
+        self.begin_anew();
+    }
+
+    /// Another product is made from now on; what was pending belongs to the one before.
+    pub fn begin_anew(&mut self) {
+        self.recent.clear();
+        self.odd.clear();
+        self.change = None;
+        self.quiet = 0;
+        for watched in self.watched.values_mut() {
+            watched.reset();
+        }
+    }
+
+    /// Whether a change lasts.
+    pub fn change(&self) -> Option<Quantity> {
+        self.change
+    }
+
+    /// When energy per cycle of this product reaches `limit` (a share), if it drifts there.
+    pub fn forecast(&self, product: &ProductId, limit: f64) -> Option<Forecast> {
+        let watched = self.watched.get(product)?;
+        let chart = watched.charts.energy()?;
+        let limit = match chart.leaning()? {
+            Side::Up => (1.0 + limit).ln(),
+            Side::Down => (1.0 - limit).max(0.01).ln(),
+        };
+        watched
+            .drift
+            .forecast(chart.centre(), chart.spread(), limit)
+    }
+
+    /// Whether one cycle beyond the tolerance, in its energy or else in its time, is a reason for an
+    /// alarm: it has to be farther than this machine scatters. Where cycles strayed while it was
+    /// learned, only a change that lasts is.
+    pub fn is_reason_enough(
+        &self,
+        product: &ProductId,
+        cycle: &CycleFacts,
+        is_energy: bool,
+    ) -> bool {
+        let Some(watched) = self.watched.get(product) else {
+            return true;
+        };
+        let measured = if is_energy {
+            watched.charts.energy().zip(cycle.log_energy())
+        } else {
+            watched.charts.duration().zip(Some(cycle.log_duration()))
+        };
+        let is_far = measured.is_none_or(|(chart, value)| chart.is_beyond_scatter(value));
+        is_far && !watched.strays
+    }
+
+    /// Whether the shape of a cycle's power is another one than usual.
+    pub fn is_strange(&self, product: &ProductId, cycle: &CycleFacts) -> bool {
+        let watched = self.watched.get(product).zip(cycle.power.as_ref());
+        watched.is_some_and(|(w, power)| w.normal.strangeness(power) > STRANGE)
+    }
+
+    /// Judges one finished cycle of a product; none if nothing is known of it.
+    pub fn take(&mut self, product: &ProductId, cycle: &CycleFacts) -> Option<Judged> {
+        self.cycles += 1;
+        let watched = self.watched.get_mut(product)?;
+        watched.used = self.cycles;
+        let distance = watched.normal.distance(cycle);
+        let oddness = watched.normal.oddness(&distance);
+        let is_odd_shape =
+            watched.normal.is_sure_of_shape() && watched.normal.oddness_of_shape(&distance) > 1.0;
+        let power = cycle.power.as_ref();
+        let strangeness = power.map_or(0.0, |p| watched.normal.strangeness(p));
+        self.recent.push_back((strangeness, cycle.clone()));
+        if self.recent.len() > SHAPE_CYCLES {
+            self.recent.pop_front();
+        }
+        let event = if self.is_other_shape() {
+            Some(self.other_shape(product))
+        } else if strangeness <= STRANGE || self.change.is_some() {
+            self.chart(product, cycle, (oddness, is_odd_shape))
+        } else {
+            None
+        };
+        Some(Judged {
+            distance,
+            oddness,
+            event,
+        })
+    }
+
+    fn is_other_shape(&self) -> bool {
+        let least = if self.change.is_some() {
+            STRANGER * STRANGE
+        } else {
+            STRANGE
+        };
+        self.recent.len() == SHAPE_CYCLES
+            && self.recent.iter().filter(|(s, _)| *s > least).count() >= SHAPE_MAJORITY
+    }
+
+    fn other_shape(&mut self, product: &ProductId) -> CourseEvent {
+        let cycles: Vec<CycleFacts> = self.recent.drain(..).map(|(_, cycle)| cycle).collect();
+        let fits = |watched: &Watched| {
+            let fits = |power| watched.normal.strangeness(power) <= STRANGE;
+            let fitting = cycles.iter().filter_map(|c| c.power.as_ref());
+            fitting.filter(|power| fits(power)).count() >= SHAPE_MAJORITY
+        };
+        let mut others = self.watched.iter().filter(|(name, _)| *name != product);
+        let known = others.find(|(_, w)| fits(w)).map(|(name, _)| name.clone());
+        self.begin_anew();
+        CourseEvent::OtherShape { known, cycles }
+    }
+
+    /// Takes the cycle into the charts of its product.
+    fn chart(
+        &mut self,
+        product: &ProductId,
+        cycle: &CycleFacts,
+        (oddness, is_odd_shape): (f64, bool),
+    ) -> Option<CourseEvent> {
+        let watched = self.watched.get_mut(product)?;
+        let end = cycle.end;
+        let duration = cycle.log_duration();
+        let energy = cycle.log_energy();
+        if let Some(value) = energy {
+            watched.drift.take(end, value);
+        }
+        let (speed, load) = watched.charts.take(duration, energy);
+        self.odd.push_back(is_odd_shape);
+        if self.odd.len() > ODD_WINDOW {
+            self.odd.pop_front();
+        }
+        if let Some(change) = self.change {
+            let usual = watched.is_usual(duration, energy) && oddness <= 1.0;
+            self.quiet = if usual { self.quiet + 1 } else { 0 };
+            if self.quiet < QUIET_CYCLES {
+                return None;
+            }
+            self.change = None;
+            watched.reset();
+            self.odd.clear();
+            return Some(CourseEvent::Ended(change));
+        }
+        let odd = self.odd.iter().filter(|odd| **odd).count();
+        let lasting = watched.change(speed, load, end).or_else(|| {
+            (odd >= ODD_MAX && watched.is_calm()).then(|| Lasting {
+                quantity: Quantity::Shape,
+                share: oddness,
+                cycles: odd as u32,
+                since: before(end, odd as u32, cycle.duration_s),
+                forecast: None,
+            })
+        })?;
+        self.change = Some(lasting.quantity);
+        self.quiet = 0;
+        Some(CourseEvent::Began(lasting))
+    }
+}
+
+/// The moment so many cycles ago.
+fn before(end: Time, cycles: u32, duration_s: f64) -> Time {
+    Time::from_seconds(end.seconds() - f64::from(cycles) * duration_s)
+}
+
+impl Watched {
+    fn learn(cycles: &[CycleFacts], alarms_per_month: f64, now: u64) -> Option<Self> {
+        let normal = Normal::learn(cycles)?;
+        let per_month = 30.0 * 86_400.0 / normal.duration.centre.exp();
+        let durations: Vec<f64> = cycles.iter().map(CycleFacts::log_duration).collect();
+        let energies: Vec<f64> = cycles.iter().filter_map(CycleFacts::log_energy).collect();
+        let strays = |values: &[f64]| {
+            let middle = crate::learn::robust_band(values.iter().copied());
+            middle.is_some_and(|m| {
+                values
+                    .iter()
+                    .any(|v| (v - m.median).exp_m1().abs() > STRAYED)
+            })
+        };
+        let readings = cycles
+            .iter()
+            .filter_map(|c| Some(c.power.as_ref()?.readings()));
+        let coarse = readings
+            .min()
+            .map_or(0.0, |n| READING_SHARE / n.max(1) as f64);
+        let strays = strays(&durations) || strays(&energies);
+        let mut charts = Charts::Gathering {
+            durations,
+            energies,
+            least_spread: CHART_SPREAD_MIN.max(coarse),
+            per_cycle: alarms_per_month / per_month,
+        };
+        charts.start_if_enough();
+        Some(Self {
+            normal,
+            charts,
+            drift: Trend::default(),
+            strays,
+            used: now,
+        })
+    }
+
+    fn reset(&mut self) {
+        self.charts.reset();
+    }
+
+    /// Whether neither time nor energy is on its way to another level.
+    fn is_calm(&self) -> bool {
+        let charts = self
+            .charts
+            .duration()
+            .into_iter()
+            .chain(self.charts.energy());
+        charts.map(Chart::nearness).fold(0.0, f64::max) < CHANGING
+    }
+
+    fn is_usual(&self, duration: f64, energy: Option<f64>) -> bool {
+        let time = self
+            .charts
+            .duration()
+            .is_none_or(|chart| chart.is_usual(duration));
+        let load = self.charts.energy().zip(energy);
+        time && load.is_none_or(|(chart, value)| chart.is_usual(value))
+    }
+
+    /// The change that lasts, by the charts.
+    fn change(&self, speed: Option<Side>, load: Option<Side>, end: Time) -> Option<Lasting> {
+        let (quantity, chart, side) = match (speed, load) {
+            (Some(side), _) => (Quantity::Time, self.charts.duration()?, side),
+            (None, Some(side)) if self.charts.duration()?.nearness() < CHANGING => {
+                (Quantity::Energy, self.charts.energy()?, side)
+            }
+            _ => return None,
+        };
+        let cycles = chart.cycles_since(side);
+        let duration_s = self.normal.duration.centre.exp();
+        Some(Lasting {
+            quantity,
+            share: chart.mean_change(side).exp() - 1.0,
+            cycles,
+            since: before(end, cycles, duration_s),
+            forecast: None,
+        })
+    }
+}

@@ -1,0 +1,140 @@
+//! Whether the data can be believed: a stuck, reversed or rescaled sensor, a clock that was set, a
+//! changed pace. Each is told as what it is, once, and what was measured meanwhile is not judged.
+
+use model::{FindingKind, Reference, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::judge::CycleFacts;
+
+/// A device's clock that moved this much against the box's, in seconds, was set.
+const CLOCK_STEP_S: f64 = 5.0;
+/// Readings that come this many times slower or faster come at another pace,
+const PACE_FACTOR: f64 = 3.0;
+/// if it lasts for this many readings.
+const PACE_READINGS: u32 = 32;
+/// Of so many readings, this many without time between them show a coarse clock.
+const COARSE_OF: u32 = 64;
+const COARSE_MIN: u32 = 16;
+/// Energy this many times more or less than the reference is not the machine.
+const IMPOSSIBLE: f64 = 30.0;
+/// Kilowatts taken for watts, or the other way round.
+const THOUSAND: std::ops::Range<f64> = 500.0..2_000.0;
+/// A cycle has to have this many bins to tell a sensor that is stuck.
+const STUCK_BINS: usize = 4;
+/// Power that moves less than this share of its mean over a cycle does not move.
+const STILL: f64 = 1e-6;
+
+/// What is watched about the data of one machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub(crate) struct Quality {
+    skew_s: Option<f64>,
+    last: Option<Time>,
+    pace_s: Option<f64>,
+    other_pace: u32,
+    samples: u32,
+    same_time: u32,
+    is_coarse: bool,
+    /// The doubt about power that was told and lasts.
+    doubt: Option<FindingKind>,
+}
+
+impl Quality {
+    /// A reading of power measured at `t` that arrived at `heard`; tells what is doubtful about time.
+    pub(crate) fn reading(&mut self, t: Time, heard: Time) -> Option<FindingKind> {
+        let skew_s = t.since(heard);
+        let stepped = self
+            .skew_s
+            .replace(skew_s)
+            .is_some_and(|before| (skew_s - before).abs() > CLOCK_STEP_S);
+        let last = self.last.replace(t);
+        if stepped {
+            return Some(FindingKind::DataClock);
+        }
+        let apart_s = t.since(last?);
+        self.coarse(apart_s).or_else(|| self.pace(apart_s))
+    }
+
+    fn coarse(&mut self, apart_s: f64) -> Option<FindingKind> {
+        self.samples += 1;
+        self.same_time += u32::from(apart_s == 0.0);
+        if self.samples < COARSE_OF {
+            return None;
+        }
+        let is_coarse = self.same_time >= COARSE_MIN;
+        (self.samples, self.same_time) = (0, 0);
+        let was = std::mem::replace(&mut self.is_coarse, is_coarse);
+        (is_coarse && !was).then_some(FindingKind::DataCoarse)
+    }
+
+    fn pace(&mut self, apart_s: f64) -> Option<FindingKind> {
+        if apart_s <= 0.0 {
+            return None;
+        }
+        let usual = *self.pace_s.get_or_insert(apart_s);
+        let factor = apart_s / usual;
+        if (1.0 / PACE_FACTOR..=PACE_FACTOR).contains(&factor) {
+            self.other_pace = 0;
+            self.pace_s = Some(usual + 0.05 * (apart_s - usual));
+            return None;
+        }
+        self.other_pace += 1;
+        if self.other_pace < PACE_READINGS {
+            return None;
+        }
+        self.other_pace = 0;
+        self.pace_s = Some(apart_s);
+        Some(FindingKind::DataSampling)
+    }
+
+    /// Whether a cycle's power can be believed; what is doubtful, and whether that is new.
+    pub(crate) fn cycle(
+        &mut self,
+        facts: &CycleFacts,
+        reference: Option<&Reference>,
+    ) -> Option<(FindingKind, bool)> {
+        let doubt = doubt_about(facts, reference);
+        let is_new = doubt != self.doubt;
+        self.doubt = doubt;
+        doubt.map(|doubt| (doubt, is_new))
+    }
+}
+
+fn doubt_about(facts: &CycleFacts, reference: Option<&Reference>) -> Option<FindingKind> {
+    let energy = facts.energy_wh?;
+    if energy < 0.0 {
+        return Some(FindingKind::DataSign);
+    }
+    let reference = reference?;
+    let usual = reference.energy_wh?.median;
+    let factor = energy / usual;
+    let times = factor.max(1.0 / factor.max(1e-12));
+    if THOUSAND.contains(&times) {
+        return Some(FindingKind::DataUnit);
+    }
+    if times > IMPOSSIBLE {
+        return Some(FindingKind::DataImpossible);
+    }
+    let moves = reference.moves_share? > 10.0 * STILL;
+    (moves && is_still(facts)).then_some(FindingKind::DataStuck)
+}
+
+/// Whether power did not move at all over a cycle.
+fn is_still(facts: &CycleFacts) -> bool {
+    let Some(power) = &facts.power else {
+        return false;
+    };
+    let bins = power.bins(2 * STUCK_BINS);
+    bins >= STUCK_BINS && movement(&power.profile(bins)) < STILL
+}
+
+/// How much a profile moves, as a share of its mean.
+pub(crate) fn movement(profile: &[f32]) -> f64 {
+    let n = profile.len().max(1) as f64;
+    let mean = profile.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
+    let square = profile
+        .iter()
+        .map(|v| (f64::from(*v) - mean).powi(2))
+        .sum::<f64>()
+        / n;
+    square.sqrt() / mean.abs().max(1e-9)
+}

@@ -1,0 +1,132 @@
+//! Power over one cycle in a bounded number of slots, however long the cycle: when they are full,
+//! neighbours merge.
+
+use serde::{Deserialize, Serialize};
+
+/// Slots of a recording at most.
+const SLOTS_MAX: usize = 64;
+/// A bin of a profile is the mean of so many readings at least: where a reading falls in the cycle is
+/// chance.
+const READINGS_PER_BIN: usize = 2;
+/// A profile made elsewhere is taken to be of so many readings per bin.
+const READINGS_OF_PROFILE: f64 = 3.0;
+
+/// Mean power in equal slots from the start of the cycle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+pub struct Recording {
+    /// Length of a slot before any merging: about the time between two readings.
+    finest_s: f64,
+    slot_s: f64,
+    #[serde(with = "crate::packed")]
+    slots: Vec<f32>,
+    /// Energy and time in the slot being filled.
+    open: (f64, f64),
+}
+
+impl Recording {
+    /// With slots of this length at first.
+    pub fn new(slot_s: f64) -> Self {
+        Self {
+            finest_s: slot_s.max(1e-3),
+            slot_s: slot_s.max(1e-3),
+            slots: Vec::new(),
+            open: (0.0, 0.0),
+        }
+    }
+
+    /// A profile given as means of equal parts of a cycle.
+    pub fn from_profile(duration_s: f64, profile: Vec<f32>) -> Self {
+        let slot_s = duration_s / profile.len().max(1) as f64;
+        Self {
+            finest_s: slot_s / READINGS_OF_PROFILE,
+            slot_s,
+            slots: profile,
+            open: (0.0, 0.0),
+        }
+    }
+
+    /// Adds a stretch of constant power at the end.
+    pub fn add(&mut self, watts: f64, seconds: f64) {
+        let mut left = seconds;
+        while left > 0.0 {
+            let room = self.slot_s - self.open.1;
+            let part = left.min(room);
+            self.open.0 += watts * part;
+            self.open.1 += part;
+            left -= part;
+            if part < room {
+                break;
+            }
+            self.slots.push((self.open.0 / self.open.1) as f32);
+            self.open = (0.0, 0.0);
+            if self.slots.len() >= SLOTS_MAX {
+                self.merge();
+            }
+        }
+    }
+
+    fn merge(&mut self) {
+        let merged = self
+            .slots
+            .chunks(2)
+            .map(|pair| pair.iter().sum::<f32>() / pair.len() as f32);
+        self.slots = merged.collect();
+        self.slot_s *= 2.0;
+    }
+
+    /// Whether anything was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty() && self.open.1 == 0.0
+    }
+
+    /// Bins of a profile that readings come often enough for, at most `bins`.
+    pub fn bins(&self, bins: usize) -> usize {
+        bins.min(self.readings() / READINGS_PER_BIN)
+            .min(self.slots.len())
+    }
+
+    /// About how many readings it was made of.
+    pub fn readings(&self) -> usize {
+        (self.whole_s() / self.finest_s).round() as usize
+    }
+
+    fn whole_s(&self) -> f64 {
+        self.slots.len() as f64 * self.slot_s + self.open.1
+    }
+
+    /// Mean power in `bins` equal parts of the cycle.
+    pub fn profile(&self, bins: usize) -> Vec<f32> {
+        self.over(self.whole_s(), bins)
+    }
+
+    /// Mean power in `bins` equal parts of a given time from the start; after its end the last power.
+    pub fn over(&self, seconds: f64, bins: usize) -> Vec<f32> {
+        let width = seconds / bins as f64 / self.slot_s;
+        (0..bins)
+            .map(|bin| self.mean_between(bin as f64 * width, (bin + 1) as f64 * width))
+            .collect()
+    }
+
+    /// Mean between two places counted in slots.
+    fn mean_between(&self, from: f64, to: f64) -> f32 {
+        let mut sum = 0.0;
+        let mut slot = from.floor();
+        while slot < to {
+            let share = (slot + 1.0).min(to) - slot.max(from);
+            sum += f64::from(self.at(slot as usize)) * share;
+            slot += 1.0;
+        }
+        (sum / (to - from).max(1e-9)) as f32
+    }
+
+    fn at(&self, slot: usize) -> f32 {
+        let last = || {
+            if self.open.1 > 0.0 {
+                (self.open.0 / self.open.1) as f32
+            } else {
+                self.slots.last().copied().unwrap_or(0.0)
+            }
+        };
+        self.slots.get(slot).copied().unwrap_or_else(last)
+    }
+}

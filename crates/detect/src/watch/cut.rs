@@ -1,0 +1,364 @@
+//! Where cycles begin and end: by a signal if the machine gives one; else by its power rising, if
+//! that is regular; else by the rhythm in its power.
+
+use model::Time;
+use serde::{Deserialize, Serialize};
+
+use super::{CycleFacts, Outcome, Watch};
+use crate::level::PowerState;
+use crate::meter::Stretch;
+use crate::rhythm::Rhythm;
+use crate::segment::OpenCycle;
+
+/// From power alone, a cycle shorter than this share of the usual one is a dip, not a cycle.
+const SHORTEST_SHARE: f64 = 0.3;
+/// Power up to this much above the lowest usual one counts as waiting.
+const WAITING_MARGIN: f64 = 1.3;
+/// Rises of power are cycles once of so many in a row all but one are about equally long.
+const RISES: usize = 8;
+const RISES_REGULAR: usize = 8;
+/// About equally long: within this share of the middle one.
+const REGULAR: f64 = 0.10;
+/// Fewer readings than this between two rises do not show a cycle.
+const READINGS_MIN: f64 = 5.0;
+/// Cycles that wait for that, at most.
+const WAITING_MAX: usize = 32;
+/// Rises that were regular and are no longer, in a row, end that.
+const IRREGULAR_MAX: u32 = 24;
+
+/// A cycle cut by rises of power while it is not known whether those are cycles.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Maybe {
+    facts: CycleFacts,
+    broken: bool,
+    product_changed: bool,
+}
+
+/// How cycles are cut where no signal does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+enum By {
+    /// Not known yet: rises are measured and the rhythm looked for.
+    Unknown { maybe: Vec<Maybe> },
+    /// By rises of power.
+    Rises { irregular: u32 },
+    /// By the rhythm.
+    Rhythm { last: Option<Time> },
+}
+
+/// What cuts the cycles of a machine seen by power alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Cut {
+    by: By,
+    rhythm: Rhythm,
+}
+
+impl Default for Cut {
+    fn default() -> Self {
+        Self {
+            by: By::Unknown { maybe: Vec::new() },
+            rhythm: Rhythm::default(),
+        }
+    }
+}
+
+impl Watch {
+    pub(super) fn power(&mut self, t: Time, watts: f64, out: &mut Vec<Outcome>) {
+        let before = self.levels.state();
+        let after = self.levels.observe(watts);
+        self.observe_state(t, watts);
+        if !self.has_cycle_signal {
+            self.follow_rhythm(t, watts, out);
+        }
+        let Some(mut stretch) = self.meter.sample(t, watts) else {
+            return;
+        };
+        self.flush_held();
+        // A cycle that began after the gap, just before this sample, does not suffer from the gap.
+        let begun = self
+            .open
+            .as_ref()
+            .map(OpenCycle::start)
+            .filter(|start| *start > stretch.from);
+        if let Some(start) = begun.filter(|start| t.since(*start) <= self.meter.gap_s()) {
+            stretch = Stretch {
+                from: start,
+                watts_from: watts,
+                is_gap: false,
+                ..stretch
+            };
+            if let Some(open) = self.open.as_mut() {
+                open.late = true;
+            }
+        }
+        if stretch.is_gap {
+            self.break_cycle();
+        }
+        self.held = Some(stretch);
+        if let Some(end) = self.pending_end.take() {
+            self.end_cycle(end.max(stretch.from), out);
+        }
+        let rises = before != PowerState::Working && after == PowerState::Working;
+        if rises && !self.has_cycle_signal && !stretch.is_gap {
+            self.rising_edge(&stretch, out);
+        }
+    }
+
+    /// What power alone says of the state: single readings where they come often, the way they follow
+    /// each other where they are far apart.
+    fn observe_state(&mut self, t: Time, watts: f64) {
+        let apart_s = self.meter.interval_s().unwrap_or(0.0);
+        let single = self.levels.state();
+        let works = self.activity.observe(watts, apart_s);
+        self.power = match works {
+            Some(true) if apart_s >= super::COARSE_S => PowerState::Working,
+            Some(false) if apart_s >= super::COARSE_S => match single {
+                PowerState::Working => PowerState::Waiting,
+                resting => resting,
+            },
+            _ => single,
+        };
+        if self.power == PowerState::Working {
+            self.not_working_since = None;
+        } else if self.not_working_since.is_none() {
+            self.not_working_since = Some(t);
+        }
+    }
+
+    /// Looks for a rhythm, or follows it, unless rises of power already are the cycles.
+    fn follow_rhythm(&mut self, t: Time, watts: f64, out: &mut Vec<Outcome>) {
+        if matches!(self.cut.by, By::Rises { .. }) {
+            return;
+        }
+        let mut starts = Vec::new();
+        self.cut.rhythm.sample(t, watts, &mut starts);
+        if starts.is_empty() {
+            if matches!(self.cut.by, By::Rhythm { .. }) && self.cut.rhythm.cycle_s().is_none() {
+                self.cut.by = By::Unknown { maybe: Vec::new() };
+            }
+            return;
+        }
+        let mut last = match self.cut.by {
+            By::Rhythm { last } => last,
+            _ => None,
+        };
+        for start in starts {
+            if let Some(from) = last.filter(|from| *from < start) {
+                let facts = self.cut.rhythm.facts(from, start);
+                self.note_typical(&facts);
+                self.conclude(facts, false, out);
+            }
+            last = Some(start);
+        }
+        self.last_end = last;
+        self.cut.by = By::Rhythm { last };
+        self.open = None;
+    }
+
+    /// From power alone, a cycle runs from one rise to the next.
+    fn rising_edge(&mut self, stretch: &Stretch, out: &mut Vec<Outcome>) {
+        if matches!(self.cut.by, By::Rhythm { .. }) {
+            return;
+        }
+        let Some(border) = self.levels.border() else {
+            return;
+        };
+        let climb = stretch.watts_to - stretch.watts_from;
+        let share = if climb > 0.0 {
+            (border.at - stretch.watts_from) / climb
+        } else {
+            1.0
+        };
+        let seconds = stretch.to.since(stretch.from) * share.clamp(0.0, 1.0);
+        let at = Time::from_seconds(stretch.from.seconds() + seconds);
+        let too_soon = self
+            .last_end
+            .zip(self.typical_s)
+            .is_some_and(|(end, typical)| {
+                self.open.as_ref().is_some_and(|o| !o.broken)
+                    && at.since(end) < SHORTEST_SHARE * typical
+            });
+        if !too_soon {
+            self.end_cycle(at, out);
+        }
+    }
+
+    pub(super) fn cycle_count(&mut self, t: Time, count: f64, out: &mut Vec<Outcome>) {
+        self.use_cycle_signal();
+        let before = self.counter.replace(count);
+        let Some(before) = before else { return };
+        if count == before {
+            return;
+        }
+        if count < before {
+            out.push(Outcome::CounterJumpedBack);
+        }
+        if count != before + 1.0 {
+            self.break_cycle();
+        }
+        self.cycle_boundary(t, out);
+    }
+
+    pub(super) fn pulse(&mut self, t: Time, level: bool, out: &mut Vec<Outcome>) {
+        self.use_cycle_signal();
+        let rises = level && !self.pulse;
+        self.pulse = level;
+        if rises {
+            self.cycle_boundary(t, out);
+        }
+    }
+
+    /// The first cycle signal ends segmentation by power; what that had begun is dropped.
+    fn use_cycle_signal(&mut self) {
+        if !self.has_cycle_signal {
+            self.has_cycle_signal = true;
+            self.open = None;
+            self.cut = Cut::default();
+        }
+    }
+
+    /// A signalled end of a cycle: at once if power is known up to it, else with the next sample.
+    fn cycle_boundary(&mut self, t: Time, out: &mut Vec<Outcome>) {
+        if let Some(earlier) = self.pending_end.take() {
+            self.close_without_sample(earlier, out);
+        }
+        match self.meter.last() {
+            Some((last, _)) if last < t && t.since(last) <= self.meter.gap_s() => {
+                self.pending_end = Some(t);
+            }
+            _ => self.end_cycle(t, out),
+        }
+    }
+
+    /// The next sample did not come in time: the last power is taken to have lasted to the end.
+    pub(super) fn close_without_sample(&mut self, end: Time, out: &mut Vec<Outcome>) {
+        self.pending_end = None;
+        if let Some((last, watts)) = self.meter.last().filter(|(last, _)| *last < end) {
+            self.flush_held();
+            let is_gap = end.since(last) > self.meter.gap_s();
+            self.held = Some(Stretch {
+                from: last,
+                to: end,
+                watts_from: watts,
+                watts_to: watts,
+                is_gap,
+            });
+        }
+        self.end_cycle(end, out);
+    }
+
+    fn flush_held(&mut self) {
+        let waiting_w = self.waiting_border();
+        if let (Some(stretch), Some(open)) = (self.held.take(), self.open.as_mut()) {
+            open.add(&stretch, waiting_w);
+        }
+    }
+
+    fn waiting_border(&self) -> Option<f64> {
+        let learned = self
+            .products
+            .get(&self.product)
+            .and_then(|m| m.reference.as_ref()?.waiting_w);
+        let lowest = learned.or_else(|| self.levels.quantile(0.04))?;
+        Some(lowest * WAITING_MARGIN)
+    }
+
+    pub(super) fn break_cycle(&mut self) {
+        if let Some(open) = self.open.as_mut() {
+            open.broken = true;
+        }
+    }
+
+    /// Ends the open cycle at `at` and starts the next one there.
+    fn end_cycle(&mut self, at: Time, out: &mut Vec<Outcome>) {
+        let waiting_w = self.waiting_border();
+        let mut rest = self.held.take();
+        if let (Some(stretch), Some(open)) = (rest, self.open.as_mut()) {
+            if stretch.to <= at {
+                open.add(&stretch, waiting_w);
+                rest = None;
+            } else if stretch.from < at {
+                open.add(&stretch.before(at), waiting_w);
+            }
+        }
+        self.held = rest.filter(|s| s.to > at).map(|s| s.after(at.max(s.from)));
+        let slot_s = self.meter.interval_s().unwrap_or(0.0);
+        let ended = self.open.replace(OpenCycle::new(at, slot_s));
+        if self.held.is_some_and(|s| s.is_gap) {
+            self.break_cycle();
+        }
+        self.last_end = Some(at);
+        if let Some(open) = ended.filter(|open| open.start() < at) {
+            self.cut_off(open, at, out);
+        }
+    }
+
+    /// A cycle is cut off: concluded, or kept until it is known whether rises of power are cycles.
+    fn cut_off(&mut self, open: OpenCycle, end: Time, out: &mut Vec<Outcome>) {
+        let (broken, product_changed) = (open.broken, open.product_changed);
+        let facts = open.facts(end);
+        if !broken {
+            self.note_typical(&facts);
+        }
+        if self.has_cycle_signal {
+            self.conclude_flagged(facts, (broken, product_changed), out);
+            return;
+        }
+        match &mut self.cut.by {
+            By::Rhythm { .. } => {}
+            By::Rises { irregular } => {
+                let typical = self.typical_s.unwrap_or(facts.duration_s);
+                let is_regular = (facts.duration_s / typical - 1.0).abs() <= 2.0 * REGULAR;
+                *irregular = if is_regular { 0 } else { *irregular + 1 };
+                if *irregular > IRREGULAR_MAX {
+                    self.cut = Cut::default();
+                }
+                self.conclude_flagged(facts, (broken, product_changed), out);
+            }
+            By::Unknown { maybe } => {
+                maybe.push(Maybe {
+                    facts,
+                    broken,
+                    product_changed,
+                });
+                if maybe.len() > WAITING_MAX {
+                    maybe.remove(0);
+                }
+                let apart_s = self.meter.interval_s().unwrap_or(0.0);
+                if is_regular(maybe, apart_s) {
+                    let waiting = std::mem::take(maybe);
+                    self.cut.by = By::Rises { irregular: 0 };
+                    self.cut.rhythm = Rhythm::default();
+                    for cycle in waiting {
+                        let flags = (cycle.broken, cycle.product_changed);
+                        self.conclude_flagged(cycle.facts, flags, out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn note_typical(&mut self, facts: &CycleFacts) {
+        let typical = self.typical_s.get_or_insert(facts.duration_s);
+        *typical += 0.1 * (facts.duration_s.min(2.0 * *typical) - *typical);
+    }
+}
+
+/// Whether the newest rises are about equally far apart, and far enough for readings to show.
+fn is_regular(maybe: &[Maybe], apart_s: f64) -> bool {
+    let whole: Vec<f64> = maybe
+        .iter()
+        .filter(|m| !m.broken)
+        .map(|m| m.facts.duration_s)
+        .collect();
+    let Some(newest) = whole.len().checked_sub(RISES).map(|from| &whole[from..]) else {
+        return false;
+    };
+    let mut sorted = newest.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted[RISES / 2];
+    let near = newest
+        .iter()
+        .filter(|s| (**s / middle - 1.0).abs() <= REGULAR);
+    near.count() >= RISES_REGULAR && middle >= READINGS_MIN * apart_s
+}

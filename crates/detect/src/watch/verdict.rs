@@ -1,0 +1,335 @@
+//! The verdict on a finished cycle, and what it does to alarms: the tolerance as the outer limit, the
+//! course of the machine inside it.
+
+use model::{
+    AlarmKind, Approval, Cycle, CycleVerdict, DeviationReason, Finding, FindingKind, Lasting,
+    ProductId, Quantity, Reference, Time,
+};
+
+use super::{CycleFacts, Finished, OpenAlarm, Outcome, Watch};
+use crate::course::{CourseEvent, Judged};
+use crate::judge::judge;
+use crate::learn::{Learning, reference_from};
+
+/// Good cycles in a row after which an alarm about single cycles is over.
+const GOOD_CYCLES_TO_CLEAR: u32 = 3;
+/// Shapes of products nobody names that get a number; after that the oldest number is used again.
+const SHAPES_NAMED_MAX: u32 = 999;
+
+impl Watch {
+    /// Judges a finished cycle measured elsewhere: one row of a table of cycles.
+    pub fn cycle(&mut self, facts: CycleFacts, out: &mut Vec<Outcome>) {
+        self.conclude(facts, false, out);
+    }
+
+    /// Takes cycles that are known to be normal as the reference of the product being made.
+    pub fn learn_from(&mut self, cycles: &[CycleFacts], out: &mut Vec<Outcome>) -> bool {
+        let product = self.product.clone();
+        let version = self.memory().versions + 1;
+        let Some(reference) = reference_from(cycles, product, version, Approval::Automatic) else {
+            return false;
+        };
+        self.adopt(reference, cycles, out);
+        true
+    }
+
+    pub(super) fn conclude(&mut self, facts: CycleFacts, broken: bool, out: &mut Vec<Outcome>) {
+        self.conclude_flagged(facts, (broken, false), out);
+    }
+
+    pub(super) fn conclude_flagged(
+        &mut self,
+        facts: CycleFacts,
+        (broken, product_changed): (bool, bool),
+        out: &mut Vec<Outcome>,
+    ) {
+        let measures_power = self.meter.last().is_some();
+        let blind = broken || measures_power && facts.energy_wh.is_none();
+        let (verdict, reason, judged) = if product_changed {
+            (CycleVerdict::ProductChanged, None, None)
+        } else if blind || self.is_doubtful(&facts, out) {
+            (CycleVerdict::Unknown, None, None)
+        } else {
+            self.verdict(&facts, out)
+        };
+        let cycle = Cycle {
+            product: self.product.clone(),
+            start: facts.start,
+            end: facts.end,
+            duration_s: facts.duration_s,
+            work_s: facts.work_s,
+            energy_wh: facts.energy_wh,
+            verdict,
+        };
+        let end = facts.end;
+        out.push(Outcome::Cycle(Box::new(Finished {
+            cycle,
+            reason,
+            oddness: judged.as_ref().map(|j| j.oddness),
+            facts,
+        })));
+        self.alarm_from(verdict, end, reason, out);
+        if let Some(event) = judged.and_then(|j| j.event) {
+            self.course_event(event, end, reason, out);
+        }
+    }
+
+    /// Whether the sensor and not the machine is odd; told when that begins.
+    fn is_doubtful(&mut self, facts: &CycleFacts, out: &mut Vec<Outcome>) -> bool {
+        let memory = self.products.get(&self.product);
+        let reference = memory.and_then(|m| m.reference.as_ref());
+        let Some((doubt, is_new)) = self.quality.cycle(facts, reference) else {
+            return false;
+        };
+        if is_new {
+            self.doubt(doubt, facts.end, out);
+        }
+        true
+    }
+
+    fn verdict(
+        &mut self,
+        facts: &CycleFacts,
+        out: &mut Vec<Outcome>,
+    ) -> (CycleVerdict, Option<DeviationReason>, Option<Judged>) {
+        let settings = self.settings;
+        let memory = self.memory();
+        match &memory.reference {
+            Some(reference) if reference.is_approved() => {
+                let (verdict, reason) = judge(facts, reference, settings.tolerance);
+                let (verdict, judged) = self.inside(facts, verdict);
+                (verdict, Some(reason), judged)
+            }
+            Some(_) => (CycleVerdict::AwaitingApproval, None, None),
+            None => {
+                self.learn(facts, out);
+                (CycleVerdict::Learning, None, None)
+            }
+        }
+    }
+
+    /// What the machine's own course says of a cycle that the outer limit has judged.
+    fn inside(
+        &mut self,
+        facts: &CycleFacts,
+        outer: CycleVerdict,
+    ) -> (CycleVerdict, Option<Judged>) {
+        // A wait is not of the machine's making and would only blur what is.
+        if outer == CycleVerdict::Waiting {
+            return (outer, None);
+        }
+        let product = self.product.clone();
+        // Another shape may be another product; so may one cycle that this machine scatters to.
+        let is_energy = outer == CycleVerdict::EnergyChanged;
+        let excused = outer.is_bad()
+            && (!self.course.is_reason_enough(&product, facts, is_energy)
+                || self.course.is_strange(&product, facts));
+        let judged = self.course.take(&product, facts);
+        self.forecast = self
+            .course
+            .forecast(&product, self.settings.tolerance.energy);
+        let is_odd = judged.as_ref().is_some_and(|j| j.oddness > 1.0);
+        let verdict = match outer {
+            bad if bad.is_bad() && !excused => bad,
+            _ if is_odd || outer.is_bad() => CycleVerdict::Odd,
+            good => good,
+        };
+        (verdict, judged)
+    }
+
+    fn learn(&mut self, facts: &CycleFacts, out: &mut Vec<Outcome>) {
+        let (settings, product) = (self.settings, self.product.clone());
+        let memory = self.memory();
+        let version = memory.versions + 1;
+        let learned = memory
+            .learning
+            .take(facts.clone(), &settings, &product, version);
+        if let Some((reference, cycles)) = learned {
+            self.adopt(reference, &cycles, out);
+        }
+    }
+
+    fn adopt(&mut self, reference: Reference, cycles: &[CycleFacts], out: &mut Vec<Outcome>) {
+        let product = self.product.clone();
+        let per_month = self.settings.alarms_per_month;
+        self.course.learn(&product, cycles, per_month);
+        let memory = self.memory();
+        memory.versions = reference.version;
+        memory.reference = Some(reference.clone());
+        memory.learning = Learning::default();
+        self.tell(
+            FindingKind::ReferenceLearned,
+            reference.learned_at,
+            None,
+            out,
+        );
+        out.push(Outcome::Reference(reference));
+    }
+
+    fn course_event(
+        &mut self,
+        event: CourseEvent,
+        at: Time,
+        reason: Option<DeviationReason>,
+        out: &mut Vec<Outcome>,
+    ) {
+        match event {
+            CourseEvent::Began(lasting) => self.lasting(lasting, at, reason, out),
+            CourseEvent::Ended(quantity) => {
+                let kind = alarm_of(quantity);
+                self.alarms.retain(|alarm| {
+                    let over = alarm.kind == kind && alarm.lasts;
+                    if over {
+                        out.push(Outcome::AlarmCleared(kind, at));
+                    }
+                    !over
+                });
+            }
+            CourseEvent::OtherShape { known, cycles } if !self.names_products => {
+                self.change_over(known, cycles, at, out);
+            }
+            // The product has a name and the name has not changed: its shape has.
+            CourseEvent::OtherShape { cycles, .. } => {
+                let lasting = Lasting {
+                    quantity: Quantity::Shape,
+                    share: 1.0,
+                    cycles: cycles.len() as u32,
+                    since: cycles.first().map_or(at, |c| c.start),
+                    forecast: None,
+                };
+                self.lasting(lasting, at, reason, out);
+            }
+        }
+    }
+
+    fn lasting(
+        &mut self,
+        lasting: Lasting,
+        at: Time,
+        reason: Option<DeviationReason>,
+        out: &mut Vec<Outcome>,
+    ) {
+        let kind = alarm_of(lasting.quantity);
+        let forecast = self
+            .forecast
+            .filter(|_| lasting.quantity == Quantity::Energy);
+        let lasting = Lasting {
+            forecast,
+            ..lasting
+        };
+        let reason = reason.map(|reason| DeviationReason {
+            lasting: Some(lasting),
+            ..reason
+        });
+        self.raise(kind, at, reason, out);
+        for alarm in self.alarms.iter_mut().filter(|alarm| alarm.kind == kind) {
+            alarm.lasts = true;
+        }
+    }
+
+    /// The machine makes another product that nobody named.
+    fn change_over(
+        &mut self,
+        known: Option<ProductId>,
+        cycles: Vec<CycleFacts>,
+        at: Time,
+        out: &mut Vec<Outcome>,
+    ) {
+        let is_known = known.is_some();
+        let product = known.unwrap_or_else(|| self.next_shape());
+        self.product = product.clone();
+        self.forecast = None;
+        let since = cycles.first().map_or(at, |cycle| cycle.start);
+        out.push(Outcome::Finding(Finding {
+            kind: FindingKind::ProductChanged,
+            at: since,
+            product,
+            reason: None,
+        }));
+        if !is_known {
+            for facts in &cycles {
+                self.learn(facts, out);
+            }
+        }
+        // What was pending was the new product and not a fault of the old one.
+        self.alarms.retain(|alarm| {
+            let stays = alarm.kind == AlarmKind::Stopped;
+            if !stays {
+                out.push(Outcome::AlarmCleared(alarm.kind, at));
+            }
+            stays
+        });
+    }
+
+    /// A name for a shape nobody named.
+    fn next_shape(&mut self) -> ProductId {
+        self.shapes_named = self.shapes_named % SHAPES_NAMED_MAX + 1;
+        ProductId::new(&format!("shape-{}", self.shapes_named + 1))
+            .unwrap_or_else(|_| ProductId::only())
+    }
+
+    fn alarm_from(
+        &mut self,
+        verdict: CycleVerdict,
+        at: Time,
+        reason: Option<DeviationReason>,
+        out: &mut Vec<Outcome>,
+    ) {
+        let kind = match verdict {
+            CycleVerdict::SpeedChanged => Some(AlarmKind::TamperingSuspected),
+            CycleVerdict::EnergyChanged => Some(AlarmKind::WearSuspected),
+            CycleVerdict::Good | CycleVerdict::Waiting | CycleVerdict::Odd => None,
+            _ => return,
+        };
+        self.alarms.retain_mut(|alarm| {
+            if alarm.kind == AlarmKind::Stopped || alarm.lasts {
+                return true;
+            }
+            alarm.good_cycles = if kind.is_none() {
+                alarm.good_cycles + 1
+            } else {
+                0
+            };
+            let over = alarm.good_cycles >= GOOD_CYCLES_TO_CLEAR;
+            if over {
+                out.push(Outcome::AlarmCleared(alarm.kind, at));
+            }
+            !over
+        });
+        if let Some(kind) = kind {
+            self.raise(kind, at, reason, out);
+        }
+    }
+
+    pub(super) fn raise(
+        &mut self,
+        kind: AlarmKind,
+        at: Time,
+        reason: Option<DeviationReason>,
+        out: &mut Vec<Outcome>,
+    ) {
+        if self.alarms.iter().any(|alarm| alarm.kind == kind) {
+            return;
+        }
+        self.alarms.push(OpenAlarm {
+            kind,
+            good_cycles: 0,
+            lasts: false,
+        });
+        let finding = match kind {
+            AlarmKind::TamperingSuspected => FindingKind::TamperingSuspected,
+            AlarmKind::WearSuspected => FindingKind::WearSuspected,
+            _ => FindingKind::Stopped,
+        };
+        self.tell(finding, at, reason, out);
+        out.push(Outcome::AlarmRaised(kind, at, reason));
+    }
+}
+
+/// The alarm a lasting change stands for.
+fn alarm_of(quantity: Quantity) -> AlarmKind {
+    match quantity {
+        Quantity::Time => AlarmKind::TamperingSuspected,
+        Quantity::Energy | Quantity::Shape => AlarmKind::WearSuspected,
+    }
+}
