@@ -30,6 +30,12 @@ const SHAPE_SPREAD_MIN: f64 = 0.000_5;
 const SHAPE_RESIDUAL_MIN: f64 = 0.1;
 /// nor than this in a quantity of another kind.
 const OTHER_SPREAD_MIN: f64 = 0.02;
+/// No bin of a profile is known better than this share of the usual one's spread,
+const BIN_SPREAD_SHARE: f32 = 0.3;
+/// nor than this share of the mean power,
+const BIN_SPREAD_MIN: f32 = 0.001;
+/// and no cycle is nearer to others than this, in those spreads.
+const USUAL_NEAREST_MIN: f64 = 0.2;
 /// Nearest cycles of the library that count.
 const NEAREST: usize = 3;
 
@@ -209,7 +215,10 @@ impl Normal {
             })
             .collect();
         let usual = crate::learn::robust_band(scales.iter().map(|s| f64::from(*s)));
-        let least = 0.3 * usual.map_or(1.0, |band| band.median as f32);
+        let values = || coarse.iter().flat_map(|c| c.0.iter());
+        let mean = values().sum::<f32>() / values().count().max(1) as f32;
+        let least = (BIN_SPREAD_SHARE * usual.map_or(1.0, |band| band.median as f32))
+            .max(BIN_SPREAD_MIN * mean.abs());
         for scale in &mut scales {
             *scale = scale.max(least);
         }
@@ -219,7 +228,7 @@ impl Normal {
             self.nearest_of(&coarse[i].0, others.map(|(_, c)| c))
         };
         let usual = crate::learn::robust_band((0..coarse.len()).map(apart));
-        self.usual_nearest = usual.map_or(0.0, |band| band.median);
+        self.usual_nearest = usual.map_or(0.0, |band| band.median).max(USUAL_NEAREST_MIN);
         self.library = coarse;
     }
 
@@ -269,7 +278,7 @@ impl Normal {
             if !self.library.is_empty() {
                 let coarse = power.over(self.duration.centre.exp(), self.scales.len());
                 let nearest = self.nearest_of(&coarse, self.library.iter());
-                distance.nearest = nearest / self.usual_nearest.max(1e-9);
+                distance.nearest = nearest / self.usual_nearest;
             }
         }
         distance

@@ -672,6 +672,7 @@ impl Machine {
             tolerance: snapshot.settings.tolerance,
             last_cycle: self.last_cycle.as_ref().map(|(cycle, _)| cycle.clone()),
             last_reason: self.last_cycle.as_ref().and_then(|(_, reason)| *reason),
+            forecast: snapshot.forecast,
             power_w: snapshot.power_w,
             day: self.tally.view(now - self.skew_ms),
             alarms: self.alarms.clone(),

@@ -118,6 +118,9 @@ pub enum Quantity {
 }
 
 impl Quantity {
+    /// Every quantity.
+    pub const ALL: [Self; 3] = [Self::Time, Self::Energy, Self::Shape];
+
     /// The word used in the API and in files.
     pub fn code(self) -> &'static str {
         match self {
@@ -162,6 +165,15 @@ impl DeviationReason {
     /// How far cycle time is from the reference, as a share of it.
     pub fn duration_deviation(&self) -> f64 {
         self.duration_s / self.duration_reference_s - 1.0
+    }
+
+    /// What changed: the quantity that lasts, else the one beyond its tolerance, time first.
+    pub fn quantity(&self) -> Quantity {
+        match self.lasting {
+            Some(lasting) => lasting.quantity,
+            None if self.duration_deviation().abs() > self.tolerance_time => Quantity::Time,
+            None => Quantity::Energy,
+        }
     }
 
     /// How far energy is from the reference, as a share of it.

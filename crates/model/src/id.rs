@@ -103,6 +103,9 @@ text_id! {
     PointName
 }
 
+/// Products that nobody named, known by the shape of their power, are called this and a number.
+pub const UNNAMED_PRODUCT: &str = "shape-";
+
 impl ProductId {
     /// The product of a machine that never names one.
     pub fn only() -> Self {

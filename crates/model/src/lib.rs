@@ -19,7 +19,7 @@ pub use alarm::{Alarm, AlarmKind};
 pub use cycle::{Cycle, CycleVerdict};
 pub use event::EventKind;
 pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity};
-pub use id::{DeviceId, IdError, MachineId, PointName, ProductId, SeriesId};
+pub use id::{DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, UNNAMED_PRODUCT};
 pub use log::LogLine;
 pub use own::{KNOCKS_FROM, PROBER, SELF_CHECK, TWIN};
 pub use person::{Right, Role};

@@ -113,7 +113,7 @@ impl Lang {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{AlarmKind, EventKind, FindingKind, MachineState, RefusalReason, Role};
+    use model::{AlarmKind, EventKind, FindingKind, MachineState, Quantity, RefusalReason, Role};
 
     #[test]
     fn every_code_has_a_text_in_both_languages() {
@@ -122,6 +122,8 @@ mod tests {
         wanted.extend(AlarmKind::ALL.map(|k| format!("alarm-{}", k.code())));
         wanted.extend(AlarmKind::ALL.map(|k| format!("look-{}", k.code())));
         wanted.extend(FindingKind::ALL.map(|k| format!("finding-{}", k.code())));
+        wanted.extend(Quantity::ALL.map(|q| format!("quantity-{}", q.code())));
+        wanted.extend(Quantity::ALL.map(|q| format!("else-{}", q.code())));
         wanted.extend(RefusalReason::ALL.map(|r| format!("reason-{}", r.code())));
         wanted.extend(Role::ALL.map(|r| format!("role-{}", r.code())));
         wanted.extend(Role::ALL.map(|r| format!("role-may-{}", r.code())));

@@ -1,7 +1,8 @@
 //! What a page shows of the present, put together by the recorder and never changed afterwards.
 
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, MachineId, MachineState, Reference, Time, Tolerance,
+    Alarm, AlarmKind, Cycle, DeviationReason, Forecast, MachineId, MachineState, Reference, Time,
+    Tolerance,
 };
 use serde::Serialize;
 
@@ -88,6 +89,8 @@ pub struct MachineView {
     pub last_cycle: Option<Cycle>,
     /// Its numbers, if it was judged.
     pub last_reason: Option<DeviationReason>,
+    /// When energy per cycle reaches its tolerance, if it drifts there.
+    pub forecast: Option<Forecast>,
     /// Power now, watts.
     pub power_w: Option<f64>,
     /// Today.

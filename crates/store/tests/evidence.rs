@@ -29,6 +29,7 @@ fn reason() -> DeviationReason {
         tolerance_time: 0.15,
         tolerance_energy: 0.15,
         reference_version: 1,
+        lasting: None,
     }
 }
 
@@ -71,6 +72,7 @@ fn filled(folder: &Path) -> Option<Checkpoint> {
                 work_s: band,
                 energy_wh: Some(band),
                 waiting_w: None,
+                moves_share: None,
                 learned_at: t(5),
                 approval: Approval::Automatic,
             },

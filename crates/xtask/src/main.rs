@@ -1,6 +1,8 @@
 //! Chores in Rust instead of shell: `cargo xtask test` brings what the tests need and runs them all,
-//! `cargo xtask soak` runs what takes too long for that.
+//! `cargo xtask soak` runs what takes too long for that, `cargo xtask detection-table` measures
+//! detection on recorded data.
 
+mod detection;
 mod setup;
 mod steps;
 #[cfg(test)]
@@ -15,8 +17,9 @@ fn main() -> ExitCode {
         "test" => setup::all().and_then(|()| steps::test()),
         "soak" => setup::all().and_then(|()| steps::soak()),
         "setup" => setup::all(),
+        "detection-table" => detection::table(std::env::args().nth(2)),
         _ => {
-            say("usage: cargo xtask test | soak | setup");
+            say("usage: cargo xtask test | soak | setup | detection-table [FOLDER]");
             return ExitCode::from(2);
         }
     };

@@ -13,7 +13,7 @@ const PACKAGES_MAX: usize = 250;
 /// Rooms that judge: no clock, no file, no socket.
 const JUDGEMENT: [(&str, &[&str]); 2] = [
     ("assure", &["model", "serde", "toml"]),
-    ("detect", &["model", "serde"]),
+    ("detect", &["data-encoding", "model", "serde"]),
 ];
 /// Crates beside the rooms.
 const WORKSHOP: [&str; 2] = ["xtask", "bench"];
@@ -190,8 +190,22 @@ fn every_text_is_used() {
         .map(|path| read(&root().join(path)))
         .collect();
     let built = [
-        "state-", "alarm-", "look-", "finding-", "reason-", "event-", "role-", "verdict-",
-        "measure-", "todo-", "why-", "phase-", "method-", "by-",
+        "state-",
+        "alarm-",
+        "look-",
+        "finding-",
+        "reason-",
+        "event-",
+        "role-",
+        "verdict-",
+        "measure-",
+        "todo-",
+        "why-",
+        "phase-",
+        "method-",
+        "by-",
+        "else-",
+        "quantity-",
     ];
     let mut unused = Vec::new();
     for line in read(&root().join("crates/serve/i18n/ja.ftl")).lines() {

@@ -3,7 +3,7 @@
 
 use model::{
     AlarmKind, Approval, Cycle, CycleVerdict, DeviationReason, Finding, FindingKind, Lasting,
-    ProductId, Quantity, Reference, Time,
+    ProductId, Quantity, Reference, Time, UNNAMED_PRODUCT,
 };
 
 use super::{CycleFacts, Finished, OpenAlarm, Outcome, Watch};
@@ -264,7 +264,7 @@ impl Watch {
     /// A name for a shape nobody named.
     fn next_shape(&mut self) -> ProductId {
         self.shapes_named = self.shapes_named % SHAPES_NAMED_MAX + 1;
-        ProductId::new(&format!("shape-{}", self.shapes_named + 1))
+        ProductId::new(&format!("{UNNAMED_PRODUCT}{}", self.shapes_named + 1))
             .unwrap_or_else(|_| ProductId::only())
     }
 

@@ -2,7 +2,7 @@
 //! day of power as the range and mean of each column of pixels.
 
 use maud::{Markup, html};
-use model::{CycleVerdict, Time};
+use model::{CycleVerdict, Forecast, Time};
 use store::MinuteRow;
 
 use super::{Ctx, number};
@@ -14,6 +14,8 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
+/// Height of a single line of time.
+const LINE_HEIGHT: f64 = 64.0;
 
 /// One point of a cycle chart.
 #[derive(Debug, Clone, Copy)]
@@ -149,11 +151,40 @@ pub(crate) fn cycles(
                 CycleVerdict::Good | CycleVerdict::Waiting => {
                     circle.dot.good cx=(px(cx)) cy=(px(cy)) r="2.6" {}
                 }
+                CycleVerdict::Odd => {
+                    path.dot.odd d={ "M" (px(cx)) " " (px(cy - 4.0)) "l4 4-4 4-4-4z" } {}
+                }
                 _ => circle.dot.plain cx=(px(cx)) cy=(px(cy)) r="2.4" {},
             }
         }
     };
     frame(title, &scale, &labels, &body)
+}
+
+/// A line of time from the beginning of a drift to its limit: the range of the forecast as a band, its
+/// middle and now as marks.
+pub(crate) fn forecast(ctx: &Ctx, forecast: &Forecast) -> Markup {
+    let first = forecast.since.min(ctx.now);
+    let last = forecast
+        .to
+        .unwrap_or(forecast.at)
+        .max(ctx.now)
+        .max(forecast.at);
+    let span = (last.ms() - first.ms()).max(1) as f64;
+    let x = |t: Time| LEFT + (t.ms() - first.ms()) as f64 / span * (WIDTH - 2.0 * LEFT);
+    let until = forecast.to.map_or(WIDTH - RIGHT, x);
+    let y = LINE_HEIGHT / 2.0;
+    html! {
+        svg.chart viewBox={ "0 0 " (WIDTH) " " (LINE_HEIGHT) } role="img" aria-label=(ctx.text(key::MACHINE_FORECAST)) {
+            line.grid x1=(px(x(first))) x2=(px(WIDTH - RIGHT)) y1=(px(y)) y2=(px(y)) {}
+            rect.range x=(px(x(forecast.from))) width=(px((until - x(forecast.from)).max(2.0))) y=(px(y - 7.0)) height="14" {}
+            line.reference x1=(px(x(forecast.at))) x2=(px(x(forecast.at))) y1=(px(y - 10.0)) y2=(px(y + 10.0)) {}
+            circle.dot.good cx=(px(x(ctx.now))) cy=(px(y)) r="4" {}
+            text.axis x=(px(x(ctx.now))) y=(px(y - 13.0)) text-anchor=(anchor(x(ctx.now))) { (ctx.text(key::MACHINE_NOW)) }
+            text.axis x=(px(x(first))) y=(px(y + 22.0)) text-anchor="start" { (ctx.when(first)) }
+            text.axis x=(px(x(forecast.at))) y=(px(y + 22.0)) text-anchor=(anchor(x(forecast.at))) { (ctx.when(forecast.at)) }
+        }
+    }
 }
 
 /// A stretch of power: for each column of pixels its range, through the columns its mean. Minutes

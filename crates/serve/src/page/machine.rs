@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use model::{
     Approval, CycleVerdict, FindingKind, MachineId, POWER_POINTS, Reference, Right, SeriesId,
-    StateInterval, Time, Unit,
+    StateInterval, Time, UNNAMED_PRODUCT, Unit,
 };
 use store::{CycleRow, FindingRow, MinuteRow, StoreError};
 
@@ -104,6 +104,7 @@ pub(crate) async fn show(
         p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }
         div #alarms { (alarms(&ctx, machine)) }
         div #now { (now(&ctx, machine)) }
+        div #forecast { (forecast(&ctx, machine)) }
         div #charts.grid { (charts(&ctx, machine, &history)) }
         div.grid {
             section.panel #reference { (reference(&ctx, machine)) }
@@ -167,6 +168,23 @@ pub(crate) fn now(ctx: &Ctx, machine: &MachineView) -> Markup {
             @if machine.product != "-" {
                 (figure(ctx.text(key::MACHINE_PRODUCT), html! { (machine.product) }))
             }
+        }
+    }
+}
+
+/// Where energy per cycle is drifting to, if it is.
+pub(crate) fn forecast(ctx: &Ctx, machine: &MachineView) -> Markup {
+    let Some(forecast) = &machine.forecast else {
+        return html! {};
+    };
+    html! {
+        section.panel {
+            div.panel-head {
+                h2 { (ctx.text(key::MACHINE_FORECAST)) }
+                span.quiet { (super::deviation(forecast.per_day.exp_m1())) (ctx.text(key::UNIT_PER_DAY)) }
+            }
+            (chart::forecast(ctx, forecast))
+            p { (super::forecast_text(ctx, forecast)) }
         }
     }
 }
@@ -249,6 +267,9 @@ fn cycle_chart(
             } @else {
                 (chart::cycles(ctx, title, dots, reference))
                 @if reference.is_some() { p.quiet.small { (ctx.text(key::CHART_BAND)) } }
+                @if dots.iter().any(|dot| dot.verdict == CycleVerdict::Odd) {
+                    p.quiet.small { (ctx.text(key::CHART_ODD)) }
+                }
             }
         }
     }
@@ -360,13 +381,15 @@ pub(crate) fn findings(ctx: &Ctx, history: &History) -> Markup {
 
 /// One finding in a list; with the machine's name where the list is of all machines.
 pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str>) -> Markup {
-    let text = if finding.kind == FindingKind::ProductChanged {
-        ctx.with(
+    let text = match finding.product.strip_prefix(UNNAMED_PRODUCT) {
+        _ if finding.kind != FindingKind::ProductChanged => {
+            ctx.lang.coded("finding-", finding.kind.code())
+        }
+        Some(number) => ctx.with(key::FINDING_SHAPE_CHANGED, &[("number", number)]),
+        None => ctx.with(
             key::FINDING_PRODUCT_CHANGED,
             &[("product", &finding.product)],
-        )
-    } else {
-        ctx.lang.coded("finding-", finding.kind.code())
+        ),
     };
     html! {
         li.{ "k-" (finding.kind.code()) } {

@@ -26,7 +26,7 @@ use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use model::{DeviationReason, MachineState, Right, Time};
+use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time};
 use qrcodegen::{QrCode, QrCodeEcc};
 
 use crate::Site;
@@ -179,12 +179,47 @@ pub(crate) fn why(ctx: &Ctx, reason: &DeviationReason) -> Markup {
                     ("deviation", &deviation(share)),
                 ])) }
             }
+            @if let Some(lasting) = &reason.lasting { (why_lasting(ctx, lasting)) }
+            li.quiet { (ctx.lang.coded("else-", reason.quantity().code())) }
             li.quiet { (ctx.with(key::WHY_TOLERANCE, &[
                 ("time", &percent(reason.tolerance_time)),
                 ("energy", &percent(reason.tolerance_energy)),
                 ("version", &reason.reference_version.to_string()),
             ])) }
         }
+    }
+}
+
+/// A small change that lasts, and where it leads.
+fn why_lasting(ctx: &Ctx, lasting: &Lasting) -> Markup {
+    let quantity = ctx.lang.coded("quantity-", lasting.quantity.code());
+    let change = match lasting.quantity {
+        Quantity::Shape => String::new(),
+        Quantity::Time | Quantity::Energy => deviation(lasting.share),
+    };
+    html! {
+        li { (ctx.with(key::WHY_LASTING, &[
+            ("quantity", &quantity),
+            ("change", &change),
+            ("cycles", &lasting.cycles.to_string()),
+            ("time", &ctx.when(lasting.since)),
+        ])) }
+        @if let Some(forecast) = &lasting.forecast { li { (forecast_text(ctx, forecast)) } }
+    }
+}
+
+/// When a drift reaches its limit, in words.
+pub(crate) fn forecast_text(ctx: &Ctx, forecast: &Forecast) -> String {
+    let (at, from) = (ctx.when(forecast.at), ctx.when(forecast.from));
+    match forecast.to {
+        Some(to) => {
+            let to = ctx.when(to);
+            ctx.with(
+                key::WHY_FORECAST,
+                &[("at", &at), ("from", &from), ("to", &to)],
+            )
+        }
+        None => ctx.with(key::WHY_FORECAST_OPEN, &[("at", &at), ("from", &from)]),
     }
 }
 
