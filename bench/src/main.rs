@@ -2,6 +2,7 @@
 //! (mosquitto + Node-RED + InfluxDB), and the store against time-series databases, in the same run, on the same machine, under the same load.
 //! Nothing here judges: it prints a table. Run with `cargo run --release -p bench -- all`.
 
+mod detect;
 mod idle;
 mod load;
 mod process;
@@ -49,6 +50,8 @@ enum What {
     },
     /// CPU of judging every measure and function for 200 devices.
     Proofs,
+    /// What judging costs for each sample and each cycle, and how much is kept of a machine.
+    Detect,
     /// Memory for each idle connection, in clear text and over TLS.
     Idle {
         /// How many connections.
@@ -75,6 +78,16 @@ fn main() -> anyhow::Result<()> {
         line(&format!(
             "judging 200 devices x the catalogue: {ms:.2} ms CPU (goal 50)"
         ));
+        return Ok(());
+    }
+    if let What::Detect = cli.what {
+        for cost in detect::measure()? {
+            line(&format!(
+                "{:24} {:7.1} each, {:6} cycles, {:5.1} KB kept",
+                cost.name, cost.each, cost.cycles, cost.kilobytes
+            ));
+        }
+        line("goals: 200 ns a sample, 20 us a cycle, 64 KB a machine");
         return Ok(());
     }
     let seconds = Duration::from_secs(cli.seconds);

@@ -28,6 +28,8 @@ const STAY: f64 = 0.97;
 const STAY_WEIGHT: f64 = 20.0;
 /// Rounds of expectation and maximisation (Baum et al., 1970).
 const ROUNDS: usize = 8;
+/// and when a model is made better that was learned from mostly the same readings.
+const ROUNDS_AGAIN: usize = 2;
 /// Working is said only at three to one.
 const SURE: f64 = 0.75;
 /// Levels closer than this share of the upper one are one level.
@@ -122,13 +124,14 @@ impl Activity {
         if self.until_fit == 0 {
             self.until_fit = (self.history.len() as u32).min(FIT_EVERY);
             let readings: Vec<f32> = self.history.iter().copied().collect();
-            self.model = Model::learn(&readings);
+            self.model = Model::learn(&readings, self.model.as_ref());
         }
     }
 }
 
 impl Model {
-    fn learn(readings: &[f32]) -> Option<Self> {
+    /// Learns from scratch, or makes better what was known before.
+    fn learn(readings: &[f32], before: Option<&Self>) -> Option<Self> {
         let mut sorted: Vec<f32> = readings.to_vec();
         sorted.sort_by(f32::total_cmp);
         let quantile = |share: f64| f64::from(sorted[((sorted.len() - 1) as f64 * share) as usize]);
@@ -154,7 +157,14 @@ impl Model {
             counts[usize::from(*bin)] += 1.0;
         }
         let mut states = [resting(&scaled(counts), &level), scaled(counts)];
-        for _ in 0..ROUNDS {
+        let mut rounds = ROUNDS;
+        if let Some(before) = before.filter(|b| b.has_bins_of(top)) {
+            rounds = ROUNDS_AGAIN;
+            model.leave = before.leave;
+            states =
+                std::array::from_fn(|state| std::array::from_fn(|bin| before.emission[state][bin]));
+        }
+        for _ in 0..rounds {
             states = model.round(&bins, &states, &level);
         }
         let mean = |e: &Emission| e.iter().zip(&level).map(|(p, l)| p * l).sum::<f64>();
@@ -162,6 +172,11 @@ impl Model {
         model.is_split = high - low > SEPARATION_MIN * high;
         model.emission = states.map(|state| state.to_vec());
         Some(model)
+    }
+
+    /// Whether its bins are about those of another upper end, so that it can be made better.
+    fn has_bins_of(&self, top: f64) -> bool {
+        self.is_split && (self.top / top - 1.0).abs() < 1.0 / BINS as f64
     }
 
     fn bin(&self, watts: f64) -> usize {

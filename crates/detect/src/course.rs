@@ -34,6 +34,8 @@ const CHANGING: f64 = 0.4;
 /// Cycles this far from the middle while learning, as a share, strayed: a limit of 15 % suits machines
 /// that keep well within it.
 const STRAYED: f64 = 0.075;
+/// A drift is told from this share of the chart's limit on.
+const FORECAST_FROM: f64 = 0.6;
 /// Of the last cycles, as many odd ones as this are a lasting change of shape.
 const ODD_WINDOW: usize = 12;
 const ODD_MAX: usize = 8;
@@ -221,6 +223,9 @@ impl Course {
     pub fn forecast(&self, product: &ProductId, limit: f64) -> Option<Forecast> {
         let watched = self.watched.get(product)?;
         let chart = watched.charts.energy()?;
+        if self.change != Some(Quantity::Energy) && chart.nearness() < FORECAST_FROM {
+            return None;
+        }
         let limit = match chart.leaning()? {
             Side::Up => (1.0 + limit).ln(),
             Side::Down => (1.0 - limit).max(0.01).ln(),

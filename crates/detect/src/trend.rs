@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 const STRETCHES: usize = 64;
 /// Share of the weight on each side outside the forecast's range.
 const OUTSIDE: f64 = 0.05;
+/// A beginning of less weight than this is none.
+const WEIGHT_MIN: f64 = 1e-4;
 /// A forecast farther ahead than this many times the known past is none.
 const AHEAD_MAX: f64 = 20.0;
 
@@ -106,7 +108,7 @@ impl Trend {
             if reach_by(high) < wanted {
                 return None;
             }
-            for _ in 0..60 {
+            for _ in 0..32 {
                 let middle = f64::midpoint(low, high);
                 if reach_by(middle) < wanted {
                     low = middle;
@@ -166,7 +168,8 @@ impl Trend {
             weight: (log_weight - top).exp() / total,
             ..beginning
         };
-        found.into_iter().map(weigh).collect()
+        let weighed = found.into_iter().map(weigh);
+        weighed.filter(|b| b.weight > WEIGHT_MIN).collect()
     }
 }
 

@@ -28,18 +28,44 @@ enum From {
     Anywhere,
 }
 
+/// Phases at most; the arrays of a step live on the stack.
+pub(super) const PHASES_MAX: usize = 256;
+/// The two phases before the first are the last two of the ring.
+const RING: usize = PHASES_MAX + 2;
+
 /// Weighs every phase; the price of the best is kept at zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Follower {
+    #[serde(with = "crate::packed")]
     mean: Vec<f32>,
     /// One over twice the variance.
+    #[serde(with = "crate::packed")]
     weight: Vec<f32>,
+    #[serde(with = "crate::packed")]
     cost: Vec<f32>,
-    /// The slot at which the way to each phase began its cycle, and the one before.
-    start: Vec<u64>,
-    earlier: Vec<u64>,
-    told: Option<u64>,
-    slot: u64,
+    /// The slot at which the way to each phase began its cycle, and the one before; both counted from
+    /// the first.
+    start: Vec<u32>,
+    earlier: Vec<u32>,
+    best: usize,
+    told: Option<u32>,
+    first: u64,
+    slots: u32,
+}
+
+/// One step's view of where ways come from: the ring laid out in a line, two phases ahead.
+struct Ring {
+    cost: [f32; RING],
+    start: [u32; RING],
+    earlier: [u32; RING],
+}
+
+/// What a jump to any phase costs and carries along.
+#[derive(Clone, Copy)]
+struct Jump {
+    cost: f32,
+    start: u32,
+    earlier: u32,
 }
 
 impl Follower {
@@ -50,10 +76,12 @@ impl Follower {
             mean: template.mean.clone(),
             weight: template.spread.iter().map(|s| 0.5 / (s * s)).collect(),
             cost: vec![0.0; n],
-            start: vec![first; n],
-            earlier: vec![first; n],
+            start: vec![0; n],
+            earlier: vec![0; n],
+            best: 0,
             told: None,
-            slot: first,
+            first,
+            slots: 0,
         }
     }
 
@@ -64,7 +92,7 @@ impl Follower {
 
     /// The number of the next slot.
     pub(super) fn slot(&self) -> u64 {
-        self.slot
+        self.first + u64::from(self.slots)
     }
 
     /// Takes a better shape of the same cycle; the place in it is kept.
@@ -83,55 +111,112 @@ impl Follower {
 
     /// Weighs one slot; the starts of cycles that are certain now are added to `starts`.
     pub(super) fn step(&mut self, value: f32, starts: &mut Vec<u64>) {
-        let n = self.len();
-        let best = cheapest(&self.cost);
-        let (before_cost, before_start, before_earlier) = (
-            std::mem::take(&mut self.cost),
-            std::mem::take(&mut self.start),
-            std::mem::take(&mut self.earlier),
-        );
-        let jump = before_cost[best] + JUMP;
-        for k in 0..n {
-            let (came, cost) = way_to(k, &before_cost, jump);
-            let source = source_of(k, n, came, best);
-            let off = value - self.mean[k];
-            self.cost
-                .push(cost + (off * off * self.weight[k]).min(ODD_MAX));
-            let starts_here = begins(k, source, n, came);
-            self.start.push(if starts_here {
-                self.slot
-            } else {
-                before_start[source]
-            });
-            self.earlier.push(if starts_here {
-                before_start[source]
-            } else {
-                before_earlier[source]
-            });
-        }
-        let least = self.cost[cheapest(&self.cost)];
+        let n = self.len().min(PHASES_MAX);
+        let ring = self.ring(n);
+        let jump = Jump {
+            cost: self.cost[self.best] + JUMP,
+            start: self.start[self.best],
+            earlier: self.earlier[self.best],
+        };
+        // A jump into the first part of the cycle, from after it, begins one.
+        let early = n / START_SHARE + 1;
+        let begins = Jump {
+            start: self.slots,
+            earlier: jump.start,
+            ..jump
+        };
+        let first = if self.best > n / LATE_SHARE {
+            begins
+        } else {
+            jump
+        };
+        self.weigh(0..early.min(n), value, &ring, first);
+        self.weigh(early.min(n)..n, value, &ring, jump);
+        self.best = cheapest(&self.cost);
+        let least = self.cost[self.best];
         for cost in &mut self.cost {
             *cost -= least;
         }
         self.tell(starts);
-        self.slot += 1;
+        self.slots += 1;
+    }
+
+    /// Going round the seam begins a cycle.
+    fn ring(&self, n: usize) -> Ring {
+        let mut ring = Ring {
+            cost: [0.0; RING],
+            start: [self.slots; RING],
+            earlier: [0; RING],
+        };
+        ring.cost[2..n + 2].copy_from_slice(&self.cost[..n]);
+        ring.start[2..n + 2].copy_from_slice(&self.start[..n]);
+        ring.earlier[2..n + 2].copy_from_slice(&self.earlier[..n]);
+        for i in 0..2 {
+            ring.cost[i] = self.cost[n - 2 + i];
+            ring.earlier[i] = self.start[n - 2 + i];
+        }
+        ring
+    }
+
+    /// The cheapest way to each phase of a range: from the one before, the same, the one before that,
+    /// or a jump. Written so that the compiler can take several phases at once.
+    fn weigh(&mut self, range: std::ops::Range<usize>, value: f32, ring: &Ring, jump: Jump) {
+        let count = range.len();
+        let at = |i: usize| range.start + i..range.start + i + count;
+        let (two, before, same) = (at(0), at(1), at(2));
+        let out = self.cost[range.clone()]
+            .iter_mut()
+            .zip(&mut self.start[range.clone()])
+            .zip(&mut self.earlier[range.clone()]);
+        let shape = self.mean[range.clone()]
+            .iter()
+            .zip(&self.weight[range.clone()]);
+        let costs = ring.cost[two.clone()]
+            .iter()
+            .zip(&ring.cost[before.clone()])
+            .zip(&ring.cost[same.clone()]);
+        let starts = ring.start[two.clone()]
+            .iter()
+            .zip(&ring.start[before.clone()])
+            .zip(&ring.start[same.clone()]);
+        let earliers = ring.earlier[two]
+            .iter()
+            .zip(&ring.earlier[before])
+            .zip(&ring.earlier[same]);
+        for ((((cost, start), earlier), (mean, weight)), (((c, s), e), ())) in out
+            .zip(shape)
+            .zip(costs.zip(starts).zip(earliers).zip(std::iter::repeat(())))
+        {
+            let ((two, before), same) = c;
+            let ((two_s, before_s), same_s) = s;
+            let ((two_e, before_e), same_e) = e;
+            let mut way = (*before, *before_s, *before_e);
+            for other in [
+                (*same + STALL, *same_s, *same_e),
+                (*two + SKIP, *two_s, *two_e),
+                (jump.cost, jump.start, jump.earlier),
+            ] {
+                way = if other.0 < way.0 { other } else { way };
+            }
+            let off = value - mean;
+            *cost = way.0 + (off * off * weight).min(ODD_MAX);
+            *start = way.1;
+            *earlier = way.2;
+        }
     }
 
     fn tell(&mut self, starts: &mut Vec<u64>) {
-        let best = cheapest(&self.cost);
-        let start = self.start[best];
-        let age = (self.slot - start) as f64;
+        let start = self.start[self.best];
+        let age = f64::from(self.slots - start);
         if age < SURE_AFTER * self.len() as f64 || self.told.is_some_and(|told| start <= told) {
             return;
         }
-        let earlier = self.earlier[best];
-        if self
-            .told
-            .is_some_and(|told| earlier > told && earlier < start)
-        {
-            starts.push(earlier);
+        let earlier = self.earlier[self.best];
+        let untold = |told: u32| earlier > told && earlier < start;
+        if self.told.is_some_and(untold) {
+            starts.push(self.first + u64::from(earlier));
         }
-        starts.push(start);
+        starts.push(self.first + u64::from(start));
         self.told = Some(start);
     }
 
@@ -178,15 +263,6 @@ fn source_of(k: usize, n: usize, came: From, best: usize) -> usize {
         From::Same => k,
         From::TwoBefore => (k + n - 2) % n,
         From::Anywhere => best,
-    }
-}
-
-/// Whether going from `source` to `k` begins a cycle.
-fn begins(k: usize, source: usize, n: usize, came: From) -> bool {
-    match came {
-        From::Same => false,
-        From::Before | From::TwoBefore => source > k,
-        From::Anywhere => k <= n / START_SHARE && source > n / LATE_SHARE,
     }
 }
 

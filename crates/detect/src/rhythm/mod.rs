@@ -96,11 +96,14 @@ impl Rhythm {
     }
 
     fn between(&self, from: Time, to: Time) -> Vec<f32> {
-        let inside = |slot: &u64| (from..to).contains(&self.grid.time(*slot));
-        (self.grid.first()..self.grid.end())
-            .filter(inside)
+        let newest_first = (self.grid.first()..self.grid.end()).rev();
+        let mut values: Vec<f32> = newest_first
+            .skip_while(|slot| self.grid.time(*slot) >= to)
+            .take_while(|slot| self.grid.time(*slot) >= from)
             .filter_map(|slot| self.grid.value(slot))
-            .collect()
+            .collect();
+        values.reverse();
+        values
     }
 
     fn follow(&mut self, starts: &mut Vec<Time>) {

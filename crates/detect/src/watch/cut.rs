@@ -127,7 +127,8 @@ impl Watch {
 
     /// Looks for a rhythm, or follows it, unless rises of power already are the cycles.
     fn follow_rhythm(&mut self, t: Time, watts: f64, out: &mut Vec<Outcome>) {
-        if matches!(self.cut.by, By::Rises { .. }) {
+        let apart_s = self.meter.interval_s().unwrap_or(0.0);
+        if matches!(self.cut.by, By::Rises { .. }) || apart_s >= super::COARSE_S {
             return;
         }
         let mut starts = Vec::new();
