@@ -18,7 +18,7 @@ use template::{Template, deviation};
 /// Slots before the first look for a rhythm.
 const FIRST_LOOK: u64 = 128;
 /// Slots per cycle that show its shape well; finer slots are merged, coarser ones drawn between.
-const SLOTS_PER_CYCLE: std::ops::Range<usize> = 36..96;
+const SLOTS_PER_CYCLE: std::ops::Range<usize> = 36..80;
 /// A shape is made better when this many slots have been followed, and at each doubling.
 const FIRST_BETTER: u64 = 512;
 /// A rhythm whose shape no longer explains what is seen is looked at this often, in slots.
@@ -198,7 +198,7 @@ impl Rhythm {
         if better.still_explains(&record) {
             follower.reshape(&better);
             let followed = self.grid.end() - self.since_found;
-            self.next_look = self.grid.end() + followed.clamp(FIRST_BETTER, CHECK_EVERY * 16);
+            self.next_look = self.grid.end() + followed.clamp(FIRST_BETTER, CHECK_EVERY * 64);
         } else if old.still_explains(&record) {
             self.next_look = self.grid.end() + CHECK_EVERY;
         } else {

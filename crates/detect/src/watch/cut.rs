@@ -21,8 +21,13 @@ const RISES_REGULAR: usize = 8;
 const REGULAR: f64 = 0.10;
 /// Fewer readings than this between two rises do not show a cycle.
 const READINGS_MIN: f64 = 5.0;
+/// Of readings far apart, so many in a row have to show next to nothing before the machine is off.
+const OFF_READINGS: u32 = 3;
 /// Cycles that wait for that, at most.
 const WAITING_MAX: usize = 32;
+/// A start of a cycle is told when a good part of it is over; a machine that has begun none for this
+/// many cycle times is no longer at it.
+const CYCLES_UNTIL_IDLE: f64 = 1.9;
 /// Rises that were regular and are no longer, in a row, end that.
 const IRREGULAR_MAX: u32 = 24;
 
@@ -110,13 +115,16 @@ impl Watch {
         let apart_s = self.meter.interval_s().unwrap_or(0.0);
         let single = self.levels.state();
         let works = self.activity.observe(watts, apart_s);
-        self.power = match works {
-            Some(true) if apart_s >= super::COARSE_S => PowerState::Working,
-            Some(false) if apart_s >= super::COARSE_S => match single {
-                PowerState::Working => PowerState::Waiting,
-                resting => resting,
-            },
-            _ => single,
+        self.off_readings = if single == PowerState::Off {
+            self.off_readings.saturating_add(1)
+        } else {
+            0
+        };
+        self.power = match works.filter(|_| apart_s >= super::COARSE_S) {
+            Some(true) => PowerState::Working,
+            Some(false) if self.off_readings >= OFF_READINGS => PowerState::Off,
+            Some(false) => PowerState::Waiting,
+            None => single,
         };
         if self.power == PowerState::Working {
             self.not_working_since = None;
@@ -337,6 +345,15 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// Whether the machine is in a cycle of its rhythm; its power says nothing of that by itself.
+    pub(super) fn is_in_rhythm(&self, t: Time) -> bool {
+        let By::Rhythm { last: Some(start) } = self.cut.by else {
+            return false;
+        };
+        let cycle_s = self.cut.rhythm.cycle_s().unwrap_or(0.0);
+        t.since(start) <= CYCLES_UNTIL_IDLE * cycle_s
     }
 
     fn note_typical(&mut self, facts: &CycleFacts) {

@@ -151,6 +151,7 @@ pub struct Watch {
     levels: Levels,
     activity: Activity,
     power: PowerState,
+    off_readings: u32,
     lamp: Lamp,
     open: Option<OpenCycle>,
     held: Option<Stretch>,
@@ -187,6 +188,7 @@ impl Watch {
             levels: Levels::default(),
             activity: Activity::default(),
             power: PowerState::Off,
+            off_readings: 0,
             lamp: Lamp::default(),
             open: None,
             held: None,
@@ -466,6 +468,9 @@ impl Watch {
     /// The pause that belongs to every cycle is not waiting, so a running machine keeps its state
     /// through a pause of up to twice the usual length.
     fn state_from_power(&self, t: Time) -> MachineState {
+        if self.power != PowerState::Off && self.is_in_rhythm(t) {
+            return MachineState::Run;
+        }
         let resting = match self.power {
             PowerState::Working => return MachineState::Run,
             PowerState::Waiting => MachineState::Idle,

@@ -1,8 +1,13 @@
 //! The watch on whole traces: what a foreman would expect of it, cycle by cycle.
 
+mod course;
+mod generated;
+mod rhythm;
+mod snapshot;
 mod trace;
 
 use detect::{ApprovalMode, Outcome, Settings, Signal, Watch};
+use generated::Machine;
 use model::{AlarmKind, CycleVerdict, MachineState, ProductId, Time};
 use proptest::prelude::*;
 use trace::{Robot, run};
@@ -266,6 +271,24 @@ proptest! {
         let mut first = Watch::new(settings());
         let mut got = run(&mut first, &signals[..cut]);
         let stored = serde_json::to_string(&first).unwrap();
+        let mut second: Watch = serde_json::from_str(&stored).unwrap();
+        got.extend(run(&mut second, &signals[cut..]));
+        prop_assert_eq!(&mut got, &mut expected);
+        prop_assert_eq!(second, whole);
+    }
+
+    /// The same for a machine seen by its power alone, whatever cuts its cycles.
+    #[test]
+    fn a_stored_watch_keeps_its_rhythm(seed in 1_u64..40, cut in 1_usize..7_000) {
+        let mut machine = Machine::new(seed);
+        let signals = machine.cycles(60);
+        let cut = cut.min(signals.len());
+        let mut whole = Watch::new(settings());
+        let mut expected = run(&mut whole, &signals);
+        let mut first = Watch::new(settings());
+        let mut got = run(&mut first, &signals[..cut]);
+        let stored = serde_json::to_string(&first).unwrap();
+        prop_assert!(stored.len() <= 64 * 1024, "{} bytes", stored.len());
         let mut second: Watch = serde_json::from_str(&stored).unwrap();
         got.extend(run(&mut second, &signals[cut..]));
         prop_assert_eq!(&mut got, &mut expected);

@@ -1,0 +1,232 @@
+//! Small changes that last, changeovers, and data that cannot be believed, on generated cycles.
+
+use detect::{CycleFacts, Outcome, Recording, Settings, Watch};
+use model::{AlarmKind, CycleVerdict, FindingKind, ProductId, Quantity, Time};
+
+use crate::generated::Chance;
+
+/// A machine as a table of cycles.
+struct Cycles {
+    chance: Chance,
+    start: Time,
+    duration_s: f64,
+    /// Added to every bin of power, as a share of its mean.
+    leak: f64,
+    shape: Vec<f64>,
+}
+
+impl Cycles {
+    fn new(seed: u64) -> Self {
+        let mut chance = Chance::new(seed);
+        let shape = (0..16).map(|_| chance.between(200.0, 1_000.0)).collect();
+        Self {
+            chance,
+            start: Time::from_seconds(1_700_000_000.0),
+            duration_s: 20.0,
+            leak: 0.0,
+            shape,
+        }
+    }
+
+    fn next(&mut self) -> CycleFacts {
+        let duration_s = self.duration_s * (1.0 + 0.005 * self.chance.normal());
+        let mean = self.shape.iter().sum::<f64>() / self.shape.len() as f64;
+        let profile: Vec<f32> = self
+            .shape
+            .iter()
+            .map(|watts| (watts + self.leak * mean) * (1.0 + 0.02 * self.chance.normal()))
+            .map(|watts| watts as f32)
+            .collect();
+        let watts = profile.iter().map(|w| f64::from(*w)).sum::<f64>() / profile.len() as f64;
+        let end = Time::from_seconds(self.start.seconds() + duration_s);
+        let facts = CycleFacts {
+            start: self.start,
+            end,
+            duration_s,
+            work_s: duration_s,
+            energy_wh: Some(watts * duration_s / 3600.0),
+            power: Some(Recording::from_profile(duration_s, profile)),
+            ..CycleFacts::default()
+        };
+        self.start = end;
+        facts
+    }
+
+    fn run(&mut self, watch: &mut Watch, count: usize) -> Vec<Outcome> {
+        let mut out = Vec::new();
+        for _ in 0..count {
+            watch.cycle(self.next(), &mut out);
+        }
+        out
+    }
+}
+
+fn lasting(out: &[Outcome]) -> Vec<(AlarmKind, Quantity)> {
+    let quantity = |o: &Outcome| match o {
+        Outcome::AlarmRaised(kind, _, Some(reason)) => Some((*kind, reason.lasting?.quantity)),
+        _ => None,
+    };
+    out.iter().filter_map(quantity).collect()
+}
+
+fn findings(out: &[Outcome]) -> Vec<FindingKind> {
+    let kind = |o: &Outcome| match o {
+        Outcome::Finding(finding) => Some(finding.kind),
+        _ => None,
+    };
+    out.iter().filter_map(kind).collect()
+}
+
+fn settings() -> Settings {
+    Settings::default()
+}
+
+#[test]
+fn healthy_machines_stay_within_their_budget_of_alarms() {
+    let mut raised = 0;
+    for seed in 1..=20 {
+        let mut watch = Watch::new(settings());
+        let out = Cycles::new(seed).run(&mut watch, 3_000);
+        raised += out
+            .iter()
+            .filter(|o| matches!(o, Outcome::AlarmRaised(..)))
+            .count();
+    }
+    // 60,000 cycles of 20 s are half a month of running: at one alarm a month, one is expected in two.
+    assert!(raised <= 2, "{raised} alarms of healthy machines");
+}
+
+#[test]
+fn a_lasting_speed_of_three_percent_is_noticed_and_called_speed() {
+    let mut watch = Watch::new(settings());
+    let mut machine = Cycles::new(4);
+    assert!(lasting(&machine.run(&mut watch, 120)).is_empty());
+    machine.duration_s *= 0.97;
+    let out = machine.run(&mut watch, 40);
+    assert_eq!(
+        lasting(&out),
+        [(AlarmKind::TamperingSuspected, Quantity::Time)]
+    );
+    machine.duration_s /= 0.97;
+    let back = machine.run(&mut watch, 60);
+    let cleared =
+        |o: &&Outcome| matches!(o, Outcome::AlarmCleared(AlarmKind::TamperingSuspected, _));
+    assert_eq!(back.iter().filter(cleared).count(), 1);
+}
+
+#[test]
+fn a_lasting_leak_of_four_percent_is_noticed_and_called_energy() {
+    let mut watch = Watch::new(settings());
+    let mut machine = Cycles::new(5);
+    machine.run(&mut watch, 120);
+    machine.leak = 0.04;
+    let out = machine.run(&mut watch, 60);
+    assert_eq!(
+        lasting(&out),
+        [(AlarmKind::WearSuspected, Quantity::Energy)]
+    );
+    let share = out.iter().find_map(|o| match o {
+        Outcome::AlarmRaised(_, _, Some(reason)) => Some(reason.lasting?.share),
+        _ => None,
+    });
+    assert!((share.unwrap() - 0.04).abs() < 0.02, "{share:?}");
+}
+
+#[test]
+fn wear_is_told_with_the_time_it_reaches_the_limit() {
+    let mut watch = Watch::new(settings());
+    let mut machine = Cycles::new(6);
+    machine.run(&mut watch, 120);
+    let begin = machine.start;
+    let mut told = None;
+    // 15 % in 1,000 cycles of 20 s.
+    for i in 0..600 {
+        machine.leak = 0.15 * f64::from(i) / 1_000.0;
+        let out = machine.run(&mut watch, 1);
+        if let Some(lasting) = out.iter().find_map(|o| match o {
+            Outcome::AlarmRaised(_, _, Some(reason)) => reason.lasting,
+            _ => None,
+        }) {
+            told = Some((i, lasting));
+            break;
+        }
+    }
+    let (cycle, lasting) = told.expect("it is noticed before it reaches 9 %");
+    assert!(cycle < 500, "{cycle}");
+    let forecast = lasting.forecast.expect("a drift has a forecast");
+    let truth = begin + 20_000 * 1_000;
+    assert!(forecast.from < truth, "{forecast:?}");
+    assert!(forecast.to.is_none_or(|to| to > truth), "{forecast:?}");
+    assert!(watch.snapshot().forecast.is_some(), "the page shows it");
+}
+
+#[test]
+fn another_shape_is_a_changeover_and_the_old_one_is_known_again() {
+    let mut watch = Watch::new(settings());
+    let mut machine = Cycles::new(7);
+    machine.run(&mut watch, 120);
+    let first = machine.shape.clone();
+    machine.shape = Cycles::new(8).shape;
+    machine.duration_s = 26.0;
+    let other = machine.run(&mut watch, 90);
+    assert!(findings(&other).contains(&FindingKind::ProductChanged));
+    assert!(
+        !other.iter().any(|o| matches!(o, Outcome::AlarmRaised(..))),
+        "a changeover is no alarm"
+    );
+    assert_eq!(watch.snapshot().product, ProductId::new("shape-2").unwrap());
+    machine.shape = first;
+    machine.duration_s = 20.0;
+    let back = machine.run(&mut watch, 40);
+    assert!(!back.iter().any(|o| matches!(o, Outcome::AlarmRaised(..))));
+    assert_eq!(watch.snapshot().product, ProductId::only());
+    let judged = back.iter().filter_map(|o| match o {
+        Outcome::Cycle(finished) => Some(finished.cycle.verdict),
+        _ => None,
+    });
+    let learning = judged.filter(|v| *v == CycleVerdict::Learning).count();
+    assert_eq!(learning, 0, "it is not learned twice");
+}
+
+/// What the sensor does to a cycle, and what it has to be called.
+type Broken = (&'static str, fn(&mut CycleFacts), FindingKind);
+
+#[test]
+fn a_broken_sensor_is_named_and_never_a_fault_of_the_machine() {
+    let broken: [Broken; 4] = [
+        ("watts", |c| scale(c, 0.001), FindingKind::DataUnit),
+        ("sign", |c| scale(c, -1.0), FindingKind::DataSign),
+        ("far", |c| scale(c, 60.0), FindingKind::DataImpossible),
+        (
+            "stuck",
+            |c| c.power = Some(Recording::from_profile(c.duration_s, vec![500.0; 16])),
+            FindingKind::DataStuck,
+        ),
+    ];
+    for (name, breaks, wanted) in broken {
+        let mut watch = Watch::new(settings());
+        let mut machine = Cycles::new(11);
+        machine.run(&mut watch, 80);
+        let mut out = Vec::new();
+        for _ in 0..20 {
+            let mut facts = machine.next();
+            breaks(&mut facts);
+            watch.cycle(facts, &mut out);
+        }
+        assert_eq!(findings(&out), [wanted], "{name}: told once");
+        assert!(
+            !out.iter().any(|o| matches!(o, Outcome::AlarmRaised(..))),
+            "{name}"
+        );
+        let after = machine.run(&mut watch, 10);
+        let good = after.iter().filter(|o| match o {
+            Outcome::Cycle(finished) => finished.cycle.verdict != CycleVerdict::Unknown,
+            _ => false,
+        });
+        assert_eq!(good.count(), 10, "{name}: judged again at once");
+    }
+}
+
+fn scale(facts: &mut CycleFacts, by: f64) {
+    facts.energy_wh = facts.energy_wh.map(|wh| wh * by);
+}
