@@ -65,6 +65,17 @@ enum What {
     },
 }
 
+fn measure_detect() -> anyhow::Result<()> {
+    for cost in detect::measure()? {
+        line(&format!(
+            "{:24} {:7.1} each, {:6} cycles, {:5.1} KB kept",
+            cost.name, cost.each, cost.cycles, cost.kilobytes
+        ));
+    }
+    line("goals: 200 ns a sample, 20 us a cycle, 64 KB a machine");
+    Ok(())
+}
+
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     if let What::Store { which } = &cli.what {
@@ -81,14 +92,7 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     if let What::Detect = cli.what {
-        for cost in detect::measure()? {
-            line(&format!(
-                "{:24} {:7.1} each, {:6} cycles, {:5.1} KB kept",
-                cost.name, cost.each, cost.cycles, cost.kilobytes
-            ));
-        }
-        line("goals: 200 ns a sample, 20 us a cycle, 64 KB a machine");
-        return Ok(());
+        return measure_detect();
     }
     let seconds = Duration::from_secs(cli.seconds);
     let mut ours = Target::start_ours(&cli.program)?;

@@ -197,6 +197,11 @@ impl Course {
         true
     }
 
+    /// Whether anything is known of a product.
+    pub fn knows(&self, product: &ProductId) -> bool {
+        self.watched.contains_key(product)
+    }
+
     /// Forgets what is normal for a product.
     pub fn forget(&mut self, product: &ProductId) {
         self.watched.remove(product);

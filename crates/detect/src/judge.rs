@@ -25,8 +25,10 @@ pub struct CycleFacts {
     /// Mean power while waiting, watts.
     pub waiting_w: Option<f64>,
     /// Power over the cycle.
+    #[serde(default)]
     pub power: Option<Recording>,
     /// Further quantities, always the same ones in the same order.
+    #[serde(default)]
     pub others: Vec<f64>,
 }
 

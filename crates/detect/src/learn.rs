@@ -95,10 +95,7 @@ impl Learning {
         product: &ProductId,
         version: u32,
     ) -> Option<(Reference, Vec<CycleFacts>)> {
-        self.cycles.push(facts);
-        if let Some(old) = self.cycles.len().checked_sub(RECORDINGS_MAX + 1) {
-            self.cycles[old].power = None;
-        }
+        self.keep(facts);
         let wanted = settings.learn_cycles as usize;
         if self.cycles.len() < wanted {
             return None;
@@ -113,6 +110,24 @@ impl Learning {
         }
         self.cycles.drain(..(wanted / 3).max(1));
         None
+    }
+
+    fn keep(&mut self, facts: CycleFacts) {
+        self.cycles.push(facts);
+        if let Some(old) = self.cycles.len().checked_sub(RECORDINGS_MAX + 1) {
+            self.cycles[old].power = None;
+        }
+    }
+
+    /// Takes one cycle that was judged good; gives them all when there are enough.
+    pub(crate) fn gather(
+        &mut self,
+        facts: CycleFacts,
+        settings: &Settings,
+    ) -> Option<Vec<CycleFacts>> {
+        self.keep(facts);
+        let enough = self.cycles.len() >= settings.learn_cycles as usize;
+        enough.then(|| std::mem::take(&mut self.cycles))
     }
 
     fn agrees(&self, reference: &Reference, tolerance: f64) -> bool {

@@ -19,8 +19,10 @@ pub(crate) struct OpenCycle {
     /// The product changed inside.
     pub(crate) product_changed: bool,
     low: Low,
+    #[serde(default)]
     power: Recording,
     /// Power was not seen from its very start: its shape cannot be compared.
+    #[serde(default)]
     pub(crate) late: bool,
 }
 

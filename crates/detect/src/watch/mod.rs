@@ -136,21 +136,27 @@ struct OpenAlarm {
     kind: AlarmKind,
     good_cycles: u32,
     /// It stands for a change that lasts, which no single good cycle ends.
+    #[serde(default)]
     lasts: bool,
 }
 
-/// Everything known about one machine.
+/// Everything known about one machine. What an older program stored lacks the fields with a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
     settings: Settings,
     product: ProductId,
     products: BTreeMap<ProductId, ProductMemory>,
+    #[serde(default)]
     course: Course,
+    #[serde(default)]
     quality: Quality,
     meter: Meter,
     levels: Levels,
+    #[serde(default)]
     activity: Activity,
+    #[serde(default)]
     power: PowerState,
+    #[serde(default)]
     off_readings: u32,
     lamp: Lamp,
     open: Option<OpenCycle>,
@@ -159,14 +165,20 @@ pub struct Watch {
     counter: Option<f64>,
     pulse: bool,
     has_cycle_signal: bool,
+    #[serde(default)]
     names_products: bool,
+    #[serde(default)]
     shapes_named: u32,
+    #[serde(default)]
     cut: Cut,
     last_end: Option<Time>,
     typical_s: Option<f64>,
     not_working_since: Option<Time>,
+    #[serde(default)]
     contradicted_since: Option<Time>,
+    #[serde(default)]
     contradiction_told: bool,
+    #[serde(default)]
     forecast: Option<Forecast>,
     state: MachineState,
     state_since: Time,

@@ -119,6 +119,10 @@ impl Watch {
             return (outer, None);
         }
         let product = self.product.clone();
+        if !self.course.knows(&product) {
+            self.learn_course(&product, facts, outer);
+            return (outer, None);
+        }
         // Another shape may be another product; so may one cycle that this machine scatters to.
         let is_energy = outer == CycleVerdict::EnergyChanged;
         let excused = outer.is_bad()
@@ -135,6 +139,20 @@ impl Watch {
             good => good,
         };
         (verdict, judged)
+    }
+
+    /// A reference whose course is not known, from an older program or of a product not made for long:
+    /// good cycles make it known again.
+    fn learn_course(&mut self, product: &ProductId, facts: &CycleFacts, outer: CycleVerdict) {
+        if outer != CycleVerdict::Good {
+            return;
+        }
+        let settings = self.settings;
+        let learned = self.memory().learning.gather(facts.clone(), &settings);
+        if let Some(cycles) = learned {
+            self.course
+                .learn(product, &cycles, settings.alarms_per_month);
+        }
     }
 
     fn learn(&mut self, facts: &CycleFacts, out: &mut Vec<Outcome>) {

@@ -255,6 +255,42 @@ fn a_counter_that_jumps_back_is_reported_and_that_cycle_unknown() {
     assert!(raised(&out).is_empty());
 }
 
+#[test]
+fn a_watch_stored_by_an_older_program_goes_on_and_learns_its_course_anew() {
+    let mut watch = Watch::new(settings());
+    let mut robot = Robot::new(12);
+    run(&mut watch, &robot.cycles(20));
+    let mut stored = serde_json::to_value(&watch).unwrap();
+    let fields = stored.as_object_mut().unwrap();
+    for new in [
+        "course",
+        "quality",
+        "activity",
+        "power",
+        "off_readings",
+        "names_products",
+        "shapes_named",
+        "cut",
+        "contradicted_since",
+        "contradiction_told",
+        "forecast",
+    ] {
+        assert!(fields.remove(new).is_some(), "{new}");
+    }
+    let mut older: Watch = serde_json::from_value(stored).unwrap();
+    let out = run(&mut older, &robot.cycles(30));
+    assert!(raised(&out).is_empty());
+    assert!(
+        !verdicts(&out).contains(&CycleVerdict::Learning),
+        "the reference is kept"
+    );
+    robot.load = 1.25;
+    assert_eq!(
+        raised(&run(&mut older, &robot.cycles(4))),
+        [AlarmKind::WearSuspected]
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

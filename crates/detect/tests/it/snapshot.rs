@@ -1,6 +1,12 @@
 //! What the watch says of whole generated lives, word for word: a change in judgement shows as a
 //! change in these files. `MIMAMORI_SNAPSHOTS=write` writes them anew, to be read before they land.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test keeps its snapshots in files and may end at the first surprise"
+)]
+
 use std::fmt::Write as _;
 use std::path::Path;
 
