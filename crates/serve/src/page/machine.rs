@@ -178,7 +178,7 @@ pub(crate) fn forecast(ctx: &Ctx, machine: &MachineView) -> Markup {
         return html! {};
     };
     html! {
-        section.panel {
+        section.panel.forecast {
             div.panel-head {
                 h2 { (ctx.text(key::MACHINE_FORECAST)) }
                 span.quiet { (super::deviation(forecast.per_day.exp_m1())) (ctx.text(key::UNIT_PER_DAY)) }
