@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::CycleFacts;
 
-/// A device's clock that moved this much against the box's, in seconds, was set.
+/// A device's clock that moved this much against the box's between two readings, in seconds, was set.
 const CLOCK_STEP_S: f64 = 5.0;
 /// Readings that come this many times slower or faster come at another pace,
 const PACE_FACTOR: f64 = 3.0;
@@ -42,15 +42,14 @@ impl Quality {
     /// A reading of power measured at `t` that arrived at `heard`; tells what is doubtful about time.
     pub(crate) fn reading(&mut self, t: Time, heard: Time) -> Option<FindingKind> {
         let skew_s = t.since(heard);
-        let stepped = self
-            .skew_s
-            .replace(skew_s)
-            .is_some_and(|before| (skew_s - before).abs() > CLOCK_STEP_S);
-        let last = self.last.replace(t);
-        if stepped {
+        let skew_before = self.skew_s.replace(skew_s);
+        let apart_s = t.since(self.last.replace(t)?);
+        // Readings that were kept while the link was down come late, but one after the other.
+        let goes_on = apart_s >= 0.0 && apart_s <= PACE_FACTOR * self.pace_s.unwrap_or(0.0);
+        let moved = skew_before.is_some_and(|before| (skew_s - before).abs() > CLOCK_STEP_S);
+        if moved && !goes_on {
             return Some(FindingKind::DataClock);
         }
-        let apart_s = t.since(last?);
         self.coarse(apart_s).or_else(|| self.pace(apart_s))
     }
 

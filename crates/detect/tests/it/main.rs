@@ -256,6 +256,24 @@ fn a_counter_that_jumps_back_is_reported_and_that_cycle_unknown() {
 }
 
 #[test]
+fn readings_kept_while_the_link_was_down_are_no_set_clock() {
+    let mut watch = Watch::new(settings());
+    let mut robot = Robot::new(13);
+    run(&mut watch, &robot.cycles(15));
+    let late = robot.cycles(40);
+    let arrival = robot.now();
+    let mut out = Vec::new();
+    for (t, signal) in &late {
+        watch.feed(*t, arrival, signal, &mut out);
+    }
+    out.extend(run(&mut watch, &robot.cycles(5)));
+    assert!(
+        !out.iter().any(|o| matches!(o, Outcome::Finding(_))),
+        "{out:?}"
+    );
+}
+
+#[test]
 fn a_watch_stored_by_an_older_program_goes_on_and_learns_its_course_anew() {
     let mut watch = Watch::new(settings());
     let mut robot = Robot::new(12);
