@@ -366,6 +366,7 @@ impl Watch {
         self.names_products = true;
         self.product = product.clone();
         self.course.begin_anew();
+        self.forecast = None;
         if let Some(open) = self.open.as_mut() {
             open.product_changed = !is_first && open.start() < t;
         }

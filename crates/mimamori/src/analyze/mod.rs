@@ -3,6 +3,7 @@
 //! which are known to be normal).
 
 mod cycles;
+mod daily_parts;
 mod output;
 mod series;
 mod table;

@@ -1,14 +1,12 @@
 //! A trace: power over time, with or without a cycle signal.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context;
 use detect::{CycleFacts, Finished, Outcome, PowerState, Settings, Signal, Watch};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::{FindingKind, ProductId, Time};
 use serde_json::{Value, json};
 
+use super::daily_parts::DailyParts;
 use super::output::{Out, Outputs, row_of};
 use super::table::Table;
 
@@ -44,6 +42,7 @@ pub(crate) fn analyze(
         learn_cycles,
         ..Settings::default()
     });
+    let mut parts = DailyParts::of(table, zone);
     let mut found = Vec::new();
     let mut out = Vec::new();
     let mut number = None;
@@ -52,7 +51,10 @@ pub(crate) fn analyze(
     for row in 0..table.len() {
         let t = table.time(row, time, zone)?;
         if let Some(watts) = table.number(row, power)? {
-            watch.feed(t, t, &Signal::Power(watts * factor), &mut out);
+            let watts = watts * factor;
+            watch.feed(t, t, &Signal::Power(watts), &mut out);
+            let works = watch.power_state() == PowerState::Working;
+            parts.row(table, (row, t), (watts, works))?;
         }
         if let Some(text) = product
             .map(|c| table.text(row, c))
@@ -90,7 +92,7 @@ pub(crate) fn analyze(
     if phase.is_some() {
         found = judged_against_learned(found)?;
     }
-    write(name, &found, zone, outputs)
+    write(name, &found, parts, outputs)
 }
 
 /// The cycles that ended with a row; `number` is what the signal called them.
@@ -155,10 +157,9 @@ fn judged_against_learned(found: Vec<Found>) -> anyhow::Result<Vec<Found>> {
 fn write(
     name: &str,
     found: &[Found],
-    zone: &TimeZone,
+    mut parts: DailyParts,
     outputs: &mut Outputs,
 ) -> anyhow::Result<Value> {
-    let mut parts: BTreeMap<String, u64> = BTreeMap::new();
     let mut alarms = 0;
     for (i, f) in found.iter().enumerate() {
         let cycle = &f.finished.cycle;
@@ -184,13 +185,10 @@ fn write(
             Out::PerCycle,
             &[name, &number, row.alarm, &row.score, row.verdict, &row.why],
         )?;
-        let day = Timestamp::from_millisecond(cycle.end.ms())?
-            .to_zoned(zone.clone())
-            .date();
-        *parts.entry(day.to_string()).or_default() += 1;
+        if !parts.is_counted() {
+            parts.add(cycle.end, 1.0)?;
+        }
     }
-    for (day, count) in &parts {
-        outputs.row(Out::Parts, &[name, day, &count.to_string()])?;
-    }
+    parts.write(name, outputs)?;
     Ok(json!({"kind": "trace", "cycles": found.len(), "alarms": alarms}))
 }
