@@ -29,7 +29,7 @@ enum From {
 }
 
 /// Phases at most; the arrays of a step live on the stack.
-pub(super) const PHASES_MAX: usize = 256;
+pub(super) const PHASES_MAX: usize = 128;
 /// The two phases before the first are the last two of the ring.
 const RING: usize = PHASES_MAX + 2;
 
