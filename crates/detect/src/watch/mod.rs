@@ -33,6 +33,8 @@ const SILENT_GAPS: f64 = 2.0;
 const SILENT_S_MIN: f64 = 2.0;
 /// Without power, a machine that has not finished a cycle for this many cycle times is waiting.
 const CYCLES_UNTIL_IDLE: f64 = 2.5;
+/// No machine draws more than this; what says so is not calculated with as it is.
+const WATTS_MAX: f64 = 1e12;
 /// Readings this far apart, in seconds, hide whole cycles: what they tell of the state is in how they
 /// follow each other.
 const COARSE_S: f64 = 10.0;
@@ -230,11 +232,13 @@ impl Watch {
         self.heard = Some(heard);
         self.link = self.link.map(|_| true);
         match signal {
+            Signal::Power(watts) if !watts.is_finite() => {}
             Signal::Power(watts) => {
+                let watts = watts.clamp(-WATTS_MAX, WATTS_MAX);
                 if let Some(doubt) = self.quality.reading(t, heard) {
                     self.doubt(doubt, t, out);
                 }
-                self.power(t, *watts, out);
+                self.power(t, watts, out);
             }
             Signal::CycleCount(count) => self.cycle_count(t, *count, out),
             Signal::Pulse(level) => self.pulse(t, *level, out),

@@ -349,6 +349,21 @@ proptest! {
         prop_assert_eq!(second, whole);
     }
 
+    /// The largest, the smallest and no numbers at all are survived, and the watch can be stored.
+    #[test]
+    fn numbers_at_the_edge_do_no_harm(picks in proptest::collection::vec(0_usize..8, 40..400)) {
+        let edge = [0.0, 500.0, -500.0, f64::MAX, f64::MIN, f64::INFINITY, f64::NAN, 1e-300];
+        let mut watch = Watch::new(settings());
+        let mut out = Vec::new();
+        let mut t = Time::from_ms(1_700_000_000_000);
+        for pick in picks {
+            t = t + 500;
+            watch.feed(t, t, &Signal::Power(edge[pick]), &mut out);
+        }
+        let stored = serde_json::to_string(&watch).unwrap();
+        prop_assert!(serde_json::from_str::<Watch>(&stored).is_ok(), "{stored}");
+    }
+
     /// No sequence of numbers, however odd, makes the watch panic or raise an alarm while learning.
     #[test]
     fn odd_numbers_do_no_harm(values in proptest::collection::vec((0_i64..5_000, -1e9_f64..1e9), 0..200)) {
