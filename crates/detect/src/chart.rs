@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::normal::Scale;
+
 /// Allowance per cycle in spreads; a change of less than this is not looked for.
 const ALLOWANCE: f64 = 1.0;
 /// A single cycle counts no more than this many spreads.
@@ -17,6 +19,8 @@ const TRIAL_CYCLES: usize = 20_000;
 const BLOCK: usize = 10;
 /// The centre goes on being averaged until this many cycles were seen.
 const CENTRE_CYCLES: u32 = 200;
+/// The outer tenths, and how many standard deviations of a normal distribution lie between them.
+const TENTHS: (f64, f64) = (0.1, 2.563);
 /// Sides of a chart and charts of a machine that share the budget.
 const SHARERS: f64 = 4.0;
 
@@ -45,20 +49,12 @@ pub struct Chart {
 impl Chart {
     /// A chart for a quantity like these; chance may cross its limit `per_cycle` times per cycle.
     pub fn calibrated(values: &[f64], least_spread: f64, per_cycle: f64) -> Option<Self> {
-        let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
-        sorted.sort_by(f64::total_cmp);
-        let last = sorted.len().checked_sub(1)?;
-        let quantile = |share: f64| sorted[(last as f64 * share).round() as usize];
-        let band = crate::learn::robust_band(values.iter().copied())?;
-        // The wider of two robust spreads: a quantity of two close values has no usual deviation.
-        let spread = (1.4826 * band.mad)
-            .max((quantile(0.9) - quantile(0.1)) / 2.563)
-            .max(least_spread);
-        let clipped = |v: &f64| ((v - band.median) / spread).clamp(-CLIP, CLIP);
+        let scale = Scale::of_tails(values.iter().copied(), least_spread, TENTHS)?;
+        let clipped = |v: &f64| scale.z(*v).clamp(-CLIP, CLIP);
         let centre_z = values.iter().map(clipped).sum::<f64>() / values.len() as f64;
         let mut chart = Self {
-            centre: band.median + centre_z * spread,
-            spread,
+            centre: scale.centre + centre_z * scale.spread,
+            spread: scale.spread,
             limit: *LIMIT_RANGE.end(),
             seen: values.len() as u32,
             sums: [0.0; 2],

@@ -219,11 +219,6 @@ impl Course {
         }
     }
 
-    /// Whether a change lasts.
-    pub fn change(&self) -> Option<Quantity> {
-        self.change
-    }
-
     /// When energy per cycle of this product reaches `limit` (a share), if it drifts there.
     pub fn forecast(&self, product: &ProductId, limit: f64) -> Option<Forecast> {
         let watched = self.watched.get(product)?;

@@ -20,16 +20,16 @@ const COARSE_BINS: usize = 8;
 const LIBRARY_MAX: usize = 40;
 /// A normal distribution's standard deviation over its median absolute deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
-/// How many of its standard deviations lie between its quartiles.
-const WIDTH_OF_HALF: f64 = 1.349;
+/// The quartiles, and how many of its standard deviations lie between them.
+const QUARTILES: (f64, f64) = (0.25, 1.349);
 /// No machine is known better than this share in time and energy of one cycle,
 const SPREAD_MIN: f64 = 0.005;
 /// nor than this in the shape of its power.
 const SHAPE_SPREAD_MIN: f64 = 0.000_5;
-/// Shapes that differ by less than this share of their movement are one shape.
-const SHAPE_RESIDUAL_MIN: f64 = 0.1;
 /// nor than this in a quantity of another kind.
 const OTHER_SPREAD_MIN: f64 = 0.02;
+/// Shapes that differ by less than this share of their movement are one shape.
+const SHAPE_RESIDUAL_MIN: f64 = 0.1;
 /// No bin of a profile is known better than this share of the usual one's spread,
 const BIN_SPREAD_SHARE: f32 = 0.3;
 /// nor than this share of the mean power,
@@ -51,13 +51,23 @@ pub struct Scale {
 impl Scale {
     /// From values; none if there is no finite one.
     pub(crate) fn of(values: impl Iterator<Item = f64>, least: f64) -> Option<Self> {
+        Self::of_tails(values, least, QUARTILES)
+    }
+
+    /// The same, with the tails the spread is measured between: the share beyond each, and how many
+    /// standard deviations of a normal distribution lie between them.
+    pub(crate) fn of_tails(
+        values: impl Iterator<Item = f64>,
+        least: f64,
+        (beyond, width): (f64, f64),
+    ) -> Option<Self> {
         let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
         let band = crate::learn::robust_band(sorted.iter().copied())?;
         sorted.sort_by(f64::total_cmp);
         let last = (sorted.len() - 1) as f64;
         let quantile = |share: f64| sorted[(last * share).round() as usize];
         // The wider of two robust spreads: of two close values the usual deviation is none.
-        let between = (quantile(0.75) - quantile(0.25)) / WIDTH_OF_HALF;
+        let between = (quantile(1.0 - beyond) - quantile(beyond)) / width;
         Some(Self {
             centre: band.median,
             spread: (band.mad * MAD_TO_SIGMA).max(between).max(least),

@@ -183,9 +183,8 @@ impl Follower {
             .iter()
             .zip(&ring.earlier[before])
             .zip(&ring.earlier[same]);
-        for ((((cost, start), earlier), (mean, weight)), (((c, s), e), ())) in out
-            .zip(shape)
-            .zip(costs.zip(starts).zip(earliers).zip(std::iter::repeat(())))
+        for ((((cost, start), earlier), (mean, weight)), ((c, s), e)) in
+            out.zip(shape).zip(costs.zip(starts).zip(earliers))
         {
             let ((two, before), same) = c;
             let ((two_s, before_s), same_s) = s;

@@ -245,9 +245,4 @@ impl Grid {
         self.open = None;
         self.mark(0, start);
     }
-
-    /// Forgets everything but the length of a slot, which becomes as fine as it once was.
-    pub(super) fn start_over(&mut self) {
-        *self = Self::default();
-    }
 }

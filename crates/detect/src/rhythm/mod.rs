@@ -202,10 +202,7 @@ impl Rhythm {
         } else if old.still_explains(&record) {
             self.next_look = self.grid.end() + CHECK_EVERY;
         } else {
-            self.follower = None;
-            self.grid.start_over();
-            self.next_look = FIRST_LOOK;
-            self.patience = FIRST_LOOK / 2;
+            *self = Self::default();
         }
     }
 }

@@ -13,7 +13,7 @@ use super::table::Table;
 const LEARN_CYCLES: u32 = 50;
 /// Endings of columns that are neither a measure of the cycle nor always comparable: temperatures,
 /// and shares whose base nobody knows.
-const CONTEXT: [&str; 3] = ["_c", "_pct", "_cooling_kw"];
+const CONTEXT: [&str; 2] = ["_c", "_pct"];
 
 /// Which column means what.
 struct Columns {
