@@ -56,7 +56,7 @@ struct Model {
 
 /// Tells working from not working.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Activity {
+pub(crate) struct Activity {
     #[serde(with = "crate::packed")]
     history: VecDeque<f32>,
     /// Every how many readings one is kept.
@@ -83,7 +83,7 @@ impl Default for Activity {
 impl Activity {
     /// Takes a reading; tells whether the machine works, once that can be said. `apart_s` is the usual
     /// time between readings.
-    pub fn observe(&mut self, watts: f64, apart_s: f64) -> Option<bool> {
+    pub(crate) fn observe(&mut self, watts: f64, apart_s: f64) -> Option<bool> {
         self.keep(watts, apart_s);
         let model = self.model.as_ref()?;
         if watts > BEYOND * model.top {

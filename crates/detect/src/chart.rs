@@ -27,7 +27,7 @@ const SHARERS: f64 = 4.0;
 /// Which way a quantity changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Side {
+pub(crate) enum Side {
     /// It became more.
     Up,
     /// It became less.
@@ -36,7 +36,7 @@ pub enum Side {
 
 /// A chart of one quantity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Chart {
+pub(crate) struct Chart {
     centre: f64,
     spread: f64,
     limit: f64,
@@ -48,7 +48,7 @@ pub struct Chart {
 
 impl Chart {
     /// A chart for a quantity like these; chance may cross its limit `per_cycle` times per cycle.
-    pub fn calibrated(values: &[f64], least_spread: f64, per_cycle: f64) -> Option<Self> {
+    pub(crate) fn calibrated(values: &[f64], least_spread: f64, per_cycle: f64) -> Option<Self> {
         let scale = Scale::of_tails(values.iter().copied(), least_spread, TENTHS)?;
         let clipped = |v: &f64| scale.z(*v).clamp(-CLIP, CLIP);
         let centre_z = values.iter().map(clipped).sum::<f64>() / values.len() as f64;
@@ -71,7 +71,7 @@ impl Chart {
     }
 
     /// Takes the value of one cycle; tells the side on which the limit is crossed.
-    pub fn take(&mut self, value: f64) -> Option<Side> {
+    pub(crate) fn take(&mut self, value: f64) -> Option<Side> {
         let z = self.z(value);
         for (i, step) in [z - ALLOWANCE, -z - ALLOWANCE].into_iter().enumerate() {
             self.sums[i] = (self.sums[i] + step).max(0.0);
@@ -96,17 +96,17 @@ impl Chart {
     }
 
     /// How near the limit the chart is: 1 is at it.
-    pub fn nearness(&self) -> f64 {
+    pub(crate) fn nearness(&self) -> f64 {
         self.sums[0].max(self.sums[1]) / self.limit
     }
 
     /// Cycles since the change began, by the chart.
-    pub fn cycles_since(&self, side: Side) -> u32 {
+    pub(crate) fn cycles_since(&self, side: Side) -> u32 {
         self.ages[side as usize]
     }
 
     /// The side the chart leans to, if a change may be beginning.
-    pub fn leaning(&self) -> Option<Side> {
+    pub(crate) fn leaning(&self) -> Option<Side> {
         let side = if self.sums[0] >= self.sums[1] {
             Side::Up
         } else {
@@ -116,7 +116,7 @@ impl Chart {
     }
 
     /// How far the values were from the centre on average since the change began, by the chart.
-    pub fn mean_change(&self, side: Side) -> f64 {
+    pub(crate) fn mean_change(&self, side: Side) -> f64 {
         let i = side as usize;
         let sign = if side == Side::Up { 1.0 } else { -1.0 };
         let per_cycle = self.sums[i] / f64::from(self.ages[i].max(1)) + ALLOWANCE;
@@ -124,27 +124,27 @@ impl Chart {
     }
 
     /// Whether a single value is farther away than single values scatter.
-    pub fn is_beyond_scatter(&self, value: f64) -> bool {
+    pub(crate) fn is_beyond_scatter(&self, value: f64) -> bool {
         (value - self.centre).abs() >= 0.9 * CLIP * self.spread
     }
 
     /// Whether a value is within what is usual.
-    pub fn is_usual(&self, value: f64) -> bool {
+    pub(crate) fn is_usual(&self, value: f64) -> bool {
         self.z(value).abs() <= 2.5 * ALLOWANCE
     }
 
     /// What is usual.
-    pub fn centre(&self) -> f64 {
+    pub(crate) fn centre(&self) -> f64 {
         self.centre
     }
 
     /// How far single values scatter.
-    pub fn spread(&self) -> f64 {
+    pub(crate) fn spread(&self) -> f64 {
         self.spread
     }
 
     /// Begins anew: the change is over or has been told.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.sums = [0.0; 2];
         self.ages = [0; 2];
     }

@@ -42,18 +42,18 @@ const ODD_MAX: usize = 8;
 
 /// What one cycle led to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// How far from normal.
-    pub distance: Distance,
+    pub(crate) distance: Distance,
     /// Beyond 1 it is odd by itself.
-    pub oddness: f64,
+    pub(crate) oddness: f64,
     /// What began or ended with it.
-    pub event: Option<CourseEvent>,
+    pub(crate) event: Option<CourseEvent>,
 }
 
 /// What began or ended with a cycle.
 #[derive(Debug, Clone, PartialEq)]
-pub enum CourseEvent {
+pub(crate) enum CourseEvent {
     /// A change lasts.
     Began(Lasting),
     /// The change is over.
@@ -166,7 +166,7 @@ impl Charts {
 
 /// A machine's course.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-pub struct Course {
+pub(crate) struct Course {
     watched: BTreeMap<ProductId, Watched>,
     recent: VecDeque<(f64, CycleFacts)>,
     odd: VecDeque<bool>,
@@ -178,7 +178,7 @@ pub struct Course {
 impl Course {
     /// Learns what is normal for a product; false if there is nothing to learn from. Chance may raise
     /// `alarms_per_month` alarms in a month of running.
-    pub fn learn(
+    pub(crate) fn learn(
         &mut self,
         product: &ProductId,
         cycles: &[CycleFacts],
@@ -198,18 +198,18 @@ impl Course {
     }
 
     /// Whether anything is known of a product.
-    pub fn knows(&self, product: &ProductId) -> bool {
+    pub(crate) fn knows(&self, product: &ProductId) -> bool {
         self.watched.contains_key(product)
     }
 
     /// Forgets what is normal for a product.
-    pub fn forget(&mut self, product: &ProductId) {
+    pub(crate) fn forget(&mut self, product: &ProductId) {
         self.watched.remove(product);
         self.begin_anew();
     }
 
     /// Another product is made from now on; what was pending belongs to the one before.
-    pub fn begin_anew(&mut self) {
+    pub(crate) fn begin_anew(&mut self) {
         self.recent.clear();
         self.odd.clear();
         self.change = None;
@@ -220,7 +220,7 @@ impl Course {
     }
 
     /// When energy per cycle of this product reaches `limit` (a share), if it drifts there.
-    pub fn forecast(&self, product: &ProductId, limit: f64) -> Option<Forecast> {
+    pub(crate) fn forecast(&self, product: &ProductId, limit: f64) -> Option<Forecast> {
         let watched = self.watched.get(product)?;
         let chart = watched.charts.energy()?;
         if self.change != Some(Quantity::Energy) && chart.nearness() < FORECAST_FROM {
@@ -238,7 +238,7 @@ impl Course {
     /// Whether one cycle beyond the tolerance, in its energy or else in its time, is a reason for an
     /// alarm: it has to be farther than this machine scatters. Where cycles strayed while it was
     /// learned, only a change that lasts is.
-    pub fn is_reason_enough(
+    pub(crate) fn is_reason_enough(
         &self,
         product: &ProductId,
         cycle: &CycleFacts,
@@ -257,13 +257,13 @@ impl Course {
     }
 
     /// Whether the shape of a cycle's power is another one than usual.
-    pub fn is_strange(&self, product: &ProductId, cycle: &CycleFacts) -> bool {
+    pub(crate) fn is_strange(&self, product: &ProductId, cycle: &CycleFacts) -> bool {
         let watched = self.watched.get(product).zip(cycle.power.as_ref());
         watched.is_some_and(|(w, power)| w.normal.strangeness(power) > STRANGE)
     }
 
     /// Judges one finished cycle of a product; none if nothing is known of it.
-    pub fn take(&mut self, product: &ProductId, cycle: &CycleFacts) -> Option<Judged> {
+    pub(crate) fn take(&mut self, product: &ProductId, cycle: &CycleFacts) -> Option<Judged> {
         self.cycles += 1;
         let watched = self.watched.get_mut(product)?;
         watched.used = self.cycles;

@@ -24,17 +24,12 @@ mod settings;
 mod trend;
 mod watch;
 
-pub use activity::Activity;
-pub use chart::{Chart, Side};
-pub use course::{Course, CourseEvent, Judged};
 pub use judge::{CycleFacts, judge};
 pub use lamp::{Colour, Lamp, LampShows};
 pub use learn::{Learning, reference_from, robust_band};
 pub use level::{Levels, PowerState};
 pub use meter::{Meter, Stretch};
-pub use normal::{Distance, Normal, Scale};
 pub use parts::Parts;
 pub use recording::Recording;
 pub use settings::{ApprovalMode, Settings, SettingsError};
-pub use trend::Trend;
 pub use watch::{Finished, LearningState, Outcome, Signal, Snapshot, Watch};

@@ -41,11 +41,11 @@ const NEAREST: usize = 3;
 
 /// A centre and a spread (standard deviation) that odd values do not move.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Scale {
+pub(crate) struct Scale {
     /// Median.
-    pub centre: f64,
+    pub(crate) centre: f64,
     /// Robust standard deviation.
-    pub spread: f64,
+    pub(crate) spread: f64,
 }
 
 impl Scale {
@@ -93,17 +93,17 @@ const OTHERS_MAX: f64 = 6.0;
 
 /// How far one cycle is from normal, each in spreads of its own kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
-pub struct Distance {
+pub(crate) struct Distance {
     /// Cycle time.
-    pub duration: f64,
+    pub(crate) duration: f64,
     /// Energy; 0 where it is not measured.
-    pub energy: f64,
+    pub(crate) energy: f64,
     /// Level and shape of power together (root mean square).
-    pub profile: f64,
+    pub(crate) profile: f64,
     /// Power against the nearest known cycles, as a multiple of what is usual among them.
-    pub nearest: f64,
+    pub(crate) nearest: f64,
     /// The farthest of the further quantities.
-    pub others: f64,
+    pub(crate) others: f64,
 }
 
 /// A cycle as the library keeps it.
@@ -113,7 +113,7 @@ struct Coarse(#[serde(with = "crate::packed")] Vec<f32>);
 
 /// What is normal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Normal {
+pub(crate) struct Normal {
     /// Logarithm of cycle time.
     pub(crate) duration: Scale,
     /// Logarithm of energy.
@@ -136,7 +136,7 @@ pub struct Normal {
 
 impl Normal {
     /// Learns from cycles that are known to be normal; none if there is nothing to learn from.
-    pub fn learn(cycles: &[CycleFacts]) -> Option<Self> {
+    pub(crate) fn learn(cycles: &[CycleFacts]) -> Option<Self> {
         let duration = Scale::of(cycles.iter().map(CycleFacts::log_duration), SPREAD_MIN)?;
         let energy = Scale::of(cycles.iter().filter_map(CycleFacts::log_energy), SPREAD_MIN);
         let mut normal = Self {
@@ -263,7 +263,7 @@ impl Normal {
     }
 
     /// How far a cycle is from normal.
-    pub fn distance(&self, cycle: &CycleFacts) -> Distance {
+    pub(crate) fn distance(&self, cycle: &CycleFacts) -> Distance {
         let energy = self
             .energy
             .zip(cycle.log_energy())
@@ -295,14 +295,14 @@ impl Normal {
     }
 
     /// How odd a cycle is by itself: beyond 1 it is.
-    pub fn oddness(&self, distance: &Distance) -> f64 {
+    pub(crate) fn oddness(&self, distance: &Distance) -> f64 {
         (distance.duration.abs() / SPREADS_MAX)
             .max(distance.energy.abs() / SPREADS_MAX)
             .max(self.oddness_of_shape(distance))
     }
 
     /// How odd it is in anything but its time and energy.
-    pub fn oddness_of_shape(&self, distance: &Distance) -> f64 {
+    pub(crate) fn oddness_of_shape(&self, distance: &Distance) -> f64 {
         (distance.profile / self.profile_limit)
             .max(distance.nearest / self.nearest_limit)
             .max(distance.others / OTHERS_MAX)
@@ -321,13 +321,13 @@ impl Normal {
     }
 
     /// Whether enough was seen to speak of another shape and not of chance.
-    pub fn is_sure_of_shape(&self) -> bool {
+    pub(crate) fn is_sure_of_shape(&self) -> bool {
         self.is_sure_of_shape
     }
 
     /// How unlike the usual shape a profile is, whatever its level and gain: 1 is as unlike as the
     /// farthest normal cycles.
-    pub fn strangeness(&self, power: &Recording) -> f64 {
+    pub(crate) fn strangeness(&self, power: &Recording) -> f64 {
         if !self.is_sure_of_shape {
             return 0.0;
         }

@@ -24,7 +24,7 @@ struct Stretch {
 
 /// The past of one quantity, as coarse as it is long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-pub struct Trend {
+pub(crate) struct Trend {
     stretches: Vec<Stretch>,
     /// Values that make a stretch.
     size: f64,
@@ -40,7 +40,7 @@ struct Beginning {
 
 impl Trend {
     /// Takes one value.
-    pub fn take(&mut self, t: Time, value: f64) {
+    pub(crate) fn take(&mut self, t: Time, value: f64) {
         let seconds = t.seconds();
         if self.size == 0.0 {
             self.size = 1.0;
@@ -79,7 +79,7 @@ impl Trend {
 
     /// When the quantity will be `limit` away from `centre`, where single values scatter by `spread`;
     /// none without a drift towards it.
-    pub fn forecast(&self, centre: f64, spread: f64, limit: f64) -> Option<Forecast> {
+    pub(crate) fn forecast(&self, centre: f64, spread: f64, limit: f64) -> Option<Forecast> {
         let (first, last) = (self.stretches.first()?, self.stretches.last()?);
         let past_s = last.seconds - first.seconds;
         if past_s <= 0.0 || limit == 0.0 {

@@ -1,6 +1,6 @@
 //! Small changes that last, changeovers, and data that cannot be believed, on generated cycles.
 
-use detect::{CycleFacts, Outcome, Recording, Settings, Watch};
+use detect::{CycleFacts, Outcome, Recording, Settings, Signal, Watch};
 use model::{AlarmKind, CycleVerdict, FindingKind, ProductId, Quantity, Time};
 
 use crate::generated::Chance;
@@ -186,6 +186,23 @@ fn another_shape_is_a_changeover_and_the_old_one_is_known_again() {
     });
     let learning = judged.filter(|v| *v == CycleVerdict::Learning).count();
     assert_eq!(learning, 0, "it is not learned twice");
+}
+
+#[test]
+fn another_shape_of_a_named_product_is_an_alarm() {
+    let mut watch = Watch::new(settings());
+    let mut machine = Cycles::new(7);
+    let mut out = Vec::new();
+    let named = Signal::Product(ProductId::new("A-12").unwrap());
+    watch.feed(machine.start, machine.start, &named, &mut out);
+    machine.run(&mut watch, 120);
+    machine.shape = Cycles::new(8).shape;
+    let other = machine.run(&mut watch, 12);
+    assert_eq!(
+        lasting(&other),
+        [(AlarmKind::WearSuspected, Quantity::Shape)]
+    );
+    assert_eq!(watch.snapshot().product, ProductId::new("A-12").unwrap());
 }
 
 /// What the sensor does to a cycle, and what it has to be called.
