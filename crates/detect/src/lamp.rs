@@ -86,6 +86,12 @@ impl Lamp {
         self.seen
     }
 
+    /// Whether the lamp has ever shown work. One of which only the red tier is wired, or whose lamps
+    /// mean something else, never does, and says nothing about work by being dark.
+    pub fn has_shown_work(&self) -> bool {
+        self.green.lit || self.green.edges.iter().any(Option::is_some)
+    }
+
     /// What a tier shows at `now`.
     pub fn shows(&self, colour: Colour, now: Time) -> LampShows {
         match colour {

@@ -15,10 +15,12 @@ const PACE_READINGS: u32 = 32;
 /// Of so many readings, this many without time between them show a coarse clock.
 const COARSE_OF: u32 = 64;
 const COARSE_MIN: u32 = 16;
-/// Energy this many times more or less than the reference is not the machine.
+/// Mean power this many times more or less than the reference is not the machine.
 const IMPOSSIBLE: f64 = 30.0;
 /// Kilowatts taken for watts, or the other way round.
 const THOUSAND: std::ops::Range<f64> = 500.0..2_000.0;
+/// A cycle this many times longer than usual was mostly a wait.
+const WAITED: f64 = 1.5;
 /// A cycle has to have this many bins to tell a sensor that is stuck.
 const STUCK_BINS: usize = 4;
 /// Power that moves less than this share of its mean over a cycle does not move.
@@ -104,9 +106,15 @@ fn doubt_about(facts: &CycleFacts, reference: Option<&Reference>) -> Option<Find
         return Some(FindingKind::DataSign);
     }
     let reference = reference?;
-    let usual = reference.energy_wh?.median;
-    let factor = energy / usual;
-    let times = factor.max(1.0 / factor.max(1e-12));
+    // Mean power: a machine that waited all night used much more energy than a cycle does.
+    let longer = facts.duration_s / reference.duration_s.median;
+    let factor = energy / reference.energy_wh?.median / longer;
+    let times = if longer > WAITED && factor < 1.0 {
+        // A machine that waits draws little, as it should.
+        1.0
+    } else {
+        factor.max(1.0 / factor.max(1e-12))
+    };
     if THOUSAND.contains(&times) {
         return Some(FindingKind::DataUnit);
     }

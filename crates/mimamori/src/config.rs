@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use detect::{ApprovalMode, Settings};
 use jiff::civil::Time as ClockTime;
 use jiff::tz::TimeZone;
+use kpi::{Calendar, Factory, Line, Schedule};
 use model::{MachineId, Tolerance};
 use serde::Deserialize;
 use serve::Names;
@@ -27,6 +28,7 @@ pub(crate) const FILE: &str = "mimamori.toml";
 struct Written {
     factory: WrittenFactory,
     machine: Vec<WrittenMachine>,
+    line: Vec<Line>,
     light: Option<WrittenLight>,
     broker: WrittenBroker,
     store: WrittenStore,
@@ -45,6 +47,12 @@ struct WrittenFactory {
     day_starts: Option<String>,
     /// Good cycles a reference is learned from, for machines that set nothing else.
     learn_cycles: Option<u32>,
+    /// What a kilowatt-hour costs.
+    yen_per_kwh: Option<f64>,
+    /// What an hour costs in which a machine stands still.
+    yen_per_hour: Option<f64>,
+    /// The hours planned for work.
+    schedule: Option<Schedule>,
 }
 
 /// One machine; a machine that is not listed has its identifier as its name and all defaults.
@@ -62,6 +70,8 @@ struct WrittenMachine {
     approval: Option<ApprovalMode>,
     /// Alarms that chance may raise in a month, for changes inside the tolerance.
     alarms_per_month: Option<f64>,
+    /// Parts from one cycle, for example 4 for a mould with four cavities; 1 if absent.
+    parts_per_cycle: Option<f64>,
 }
 
 /// The stack light.
@@ -193,8 +203,9 @@ pub(crate) struct MachineConfig {
 /// A valid configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    pub(crate) zone: TimeZone,
-    pub(crate) day_starts: ClockTime,
+    pub(crate) calendar: Calendar,
+    /// What figures need to know of the factory, until somebody says otherwise on the page.
+    pub(crate) factory: Factory,
     pub(crate) machines: Vec<MachineConfig>,
     /// For machines that are not listed.
     pub(crate) default_settings: Settings,
@@ -233,6 +244,7 @@ impl Config {
             ..defaults
         }
         .checked()?;
+        let factory = written.factory_said()?;
         let machines: Vec<MachineConfig> = written
             .machine
             .into_iter()
@@ -252,12 +264,12 @@ impl Config {
             None => TimeZone::system(),
         };
         let starts = written.factory.day_starts.as_deref().unwrap_or("08:00");
-        let day_starts = ClockTime::strptime("%H:%M", starts)
+        let starts = ClockTime::strptime("%H:%M", starts)
             .with_context(|| format!("day_starts {starts:?} is not HH:MM"))?;
         let seal_every = Duration::from_secs(written.store.seal_every_s()?);
         Ok(Self {
-            zone,
-            day_starts,
+            calendar: Calendar { zone, starts },
+            factory,
             machines,
             default_settings,
             light: written.light.map(|light| LightConfig {
@@ -287,6 +299,21 @@ impl Config {
             },
             backup: written.backup.map(WrittenBackup::checked).transpose()?,
         })
+    }
+}
+
+impl Written {
+    fn factory_said(&self) -> anyhow::Result<Factory> {
+        let parts = self.machine.iter();
+        let parts = parts.filter_map(|m| Some((m.id.clone(), m.parts_per_cycle?)));
+        let factory = Factory {
+            schedule: self.factory.schedule.clone(),
+            yen_per_kwh: self.factory.yen_per_kwh,
+            yen_per_hour: self.factory.yen_per_hour,
+            lines: self.line.clone(),
+            parts_per_cycle: parts.collect(),
+        };
+        Ok(factory.checked()?)
     }
 }
 
@@ -400,11 +427,19 @@ mod tests {
             [factory]
             zone = "Asia/Tokyo"
             day_starts = "07:30"
+            yen_per_kwh = 27.5
+            [factory.schedule]
+            days = ["mon", "tue"]
+            hours = ["08:00-12:00", "13:00-17:00"]
             [[machine]]
             id = "robot-1"
             name_ja = "溶接ロボット 1"
             tolerance_energy = 0.1
             approval = "person"
+            parts_per_cycle = 4
+            [[line]]
+            name = "Line 1"
+            machines = ["robot-1", "press-1"]
             [light]
             address = "192.168.10.1:10000"
             family = "la6"
@@ -420,6 +455,10 @@ mod tests {
         );
         assert_eq!(robot.settings.approval, ApprovalMode::Person);
         assert_eq!(config.limits.publishes_per_s_max, 100);
+        assert_eq!(config.factory.parts_per_cycle(&robot.id), 4.0);
+        assert_eq!(config.factory.lines.len(), 1);
+        let schedule = config.factory.schedule.unwrap();
+        assert_eq!(schedule.hours().count(), 2);
     }
 
     #[test]
@@ -428,6 +467,12 @@ mod tests {
             ("[factry]", "factry"),
             ("[factory]\nzone = \"Mars/Base\"", "Mars/Base"),
             ("[factory]\nday_starts = \"8 o'clock\"", "HH:MM"),
+            ("[factory]\nyen_per_kwh = -3", "yen_per_kwh"),
+            (
+                "[factory.schedule]\ndays = [\"mon\"]\nhours = [\"8-17\"]",
+                "HH:MM-HH:MM",
+            ),
+            ("[[line]]\nname = \"L\"\nmachines = [\"a\"]", "a line"),
             ("[[machine]]\nid = \"a b\"", "letters"),
             ("[[machine]]\nid = \"a\"\ntolerance_time = 15", "0.01"),
             ("[[machine]]\nid = \"a\"\n[[machine]]\nid = \"a\"", "twice"),

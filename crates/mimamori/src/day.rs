@@ -1,41 +1,7 @@
 //! The business day of a machine: how long it ran, how long it was seen, how many cycles it made.
 
-use jiff::Timestamp;
-use jiff::civil::Time as ClockTime;
-use jiff::tz::TimeZone;
 use model::{MachineState, StateInterval, Time};
 use serve::DayView;
-
-/// When the business day that `now` lies in began.
-pub(crate) fn day_start(now: Time, zone: &TimeZone, starts: ClockTime) -> Time {
-    let Ok(moment) = Timestamp::from_millisecond(now.ms()) else {
-        return now;
-    };
-    let local = moment.to_zoned(zone.clone());
-    let today = local.date();
-    let date = if local.time() < starts {
-        today.yesterday().unwrap_or(today)
-    } else {
-        today
-    };
-    date.to_datetime(starts)
-        .to_zoned(zone.clone())
-        .map_or(now, |start| {
-            Time::from_ms(start.timestamp().as_millisecond())
-        })
-}
-
-/// When the business day that began at `start` ends. A day in which clocks change is longer or
-/// shorter.
-pub(crate) fn day_end(start: Time, zone: &TimeZone, starts: ClockTime) -> Time {
-    // Well inside the next day, whatever the clocks did.
-    let next = day_start(start + 30 * 3_600_000, zone, starts);
-    if next > start {
-        next
-    } else {
-        start + 24 * 3_600_000
-    }
-}
 
 /// A day being counted. What lies before the last change of state is added up; the rest is added
 /// when somebody looks.
@@ -83,9 +49,9 @@ impl Tally {
         self.has_data = true;
     }
 
-    /// A cycle ends.
-    pub(crate) fn cycle(&mut self) {
-        self.cycles += 1;
+    /// A cycle ends. One that a device kept from an earlier day is not this day's.
+    pub(crate) fn cycle(&mut self, start: Time) {
+        self.cycles += u64::from(start >= self.since);
     }
 
     /// Starts a new day if it has come.
@@ -141,15 +107,5 @@ mod tests {
             (60.0, 80.0, 220.0)
         );
         assert_eq!(view.rate(), Some(0.75));
-    }
-
-    #[test]
-    fn before_the_starting_hour_it_is_still_yesterday() {
-        let zone = TimeZone::get("Asia/Tokyo").unwrap();
-        let starts = ClockTime::constant(8, 0, 0, 0);
-        let at = |text: &str| Time::from_ms(text.parse::<Timestamp>().unwrap().as_millisecond());
-        let start = |text| day_start(at(text), &zone, starts);
-        assert_eq!(start("2026-11-21T22:59:00Z"), at("2026-11-20T23:00:00Z"));
-        assert_eq!(start("2026-11-21T23:01:00Z"), at("2026-11-21T23:00:00Z"));
     }
 }

@@ -5,19 +5,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use detect::{ApprovalMode, Colour, LearningState, Outcome, Settings, Signal, Watch};
+use detect::{ApprovalMode, LearningState, Outcome, Settings, Signal, Watch};
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, MachineId, ProductId, Quality, Reading,
+    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, MachineId, Quality, Reading,
     RefusalReason, Refused, Time,
 };
 use serde_json::json;
 use serve::{LearningView, MachineView, Names};
-use sources::{Arrival, Device, DeviceBook, PointRole, Role, Row, RowValue};
+use sources::{Arrival, Device, DeviceBook, Role, Row, RowValue};
 use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
 
 use crate::config::Config;
-use crate::day::{Tally, day_start};
+use crate::day::Tally;
 use crate::series::{Series, Standing};
+use crate::signals::{is_unlike, signal_of};
 
 /// Journal entries looked through at start to know which times have come already.
 const RECENT_ENTRIES: i64 = 2_000;
@@ -109,7 +110,7 @@ impl Floor {
                 .collect(),
             config: config.clone(),
             outcomes: Vec::new(),
-            day_start: day_start(now, &config.zone, config.day_starts),
+            day_start: config.calendar.day_start(now),
             refusals_unlisted: 0,
         };
         let settings: HashMap<MachineId, String> = reader.settings()?.into_iter().collect();
@@ -482,10 +483,12 @@ impl Floor {
         signal: Option<Signal>,
         batch: &mut Batch,
     ) -> bool {
-        let machine = speaker
-            .machine
-            .and_then(|index| self.machines.get_mut(index));
-        let Some(machine) = machine else { return false };
+        let Some(index) = speaker.machine else {
+            return false;
+        };
+        let Some(machine) = self.machines.get_mut(index) else {
+            return false;
+        };
         machine.is_dirty = true;
         machine.skew_ms = speaker.skew_ms;
         machine.last_t = Some(t);
@@ -493,8 +496,31 @@ impl Floor {
             machine.watch.feed(t, at, &signal, &mut self.outcomes);
         }
         let jumped = self.outcomes.contains(&Outcome::CounterJumpedBack);
+        let differs = self.outcomes.iter().any(is_unlike);
         machine.conclude(&mut self.outcomes, at, batch);
+        if differs {
+            self.look_for_swap(index, (t, at), batch);
+        }
         jumped
+    }
+
+    /// A machine that is not like itself may be like another: then their sensors were swapped.
+    fn look_for_swap(&mut self, index: usize, (t, at): (Time, Time), batch: &mut Batch) {
+        let Some(one) = self.machines.get(index) else {
+            return;
+        };
+        let is_it = |other: &Machine| !other.is_twin() && one.watch.is_swapped_with(&other.watch);
+        let other = self.machines.iter().position(is_it);
+        let Some(other) = other.filter(|_| !one.is_twin()) else {
+            return;
+        };
+        for index in [index, other] {
+            if let Some(machine) = self.machines.get_mut(index) {
+                machine.watch.doubt_sensor(t, &mut self.outcomes);
+                machine.is_dirty = true;
+                machine.conclude(&mut self.outcomes, at, batch);
+            }
+        }
     }
 
     /// Takes a refusal into the batch, as far as there is room for it.
@@ -508,7 +534,7 @@ impl Floor {
 
     /// Time passes: silence is noticed, days change.
     pub(crate) fn tick(&mut self, now: Time, batch: &mut Batch) {
-        let start = day_start(now, &self.config.zone, self.config.day_starts);
+        let start = self.config.calendar.day_start(now);
         self.day_start = start;
         for machine in &mut self.machines {
             machine.tally.roll(start);
@@ -615,7 +641,7 @@ impl Machine {
                 }
                 Outcome::Cycle(finished) => {
                     let (cycle, reason) = (finished.cycle, finished.reason);
-                    self.tally.cycle();
+                    self.tally.cycle(cycle.start);
                     self.last_cycle = Some((cycle.clone(), reason));
                     Record::Cycle(id(), cycle, reason)
                 }
@@ -670,6 +696,7 @@ impl Machine {
             },
             reference: snapshot.reference,
             tolerance: snapshot.settings.tolerance,
+            alarms_per_month: snapshot.settings.alarms_per_month,
             last_cycle: self.last_cycle.as_ref().map(|(cycle, _)| cycle.clone()),
             last_reason: self.last_cycle.as_ref().and_then(|(_, reason)| *reason),
             forecast: snapshot.forecast,
@@ -710,20 +737,6 @@ fn put(points: &mut Vec<Option<Series>>, number: u16, series: Series) {
         points.push(None);
     }
     points[index] = Some(series);
-}
-
-fn signal_of(role: PointRole, value: f64, product: Option<&String>) -> Option<Signal> {
-    let lit = value != 0.0;
-    Some(match role {
-        PointRole::Power => Signal::Power(value),
-        PointRole::Cycle => Signal::CycleCount(value),
-        PointRole::Pulse => Signal::Pulse(lit),
-        PointRole::Red => Signal::Lamp(Colour::Red, lit),
-        PointRole::Yellow => Signal::Lamp(Colour::Yellow, lit),
-        PointRole::Green => Signal::Lamp(Colour::Green, lit),
-        PointRole::Product => Signal::Product(ProductId::new(product?).ok()?),
-        PointRole::Other => return None,
-    })
 }
 
 /// How a reading's time stands to the ones before; the store is asked where memory ends.

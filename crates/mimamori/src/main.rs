@@ -20,6 +20,7 @@ mod recorder;
 mod restores;
 mod sealing;
 mod series;
+mod signals;
 mod time_watch;
 mod users;
 mod verify;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use act::{Light, LightReport, Tier};
 use detect::Outcome;
+use kpi::Factory;
 use model::{Alarm, AlarmKind, EventKind, LogLine, MachineId, Refused, Time};
 use serde_json::json;
 use serve::{BoardView, Command, LightView, Order, OrderError, Shown};
@@ -90,6 +91,8 @@ pub(crate) struct Recorder {
     pub(crate) store: Store,
     pub(crate) reader: Reader,
     pub(crate) floor: Floor,
+    /// What people say of the factory as a whole.
+    factory: Arc<Factory>,
     pub(crate) book: Arc<DeviceBook>,
     pub(crate) inputs: Inputs,
     pub(crate) outputs: Outputs,
@@ -141,6 +144,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) reader: Reader,
     pub(crate) floor: Floor,
+    pub(crate) factory: Factory,
     pub(crate) book: Arc<DeviceBook>,
     pub(crate) has_light: bool,
     pub(crate) sealing: Sealing,
@@ -157,6 +161,7 @@ impl Recorder {
             store: parts.store,
             reader: parts.reader,
             floor: parts.floor,
+            factory: Arc::new(parts.factory),
             book: parts.book,
             inputs,
             outputs,
@@ -360,6 +365,13 @@ impl Recorder {
                 self.own_alarm(alarm.0, alarm.1, now);
                 (kind, body)
             }
+            Command::SetFactory(factory) => {
+                let factory = factory.checked().map_err(|_| OrderError::OutOfRange)?;
+                let json = serde_json::to_string(&factory).map_err(|_| OrderError::OutOfRange)?;
+                self.factory = Arc::new(factory);
+                self.pending.records.push(Record::Factory(json));
+                (EventKind::OrderFactory, json!(*self.factory))
+            }
             Command::Approve(ref machine) => {
                 self.obey_about(machine, &command, now)?;
                 (EventKind::OrderApprove, json!({"machine": machine}))
@@ -368,9 +380,10 @@ impl Recorder {
                 self.obey_about(machine, &command, now)?;
                 (EventKind::OrderRelearn, json!({"machine": machine}))
             }
-            Command::SetTolerance(ref machine, tolerance) => {
+            Command::SetTolerance(ref machine, tolerance, alarms_per_month) => {
                 self.obey_about(machine, &command, now)?;
-                let about = json!({"machine": machine, "tolerance": tolerance});
+                let about = json!({"machine": machine, "tolerance": tolerance,
+                    "alarms_per_month": alarms_per_month});
                 (EventKind::OrderTolerance, about)
             }
         };
@@ -401,10 +414,12 @@ impl Recorder {
                 return Err(OrderError::NothingToApprove);
             }
             Command::Relearn(_) => watched.watch.relearn(now, &mut outcomes),
-            Command::SetTolerance(_, tolerance) => {
+            Command::SetTolerance(_, tolerance, alarms_per_month) => {
+                let before = watched.watch.snapshot().settings;
                 let settings = detect::Settings {
                     tolerance: *tolerance,
-                    ..watched.watch.snapshot().settings
+                    alarms_per_month: alarms_per_month.unwrap_or(before.alarms_per_month),
+                    ..before
                 };
                 let settings = settings.checked().map_err(|_| OrderError::OutOfRange)?;
                 watched.watch.set_settings(settings);
@@ -482,6 +497,11 @@ impl Recorder {
         self.outputs
             .durable
             .send_if_modified(|durable| std::mem::replace(durable, self.ticket) != self.ticket);
+        // Who has set something finds it so on the next page.
+        let is_setting = |r: &Record| matches!(r, Record::Factory(_) | Record::Settings(..));
+        if self.pending.records.iter().any(is_setting) {
+            self.show_board();
+        }
         for (reply, result) in self.replies.drain(..) {
             reply.send(result).ok();
         }
@@ -625,6 +645,7 @@ impl Recorder {
                 .has_light
                 .then(|| light_view(*self.inputs.light.borrow())),
             open_alarms,
+            factory: Arc::clone(&self.factory),
             counters,
             version: self.version,
         }));

@@ -12,7 +12,6 @@ use tracing::{info, warn};
 
 use crate::clock;
 use crate::config::Config;
-use crate::day::{day_end, day_start};
 use serve::{Command, Orders};
 
 /// This many readings in the journal are sealed before their hour is over.
@@ -122,10 +121,10 @@ async fn drop_logs(reader: &Reader, kept: Retention, orders: &Orders) {
 
 /// The business day of the factory, for sums of days.
 pub(crate) fn day_of(config: &Config) -> DayOf {
-    let (zone, starts) = (config.zone.clone(), config.day_starts);
+    let calendar = config.calendar.clone();
     Arc::new(move |t| {
-        let start = day_start(t, &zone, starts);
-        (start, day_end(start, &zone, starts))
+        let start = calendar.day_start(t);
+        (start, calendar.day_end(start))
     })
 }
 

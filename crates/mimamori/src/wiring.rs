@@ -181,6 +181,10 @@ fn take_up(setup: &Setup, config: &Config, pace: &Pace) -> anyhow::Result<Parts>
     Ok(Parts {
         sealing: Sealing::start(sealer, config.seal_every, store.sealed_at())?,
         store,
+        factory: match reader.factory()? {
+            Some(json) => serde_json::from_str(&json).context("what was said of the factory")?,
+            None => config.factory.clone(),
+        },
         reader,
         floor,
         book,
@@ -244,7 +248,7 @@ async fn open_doors(
         devices: Arc::clone(&floor) as Arc<dyn serve::Devices>,
         ingest: floor,
         clock: clock::now,
-        zone: config.zone.clone(),
+        calendar: config.calendar.clone(),
         backups,
     };
     let (http, close) = serve_pages(setup.http, site, secure_listener).await?;

@@ -23,6 +23,8 @@ pub enum EventKind {
     OrderRelearn,
     /// A person changed a tolerance.
     OrderTolerance,
+    /// A person changed planned hours, prices, lines or parts per cycle.
+    OrderFactory,
     /// A person said "seen".
     OrderAcknowledge,
     /// The chain was checked.
@@ -103,7 +105,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -114,6 +116,7 @@ impl EventKind {
         Self::OrderApprove,
         Self::OrderRelearn,
         Self::OrderTolerance,
+        Self::OrderFactory,
         Self::OrderAcknowledge,
         Self::EvidenceChecked,
         Self::EvidenceErased,
@@ -167,6 +170,7 @@ impl EventKind {
             Self::OrderApprove => "order.approve",
             Self::OrderRelearn => "order.relearn",
             Self::OrderTolerance => "order.tolerance",
+            Self::OrderFactory => "order.factory",
             Self::OrderAcknowledge => "order.acknowledge",
             Self::EvidenceChecked => "evidence.checked",
             Self::EvidenceErased => "evidence.erased",

@@ -34,13 +34,15 @@ pub enum FindingKind {
     DataSampling,
     /// Several readings carry the same time: the device's clock is coarser than its readings.
     DataCoarse,
-    /// The lamp and the power tell different states.
+    /// Its power is another machine's, and the other's is this one's: the sensors were swapped.
+    DataSwapped,
+    /// Two sensors tell different states.
     StateContradicted,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::TamperingSuspected,
         Self::WearSuspected,
         Self::Stopped,
@@ -54,6 +56,7 @@ impl FindingKind {
         Self::DataClock,
         Self::DataSampling,
         Self::DataCoarse,
+        Self::DataSwapped,
         Self::StateContradicted,
     ];
 
@@ -73,6 +76,7 @@ impl FindingKind {
             Self::DataClock => "data_clock",
             Self::DataSampling => "data_sampling",
             Self::DataCoarse => "data_coarse",
+            Self::DataSwapped => "data_swapped",
             Self::StateContradicted => "state_contradicted",
         }
     }

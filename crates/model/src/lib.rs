@@ -27,4 +27,4 @@ pub use reading::{Quality, Reading, RefusalReason, Refused};
 pub use reference::{Approval, Band, Reference, Tolerance};
 pub use state::{MachineState, StateInterval};
 pub use time::Time;
-pub use unit::{POWER_POINTS, Unit, UnitScale};
+pub use unit::{POWER_POINTS, Unit, UnitScale, VIBRATION_POINTS};

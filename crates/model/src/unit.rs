@@ -95,6 +95,9 @@ impl Unit {
 /// Names of points that carry a machine's electric power, the usual one first.
 pub const POWER_POINTS: [&str; 3] = ["power_w", "power_kw", "power"];
 
+/// Names of points that carry how strongly a machine vibrates, the usual one first.
+pub const VIBRATION_POINTS: [&str; 2] = ["vibration_mm_s", "vibration"];
+
 #[cfg(test)]
 mod tests {
     use super::*;

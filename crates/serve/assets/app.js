@@ -207,8 +207,10 @@ document.addEventListener("submit", (event) => {
   }
   if (!(form instanceof HTMLFormElement) || !form.dataset.put) return;
   event.preventDefault();
-  const share = (/** @type {string} */ name) => Number(new FormData(form).get(name)) / 100;
-  void change(form, "PUT", form.dataset.put, { time: share("time"), energy: share("energy") });
+  // People write percent, the program counts in shares.
+  const fields = form.querySelectorAll("input");
+  const value = Array.from(fields, (field) => [field.name, Number(field.value) / (field.hasAttribute("data-percent") ? 100 : 1)]);
+  void change(form, "PUT", form.dataset.put, Object.fromEntries(value));
 });
 
 applyTheme();

@@ -268,7 +268,7 @@ pub(crate) async fn reference(
     respond(lang, work.await)
 }
 
-async fn order(site: &Site, lang: Lang, who: &Who, command: Command) -> Response {
+pub(crate) async fn order(site: &Site, lang: Lang, who: &Who, command: Command) -> Response {
     let failure = match site.orders.give(command, &who.actor()).await {
         Ok(()) => return StatusCode::NO_CONTENT.into_response(),
         Err(OrderError::NotFound) => Failure::not_found(),
@@ -398,19 +398,27 @@ pub(crate) async fn relearn(
     order_about(&site, (lang, &who), &id, Command::Relearn).await
 }
 
+/// A tolerance that is asked for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WantedTolerance {
+    #[serde(flatten)]
+    tolerance: Tolerance,
+    alarms_per_month: Option<f64>,
+}
+
 /// Puts another tolerance in force.
 pub(crate) async fn set_tolerance(
     State(site): State<Site>,
     lang: Lang,
     who: Who,
     Path(id): Path<String>,
-    body: Result<Json<Tolerance>, axum::extract::rejection::JsonRejection>,
+    body: Result<Json<WantedTolerance>, axum::extract::rejection::JsonRejection>,
 ) -> Response {
-    let Ok(Json(tolerance)) = body else {
+    let Ok(Json(wanted)) = body else {
         return bad_request().answer(lang);
     };
     order_about(&site, (lang, &who), &id, |machine| {
-        Command::SetTolerance(machine, tolerance)
+        Command::SetTolerance(machine, wanted.tolerance, wanted.alarms_per_month)
     })
     .await
 }

@@ -14,6 +14,7 @@ mod metrics;
 mod orders;
 mod page;
 mod proofs;
+mod rates;
 mod restores;
 mod routes;
 mod stage;
@@ -77,14 +78,14 @@ pub struct Site {
     pub backups: Option<Arc<BackupHand>>,
     /// A backup that is being restored into a box nobody owns.
     pub restores: Arc<RestoreHand>,
-    /// The factory's time zone.
-    pub zone: jiff::tz::TimeZone,
+    /// The factory's zone and business day.
+    pub calendar: kpi::Calendar,
 }
 
 impl std::fmt::Debug for Site {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Site")
-            .field("zone", &self.zone)
+            .field("calendar", &self.calendar)
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use kpi::Factory;
 use model::{AlarmKind, EventKind, MachineId, Refused, Tolerance};
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,8 +14,11 @@ pub enum Command {
     Approve(MachineId),
     /// Forget the reference and learn a new version.
     Relearn(MachineId),
-    /// Put another tolerance in force.
-    SetTolerance(MachineId, Tolerance),
+    /// Put another tolerance in force, and other alarms that chance may raise in a month if they are
+    /// named.
+    SetTolerance(MachineId, Tolerance, Option<f64>),
+    /// Put other planned hours, prices, lines and parts per cycle in force.
+    SetFactory(Factory),
     /// "I have seen this alarm."
     Acknowledge(i64),
     /// Sign where the evidence chain stands.

@@ -8,7 +8,7 @@ use model::Right;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
-use crate::{Site, api, doors, guard, history, live, metrics, page};
+use crate::{Site, api, doors, guard, history, live, metrics, page, rates};
 
 /// Who may use an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub const ROUTES: &[Route] = &[
         DEVICES,
         post(page::devices::limit)
     ),
+    route!("GET", "/rates", LOOK, get(page::rates::show)),
+    route!("POST", "/rates", JUDGE, post(page::rates::set)),
     route!("GET", "/proof", LOOK, get(page::proof::show)),
     route!(
         "POST",
@@ -304,6 +306,9 @@ pub const ROUTES: &[Route] = &[
         JUDGE,
         put(api::set_tolerance)
     ),
+    route!("GET", "/api/v1/rates", LOOK, get(rates::day)),
+    route!("GET", "/api/v1/factory", LOOK, get(rates::factory)),
+    route!("PUT", "/api/v1/factory", JUDGE, put(rates::set_factory)),
     route!("GET", "/api/v1/alarms", LOOK, get(api::alarms)),
     route!(
         "POST",

@@ -83,16 +83,22 @@ impl Lang {
 
     /// A text with variables.
     pub(crate) fn with(self, key: Key, variables: &[(&'static str, &str)]) -> String {
-        let mut args = FluentArgs::new();
-        for (name, value) in variables {
-            args.set(*name, FluentValue::from(*value));
-        }
-        self.format(key.0, Some(&args))
+        self.format(key.0, Some(&args_of(variables)))
     }
 
     /// A text whose key is made of a prefix and a code, for example `state-` and `run`.
     pub(crate) fn coded(self, prefix: &str, code: &str) -> String {
         self.format(&format!("{prefix}{code}"), None)
+    }
+
+    /// A text whose key is made of a prefix and a code, with variables.
+    pub(crate) fn coded_with(
+        self,
+        prefix: &str,
+        code: &str,
+        variables: &[(&'static str, &str)],
+    ) -> String {
+        self.format(&format!("{prefix}{code}"), Some(&args_of(variables)))
     }
 
     fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
@@ -108,6 +114,14 @@ impl Lang {
             },
         )
     }
+}
+
+fn args_of<'a>(variables: &[(&'static str, &'a str)]) -> FluentArgs<'a> {
+    let mut args = FluentArgs::new();
+    for (name, value) in variables {
+        args.set(*name, FluentValue::from(*value));
+    }
+    args
 }
 
 #[cfg(test)]

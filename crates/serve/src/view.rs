@@ -1,5 +1,8 @@
 //! What a page shows of the present, put together by the recorder and never changed afterwards.
 
+use std::sync::Arc;
+
+use kpi::Factory;
 use model::{
     Alarm, AlarmKind, Cycle, DeviationReason, Forecast, MachineId, MachineState, Reference, Time,
     Tolerance,
@@ -85,6 +88,8 @@ pub struct MachineView {
     pub reference: Option<Reference>,
     /// The tolerance in force.
     pub tolerance: Tolerance,
+    /// Alarms that chance may raise in a month, for changes inside the tolerance.
+    pub alarms_per_month: f64,
     /// The last finished cycle.
     pub last_cycle: Option<Cycle>,
     /// Its numbers, if it was judged.
@@ -169,6 +174,9 @@ pub struct BoardView {
     pub light: Option<LightView>,
     /// Alarms that last, of machines and of Mimamori itself, newest first.
     pub open_alarms: Vec<Alarm>,
+    /// What people say of the factory as a whole.
+    #[serde(skip)]
+    pub factory: Arc<Factory>,
     /// Counters for `/metrics`.
     pub counters: Vec<(&'static str, u64)>,
     /// Counts up whenever something other than a moving number has changed.
@@ -184,6 +192,7 @@ impl BoardView {
             devices: Vec::new(),
             light: None,
             open_alarms: Vec::new(),
+            factory: Arc::default(),
             counters: Vec::new(),
             version: 0,
         }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use model::{DeviceId, MachineId, POWER_POINTS, PointName, Unit, UnitScale};
+use model::{DeviceId, MachineId, POWER_POINTS, PointName, Unit, UnitScale, VIBRATION_POINTS};
 use serde::{Deserialize, Serialize};
 
 /// Points a device may have; a device that invents names is stopped here.
@@ -25,6 +25,8 @@ pub enum Role {
 pub enum PointRole {
     /// Electric power.
     Power,
+    /// How strongly the machine vibrates.
+    Vibration,
     /// A cycle counter.
     Cycle,
     /// A pulse at the end of a cycle.
@@ -45,6 +47,7 @@ impl PointRole {
     fn of(name: &str) -> Self {
         match name {
             power if POWER_POINTS.contains(&power) => Self::Power,
+            shakes if VIBRATION_POINTS.contains(&shakes) => Self::Vibration,
             "cycle" => Self::Cycle,
             "pulse" => Self::Pulse,
             "red" => Self::Red,

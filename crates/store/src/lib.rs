@@ -24,8 +24,8 @@ pub use logs::{LogQuery, LogRow, LogSeal};
 pub use passphrase::Passphrase;
 pub use people::{Pass, PassKind, Passkey, Person};
 pub use read::{
-    CycleRow, FindingRow, MinuteRow, Page, ProductSum, Reader, ReadingRow, RefusedCount,
-    SeriesInfo, StoredWatch,
+    CycleRow, CycleTimes, FindingRow, MinuteRow, Page, ProductSum, Reader, ReadingRow,
+    RefusedCount, SeriesInfo, StoredWatch,
 };
 pub use telemetry::{
     Bucket, Damage, DayOf, DaySum, GAP_MS_MAX, OpenChunk, ReadingsPage, Retention, SealPlan,

@@ -49,6 +49,19 @@ pub struct CycleRow {
     pub reason: Option<DeviationReason>,
 }
 
+/// The times of a cycle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CycleTimes {
+    /// When it ended.
+    pub end: Time,
+    /// How long it took, in seconds.
+    pub duration_s: f64,
+    /// The part of it in which the machine did not wait, in seconds.
+    pub work_s: f64,
+    /// All of it was seen.
+    pub is_seen: bool,
+}
+
 /// A finding as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FindingRow {
@@ -255,9 +268,14 @@ impl Reader {
 
     /// Settings of machines, as JSON.
     pub fn settings(&self) -> Result<Vec<(MachineId, String)>, StoreError> {
-        self.list("SELECT id, settings FROM machine", params![], |row| {
-            Ok((machine(row, 0)?, row.get(1)?))
-        })
+        let sql = "SELECT id, settings FROM machine WHERE id <> ''";
+        self.list(sql, params![], |row| Ok((machine(row, 0)?, row.get(1)?)))
+    }
+
+    /// What people said of the factory as a whole, as JSON; `None` if nobody did.
+    pub fn factory(&self) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT settings FROM machine WHERE id = ''";
+        Ok(self.list(sql, params![], |row| row.get(0))?.pop())
     }
 
     /// The retained messages.
@@ -336,6 +354,38 @@ impl Reader {
                 end: Time::from_ms(row.get(5)?),
             })
         })
+    }
+
+    /// The times of the cycles of a machine that started between two moments (the second not
+    /// included), oldest first.
+    pub fn cycle_times(
+        &self,
+        machine: &MachineId,
+        (from, to): (Time, Time),
+    ) -> Result<Vec<CycleTimes>, StoreError> {
+        let sql = "SELECT end, duration_s, work_s, verdict <> 'unknown' FROM cycle
+                   WHERE machine = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
+        self.list(sql, params![machine.as_str(), from.ms(), to.ms()], |row| {
+            Ok(CycleTimes {
+                end: Time::from_ms(row.get(0)?),
+                duration_s: row.get(1)?,
+                work_s: row.get(2)?,
+                is_seen: row.get(3)?,
+            })
+        })
+    }
+
+    /// When the product of a machine changed between two moments (the second not included).
+    pub fn product_changes(
+        &self,
+        machine: &MachineId,
+        (from, to): (Time, Time),
+    ) -> Result<Vec<Time>, StoreError> {
+        let sql = "SELECT at FROM finding WHERE machine = ?1 AND at >= ?2 AND at < ?3 AND kind = ?4
+                   ORDER BY at";
+        let kind = FindingKind::ProductChanged.code();
+        let values = params![machine.as_str(), from.ms(), to.ms(), kind];
+        self.list(sql, values, |row| Ok(Time::from_ms(row.get(0)?)))
     }
 
     /// How many cycles of a machine ended since a moment.

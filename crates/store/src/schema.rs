@@ -11,8 +11,8 @@ use crate::logs;
 use crate::people;
 use crate::telemetry;
 
-/// The format written by this program.
-const FORMAT: i64 = 6;
+/// The format written by this program. Since 7 the machine without a name is the factory as a whole.
+const FORMAT: i64 = 7;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).

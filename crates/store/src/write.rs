@@ -58,6 +58,8 @@ pub enum Record {
     PassEnded(i64),
     /// Settings of a machine, as JSON.
     Settings(MachineId, String),
+    /// What people say of the factory as a whole, as JSON.
+    Factory(String),
     /// Everything the judgement knows about a machine, as JSON, valid up to this batch.
     Watch(MachineId, String),
     /// A seal is about to be committed, by its number.
@@ -359,6 +361,11 @@ fn write_record(
             transaction,
             "INSERT OR REPLACE INTO machine(id, settings) VALUES(?1, ?2)",
             params![machine.as_str(), json],
+        ),
+        Record::Factory(json) => run(
+            transaction,
+            "INSERT OR REPLACE INTO machine(id, settings) VALUES('', ?1)",
+            params![json],
         ),
         Record::Watch(machine, json) => run(
             transaction,

@@ -11,9 +11,10 @@ const FILE_LINES_MAX: usize = 800;
 /// Packages in the program's normal dependency tree.
 const PACKAGES_MAX: usize = 250;
 /// Rooms that judge: no clock, no file, no socket.
-const JUDGEMENT: [(&str, &[&str]); 2] = [
+const JUDGEMENT: [(&str, &[&str]); 3] = [
     ("assure", &["model", "serde", "toml"]),
     ("detect", &["data-encoding", "model", "serde"]),
+    ("kpi", &["jiff", "model", "serde"]),
 ];
 /// Crates beside the rooms.
 const WORKSHOP: [&str; 2] = ["xtask", "bench"];
@@ -206,6 +207,8 @@ fn every_text_is_used() {
         "by-",
         "else-",
         "quantity-",
+        "weekday-",
+        "bottleneck-by-",
     ];
     let mut unused = Vec::new();
     for line in read(&root().join("crates/serve/i18n/ja.ftl")).lines() {

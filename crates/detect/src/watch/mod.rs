@@ -1,8 +1,10 @@
 //! One machine under watch: signals in, outcomes out. Everything it knows is in [`Watch`], which
 //! the store keeps; after a power cut it goes on from there and nothing is learned anew. `cut` finds
-//! where cycles begin and end, `verdict` judges a finished one, this file keeps the state.
+//! where cycles begin and end, `verdict` judges a finished one, `sources` says what all that is told
+//! of the state comes to.
 
 mod cut;
+mod sources;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use crate::quality::Quality;
 use crate::segment::OpenCycle;
 use crate::settings::Settings;
 use cut::Cut;
+use sources::Vibration;
 
 /// Products remembered per machine.
 const PRODUCTS_MAX: usize = 64;
@@ -31,15 +34,11 @@ const PRODUCTS_MAX: usize = 64;
 const SILENT_GAPS: f64 = 2.0;
 /// No silence shorter than this makes a machine `unknown`, in seconds.
 const SILENT_S_MIN: f64 = 2.0;
-/// Without power, a machine that has not finished a cycle for this many cycle times is waiting.
-const CYCLES_UNTIL_IDLE: f64 = 2.5;
 /// No machine draws more than this; what says so is not calculated with as it is.
 const WATTS_MAX: f64 = 1e12;
 /// Readings this far apart, in seconds, hide whole cycles: what they tell of the state is in how they
 /// follow each other.
 const COARSE_S: f64 = 10.0;
-/// Lamp and power have to disagree for so long, in seconds, before it is told.
-const CONTRADICTION_S: f64 = 60.0;
 
 /// One thing a device told, already translated from its point name.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +49,8 @@ pub enum Signal {
     CycleCount(f64),
     /// A pulse at the end of each cycle; its rising edge counts.
     Pulse(bool),
+    /// How strongly the machine vibrates: velocity or acceleration, in any one unit.
+    Vibration(f64),
     /// A tier of the machine's own lamp.
     Lamp(Colour, bool),
     /// What is being made.
@@ -161,6 +162,12 @@ pub struct Watch {
     #[serde(default)]
     off_readings: u32,
     lamp: Lamp,
+    #[serde(default)]
+    vibration: Option<Vibration>,
+    #[serde(default)]
+    latest_w: Vec<f64>,
+    #[serde(default)]
+    is_swapped: bool,
     open: Option<OpenCycle>,
     held: Option<Stretch>,
     pending_end: Option<Time>,
@@ -204,6 +211,9 @@ impl Watch {
             power: PowerState::Off,
             off_readings: 0,
             lamp: Lamp::default(),
+            vibration: None,
+            latest_w: Vec::new(),
+            is_swapped: false,
             open: None,
             held: None,
             pending_end: None,
@@ -242,6 +252,7 @@ impl Watch {
             }
             Signal::CycleCount(count) => self.cycle_count(t, *count, out),
             Signal::Pulse(level) => self.pulse(t, *level, out),
+            Signal::Vibration(strength) => self.vibration(t, *strength),
             Signal::Lamp(colour, lit) => self.lamp.set(t, *colour, *lit),
             Signal::Product(product) => self.product(t, product, out),
         }
@@ -306,6 +317,8 @@ impl Watch {
         let product = self.product.clone();
         self.course.forget(&product);
         self.forecast = None;
+        self.is_swapped = false;
+        self.latest_w.clear();
         self.alarms.retain(|alarm| {
             let about_cycles = alarm.kind != AlarmKind::Stopped;
             if about_cycles {
@@ -396,27 +409,6 @@ impl Watch {
         self.contradiction(t, out);
     }
 
-    /// A lamp that shows work where no power is drawn, or rest where the machine works: one of the two
-    /// sensors is wrong. Told once, as a matter of data.
-    fn contradiction(&mut self, t: Time, out: &mut Vec<Outcome>) {
-        let disagree = self.lamp.is_seen()
-            && self.meter.last().is_some()
-            && match self.lamp.state(t) {
-                MachineState::Run => self.power == PowerState::Off,
-                MachineState::Off | MachineState::Idle => self.power == PowerState::Working,
-                _ => false,
-            };
-        if !disagree {
-            (self.contradicted_since, self.contradiction_told) = (None, false);
-            return;
-        }
-        let since = *self.contradicted_since.get_or_insert(t);
-        if !self.contradiction_told && t.since(since) >= CONTRADICTION_S {
-            self.contradiction_told = true;
-            self.tell(FindingKind::StateContradicted, since, None, out);
-        }
-    }
-
     /// Something about the data and not the machine: told, and the cycle it falls into is not judged.
     fn doubt(&mut self, kind: FindingKind, at: Time, out: &mut Vec<Outcome>) {
         if kind == FindingKind::DataClock {
@@ -457,54 +449,6 @@ impl Watch {
             if self.alarms.len() < open {
                 out.push(Outcome::AlarmCleared(AlarmKind::Stopped, t));
             }
-        }
-    }
-
-    fn state_at(&self, t: Time) -> MachineState {
-        let measures_power = self.meter.last().is_some();
-        if self.lamp.is_seen() {
-            let told = self.lamp.state(t);
-            if told == MachineState::Stop || !measures_power && !self.has_cycle_signal {
-                return told;
-            }
-        }
-        if measures_power {
-            return self.state_from_power(t);
-        }
-        let patience_s = self.typical_s.unwrap_or(0.0) * CYCLES_UNTIL_IDLE;
-        let cycles = self
-            .last_end
-            .is_some_and(|end| t.since(end) <= patience_s.max(1.0));
-        if cycles {
-            MachineState::Run
-        } else {
-            MachineState::Idle
-        }
-    }
-
-    /// The pause that belongs to every cycle is not waiting, so a running machine keeps its state
-    /// through a pause of up to twice the usual length.
-    fn state_from_power(&self, t: Time) -> MachineState {
-        if self.power != PowerState::Off && self.is_in_rhythm(t) {
-            return MachineState::Run;
-        }
-        let resting = match self.power {
-            PowerState::Working => return MachineState::Run,
-            PowerState::Waiting => MachineState::Idle,
-            PowerState::Off => MachineState::Off,
-        };
-        let reference = self
-            .products
-            .get(&self.product)
-            .and_then(|m| m.reference.as_ref());
-        let pause_s = reference.map_or(0.0, |r| r.duration_s.median - r.work_s.median);
-        let rested_s = self.not_working_since.map_or(0.0, |since| t.since(since));
-        let in_cycle = self.open.as_ref().is_some_and(|open| !open.broken) && reference.is_some();
-        let margin_s = 2.0 * self.meter.interval_s().unwrap_or(0.0);
-        if in_cycle && self.state == MachineState::Run && rested_s <= 2.0 * pause_s + margin_s {
-            MachineState::Run
-        } else {
-            resting
         }
     }
 }

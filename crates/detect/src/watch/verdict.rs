@@ -47,7 +47,7 @@ impl Watch {
         let blind = broken || measures_power && facts.energy_wh.is_none();
         let (verdict, reason, judged) = if product_changed {
             (CycleVerdict::ProductChanged, None, None)
-        } else if blind || self.is_doubtful(&facts, out) {
+        } else if blind || self.is_doubtful(&facts, out) || self.note_power(&facts) {
             (CycleVerdict::Unknown, None, None)
         } else {
             self.verdict(&facts, out)

@@ -4,6 +4,7 @@ mod course;
 mod generated;
 mod rhythm;
 mod snapshot;
+mod sources;
 mod trace;
 
 use detect::{ApprovalMode, Outcome, Settings, Signal, Watch};

@@ -21,4 +21,5 @@ mod private;
 mod probes;
 mod proofs;
 mod publisher;
+mod rates;
 mod terminal;

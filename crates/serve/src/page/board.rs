@@ -107,7 +107,7 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
                     }
                 }
             }
-            (strip_svg(ctx, strip))
+            (last_hours(ctx, strip))
         }
     }
 }
@@ -149,11 +149,15 @@ fn progress(ctx: &Ctx, machine: &MachineView) -> String {
 }
 
 /// The last eight hours as a strip; what was not observed stays empty.
-pub(crate) fn strip_svg(ctx: &Ctx, strip: &[StateInterval]) -> Markup {
-    let from = ctx.now - STRIP_MS;
-    let runs = columns(strip, from, ctx.now);
+pub(crate) fn last_hours(ctx: &Ctx, strip: &[StateInterval]) -> Markup {
+    strip_svg(strip, (ctx.now - STRIP_MS, ctx.now), STRIP_COLUMNS)
+}
+
+/// A stretch of time as a strip of so many columns; what was not observed stays empty.
+pub(crate) fn strip_svg(strip: &[StateInterval], (from, to): (Time, Time), count: usize) -> Markup {
+    let runs = columns(strip, (from, to), count);
     html! {
-        svg.strip viewBox={ "0 0 " (STRIP_COLUMNS) " 4" } preserveAspectRatio="none" aria-hidden="true" {
+        svg.strip viewBox={ "0 0 " (count) " 4" } preserveAspectRatio="none" aria-hidden="true" {
             @for (start, length, state) in runs {
                 rect.{ "f-" (state.code()) } x=(start) y="0" width=(length) height="4" {}
             }
@@ -162,8 +166,12 @@ pub(crate) fn strip_svg(ctx: &Ctx, strip: &[StateInterval]) -> Markup {
 }
 
 /// Columns of equal state joined: start, length, state. Columns without data are left out.
-fn columns(strip: &[StateInterval], from: Time, to: Time) -> Vec<(usize, usize, MachineState)> {
-    let width_ms = (to.ms() - from.ms()) / STRIP_COLUMNS as i64;
+fn columns(
+    strip: &[StateInterval],
+    (from, to): (Time, Time),
+    count: usize,
+) -> Vec<(usize, usize, MachineState)> {
+    let width_ms = (to.ms() - from.ms()) / count as i64;
     let state_of = |column: usize| {
         let start = from.ms() + width_ms * column as i64;
         let end = start + width_ms;
@@ -175,7 +183,7 @@ fn columns(strip: &[StateInterval], from: Time, to: Time) -> Vec<(usize, usize, 
         (overlap(longest) > 0).then_some(longest.state)
     };
     let mut runs: Vec<(usize, usize, MachineState)> = Vec::new();
-    for column in 0..STRIP_COLUMNS {
+    for column in 0..count {
         let Some(state) = state_of(column) else {
             continue;
         };
@@ -328,7 +336,7 @@ mod tests {
                 to: None,
             },
         ];
-        let runs = columns(&strip, t(-480), t(480 + 480));
+        let runs = columns(&strip, (t(-480), t(480 + 480)), STRIP_COLUMNS);
         assert_eq!(runs.len(), 2);
         assert_eq!(runs[0].2, MachineState::Run);
         assert!(runs[0].0 > 0, "nothing is drawn before the first data");

@@ -1,6 +1,7 @@
 //! Charts as SVG from the server: the points of the last cycles against the learned band, and a
 //! day of power as the range and mean of each column of pixels.
 
+use kpi::Spread;
 use maud::{Markup, html};
 use model::{CycleVerdict, Forecast, Time};
 use store::MinuteRow;
@@ -14,6 +15,8 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
+/// Bars of a picture of how values scatter.
+const BARS: usize = 30;
 /// Height of a single line of time.
 const LINE_HEIGHT: f64 = 64.0;
 
@@ -159,6 +162,37 @@ pub(crate) fn cycles(
         }
     };
     frame(title, &scale, &labels, &body)
+}
+
+/// How cycle times scatter: bars from the shortest to the longest, the middle as a line, the range
+/// of the middle four fifths as a band.
+pub(crate) fn spread(ctx: &Ctx, times: &Spread, [low, median, high]: [f64; 3]) -> Markup {
+    // Rare outliers are gathered in the outermost bars, or they would press the rest together.
+    let margin = (high - low).max(median * 0.01);
+    let ends = ((low - margin).max(median * 0.01), high + margin);
+    let bars = times.bars(ends, BARS);
+    let tallest = bars.iter().copied().max().unwrap_or(1).max(1) as f64;
+    let scale = Scale {
+        low: 0.0,
+        high: tallest * 1.05,
+    };
+    let width = WIDTH - LEFT - RIGHT;
+    let x = |value: f64| LEFT + width * (value - ends.0) / (ends.1 - ends.0);
+    let bar = width / bars.len() as f64;
+    let labels: Vec<(f64, String)> = [low, median, high].map(|v| (x(v), number(v))).into();
+    let foot = scale.y(0.0);
+    let body = html! {
+        rect.band x=(px(x(low))) width=(px(x(high) - x(low))) y=(px(TOP)) height=(px(foot - TOP)) {}
+        @for (i, count) in bars.iter().enumerate() {
+            @let top = scale.y(*count as f64);
+            rect.bar x=(px(LEFT + bar * i as f64 + 0.5)) width=(px((bar - 1.0).max(0.5))) y=(px(top)) height=(px(foot - top)) {}
+        }
+        line.reference x1=(px(x(median))) x2=(px(x(median))) y1=(px(TOP)) y2=(px(foot)) {}
+    };
+    html! {
+        (frame(&ctx.text(key::RATES_SPREAD), &scale, &labels, &body))
+        p.quiet.small { (ctx.text(key::RATES_SPREAD_NOTE)) }
+    }
 }
 
 /// A line of time from the beginning of a drift to its limit: the range of the forecast as a band, its

@@ -6,18 +6,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use model::{
-    Approval, CycleVerdict, FindingKind, MachineId, POWER_POINTS, Reference, Right, SeriesId,
-    StateInterval, Time, UNNAMED_PRODUCT, Unit,
+    Approval, CycleVerdict, FindingKind, MachineId, Reference, Right, StateInterval, Time,
+    UNNAMED_PRODUCT,
 };
-use store::{CycleRow, FindingRow, MinuteRow, StoreError};
+use store::{CycleRow, FindingRow, MinuteRow};
 
 use super::chart::{self, Dot};
 use super::{Ctx, Place, frame, number, span, state_badge, why};
-use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
 use crate::text::{Lang, key};
 use crate::view::{LearningView, MachineView};
+use crate::{Site, rates};
 
 /// Cycles in a chart.
 const CYCLES_SHOWN: usize = 80;
@@ -39,11 +39,7 @@ pub(crate) struct History {
 /// Reads the history of a machine.
 pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<History> {
     let now = (site.clock)();
-    let devices: Vec<String> = {
-        let board = site.board.borrow();
-        let of_machine = board.devices.iter().filter(|d| d.machine == id.as_str());
-        of_machine.map(|d| d.id.clone()).collect()
-    };
+    let devices = rates::devices_of(&site.board.borrow(), id);
     let id = id.clone();
     let work = move |reader: &store::Reader| {
         let cycles = reader
@@ -51,7 +47,7 @@ pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<History> {
             .items;
         let findings = reader.findings(Some(&id), i64::MAX, FINDINGS_SHOWN)?.items;
         let states = reader.states(&id, now - super::board::STRIP_MS, now)?;
-        let minutes = match power_series(reader, &devices)? {
+        let minutes = match rates::power_series(reader, &devices)? {
             Some(series) => reader.minutes(series, now - POWER_MS, now)?,
             None => Vec::new(),
         };
@@ -63,20 +59,6 @@ pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<History> {
         })
     };
     read(site, work).await.ok()
-}
-
-fn power_series(
-    reader: &store::Reader,
-    devices: &[String],
-) -> Result<Option<SeriesId>, StoreError> {
-    let is_power = |s: &store::SeriesInfo| {
-        s.unit == Unit::Watt.symbol() && POWER_POINTS.contains(&s.point.as_str())
-    };
-    let all = reader.series()?;
-    Ok(all
-        .iter()
-        .find(|s| devices.contains(&s.device) && is_power(s))
-        .map(|s| s.id))
 }
 
 /// The page.
@@ -100,11 +82,17 @@ pub(crate) async fn show(
     let Some(history) = history(&site, &machine.id).await else {
         return crate::guard::Failure::store().answer(lang);
     };
+    let span = rates::day_span(&site, None);
+    let account = match rates::accounts(&site, Some(&machine.id), span).await {
+        Ok(accounts) => accounts.into_iter().next(),
+        Err(failure) => return failure.answer(lang),
+    };
     let body = html! {
         p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }
         div #alarms { (alarms(&ctx, machine)) }
         div #now { (now(&ctx, machine)) }
         div #forecast { (forecast(&ctx, machine)) }
+        @if let Some(account) = &account { div.grid { (super::rates::today(&ctx, account)) } }
         div #charts.grid { (charts(&ctx, machine, &history)) }
         div.grid {
             section.panel #reference { (reference(&ctx, machine)) }
@@ -230,7 +218,7 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
         }
         section.panel {
             div.panel-head { h2 { (ctx.text(key::MACHINE_STATES)) } }
-            div.strip-tall { (super::board::strip_svg(ctx, &history.states)) }
+            div.strip-tall { (super::board::last_hours(ctx, &history.states)) }
             ul.legend {
                 @for state in model::MachineState::ALL {
                     li { (super::shape(state)) (ctx.lang.coded("state-", state.code())) }
@@ -351,7 +339,7 @@ fn tolerance(ctx: &Ctx, machine: &MachineView) -> Markup {
         html! {
             label for={ "tolerance-" (name) } { (label) }
             input #{ "tolerance-" (name) } name=(name) type="number" min="1" max="100" step="1"
-                inputmode="numeric" value=(percent(value)) required;
+                inputmode="numeric" value=(percent(value)) data-percent required;
             p.quiet.small { (source) }
         }
     };
@@ -362,6 +350,10 @@ fn tolerance(ctx: &Ctx, machine: &MachineView) -> Markup {
                 ctx.text(key::MACHINE_TOLERANCE_TIME_SOURCE)))
             (field("energy", ctx.text(key::MACHINE_TOLERANCE_ENERGY), machine.tolerance.energy,
                 ctx.text(key::MACHINE_TOLERANCE_ENERGY_SOURCE)))
+            label for="alarms-per-month" { (ctx.text(key::MACHINE_ALARMS)) }
+            input #alarms-per-month name="alarms_per_month" type="number" min="0.1" max="30" step="0.1"
+                inputmode="decimal" value=(machine.alarms_per_month) required;
+            p.quiet.small { (ctx.text(key::MACHINE_ALARMS_NOTE)) }
             @if ctx.may(Right::Judge) {
                 button type="submit" { (ctx.text(key::MACHINE_SAVE)) }
             }

@@ -13,6 +13,7 @@ pub(crate) mod me;
 pub(crate) mod passkey;
 pub(crate) mod people;
 pub(crate) mod proof;
+pub(crate) mod rates;
 pub(crate) mod restore;
 pub(crate) mod shared;
 pub(crate) mod trust;
@@ -51,6 +52,7 @@ pub(crate) enum Place {
     Devices,
     Evidence,
     Proof,
+    Rates,
     People,
     Me,
 }
@@ -68,7 +70,7 @@ impl Ctx {
     pub(crate) fn new(site: &Site, lang: Lang, who: Who) -> Self {
         Self {
             lang,
-            zone: site.zone.clone(),
+            zone: site.calendar.zone.clone(),
             now: (site.clock)(),
             who,
         }
@@ -296,6 +298,7 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                     }
                     @if ctx.may(Right::Look) {
                         (entry(Place::Board, "/", "board", key::NAV_BOARD))
+                        (entry(Place::Rates, "/rates", "rates", key::NAV_RATES))
                         (entry(Place::Proof, "/proof", "proof", key::NAV_PROOF))
                         (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
                         (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))

@@ -196,6 +196,10 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
             EventKind::Settings,
             json!({"machine": machine, "settings": json}),
         ),
+        Record::Factory(json) => by_box(
+            EventKind::Settings,
+            json!({"machine": "", "settings": json}),
+        ),
         Record::Evidence(entry) | Record::EraseText(_, entry) => Some(entry.clone()),
         Record::Sealed(sealed) => by_box(EventKind::Sealed, sealed.body()),
         Record::Dropped(name, rows) => {

@@ -1,0 +1,218 @@
+//! What all that tells of a machine comes to: its power first, then its cycles, its lamp, its
+//! vibration. A source that falls silent while others speak no longer counts; where two contradict
+//! each other for long, or power is that of another machine, that is told as a matter of data.
+
+use model::{AlarmKind, FindingKind, MachineState, Time};
+use serde::{Deserialize, Serialize};
+
+use super::{CycleFacts, OpenCycle, Outcome, SILENT_GAPS, SILENT_S_MIN, Watch};
+use crate::level::{Levels, PowerState};
+
+/// Without power, a machine that has not finished a cycle for this many cycle times is waiting.
+const CYCLES_UNTIL_IDLE: f64 = 2.5;
+/// Two sources have to disagree for so long, in seconds, before it is told.
+const CONTRADICTION_S: f64 = 60.0;
+/// A vibration older than this, in seconds, says nothing of now.
+const VIBRATION_S_MAX: f64 = 300.0;
+/// Cycles in a row whose power has to be another machine's.
+const SWAPPED_CYCLES: usize = 3;
+/// Mean powers this near to each other, as a factor, are the same;
+const SAME_POWER: f64 = 1.10;
+/// machines nearer than this are not told apart by power.
+const OTHER_POWER: f64 = 1.25;
+
+/// How strongly the machine vibrates, and when that was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Vibration {
+    levels: Box<Levels>,
+    at: Time,
+}
+
+impl Watch {
+    pub(super) fn vibration(&mut self, t: Time, strength: f64) {
+        if !strength.is_finite() {
+            return;
+        }
+        let vibration = self.vibration.get_or_insert_with(|| Vibration {
+            levels: Box::default(),
+            at: t,
+        });
+        vibration.levels.observe(strength.abs());
+        vibration.at = t;
+    }
+
+    /// Whether the machine vibrates as when it works; `None` if that is not known.
+    fn vibrates(&self, t: Time) -> Option<bool> {
+        let vibration = self.vibration.as_ref()?;
+        let is_known = vibration.levels.border().is_some();
+        let is_recent = t.since(vibration.at) <= VIBRATION_S_MAX;
+        (is_known && is_recent).then(|| vibration.levels.state() == PowerState::Working)
+    }
+
+    /// Whether power says something now: it is still measured, and has shown work and rest.
+    fn power_counts(&self, t: Time) -> bool {
+        let silent_s = (self.meter.gap_s() * SILENT_GAPS).max(SILENT_S_MIN);
+        let is_recent = self
+            .meter
+            .last()
+            .is_some_and(|(last, _)| t.since(last) <= silent_s);
+        is_recent && self.levels.border().is_some()
+    }
+
+    pub(super) fn state_at(&self, t: Time) -> MachineState {
+        let told = self.lamp.state(t);
+        if self.lamp.is_seen() && told == MachineState::Stop {
+            return told;
+        }
+        let others =
+            self.has_cycle_signal || self.lamp.has_shown_work() || self.vibrates(t).is_some();
+        if self.meter.last().is_some() && (self.power_counts(t) || !others) {
+            return self.state_from_power(t);
+        }
+        if self.has_cycle_signal {
+            return self.state_from_cycles(t);
+        }
+        if self.lamp.has_shown_work() {
+            return told;
+        }
+        match self.vibrates(t) {
+            Some(true) => MachineState::Run,
+            Some(false) => MachineState::Idle,
+            None if self.lamp.is_seen() => told,
+            None => self.state_from_cycles(t),
+        }
+    }
+
+    fn state_from_cycles(&self, t: Time) -> MachineState {
+        let patience_s = self.typical_s.unwrap_or(0.0) * CYCLES_UNTIL_IDLE;
+        let last = self.last_end;
+        if last.is_some_and(|end| t.since(end) <= patience_s.max(1.0)) {
+            MachineState::Run
+        } else {
+            MachineState::Idle
+        }
+    }
+
+    /// The pause that belongs to every cycle is not waiting, so a running machine keeps its state
+    /// through a pause of up to twice the usual length.
+    fn state_from_power(&self, t: Time) -> MachineState {
+        if self.power != PowerState::Off && self.is_in_rhythm(t) {
+            return MachineState::Run;
+        }
+        let resting = match self.power {
+            PowerState::Working => return MachineState::Run,
+            PowerState::Waiting => MachineState::Idle,
+            PowerState::Off => MachineState::Off,
+        };
+        let reference = self
+            .products
+            .get(&self.product)
+            .and_then(|m| m.reference.as_ref());
+        let pause_s = reference.map_or(0.0, |r| r.duration_s.median - r.work_s.median);
+        let rested_s = self.not_working_since.map_or(0.0, |since| t.since(since));
+        let is_whole = |open: &OpenCycle| !open.broken;
+        let in_cycle = self.open.as_ref().is_some_and(is_whole) && reference.is_some();
+        let margin_s = 2.0 * self.meter.interval_s().unwrap_or(0.0);
+        if in_cycle && self.state == MachineState::Run && rested_s <= 2.0 * pause_s + margin_s {
+            MachineState::Run
+        } else {
+            resting
+        }
+    }
+
+    /// A lamp or a vibration that shows work where no power is drawn, a lamp that shows rest where the
+    /// machine works: one of the two sensors is wrong. Told once, as a matter of data.
+    pub(super) fn contradiction(&mut self, t: Time, out: &mut Vec<Outcome>) {
+        let power = self.meter.last().map(|_| self.power);
+        let lamp = self.lamp.has_shown_work().then(|| self.lamp.state(t));
+        let by_lamp = match (lamp, power) {
+            (Some(MachineState::Run), Some(power)) => power == PowerState::Off,
+            (Some(MachineState::Off | MachineState::Idle), Some(power)) => {
+                power == PowerState::Working
+            }
+            _ => false,
+        };
+        let by_vibration = match self.vibrates(t) {
+            Some(true) => power == Some(PowerState::Off),
+            Some(false) => power.is_none() && lamp == Some(MachineState::Run),
+            None => false,
+        };
+        if !by_lamp && !by_vibration {
+            (self.contradicted_since, self.contradiction_told) = (None, false);
+            return;
+        }
+        let since = *self.contradicted_since.get_or_insert(t);
+        if !self.contradiction_told && t.since(since) >= CONTRADICTION_S {
+            self.contradiction_told = true;
+            self.tell(FindingKind::StateContradicted, since, None, out);
+        }
+    }
+
+    /// Mean power of the reference of the product being made, in watts.
+    fn usual_w(&self) -> Option<f64> {
+        let reference = self.products.get(&self.product)?.reference.as_ref()?;
+        Some(reference.energy_wh?.median * 3_600.0 / reference.duration_s.median)
+    }
+
+    /// Mean power of the latest cycles, in watts, if they agree.
+    fn latest_w(&self) -> Option<f64> {
+        let (first, n) = (*self.latest_w.first()?, self.latest_w.len());
+        let agree = self
+            .latest_w
+            .iter()
+            .all(|watts| is_near(*watts, first, SAME_POWER));
+        (n == SWAPPED_CYCLES && agree).then(|| self.latest_w.iter().sum::<f64>() / n as f64)
+    }
+
+    /// Whether this machine's power has become another's, and the other's this one's, for some cycles:
+    /// somebody has swapped their sensors.
+    pub fn is_swapped_with(&self, other: &Self) -> bool {
+        let known = |watch: &Self| watch.usual_w().zip(watch.latest_w());
+        let (Some((own, mine)), Some((others, theirs))) = (known(self), known(other)) else {
+            return false;
+        };
+        !is_near(own, others, OTHER_POWER)
+            && is_near(mine, others, SAME_POWER)
+            && is_near(theirs, own, SAME_POWER)
+    }
+
+    /// Takes its power for another machine's from now on, until it is its own again or a person has it
+    /// learned anew. What was alarmed about cycles was not the machine.
+    pub fn doubt_sensor(&mut self, at: Time, out: &mut Vec<Outcome>) {
+        if self.is_swapped {
+            return;
+        }
+        self.is_swapped = true;
+        self.doubt(FindingKind::DataSwapped, at, out);
+        self.alarms.retain(|alarm| {
+            let stays = alarm.kind == AlarmKind::Stopped;
+            if !stays {
+                out.push(Outcome::AlarmCleared(alarm.kind, at));
+            }
+            stays
+        });
+    }
+
+    /// Remembers the power of a finished cycle; says whether it is another machine's.
+    pub(super) fn note_power(&mut self, facts: &CycleFacts) -> bool {
+        let Some(energy_wh) = facts.energy_wh.filter(|wh| *wh > 0.0) else {
+            return self.is_swapped;
+        };
+        let watts = energy_wh * 3_600.0 / facts.duration_s;
+        if self.latest_w.len() >= SWAPPED_CYCLES {
+            self.latest_w.remove(0);
+        }
+        self.latest_w.push(watts);
+        if self
+            .usual_w()
+            .is_some_and(|own| is_near(watts, own, SAME_POWER))
+        {
+            self.is_swapped = false;
+        }
+        self.is_swapped
+    }
+}
+
+fn is_near(a: f64, b: f64, factor: f64) -> bool {
+    a > 0.0 && b > 0.0 && (a / b).max(b / a) <= factor
+}

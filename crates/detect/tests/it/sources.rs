@@ -1,0 +1,212 @@
+//! Several sensors on one machine: which of them is believed, and what is told when they contradict
+//! each other.
+
+use detect::{Colour, Outcome, Signal, Watch};
+use model::{AlarmKind, CycleVerdict, FindingKind, MachineState, Time};
+
+use crate::trace::{Robot, run};
+use crate::{raised, settings, verdicts};
+
+fn t(seconds: f64) -> Time {
+    Time::from_seconds(1_700_000_000.0 + seconds)
+}
+
+fn told(outcomes: &[Outcome]) -> Vec<FindingKind> {
+    let finding = |o: &Outcome| match o {
+        Outcome::Finding(finding) => Some(finding.kind),
+        _ => None,
+    };
+    outcomes.iter().filter_map(finding).collect()
+}
+
+/// Feeds one signal a second, made from the second.
+fn feed(
+    watch: &mut Watch,
+    seconds: std::ops::Range<i32>,
+    signal: impl Fn(i32) -> Signal,
+) -> Vec<Outcome> {
+    let mut out = Vec::new();
+    for s in seconds {
+        let at = t(f64::from(s));
+        watch.feed(at, at, &signal(s), &mut out);
+    }
+    out
+}
+
+/// Ten seconds of work and ten of rest by turns.
+fn works(s: i32) -> bool {
+    s / 10 % 2 == 0
+}
+
+#[test]
+fn vibration_alone_tells_work_from_rest() {
+    let mut watch = Watch::new(settings());
+    let strength = |s: i32| {
+        let noise = f64::from(s * 7_919 % 13) / 13.0;
+        Signal::Vibration(if works(s) {
+            4.0 + noise
+        } else {
+            0.2 + 0.1 * noise
+        })
+    };
+    feed(&mut watch, 0..200, strength);
+    let states: Vec<(i32, MachineState)> = (200..400)
+        .map(|s| {
+            feed(&mut watch, s..s + 1, strength);
+            (s, watch.snapshot().state)
+        })
+        .collect();
+    for (s, state) in states {
+        let wanted = if works(s) {
+            MachineState::Run
+        } else {
+            MachineState::Idle
+        };
+        assert_eq!(state, wanted, "second {s}");
+    }
+}
+
+#[test]
+fn a_power_sensor_that_falls_silent_leaves_the_word_to_the_lamp() {
+    let mut watch = Watch::new(settings());
+    let power = |s: i32| Signal::Power(if works(s) { 900.0 } else { 120.0 });
+    feed(&mut watch, 0..400, power);
+    // The clamp is taken off; the lamp goes on and shows work.
+    let green = |_| Signal::Lamp(Colour::Green, true);
+    feed(&mut watch, 400..430, green);
+    assert_eq!(watch.snapshot().state, MachineState::Run);
+    feed(&mut watch, 430..440, |_| Signal::Lamp(Colour::Green, false));
+    assert_eq!(watch.snapshot().state, MachineState::Off);
+    // It is back, and counts again.
+    feed(&mut watch, 440..441, |_| Signal::Power(900.0));
+    assert_eq!(watch.snapshot().state, MachineState::Run);
+}
+
+#[test]
+fn a_lamp_with_only_its_red_tier_wired_contradicts_nobody() {
+    let mut watch = Watch::new(settings());
+    let both = |s: i32| match s % 2 {
+        0 => Signal::Power(if works(s) { 900.0 } else { 120.0 }),
+        _ => Signal::Lamp(Colour::Red, false),
+    };
+    feed(&mut watch, 0..400, both);
+    let out = feed(&mut watch, 400..700, |s| match s % 2 {
+        0 => Signal::Power(900.0),
+        _ => Signal::Lamp(Colour::Red, false),
+    });
+    assert_eq!(told(&out), []);
+    let out = feed(&mut watch, 700..702, |_| Signal::Lamp(Colour::Red, true));
+    assert_eq!(raised(&out), [AlarmKind::Stopped]);
+}
+
+#[test]
+fn a_lamp_that_shows_work_and_a_machine_that_vibrates_without_power_are_told_once() {
+    for shakes in [false, true] {
+        let mut watch = Watch::new(settings());
+        let healthy = |s: i32| match s % 3 {
+            0 => Signal::Power(if works(s) { 900.0 } else { 0.0 }),
+            1 if shakes => Signal::Vibration(if works(s) { 5.0 } else { 0.1 }),
+            _ => Signal::Lamp(Colour::Green, works(s)),
+        };
+        let out = feed(&mut watch, 0..600, healthy);
+        let learned = |kind: &FindingKind| *kind == FindingKind::ReferenceLearned;
+        assert!(
+            told(&out).iter().all(learned),
+            "they agree: {:?}",
+            told(&out)
+        );
+        let broken = |s: i32| match s % 3 {
+            0 => Signal::Power(0.0),
+            1 if shakes => Signal::Vibration(5.0),
+            _ => Signal::Lamp(Colour::Green, !shakes),
+        };
+        let out = feed(&mut watch, 600..900, broken);
+        assert_eq!(
+            told(&out),
+            [FindingKind::StateContradicted],
+            "shakes: {shakes}"
+        );
+    }
+}
+
+#[test]
+fn a_night_at_rest_is_no_doubt_about_the_sensor() {
+    for rest_w in [120.0, 1.0] {
+        let mut watch = Watch::new(settings());
+        let mut robot = Robot::new(9);
+        run(&mut watch, &robot.cycles(20));
+        let mut out = Vec::new();
+        for _ in 0..3_600 {
+            robot.skip(500);
+            watch.feed(robot.now(), robot.now(), &Signal::Power(rest_w), &mut out);
+        }
+        out.extend(run(&mut watch, &robot.cycles(8)));
+        let doubts = [FindingKind::DataImpossible, FindingKind::DataUnit];
+        assert!(
+            !told(&out).iter().any(|kind| doubts.contains(kind)),
+            "{:?}",
+            told(&out)
+        );
+    }
+}
+
+/// Two robots of different size, learned.
+fn two() -> ([Watch; 2], [Robot; 2]) {
+    let mut robots = [Robot::new(21), Robot::new(22)];
+    robots[1].load = 2.0;
+    let mut watches = [Watch::new(settings()), Watch::new(settings())];
+    for (watch, robot) in watches.iter_mut().zip(&mut robots) {
+        run(watch, &robot.cycles(30));
+    }
+    (watches, robots)
+}
+
+#[test]
+fn swapped_sensors_are_named_and_judging_rests_until_they_are_back() {
+    let ([mut one, mut other], [mut small, mut large]) = two();
+    assert!(!one.is_swapped_with(&other));
+    let mut out = run(&mut one, &large.cycles(5));
+    // One alone may really draw more.
+    assert!(!one.is_swapped_with(&other));
+    run(&mut other, &small.cycles(5));
+    assert!(one.is_swapped_with(&other) && other.is_swapped_with(&one));
+    assert_eq!(
+        raised(&out).len(),
+        1,
+        "alarmed within its cycle, as it should be"
+    );
+    one.doubt_sensor(large.now(), &mut out);
+    one.doubt_sensor(large.now(), &mut out);
+    assert_eq!(
+        told(&out)
+            .iter()
+            .filter(|k| **k == FindingKind::DataSwapped)
+            .count(),
+        1
+    );
+    assert!(
+        matches!(out.last(), Some(Outcome::AlarmCleared(..))),
+        "not the machine's fault"
+    );
+    let swapped = run(&mut one, &large.cycles(4));
+    assert!(
+        verdicts(&swapped)
+            .iter()
+            .all(|v| *v == CycleVerdict::Unknown)
+    );
+    assert!(raised(&swapped).is_empty());
+    small.skip(10_000);
+    let back = run(&mut one, &small.cycles(6));
+    assert_eq!(verdicts(&back)[2..], [CycleVerdict::Good; 4]);
+}
+
+#[test]
+fn two_machines_that_change_each_in_its_own_way_are_not_swapped() {
+    let ([mut one, mut other], [mut small, mut large]) = two();
+    small.load = 1.4;
+    large.load = 2.8;
+    run(&mut one, &small.cycles(5));
+    run(&mut other, &large.cycles(5));
+    assert!(!one.is_swapped_with(&other) && !other.is_swapped_with(&one));
+    assert!(!one.is_swapped_with(&one.clone()));
+}

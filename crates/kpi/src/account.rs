@@ -1,0 +1,315 @@
+//! The account of one machine over a stretch of time: where its time went and where its energy went.
+
+use std::ops::Add;
+
+use model::{MachineState, StateInterval, Time};
+
+use crate::spread::Spread;
+
+/// A pause this near to a change of product, in seconds, was the set-up.
+const SETUP_NEAR_S: f64 = 120.0;
+/// Pauses outside this length, in seconds, are no set-up: nobody sets up in less, and over a longer
+/// one there was a night.
+const SETUP_S: std::ops::RangeInclusive<f64> = 60.0..=28_800.0;
+/// A cycle that waits less than this, in seconds, does not wait.
+const WAIT_S_MIN: f64 = 1.0;
+/// A minute of power stands until the next one, but no longer than this, in milliseconds: the store
+/// gives no energy over longer gaps either.
+const MINUTE_STANDS_MS_MAX: i64 = 360_000;
+
+/// A stretch of one state, with its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The state.
+    pub state: MachineState,
+    /// Its beginning.
+    pub from: Time,
+    /// Its end.
+    pub to: Time,
+}
+
+impl Stretch {
+    fn seconds(&self) -> f64 {
+        self.to.since(self.from)
+    }
+
+    /// Seconds of it between two moments.
+    fn within(&self, (from, to): (Time, Time)) -> f64 {
+        self.to.min(to).since(self.from.max(from)).max(0.0)
+    }
+
+    /// How far a moment lies outside, in seconds.
+    fn distance(&self, t: Time) -> f64 {
+        self.from.since(t).max(t.since(self.to)).max(0.0)
+    }
+}
+
+/// Power over one minute, in watts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PowerMinute {
+    /// When it began.
+    pub minute: Time,
+    /// The lowest reading.
+    pub min_w: f64,
+    /// The mean of the readings.
+    pub mean_w: f64,
+}
+
+/// A finished cycle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CycleTime {
+    /// When it ended.
+    pub end: Time,
+    /// How long it took, in seconds.
+    pub duration_s: f64,
+    /// The part of it in which the machine did not wait, in seconds.
+    pub work_s: f64,
+    /// All of it was seen.
+    pub is_seen: bool,
+}
+
+/// What was measured of a machine and goes into its account.
+#[derive(Debug, Clone, Default)]
+pub struct Measured<'a> {
+    /// The states, oldest first; the first may have begun earlier, the last may be open.
+    pub states: &'a [StateInterval],
+    /// When the product changed.
+    pub changes: &'a [Time],
+    /// Planned hours, oldest first, if there is a plan.
+    pub planned: Option<&'a [(Time, Time)]>,
+    /// Power by minutes, oldest first.
+    pub power: &'a [PowerMinute],
+    /// Energy over the whole stretch in watt-hours, by the trapezoid rule.
+    pub energy_wh: Option<f64>,
+    /// Finished cycles, oldest first.
+    pub cycles: &'a [CycleTime],
+}
+
+/// Where time and energy went. Seconds and watt-hours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// The stretch of time; its end is now while it lasts.
+    pub span: (Time, Time),
+    /// Where the time went, in order; set-up is told from waiting.
+    pub stretches: Vec<Stretch>,
+    /// Planned time so far; `None` without a plan.
+    pub planned_s: Option<f64>,
+    /// Running inside planned time.
+    pub planned_run_s: f64,
+    /// Set-ups begun.
+    pub setups: u32,
+    /// Finished cycles.
+    pub cycles: u64,
+    /// How their times scatter, in seconds.
+    pub cycle_times: Spread,
+    /// How the time they worked scatters, in seconds: what a cycle would take if it never waited.
+    pub work_times: Spread,
+    /// Time waited inside cycles, in seconds; the state calls it running, because a pause belongs to
+    /// every cycle.
+    pub cycle_wait_s: f64,
+    /// When the machine was at it without a wait: running, being set up, or stopped by a fault.
+    pub active: Vec<(Time, Time)>,
+    /// Energy; `None` where power is not measured.
+    pub energy_wh: Option<f64>,
+    /// The part of it used while the machine was not running.
+    pub standby_wh: Option<f64>,
+}
+
+impl Account {
+    /// The account of a machine between two moments.
+    pub fn of(span: (Time, Time), measured: Measured<'_>) -> Self {
+        let mut stretches = clipped(measured.states, span);
+        let setups = mark_setups(&mut stretches, measured.changes);
+        let run_in = |planned: &[(Time, Time)]| -> f64 {
+            let running = stretches.iter().filter(|s| s.state == MachineState::Run);
+            let inside = |s: &Stretch| total(planned.iter().map(|span| s.within(*span)));
+            total(running.map(inside))
+        };
+        let seen = || measured.cycles.iter().filter(|cycle| cycle.is_seen);
+        let spread = |value: &dyn Fn(&CycleTime) -> f64| {
+            let mut spread = Spread::default();
+            for cycle in seen() {
+                spread.add(value(cycle));
+            }
+            spread
+        };
+        let waits = waits(&stretches, measured.cycles);
+        let length = |(from, to): &(Time, Time)| to.since(*from);
+        let standby_wh = standby_ws(measured.power, &stretches) / 3_600.0;
+        Self {
+            span,
+            planned_s: measured
+                .planned
+                .map(|spans| total(spans.iter().map(length))),
+            planned_run_s: measured.planned.map_or(0.0, run_in),
+            setups,
+            cycles: measured.cycles.len() as u64,
+            cycle_times: spread(&|cycle| cycle.duration_s),
+            work_times: spread(&|cycle| cycle.work_s),
+            cycle_wait_s: total(waits.iter().map(|(_, wait_s)| *wait_s)),
+            active: active(&stretches, &waits),
+            energy_wh: measured.energy_wh,
+            standby_wh: measured
+                .energy_wh
+                .map(|all| standby_wh.clamp(0.0, all.max(0.0))),
+            stretches,
+        }
+    }
+
+    /// Seconds in a state.
+    pub fn seconds(&self, state: MachineState) -> f64 {
+        let of_state = self.stretches.iter().filter(|s| s.state == state);
+        total(of_state.map(Stretch::seconds))
+    }
+
+    /// Seconds for which the state is known.
+    pub fn observed_s(&self) -> f64 {
+        let known = self
+            .stretches
+            .iter()
+            .filter(|s| s.state != MachineState::Unknown);
+        total(known.map(Stretch::seconds))
+    }
+
+    /// Operating rate 稼働率 against what was seen: running ÷ observed time; `None` before anything
+    /// was observed.
+    pub fn rate_observed(&self) -> Option<f64> {
+        let observed_s = self.observed_s();
+        (observed_s > 0.0).then(|| self.seconds(MachineState::Run) / observed_s)
+    }
+
+    /// Operating rate 稼働率 against the plan: running in planned time ÷ planned time; `None` without
+    /// a plan, or where none has passed.
+    pub fn rate_planned(&self) -> Option<f64> {
+        let planned_s = self.planned_s.filter(|s| *s > 0.0)?;
+        Some(self.planned_run_s / planned_s)
+    }
+}
+
+/// A sum that is zero, and not minus zero, of nothing.
+fn total(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, f64::add)
+}
+
+/// The waits inside cycles that the state calls running: when each cycle ended and how long it
+/// waited, in seconds.
+fn waits(stretches: &[Stretch], cycles: &[CycleTime]) -> Vec<(Time, f64)> {
+    let mut first = 0;
+    let mut waits = Vec::new();
+    for cycle in cycles.iter().filter(|c| c.is_seen) {
+        let begun = Time::from_seconds(cycle.end.seconds() - cycle.duration_s);
+        while stretches.get(first).is_some_and(|s| s.to <= begun) {
+            first += 1;
+        }
+        let around = stretches
+            .iter()
+            .skip(first)
+            .take_while(|s| s.from < cycle.end);
+        let told = around.filter(|s| s.state != MachineState::Run);
+        let told_s = total(told.map(|s| s.within((begun, cycle.end))));
+        let wait_s = cycle.duration_s - cycle.work_s - told_s;
+        if wait_s >= WAIT_S_MIN {
+            waits.push((cycle.end, wait_s));
+        }
+    }
+    waits
+}
+
+/// Stretches without a wait. A cycle that waited ends one; where in the cycle it waited is not kept,
+/// so the wait is put at its end.
+fn active(stretches: &[Stretch], waits: &[(Time, f64)]) -> Vec<(Time, Time)> {
+    let is_active = |state| {
+        matches!(
+            state,
+            MachineState::Run | MachineState::Setup | MachineState::Stop
+        )
+    };
+    let mut periods: Vec<(Time, Time)> = Vec::new();
+    for stretch in stretches.iter().filter(|s| is_active(s.state)) {
+        match periods.last_mut() {
+            Some(last) if last.1 == stretch.from => last.1 = stretch.to,
+            _ => periods.push((stretch.from, stretch.to)),
+        }
+    }
+    let mut waits = waits.iter().peekable();
+    let mut cut = Vec::new();
+    for (from, to) in periods {
+        let mut begun = from;
+        while let Some((end, wait_s)) = waits.next_if(|(end, _)| *end <= to) {
+            let wait_from = Time::from_seconds(end.seconds() - wait_s);
+            if wait_from > begun {
+                cut.push((begun, wait_from));
+            }
+            begun = begun.max(*end);
+        }
+        if begun < to {
+            cut.push((begun, to));
+        }
+    }
+    cut
+}
+
+/// The states inside a span. Before the first data there is nothing.
+fn clipped(states: &[StateInterval], (from, to): (Time, Time)) -> Vec<Stretch> {
+    let inside = states.iter().filter_map(|interval| {
+        let stretch = Stretch {
+            state: interval.state,
+            from: interval.from.max(from),
+            to: interval.to.unwrap_or(to).min(to),
+        };
+        (stretch.from < stretch.to).then_some(stretch)
+    });
+    inside.collect()
+}
+
+/// The pause at a change of product was its set-up, whatever the machine's sensors called it. Says
+/// how many set-ups there were.
+fn mark_setups(stretches: &mut [Stretch], changes: &[Time]) -> u32 {
+    for change in changes {
+        let waits = stretches
+            .iter_mut()
+            .filter(|s| s.state == MachineState::Idle);
+        let fits = waits.filter(|s| SETUP_S.contains(&s.seconds()));
+        let nearest = fits.min_by(|a, b| a.distance(*change).total_cmp(&b.distance(*change)));
+        if let Some(pause) = nearest.filter(|s| s.distance(*change) <= SETUP_NEAR_S) {
+            pause.state = MachineState::Setup;
+        }
+    }
+    let is_setup = |s: &&Stretch| s.state == MachineState::Setup;
+    let begun = stretches
+        .chunk_by(|a, b| a.state == b.state)
+        .filter_map(<[_]>::first);
+    begun.filter(is_setup).count() as u32
+}
+
+/// Watt-seconds used while the machine was seen and not running. In a minute that was partly worked,
+/// rest is counted at the lowest power seen in it.
+fn standby_ws(power: &[PowerMinute], stretches: &[Stretch]) -> f64 {
+    let mut joules = 0.0;
+    let mut first = 0;
+    for (i, minute) in power.iter().enumerate() {
+        let until = minute.minute + MINUTE_STANDS_MS_MAX;
+        let until = power
+            .get(i + 1)
+            .map_or(minute.minute + 60_000, |next| next.minute.min(until));
+        let span = (minute.minute, until);
+        while stretches.get(first).is_some_and(|s| s.to <= span.0) {
+            first += 1;
+        }
+        let (mut run_s, mut rest_s) = (0.0, 0.0);
+        for stretch in stretches.iter().skip(first).take_while(|s| s.from < span.1) {
+            match stretch.state {
+                MachineState::Unknown => {}
+                MachineState::Run => run_s += stretch.within(span),
+                _ => rest_s += stretch.within(span),
+            }
+        }
+        let watts = if run_s > 0.0 {
+            minute.min_w
+        } else {
+            minute.mean_w
+        };
+        joules += rest_s * watts.max(0.0);
+    }
+    joules
+}

@@ -1,0 +1,16 @@
+//! What the machines' time and energy went into: operating rate, set-up, cycle times, energy per
+//! part and at rest, the bottleneck of a line (ISO 22400 words). Figures are computed from what is
+//! kept (states, cycles, minutes of power) and never kept themselves, so a schedule or a price that
+//! is changed today also holds for last week.
+
+mod account;
+mod bottleneck;
+mod calendar;
+mod factory;
+mod spread;
+
+pub use account::{Account, CycleTime, Measured, PowerMinute, Stretch};
+pub use bottleneck::{Bottleneck, By, Station, Turn};
+pub use calendar::{Calendar, Schedule, ScheduleError};
+pub use factory::{Factory, FactoryError, Line};
+pub use spread::Spread;

@@ -1,0 +1,217 @@
+//! Where time and energy went, asked of a running program that was given a day it kept the truth of.
+
+use serde_json::{Value, json};
+
+use super::house::{House, until};
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+/// Minutes ago, as milliseconds since 1970.
+fn minutes_ago(minutes: f64) -> i64 {
+    let now = jiff::Timestamp::now().as_millisecond();
+    now - (minutes * 60_000.0) as i64
+}
+
+/// A program whose business day began some hours ago, whenever the test runs.
+fn house() -> House {
+    let start = jiff::Timestamp::now() - jiff::Span::new().hours(3);
+    let clock = start.strftime("%H:%M");
+    House::with_config(&format!(
+        "[factory]\nzone = \"UTC\"\nday_starts = \"{clock}\"\n"
+    ))
+}
+
+/// Sends a machine's last two hours: cycles of 20 s at 1,000 W of which it waits 5 s at 100 W, and
+/// from 80 to 50 minutes ago half an hour of nothing at 100 W. A row every second.
+fn two_hours(house: &House, machine: &str, work_s: i64) {
+    let token = house.device(machine, &[]);
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "text/csv"),
+    ];
+    let from = minutes_ago(120.0);
+    let mut rows = vec!["t,power_w,cycle".to_owned()];
+    let mut count = 0;
+    for s in 0..7_195_i64 {
+        let rests = (2_400..4_200).contains(&s);
+        let works = !rests && s % 20 < work_s;
+        count += i64::from(!rests && s % 20 == 0);
+        // The readings tremble, as real ones do.
+        let watts = if works { 1_000 + s % 7 } else { 100 + s % 3 };
+        rows.push(format!("{},{watts},{count}", from + s * 1_000));
+    }
+    for part in rows[1..].chunks(2_000) {
+        let body = format!("{}\n{}", rows[0], part.join("\n"));
+        let (status, said) =
+            house.send_bare("POST", &format!("/ingest/{machine}"), &headers, &body);
+        assert_eq!(status, 200, "{said}");
+    }
+    until_shown(house, machine);
+}
+
+/// Waits until a machine is on the board.
+fn until_shown(house: &House, machine: &str) {
+    let is_shown = || {
+        let all = house.get("machines");
+        all["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|m| m["id"] == machine)
+    };
+    until("the machine is shown", is_shown);
+}
+
+fn of<'a>(rates: &'a Value, machine: &str) -> &'a Value {
+    let items = rates["items"].as_array().unwrap();
+    items
+        .iter()
+        .find(|item| item["machine"] == machine)
+        .unwrap()
+}
+
+fn about(value: &Value, wanted: f64, share: f64) {
+    let found = value
+        .as_f64()
+        .unwrap_or_else(|| panic!("{value} is no number"));
+    assert!(
+        (found / wanted - 1.0).abs() <= share,
+        "{found} for {wanted}"
+    );
+}
+
+#[test]
+fn a_day_comes_to_the_hours_parts_and_watt_hours_that_were_sent() {
+    let house = house();
+    two_hours(&house, "m1", 15);
+    let rates = house.get("rates");
+    let day = of(&rates, "m1");
+    let states = &day["states"];
+    // While the machine is learned it is not yet known that a pause belongs to every cycle.
+    let (learned, rest_s) = (30.0, 1_800.0 + 30.0 * 5.0);
+    about(&states["idle_s"], rest_s, 0.02);
+    about(&states["run_s"], 7_195.0 - rest_s, 0.02);
+    about(
+        &day["operating_rate_observed"],
+        1.0 - rest_s / 7_195.0,
+        0.01,
+    );
+    about(&day["cycles"], 269.0, 0.01);
+    about(&day["cycle_time"]["median_s"], 20.0, 0.01);
+    // Five seconds of every later cycle are waits that the state calls running; the readings, a
+    // second apart, show about four and a half of them.
+    about(&day["cycle_wait_s"], (269.0 - learned) * 4.5, 0.15);
+    let work_wh = 270.0 * 15.0 * 1_003.0 / 3_600.0;
+    let rest_wh = (270.0 * 5.0 + 1_800.0) * 101.0 / 3_600.0;
+    about(&day["energy_wh"], work_wh + rest_wh, 0.02);
+    about(&day["standby_wh"], rest_s * 101.0 / 3_600.0, 0.03);
+    assert!(day["energy_yen"].is_null() && day["operating_rate_planned"].is_null());
+    let page = house
+        .send("GET", "/rates", &[("Accept-Language", "ja")], "")
+        .1;
+    assert!(
+        page.contains("稼働率") && page.contains("待機電力"),
+        "{page}"
+    );
+    let (status, _) = house.send("GET", "/rates?day=2020-02-30&by=planned", &[], "");
+    assert_eq!(status, 200, "a day that is none is today");
+    assert_eq!(
+        house.send("GET", "/api/v1/rates?day=yesterday", &[], "").0,
+        400
+    );
+}
+
+#[test]
+fn what_people_say_of_the_factory_is_counted_with_and_survives_a_power_cut() {
+    let mut house = house();
+    two_hours(&house, "m1", 15);
+    two_hours(&house, "m2", 18);
+    let factory = json!({
+        "schedule": {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+            "hours": ["00:00-12:00", "12:00-00:00"], "closed": []},
+        "yen_per_kwh": 30.0, "yen_per_hour": 6000.0,
+        "lines": [{"name": "Line 1", "machines": ["m1", "m2"]}],
+        "parts_per_cycle": {"m1": 4.0},
+    });
+    let put = |house: &House, body: &str| house.send("PUT", "/api/v1/factory", &[JSON], body).0;
+    assert_eq!(put(&house, &factory.to_string()), 204);
+    house.kill_and_restart();
+    until_shown(&house, "m2");
+    assert_eq!(house.get("factory"), factory);
+    let rates = house.get("rates");
+    let one = of(&rates, "m1");
+    about(&one["parts"], 4.0 * one["cycles"].as_f64().unwrap(), 1e-9);
+    let kwh = one["energy_wh"].as_f64().unwrap() / 1_000.0;
+    about(&one["energy_yen"], 30.0 * kwh, 1e-9);
+    // Every hour is planned, and of the three since the day began two were seen.
+    about(&one["operating_rate_planned"], 5_395.0 / 10_800.0, 0.05);
+    let line = &rates["lines"][0];
+    assert_eq!(line["bottleneck"], "m2", "{line}");
+    about(&line["machines"][1]["s_per_part"], 18.5, 0.05);
+    let kinds = house.get("evidence");
+    let kinds = kinds["items"].as_array().unwrap();
+    assert!(kinds.iter().any(|entry| entry["kind"] == "order.factory"));
+    for wrong in [
+        json!({"yen_per_kwh": -1}),
+        json!({"parts_per_cycle": {"m1": 0}}),
+    ] {
+        assert_eq!(put(&house, &wrong.to_string()), 422, "{wrong}");
+    }
+    assert_eq!(
+        put(
+            &house,
+            "{\"schedule\": {\"days\": [\"mon\"], \"hours\": [\"8\"]}}"
+        ),
+        400
+    );
+    assert_eq!(
+        house.get("factory"),
+        factory,
+        "what is wrong changes nothing"
+    );
+}
+
+#[test]
+fn a_form_that_is_wrong_says_so_and_keeps_what_was_typed() {
+    let house = house();
+    house.device("m1", &[]);
+    until_shown(&house, "m1");
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let body = "day=mon&hours=8-17&yen_per_kwh=27.5&line=&step=";
+    let (status, page) = house.send("POST", "/rates", &[form, ("Accept-Language", "en")], body);
+    assert_eq!(status, 200);
+    assert!(page.contains("cannot be read as hours"), "{page}");
+    assert!(page.contains("value=\"8-17\"") && page.contains("value=\"27.5\""));
+    assert!(
+        house.get("factory")["yen_per_kwh"].is_null(),
+        "nothing is half applied"
+    );
+    let right = body.replace("8-17", "08:00-17:00");
+    assert_eq!(house.send("POST", "/rates", &[form], &right).0, 303);
+    assert_eq!(house.get("factory")["yen_per_kwh"], 27.5);
+}
+
+#[test]
+fn alarms_that_chance_may_raise_are_set_like_the_tolerance() {
+    let house = house();
+    house.device("m1", &[]);
+    until_shown(&house, "m1");
+    let put = |body: &str| {
+        house
+            .send("PUT", "/api/v1/machines/m1/tolerance", &[JSON], body)
+            .0
+    };
+    assert_eq!(
+        put("{\"time\":0.2,\"energy\":0.2,\"alarms_per_month\":3}"),
+        204
+    );
+    assert_eq!(
+        put("{\"time\":0.2,\"energy\":0.2,\"alarms_per_month\":99}"),
+        422
+    );
+    assert_eq!(put("{\"time\":0.1,\"energy\":0.2}"), 204);
+    let machine = house.get("machines/m1");
+    assert_eq!(machine["alarms_per_month"], 3.0);
+    assert_eq!(machine["tolerance"]["time"], 0.1);
+}
