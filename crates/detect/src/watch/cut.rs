@@ -269,7 +269,14 @@ impl Watch {
             .get(&self.product)
             .and_then(|m| m.reference.as_ref()?.waiting_w);
         let lowest = learned.or_else(|| self.levels.quantile(0.04))?;
-        Some(lowest * WAITING_MARGIN)
+        let waiting_w = lowest * WAITING_MARGIN;
+        // The lowest power of a machine that was never seen at rest is that of its work.
+        match self.levels.border() {
+            Some(border) => Some(waiting_w.min(border.at)),
+            None => {
+                Some(waiting_w).filter(|w| self.levels.quantile(0.96).is_some_and(|top| *w < top))
+            }
+        }
     }
 
     pub(super) fn break_cycle(&mut self) {

@@ -158,10 +158,13 @@ fn time_line(ctx: &Ctx, account: &MachineAccount, (from, to): (Time, Time)) -> M
 /// What a machine's day comes to in numbers; what was not measured is left out.
 fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
     let times = &account.account;
-    let figure = |label: String, value: String| html! { div { dt { (label) } dd { (value) } } };
-    let with_yen = |text: String, price: Option<f64>| match price {
-        Some(price) => format!("{text} · {}", yen(ctx, price)),
-        None => text,
+    let figure = |label: String, value: Markup| html! { div { dt { (label) } dd { (value) } } };
+    let plain = |value: String| html! { (value) };
+    let with_yen = |text: String, price: Option<f64>| {
+        html! {
+            span { (text) }
+            @if let Some(price) = price { " " span.price { (yen(ctx, price)) } }
+        }
     };
     html! {
         dl.figures {
@@ -179,18 +182,18 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                 }
             }
             @if times.cycle_wait_s > WAIT_SHARE_TOLD * times.seconds(MachineState::Run) {
-                (figure(ctx.text(key::RATES_CYCLE_WAIT), length(times.cycle_wait_s)))
+                (figure(ctx.text(key::RATES_CYCLE_WAIT), plain(length(times.cycle_wait_s))))
             }
             @if let Some(planned) = times.rate_planned() {
-                (figure(ctx.text(key::RATES_BY_PLANNED), format!("{} %", percent(Some(planned)))))
+                (figure(ctx.text(key::RATES_BY_PLANNED), plain(format!("{} %", percent(Some(planned))))))
             }
             @if times.cycles > 0 {
-                (figure(ctx.text(key::RATES_PARTS), super::grouped(account.parts())))
+                (figure(ctx.text(key::RATES_PARTS), plain(super::grouped(account.parts()))))
             }
             @if let Some([low, median, high]) = account.cycle_time() {
-                (figure(ctx.text(key::MACHINE_CYCLE), ctx.with(key::RATES_CYCLE_TIME, &[
+                (figure(ctx.text(key::MACHINE_CYCLE), plain(ctx.with(key::RATES_CYCLE_TIME, &[
                     ("median", &number(median)), ("low", &number(low)), ("high", &number(high)),
-                ])))
+                ]))))
             }
             @if let Some(wh) = times.energy_wh {
                 (figure(ctx.text(key::RATES_ENERGY), with_yen(energy(wh), account.yen_of(Some(wh)))))
