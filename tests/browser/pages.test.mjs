@@ -113,10 +113,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "events", "devices", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor"]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor"]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /evidence|logs|people|me/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|evidence|logs|people|me/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           await page.evaluate(axe);
@@ -131,6 +131,23 @@ for (const lang of ["ja", "en"]) {
     }
   }
 }
+
+test("planned hours, a price and a line are entered as a person would, and what is wrong is said", async () => {
+  const page = await open("rates", { lang: "ja", width: 390, height: 844 });
+  await page.click("#settings summary");
+  await page.check("[name=day][value=mon]");
+  await page.fill("[name=hours]", "8時から");
+  await page.fill("[name=yen_per_kwh]", "27.5");
+  await page.click("#settings button[type=submit]");
+  await page.waitForSelector(".problem");
+  assert.match(await page.textContent(".problem"), /8時から/);
+  assert.equal(await page.inputValue("[name=yen_per_kwh]"), "27.5", "what was typed stays");
+  await page.fill("[name=hours]", "08:00〜12:00、13:00〜17:00");
+  await page.click("#settings button[type=submit]");
+  await page.waitForSelector(".problem", { state: "detached" });
+  assert.equal(await page.inputValue("[name=hours]"), "08:00-12:00 13:00-17:00");
+  await page.context().close();
+});
 
 test("a customer is invited, sees the machine that was ticked, live, and nothing else", async () => {
   const page = await open("people", { lang: "en" });
