@@ -10,6 +10,7 @@ use crate::chart::{Chart, Side};
 use crate::judge::CycleFacts;
 use crate::normal::{Distance, Normal};
 use crate::trend::Trend;
+use crate::warmup::{Warmth, Warmup};
 
 /// Products whose normal is remembered; the one unused longest goes first.
 const NORMALS_MAX: usize = 8;
@@ -34,6 +35,13 @@ const CHANGING: f64 = 0.4;
 /// Cycles this far from the middle while learning, as a share, strayed: a limit of 15 % suits machines
 /// that keep well within it.
 const STRAYED: f64 = 0.075;
+/// A reference is young for so many cycles;
+const YOUNG_CYCLES: u32 = 1_000;
+/// a fall came little by little if the average over many cycles has followed the one over a few by
+/// this share.
+const GRADUAL: f64 = 0.45;
+const FAST: f64 = 0.3;
+const SLOW: f64 = 0.05;
 /// A drift is told from this share of the chart's limit on.
 const FORECAST_FROM: f64 = 0.6;
 /// Of the last cycles, as many odd ones as this are a lasting change of shape.
@@ -76,6 +84,12 @@ struct Watched {
     /// Whether single cycles strayed while it was learned.
     strays: bool,
     used: u64,
+    /// Cycles in the charts since it was learned.
+    #[serde(default)]
+    charted: u32,
+    /// Logarithm of energy, averaged over a few cycles and over many.
+    #[serde(default)]
+    averages: Option<(f64, f64)>,
 }
 
 /// The charts of time and energy, once enough cycles are known.
@@ -173,6 +187,8 @@ pub(crate) struct Course {
     change: Option<Quantity>,
     quiet: u32,
     cycles: u64,
+    #[serde(default)]
+    warmup: Warmup,
 }
 
 impl Course {
@@ -219,6 +235,23 @@ impl Course {
         }
     }
 
+    /// Whether a change is a machine that was learned cold and gets warm: it needs less and less energy,
+    /// little by little, soon after it was learned.
+    pub(crate) fn is_warming(&self, product: &ProductId, change: &Lasting) -> bool {
+        let Some(watched) = self
+            .watched
+            .get(product)
+            .filter(|w| w.charted <= YOUNG_CYCLES)
+        else {
+            return false;
+        };
+        let gradual = watched.averages.zip(watched.charts.energy());
+        let is_gradual = gradual.is_some_and(|((fast, slow), chart)| {
+            slow - chart.centre() < GRADUAL * (fast - chart.centre())
+        });
+        change.quantity == Quantity::Energy && change.share < 0.0 && is_gradual
+    }
+
     /// When energy per cycle of this product reaches `limit` (a share), if it drifts there.
     pub(crate) fn forecast(&self, product: &ProductId, limit: f64) -> Option<Forecast> {
         let watched = self.watched.get(product)?;
@@ -260,6 +293,11 @@ impl Course {
     pub(crate) fn is_strange(&self, product: &ProductId, cycle: &CycleFacts) -> bool {
         let watched = self.watched.get(product).zip(cycle.power.as_ref());
         watched.is_some_and(|(w, power)| w.normal.strangeness(power) > STRANGE)
+    }
+
+    /// Notes a finished cycle, whichever it is: after a rest the machine is cold.
+    pub(crate) fn saw(&mut self, cycle: &CycleFacts) {
+        self.warmup.saw(cycle);
     }
 
     /// Judges one finished cycle of a product; none if nothing is known of it.
@@ -323,11 +361,23 @@ impl Course {
     ) -> Option<CourseEvent> {
         let watched = self.watched.get_mut(product)?;
         let end = cycle.end;
-        let duration = cycle.log_duration();
-        let energy = cycle.log_energy();
+        let (duration, energy) = (cycle.log_duration(), cycle.log_energy());
+        let distance = watched.distance_from_centres(duration, energy);
+        let (duration, energy) = match self.warmup.take(end, distance) {
+            Warmth::Warm => (duration, energy),
+            Warmth::Unknown => return None,
+            Warmth::Warming {
+                duration: slower,
+                energy: more,
+            } => (duration - slower, energy.map(|value| value - more)),
+        };
         if let Some(value) = energy {
             watched.drift.take(end, value);
+            let (fast, slow) = watched.averages.get_or_insert((value, value));
+            *fast += FAST * (value - *fast);
+            *slow += SLOW * (value - *slow);
         }
+        watched.charted = watched.charted.saturating_add(1);
         let (speed, load) = watched.charts.take(duration, energy);
         self.odd.push_back(is_odd_shape);
         if self.odd.len() > ODD_WINDOW {
@@ -399,11 +449,20 @@ impl Watched {
             drift: Trend::default(),
             strays,
             used: now,
+            charted: 0,
+            averages: None,
         })
     }
 
     fn reset(&mut self) {
         self.charts.reset();
+    }
+
+    /// How far logarithms of time and energy are from the centres of the charts, if those run.
+    fn distance_from_centres(&self, duration: f64, energy: Option<f64>) -> Option<(f64, f64)> {
+        let load = self.charts.energy().zip(energy);
+        let load = load.map_or(0.0, |(chart, value)| value - chart.centre());
+        Some((duration - self.charts.duration()?.centre(), load))
     }
 
     /// Whether neither time nor energy is on its way to another level.

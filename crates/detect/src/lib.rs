@@ -22,6 +22,7 @@ mod segment;
 pub mod series;
 mod settings;
 mod trend;
+mod warmup;
 mod watch;
 
 pub use judge::{CycleFacts, judge};

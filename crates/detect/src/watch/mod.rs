@@ -132,6 +132,8 @@ struct ProductMemory {
     reference: Option<Reference>,
     learning: Learning,
     versions: u32,
+    #[serde(default)]
+    warmed: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

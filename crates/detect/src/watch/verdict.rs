@@ -13,6 +13,8 @@ use crate::learn::{Learning, reference_from};
 
 /// Good cycles in a row after which an alarm about single cycles is over.
 const GOOD_CYCLES_TO_CLEAR: u32 = 3;
+/// A product is learned anew this often because its machine got warm.
+const WARMED_MAX: u32 = 4;
 /// Shapes of products nobody names that get a number; after that the oldest number is used again.
 const SHAPES_NAMED_MAX: u32 = 999;
 
@@ -43,6 +45,7 @@ impl Watch {
         (broken, product_changed): (bool, bool),
         out: &mut Vec<Outcome>,
     ) {
+        self.course.saw(&facts);
         let measures_power = self.meter.last().is_some();
         let blind = broken || measures_power && facts.energy_wh.is_none();
         let (verdict, reason, judged) = if product_changed {
@@ -192,6 +195,7 @@ impl Watch {
         out: &mut Vec<Outcome>,
     ) {
         match event {
+            CourseEvent::Began(lasting) if self.was_learned_cold(&lasting) => self.learn_warm(),
             CourseEvent::Began(lasting) => self.lasting(lasting, at, reason, out),
             CourseEvent::Ended(quantity) => {
                 let kind = alarm_of(quantity);
@@ -218,6 +222,22 @@ impl Watch {
                 self.lasting(lasting, at, reason, out);
             }
         }
+    }
+
+    /// Whether the reference is of a cold machine that has become warm.
+    fn was_learned_cold(&mut self, lasting: &Lasting) -> bool {
+        self.course.is_warming(&self.product, lasting) && self.memory().warmed < WARMED_MAX
+    }
+
+    /// What was learned cold must not judge the warm machine: the coming cycles are the next version.
+    fn learn_warm(&mut self) {
+        let memory = self.memory();
+        memory.warmed += 1;
+        memory.reference = None;
+        memory.learning = Learning::default();
+        let product = self.product.clone();
+        self.course.forget(&product);
+        self.forecast = None;
     }
 
     fn lasting(

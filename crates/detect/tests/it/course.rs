@@ -247,3 +247,100 @@ fn a_broken_sensor_is_named_and_never_a_fault_of_the_machine() {
 fn scale(facts: &mut CycleFacts, by: f64) {
     facts.energy_wh = facts.energy_wh.map(|wh| wh * by);
 }
+
+/// A machine that needs more energy while it is cold: 8 % more after a night, gone within the hour.
+struct Mornings {
+    cycles: Cycles,
+    began: Time,
+}
+
+impl Mornings {
+    fn new(seed: u64) -> Self {
+        let cycles = Cycles::new(seed);
+        let began = cycles.start;
+        Self { cycles, began }
+    }
+
+    /// A day of work after a night at rest; `worn` is energy on top, as a share.
+    fn day(&mut self, watch: &mut Watch, hours: f64, worn: f64) -> Vec<Outcome> {
+        self.cycles.start = self.cycles.start + 14 * 3_600_000;
+        self.began = self.cycles.start;
+        let mut out = Vec::new();
+        while self.cycles.start.since(self.began) < hours * 3_600.0 {
+            let mut facts = self.cycles.next();
+            let cold = 0.08 * (-facts.start.since(self.began) / 900.0).exp();
+            scale(&mut facts, (1.0 + cold) * (1.0 + worn));
+            watch.cycle(facts, &mut out);
+        }
+        out
+    }
+}
+
+#[test]
+fn a_cold_morning_is_no_change_and_a_change_is_still_seen_on_it() {
+    // Long days, and days that end before the machine is warm.
+    for hours in [4.0, 0.6] {
+        for seed in 0..8 {
+            let mut watch = Watch::new(settings());
+            let mut machine = Mornings::new(seed);
+            // Learned warm, as a person who switches the box on at noon has it.
+            machine.cycles.run(&mut watch, 300);
+            for day in 0..12 {
+                let out = machine.day(&mut watch, hours, 0.0);
+                assert_eq!(lasting(&out), [], "day {day} of seed {seed}, {hours} h");
+            }
+            let mut worn = machine.day(&mut watch, hours, 0.05);
+            worn.extend(machine.day(&mut watch, hours, 0.05));
+            let found = lasting(&worn);
+            assert!(
+                found.contains(&(AlarmKind::WearSuspected, Quantity::Energy)),
+                "seed {seed}, {hours} h: {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_machine_learned_cold_is_learned_anew_when_it_is_warm_and_judged_by_that() {
+    for seed in 0..8 {
+        let mut watch = Watch::new(settings());
+        let mut machine = Cycles::new(100 + seed);
+        let mut out = Vec::new();
+        for n in 0..1_200 {
+            let mut facts = machine.next();
+            scale(&mut facts, 1.0 + 0.08 * (-f64::from(n) / 100.0).exp());
+            watch.cycle(facts, &mut out);
+        }
+        assert_eq!(lasting(&out), [], "seed {seed}");
+        let reference = watch.snapshot().reference.unwrap();
+        assert!(reference.version > 1, "seed {seed}");
+        let mut worn = Vec::new();
+        for _ in 0..200 {
+            let mut facts = machine.next();
+            scale(&mut facts, 1.05);
+            watch.cycle(facts, &mut worn);
+        }
+        assert_eq!(
+            lasting(&worn),
+            [(AlarmKind::WearSuspected, Quantity::Energy)],
+            "seed {seed}"
+        );
+    }
+}
+
+#[test]
+fn energy_that_falls_at_once_is_a_change_and_no_warmth() {
+    let mut watch = Watch::new(settings());
+    let mut machine = Cycles::new(3);
+    machine.run(&mut watch, 150);
+    let mut out = Vec::new();
+    for _ in 0..40 {
+        let mut facts = machine.next();
+        scale(&mut facts, 0.95);
+        watch.cycle(facts, &mut out);
+    }
+    assert_eq!(
+        lasting(&out),
+        [(AlarmKind::WearSuspected, Quantity::Energy)]
+    );
+}

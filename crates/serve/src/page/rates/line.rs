@@ -24,7 +24,7 @@ pub(super) fn section(
             @if lines.is_empty() { p.quiet { (ctx.text(key::RATES_NO_LINE)) } }
             @for line in lines {
                 @let (known, found) = bottleneck(line, accounts);
-                h3 { (line.name) }
+                h3.line { (line.name) }
                 p { (said(ctx, &known, &found, name_of)) }
                 (steps(ctx, span, (&known, &found), name_of))
             }
