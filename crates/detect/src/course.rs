@@ -37,7 +37,7 @@ const CHANGING: f64 = 0.4;
 const STRAYED: f64 = 0.075;
 /// A reference is young for so many cycles;
 const YOUNG_CYCLES: u32 = 1_000;
-/// a fall came little by little if the average over many cycles has followed the one over a few by
+/// a change came little by little if the average over many cycles has followed the one over a few by
 /// this share.
 const GRADUAL: f64 = 0.45;
 const FAST: f64 = 0.3;
@@ -238,18 +238,10 @@ impl Course {
     /// Whether a change is a machine that was learned cold and gets warm: it needs less and less energy,
     /// little by little, soon after it was learned.
     pub(crate) fn is_warming(&self, product: &ProductId, change: &Lasting) -> bool {
-        let Some(watched) = self
-            .watched
-            .get(product)
-            .filter(|w| w.charted <= YOUNG_CYCLES)
-        else {
-            return false;
-        };
-        let gradual = watched.averages.zip(watched.charts.energy());
-        let is_gradual = gradual.is_some_and(|((fast, slow), chart)| {
-            slow - chart.centre() < GRADUAL * (fast - chart.centre())
-        });
-        change.quantity == Quantity::Energy && change.share < 0.0 && is_gradual
+        let watched = self.watched.get(product);
+        change.share < 0.0
+            && change.is_gradual == Some(true)
+            && watched.is_some_and(|w| w.charted <= YOUNG_CYCLES)
     }
 
     /// When energy per cycle of this product reaches `limit` (a share), if it drifts there.
@@ -401,6 +393,7 @@ impl Course {
                 share: oddness,
                 cycles: odd as u32,
                 since: before(end, odd as u32, cycle.duration_s),
+                is_gradual: None,
                 forecast: None,
             })
         })?;
@@ -465,6 +458,14 @@ impl Watched {
         Some((duration - self.charts.duration()?.centre(), load))
     }
 
+    /// Whether energy went to where it is little by little: then the average over many cycles has
+    /// followed the one over a few.
+    fn is_gradual(&self) -> Option<bool> {
+        let ((fast, slow), chart) = self.averages.zip(self.charts.energy())?;
+        let (fast, slow) = (fast - chart.centre(), slow - chart.centre());
+        Some(fast * slow > 0.0 && slow.abs() >= GRADUAL * fast.abs())
+    }
+
     /// Whether neither time nor energy is on its way to another level.
     fn is_calm(&self) -> bool {
         let charts = self
@@ -500,6 +501,9 @@ impl Watched {
             share: chart.mean_change(side).exp() - 1.0,
             cycles,
             since: before(end, cycles, duration_s),
+            is_gradual: (quantity == Quantity::Energy)
+                .then(|| self.is_gradual())
+                .flatten(),
             forecast: None,
         })
     }

@@ -217,6 +217,7 @@ impl Watch {
                     share: 1.0,
                     cycles: cycles.len() as u32,
                     since: cycles.first().map_or(at, |c| c.start),
+                    is_gradual: None,
                     forecast: None,
                 };
                 self.lasting(lasting, at, reason, out);

@@ -344,3 +344,34 @@ fn energy_that_falls_at_once_is_a_change_and_no_warmth() {
         [(AlarmKind::WearSuspected, Quantity::Energy)]
     );
 }
+
+#[test]
+fn wear_comes_little_by_little_and_a_new_part_at_once() {
+    let mut wrong = Vec::new();
+    for seed in 0..40 {
+        for (is_gradual, rise) in [(true, 0.000_4), (false, 0.04)] {
+            let mut watch = Watch::new(settings());
+            let mut machine = Cycles::new(300 + seed);
+            machine.run(&mut watch, 200);
+            let mut out = Vec::new();
+            for n in 1..=200 {
+                let mut facts = machine.next();
+                let more = if is_gradual {
+                    rise * f64::from(n)
+                } else {
+                    rise
+                };
+                scale(&mut facts, 1.0 + more);
+                watch.cycle(facts, &mut out);
+            }
+            let found = out.iter().find_map(|o| match o {
+                Outcome::AlarmRaised(_, _, Some(reason)) => reason.lasting?.is_gradual,
+                _ => None,
+            });
+            if found != Some(is_gradual) {
+                wrong.push((seed, is_gradual, found));
+            }
+        }
+    }
+    assert!(wrong.len() <= 4, "of eighty: {wrong:?}");
+}

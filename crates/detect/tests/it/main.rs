@@ -293,6 +293,9 @@ fn a_watch_stored_by_an_older_program_goes_on_and_learns_its_course_anew() {
         "contradicted_since",
         "contradiction_told",
         "forecast",
+        "vibration",
+        "latest_w",
+        "is_swapped",
     ] {
         assert!(fields.remove(new).is_some(), "{new}");
     }

@@ -206,6 +206,9 @@ fn why_lasting(ctx: &Ctx, lasting: &Lasting) -> Markup {
             ("cycles", &lasting.cycles.to_string()),
             ("time", &ctx.when(lasting.since)),
         ])) }
+        @if let Some(is_gradual) = lasting.is_gradual {
+            li { (ctx.text(if is_gradual { key::WHY_GRADUAL } else { key::WHY_SUDDEN })) }
+        }
         @if let Some(forecast) = &lasting.forecast { li { (forecast_text(ctx, forecast)) } }
     }
 }
