@@ -221,6 +221,7 @@ impl Course {
     /// Forgets what is normal for a product.
     pub(crate) fn forget(&mut self, product: &ProductId) {
         self.watched.remove(product);
+        self.warmup.forget();
         self.begin_anew();
     }
 

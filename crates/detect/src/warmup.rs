@@ -69,6 +69,11 @@ impl Warmup {
         self.last_end = Some(cycle.end);
     }
 
+    /// Learns anew what each age needs: what is normal once warm has changed.
+    pub(crate) fn forget(&mut self) {
+        self.ages = Default::default();
+    }
+
     /// Tells how warm the machine is at the end of a cycle, and learns from it. `distance` says how far
     /// logarithms of time and energy are from the warm ones; `None` while those are not known.
     pub(crate) fn take(&mut self, end: Time, distance: Option<(f64, f64)>) -> Warmth {

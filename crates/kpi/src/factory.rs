@@ -18,6 +18,8 @@ const NAME_CHARS_MAX: usize = 60;
 const YEN_PER_KWH_MAX: f64 = 1_000.0;
 /// Yen for an hour of a machine that stands still.
 const YEN_PER_HOUR_MAX: f64 = 10_000_000.0;
+/// Machines whose parts from one cycle are named.
+const MACHINES_MAX: usize = 10_000;
 /// Parts from one cycle; below 1 a part takes several cycles.
 const PARTS_PER_CYCLE: std::ops::RangeInclusive<f64> = 0.001..=10_000.0;
 
@@ -87,10 +89,8 @@ impl Factory {
         if !is_price(self.yen_per_hour, YEN_PER_HOUR_MAX) {
             return Err(FactoryError::YenPerHour);
         }
-        if !self
-            .parts_per_cycle
-            .values()
-            .all(|parts| PARTS_PER_CYCLE.contains(parts))
+        let is_share = |parts: &f64| PARTS_PER_CYCLE.contains(parts);
+        if self.parts_per_cycle.len() > MACHINES_MAX || !self.parts_per_cycle.values().all(is_share)
         {
             return Err(FactoryError::PartsPerCycle);
         }
