@@ -2,7 +2,7 @@
 
 use std::ops::Add;
 
-use model::{MachineState, StateInterval, Time};
+use model::{CycleTime, GAP_MS_MAX, MachineState, StateInterval, Time};
 
 use crate::spread::Spread;
 
@@ -13,10 +13,6 @@ const SETUP_NEAR_S: f64 = 120.0;
 const SETUP_S: std::ops::RangeInclusive<f64> = 60.0..=28_800.0;
 /// A cycle that waits less than this, in seconds, does not wait.
 const WAIT_S_MIN: f64 = 1.0;
-/// A minute of power stands until the next one, but no longer than this, in milliseconds: the store
-/// gives no energy over longer gaps either.
-const MINUTE_STANDS_MS_MAX: i64 = 360_000;
-
 /// A stretch of one state, with its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
@@ -53,19 +49,6 @@ pub struct PowerMinute {
     pub min_w: f64,
     /// The mean of the readings.
     pub mean_w: f64,
-}
-
-/// A finished cycle.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CycleTime {
-    /// When it ended.
-    pub end: Time,
-    /// How long it took, in seconds.
-    pub duration_s: f64,
-    /// The part of it in which the machine did not wait, in seconds.
-    pub work_s: f64,
-    /// All of it was seen.
-    pub is_seen: bool,
 }
 
 /// What was measured of a machine and goes into its account.
@@ -187,7 +170,7 @@ impl Account {
 }
 
 /// A sum that is zero, and not minus zero, of nothing.
-fn total(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn total(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, f64::add)
 }
 
@@ -288,7 +271,8 @@ fn standby_ws(power: &[PowerMinute], stretches: &[Stretch]) -> f64 {
     let mut joules = 0.0;
     let mut first = 0;
     for (i, minute) in power.iter().enumerate() {
-        let until = minute.minute + MINUTE_STANDS_MS_MAX;
+        // Until the next one, but over no longer gap than energy is summed up over elsewhere.
+        let until = minute.minute + GAP_MS_MAX;
         let until = power
             .get(i + 1)
             .map_or(minute.minute + 60_000, |next| next.minute.min(until));

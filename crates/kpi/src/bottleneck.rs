@@ -5,6 +5,8 @@
 
 use model::Time;
 
+use crate::account::total;
+
 /// Less than this, in seconds, of a line at work says nothing.
 const SEEN_S_MIN: f64 = 600.0;
 /// The first machine has to be the bottleneck for this much more of the time than the second.
@@ -39,6 +41,16 @@ pub enum By {
     CycleTime,
 }
 
+impl By {
+    /// The word used in the API and in files.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Waits => "waits",
+            Self::CycleTime => "cycle_time",
+        }
+    }
+}
+
 /// The bottleneck of a line over a stretch of time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bottleneck {
@@ -55,11 +67,11 @@ impl Bottleneck {
     pub fn of(line: &[Station<'_>]) -> Self {
         let turns = turns(line);
         let seconds = |turn: &Turn| turn.to.since(turn.from);
-        let total_s: f64 = turns.iter().map(seconds).sum();
+        let total_s = total(turns.iter().map(seconds));
         let shares: Vec<f64> = (0..line.len())
             .map(|station| {
                 let own = turns.iter().filter(|turn| turn.station == station);
-                own.map(seconds).fold(0.0, |sum, s| sum + s) / total_s.max(1.0)
+                total(own.map(seconds)) / total_s.max(1.0)
             })
             .collect();
         let named = (total_s >= SEEN_S_MIN)

@@ -9,7 +9,7 @@ mod calendar;
 mod factory;
 mod spread;
 
-pub use account::{Account, CycleTime, Measured, PowerMinute, Stretch};
+pub use account::{Account, Measured, PowerMinute, Stretch};
 pub use bottleneck::{Bottleneck, By, Station, Turn};
 pub use calendar::{Calendar, Schedule, ScheduleError};
 pub use factory::{Factory, FactoryError, Line};

@@ -108,4 +108,13 @@ mod tests {
         );
         assert_eq!(view.rate(), Some(0.75));
     }
+
+    #[test]
+    fn a_cycle_kept_from_an_earlier_day_is_not_this_days() {
+        let t = |s: i64| Time::from_ms(s * 1000);
+        let mut day = Tally::from_history(t(100), &[], 0);
+        day.cycle(t(90));
+        day.cycle(t(100));
+        assert_eq!(day.view(t(200)).cycles, 1);
+    }
 }

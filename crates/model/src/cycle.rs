@@ -86,3 +86,16 @@ pub struct Cycle {
     /// What was concluded.
     pub verdict: CycleVerdict,
 }
+
+/// What of a finished cycle its time tells.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CycleTime {
+    /// When it ended.
+    pub end: Time,
+    /// How long it took, in seconds.
+    pub duration_s: f64,
+    /// The part of it in which the machine did not wait, in seconds.
+    pub work_s: f64,
+    /// All of it was seen.
+    pub is_seen: bool,
+}

@@ -16,14 +16,14 @@ mod time;
 mod unit;
 
 pub use alarm::{Alarm, AlarmKind};
-pub use cycle::{Cycle, CycleVerdict};
+pub use cycle::{Cycle, CycleTime, CycleVerdict};
 pub use event::EventKind;
 pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity};
 pub use id::{DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, UNNAMED_PRODUCT};
 pub use log::LogLine;
 pub use own::{KNOCKS_FROM, PROBER, SELF_CHECK, TWIN};
 pub use person::{Right, Role};
-pub use reading::{Quality, Reading, RefusalReason, Refused};
+pub use reading::{GAP_MS_MAX, Quality, Reading, RefusalReason, Refused};
 pub use reference::{Approval, Band, Reference, Tolerance};
 pub use state::{MachineState, StateInterval};
 pub use time::Time;

@@ -3,6 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Two readings further apart than this, in milliseconds, are a gap; nothing is added up for the time
+/// between them.
+pub const GAP_MS_MAX: i64 = 6 * 60 * 1000;
+
 use crate::{SeriesId, Time};
 
 /// How far a reading can be trusted for judging.

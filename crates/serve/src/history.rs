@@ -13,12 +13,13 @@ use store::{Reader, SeriesInfo, StoreError};
 use crate::Site;
 use crate::api::{Paging, answer, bad_request, known, read, respond};
 use crate::guard::Failure;
+use crate::rates::devices_of;
 use crate::text::Lang;
 
 /// Pixels of a picture if the caller does not say.
 const PIXELS_DEFAULT: usize = 800;
 /// Watt-seconds of a watt-hour.
-const WS_PER_WH: f64 = 3_600.0;
+pub(crate) const WS_PER_WH: f64 = 3_600.0;
 
 /// The series of a machine's devices, the wanted ones, each with its name.
 fn series_of(
@@ -28,8 +29,7 @@ fn series_of(
 ) -> Result<impl Fn(&Reader) -> Result<Vec<SeriesInfo>, StoreError> + Send + 'static, Failure> {
     let board = site.board.borrow();
     known(&board, id)?;
-    let devices = board.devices.iter().filter(|device| device.machine == id);
-    let devices: Vec<String> = devices.map(|device| device.id.clone()).collect();
+    let devices = devices_of(&board, id);
     let point = point.map(str::to_owned);
     Ok(move |reader: &Reader| {
         let mut all = reader.series()?;

@@ -8,22 +8,21 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::civil::Date;
-use kpi::{Account, Bottleneck, By, CycleTime, Factory, Measured, PowerMinute, Station};
+use kpi::{Account, Bottleneck, Factory, Measured, PowerMinute, Station};
 use model::{MachineId, MachineState, POWER_POINTS, SeriesId, Time, Unit};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{CycleTimes, MinuteRow, Reader, SeriesInfo, StoreError};
+use store::{MinuteRow, Reader, SeriesInfo, StoreError};
 
 use crate::Site;
 use crate::api::{answer, bad_request, order, read, respond};
 use crate::auth::Who;
 use crate::guard::Failure;
+use crate::history::WS_PER_WH;
 use crate::orders::Command;
 use crate::text::Lang;
 use crate::view::BoardView;
 
-/// Watt-seconds of a watt-hour.
-const WS_PER_WH: f64 = 3_600.0;
 /// The middle of cycle times that is told beside the median.
 const USUAL: (f64, f64) = (0.1, 0.9);
 
@@ -108,11 +107,11 @@ struct Watched {
 }
 
 /// The devices of a machine.
-pub(crate) fn devices_of(board: &BoardView, machine: &MachineId) -> Vec<String> {
+pub(crate) fn devices_of(board: &BoardView, machine: &str) -> Vec<String> {
     let devices = board
         .devices
         .iter()
-        .filter(|device| device.machine == machine.as_str());
+        .filter(|device| device.machine == machine);
     devices.map(|device| device.id.clone()).collect()
 }
 
@@ -154,7 +153,7 @@ pub(crate) async fn accounts(
     let watched: Vec<Watched> = wanted
         .map(|m| Watched {
             machine: m.id.clone(),
-            devices: devices_of(&board, &m.id),
+            devices: devices_of(&board, m.id.as_str()),
         })
         .collect();
     let factory = Arc::clone(&board.factory);
@@ -189,7 +188,6 @@ fn account(
     let states = reader.states(machine, span.0, span.1)?;
     let changes = reader.product_changes(machine, span)?;
     let cycles = reader.cycle_times(machine, span)?;
-    let cycles: Vec<CycleTime> = cycles.iter().map(cycle_time).collect();
     let (minutes, energy_wh) = match power {
         Some(series) => {
             let sum = reader.sum(series, span)?;
@@ -208,15 +206,6 @@ fn account(
         cycles: &cycles,
     };
     Ok(Account::of(span, measured))
-}
-
-fn cycle_time(row: &CycleTimes) -> CycleTime {
-    CycleTime {
-        end: row.end,
-        duration_s: row.duration_s,
-        work_s: row.work_s,
-        is_seen: row.is_seen,
-    }
 }
 
 fn power_minute(row: &MinuteRow) -> PowerMinute {
@@ -330,7 +319,7 @@ pub(crate) async fn day(
                 "name": line.name,
                 "machines": machines.collect::<Vec<_>>(),
                 "bottleneck": named.map(|(machine, _)| &machine.machine),
-                "by": named.map(|(_, by)| by_code(by)),
+                "by": named.map(|(_, by)| by.code()),
             })
         });
         let items: Vec<Value> = accounts.iter().map(MachineAccount::json).collect();
@@ -340,14 +329,6 @@ pub(crate) async fn day(
         ))
     };
     respond(lang, work.await)
-}
-
-/// The word for what a naming rests on.
-pub(crate) fn by_code(by: By) -> &'static str {
-    match by {
-        By::Waits => "waits",
-        By::CycleTime => "cycle_time",
-    }
 }
 
 /// What people said of the factory as a whole.

@@ -24,11 +24,11 @@ pub use logs::{LogQuery, LogRow, LogSeal};
 pub use passphrase::Passphrase;
 pub use people::{Pass, PassKind, Passkey, Person};
 pub use read::{
-    CycleRow, CycleTimes, FindingRow, MinuteRow, Page, ProductSum, Reader, ReadingRow,
-    RefusedCount, SeriesInfo, StoredWatch,
+    CycleRow, FindingRow, MinuteRow, Page, ProductSum, Reader, ReadingRow, RefusedCount,
+    SeriesInfo, StoredWatch,
 };
 pub use telemetry::{
-    Bucket, Damage, DayOf, DaySum, GAP_MS_MAX, OpenChunk, ReadingsPage, Retention, SealPlan,
-    Sealed, Sealer, Stat, Storage,
+    Bucket, Damage, DayOf, DaySum, OpenChunk, ReadingsPage, Retention, SealPlan, Sealed, Sealer,
+    Stat, Storage,
 };
 pub use write::{Batch, Record, Store};

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use data_encoding::HEXLOWER;
 use model::{
-    Alarm, AlarmKind, Cycle, CycleVerdict, DeviationReason, EventKind, FindingKind, MachineId,
-    MachineState, ProductId, Quality, Reading, Reference, RefusalReason, Refused, SeriesId,
-    StateInterval, TWIN, Time,
+    Alarm, AlarmKind, Cycle, CycleTime, CycleVerdict, DeviationReason, EventKind, FindingKind,
+    MachineId, MachineState, ProductId, Quality, Reading, Reference, RefusalReason, Refused,
+    SeriesId, StateInterval, TWIN, Time,
 };
 use rusqlite::{Connection, OpenFlags, Row, params};
 use serde::Serialize;
@@ -47,19 +47,6 @@ pub struct CycleRow {
     pub cycle: Cycle,
     /// The numbers, if it was judged.
     pub reason: Option<DeviationReason>,
-}
-
-/// The times of a cycle.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CycleTimes {
-    /// When it ended.
-    pub end: Time,
-    /// How long it took, in seconds.
-    pub duration_s: f64,
-    /// The part of it in which the machine did not wait, in seconds.
-    pub work_s: f64,
-    /// All of it was seen.
-    pub is_seen: bool,
 }
 
 /// A finding as it is kept.
@@ -362,11 +349,11 @@ impl Reader {
         &self,
         machine: &MachineId,
         (from, to): (Time, Time),
-    ) -> Result<Vec<CycleTimes>, StoreError> {
+    ) -> Result<Vec<CycleTime>, StoreError> {
         let sql = "SELECT end, duration_s, work_s, verdict <> 'unknown' FROM cycle
                    WHERE machine = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
         self.list(sql, params![machine.as_str(), from.ms(), to.ms()], |row| {
-            Ok(CycleTimes {
+            Ok(CycleTime {
                 end: Time::from_ms(row.get(0)?),
                 duration_s: row.get(1)?,
                 work_s: row.get(2)?,

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::{Quality, Reading, SeriesId, Time};
-use store::{Batch, Break, DayOf, GAP_MS_MAX, Reader, Retention, SealPlan, Sealer, Store, verify};
+use model::{GAP_MS_MAX, Quality, Reading, SeriesId, Time};
+use store::{Batch, Break, DayOf, Reader, Retention, SealPlan, Sealer, Store, verify};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;

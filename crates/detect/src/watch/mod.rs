@@ -313,20 +313,30 @@ impl Watch {
     /// Forgets the reference of the product being made and learns a new version. Alarms about
     /// cycles end: a person has said that the present is the new normal.
     pub fn relearn(&mut self, at: Time, out: &mut Vec<Outcome>) {
+        self.forget_reference();
+        self.is_swapped = false;
+        self.latest_w.clear();
+        self.end_cycle_alarms(at, out);
+    }
+
+    /// The coming cycles of the product being made are its next version.
+    fn forget_reference(&mut self) {
         let memory = self.memory();
         memory.reference = None;
         memory.learning = Learning::default();
         let product = self.product.clone();
         self.course.forget(&product);
         self.forecast = None;
-        self.is_swapped = false;
-        self.latest_w.clear();
+    }
+
+    /// What was alarmed about cycles is no fault of the machine, or no longer one.
+    fn end_cycle_alarms(&mut self, at: Time, out: &mut Vec<Outcome>) {
         self.alarms.retain(|alarm| {
-            let about_cycles = alarm.kind != AlarmKind::Stopped;
-            if about_cycles {
+            let stays = alarm.kind == AlarmKind::Stopped;
+            if !stays {
                 out.push(Outcome::AlarmCleared(alarm.kind, at));
             }
-            !about_cycles
+            stays
         });
     }
 

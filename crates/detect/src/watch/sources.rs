@@ -2,7 +2,7 @@
 //! vibration. A source that falls silent while others speak no longer counts; where two contradict
 //! each other for long, or power is that of another machine, that is told as a matter of data.
 
-use model::{AlarmKind, FindingKind, MachineState, Time};
+use model::{FindingKind, MachineState, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{CycleFacts, OpenCycle, Outcome, SILENT_GAPS, SILENT_S_MIN, Watch};
@@ -184,13 +184,7 @@ impl Watch {
         }
         self.is_swapped = true;
         self.doubt(FindingKind::DataSwapped, at, out);
-        self.alarms.retain(|alarm| {
-            let stays = alarm.kind == AlarmKind::Stopped;
-            if !stays {
-                out.push(Outcome::AlarmCleared(alarm.kind, at));
-            }
-            stays
-        });
+        self.end_cycle_alarms(at, out);
     }
 
     /// Remembers the power of a finished cycle; says whether it is another machine's.

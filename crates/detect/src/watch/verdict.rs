@@ -232,13 +232,8 @@ impl Watch {
 
     /// What was learned cold must not judge the warm machine: the coming cycles are the next version.
     fn learn_warm(&mut self) {
-        let memory = self.memory();
-        memory.warmed += 1;
-        memory.reference = None;
-        memory.learning = Learning::default();
-        let product = self.product.clone();
-        self.course.forget(&product);
-        self.forecast = None;
+        self.memory().warmed += 1;
+        self.forget_reference();
     }
 
     fn lasting(
@@ -291,13 +286,7 @@ impl Watch {
             }
         }
         // What was pending was the new product and not a fault of the old one.
-        self.alarms.retain(|alarm| {
-            let stays = alarm.kind == AlarmKind::Stopped;
-            if !stays {
-                out.push(Outcome::AlarmCleared(alarm.kind, at));
-            }
-            stays
-        });
+        self.end_cycle_alarms(at, out);
     }
 
     /// A name for a shape nobody named.

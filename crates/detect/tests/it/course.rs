@@ -52,6 +52,22 @@ impl Cycles {
         facts
     }
 
+    /// Cycles that need `factor` times the usual energy, by their number.
+    fn run_scaled(
+        &mut self,
+        watch: &mut Watch,
+        count: u32,
+        factor: impl Fn(u32) -> f64,
+    ) -> Vec<Outcome> {
+        let mut out = Vec::new();
+        for n in 1..=count {
+            let mut facts = self.next();
+            scale(&mut facts, factor(n));
+            watch.cycle(facts, &mut out);
+        }
+        out
+    }
+
     fn run(&mut self, watch: &mut Watch, count: usize) -> Vec<Outcome> {
         let mut out = Vec::new();
         for _ in 0..count {
@@ -305,21 +321,12 @@ fn a_machine_learned_cold_is_learned_anew_when_it_is_warm_and_judged_by_that() {
     for seed in 0..8 {
         let mut watch = Watch::new(settings());
         let mut machine = Cycles::new(100 + seed);
-        let mut out = Vec::new();
-        for n in 0..1_200 {
-            let mut facts = machine.next();
-            scale(&mut facts, 1.0 + 0.08 * (-f64::from(n) / 100.0).exp());
-            watch.cycle(facts, &mut out);
-        }
+        let cold = |n: u32| 1.0 + 0.08 * (-f64::from(n) / 100.0).exp();
+        let out = machine.run_scaled(&mut watch, 1_200, cold);
         assert_eq!(lasting(&out), [], "seed {seed}");
         let reference = watch.snapshot().reference.unwrap();
         assert!(reference.version > 1, "seed {seed}");
-        let mut worn = Vec::new();
-        for _ in 0..200 {
-            let mut facts = machine.next();
-            scale(&mut facts, 1.05);
-            watch.cycle(facts, &mut worn);
-        }
+        let worn = machine.run_scaled(&mut watch, 200, |_| 1.05);
         assert_eq!(
             lasting(&worn),
             [(AlarmKind::WearSuspected, Quantity::Energy)],
@@ -333,12 +340,7 @@ fn energy_that_falls_at_once_is_a_change_and_no_warmth() {
     let mut watch = Watch::new(settings());
     let mut machine = Cycles::new(3);
     machine.run(&mut watch, 150);
-    let mut out = Vec::new();
-    for _ in 0..40 {
-        let mut facts = machine.next();
-        scale(&mut facts, 0.95);
-        watch.cycle(facts, &mut out);
-    }
+    let out = machine.run_scaled(&mut watch, 40, |_| 0.95);
     assert_eq!(
         lasting(&out),
         [(AlarmKind::WearSuspected, Quantity::Energy)]
@@ -353,17 +355,14 @@ fn wear_comes_little_by_little_and_a_new_part_at_once() {
             let mut watch = Watch::new(settings());
             let mut machine = Cycles::new(300 + seed);
             machine.run(&mut watch, 200);
-            let mut out = Vec::new();
-            for n in 1..=200 {
-                let mut facts = machine.next();
-                let more = if is_gradual {
+            let more = |n: u32| {
+                if is_gradual {
                     rise * f64::from(n)
                 } else {
                     rise
-                };
-                scale(&mut facts, 1.0 + more);
-                watch.cycle(facts, &mut out);
-            }
+                }
+            };
+            let out = machine.run_scaled(&mut watch, 200, |n| 1.0 + more(n));
             let found = out.iter().find_map(|o| match o {
                 Outcome::AlarmRaised(_, _, Some(reason)) => reason.lasting?.is_gradual,
                 _ => None,

@@ -210,3 +210,26 @@ fn two_machines_that_change_each_in_its_own_way_are_not_swapped() {
     assert!(!one.is_swapped_with(&other) && !other.is_swapped_with(&one));
     assert!(!one.is_swapped_with(&one.clone()));
 }
+
+#[test]
+fn a_machine_that_was_never_seen_at_rest_does_not_wait_while_it_works() {
+    let mut watch = Watch::new(settings());
+    let mut out = Vec::new();
+    for s in 0..600 {
+        let at = t(f64::from(s));
+        let trembling = 5_000.0 + f64::from(s * 7_919 % 100);
+        watch.feed(at, at, &Signal::Power(trembling), &mut out);
+        if s % 20 == 0 {
+            watch.feed(at, at, &Signal::CycleCount(f64::from(s / 20)), &mut out);
+        }
+    }
+    let works = out.iter().filter_map(|o| match o {
+        Outcome::Cycle(finished) => Some(finished.cycle.work_s / finished.cycle.duration_s),
+        _ => None,
+    });
+    let works: Vec<f64> = works.skip(3).collect();
+    assert!(
+        works.len() > 20 && works.iter().all(|share| *share > 0.99),
+        "{works:?}"
+    );
+}

@@ -1,7 +1,7 @@
 //! Where time and energy went: every second and every watt-hour is somewhere, and only once.
 
-use kpi::{Account, CycleTime, Measured, PowerMinute, Spread};
-use model::{MachineState, StateInterval, Time};
+use kpi::{Account, Measured, PowerMinute, Spread};
+use model::{CycleTime, MachineState, StateInterval, Time};
 use proptest::prelude::*;
 
 fn t(seconds: i64) -> Time {

@@ -1,8 +1,8 @@
 //! Lines simulated part by part, with buffers that fill and run empty: the machine that was made
 //! slowest has to be named.
 
-use kpi::{Account, Bottleneck, By, CycleTime, Measured, Station};
-use model::{MachineState, StateInterval, Time};
+use kpi::{Account, Bottleneck, By, Measured, Station};
+use model::{CycleTime, MachineState, StateInterval, Time};
 
 /// When a machine was at it.
 type Periods = Vec<(Time, Time)>;

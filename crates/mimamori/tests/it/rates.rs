@@ -215,3 +215,50 @@ fn alarms_that_chance_may_raise_are_set_like_the_tolerance() {
     assert_eq!(machine["alarms_per_month"], 3.0);
     assert_eq!(machine["tolerance"]["time"], 0.1);
 }
+
+/// Sends cycles of ten seconds, eight at `watts` and two at a tenth of it, between so many seconds ago.
+fn ten_second_cycles(house: &House, (machine, token): (&str, &str), watts: i64, ago: (i64, i64)) {
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "text/csv"),
+    ];
+    let now = minutes_ago(0.0);
+    let row = |s: i64| {
+        let power = if s.rem_euclid(10) < 8 {
+            watts
+        } else {
+            watts / 10
+        };
+        let (t, power, count) = (now + s * 1_000, power + s.rem_euclid(7), s.div_euclid(10));
+        format!("{t},{power},{}", count + 10_000)
+    };
+    let rows: Vec<String> = (-ago.0..-ago.1).map(row).collect();
+    let body = format!("t,power_w,cycle\n{}", rows.join("\n"));
+    let (status, said) = house.send_bare("POST", &format!("/ingest/{machine}"), &headers, &body);
+    assert_eq!(status, 200, "{said}");
+}
+
+#[test]
+fn sensors_swapped_between_two_machines_are_named_on_both() {
+    let house = House::new();
+    let tokens = ["small", "large"].map(|machine| house.device(machine, &[]));
+    let [small, large] = [("small", tokens[0].as_str()), ("large", tokens[1].as_str())];
+    ten_second_cycles(&house, small, 1_000, (1_200, 200));
+    ten_second_cycles(&house, large, 3_000, (1_200, 200));
+    ten_second_cycles(&house, small, 3_000, (200, 2));
+    ten_second_cycles(&house, large, 1_000, (200, 2));
+    for machine in ["small", "large"] {
+        until_shown(&house, machine);
+        let findings = house.get(&format!("findings?machine={machine}"));
+        let kinds = findings["items"].as_array().unwrap();
+        let swapped = kinds.iter().filter(|f| f["kind"] == "data_swapped");
+        assert_eq!(swapped.count(), 1, "{machine}: {findings}");
+    }
+    let open = house.get("alarms?open=true");
+    assert_eq!(
+        open["items"],
+        json!([]),
+        "what the swap had alarmed is over"
+    );
+}

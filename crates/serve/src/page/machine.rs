@@ -39,7 +39,7 @@ pub(crate) struct History {
 /// Reads the history of a machine.
 pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<History> {
     let now = (site.clock)();
-    let devices = rates::devices_of(&site.board.borrow(), id);
+    let devices = rates::devices_of(&site.board.borrow(), id.as_str());
     let id = id.clone();
     let work = move |reader: &store::Reader| {
         let cycles = reader

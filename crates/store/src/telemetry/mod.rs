@@ -21,7 +21,7 @@ pub use retain::Retention;
 pub(crate) use retain::write_dropped;
 pub use seal::{DayOf, OpenChunk, SealPlan, Sealed, Sealer};
 pub(crate) use seal::{SealLock, open_digest, write_open_chunk, write_seal_begins, write_sealed};
-pub use stat::{GAP_MS_MAX, Stat};
+pub use stat::Stat;
 pub use view::Damage;
 pub(crate) use view::{Files, State, walk_journal};
 

@@ -434,7 +434,7 @@ impl Reader {
             let mut recent = Vec::new();
             let mut damaged = Vec::new();
             let wanted = |id| id == series;
-            let reach = (span.0.saturating_sub(super::GAP_MS_MAX), span.1);
+            let reach = (span.0.saturating_sub(model::GAP_MS_MAX), span.1);
             now.journal(reach, &wanted, &mut |r| recent.push(r), &mut damaged)?;
             let mut sums = sum_chunks(&now.view, *device, span, recent)?;
             Ok(sums.remove(&series))
@@ -591,7 +591,7 @@ pub(crate) fn sum_chunks(
     span: (i64, i64),
     recent: Vec<Reading>,
 ) -> Result<BTreeMap<SeriesId, Stat>, StoreError> {
-    let before = (span.0.saturating_sub(super::GAP_MS_MAX), span.1);
+    let before = (span.0.saturating_sub(model::GAP_MS_MAX), span.1);
     let mut sums = Sums {
         span,
         all: BTreeMap::new(),

@@ -1,14 +1,12 @@
 //! What a chunk knows of each of its series without being unpacked: enough for sums over days and
 //! for knowing which value came last.
 
-use model::{Reading, SeriesId, Time};
+use model::{GAP_MS_MAX, Reading, SeriesId, Time};
 use serde::Serialize;
 
 use super::column::{get_number, put_number};
 use crate::varint::{get, put, unzigzag, zigzag};
 
-/// Two readings further apart are a gap; nothing is added for the time between them.
-pub const GAP_MS_MAX: i64 = 6 * 60 * 1000;
 /// Series of one chunk at most.
 const SERIES_MAX: u64 = 256;
 

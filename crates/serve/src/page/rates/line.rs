@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use model::{MachineId, Time};
 
 use super::super::{Ctx, number};
-use crate::rates::{MachineAccount, bottleneck, by_code};
+use crate::rates::{MachineAccount, bottleneck};
 use crate::text::key;
 
 /// Width of a line of time.
@@ -53,7 +53,7 @@ fn said(
     };
     let reason = ctx
         .lang
-        .coded_with("bottleneck-by-", by_code(by), &[("value", &value)]);
+        .coded_with("bottleneck-by-", by.code(), &[("value", &value)]);
     html! { strong { (name_of(&machine.machine)) } " – " (reason) }
 }
 

@@ -185,15 +185,15 @@ pub(super) fn form(ctx: &Ctx, typed: &Typed, board: &BoardView, is_open: bool) -
                     (hours(ctx, typed))
                     fieldset {
                         legend { (ctx.text(key::RATES_PRICES)) }
-                        (price(ctx.text(key::RATES_YEN_PER_KWH), "yen_per_kwh", &typed.yen_per_kwh))
-                        (price(ctx.text(key::RATES_YEN_PER_HOUR), "yen_per_hour", &typed.yen_per_hour))
+                        (number_field(ctx.text(key::RATES_YEN_PER_KWH), "yen_per_kwh", &typed.yen_per_kwh))
+                        (number_field(ctx.text(key::RATES_YEN_PER_HOUR), "yen_per_hour", &typed.yen_per_hour))
                     }
                     fieldset {
                         legend { (ctx.text(key::RATES_PARTS_PER_CYCLE)) }
                         @for machine in &board.machines {
                             @let id = machine.id.as_str();
                             @let value = typed.parts.get(id).map_or("", String::as_str);
-                            (price(machine.names.of(ctx.lang).to_owned(), &format!("parts-{id}"), value))
+                            (number_field(machine.names.of(ctx.lang).to_owned(), &format!("parts-{id}"), value))
                         }
                     }
                     (lines(ctx, typed, board))
@@ -204,7 +204,7 @@ pub(super) fn form(ctx: &Ctx, typed: &Typed, board: &BoardView, is_open: bool) -
     }
 }
 
-fn price(label: String, name: &str, value: &str) -> Markup {
+fn number_field(label: String, name: &str, value: &str) -> Markup {
     html! {
         label.pair-row { span { (label) } input name=(name) value=(value) inputmode="decimal" autocomplete="off"; }
     }
