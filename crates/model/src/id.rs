@@ -103,6 +103,13 @@ text_id! {
     PointName
 }
 
+impl MachineId {
+    /// The machine of a device's own name, for devices of which nobody said what they watch.
+    pub fn named_like(device: &DeviceId) -> Self {
+        Self(device.0.clone())
+    }
+}
+
 /// Products that nobody named, known by the shape of their power, are called this and a number.
 pub const UNNAMED_PRODUCT: &str = "shape-";
 

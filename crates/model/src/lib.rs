@@ -11,6 +11,7 @@ mod own;
 mod person;
 mod reading;
 mod reference;
+mod source;
 mod state;
 mod time;
 mod unit;
@@ -25,6 +26,9 @@ pub use own::{KNOCKS_FROM, PROBER, SELF_CHECK, TWIN};
 pub use person::{Right, Role};
 pub use reading::{GAP_MS_MAX, Quality, Reading, RefusalReason, Refused};
 pub use reference::{Approval, Band, Reference, Tolerance};
+pub use source::{
+    Field, FieldKind, FieldValue, Fields, Source, SourceState, Trouble, Wrong, WrongWhy,
+};
 pub use state::{MachineState, StateInterval};
 pub use time::Time;
 pub use unit::{POWER_POINTS, Unit, UnitScale, VIBRATION_POINTS};

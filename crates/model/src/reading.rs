@@ -65,11 +65,17 @@ pub enum RefusalReason {
     TooLarge,
     /// A wrong name or token.
     BadCredentials,
+    /// Bytes that are not of the protocol, or with a wrong checksum.
+    Garbled,
+    /// An answer of another device, or to another question.
+    Misaddressed,
+    /// An answer that came after its time.
+    LateAnswer,
 }
 
 impl RefusalReason {
     /// Every reason, in the order pages list them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::NotJson,
         Self::WrongType,
         Self::NotFinite,
@@ -84,6 +90,9 @@ impl RefusalReason {
         Self::TooManyPoints,
         Self::TooLarge,
         Self::BadCredentials,
+        Self::Garbled,
+        Self::Misaddressed,
+        Self::LateAnswer,
     ];
 
     /// The name used in the API, in metrics and as the key of its translation.
@@ -103,6 +112,9 @@ impl RefusalReason {
             Self::TooManyPoints => "too-many-points",
             Self::TooLarge => "too-large",
             Self::BadCredentials => "bad-credentials",
+            Self::Garbled => "garbled",
+            Self::Misaddressed => "misaddressed",
+            Self::LateAnswer => "late-answer",
         }
     }
 

@@ -598,3 +598,6 @@ weekday-thu = Thu
 weekday-fri = Fri
 weekday-sat = Sat
 weekday-sun = Sun
+reason-garbled = not of the protocol (garbled, wrong checksum)
+reason-misaddressed = answer of another device or to another question
+reason-late-answer = answer that came too late

@@ -598,3 +598,6 @@ weekday-thu = 木
 weekday-fri = 金
 weekday-sat = 土
 weekday-sun = 日
+reason-garbled = 通信の形になっていない(文字化け・チェックサム違い)
+reason-misaddressed = ほかの機器、またはほかの問いへの答え
+reason-late-answer = 遅すぎた答え

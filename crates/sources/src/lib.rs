@@ -3,12 +3,15 @@
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
 mod device;
+mod drivers;
+mod lines;
 mod mqtt;
 mod normalise;
 mod syslog;
 mod tokens;
 
 pub use device::{Device, Point, PointRole, Role};
+pub use lines::{Lines, SourceError, Trial};
 pub use mqtt::{Arrival, ClosedError, FloorPolicy, FloorSink};
 pub use normalise::{ClockWindow, Row, RowValue};
 pub use syslog::{LogSink, listen_tcp, listen_udp};

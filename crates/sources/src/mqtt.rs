@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, watch};
 use wire::payload::TOPIC_ROOT;
 
 use crate::device::{Device, Role};
-use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise, refusal};
+use crate::lines::Value;
+use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise, normalise_read, refusal};
 use crate::tokens::DeviceBook;
 
 /// Publishes a second of a device that is limited.
@@ -210,6 +211,52 @@ impl FloorSink {
         Ok((count, refused))
     }
 
+    /// Takes what the box read from a device at this place, and that it has come if it has.
+    pub(crate) async fn take(
+        &self,
+        device: &Arc<Device>,
+        place: &str,
+        values: &[Value],
+        link: Option<bool>,
+    ) {
+        let now = (self.clock)();
+        let mut found = Normalised {
+            link,
+            ..Normalised::default()
+        };
+        let origin = Origin {
+            device,
+            topic: place,
+            now,
+            window: self.window,
+        };
+        normalise_read(origin, values, &mut found);
+        self.send(device, now, found, Vec::new()).await;
+    }
+
+    /// A device that the box reads has come or gone.
+    pub(crate) async fn tell_link(&self, device: &Arc<Device>, is_up: bool) {
+        let found = Normalised {
+            link: Some(is_up),
+            ..Normalised::default()
+        };
+        self.send(device, (self.clock)(), found, Vec::new()).await;
+    }
+
+    /// Something came from a device at this place that is no answer.
+    pub(crate) async fn refuse(
+        &self,
+        device: &Arc<Device>,
+        place: &str,
+        (reason, sample): (RefusalReason, &[u8]),
+    ) {
+        let now = (self.clock)();
+        let mut found = Normalised::default();
+        let refused = refusal(device.id.as_str(), place, reason, sample, now);
+        found.refused.push(refused);
+        self.send(device, now, found, Vec::new()).await;
+    }
+
     async fn send(
         &self,
         device: &Arc<Device>,
@@ -263,10 +310,6 @@ impl Sink<Device> for FloorSink {
     }
 
     async fn link(&self, client: &Arc<Device>, is_up: bool) {
-        let found = Normalised {
-            link: Some(is_up),
-            ..Normalised::default()
-        };
-        self.send(client, (self.clock)(), found, Vec::new()).await;
+        self.tell_link(client, is_up).await;
     }
 }

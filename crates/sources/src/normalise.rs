@@ -5,6 +5,7 @@ use model::{ProductId, RefusalReason, Refused, Time, Unit};
 use wire::payload::{self, Address, PayloadError, Scalar};
 
 use crate::device::{Device, PointError, PointRole, PointUse};
+use crate::lines::Value;
 
 /// Bytes of refused input kept to be shown.
 const SAMPLE_BYTES: usize = 120;
@@ -96,6 +97,18 @@ pub(crate) fn normalise(origin: Origin<'_>, bytes: &[u8], out: &mut Normalised) 
         Some(Address::Control(_)) => {}
         None => refuse(origin, bytes, RefusalReason::BadName, out),
     }
+}
+
+/// Turns what the box read from a device into rows and refusals.
+pub(crate) fn normalise_read(origin: Origin<'_>, values: &[Value], out: &mut Normalised) {
+    let first = out.rows.len();
+    for Value { point, value } in values {
+        match row_of(origin, None, point, value) {
+            Ok(row) => out.rows.push(row),
+            Err(reason) => refuse(origin, format!("{point} {value:?}").as_bytes(), reason, out),
+        }
+    }
+    sort_for_judging(out, first);
 }
 
 /// Within one message the order of members says nothing; power is judged before a cycle's end so

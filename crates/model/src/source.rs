@@ -1,0 +1,283 @@
+//! A source: a device that the box reads by itself, on its own initiative, as opposed to one that
+//! speaks of its own accord. What every driver has in common is said here in words that pages,
+//! scripts and drivers share; `docs/spec/source.md` is the contract.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::{DeviceId, MachineId, Time};
+
+/// A device to be read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// The device's name.
+    pub id: DeviceId,
+    /// The machine it watches; a machine of the device's own name if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachineId>,
+    /// Which driver reads it, by its code.
+    pub kind: String,
+    /// What the driver needs to know.
+    #[serde(flatten)]
+    pub fields: Fields,
+}
+
+/// Values of a driver's fields by their names.
+pub type Fields = BTreeMap<String, FieldValue>;
+
+/// What somebody entered into a field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FieldValue {
+    /// One value as text.
+    Text(String),
+    /// A whole number, as a file may hold it.
+    Whole(i64),
+    /// Any other number.
+    Number(f64),
+    /// A small table, row by row.
+    Rows(Vec<BTreeMap<String, FieldValue>>),
+}
+
+impl FieldValue {
+    /// The value as a person would type it; empty for a table.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.trim().to_owned(),
+            Self::Whole(number) => number.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Rows(_) => String::new(),
+        }
+    }
+}
+
+/// A field of a driver's form. Its name is the key of its label (`field-<name>`).
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// Its name in files and requests.
+    pub name: &'static str,
+    /// What can be entered.
+    pub kind: FieldKind,
+    /// What holds if nothing is entered; `None` if something must be.
+    pub default: Option<&'static str>,
+}
+
+/// What can be entered into a field.
+#[derive(Debug, Clone, Copy)]
+pub enum FieldKind {
+    /// Any text; these are offered.
+    Text(&'static [&'static str]),
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// A number in this range.
+    Number(f64, f64),
+    /// A serial port of this computer.
+    SerialPort,
+    /// Rows of these fields.
+    Rows(&'static [Field]),
+}
+
+/// What is wrong with a source, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The field.
+    pub field: String,
+    /// The row, counted from 1, if the field is a table.
+    pub row: Option<usize>,
+    /// What is wrong.
+    pub why: WrongWhy,
+}
+
+/// What can be wrong with an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WrongWhy {
+    /// Nothing was entered.
+    Missing,
+    /// No such field.
+    Unknown,
+    /// None of the choices.
+    Choice,
+    /// Not a number, or out of its range.
+    Range,
+    /// Not an address with a port.
+    Address,
+    /// Not a name: letters, digits, `-`, `_` and `.`.
+    Name,
+    /// There is one already.
+    Taken,
+    /// Others on the same line are set differently.
+    Line,
+    /// More than there may be.
+    TooMany,
+}
+
+impl WrongWhy {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Missing,
+        Self::Unknown,
+        Self::Choice,
+        Self::Range,
+        Self::Address,
+        Self::Name,
+        Self::Taken,
+        Self::Line,
+        Self::TooMany,
+    ];
+
+    /// The word used in the API and as the key of its text.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::Choice => "choice",
+            Self::Range => "range",
+            Self::Address => "address",
+            Self::Name => "name",
+            Self::Taken => "taken",
+            Self::Line => "line",
+            Self::TooMany => "too-many",
+        }
+    }
+}
+
+impl Wrong {
+    /// Something wrong with a field that is no table.
+    pub fn new(field: &str, why: WrongWhy) -> Self {
+        Self {
+            field: field.to_owned(),
+            row: None,
+            why,
+        }
+    }
+}
+
+/// Why a source cannot be read just now. Each has a text that says what to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Trouble {
+    /// Nobody answers at this address, or no way leads there.
+    Unreachable,
+    /// The address answers and says that nothing listens there.
+    NotListening,
+    /// There is no such serial port: the adapter is not plugged in.
+    PortMissing,
+    /// The serial port belongs to another program, or the program may not use it.
+    PortBusy,
+    /// The line is there, the device says nothing.
+    Silent,
+    /// The other end closed the line.
+    Cut,
+    /// What comes is not of the protocol, or its checksum is wrong.
+    Garbled,
+    /// Another device answers.
+    OtherUnit,
+    /// It answers something that was not asked.
+    OtherAnswer,
+    /// It does not know what was asked for: the map does not fit the device.
+    NoSuchValue,
+    /// It says that it cannot answer now.
+    DeviceFailed,
+    /// A gateway says that the device behind it does not answer.
+    GatewaySilent,
+    /// The driver itself failed; that is a defect of this program.
+    Internal,
+}
+
+impl Trouble {
+    /// Every trouble.
+    pub const ALL: [Self; 13] = [
+        Self::Unreachable,
+        Self::NotListening,
+        Self::PortMissing,
+        Self::PortBusy,
+        Self::Silent,
+        Self::Cut,
+        Self::Garbled,
+        Self::OtherUnit,
+        Self::OtherAnswer,
+        Self::NoSuchValue,
+        Self::DeviceFailed,
+        Self::GatewaySilent,
+        Self::Internal,
+    ];
+
+    /// The word used in the API and as the key of its text.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::NotListening => "not-listening",
+            Self::PortMissing => "port-missing",
+            Self::PortBusy => "port-busy",
+            Self::Silent => "silent",
+            Self::Cut => "cut",
+            Self::Garbled => "garbled",
+            Self::OtherUnit => "other-unit",
+            Self::OtherAnswer => "other-answer",
+            Self::NoSuchValue => "no-such-value",
+            Self::DeviceFailed => "device-failed",
+            Self::GatewaySilent => "gateway-silent",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl Serialize for Trouble {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+/// How a source is doing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceState {
+    /// What keeps it from being read; `None` while all is well.
+    pub trouble: Option<Trouble>,
+    /// Since when it has been so.
+    pub since: Time,
+    /// It has been read since the program started.
+    pub was_read: bool,
+    /// When it was last read.
+    pub read_at: Option<Time>,
+    /// Readings taken.
+    pub readings: u64,
+    /// How often the line was opened.
+    pub opened: u64,
+    /// How often each trouble came up.
+    pub troubles: BTreeMap<Trouble, u64>,
+    /// Points it does not have although the map says so.
+    pub lacks: Vec<String>,
+    /// What it said last, in the order of the map.
+    pub last: Vec<(String, f64)>,
+}
+
+impl SourceState {
+    /// A source that has not been read yet.
+    pub fn new(now: Time) -> Self {
+        Self {
+            trouble: None,
+            since: now,
+            was_read: false,
+            read_at: None,
+            readings: 0,
+            opened: 0,
+            troubles: BTreeMap::new(),
+            lacks: Vec::new(),
+            last: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_code_is_its_own() {
+        let troubles: BTreeSet<_> = Trouble::ALL.iter().map(|t| t.code()).collect();
+        assert_eq!(troubles.len(), Trouble::ALL.len());
+        let wrong: BTreeSet<_> = WrongWhy::ALL.iter().map(|w| w.code()).collect();
+        assert_eq!(wrong.len(), WrongWhy::ALL.len());
+    }
+}

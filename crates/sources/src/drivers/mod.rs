@@ -1,0 +1,50 @@
+//! The drivers: one folder each, all of one shape. A driver says what it has to be told, checks it,
+//! and reads the devices of one line until something keeps it from doing so; everything else (when
+//! to try again, who is told, what is counted) is the same for all and lives in `lines`.
+//! The contract in words: `docs/spec/source.md`.
+
+mod modbus;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use model::{Field, Source, Trouble, Wrong};
+
+use crate::lines::Hand;
+
+/// A driver at work; it ends with what keeps it from going on.
+pub(crate) type Session = Pin<Box<dyn Future<Output = Trouble> + Send>>;
+
+/// A way of reading devices.
+pub(crate) trait Driver: Send + Sync {
+    /// Its name in files, requests and keys of texts.
+    fn code(&self) -> &'static str;
+
+    /// What it has to be told.
+    fn fields(&self) -> &'static [Field];
+
+    /// Checks a source whose fields are of the right shape; gives the line its device hangs on.
+    /// Devices on one line are read one after the other.
+    fn line(&self, source: &Source) -> Result<Line, Wrong>;
+
+    /// Opens a line and reads its devices, in this order, into the hand. It can be dropped at any
+    /// moment and leaves nothing open.
+    fn read(&self, sources: &[Source], hand: Hand) -> Session;
+}
+
+/// What a device hangs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// Its name: the same for all devices on it.
+    pub(crate) name: String,
+    /// How it is set; devices on one line must agree.
+    pub(crate) settings: String,
+}
+
+/// All drivers, in the order in which they are offered.
+pub(crate) static DRIVERS: [&dyn Driver; 2] = [&modbus::Tcp, &modbus::Rtu];
+
+/// The driver with this code.
+pub(crate) fn driver(code: &str) -> Option<&'static dyn Driver> {
+    DRIVERS.into_iter().find(|driver| driver.code() == code)
+}

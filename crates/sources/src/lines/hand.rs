@@ -1,0 +1,220 @@
+//! What a driver holds while it reads: it hands over what devices said, and says what kept it from
+//! reading them. States and counters are kept here, the same for all drivers.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use data_encoding::HEXLOWER;
+use model::{RefusalReason, SourceState, Time, Trouble};
+use tokio::sync::mpsc;
+use wire::payload::Scalar;
+
+use crate::device::Device;
+use crate::mqtt::FloorSink;
+
+/// A device that could not be read for this long counts as away, or three of its rounds if they are
+/// longer.
+const AWAY_AFTER_MS: i64 = 5_000;
+/// Bytes of refused input shown.
+const SAMPLE_BYTES: usize = 60;
+
+/// One value that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Value {
+    /// The point's name.
+    pub(crate) point: String,
+    /// What it said.
+    pub(crate) value: Scalar<'static>,
+}
+
+/// A device on a line, as its driver and the pages see it.
+#[derive(Debug)]
+pub(crate) struct Tap {
+    pub(crate) device: Arc<Device>,
+    /// Where it is, for refusals: `modbus-tcp 192.168.1.5:502`.
+    pub(crate) place: String,
+    pub(crate) every_ms: i64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: SourceState,
+    is_up: bool,
+}
+
+impl Tap {
+    pub(crate) fn new(device: Arc<Device>, place: String, every_ms: i64, now: Time) -> Self {
+        Self {
+            device,
+            place,
+            every_ms,
+            inner: Mutex::new(Inner {
+                state: SourceState::new(now),
+                is_up: false,
+            }),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it is doing.
+    pub(crate) fn state(&self) -> SourceState {
+        self.inner().state.clone()
+    }
+
+    /// Notes what was read; says whether the device has come back.
+    fn note_read(&self, values: &[Value], now: Time) -> bool {
+        let mut inner = self.inner();
+        let state = &mut inner.state;
+        if state.trouble.take().is_some() || !state.was_read {
+            state.since = now;
+        }
+        state.was_read = true;
+        state.read_at = Some(now);
+        state.readings += values.len() as u64;
+        let shown = values.iter().filter_map(|value| {
+            let number = match value.value {
+                Scalar::Number(number) => number,
+                Scalar::Bool(is_on) => f64::from(u8::from(is_on)),
+                Scalar::Text(_) => return None,
+            };
+            Some((value.point.clone(), number))
+        });
+        state.last = shown.collect();
+        !std::mem::replace(&mut inner.is_up, true)
+    }
+
+    /// Notes what kept it from being read; says whether it counts as away from now on.
+    fn note_trouble(&self, trouble: Trouble, now: Time) -> bool {
+        let mut inner = self.inner();
+        let state = &mut inner.state;
+        *state.troubles.entry(trouble).or_default() += 1;
+        if state.trouble != Some(trouble) {
+            state.since = now;
+        }
+        state.trouble = Some(trouble);
+        let patience = AWAY_AFTER_MS.max(3 * self.every_ms);
+        let is_away = state
+            .read_at
+            .is_none_or(|at| now.ms().abs_diff(at.ms()) >= patience as u64);
+        is_away && std::mem::replace(&mut inner.is_up, false)
+    }
+
+    /// The source is no longer read; says whether its device was there.
+    pub(crate) fn let_go(&self) -> bool {
+        std::mem::replace(&mut self.inner().is_up, false)
+    }
+}
+
+/// Where what was read goes.
+#[derive(Debug, Clone)]
+enum Outlet {
+    Floor(Arc<FloorSink>),
+    /// Somebody only wants to see it.
+    Trial(mpsc::Sender<Result<Vec<Value>, Trouble>>),
+}
+
+/// The hand of one session on one line.
+#[derive(Debug, Clone)]
+pub(crate) struct Hand {
+    taps: Arc<[Arc<Tap>]>,
+    outlet: Outlet,
+    clock: fn() -> Time,
+}
+
+impl Hand {
+    /// A hand that leads to the recorder.
+    pub(crate) fn to_floor(
+        taps: Arc<[Arc<Tap>]>,
+        sink: Arc<FloorSink>,
+        clock: fn() -> Time,
+    ) -> Self {
+        Self {
+            taps,
+            outlet: Outlet::Floor(sink),
+            clock,
+        }
+    }
+
+    /// A hand for one device that somebody tries out; nothing is kept.
+    pub(crate) fn for_trial(
+        tap: Arc<Tap>,
+        shown: mpsc::Sender<Result<Vec<Value>, Trouble>>,
+        clock: fn() -> Time,
+    ) -> Self {
+        Self {
+            taps: Arc::from([tap]),
+            outlet: Outlet::Trial(shown),
+            clock,
+        }
+    }
+
+    /// The line is open.
+    pub(crate) fn opened(&self) {
+        for tap in self.taps.iter() {
+            tap.inner().state.opened += 1;
+        }
+    }
+
+    /// A device said this, just now.
+    pub(crate) async fn took(&self, device: usize, values: Vec<Value>) {
+        let Some(tap) = self.taps.get(device) else {
+            return;
+        };
+        let has_come = tap.note_read(&values, (self.clock)());
+        match &self.outlet {
+            Outlet::Floor(sink) => {
+                let link = has_come.then_some(true);
+                sink.take(&tap.device, &tap.place, &values, link).await;
+            }
+            Outlet::Trial(shown) => {
+                shown.send(Ok(values)).await.ok();
+            }
+        }
+    }
+
+    /// A device could not be read.
+    pub(crate) async fn missed(&self, device: usize, trouble: Trouble) {
+        let Some(tap) = self.taps.get(device) else {
+            return;
+        };
+        let is_gone = tap.note_trouble(trouble, (self.clock)());
+        match &self.outlet {
+            Outlet::Floor(sink) if is_gone => sink.tell_link(&tap.device, false).await,
+            Outlet::Floor(_) => {}
+            Outlet::Trial(shown) => {
+                shown.send(Err(trouble)).await.ok();
+            }
+        }
+    }
+
+    /// No device of the line could be read.
+    pub(crate) async fn missed_all(&self, trouble: Trouble) {
+        for device in 0..self.taps.len() {
+            self.missed(device, trouble).await;
+        }
+    }
+
+    /// A device does not have a point that its map names; it is not asked for it again.
+    pub(crate) fn lacks(&self, device: usize, point: &str) {
+        if let Some(tap) = self.taps.get(device) {
+            let mut inner = tap.inner();
+            let lacks = &mut inner.state.lacks;
+            if !lacks.iter().any(|known| known == point) {
+                lacks.push(point.to_owned());
+            }
+        }
+    }
+
+    /// Bytes came that are no answer.
+    pub(crate) async fn refused(&self, device: usize, reason: RefusalReason, bytes: &[u8]) {
+        let (Some(tap), Outlet::Floor(sink)) = (self.taps.get(device), &self.outlet) else {
+            return;
+        };
+        let sample = HEXLOWER.encode(bytes.get(..bytes.len().min(SAMPLE_BYTES)).unwrap_or(bytes));
+        let refused = (reason, sample.as_bytes());
+        sink.refuse(&tap.device, &tap.place, refused).await;
+    }
+}

@@ -1,0 +1,385 @@
+//! Modbus against pymodbus, over TCP and over a pair of pseudo-terminals that socat makes.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use model::{RefusalReason, Source, Trouble, WrongWhy};
+use sources::SourceError;
+use tempfile::TempDir;
+
+use crate::contract::{Counterpart, POWER_W, contract};
+use crate::floor::{Floor, source};
+use crate::process::Process;
+
+const SCRIPT: &str = "modbus.py";
+
+/// A port nothing listens on.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Forty devices with fifty registers each.
+fn crowd(place: &str) -> Vec<Source> {
+    let device = |n: usize| {
+        let registers: Vec<String> = (0..50)
+            .map(|i| format!("{{ point = \"p{i}\", register = {} }}", 50 * n + i))
+            .collect();
+        let registers = registers.join(", ");
+        source(&format!(
+            "id = \"d{n}\"\n{place}\nunit = {}\nmap = \"own\"\nregisters = [{registers}]",
+            n % 3 + 1
+        ))
+    };
+    (0..40).map(device).collect()
+}
+
+/// A server over TCP.
+struct Tcp {
+    port: u16,
+    process: Process,
+}
+
+impl Tcp {
+    fn listen(port: u16) -> Process {
+        Process::start(&mut Process::python(SCRIPT, &["tcp", &port.to_string()]))
+    }
+
+    fn place(&self) -> String {
+        format!(
+            "kind = \"modbus-tcp\"\naddress = \"127.0.0.1:{}\"",
+            self.port
+        )
+    }
+}
+
+impl Counterpart for Tcp {
+    fn start() -> Self {
+        let port = free_port();
+        Self {
+            port,
+            process: Self::listen(port),
+        }
+    }
+
+    fn source(&self, id: &str) -> Source {
+        let place = self.place();
+        source(&format!(
+            "id = \"{id}\"\n{place}\nunit = 1\nmap = \"eastron-sdm120\"\nevery_s = 0.2"
+        ))
+    }
+
+    fn absent(&self, id: &str) -> Source {
+        let place = self.place();
+        source(&format!(
+            "id = \"{id}\"\n{place}\nunit = 9\nmap = \"eastron-sdm120\"\nevery_s = 0.2"
+        ))
+    }
+
+    fn crowd(&self) -> Vec<Source> {
+        crowd(&self.place())
+    }
+
+    fn order(&mut self, words: &str) {
+        self.process.order(words);
+    }
+
+    fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn restart(&mut self) {
+        self.process = Self::listen(self.port);
+    }
+
+    fn cut_shows() -> &'static [Trouble] {
+        &[Trouble::Cut]
+    }
+}
+
+/// A server on a serial line: two pseudo-terminals with a wire between them.
+struct Rtu {
+    folder: TempDir,
+    wire: Child,
+    process: Process,
+    /// A wire of socat's ends when nobody holds its end; a real one does not.
+    _held: std::fs::File,
+}
+
+impl Rtu {
+    fn wire(folder: &Path) -> Child {
+        let end = |name: &str| format!("pty,raw,echo=0,link={}", folder.join(name).display());
+        let wire = Command::new("socat")
+            .args([end("box"), end("bus")])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|e| panic!("socat is missing: {e}"));
+        let start = std::time::Instant::now();
+        while !(folder.join("box").exists() && folder.join("bus").exists()) {
+            assert!(start.elapsed() < Duration::from_secs(10), "no terminals");
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        wire
+    }
+
+    fn listen(folder: &Path) -> Process {
+        let bus = folder.join("bus").display().to_string();
+        Process::start(&mut Process::python(SCRIPT, &["rtu", &bus]))
+    }
+
+    fn place(&self) -> String {
+        let port = self.folder.path().join("box").display().to_string();
+        format!("kind = \"modbus-rtu\"\nport = \"{port}\"\nbaud = 19200")
+    }
+}
+
+impl Drop for Rtu {
+    fn drop(&mut self) {
+        self.wire.kill().ok();
+        self.wire.wait().ok();
+    }
+}
+
+impl Counterpart for Rtu {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let wire = Self::wire(folder.path());
+        Self {
+            wire,
+            _held: std::fs::File::open(folder.path().join("box")).unwrap(),
+            process: Self::listen(folder.path()),
+            folder,
+        }
+    }
+
+    fn source(&self, id: &str) -> Source {
+        let place = self.place();
+        source(&format!(
+            "id = \"{id}\"\n{place}\nunit = 1\nmap = \"eastron-sdm120\"\nevery_s = 0.2"
+        ))
+    }
+
+    fn absent(&self, id: &str) -> Source {
+        let place = self.place();
+        source(&format!(
+            "id = \"{id}\"\n{place}\nunit = 9\nmap = \"eastron-sdm120\"\nevery_s = 0.2"
+        ))
+    }
+
+    fn crowd(&self) -> Vec<Source> {
+        crowd(&self.place())
+    }
+
+    fn order(&mut self, words: &str) {
+        self.process.order(words);
+    }
+
+    fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn restart(&mut self) {
+        self.process = Self::listen(self.folder.path());
+    }
+
+    fn cut_shows() -> &'static [Trouble] {
+        // Half a frame: its checksum is wrong.
+        &[Trouble::Garbled]
+    }
+}
+
+contract!(tcp, Tcp);
+contract!(rtu, Rtu);
+
+/// Lamp contacts, several units, byte orders and numbers that are none, as a person enters them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_map_of_ones_own_reads_lamps_and_counters() {
+    let mut counterpart = Tcp::start();
+    let place = counterpart.place();
+    let mut floor = Floor::new();
+    let lamps = format!(
+        "id = \"lamps\"\nmachine = \"press-1\"\n{place}\nunit = 2\nmap = \"own\"\nregisters = [
+           {{ point = \"red\", table = \"input\", register = 100 }},
+           {{ point = \"yellow\", table = \"input\", register = 101 }},
+           {{ point = \"green\", table = \"input\", register = \"0x66\" }},
+           {{ point = \"cycle\", register = 17 }},
+           {{ point = \"bit_4\", register = 17, encoding = \"bit4\" }},
+           {{ point = \"swapped\", register = 258, encoding = \"u32\", order = \"cdab\" }},
+           {{ point = \"scaled_v\", register = 2301, scale = 0.1 }},
+           {{ point = \"nothing\", register = 5000, encoding = \"f32\" }},
+           {{ point = \"beyond\", register = 30000 }} ]"
+    );
+    floor.lines.add(source(&lamps)).unwrap();
+    floor.until_said("lamps", "cycle", 17.0).await;
+    let state = floor.state("lamps");
+    let said = |point: &str| state.last.iter().find(|(p, _)| p == point).map(|(_, n)| *n);
+    assert_eq!(
+        [said("red"), said("yellow"), said("green")],
+        [Some(0.0), Some(1.0), Some(1.0)]
+    );
+    assert_eq!([said("bit_4"), said("scaled_v")], [Some(1.0), Some(230.1)]);
+    assert_eq!(said("swapped"), Some(f64::from(0x0103 << 16 | 0x0102)));
+    assert_eq!(state.lacks, ["beyond"]);
+    // No number is refused once, not at every round.
+    floor
+        .until("two more rounds", |f| f.state("lamps").readings > 20)
+        .await;
+    let refused = floor
+        .refused
+        .iter()
+        .filter(|(_, r)| *r == RefusalReason::NotFinite);
+    assert_eq!(refused.count(), 1);
+    assert_eq!(floor.trouble("lamps"), None);
+    counterpart.order("power 1");
+}
+
+/// An answer that comes after its time is not taken for the answer to the next question.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_answer_is_no_answer() {
+    let mut counterpart = Tcp::start();
+    let mut floor = Floor::new();
+    floor.lines.add(counterpart.source("meter")).unwrap();
+    floor.until_said("meter", "power_w", POWER_W).await;
+    counterpart.order("fault late");
+    let late = ("meter".to_owned(), RefusalReason::LateAnswer);
+    floor
+        .until("it is refused as late", |f| f.refused.contains(&late))
+        .await;
+    counterpart.order("fault none");
+    counterpart.order("power 6.5");
+    floor.until_said("meter", "power_w", 6.5).await;
+}
+
+/// A map that does not fit the device at all is told as such.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_map_that_does_not_fit_is_named() {
+    let counterpart = Tcp::start();
+    let mut floor = Floor::new();
+    let place = counterpart.place();
+    let wrong = format!("id = \"m\"\n{place}\nmap = \"schneider-iem3000\"\nevery_s = 0.2");
+    floor.lines.add(source(&wrong)).unwrap();
+    // Part of the addresses happen to exist in the long table: those beyond it do not.
+    floor
+        .until("what it lacks is named", |f| !f.state("m").lacks.is_empty())
+        .await;
+    assert_eq!(floor.state("m").lacks, ["energy_import_wh"]);
+    let none = format!(
+        "id = \"n\"\n{place}\nmap = \"own\"\nregisters = [{{ point = \"x\", register = 60000 }}]"
+    );
+    floor.lines.add(source(&none)).unwrap();
+    let named = |f: &Floor| f.trouble("n") == Some(Trouble::NoSuchValue);
+    floor.until("nothing fits", named).await;
+}
+
+/// What the lines say about settings that cannot be right.
+fn wrong(floor: &Floor, toml: &str) -> (String, Option<usize>, WrongWhy) {
+    match floor.lines.add(source(toml)) {
+        Err(SourceError::Wrong(wrong)) => (wrong.field, wrong.row, wrong.why),
+        other => panic!("{other:?}"),
+    }
+}
+
+const BY_TCP: &str = "id = \"m\"\nkind = \"modbus-tcp\"";
+const BY_RTU: &str = "id = \"m\"\nkind = \"modbus-rtu\"\nport = \"/dev/ttyUSB0\"";
+const SDM: &str = "map = \"eastron-sdm120\"";
+
+/// What cannot be right is refused before anything is opened, with the field that is wrong.
+#[tokio::test]
+async fn wrong_settings_are_named_with_their_field() {
+    use WrongWhy as W;
+    let floor = Floor::new();
+    let own = |register: &str| format!("address = \"a\"\nmap = \"own\"\nregisters = [{register}]");
+    for (base, rest, field, row, why) in [
+        (BY_TCP, String::new(), "address", None, W::Missing),
+        (
+            BY_TCP,
+            format!("address = \"a b\"\n{SDM}"),
+            "address",
+            None,
+            W::Address,
+        ),
+        (
+            BY_TCP,
+            "address = \"a\"\nmap = \"none\"".to_owned(),
+            "map",
+            None,
+            W::Choice,
+        ),
+        (BY_TCP, own(""), "registers", None, W::Missing),
+        (
+            BY_TCP,
+            own("{ point = \"a b\", register = 1 }"),
+            "registers.point",
+            Some(1),
+            W::Name,
+        ),
+        (
+            BY_TCP,
+            own("{ point = \"a\", register = 65535, encoding = \"u32\" }"),
+            "registers.register",
+            Some(1),
+            W::Range,
+        ),
+        (BY_RTU, format!("unit = 0\n{SDM}"), "unit", None, W::Range),
+        (
+            BY_RTU,
+            format!("baud = 12345\n{SDM}"),
+            "baud",
+            None,
+            W::Choice,
+        ),
+    ] {
+        let toml = format!("{base}\n{rest}");
+        assert_eq!(wrong(&floor, &toml), (field.to_owned(), row, why), "{toml}");
+    }
+    let telepathy = "id = \"m\"\nkind = \"telepathy\"";
+    assert_eq!(wrong(&floor, telepathy).2, W::Choice);
+}
+
+/// Two devices of one name, and two speeds on one serial line, cannot be.
+#[tokio::test]
+async fn what_is_taken_and_what_does_not_fit_a_line_is_named() {
+    let floor = Floor::new();
+    let first = format!("{BY_RTU}\n{SDM}");
+    floor.lines.add(source(&first)).unwrap();
+    assert_eq!(wrong(&floor, &first).2, WrongWhy::Taken);
+    let other = BY_RTU.replace("\"m\"", "\"n\"");
+    let other = format!("{other}\nbaud = 38400\nunit = 2\n{SDM}");
+    assert_eq!(wrong(&floor, &other).2, WrongWhy::Line);
+}
+
+/// A serial port that is not there is told as such, and so is one of another program.
+#[tokio::test]
+async fn a_missing_port_is_named() {
+    let mut floor = Floor::new();
+    let gone =
+        "id = \"m\"\nkind = \"modbus-rtu\"\nport = \"/dev/ttyNOWHERE\"\nmap = \"eastron-sdm120\"";
+    floor.lines.add(source(gone)).unwrap();
+    let named = |f: &Floor| f.trouble("m") == Some(Trouble::PortMissing);
+    floor.until("the missing port is named", named).await;
+}
+
+/// The file can be changed by hand while the program runs, and is not taken up while it is wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_file_is_taken_up_when_somebody_changes_it() {
+    let counterpart = Tcp::start();
+    let mut floor = Floor::new();
+    let file = floor.folder.path().join("sources.toml");
+    let place = counterpart.place();
+    let text = format!("[[source]]\nid = \"meter\"\n{place}\nmap = \"eastron-sdm120\"\n");
+    std::fs::write(&file, &text).unwrap();
+    let changes = floor.lines.refresh().unwrap();
+    assert_eq!(changes.came.len(), 1);
+    floor.until_said("meter", "power_w", POWER_W).await;
+    std::fs::write(&file, format!("{text}unit = 900\n")).unwrap();
+    let refused = floor.lines.refresh().unwrap_err().to_string();
+    assert!(refused.contains("meter: unit (range)"), "{refused}");
+    assert_eq!(floor.lines.states().len(), 1);
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(floor.lines.refresh().unwrap().went.len(), 1);
+    floor
+        .until("nothing is read", |f| f.lines.states().is_empty())
+        .await;
+}

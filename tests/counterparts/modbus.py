@@ -1,0 +1,117 @@
+"""A foreign Modbus server for tests: pymodbus over TCP or on a serial port.
+
+Three meters (units 1 to 3) that have exactly the input registers a small Eastron meter has, inputs
+with the lamps of a machine, and a long table of holding registers. It is told by lines on its
+standard input what to measure and how to misbehave, and says "ready" when it listens.
+"""
+
+import asyncio
+import struct
+import sys
+
+from pymodbus import FramerType
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+POWER = 12
+METER = {0: 230.5, 6: 4.25, POWER: 812.5, 30: 0.875, 72: 12.5, 342: 1234.5}
+TABLE = 4000
+
+
+class Fault:
+    """What the server does to its answers."""
+
+    name = "none"
+    kept = b""
+
+
+def spoil(sending, data):
+    """Called with every packet; what it returns is sent instead."""
+    if not sending or Fault.name == "none":
+        return data
+    if Fault.name == "silence":
+        return b""
+    if Fault.name == "garbage":
+        return bytes((7 * i + 0x5A) % 256 for i in range(23))
+    if Fault.name == "cut":
+        if MODE == "tcp":
+            asyncio.get_running_loop().call_later(0.01, hang_up)
+        return data[: len(data) // 2]
+    if Fault.name == "unit":
+        return other_unit(data)
+    if Fault.name == "late":
+        kept, Fault.kept = Fault.kept, data
+        return kept
+    raise ValueError(Fault.name)
+
+
+def other_unit(data):
+    """The same answer, from the unit ninety-nine."""
+    if MODE == "tcp":
+        return data[:6] + bytes([99]) + data[7:]
+    body = bytes([99]) + data[1:-2]
+    total = 0xFFFF
+    for byte in body:
+        total ^= byte
+        for _ in range(8):
+            total = (total >> 1) ^ 0xA001 if total & 1 else total >> 1
+    return body + struct.pack("<H", total)
+
+
+def hang_up():
+    """Closes every connection in the middle of an answer."""
+    for connection in list(SERVER.active_connections.values()):
+        connection.transport.abort()
+
+
+def meter(unit):
+    """One device."""
+    inputs = [SimData(a, values=v + unit - 1, datatype=DataType.FLOAT32) for a, v in METER.items()]
+    lamps = [SimData(100, values=[False, True, True], datatype=DataType.BITS)]
+    table = [SimData(0, values=[i % 65536 for i in range(TABLE)], datatype=DataType.REGISTERS)]
+    table.append(SimData(5000, values=float("nan"), datatype=DataType.FLOAT32))
+    coils = [SimData(0, values=[True], datatype=DataType.BITS)]
+    return SimDevice(id=unit, simdata=(coils, lamps, table, inputs))
+
+
+async def obey():
+    """Takes orders until the standard input ends."""
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+    while line := (await reader.readline()).decode().split():
+        if line[0] == "fault":
+            Fault.name, Fault.kept = line[1], b""
+        if line[0] == "power":
+            high, low = struct.unpack(">HH", struct.pack(">f", float(line[1])))
+            await SERVER.async_setValues(1, 4, POWER, [high, low])
+        if line[0] == "red":
+            await SERVER.async_setValues(1, 2, 100, [line[1] == "on"])
+        print("done", flush=True)
+
+
+async def main():
+    """Serves until told to end."""
+    global SERVER
+    devices = [meter(unit) for unit in (1, 2, 3)]
+    if MODE == "tcp":
+        SERVER = ModbusTcpServer(
+            devices, address=("127.0.0.1", int(sys.argv[2])), trace_packet=spoil
+        )
+    else:
+        SERVER = ModbusSerialServer(
+            devices,
+            framer=FramerType.RTU,
+            port=sys.argv[2],
+            baudrate=19200,
+            ignore_missing_devices=True,
+            trace_packet=spoil,
+        )
+    await SERVER.serve_forever(background=True)
+    print("ready", flush=True)
+    await obey()
+
+
+MODE = sys.argv[1]
+SERVER = None
+asyncio.run(main())
