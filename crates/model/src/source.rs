@@ -235,9 +235,7 @@ pub struct SourceState {
     pub trouble: Option<Trouble>,
     /// Since when it has been so.
     pub since: Time,
-    /// It has been read since the program started.
-    pub was_read: bool,
-    /// When it was last read.
+    /// When it was last read; `None` if not since the program started.
     pub read_at: Option<Time>,
     /// Readings taken.
     pub readings: u64,
@@ -257,7 +255,6 @@ impl SourceState {
         Self {
             trouble: None,
             since: now,
-            was_read: false,
             read_at: None,
             readings: 0,
             opened: 0,

@@ -4,6 +4,7 @@
 
 mod device;
 mod drivers;
+mod kept_file;
 mod lines;
 mod mqtt;
 mod normalise;

@@ -2,10 +2,8 @@
 //! no default device and no default token.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
-use std::time::SystemTime;
 
 use data_encoding::HEXLOWER;
 use model::{DeviceId, MachineId, PROBER, TWIN};
@@ -14,6 +12,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::device::{Device, Role};
+use crate::kept_file::{KeptFile, Stamp};
 
 /// Devices in one file.
 const DEVICES_MAX: usize = 2_000;
@@ -103,7 +102,7 @@ struct Known {
 /// The devices that may speak. The file is read again when it has changed and somebody unknown
 /// knocks, so adding a device needs no restart.
 pub struct DeviceBook {
-    path: PathBuf,
+    file: KeptFile,
     /// The box's own devices, each with the hash of its token: for as long as the program runs.
     own: OnceLock<Vec<(Arc<Device>, String)>>,
     /// Devices that the box reads by itself; they do not log in and stand in another file.
@@ -116,18 +115,10 @@ struct Inner {
     read_at: Option<Stamp>,
 }
 
-/// What changes when a file does. The time alone is too coarse for two changes in a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    modified: SystemTime,
-    inode: u64,
-    bytes: u64,
-}
-
 impl std::fmt::Debug for DeviceBook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DeviceBook")
-            .field("path", &self.path)
+            .field("path", &self.file.path())
             .finish_non_exhaustive()
     }
 }
@@ -147,9 +138,8 @@ pub fn token_hash(token: &[u8]) -> String {
 impl DeviceBook {
     /// Reads `devices.toml` in the folder; no file means no devices yet.
     pub fn open(folder: &Path) -> Result<Self, TokenFileError> {
-        let path = folder.join("devices.toml");
         let book = Self {
-            path,
+            file: KeptFile::new(folder, "devices.toml"),
             own: OnceLock::new(),
             read_by_box: RwLock::default(),
             inner: RwLock::new(Inner {
@@ -161,15 +151,6 @@ impl DeviceBook {
         Ok(book)
     }
 
-    fn modified(&self) -> Option<Stamp> {
-        let file = std::fs::metadata(&self.path).ok()?;
-        Some(Stamp {
-            modified: file.modified().ok()?,
-            inode: file.ino(),
-            bytes: file.len(),
-        })
-    }
-
     /// Reads the file again if it has changed: who came, and who may no longer speak. The latter
     /// notice themselves on their next word.
     pub fn refresh(&self) -> Result<Changes, TokenFileError> {
@@ -178,15 +159,15 @@ impl DeviceBook {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .read_at;
-        if self.modified() == read_at {
+        if self.file.stamp() == read_at {
             return Ok(Changes::default());
         }
         self.reload()
     }
 
     fn reload(&self) -> Result<Changes, TokenFileError> {
-        let read_at = self.modified();
-        let file = read_file(&self.path)?;
+        let read_at = self.file.stamp();
+        let file = self.read_file()?;
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         inner.read_at = read_at;
         let mut before = std::mem::take(&mut inner.known);
@@ -352,18 +333,15 @@ impl DeviceBook {
         role: Role,
         machine: Option<MachineId>,
     ) -> Result<String, TokenFileError> {
-        let failed = |source| TokenFileError::File {
-            path: self.path.clone(),
-            source,
-        };
         if [PROBER, TWIN].contains(&id.as_str()) || self.read_by_box().contains_key(&id) {
             return Err(TokenFileError::Exists(id));
         }
-        let mut file = read_file(&self.path)?;
+        let mut file = self.read_file()?;
         if file.device.iter().any(|entry| entry.id == id) {
             return Err(TokenFileError::Exists(id));
         }
-        let token = new_token().map_err(|e| failed(std::io::Error::other(e.to_string())))?;
+        let token =
+            new_token().map_err(|e| self.file.failed(std::io::Error::other(e.to_string())))?;
         let token_sha256 = token_hash(token.as_bytes());
         file.device.push(Entry {
             id,
@@ -373,7 +351,7 @@ impl DeviceBook {
             role,
             machine,
         });
-        self.write(&file)?;
+        self.file.write(&file)?;
         self.reload()?;
         Ok(token)
     }
@@ -392,10 +370,10 @@ impl DeviceBook {
     }
 
     fn change(&self, id: &DeviceId, how: impl FnOnce(&mut Entry)) -> Result<(), TokenFileError> {
-        let mut file = read_file(&self.path)?;
+        let mut file = self.read_file()?;
         let entry = file.device.iter_mut().find(|entry| entry.id == *id);
         how(entry.ok_or_else(|| TokenFileError::Unknown(id.clone()))?);
-        self.write(&file)?;
+        self.file.write(&file)?;
         self.reload()?;
         Ok(())
     }
@@ -409,53 +387,24 @@ impl DeviceBook {
 
     /// Takes a device out of the file; it may not speak from now on.
     pub fn remove(&self, id: &DeviceId) -> Result<(), TokenFileError> {
-        let mut file = read_file(&self.path)?;
+        let mut file = self.read_file()?;
         let before = file.device.len();
         file.device.retain(|entry| entry.id != *id);
         if file.device.len() == before {
             return Err(TokenFileError::Unknown(id.clone()));
         }
-        self.write(&file)?;
+        self.file.write(&file)?;
         self.reload()?;
         Ok(())
     }
 
-    /// Written beside and renamed, so that a power cut leaves the old file or the new one.
-    fn write(&self, file: &TokenFile) -> Result<(), TokenFileError> {
-        let failed = |source| TokenFileError::File {
-            path: self.path.clone(),
-            source,
-        };
-        let text = toml::to_string(file).map_err(|e| failed(std::io::Error::other(e)))?;
-        let beside = self.path.with_extension("toml.new");
-        std::fs::write(&beside, text).map_err(failed)?;
-        std::fs::File::open(&beside)
-            .and_then(|f| f.sync_all())
-            .map_err(failed)?;
-        std::fs::rename(&beside, &self.path).map_err(failed)
-    }
-}
-
-fn read_file(path: &Path) -> Result<TokenFile, TokenFileError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(source) => {
-            return Err(TokenFileError::File {
-                path: path.to_owned(),
-                source,
-            });
+    fn read_file(&self) -> Result<TokenFile, TokenFileError> {
+        let file: TokenFile = self.file.read()?;
+        if file.device.len() > DEVICES_MAX {
+            return Err(self.file.wrong(format!("more than {DEVICES_MAX} devices")));
         }
-    };
-    let content = |message: String| TokenFileError::Content {
-        path: path.to_owned(),
-        message,
-    };
-    let file: TokenFile = toml::from_str(&text).map_err(|e| content(e.to_string()))?;
-    if file.device.len() > DEVICES_MAX {
-        return Err(content(format!("more than {DEVICES_MAX} devices")));
+        Ok(file)
     }
-    Ok(file)
 }
 
 #[cfg(test)]

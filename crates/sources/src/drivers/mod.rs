@@ -5,6 +5,7 @@
 
 mod modbus;
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -16,7 +17,7 @@ use crate::lines::Hand;
 pub(crate) type Session = Pin<Box<dyn Future<Output = Trouble> + Send>>;
 
 /// A way of reading devices.
-pub(crate) trait Driver: Send + Sync {
+pub(crate) trait Driver: Debug + Send + Sync {
     /// Its name in files, requests and keys of texts.
     fn code(&self) -> &'static str;
 

@@ -26,6 +26,24 @@ pub(crate) struct Value {
     pub(crate) value: Scalar<'static>,
 }
 
+impl Value {
+    /// As a number, 0 and 1 for a state; a text is none.
+    pub(super) fn number(&self) -> Option<f64> {
+        match self.value {
+            Scalar::Number(number) => Some(number),
+            Scalar::Bool(is_on) => Some(f64::from(u8::from(is_on))),
+            Scalar::Text(_) => None,
+        }
+    }
+}
+
+/// Points and what they said, as people are shown them.
+pub(super) fn numbers(values: &[Value]) -> Vec<(String, f64)> {
+    let numbers = values.iter();
+    let numbers = numbers.filter_map(|value| Some((value.point.clone(), value.number()?)));
+    numbers.collect()
+}
+
 /// A device on a line, as its driver and the pages see it.
 #[derive(Debug)]
 pub(crate) struct Tap {
@@ -68,21 +86,12 @@ impl Tap {
     fn note_read(&self, values: &[Value], now: Time) -> bool {
         let mut inner = self.inner();
         let state = &mut inner.state;
-        if state.trouble.take().is_some() || !state.was_read {
+        if state.trouble.take().is_some() || state.read_at.is_none() {
             state.since = now;
         }
-        state.was_read = true;
         state.read_at = Some(now);
         state.readings += values.len() as u64;
-        let shown = values.iter().filter_map(|value| {
-            let number = match value.value {
-                Scalar::Number(number) => number,
-                Scalar::Bool(is_on) => f64::from(u8::from(is_on)),
-                Scalar::Text(_) => return None,
-            };
-            Some((value.point.clone(), number))
-        });
-        state.last = shown.collect();
+        state.last = numbers(values);
         !std::mem::replace(&mut inner.is_up, true)
     }
 

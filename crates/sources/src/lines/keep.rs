@@ -21,7 +21,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A line that has held this long starts over with the first pause.
 const HELD: Duration = Duration::from_secs(10);
 
-/// Reads a line until dropped. Whatever read it before has let go of it first.
+/// Reads a line until dropped, once what read it before and has been told to end has let go of it.
 pub(super) async fn keep(
     driver: &'static dyn Driver,
     sources: Arc<[Source]>,
@@ -29,7 +29,6 @@ pub(super) async fn keep(
     before: Option<JoinHandle<()>>,
 ) {
     if let Some(before) = before {
-        before.abort();
         before.await.ok();
     }
     let place = sources.first().map(|source| source.id.to_string());

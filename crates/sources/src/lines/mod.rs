@@ -15,13 +15,11 @@ use model::{DeviceId, MachineId, Source, SourceState, Time, Trouble, Wrong, Wron
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::warn;
-use wire::payload::Scalar;
 
 use self::file::SourceFile;
 pub(crate) use self::form::{Entered, number};
-use self::hand::Tap;
 pub(crate) use self::hand::{Hand, Value};
+use self::hand::{Tap, numbers};
 use crate::device::{Device, Role};
 use crate::drivers::{Driver, Line, driver};
 use crate::mqtt::FloorSink;
@@ -63,7 +61,7 @@ pub struct Lines {
 #[derive(Debug)]
 struct Inner {
     file: SourceFile,
-    sources: Vec<Source>,
+    sources: Vec<Checked>,
     taps: BTreeMap<DeviceId, Arc<Tap>>,
     running: BTreeMap<String, Running>,
 }
@@ -75,8 +73,10 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-/// A source whose fields have been checked.
+/// A source whose fields have been checked, and what followed from them.
+#[derive(Debug, Clone)]
 struct Checked {
+    source: Source,
     driver: &'static dyn Driver,
     line: Line,
 }
@@ -140,14 +140,14 @@ impl Lines {
     }
 
     fn take_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
-        let sources = inner.file.read()?;
-        for (i, source) in sources.iter().enumerate() {
-            let others = sources.get(..i).unwrap_or_default();
-            self.check_among(source, others)
-                .map_err(|wrong| TokenFileError::Content {
-                    path: inner.file.path().to_owned(),
-                    message: format!("{}: {} ({})", source.id, wrong.field, wrong.why.code()),
-                })?;
+        let mut sources = Vec::new();
+        for source in inner.file.read()? {
+            let id = source.id.clone();
+            let checked = self.check_among(source, &sources).map_err(|wrong| {
+                let (field, why) = (wrong.field, wrong.why.code());
+                inner.file.wrong(format!("{id}: {field} ({why})"))
+            })?;
+            sources.push(checked);
         }
         inner.sources = sources;
         self.make_known(inner);
@@ -155,8 +155,8 @@ impl Lines {
     }
 
     /// Checks a source among those that are there.
-    fn check_among(&self, source: &Source, others: &[Source]) -> Result<Checked, Wrong> {
-        let is_taken = others.iter().any(|other| other.id == source.id);
+    fn check_among(&self, source: Source, others: &[Checked]) -> Result<Checked, Wrong> {
+        let is_taken = others.iter().any(|other| other.source.id == source.id);
         if is_taken || self.book.speaks(&source.id) {
             return Err(Wrong::new("id", WrongWhy::Taken));
         }
@@ -164,24 +164,17 @@ impl Lines {
             return Err(Wrong::new("id", WrongWhy::TooMany));
         }
         let checked = check(source)?;
-        for other in others {
-            let other = check(other)?;
-            let is_same = other.line.name == checked.line.name;
-            if is_same && other.line.settings != checked.line.settings {
-                return Err(Wrong::new("line", WrongWhy::Line));
-            }
-        }
+        fits_line(&checked.line, others)?;
         Ok(checked)
     }
 
     /// Adds a source to the file and reads it from now on.
     pub fn add(&self, source: Source) -> Result<(), SourceError> {
         let mut inner = self.inner();
-        self.check_among(&source, &inner.sources)
-            .map_err(SourceError::Wrong)?;
+        let checked = self.check_among(source, &inner.sources);
         let mut sources = inner.sources.clone();
-        sources.push(source);
-        inner.file.write(sources.clone())?;
+        sources.push(checked.map_err(SourceError::Wrong)?);
+        inner.file.write(written(&sources))?;
         inner.sources = sources;
         self.make_known(&mut inner);
         self.run_lines(&mut inner);
@@ -193,11 +186,11 @@ impl Lines {
         let gone = {
             let mut inner = self.inner();
             let mut sources = inner.sources.clone();
-            sources.retain(|source| source.id != *id);
+            sources.retain(|checked| checked.source.id != *id);
             if sources.len() == inner.sources.len() {
                 return Err(SourceError::Unknown(id.clone()));
             }
-            inner.file.write(sources.clone())?;
+            inner.file.write(written(&sources))?;
             inner.sources = sources;
             let gone = inner.taps.get(id).cloned();
             self.make_known(&mut inner);
@@ -213,7 +206,7 @@ impl Lines {
     /// The sources and how they are doing.
     pub fn states(&self) -> Vec<(Source, SourceState)> {
         let inner = self.inner();
-        let sources = inner.sources.iter().filter_map(|source| {
+        let sources = inner.sources.iter().filter_map(|Checked { source, .. }| {
             let tap = inner.taps.get(&source.id)?;
             Some((source.clone(), tap.state()))
         });
@@ -223,13 +216,13 @@ impl Lines {
     /// Reads a device once without keeping anything, so that a person sees what it says. A line that
     /// is being read stands still meanwhile.
     pub async fn try_out(&self, source: &Source) -> Result<Trial, Wrong> {
-        let checked = check(source)?;
+        let checked = check(source.clone())?;
         let halted = self.halt(&checked.line)?;
         if let Some(task) = &mut halted.map(|running| running.task) {
             task.abort();
             task.await.ok();
         }
-        let trial = self.first_answer(source, &checked).await;
+        let trial = self.first_answer(&checked).await;
         self.run_lines(&mut self.inner());
         Ok(trial)
     }
@@ -237,54 +230,43 @@ impl Lines {
     /// Takes a line out of those that are being read.
     fn halt(&self, line: &Line) -> Result<Option<Running>, Wrong> {
         let mut inner = self.inner();
-        for other in &inner.sources {
-            let other = check(other)?.line;
-            if other.name == line.name && other.settings != line.settings {
-                return Err(Wrong::new("line", WrongWhy::Line));
-            }
-        }
+        fits_line(line, &inner.sources)?;
         Ok(inner.running.remove(&line.name))
     }
 
-    async fn first_answer(&self, source: &Source, checked: &Checked) -> Trial {
+    async fn first_answer(&self, checked: &Checked) -> Trial {
         let (shown, mut answers) = mpsc::channel(1);
-        let machine = machine_of(source);
-        let device = Arc::new(Device::new(source.id.clone(), machine, Role::Device));
-        let tap = Arc::new(self.tap(source, checked, device));
+        let tap = Arc::new(self.tap(checked));
         let hand = Hand::for_trial(tap, shown, self.clock);
-        let session = checked.driver.read(std::slice::from_ref(source), hand);
+        let session = checked
+            .driver
+            .read(std::slice::from_ref(&checked.source), hand);
         let answer = tokio::select! {
             answer = timeout(TRIAL, answers.recv()) => answer.ok().flatten(),
             trouble = session => Some(Err(trouble)),
         };
-        let values = answer.unwrap_or(Err(Trouble::Silent))?;
-        let numbers = values.into_iter().filter_map(|value| match value.value {
-            Scalar::Number(number) => Some((value.point, number)),
-            Scalar::Bool(is_on) => Some((value.point, f64::from(u8::from(is_on)))),
-            Scalar::Text(_) => None,
-        });
-        Ok(numbers.collect())
+        Ok(numbers(&answer.unwrap_or(Err(Trouble::Silent))?))
     }
 
-    fn tap(&self, source: &Source, checked: &Checked, device: Arc<Device>) -> Tap {
+    fn tap(&self, checked: &Checked) -> Tap {
+        let source = &checked.source;
+        let device = Device::new(source.id.clone(), machine_of(source), Role::Device);
         let every_ms = Entered::new(checked.driver.fields(), &source.fields).number(EVERY_S) * 1e3;
         let place = checked.line.name.clone();
-        Tap::new(device, place, every_ms as i64, (self.clock)())
+        Tap::new(Arc::new(device), place, every_ms as i64, (self.clock)())
     }
 
     /// Makes the devices of all sources known to the book, and forgets those that went.
     fn make_known(&self, inner: &mut Inner) {
         let mut taps = BTreeMap::new();
-        for source in &inner.sources {
-            let Ok(checked) = check(source) else { continue };
+        for checked in &inner.sources {
+            let source = &checked.source;
             let machine = machine_of(source);
             let known = inner.taps.remove(&source.id);
             let is_same =
                 |tap: &Arc<Tap>| tap.device.machine == machine && tap.place == checked.line.name;
-            let tap = known.filter(is_same).unwrap_or_else(|| {
-                let device = Device::new(source.id.clone(), machine.clone(), Role::Device);
-                Arc::new(self.tap(source, &checked, Arc::new(device)))
-            });
+            let tap = known.filter(is_same);
+            let tap = tap.unwrap_or_else(|| Arc::new(self.tap(checked)));
             taps.insert(source.id.clone(), tap);
         }
         inner.taps = taps;
@@ -295,12 +277,10 @@ impl Lines {
     /// Starts and stops tasks so that each line is read as the sources say.
     fn run_lines(&self, inner: &mut Inner) {
         let mut wanted: BTreeMap<String, (&'static dyn Driver, Vec<Source>)> = BTreeMap::new();
-        for source in &inner.sources {
-            let Ok(Checked { driver, line }) = check(source) else {
-                continue;
-            };
-            let (_, sources) = wanted.entry(line.name).or_insert((driver, Vec::new()));
-            sources.push(source.clone());
+        for checked in &inner.sources {
+            let line = wanted.entry(checked.line.name.clone());
+            let (_, sources) = line.or_insert((checked.driver, Vec::new()));
+            sources.push(checked.source.clone());
         }
         let mut before = std::mem::take(&mut inner.running);
         for (name, (driver, sources)) in wanted {
@@ -314,6 +294,8 @@ impl Lines {
                         .filter_map(|s| inner.taps.get(&s.id).cloned());
                     let hand = Hand::to_floor(taps.collect(), Arc::clone(&self.sink), self.clock);
                     let other = other.map(|running| running.task);
+                    // Now, not when the next task begins: that one may be replaced before it does.
+                    other.iter().for_each(JoinHandle::abort);
                     let all = Arc::from(sources.clone());
                     let task = tokio::spawn(keep::keep(driver, all, hand, other));
                     Running { sources, task }
@@ -324,18 +306,36 @@ impl Lines {
         for line in before.into_values() {
             line.task.abort();
         }
-        if inner.taps.len() != inner.sources.len() {
-            warn!("a source is not read: its settings are no longer valid");
-        }
     }
 }
 
 /// Checks a source by itself.
-fn check(source: &Source) -> Result<Checked, Wrong> {
+fn check(source: Source) -> Result<Checked, Wrong> {
     let driver = driver(&source.kind).ok_or_else(|| Wrong::new("kind", WrongWhy::Choice))?;
     form::check(driver.fields(), &source.fields)?;
-    let line = driver.line(source)?;
-    Ok(Checked { driver, line })
+    let line = driver.line(&source)?;
+    Ok(Checked {
+        source,
+        driver,
+        line,
+    })
+}
+
+/// Devices on one line agree on how it is set.
+fn fits_line(line: &Line, others: &[Checked]) -> Result<(), Wrong> {
+    let differs = |other: &Line| other.name == line.name && other.settings != line.settings;
+    if others.iter().any(|other| differs(&other.line)) {
+        return Err(Wrong::new("line", WrongWhy::Line));
+    }
+    Ok(())
+}
+
+/// The sources as their file holds them.
+fn written(sources: &[Checked]) -> Vec<Source> {
+    sources
+        .iter()
+        .map(|checked| checked.source.clone())
+        .collect()
 }
 
 fn machine_of(source: &Source) -> MachineId {
@@ -343,17 +343,18 @@ fn machine_of(source: &Source) -> MachineId {
     source.machine.clone().unwrap_or_else(own)
 }
 
-fn changes(before: &[Source], now: &[Source]) -> Changes {
+fn changes(before: &[Checked], now: &[Checked]) -> Changes {
+    let (before, now) = (written(before), written(now));
     let find = |list: &[Source], id: &DeviceId| list.iter().find(|s| s.id == *id).cloned();
     let mut changes = Changes::default();
-    for source in now {
-        match find(before, &source.id) {
+    for source in &now {
+        match find(&before, &source.id) {
             None => changes.came.push(source.id.clone()),
             Some(known) if known != *source => changes.changed.push(source.id.clone()),
             Some(_) => {}
         }
     }
-    let gone = before.iter().filter(|s| find(now, &s.id).is_none());
+    let gone = before.iter().filter(|s| find(&now, &s.id).is_none());
     changes.went.extend(gone.map(|source| source.id.clone()));
     changes
 }

@@ -176,7 +176,7 @@ pub(crate) async fn crowd<C: Counterpart>() {
     }
     let read = |floor: &Floor| {
         let states = floor.lines.states();
-        let was_read = states.iter().filter(|(_, state)| state.was_read);
+        let was_read = states.iter().filter(|(_, state)| state.read_at.is_some());
         was_read.count() == crowd.len()
     };
     floor.until("everything is read", read).await;

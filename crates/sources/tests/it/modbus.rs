@@ -20,6 +20,13 @@ fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
+/// A meter read five times a second; the unit nine is not there.
+fn meter(id: &str, place: &str, unit: u8) -> Source {
+    source(&format!(
+        "id = \"{id}\"\n{place}\nunit = {unit}\nmap = \"eastron-sdm120\"\nevery_s = 0.2"
+    ))
+}
+
 /// Forty devices with fifty registers each.
 fn crowd(place: &str) -> Vec<Source> {
     let device = |n: usize| {
@@ -64,17 +71,11 @@ impl Counterpart for Tcp {
     }
 
     fn source(&self, id: &str) -> Source {
-        let place = self.place();
-        source(&format!(
-            "id = \"{id}\"\n{place}\nunit = 1\nmap = \"eastron-sdm120\"\nevery_s = 0.2"
-        ))
+        meter(id, &self.place(), 1)
     }
 
     fn absent(&self, id: &str) -> Source {
-        let place = self.place();
-        source(&format!(
-            "id = \"{id}\"\n{place}\nunit = 9\nmap = \"eastron-sdm120\"\nevery_s = 0.2"
-        ))
+        meter(id, &self.place(), 9)
     }
 
     fn crowd(&self) -> Vec<Source> {
@@ -155,17 +156,11 @@ impl Counterpart for Rtu {
     }
 
     fn source(&self, id: &str) -> Source {
-        let place = self.place();
-        source(&format!(
-            "id = \"{id}\"\n{place}\nunit = 1\nmap = \"eastron-sdm120\"\nevery_s = 0.2"
-        ))
+        meter(id, &self.place(), 1)
     }
 
     fn absent(&self, id: &str) -> Source {
-        let place = self.place();
-        source(&format!(
-            "id = \"{id}\"\n{place}\nunit = 9\nmap = \"eastron-sdm120\"\nevery_s = 0.2"
-        ))
+        meter(id, &self.place(), 9)
     }
 
     fn crowd(&self) -> Vec<Source> {

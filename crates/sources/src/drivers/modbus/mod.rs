@@ -46,9 +46,11 @@ const EVERY: Field = Field {
 };
 
 /// Modbus over TCP.
+#[derive(Debug)]
 pub(crate) struct Tcp;
 
 /// Modbus over a serial line.
+#[derive(Debug)]
 pub(crate) struct Rtu;
 
 impl Driver for Tcp {

@@ -1,0 +1,84 @@
+//! A file of settings in the data folder that people may change by hand while the program runs: read
+//! again when it has changed, and never left half written.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::tokens::TokenFileError;
+
+/// What changes when a file does. The time alone is too coarse for two changes in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    modified: SystemTime,
+    inode: u64,
+    bytes: u64,
+}
+
+/// The file.
+#[derive(Debug)]
+pub(crate) struct KeptFile {
+    path: PathBuf,
+}
+
+impl KeptFile {
+    pub(crate) fn new(folder: &Path, name: &str) -> Self {
+        Self {
+            path: folder.join(name),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How the file is now; `None` if there is none.
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
+        let file = std::fs::metadata(&self.path).ok()?;
+        Some(Stamp {
+            modified: file.modified().ok()?,
+            inode: file.ino(),
+            bytes: file.len(),
+        })
+    }
+
+    /// What it says; no file says the same as an empty one.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, TokenFileError> {
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(self.failed(source)),
+        };
+        toml::from_str(&text).map_err(|e| self.wrong(e.to_string()))
+    }
+
+    /// Written beside and renamed, so that a power cut leaves the old file or the new one.
+    pub(crate) fn write(&self, content: &impl Serialize) -> Result<(), TokenFileError> {
+        let text = toml::to_string(content);
+        let text = text.map_err(|e| self.failed(std::io::Error::other(e)))?;
+        let beside = self.path.with_extension("toml.new");
+        std::fs::write(&beside, text)
+            .and_then(|()| std::fs::File::open(&beside)?.sync_all())
+            .and_then(|()| std::fs::rename(&beside, &self.path))
+            .map_err(|e| self.failed(e))
+    }
+
+    /// It cannot be read or written.
+    pub(crate) fn failed(&self, source: std::io::Error) -> TokenFileError {
+        TokenFileError::File {
+            path: self.path.clone(),
+            source,
+        }
+    }
+
+    /// It is not what it should be.
+    pub(crate) fn wrong(&self, message: String) -> TokenFileError {
+        TokenFileError::Content {
+            path: self.path.clone(),
+            message,
+        }
+    }
+}
