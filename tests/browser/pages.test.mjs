@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn, execFileSync } from "node:child_process";
 import { createSocket } from "node:dgram";
+import { createServer } from "node:net";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -113,10 +114,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor"]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor"]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /rates|evidence|logs|people|me/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|evidence|logs|people|me/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           await page.evaluate(axe);
@@ -146,6 +147,45 @@ test("planned hours, a price and a line are entered as a person would, and what 
   await page.click("#settings button[type=submit]");
   await page.waitForSelector(".problem", { state: "detached" });
   assert.equal(await page.inputValue("[name=hours]"), "08:00-12:00 13:00-17:00");
+  await page.context().close();
+});
+
+test("a meter is connected by the page alone, on a phone, and what it says and lacks is seen", async () => {
+  const socket = createServer();
+  const port = await new Promise((done) => socket.listen(0, "127.0.0.1", () => done(socket.address().port)));
+  await new Promise((done) => socket.close(done));
+  const meter = spawn(".venv/bin/python", ["tests/counterparts/modbus.py", "tcp", String(port)]);
+  await new Promise((done, fail) => { meter.stdout.once("data", done); meter.once("error", fail); });
+  const page = await open("devices", { lang: "ja", width: 390, height: 844 });
+  await page.click("a[href='/connect']");
+  await page.click("a[href='/connect/modbus-tcp']");
+  await page.fill("[name=id]", "ｍｅｔｅｒ－１");
+  await page.fill("[name=machine]", "press-1");
+  await page.fill("[name=address]", "127.0.0.1:1");
+  await page.selectOption("[name=map]", "own");
+  assert.ok(await page.isVisible(".rows-registers"), "a model of one's own has a table");
+  await page.selectOption("[name=map]", "eastron-sdm120");
+  assert.ok(!(await page.isVisible(".rows-registers")), "a known one has none");
+  await page.click("button[value=try]");
+  await page.waitForSelector("[role=alert]");
+  assert.match(await page.textContent("[role=alert]"), /ポート/);
+  assert.equal(await page.inputValue("[name=id]"), "meter-1", "what was typed stays, made plain");
+  await page.fill("[name=address]", `127.0.0.1:${port}`);
+  await page.click("button[value=try]");
+  await page.waitForSelector(".fresh .said");
+  await page.click("button[value=add]");
+  await page.waitForURL(/devices/);
+  const card = page.locator(".card", { hasText: "meter-1" });
+  await card.locator(".said").waitFor();
+  await card.getByText("接続中").waitFor();
+  meter.kill("SIGKILL");
+  await card.locator(".cause").waitFor({ timeout: 15_000 });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 390, `devices scroll sideways: ${wide}`);
+  page.on("dialog", (dialog) => void dialog.accept());
+  await card.locator("form[action$='/end'] button").click();
+  await card.waitFor({ state: "detached" });
+  assert.deepEqual(page.problems, []);
   await page.context().close();
 });
 

@@ -14,6 +14,7 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 POWER = 12
+NOBODY = 9
 METER = {0: 230.5, 6: 4.25, POWER: 812.5, 30: 0.875, 72: 12.5, 342: 1234.5}
 TABLE = 4000
 
@@ -27,6 +28,9 @@ class Fault:
 
 def spoil(sending, data):
     """Called with every packet; what it returns is sent instead."""
+    if sending and MODE == "rtu" and data[:1] == bytes([NOBODY]):
+        # On a real line a device that is not there does not say so.
+        return b""
     if not sending or Fault.name == "none":
         return data
     if Fault.name == "silence":

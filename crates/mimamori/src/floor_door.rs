@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use model::{DeviceId, EventKind, MachineId};
 use serde_json::json;
 use serve::{Command, DeviceError, Enrolled, Ingest, IngestError, IngestReceipt, Orders};
-use sources::{DeviceBook, FloorSink, Role, TokenFileError};
+use sources::{Changes, DeviceBook, FloorSink, Lines, Role, TokenFileError};
 use store::{BOX, Entry, Record};
 use tracing::{error, warn};
 
@@ -96,42 +96,49 @@ fn device_error(error: TokenFileError) -> DeviceError {
     }
 }
 
-/// Notices when somebody at this PC has changed the file of devices.
-pub(crate) async fn watch_devices(door: Arc<FloorDoor>, orders: Orders) {
+/// Notices when somebody at this PC has changed the file of devices, or that of the sources.
+pub(crate) async fn watch_devices((door, lines): (Arc<FloorDoor>, Arc<Lines>), orders: Orders) {
     let mut rounds = tokio::time::interval(LOOK_AT_DEVICES_EVERY);
     loop {
         rounds.tick().await;
-        let changes = match door.book.refresh() {
-            Ok(changes) => changes,
-            Err(error) => {
-                warn!(%error, "the file of devices was not taken up");
-                continue;
+        match door.book.refresh() {
+            Ok(changes) => {
+                for device in changes.went.iter().chain(&changes.changed) {
+                    (door.kick)(device.as_str());
+                }
+                note(&changes, &orders).await;
             }
-        };
-        for device in changes.went.iter().chain(&changes.changed) {
-            (door.kick)(device.as_str());
+            Err(error) => warn!(%error, "the file of devices was not taken up"),
         }
-        let kinds = [
-            (EventKind::DeviceAdded, &changes.came),
-            (EventKind::DeviceChanged, &changes.changed),
-            (EventKind::DeviceEnded, &changes.went),
-        ];
-        let entry = |kind, device: &DeviceId| {
-            Record::Evidence(Entry {
-                at: clock::now(),
-                actor: "console".to_owned(),
-                kind,
-                body: json!({"device": device}),
-            })
-        };
-        let entries = kinds.iter().flat_map(|(kind, devices)| {
-            let kind = *kind;
-            devices.iter().map(move |device| entry(kind, device))
-        });
-        let entries: Vec<Record> = entries.collect();
-        if !entries.is_empty() && orders.give(Command::Keep(entries), BOX).await.is_err() {
-            warn!("a change of devices could not be noted");
+        match lines.refresh() {
+            Ok(changes) => note(&changes, &orders).await,
+            Err(error) => warn!(%error, "the file of sources was not taken up"),
         }
+    }
+}
+
+/// What somebody changed at the console becomes evidence.
+async fn note(changes: &Changes, orders: &Orders) {
+    let kinds = [
+        (EventKind::DeviceAdded, &changes.came),
+        (EventKind::DeviceChanged, &changes.changed),
+        (EventKind::DeviceEnded, &changes.went),
+    ];
+    let entry = |kind, device: &DeviceId| {
+        Record::Evidence(Entry {
+            at: clock::now(),
+            actor: "console".to_owned(),
+            kind,
+            body: json!({"device": device}),
+        })
+    };
+    let entries = kinds.iter().flat_map(|(kind, devices)| {
+        let kind = *kind;
+        devices.iter().map(move |device| entry(kind, device))
+    });
+    let entries: Vec<Record> = entries.collect();
+    if !entries.is_empty() && orders.give(Command::Keep(entries), BOX).await.is_err() {
+        warn!("a change of devices could not be noted");
     }
 }
 

@@ -21,6 +21,7 @@ mod restores;
 mod sealing;
 mod series;
 mod signals;
+mod source_door;
 mod time_watch;
 mod users;
 mod verify;

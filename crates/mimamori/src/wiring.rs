@@ -19,7 +19,10 @@ use serve::{
     BackupHand, BoardView, ChainWatch, ClockState, Gate, Orders, ProofHand, RestoreHand, Site,
     Stage, TrustView,
 };
-use sources::{ClockWindow, DeviceBook, FloorPolicy, FloorSink, LogSink, listen_tcp, listen_udp};
+use sources::{
+    Arrival, ClockWindow, DeviceBook, FloorPolicy, FloorSink, Lines, LogSink, listen_tcp,
+    listen_udp,
+};
 use store::{BOX, Batch, Reader, Record, Sealer, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -34,6 +37,7 @@ use crate::pace::Pace;
 use crate::proofs::{self, Ground, Twin};
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
 use crate::sealing::Sealing;
+use crate::source_door::SourceDoor;
 use crate::time_watch::watch_clock;
 use crate::{certificate, clock, console, restores, sealing};
 
@@ -91,6 +95,7 @@ pub(crate) struct Running {
     pub(crate) doors: Doors,
     pub(crate) mqtt: SocketAddr,
     broker: Broker<FloorPolicy, FloorSink>,
+    lines: Arc<Lines>,
     stop: watch::Sender<bool>,
     recorder: JoinHandle<()>,
     recorder_lives: oneshot::Receiver<()>,
@@ -99,8 +104,6 @@ pub(crate) struct Running {
 /// Starts everything; returns once pages and devices are served.
 pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running> {
     let config = Config::read(setup.config.as_deref(), &setup.data)?;
-    let parts = take_up(setup, &config, pace)?;
-    let (reader, book) = (parts.reader.clone(), Arc::clone(&parts.book));
     let (arrivals_in, arrivals) = mpsc::channel(ARRIVALS_QUEUED_MAX);
     let (refusals_in, refusals) = mpsc::channel(REFUSALS_QUEUED_MAX);
     let (logs_in, logs) = mpsc::channel(LOG_LINES_QUEUED_MAX);
@@ -111,9 +114,10 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let (light_report, light_seen) = watch::channel(LightReport::default());
     let (stop, stop_seen) = watch::channel(false);
 
-    let window = ClockWindow::default();
-    let sink = FloorSink::new(arrivals_in, durable_seen, clock::now, window);
-    let sink = Arc::new(sink);
+    let listening = listen_to_floor(setup, arrivals_in, durable_seen)?;
+    let Listening { book, sink, lines } = listening;
+    let parts = take_up(setup, (&config, pace), Arc::clone(&book))?;
+    let reader = parts.reader.clone();
     let policy = Arc::new(FloorPolicy::new(Arc::clone(&book), refusals_in, clock::now));
     let certificate = certificate::start(setup, &config.names)?;
     let ways = open_broker(
@@ -141,37 +145,63 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
 
     // Nobody is shown an empty board while the recorder has not drawn its first.
     board_seen.changed().await.ok();
-    let kick = Box::new(broker.kick());
     let floor_door = Arc::new(FloorDoor {
         book,
         certificate: certificate.clone(),
         sink,
-        kick,
+        kick: Box::new(broker.kick()),
     });
     let orders = Orders::new(orders_in);
-    tokio::spawn(watch_devices(Arc::clone(&floor_door), orders.clone()));
+    lines.start();
+    let watched = (Arc::clone(&floor_door), Arc::clone(&lines));
+    tokio::spawn(watch_devices(watched, orders.clone()));
     let secure = Lock {
         certificate,
         mqtt,
         mqtts,
     };
     let read = (reader, board_seen);
-    let doors = open_doors(setup, &config, read, (orders, floor_door), secure).await?;
+    let floor = (orders, floor_door, Arc::clone(&lines));
+    let doors = open_doors(setup, &config, read, floor, secure).await?;
     Ok(Running {
         doors,
         mqtt,
         broker,
+        lines,
         stop,
         recorder,
         recorder_lives,
     })
 }
 
+/// What listens to the floor: who may speak, the way to the recorder, and the lines that are read.
+struct Listening {
+    book: Arc<DeviceBook>,
+    sink: Arc<FloorSink>,
+    lines: Arc<Lines>,
+}
+
+/// Opens what listens to the floor; nothing is read yet.
+fn listen_to_floor(
+    setup: &Setup,
+    arrivals: mpsc::Sender<Arrival>,
+    durable: watch::Receiver<u64>,
+) -> anyhow::Result<Listening> {
+    let sink = FloorSink::new(arrivals, durable, clock::now, ClockWindow::default());
+    let (book, sink) = (Arc::new(DeviceBook::open(&setup.data)?), Arc::new(sink));
+    let known = (Arc::clone(&book), Arc::clone(&sink));
+    let lines = Arc::new(Lines::open(&setup.data, known.0, known.1, clock::now)?);
+    Ok(Listening { book, sink, lines })
+}
+
 /// Opens what is kept and takes up where the program left off.
-fn take_up(setup: &Setup, config: &Config, pace: &Pace) -> anyhow::Result<Parts> {
+fn take_up(
+    setup: &Setup,
+    (config, pace): (&Config, &Pace),
+    book: Arc<DeviceBook>,
+) -> anyhow::Result<Parts> {
     let store = Store::open(&setup.data)?;
     let reader = Reader::new(&setup.data);
-    let book = Arc::new(DeviceBook::open(&setup.data)?);
     let mut pending = Batch::default();
     let restored = restores::noted(&setup.data, clock::now());
     pending.records.extend(restored.map(Record::Evidence));
@@ -199,7 +229,7 @@ async fn open_doors(
     setup: &Setup,
     config: &Config,
     (reader, board): (Reader, watch::Receiver<Arc<BoardView>>),
-    (orders, floor): (Orders, Arc<FloorDoor>),
+    (orders, floor, lines): (Orders, Arc<FloorDoor>, Arc<Lines>),
     lock: Lock,
 ) -> anyhow::Result<Doors> {
     let chain = Arc::new(ChainWatch::new(setup.data.clone()));
@@ -247,6 +277,7 @@ async fn open_doors(
         chain,
         devices: Arc::clone(&floor) as Arc<dyn serve::Devices>,
         ingest: floor,
+        sources: Arc::new(SourceDoor { lines }),
         clock: clock::now,
         calendar: config.calendar.clone(),
         backups,
@@ -525,6 +556,7 @@ impl Running {
 
     /// Stops in order. When this returns everything that arrived is on disk.
     pub(crate) async fn stop(self) {
+        self.lines.stop().await;
         drop(self.broker);
         self.stop.send_replace(true);
         let recorder = self.recorder;

@@ -200,6 +200,11 @@ document.addEventListener("submit", (event) => {
     event.preventDefault();
     return;
   }
+  const pressed = event.submitter;
+  if (pressed instanceof HTMLElement && pressed.dataset.wait) {
+    pressed.textContent = pressed.dataset.wait;
+    pressed.setAttribute("aria-busy", "true");
+  }
   if (form instanceof HTMLFormElement && form.dataset.passkey) {
     event.preventDefault();
     void passkey(form);

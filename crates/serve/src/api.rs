@@ -95,7 +95,7 @@ pub(crate) fn rfc3339(t: Time) -> String {
 }
 
 /// Names of members that are moments; numbers under them leave as RFC 3339.
-const MOMENTS: [&str; 16] = [
+const MOMENTS: [&str; 17] = [
     "at",
     "since",
     "raised_at",
@@ -109,6 +109,7 @@ const MOMENTS: [&str; 16] = [
     "heard",
     "last_at",
     "proven_at",
+    "read_at",
     "valid_until",
     "until",
     "t",

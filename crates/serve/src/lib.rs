@@ -17,6 +17,7 @@ mod proofs;
 mod rates;
 mod restores;
 mod routes;
+mod sources;
 mod stage;
 mod text;
 mod view;
@@ -36,6 +37,7 @@ pub use orders::{
 pub use proofs::{ProofHand, Said};
 pub use restores::{RestoreHand, RestoreProblem, RestoreWanted, Restoring};
 pub use routes::{Access, ROUTES, Route};
+pub use sources::{SourceKind, SourceProblem, Sources, Trial, Trying};
 pub use stage::Stage;
 pub use text::Lang;
 pub use view::{
@@ -56,6 +58,8 @@ pub struct Site {
     pub ingest: Arc<dyn Ingest>,
     /// Registers devices and ends them.
     pub devices: Arc<dyn Devices>,
+    /// Reads devices that speak only when asked.
+    pub sources: Arc<dyn Sources>,
     /// Who comes in.
     pub gate: Arc<Gate>,
     /// Checks the evidence chain.

@@ -155,7 +155,7 @@ async fn parts(
                 put("history", events::history(ctx, view, &findings));
             }
         }
-        "devices" => put("devices", devices::list(ctx, view)),
+        "devices" => put("devices", devices::list(site, ctx, view)),
         "proof" => {
             let proven = site.proofs.borrow().clone();
             put("proof-now", proof::now(ctx, &proven));

@@ -8,7 +8,7 @@ use model::Right;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
-use crate::{Site, api, doors, guard, history, live, metrics, page, rates};
+use crate::{Site, api, doors, guard, history, live, metrics, page, rates, sources};
 
 /// Who may use an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,20 @@ pub const ROUTES: &[Route] = &[
         "/devices/{id}/limit",
         DEVICES,
         post(page::devices::limit)
+    ),
+    route!("GET", "/connect", DEVICES, get(page::connect::index)),
+    route!("GET", "/connect/{kind}", DEVICES, get(page::connect::show)),
+    route!(
+        "POST",
+        "/connect/{kind}",
+        DEVICES,
+        post(page::connect::send)
+    ),
+    route!(
+        "POST",
+        "/sources/{id}/end",
+        DEVICES,
+        post(page::devices::end_source)
     ),
     route!("GET", "/rates", LOOK, get(page::rates::show)),
     route!("POST", "/rates", JUDGE, post(page::rates::set)),
@@ -319,6 +333,21 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/api/v1/findings", LOOK, get(api::findings)),
     route!("GET", "/api/v1/logs", LOOK, get(api::logs)),
     route!("GET", "/api/v1/devices", LOOK, get(api::devices)),
+    route!("GET", "/api/v1/sources", LOOK, get(sources::list)),
+    route!("POST", "/api/v1/sources", DEVICES, post(sources::add)),
+    route!("GET", "/api/v1/sources/kinds", LOOK, get(sources::kinds)),
+    route!(
+        "POST",
+        "/api/v1/sources/try",
+        DEVICES,
+        post(sources::try_out)
+    ),
+    route!(
+        "POST",
+        "/api/v1/sources/{id}/end",
+        DEVICES,
+        post(sources::end)
+    ),
     route!("GET", "/api/v1/refused", LOOK, get(api::refused)),
     route!("GET", "/api/v1/evidence", LOOK, get(api::evidence)),
     route!(

@@ -91,6 +91,19 @@ impl Lang {
         self.format(&format!("{prefix}{code}"), None)
     }
 
+    /// The same, if there is one.
+    pub(crate) fn known(self, prefix: &str, code: &str) -> Option<String> {
+        let key = format!("{prefix}{code}");
+        bundle(self)
+            .has_message(&key)
+            .then(|| self.format(&key, None))
+    }
+
+    /// The same, or the code itself where that says enough.
+    pub(crate) fn coded_or_code(self, prefix: &str, code: &str) -> String {
+        self.known(prefix, code).unwrap_or_else(|| code.to_owned())
+    }
+
     /// A text whose key is made of a prefix and a code, with variables.
     pub(crate) fn coded_with(
         self,
@@ -127,7 +140,10 @@ fn args_of<'a>(variables: &[(&'static str, &'a str)]) -> FluentArgs<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{AlarmKind, EventKind, FindingKind, MachineState, Quantity, RefusalReason, Role};
+    use model::{
+        AlarmKind, EventKind, FindingKind, MachineState, Quantity, RefusalReason, Role, Trouble,
+        WrongWhy,
+    };
 
     #[test]
     fn every_code_has_a_text_in_both_languages() {
@@ -142,6 +158,8 @@ mod tests {
         wanted.extend(Role::ALL.map(|r| format!("role-{}", r.code())));
         wanted.extend(Role::ALL.map(|r| format!("role-may-{}", r.code())));
         wanted.extend(EventKind::ALL.map(|k| format!("event-{}", k.code().replace('.', "-"))));
+        wanted.extend(Trouble::ALL.map(|t| format!("trouble-{}", t.code())));
+        wanted.extend(WrongWhy::ALL.map(|w| format!("wrong-{}", w.code())));
         for key in wanted {
             assert!(key::ALL.contains(&key.as_str()), "{key} has no text");
         }

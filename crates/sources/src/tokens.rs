@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 
 use crate::device::{Device, Role};
 use crate::kept_file::{KeptFile, Stamp};
+use crate::lines::SourceFile;
 
 /// Devices in one file.
 const DEVICES_MAX: usize = 2_000;
@@ -333,7 +334,11 @@ impl DeviceBook {
         role: Role,
         machine: Option<MachineId>,
     ) -> Result<String, TokenFileError> {
-        if [PROBER, TWIN].contains(&id.as_str()) || self.read_by_box().contains_key(&id) {
+        // The file is asked too: at a terminal nobody has read it yet.
+        let folder = self.file.path().parent().unwrap_or(Path::new("."));
+        let sources = SourceFile::new(folder).read()?;
+        let is_source = sources.iter().any(|source| source.id == id);
+        if [PROBER, TWIN].contains(&id.as_str()) || is_source {
             return Err(TokenFileError::Exists(id));
         }
         let mut file = self.read_file()?;

@@ -30,9 +30,10 @@ use crate::telemetry::{self, SealLock};
 /// Name of the manifest in a backup.
 const MANIFEST: &str = "manifest.json";
 /// What a backup holds beside the database, as far as it is there.
-const BESIDE: [&str; 8] = [
+const BESIDE: [&str; 9] = [
     "mimamori.toml",
     "devices.toml",
+    "sources.toml",
     "evidence.key",
     "tls-ca.pem",
     "tls-ca.key",

@@ -209,6 +209,15 @@ fn every_text_is_used() {
         "quantity-",
         "weekday-",
         "bottleneck-by-",
+        "source-kind-",
+        "source-what-",
+        "source-proof-",
+        "field-",
+        "hint-",
+        "choice-",
+        "point-",
+        "wrong-",
+        "trouble-",
     ];
     let mut unused = Vec::new();
     for line in read(&root().join("crates/serve/i18n/ja.ftl")).lines() {

@@ -7,6 +7,7 @@ mod backup;
 mod bad_input;
 mod clients;
 mod clocks;
+mod connect;
 mod demo;
 mod devices;
 mod disk;
@@ -19,6 +20,8 @@ mod pages;
 mod people;
 mod private;
 mod probes;
+#[path = "../../../sources/tests/it/process.rs"]
+mod process;
 mod proofs;
 mod publisher;
 mod rates;

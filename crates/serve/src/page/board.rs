@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use model::{MachineId, MachineState, StateInterval, Time};
+use model::{MachineId, MachineState, Right, StateInterval, Time};
 
 use super::{Ctx, Place, frame, number, shape, state_badge};
 use crate::Site;
@@ -64,7 +64,9 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang, who: Who) -> Resp
                 }
             }
             @if board.machines.is_empty() {
-                div.empty { p { (ctx.text(key::BOARD_EMPTY)) } p.quiet { (ctx.text(key::BOARD_EMPTY_HOW)) } }
+                div.empty { p { (ctx.text(key::BOARD_EMPTY)) } p.quiet { (ctx.text(key::BOARD_EMPTY_HOW)) }
+                    @if ctx.may(Right::Devices) { a.button.primary href="/connect" { (ctx.text(key::CONNECT_TITLE)) } }
+                }
             }
             div.tiles {
                 @for machine in &board.machines {

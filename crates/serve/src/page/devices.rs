@@ -1,19 +1,22 @@
 //! Who speaks: the registered devices, and everything that was not taken, with its reason.
 
+use std::collections::BTreeMap;
+
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use model::{EventKind, Refused, Right};
+use model::{EventKind, FieldValue, Refused, Right, Source, SourceState};
 use serde::Deserialize;
 use serde_json::json;
 use store::{Entry, Record, RefusedCount};
 
-use super::{Ctx, Place, frame, shown_once};
+use super::{Ctx, Place, frame, number, shown_once};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
 use crate::orders::{Command, DeviceError};
+use crate::sources::problem_text;
 use crate::text::{Lang, key};
 use crate::view::{BoardView, DeviceView};
 
@@ -109,8 +112,28 @@ pub(crate) async fn end(
     }
 }
 
+/// The box no longer reads a device.
+pub(crate) async fn end_source(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    Path(id): Path<String>,
+) -> Response {
+    match site.sources.end(&id) {
+        Ok(()) => {
+            note(&site, &who, EventKind::DeviceEnded, &id).await;
+            Redirect::to("/devices").into_response()
+        }
+        Err(problem) => {
+            let text = problem_text(lang, &problem);
+            let above = html! { p.problem role="alert" { (text) } };
+            page(&site, lang, who, &above).await
+        }
+    }
+}
+
 /// What was done to a device becomes evidence.
-async fn note(site: &Site, who: &Who, kind: EventKind, device: &str) {
+pub(crate) async fn note(site: &Site, who: &Who, kind: EventKind, device: &str) {
     let entry = Entry {
         at: (site.clock)(),
         actor: who.actor(),
@@ -154,7 +177,7 @@ async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
         @if site.trust.as_ref().is_some_and(|trust| trust.is_clear_mqtt_open) {
             p.problem role="status" { (ctx.text(key::DEVICES_CLEAR)) }
         }
-        section.panel #devices { (list(&ctx, &board)) }
+        section.panel #devices { (list(site, &ctx, &board)) }
         @if ctx.may(Right::Devices) { (form(&ctx)) }
         section.panel {
             div.panel-head {
@@ -176,8 +199,9 @@ async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
 
 fn form(ctx: &Ctx) -> Markup {
     html! {
-        section.panel {
+        section.panel #register {
             div.panel-head { h2 { (ctx.text(key::DEVICES_ADD)) } }
+            p.quiet { (ctx.text(key::DEVICES_ADD_NOTE)) }
             form.stack method="post" action="/devices" {
                 label for="f-name" { (ctx.text(key::DEVICES_NAME)) }
                 input #f-name name="name" type="text" required maxlength="64" autocomplete="off";
@@ -195,18 +219,34 @@ fn form(ctx: &Ctx) -> Markup {
 }
 
 /// The devices.
-pub(crate) fn list(ctx: &Ctx, board: &BoardView) -> Markup {
+pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
+    let states = site.sources.states().into_iter();
+    let sources: BTreeMap<String, (Source, SourceState)> =
+        states.map(|of| (of.0.id.to_string(), of)).collect();
     html! {
-        div.panel-head { h2 { (ctx.text(key::DEVICES_LIST)) } }
+        div.panel-head {
+            h2 { (ctx.text(key::DEVICES_LIST)) }
+            @if ctx.may(Right::Devices) {
+                span.filters { a.button.primary href="/connect" { (ctx.text(key::CONNECT_TITLE)) } }
+            }
+        }
         @if board.devices.is_empty() {
             p { (ctx.text(key::DEVICES_NONE)) }
             p.quiet { (ctx.text(key::BOARD_EMPTY_HOW)) }
         }
-        ul.cards { @for device in &board.devices { (card(ctx, board, device)) } }
+        ul.cards {
+            @for device in &board.devices {
+                @match sources.get(&device.id) {
+                    Some(source) => (source_card(ctx, board, device, source)),
+                    None => (card(ctx, board, device)),
+                }
+            }
+        }
     }
 }
 
-fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
+/// Name, whether it is there, and whose machine it watches.
+fn card_head(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
     let machine = board
         .machine(&device.machine)
         .map_or(device.machine.as_str(), |machine| {
@@ -218,21 +258,87 @@ fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
         ("t-unknown", key::DEVICES_AWAY)
     };
     html! {
-        li.card {
-            span.row { strong { (device.id) } span.badge.(class) { (ctx.text(word)) } }
-            span.quiet {
-                @if device.reads_only { (ctx.text(key::DEVICES_READER)) }
-                @else { (ctx.with(key::DEVICES_MACHINE, &[("name", machine)])) }
-            }
-            span.row.quiet {
-                span {
-                    @match device.heard {
-                        Some(at) => (ctx.with(key::DEVICES_LAST, &[("time", &ctx.when(at))])),
-                        None => (ctx.text(key::DEVICES_NEVER)),
-                    }
+        span.row { strong { (device.id) } span.badge.(class) { (ctx.text(word)) } }
+        span.quiet {
+            @if device.reads_only { (ctx.text(key::DEVICES_READER)) }
+            @else { (ctx.with(key::DEVICES_MACHINE, &[("name", machine)])) }
+        }
+    }
+}
+
+fn card_heard(ctx: &Ctx, device: &DeviceView) -> Markup {
+    html! {
+        span.row.quiet {
+            span {
+                @match device.heard {
+                    Some(at) => (ctx.with(key::DEVICES_LAST, &[("time", &ctx.when(at))])),
+                    None => (ctx.text(key::DEVICES_NEVER)),
                 }
-                span { (ctx.with(key::DEVICES_READINGS, &[("n", &device.readings.to_string())])) }
             }
+            span { (ctx.with(key::DEVICES_READINGS, &[("n", &device.readings.to_string())])) }
+        }
+    }
+}
+
+/// A device that the box reads: where it is, what it said last, and what is wrong with it.
+fn source_card(
+    ctx: &Ctx,
+    board: &BoardView,
+    device: &DeviceView,
+    (source, state): &(Source, SourceState),
+) -> Markup {
+    let place: Vec<String> = ["address", "port", "unit"]
+        .iter()
+        .filter_map(|name| source.fields.get(*name).map(FieldValue::text))
+        .collect();
+    html! {
+        li.card {
+            (card_head(ctx, board, device))
+            span.quiet { (ctx.lang.coded("source-kind-", &source.kind)) " · " (place.join(" · ")) }
+            @if let Some(trouble) = state.trouble {
+                span.cause { (ctx.lang.coded("trouble-", trouble.code())) }
+                span.quiet { (ctx.with(key::CONNECT_SINCE, &[("time", &ctx.when(state.since))])) }
+            }
+            (said(ctx.lang, &state.last))
+            @if !state.lacks.is_empty() {
+                span.quiet { (ctx.with(key::CONNECT_LACKS, &[("points", &state.lacks.join(", "))])) }
+            }
+            (card_heard(ctx, device))
+            @if !state.troubles.is_empty() {
+                details {
+                    summary.quiet { (ctx.text(key::CONNECT_TROUBLES)) }
+                    ul.why { @for (trouble, n) in &state.troubles {
+                        li { (ctx.lang.coded("trouble-", trouble.code())) " "
+                            span.quiet { (ctx.with(key::DEVICES_COUNT, &[("n", &n.to_string())])) } }
+                    } }
+                }
+            }
+            @if ctx.may(Right::Devices) {
+                form.plain method="post" action={ "/sources/" (device.id) "/end" }
+                    data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {
+                    button type="submit" { (ctx.text(key::DEVICES_END)) }
+                }
+            }
+        }
+    }
+}
+
+/// Points and what they said.
+pub(crate) fn said(lang: Lang, readings: &[(String, f64)]) -> Markup {
+    html! {
+        @if !readings.is_empty() {
+            dl.said { @for (point, value) in readings {
+                div { dt { (lang.coded_or_code("point-", point)) } dd { (number(*value)) } }
+            } }
+        }
+    }
+}
+
+fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
+    html! {
+        li.card {
+            (card_head(ctx, board, device))
+            (card_heard(ctx, device))
             span.row {
                 span.quiet {
                     @if device.has_certificate { (ctx.text(key::DEVICES_CERTIFICATE)) }

@@ -3,6 +3,7 @@
 
 pub(crate) mod board;
 mod chart;
+pub(crate) mod connect;
 pub(crate) mod devices;
 pub(crate) mod door;
 pub(crate) mod events;
@@ -129,6 +130,16 @@ pub(crate) fn number(value: f64) -> String {
         v if v >= 1.0 => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     }
+}
+
+/// Letters, digits and signs as a Japanese keyboard types them, made plain.
+pub(crate) fn half_width(typed: &str) -> String {
+    let plain = typed.chars().map(|c| match c {
+        '！'..='～' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        _ => c,
+    });
+    plain.collect()
 }
 
 /// A share as a signed percentage.
@@ -383,5 +394,6 @@ mod tests {
         );
         assert_eq!(deviation(-0.1667), "-16.7 %");
         assert_eq!(span(3725.0), "1:02 h");
+        assert_eq!(half_width("ｍ－１　５０２～"), "m-1 502~");
     }
 }

@@ -49,3 +49,17 @@ pub(crate) static DRIVERS: [&dyn Driver; 2] = [&modbus::Tcp, &modbus::Rtu];
 pub(crate) fn driver(code: &str) -> Option<&'static dyn Driver> {
     DRIVERS.into_iter().find(|driver| driver.code() == code)
 }
+
+/// The serial ports of this computer; first by the names of what is plugged in, which stay the same
+/// when it is plugged in elsewhere.
+pub fn serial_ports() -> Vec<String> {
+    let by_id = std::fs::read_dir("/dev/serial/by-id").into_iter().flatten();
+    let by_id = by_id.filter_map(|entry| Some(entry.ok()?.path().to_str()?.to_owned()));
+    let mut named: Vec<String> = by_id.collect();
+    named.sort();
+    let others = tokio_serial::available_ports().unwrap_or_default();
+    let mut others: Vec<String> = others.into_iter().map(|port| port.port_name).collect();
+    others.sort();
+    named.extend(others);
+    named
+}

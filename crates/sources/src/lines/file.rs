@@ -18,13 +18,13 @@ struct Written {
 
 /// The file, and how it was when it was last read.
 #[derive(Debug)]
-pub(super) struct SourceFile {
+pub(crate) struct SourceFile {
     file: KeptFile,
     read_at: Option<Stamp>,
 }
 
 impl SourceFile {
-    pub(super) fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         Self {
             file: KeptFile::new(folder, "sources.toml"),
             read_at: None,
@@ -37,7 +37,7 @@ impl SourceFile {
     }
 
     /// Reads it; no file means no sources.
-    pub(super) fn read(&mut self) -> Result<Vec<Source>, TokenFileError> {
+    pub(crate) fn read(&mut self) -> Result<Vec<Source>, TokenFileError> {
         self.read_at = self.file.stamp();
         Ok(self.file.read::<Written>()?.source)
     }

@@ -111,9 +111,14 @@ impl Tap {
         is_away && std::mem::replace(&mut inner.is_up, false)
     }
 
-    /// The source is no longer read; says whether its device was there.
-    pub(crate) fn let_go(&self) -> bool {
-        std::mem::replace(&mut self.inner().is_up, false)
+    /// Whether the device has been told to be there.
+    pub(super) fn is_up(&self) -> bool {
+        self.inner().is_up
+    }
+
+    /// The device has been told to be gone.
+    pub(super) fn let_go(&self) {
+        self.inner().is_up = false;
     }
 }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use model::{Source, Trouble};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::hand::Hand;
+use super::seat::Seat;
 use crate::drivers::Driver;
+use crate::mqtt::FloorSink;
 
 /// The first pause before a line is tried again; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(500);
@@ -21,23 +22,26 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// A line that has held this long starts over with the first pause.
 const HELD: Duration = Duration::from_secs(10);
 
-/// Reads a line until dropped, once what read it before and has been told to end has let go of it.
+/// Reads a line until dropped.
 pub(super) async fn keep(
     driver: &'static dyn Driver,
     sources: Arc<[Source]>,
     hand: Hand,
-    before: Option<JoinHandle<()>>,
+    (seat, sink): (Arc<Seat>, Arc<FloorSink>),
 ) {
-    if let Some(before) = before {
-        before.await.ok();
-    }
     let place = sources.first().map(|source| source.id.to_string());
     let device = place.unwrap_or_default();
     let mut pause = PAUSE_MIN;
     let mut told = None;
     loop {
+        seat.unasked().await;
+        let seated = seat.sit(&sink).await;
         let begun = Instant::now();
-        let trouble = run(driver, &sources, hand.clone()).await;
+        let trouble = tokio::select! {
+            trouble = run(driver, &sources, hand.clone()) => trouble,
+            () = seat.asked() => continue,
+        };
+        drop(seated);
         if begun.elapsed() >= HELD {
             (pause, told) = (PAUSE_MIN, None);
         }
@@ -49,7 +53,6 @@ pub(super) async fn keep(
         told = Some(trouble);
         tokio::time::sleep(scattered(pause)).await;
         pause = (2 * pause).min(PAUSE_MAX);
-        info!(driver = driver.code(), %device, "a line is tried again");
     }
 }
 
@@ -69,4 +72,47 @@ fn scattered(pause: Duration) -> Duration {
     let mut chance = [0; 1];
     getrandom::fill(&mut chance).ok();
     pause + pause.mul_f64(f64::from(chance[0]) / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::{Line, Session};
+    use crate::lines::hand::Tap;
+    use model::{Field, Wrong};
+
+    /// A driver with a defect.
+    #[derive(Debug)]
+    struct Defective;
+
+    impl Driver for Defective {
+        fn code(&self) -> &'static str {
+            "defective"
+        }
+
+        fn fields(&self) -> &'static [Field] {
+            &[]
+        }
+
+        fn line(&self, _: &Source) -> Result<Line, Wrong> {
+            unreachable!("nothing is entered for it")
+        }
+
+        fn read(&self, sources: &[Source], _: Hand) -> Session {
+            let first = sources.first().cloned();
+            Box::pin(async move { panic!("a defect: {first:?}") })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_fails_takes_nothing_else_along() {
+        let (shown, _seen) = tokio::sync::mpsc::channel(1);
+        let now = || model::Time::from_ms(0);
+        let id = model::DeviceId::new("m").unwrap();
+        let machine = model::MachineId::named_like(&id);
+        let device = crate::Device::new(id, machine, crate::Role::Device);
+        let tap = Tap::new(Arc::new(device), String::new(), 1_000, now());
+        let hand = Hand::for_trial(Arc::new(tap), shown, now);
+        assert_eq!(run(&Defective, &[], hand).await, Trouble::Internal);
+    }
 }

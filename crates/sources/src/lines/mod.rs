@@ -5,23 +5,25 @@ mod file;
 mod form;
 mod hand;
 mod keep;
+mod seat;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::{DeviceId, MachineId, Source, SourceState, Time, Trouble, Wrong, WrongWhy};
+use model::{DeviceId, Field, MachineId, Source, SourceState, Time, Trouble, Wrong, WrongWhy};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use self::file::SourceFile;
+pub(crate) use self::file::SourceFile;
 pub(crate) use self::form::{Entered, number};
 pub(crate) use self::hand::{Hand, Value};
 use self::hand::{Tap, numbers};
+use self::seat::Seat;
 use crate::device::{Device, Role};
-use crate::drivers::{Driver, Line, driver};
+use crate::drivers::{DRIVERS, Driver, Line, driver};
 use crate::mqtt::FloorSink;
 use crate::tokens::{Changes, DeviceBook, TokenFileError};
 
@@ -63,7 +65,10 @@ struct Inner {
     file: SourceFile,
     sources: Vec<Checked>,
     taps: BTreeMap<DeviceId, Arc<Tap>>,
+    /// Seats of lines that are read or tried, by the names of the lines.
+    seats: BTreeMap<String, Arc<Seat>>,
     running: BTreeMap<String, Running>,
+    is_started: bool,
 }
 
 /// A line at work.
@@ -98,7 +103,9 @@ impl Lines {
                 file: SourceFile::new(folder),
                 sources: Vec::new(),
                 taps: BTreeMap::new(),
+                seats: BTreeMap::new(),
                 running: BTreeMap::new(),
+                is_started: false,
             }),
         };
         lines.take_up(&mut lines.inner())?;
@@ -111,12 +118,18 @@ impl Lines {
 
     /// Begins to read.
     pub fn start(&self) {
-        self.run_lines(&mut self.inner());
+        let mut inner = self.inner();
+        inner.is_started = true;
+        self.run_lines(&mut inner);
     }
 
-    /// Lets go of every line; when this returns nothing is open.
+    /// Lets go of every line; when this returns nothing is open and nothing is opened again.
     pub async fn stop(&self) {
-        let running = std::mem::take(&mut self.inner().running);
+        let running = {
+            let mut inner = self.inner();
+            inner.is_started = false;
+            std::mem::take(&mut inner.running)
+        };
         for line in running.into_values() {
             line.task.abort();
             line.task.await.ok();
@@ -182,24 +195,17 @@ impl Lines {
     }
 
     /// Takes a source out of the file; it is no longer read.
-    pub async fn end(&self, id: &DeviceId) -> Result<(), SourceError> {
-        let gone = {
-            let mut inner = self.inner();
-            let mut sources = inner.sources.clone();
-            sources.retain(|checked| checked.source.id != *id);
-            if sources.len() == inner.sources.len() {
-                return Err(SourceError::Unknown(id.clone()));
-            }
-            inner.file.write(written(&sources))?;
-            inner.sources = sources;
-            let gone = inner.taps.get(id).cloned();
-            self.make_known(&mut inner);
-            self.run_lines(&mut inner);
-            gone
-        };
-        if let Some(tap) = gone.filter(|tap| tap.let_go()) {
-            self.sink.tell_link(&tap.device, false).await;
+    pub fn end(&self, id: &DeviceId) -> Result<(), SourceError> {
+        let mut inner = self.inner();
+        let mut sources = inner.sources.clone();
+        sources.retain(|checked| checked.source.id != *id);
+        if sources.len() == inner.sources.len() {
+            return Err(SourceError::Unknown(id.clone()));
         }
+        inner.file.write(written(&sources))?;
+        inner.sources = sources;
+        self.make_known(&mut inner);
+        self.run_lines(&mut inner);
         Ok(())
     }
 
@@ -214,24 +220,17 @@ impl Lines {
     }
 
     /// Reads a device once without keeping anything, so that a person sees what it says. A line that
-    /// is being read stands still meanwhile.
+    /// is being read stands still meanwhile, and goes on however this ends.
     pub async fn try_out(&self, source: &Source) -> Result<Trial, Wrong> {
         let checked = check(source.clone())?;
-        let halted = self.halt(&checked.line)?;
-        if let Some(task) = &mut halted.map(|running| running.task) {
-            task.abort();
-            task.await.ok();
-        }
-        let trial = self.first_answer(&checked).await;
-        self.run_lines(&mut self.inner());
-        Ok(trial)
-    }
-
-    /// Takes a line out of those that are being read.
-    fn halt(&self, line: &Line) -> Result<Option<Running>, Wrong> {
-        let mut inner = self.inner();
-        fits_line(line, &inner.sources)?;
-        Ok(inner.running.remove(&line.name))
+        let seat = {
+            let mut inner = self.inner();
+            fits_line(&checked.line, &inner.sources)?;
+            inner.seat(&checked.line.name)
+        };
+        let _asking = seat.ask();
+        let _seated = seat.sit(&self.sink).await;
+        Ok(self.first_answer(&checked).await)
     }
 
     async fn first_answer(&self, checked: &Checked) -> Trial {
@@ -256,26 +255,38 @@ impl Lines {
         Tap::new(Arc::new(device), place, every_ms as i64, (self.clock)())
     }
 
-    /// Makes the devices of all sources known to the book, and forgets those that went.
+    /// Makes the devices of all sources known to the book; those that went, or watch another machine
+    /// or hang on another line now, are told as gone by whoever reads their line next.
     fn make_known(&self, inner: &mut Inner) {
         let mut taps = BTreeMap::new();
         for checked in &inner.sources {
             let source = &checked.source;
             let machine = machine_of(source);
-            let known = inner.taps.remove(&source.id);
             let is_same =
                 |tap: &Arc<Tap>| tap.device.machine == machine && tap.place == checked.line.name;
-            let tap = known.filter(is_same);
-            let tap = tap.unwrap_or_else(|| Arc::new(self.tap(checked)));
+            let known = inner.taps.get(&source.id).filter(|tap| is_same(tap));
+            let tap = known.map_or_else(|| Arc::new(self.tap(checked)), Arc::clone);
             taps.insert(source.id.clone(), tap);
         }
-        inner.taps = taps;
+        let before = std::mem::replace(&mut inner.taps, taps);
+        for (id, tap) in before {
+            let stays = inner
+                .taps
+                .get(&id)
+                .is_some_and(|now| Arc::ptr_eq(now, &tap));
+            if !stays {
+                inner.seat(&tap.place).leave(tap);
+            }
+        }
         let devices = inner.taps.values().map(|tap| Arc::clone(&tap.device));
         self.book.set_read_by_box(devices.collect());
     }
 
     /// Starts and stops tasks so that each line is read as the sources say.
     fn run_lines(&self, inner: &mut Inner) {
+        if !inner.is_started {
+            return;
+        }
         let mut wanted: BTreeMap<String, (&'static dyn Driver, Vec<Source>)> = BTreeMap::new();
         for checked in &inner.sources {
             let line = wanted.entry(checked.line.name.clone());
@@ -284,29 +295,56 @@ impl Lines {
         }
         let mut before = std::mem::take(&mut inner.running);
         for (name, (driver, sources)) in wanted {
-            let running = before.remove(&name);
-            let is_same = |running: &Running| running.sources == sources;
-            let running = match running {
-                Some(running) if is_same(&running) => running,
+            let same = before.remove_entry(&name);
+            let is_same = |(_, running): &(String, Running)| running.sources == sources;
+            let running = match same {
+                Some(same) if is_same(&same) => same.1,
                 other => {
-                    let taps = sources
-                        .iter()
-                        .filter_map(|s| inner.taps.get(&s.id).cloned());
-                    let hand = Hand::to_floor(taps.collect(), Arc::clone(&self.sink), self.clock);
-                    let other = other.map(|running| running.task);
-                    // Now, not when the next task begins: that one may be replaced before it does.
-                    other.iter().for_each(JoinHandle::abort);
-                    let all = Arc::from(sources.clone());
-                    let task = tokio::spawn(keep::keep(driver, all, hand, other));
-                    Running { sources, task }
+                    if let Some((_, running)) = other {
+                        running.task.abort();
+                    }
+                    self.run_line(inner, &name, (driver, sources))
                 }
             };
             inner.running.insert(name, running);
         }
-        for line in before.into_values() {
+        for (name, line) in before {
             line.task.abort();
+            let (seat, sink) = (inner.seat(&name), Arc::clone(&self.sink));
+            tokio::spawn(async move { drop(seat.sit(&sink).await) });
         }
+        // A seat that nobody uses is not kept.
+        inner.seats.retain(|_, seat| Arc::strong_count(seat) > 1);
     }
+
+    fn run_line(
+        &self,
+        inner: &mut Inner,
+        name: &str,
+        (driver, sources): (&'static dyn Driver, Vec<Source>),
+    ) -> Running {
+        let taps = sources
+            .iter()
+            .filter_map(|s| inner.taps.get(&s.id).cloned());
+        let hand = Hand::to_floor(taps.collect(), Arc::clone(&self.sink), self.clock);
+        let seat = (inner.seat(name), Arc::clone(&self.sink));
+        let all = Arc::from(sources.clone());
+        let task = tokio::spawn(keep::keep(driver, all, hand, seat));
+        Running { sources, task }
+    }
+}
+
+impl Inner {
+    /// The seat at a line.
+    fn seat(&mut self, line: &str) -> Arc<Seat> {
+        Arc::clone(self.seats.entry(line.to_owned()).or_default())
+    }
+}
+
+/// The drivers that there are, by their codes, and what each has to be told.
+pub fn kinds() -> impl Iterator<Item = (&'static str, &'static [Field])> {
+    let drivers = DRIVERS.iter();
+    drivers.map(|driver| (driver.code(), driver.fields()))
 }
 
 /// Checks a source by itself.

@@ -1,9 +1,10 @@
 //! What every driver is put through, each against a foreign counterpart. The clauses are those of
 //! `docs/spec/source.md`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{RefusalReason, Source, Trouble};
+use model::{MachineId, RefusalReason, Source, Trouble};
 use tokio::time::Instant;
 
 use crate::floor::{Floor, jump};
@@ -199,7 +200,7 @@ pub(crate) async fn crowd<C: Counterpart>() {
 /// A source that is ended lets go of its device at once; so does the whole program.
 pub(crate) async fn stop<C: Counterpart>() {
     let (mut floor, counterpart) = reading::<C>().await;
-    floor.end("meter").await;
+    floor.end("meter");
     let gone = |floor: &Floor| floor.links.last() == Some(&("meter".to_owned(), false));
     floor.until("the device is let go", gone).await;
     floor.count(Duration::from_millis(300)).await;
@@ -227,7 +228,42 @@ pub(crate) async fn trial<C: Counterpart>() {
     assert!(none.unwrap().is_err());
     counterpart.order("power 4.5");
     floor.until_said("meter", "power_w", 4.5).await;
+    // Somebody who no longer waits for a trial does not leave the line standing.
+    counterpart.order("fault silence");
+    let (source, patience) = (counterpart.source("trial"), Duration::from_millis(200));
+    let broken_off = tokio::time::timeout(patience, floor.lines.try_out(&source));
+    assert!(broken_off.await.is_err());
+    counterpart.order("fault none");
+    counterpart.order("power 5.5");
+    floor.until_said("meter", "power_w", 5.5).await;
     assert_eq!(floor.lines.states().len(), 1);
+}
+
+/// A device that is given to another machine is told as gone from the first before it comes to the
+/// other; one that is taken out of the file by hand is told as gone too.
+pub(crate) async fn change<C: Counterpart>() {
+    let (mut floor, counterpart) = reading::<C>().await;
+    let written = |machine: &str| {
+        let source = Source {
+            machine: Some(MachineId::new(machine).unwrap()),
+            ..counterpart.source("meter")
+        };
+        let file = BTreeMap::from([("source", [source])]);
+        toml::to_string(&file).unwrap()
+    };
+    let file = floor.folder.path().join("sources.toml");
+    std::fs::write(&file, written("press-2")).unwrap();
+    let changes = floor.lines.refresh().unwrap();
+    assert_eq!(changes.changed.len(), 1);
+    let meter = |is_up| ("meter".to_owned(), is_up);
+    let told = |floor: &Floor| floor.links.len() >= 3;
+    floor.until("it goes and comes", told).await;
+    assert_eq!(floor.links, [meter(true), meter(false), meter(true)]);
+    assert_eq!(floor.machines, ["meter", "meter", "press-2"]);
+    std::fs::write(&file, "").unwrap();
+    assert_eq!(floor.lines.refresh().unwrap().went.len(), 1);
+    let gone = |floor: &Floor| floor.links.last() == Some(&meter(false));
+    floor.until("it goes", gone).await;
 }
 
 /// Puts one counterpart through everything.
@@ -236,7 +272,7 @@ macro_rules! contract {
         mod $module {
             use super::*;
             contract!(@each $counterpart: start silence cut garbage other_unit clock_jump restart
-                crowd stop trial);
+                crowd stop trial change);
         }
     };
     (@each $counterpart:ty: $($situation:ident)*) => {

@@ -39,6 +39,8 @@ pub(crate) struct Floor {
     _durable: watch::Sender<u64>,
     pub(crate) refused: Vec<(String, RefusalReason)>,
     pub(crate) links: Vec<(String, bool)>,
+    /// The machine of each device that came or went.
+    pub(crate) machines: Vec<String>,
 }
 
 impl Floor {
@@ -57,6 +59,7 @@ impl Floor {
             _durable: durable,
             refused: Vec::new(),
             links: Vec::new(),
+            machines: Vec::new(),
         }
     }
 
@@ -67,8 +70,10 @@ impl Floor {
         for refused in &arrival.refused {
             self.refused.push((device.clone(), refused.reason));
         }
-        self.links
-            .extend(arrival.link.map(|is_up| (device.clone(), is_up)));
+        if let Some(is_up) = arrival.link {
+            self.links.push((device, is_up));
+            self.machines.push(arrival.device.machine.to_string());
+        }
         Some(arrival)
     }
 
@@ -130,9 +135,9 @@ impl Floor {
         self.state(device).trouble
     }
 
-    pub(crate) async fn end(&self, device: &str) {
+    pub(crate) fn end(&self, device: &str) {
         let id = DeviceId::new(device).unwrap();
-        self.lines.end(&id).await.unwrap();
+        self.lines.end(&id).unwrap();
     }
 }
 

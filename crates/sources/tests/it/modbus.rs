@@ -378,3 +378,26 @@ async fn the_file_is_taken_up_when_somebody_changes_it() {
         .until("nothing is read", |f| f.lines.states().is_empty())
         .await;
 }
+
+/// A device that says nothing costs the others on its serial line little, however often it is to be
+/// read: it is asked ever more rarely.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_device_does_not_slow_its_line_down() {
+    let counterpart = Rtu::start();
+    let mut floor = Floor::new();
+    floor.lines.add(counterpart.source("meter")).unwrap();
+    floor.until_said("meter", "power_w", POWER_W).await;
+    let readings = |floor: &Floor| floor.state("meter").readings;
+    let before = readings(&floor);
+    floor.count(Duration::from_secs(5)).await;
+    let alone = readings(&floor) - before;
+    floor.lines.add(counterpart.absent("nobody")).unwrap();
+    let silent = |floor: &Floor| floor.trouble("nobody") == Some(Trouble::Silent);
+    floor.until("silence is named", silent).await;
+    // Its first misses come close together.
+    floor.count(Duration::from_secs(8)).await;
+    let before = readings(&floor);
+    floor.count(Duration::from_secs(5)).await;
+    let beside = readings(&floor) - before;
+    assert!(2 * beside > alone, "{beside} readings instead of {alone}");
+}

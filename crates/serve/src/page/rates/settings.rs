@@ -7,7 +7,7 @@ use kpi::{Factory, FactoryError, Line, Schedule, ScheduleError};
 use maud::{Markup, html};
 use model::MachineId;
 
-use super::super::Ctx;
+use super::super::{Ctx, half_width};
 use crate::text::{Lang, key};
 use crate::view::BoardView;
 
@@ -148,14 +148,10 @@ impl Typed {
 
 /// Digits and signs as a Japanese keyboard types them, made plain; commas part words.
 fn plain(typed: &str) -> String {
+    let typed = half_width(typed);
     let plain = typed.chars().map(|c| match c {
-        '０'..='９' => {
-            char::from_u32(u32::from(c) - u32::from('０') + u32::from('0')).unwrap_or(c)
-        }
-        '：' => ':',
-        '．' => '.',
-        '〜' | '～' | '~' | '–' | '―' | 'ー' | '−' | '－' => '-',
-        '、' | ',' | '，' | '/' => ' ',
+        '〜' | '~' | '–' | '―' | 'ー' | '−' => '-',
+        '、' | ',' | '/' => ' ',
         _ => c,
     });
     plain.collect::<String>().trim().to_owned()

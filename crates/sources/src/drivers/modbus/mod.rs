@@ -23,6 +23,11 @@ use crate::lines::{Entered, Hand, Value};
 const PORT: u16 = 502;
 /// A line on which nobody has answered for this many questions in a row is opened anew.
 const SILENT_ASKS_MAX: usize = 5;
+/// A device that cannot be read while others on its line can is passed over this long at first,
+/// twice as long each further time, and at most [`PASSED_OVER_MAX`].
+const PASSED_OVER_MIN: Duration = Duration::from_millis(500);
+/// The longest a device is passed over.
+const PASSED_OVER_MAX: Duration = Duration::from_secs(20);
 
 const UNIT: Field = Field {
     name: "unit",
@@ -207,6 +212,8 @@ struct Meter {
     /// Registers that said "no number" last time: told once, not every time.
     numberless: Vec<bool>,
     due: Instant,
+    /// How often in a row it could not be read.
+    missed: u32,
 }
 
 /// What one round of a device gave.
@@ -232,6 +239,7 @@ impl Meter {
             numberless: vec![false; map.registers.len()],
             map,
             due: Instant::now(),
+            missed: 0,
         })
     }
 
@@ -269,6 +277,18 @@ impl Meter {
             round.end = Err(Failure::Device(Trouble::NoSuchValue));
         }
         round
+    }
+
+    /// When it is read again. A round that came late does not make the next ones hurry, and one that
+    /// failed does not take the line's time from `others`.
+    fn put_off(&mut self, is_read: bool, others: usize) {
+        let now = Instant::now();
+        self.due = (self.due + self.every).max(now);
+        self.missed = if is_read { 0 } else { self.missed + 1 };
+        if self.missed > 0 && others > 0 {
+            let doubled = PASSED_OVER_MIN * 2_u32.pow((self.missed - 1).min(16));
+            self.due = self.due.max(now + doubled.min(PASSED_OVER_MAX));
+        }
     }
 
     fn names(&self, group: &Group) -> Vec<String> {
@@ -332,6 +352,7 @@ fn meters(fields: &'static [Field], sources: &[Source]) -> Vec<Meter> {
 /// Reads the devices of a line, each when it is due, until the line fails.
 async fn read_all(mut line: impl Ask, mut meters: Vec<Meter>, hand: &Hand) -> Trouble {
     hand.opened();
+    let others = meters.len().saturating_sub(1);
     let mut silent_asks = 0;
     loop {
         let next = meters.iter().enumerate().min_by_key(|(_, meter)| meter.due);
@@ -343,8 +364,7 @@ async fn read_all(mut line: impl Ask, mut meters: Vec<Meter>, hand: &Hand) -> Tr
             return Trouble::Internal;
         };
         let round = meter.round(&mut line).await;
-        // A round that came late does not make the next ones hurry.
-        meter.due = (meter.due + meter.every).max(Instant::now());
+        meter.put_off(round.end.is_ok(), others);
         for (reason, bytes) in &round.rejects {
             hand.refused(device, *reason, bytes).await;
         }

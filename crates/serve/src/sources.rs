@@ -1,0 +1,218 @@
+//! The devices that the box reads by itself, as pages and scripts reach them: what kinds there are,
+//! how each device is doing, trying one out, connecting and ending it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use model::{EventKind, Field, FieldKind, Source, SourceState, Trouble, Wrong};
+use serde_json::{Value, json};
+
+use crate::Site;
+use crate::api::{answer, bad_request};
+use crate::auth::Who;
+use crate::guard::Failure;
+use crate::page::devices::note;
+use crate::text::{Lang, key};
+
+/// A kind of device that can be connected.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceKind {
+    /// Its code.
+    pub code: &'static str,
+    /// What has to be said of a device of this kind.
+    pub fields: &'static [Field],
+}
+
+/// Why a source was not taken or let go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceProblem {
+    /// Something that was entered is wrong.
+    Wrong(Wrong),
+    /// There is none of this name.
+    NotFound,
+    /// The file of sources cannot be used.
+    File,
+}
+
+/// What a trial showed: points and what they said, or what kept them from being read.
+pub type Trial = Result<Vec<(String, f64)>, Trouble>;
+
+/// A trial that is going on.
+pub type Trying<'a> = Pin<Box<dyn Future<Output = Result<Trial, Wrong>> + Send + 'a>>;
+
+/// Reads devices that speak only when asked.
+pub trait Sources: Send + Sync + 'static {
+    /// The kinds of devices that can be connected.
+    fn kinds(&self) -> Vec<SourceKind>;
+
+    /// The serial ports of this computer.
+    fn ports(&self) -> Vec<String>;
+
+    /// The sources and how they are doing.
+    fn states(&self) -> Vec<(Source, SourceState)>;
+
+    /// Reads a device from now on.
+    fn add(&self, source: Source) -> Result<(), SourceProblem>;
+
+    /// A device is no longer read.
+    fn end(&self, id: &str) -> Result<(), SourceProblem>;
+
+    /// Reads a device once and keeps nothing.
+    fn try_out<'a>(&'a self, source: &'a Source) -> Trying<'a>;
+}
+
+/// What is wrong with a source, in words: the field, the row of a table, and why.
+pub(crate) fn wrong_text(lang: Lang, wrong: &Wrong) -> String {
+    let field = wrong.field.rsplit('.').next().unwrap_or(&wrong.field);
+    let label = lang.coded_or_code("field-", field);
+    let why = lang.coded("wrong-", wrong.why.code());
+    match wrong.row {
+        Some(row) => {
+            let row = lang.with(key::CONNECT_ROW, &[("n", &row.to_string())]);
+            format!("{row} · {label}: {why}")
+        }
+        None => format!("{label}: {why}"),
+    }
+}
+
+/// A problem in words.
+pub(crate) fn problem_text(lang: Lang, problem: &SourceProblem) -> String {
+    match problem {
+        SourceProblem::Wrong(wrong) => wrong_text(lang, wrong),
+        SourceProblem::NotFound => lang.text(key::ERROR_NOT_FOUND),
+        SourceProblem::File => lang.text(key::ERROR_STORE),
+    }
+}
+
+fn failure(lang: Lang, problem: &SourceProblem) -> Response {
+    let (status, code) = match problem {
+        SourceProblem::Wrong(_) => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_source"),
+        SourceProblem::NotFound => return Failure::not_found().answer(lang),
+        SourceProblem::File => return Failure::store().answer(lang),
+    };
+    let hint = lang.text(key::CONNECT_WRONG_HINT);
+    let message = problem_text(lang, problem);
+    let mut body = json!({"code": code, "message": message, "hint": hint});
+    if let SourceProblem::Wrong(wrong) = problem {
+        body["field"] = json!(wrong.field);
+        body["row"] = json!(wrong.row);
+        body["why"] = json!(wrong.why.code());
+    }
+    (status, Json(body)).into_response()
+}
+
+/// All sources and how they are doing.
+pub(crate) async fn list(State(site): State<Site>) -> Response {
+    let items: Vec<Value> = site
+        .sources
+        .states()
+        .into_iter()
+        .map(|(source, state)| {
+            let mut item = json!(source);
+            item["state"] = json!(state);
+            item
+        })
+        .collect();
+    answer(json!({"items": items, "next": null}))
+}
+
+/// The kinds of devices and what has to be said of each.
+pub(crate) async fn kinds(State(site): State<Site>) -> Response {
+    let kinds = site.sources.kinds();
+    let items = kinds.iter().map(|kind| {
+        let fields = kind.fields.iter().map(field_json).collect::<Vec<_>>();
+        json!({"code": kind.code, "fields": fields})
+    });
+    let items: Vec<Value> = items.collect();
+    answer(json!({"items": items, "next": null}))
+}
+
+fn field_json(field: &Field) -> Value {
+    let mut value = json!({"name": field.name, "default": field.default});
+    match field.kind {
+        FieldKind::Text(offered) => {
+            value["type"] = json!("text");
+            value["offered"] = json!(offered);
+        }
+        FieldKind::Choice(choices) => {
+            value["type"] = json!("choice");
+            value["choices"] = json!(choices);
+        }
+        FieldKind::Number(from, to) => {
+            value["type"] = json!("number");
+            value["minimum"] = json!(from);
+            value["maximum"] = json!(to);
+        }
+        FieldKind::SerialPort => value["type"] = json!("serial_port"),
+        FieldKind::Rows(columns) => {
+            value["type"] = json!("rows");
+            value["columns"] = columns.iter().map(field_json).collect();
+        }
+    }
+    value
+}
+
+/// Connects a device.
+pub(crate) async fn add(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    body: Result<Json<Source>, JsonRejection>,
+) -> Response {
+    let Ok(Json(source)) = body else {
+        return bad_request().answer(lang);
+    };
+    let id = source.id.to_string();
+    match site.sources.add(source) {
+        Ok(()) => {
+            note(&site, &who, EventKind::DeviceAdded, &id).await;
+            (StatusCode::CREATED, Json(json!({"id": id}))).into_response()
+        }
+        Err(problem) => failure(lang, &problem),
+    }
+}
+
+/// Reads a device once and keeps nothing.
+pub(crate) async fn try_out(
+    State(site): State<Site>,
+    lang: Lang,
+    body: Result<Json<Source>, JsonRejection>,
+) -> Response {
+    let Ok(Json(source)) = body else {
+        return bad_request().answer(lang);
+    };
+    match site.sources.try_out(&source).await {
+        Ok(Ok(said)) => {
+            let readings = said.iter();
+            let readings = readings.map(|(point, value)| json!({"point": point, "value": value}));
+            answer(json!({"readings": readings.collect::<Vec<_>>(), "trouble": null}))
+        }
+        Ok(Err(trouble)) => answer(json!({
+            "readings": [],
+            "trouble": trouble,
+            "message": lang.coded("trouble-", trouble.code()),
+        })),
+        Err(wrong) => failure(lang, &SourceProblem::Wrong(wrong)),
+    }
+}
+
+/// A device is no longer read.
+pub(crate) async fn end(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    Path(id): Path<String>,
+) -> Response {
+    match site.sources.end(&id) {
+        Ok(()) => {
+            note(&site, &who, EventKind::DeviceEnded, &id).await;
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(problem) => failure(lang, &problem),
+    }
+}
