@@ -5,6 +5,7 @@
 mod detect;
 mod idle;
 mod load;
+mod modbus;
 mod process;
 mod proofs;
 mod store;
@@ -58,6 +59,8 @@ enum What {
         #[arg(default_value_t = 10_000)]
         connections: usize,
     },
+    /// Modbus registers read a second and the memory of each line, beside pymodbus as a client.
+    Modbus,
     /// Only this program at one rate, for looking at where the time goes.
     Rate {
         /// Messages a second.
@@ -76,6 +79,14 @@ fn measure_detect() -> anyhow::Result<()> {
     Ok(())
 }
 
+fn measure_proofs() -> anyhow::Result<()> {
+    let ms = proofs::judge_ms()?;
+    line(&format!(
+        "judging 200 devices x the catalogue: {ms:.2} ms CPU (goal 50)"
+    ));
+    Ok(())
+}
+
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
     if let What::Store { which } = &cli.what {
@@ -84,12 +95,11 @@ fn main() -> anyhow::Result<()> {
     if let What::Idle { connections } = cli.what {
         return idle::measure(&cli.program, connections);
     }
+    if let What::Modbus = cli.what {
+        return modbus::measure(&cli.program, Duration::from_secs(cli.seconds));
+    }
     if let What::Proofs = cli.what {
-        let ms = proofs::judge_ms()?;
-        line(&format!(
-            "judging 200 devices x the catalogue: {ms:.2} ms CPU (goal 50)"
-        ));
-        return Ok(());
+        return measure_proofs();
     }
     if let What::Detect = cli.what {
         return measure_detect();

@@ -230,6 +230,22 @@ impl Target {
         })
     }
 
+    /// Connects devices that the program reads, as their file says them.
+    pub(crate) fn connect(&self, sources: &str) -> anyhow::Result<()> {
+        Ok(std::fs::write(self.folder.join("sources.toml"), sources)?)
+    }
+
+    /// Values that were read from devices so far, and devices that were read.
+    pub(crate) fn read(&self) -> anyhow::Result<(u64, usize)> {
+        let url = format!("http://{}/api/v1/sources", self.http);
+        let request = ureq::get(&url).header("Authorization", format!("Bearer {}", self.session));
+        let page: serde_json::Value = request.call()?.body_mut().read_json()?;
+        let items = page["items"].as_array().context("no list of sources")?;
+        let readings = items.iter().filter_map(|s| s["state"]["readings"].as_u64());
+        let readings: Vec<u64> = readings.filter(|n| *n > 0).collect();
+        Ok((readings.iter().sum(), readings.len()))
+    }
+
     fn ids(&self) -> impl Iterator<Item = u32> {
         self.processes.iter().map(|process| process.0.id())
     }

@@ -100,7 +100,7 @@ async def main():
     devices = [meter(unit) for unit in (1, 2, 3)]
     if MODE == "tcp":
         SERVER = ModbusTcpServer(
-            devices, address=("127.0.0.1", int(sys.argv[2])), trace_packet=spoil
+            devices, address=(HOST, int(sys.argv[2])), trace_packet=spoil
         )
     else:
         SERVER = ModbusSerialServer(
@@ -117,5 +117,6 @@ async def main():
 
 
 MODE = sys.argv[1]
+HOST = sys.argv[3] if len(sys.argv) > 3 else "127.0.0.1"
 SERVER = None
 asyncio.run(main())

@@ -124,6 +124,8 @@ impl Ctx {
 
 /// A number with the digits it deserves: three that matter, at most three decimals.
 pub(crate) fn number(value: f64) -> String {
+    // A sum of nothing may be a negative zero.
+    let value = value + 0.0;
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
         v if v >= 10.0 => format!("{value:.1}"),
@@ -392,6 +394,7 @@ mod tests {
             [number(62.14), number(1.5), number(0.2734), number(812.4)],
             ["62.1", "1.50", "0.273", "812"]
         );
+        assert_eq!(number(-0.0), "0.000");
         assert_eq!(deviation(-0.1667), "-16.7 %");
         assert_eq!(span(3725.0), "1:02 h");
         assert_eq!(half_width("ｍ－１　５０２～"), "m-1 502~");
