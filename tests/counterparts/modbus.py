@@ -15,7 +15,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 POWER = 12
 NOBODY = 9
-METER = {0: 230.5, 6: 4.25, POWER: 812.5, 30: 0.875, 72: 12.5, 342: 1234.5}
+METER = {0: 230.5, 6: 4.25, POWER: 812.0, 30: 0.875, 72: 12.5, 342: 1234.5}
 TABLE = 4000
 
 

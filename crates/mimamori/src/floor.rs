@@ -369,6 +369,9 @@ impl Floor {
             link,
             ..
         } = arrival;
+        // Somebody else may have been heard at its place.
+        let is_own = |refusal: &Refused| refusal.source == device.id.as_str();
+        let is_heard = refused.iter().all(is_own);
         for refusal in refused {
             self.list_refusal(refusal, batch);
         }
@@ -377,7 +380,9 @@ impl Floor {
             .extend(retained.into_iter().map(|(t, p)| Record::Retained(t, p)));
         let index = self.speaker(&device);
         let mut speaker = std::mem::take(&mut self.speakers[index]);
-        speaker.heard = Some(at);
+        if is_heard {
+            speaker.heard = Some(at);
+        }
         if let Some(up) = link {
             self.link(&mut speaker, up, at, batch);
         }

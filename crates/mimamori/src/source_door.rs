@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{DeviceId, Source, SourceState};
-use serve::{SourceKind, SourceProblem, Sources, Trying};
+use serve::{Searching, SourceKind, SourceProblem, Sources, Trying};
 use sources::{Lines, SourceError};
 use tracing::error;
 
@@ -14,10 +14,12 @@ pub(crate) struct SourceDoor {
 
 impl Sources for SourceDoor {
     fn kinds(&self) -> Vec<SourceKind> {
-        let kinds = sources::kinds();
-        kinds
-            .map(|(code, fields)| SourceKind { code, fields })
-            .collect()
+        let kinds = sources::kinds().map(|kind| SourceKind {
+            code: kind.code,
+            fields: kind.fields,
+            is_searched: kind.is_searched,
+        });
+        kinds.collect()
     }
 
     fn ports(&self) -> Vec<String> {
@@ -35,6 +37,10 @@ impl Sources for SourceDoor {
     fn end(&self, id: &str) -> Result<(), SourceProblem> {
         let id = DeviceId::new(id).map_err(|_| SourceProblem::NotFound)?;
         self.lines.end(&id).map_err(problem)
+    }
+
+    fn search<'a>(&'a self, kind: &'a str) -> Searching<'a> {
+        Box::pin(self.lines.search(kind))
     }
 
     fn try_out<'a>(&'a self, source: &'a Source) -> Trying<'a> {

@@ -71,11 +71,13 @@ pub enum RefusalReason {
     Misaddressed,
     /// An answer that came after its time.
     LateAnswer,
+    /// Somebody else gives devices orders.
+    ForeignOrder,
 }
 
 impl RefusalReason {
     /// Every reason, in the order pages list them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NotJson,
         Self::WrongType,
         Self::NotFinite,
@@ -93,6 +95,7 @@ impl RefusalReason {
         Self::Garbled,
         Self::Misaddressed,
         Self::LateAnswer,
+        Self::ForeignOrder,
     ];
 
     /// The name used in the API, in metrics and as the key of its translation.
@@ -115,6 +118,7 @@ impl RefusalReason {
             Self::Garbled => "garbled",
             Self::Misaddressed => "misaddressed",
             Self::LateAnswer => "late-answer",
+            Self::ForeignOrder => "foreign-order",
         }
     }
 

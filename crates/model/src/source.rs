@@ -180,13 +180,15 @@ pub enum Trouble {
     DeviceFailed,
     /// A gateway says that the device behind it does not answer.
     GatewaySilent,
+    /// Another program on this computer holds the port that the protocol needs.
+    PortTaken,
     /// The driver itself failed; that is a defect of this program.
     Internal,
 }
 
 impl Trouble {
     /// Every trouble.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Unreachable,
         Self::NotListening,
         Self::PortMissing,
@@ -199,6 +201,7 @@ impl Trouble {
         Self::NoSuchValue,
         Self::DeviceFailed,
         Self::GatewaySilent,
+        Self::PortTaken,
         Self::Internal,
     ];
 
@@ -217,6 +220,7 @@ impl Trouble {
             Self::NoSuchValue => "no-such-value",
             Self::DeviceFailed => "device-failed",
             Self::GatewaySilent => "gateway-silent",
+            Self::PortTaken => "port-taken",
             Self::Internal => "internal",
         }
     }
@@ -263,6 +267,22 @@ impl SourceState {
             last: Vec::new(),
         }
     }
+}
+
+/// What a look around the network showed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Search {
+    /// Packets of the protocol that came; none at all says that nothing gets through.
+    pub packets: u64,
+    /// Devices that can be connected.
+    pub found: Vec<Found>,
+}
+
+/// A device that answered.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Found {
+    /// What its driver has to be told of it.
+    pub fields: BTreeMap<String, String>,
 }
 
 #[cfg(test)]

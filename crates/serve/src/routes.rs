@@ -338,6 +338,12 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/api/v1/sources/kinds", LOOK, get(sources::kinds)),
     route!(
         "POST",
+        "/api/v1/sources/search/{kind}",
+        DEVICES,
+        post(sources::search)
+    ),
+    route!(
+        "POST",
         "/api/v1/sources/try",
         DEVICES,
         post(sources::try_out)

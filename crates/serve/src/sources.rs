@@ -9,7 +9,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{EventKind, Field, FieldKind, Source, SourceState, Trouble, Wrong};
+use model::{EventKind, Field, FieldKind, Search, Source, SourceState, Trouble, Wrong};
 use serde_json::{Value, json};
 
 use crate::Site;
@@ -26,6 +26,8 @@ pub struct SourceKind {
     pub code: &'static str,
     /// What has to be said of a device of this kind.
     pub fields: &'static [Field],
+    /// Devices of this kind can be looked for.
+    pub is_searched: bool,
 }
 
 /// Why a source was not taken or let go.
@@ -45,6 +47,9 @@ pub type Trial = Result<Vec<(String, f64)>, Trouble>;
 /// A trial that is going on.
 pub type Trying<'a> = Pin<Box<dyn Future<Output = Result<Trial, Wrong>> + Send + 'a>>;
 
+/// A look around that is going on; `None` if devices of this kind cannot be looked for.
+pub type Searching<'a> = Pin<Box<dyn Future<Output = Option<Result<Search, Trouble>>> + Send + 'a>>;
+
 /// Reads devices that speak only when asked.
 pub trait Sources: Send + Sync + 'static {
     /// The kinds of devices that can be connected.
@@ -61,6 +66,9 @@ pub trait Sources: Send + Sync + 'static {
 
     /// A device is no longer read.
     fn end(&self, id: &str) -> Result<(), SourceProblem>;
+
+    /// Looks around for devices of a kind.
+    fn search<'a>(&'a self, kind: &'a str) -> Searching<'a>;
 
     /// Reads a device once and keeps nothing.
     fn try_out<'a>(&'a self, source: &'a Source) -> Trying<'a>;
@@ -126,7 +134,7 @@ pub(crate) async fn kinds(State(site): State<Site>) -> Response {
     let kinds = site.sources.kinds();
     let items = kinds.iter().map(|kind| {
         let fields = kind.fields.iter().map(field_json).collect::<Vec<_>>();
-        json!({"code": kind.code, "fields": fields})
+        json!({"code": kind.code, "fields": fields, "is_searched": kind.is_searched})
     });
     let items: Vec<Value> = items.collect();
     answer(json!({"items": items, "next": null}))
@@ -198,6 +206,21 @@ pub(crate) async fn try_out(
             "message": lang.coded("trouble-", trouble.code()),
         })),
         Err(wrong) => failure(lang, &SourceProblem::Wrong(wrong)),
+    }
+}
+
+/// Looks around for devices of a kind.
+pub(crate) async fn search(
+    State(site): State<Site>,
+    lang: Lang,
+    Path(kind): Path<String>,
+) -> Response {
+    match site.sources.search(&kind).await {
+        Some(Ok(search)) => answer(json!({"packets": search.packets, "found": search.found,
+            "trouble": null})),
+        Some(Err(trouble)) => answer(json!({"packets": 0, "found": [], "trouble": trouble,
+            "message": lang.coded("trouble-", trouble.code())})),
+        None => Failure::not_found().answer(lang),
     }
 }
 

@@ -243,16 +243,16 @@ impl FloorSink {
         self.send(device, (self.clock)(), found, Vec::new()).await;
     }
 
-    /// Something came from a device at this place that is no answer.
+    /// Something came at a device's place that is no answer, from it or from somebody else.
     pub(crate) async fn refuse(
         &self,
-        device: &Arc<Device>,
+        (device, who): (&Arc<Device>, &str),
         place: &str,
         (reason, sample): (RefusalReason, &[u8]),
     ) {
         let now = (self.clock)();
         let mut found = Normalised::default();
-        let refused = refusal(device.id.as_str(), place, reason, sample, now);
+        let refused = refusal(who, place, reason, sample, now);
         found.refused.push(refused);
         self.send(device, now, found, Vec::new()).await;
     }

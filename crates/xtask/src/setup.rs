@@ -148,7 +148,10 @@ fn node() -> anyhow::Result<()> {
 }
 
 fn npm() -> anyhow::Result<()> {
-    if root().join("node_modules/.package-lock.json").exists() {
+    // What is installed is what the lock file says, unless that is newer.
+    let changed = |path: &str| std::fs::metadata(root().join(path)).and_then(|m| m.modified());
+    let installed = changed("node_modules/.package-lock.json").ok();
+    if installed.is_some_and(|at| changed("package-lock.json").is_ok_and(|lock| lock <= at)) {
         return Ok(());
     }
     run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]))

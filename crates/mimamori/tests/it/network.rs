@@ -45,6 +45,21 @@ impl OtherComputer {
         ip(&format!("addr add {address} dev mm{number}a"));
     }
 
+    /// The other computer's address.
+    pub(crate) fn there(&self) -> Ipv4Addr {
+        let [a, b, c, _] = self.here.octets();
+        Ipv4Addr::new(a, b, c, 2)
+    }
+
+    /// Lets it send to groups and hear them.
+    pub(crate) fn let_groups_through(&self) {
+        let number = self.here.octets()[2];
+        ip(&format!(
+            "-n {} route add 224.0.0.0/4 dev mm{number}b",
+            self.name
+        ));
+    }
+
     /// A command that runs on it.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
@@ -55,10 +70,10 @@ impl OtherComputer {
 
 impl Drop for OtherComputer {
     fn drop(&mut self) {
-        // The cable goes with it.
-        Command::new("ip")
-            .args(["netns", "del", &self.name])
-            .status()
-            .ok();
+        // The cable first and by itself: it would go with the other computer, but some time later.
+        let cable = format!("mm{}a", self.here.octets()[2]);
+        for words in [["link", "del", &cable], ["netns", "del", &self.name]] {
+            Command::new("ip").args(words).status().ok();
+        }
     }
 }

@@ -3,18 +3,23 @@
 //! to try again, who is told, what is counted) is the same for all and lives in `lines`.
 //! The contract in words: `docs/spec/source.md`.
 
+mod echonet;
 mod modbus;
+mod pace;
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
-use model::{Field, Source, Trouble, Wrong};
+use model::{Field, Search, Source, Trouble, Wrong};
 
 use crate::lines::Hand;
 
 /// A driver at work; it ends with what keeps it from going on.
 pub(crate) type Session = Pin<Box<dyn Future<Output = Trouble> + Send>>;
+
+/// A look around the network.
+pub(crate) type Searching = Pin<Box<dyn Future<Output = Result<Search, Trouble>> + Send>>;
 
 /// A way of reading devices.
 pub(crate) trait Driver: Debug + Send + Sync {
@@ -31,6 +36,11 @@ pub(crate) trait Driver: Debug + Send + Sync {
     /// Opens a line and reads its devices, in this order, into the hand. It can be dropped at any
     /// moment and leaves nothing open.
     fn read(&self, sources: &[Source], hand: Hand) -> Session;
+
+    /// Looks around for devices, and the line that it takes; `None` if they cannot be looked for.
+    fn search(&self) -> Option<(&'static str, Searching)> {
+        None
+    }
 }
 
 /// What a device hangs on.
@@ -43,7 +53,7 @@ pub(crate) struct Line {
 }
 
 /// All drivers, in the order in which they are offered.
-pub(crate) static DRIVERS: [&dyn Driver; 2] = [&modbus::Tcp, &modbus::Rtu];
+pub(crate) static DRIVERS: [&dyn Driver; 3] = [&echonet::EchonetLite, &modbus::Tcp, &modbus::Rtu];
 
 /// The driver with this code.
 pub(crate) fn driver(code: &str) -> Option<&'static dyn Driver> {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::HEXLOWER;
-use model::{RefusalReason, SourceState, Time, Trouble};
+use model::{RefusalReason, Source, SourceState, Time, Trouble};
 use tokio::sync::mpsc;
 use wire::payload::Scalar;
 
@@ -38,7 +38,7 @@ impl Value {
 }
 
 /// Points and what they said, as people are shown them.
-pub(super) fn numbers(values: &[Value]) -> Vec<(String, f64)> {
+pub(crate) fn numbers(values: &[Value]) -> Vec<(String, f64)> {
     let numbers = values.iter();
     let numbers = numbers.filter_map(|value| Some((value.point.clone(), value.number()?)));
     numbers.collect()
@@ -48,6 +48,8 @@ pub(super) fn numbers(values: &[Value]) -> Vec<(String, f64)> {
 #[derive(Debug)]
 pub(crate) struct Tap {
     pub(crate) device: Arc<Device>,
+    /// What was said of it.
+    pub(super) source: Source,
     /// Where it is, for refusals: `modbus-tcp 192.168.1.5:502`.
     pub(crate) place: String,
     pub(crate) every_ms: i64,
@@ -61,9 +63,16 @@ struct Inner {
 }
 
 impl Tap {
-    pub(crate) fn new(device: Arc<Device>, place: String, every_ms: i64, now: Time) -> Self {
+    /// A device, what was said of it and how often it is read, and its place.
+    pub(crate) fn new(
+        device: Arc<Device>,
+        (source, every_ms): (Source, i64),
+        place: String,
+        now: Time,
+    ) -> Self {
         Self {
             device,
+            source,
             place,
             every_ms,
             inner: Mutex::new(Inner {
@@ -91,7 +100,13 @@ impl Tap {
         }
         state.read_at = Some(now);
         state.readings += values.len() as u64;
-        state.last = numbers(values);
+        for (point, number) in numbers(values) {
+            // What a device announces is only what has changed.
+            match state.last.iter_mut().find(|(known, _)| *known == point) {
+                Some((_, last)) => *last = number,
+                None => state.last.push((point, number)),
+            }
+        }
         !std::mem::replace(&mut inner.is_up, true)
     }
 
@@ -120,6 +135,11 @@ impl Tap {
     pub(super) fn let_go(&self) {
         self.inner().is_up = false;
     }
+}
+
+/// The beginning of refused bytes, as people are shown it.
+fn sample_of(bytes: &[u8]) -> String {
+    HEXLOWER.encode(bytes.get(..SAMPLE_BYTES).unwrap_or(bytes))
 }
 
 /// Where what was read goes.
@@ -227,8 +247,18 @@ impl Hand {
         let (Some(tap), Outlet::Floor(sink)) = (self.taps.get(device), &self.outlet) else {
             return;
         };
-        let sample = HEXLOWER.encode(bytes.get(..bytes.len().min(SAMPLE_BYTES)).unwrap_or(bytes));
+        let sample = sample_of(bytes);
         let refused = (reason, sample.as_bytes());
-        sink.refuse(&tap.device, &tap.place, refused).await;
+        let who = tap.device.id.as_str();
+        sink.refuse((&tap.device, who), &tap.place, refused).await;
+    }
+
+    /// Somebody who is none of the devices of this line said something that people should see.
+    pub(crate) async fn overheard(&self, who: &str, reason: RefusalReason, bytes: &[u8]) {
+        if let (Some(tap), Outlet::Floor(sink)) = (self.taps.first(), &self.outlet) {
+            let sample = sample_of(bytes);
+            let refused = (reason, sample.as_bytes());
+            sink.refuse((&tap.device, who), &tap.place, refused).await;
+        }
     }
 }

@@ -108,10 +108,10 @@ mod tests {
     async fn a_driver_that_fails_takes_nothing_else_along() {
         let (shown, _seen) = tokio::sync::mpsc::channel(1);
         let now = || model::Time::from_ms(0);
-        let id = model::DeviceId::new("m").unwrap();
-        let machine = model::MachineId::named_like(&id);
-        let device = crate::Device::new(id, machine, crate::Role::Device);
-        let tap = Tap::new(Arc::new(device), String::new(), 1_000, now());
+        let source: Source = toml::from_str("id = \"m\"\nkind = \"defective\"").unwrap();
+        let machine = model::MachineId::named_like(&source.id);
+        let device = crate::Device::new(source.id.clone(), machine, crate::Role::Device);
+        let tap = Tap::new(Arc::new(device), (source, 1_000), String::new(), now());
         let hand = Hand::for_trial(Arc::new(tap), shown, now);
         assert_eq!(run(&Defective, &[], hand).await, Trouble::Internal);
     }

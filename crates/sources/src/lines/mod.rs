@@ -12,15 +12,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::{DeviceId, Field, MachineId, Source, SourceState, Time, Trouble, Wrong, WrongWhy};
+use model::{
+    DeviceId, Field, MachineId, Search, Source, SourceState, Time, Trouble, Wrong, WrongWhy,
+};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 pub(crate) use self::file::SourceFile;
 pub(crate) use self::form::{Entered, number};
-pub(crate) use self::hand::{Hand, Value};
-use self::hand::{Tap, numbers};
+use self::hand::Tap;
+pub(crate) use self::hand::{Hand, Value, numbers};
 use self::seat::Seat;
 use crate::device::{Device, Role};
 use crate::drivers::{DRIVERS, Driver, Line, driver};
@@ -46,6 +48,17 @@ pub enum SourceError {
     /// The file of sources cannot be used.
     #[error(transparent)]
     File(#[from] TokenFileError),
+}
+
+/// A driver as it is offered.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Its code.
+    pub code: &'static str,
+    /// What it has to be told.
+    pub fields: &'static [Field],
+    /// Devices can be looked for.
+    pub is_searched: bool,
 }
 
 /// What a trial showed: points and what they said, or what kept them from being read.
@@ -233,6 +246,16 @@ impl Lines {
         Ok(self.first_answer(&checked).await)
     }
 
+    /// Looks around for devices of a kind; `None` if there is no such kind or it cannot be looked
+    /// for. A line that is being read stands still meanwhile.
+    pub async fn search(&self, kind: &str) -> Option<Result<Search, Trouble>> {
+        let (line, searching) = driver(kind)?.search()?;
+        let seat = self.inner().seat(line);
+        let _asking = seat.ask();
+        let _seated = seat.sit(&self.sink).await;
+        Some(searching.await)
+    }
+
     async fn first_answer(&self, checked: &Checked) -> Trial {
         let (shown, mut answers) = mpsc::channel(1);
         let tap = Arc::new(self.tap(checked));
@@ -250,21 +273,20 @@ impl Lines {
     fn tap(&self, checked: &Checked) -> Tap {
         let source = &checked.source;
         let device = Device::new(source.id.clone(), machine_of(source), Role::Device);
-        let every_ms = Entered::new(checked.driver.fields(), &source.fields).number(EVERY_S) * 1e3;
+        let every_s = Entered::new(checked.driver.fields(), &source.fields).number(EVERY_S);
         let place = checked.line.name.clone();
-        Tap::new(Arc::new(device), place, every_ms as i64, (self.clock)())
+        let read = (source.clone(), (every_s * 1e3) as i64);
+        Tap::new(Arc::new(device), read, place, (self.clock)())
     }
 
-    /// Makes the devices of all sources known to the book; those that went, or watch another machine
-    /// or hang on another line now, are told as gone by whoever reads their line next.
+    /// Makes the devices of all sources known to the book; those that went or were
+    /// changed are told as gone by whoever reads their line next.
     fn make_known(&self, inner: &mut Inner) {
         let mut taps = BTreeMap::new();
         for checked in &inner.sources {
             let source = &checked.source;
-            let machine = machine_of(source);
-            let is_same =
-                |tap: &Arc<Tap>| tap.device.machine == machine && tap.place == checked.line.name;
-            let known = inner.taps.get(&source.id).filter(|tap| is_same(tap));
+            let known = inner.taps.get(&source.id);
+            let known = known.filter(|tap| tap.source == *source);
             let tap = known.map_or_else(|| Arc::new(self.tap(checked)), Arc::clone);
             taps.insert(source.id.clone(), tap);
         }
@@ -342,9 +364,12 @@ impl Inner {
 }
 
 /// The drivers that there are, by their codes, and what each has to be told.
-pub fn kinds() -> impl Iterator<Item = (&'static str, &'static [Field])> {
-    let drivers = DRIVERS.iter();
-    drivers.map(|driver| (driver.code(), driver.fields()))
+pub fn kinds() -> impl Iterator<Item = Kind> {
+    DRIVERS.iter().map(|driver| Kind {
+        code: driver.code(),
+        fields: driver.fields(),
+        is_searched: driver.search().is_some(),
+    })
 }
 
 /// Checks a source by itself.

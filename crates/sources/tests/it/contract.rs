@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::floor::{Floor, jump};
 
 /// What a counterpart says as long as nobody tells it otherwise.
-pub(crate) const POWER_W: f64 = 812.5;
+pub(crate) const POWER_W: f64 = 812.0;
 
 /// A foreign device that can be told what to measure and how to misbehave.
 pub(crate) trait Counterpart: Sized {
@@ -52,11 +52,11 @@ async fn reading<C: Counterpart>() -> (Floor, C) {
 pub(crate) async fn start<C: Counterpart>() {
     let (mut floor, mut counterpart) = reading::<C>().await;
     assert_eq!(floor.links, [("meter".to_owned(), true)]);
-    counterpart.order("power 99.5");
-    floor.until_said("meter", "power_w", 99.5).await;
+    counterpart.order("power 99");
+    floor.until_said("meter", "power_w", 99.0).await;
     let state = floor.state("meter");
     assert_eq!((state.trouble, state.opened), (None, 1));
-    assert!(state.last.contains(&("power_w".to_owned(), 99.5)));
+    assert!(state.last.contains(&("power_w".to_owned(), 99.0)));
 }
 
 /// A device that says nothing is named, counts as away after a while, and comes back by itself.
@@ -68,8 +68,8 @@ pub(crate) async fn silence<C: Counterpart>() {
     let gone = |floor: &Floor| floor.links.last() == Some(&("meter".to_owned(), false));
     floor.until("the device is away", gone).await;
     counterpart.order("fault none");
-    counterpart.order("power 7.5");
-    floor.until_said("meter", "power_w", 7.5).await;
+    counterpart.order("power 7");
+    floor.until_said("meter", "power_w", 7.0).await;
     assert_eq!(floor.trouble("meter"), None);
     assert_eq!(floor.links.last(), Some(&("meter".to_owned(), true)));
 }
@@ -84,8 +84,8 @@ pub(crate) async fn cut<C: Counterpart>() {
     };
     floor.until("the cut is named", named).await;
     counterpart.order("fault none");
-    counterpart.order("power 8.5");
-    floor.until_said("meter", "power_w", 8.5).await;
+    counterpart.order("power 8");
+    floor.until_said("meter", "power_w", 8.0).await;
 }
 
 /// Bytes that are not of the protocol are refused with their reason, shown, and forgotten.
@@ -101,15 +101,15 @@ pub(crate) async fn garbage<C: Counterpart>() {
     };
     floor.until("garbage is counted", told).await;
     counterpart.order("fault none");
-    counterpart.order("power 9.5");
-    floor.until_said("meter", "power_w", 9.5).await;
+    counterpart.order("power 9");
+    floor.until_said("meter", "power_w", 9.0).await;
 }
 
 /// What another device answers is never taken for this one's.
 pub(crate) async fn other_unit<C: Counterpart>() {
     let (mut floor, mut counterpart) = reading::<C>().await;
-    counterpart.order("power 55.5");
-    floor.until_said("meter", "power_w", 55.5).await;
+    counterpart.order("power 55");
+    floor.until_said("meter", "power_w", 55.0).await;
     counterpart.order("fault unit");
     let refused = ("meter".to_owned(), RefusalReason::Misaddressed);
     let named = |floor: &Floor| floor.refused.contains(&refused);
@@ -119,11 +119,11 @@ pub(crate) async fn other_unit<C: Counterpart>() {
     let told = |floor: &Floor| floor.trouble("meter") == Some(Trouble::OtherUnit);
     floor.until("it is named", told).await;
     let before = floor.state("meter").readings;
-    counterpart.order("power 66.5");
+    counterpart.order("power 66");
     floor.count(Duration::from_secs(1)).await;
     assert_eq!(floor.state("meter").readings, before);
     counterpart.order("fault none");
-    floor.until_said("meter", "power_w", 66.5).await;
+    floor.until_said("meter", "power_w", 66.0).await;
 }
 
 /// A jump of the box's clock neither stops reading nor makes it hurry.
@@ -131,16 +131,16 @@ pub(crate) async fn clock_jump<C: Counterpart>() {
     let (mut floor, mut counterpart) = reading::<C>().await;
     let before = floor.count(Duration::from_secs(2)).await;
     jump(3_600_000);
-    counterpart.order("power 1.5");
-    let ahead = floor.until_said("meter", "power_w", 1.5).await;
+    counterpart.order("power 1");
+    let ahead = floor.until_said("meter", "power_w", 1.0).await;
     let after = floor.count(Duration::from_secs(2)).await;
     assert!(
         after <= before * 3 / 2 + 10,
         "{before} readings, then {after}"
     );
     jump(-7_200_000);
-    counterpart.order("power 2.5");
-    let behind = floor.until_said("meter", "power_w", 2.5).await;
+    counterpart.order("power 2");
+    let behind = floor.until_said("meter", "power_w", 2.0).await;
     assert!(
         behind < ahead,
         "a reading has the time the box has when it comes"
@@ -160,8 +160,8 @@ pub(crate) async fn restart<C: Counterpart>() {
     let tried = tries(&floor) - before;
     assert!((1..=12).contains(&tried), "{tried} tries in four seconds");
     counterpart.restart();
-    counterpart.order("power 3.5");
-    floor.until_said("meter", "power_w", 3.5).await;
+    counterpart.order("power 3");
+    floor.until_said("meter", "power_w", 3.0).await;
     assert!(floor.state("meter").opened >= opened);
 }
 
@@ -226,16 +226,16 @@ pub(crate) async fn trial<C: Counterpart>() {
     assert!(said.contains(&("power_w".to_owned(), POWER_W)), "{said:?}");
     let none = floor.lines.try_out(&counterpart.absent("trial")).await;
     assert!(none.unwrap().is_err());
-    counterpart.order("power 4.5");
-    floor.until_said("meter", "power_w", 4.5).await;
+    counterpart.order("power 4");
+    floor.until_said("meter", "power_w", 4.0).await;
     // Somebody who no longer waits for a trial does not leave the line standing.
     counterpart.order("fault silence");
     let (source, patience) = (counterpart.source("trial"), Duration::from_millis(200));
     let broken_off = tokio::time::timeout(patience, floor.lines.try_out(&source));
     assert!(broken_off.await.is_err());
     counterpart.order("fault none");
-    counterpart.order("power 5.5");
-    floor.until_said("meter", "power_w", 5.5).await;
+    counterpart.order("power 5");
+    floor.until_said("meter", "power_w", 5.0).await;
     assert_eq!(floor.lines.states().len(), 1);
 }
 

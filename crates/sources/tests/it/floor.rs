@@ -38,6 +38,8 @@ pub(crate) struct Floor {
     /// The recorder's other end; dropped it would mean that the recorder has stopped.
     _durable: watch::Sender<u64>,
     pub(crate) refused: Vec<(String, RefusalReason)>,
+    /// Who sent what was refused, where it was not the device itself.
+    pub(crate) sources_refused: Vec<(String, RefusalReason)>,
     pub(crate) links: Vec<(String, bool)>,
     /// The machine of each device that came or went.
     pub(crate) machines: Vec<String>,
@@ -58,6 +60,7 @@ impl Floor {
             arrivals,
             _durable: durable,
             refused: Vec::new(),
+            sources_refused: Vec::new(),
             links: Vec::new(),
             machines: Vec::new(),
         }
@@ -68,7 +71,13 @@ impl Floor {
         let arrival = timeout(within, self.arrivals.recv()).await.ok().flatten()?;
         let device = arrival.device.id.to_string();
         for refused in &arrival.refused {
-            self.refused.push((device.clone(), refused.reason));
+            let is_own = refused.source == device;
+            let list = if is_own {
+                &mut self.refused
+            } else {
+                &mut self.sources_refused
+            };
+            list.push((refused.source.clone(), refused.reason));
         }
         if let Some(is_up) = arrival.link {
             self.links.push((device, is_up));

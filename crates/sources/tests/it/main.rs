@@ -5,6 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
 mod contract;
+mod echonet;
 mod floor;
 mod modbus;
+#[allow(dead_code, reason = "the tests of the whole program use more of it")]
+#[path = "../../../mimamori/tests/it/network.rs"]
+mod network;
 mod process;

@@ -5,10 +5,8 @@ mod line;
 mod map;
 mod plan;
 
-use std::time::Duration;
-
 use model::{Field, FieldKind, Source, Trouble, Wrong, WrongWhy};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::sleep_until;
 use tokio_serial::{Parity, StopBits};
 use wire::modbus::bit;
 use wire::payload::Scalar;
@@ -16,6 +14,7 @@ use wire::payload::Scalar;
 use self::line::{Ask, Failure, PortSettings, Rejects, RtuLine, TcpLine};
 use self::map::{MAPS, Map, REGISTER, Register};
 use self::plan::{Group, divide, groups};
+use super::pace::Pace;
 use super::{Driver, Line, Session};
 use crate::lines::{Entered, Hand, Value};
 
@@ -23,11 +22,6 @@ use crate::lines::{Entered, Hand, Value};
 const PORT: u16 = 502;
 /// A line on which nobody has answered for this many questions in a row is opened anew.
 const SILENT_ASKS_MAX: usize = 5;
-/// A device that cannot be read while others on its line can is passed over this long at first,
-/// twice as long each further time, and at most [`PASSED_OVER_MAX`].
-const PASSED_OVER_MIN: Duration = Duration::from_millis(500);
-/// The longest a device is passed over.
-const PASSED_OVER_MAX: Duration = Duration::from_secs(20);
 
 const UNIT: Field = Field {
     name: "unit",
@@ -206,14 +200,11 @@ fn with_port(address: &str) -> Result<String, Wrong> {
 #[derive(Debug)]
 struct Meter {
     unit: u8,
-    every: Duration,
     map: Map,
     groups: Vec<Group>,
     /// Registers that said "no number" last time: told once, not every time.
     numberless: Vec<bool>,
-    due: Instant,
-    /// How often in a row it could not be read.
-    missed: u32,
+    pace: Pace,
 }
 
 /// What one round of a device gave.
@@ -234,12 +225,10 @@ impl Meter {
         let unit = unit as u8;
         Ok(Self {
             unit,
-            every: Duration::from_secs_f64(entered.number("every_s").max(0.1)),
             groups: groups(unit, &map),
             numberless: vec![false; map.registers.len()],
             map,
-            due: Instant::now(),
-            missed: 0,
+            pace: Pace::new(entered.number("every_s")),
         })
     }
 
@@ -277,18 +266,6 @@ impl Meter {
             round.end = Err(Failure::Device(Trouble::NoSuchValue));
         }
         round
-    }
-
-    /// When it is read again. A round that came late does not make the next ones hurry, and one that
-    /// failed does not take the line's time from `others`.
-    fn put_off(&mut self, is_read: bool, others: usize) {
-        let now = Instant::now();
-        self.due = (self.due + self.every).max(now);
-        self.missed = if is_read { 0 } else { self.missed + 1 };
-        if self.missed > 0 && others > 0 {
-            let doubled = PASSED_OVER_MIN * 2_u32.pow((self.missed - 1).min(16));
-            self.due = self.due.max(now + doubled.min(PASSED_OVER_MAX));
-        }
     }
 
     fn names(&self, group: &Group) -> Vec<String> {
@@ -355,8 +332,8 @@ async fn read_all(mut line: impl Ask, mut meters: Vec<Meter>, hand: &Hand) -> Tr
     let others = meters.len().saturating_sub(1);
     let mut silent_asks = 0;
     loop {
-        let next = meters.iter().enumerate().min_by_key(|(_, meter)| meter.due);
-        let Some((device, due)) = next.map(|(i, meter)| (i, meter.due)) else {
+        let next = meters.iter().map(|meter| meter.pace.due).enumerate();
+        let Some((device, due)) = next.min_by_key(|(_, due)| *due) else {
             return Trouble::Internal;
         };
         sleep_until(due).await;
@@ -364,7 +341,7 @@ async fn read_all(mut line: impl Ask, mut meters: Vec<Meter>, hand: &Hand) -> Tr
             return Trouble::Internal;
         };
         let round = meter.round(&mut line).await;
-        meter.put_off(round.end.is_ok(), others);
+        meter.pace.put_off(round.end.is_ok(), others);
         for (reason, bytes) in &round.rejects {
             hand.refused(device, *reason, bytes).await;
         }

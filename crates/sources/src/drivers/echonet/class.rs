@@ -1,0 +1,338 @@
+//! What the properties of an object mean. Source: APPENDIX, Detailed Requirements for ECHONET Device
+//! Objects: 0x0287 distribution board, 0x0288 low-voltage smart meter, 0x0280 watt-hour meter,
+//! 0x0011 temperature, 0x0012 humidity.
+
+use wire::echonet::{Frame, Object};
+use wire::payload::Scalar;
+
+use crate::lines::Value;
+
+/// Classes that are offered, by their codes.
+pub(super) const CLASSES: &[&str] = &["0287", "0288", "0280", "0011", "0012"];
+/// Channels of a distribution board that have properties of their own.
+pub(super) const CHANNELS_MAX: u8 = 32;
+
+const STATUS: u8 = 0x80;
+const FAULT: u8 = 0x88;
+const CHANNEL_1: u8 = 0xd0;
+const CHANNEL_POWERS: u8 = 0xb7;
+
+/// What of an object is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// A distribution board as a whole.
+    Board,
+    /// One channel of it, counted from 1.
+    Channel(u8),
+    /// A smart meter.
+    SmartMeter,
+    /// A watt-hour meter.
+    WattHourMeter,
+    /// A thermometer.
+    Temperature,
+    /// A hygrometer.
+    Humidity,
+}
+
+/// What numbers of energy are multiplied by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scale {
+    kwh: f64,
+    coefficient: f64,
+}
+
+impl Part {
+    /// The part of a class; a channel of 0 is the whole.
+    pub(super) fn of(class: &str, channel: u8) -> Option<Self> {
+        match (class, channel) {
+            ("0287", 0) => Some(Self::Board),
+            ("0287", 1..=CHANNELS_MAX) => Some(Self::Channel(channel)),
+            ("0288", 0) => Some(Self::SmartMeter),
+            ("0280", 0) => Some(Self::WattHourMeter),
+            ("0011", 0) => Some(Self::Temperature),
+            ("0012", 0) => Some(Self::Humidity),
+            _ => None,
+        }
+    }
+
+    pub(super) fn object(self, instance: u8) -> Object {
+        let [group, class] = match self {
+            Self::Board | Self::Channel(_) => [0x02, 0x87],
+            Self::SmartMeter => [0x02, 0x88],
+            Self::WattHourMeter => [0x02, 0x80],
+            Self::Temperature => [0x00, 0x11],
+            Self::Humidity => [0x00, 0x12],
+        };
+        Object([group, class, instance])
+    }
+
+    /// Properties that say in which unit others are: asked for once.
+    pub(super) fn scale_codes(self) -> &'static [u8] {
+        match self {
+            Self::Board | Self::Channel(_) => &[0xc2],
+            Self::SmartMeter => &[0xd3, 0xe1],
+            Self::WattHourMeter => &[0xe2],
+            Self::Temperature | Self::Humidity => &[],
+        }
+    }
+
+    /// Properties that are read in every round.
+    pub(super) fn value_codes(self) -> Vec<u8> {
+        let own: &[u8] = match self {
+            Self::Board => &[0xc6, 0xc7, 0xc8, 0xc0, 0xc1],
+            Self::Channel(n) => return vec![CHANNEL_1 + n - 1, CHANNEL_POWERS, STATUS, FAULT],
+            Self::SmartMeter => &[0xe7, 0xe8, 0xe0, 0xe3],
+            Self::WattHourMeter | Self::Temperature | Self::Humidity => &[0xe0],
+        };
+        [own, &[STATUS, FAULT]].concat()
+    }
+
+    /// The unit of an object that has none to say: a sensor, or a meter that ought to have one and
+    /// whose energy cannot be told.
+    pub(super) fn own_scale(self) -> Option<Scale> {
+        self.scale_codes().is_empty().then_some(Scale {
+            kwh: 1.0,
+            coefficient: 1.0,
+        })
+    }
+
+    /// The unit of energy as the object says it; `None` if it says something that is not known.
+    pub(super) fn scale(self, said: &Frame<'_>) -> Option<Scale> {
+        let unit = match self {
+            Self::Board | Self::Channel(_) => 0xc2,
+            Self::SmartMeter => 0xe1,
+            Self::WattHourMeter => 0xe2,
+            Self::Temperature | Self::Humidity => return self.own_scale(),
+        };
+        let kwh = unit_kwh(said.value(unit)?)?;
+        // A meter without a coefficient has 1.
+        let coefficient = said.value(0xd3).filter(|_| self == Self::SmartMeter);
+        let coefficient = match coefficient {
+            Some(data) => f64::from(u32::from_be_bytes(data.try_into().ok()?)),
+            None => 1.0,
+        };
+        Some(Scale { kwh, coefficient })
+    }
+
+    /// What a frame says of this part. What is "no data" in the appendix is left out.
+    pub(super) fn values(self, said: &Frame<'_>, scale: Option<Scale>) -> Vec<Value> {
+        let mut values = Vec::new();
+        for property in &said.properties {
+            self.property(property.code, property.data, scale, &mut values);
+        }
+        values
+    }
+
+    fn property(self, code: u8, data: &[u8], scale: Option<Scale>, values: &mut Vec<Value>) {
+        let mut put = |point: &str, number: Option<f64>| {
+            let value = number.map(|number| Value {
+                point: point.to_owned(),
+                value: Scalar::Number(number),
+            });
+            values.extend(value);
+        };
+        let energy = |data| energy(data, scale?);
+        match (self, code) {
+            (_, STATUS) => flag("operating", data, (0x30, 0x31), values),
+            (_, FAULT) => flag("fault", data, (0x41, 0x42), values),
+            (Self::Board, 0xc6) | (Self::SmartMeter, 0xe7) => put("power_w", whole_i32(data)),
+            (Self::Board, 0xc7) | (Self::SmartMeter, 0xe8) => {
+                put("current_r_a", tenths(data, 0));
+                put("current_t_a", tenths(data, 1));
+            }
+            (Self::Board, 0xc8) => {
+                put("voltage_r_v", tenths_unsigned(data, 0));
+                put("voltage_t_v", tenths_unsigned(data, 1));
+            }
+            (Self::Board, 0xc0) | (Self::SmartMeter | Self::WattHourMeter, 0xe0) => {
+                put("energy_kwh", energy(data));
+            }
+            (Self::Board, 0xc1) | (Self::SmartMeter, 0xe3) => {
+                put("energy_reverse_kwh", energy(data));
+            }
+            (Self::Channel(n), code) if code == CHANNEL_1 + n - 1 => {
+                put("energy_kwh", energy(data.get(..4).unwrap_or_default()));
+                put("current_r_a", tenths(data, 2));
+                put("current_t_a", tenths(data, 3));
+            }
+            (Self::Channel(n), CHANNEL_POWERS) => put("power_w", listed_i32(data, n)),
+            (Self::Temperature, 0xe0) => put("temperature_c", tenths(data, 0)),
+            (Self::Humidity, 0xe0) => put("humidity_percent", percent(data)),
+            _ => {}
+        }
+    }
+
+    /// The point that a property carries first: what is named when an object does not have it.
+    pub(super) fn point(self, code: u8) -> Option<&'static str> {
+        Some(match (self, code) {
+            (Self::Board, 0xc6) | (Self::SmartMeter, 0xe7) | (Self::Channel(_), CHANNEL_POWERS) => {
+                "power_w"
+            }
+            (Self::Board, 0xc0) | (Self::SmartMeter | Self::WattHourMeter, 0xe0) => "energy_kwh",
+            (Self::Board, 0xc7) | (Self::SmartMeter, 0xe8) => "current_r_a",
+            (Self::Channel(n), code) if code == CHANNEL_1 + n - 1 => "energy_kwh",
+            (Self::Temperature, 0xe0) => "temperature_c",
+            (Self::Humidity, 0xe0) => "humidity_percent",
+            _ => return None,
+        })
+    }
+}
+
+/// A property that says one of two things.
+fn flag(point: &str, data: &[u8], (yes, no): (u8, u8), values: &mut Vec<Value>) {
+    let is_so = match data {
+        [said] if *said == yes => true,
+        [said] if *said == no => false,
+        _ => return,
+    };
+    values.push(Value {
+        point: point.to_owned(),
+        value: Scalar::Bool(is_so),
+    });
+}
+
+/// The unit of cumulative energy.
+fn unit_kwh(data: &[u8]) -> Option<f64> {
+    match data {
+        [n @ 0x00..=0x04] => Some(10_f64.powi(-i32::from(*n))),
+        [n @ 0x0a..=0x0d] => Some(10_f64.powi(i32::from(*n) - 9)),
+        _ => None,
+    }
+}
+
+/// Cumulative energy; `FFFFFFFE` is none. The unit is a power of ten: dividing keeps 1234.5 what it
+/// is.
+fn energy(data: &[u8], scale: Scale) -> Option<f64> {
+    let counted = u32::from_be_bytes(data.try_into().ok()?);
+    let counted = f64::from(counted) * scale.coefficient;
+    let kwh = if scale.kwh < 1.0 {
+        counted / scale.kwh.recip().round()
+    } else {
+        counted * scale.kwh
+    };
+    (data < [0xff, 0xff, 0xff, 0xfe].as_slice()).then_some(kwh)
+}
+
+/// A signed number of four bytes; the ends of the range are overflow, underflow and none.
+fn whole_i32(data: &[u8]) -> Option<f64> {
+    let number = i32::from_be_bytes(data.try_into().ok()?);
+    (number != i32::MIN && number < 0x7fff_fffe).then(|| f64::from(number))
+}
+
+/// The word at this place, counted in words.
+fn word(data: &[u8], place: usize) -> Option<[u8; 2]> {
+    let words = data.as_chunks::<2>().0;
+    words.get(place).copied()
+}
+
+/// A signed number of tenths; the ends of the range are overflow, underflow and none.
+fn tenths(data: &[u8], place: usize) -> Option<f64> {
+    let number = i16::from_be_bytes(word(data, place)?);
+    (number != i16::MIN && number < 0x7ffe).then(|| f64::from(number) / 10.0)
+}
+
+/// An unsigned number of tenths; the end of the range is none.
+fn tenths_unsigned(data: &[u8], place: usize) -> Option<f64> {
+    let number = u16::from_be_bytes(word(data, place)?);
+    (number < 0xfffe).then(|| f64::from(number) / 10.0)
+}
+
+fn percent(data: &[u8]) -> Option<f64> {
+    match data {
+        [n @ 0..=100] => Some(f64::from(*n)),
+        _ => None,
+    }
+}
+
+/// A channel's number in a list: the first channel, how many, then four bytes each.
+fn listed_i32(data: &[u8], channel: u8) -> Option<f64> {
+    let [first, _, numbers @ ..] = data else {
+        return None;
+    };
+    let place = usize::from(channel.checked_sub(*first)?);
+    whole_i32(numbers.as_chunks::<4>().0.get(place)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCALE: Scale = Scale {
+        kwh: 0.01,
+        coefficient: 1.0,
+    };
+
+    fn values(part: Part, code: u8, data: &[u8]) -> Vec<(String, f64)> {
+        let mut values = Vec::new();
+        part.property(code, data, Some(SCALE), &mut values);
+        crate::lines::numbers(&values)
+    }
+
+    fn one(part: Part, code: u8, data: &[u8]) -> Option<f64> {
+        values(part, code, data).first().map(|(_, n)| *n)
+    }
+
+    #[test]
+    fn numbers_are_scaled_as_the_appendix_says() {
+        let meter = Part::SmartMeter;
+        assert_eq!(one(meter, 0xe0, &[0, 0, 0x30, 0x39]), Some(123.45));
+        assert_eq!(one(meter, 0xe7, &[0xff, 0xff, 0xff, 0x9c]), Some(-100.0));
+        let currents = values(meter, 0xe8, &[0, 0x7b, 0x7f, 0xfe]);
+        assert_eq!(currents, [("current_r_a".to_owned(), 12.3)]);
+        assert_eq!(one(Part::Temperature, 0xe0, &[0xff, 0xf6]), Some(-1.0));
+        assert_eq!(one(Part::Humidity, 0xe0, &[55]), Some(55.0));
+        let channel = values(Part::Channel(2), 0xd1, &[0, 0, 0, 100, 0, 12, 0, 3]);
+        let named: Vec<_> = channel.iter().map(|(p, n)| (p.as_str(), *n)).collect();
+        assert_eq!(
+            named,
+            [
+                ("energy_kwh", 1.0),
+                ("current_r_a", 1.2),
+                ("current_t_a", 0.3)
+            ]
+        );
+        let list = [1, 2, 0, 0, 0, 5, 0, 0, 0, 9];
+        assert_eq!(one(Part::Channel(2), CHANNEL_POWERS, &list), Some(9.0));
+        assert_eq!(one(Part::Channel(3), CHANNEL_POWERS, &list), None);
+        assert_eq!(
+            values(meter, STATUS, &[0x30]),
+            [("operating".to_owned(), 1.0)]
+        );
+    }
+
+    #[test]
+    fn what_is_no_data_is_left_out() {
+        let meter = Part::SmartMeter;
+        assert_eq!(one(meter, 0xe0, &[0xff, 0xff, 0xff, 0xfe]), None);
+        assert_eq!(one(meter, 0xe7, &[0x7f, 0xff, 0xff, 0xfe]), None);
+        assert_eq!(one(meter, 0xe7, &[0x80, 0, 0, 0]), None);
+        assert_eq!(one(meter, 0xe7, &[1, 2]), None);
+        assert_eq!(one(Part::Humidity, 0xe0, &[101]), None);
+        assert_eq!(one(Part::Temperature, 0xe0, &[0x7f, 0xff]), None);
+    }
+
+    #[test]
+    fn units_are_those_of_the_appendix_and_no_others() {
+        let units = [0x00, 0x03, 0x0a, 0x0d].map(|n| unit_kwh(&[n]).unwrap());
+        assert_eq!(units, [1.0, 0.001, 10.0, 10_000.0]);
+        assert_eq!(
+            [unit_kwh(&[5]), unit_kwh(&[0x0e]), unit_kwh(&[])],
+            [None; 3]
+        );
+    }
+
+    #[test]
+    fn every_class_that_is_offered_is_understood() {
+        for class in CLASSES {
+            let part = Part::of(class, 0).unwrap();
+            assert_eq!(format!("{:04x}", part.object(1).class()), *class);
+            assert!(
+                part.value_codes()
+                    .iter()
+                    .any(|code| part.point(*code).is_some())
+            );
+        }
+        assert_eq!(Part::of("0288", 1), None);
+        assert_eq!(Part::of("0287", 33), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! The one socket of ECHONET Lite: bound to its port on every interface of this computer, because
+//! answers come to that port whatever port they were asked from, and a member of the group on which
+//! nodes announce.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use model::{RefusalReason, Trouble};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::UdpSocket;
+use wire::echonet::{FRAME_BYTES_MAX, Frame, GROUP, Object, PORT, Service};
+
+/// How long a socket that fails is left alone.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The socket.
+#[derive(Debug)]
+pub(super) struct Ether {
+    socket: UdpSocket,
+    buffer: Vec<u8>,
+    /// This computer's own addresses.
+    own: Vec<Ipv4Addr>,
+}
+
+/// What was asked of whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) address: Ipv4Addr,
+    pub(super) object: Object,
+    pub(super) transaction: u16,
+}
+
+/// What came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Came {
+    /// The answer.
+    Answer,
+    /// From whom was asked, but not the answer.
+    Wrong(Trouble, RefusalReason),
+    /// An answer to an earlier question.
+    Late,
+    /// No frame, from somebody who was not asked.
+    Garbled,
+    /// Somebody announces properties.
+    News,
+    /// Somebody gives orders.
+    Order,
+    /// Something between others.
+    Other,
+}
+
+impl Ether {
+    /// Opens it on every interface there is now.
+    pub(super) fn open() -> Result<Self, Trouble> {
+        let socket = bound().map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => Trouble::PortTaken,
+            _ => Trouble::Internal,
+        })?;
+        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+        let own = interfaces.iter().filter_map(|one| match one.ip() {
+            IpAddr::V4(address) if !address.is_loopback() => Some(address),
+            _ => None,
+        });
+        let own: Vec<Ipv4Addr> = own.collect();
+        for address in &own {
+            // One that is going down, or knows no groups, is done without.
+            let joined = socket.join_multicast_v4(Ipv4Addr::from(GROUP), *address);
+            if let Err(error) = joined {
+                tracing::debug!(%address, %error, "no group on this interface");
+            }
+        }
+        Ok(Self {
+            socket,
+            buffer: Vec::with_capacity(FRAME_BYTES_MAX),
+            own,
+        })
+    }
+
+    /// Sends to one node.
+    pub(super) async fn send(&self, bytes: &[u8], to: Ipv4Addr) -> Result<(), Trouble> {
+        let sent = self
+            .socket
+            .send_to(bytes, SocketAddrV4::new(to, PORT))
+            .await;
+        sent.map(|_| ()).map_err(|_| Trouble::Unreachable)
+    }
+
+    /// Sends to all nodes on every interface.
+    pub(super) async fn send_to_all(&self, bytes: &[u8]) {
+        for address in &self.own {
+            let chosen = SockRef::from(&self.socket).set_multicast_if_v4(address);
+            if chosen.is_ok() {
+                self.send(bytes, Ipv4Addr::from(GROUP)).await.ok();
+            }
+        }
+    }
+
+    /// The next packet of somebody else and where it is from. It can be dropped at any moment.
+    pub(super) async fn hear(&mut self) -> (Vec<u8>, Ipv4Addr) {
+        loop {
+            self.buffer.clear();
+            match self.socket.recv_buf_from(&mut self.buffer).await {
+                Ok((_, std::net::SocketAddr::V4(from))) if !self.own.contains(from.ip()) => {
+                    return (self.buffer.clone(), *from.ip());
+                }
+                Ok(_) => {}
+                // A node that is gone may be told as an error of the socket.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+}
+
+fn bound() -> std::io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    // Another controller on this computer does the same.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT).into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// Says what a packet is to somebody who asked, or who only listens.
+pub(super) fn weigh(bytes: &[u8], from: Ipv4Addr, asked: Option<Asked>) -> Came {
+    let asked = asked.filter(|asked| asked.address == from);
+    let Ok(frame) = Frame::parse(bytes) else {
+        let wrong = Came::Wrong(Trouble::Garbled, RefusalReason::Garbled);
+        return asked.map_or(Came::Garbled, |_| wrong);
+    };
+    match frame.service {
+        Service::GetAnswer | Service::GetRefused => {
+            let Some(asked) = asked else {
+                return Came::Other;
+            };
+            // The sender's port says nothing: some nodes answer from another one.
+            if frame.transaction != asked.transaction {
+                Came::Late
+            } else if frame.from != asked.object {
+                Came::Wrong(Trouble::OtherUnit, RefusalReason::Misaddressed)
+            } else {
+                Came::Answer
+            }
+        }
+        Service::Inf | Service::InfConfirmed => Came::News,
+        Service::Set => Came::Order,
+        Service::Get | Service::InfRequest | Service::Other(_) => Came::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::echonet::get;
+
+    const NODE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 5);
+
+    /// A frame of 028801 to a controller.
+    fn frame(service: u8, transaction: u8) -> Vec<u8> {
+        vec![
+            0x10,
+            0x81,
+            0,
+            transaction,
+            2,
+            0x88,
+            1,
+            5,
+            0xff,
+            1,
+            service,
+            1,
+            0x80,
+            1,
+            0x30,
+        ]
+    }
+
+    #[test]
+    fn only_the_answer_to_the_question_is_taken() {
+        let asked = Some(Asked {
+            address: NODE,
+            object: Object([2, 0x88, 1]),
+            transaction: 7,
+        });
+        let elsewhere = Ipv4Addr::new(192, 168, 1, 6);
+        assert_eq!(weigh(&frame(0x72, 7), NODE, asked), Came::Answer);
+        assert_eq!(weigh(&frame(0x52, 7), NODE, asked), Came::Answer);
+        assert_eq!(weigh(&frame(0x72, 6), NODE, asked), Came::Late);
+        assert_eq!(weigh(&frame(0x72, 7), elsewhere, asked), Came::Other);
+        let mut other = frame(0x72, 7);
+        other[6] = 2;
+        assert!(matches!(
+            weigh(&other, NODE, asked),
+            Came::Wrong(Trouble::OtherUnit, _)
+        ));
+        let cut = &frame(0x72, 7)[..13];
+        assert!(matches!(
+            weigh(cut, NODE, asked),
+            Came::Wrong(Trouble::Garbled, _)
+        ));
+        assert_eq!(weigh(cut, elsewhere, asked), Came::Garbled);
+        assert_eq!(weigh(&frame(0x73, 0), NODE, None), Came::News);
+        for order in [0x60, 0x61] {
+            assert_eq!(weigh(&frame(order, 0), elsewhere, asked), Came::Order);
+        }
+        let question = get(1, Object::NODE, &[0xd6]);
+        assert_eq!(weigh(&question, elsewhere, asked), Came::Other);
+    }
+}

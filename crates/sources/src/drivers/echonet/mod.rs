@@ -1,0 +1,375 @@
+//! ECHONET Lite: meters, distribution boards and sensors on the LAN. The box is a controller that
+//! asks and listens; it gives no orders. Announcements are taken as they come; orders of others are
+//! shown, because nobody has to prove who they are.
+
+mod class;
+mod ether;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use model::{Field, FieldKind, Found, RefusalReason, Search, Source, Trouble, Wrong, WrongWhy};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use wire::echonet::{Frame, Object, Service, get, instances, property_map};
+
+use self::class::{CHANNELS_MAX, CLASSES, Part, Scale};
+use self::ether::{Asked, Came, Ether, weigh};
+use super::pace::Pace;
+use super::{Driver, Line, Searching, Session};
+use crate::lines::{Entered, Hand, Value};
+
+/// The one line that all nodes hang on: the port belongs to the computer.
+const LINE: &str = "echonet-lite";
+/// A node has this long to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// Nobody has answered for this many questions a node: the socket is opened anew.
+const SILENT_ASKS_MAX: usize = 5;
+/// How often a search asks, and how long it listens each time.
+const SEARCH_ROUNDS: u16 = 2;
+const SEARCH_LISTENS: Duration = Duration::from_millis(1_200);
+/// Devices that a search lists.
+const FOUND_MAX: usize = 500;
+/// The property map for reading, and the list of a node's objects.
+const GET_MAP: u8 = 0x9f;
+const INSTANCES: u8 = 0xd6;
+const INSTANCES_NEWS: u8 = 0xd5;
+const NODE_CLASS: u16 = 0x0ef0;
+
+/// ECHONET Lite.
+#[derive(Debug)]
+pub(crate) struct EchonetLite;
+
+impl Driver for EchonetLite {
+    fn code(&self) -> &'static str {
+        "echonet-lite"
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        const ADDRESS: Field = Field {
+            name: "address",
+            kind: FieldKind::Text(&[]),
+            default: None,
+        };
+        const CLASS: Field = Field {
+            name: "class",
+            kind: FieldKind::Choice(CLASSES),
+            default: None,
+        };
+        const INSTANCE: Field = Field {
+            name: "instance",
+            kind: FieldKind::Number(1.0, 127.0),
+            default: Some("1"),
+        };
+        const CHANNEL: Field = Field {
+            name: "channel",
+            kind: FieldKind::Number(0.0, CHANNELS_MAX as f64),
+            default: Some("0"),
+        };
+        const EVERY: Field = Field {
+            name: "every_s",
+            kind: FieldKind::Number(0.2, 3_600.0),
+            default: Some("5"),
+        };
+        &[ADDRESS, CLASS, INSTANCE, CHANNEL, EVERY]
+    }
+
+    fn line(&self, source: &Source) -> Result<Line, Wrong> {
+        Node::of(Entered::new(self.fields(), &source.fields))?;
+        Ok(Line {
+            name: LINE.to_owned(),
+            settings: String::new(),
+        })
+    }
+
+    fn read(&self, sources: &[Source], hand: Hand) -> Session {
+        let entered = sources
+            .iter()
+            .map(|s| Entered::new(self.fields(), &s.fields));
+        let nodes = entered.filter_map(|entered| Node::of(entered).ok());
+        let nodes: Vec<Node> = nodes.collect();
+        Box::pin(async move {
+            match Ether::open() {
+                Ok(ether) => Listener::new(ether, nodes, hand).read_all().await,
+                Err(trouble) => trouble,
+            }
+        })
+    }
+
+    fn search(&self) -> Option<(&'static str, Searching)> {
+        Some((LINE, Box::pin(look_around())))
+    }
+}
+
+/// An object, or a channel of it, and what is known of it.
+#[derive(Debug)]
+struct Node {
+    address: Ipv4Addr,
+    object: Object,
+    part: Part,
+    pace: Pace,
+    /// What it can be asked for; `None` until it has said so.
+    codes: Option<Vec<u8>>,
+    scale: Option<Scale>,
+}
+
+impl Node {
+    fn of(entered: Entered<'_>) -> Result<Self, Wrong> {
+        let whole = |name: &str| {
+            let number = entered.number(name);
+            let is_whole = number.fract() == 0.0;
+            is_whole
+                .then_some(number as u8)
+                .ok_or_else(|| Wrong::new(name, WrongWhy::Range))
+        };
+        let (instance, channel) = (whole("instance")?, whole("channel")?);
+        let part = Part::of(&entered.text("class"), channel);
+        let part = part.ok_or_else(|| Wrong::new("channel", WrongWhy::Range))?;
+        let address = entered.text("address").parse();
+        Ok(Self {
+            address: address.map_err(|_| Wrong::new("address", WrongWhy::Address))?,
+            object: part.object(instance),
+            part,
+            pace: Pace::new(entered.number("every_s")),
+            codes: None,
+            scale: None,
+        })
+    }
+}
+
+/// Asks the nodes and listens to what they and others say.
+struct Listener {
+    ether: Ether,
+    nodes: Vec<Node>,
+    hand: Hand,
+    transaction: u16,
+}
+
+impl Listener {
+    fn new(ether: Ether, nodes: Vec<Node>, hand: Hand) -> Self {
+        // Not where the last session began: its late answers are not taken for this one's.
+        let mut chance = [0; 2];
+        getrandom::fill(&mut chance).ok();
+        Self {
+            ether,
+            nodes,
+            hand,
+            transaction: u16::from_be_bytes(chance),
+        }
+    }
+
+    /// Reads each node when it is due until nobody answers any more.
+    async fn read_all(mut self) -> Trouble {
+        self.hand.opened();
+        let others = self.nodes.len().saturating_sub(1);
+        let mut silent_asks = 0;
+        loop {
+            let next = self.nodes.iter().map(|node| node.pace.due).enumerate();
+            let Some((device, due)) = next.min_by_key(|(_, due)| *due) else {
+                return Trouble::Internal;
+            };
+            let unasked = tokio::select! {
+                () = sleep_until(due) => None,
+                heard = self.ether.hear() => Some(heard),
+            };
+            if let Some((bytes, from)) = unasked {
+                self.take(weigh(&bytes, from, None), &bytes, from).await;
+                continue;
+            }
+            let round = self.round(device).await;
+            if let Some(node) = self.nodes.get_mut(device) {
+                node.pace.put_off(round.is_ok(), others);
+                if round.is_err() {
+                    // It may be another device when it is back.
+                    (node.codes, node.scale) = (None, None);
+                }
+            }
+            silent_asks = match round {
+                Err(Trouble::Silent) => silent_asks + 1,
+                _ => 0,
+            };
+            match round {
+                Ok(values) => self.hand.took(device, values).await,
+                Err(trouble) => self.hand.missed(device, trouble).await,
+            }
+            if silent_asks > SILENT_ASKS_MAX * self.nodes.len() {
+                return Trouble::Silent;
+            }
+        }
+    }
+
+    /// Reads a node once; first what it has and in which unit.
+    async fn round(&mut self, device: usize) -> Result<Vec<Value>, Trouble> {
+        if self
+            .nodes
+            .get(device)
+            .is_none_or(|node| node.codes.is_none())
+        {
+            self.meet(device).await?;
+        }
+        let known = self.nodes.get(device).ok_or(Trouble::Internal)?;
+        let codes = known.codes.clone().ok_or(Trouble::Internal)?;
+        let answer = self.ask(device, &codes).await?;
+        let values = self.values(device, &answer);
+        if values.is_empty() {
+            return Err(Trouble::NoSuchValue);
+        }
+        Ok(values)
+    }
+
+    fn values(&self, device: usize, bytes: &[u8]) -> Vec<Value> {
+        let (Ok(frame), Some(node)) = (Frame::parse(bytes), self.nodes.get(device)) else {
+            return Vec::new();
+        };
+        node.part.values(&frame, node.scale)
+    }
+
+    /// Asks a node what it has and in which unit it counts.
+    async fn meet(&mut self, device: usize) -> Result<(), Trouble> {
+        let answer = self.ask(device, &[GET_MAP]).await?;
+        let part = self.nodes.get(device).ok_or(Trouble::Internal)?.part;
+        let frame = Frame::parse(&answer).map_err(|_| Trouble::Internal)?;
+        // A node without a map is asked for everything.
+        let map = frame.value(GET_MAP).and_then(property_map);
+        let has = |code: &u8| map.as_ref().is_none_or(|map| map.contains(code));
+        let (codes, lacks): (Vec<u8>, Vec<u8>) = part.value_codes().into_iter().partition(has);
+        let units: Vec<u8> = part.scale_codes().iter().copied().filter(has).collect();
+        for point in lacks.iter().filter_map(|code| part.point(*code)) {
+            self.hand.lacks(device, point);
+        }
+        let scale = if units.is_empty() {
+            part.own_scale()
+        } else {
+            let answer = self.ask(device, &units).await?;
+            Frame::parse(&answer)
+                .ok()
+                .and_then(|said| part.scale(&said))
+        };
+        if codes.is_empty() {
+            return Err(Trouble::NoSuchValue);
+        }
+        if let Some(node) = self.nodes.get_mut(device) {
+            (node.codes, node.scale) = (Some(codes), scale);
+        }
+        Ok(())
+    }
+
+    /// Asks a node; gives the frame of its answer. What else comes meanwhile is dealt with.
+    async fn ask(&mut self, device: usize, codes: &[u8]) -> Result<Vec<u8>, Trouble> {
+        self.transaction = self.transaction.wrapping_add(1);
+        let node = self.nodes.get(device).ok_or(Trouble::Internal)?;
+        let asked = Asked {
+            address: node.address,
+            object: node.object,
+            transaction: self.transaction,
+        };
+        let question = get(asked.transaction, asked.object, codes);
+        self.ether.send(&question, asked.address).await?;
+        let until = Instant::now() + ANSWER_WITHIN;
+        loop {
+            let heard = timeout_at(until, self.ether.hear()).await;
+            let (bytes, from) = heard.map_err(|_| Trouble::Silent)?;
+            match weigh(&bytes, from, Some(asked)) {
+                Came::Answer => return Ok(bytes),
+                Came::Wrong(trouble, reason) => {
+                    self.hand.refused(device, reason, &bytes).await;
+                    return Err(trouble);
+                }
+                Came::Late => {
+                    let reason = RefusalReason::LateAnswer;
+                    self.hand.refused(device, reason, &bytes).await;
+                }
+                other => self.take(other, &bytes, from).await,
+            }
+        }
+    }
+
+    /// Deals with what nobody asked for.
+    async fn take(&mut self, came: Came, bytes: &[u8], from: Ipv4Addr) {
+        match came {
+            Came::News => self.take_news(bytes, from).await,
+            Came::Order => {
+                let reason = RefusalReason::ForeignOrder;
+                self.hand.overheard(&from.to_string(), reason, bytes).await;
+            }
+            Came::Garbled => {
+                let device = self.nodes.iter().position(|node| node.address == from);
+                if let Some(device) = device {
+                    self.hand
+                        .refused(device, RefusalReason::Garbled, bytes)
+                        .await;
+                }
+            }
+            Came::Answer | Came::Wrong(..) | Came::Late | Came::Other => {}
+        }
+    }
+
+    /// Takes what a known node announces, for each device that hangs on it.
+    async fn take_news(&mut self, bytes: &[u8], from: Ipv4Addr) {
+        let Ok(frame) = Frame::parse(bytes) else {
+            return;
+        };
+        if frame.service == Service::InfConfirmed {
+            self.ether.send(&frame.heard(), from).await.ok();
+        }
+        for device in 0..self.nodes.len() {
+            let known = self.nodes.get(device);
+            let is_its = known.is_some_and(|node| {
+                (node.address, node.object) == (from, frame.from) && node.codes.is_some()
+            });
+            if is_its {
+                let values = self.values(device, bytes);
+                if !values.is_empty() {
+                    self.hand.took(device, values).await;
+                }
+            }
+        }
+    }
+}
+
+/// Asks all nodes on all interfaces who they are.
+async fn look_around() -> Result<Search, Trouble> {
+    let mut ether = Ether::open()?;
+    let mut packets = 0;
+    let mut objects: BTreeSet<(Ipv4Addr, Object)> = BTreeSet::new();
+    for round in 0..SEARCH_ROUNDS {
+        ether
+            .send_to_all(&get(round, Object::NODE, &[INSTANCES]))
+            .await;
+        let until = Instant::now() + SEARCH_LISTENS;
+        while let Ok((bytes, from)) = timeout_at(until, ether.hear()).await {
+            packets += 1;
+            for object in objects_of(&bytes) {
+                if objects.len() < FOUND_MAX {
+                    objects.insert((from, object));
+                }
+            }
+        }
+    }
+    let found = objects.into_iter().filter_map(|(address, object)| {
+        let class = format!("{:04x}", object.class());
+        let is_offered = CLASSES.contains(&class.as_str());
+        let fields = BTreeMap::from([
+            ("address".to_owned(), address.to_string()),
+            ("class".to_owned(), class),
+            ("instance".to_owned(), object.instance().to_string()),
+        ]);
+        is_offered.then_some(Found { fields })
+    });
+    Ok(Search {
+        packets,
+        found: found.collect(),
+    })
+}
+
+/// The objects that a node says it has.
+fn objects_of(bytes: &[u8]) -> Vec<Object> {
+    let Ok(frame) = Frame::parse(bytes) else {
+        return Vec::new();
+    };
+    let list = frame
+        .value(INSTANCES)
+        .or_else(|| frame.value(INSTANCES_NEWS));
+    let list = list.filter(|_| frame.from.class() == NODE_CLASS);
+    list.and_then(instances).unwrap_or_default()
+}

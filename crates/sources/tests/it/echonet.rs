@@ -1,0 +1,205 @@
+//! ECHONET Lite against the npm package echonet-lite on another computer: a network namespace with a
+//! cable to this one.
+
+use std::process::Command;
+
+use model::{RefusalReason, Source, Trouble};
+
+use crate::contract::{Counterpart, POWER_W, contract};
+use crate::floor::{Floor, source};
+use crate::network::OtherComputer;
+use crate::process::{Process, root};
+
+/// Keeps the networks of test programs that run at once apart.
+const NETWORK: u8 = 61;
+
+/// The nodes on the other computer.
+struct Nodes {
+    process: Process,
+    other: OtherComputer,
+}
+
+impl Nodes {
+    fn listen(other: &OtherComputer) -> Process {
+        let mut command: Command = other.command("node");
+        command.arg(root().join("tests/counterparts/echonet.cjs"));
+        command.args([other.there().to_string(), other.here.to_string()]);
+        Process::start(&mut command)
+    }
+
+    fn device(&self, id: &str, rest: &str) -> Source {
+        let address = self.other.there();
+        source(&format!(
+            "id = \"{id}\"\nkind = \"echonet-lite\"\naddress = \"{address}\"\nevery_s = 0.2\n{rest}"
+        ))
+    }
+}
+
+impl Counterpart for Nodes {
+    fn start() -> Self {
+        let other = OtherComputer::new(NETWORK);
+        other.let_groups_through();
+        Self {
+            process: Self::listen(&other),
+            other,
+        }
+    }
+
+    fn source(&self, id: &str) -> Source {
+        self.device(id, "class = \"0288\"")
+    }
+
+    fn absent(&self, id: &str) -> Source {
+        self.device(id, "class = \"0288\"\ninstance = 99")
+    }
+
+    fn crowd(&self) -> Vec<Source> {
+        let board = |n: usize| {
+            let (instance, channel) = (n / 7 + 1, n % 7);
+            let rest = format!("class = \"0287\"\ninstance = {instance}\nchannel = {channel}");
+            self.device(&format!("m{n}"), &rest)
+        };
+        (0..430).map(board).collect()
+    }
+
+    fn order(&mut self, words: &str) {
+        self.process.order(words);
+    }
+
+    fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    fn restart(&mut self) {
+        self.process = Self::listen(&self.other);
+    }
+
+    fn cut_shows() -> &'static [Trouble] {
+        &[Trouble::Garbled]
+    }
+}
+
+contract!(nodes, Nodes);
+
+/// Units, channels and sensors are read as the appendix says, and what a node lacks is named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn meters_boards_and_sensors_are_read_in_their_units() {
+    let nodes = Nodes::start();
+    let mut floor = Floor::new();
+    for (id, rest) in [
+        ("meter", "class = \"0288\""),
+        ("board", "class = \"0287\"\ninstance = 2"),
+        ("channel", "class = \"0287\"\nchannel = 32"),
+        ("warmth", "class = \"0011\""),
+        ("damp", "class = \"0012\""),
+    ] {
+        floor.lines.add(nodes.device(id, rest)).unwrap();
+    }
+    let all = |floor: &Floor| floor.lines.states().iter().all(|(_, s)| s.readings > 0);
+    floor.until("all are read", all).await;
+    let said = |device: &str, point: &str| {
+        let last = floor.state(device).last;
+        last.into_iter().find(|(p, _)| p == point).map(|(_, n)| n)
+    };
+    assert_eq!(said("meter", "energy_kwh"), Some(246.9));
+    assert_eq!(said("meter", "current_r_a"), Some(12.3));
+    assert_eq!(said("meter", "current_t_a"), None, "no data is no number");
+    assert_eq!(said("meter", "fault"), Some(0.0));
+    assert_eq!(said("board", "power_w"), Some(5002.0));
+    assert_eq!(said("board", "energy_kwh"), Some(100.2));
+    assert_eq!(said("board", "voltage_r_v"), Some(100.3));
+    assert_eq!(said("channel", "power_w"), Some(131.0));
+    assert_eq!(said("channel", "energy_kwh"), Some(31.0));
+    assert_eq!(said("warmth", "temperature_c"), Some(-1.0));
+    assert_eq!(said("damp", "humidity_percent"), Some(55.0));
+}
+
+/// What a node announces is taken before it is asked again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_announces_is_taken() {
+    let mut nodes = Nodes::start();
+    let mut floor = Floor::new();
+    let slow = Source {
+        fields: [("every_s".to_owned(), model::FieldValue::Whole(600))]
+            .into_iter()
+            .chain(
+                nodes
+                    .source("meter")
+                    .fields
+                    .into_iter()
+                    .filter(|(n, _)| n != "every_s"),
+            )
+            .collect(),
+        ..nodes.source("meter")
+    };
+    floor.lines.add(slow).unwrap();
+    floor.until_said("meter", "power_w", POWER_W).await;
+    nodes.order("announce 4321");
+    floor.until_said("meter", "power_w", 4321.0).await;
+    let last = floor.state("meter").last;
+    assert!(
+        last.iter().any(|(point, _)| point == "energy_kwh"),
+        "the rest stays known"
+    );
+}
+
+/// Orders of others are shown with who gave them, and an answer out of time is none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_of_others_and_late_answers_are_shown() {
+    let mut nodes = Nodes::start();
+    let mut floor = Floor::new();
+    floor.lines.add(nodes.source("meter")).unwrap();
+    floor.until_said("meter", "power_w", POWER_W).await;
+    nodes.order("order");
+    let who = nodes.other.there().to_string();
+    let seen = (who, RefusalReason::ForeignOrder);
+    floor
+        .until("the order is shown", |f| f.sources_refused.contains(&seen))
+        .await;
+    nodes.order("fault late");
+    let late = ("meter".to_owned(), RefusalReason::LateAnswer);
+    floor
+        .until("it is late", |f| f.refused.contains(&late))
+        .await;
+    nodes.order("fault none");
+    nodes.order("power 6");
+    floor.until_said("meter", "power_w", 6.0).await;
+}
+
+/// A search lists what can be connected while other nodes are being read; where nothing gets
+/// through, not one packet was heard.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_finds_what_can_be_connected() {
+    let mut nodes = Nodes::start();
+    let mut floor = Floor::new();
+    floor.lines.add(nodes.source("meter")).unwrap();
+    floor.until_said("meter", "power_w", POWER_W).await;
+    let search = floor.lines.search("echonet-lite").await.unwrap().unwrap();
+    assert!(search.packets >= 1);
+    let address = nodes.other.there().to_string();
+    let found = |class: &str| {
+        let is_it =
+            |f: &&model::Found| f.fields["class"] == class && f.fields["address"] == address;
+        search.found.iter().filter(is_it).count()
+    };
+    assert_eq!([found("0288"), found("0011"), found("0012")], [1, 1, 1]);
+    assert!(found("0287") > 1);
+    assert!(floor.lines.search("modbus-tcp").await.is_none());
+    nodes.order("power 5");
+    floor.until_said("meter", "power_w", 5.0).await;
+    nodes.kill();
+    let search = floor.lines.search("echonet-lite").await.unwrap().unwrap();
+    assert_eq!((search.packets, search.found.len()), (0, 0));
+}
+
+/// Another controller on this computer that does not share the port keeps it from being read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_that_another_program_holds_is_named() {
+    let held = std::net::UdpSocket::bind("0.0.0.0:3610").unwrap();
+    let mut floor = Floor::new();
+    let meter = "id = \"m\"\nkind = \"echonet-lite\"\naddress = \"10.0.0.9\"\nclass = \"0288\"";
+    floor.lines.add(source(meter)).unwrap();
+    let named = |f: &Floor| f.trouble("m") == Some(Trouble::PortTaken);
+    floor.until("the taken port is named", named).await;
+    drop(held);
+}
