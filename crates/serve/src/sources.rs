@@ -88,6 +88,12 @@ pub(crate) fn wrong_text(lang: Lang, wrong: &Wrong) -> String {
     }
 }
 
+/// What keeps a device of a kind from being read, and what to look at.
+pub(crate) fn trouble_text(lang: Lang, kind: &str, trouble: Trouble) -> String {
+    let of_kind = lang.known(&format!("trouble-{kind}-"), trouble.code());
+    of_kind.unwrap_or_else(|| lang.coded("trouble-", trouble.code()))
+}
+
 /// A problem in words.
 pub(crate) fn problem_text(lang: Lang, problem: &SourceProblem) -> String {
     match problem {
@@ -203,7 +209,7 @@ pub(crate) async fn try_out(
         Ok(Err(trouble)) => answer(json!({
             "readings": [],
             "trouble": trouble,
-            "message": lang.coded("trouble-", trouble.code()),
+            "message": trouble_text(lang, &source.kind, trouble),
         })),
         Err(wrong) => failure(lang, &SourceProblem::Wrong(wrong)),
     }
@@ -219,7 +225,7 @@ pub(crate) async fn search(
         Some(Ok(search)) => answer(json!({"packets": search.packets, "found": search.found,
             "trouble": null})),
         Some(Err(trouble)) => answer(json!({"packets": 0, "found": [], "trouble": trouble,
-            "message": lang.coded("trouble-", trouble.code())})),
+            "message": trouble_text(lang, &kind, trouble)})),
         None => Failure::not_found().answer(lang),
     }
 }

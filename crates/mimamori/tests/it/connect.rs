@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use crate::house::{House, PATIENCE, agent, until};
-use crate::process::Process;
+use crate::network::OtherComputer;
+use crate::process::{Process, root};
 
 /// A foreign Modbus server with a small meter as unit 1; its power is 812 W.
 fn meter() -> (Process, String) {
@@ -58,7 +59,7 @@ fn a_meter_is_connected_by_the_page_alone_and_its_machine_is_on_the_board() {
         let (mut meter, address) = meter();
         let which = page(&house, "/connect", lang);
         assert!(which.contains("href=\"/connect/modbus-tcp\""));
-        for kind in ["modbus-tcp", "modbus-rtu"] {
+        for kind in ["echonet-lite", "modbus-tcp", "modbus-rtu"] {
             assert_all_texts(&page(&house, &format!("/connect/{kind}"), lang));
         }
         let form = page(&house, "/connect/modbus-tcp", lang);
@@ -191,7 +192,7 @@ fn the_file_of_sources_can_be_changed_while_the_program_runs() {
         all.first()
             .is_some_and(|s| s["state"]["readings"].as_u64() > Some(0))
     });
-    assert_eq!(evidence(&house, "device.added"), 1);
+    until("that is evidence", || evidence(&house, "device.added") == 1);
     std::fs::write(
         &file,
         format!("{text}[[source]]\nid = \"n\"\nkind = \"none\"\n"),
@@ -204,5 +205,57 @@ fn the_file_of_sources_can_be_changed_while_the_program_runs() {
     assert_eq!(house.get_all("sources").len(), 1);
     std::fs::remove_file(&file).unwrap();
     until("it is let go", || house.get_all("sources").is_empty());
-    assert_eq!(evidence(&house, "device.ended"), 1);
+    until("that is evidence", || evidence(&house, "device.ended") == 1);
+}
+
+/// ECHONET Lite nodes on another computer.
+fn nodes(other: &OtherComputer) -> Process {
+    other.let_groups_through();
+    let mut command = other.command("node");
+    command.arg(root().join("tests/counterparts/echonet.cjs"));
+    command.args([other.there().to_string(), other.here.to_string()]);
+    Process::start(&mut command)
+}
+
+#[test]
+fn an_echonet_lite_node_is_found_and_connected_by_the_page_and_orders_of_others_are_shown() {
+    for lang in ["ja", "en"] {
+        let other = OtherComputer::new(62);
+        let house = House::new();
+        let search = [("action", "search")];
+        let (_, nothing) = submit(&house, "/connect/echonet-lite", lang, &search);
+        assert!(nothing.contains("224.0.23.0"), "nothing gets through");
+        let mut nodes = nodes(&other);
+        let (_, found) = submit(&house, "/connect/echonet-lite", lang, &search);
+        assert_all_texts(&found);
+        let there = other.there().to_string();
+        let encoded = there.replace('.', "%2E");
+        let link = format!("/connect/echonet-lite?address={encoded}&amp;class=0288&amp;instance=1");
+        assert!(found.contains(&link), "{found}");
+        let path = link.replace("&amp;", "&") + &format!("&lang={lang}");
+        let (_, form) = house.send("GET", &path, &[], "");
+        assert!(form.contains(&format!("value=\"{there}\"")));
+        assert!(form.contains("<option value=\"0288\" selected>"));
+        let typed = [
+            ("id", "meter"),
+            ("machine", "press-1"),
+            ("address", there.as_str()),
+            ("class", "0288"),
+            ("instance", "1"),
+            ("channel", "0"),
+            ("every_s", "0.5"),
+            ("action", "add"),
+        ];
+        let (status, said) = submit(&house, "/connect/echonet-lite", lang, &typed);
+        assert_eq!(status, 303, "{said}");
+        until("the machine's power is on the board", || {
+            let machines = house.get_all("machines");
+            let found = machines.iter().find(|m| m["id"] == "press-1");
+            found.is_some_and(|machine| machine["power_w"] == 812.0)
+        });
+        nodes.order("order");
+        until("the order of another is shown", || {
+            house.refused(&there, "foreign-order") == 1
+        });
+    }
 }

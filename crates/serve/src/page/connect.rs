@@ -5,18 +5,20 @@
 use std::collections::BTreeMap;
 
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use model::{
-    DeviceId, EventKind, Field, FieldKind, FieldValue, Fields, MachineId, Source, Wrong, WrongWhy,
+    DeviceId, EventKind, Field, FieldKind, FieldValue, Fields, Found, MachineId, Search, Source,
+    Trouble, Wrong, WrongWhy,
 };
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::devices::{note, said};
 use super::{Ctx, Place, frame, half_width};
 use crate::Site;
 use crate::auth::Who;
-use crate::sources::{SourceKind, SourceProblem, Trial, problem_text, wrong_text};
+use crate::sources::{SourceKind, SourceProblem, Trial, problem_text, trouble_text, wrong_text};
 use crate::text::{Lang, key};
 
 /// Empty rows offered beyond those that are filled.
@@ -38,6 +40,7 @@ struct Typed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Try,
+    Search,
     Add,
 }
 
@@ -65,6 +68,7 @@ impl Typed {
             let value = half_width(&value).trim().to_owned();
             match (name.as_str(), name.split_once('.')) {
                 ("action", _) if value == "try" => wanted = Wanted::Try,
+                ("action", _) if value == "search" => wanted = Wanted::Search,
                 ("action", _) => {}
                 ("id", _) => typed.id = value,
                 ("machine", _) => typed.machine = value,
@@ -183,17 +187,21 @@ pub(crate) async fn index(State(site): State<Site>, lang: Lang, who: Who) -> Res
     frame(&ctx, Place::Devices, &title, "", body)
 }
 
-/// The form of one kind.
+/// The form of one kind, filled in as far as the address says.
 pub(crate) async fn show(
     State(site): State<Site>,
     lang: Lang,
     who: Who,
     Path(code): Path<String>,
+    Query(said): Query<BTreeMap<String, String>>,
 ) -> Response {
     let Some(kind) = find(&site, &code) else {
         return Redirect::to("/connect").into_response();
     };
-    let typed = Typed::fresh(kind, &site.sources.ports());
+    let mut typed = Typed::fresh(kind, &site.sources.ports());
+    let is_declared = |name: &String| kind.fields.iter().any(|field| field.name == name);
+    let said = said.into_iter().filter(|(name, _)| is_declared(name));
+    typed.fields.extend(said);
     page(&site, (lang, who), kind, (&typed, &html! {}))
 }
 
@@ -210,10 +218,15 @@ pub(crate) async fn send(
     };
     let (mut typed, wanted) = Typed::from_fields(sent);
     typed.drop_empty_rows(kind);
+    let ctx = Ctx::new(&site, lang, who.clone());
     let above = match (typed.source(kind), wanted) {
+        (_, Wanted::Search) => match site.sources.search(kind.code).await {
+            Some(search) => searched(&ctx, kind, &search),
+            None => return Redirect::to("/connect").into_response(),
+        },
         (Err(wrong), _) => problem(&wrong_text(lang, &wrong)),
         (Ok(source), Wanted::Try) => match site.sources.try_out(&source).await {
-            Ok(trial) => tried(&Ctx::new(&site, lang, who.clone()), &trial),
+            Ok(trial) => tried(&ctx, kind, &trial),
             Err(wrong) => problem(&wrong_text(lang, &wrong)),
         },
         (Ok(source), Wanted::Add) => match connect(&site, &who, source).await {
@@ -236,7 +249,7 @@ fn problem(text: &str) -> Markup {
 }
 
 /// What a device said when it was tried out.
-fn tried(ctx: &Ctx, trial: &Trial) -> Markup {
+fn tried(ctx: &Ctx, kind: SourceKind, trial: &Trial) -> Markup {
     match trial {
         Ok(readings) => html! {
             section.panel.fresh role="status" {
@@ -248,9 +261,46 @@ fn tried(ctx: &Ctx, trial: &Trial) -> Markup {
         Err(trouble) => html! {
             section.panel role="alert" {
                 div.panel-head { h2.problem { (ctx.text(key::CONNECT_NO_ANSWER)) } }
-                p { (ctx.lang.coded("trouble-", trouble.code())) }
+                p { (trouble_text(ctx.lang, kind.code, *trouble)) }
             }
         },
+    }
+}
+
+/// What was found on the network, each to be connected with one tap.
+fn searched(ctx: &Ctx, kind: SourceKind, search: &Result<Search, Trouble>) -> Markup {
+    let search = match search {
+        Ok(search) => search,
+        Err(trouble) => return problem(&trouble_text(ctx.lang, kind.code, *trouble)),
+    };
+    let packets = search.packets.to_string();
+    html! {
+        section.panel.fresh role="status" {
+            div.panel-head { h2 { (ctx.text(key::CONNECT_FOUND)) } }
+            @if search.packets == 0 { p.problem { (ctx.text(key::CONNECT_FOUND_NOTHING)) } }
+            @else if search.found.is_empty() {
+                p { (ctx.with(key::CONNECT_FOUND_NONE, &[("n", &packets)])) }
+            }
+            ul.cards { @for found in &search.found { (found_card(ctx, kind, found)) } }
+        }
+    }
+}
+
+fn found_card(ctx: &Ctx, kind: SourceKind, found: &Found) -> Markup {
+    let texts = found
+        .fields
+        .iter()
+        .map(|(name, value)| ctx.lang.coded_or_code(&format!("choice-{name}-"), value));
+    let texts: Vec<String> = texts.collect();
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let query = found.fields.iter();
+    let query = query.map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    let query: Vec<String> = query.collect();
+    html! {
+        li.card {
+            strong { (texts.join(" · ")) }
+            span { a.button href={ "/connect/" (kind.code) "?" (query.join("&")) } { (ctx.text(key::CONNECT_USE)) } }
+        }
     }
 }
 
@@ -269,6 +319,12 @@ fn page(
         section.panel {
             p { (lang.coded("source-what-", kind.code)) }
             p.quiet.small { (lang.coded("source-proof-", kind.code)) }
+            @if kind.is_searched {
+                form.plain method="post" action={ "/connect/" (kind.code) } {
+                    button type="submit" name="action" value="search"
+                        data-wait=(ctx.text(key::CONNECT_SEARCHING)) { (ctx.text(key::CONNECT_SEARCH)) }
+                }
+            }
             form.stack.wide method="post" action={ "/connect/" (kind.code) } {
                 (text_input(lang, ("id", None), &typed.id, &[]))
                 (text_input(lang, ("machine", None), &typed.machine, &machines.collect::<Vec<_>>()))
@@ -405,6 +461,7 @@ mod tests {
 
     const KIND: SourceKind = SourceKind {
         code: "kind",
+        is_searched: false,
         fields: &[
             Field {
                 name: "address",

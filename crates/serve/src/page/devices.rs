@@ -16,7 +16,7 @@ use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
 use crate::orders::{Command, DeviceError};
-use crate::sources::problem_text;
+use crate::sources::{problem_text, trouble_text};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, DeviceView};
 
@@ -296,7 +296,7 @@ fn source_card(
             (card_head(ctx, board, device))
             span.quiet { (ctx.lang.coded("source-kind-", &source.kind)) " · " (place.join(" · ")) }
             @if let Some(trouble) = state.trouble {
-                span.cause { (ctx.lang.coded("trouble-", trouble.code())) }
+                span.cause { (trouble_text(ctx.lang, &source.kind, trouble)) }
                 span.quiet { (ctx.with(key::CONNECT_SINCE, &[("time", &ctx.when(state.since))])) }
             }
             (said(ctx.lang, &state.last))
@@ -308,7 +308,7 @@ fn source_card(
                 details {
                     summary.quiet { (ctx.text(key::CONNECT_TROUBLES)) }
                     ul.why { @for (trouble, n) in &state.troubles {
-                        li { (ctx.lang.coded("trouble-", trouble.code())) " "
+                        li { (trouble_text(ctx.lang, &source.kind, *trouble)) " "
                             span.quiet { (ctx.with(key::DEVICES_COUNT, &[("n", &n.to_string())])) } }
                     } }
                 }
