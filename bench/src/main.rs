@@ -3,6 +3,7 @@
 //! Nothing here judges: it prints a table. Run with `cargo run --release -p bench -- all`.
 
 mod detect;
+mod echonet;
 mod idle;
 mod load;
 mod modbus;
@@ -61,6 +62,8 @@ enum What {
     },
     /// Modbus registers read a second and the memory of each line, beside pymodbus as a client.
     Modbus,
+    /// Answers of ECHONET Lite nodes a second, beside pychonet as a controller.
+    Echonet,
     /// Only this program at one rate, for looking at where the time goes.
     Rate {
         /// Messages a second.
@@ -87,22 +90,24 @@ fn measure_proofs() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What needs no peer at hand, or one of its own; `None` if something else is wanted.
+fn measure_alone(cli: &Cli) -> Option<anyhow::Result<()>> {
+    let seconds = Duration::from_secs(cli.seconds);
+    Some(match &cli.what {
+        What::Store { which } => measure_store(which),
+        What::Idle { connections } => idle::measure(&cli.program, *connections),
+        What::Modbus => modbus::measure(&cli.program, seconds),
+        What::Echonet => echonet::measure(&cli.program, seconds),
+        What::Proofs => measure_proofs(),
+        What::Detect => measure_detect(),
+        What::All | What::Ours | What::Rate { .. } => return None,
+    })
+}
+
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    if let What::Store { which } = &cli.what {
-        return measure_store(which);
-    }
-    if let What::Idle { connections } = cli.what {
-        return idle::measure(&cli.program, connections);
-    }
-    if let What::Modbus = cli.what {
-        return modbus::measure(&cli.program, Duration::from_secs(cli.seconds));
-    }
-    if let What::Proofs = cli.what {
-        return measure_proofs();
-    }
-    if let What::Detect = cli.what {
-        return measure_detect();
+    if let Some(measured) = measure_alone(&cli) {
+        return measured;
     }
     let seconds = Duration::from_secs(cli.seconds);
     let mut ours = Target::start_ours(&cli.program)?;

@@ -22,7 +22,8 @@ const REGISTERS: usize = 60;
 /// Lines for the measurement of memory.
 const LINES: usize = 200;
 
-fn python(script: &str, args: &[&str]) -> anyhow::Result<Owned> {
+/// A Python program of the peer or of the tests.
+pub(crate) fn python(script: &str, args: &[&str]) -> anyhow::Result<Owned> {
     let child = Command::new(PYTHON)
         .arg(script)
         .args(args)
@@ -34,7 +35,7 @@ fn python(script: &str, args: &[&str]) -> anyhow::Result<Owned> {
 }
 
 /// The next line a child says.
-fn hear(child: &mut Owned) -> anyhow::Result<String> {
+pub(crate) fn hear(child: &mut Owned) -> anyhow::Result<String> {
     let said = child.0.stdout.take().context("no output")?;
     let mut text = String::new();
     BufReader::new(said).read_line(&mut text)?;
@@ -111,7 +112,8 @@ pub(crate) fn measure(program: &Path, seconds: Duration) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn until_read(target: &Target, devices: usize) -> anyhow::Result<()> {
+/// Waits until so many devices have been read.
+pub(crate) fn until_read(target: &Target, devices: usize) -> anyhow::Result<()> {
     let begun = Instant::now();
     while target.read()?.1 < devices {
         anyhow::ensure!(begun.elapsed() < Duration::from_secs(60), "nothing is read");

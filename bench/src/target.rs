@@ -235,15 +235,26 @@ impl Target {
         Ok(std::fs::write(self.folder.join("sources.toml"), sources)?)
     }
 
-    /// Values that were read from devices so far, and devices that were read.
-    pub(crate) fn read(&self) -> anyhow::Result<(u64, usize)> {
+    fn sources(&self) -> anyhow::Result<serde_json::Value> {
         let url = format!("http://{}/api/v1/sources", self.http);
         let request = ureq::get(&url).header("Authorization", format!("Bearer {}", self.session));
-        let page: serde_json::Value = request.call()?.body_mut().read_json()?;
+        Ok(request.call()?.body_mut().read_json()?)
+    }
+
+    /// Values that were read from devices so far, and devices that were read.
+    pub(crate) fn read(&self) -> anyhow::Result<(u64, usize)> {
+        let page = self.sources()?;
         let items = page["items"].as_array().context("no list of sources")?;
         let readings = items.iter().filter_map(|s| s["state"]["readings"].as_u64());
         let readings: Vec<u64> = readings.filter(|n| *n > 0).collect();
         Ok((readings.iter().sum(), readings.len()))
+    }
+
+    /// Values that one reading of the first device gives.
+    pub(crate) fn values_of_one(&self) -> anyhow::Result<usize> {
+        let page = self.sources()?;
+        let last = page["items"][0]["state"]["last"].as_array();
+        Ok(last.context("no values")?.len())
     }
 
     fn ids(&self) -> impl Iterator<Item = u32> {

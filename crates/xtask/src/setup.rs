@@ -26,6 +26,7 @@ const DEBIAN: [(&str, &str); 10] = [
 /// Packages with what only tests use, from PyPI.
 const PYTHON: [&str; 5] = [
     "paho-mqtt==2.1.0",
+    "pychonet==2.8.2",
     "pymodbus==3.16.1",
     "pyrage==1.4.0",
     "pyserial==3.5",
