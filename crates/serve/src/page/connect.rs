@@ -221,7 +221,10 @@ pub(crate) async fn send(
     let ctx = Ctx::new(&site, lang, who.clone());
     let above = match (typed.source(kind), wanted) {
         (_, Wanted::Search) => match site.sources.search(kind.code).await {
-            Some(search) => searched(&ctx, kind, &search),
+            Some(search) => {
+                typed = Typed::fresh(kind, &site.sources.ports());
+                searched(&ctx, kind, &search)
+            }
             None => return Redirect::to("/connect").into_response(),
         },
         (Err(wrong), _) => problem(&wrong_text(lang, &wrong)),

@@ -323,12 +323,21 @@ fn source_card(
     }
 }
 
+/// A number as a device's own display would show it: counts and states without decimals.
+fn value_text(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e9 {
+        format!("{value:.0}")
+    } else {
+        number(value)
+    }
+}
+
 /// Points and what they said.
 pub(crate) fn said(lang: Lang, readings: &[(String, f64)]) -> Markup {
     html! {
         @if !readings.is_empty() {
             dl.said { @for (point, value) in readings {
-                div { dt { (lang.coded_or_code("point-", point)) } dd { (number(*value)) } }
+                div { dt { (lang.coded_or_code("point-", point)) } dd { (value_text(*value)) } }
             } }
         }
     }
