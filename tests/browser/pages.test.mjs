@@ -189,6 +189,33 @@ test("a meter is connected by the page alone, on a phone, and what it says and l
   await page.context().close();
 });
 
+test("a clamp meter behind a gateway is given to a machine with one tap", async () => {
+  const { token } = JSON.parse(execFileSync(program, ["device", "add", "z2m", "--gateway", "--json", "--data", folder]).toString());
+  const gateway = await mqtt.connectAsync(`mqtt://${broker}`, { username: "z2m", password: token, protocolVersion: 4 });
+  const say = () => gateway.publishAsync("zigbee2mqtt/hall/clamp", JSON.stringify({ power_a: 812, power_b: 407, current_a: 8.1 }), { qos: 1 });
+  await say();
+  for (const [width, height] of sizes) {
+    const page = await open("devices", { lang: "ja", width, height });
+    await page.locator("#arrived summary", { hasText: "電力 A" }).click();
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= width, `values that arrived scroll sideways: ${wide}`);
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+    assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
+    await page.context().close();
+  }
+  const page = await open("devices", { lang: "en", width: 390, height: 844 });
+  await page.locator("#arrived summary", { hasText: "Power A" }).click();
+  await page.locator("#arrived details[open] button.primary").click();
+  await page.waitForSelector("#arrived .bound");
+  await say();
+  await page.goto(`${base}?lang=en`);
+  await page.waitForSelector("#m-hall-clamp");
+  await until("its power is on the board", async () => /812|0.812/.test(await page.textContent("#kpis")));
+  await gateway.endAsync();
+  await page.context().close();
+});
+
 test("a customer is invited, sees the machine that was ticked, live, and nothing else", async () => {
   const page = await open("people", { lang: "en" });
   await page.fill("#f-name", "Client");

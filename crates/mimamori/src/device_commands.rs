@@ -65,6 +65,9 @@ pub(crate) struct Addition {
     /// May read everything and publish nothing / 読み取り専用
     #[arg(long)]
     reader: bool,
+    /// Passes on the values of others, for example zigbee2mqtt / ほかの機器の値を中継
+    #[arg(long, conflicts_with = "reader")]
+    gateway: bool,
     /// Print JSON / JSON で表示
     #[arg(long)]
     json: bool,
@@ -92,10 +95,10 @@ pub(crate) fn run(command: DeviceCommand, lang: Lang) -> anyhow::Result<bool> {
 }
 
 fn add(wanted: Addition, lang: Lang) -> anyhow::Result<()> {
-    let role = if wanted.reader {
-        Role::Reader
-    } else {
-        Role::Device
+    let role = match (wanted.reader, wanted.gateway) {
+        (true, _) => Role::Reader,
+        (false, true) => Role::Gateway,
+        (false, false) => Role::Device,
     };
     let machine = wanted.machine.map(|m| MachineId::new(&m)).transpose()?;
     std::fs::create_dir_all(&wanted.data)?;
@@ -130,6 +133,10 @@ fn list(data: &Path, as_json: bool, lang: Lang) -> anyhow::Result<()> {
             (
                 device.role == Role::Reader,
                 lang.pick("読み取り専用", "reads only"),
+            ),
+            (
+                device.role == Role::Gateway,
+                lang.pick("ほかの機器の中継", "passes on the values of others"),
             ),
             (device.is_limited, lang.pick("制限中", "limited")),
             (

@@ -613,6 +613,7 @@ impl Floor {
                 id: device.id.as_str().to_owned(),
                 machine: device.machine.as_str().to_owned(),
                 reads_only: device.role == Role::Reader,
+                is_gateway: device.role == Role::Gateway,
                 offset_ms: speaker.and_then(|s| s.keeps_time.then_some(-s.skew_ms)),
                 is_limited: device.is_limited,
                 has_certificate: book.has_certificate(&device.id),

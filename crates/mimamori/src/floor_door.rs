@@ -7,13 +7,16 @@ use std::sync::{Arc, PoisonError};
 
 use model::{DeviceId, EventKind, MachineId};
 use serde_json::json;
-use serve::{Command, DeviceError, Enrolled, Ingest, IngestError, IngestReceipt, Orders};
-use sources::{Changes, DeviceBook, FloorSink, Lines, Role, TokenFileError};
+use serve::{
+    Command, DeviceError, DeviceKind, Enrolled, Ingest, IngestError, IngestReceipt, Orders,
+};
+use sources::{Changes, DeviceBook, FloorSink, Role, TokenFileError};
 use store::{BOX, Entry, Record};
 use tracing::{error, warn};
 
 use crate::certificate::Shared;
 use crate::clock;
+use crate::source_door::SourceDoor;
 
 /// The file of devices is looked at this often.
 const LOOK_AT_DEVICES_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
@@ -34,15 +37,15 @@ impl serve::Devices for FloorDoor {
         &self,
         name: &str,
         machine: Option<&str>,
-        reads_only: bool,
+        kind: DeviceKind,
     ) -> Result<String, DeviceError> {
         let id = DeviceId::new(name).map_err(|_| DeviceError::Name)?;
         let machine = machine.map(MachineId::new).transpose();
         let machine = machine.map_err(|_| DeviceError::Name)?;
-        let role = if reads_only {
-            Role::Reader
-        } else {
-            Role::Device
+        let role = match kind {
+            DeviceKind::Sender => Role::Device,
+            DeviceKind::Reader => Role::Reader,
+            DeviceKind::Gateway => Role::Gateway,
         };
         self.book.add(id, role, machine).map_err(device_error)
     }
@@ -97,7 +100,10 @@ fn device_error(error: TokenFileError) -> DeviceError {
 }
 
 /// Notices when somebody at this PC has changed the file of devices, or that of the sources.
-pub(crate) async fn watch_devices((door, lines): (Arc<FloorDoor>, Arc<Lines>), orders: Orders) {
+pub(crate) async fn watch_devices(
+    (door, sources): (Arc<FloorDoor>, Arc<SourceDoor>),
+    orders: Orders,
+) {
     let mut rounds = tokio::time::interval(LOOK_AT_DEVICES_EVERY);
     loop {
         rounds.tick().await;
@@ -110,9 +116,12 @@ pub(crate) async fn watch_devices((door, lines): (Arc<FloorDoor>, Arc<Lines>), o
             }
             Err(error) => warn!(%error, "the file of devices was not taken up"),
         }
-        match lines.refresh() {
+        match sources.lines.refresh() {
             Ok(changes) => note(&changes, &orders).await,
             Err(error) => warn!(%error, "the file of sources was not taken up"),
+        }
+        if let Err(error) = sources.bindings.refresh() {
+            warn!(%error, "the file of bindings was not taken up");
         }
     }
 }

@@ -1,15 +1,36 @@
-//! The devices that the box reads by itself, as pages and scripts reach them.
+//! The devices that the box reads by itself, and the values of devices that speak for others, as
+//! pages and scripts reach them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::{DeviceId, Source, SourceState};
+use model::{Binding, DeviceId, Place, Seen, Source, SourceState};
 use serve::{Searching, SourceKind, SourceProblem, Sources, Trying};
-use sources::{Lines, SourceError};
+use sources::{Bindings, Lines, SourceError};
 use tracing::error;
 
-/// The lines as pages and scripts reach them.
+/// The lines and bindings as pages and scripts reach them.
 pub(crate) struct SourceDoor {
     pub(crate) lines: Arc<Lines>,
+    pub(crate) bindings: Arc<Bindings>,
+}
+
+impl serve::Bindings for SourceDoor {
+    fn seen(&self) -> Vec<Seen> {
+        self.bindings.seen()
+    }
+
+    fn fed(&self) -> BTreeSet<String> {
+        self.bindings.fed()
+    }
+
+    fn bind(&self, binding: Binding) -> Result<(), SourceProblem> {
+        self.bindings.bind(binding).map_err(problem)
+    }
+
+    fn unbind(&self, place: &Place) -> Result<(), SourceProblem> {
+        self.bindings.unbind(place).map_err(problem)
+    }
 }
 
 impl Sources for SourceDoor {

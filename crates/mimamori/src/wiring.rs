@@ -20,7 +20,7 @@ use serve::{
     Stage, TrustView,
 };
 use sources::{
-    Arrival, ClockWindow, DeviceBook, FloorPolicy, FloorSink, Lines, LogSink, listen_tcp,
+    Arrival, Bindings, ClockWindow, DeviceBook, FloorPolicy, FloorSink, Lines, LogSink, listen_tcp,
     listen_udp,
 };
 use store::{BOX, Batch, Reader, Record, Sealer, Store};
@@ -95,7 +95,7 @@ pub(crate) struct Running {
     pub(crate) doors: Doors,
     pub(crate) mqtt: SocketAddr,
     broker: Broker<FloorPolicy, FloorSink>,
-    lines: Arc<Lines>,
+    door: Arc<SourceDoor>,
     stop: watch::Sender<bool>,
     recorder: JoinHandle<()>,
     recorder_lives: oneshot::Receiver<()>,
@@ -115,7 +115,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let (stop, stop_seen) = watch::channel(false);
 
     let listening = listen_to_floor(setup, arrivals_in, durable_seen)?;
-    let Listening { book, sink, lines } = listening;
+    let Listening { book, sink, door } = listening;
     let parts = take_up(setup, (&config, pace), Arc::clone(&book))?;
     let reader = parts.reader.clone();
     let policy = Arc::new(FloorPolicy::new(Arc::clone(&book), refusals_in, clock::now));
@@ -152,8 +152,8 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
         kick: Box::new(broker.kick()),
     });
     let orders = Orders::new(orders_in);
-    lines.start();
-    let watched = (Arc::clone(&floor_door), Arc::clone(&lines));
+    door.lines.start();
+    let watched = (Arc::clone(&floor_door), Arc::clone(&door));
     tokio::spawn(watch_devices(watched, orders.clone()));
     let secure = Lock {
         certificate,
@@ -161,13 +161,13 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
         mqtts,
     };
     let read = (reader, board_seen);
-    let floor = (orders, floor_door, Arc::clone(&lines));
+    let floor = (orders, floor_door, Arc::clone(&door));
     let doors = open_doors(setup, &config, read, floor, secure).await?;
     Ok(Running {
         doors,
         mqtt,
         broker,
-        lines,
+        door,
         stop,
         recorder,
         recorder_lives,
@@ -178,7 +178,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
 struct Listening {
     book: Arc<DeviceBook>,
     sink: Arc<FloorSink>,
-    lines: Arc<Lines>,
+    door: Arc<SourceDoor>,
 }
 
 /// Opens what listens to the floor; nothing is read yet.
@@ -187,11 +187,15 @@ fn listen_to_floor(
     arrivals: mpsc::Sender<Arrival>,
     durable: watch::Receiver<u64>,
 ) -> anyhow::Result<Listening> {
-    let sink = FloorSink::new(arrivals, durable, clock::now, ClockWindow::default());
-    let (book, sink) = (Arc::new(DeviceBook::open(&setup.data)?), Arc::new(sink));
+    let book = Arc::new(DeviceBook::open(&setup.data)?);
+    let bindings = Arc::new(Bindings::open(&setup.data, Arc::clone(&book))?);
+    let window = ClockWindow::default();
+    let fed = Arc::clone(&bindings);
+    let sink = Arc::new(FloorSink::new(arrivals, durable, clock::now, window, fed));
     let known = (Arc::clone(&book), Arc::clone(&sink));
     let lines = Arc::new(Lines::open(&setup.data, known.0, known.1, clock::now)?);
-    Ok(Listening { book, sink, lines })
+    let door = Arc::new(SourceDoor { lines, bindings });
+    Ok(Listening { book, sink, door })
 }
 
 /// Opens what is kept and takes up where the program left off.
@@ -229,7 +233,7 @@ async fn open_doors(
     setup: &Setup,
     config: &Config,
     (reader, board): (Reader, watch::Receiver<Arc<BoardView>>),
-    (orders, floor, lines): (Orders, Arc<FloorDoor>, Arc<Lines>),
+    (orders, floor, sources): (Orders, Arc<FloorDoor>, Arc<SourceDoor>),
     lock: Lock,
 ) -> anyhow::Result<Doors> {
     let chain = Arc::new(ChainWatch::new(setup.data.clone()));
@@ -277,7 +281,8 @@ async fn open_doors(
         chain,
         devices: Arc::clone(&floor) as Arc<dyn serve::Devices>,
         ingest: floor,
-        sources: Arc::new(SourceDoor { lines }),
+        bindings: Arc::clone(&sources) as Arc<dyn serve::Bindings>,
+        sources,
         clock: clock::now,
         calendar: config.calendar.clone(),
         backups,
@@ -556,7 +561,7 @@ impl Running {
 
     /// Stops in order. When this returns everything that arrived is on disk.
     pub(crate) async fn stop(self) {
-        self.lines.stop().await;
+        self.door.lines.stop().await;
         drop(self.broker);
         self.stop.send_replace(true);
         let recorder = self.recorder;

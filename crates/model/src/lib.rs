@@ -2,6 +2,7 @@
 //! no input or output, no clock, no async. Times arrive as [`Time`], units are named in types.
 
 mod alarm;
+mod binding;
 mod cycle;
 mod event;
 mod finding;
@@ -17,6 +18,7 @@ mod time;
 mod unit;
 
 pub use alarm::{Alarm, AlarmKind};
+pub use binding::{Binding, Place, Seen};
 pub use cycle::{Cycle, CycleTime, CycleVerdict};
 pub use event::EventKind;
 pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity};

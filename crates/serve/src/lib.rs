@@ -5,6 +5,7 @@
 mod api;
 mod auth;
 mod backups;
+mod bindings;
 mod chain;
 mod doors;
 mod guard;
@@ -28,11 +29,12 @@ use tokio::sync::watch;
 
 pub use auth::{Denied, Gate, Who};
 pub use backups::BackupHand;
+pub use bindings::Bindings;
 pub use chain::{ChainWatch, Checked};
 pub use doors::{Tls, run};
 pub use orders::{
-    Command, DeviceError, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order, OrderError,
-    Orders,
+    Command, DeviceError, DeviceKind, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order,
+    OrderError, Orders,
 };
 pub use proofs::{ProofHand, Said};
 pub use restores::{RestoreHand, RestoreProblem, RestoreWanted, Restoring};
@@ -60,6 +62,8 @@ pub struct Site {
     pub devices: Arc<dyn Devices>,
     /// Reads devices that speak only when asked.
     pub sources: Arc<dyn Sources>,
+    /// What devices that speak for others say, and whom it concerns.
+    pub bindings: Arc<dyn Bindings>,
     /// Who comes in.
     pub gate: Arc<Gate>,
     /// Checks the evidence chain.

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use kpi::Factory;
 use model::{AlarmKind, EventKind, MachineId, Refused, Tolerance};
+use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 
 /// A change asked for by a person.
@@ -143,6 +144,18 @@ pub struct Enrolled {
     pub authority_pem: String,
 }
 
+/// What a device may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// Sends its own readings.
+    Sender,
+    /// Reads everything.
+    Reader,
+    /// Sends the readings of others.
+    Gateway,
+}
+
 /// Registers devices and ends them.
 pub trait Devices: Send + Sync + 'static {
     /// Registers a device for a machine (of its own name if none is given); gives its token, which
@@ -151,7 +164,7 @@ pub trait Devices: Send + Sync + 'static {
         &self,
         name: &str,
         machine: Option<&str>,
-        reads_only: bool,
+        kind: DeviceKind,
     ) -> Result<String, DeviceError>;
 
     /// Limits a device to sending few readings, or lets it do everything again.

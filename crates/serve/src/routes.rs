@@ -8,7 +8,7 @@ use model::Right;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
-use crate::{Site, api, doors, guard, history, live, metrics, page, rates, sources};
+use crate::{Site, api, bindings, doors, guard, history, live, metrics, page, rates, sources};
 
 /// Who may use an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +79,13 @@ pub const ROUTES: &[Route] = &[
         "/devices/{id}/limit",
         DEVICES,
         post(page::devices::limit)
+    ),
+    route!("POST", "/bindings", DEVICES, post(page::arrived::bind)),
+    route!(
+        "POST",
+        "/bindings/end",
+        DEVICES,
+        post(page::arrived::unbind)
     ),
     route!("GET", "/connect", DEVICES, get(page::connect::index)),
     route!("GET", "/connect/{kind}", DEVICES, get(page::connect::show)),
@@ -354,6 +361,9 @@ pub const ROUTES: &[Route] = &[
         DEVICES,
         post(sources::end)
     ),
+    route!("GET", "/api/v1/arrived", LOOK, get(bindings::list)),
+    route!("POST", "/api/v1/bindings", DEVICES, post(bindings::add)),
+    route!("POST", "/api/v1/bindings/end", DEVICES, post(bindings::end)),
     route!("GET", "/api/v1/refused", LOOK, get(api::refused)),
     route!("GET", "/api/v1/evidence", LOOK, get(api::evidence)),
     route!(

@@ -103,7 +103,7 @@ pub(crate) fn problem_text(lang: Lang, problem: &SourceProblem) -> String {
     }
 }
 
-fn failure(lang: Lang, problem: &SourceProblem) -> Response {
+pub(crate) fn failure(lang: Lang, problem: &SourceProblem) -> Response {
     let (status, code) = match problem {
         SourceProblem::Wrong(_) => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_source"),
         SourceProblem::NotFound => return Failure::not_found().answer(lang),

@@ -146,6 +146,8 @@ pub struct DeviceView {
     pub machine: String,
     /// It only reads.
     pub reads_only: bool,
+    /// It speaks for others and watches no machine itself.
+    pub is_gateway: bool,
     /// How far its clock is from the box's, in milliseconds, travel included; `None` if it sends no
     /// time.
     pub offset_ms: Option<i64>,

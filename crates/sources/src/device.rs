@@ -18,6 +18,8 @@ pub enum Role {
     Device,
     /// Reads everything, publishes nothing: another program in the factory.
     Reader,
+    /// Speaks for others, and watches no machine itself.
+    Gateway,
 }
 
 /// What a point means for judging.

@@ -2,6 +2,7 @@
 //! rows in known units or into refusals with a named reason. Nothing is judged here.
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
+mod bindings;
 mod device;
 mod drivers;
 mod kept_file;
@@ -11,6 +12,7 @@ mod normalise;
 mod syslog;
 mod tokens;
 
+pub use bindings::Bindings;
 pub use device::{Device, Point, PointRole, Role};
 pub use drivers::serial_ports;
 pub use lines::{Kind, Lines, SourceError, Trial, kinds};

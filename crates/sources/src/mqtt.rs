@@ -9,11 +9,16 @@ use sha2::{Digest, Sha256};
 use broker::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
 use model::{RefusalReason, Refused, Time};
 use tokio::sync::{mpsc, watch};
+use wire::convention::{Topic, waits_for_orders};
 use wire::payload::TOPIC_ROOT;
 
+use crate::bindings::Bindings;
 use crate::device::{Device, Role};
 use crate::lines::Value;
-use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise, normalise_read, refusal};
+use crate::normalise::{
+    ClockWindow, Normalised, Origin, Row, normalise, normalise_read, normalise_said, refusal,
+    refuse_payload,
+};
 use crate::tokens::DeviceBook;
 
 /// Publishes a second of a device that is limited.
@@ -108,7 +113,10 @@ impl Policy for FloorPolicy {
         let is_own = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         // Orders come from Mimamori; a device may not give them, not even to itself.
         let is_order = rest.is_some_and(|rest| rest.starts_with("/cmd/"));
-        client.role == Role::Device && is_own && !is_order
+        // Devices of other makers have topics of their own: whatever they say there, it is only
+        // taken as said by who is connected.
+        let is_own = is_own && !is_order || Topic::of(topic).is_some();
+        client.role != Role::Reader && is_own
     }
 
     fn may_subscribe(&self, client: &Device, filter: &str) -> bool {
@@ -117,11 +125,11 @@ impl Policy for FloorPolicy {
         }
         let mut levels = filter.split('/');
         if levels.next() != Some(TOPIC_ROOT) {
-            return false;
+            return client.role != Role::Reader && waits_for_orders(filter);
         }
         match client.role {
             Role::Reader => true,
-            Role::Device => {
+            Role::Device | Role::Gateway => {
                 levels.next() == Some(client.id.as_str()) && levels.next() == Some("cmd")
             }
         }
@@ -164,6 +172,7 @@ pub struct FloorSink {
     durable: watch::Receiver<Ticket>,
     clock: fn() -> Time,
     window: ClockWindow,
+    bindings: Arc<Bindings>,
 }
 
 impl FloorSink {
@@ -173,6 +182,7 @@ impl FloorSink {
         durable: watch::Receiver<Ticket>,
         clock: fn() -> Time,
         window: ClockWindow,
+        bindings: Arc<Bindings>,
     ) -> Self {
         Self {
             arrivals,
@@ -180,6 +190,63 @@ impl FloorSink {
             durable,
             clock,
             window,
+            bindings,
+        }
+    }
+
+    /// Takes what a device of another maker published: its own values into `found`, those of
+    /// machines that it feeds beside it.
+    fn take_said(
+        &self,
+        origin: (&Arc<Device>, Time),
+        (topic, publish): (&Topic<'_>, &Inbound),
+        found: &mut Normalised,
+        others: &mut Vec<(Arc<Device>, Normalised)>,
+    ) {
+        let (client, now) = origin;
+        let bytes = publish.payload();
+        let own = Origin {
+            device: client,
+            topic: publish.topic(),
+            now,
+            window: self.window,
+        };
+        let said = match topic.read(bytes) {
+            Ok(said) => said,
+            Err(error) => return refuse_payload(own, bytes, error, found),
+        };
+        for (device, values) in self.bindings.part(client, topic, &said, now) {
+            let values = (said.t_ms, values.as_slice());
+            if Arc::ptr_eq(&device, client) {
+                normalise_said(own, values, bytes, found);
+                continue;
+            }
+            let mut out = Normalised {
+                link: self.bindings.note_link(&device, true).then_some(true),
+                ..Normalised::default()
+            };
+            let origin = Origin {
+                device: &device,
+                ..own
+            };
+            normalise_said(origin, values, bytes, &mut out);
+            others.push((device, out));
+        }
+        match (topic.behind(client.role == Role::Gateway), said.is_there) {
+            (None, Some(_)) => found.link = said.is_there,
+            (Some(behind), Some(false)) => {
+                let gone = self.bindings.fed_by(&client.id, Some(behind)).into_iter();
+                let gone = gone.filter(|device| self.bindings.note_link(device, false));
+                others.extend(gone.map(|device| {
+                    let link = Some(false);
+                    let out = Normalised {
+                        link,
+                        ..Normalised::default()
+                    };
+                    (device, out)
+                }));
+            }
+            _ => {}
         }
     }
 
@@ -288,9 +355,14 @@ impl Sink<Device> for FloorSink {
         let now = (self.clock)();
         let mut found = Normalised::default();
         found.rows.reserve(batch.len());
-        let mut retained = Vec::new();
+        let (mut retained, mut others) = (Vec::new(), Vec::new());
         for publish in batch {
             let topic = publish.topic();
+            if let Some(made) = Topic::of(topic) {
+                let message = (&made, publish);
+                self.take_said((client, now), message, &mut found, &mut others);
+                continue;
+            }
             let origin = Origin {
                 device: client,
                 topic,
@@ -302,6 +374,10 @@ impl Sink<Device> for FloorSink {
                 retained.push((topic.to_owned(), publish.payload().to_vec()));
             }
         }
+        for (device, found) in others {
+            self.send(&device, now, found, Vec::new()).await;
+        }
+        // The last ticket: when it is durable, so are those before it.
         self.send(client, now, found, retained).await
     }
 
@@ -311,5 +387,12 @@ impl Sink<Device> for FloorSink {
 
     async fn link(&self, client: &Arc<Device>, is_up: bool) {
         self.tell_link(client, is_up).await;
+        if !is_up {
+            for device in self.bindings.fed_by(&client.id, None) {
+                if self.bindings.note_link(&device, false) {
+                    self.tell_link(&device, false).await;
+                }
+            }
+        }
     }
 }

@@ -99,6 +99,30 @@ pub(crate) fn normalise(origin: Origin<'_>, bytes: &[u8], out: &mut Normalised) 
     }
 }
 
+/// Turns values of a device of another maker into rows and refusals.
+pub(crate) fn normalise_said(
+    origin: Origin<'_>,
+    (t_ms, values): (Option<i64>, &[(String, Scalar<'static>)]),
+    bytes: &[u8],
+    out: &mut Normalised,
+) {
+    let first = out.rows.len();
+    for (name, value) in values {
+        take_member(origin, bytes, (t_ms, name, value), out);
+    }
+    sort_for_judging(out, first);
+}
+
+/// What was sent could not be read.
+pub(crate) fn refuse_payload(
+    origin: Origin<'_>,
+    bytes: &[u8],
+    error: PayloadError,
+    out: &mut Normalised,
+) {
+    refuse(origin, bytes, reason_of(error), out);
+}
+
 /// Turns what the box read from a device into rows and refusals.
 pub(crate) fn normalise_read(origin: Origin<'_>, values: &[Value], out: &mut Normalised) {
     let first = out.rows.len();

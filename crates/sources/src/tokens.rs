@@ -108,6 +108,8 @@ pub struct DeviceBook {
     own: OnceLock<Vec<(Arc<Device>, String)>>,
     /// Devices that the box reads by itself; they do not log in and stand in another file.
     read_by_box: RwLock<BTreeMap<DeviceId, Arc<Device>>>,
+    /// Devices that stand for what machines get from devices of others.
+    fed_by_others: RwLock<BTreeMap<DeviceId, Arc<Device>>>,
     inner: RwLock<Inner>,
 }
 
@@ -136,6 +138,13 @@ pub fn token_hash(token: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(token))
 }
 
+/// Puts other devices in the place of all that were there.
+fn replace(all: &RwLock<BTreeMap<DeviceId, Arc<Device>>>, devices: Vec<Arc<Device>>) {
+    let devices = devices.into_iter();
+    let devices = devices.map(|device| (device.id.clone(), device));
+    *all.write().unwrap_or_else(PoisonError::into_inner) = devices.collect();
+}
+
 impl DeviceBook {
     /// Reads `devices.toml` in the folder; no file means no devices yet.
     pub fn open(folder: &Path) -> Result<Self, TokenFileError> {
@@ -143,6 +152,7 @@ impl DeviceBook {
             file: KeptFile::new(folder, "devices.toml"),
             own: OnceLock::new(),
             read_by_box: RwLock::default(),
+            fed_by_others: RwLock::default(),
             inner: RwLock::new(Inner {
                 known: BTreeMap::new(),
                 read_at: None,
@@ -293,14 +303,20 @@ impl DeviceBook {
     pub fn device(&self, id: &DeviceId) -> Option<Arc<Device>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let known = inner.known.get(id).map(|known| Arc::clone(&known.device));
-        known.or_else(|| self.read_by_box().get(id).cloned())
+        let known = known.or_else(|| self.read_by_box().get(id).cloned());
+        known.or_else(|| self.fed_by_others().get(id).cloned())
     }
 
     /// All devices: those that speak of their own accord by name, then those the box reads.
     pub fn all(&self) -> Vec<Arc<Device>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let known = inner.known.values().map(|known| &known.device);
-        known.chain(self.read_by_box().values()).cloned().collect()
+        let (read, fed) = (self.read_by_box(), self.fed_by_others());
+        known
+            .chain(read.values())
+            .chain(fed.values())
+            .cloned()
+            .collect()
     }
 
     fn read_by_box(&self) -> RwLockReadGuard<'_, BTreeMap<DeviceId, Arc<Device>>> {
@@ -309,16 +325,20 @@ impl DeviceBook {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn fed_by_others(&self) -> RwLockReadGuard<'_, BTreeMap<DeviceId, Arc<Device>>> {
+        self.fed_by_others
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Says which devices the box reads by itself.
     pub(crate) fn set_read_by_box(&self, devices: Vec<Arc<Device>>) {
-        let devices = devices
-            .into_iter()
-            .map(|device| (device.id.clone(), device));
-        let mut all = self
-            .read_by_box
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        *all = devices.collect();
+        replace(&self.read_by_box, devices);
+    }
+
+    /// Says which devices stand for what machines get from devices of others.
+    pub(crate) fn set_fed_by_others(&self, devices: Vec<Arc<Device>>) {
+        replace(&self.fed_by_others, devices);
     }
 
     /// Whether a device of this name may speak of its own accord.
@@ -338,7 +358,8 @@ impl DeviceBook {
         let folder = self.file.path().parent().unwrap_or(Path::new("."));
         let sources = SourceFile::new(folder).read()?;
         let is_source = sources.iter().any(|source| source.id == id);
-        if [PROBER, TWIN].contains(&id.as_str()) || is_source {
+        let is_own = [PROBER, TWIN].contains(&id.as_str());
+        if is_own || is_source || self.fed_by_others().contains_key(&id) {
             return Err(TokenFileError::Exists(id));
         }
         let mut file = self.read_file()?;

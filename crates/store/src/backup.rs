@@ -30,10 +30,11 @@ use crate::telemetry::{self, SealLock};
 /// Name of the manifest in a backup.
 const MANIFEST: &str = "manifest.json";
 /// What a backup holds beside the database, as far as it is there.
-const BESIDE: [&str; 9] = [
+const BESIDE: [&str; 10] = [
     "mimamori.toml",
     "devices.toml",
     "sources.toml",
+    "bindings.toml",
     "evidence.key",
     "tls-ca.pem",
     "tls-ca.key",

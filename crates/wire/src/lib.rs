@@ -2,6 +2,7 @@
 //! what cannot be read is returned as a named reason.
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
+pub mod convention;
 pub mod echonet;
 pub mod modbus;
 pub mod payload;

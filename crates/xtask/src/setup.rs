@@ -24,7 +24,8 @@ const DEBIAN: [(&str, &str); 10] = [
     ("socat", "socat"),
 ];
 /// Packages with what only tests use, from PyPI.
-const PYTHON: [&str; 6] = [
+const PYTHON: [&str; 7] = [
+    "hatasmota==0.9.2",
     "paho-mqtt==2.1.0",
     "pychonet==2.8.2",
     "pymodbus==3.16.1",

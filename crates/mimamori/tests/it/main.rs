@@ -15,6 +15,7 @@ mod evidence;
 mod house;
 mod kill;
 mod logs;
+mod makers;
 mod network;
 mod pages;
 mod people;

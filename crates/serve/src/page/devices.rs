@@ -11,11 +11,11 @@ use serde::Deserialize;
 use serde_json::json;
 use store::{Entry, Record, RefusedCount};
 
-use super::{Ctx, Place, frame, number, shown_once};
+use super::{Ctx, Place, arrived, frame, number, shown_once};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
-use crate::orders::{Command, DeviceError};
+use crate::orders::{Command, DeviceError, DeviceKind};
 use crate::sources::{problem_text, trouble_text};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, DeviceView};
@@ -29,17 +29,7 @@ pub(crate) struct Wanted {
     name: String,
     #[serde(default)]
     machine: String,
-    kind: Kind,
-}
-
-/// What a device may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    /// Sends its own readings.
-    Sender,
-    /// Reads everything.
-    Reader,
+    kind: DeviceKind,
 }
 
 /// The page.
@@ -55,9 +45,8 @@ pub(crate) async fn add(
     Form(wanted): Form<Wanted>,
 ) -> Response {
     let machine = Some(wanted.machine.trim()).filter(|machine| !machine.is_empty());
-    let reads_only = wanted.kind == Kind::Reader;
     let name = wanted.name.trim();
-    let above = match site.devices.add(name, machine, reads_only) {
+    let above = match site.devices.add(name, machine, wanted.kind) {
         Ok(token) => {
             note(&site, &who, EventKind::DeviceAdded, name).await;
             let ctx = Ctx::new(&site, lang, who.clone());
@@ -162,7 +151,7 @@ fn wrong(lang: Lang, error: DeviceError) -> Markup {
     html! { p.problem role="alert" { (lang.text(text)) } }
 }
 
-async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
+pub(crate) async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
     let board = site.board.borrow().clone();
     let ctx = Ctx::new(site, lang, who);
     let work = read(site, |r| {
@@ -178,6 +167,7 @@ async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
             p.problem role="status" { (ctx.text(key::DEVICES_CLEAR)) }
         }
         section.panel #devices { (list(site, &ctx, &board)) }
+        (arrived::section(&ctx, site, &board))
         @if ctx.may(Right::Devices) { (form(&ctx)) }
         section.panel {
             div.panel-head {
@@ -210,6 +200,7 @@ fn form(ctx: &Ctx) -> Markup {
                 label for="f-kind" { (ctx.text(key::DEVICES_KIND)) }
                 select #f-kind name="kind" {
                     option value="sender" { (ctx.text(key::DEVICES_SENDER)) }
+                    option value="gateway" { (ctx.text(key::DEVICES_GATEWAY)) }
                     option value="reader" { (ctx.text(key::DEVICES_READER)) }
                 }
                 button type="submit" { (ctx.text(key::DEVICES_ADD)) }
@@ -223,6 +214,7 @@ pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
     let states = site.sources.states().into_iter();
     let sources: BTreeMap<String, (Source, SourceState)> =
         states.map(|of| (of.0.id.to_string(), of)).collect();
+    let fed = site.bindings.fed();
     html! {
         div.panel-head {
             h2 { (ctx.text(key::DEVICES_LIST)) }
@@ -238,6 +230,7 @@ pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
             @for device in &board.devices {
                 @match sources.get(&device.id) {
                     Some(source) => (source_card(ctx, board, device, source)),
+                    None if fed.contains(&device.id) => (fed_card(ctx, board, device)),
                     None => (card(ctx, board, device)),
                 }
             }
@@ -261,6 +254,7 @@ fn card_head(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
         span.row { strong { (device.id) } span.badge.(class) { (ctx.text(word)) } }
         span.quiet {
             @if device.reads_only { (ctx.text(key::DEVICES_READER)) }
+            @else if device.is_gateway { (ctx.text(key::DEVICES_GATEWAY)) }
             @else { (ctx.with(key::DEVICES_MACHINE, &[("name", machine)])) }
         }
     }
@@ -276,6 +270,17 @@ fn card_heard(ctx: &Ctx, device: &DeviceView) -> Markup {
                 }
             }
             span { (ctx.with(key::DEVICES_READINGS, &[("n", &device.readings.to_string())])) }
+        }
+    }
+}
+
+/// What a machine gets from a device that speaks for others.
+fn fed_card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
+    html! {
+        li.card {
+            (card_head(ctx, board, device))
+            span.quiet { (ctx.text(key::ARRIVED_FED)) }
+            (card_heard(ctx, device))
         }
     }
 }
@@ -324,7 +329,7 @@ fn source_card(
 }
 
 /// A number as a device's own display would show it: counts and states without decimals.
-fn value_text(value: f64) -> String {
+pub(crate) fn value_text(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1e9 {
         format!("{value:.0}")
     } else {

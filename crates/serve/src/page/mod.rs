@@ -1,6 +1,7 @@
 //! The pages. Each file holds one page and the parts of it that are exchanged live; this one holds
 //! the frame around them, the pictures of the states and how numbers and times are written.
 
+pub(crate) mod arrived;
 pub(crate) mod board;
 mod chart;
 pub(crate) mod connect;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use model::{DeviceId, RefusalReason, Source, SourceState, Time, Trouble};
-use sources::{Arrival, ClockWindow, DeviceBook, FloorSink, Lines, RowValue};
+use sources::{Arrival, Bindings, ClockWindow, DeviceBook, FloorSink, Lines, RowValue};
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
@@ -51,7 +51,10 @@ impl Floor {
         let (send, arrivals) = mpsc::channel(QUEUE);
         let (durable, seen) = watch::channel(0);
         let book = Arc::new(DeviceBook::open(folder.path()).unwrap());
-        let sink = Arc::new(FloorSink::new(send, seen, clock, ClockWindow::default()));
+        let bindings = Bindings::open(folder.path(), Arc::clone(&book)).unwrap();
+        let bindings = Arc::new(bindings);
+        let window = ClockWindow::default();
+        let sink = Arc::new(FloorSink::new(send, seen, clock, window, bindings));
         let lines = Lines::open(folder.path(), book, sink, clock).unwrap();
         lines.start();
         Self {

@@ -7,6 +7,7 @@
 mod contract;
 mod echonet;
 mod floor;
+mod makers;
 mod modbus;
 #[allow(dead_code, reason = "the tests of the whole program use more of it")]
 #[path = "../../../mimamori/tests/it/network.rs"]

@@ -1,0 +1,779 @@
+//! How other makers' devices publish over MQTT: Tasmota, Shelly (Gen2 and later), zigbee2mqtt,
+//! ESPHome, thin-edge. Their topics are recognised by shape; their values become points with the
+//! names of the product's own convention, in the units their makers document:
+//! Tasmota "Decoding and Telemetry", Shelly API "Notifications" and "Components", zigbee2mqtt
+//! "MQTT topics and messages", ESPHome "MQTT client component", thin-edge "MQTT API".
+
+use serde_json::{Map, Value};
+
+use crate::payload::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, PayloadError, Scalar, TOPIC_ROOT};
+
+/// Longest name of a point.
+const NAME_MAX: usize = 32;
+/// A mains voltage is below; a battery's is told in millivolts and is above.
+const MAINS_VOLTS_MAX: f64 = 1_000.0;
+
+/// Whose convention it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Maker {
+    /// Tasmota.
+    Tasmota,
+    /// Shelly, Gen2 and later.
+    Shelly,
+    /// zigbee2mqtt.
+    Zigbee2mqtt,
+    /// ESPHome.
+    Esphome,
+    /// thin-edge.
+    ThinEdge,
+}
+
+impl Maker {
+    /// The name people know.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tasmota => "Tasmota",
+            Self::Shelly => "Shelly",
+            Self::Zigbee2mqtt => "zigbee2mqtt",
+            Self::Esphome => "ESPHome",
+            Self::ThinEdge => "thin-edge",
+        }
+    }
+}
+
+/// What a topic carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carries<'a> {
+    /// Sensors of Tasmota.
+    Sensors,
+    /// What a relay of Tasmota does.
+    Relays,
+    /// A notification of Shelly.
+    Notification,
+    /// One component of Shelly.
+    Component(&'a str),
+    /// Points by their names.
+    Members,
+    /// One point.
+    Point(&'a str),
+    /// Whether the device is there.
+    Presence,
+    /// Nothing that is measured: discovery, logs, orders.
+    Nothing,
+}
+
+/// A topic of one of the conventions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Topic<'a> {
+    /// Whose.
+    pub maker: Maker,
+    /// The device, as the topic names it.
+    pub name: &'a str,
+    /// It is another device than the one that is connected.
+    is_behind: bool,
+    carries: Carries<'a>,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Said {
+    /// Device time in milliseconds since 1970.
+    pub t_ms: Option<i64>,
+    /// Points and their values.
+    pub values: Vec<(String, Scalar<'static>)>,
+    /// The device says that it is there or not.
+    pub is_there: Option<bool>,
+}
+
+impl<'a> Topic<'a> {
+    /// Recognises a topic that a device publishes to; `None` if it is of no convention, and for
+    /// orders: those nobody but the box may give.
+    pub fn of(topic: &'a str) -> Option<Self> {
+        let levels: Vec<&str> = topic.split('/').collect();
+        let own = |maker, name, carries| Self {
+            maker,
+            name,
+            is_behind: false,
+            carries,
+        };
+        Some(match levels.as_slice() {
+            [TOPIC_ROOT, ..] | ["homeassistant", "status"] => return None,
+            ["zigbee2mqtt", "bridge", "request", ..] | ["zigbee2mqtt", .., "set" | "get"] => {
+                return None;
+            }
+            ["tele" | "stat", name, last] => own(Maker::Tasmota, name, tasmota(last)),
+            ["tasmota", "discovery", ..] => own(Maker::Tasmota, "", Carries::Nothing),
+            ["zigbee2mqtt", "bridge", ..] => own(Maker::Zigbee2mqtt, "", Carries::Nothing),
+            ["zigbee2mqtt", _, ..] => {
+                let rest = topic.strip_prefix("zigbee2mqtt/")?;
+                let (name, carries) = match rest.strip_suffix("/availability") {
+                    Some(name) => (name, Carries::Presence),
+                    None => (rest, Carries::Members),
+                };
+                Self {
+                    is_behind: true,
+                    ..own(Maker::Zigbee2mqtt, name, carries)
+                }
+            }
+            ["te", "device", name, _, _, rest @ ..] => {
+                let carries = match rest {
+                    ["m", _] => Carries::Members,
+                    ["e" | "a" | "status" | "twin", ..] | [] => Carries::Nothing,
+                    _ => return None,
+                };
+                Self {
+                    is_behind: *name != "main",
+                    ..own(Maker::ThinEdge, name, carries)
+                }
+            }
+            [name, "events", "rpc"] => own(Maker::Shelly, name, Carries::Notification),
+            [name, "status", component] if component.contains(':') => {
+                own(Maker::Shelly, name, Carries::Component(component))
+            }
+            [name, "online"] => own(Maker::Shelly, name, Carries::Presence),
+            [name, "sensor" | "binary_sensor" | "switch", point, "state"] => {
+                own(Maker::Esphome, name, Carries::Point(point))
+            }
+            [name, "status"] => own(Maker::Esphome, name, Carries::Presence),
+            [name, "debug"] => own(Maker::Esphome, name, Carries::Nothing),
+            ["homeassistant", ..] => own(Maker::Esphome, "", Carries::Nothing),
+            _ => return None,
+        })
+    }
+
+    /// The device behind the one that is connected; `None` if that speaks for itself. A gateway
+    /// speaks for others whatever their convention.
+    pub fn behind(&self, is_gateway: bool) -> Option<&'a str> {
+        (self.is_behind || is_gateway).then_some(self.name)
+    }
+
+    /// Reads a message.
+    pub fn read(&self, bytes: &[u8]) -> Result<Said, PayloadError> {
+        if self.carries == Carries::Nothing {
+            return Ok(Said::default());
+        }
+        if bytes.len() > PAYLOAD_BYTES_MAX {
+            return Err(PayloadError::TooLarge);
+        }
+        let text = std::str::from_utf8(bytes);
+        let text = text.map_err(|_| PayloadError::NotJson)?.trim();
+        match self.carries {
+            Carries::Presence => return presence(text),
+            Carries::Point(name) => return point_text(name, text),
+            _ => {}
+        }
+        let Value::Object(object) = json(text)? else {
+            return Err(PayloadError::WrongType);
+        };
+        let mut said = Said::default();
+        match self.carries {
+            Carries::Sensors => sensors(&object, &mut said),
+            Carries::Relays => relays(&object, &mut said),
+            Carries::Notification => notification(&object, &mut said),
+            Carries::Component(name) => component(name, &object, &mut said),
+            Carries::Members => members(&object, &mut said),
+            Carries::Point(_) | Carries::Presence | Carries::Nothing => {}
+        }
+        if said.values.len() > MEMBERS_MAX {
+            return Err(PayloadError::TooLarge);
+        }
+        Ok(said)
+    }
+}
+
+/// Whether a device of one of the conventions waits for orders there. Nobody can give any: such a
+/// subscription is let in so that the device does not take its connection for broken.
+pub fn waits_for_orders(filter: &str) -> bool {
+    let levels: Vec<&str> = filter.split('/').collect();
+    match levels.as_slice() {
+        // What begins with a wildcard may mean anybody's readings.
+        ["+" | "#", ..] => false,
+        ["cmnd" | "tasmotas", ..]
+        | ["homeassistant", "status"]
+        | ["zigbee2mqtt", "bridge", "request", ..]
+        | ["zigbee2mqtt", .., "set" | "get"]
+        | ["te", "device", _, _, _, "cmd", ..]
+        | [_, "rpc"]
+        | [_, .., "command"] => true,
+        _ => false,
+    }
+}
+
+/// Other than JSON, `NaN` is written by common firmware; it is told apart from garbage.
+fn json(text: &str) -> Result<Value, PayloadError> {
+    serde_json::from_str(text).map_err(|_| {
+        let lower = text.to_ascii_lowercase();
+        if lower.starts_with('{') && (lower.contains("nan") || lower.contains("inf")) {
+            PayloadError::NotFinite
+        } else {
+            PayloadError::NotJson
+        }
+    })
+}
+
+fn tasmota(last: &str) -> Carries<'_> {
+    match last {
+        "SENSOR" => Carries::Sensors,
+        "STATE" | "RESULT" => Carries::Relays,
+        "LWT" => Carries::Presence,
+        _ => Carries::Nothing,
+    }
+}
+
+/// `Online`, `offline`, `true`, or an object with such a `state`.
+fn presence(text: &str) -> Result<Said, PayloadError> {
+    let word = match json(text) {
+        Ok(Value::Object(object)) => {
+            let state = object.get("state").and_then(Value::as_str);
+            state.unwrap_or_default().to_owned()
+        }
+        _ => text.to_owned(),
+    };
+    let is_there = match word.to_ascii_lowercase().as_str() {
+        "online" | "true" => true,
+        "offline" | "false" => false,
+        _ => return Err(PayloadError::WrongType),
+    };
+    Ok(Said {
+        is_there: Some(is_there),
+        ..Said::default()
+    })
+}
+
+/// `ON` and `OFF`, or a number.
+fn point_text(name: &str, text: &str) -> Result<Said, PayloadError> {
+    let mut said = Said::default();
+    if let Some(is_on) = on_off(text) {
+        said.values.push((plain(name), Scalar::Bool(is_on)));
+        return Ok(said);
+    }
+    let number: f64 = text.parse().map_err(|_| PayloadError::NotJson)?;
+    if !number.is_finite() {
+        return Err(PayloadError::NotFinite);
+    }
+    put(&mut said, name, number);
+    Ok(said)
+}
+
+fn on_off(text: &str) -> Option<bool> {
+    match text {
+        "ON" | "on" => Some(true),
+        "OFF" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn put(said: &mut Said, name: &str, number: f64) {
+    if let Some(point) = point(name, number) {
+        said.values.push((point, Scalar::Number(number)));
+    }
+}
+
+fn put_bool(said: &mut Said, point: &str, is_so: bool) {
+    said.values.push((plain(point), Scalar::Bool(is_so)));
+}
+
+/// Small letters, digits and underscores.
+fn plain(name: &str) -> String {
+    let fine = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = name.chars().map(fine).take(NAME_MAX).collect();
+    name.trim_matches('_').to_ascii_lowercase()
+}
+
+/// Quantities whose unit all these makers agree on, and the ending that says it; of two that fit,
+/// the first.
+const QUANTITIES: [(&str, &str); 17] = [
+    ("apparent_power", "_va"),
+    ("power_apparent", "_va"),
+    ("reactive_power", "_var"),
+    ("power_reactive", "_var"),
+    ("reactive_energy", "_kvarh"),
+    ("energy_reactive", "_kvarh"),
+    ("power_factor", "_share"),
+    ("power_on", ""),
+    ("temperature", "_c"),
+    ("humidity", "_percent"),
+    ("ac_frequency", "_hz"),
+    ("power", "_w"),
+    ("voltage", "_v"),
+    ("leakage_current", "_ma"),
+    ("current", "_a"),
+    ("consumed_energy", "_wh"),
+    ("energy", "_kwh"),
+];
+
+/// Words that make a number a setting, or a time or a count of something: not the quantity itself.
+const OTHER_WORDS: [&str; 22] = [
+    "setpoint",
+    "threshold",
+    "timeout",
+    "time",
+    "duration",
+    "interval",
+    "delay",
+    "calibration",
+    "recalibrated",
+    "cal",
+    "correction",
+    "count",
+    "position",
+    "brightness",
+    "range",
+    "limit",
+    "raw",
+    "f",
+    "sampling",
+    "rating",
+    "pressure",
+    "value",
+];
+
+/// Endings that say a unit already, or would be read as one.
+const UNIT_WORDS: [&str; 11] = [
+    "w", "kw", "v", "a", "ma", "wh", "kwh", "c", "bar", "s", "mm",
+];
+
+/// The point of a measurement: its name with the ending of its unit. A battery's millivolts are no
+/// measurement of a machine.
+fn point(name: &str, number: f64) -> Option<String> {
+    let name = plain(name);
+    if name.is_empty() {
+        return None;
+    }
+    let words: Vec<&str> = name.split('_').collect();
+    let last = words.last().copied().unwrap_or_default();
+    let is_other = words.iter().any(|word| OTHER_WORDS.contains(word));
+    let has_unit = words.len() > 1 && matches!(last, "wh" | "kwh" | "ma" | "kw");
+    let of = format!("_{name}_");
+    let found = QUANTITIES
+        .iter()
+        .find(|(quantity, _)| !is_other && !has_unit && of.contains(&format!("_{quantity}_")));
+    match found {
+        Some(("voltage", _)) if number.abs() >= MAINS_VOLTS_MAX => None,
+        Some((_, ending)) => Some(format!("{name}{ending}")),
+        // A phase or a channel is not to be taken for a unit.
+        None if words.len() > 1 && !has_unit && UNIT_WORDS.contains(&last) => {
+            Some(format!("{name}_value"))
+        }
+        None => Some(name),
+    }
+}
+
+/// Tasmota's words for electric quantities.
+fn tasmota_name(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "Power" => "power",
+        "ApparentPower" => "apparent_power",
+        "ReactivePower" => "reactive_power",
+        "Factor" => "power_factor",
+        "Voltage" => "voltage",
+        "Current" => "current",
+        "Total" | "Energy" => "energy",
+        "Frequency" => "ac_frequency",
+        _ => return None,
+    })
+}
+
+fn sensors(object: &Map<String, Value>, said: &mut Said) {
+    let is_fahrenheit = object.get("TempUnit").and_then(Value::as_str) == Some("F");
+    for (sensor, value) in object {
+        match value {
+            Value::Object(readings) => sensor_of(sensor, readings, is_fahrenheit, said),
+            // Switches that are only read.
+            Value::String(text) => {
+                if let Some(is_on) = on_off(text) {
+                    put_bool(said, sensor, is_on);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn sensor_of(sensor: &str, readings: &Map<String, Value>, is_fahrenheit: bool, said: &mut Said) {
+    let is_clamp = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()) == "CTEnergy";
+    let is_energy = sensor == "ENERGY" || is_clamp(sensor);
+    for (word, value) in readings {
+        match value {
+            Value::Number(number) => {
+                let Some(number) = number.as_f64() else {
+                    continue;
+                };
+                match (tasmota_name(word), word.as_str()) {
+                    (Some(name), _) if is_energy => put(said, name, number),
+                    // Of energy, only the counter and what flows now: the sums of days are not kept.
+                    _ if is_energy => {}
+                    (_, "Temperature" | "DewPoint") => {
+                        let celsius = (number - 32.0) / 1.8;
+                        let number = if is_fahrenheit { celsius } else { number };
+                        let is_dew = word == "DewPoint";
+                        put(said, if is_dew { "dew_temperature" } else { word }, number);
+                    }
+                    _ if sensor == "COUNTER" => put(said, &format!("counter_{word}"), number),
+                    _ => put(said, word, number),
+                }
+            }
+            Value::Array(phases) if is_energy => phases_of(word, phases, said),
+            Value::Object(inner) if is_clamp(word) => {
+                sensor_of(word, inner, is_fahrenheit, said);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A list has a number for each phase; powers and energies add up.
+fn phases_of(word: &str, phases: &[Value], said: &mut Said) {
+    let Some(name) = tasmota_name(word) else {
+        return;
+    };
+    let numbers: Vec<f64> = phases.iter().filter_map(Value::as_f64).collect();
+    if matches!(name, "power" | "energy") {
+        put(said, name, numbers.iter().sum());
+    }
+    for (phase, number) in numbers.iter().enumerate() {
+        put(said, &format!("{name}_{}", phase + 1), *number);
+    }
+}
+
+fn relays(object: &Map<String, Value>, said: &mut Said) {
+    for (name, value) in object {
+        let number = name.strip_prefix("POWER");
+        let number = number.filter(|rest| rest.chars().all(|c| c.is_ascii_digit()));
+        let is_on = value.as_str().and_then(on_off);
+        if let (Some(number), Some(is_on)) = (number, is_on) {
+            put_bool(said, &format!("on_{number}"), is_on);
+        }
+    }
+}
+
+fn notification(object: &Map<String, Value>, said: &mut Said) {
+    let method = object.get("method").and_then(Value::as_str);
+    if !matches!(method, Some("NotifyStatus" | "NotifyFullStatus")) {
+        return;
+    }
+    let Some(Value::Object(params)) = object.get("params") else {
+        return;
+    };
+    let seconds = params.get("ts").and_then(Value::as_f64);
+    // A Shelly that does not know the time yet says when it was started.
+    said.t_ms = seconds
+        .map(|seconds| (seconds * 1e3) as i64)
+        .filter(|ms| *ms > 1_000_000_000_000);
+    for (name, value) in params {
+        if let Value::Object(values) = value {
+            component(name, values, said);
+        }
+    }
+}
+
+/// A component of Shelly: `switch:0`. The first of its kind has plain names, others their number.
+fn component(name: &str, object: &Map<String, Value>, said: &mut Said) {
+    let (kind, number) = name.split_once(':').unwrap_or((name, "0"));
+    let nth = |point: &str| match number {
+        "0" => point.to_owned(),
+        _ => format!("{point}_{number}"),
+    };
+    for (member, value) in object {
+        let point = match (kind, member.as_str()) {
+            ("switch", "output") => "on",
+            ("input", "state") => "input",
+            ("switch" | "pm1" | "cover", "apower")
+            | ("em1", "act_power")
+            | ("em", "total_act_power") => "power",
+            ("em", "a_act_power") => "power_l1",
+            ("em", "b_act_power") => "power_l2",
+            ("em", "c_act_power") => "power_l3",
+            ("em", "total_aprt_power") | ("em1", "aprt_power") => "apparent_power",
+            ("switch" | "pm1" | "em1" | "cover", "voltage") => "voltage",
+            ("switch" | "pm1" | "em1" | "cover", "current") | ("em", "total_current") => "current",
+            ("switch" | "pm1" | "em1", "pf") => "power_factor",
+            ("temperature", "tC") => "temperature",
+            ("humidity", "rh") => "humidity",
+            ("switch" | "pm1" | "cover", "aenergy") => {
+                energy_wh(&nth("energy"), value.get("total"), said);
+                continue;
+            }
+            ("em1data" | "emdata", "total_act_energy" | "total_act") => {
+                energy_wh(&nth("energy"), Some(value), said);
+                continue;
+            }
+            ("input", "counts") => {
+                if let Some(total) = value.get("total").and_then(Value::as_f64) {
+                    put(said, &nth("counter"), total);
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        match value {
+            Value::Bool(is_so) => put_bool(said, &nth(point), *is_so),
+            _ => {
+                if let Some(number) = value.as_f64() {
+                    put(said, &nth(point), number);
+                }
+            }
+        }
+    }
+}
+
+/// Shelly counts watt-hours.
+fn energy_wh(point: &str, value: Option<&Value>, said: &mut Said) {
+    if let Some(wh) = value.and_then(Value::as_f64) {
+        said.values
+            .push((format!("{}_wh", plain(point)), Scalar::Number(wh)));
+    }
+}
+
+/// Points by their names, one level deep.
+fn members(object: &Map<String, Value>, said: &mut Said) {
+    for (name, value) in object {
+        match value {
+            Value::Number(number) => {
+                if let Some(number) = number.as_f64() {
+                    put(said, name, number);
+                }
+            }
+            Value::Bool(is_so) => put_bool(said, name, *is_so),
+            Value::String(text) => {
+                if let Some(is_on) = on_off(text) {
+                    put_bool(said, name, is_on);
+                }
+            }
+            Value::Object(inner) => {
+                for (of, value) in inner {
+                    if let Some(number) = value.as_f64() {
+                        put(said, &format!("{name}_{of}"), number);
+                    }
+                }
+            }
+            Value::Null | Value::Array(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn said(topic: &str, payload: &str) -> Said {
+        Topic::of(topic).unwrap().read(payload.as_bytes()).unwrap()
+    }
+
+    fn number(said: &Said, point: &str) -> Option<f64> {
+        let found = said.values.iter().find(|(name, _)| name == point)?;
+        match found.1 {
+            Scalar::Number(number) => Some(number),
+            Scalar::Bool(is_so) => Some(f64::from(u8::from(is_so))),
+            Scalar::Text(_) => None,
+        }
+    }
+
+    #[test]
+    fn tasmota_tells_power_phases_counters_and_relays() {
+        let plug = said(
+            "tele/plug/SENSOR",
+            r#"{"Time":"2026-06-13T06:59:52","ENERGY":{"TotalStartTime":"2026-01-01T00:00:00",
+            "Total":12.5,"Yesterday":1.1,"Today":0.2,"Power":812,"ApparentPower":900,
+            "Factor":0.9,"Voltage":101,"Current":8.9},"SI7021":{"Temperature":77.0,"Humidity":40},
+            "COUNTER":{"C1":17},"Switch1":"ON","TempUnit":"F"}"#,
+        );
+        assert_eq!(number(&plug, "power_w"), Some(812.0));
+        assert_eq!(number(&plug, "energy_kwh"), Some(12.5));
+        assert_eq!(number(&plug, "temperature_c"), Some(25.0));
+        assert_eq!(number(&plug, "counter_c1"), Some(17.0));
+        assert_eq!(number(&plug, "switch1"), Some(1.0));
+        assert_eq!(number(&plug, "power_factor_share"), Some(0.9));
+        assert_eq!(plug.values.len(), 10);
+        let three = said(
+            "tele/em/SENSOR",
+            r#"{"ENERGY":{"Power":[1,2,3],"Voltage":[100,101,102]}}"#,
+        );
+        assert_eq!(
+            [number(&three, "power_w"), number(&three, "power_2_w")],
+            [Some(6.0), Some(2.0)]
+        );
+        let clamp = said(
+            "tele/ct/SENSOR",
+            r#"{"ANALOG":{"CTEnergy":{"Energy":0.5,"Power":230}}}"#,
+        );
+        assert_eq!(number(&clamp, "power_w"), Some(230.0));
+        let relay = said("stat/plug/RESULT", r#"{"POWER":"OFF"}"#);
+        assert_eq!(number(&relay, "on"), Some(0.0));
+        assert_eq!(said("tele/plug/LWT", "Online").is_there, Some(true));
+    }
+
+    #[test]
+    fn shelly_tells_its_components_and_their_time() {
+        let status = said(
+            "shellyplus1pm-a/events/rpc",
+            r#"{"src":"shellyplus1pm-a","dst":"x","method":"NotifyStatus","params":{"ts":1631186545.04,
+            "switch:0":{"id":0,"output":true,"apower":812.5,"voltage":null,"aenergy":{"total":77.5}},
+            "switch:1":{"id":1,"apower":3}}}"#,
+        );
+        assert_eq!(status.t_ms, Some(1_631_186_545_040));
+        assert_eq!(number(&status, "power_w"), Some(812.5));
+        assert_eq!(number(&status, "energy_wh"), Some(77.5));
+        assert_eq!(number(&status, "on"), Some(1.0));
+        assert_eq!(number(&status, "power_1_w"), Some(3.0));
+        assert_eq!(number(&status, "voltage_v"), None);
+        let meter = said(
+            "em/status/em:0",
+            r#"{"id":0,"a_act_power":1.5,"total_act_power":9}"#,
+        );
+        assert_eq!(
+            [number(&meter, "power_w"), number(&meter, "power_l1_w")],
+            [Some(9.0), Some(1.5)]
+        );
+        assert_eq!(said("shelly/online", "false").is_there, Some(false));
+    }
+
+    #[test]
+    fn gateways_tell_for_whom_they_speak() {
+        let topic = Topic::of("zigbee2mqtt/hall 1/clamp").unwrap();
+        assert_eq!(topic.behind(false), Some("hall 1/clamp"));
+        let clamp = topic
+            .read(
+                br#"{"power_a":12,"power_b":7,"current_a":0.1,"energy_a":5,"state":"ON",
+                "update":{"state":"idle"},"linkquality":88,"voltage":3000}"#,
+            )
+            .unwrap();
+        assert_eq!(
+            [number(&clamp, "power_a_w"), number(&clamp, "current_a_a")],
+            [Some(12.0), Some(0.1)]
+        );
+        assert_eq!(
+            [number(&clamp, "energy_a_kwh"), number(&clamp, "state")],
+            [Some(5.0), Some(1.0)]
+        );
+        assert_eq!(number(&clamp, "voltage_v"), None, "a battery's millivolts");
+        let away = said("zigbee2mqtt/clamp/availability", r#"{"state":"offline"}"#);
+        assert_eq!(away.is_there, Some(false));
+        let child = Topic::of("te/device/press///m/meter").unwrap();
+        assert_eq!(
+            (child.maker, child.behind(false)),
+            (Maker::ThinEdge, Some("press"))
+        );
+        let values = child
+            .read(br#"{"temperature":23.4,"current":{"L1":9.5}}"#)
+            .unwrap();
+        assert_eq!(
+            [
+                number(&values, "temperature_c"),
+                number(&values, "current_l1_a")
+            ],
+            [Some(23.4), Some(9.5)]
+        );
+        assert_eq!(
+            Topic::of("te/device/main///m/x").unwrap().behind(false),
+            None
+        );
+        let plug = Topic::of("tele/plug/SENSOR").unwrap();
+        assert_eq!(
+            [plug.behind(false), plug.behind(true)],
+            [None, Some("plug")]
+        );
+    }
+
+    #[test]
+    fn what_is_no_quantity_gets_no_unit() {
+        let named = |name: &str| point(name, 1.0).unwrap();
+        for (name, wanted) in [
+            ("power_a", "power_a_w"),
+            ("current_temperature", "current_temperature_c"),
+            ("current_heating_setpoint", "current_heating_setpoint"),
+            ("power_factor_a", "power_factor_a_share"),
+            ("energy_wh", "energy_wh"),
+            ("channel_a", "channel_a_value"),
+            ("temperature_f", "temperature_f"),
+        ] {
+            assert_eq!(named(name), wanted);
+        }
+    }
+
+    #[test]
+    fn esphome_tells_one_point_a_topic() {
+        assert_eq!(
+            number(&said("p/sensor/power/state", "812.5"), "power_w"),
+            Some(812.5)
+        );
+        assert_eq!(
+            number(&said("p/binary_sensor/red/state", "ON"), "red"),
+            Some(1.0)
+        );
+        let topic = Topic::of("p/sensor/power/state").unwrap();
+        assert_eq!(topic.read(b"nan"), Err(PayloadError::NotFinite));
+        assert_eq!(topic.read(b"hot"), Err(PayloadError::NotJson));
+        assert_eq!(said("p/status", "online").is_there, Some(true));
+    }
+
+    #[test]
+    fn what_is_of_no_convention_is_not_taken() {
+        for topic in [
+            "mimamori/m",
+            "mimamori/online",
+            "mimamori/status",
+            "mimamori/sensor/x/state",
+            "tele/x",
+            "a",
+            "",
+            "a/b/c",
+            "cmnd/plug/POWER",
+            "p/switch/x/command",
+            "zigbee2mqtt/clamp/set",
+            "zigbee2mqtt/bridge/request/restart",
+            "homeassistant/status",
+            "te/device/main///cmd/restart/1",
+            "shelly-a/rpc",
+        ] {
+            assert_eq!(Topic::of(topic), None, "{topic}");
+        }
+        let topic = Topic::of("tele/x/SENSOR").unwrap();
+        assert_eq!(topic.read(b"[1]"), Err(PayloadError::WrongType));
+        assert_eq!(topic.read(b"{"), Err(PayloadError::NotJson));
+        assert_eq!(
+            topic.read(b"{\"ENERGY\":{\"Power\":nan}}"),
+            Err(PayloadError::NotFinite)
+        );
+        for filter in [
+            "cmnd/plug/#",
+            "shelly-a/rpc",
+            "p/switch/+/command",
+            "zigbee2mqtt/+/set",
+        ] {
+            assert!(waits_for_orders(filter), "{filter}");
+        }
+        for filter in [
+            "#",
+            "tele/#",
+            "+/rpc",
+            "zigbee2mqtt/#",
+            "shelly-a/events/rpc",
+            "+/+/command",
+        ] {
+            assert!(!waits_for_orders(filter), "{filter}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            topic in "(tele|stat|te|zigbee2mqtt|a)(/[a-z:+ ]{0,8}){0,6}",
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            text in r#"\{"[a-zA-Z:]{0,8}":(\{"[a-z_A-Z]{0,8}":[0-9.e]{0,6}\}|[0-9]{0,9}|"ON")\}"#,
+        ) {
+            // Nobody may publish where somebody waits for orders.
+            prop_assert!(!(waits_for_orders(&topic) && Topic::of(&topic).is_some()), "{}", topic);
+            for topic in [topic.as_str(), "tele/x/SENSOR", "x/events/rpc", "x/status/em:0"] {
+                if let Some(topic) = Topic::of(topic) {
+                    topic.read(&bytes).ok();
+                    if let Ok(said) = topic.read(text.as_bytes()) {
+                        let fine = |n: &str| n.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+                        prop_assert!(said.values.iter().all(|(name, _)| fine(name)));
+                    }
+                }
+            }
+        }
+    }
+}
