@@ -18,6 +18,7 @@ use store::{Passphrase, Retention};
 use tracing::warn;
 
 use crate::backups::Plan;
+use crate::day_files;
 
 /// Name of the file in the data folder.
 pub(crate) const FILE: &str = "mimamori.toml";
@@ -35,6 +36,7 @@ struct Written {
     tls: WrittenTls,
     syslog: WrittenSyslog,
     backup: Option<WrittenBackup>,
+    export: Option<WrittenExport>,
 }
 
 /// The factory as a whole.
@@ -155,6 +157,20 @@ struct WrittenBackup {
     passphrase_file: Option<PathBuf>,
 }
 
+/// Daily files for other programs.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenExport {
+    /// The folder they go to.
+    folder: PathBuf,
+    /// `utf-8` or `cp932`; UTF-8 if absent.
+    #[serde(default)]
+    encoding: serve::Encoding,
+    /// Language of the first line, `ja` or `en`; Japanese if absent.
+    #[serde(default)]
+    lang: serve::Lang,
+}
+
 /// How long readings are kept.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -219,6 +235,7 @@ pub(crate) struct Config {
     pub(crate) seal_every: Duration,
     pub(crate) retention: Retention,
     pub(crate) backup: Option<Plan>,
+    pub(crate) export: Option<day_files::Plan>,
 }
 
 impl Config {
@@ -298,6 +315,11 @@ impl Config {
                 log_days: Some(written.syslog.keep_days.unwrap_or(400).max(1)),
             },
             backup: written.backup.map(WrittenBackup::checked).transpose()?,
+            export: written.export.map(|export| day_files::Plan {
+                folder: export.folder,
+                encoding: export.encoding,
+                lang: export.lang,
+            }),
         })
     }
 }

@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod console;
 mod day;
+mod day_files;
 mod demo;
 mod device_commands;
 mod floor;

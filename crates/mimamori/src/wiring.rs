@@ -31,6 +31,7 @@ use tracing::{info, warn};
 use crate::backups::keep_backups;
 use crate::certificate::Shared;
 use crate::config::{Config, Syslog, TlsListener};
+use crate::day_files::keep_day_files;
 use crate::floor::Floor;
 use crate::floor_door::{FloorDoor, watch_devices};
 use crate::pace::Pace;
@@ -238,12 +239,7 @@ async fn open_doors(
 ) -> anyhow::Result<Doors> {
     let chain = Arc::new(ChainWatch::new(setup.data.clone()));
     tokio::spawn(watch_chain(Arc::clone(&chain), orders.clone()));
-    let backups = config.backup.clone().map(|plan| {
-        let hand = Arc::new(BackupHand::default());
-        let (data, orders) = (setup.data.clone(), orders.clone());
-        tokio::spawn(keep_backups(plan, data, orders, Arc::clone(&hand)));
-        hand
-    });
+    let backups = start_backups(setup, config, &orders);
     tokio::spawn(sealing::let_go(
         reader.clone(),
         config.retention,
@@ -287,6 +283,9 @@ async fn open_doors(
         calendar: config.calendar.clone(),
         backups,
     };
+    if let Some(plan) = config.export.clone() {
+        tokio::spawn(keep_day_files(plan, site.clone(), orders.clone()));
+    }
     let (http, close) = serve_pages(setup.http, site, secure_listener).await?;
     let ground = Ground {
         http,
@@ -302,6 +301,16 @@ async fn open_doors(
         secure,
         restored,
         close,
+    })
+}
+
+/// Backups by themselves, if somebody said where they go.
+fn start_backups(setup: &Setup, config: &Config, orders: &Orders) -> Option<Arc<BackupHand>> {
+    config.backup.clone().map(|plan| {
+        let hand = Arc::new(BackupHand::default());
+        let (data, orders) = (setup.data.clone(), orders.clone());
+        tokio::spawn(keep_backups(plan, data, orders, Arc::clone(&hand)));
+        hand
     })
 }
 

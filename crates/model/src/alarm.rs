@@ -28,11 +28,13 @@ pub enum AlarmKind {
     DataDamaged,
     /// The disk will be full before long.
     DiskLow,
+    /// The daily files for other programs cannot be written.
+    ExportFailed,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TamperingSuspected,
         Self::WearSuspected,
         Self::Stopped,
@@ -43,6 +45,7 @@ impl AlarmKind {
         Self::SealFailed,
         Self::DataDamaged,
         Self::DiskLow,
+        Self::ExportFailed,
     ];
 
     /// The word used in the API and in files.
@@ -58,6 +61,7 @@ impl AlarmKind {
             Self::SealFailed => "seal_failed",
             Self::DataDamaged => "data_damaged",
             Self::DiskLow => "disk_low",
+            Self::ExportFailed => "export_failed",
         }
     }
 

@@ -71,6 +71,10 @@ pub enum EventKind {
     BackupProved,
     /// A backup could not be made or read again.
     BackupFailed,
+    /// Daily files for other programs were written.
+    ExportWritten,
+    /// A daily file could not be written.
+    ExportFailed,
     /// The box took up what a backup held.
     BackupRestored,
     /// Readings left the journal for the files of their months.
@@ -105,7 +109,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 51] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -140,6 +144,8 @@ impl EventKind {
         Self::DeviceEnrolled,
         Self::BackupProved,
         Self::BackupFailed,
+        Self::ExportWritten,
+        Self::ExportFailed,
         Self::BackupRestored,
         Self::Sealed,
         Self::Dropped,
@@ -194,6 +200,8 @@ impl EventKind {
             Self::DeviceEnrolled => "device.enrolled",
             Self::BackupProved => "backup.proved",
             Self::BackupFailed => "backup.failed",
+            Self::ExportWritten => "export.written",
+            Self::ExportFailed => "export.failed",
             Self::BackupRestored => "backup.restored",
             Self::Sealed => "readings.sealed",
             Self::Dropped => "readings.dropped",

@@ -8,6 +8,7 @@ mod backups;
 mod bindings;
 mod chain;
 mod doors;
+mod export;
 mod guard;
 mod history;
 mod live;
@@ -32,6 +33,7 @@ pub use backups::BackupHand;
 pub use bindings::Bindings;
 pub use chain::{ChainWatch, Checked};
 pub use doors::{Tls, run};
+pub use export::{Encoding, day_file};
 pub use orders::{
     Command, DeviceError, DeviceKind, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order,
     OrderError, Orders,

@@ -8,7 +8,9 @@ use model::Right;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
-use crate::{Site, api, bindings, doors, guard, history, live, metrics, page, rates, sources};
+use crate::{
+    Site, api, bindings, doors, export, guard, history, live, metrics, page, rates, sources,
+};
 
 /// Who may use an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -330,6 +332,7 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/api/v1/rates", LOOK, get(rates::day)),
     route!("GET", "/api/v1/factory", LOOK, get(rates::factory)),
     route!("PUT", "/api/v1/factory", JUDGE, put(rates::set_factory)),
+    route!("GET", "/api/v1/export/{table}", LOOK, get(export::table)),
     route!("GET", "/api/v1/alarms", LOOK, get(api::alarms)),
     route!(
         "POST",

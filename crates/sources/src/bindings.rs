@@ -168,8 +168,20 @@ impl Bindings {
             inner.devices.entry(of).or_insert(device);
         }
         inner.bindings = bindings;
-        let devices = inner.devices.values().map(Arc::clone);
-        self.book.set_fed_by_others(devices.collect());
+        let is_own = |binding: &Binding| {
+            let device = self.book.device(&binding.place.device);
+            binding.place.behind.is_empty()
+                && device.is_some_and(|device| device.machine == binding.machine)
+        };
+        let others = inner.bindings.values().filter(|binding| !is_own(binding));
+        let fed: BTreeMap<DeviceId, Arc<Device>> = others
+            .filter_map(|binding| {
+                let of = (binding.place.device.clone(), binding.machine.clone());
+                let device = inner.devices.get(&of)?;
+                Some((device.id.clone(), Arc::clone(device)))
+            })
+            .collect();
+        self.book.set_fed_by_others(fed.into_values().collect());
     }
 
     /// All that arrived since the program started, and what becomes of it.
@@ -212,6 +224,10 @@ impl Bindings {
             let binding = inner.bindings.get(&place).cloned();
             inner.note(place, (topic.maker.name(), value, now));
             match binding {
+                // Its own value under another name needs nobody to stand for it.
+                Some(binding) if behind.is_none() && binding.machine == client.machine => {
+                    own.push((binding.becomes, value.clone()));
+                }
                 Some(binding) => {
                     let of = (client.id.clone(), binding.machine);
                     if let Some(device) = inner.devices.get(&of) {
@@ -372,7 +388,15 @@ mod tests {
             book.device(&DeviceId::new("z2m.press-1").unwrap())
                 .is_some()
         );
-        bindings.unbind(&seen[0].place).unwrap_or(());
+        bindings
+            .bind(binding("plug", "", "counter_c1", ("plug", "cycle")))
+            .unwrap();
+        assert_eq!(
+            parted(&bindings, &book, "plug", plug),
+            ["plug/plug: cycle power_w"]
+        );
+        let stands_for = DeviceId::new("plug.plug").unwrap();
+        assert!(book.device(&stands_for).is_none());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod demo;
 mod devices;
 mod disk;
 mod evidence;
+mod exports;
 mod house;
 mod kill;
 mod logs;

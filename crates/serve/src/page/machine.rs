@@ -205,6 +205,13 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
         @if !energies.is_empty() {
             (cycle_chart(ctx, &ctx.text(key::MACHINE_ENERGY), &ctx.text(key::UNIT_WH), &energies, energy))
         }
+        @if !durations.is_empty() {
+            @let path = format!("/api/v1/export/cycles?machine={}&encoding=", machine.id);
+            p.downloads {
+                a.button href={ (path) "utf-8" } download { (ctx.text(key::EXPORT_CSV)) }
+                a.button href={ (path) "cp932" } download { (ctx.text(key::EXPORT_CP932)) }
+            }
+        }
         section.panel {
             div.panel-head {
                 h2 { (ctx.text(key::MACHINE_POWER)) }

@@ -119,6 +119,7 @@ async fn page(
             section.panel {
                 (table_head(&ctx, wanted, board.factory.schedule.is_some()))
                 (heat_table(&ctx, (site, &days), &names, (&table, wanted)))
+                (downloads(&ctx, site, &days))
             }
             (day::section(&ctx, span, &accounts, &name_of))
             (line::section(&ctx, span, (&board.factory.lines, &accounts), &name_of))
@@ -126,6 +127,21 @@ async fn page(
         @if may_set { (settings::form(&ctx, typed, &board, problem.is_some())) }
     };
     frame(&ctx, Place::Rates, &ctx.text(key::RATES_TITLE), "", body)
+}
+
+/// The days of the table as files for spreadsheets.
+fn downloads(ctx: &Ctx, site: &Site, days: &[(Time, Time)]) -> Markup {
+    let date = |day: Option<&(Time, Time)>| day.and_then(|day| site.calendar.date(day.0));
+    let (Some(from), Some(to)) = (date(days.first()), date(days.last())) else {
+        return html! {};
+    };
+    let path = format!("/api/v1/export/days?from={from}&to={to}&encoding=");
+    html! {
+        p.downloads {
+            a.button href={ (path) "utf-8" } download { (ctx.text(key::EXPORT_CSV)) }
+            a.button href={ (path) "cp932" } download { (ctx.text(key::EXPORT_CP932)) }
+        }
+    }
 }
 
 /// The days of the table: those up to the chosen one, or up to today if it is among the newest.

@@ -1,0 +1,144 @@
+//! Tables for spreadsheets and other programs, read back by Python's own CSV reader.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::house::{House, until};
+use crate::process::root;
+use crate::publisher::Publisher;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// What Python reads in a file.
+fn rows(path: &Path, encoding: &str) -> Vec<Vec<String>> {
+    let script = "import csv,json,sys;\
+        print(json.dumps(list(csv.reader(open(sys.argv[1],encoding=sys.argv[2],newline='')))))";
+    let output = Command::new(root().join(".venv/bin/python"))
+        .args(["-c", script])
+        .arg(path)
+        .arg(encoding)
+        .output()
+        .expect("a counterpart is missing: python");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"))
+}
+
+/// Thirty cycles of a second each, a day ago.
+fn work_yesterday(house: &House) {
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let start = u64::try_from(now.as_millis()).unwrap() - DAY_MS;
+    let sent = (0..300_u64).map(|i| {
+        let (t, cycle) = (start + i * 100, i / 10);
+        format!("{{\"t\":{t},\"power_w\":800,\"cycle\":{cycle}}}")
+    });
+    publisher.queue(sent);
+    publisher.finish();
+    house.until_stored(600);
+}
+
+fn open_alarms(house: &House) -> Vec<String> {
+    let all = house.get_all("alarms?open=true");
+    let kinds = all.iter().map(|a| a["kind"].as_str().unwrap().to_owned());
+    kinds.collect()
+}
+
+#[test]
+fn every_day_becomes_a_file_and_a_folder_that_is_away_is_an_alarm() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("erp");
+    let config = format!(
+        "[factory]\nlearn_cycles = 10\n[export]\nfolder = \"{}\"\nencoding = \"cp932\"\n",
+        to.display()
+    );
+    let mut house = House::with_config(&config);
+    until("the missing folder is an alarm", || {
+        open_alarms(&house).contains(&"export_failed".to_owned())
+    });
+    work_yesterday(&house);
+    std::fs::create_dir(&to).unwrap();
+    house.kill_and_restart();
+    let files = || std::fs::read_dir(&to).unwrap().flatten().map(|e| e.path());
+    until("yesterday's file is written", || files().count() == 1);
+    until("the alarm ends", || open_alarms(&house).is_empty());
+    let file = files().next().unwrap();
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let read = rows(&file, "cp932");
+    assert_eq!((read[0][0].as_str(), read.len()), ("日付", 2));
+    let of = |column: &str| {
+        let at = read[0].iter().position(|name| name == column);
+        read[1][at.unwrap_or_else(|| panic!("no column {column}: {read:?}"))].clone()
+    };
+    assert_eq!(name, format!("mimamori-{}.csv", of("日付")));
+    assert_eq!(of("機械"), "m1");
+    let cycles: u32 = of("サイクル数").parse().unwrap();
+    assert!((28..=30).contains(&cycles), "{cycles}");
+    let kwh: f64 = of("電力量(kWh)").parse().unwrap();
+    assert!((0.005..0.008).contains(&kwh), "{kwh}");
+    assert_eq!(of("電気代(円)"), "", "without a price there is no cost");
+    // What is there stays as it is, also when it was changed by hand.
+    std::fs::write(&file, "mine").unwrap();
+    house.kill_and_restart();
+    let evidence = |kind: &str| {
+        let all = house.get_all("evidence");
+        all.iter().filter(|e| e["kind"] == kind).count()
+    };
+    until("it is noted", || evidence("export.written") == 1);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+}
+
+#[test]
+fn tables_are_fetched_in_either_language_and_what_is_too_much_is_told() {
+    let house = House::new();
+    work_yesterday(&house);
+    let fetch = |path: &str, lang: &str| {
+        let headers = [("Accept-Language", lang)];
+        house.send("GET", &format!("/api/v1/export/{path}"), &headers, "")
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let read = |text: &str| {
+        let file = folder.path().join("table.csv");
+        std::fs::write(&file, text).unwrap();
+        rows(&file, "utf-8-sig")
+    };
+    let yesterday = |path: &str| {
+        let start = house.get("machines/m1/cycles?limit=1")["items"][0]["start"].clone();
+        let end: jiff::Timestamp = start.as_str().unwrap().parse().unwrap();
+        // The business day of a moment begins at eight.
+        let eight = jiff::SignedDuration::from_hours(8);
+        let zoned = (end - eight).to_zoned(jiff::tz::TimeZone::system());
+        format!("{path}from={0}&to={0}", zoned.date())
+    };
+    let cycles = house.get_all("machines/m1/cycles");
+    let (status, text) = fetch(&yesterday("cycles?machine=m1&"), "en");
+    assert_eq!(status, 200, "{text}");
+    let table = read(&text);
+    assert_eq!(table[0][0], "Start");
+    assert_eq!(table.len(), cycles.len() + 1);
+    let longest = cycles.iter().filter_map(|c| c["duration_s"].as_f64());
+    let told = table[1..]
+        .iter()
+        .filter_map(|row| row[4].parse::<f64>().ok());
+    let sum = |all: &mut dyn Iterator<Item = f64>| all.sum::<f64>();
+    let (a, b) = (sum(&mut longest.into_iter()), sum(&mut told.into_iter()));
+    assert!((a - b).abs() < 0.1, "{a} {b}");
+    let (_, text) = fetch(&yesterday("days?"), "ja");
+    assert_eq!(read(&text)[0][0], "日付");
+    assert_eq!(fetch("alarms", "ja").0, 200);
+    let (status, said) = fetch("days?from=2020-01-01&to=2026-01-01", "en");
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((status, &said["code"]), (422, &Value::from("too_much")));
+    for (path, wanted) in [
+        ("pictures", 404),
+        ("cycles?machine=nobody", 404),
+        ("cycles", 400),
+        ("days?from=yesterday", 400),
+        ("days?encoding=morse", 400),
+    ] {
+        assert_eq!(fetch(path, "ja").0, wanted, "{path}");
+    }
+}
