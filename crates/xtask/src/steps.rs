@@ -14,6 +14,8 @@ const SOAK_SEAL_KILLS: &str = "5000";
 const SOAK_POWER_CUTS: &str = "1000000";
 /// Seeds of the demonstration in the long run; one more is drawn by chance.
 const SOAK_SEEDS: u64 = 20;
+/// Inputs that every decoder is given in the long run.
+const SOAK_INPUTS: &str = "10000000";
 
 fn cargo(args: &[&str]) -> anyhow::Result<()> {
     run(Command::new("cargo").args(args))
@@ -79,6 +81,10 @@ pub(crate) fn soak() -> anyhow::Result<()> {
     if !failed.is_empty() {
         bail!("the demonstration failed for the seeds {failed:?}");
     }
+    run(Command::new("cargo")
+        .env("PROPTEST_CASES", SOAK_INPUTS)
+        .args(["test", "--release", "--package", "wire"])
+        .args(["--package", "sources", "--lib", "no_bytes_make_it_panic"]))?;
     run(Command::new("cargo")
         .env("MIMAMORI_SEAL_KILLS", SOAK_SEAL_KILLS)
         .env("MIMAMORI_POWER_CUTS", SOAK_POWER_CUTS)

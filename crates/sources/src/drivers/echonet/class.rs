@@ -311,6 +311,29 @@ mod tests {
         assert_eq!(one(Part::Temperature, 0xe0, &[0x7f, 0xff]), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            codes in proptest::collection::vec(0x80_u8..=0xff, 0..8),
+            data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..140),
+            channel in 1_u8..=CHANNELS_MAX,
+        ) {
+            let bytes: Vec<u8> = [0x10, 0x81, 0, 1, 2, 0x87, 1, 5, 0xff, 1, 0x72, codes.len() as u8]
+                .into_iter()
+                .chain(codes.iter().flat_map(|code| {
+                    [vec![*code, data.len() as u8], data.clone()].concat()
+                }))
+                .collect();
+            let frame = Frame::parse(&bytes).unwrap();
+            let parts = CLASSES.iter().filter_map(|class| Part::of(class, 0));
+            for part in parts.chain([Part::Channel(channel)]) {
+                let values = part.values(&frame, part.scale(&frame));
+                let numbers = crate::lines::numbers(&values);
+                proptest::prop_assert!(numbers.iter().all(|(_, n)| n.is_finite()));
+            }
+        }
+    }
+
     #[test]
     fn units_are_those_of_the_appendix_and_no_others() {
         let units = [0x00, 0x03, 0x0a, 0x0d].map(|n| unit_kwh(&[n]).unwrap());
