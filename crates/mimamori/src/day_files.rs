@@ -1,7 +1,6 @@
 //! The daily file for other programs: what each business day came to, written into a folder once the
 //! day is over. Days that were missed while the folder or the program was away are made up for.
 
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,38 +27,47 @@ pub(crate) struct Plan {
     pub(crate) lang: Lang,
 }
 
-/// Writes the files that are missing, for as long as the program runs.
-pub(crate) async fn keep_day_files(plan: Plan, site: Site, orders: Orders) {
+/// The file in the data folder that keeps which day was written last.
+const NOTED: &str = "exported-until";
+
+/// Writes the files that are missing, for as long as the program runs; without a plan it only ends
+/// the alarm of one that was given up.
+pub(crate) async fn keep_day_files(plan: Option<Plan>, data: PathBuf, site: Site, orders: Orders) {
+    let noted = data.join(NOTED);
     let mut rounds = tokio::time::interval(LOOK_EVERY);
-    let (mut failed, mut unseen) = (false, BTreeSet::new());
     loop {
         rounds.tick().await;
-        let written = write_missing(&plan, &site, &mut unseen).await;
-        let report = match written {
-            Ok(names) if names.is_empty() && !failed => continue,
-            Ok(names) => {
-                failed = false;
-                info!(?names, "daily files");
-                Command::Report {
-                    kind: EventKind::ExportWritten,
-                    body: json!({"files": names}),
-                    alarm: (AlarmKind::ExportFailed, false),
-                }
-            }
-            // Once is enough: it is tried again every minute.
-            Err(_) if failed => continue,
-            Err(reason) => {
-                failed = true;
-                warn!(reason, "no daily file could be written");
-                Command::Report {
-                    kind: EventKind::ExportFailed,
-                    body: json!({"reason": reason}),
-                    alarm: (AlarmKind::ExportFailed, true),
-                }
-            }
+        let (names, problem) = match &plan {
+            Some(plan) => write_missing((plan, &noted), &site).await,
+            None => (Vec::new(), None),
         };
-        if orders.give(report, BOX).await.is_err() {
-            warn!("what came of the daily files could not be noted");
+        let is_alarm = |alarm: &model::Alarm| alarm.kind == AlarmKind::ExportFailed;
+        let lasts = site.board.borrow().open_alarms.iter().any(is_alarm);
+        let mut reports = Vec::new();
+        if !names.is_empty() || lasts && problem.is_none() {
+            info!(?names, "daily files");
+            reports.push(Command::Report {
+                kind: EventKind::ExportWritten,
+                body: json!({"files": names}),
+                alarm: (AlarmKind::ExportFailed, problem.is_some() && lasts),
+            });
+        }
+        // Once is enough: it is tried again every minute.
+        if let Some(reason) = problem.filter(|_| !lasts) {
+            warn!(reason, "no daily file could be written");
+            reports.push(Command::Report {
+                kind: EventKind::ExportFailed,
+                body: json!({"reason": reason}),
+                alarm: (AlarmKind::ExportFailed, true),
+            });
+        }
+        for report in reports {
+            if orders.give(report, BOX).await.is_err() {
+                warn!("what came of the daily files could not be noted");
+            }
+        }
+        if plan.is_none() {
+            return;
         }
     }
 }
@@ -78,30 +86,62 @@ fn days_over(site: &Site) -> Vec<Date> {
     dates
 }
 
-/// Writes what is missing; days of which nothing was seen are looked at once.
-async fn write_missing(
-    plan: &Plan,
-    site: &Site,
-    unseen: &mut BTreeSet<Date>,
-) -> Result<Vec<String>, String> {
-    let folder = &plan.folder;
-    // A disk that is not there must not be replaced by a folder on this one.
-    std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+/// Writes what is missing; gives the names of what was written and what kept the rest from it.
+async fn write_missing(plan: (&Plan, &Path), site: &Site) -> (Vec<String>, Option<String>) {
     let mut names = Vec::new();
     for date in days_over(site) {
-        let name = format!("mimamori-{date}.csv");
-        let path = folder.join(&name);
-        if path.exists() || unseen.contains(&date) {
-            continue;
+        match write_day(plan, site, date).await {
+            Ok(name) => names.extend(name),
+            Err(problem) => return (names, Some(problem)),
         }
-        let Some(bytes) = day_file(site, date, plan.lang, plan.encoding).await? else {
-            unseen.insert(date);
-            continue;
-        };
-        write_whole(&path, &bytes).map_err(|error| format!("{}: {error}", path.display()))?;
-        names.push(name);
     }
-    Ok(names)
+    (names, None)
+}
+
+/// Writes one day, unless it was written before or nothing was seen of it.
+async fn write_day(
+    (plan, noted): (&Plan, &Path),
+    site: &Site,
+    date: Date,
+) -> Result<Option<String>, String> {
+    let name = format!("mimamori-{date}.csv");
+    let (folder, note) = (plan.folder.clone(), noted.to_owned());
+    let file = folder.join(&name);
+    let is_due = off_thread(move || {
+        // A disk that is not there must not be replaced by a folder on this one.
+        std::fs::read_dir(&folder).map_err(|error| told(&folder, &error))?;
+        let last = std::fs::read_to_string(&note).ok();
+        let last: Option<Date> = last.and_then(|text| text.trim().parse().ok());
+        Ok(last.is_none_or(|last| last < date))
+    });
+    if !is_due.await? {
+        return Ok(None);
+    }
+    let bytes = day_file(site, date, plan.lang, plan.encoding).await?;
+    let note = noted.to_owned();
+    let is_written = off_thread(move || {
+        let is_new = bytes.is_some() && !file.exists();
+        if let Some(bytes) = bytes.filter(|_| is_new) {
+            write_whole(&file, &bytes).map_err(|error| told(&file, &error))?;
+        }
+        // Whoever takes the file away does not get it again.
+        let text = date.to_string();
+        write_whole(&note, text.as_bytes()).map_err(|error| told(&note, &error))?;
+        Ok(is_new)
+    });
+    Ok(is_written.await?.then_some(name))
+}
+
+fn told(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+/// A network drive may hang; nobody else waits for it.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| error.to_string())?
 }
 
 /// Written beside and renamed: whoever watches the folder never sees half a file.

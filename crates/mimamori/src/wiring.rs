@@ -189,7 +189,7 @@ fn listen_to_floor(
     durable: watch::Receiver<u64>,
 ) -> anyhow::Result<Listening> {
     let book = Arc::new(DeviceBook::open(&setup.data)?);
-    let bindings = Arc::new(Bindings::open(&setup.data, Arc::clone(&book))?);
+    let bindings = Arc::new(Bindings::open(&setup.data, Arc::clone(&book)));
     let window = ClockWindow::default();
     let fed = Arc::clone(&bindings);
     let sink = Arc::new(FloorSink::new(arrivals, durable, clock::now, window, fed));
@@ -283,9 +283,9 @@ async fn open_doors(
         calendar: config.calendar.clone(),
         backups,
     };
-    if let Some(plan) = config.export.clone() {
-        tokio::spawn(keep_day_files(plan, site.clone(), orders.clone()));
-    }
+    let export = config.export.clone();
+    let data = setup.data.clone();
+    tokio::spawn(keep_day_files(export, data, site.clone(), orders.clone()));
     let (http, close) = serve_pages(setup.http, site, secure_listener).await?;
     let ground = Ground {
         http,

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use encoding_rs::SHIFT_JIS;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use model::{MachineState, Time};
+use model::{Alarm, MachineId, MachineState, Time};
 use serde::Deserialize;
 
 use crate::Site;
@@ -79,12 +79,12 @@ pub(crate) struct Asked {
 struct Wanted {
     from: Option<Date>,
     to: Option<Date>,
-    machine: Option<String>,
+    machine: Option<MachineId>,
     encoding: Encoding,
 }
 
 impl Asked {
-    fn checked(self) -> Result<Wanted, Failure> {
+    fn checked(self, board: &BoardView) -> Result<Wanted, Failure> {
         let date = |text: Option<String>| {
             let date = text.map(|text| text.parse()).transpose();
             date.map_err(|_| bad_request())
@@ -92,7 +92,7 @@ impl Asked {
         Ok(Wanted {
             from: date(self.from)?,
             to: date(self.to)?,
-            machine: self.machine,
+            machine: self.machine.map(|id| known(board, &id)).transpose()?,
             encoding: match self.encoding.as_deref() {
                 None | Some("utf-8") => Encoding::Utf8,
                 Some("cp932") => Encoding::Cp932,
@@ -173,7 +173,7 @@ pub(crate) async fn table(
     Query(asked): Query<Asked>,
 ) -> Response {
     let work = async {
-        let wanted = asked.checked()?;
+        let wanted = asked.checked(&site.board.borrow())?;
         let table = match name.as_str() {
             "days" => days(&site, lang, &wanted).await?,
             "cycles" => cycles(&site, lang, &wanted).await?,
@@ -184,7 +184,6 @@ pub(crate) async fn table(
         let date = site.calendar.date(today).unwrap_or_default();
         let mut file = format!("attachment; filename=\"mimamori-{name}-{date}");
         if let Some(machine) = &wanted.machine {
-            // Only a machine that is known comes this far.
             write!(file, "-{machine}").ok();
         }
         let charset = match wanted.encoding {
@@ -236,7 +235,7 @@ async fn days(site: &Site, lang: Lang, wanted: &Wanted) -> Result<Table, Failure
     let mut rows = Vec::new();
     let board = site.board.borrow().clone();
     for (date, span) in spans(site, wanted)? {
-        for account in rates::accounts(site, None, span).await? {
+        for account in rates::accounts(site, wanted.machine.as_ref(), span).await? {
             rows.push(day_row(lang, date, &board, &account));
         }
     }
@@ -306,8 +305,7 @@ fn whole(site: &Site, wanted: &Wanted) -> Result<(Time, Time), Failure> {
 
 /// The cycles of a machine, oldest first.
 async fn cycles(site: &Site, lang: Lang, wanted: &Wanted) -> Result<Table, Failure> {
-    let machine = wanted.machine.as_deref().ok_or_else(bad_request)?;
-    let id = known(&site.board.borrow(), machine)?;
+    let id = wanted.machine.clone().ok_or_else(bad_request)?;
     let (from, to) = whole(site, wanted)?;
     let of = id.clone();
     let page = read(site, move |r| r.cycles(&of, to, ROWS_MAX)).await?;
@@ -346,9 +344,17 @@ async fn cycles(site: &Site, lang: Lang, wanted: &Wanted) -> Result<Table, Failu
 async fn alarms(site: &Site, lang: Lang, wanted: &Wanted) -> Result<Table, Failure> {
     let (from, to) = whole(site, wanted)?;
     let page = read(site, move |r| r.alarms(false, i64::MAX, ROWS_MAX)).await?;
-    let is_wanted = |t: Time| from <= t && t < to;
+    // Older ones were left out; are they wanted?
+    let oldest = page.items.last().map(|alarm| alarm.raised_at);
+    if page.next.is_some() && oldest.is_some_and(|oldest| oldest > from) {
+        return Err(too_much());
+    }
+    let is_wanted = |alarm: &&Alarm| {
+        let is_of = wanted.machine.is_none() || alarm.machine == wanted.machine;
+        is_of && from <= alarm.raised_at && alarm.raised_at < to
+    };
     let found = page.items.iter().rev();
-    let rows = found.filter(|a| is_wanted(a.raised_at)).map(|alarm| {
+    let rows = found.filter(is_wanted).map(|alarm| {
         let when = |t: Option<Time>| t.map_or_else(String::new, |t| moment(site, t));
         let machine = alarm.machine.as_ref();
         vec![

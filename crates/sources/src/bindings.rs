@@ -15,7 +15,7 @@ use wire::payload::Scalar;
 use crate::device::{Device, Role};
 use crate::kept_file::{KeptFile, Stamp};
 use crate::lines::SourceError;
-use crate::tokens::DeviceBook;
+use crate::tokens::{DeviceBook, TokenFileError};
 
 /// Bindings in one file.
 const BINDINGS_MAX: usize = 1_000;
@@ -51,12 +51,17 @@ struct Inner {
     devices: BTreeMap<(DeviceId, MachineId), Arc<Device>>,
     /// Those of them that are there.
     up: BTreeSet<DeviceId>,
+    /// Those that were there and stand for nobody any more; the next message tells it.
+    gone: Vec<Arc<Device>>,
+    /// What is in the file could not be taken up.
+    is_wrong: bool,
     seen: BTreeMap<Place, (&'static str, f64, Time)>,
 }
 
 impl Bindings {
-    /// Reads `bindings.toml` in the folder and makes its devices known.
-    pub fn open(folder: &Path, book: Arc<DeviceBook>) -> Result<Self, SourceError> {
+    /// Reads `bindings.toml` in the folder and makes its devices known. What cannot be taken up does
+    /// not keep the program from starting: it is told, and told again by whoever changes a binding.
+    pub fn open(folder: &Path, book: Arc<DeviceBook>) -> Self {
         let bindings = Self {
             book,
             inner: Mutex::new(Inner {
@@ -65,11 +70,15 @@ impl Bindings {
                 bindings: BTreeMap::new(),
                 devices: BTreeMap::new(),
                 up: BTreeSet::new(),
+                gone: Vec::new(),
+                is_wrong: false,
                 seen: BTreeMap::new(),
             }),
         };
-        bindings.refresh()?;
-        Ok(bindings)
+        if let Err(error) = bindings.refresh() {
+            tracing::warn!(%error, "the file of bindings was not taken up");
+        }
+        bindings
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -79,11 +88,23 @@ impl Bindings {
     /// Takes up the file if somebody has changed it.
     pub fn refresh(&self) -> Result<(), SourceError> {
         let mut inner = self.inner();
-        let stamp = inner.file.stamp();
-        if stamp == inner.read_at {
+        if inner.file.stamp() == inner.read_at {
             return Ok(());
         }
-        inner.read_at = stamp;
+        self.take_up(&mut inner)
+    }
+
+    /// Before a change: what somebody has written by hand is not overwritten.
+    fn catch_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
+        if inner.is_wrong || inner.file.stamp() != inner.read_at {
+            self.take_up(inner)?;
+        }
+        Ok(())
+    }
+
+    fn take_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
+        inner.read_at = inner.file.stamp();
+        inner.is_wrong = true;
         let written: Written = inner.file.read()?;
         let mut bindings = BTreeMap::new();
         for binding in written.binding {
@@ -94,14 +115,20 @@ impl Bindings {
             })?;
             bindings.insert(binding.place.clone(), binding);
         }
-        self.make_known(&mut inner, bindings);
+        inner.is_wrong = false;
+        self.make_known(inner, bindings);
         Ok(())
     }
 
     fn check(&self, new: &Binding, others: &BTreeMap<Place, Binding>) -> Result<(), Wrong> {
         PointName::new(&new.becomes).map_err(|_| Wrong::new("as", WrongWhy::Name))?;
         let id = device_id(&new.place.device, &new.machine)?;
-        if self.book.speaks(&id) {
+        let is_same_name = |other: &Binding| {
+            let of = |b: &Binding| (b.place.device.clone(), b.machine.clone());
+            of(other) != of(new)
+                && device_id(&other.place.device, &other.machine).as_ref() == Ok(&id)
+        };
+        if self.book.speaks_or_is_read(&id) || others.values().any(is_same_name) {
             return Err(Wrong::new("machine", WrongWhy::Taken));
         }
         if new.place.point.is_empty() {
@@ -126,6 +153,7 @@ impl Bindings {
             return Err(SourceError::Unknown(binding.place.device));
         }
         let mut inner = self.inner();
+        self.catch_up(&mut inner)?;
         self.check(&binding, &inner.bindings)
             .map_err(SourceError::Wrong)?;
         let mut bindings = inner.bindings.clone();
@@ -136,6 +164,7 @@ impl Bindings {
     /// A value concerns nobody any more, or its own device's machine.
     pub fn unbind(&self, place: &Place) -> Result<(), SourceError> {
         let mut inner = self.inner();
+        self.catch_up(&mut inner)?;
         let mut bindings = inner.bindings.clone();
         if bindings.remove(place).is_none() {
             return Err(SourceError::Unknown(place.device.clone()));
@@ -167,6 +196,10 @@ impl Bindings {
             let device = known.unwrap_or_else(new);
             inner.devices.entry(of).or_insert(device);
         }
+        let gone = before.into_values();
+        let gone = gone.filter(|device| inner.up.remove(&device.id));
+        let gone: Vec<Arc<Device>> = gone.collect();
+        inner.gone.extend(gone);
         inner.bindings = bindings;
         let is_own = |binding: &Binding| {
             let device = self.book.device(&binding.place.device);
@@ -259,6 +292,11 @@ impl Bindings {
         devices.collect()
     }
 
+    /// Those that stand for nobody any more and have to be told as gone.
+    pub(crate) fn take_gone(&self) -> Vec<Arc<Device>> {
+        std::mem::take(&mut self.inner().gone)
+    }
+
     /// Notes that a device is there or not; says whether that is news.
     pub(crate) fn note_link(&self, device: &Device, is_up: bool) -> bool {
         let mut inner = self.inner();
@@ -289,6 +327,14 @@ impl Inner {
     }
 }
 
+/// Names of the devices that stand for what machines get, as the file in a folder says.
+pub(crate) fn stand_ins(folder: &Path) -> Result<Vec<DeviceId>, TokenFileError> {
+    let written: Written = KeptFile::new(folder, "bindings.toml").read()?;
+    let names = written.binding.iter();
+    let names = names.filter_map(|b| device_id(&b.place.device, &b.machine).ok());
+    Ok(names.collect())
+}
+
 /// The device that stands for what a machine gets from another's device.
 fn device_id(client: &DeviceId, machine: &MachineId) -> Result<DeviceId, Wrong> {
     let id = DeviceId::new(&format!("{client}.{machine}"));
@@ -305,7 +351,7 @@ mod tests {
         for (name, role) in [("z2m", Role::Gateway), ("plug", Role::Device)] {
             book.add(DeviceId::new(name).unwrap(), role, None).unwrap();
         }
-        let bindings = Bindings::open(folder.path(), Arc::clone(&book)).unwrap();
+        let bindings = Bindings::open(folder.path(), Arc::clone(&book));
         (folder, book, bindings)
     }
 
@@ -417,11 +463,16 @@ mod tests {
         assert_eq!(wrong(long), ("machine".to_owned(), WrongWhy::Name));
         let stranger = bindings.bind(binding("nobody", "", "x", ("press-1", "power_w")));
         assert!(matches!(stranger, Err(SourceError::Unknown(_))));
-        let again = Bindings::open(folder.path(), Arc::clone(&book)).unwrap();
+        let again = Bindings::open(folder.path(), Arc::clone(&book));
         assert_eq!(again.inner().bindings, bindings.inner().bindings);
         std::fs::write(folder.path().join("bindings.toml"), "[[binding]]\n").unwrap();
         assert!(bindings.refresh().is_err());
         assert_eq!(bindings.inner().bindings.len(), 1, "the old ones hold");
+        let more = binding("z2m", "clamp", "power_b_w", ("press-2", "power_w"));
+        assert!(
+            bindings.bind(more).is_err(),
+            "what was written by hand stays"
+        );
         std::fs::write(folder.path().join("bindings.toml"), "").unwrap();
         bindings.refresh().unwrap();
         assert!(bindings.inner().bindings.is_empty());

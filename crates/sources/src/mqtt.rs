@@ -125,7 +125,9 @@ impl Policy for FloorPolicy {
         }
         let mut levels = filter.split('/');
         if levels.next() != Some(TOPIC_ROOT) {
-            return client.role != Role::Reader && waits_for_orders(filter);
+            // zigbee2mqtt hears its orders, and whatever else is said there, through one filter.
+            let is_bridge = client.role == Role::Gateway && filter == "zigbee2mqtt/#";
+            return is_bridge || client.role != Role::Reader && waits_for_orders(filter);
         }
         match client.role {
             Role::Reader => true,
@@ -232,22 +234,22 @@ impl FloorSink {
             normalise_said(origin, values, bytes, &mut out);
             others.push((device, out));
         }
-        match (topic.behind(client.role == Role::Gateway), said.is_there) {
-            (None, Some(_)) => found.link = said.is_there,
-            (Some(behind), Some(false)) => {
-                let gone = self.bindings.fed_by(&client.id, Some(behind)).into_iter();
-                let gone = gone.filter(|device| self.bindings.note_link(device, false));
-                others.extend(gone.map(|device| {
-                    let link = Some(false);
-                    let out = Normalised {
-                        link,
-                        ..Normalised::default()
-                    };
-                    (device, out)
-                }));
-            }
-            _ => {}
+        // Of itself a device tells by its connection whether it is there.
+        let mut gone = self.bindings.take_gone();
+        if let (Some(behind), Some(false)) =
+            (topic.behind(client.role == Role::Gateway), said.is_there)
+        {
+            let fed = self.bindings.fed_by(&client.id, Some(behind)).into_iter();
+            gone.extend(fed.filter(|device| self.bindings.note_link(device, false)));
         }
+        others.extend(gone.into_iter().map(|device| {
+            let link = Some(false);
+            let out = Normalised {
+                link,
+                ..Normalised::default()
+            };
+            (device, out)
+        }));
     }
 
     /// Takes payloads that came another way than MQTT, addressed by the same topics. Returns when
@@ -387,6 +389,9 @@ impl Sink<Device> for FloorSink {
 
     async fn link(&self, client: &Arc<Device>, is_up: bool) {
         self.tell_link(client, is_up).await;
+        for device in self.bindings.take_gone() {
+            self.tell_link(&device, false).await;
+        }
         if !is_up {
             for device in self.bindings.fed_by(&client.id, None) {
                 if self.bindings.note_link(&device, false) {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::bindings::stand_ins;
 use crate::device::{Device, Role};
 use crate::kept_file::{KeptFile, Stamp};
 use crate::lines::SourceFile;
@@ -341,6 +342,16 @@ impl DeviceBook {
         replace(&self.fed_by_others, devices);
     }
 
+    /// Whether a device of this name speaks of its own accord or is read by the box.
+    pub(crate) fn speaks_or_is_read(&self, id: &DeviceId) -> bool {
+        self.speaks(id) || self.read_by_box().contains_key(id)
+    }
+
+    /// Whether a device of this name speaks of its own accord or stands for what a machine gets.
+    pub(crate) fn speaks_or_stands_in(&self, id: &DeviceId) -> bool {
+        self.speaks(id) || self.fed_by_others().contains_key(id)
+    }
+
     /// Whether a device of this name may speak of its own accord.
     pub(crate) fn speaks(&self, id: &DeviceId) -> bool {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
@@ -359,7 +370,7 @@ impl DeviceBook {
         let sources = SourceFile::new(folder).read()?;
         let is_source = sources.iter().any(|source| source.id == id);
         let is_own = [PROBER, TWIN].contains(&id.as_str());
-        if is_own || is_source || self.fed_by_others().contains_key(&id) {
+        if is_own || is_source || stand_ins(folder)?.contains(&id) {
             return Err(TokenFileError::Exists(id));
         }
         let mut file = self.read_file()?;

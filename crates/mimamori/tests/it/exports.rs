@@ -80,15 +80,17 @@ fn every_day_becomes_a_file_and_a_folder_that_is_away_is_an_alarm() {
     let kwh: f64 = of("電力量(kWh)").parse().unwrap();
     assert!((0.005..0.008).contains(&kwh), "{kwh}");
     assert_eq!(of("電気代(円)"), "", "without a price there is no cost");
-    // What is there stays as it is, also when it was changed by hand.
-    std::fs::write(&file, "mine").unwrap();
+    // What is there stays as it is, and what somebody took away is not written again.
+    std::fs::remove_file(&file).unwrap();
     house.kill_and_restart();
     let evidence = |kind: &str| {
         let all = house.get_all("evidence");
         all.iter().filter(|e| e["kind"] == kind).count()
     };
     until("it is noted", || evidence("export.written") == 1);
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    // The first look comes with the start.
+    std::thread::park_timeout(std::time::Duration::from_secs(2));
+    assert!(!file.exists());
 }
 
 #[test]
@@ -129,12 +131,19 @@ fn tables_are_fetched_in_either_language_and_what_is_too_much_is_told() {
     let (_, text) = fetch(&yesterday("days?"), "ja");
     assert_eq!(read(&text)[0][0], "日付");
     assert_eq!(fetch("alarms", "ja").0, 200);
+    house.device("m2", &[]);
+    until("there are two", || house.get_all("machines").len() == 2);
+    let (_, text) = fetch(&yesterday("days?"), "ja");
+    assert_eq!(read(&text).len(), 3);
+    let (_, text) = fetch(&yesterday("days?machine=m1&"), "ja");
+    assert_eq!(read(&text).len(), 2, "only the one that was asked for");
     let (status, said) = fetch("days?from=2020-01-01&to=2026-01-01", "en");
     let said: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((status, &said["code"]), (422, &Value::from("too_much")));
     for (path, wanted) in [
         ("pictures", 404),
         ("cycles?machine=nobody", 404),
+        ("days?machine=x%22;filename=%22evil.bat", 404),
         ("cycles", 400),
         ("days?from=yesterday", 400),
         ("days?encoding=morse", 400),

@@ -195,4 +195,17 @@ fn orders_and_readings_in_the_name_of_others_stay_out() {
     for filter in ["tele/#", "#", "zigbee2mqtt/#", "other/events/rpc"] {
         assert!(listen(filter).contains("denied"), "{filter}");
     }
+    // zigbee2mqtt does not start without its one subscription.
+    let gateway = house.device("z2m", &["--gateway"]);
+    let mut command = Command::new("mosquitto_sub");
+    command.args(["-h", "127.0.0.1", "-p", &port, "-u", "z2m", "-P", &gateway]);
+    let output = command
+        .args(["-t", "zigbee2mqtt/#", "-W", "1"])
+        .output()
+        .unwrap();
+    assert!(
+        !String::from_utf8_lossy(&output.stderr)
+            .to_lowercase()
+            .contains("denied")
+    );
 }

@@ -107,7 +107,7 @@ impl Tap {
                 None => state.last.push((point, number)),
             }
         }
-        !std::mem::replace(&mut inner.is_up, true)
+        !inner.is_up
     }
 
     /// Notes what kept it from being read; says whether it counts as away from now on.
@@ -123,7 +123,7 @@ impl Tap {
         let is_away = state
             .read_at
             .is_none_or(|at| now.ms().abs_diff(at.ms()) >= patience as u64);
-        is_away && std::mem::replace(&mut inner.is_up, false)
+        is_away && inner.is_up
     }
 
     /// Whether the device has been told to be there.
@@ -131,9 +131,9 @@ impl Tap {
         self.inner().is_up
     }
 
-    /// The device has been told to be gone.
-    pub(super) fn let_go(&self) {
-        self.inner().is_up = false;
+    /// The device has been told to be there or gone. Only then: telling may be broken off.
+    pub(super) fn told(&self, is_up: bool) {
+        self.inner().is_up = is_up;
     }
 }
 
@@ -202,6 +202,7 @@ impl Hand {
             Outlet::Floor(sink) => {
                 let link = has_come.then_some(true);
                 sink.take(&tap.device, &tap.place, &values, link).await;
+                tap.told(true);
             }
             Outlet::Trial(shown) => {
                 shown.send(Ok(values)).await.ok();
@@ -216,7 +217,10 @@ impl Hand {
         };
         let is_gone = tap.note_trouble(trouble, (self.clock)());
         match &self.outlet {
-            Outlet::Floor(sink) if is_gone => sink.tell_link(&tap.device, false).await,
+            Outlet::Floor(sink) if is_gone => {
+                sink.tell_link(&tap.device, false).await;
+                tap.told(false);
+            }
             Outlet::Floor(_) => {}
             Outlet::Trial(shown) => {
                 shown.send(Err(trouble)).await.ok();

@@ -41,11 +41,11 @@ pub(super) async fn keep(
             trouble = run(driver, &sources, hand.clone()) => trouble,
             () = seat.asked() => continue,
         };
-        drop(seated);
         if begun.elapsed() >= HELD {
             (pause, told) = (PAUSE_MIN, None);
         }
         hand.missed_all(trouble).await;
+        drop(seated);
         if told != Some(trouble) {
             let trouble = trouble.code();
             warn!(driver = driver.code(), %device, trouble, "a line cannot be read");
@@ -58,7 +58,7 @@ pub(super) async fn keep(
 
 /// One session. A driver that fails takes nothing else along; when this is dropped the session has
 /// let go of its line.
-async fn run(driver: &'static dyn Driver, sources: &[Source], hand: Hand) -> Trouble {
+pub(super) async fn run(driver: &'static dyn Driver, sources: &[Source], hand: Hand) -> Trouble {
     let session = AssertUnwindSafe(driver.read(sources, hand));
     session.catch_unwind().await.unwrap_or_else(|_| {
         error!(driver = driver.code(), "a driver failed");

@@ -82,6 +82,8 @@ struct Inner {
     seats: BTreeMap<String, Arc<Seat>>,
     running: BTreeMap<String, Running>,
     is_started: bool,
+    /// What is in the file could not be taken up.
+    is_wrong: bool,
 }
 
 /// A line at work.
@@ -119,6 +121,7 @@ impl Lines {
                 seats: BTreeMap::new(),
                 running: BTreeMap::new(),
                 is_started: false,
+                is_wrong: false,
             }),
         };
         lines.take_up(&mut lines.inner())?;
@@ -136,7 +139,7 @@ impl Lines {
         self.run_lines(&mut inner);
     }
 
-    /// Lets go of every line; when this returns nothing is open and nothing is opened again.
+    /// Lets go of every line that is read; none is read again after it. A trial ends by itself.
     pub async fn stop(&self) {
         let running = {
             let mut inner = self.inner();
@@ -165,7 +168,16 @@ impl Lines {
         Ok(changes)
     }
 
+    /// Before a change: what somebody has written by hand is not overwritten.
+    fn catch_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
+        if inner.is_wrong || inner.file.has_changed() {
+            self.take_up(inner)?;
+        }
+        Ok(())
+    }
+
     fn take_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
+        inner.is_wrong = true;
         let mut sources = Vec::new();
         for source in inner.file.read()? {
             let id = source.id.clone();
@@ -175,6 +187,7 @@ impl Lines {
             })?;
             sources.push(checked);
         }
+        inner.is_wrong = false;
         inner.sources = sources;
         self.make_known(inner);
         Ok(())
@@ -183,7 +196,7 @@ impl Lines {
     /// Checks a source among those that are there.
     fn check_among(&self, source: Source, others: &[Checked]) -> Result<Checked, Wrong> {
         let is_taken = others.iter().any(|other| other.source.id == source.id);
-        if is_taken || self.book.speaks(&source.id) {
+        if is_taken || self.book.speaks_or_stands_in(&source.id) {
             return Err(Wrong::new("id", WrongWhy::Taken));
         }
         if others.len() >= SOURCES_MAX {
@@ -197,6 +210,7 @@ impl Lines {
     /// Adds a source to the file and reads it from now on.
     pub fn add(&self, source: Source) -> Result<(), SourceError> {
         let mut inner = self.inner();
+        self.catch_up(&mut inner)?;
         let checked = self.check_among(source, &inner.sources);
         let mut sources = inner.sources.clone();
         sources.push(checked.map_err(SourceError::Wrong)?);
@@ -210,6 +224,7 @@ impl Lines {
     /// Takes a source out of the file; it is no longer read.
     pub fn end(&self, id: &DeviceId) -> Result<(), SourceError> {
         let mut inner = self.inner();
+        self.catch_up(&mut inner)?;
         let mut sources = inner.sources.clone();
         sources.retain(|checked| checked.source.id != *id);
         if sources.len() == inner.sources.len() {
@@ -260,9 +275,8 @@ impl Lines {
         let (shown, mut answers) = mpsc::channel(1);
         let tap = Arc::new(self.tap(checked));
         let hand = Hand::for_trial(tap, shown, self.clock);
-        let session = checked
-            .driver
-            .read(std::slice::from_ref(&checked.source), hand);
+        let source = std::slice::from_ref(&checked.source);
+        let session = keep::run(checked.driver, source, hand);
         let answer = tokio::select! {
             answer = timeout(TRIAL, answers.recv()) => answer.ok().flatten(),
             trouble = session => Some(Err(trouble)),

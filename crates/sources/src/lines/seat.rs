@@ -70,7 +70,7 @@ impl Seat {
             };
             if tap.is_up() {
                 sink.tell_link(&tap.device, false).await;
-                tap.let_go();
+                tap.told(false);
             }
             self.leaving().remove(0);
         }

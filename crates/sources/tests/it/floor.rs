@@ -51,7 +51,7 @@ impl Floor {
         let (send, arrivals) = mpsc::channel(QUEUE);
         let (durable, seen) = watch::channel(0);
         let book = Arc::new(DeviceBook::open(folder.path()).unwrap());
-        let bindings = Bindings::open(folder.path(), Arc::clone(&book)).unwrap();
+        let bindings = Bindings::open(folder.path(), Arc::clone(&book));
         let bindings = Arc::new(bindings);
         let window = ClockWindow::default();
         let sink = Arc::new(FloorSink::new(send, seen, clock, window, bindings));

@@ -105,11 +105,12 @@ impl Part {
             Self::Temperature | Self::Humidity => return self.own_scale(),
         };
         let kwh = unit_kwh(said.value(unit)?)?;
-        // A meter without a coefficient has 1.
-        let coefficient = said.value(0xd3).filter(|_| self == Self::SmartMeter);
-        let coefficient = match coefficient {
-            Some(data) => f64::from(u32::from_be_bytes(data.try_into().ok()?)),
-            None => 1.0,
+        // A meter that has no coefficient has 1; one that does not say it now is asked again.
+        let was_asked = said.properties.iter().any(|property| property.code == 0xd3);
+        let coefficient = if was_asked && self == Self::SmartMeter {
+            f64::from(u32::from_be_bytes(said.value(0xd3)?.try_into().ok()?))
+        } else {
+            1.0
         };
         Some(Scale { kwh, coefficient })
     }

@@ -56,12 +56,7 @@ impl Ether {
             std::io::ErrorKind::AddrInUse => Trouble::PortTaken,
             _ => Trouble::Internal,
         })?;
-        let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-        let own = interfaces.iter().filter_map(|one| match one.ip() {
-            IpAddr::V4(address) if !address.is_loopback() => Some(address),
-            _ => None,
-        });
-        let own: Vec<Ipv4Addr> = own.collect();
+        let own = own_addresses();
         for address in &own {
             // One that is going down, or knows no groups, is done without.
             let joined = socket.join_multicast_v4(Ipv4Addr::from(GROUP), *address);
@@ -74,6 +69,11 @@ impl Ether {
             buffer: Vec::with_capacity(FRAME_BYTES_MAX),
             own,
         })
+    }
+
+    /// Whether this computer has other addresses than when it was opened.
+    pub(super) fn is_outdated(&self) -> bool {
+        own_addresses() != self.own
     }
 
     /// Sends to one node.
@@ -109,6 +109,16 @@ impl Ether {
             }
         }
     }
+}
+
+/// The addresses of this computer on its networks.
+fn own_addresses() -> Vec<Ipv4Addr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let own = interfaces.iter().filter_map(|one| match one.ip() {
+        IpAddr::V4(address) if !address.is_loopback() => Some(address),
+        _ => None,
+    });
+    own.collect()
 }
 
 fn bound() -> std::io::Result<UdpSocket> {

@@ -25,6 +25,8 @@ const LINE: &str = "echonet-lite";
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// Nobody has answered for this many questions a node: the socket is opened anew.
 const SILENT_ASKS_MAX: usize = 5;
+/// It is looked this often whether this computer is on other networks than before.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How often a search asks, and how long it listens each time.
 const SEARCH_ROUNDS: u16 = 2;
 const SEARCH_LISTENS: Duration = Duration::from_millis(1_200);
@@ -162,12 +164,16 @@ impl Listener {
     async fn read_all(mut self) -> Trouble {
         self.hand.opened();
         let others = self.nodes.len().saturating_sub(1);
-        let mut silent_asks = 0;
+        let (mut silent_asks, mut looked) = (0, Instant::now());
         loop {
             let next = self.nodes.iter().map(|node| node.pace.due).enumerate();
             let Some((device, due)) = next.min_by_key(|(_, due)| *due) else {
                 return Trouble::Internal;
             };
+            if looked.elapsed() >= LOOK_EVERY {
+                looked = Instant::now();
+                self.follow_interfaces();
+            }
             let unasked = tokio::select! {
                 () = sleep_until(due) => None,
                 heard = self.ether.hear() => Some(heard),
@@ -185,7 +191,7 @@ impl Listener {
                 }
             }
             silent_asks = match round {
-                Err(Trouble::Silent) => silent_asks + 1,
+                Err(Trouble::Silent | Trouble::Unreachable) => silent_asks + 1,
                 _ => 0,
             };
             match round {
@@ -198,13 +204,20 @@ impl Listener {
         }
     }
 
+    /// A network that came later has to be joined too.
+    fn follow_interfaces(&mut self) {
+        if self.ether.is_outdated()
+            && let Ok(ether) = Ether::open()
+        {
+            self.ether = ether;
+        }
+    }
+
     /// Reads a node once; first what it has and in which unit.
     async fn round(&mut self, device: usize) -> Result<Vec<Value>, Trouble> {
-        if self
-            .nodes
-            .get(device)
-            .is_none_or(|node| node.codes.is_none())
-        {
+        // A unit that was not told is asked for until it is.
+        let is_met = |node: &Node| node.codes.is_some() && node.scale.is_some();
+        if !self.nodes.get(device).is_some_and(is_met) {
             self.meet(device).await?;
         }
         let known = self.nodes.get(device).ok_or(Trouble::Internal)?;
@@ -269,6 +282,10 @@ impl Listener {
         loop {
             let heard = timeout_at(until, self.ether.hear()).await;
             let (bytes, from) = heard.map_err(|_| Trouble::Silent)?;
+            // Others may talk without end: a packet that is always there hides the end of the time.
+            if Instant::now() >= until {
+                return Err(Trouble::Silent);
+            }
             match weigh(&bytes, from, Some(asked)) {
                 Came::Answer => return Ok(bytes),
                 Came::Wrong(trouble, reason) => {
@@ -339,6 +356,9 @@ async fn look_around() -> Result<Search, Trouble> {
         let until = Instant::now() + SEARCH_LISTENS;
         while let Ok((bytes, from)) = timeout_at(until, ether.hear()).await {
             packets += 1;
+            if Instant::now() >= until {
+                break;
+            }
             for object in objects_of(&bytes) {
                 if objects.len() < FOUND_MAX {
                     objects.insert((from, object));

@@ -4,14 +4,16 @@
 //! Tasmota "Decoding and Telemetry", Shelly API "Notifications" and "Components", zigbee2mqtt
 //! "MQTT topics and messages", ESPHome "MQTT client component", thin-edge "MQTT API".
 
+mod point;
+mod shelly;
+mod tasmota;
+
 use serde_json::{Map, Value};
 
+use self::point::{on_off, plain, put, put_bool, put_unless_energy};
+use self::shelly::{component, notification};
+use self::tasmota::{relays, sensors};
 use crate::payload::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, PayloadError, Scalar, TOPIC_ROOT};
-
-/// Longest name of a point.
-const NAME_MAX: usize = 32;
-/// A mains voltage is below; a battery's is told in millivolts and is above.
-const MAINS_VOLTS_MAX: f64 = 1_000.0;
 
 /// Whose convention it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -90,6 +92,13 @@ impl<'a> Topic<'a> {
     /// orders: those nobody but the box may give.
     pub fn of(topic: &'a str) -> Option<Self> {
         let levels: Vec<&str> = topic.split('/').collect();
+        // Wherever somebody may wait for orders: those are nobody's to give.
+        let is_order = |level: &&str| matches!(*level, "set" | "get" | "command" | "cmd");
+        let first = levels.first().copied().unwrap_or_default();
+        let is_for_orders = matches!(first, TOPIC_ROOT | "cmnd" | "tasmotas");
+        if is_for_orders || first.starts_with('$') || levels.iter().any(is_order) {
+            return None;
+        }
         let own = |maker, name, carries| Self {
             maker,
             name,
@@ -97,11 +106,8 @@ impl<'a> Topic<'a> {
             carries,
         };
         Some(match levels.as_slice() {
-            [TOPIC_ROOT, ..] | ["homeassistant", "status"] => return None,
-            ["zigbee2mqtt", "bridge", "request", ..] | ["zigbee2mqtt", .., "set" | "get"] => {
-                return None;
-            }
-            ["tele" | "stat", name, last] => own(Maker::Tasmota, name, tasmota(last)),
+            ["homeassistant", "status"] | ["zigbee2mqtt", "bridge", "request", ..] => return None,
+            ["tele" | "stat", name, last] => own(Maker::Tasmota, name, tasmota_carries(last)),
             ["tasmota", "discovery", ..] => own(Maker::Tasmota, "", Carries::Nothing),
             ["zigbee2mqtt", "bridge", ..] => own(Maker::Zigbee2mqtt, "", Carries::Nothing),
             ["zigbee2mqtt", _, ..] => {
@@ -171,7 +177,10 @@ impl<'a> Topic<'a> {
             Carries::Relays => relays(&object, &mut said),
             Carries::Notification => notification(&object, &mut said),
             Carries::Component(name) => component(name, &object, &mut said),
-            Carries::Members => members(&object, &mut said),
+            Carries::Members if self.maker == Maker::ThinEdge => {
+                members(&object, put_unless_energy, &mut said);
+            }
+            Carries::Members => members(&object, put, &mut said),
             Carries::Point(_) | Carries::Presence | Carries::Nothing => {}
         }
         if said.values.len() > MEMBERS_MAX {
@@ -211,7 +220,7 @@ fn json(text: &str) -> Result<Value, PayloadError> {
     })
 }
 
-fn tasmota(last: &str) -> Carries<'_> {
+fn tasmota_carries(last: &str) -> Carries<'_> {
     match last {
         "SENSOR" => Carries::Sensors,
         "STATE" | "RESULT" => Carries::Relays,
@@ -251,282 +260,12 @@ fn point_text(name: &str, text: &str) -> Result<Said, PayloadError> {
     if !number.is_finite() {
         return Err(PayloadError::NotFinite);
     }
-    put(&mut said, name, number);
+    put_unless_energy(&mut said, name, number);
     Ok(said)
 }
 
-fn on_off(text: &str) -> Option<bool> {
-    match text {
-        "ON" | "on" => Some(true),
-        "OFF" | "off" => Some(false),
-        _ => None,
-    }
-}
-
-fn put(said: &mut Said, name: &str, number: f64) {
-    if let Some(point) = point(name, number) {
-        said.values.push((point, Scalar::Number(number)));
-    }
-}
-
-fn put_bool(said: &mut Said, point: &str, is_so: bool) {
-    said.values.push((plain(point), Scalar::Bool(is_so)));
-}
-
-/// Small letters, digits and underscores.
-fn plain(name: &str) -> String {
-    let fine = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    let name: String = name.chars().map(fine).take(NAME_MAX).collect();
-    name.trim_matches('_').to_ascii_lowercase()
-}
-
-/// Quantities whose unit all these makers agree on, and the ending that says it; of two that fit,
-/// the first.
-const QUANTITIES: [(&str, &str); 17] = [
-    ("apparent_power", "_va"),
-    ("power_apparent", "_va"),
-    ("reactive_power", "_var"),
-    ("power_reactive", "_var"),
-    ("reactive_energy", "_kvarh"),
-    ("energy_reactive", "_kvarh"),
-    ("power_factor", "_share"),
-    ("power_on", ""),
-    ("temperature", "_c"),
-    ("humidity", "_percent"),
-    ("ac_frequency", "_hz"),
-    ("power", "_w"),
-    ("voltage", "_v"),
-    ("leakage_current", "_ma"),
-    ("current", "_a"),
-    ("consumed_energy", "_wh"),
-    ("energy", "_kwh"),
-];
-
-/// Words that make a number a setting, or a time or a count of something: not the quantity itself.
-const OTHER_WORDS: [&str; 22] = [
-    "setpoint",
-    "threshold",
-    "timeout",
-    "time",
-    "duration",
-    "interval",
-    "delay",
-    "calibration",
-    "recalibrated",
-    "cal",
-    "correction",
-    "count",
-    "position",
-    "brightness",
-    "range",
-    "limit",
-    "raw",
-    "f",
-    "sampling",
-    "rating",
-    "pressure",
-    "value",
-];
-
-/// Endings that say a unit already, or would be read as one.
-const UNIT_WORDS: [&str; 11] = [
-    "w", "kw", "v", "a", "ma", "wh", "kwh", "c", "bar", "s", "mm",
-];
-
-/// The point of a measurement: its name with the ending of its unit. A battery's millivolts are no
-/// measurement of a machine.
-fn point(name: &str, number: f64) -> Option<String> {
-    let name = plain(name);
-    if name.is_empty() {
-        return None;
-    }
-    let words: Vec<&str> = name.split('_').collect();
-    let last = words.last().copied().unwrap_or_default();
-    let is_other = words.iter().any(|word| OTHER_WORDS.contains(word));
-    let has_unit = words.len() > 1 && matches!(last, "wh" | "kwh" | "ma" | "kw");
-    let of = format!("_{name}_");
-    let found = QUANTITIES
-        .iter()
-        .find(|(quantity, _)| !is_other && !has_unit && of.contains(&format!("_{quantity}_")));
-    match found {
-        Some(("voltage", _)) if number.abs() >= MAINS_VOLTS_MAX => None,
-        Some((_, ending)) => Some(format!("{name}{ending}")),
-        // A phase or a channel is not to be taken for a unit.
-        None if words.len() > 1 && !has_unit && UNIT_WORDS.contains(&last) => {
-            Some(format!("{name}_value"))
-        }
-        None => Some(name),
-    }
-}
-
-/// Tasmota's words for electric quantities.
-fn tasmota_name(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "Power" => "power",
-        "ApparentPower" => "apparent_power",
-        "ReactivePower" => "reactive_power",
-        "Factor" => "power_factor",
-        "Voltage" => "voltage",
-        "Current" => "current",
-        "Total" | "Energy" => "energy",
-        "Frequency" => "ac_frequency",
-        _ => return None,
-    })
-}
-
-fn sensors(object: &Map<String, Value>, said: &mut Said) {
-    let is_fahrenheit = object.get("TempUnit").and_then(Value::as_str) == Some("F");
-    for (sensor, value) in object {
-        match value {
-            Value::Object(readings) => sensor_of(sensor, readings, is_fahrenheit, said),
-            // Switches that are only read.
-            Value::String(text) => {
-                if let Some(is_on) = on_off(text) {
-                    put_bool(said, sensor, is_on);
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-fn sensor_of(sensor: &str, readings: &Map<String, Value>, is_fahrenheit: bool, said: &mut Said) {
-    let is_clamp = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()) == "CTEnergy";
-    let is_energy = sensor == "ENERGY" || is_clamp(sensor);
-    for (word, value) in readings {
-        match value {
-            Value::Number(number) => {
-                let Some(number) = number.as_f64() else {
-                    continue;
-                };
-                match (tasmota_name(word), word.as_str()) {
-                    (Some(name), _) if is_energy => put(said, name, number),
-                    // Of energy, only the counter and what flows now: the sums of days are not kept.
-                    _ if is_energy => {}
-                    (_, "Temperature" | "DewPoint") => {
-                        let celsius = (number - 32.0) / 1.8;
-                        let number = if is_fahrenheit { celsius } else { number };
-                        let is_dew = word == "DewPoint";
-                        put(said, if is_dew { "dew_temperature" } else { word }, number);
-                    }
-                    _ if sensor == "COUNTER" => put(said, &format!("counter_{word}"), number),
-                    _ => put(said, word, number),
-                }
-            }
-            Value::Array(phases) if is_energy => phases_of(word, phases, said),
-            Value::Object(inner) if is_clamp(word) => {
-                sensor_of(word, inner, is_fahrenheit, said);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// A list has a number for each phase; powers and energies add up.
-fn phases_of(word: &str, phases: &[Value], said: &mut Said) {
-    let Some(name) = tasmota_name(word) else {
-        return;
-    };
-    let numbers: Vec<f64> = phases.iter().filter_map(Value::as_f64).collect();
-    if matches!(name, "power" | "energy") {
-        put(said, name, numbers.iter().sum());
-    }
-    for (phase, number) in numbers.iter().enumerate() {
-        put(said, &format!("{name}_{}", phase + 1), *number);
-    }
-}
-
-fn relays(object: &Map<String, Value>, said: &mut Said) {
-    for (name, value) in object {
-        let number = name.strip_prefix("POWER");
-        let number = number.filter(|rest| rest.chars().all(|c| c.is_ascii_digit()));
-        let is_on = value.as_str().and_then(on_off);
-        if let (Some(number), Some(is_on)) = (number, is_on) {
-            put_bool(said, &format!("on_{number}"), is_on);
-        }
-    }
-}
-
-fn notification(object: &Map<String, Value>, said: &mut Said) {
-    let method = object.get("method").and_then(Value::as_str);
-    if !matches!(method, Some("NotifyStatus" | "NotifyFullStatus")) {
-        return;
-    }
-    let Some(Value::Object(params)) = object.get("params") else {
-        return;
-    };
-    let seconds = params.get("ts").and_then(Value::as_f64);
-    // A Shelly that does not know the time yet says when it was started.
-    said.t_ms = seconds
-        .map(|seconds| (seconds * 1e3) as i64)
-        .filter(|ms| *ms > 1_000_000_000_000);
-    for (name, value) in params {
-        if let Value::Object(values) = value {
-            component(name, values, said);
-        }
-    }
-}
-
-/// A component of Shelly: `switch:0`. The first of its kind has plain names, others their number.
-fn component(name: &str, object: &Map<String, Value>, said: &mut Said) {
-    let (kind, number) = name.split_once(':').unwrap_or((name, "0"));
-    let nth = |point: &str| match number {
-        "0" => point.to_owned(),
-        _ => format!("{point}_{number}"),
-    };
-    for (member, value) in object {
-        let point = match (kind, member.as_str()) {
-            ("switch", "output") => "on",
-            ("input", "state") => "input",
-            ("switch" | "pm1" | "cover", "apower")
-            | ("em1", "act_power")
-            | ("em", "total_act_power") => "power",
-            ("em", "a_act_power") => "power_l1",
-            ("em", "b_act_power") => "power_l2",
-            ("em", "c_act_power") => "power_l3",
-            ("em", "total_aprt_power") | ("em1", "aprt_power") => "apparent_power",
-            ("switch" | "pm1" | "em1" | "cover", "voltage") => "voltage",
-            ("switch" | "pm1" | "em1" | "cover", "current") | ("em", "total_current") => "current",
-            ("switch" | "pm1" | "em1", "pf") => "power_factor",
-            ("temperature", "tC") => "temperature",
-            ("humidity", "rh") => "humidity",
-            ("switch" | "pm1" | "cover", "aenergy") => {
-                energy_wh(&nth("energy"), value.get("total"), said);
-                continue;
-            }
-            ("em1data" | "emdata", "total_act_energy" | "total_act") => {
-                energy_wh(&nth("energy"), Some(value), said);
-                continue;
-            }
-            ("input", "counts") => {
-                if let Some(total) = value.get("total").and_then(Value::as_f64) {
-                    put(said, &nth("counter"), total);
-                }
-                continue;
-            }
-            _ => continue,
-        };
-        match value {
-            Value::Bool(is_so) => put_bool(said, &nth(point), *is_so),
-            _ => {
-                if let Some(number) = value.as_f64() {
-                    put(said, &nth(point), number);
-                }
-            }
-        }
-    }
-}
-
-/// Shelly counts watt-hours.
-fn energy_wh(point: &str, value: Option<&Value>, said: &mut Said) {
-    if let Some(wh) = value.and_then(Value::as_f64) {
-        said.values
-            .push((format!("{}_wh", plain(point)), Scalar::Number(wh)));
-    }
-}
-
 /// Points by their names, one level deep.
-fn members(object: &Map<String, Value>, said: &mut Said) {
+fn members(object: &Map<String, Value>, put: fn(&mut Said, &str, f64), said: &mut Said) {
     for (name, value) in object {
         match value {
             Value::Number(number) => {
@@ -676,9 +415,65 @@ mod tests {
         );
     }
 
+    /// Levels of topics that mean something to somebody.
+    const LEVELS: &[&str] = &[
+        "tele",
+        "stat",
+        "cmnd",
+        "tasmotas",
+        "x",
+        "SENSOR",
+        "zigbee2mqtt",
+        "bridge",
+        "request",
+        "set",
+        "get",
+        "te",
+        "device",
+        "",
+        "m",
+        "cmd",
+        "command",
+        "rpc",
+        "events",
+        "status",
+        "online",
+        "sensor",
+        "switch",
+        "state",
+        "homeassistant",
+        "switch:0",
+    ];
+
+    #[test]
+    fn two_sensors_of_one_kind_are_two_points() {
+        let two = said(
+            "tele/x/SENSOR",
+            r#"{"DS18B20-1":{"Temperature":20},"DS18B20-2":{"Temperature":80,"Humidity":5}}"#,
+        );
+        assert_eq!(number(&two, "ds18b20_1_temperature_c"), Some(20.0));
+        assert_eq!(number(&two, "ds18b20_2_temperature_c"), Some(80.0));
+        assert_eq!(number(&two, "humidity_percent"), Some(5.0));
+        let clamps = said(
+            "tele/x/SENSOR",
+            r#"{"ANALOG":{"CTEnergy1":{"Power":1},"CTEnergy2":{"Power":2}}}"#,
+        );
+        assert_eq!(number(&clamps, "power_w"), Some(1.0));
+        assert_eq!(number(&clamps, "clamp_2_power_w"), Some(2.0));
+    }
+
+    #[test]
+    fn energy_of_makers_without_one_unit_has_none() {
+        let watt_hours = said("p/sensor/energy/state", "1250");
+        assert_eq!(number(&watt_hours, "energy"), Some(1250.0));
+        let child = said("te/device/x///m/e", r#"{"total_energy":3,"power":5}"#);
+        assert_eq!(number(&child, "total_energy"), Some(3.0));
+        assert_eq!(number(&child, "power_w"), Some(5.0));
+    }
+
     #[test]
     fn what_is_no_quantity_gets_no_unit() {
-        let named = |name: &str| point(name, 1.0).unwrap();
+        let named = |name: &str| point::point(name, 1.0).unwrap();
         for (name, wanted) in [
             ("power_a", "power_a_w"),
             ("current_temperature", "current_temperature_c"),
@@ -726,6 +521,10 @@ mod tests {
             "homeassistant/status",
             "te/device/main///cmd/restart/1",
             "shelly-a/rpc",
+            "cmnd/online",
+            "tele/x/command",
+            "zigbee2mqtt/lamp/set/state",
+            "homeassistant/esp1/switch/relay/command",
         ] {
             assert_eq!(Topic::of(topic), None, "{topic}");
         }
@@ -758,13 +557,33 @@ mod tests {
 
     proptest! {
         #[test]
+        fn nobody_may_publish_where_somebody_waits_for_orders(
+            topic in proptest::collection::vec(proptest::sample::select(LEVELS), 1..8),
+            wild in proptest::collection::vec(any::<bool>(), 8),
+            end in 1_usize..9,
+        ) {
+            prop_assert!(!topic.is_empty());
+            let mut filter: Vec<&str> = topic
+                .iter()
+                .zip(wild)
+                .map(|(level, is_wild)| if is_wild { "+" } else { *level })
+                .collect();
+            if end < filter.len() {
+                filter.truncate(end);
+                filter.push("#");
+            }
+            // Every such filter matches its topic.
+            let (topic, filter) = (topic.join("/"), filter.join("/"));
+            let is_both = waits_for_orders(&filter) && Topic::of(&topic).is_some();
+            prop_assert!(!is_both, "{} {}", topic, filter);
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(
             topic in "(tele|stat|te|zigbee2mqtt|a)(/[a-z:+ ]{0,8}){0,6}",
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
             text in r#"\{"[a-zA-Z:]{0,8}":(\{"[a-z_A-Z]{0,8}":[0-9.e]{0,6}\}|[0-9]{0,9}|"ON")\}"#,
         ) {
-            // Nobody may publish where somebody waits for orders.
-            prop_assert!(!(waits_for_orders(&topic) && Topic::of(&topic).is_some()), "{}", topic);
             for topic in [topic.as_str(), "tele/x/SENSOR", "x/events/rpc", "x/status/em:0"] {
                 if let Some(topic) = Topic::of(topic) {
                     topic.read(&bytes).ok();
