@@ -93,8 +93,8 @@ pub(crate) fn normalise(origin: Origin<'_>, bytes: &[u8], out: &mut Normalised) 
             }
             Err(error) => refuse(origin, bytes, reason_of(error), out),
         },
-        Some(Address::Online(_)) => out.link = Some(bytes.trim_ascii() == b"true"),
-        Some(Address::Control(_)) => {}
+        // Whether a device is there its connection tells: a word can be missing or come twice.
+        Some(Address::Online(_) | Address::Control(_)) => {}
         None => refuse(origin, bytes, RefusalReason::BadName, out),
     }
 }

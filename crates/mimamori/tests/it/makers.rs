@@ -209,3 +209,19 @@ fn orders_and_readings_in_the_name_of_others_stay_out() {
             .contains("denied")
     );
 }
+
+#[test]
+fn a_device_that_says_it_is_there_and_goes_is_gone() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    for _ in 0..3 {
+        publish(&house, ("m1", &token), "mimamori/m1/online", "true");
+        publish(&house, ("m1", &token), "m1/status", "online");
+    }
+    publish(&house, ("m1", &token), "mimamori/m1/power_w", "5");
+    until("it is known and away", || {
+        let devices = house.get_all("devices");
+        let m1 = devices.iter().find(|d| d["id"] == "m1");
+        m1.is_some_and(|m1| m1["readings"] == 1 && m1["connected"] == false)
+    });
+}
