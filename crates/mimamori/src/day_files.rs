@@ -89,7 +89,12 @@ fn days_over(site: &Site) -> Vec<Date> {
 /// Writes what is missing; gives the names of what was written and what kept the rest from it.
 async fn write_missing(plan: (&Plan, &Path), site: &Site) -> (Vec<String>, Option<String>) {
     let mut names = Vec::new();
-    for date in days_over(site) {
+    let last = match last_written(plan).await {
+        Ok(last) => last,
+        Err(problem) => return (names, Some(problem)),
+    };
+    let days = days_over(site).into_iter();
+    for date in days.filter(|date| last.is_none_or(|last| last < *date)) {
         match write_day(plan, site, date).await {
             Ok(name) => names.extend(name),
             Err(problem) => return (names, Some(problem)),
@@ -98,27 +103,27 @@ async fn write_missing(plan: (&Plan, &Path), site: &Site) -> (Vec<String>, Optio
     (names, None)
 }
 
-/// Writes one day, unless it was written before or nothing was seen of it.
+/// The last day that was written, if the folder is there.
+async fn last_written((plan, noted): (&Plan, &Path)) -> Result<Option<Date>, String> {
+    let (folder, note) = (plan.folder.clone(), noted.to_owned());
+    let look = off_thread(move || {
+        // A disk that is not there must not be replaced by a folder on this one.
+        std::fs::read_dir(&folder).map_err(|error| told(&folder, &error))?;
+        let text = std::fs::read_to_string(&note).ok();
+        Ok(text.and_then(|text| text.trim().parse().ok()))
+    });
+    look.await
+}
+
+/// Writes one day, unless nothing was seen of it or its file is there.
 async fn write_day(
     (plan, noted): (&Plan, &Path),
     site: &Site,
     date: Date,
 ) -> Result<Option<String>, String> {
     let name = format!("mimamori-{date}.csv");
-    let (folder, note) = (plan.folder.clone(), noted.to_owned());
-    let file = folder.join(&name);
-    let is_due = off_thread(move || {
-        // A disk that is not there must not be replaced by a folder on this one.
-        std::fs::read_dir(&folder).map_err(|error| told(&folder, &error))?;
-        let last = std::fs::read_to_string(&note).ok();
-        let last: Option<Date> = last.and_then(|text| text.trim().parse().ok());
-        Ok(last.is_none_or(|last| last < date))
-    });
-    if !is_due.await? {
-        return Ok(None);
-    }
+    let (file, note) = (plan.folder.join(&name), noted.to_owned());
     let bytes = day_file(site, date, plan.lang, plan.encoding).await?;
-    let note = noted.to_owned();
     let is_written = off_thread(move || {
         let is_new = bytes.is_some() && !file.exists();
         if let Some(bytes) = bytes.filter(|_| is_new) {

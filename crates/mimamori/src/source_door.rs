@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::{Binding, DeviceId, Place, Seen, Source, SourceState};
-use serve::{Searching, SourceKind, SourceProblem, Sources, Trying};
+use model::{Binding, DeviceId, Place, Seen, Source, SourceKind, SourceState};
+use serve::{Searching, SourceProblem, Sources, Trying};
 use sources::{Bindings, Lines, SourceError};
 use tracing::error;
 
@@ -35,12 +35,7 @@ impl serve::Bindings for SourceDoor {
 
 impl Sources for SourceDoor {
     fn kinds(&self) -> Vec<SourceKind> {
-        let kinds = sources::kinds().map(|kind| SourceKind {
-            code: kind.code,
-            fields: kind.fields,
-            is_searched: kind.is_searched,
-        });
-        kinds.collect()
+        sources::kinds()
     }
 
     fn ports(&self) -> Vec<String> {

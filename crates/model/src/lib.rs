@@ -29,8 +29,8 @@ pub use person::{Right, Role};
 pub use reading::{GAP_MS_MAX, Quality, Reading, RefusalReason, Refused};
 pub use reference::{Approval, Band, Reference, Tolerance};
 pub use source::{
-    Field, FieldKind, FieldValue, Fields, Found, Search, Source, SourceState, Trouble, Wrong,
-    WrongWhy,
+    Field, FieldKind, FieldValue, Fields, Found, Search, Source, SourceKind, SourceState, Trial,
+    Trouble, Wrong, WrongWhy,
 };
 pub use state::{MachineState, StateInterval};
 pub use time::Time;

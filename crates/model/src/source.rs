@@ -269,6 +269,20 @@ impl SourceState {
     }
 }
 
+/// A kind of device that can be connected: what its driver is called and has to be told.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceKind {
+    /// Its code.
+    pub code: &'static str,
+    /// What has to be said of a device of this kind.
+    pub fields: &'static [Field],
+    /// Devices of this kind can be looked for.
+    pub is_searched: bool,
+}
+
+/// What a trial showed: points and what they said, or what kept them from being read.
+pub type Trial = Result<Vec<(String, f64)>, Trouble>;
+
 /// What a look around the network showed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Search {

@@ -41,7 +41,7 @@ pub use orders::{
 pub use proofs::{ProofHand, Said};
 pub use restores::{RestoreHand, RestoreProblem, RestoreWanted, Restoring};
 pub use routes::{Access, ROUTES, Route};
-pub use sources::{Searching, SourceKind, SourceProblem, Sources, Trial, Trying};
+pub use sources::{Searching, SourceProblem, Sources, Trying};
 pub use stage::Stage;
 pub use text::Lang;
 pub use view::{

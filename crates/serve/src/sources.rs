@@ -9,7 +9,9 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{EventKind, Field, FieldKind, Search, Source, SourceState, Trouble, Wrong};
+use model::{
+    EventKind, Field, FieldKind, Search, Source, SourceKind, SourceState, Trial, Trouble, Wrong,
+};
 use serde_json::{Value, json};
 
 use crate::Site;
@@ -18,17 +20,6 @@ use crate::auth::Who;
 use crate::guard::Failure;
 use crate::page::devices::note;
 use crate::text::{Lang, key};
-
-/// A kind of device that can be connected.
-#[derive(Debug, Clone, Copy)]
-pub struct SourceKind {
-    /// Its code.
-    pub code: &'static str,
-    /// What has to be said of a device of this kind.
-    pub fields: &'static [Field],
-    /// Devices of this kind can be looked for.
-    pub is_searched: bool,
-}
 
 /// Why a source was not taken or let go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,9 +31,6 @@ pub enum SourceProblem {
     /// The file of sources cannot be used.
     File,
 }
-
-/// What a trial showed: points and what they said, or what kept them from being read.
-pub type Trial = Result<Vec<(String, f64)>, Trouble>;
 
 /// A trial that is going on.
 pub type Trying<'a> = Pin<Box<dyn Future<Output = Result<Trial, Wrong>> + Send + 'a>>;

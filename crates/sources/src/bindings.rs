@@ -13,10 +13,12 @@ use wire::convention::{Said, Topic};
 use wire::payload::Scalar;
 
 use crate::device::{Device, Role};
-use crate::kept_file::{KeptFile, Stamp};
+use crate::kept_file::{FollowedFile, KeptFile};
 use crate::lines::SourceError;
 use crate::tokens::{DeviceBook, TokenFileError};
 
+/// The file in the data folder.
+const BINDINGS_FILE: &str = "bindings.toml";
 /// Bindings in one file.
 const BINDINGS_MAX: usize = 1_000;
 /// Values that are listed; a device that invents names fills no memory.
@@ -44,8 +46,7 @@ pub struct Bindings {
 
 #[derive(Debug)]
 struct Inner {
-    file: KeptFile,
-    read_at: Option<Stamp>,
+    file: FollowedFile,
     bindings: BTreeMap<Place, Binding>,
     /// Machines that get values of a device that is not their own have one of their own for it.
     devices: BTreeMap<(DeviceId, MachineId), Arc<Device>>,
@@ -53,8 +54,6 @@ struct Inner {
     up: BTreeSet<DeviceId>,
     /// Those that were there and stand for nobody any more; the next message tells it.
     gone: Vec<Arc<Device>>,
-    /// What is in the file could not be taken up.
-    is_wrong: bool,
     seen: BTreeMap<Place, (&'static str, f64, Time)>,
 }
 
@@ -65,13 +64,11 @@ impl Bindings {
         let bindings = Self {
             book,
             inner: Mutex::new(Inner {
-                file: KeptFile::new(folder, "bindings.toml"),
-                read_at: None,
+                file: FollowedFile::new(folder, BINDINGS_FILE),
                 bindings: BTreeMap::new(),
                 devices: BTreeMap::new(),
                 up: BTreeSet::new(),
                 gone: Vec::new(),
-                is_wrong: false,
                 seen: BTreeMap::new(),
             }),
         };
@@ -88,23 +85,21 @@ impl Bindings {
     /// Takes up the file if somebody has changed it.
     pub fn refresh(&self) -> Result<(), SourceError> {
         let mut inner = self.inner();
-        if inner.file.stamp() == inner.read_at {
-            return Ok(());
+        if inner.file.has_changed() {
+            self.take_up(&mut inner)?;
         }
-        self.take_up(&mut inner)
+        Ok(())
     }
 
     /// Before a change: what somebody has written by hand is not overwritten.
     fn catch_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
-        if inner.is_wrong || inner.file.stamp() != inner.read_at {
+        if inner.file.is_ahead() {
             self.take_up(inner)?;
         }
         Ok(())
     }
 
     fn take_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
-        inner.read_at = inner.file.stamp();
-        inner.is_wrong = true;
         let written: Written = inner.file.read()?;
         let mut bindings = BTreeMap::new();
         for binding in written.binding {
@@ -115,7 +110,7 @@ impl Bindings {
             })?;
             bindings.insert(binding.place.clone(), binding);
         }
-        inner.is_wrong = false;
+        inner.file.taken_up();
         self.make_known(inner, bindings);
         Ok(())
     }
@@ -179,7 +174,6 @@ impl Bindings {
     ) -> Result<(), SourceError> {
         let binding = bindings.values().cloned().collect();
         inner.file.write(&Written { binding })?;
-        inner.read_at = inner.file.stamp();
         self.make_known(inner, bindings);
         Ok(())
     }
@@ -207,14 +201,11 @@ impl Bindings {
                 && device.is_some_and(|device| device.machine == binding.machine)
         };
         let others = inner.bindings.values().filter(|binding| !is_own(binding));
-        let fed: BTreeMap<DeviceId, Arc<Device>> = others
-            .filter_map(|binding| {
-                let of = (binding.place.device.clone(), binding.machine.clone());
-                let device = inner.devices.get(&of)?;
-                Some((device.id.clone(), Arc::clone(device)))
-            })
-            .collect();
-        self.book.set_fed_by_others(fed.into_values().collect());
+        let fed = others.filter_map(|binding| {
+            let of = (binding.place.device.clone(), binding.machine.clone());
+            inner.devices.get(&of).cloned()
+        });
+        self.book.set_fed_by_others(fed.collect());
     }
 
     /// All that arrived since the program started, and what becomes of it.
@@ -310,10 +301,8 @@ impl Bindings {
 
 impl Inner {
     fn note(&mut self, place: Place, (maker, value, now): (&'static str, &Scalar<'_>, Time)) {
-        let number = match value {
-            Scalar::Number(number) => *number,
-            Scalar::Bool(is_so) => f64::from(u8::from(*is_so)),
-            Scalar::Text(_) => return,
+        let Some(number) = value.number() else {
+            return;
         };
         if !self.seen.contains_key(&place) {
             let of_one = |p: &&Place| p.device == place.device;
@@ -329,7 +318,7 @@ impl Inner {
 
 /// Names of the devices that stand for what machines get, as the file in a folder says.
 pub(crate) fn stand_ins(folder: &Path) -> Result<Vec<DeviceId>, TokenFileError> {
-    let written: Written = KeptFile::new(folder, "bindings.toml").read()?;
+    let written: Written = KeptFile::new(folder, BINDINGS_FILE).read()?;
     let names = written.binding.iter();
     let names = names.filter_map(|b| device_id(&b.place.device, &b.machine).ok());
     Ok(names.collect())

@@ -82,3 +82,56 @@ impl KeptFile {
         }
     }
 }
+
+/// Such a file as one part of the program follows it: how it was when it was last read, and whether
+/// what it said then could be taken up.
+#[derive(Debug)]
+pub(crate) struct FollowedFile {
+    file: KeptFile,
+    read_at: Option<Stamp>,
+    is_wrong: bool,
+}
+
+impl FollowedFile {
+    pub(crate) fn new(folder: &Path, name: &str) -> Self {
+        Self {
+            file: KeptFile::new(folder, name),
+            read_at: None,
+            is_wrong: false,
+        }
+    }
+
+    /// Whether somebody has changed it since it was read.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.file.stamp() != self.read_at
+    }
+
+    /// Whether it says something that has not been taken up: writing would lose it.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.is_wrong || self.has_changed()
+    }
+
+    /// What it says; it counts as wrong until that [has been taken up](Self::taken_up).
+    pub(crate) fn read<T: DeserializeOwned>(&mut self) -> Result<T, TokenFileError> {
+        self.read_at = self.file.stamp();
+        self.is_wrong = true;
+        self.file.read()
+    }
+
+    /// What was read last holds now.
+    pub(crate) fn taken_up(&mut self) {
+        self.is_wrong = false;
+    }
+
+    /// Replaces it.
+    pub(crate) fn write(&mut self, content: &impl Serialize) -> Result<(), TokenFileError> {
+        self.file.write(content)?;
+        self.read_at = self.file.stamp();
+        Ok(())
+    }
+
+    /// It is not what it should be.
+    pub(crate) fn wrong(&self, message: String) -> TokenFileError {
+        self.file.wrong(message)
+    }
+}

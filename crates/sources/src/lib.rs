@@ -15,7 +15,7 @@ mod tokens;
 pub use bindings::Bindings;
 pub use device::{Device, Point, PointRole, Role};
 pub use drivers::serial_ports;
-pub use lines::{Kind, Lines, SourceError, Trial, kinds};
+pub use lines::{Lines, SourceError, kinds};
 pub use mqtt::{Arrival, ClosedError, FloorPolicy, FloorSink};
 pub use normalise::{ClockWindow, Row, RowValue};
 pub use syslog::{LogSink, listen_tcp, listen_udp};

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use crate::bindings::stand_ins;
 use crate::device::{Device, Role};
 use crate::kept_file::{KeptFile, Stamp};
-use crate::lines::SourceFile;
+use crate::lines::{SOURCES_FILE, Written};
 
 /// Devices in one file.
 const DEVICES_MAX: usize = 2_000;
@@ -367,8 +367,8 @@ impl DeviceBook {
     ) -> Result<String, TokenFileError> {
         // The file is asked too: at a terminal nobody has read it yet.
         let folder = self.file.path().parent().unwrap_or(Path::new("."));
-        let sources = SourceFile::new(folder).read()?;
-        let is_source = sources.iter().any(|source| source.id == id);
+        let sources: Written = KeptFile::new(folder, SOURCES_FILE).read()?;
+        let is_source = sources.source.iter().any(|source| source.id == id);
         let is_own = [PROBER, TWIN].contains(&id.as_str());
         if is_own || is_source || stand_ins(folder)?.contains(&id) {
             return Err(TokenFileError::Exists(id));

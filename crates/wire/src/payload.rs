@@ -65,6 +65,17 @@ pub enum Scalar<'a> {
     Text(Cow<'a, str>),
 }
 
+impl Scalar<'_> {
+    /// As a number, 0 and 1 for a state; a name is none.
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Bool(is_so) => Some(f64::from(u8::from(*is_so))),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 /// Why a payload is not a set of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayloadError {

@@ -1,18 +1,11 @@
 //! Real clients written by others: mosquitto (C), paho (Python), mqtt (JavaScript), rumqttc (Rust).
 
-use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use super::house::{House, until};
+use super::process::root;
 use super::publisher::Publisher;
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .expect("the repository")
-}
 
 fn run(command: &mut Command) -> Output {
     let output = command

@@ -5,13 +5,11 @@ use serde_json::{Value, json};
 
 use crate::house::{House, PATIENCE, agent, until};
 use crate::network::OtherComputer;
-use crate::process::{Process, root};
+use crate::process::{Process, free_port, root};
 
 /// A foreign Modbus server with a small meter as unit 1; its power is 812 W.
 fn meter() -> (Process, String) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    drop(listener);
+    let port = free_port();
     let mut command = Process::python("modbus.py", &["tcp", &port.to_string()]);
     (Process::start(&mut command), format!("127.0.0.1:{port}"))
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use model::{
     DeviceId, EventKind, Field, FieldKind, FieldValue, Fields, Found, MachineId, Search, Source,
-    Trouble, Wrong, WrongWhy,
+    SourceKind, Trial, Trouble, Wrong, WrongWhy,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -18,7 +18,7 @@ use super::devices::{note, said};
 use super::{Ctx, Place, frame, half_width};
 use crate::Site;
 use crate::auth::Who;
-use crate::sources::{SourceKind, SourceProblem, Trial, problem_text, trouble_text, wrong_text};
+use crate::sources::{SourceProblem, problem_text, trouble_text, wrong_text};
 use crate::text::{Lang, key};
 
 /// Empty rows offered beyond those that are filled.

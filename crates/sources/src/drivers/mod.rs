@@ -11,9 +11,16 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
-use model::{Field, Search, Source, Trouble, Wrong};
+use model::{Field, FieldKind, Search, Source, Trouble, Wrong};
 
 use crate::lines::Hand;
+
+/// Where a device is on the network; what can be entered is the driver's.
+pub(crate) const ADDRESS: Field = Field {
+    name: "address",
+    kind: FieldKind::Text(&[]),
+    default: None,
+};
 
 /// A driver at work; it ends with what keeps it from going on.
 pub(crate) type Session = Pin<Box<dyn Future<Output = Trouble> + Send>>;

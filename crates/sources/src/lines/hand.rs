@@ -26,21 +26,10 @@ pub(crate) struct Value {
     pub(crate) value: Scalar<'static>,
 }
 
-impl Value {
-    /// As a number, 0 and 1 for a state; a text is none.
-    pub(super) fn number(&self) -> Option<f64> {
-        match self.value {
-            Scalar::Number(number) => Some(number),
-            Scalar::Bool(is_on) => Some(f64::from(u8::from(is_on))),
-            Scalar::Text(_) => None,
-        }
-    }
-}
-
 /// Points and what they said, as people are shown them.
 pub(crate) fn numbers(values: &[Value]) -> Vec<(String, f64)> {
     let numbers = values.iter();
-    let numbers = numbers.filter_map(|value| Some((value.point.clone(), value.number()?)));
+    let numbers = numbers.filter_map(|value| Some((value.point.clone(), value.value.number()?)));
     numbers.collect()
 }
 

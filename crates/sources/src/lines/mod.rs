@@ -13,19 +13,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{
-    DeviceId, Field, MachineId, Search, Source, SourceState, Time, Trouble, Wrong, WrongWhy,
+    DeviceId, MachineId, Search, Source, SourceKind, SourceState, Time, Trial, Trouble, Wrong,
+    WrongWhy,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-pub(crate) use self::file::SourceFile;
+pub(crate) use self::file::{SOURCES_FILE, Written};
 pub(crate) use self::form::{Entered, number};
 use self::hand::Tap;
 pub(crate) use self::hand::{Hand, Value, numbers};
 use self::seat::Seat;
 use crate::device::{Device, Role};
 use crate::drivers::{DRIVERS, Driver, Line, driver};
+use crate::kept_file::FollowedFile;
 use crate::mqtt::FloorSink;
 use crate::tokens::{Changes, DeviceBook, TokenFileError};
 
@@ -50,20 +52,6 @@ pub enum SourceError {
     File(#[from] TokenFileError),
 }
 
-/// A driver as it is offered.
-#[derive(Debug, Clone, Copy)]
-pub struct Kind {
-    /// Its code.
-    pub code: &'static str,
-    /// What it has to be told.
-    pub fields: &'static [Field],
-    /// Devices can be looked for.
-    pub is_searched: bool,
-}
-
-/// What a trial showed: points and what they said, or what kept them from being read.
-pub type Trial = Result<Vec<(String, f64)>, Trouble>;
-
 /// Reads the devices that speak only when asked.
 #[derive(Debug)]
 pub struct Lines {
@@ -75,15 +63,13 @@ pub struct Lines {
 
 #[derive(Debug)]
 struct Inner {
-    file: SourceFile,
+    file: FollowedFile,
     sources: Vec<Checked>,
     taps: BTreeMap<DeviceId, Arc<Tap>>,
     /// Seats of lines that are read or tried, by the names of the lines.
     seats: BTreeMap<String, Arc<Seat>>,
     running: BTreeMap<String, Running>,
     is_started: bool,
-    /// What is in the file could not be taken up.
-    is_wrong: bool,
 }
 
 /// A line at work.
@@ -115,13 +101,12 @@ impl Lines {
             sink,
             clock,
             inner: Mutex::new(Inner {
-                file: SourceFile::new(folder),
+                file: FollowedFile::new(folder, SOURCES_FILE),
                 sources: Vec::new(),
                 taps: BTreeMap::new(),
                 seats: BTreeMap::new(),
                 running: BTreeMap::new(),
                 is_started: false,
-                is_wrong: false,
             }),
         };
         lines.take_up(&mut lines.inner())?;
@@ -170,16 +155,15 @@ impl Lines {
 
     /// Before a change: what somebody has written by hand is not overwritten.
     fn catch_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
-        if inner.is_wrong || inner.file.has_changed() {
+        if inner.file.is_ahead() {
             self.take_up(inner)?;
         }
         Ok(())
     }
 
     fn take_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
-        inner.is_wrong = true;
         let mut sources = Vec::new();
-        for source in inner.file.read()? {
+        for source in inner.file.read::<Written>()?.source {
             let id = source.id.clone();
             let checked = self.check_among(source, &sources).map_err(|wrong| {
                 let (field, why) = (wrong.field, wrong.why.code());
@@ -187,7 +171,7 @@ impl Lines {
             })?;
             sources.push(checked);
         }
-        inner.is_wrong = false;
+        inner.file.taken_up();
         inner.sources = sources;
         self.make_known(inner);
         Ok(())
@@ -214,7 +198,7 @@ impl Lines {
         let checked = self.check_among(source, &inner.sources);
         let mut sources = inner.sources.clone();
         sources.push(checked.map_err(SourceError::Wrong)?);
-        inner.file.write(written(&sources))?;
+        inner.file.write(&written(&sources))?;
         inner.sources = sources;
         self.make_known(&mut inner);
         self.run_lines(&mut inner);
@@ -230,7 +214,7 @@ impl Lines {
         if sources.len() == inner.sources.len() {
             return Err(SourceError::Unknown(id.clone()));
         }
-        inner.file.write(written(&sources))?;
+        inner.file.write(&written(&sources))?;
         inner.sources = sources;
         self.make_known(&mut inner);
         self.run_lines(&mut inner);
@@ -331,12 +315,10 @@ impl Lines {
         }
         let mut before = std::mem::take(&mut inner.running);
         for (name, (driver, sources)) in wanted {
-            let same = before.remove_entry(&name);
-            let is_same = |(_, running): &(String, Running)| running.sources == sources;
-            let running = match same {
-                Some(same) if is_same(&same) => same.1,
+            let running = match before.remove(&name) {
+                Some(running) if running.sources == sources => running,
                 other => {
-                    if let Some((_, running)) = other {
+                    if let Some(running) = other {
                         running.task.abort();
                     }
                     self.run_line(inner, &name, (driver, sources))
@@ -378,12 +360,13 @@ impl Inner {
 }
 
 /// The drivers that there are, by their codes, and what each has to be told.
-pub fn kinds() -> impl Iterator<Item = Kind> {
-    DRIVERS.iter().map(|driver| Kind {
+pub fn kinds() -> Vec<SourceKind> {
+    let kinds = DRIVERS.iter().map(|driver| SourceKind {
         code: driver.code(),
         fields: driver.fields(),
         is_searched: driver.search().is_some(),
-    })
+    });
+    kinds.collect()
 }
 
 /// Checks a source by itself.
@@ -408,11 +391,11 @@ fn fits_line(line: &Line, others: &[Checked]) -> Result<(), Wrong> {
 }
 
 /// The sources as their file holds them.
-fn written(sources: &[Checked]) -> Vec<Source> {
-    sources
-        .iter()
-        .map(|checked| checked.source.clone())
-        .collect()
+fn written(sources: &[Checked]) -> Written {
+    let source = sources.iter().map(|checked| checked.source.clone());
+    Written {
+        source: source.collect(),
+    }
 }
 
 fn machine_of(source: &Source) -> MachineId {
@@ -421,7 +404,7 @@ fn machine_of(source: &Source) -> MachineId {
 }
 
 fn changes(before: &[Checked], now: &[Checked]) -> Changes {
-    let (before, now) = (written(before), written(now));
+    let (before, now) = (written(before).source, written(now).source);
     let find = |list: &[Source], id: &DeviceId| list.iter().find(|s| s.id == *id).cloned();
     let mut changes = Changes::default();
     for source in &now {

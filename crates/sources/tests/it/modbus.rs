@@ -10,15 +10,9 @@ use tempfile::TempDir;
 
 use crate::contract::{Counterpart, POWER_W, contract};
 use crate::floor::{Floor, source};
-use crate::process::Process;
+use crate::process::{Process, free_port};
 
 const SCRIPT: &str = "modbus.py";
-
-/// A port nothing listens on.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
 
 /// A meter read five times a second; the unit nine is not there.
 fn meter(id: &str, place: &str, unit: u8) -> Source {

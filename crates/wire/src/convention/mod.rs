@@ -91,11 +91,15 @@ impl<'a> Topic<'a> {
     /// Recognises a topic that a device publishes to; `None` if it is of no convention, and for
     /// orders: those nobody but the box may give.
     pub fn of(topic: &'a str) -> Option<Self> {
+        // The product's own come first: nearly all are, and each is asked.
+        if topic.split('/').next() == Some(TOPIC_ROOT) {
+            return None;
+        }
         let levels: Vec<&str> = topic.split('/').collect();
         // Wherever somebody may wait for orders: those are nobody's to give.
         let is_order = |level: &&str| matches!(*level, "set" | "get" | "command" | "cmd");
         let first = levels.first().copied().unwrap_or_default();
-        let is_for_orders = matches!(first, TOPIC_ROOT | "cmnd" | "tasmotas");
+        let is_for_orders = matches!(first, "cmnd" | "tasmotas");
         if is_for_orders || first.starts_with('$') || levels.iter().any(is_order) {
             return None;
         }
@@ -302,11 +306,7 @@ mod tests {
 
     fn number(said: &Said, point: &str) -> Option<f64> {
         let found = said.values.iter().find(|(name, _)| name == point)?;
-        match found.1 {
-            Scalar::Number(number) => Some(number),
-            Scalar::Bool(is_so) => Some(f64::from(u8::from(is_so))),
-            Scalar::Text(_) => None,
-        }
+        found.1.number()
     }
 
     #[test]
@@ -366,6 +366,23 @@ mod tests {
             [Some(9.0), Some(1.5)]
         );
         assert_eq!(said("shelly/online", "false").is_there, Some(false));
+        for (component, payload, point, value) in [
+            ("pm1:0", r#"{"apower":5}"#, "power_w", 5.0),
+            ("em1:1", r#"{"act_power":6,"pf":0.5}"#, "power_1_w", 6.0),
+            ("input:0", r#"{"state":true}"#, "input", 1.0),
+            ("input:2", r#"{"counts":{"total":7}}"#, "counter_2", 7.0),
+            (
+                "temperature:0",
+                r#"{"tC":21.5,"tF":70.7}"#,
+                "temperature_c",
+                21.5,
+            ),
+            ("humidity:0", r#"{"rh":40}"#, "humidity_percent", 40.0),
+            ("em1data:0", r#"{"total_act_energy":9}"#, "energy_wh", 9.0),
+        ] {
+            let said = said(&format!("x/status/{component}"), payload);
+            assert_eq!(number(&said, point), Some(value), "{component}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use wire::echonet::{Frame, Object, Service, get, instances, property_map};
 use self::class::{CHANNELS_MAX, CLASSES, Part, Scale};
 use self::ether::{Asked, Came, Ether, weigh};
 use super::pace::Pace;
-use super::{Driver, Line, Searching, Session};
+use super::{ADDRESS, Driver, Line, Searching, Session};
 use crate::lines::{Entered, Hand, Value};
 
 /// The one line that all nodes hang on: the port belongs to the computer.
@@ -48,11 +48,6 @@ impl Driver for EchonetLite {
     }
 
     fn fields(&self) -> &'static [Field] {
-        const ADDRESS: Field = Field {
-            name: "address",
-            kind: FieldKind::Text(&[]),
-            default: None,
-        };
         const CLASS: Field = Field {
             name: "class",
             kind: FieldKind::Choice(CLASSES),

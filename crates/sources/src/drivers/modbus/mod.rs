@@ -15,7 +15,7 @@ use self::line::{Ask, Failure, PortSettings, Rejects, RtuLine, TcpLine};
 use self::map::{MAPS, Map, REGISTER, Register};
 use self::plan::{Group, divide, groups};
 use super::pace::Pace;
-use super::{Driver, Line, Session};
+use super::{ADDRESS, Driver, Line, Session};
 use crate::lines::{Entered, Hand, Value};
 
 /// Where devices listen unless they say otherwise.
@@ -58,11 +58,6 @@ impl Driver for Tcp {
     }
 
     fn fields(&self) -> &'static [Field] {
-        const ADDRESS: Field = Field {
-            name: "address",
-            kind: FieldKind::Text(&[]),
-            default: None,
-        };
         &[ADDRESS, UNIT, MAP, REGISTERS, EVERY]
     }
 
