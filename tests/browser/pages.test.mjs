@@ -189,6 +189,50 @@ test("a meter is connected by the page alone, on a phone, and what it says and l
   await page.context().close();
 });
 
+test("a logger's file is looked at, described once and taken, and its machine is on the board", async () => {
+  const rows = Array.from({ length: 360 }, (_, n) => {
+    const at = new Date(Date.now() - 3_600_000 + n * 10_000);
+    const two = (value) => String(value).padStart(2, "0");
+    const day = `${at.getFullYear()}年${at.getMonth() + 1}月${at.getDate()}日`;
+    return `${day},${at.getHours()}時${two(at.getMinutes())}分${two(at.getSeconds())}秒,${n % 6 < 4 ? "1,250" : "90"},${n},x`.replace("1,250", '"1,250"');
+  });
+  const file = { name: "電力 lathe-7.csv", mimeType: "text/csv", buffer: Buffer.from(`機種,PW-1\n\n日付,時刻,消費電力[W],気圧,備考\n${rows.join("\n")}\n`) };
+  const page = await open("devices", { lang: "ja", width: 390, height: 844 });
+  await page.click("a[href='/connect']");
+  await page.click("a[href='/files']");
+  await page.setInputFiles("[name=file]", { ...file, buffer: Buffer.from("PK\x03\x04\x00\x01") });
+  await page.click("button.primary");
+  await page.waitForSelector("[role=alert]");
+  assert.match(await page.textContent("[role=alert]"), /CSV/, "what to do with a workbook is said");
+  await page.setInputFiles("[name=file]", file);
+  await page.click("button.primary");
+  await page.waitForSelector(".sheet");
+  assert.equal(await page.inputValue("[name=id]"), "lathe-7");
+  assert.equal(await page.inputValue("[name='point.2']"), "power_w", "what can be guessed is filled in");
+  assert.equal(await page.inputValue("[name='point.3']"), "");
+  await page.selectOption("[name='point.3']", "column_4");
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 390, `the look scrolls sideways: ${wide}`);
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+  assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
+  await page.click("button.primary");
+  await page.waitForSelector("section.fresh:not([data-busy])", { timeout: 15_000 });
+  assert.match(await page.textContent("section.fresh"), /値 720 個/);
+  await page.goto(`${base}?lang=en`);
+  await page.waitForSelector("#m-lathe-7");
+  await page.goto(`${base}files?lang=en`);
+  await page.setInputFiles("[name=file]", file);
+  await page.click("button.primary");
+  await page.waitForSelector(".sheet");
+  assert.match(await page.textContent("main"), /This kind of file is known/);
+  await page.click("button.primary");
+  await page.waitForSelector("[role=alert]");
+  assert.match(await page.textContent("[role=alert]"), /taken in already/);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a clamp meter behind a gateway is given to a machine with one tap", async () => {
   const { token } = JSON.parse(execFileSync(program, ["device", "add", "z2m", "--gateway", "--json", "--data", folder]).toString());
   const gateway = await mqtt.connectAsync(`mqtt://${broker}`, { username: "z2m", password: token, protocolVersion: 4 });

@@ -5,18 +5,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use detect::{ApprovalMode, LearningState, Outcome, Settings, Signal, Watch};
+use detect::{ApprovalMode, Outcome, Settings, Signal};
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, MachineId, Quality, Reading,
-    RefusalReason, Refused, Time,
+    Alarm, AlarmKind, EventKind, MachineId, Quality, Reading, RefusalReason, Refused, Time,
 };
 use serde_json::json;
-use serve::{LearningView, MachineView, Names};
-use sources::{Arrival, Device, DeviceBook, Role, Row, RowValue};
+use sources::{Arrival, Device, DeviceBook, PointRole, Role, Row, RowValue, WrittenDown};
 use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
 
 use crate::config::Config;
 use crate::day::Tally;
+use crate::machine::Machine;
 use crate::series::{Series, Standing};
 use crate::signals::{is_unlike, signal_of};
 
@@ -28,25 +27,6 @@ const REFUSALS_LISTED_MAX: usize = 64;
 const TWIN_LEARNS: u32 = 8;
 /// A device whose readings stay late this long has had its clock set back; time starts anew.
 const LATE_MS_MAX: i64 = 60_000;
-
-/// A machine.
-#[derive(Debug)]
-pub(crate) struct Machine {
-    pub(crate) id: MachineId,
-    names: Names,
-    pub(crate) watch: Watch,
-    tally: Tally,
-    last_cycle: Option<(Cycle, Option<DeviationReason>)>,
-    alarms: Vec<AlarmKind>,
-    /// By how much the box's clock is ahead of the device's.
-    skew_ms: i64,
-    last_t: Option<Time>,
-    is_dirty: bool,
-    /// The journal entry up to which what is known of it is durable.
-    stored_seq: i64,
-    /// What is known of it goes with the next commit.
-    is_written: bool,
-}
 
 /// A device.
 #[derive(Debug, Default)]
@@ -250,26 +230,9 @@ impl Floor {
             .machines
             .iter()
             .find(|machine| machine.id == *id);
-        let own = || id.as_str().to_owned();
-        let machine = Machine {
-            id: id.clone(),
-            names: listed.map_or_else(
-                || Names {
-                    ja: own(),
-                    en: own(),
-                },
-                |m| m.names.clone(),
-            ),
-            watch: Watch::new(listed.map_or(self.settings_of(id), |m| m.settings)),
-            tally: Tally::from_history(self.day_start, &[], 0),
-            last_cycle: None,
-            alarms: Vec::new(),
-            skew_ms: 0,
-            last_t: None,
-            is_dirty: false,
-            stored_seq: 0,
-            is_written: false,
-        };
+        let names = listed.map(|machine| machine.names.clone());
+        let settings = listed.map_or(self.settings_of(id), |machine| machine.settings);
+        let machine = Machine::new((id.clone(), names), settings, self.day_start);
         self.machines.push(machine);
         self.by_id.insert(id.clone(), self.machines.len() - 1);
         self.machines.len() - 1
@@ -367,6 +330,7 @@ impl Floor {
             refused,
             retained,
             link,
+            written,
             ..
         } = arrival;
         // Somebody else may have been heard at its place.
@@ -386,8 +350,13 @@ impl Floor {
         if let Some(up) = link {
             self.link(&mut speaker, up, at, batch);
         }
-        for row in rows {
-            self.row(&mut speaker, &device, (at, row), (reader, batch));
+        match written {
+            None => {
+                for row in rows {
+                    self.row(&mut speaker, &device, (at, row), (reader, batch));
+                }
+            }
+            Some(how) => self.written_rows(&mut speaker, (at, rows, how), batch),
         }
         self.speakers[index] = speaker;
     }
@@ -437,17 +406,8 @@ impl Floor {
         }
         series.remember(t);
         speaker.readings += 1;
-        let (value, signal) = match &row.value {
-            RowValue::Number(value) => (*value, signal_of(series.role, *value, None)),
-            RowValue::Product(product) => {
-                let label = self
-                    .labels
-                    .get(product.as_str())
-                    .copied()
-                    .unwrap_or_default();
-                (label as f64, Some(Signal::Product(product.clone())))
-            }
-        };
+        let role = series.role;
+        let (value, signal) = self.signal(role, &row.value);
         let is_late = standing == Standing::Late;
         let quality = if is_late {
             Quality::Late
@@ -474,17 +434,90 @@ impl Floor {
             speaker.skew_ms = at.ms() - t.ms();
             speaker.keeps_time = true;
         }
-        if self.judge(speaker, (t, at), signal, batch) {
+        if self.judge(speaker, (t, at, at), signal, batch) {
             let reason = RefusalReason::CounterJumpedBack;
             self.list_refusal(refusal(device, &row, reason, at), batch);
         }
     }
 
-    /// Lets the machine's watch judge; says whether a counter jumped back.
+    /// Takes rows of a file, of which none has come before. When they come says nothing of any
+    /// clock.
+    fn written_rows(
+        &mut self,
+        speaker: &mut Speaker,
+        (at, rows, how): (Time, Vec<Row>, WrittenDown),
+        batch: &mut Batch,
+    ) {
+        for row in rows {
+            let series = speaker.points.get_mut(usize::from(row.point));
+            let Some(series) = series.and_then(Option::as_mut) else {
+                continue;
+            };
+            speaker.readings += 1;
+            let (id, role, t) = (series.id, series.role, row.t);
+            let (value, signal) = self.signal(role, &row.value);
+            let machine = speaker.machine.and_then(|index| self.machines.get(index));
+            // Judging never looks back, whoever told of the time before.
+            let goes_on = machine.is_some_and(|m| m.last_t.is_none_or(|last| t >= last));
+            let is_judged = how == WrittenDown::GoOn && goes_on;
+            let quality = if is_judged {
+                Quality::Good
+            } else {
+                Quality::Late
+            };
+            batch.readings.push(Reading {
+                series: id,
+                t,
+                value,
+                quality,
+            });
+            if is_judged {
+                series.remember(t);
+                self.judge_written(speaker, (t, at), signal, batch);
+            }
+        }
+        let machine = speaker.machine.and_then(|i| self.machines.get_mut(i));
+        if let Some(machine) = machine.filter(|_| how == WrittenDown::End) {
+            machine.rest(&mut self.outcomes, at, batch);
+        }
+    }
+
+    /// The same for a reading that was written down at `t` and comes at `at`: for the machine it is
+    /// as if it were then.
+    fn judge_written(
+        &mut self,
+        speaker: &mut Speaker,
+        (t, at): (Time, Time),
+        signal: Option<Signal>,
+        batch: &mut Batch,
+    ) {
+        if let Some(machine) = speaker.machine.and_then(|i| self.machines.get_mut(i)) {
+            machine.is_retold = true;
+            machine.watch.skip_to(t, &mut self.outcomes);
+            machine.conclude(&mut self.outcomes, at, batch);
+        }
+        speaker.skew_ms = at.ms() - t.ms();
+        self.judge(speaker, (t, t, at), signal, batch);
+    }
+
+    /// A value as it is kept, and what it means to the machine's watch.
+    fn signal(&self, role: PointRole, value: &RowValue) -> (f64, Option<Signal>) {
+        match value {
+            RowValue::Number(value) => (*value, signal_of(role, *value, None)),
+            RowValue::Product(product) => {
+                let label = self.labels.get(product.as_str());
+                let label = label.copied().unwrap_or_default();
+                (label as f64, Some(Signal::Product(product.clone())))
+            }
+        }
+    }
+
+    /// Lets the machine's watch judge what was measured at `t` and heard at `heard`; says whether a
+    /// counter jumped back.
     fn judge(
         &mut self,
         speaker: &Speaker,
-        (t, at): (Time, Time),
+        (t, heard, at): (Time, Time, Time),
         signal: Option<Signal>,
         batch: &mut Batch,
     ) -> bool {
@@ -496,9 +529,9 @@ impl Floor {
         };
         machine.is_dirty = true;
         machine.skew_ms = speaker.skew_ms;
-        machine.last_t = Some(t);
         if let Some(signal) = signal {
-            machine.watch.feed(t, at, &signal, &mut self.outcomes);
+            machine.last_t = Some(t);
+            machine.watch.feed(t, heard, &signal, &mut self.outcomes);
         }
         let jumped = self.outcomes.contains(&Outcome::CounterJumpedBack);
         let differs = self.outcomes.iter().any(is_unlike);
@@ -543,6 +576,9 @@ impl Floor {
         self.day_start = start;
         for machine in &mut self.machines {
             machine.tally.roll(start);
+            if machine.is_retold {
+                continue;
+            }
             machine
                 .watch
                 .tick(now, now - machine.skew_ms, &mut self.outcomes);
@@ -632,84 +668,6 @@ impl Floor {
         all.filter(|(index, _)| Some(index) != twin)
             .map(|(_, speaker)| speaker.readings)
             .sum()
-    }
-}
-
-impl Machine {
-    /// Turns outcomes into records, and remembers what pages show.
-    fn conclude(&mut self, outcomes: &mut Vec<Outcome>, now: Time, batch: &mut Batch) {
-        let id = || self.id.clone();
-        for outcome in outcomes.drain(..) {
-            let record = match outcome {
-                Outcome::State(state, at) => {
-                    self.tally.change(state, at);
-                    Record::State(id(), state, at)
-                }
-                Outcome::Cycle(finished) => {
-                    let (cycle, reason) = (finished.cycle, finished.reason);
-                    self.tally.cycle(cycle.start);
-                    self.last_cycle = Some((cycle.clone(), reason));
-                    Record::Cycle(id(), cycle, reason)
-                }
-                Outcome::Finding(finding) => Record::Finding(id(), finding),
-                Outcome::Reference(reference) => Record::Reference(id(), reference),
-                Outcome::AlarmRaised(kind, since, reason) => {
-                    self.alarms.push(kind);
-                    Record::AlarmRaised(Alarm {
-                        id: 0,
-                        machine: Some(id()),
-                        kind,
-                        since,
-                        raised_at: now,
-                        cleared_at: None,
-                        acknowledged_at: None,
-                        reason,
-                    })
-                }
-                Outcome::AlarmCleared(kind, at) => {
-                    self.alarms.retain(|open| *open != kind);
-                    Record::AlarmCleared(Some(id()), kind, at)
-                }
-                Outcome::CounterJumpedBack => continue,
-            };
-            batch.records.push(record);
-        }
-    }
-
-    /// Whether faults are made on it on purpose.
-    pub(crate) fn is_twin(&self) -> bool {
-        self.id.as_str() == model::TWIN
-    }
-
-    /// Whether the cause of an alarm lasts.
-    pub(crate) fn is_alarmed(&self) -> bool {
-        !self.alarms.is_empty()
-    }
-
-    /// The machine as pages show it.
-    pub(crate) fn view(&self, now: Time) -> MachineView {
-        let snapshot = self.watch.snapshot();
-        MachineView {
-            id: self.id.clone(),
-            names: self.names.clone(),
-            state: snapshot.state,
-            since: snapshot.since,
-            product: snapshot.product.as_str().to_owned(),
-            learning: match snapshot.learning {
-                LearningState::Learning { have, want } => LearningView::Learning { have, want },
-                LearningState::AwaitingApproval => LearningView::AwaitingApproval,
-                LearningState::Judging => LearningView::Judging,
-            },
-            reference: snapshot.reference,
-            tolerance: snapshot.settings.tolerance,
-            alarms_per_month: snapshot.settings.alarms_per_month,
-            last_cycle: self.last_cycle.as_ref().map(|(cycle, _)| cycle.clone()),
-            last_reason: self.last_cycle.as_ref().and_then(|(_, reason)| *reason),
-            forecast: snapshot.forecast,
-            power_w: snapshot.power_w,
-            day: self.tally.view(now - self.skew_ms),
-            alarms: self.alarms.clone(),
-        }
     }
 }
 

@@ -120,6 +120,10 @@ pub(crate) async fn watch_devices(
             Ok(changes) => note(&changes, &orders).await,
             Err(error) => warn!(%error, "the file of sources was not taken up"),
         }
+        match sources.loggers.refresh() {
+            Ok(changes) => note(&changes, &orders).await,
+            Err(error) => warn!(%error, "the file of tables was not taken up"),
+        }
         if let Err(error) = sources.bindings.refresh() {
             warn!(%error, "the file of bindings was not taken up");
         }

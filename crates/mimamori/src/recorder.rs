@@ -19,7 +19,8 @@ use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use crate::clock;
-use crate::floor::{Floor, Machine, damage_entry, own_alarm};
+use crate::floor::{Floor, damage_entry, own_alarm};
+use crate::machine::Machine;
 use crate::pace::Pace;
 use crate::sealing::Sealing;
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use model::{Binding, DeviceId, Place, Seen, Source, SourceKind, SourceState};
 use serve::{Searching, SourceProblem, Sources, Trying};
-use sources::{Bindings, Lines, SourceError};
+use sources::{Bindings, Lines, Loggers, SourceError};
 use tracing::error;
 
 /// The lines and bindings as pages and scripts reach them.
 pub(crate) struct SourceDoor {
     pub(crate) lines: Arc<Lines>,
     pub(crate) bindings: Arc<Bindings>,
+    pub(crate) loggers: Arc<Loggers>,
 }
 
 impl serve::Bindings for SourceDoor {
@@ -64,7 +65,7 @@ impl Sources for SourceDoor {
     }
 }
 
-fn problem(error: SourceError) -> SourceProblem {
+pub(crate) fn problem(error: SourceError) -> SourceProblem {
     match error {
         SourceError::Wrong(wrong) => SourceProblem::Wrong(wrong),
         SourceError::Unknown(_) => SourceProblem::NotFound,

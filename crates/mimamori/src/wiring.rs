@@ -20,8 +20,8 @@ use serve::{
     Stage, TrustView,
 };
 use sources::{
-    Arrival, Bindings, ClockWindow, DeviceBook, FloorPolicy, FloorSink, Lines, LogSink, listen_tcp,
-    listen_udp,
+    Arrival, Bindings, ClockWindow, DeviceBook, FloorPolicy, FloorSink, Lines, LogSink, Loggers,
+    listen_tcp, listen_udp,
 };
 use store::{BOX, Batch, Reader, Record, Sealer, Store};
 use tokio::net::TcpListener;
@@ -32,6 +32,7 @@ use crate::backups::keep_backups;
 use crate::certificate::Shared;
 use crate::config::{Config, Syslog, TlsListener};
 use crate::day_files::keep_day_files;
+use crate::files::{self, Ways as FileWays};
 use crate::floor::Floor;
 use crate::floor_door::{FloorDoor, watch_devices};
 use crate::pace::Pace;
@@ -195,7 +196,12 @@ fn listen_to_floor(
     let sink = Arc::new(FloorSink::new(arrivals, durable, clock::now, window, fed));
     let known = (Arc::clone(&book), Arc::clone(&sink));
     let lines = Arc::new(Lines::open(&setup.data, known.0, known.1, clock::now)?);
-    let door = Arc::new(SourceDoor { lines, bindings });
+    let loggers = Arc::new(Loggers::open(&setup.data, Arc::clone(&book)));
+    let door = Arc::new(SourceDoor {
+        lines,
+        bindings,
+        loggers,
+    });
     Ok(Listening { book, sink, door })
 }
 
@@ -262,7 +268,9 @@ async fn open_doors(
         Arc::clone(&hand),
         Arc::clone(&restored),
     ));
+    let ways = file_ways((&sources, &floor), &reader, &orders);
     let site = Site {
+        files: Arc::new(files::start(ways, &setup.data, config)),
         trust,
         restores: hand,
         clock_state,
@@ -302,6 +310,20 @@ async fn open_doors(
         restored,
         close,
     })
+}
+
+/// Where readings of files come from and go to.
+fn file_ways(
+    (sources, floor): (&SourceDoor, &FloorDoor),
+    reader: &Reader,
+    orders: &Orders,
+) -> FileWays {
+    FileWays {
+        loggers: Arc::clone(&sources.loggers),
+        sink: Arc::clone(&floor.sink),
+        reader: reader.clone(),
+        orders: orders.clone(),
+    }
 }
 
 /// Backups by themselves, if somebody said where they go.

@@ -30,11 +30,13 @@ pub enum AlarmKind {
     DiskLow,
     /// The daily files for other programs cannot be written.
     ExportFailed,
+    /// A file in a watched folder cannot be taken.
+    FileRefused,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TamperingSuspected,
         Self::WearSuspected,
         Self::Stopped,
@@ -46,6 +48,7 @@ impl AlarmKind {
         Self::DataDamaged,
         Self::DiskLow,
         Self::ExportFailed,
+        Self::FileRefused,
     ];
 
     /// The word used in the API and in files.
@@ -62,6 +65,7 @@ impl AlarmKind {
             Self::DataDamaged => "data_damaged",
             Self::DiskLow => "disk_low",
             Self::ExportFailed => "export_failed",
+            Self::FileRefused => "file_refused",
         }
     }
 

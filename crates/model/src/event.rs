@@ -75,6 +75,10 @@ pub enum EventKind {
     ExportWritten,
     /// A daily file could not be written.
     ExportFailed,
+    /// Readings were taken from a file.
+    FileTaken,
+    /// A file that was put into a watched folder could not be taken.
+    FileRefused,
     /// The box took up what a backup held.
     BackupRestored,
     /// Readings left the journal for the files of their months.
@@ -109,7 +113,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 53] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -146,6 +150,8 @@ impl EventKind {
         Self::BackupFailed,
         Self::ExportWritten,
         Self::ExportFailed,
+        Self::FileTaken,
+        Self::FileRefused,
         Self::BackupRestored,
         Self::Sealed,
         Self::Dropped,
@@ -202,6 +208,8 @@ impl EventKind {
             Self::BackupFailed => "backup.failed",
             Self::ExportWritten => "export.written",
             Self::ExportFailed => "export.failed",
+            Self::FileTaken => "file.taken",
+            Self::FileRefused => "file.refused",
             Self::BackupRestored => "backup.restored",
             Self::Sealed => "readings.sealed",
             Self::Dropped => "readings.dropped",

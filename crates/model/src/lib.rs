@@ -14,6 +14,7 @@ mod reading;
 mod reference;
 mod source;
 mod state;
+mod table;
 mod time;
 mod unit;
 
@@ -33,5 +34,6 @@ pub use source::{
     Trouble, Wrong, WrongWhy,
 };
 pub use state::{MachineState, StateInterval};
+pub use table::{Column, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState};
 pub use time::Time;
 pub use unit::{POWER_POINTS, Unit, UnitScale, VIBRATION_POINTS};

@@ -73,11 +73,13 @@ pub enum RefusalReason {
     LateAnswer,
     /// Somebody else gives devices orders.
     ForeignOrder,
+    /// A row of a file without a time that can be read.
+    NoTime,
 }
 
 impl RefusalReason {
     /// Every reason, in the order pages list them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NotJson,
         Self::WrongType,
         Self::NotFinite,
@@ -96,6 +98,7 @@ impl RefusalReason {
         Self::Misaddressed,
         Self::LateAnswer,
         Self::ForeignOrder,
+        Self::NoTime,
     ];
 
     /// The name used in the API, in metrics and as the key of its translation.
@@ -119,6 +122,7 @@ impl RefusalReason {
             Self::Misaddressed => "misaddressed",
             Self::LateAnswer => "late-answer",
             Self::ForeignOrder => "foreign-order",
+            Self::NoTime => "no-time",
         }
     }
 

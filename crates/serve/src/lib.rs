@@ -9,6 +9,7 @@ mod bindings;
 mod chain;
 mod doors;
 mod export;
+mod files;
 mod guard;
 mod history;
 mod live;
@@ -34,6 +35,7 @@ pub use bindings::Bindings;
 pub use chain::{ChainWatch, Checked};
 pub use doors::{Tls, run};
 pub use export::{Encoding, day_file};
+pub use files::{Doing, FILE_BYTES_MAX, Files, Staged, Wanted};
 pub use orders::{
     Command, DeviceError, DeviceKind, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order,
     OrderError, Orders,
@@ -66,6 +68,8 @@ pub struct Site {
     pub sources: Arc<dyn Sources>,
     /// What devices that speak for others say, and whom it concerns.
     pub bindings: Arc<dyn Bindings>,
+    /// Takes readings from files.
+    pub files: Arc<dyn Files>,
     /// Who comes in.
     pub gate: Arc<Gate>,
     /// Checks the evidence chain.

@@ -2,6 +2,7 @@
 //! description is compared with it, and the authorisation test walks it.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post, put};
 use model::Right;
@@ -9,8 +10,11 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use crate::{
-    Site, api, bindings, doors, export, guard, history, live, metrics, page, rates, sources,
+    Site, api, bindings, doors, export, files, guard, history, live, metrics, page, rates, sources,
 };
+
+/// Largest form with a file in it.
+const FORM_BYTES_MAX: usize = files::FILE_BYTES_MAX + 64 * 1024;
 
 /// Who may use an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +107,16 @@ pub const ROUTES: &[Route] = &[
         DEVICES,
         post(page::devices::end_source)
     ),
+    route!("GET", "/files", LOOK, get(page::files::show)),
+    route!(
+        "POST",
+        "/files",
+        DEVICES,
+        post(page::files::put).layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+    ),
+    route!("GET", "/files/{staged}", DEVICES, get(page::files::look)),
+    route!("POST", "/files/{staged}", DEVICES, post(page::files::take)),
+    route!("POST", "/loggers/{id}/end", DEVICES, post(page::files::end)),
     route!("GET", "/rates", LOOK, get(page::rates::show)),
     route!("POST", "/rates", JUDGE, post(page::rates::set)),
     route!("GET", "/proof", LOOK, get(page::proof::show)),
@@ -367,6 +381,16 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/api/v1/arrived", LOOK, get(bindings::list)),
     route!("POST", "/api/v1/bindings", DEVICES, post(bindings::add)),
     route!("POST", "/api/v1/bindings/end", DEVICES, post(bindings::end)),
+    route!("GET", "/api/v1/files", LOOK, get(files::list)),
+    route!("POST", "/api/v1/files/cancel", DEVICES, post(files::cancel)),
+    route!("POST", "/api/v1/files/{logger}", DEVICES, post(files::take)),
+    route!("POST", "/api/v1/loggers", DEVICES, post(files::put)),
+    route!(
+        "POST",
+        "/api/v1/loggers/{id}/end",
+        DEVICES,
+        post(files::end)
+    ),
     route!("GET", "/api/v1/refused", LOOK, get(api::refused)),
     route!("GET", "/api/v1/evidence", LOOK, get(api::evidence)),
     route!(

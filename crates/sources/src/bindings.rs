@@ -15,7 +15,7 @@ use wire::payload::Scalar;
 use crate::device::{Device, Role};
 use crate::kept_file::{FollowedFile, KeptFile};
 use crate::lines::SourceError;
-use crate::tokens::{DeviceBook, TokenFileError};
+use crate::tokens::{DeviceBook, TokenFileError, Way};
 
 /// The file in the data folder.
 const BINDINGS_FILE: &str = "bindings.toml";
@@ -123,7 +123,7 @@ impl Bindings {
             of(other) != of(new)
                 && device_id(&other.place.device, &other.machine).as_ref() == Ok(&id)
         };
-        if self.book.speaks_or_is_read(&id) || others.values().any(is_same_name) {
+        if self.book.comes_otherwise(&id, Way::FedByOthers) || others.values().any(is_same_name) {
             return Err(Wrong::new("machine", WrongWhy::Taken));
         }
         if new.place.point.is_empty() {

@@ -41,6 +41,20 @@ pub struct Arrival {
     pub retained: Vec<(String, Vec<u8>)>,
     /// The connection came up or went down.
     pub link: Option<bool>,
+    /// The readings were written down before and come in a file; `None` if they come as they are
+    /// measured.
+    pub written: Option<WrittenDown>,
+}
+
+/// How readings of a file are taken; nothing follows from when they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WrittenDown {
+    /// They go on where the machine was last seen, and are judged.
+    GoOn,
+    /// They are only kept.
+    Kept,
+    /// The file ends: from its last reading on nothing is known of the machine.
+    End,
 }
 
 /// The recorder has stopped; nothing more is taken.
@@ -280,6 +294,29 @@ impl FloorSink {
         Ok((count, refused))
     }
 
+    /// Takes readings of a file; returns when they are durable.
+    pub async fn take_written(
+        &self,
+        device: &Arc<Device>,
+        (rows, refused): (Vec<Row>, Vec<Refused>),
+        how: WrittenDown,
+    ) -> Result<(), ClosedError> {
+        let arrival = Arrival {
+            ticket: 0,
+            device: Arc::clone(device),
+            at: (self.clock)(),
+            rows,
+            refused,
+            retained: Vec::new(),
+            link: None,
+            written: Some(how),
+        };
+        let ticket = self.number(arrival).await;
+        let mut durable = self.durable.clone();
+        let reached = durable.wait_for(|reached| *reached >= ticket).await;
+        reached.map(drop).map_err(|_| ClosedError)
+    }
+
     /// Takes what the box read from a device at this place, and that it has come if it has.
     pub(crate) async fn take(
         &self,
@@ -333,22 +370,29 @@ impl FloorSink {
         found: Normalised,
         retained: Vec<(String, Vec<u8>)>,
     ) -> Ticket {
-        let Ok(permit) = self.arrivals.reserve().await else {
-            return Ticket::MAX;
-        };
-        // Numbered and sent under one lock: the recorder sees tickets in order.
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        *next += 1;
-        permit.send(Arrival {
-            ticket: *next,
+        let arrival = Arrival {
+            ticket: 0,
             device: Arc::clone(device),
             at,
             rows: found.rows,
             refused: found.refused,
             retained,
             link: found.link,
-        });
-        *next
+            written: None,
+        };
+        self.number(arrival).await
+    }
+
+    async fn number(&self, arrival: Arrival) -> Ticket {
+        let Ok(permit) = self.arrivals.reserve().await else {
+            return Ticket::MAX;
+        };
+        // Numbered and sent under one lock: the recorder sees tickets in order.
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        *next += 1;
+        let ticket = *next;
+        permit.send(Arrival { ticket, ..arrival });
+        ticket
     }
 }
 

@@ -135,6 +135,23 @@ pub(crate) fn normalise_read(origin: Origin<'_>, values: &[Value], out: &mut Nor
     sort_for_judging(out, first);
 }
 
+/// Turns cells of one row of a file into rows and refusals; a refusal shows the cell.
+pub(crate) fn normalise_cells(
+    origin: Origin<'_>,
+    t_ms: i64,
+    cells: &[(&str, &str, Scalar<'static>)],
+    out: &mut Normalised,
+) {
+    let first = out.rows.len();
+    for (name, text, value) in cells {
+        match row_of(origin, Some(t_ms), name, value) {
+            Ok(row) => out.rows.push(row),
+            Err(reason) => refuse(origin, text.trim().as_bytes(), reason, out),
+        }
+    }
+    sort_for_judging(out, first);
+}
+
 /// Within one message the order of members says nothing; power is judged before a cycle's end so
 /// that the energy up to that moment is in the cycle.
 fn sort_for_judging(out: &mut Normalised, first: usize) {

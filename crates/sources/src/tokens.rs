@@ -15,6 +15,7 @@ use crate::bindings::stand_ins;
 use crate::device::{Device, Role};
 use crate::kept_file::{KeptFile, Stamp};
 use crate::lines::{SOURCES_FILE, Written};
+use crate::loggers::loggers;
 
 /// Devices in one file.
 const DEVICES_MAX: usize = 2_000;
@@ -96,6 +97,17 @@ pub struct Weak {
     pub usual: Vec<DeviceId>,
 }
 
+/// How devices come to the box that do not speak to it of their own accord.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The box reads them.
+    Read,
+    /// Another device passes their values on.
+    FedByOthers,
+    /// Their readings come in files.
+    Files,
+}
+
 struct Known {
     device: Arc<Device>,
     entry: Entry,
@@ -111,6 +123,8 @@ pub struct DeviceBook {
     read_by_box: RwLock<BTreeMap<DeviceId, Arc<Device>>>,
     /// Devices that stand for what machines get from devices of others.
     fed_by_others: RwLock<BTreeMap<DeviceId, Arc<Device>>>,
+    /// Loggers whose readings come in files.
+    loggers: RwLock<BTreeMap<DeviceId, Arc<Device>>>,
     inner: RwLock<Inner>,
 }
 
@@ -154,6 +168,7 @@ impl DeviceBook {
             own: OnceLock::new(),
             read_by_box: RwLock::default(),
             fed_by_others: RwLock::default(),
+            loggers: RwLock::default(),
             inner: RwLock::new(Inner {
                 known: BTreeMap::new(),
                 read_at: None,
@@ -305,17 +320,19 @@ impl DeviceBook {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let known = inner.known.get(id).map(|known| Arc::clone(&known.device));
         let known = known.or_else(|| self.read_by_box().get(id).cloned());
-        known.or_else(|| self.fed_by_others().get(id).cloned())
+        let known = known.or_else(|| self.fed_by_others().get(id).cloned());
+        known.or_else(|| self.loggers().get(id).cloned())
     }
 
     /// All devices: those that speak of their own accord by name, then those the box reads.
     pub fn all(&self) -> Vec<Arc<Device>> {
         let inner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
         let known = inner.known.values().map(|known| &known.device);
-        let (read, fed) = (self.read_by_box(), self.fed_by_others());
+        let (read, fed, loggers) = (self.read_by_box(), self.fed_by_others(), self.loggers());
         known
             .chain(read.values())
             .chain(fed.values())
+            .chain(loggers.values())
             .cloned()
             .collect()
     }
@@ -332,6 +349,15 @@ impl DeviceBook {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn loggers(&self) -> RwLockReadGuard<'_, BTreeMap<DeviceId, Arc<Device>>> {
+        self.loggers.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whose readings come in files.
+    pub(crate) fn set_loggers(&self, devices: Vec<Arc<Device>>) {
+        replace(&self.loggers, devices);
+    }
+
     /// Says which devices the box reads by itself.
     pub(crate) fn set_read_by_box(&self, devices: Vec<Arc<Device>>) {
         replace(&self.read_by_box, devices);
@@ -342,14 +368,12 @@ impl DeviceBook {
         replace(&self.fed_by_others, devices);
     }
 
-    /// Whether a device of this name speaks of its own accord or is read by the box.
-    pub(crate) fn speaks_or_is_read(&self, id: &DeviceId) -> bool {
-        self.speaks(id) || self.read_by_box().contains_key(id)
-    }
-
-    /// Whether a device of this name speaks of its own accord or stands for what a machine gets.
-    pub(crate) fn speaks_or_stands_in(&self, id: &DeviceId) -> bool {
-        self.speaks(id) || self.fed_by_others().contains_key(id)
+    /// Whether there is a device of this name that comes to the box another way than `way`.
+    pub(crate) fn comes_otherwise(&self, id: &DeviceId, way: Way) -> bool {
+        self.speaks(id)
+            || way != Way::Read && self.read_by_box().contains_key(id)
+            || way != Way::FedByOthers && self.fed_by_others().contains_key(id)
+            || way != Way::Files && self.loggers().contains_key(id)
     }
 
     /// Whether a device of this name may speak of its own accord.
@@ -370,7 +394,8 @@ impl DeviceBook {
         let sources: Written = KeptFile::new(folder, SOURCES_FILE).read()?;
         let is_source = sources.source.iter().any(|source| source.id == id);
         let is_own = [PROBER, TWIN].contains(&id.as_str());
-        if is_own || is_source || stand_ins(folder)?.contains(&id) {
+        let is_taken = stand_ins(folder)?.contains(&id) || loggers(folder)?.contains(&id);
+        if is_own || is_source || is_taken {
             return Err(TokenFileError::Exists(id));
         }
         let mut file = self.read_file()?;

@@ -30,11 +30,12 @@ use crate::telemetry::{self, SealLock};
 /// Name of the manifest in a backup.
 const MANIFEST: &str = "manifest.json";
 /// What a backup holds beside the database, as far as it is there.
-const BESIDE: [&str; 10] = [
+const BESIDE: [&str; 11] = [
     "mimamori.toml",
     "devices.toml",
     "sources.toml",
     "bindings.toml",
+    "tables.toml",
     "evidence.key",
     "tls-ca.pem",
     "tls-ca.key",

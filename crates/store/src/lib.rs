@@ -6,6 +6,7 @@ pub mod backup;
 mod blob;
 mod error;
 mod evidence;
+mod imports;
 mod logs;
 mod passphrase;
 mod people;

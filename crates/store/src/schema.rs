@@ -7,12 +7,14 @@ use serde_json::json;
 
 use crate::error::StoreError;
 use crate::evidence::{self, Entry, Head};
+use crate::imports;
 use crate::logs;
 use crate::people;
 use crate::telemetry;
 
-/// The format written by this program. Since 7 the machine without a name is the factory as a whole.
-const FORMAT: i64 = 7;
+/// The format written by this program. Since 7 the machine without a name is the factory as a whole,
+/// since 8 it is kept which files were taken.
+const FORMAT: i64 = 8;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -100,6 +102,9 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
         if found < 4 {
             transaction.execute_batch(telemetry::TABLES)?;
             transaction.execute_batch(logs::TABLES)?;
+        }
+        if found < 8 {
+            transaction.execute_batch(imports::TABLES)?;
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, Finding, LogLine, MachineId, MachineState, Reading,
-    Reference, Refused, SeriesId, Time,
+    Alarm, AlarmKind, Cycle, DeviationReason, Finding, Import, LogLine, MachineId, MachineState,
+    Reading, Reference, Refused, SeriesId, Time,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::blob;
 use crate::error::StoreError;
 use crate::evidence::{self, Checkpoint, Entry, Head, Signer};
+use crate::imports;
 use crate::logs::{self, LogSeal};
 use crate::people::{self, Pass, Person};
 use crate::schema;
@@ -72,6 +73,8 @@ pub enum Record {
     ///
     /// [`Reader::expired`]: crate::Reader::expired
     Dropped(String, u64),
+    /// Readings were taken from a file.
+    Imported(Import),
     /// A line of a device's log.
     Log(LogLine),
     /// Log lines are covered by an entry of the evidence from now on.
@@ -372,6 +375,7 @@ fn write_record(
             "INSERT OR REPLACE INTO watch(machine, seq, body) VALUES(?1, ?2, ?3)",
             params![machine.as_str(), seq, json],
         ),
+        Record::Imported(import) => imports::write_import(transaction, import),
         Record::Log(line) => logs::write_log(transaction, line),
         Record::LogsSealed(seal) => logs::write_log_seal(transaction, seal),
         Record::LogsDropped(upto) => logs::write_logs_dropped(transaction, *upto),

@@ -1,4 +1,4 @@
-//! Bytes to frames and back, one file per protocol. No sockets, and no input makes it panic:
+//! Bytes to frames and back, one file per protocol, and files of readings to rows. No sockets, and no input makes it panic:
 //! what cannot be read is returned as a named reason.
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
@@ -7,4 +7,5 @@ pub mod echonet;
 pub mod modbus;
 pub mod payload;
 pub mod pns;
+pub mod sheet;
 pub mod syslog;

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 10] = [
+const DEBIAN: [(&str, &str); 11] = [
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
@@ -22,6 +22,7 @@ const DEBIAN: [(&str, &str); 10] = [
     ("faketime", "faketime"),
     ("strace", "strace"),
     ("socat", "socat"),
+    ("curl", "curl"),
 ];
 /// Packages with what only tests use, from PyPI.
 const PYTHON: [&str; 7] = [

@@ -219,6 +219,9 @@ fn every_text_is_used() {
         "wrong-",
         "trouble-",
         "csv-",
+        "file-problem-",
+        "file-hint-",
+        "file-use-",
     ];
     let mut unused = Vec::new();
     for line in read(&root().join("crates/serve/i18n/ja.ftl")).lines() {

@@ -261,6 +261,20 @@ impl Watch {
         self.update_state(t, out);
     }
 
+    /// A silence longer than this is not seen, in seconds.
+    fn silent_s(&self) -> f64 {
+        (self.meter.gap_s() * SILENT_GAPS).max(SILENT_S_MIN)
+    }
+
+    /// Tells that what was recorded goes on at `t`: a silence before it was not seen, as it would not
+    /// have been live.
+    pub fn skip_to(&mut self, t: Time, out: &mut Vec<Outcome>) {
+        let silent_s = self.silent_s();
+        if let Some(heard) = self.heard.filter(|heard| t.since(*heard) > silent_s) {
+            self.tick(t, heard + (silent_s * 1000.0) as i64, out);
+        }
+    }
+
     /// Tells that time has passed: `now` by the clock that `heard` came from, `t` the same moment
     /// by the device's clock.
     pub fn tick(&mut self, now: Time, t: Time, out: &mut Vec<Outcome>) {
@@ -270,7 +284,7 @@ impl Watch {
                 self.close_without_sample(end, out);
             }
         }
-        let silent_s = (self.meter.gap_s() * SILENT_GAPS).max(SILENT_S_MIN);
+        let silent_s = self.silent_s();
         let is_silent = self.heard.is_some_and(|heard| now.since(heard) > silent_s);
         if is_silent && self.state != MachineState::Unknown {
             self.lose_sight(t, out);

@@ -13,6 +13,7 @@ mod devices;
 mod disk;
 mod evidence;
 mod exports;
+mod files;
 mod house;
 mod kill;
 mod logs;

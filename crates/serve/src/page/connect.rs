@@ -175,6 +175,11 @@ pub(crate) async fn index(State(site): State<Site>, lang: Lang, who: Who) -> Res
                         span.quiet { (lang.coded("source-what-", kind.code)) }
                     } }
                 }
+                li { a.card.choice href="/files" {
+                    svg.icon aria-hidden="true" { use href="#k-file" {} }
+                    strong { (ctx.text(key::FILES_FROM_FILE)) }
+                    span.quiet { (ctx.text(key::FILES_CARD_WHAT)) }
+                } }
                 li { a.card.choice href="/devices#register" {
                     svg.icon aria-hidden="true" { use href="#k-speaks" {} }
                     strong { (ctx.text(key::CONNECT_SPEAKS)) }

@@ -215,6 +215,8 @@ pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
     let sources: BTreeMap<String, (Source, SourceState)> =
         states.map(|of| (of.0.id.to_string(), of)).collect();
     let fed = site.bindings.fed();
+    let tables = site.files.tables();
+    let is_logger = |id: &str| tables.iter().any(|state| state.table.id.as_str() == id);
     html! {
         div.panel-head {
             h2 { (ctx.text(key::DEVICES_LIST)) }
@@ -231,6 +233,7 @@ pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
                 @match sources.get(&device.id) {
                     Some(source) => (source_card(ctx, board, device, source)),
                     None if fed.contains(&device.id) => (fed_card(ctx, board, device)),
+                    None if is_logger(&device.id) => (logger_card(ctx, board, device)),
                     None => (card(ctx, board, device)),
                 }
             }
@@ -238,13 +241,14 @@ pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
     }
 }
 
+fn machine_name<'a>(ctx: &Ctx, board: &'a BoardView, device: &'a DeviceView) -> &'a str {
+    let machine = board.machine(&device.machine);
+    machine.map_or(device.machine.as_str(), |m| m.names.of(ctx.lang))
+}
+
 /// Name, whether it is there, and whose machine it watches.
 fn card_head(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
-    let machine = board
-        .machine(&device.machine)
-        .map_or(device.machine.as_str(), |machine| {
-            machine.names.of(ctx.lang)
-        });
+    let machine = machine_name(ctx, board, device);
     let (class, word) = if device.connected {
         ("t-run", key::DEVICES_CONNECTED)
     } else {
@@ -280,6 +284,18 @@ fn fed_card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
         li.card {
             (card_head(ctx, board, device))
             span.quiet { (ctx.text(key::ARRIVED_FED)) }
+            (card_heard(ctx, device))
+        }
+    }
+}
+
+/// A logger whose readings come in files: whether it is there nobody can say.
+fn logger_card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
+    let machine = machine_name(ctx, board, device);
+    html! {
+        li.card {
+            span.row { strong { (device.id) } a href="/files" { (ctx.text(key::FILES_TITLE)) } }
+            span.quiet { (ctx.with(key::DEVICES_MACHINE, &[("name", machine)])) }
             (card_heard(ctx, device))
         }
     }

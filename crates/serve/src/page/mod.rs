@@ -9,6 +9,7 @@ pub(crate) mod devices;
 pub(crate) mod door;
 pub(crate) mod events;
 pub(crate) mod evidence;
+pub(crate) mod files;
 pub(crate) mod logs;
 pub(crate) mod machine;
 pub(crate) mod me;

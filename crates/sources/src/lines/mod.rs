@@ -29,7 +29,7 @@ use crate::device::{Device, Role};
 use crate::drivers::{DRIVERS, Driver, Line, driver};
 use crate::kept_file::FollowedFile;
 use crate::mqtt::FloorSink;
-use crate::tokens::{Changes, DeviceBook, TokenFileError};
+use crate::tokens::{Changes, DeviceBook, TokenFileError, Way};
 
 /// Devices the box reads by itself.
 const SOURCES_MAX: usize = 500;
@@ -180,7 +180,7 @@ impl Lines {
     /// Checks a source among those that are there.
     fn check_among(&self, source: Source, others: &[Checked]) -> Result<Checked, Wrong> {
         let is_taken = others.iter().any(|other| other.source.id == source.id);
-        if is_taken || self.book.speaks_or_stands_in(&source.id) {
+        if is_taken || self.book.comes_otherwise(&source.id, Way::Read) {
             return Err(Wrong::new("id", WrongWhy::Taken));
         }
         if others.len() >= SOURCES_MAX {

@@ -110,7 +110,10 @@ impl<'a> Topic<'a> {
             carries,
         };
         Some(match levels.as_slice() {
-            ["homeassistant", "status"] | ["zigbee2mqtt", "bridge", "request", ..] => return None,
+            // Whatever a Shelly is called, it takes orders at `rpc`.
+            ["homeassistant", "status"] | ["zigbee2mqtt", "bridge", "request", ..] | [_, "rpc"] => {
+                return None;
+            }
             ["tele" | "stat", name, last] => own(Maker::Tasmota, name, tasmota_carries(last)),
             ["tasmota", "discovery", ..] => own(Maker::Tasmota, "", Carries::Nothing),
             ["zigbee2mqtt", "bridge", ..] => own(Maker::Zigbee2mqtt, "", Carries::Nothing),
@@ -538,6 +541,8 @@ mod tests {
             "homeassistant/status",
             "te/device/main///cmd/restart/1",
             "shelly-a/rpc",
+            "homeassistant/rpc",
+            "zigbee2mqtt/rpc",
             "cmnd/online",
             "tele/x/command",
             "zigbee2mqtt/lamp/set/state",

@@ -1,0 +1,253 @@
+//! Looks into the folders of loggers: files are taken when they come and again when they have grown.
+//! They stay where they are; whoever put them there takes them away.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use model::{AlarmKind, DeviceId, EventKind, FileProblem};
+use serde_json::json;
+use serve::Command;
+use store::BOX;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::{Job, Outcome, Shared, unreadable};
+
+/// How often the folders are looked into.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A file that somebody writes to all the time is taken this often.
+const GROWING_EVERY: Duration = Duration::from_secs(60);
+/// Files of one folder; more are not looked at.
+const FILES_MAX: usize = 10_000;
+/// How names of files with readings end.
+const ENDINGS: [&str; 4] = ["csv", "txt", "tsv", "log"];
+
+/// What changes when a file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    modified: SystemTime,
+    bytes: u64,
+    inode: u64,
+}
+
+/// A file in a folder.
+#[derive(Debug)]
+struct Known {
+    /// How it was at the last look.
+    stamp: Stamp,
+    /// How it was when it was taken or refused, and when that was.
+    done: Option<(Stamp, Instant)>,
+}
+
+/// A file that was found, and the logger whose it is.
+type Found = (DeviceId, PathBuf, Stamp);
+
+/// Looks for as long as the program runs.
+pub(super) async fn keep(shared: Arc<Shared>, jobs: mpsc::Sender<Job>) {
+    let mut known: BTreeMap<PathBuf, Known> = BTreeMap::new();
+    let mut rounds = tokio::time::interval(LOOK_EVERY);
+    let mut may_have_alarm = true;
+    loop {
+        rounds.tick().await;
+        let (found, seen) = look(&shared).await;
+        known.retain(|path, _| found.iter().any(|(_, other, _)| other == path));
+        for (id, path, stamp) in &found {
+            if !is_due(&mut known, path, *stamp) {
+                continue;
+            }
+            let Some(outcome) = take(&shared, &jobs, (id, path)).await else {
+                return;
+            };
+            // What the disk did not take comes again.
+            let is_done = outcome != Err(FileProblem::NotDurable);
+            judge(&shared, (id, path), outcome).await;
+            if let Some(file) = known.get_mut(path).filter(|_| is_done) {
+                file.done = Some((*stamp, Instant::now()));
+            }
+        }
+        forgive(&shared, (&found, &seen), may_have_alarm).await;
+        may_have_alarm = false;
+    }
+}
+
+/// What lies in the folders, and the loggers whose folders could be looked into.
+async fn look(shared: &Shared) -> (Vec<Found>, BTreeSet<DeviceId>) {
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+    for logger in shared.loggers.all() {
+        let (folder, is_own) = (logger.inbox, logger.table.folder.is_none());
+        let listed = tokio::task::spawn_blocking(move || list(&folder, is_own)).await;
+        let id = logger.table.id;
+        match listed.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+            Ok(files) => {
+                let files = files.into_iter();
+                found.extend(files.map(|(path, stamp)| (id.clone(), path, stamp)));
+                seen.insert(id);
+            }
+            Err(error) => refuse(shared, &id, "", unreadable(error)).await,
+        }
+    }
+    (found, seen)
+}
+
+/// The files of a folder by name. A folder in the data folder is made; a network drive that is not
+/// there is not replaced by one.
+fn list(folder: &Path, is_own: bool) -> std::io::Result<Vec<(PathBuf, Stamp)>> {
+    if is_own {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)?.take(FILES_MAX) {
+        let path = entry?.path();
+        let ending = path
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default();
+        let is_hidden = path
+            .file_name()
+            .is_none_or(|n| n.as_encoded_bytes().starts_with(b"."));
+        if is_hidden || !ENDINGS.contains(&ending.to_lowercase().as_str()) {
+            continue;
+        }
+        // Somebody may have taken it away since.
+        let Ok(meta) = std::fs::metadata(&path) else {
+            continue;
+        };
+        if meta.is_file() {
+            let stamp = Stamp {
+                modified: meta.modified()?,
+                bytes: meta.len(),
+                inode: meta.ino(),
+            };
+            files.push((path, stamp));
+        }
+    }
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(files)
+}
+
+/// Whether a file has changed since it was done with and nobody is writing to it, or somebody has
+/// been for long.
+fn is_due(known: &mut BTreeMap<PathBuf, Known>, path: &Path, stamp: Stamp) -> bool {
+    let Some(file) = known.get_mut(path) else {
+        let first = Known { stamp, done: None };
+        known.insert(path.to_owned(), first);
+        return false;
+    };
+    let is_still = std::mem::replace(&mut file.stamp, stamp) == stamp;
+    match file.done {
+        Some((done, _)) if done == stamp => false,
+        Some((_, at)) if !is_still => at.elapsed() >= GROWING_EVERY,
+        Some(_) | None => is_still,
+    }
+}
+
+/// Has a file taken; `None` once nobody takes any more.
+async fn take(
+    shared: &Shared,
+    jobs: &mpsc::Sender<Job>,
+    (id, path): (&DeviceId, &Path),
+) -> Option<Outcome> {
+    // Ended while others were taken.
+    if shared.loggers.find(id).is_none() {
+        return Some(Err(FileProblem::Gone));
+    }
+    let (answer, outcome) = oneshot::channel();
+    let job = Job {
+        path: path.to_owned(),
+        name: name_of(path),
+        logger: id.clone(),
+        by: BOX.to_owned(),
+        is_watched: true,
+        answer,
+    };
+    jobs.send(job).await.ok()?;
+    Some(outcome.await.unwrap_or(Err(FileProblem::NotDurable)))
+}
+
+fn name_of(path: &Path) -> String {
+    super::shown_name(&path.to_string_lossy())
+}
+
+async fn judge(shared: &Shared, (id, path): (&DeviceId, &Path), outcome: Outcome) {
+    match outcome {
+        // What a person called off, what is there already and what has only begun is no problem.
+        Ok(_)
+        | Err(
+            FileProblem::Taken { .. }
+            | FileProblem::Cancelled
+            | FileProblem::Gone
+            | FileProblem::Empty,
+        ) => {
+            let is_it = |(name, _): &mut (String, FileProblem)| *name == name_of(path);
+            let is_over = {
+                let problems = &mut shared.now().problems;
+                let is_told = problems.get_mut(id).is_some_and(is_it);
+                is_told && problems.remove(id).is_some() && problems.is_empty()
+            };
+            if is_over {
+                report(shared, json!({"over": true}), false).await;
+            }
+        }
+        Err(problem) => refuse(shared, id, &name_of(path), problem).await,
+    }
+}
+
+/// A file, or the folder if it has no name, cannot be taken: told once.
+async fn refuse(shared: &Shared, id: &DeviceId, name: &str, problem: FileProblem) {
+    let why = problem.code();
+    let told = (name.to_owned(), problem);
+    let before = shared.now().problems.insert(id.clone(), told.clone());
+    if before.as_ref() != Some(&told) {
+        let body = json!({"device": id, "file": name, "why": why});
+        report(shared, body, true).await;
+    }
+}
+
+/// A file that was taken away, and a folder that is there again, are no problem any more; the alarm
+/// ends with the last.
+async fn forgive(
+    shared: &Shared,
+    (found, seen): (&[Found], &BTreeSet<DeviceId>),
+    may_have_alarm: bool,
+) {
+    let loggers = shared.loggers.all();
+    let is_logger = |id: &DeviceId| loggers.iter().any(|logger| logger.table.id == *id);
+    let is_there = |id: &DeviceId, name: &str| {
+        let mut files = found.iter();
+        files.any(|(of, path, _)| of == id && name_of(path) == name)
+    };
+    let (before, left) = {
+        let problems = &mut shared.now().problems;
+        let before = problems.len();
+        problems.retain(|id, (name, _)| {
+            let lasts = !seen.contains(id) || !name.is_empty() && is_there(id, name);
+            is_logger(id) && lasts
+        });
+        (before, problems.len())
+    };
+    let was_before = may_have_alarm && has_alarm(shared);
+    if left == 0 && (before > 0 || was_before) {
+        report(shared, json!({"over": true}), false).await;
+    }
+}
+
+/// Whether the alarm lasts from before the start.
+fn has_alarm(shared: &Shared) -> bool {
+    let open = shared.reader.alarms(true, i64::MAX, 1_000);
+    open.is_ok_and(|page| page.items.iter().any(|a| a.kind == AlarmKind::FileRefused))
+}
+
+async fn report(shared: &Shared, body: serde_json::Value, lasts: bool) {
+    let report = Command::Report {
+        kind: EventKind::FileRefused,
+        body,
+        alarm: (AlarmKind::FileRefused, lasts),
+    };
+    if shared.orders.give(report, BOX).await.is_err() {
+        warn!("a problem with a file could not be noted");
+    }
+}

@@ -1,0 +1,340 @@
+//! Files of readings: those that people put in and those in the folders of loggers. One at a time is
+//! taken, by `take`; `inbox` looks into the folders; `past` tells what was before anybody watched.
+
+mod inbox;
+mod past;
+mod take;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use detect::Settings;
+use jiff::tz::TimeZone;
+use model::{DeviceId, FileProblem, Import, Importing, MachineId, Table, TableState, Time};
+use serve::{Doing, FILE_BYTES_MAX, Files, Orders, SourceProblem, Staged, Wanted};
+use sources::{FloorSink, Logger, Loggers, look, new_token};
+use store::Reader;
+use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
+
+use crate::clock;
+use crate::config::Config;
+use crate::source_door::problem;
+
+/// Files that wait to be taken.
+const JOBS_QUEUED_MAX: usize = 16;
+/// Files that were put in and that nobody has said what they are.
+const STAGED_MAX: usize = 16;
+/// A file that nobody wants taken goes after this time.
+const STAGED_FOR: Duration = Duration::from_secs(3600);
+/// Longest name of a file that is kept.
+const NAME_CHARS_MAX: usize = 120;
+/// The folder in the data folder where files lie that were put in.
+const STAGED: &str = "files";
+
+/// What became of a file.
+type Outcome = Result<Import, FileProblem>;
+
+/// A file to be taken.
+#[derive(Debug)]
+struct Job {
+    path: PathBuf,
+    name: String,
+    logger: DeviceId,
+    by: String,
+    /// It lies in a folder that is looked into, and may still be growing; else it goes when it is
+    /// done.
+    is_watched: bool,
+    answer: oneshot::Sender<Outcome>,
+}
+
+/// What taking files works with.
+pub(crate) struct Shared {
+    loggers: Arc<Loggers>,
+    sink: Arc<FloorSink>,
+    reader: Reader,
+    orders: Orders,
+    zone: TimeZone,
+    machines: BTreeMap<MachineId, Settings>,
+    default_settings: Settings,
+    staged: PathBuf,
+    is_cancelled: AtomicBool,
+    now: Mutex<Now>,
+}
+
+/// What goes on.
+#[derive(Debug, Default)]
+struct Now {
+    importing: Option<Importing>,
+    /// The last file that a person wanted taken.
+    last: Option<(String, Time, Outcome)>,
+    /// Files in folders that cannot be taken, by logger: the name and why.
+    problems: BTreeMap<DeviceId, (String, FileProblem)>,
+}
+
+impl Shared {
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::SeqCst)
+    }
+}
+
+/// Files as pages and scripts reach them.
+pub(crate) struct FileDoor {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// Where readings of files come from and go to.
+pub(crate) struct Ways {
+    pub(crate) loggers: Arc<Loggers>,
+    pub(crate) sink: Arc<FloorSink>,
+    pub(crate) reader: Reader,
+    pub(crate) orders: Orders,
+}
+
+/// Begins to take files; those that were put in and never taken before the start are gone.
+pub(crate) fn start(ways: Ways, data: &std::path::Path, config: &Config) -> FileDoor {
+    let staged = data.join(STAGED);
+    std::fs::remove_dir_all(&staged).ok();
+    let machines = config.machines.iter();
+    let shared = Arc::new(Shared {
+        loggers: ways.loggers,
+        sink: ways.sink,
+        reader: ways.reader,
+        orders: ways.orders,
+        zone: config.calendar.zone.clone(),
+        machines: machines.map(|m| (m.id.clone(), m.settings)).collect(),
+        default_settings: config.default_settings,
+        staged,
+        is_cancelled: AtomicBool::new(false),
+        now: Mutex::default(),
+    });
+    let (jobs, mut waiting) = mpsc::channel::<Job>(JOBS_QUEUED_MAX);
+    let worker = Arc::clone(&shared);
+    tokio::spawn(async move {
+        while let Some(job) = waiting.recv().await {
+            work(&worker, job).await;
+        }
+    });
+    tokio::spawn(inbox::keep(Arc::clone(&shared), jobs.clone()));
+    FileDoor { shared, jobs }
+}
+
+async fn work(shared: &Arc<Shared>, job: Job) {
+    shared.is_cancelled.store(false, Ordering::SeqCst);
+    shared.now().importing = Some(Importing {
+        name: job.name.clone(),
+        table: job.logger.clone(),
+        rows: 0,
+        done: 0,
+    });
+    let outcome = take::take(shared, &job).await;
+    let mut now = shared.now();
+    now.importing = None;
+    if let Err(problem) = &outcome {
+        warn!(
+            name = job.name,
+            why = problem.code(),
+            "a file was not taken"
+        );
+    }
+    if !job.is_watched {
+        now.last = Some((job.name.clone(), clock::now(), outcome.clone()));
+        std::fs::remove_file(&job.path).ok();
+    }
+    drop(now);
+    job.answer.send(outcome).ok();
+}
+
+impl FileDoor {
+    fn path_of(&self, staged: &str) -> Option<PathBuf> {
+        let is_name = !staged.is_empty() && staged.bytes().all(|b| b.is_ascii_alphanumeric());
+        let path = self.shared.staged.join(staged);
+        (is_name && path.is_file()).then_some(path)
+    }
+}
+
+/// A file's own name, without folders and without what cannot be shown.
+fn shown_name(name: &str) -> String {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let fine = name.chars().filter(|c| !c.is_control());
+    let name: String = fine.take(NAME_CHARS_MAX).collect();
+    if name.trim().is_empty() {
+        "file".to_owned()
+    } else {
+        name
+    }
+}
+
+/// Lets go of files that nobody wanted taken; says whether there is room for one more.
+fn has_room(folder: &std::path::Path) -> bool {
+    let Ok(files) = std::fs::read_dir(folder) else {
+        return true;
+    };
+    let mut waiting = 0;
+    for file in files.flatten() {
+        let made = file.metadata().and_then(|meta| meta.modified());
+        let age = made
+            .ok()
+            .and_then(|at| SystemTime::now().duration_since(at).ok());
+        if age.is_some_and(|age| age > STAGED_FOR) {
+            std::fs::remove_file(file.path()).ok();
+        } else {
+            waiting += 1;
+        }
+    }
+    // Each has its name beside it.
+    waiting < 2 * STAGED_MAX
+}
+
+fn unreadable(error: impl std::fmt::Display) -> FileProblem {
+    FileProblem::Unreadable {
+        what: error.to_string(),
+    }
+}
+
+/// Work with files and the store does not hold up anybody.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FileProblem> + Send + 'static,
+) -> Result<T, FileProblem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(unreadable)?
+}
+
+fn read_file(path: &std::path::Path) -> Result<Vec<u8>, FileProblem> {
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > FILE_BYTES_MAX as u64 {
+        return Err(FileProblem::TooLarge);
+    }
+    std::fs::read(path).map_err(unreadable)
+}
+
+impl Files for FileDoor {
+    fn tables(&self) -> Vec<TableState> {
+        let loggers = self.shared.loggers.all();
+        let now = self.shared.now();
+        let state = |logger: Logger| TableState {
+            problem: now.problems.get(&logger.table.id).cloned(),
+            inbox: logger.inbox.display().to_string(),
+            table: logger.table,
+        };
+        loggers.into_iter().map(state).collect()
+    }
+
+    fn importing(&self) -> Option<Importing> {
+        self.shared.now().importing.clone()
+    }
+
+    fn last(&self) -> Option<(String, Time, Outcome)> {
+        self.shared.now().last.clone()
+    }
+
+    fn stage<'a>(&'a self, name: &'a str, bytes: Vec<u8>) -> Doing<'a, String> {
+        let (folder, name) = (self.shared.staged.clone(), shown_name(name));
+        Box::pin(off_thread(move || {
+            if bytes.len() > FILE_BYTES_MAX {
+                return Err(FileProblem::TooLarge);
+            }
+            if !has_room(&folder) {
+                return Err(FileProblem::Busy);
+            }
+            let staged = new_token().map_err(unreadable)?;
+            let path = folder.join(&staged);
+            std::fs::create_dir_all(&folder)
+                .and_then(|()| std::fs::write(path.with_extension("name"), &name))
+                .and_then(|()| std::fs::write(&path, &bytes))
+                .map_err(|error| {
+                    std::fs::remove_file(&path).ok();
+                    unreadable(error)
+                })?;
+            Ok(staged)
+        }))
+    }
+
+    fn look<'a>(&'a self, staged: &'a str) -> Doing<'a, Staged> {
+        let (path, zone) = (self.path_of(staged), self.shared.zone.clone());
+        let loggers = Arc::clone(&self.shared.loggers);
+        Box::pin(off_thread(move || {
+            let path = path.ok_or(FileProblem::Gone)?;
+            let name = std::fs::read_to_string(path.with_extension("name"));
+            let look = look(&read_file(&path)?, &zone)?;
+            Ok(Staged {
+                name: name.map_err(unreadable)?,
+                table: loggers.fitting(&look),
+                look,
+            })
+        }))
+    }
+
+    fn take(&self, wanted: Wanted) -> Doing<'static, Import> {
+        let path = self.path_of(&wanted.staged);
+        let jobs = self.jobs.clone();
+        let (answer, outcome) = oneshot::channel();
+        let begun = path.ok_or(FileProblem::Gone).and_then(|path| {
+            let name = path.with_extension("name");
+            let job = Job {
+                name: std::fs::read_to_string(&name).map_err(unreadable)?,
+                path,
+                logger: wanted.logger,
+                by: wanted.by,
+                is_watched: false,
+                answer,
+            };
+            // Shown at once; it begins a moment later.
+            let shown = Importing {
+                name: job.name.clone(),
+                table: job.logger.clone(),
+                rows: 0,
+                done: 0,
+            };
+            let mut now = self.shared.now();
+            let is_alone = now.importing.is_none();
+            if jobs.try_send(job).is_err() {
+                return Err(FileProblem::Busy);
+            }
+            if is_alone {
+                now.importing = Some(shown);
+            }
+            drop(now);
+            std::fs::remove_file(name).ok();
+            Ok(())
+        });
+        Box::pin(async move {
+            begun?;
+            outcome.await.unwrap_or(Err(FileProblem::NotDurable))
+        })
+    }
+
+    fn put(&self, table: Table) -> Result<bool, SourceProblem> {
+        self.shared.loggers.put(table).map_err(problem)
+    }
+
+    fn end(&self, id: &str) -> Result<(), SourceProblem> {
+        let id = DeviceId::new(id).map_err(|_| SourceProblem::NotFound)?;
+        self.shared.loggers.end(&id).map_err(problem)
+    }
+
+    fn cancel(&self) {
+        self.shared.is_cancelled.store(true, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_nowhere_and_can_be_shown() {
+        assert_eq!(shown_name("../../etc/passwd"), "passwd");
+        assert_eq!(shown_name("C:\\log\\電力 11月.csv"), "電力 11月.csv");
+        assert_eq!(shown_name("a\nb.csv"), "ab.csv");
+        assert_eq!(shown_name("/"), "file");
+    }
+}

@@ -1,0 +1,275 @@
+//! Takes one file: read, freed of what is there already, kept, and used for what it can tell.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use detect::Settings;
+use model::{EventKind, FileProblem, FileUse, Import, MachineId, MachineState, SeriesId, Time};
+use serde_json::json;
+use serve::Command;
+use sources::{Content, Device, Logger, Row, WrittenDown, token_hash};
+use store::{BOX, Entry, Reader, Record, StoreError};
+
+use super::{Job, Outcome, Shared, off_thread, past, read_file, unreadable};
+use crate::clock;
+
+/// Readings in one commit.
+const READINGS_AT_ONCE: usize = 2_000;
+/// Readings that are held against those that are there in one look.
+const LOOKED_UP_AT_ONCE: usize = 20_000;
+/// Records of the past in one commit.
+const RECORDS_AT_ONCE: usize = 500;
+/// What ended longer ago than this, in milliseconds, is the past: nobody acts on it any more.
+const PAST_AFTER_MS: i64 = 7 * 24 * 3_600_000;
+/// The last line of a file that somebody wrote to this lately may be half written.
+const STILL_FOR: Duration = Duration::from_secs(60);
+
+/// A file that was read.
+struct Held {
+    sha256: String,
+    content: Content,
+    /// The readings that are new.
+    fresh: Vec<Row>,
+    used: FileUse,
+}
+
+/// Takes a file.
+pub(super) async fn take(shared: &Arc<Shared>, job: &Job) -> Outcome {
+    let logger = shared.loggers.find(&job.logger).ok_or(FileProblem::Gone)?;
+    let (logger, held) = {
+        let (shared, name) = (Arc::clone(shared), job.name.clone());
+        let (path, is_watched) = (job.path.clone(), job.is_watched);
+        let read = off_thread(move || {
+            let bytes = if is_watched {
+                whole_lines(&path)?
+            } else {
+                read_file(&path)?
+            };
+            let held = hold(&shared, (&name, &bytes), &logger)?;
+            Ok((logger, held))
+        });
+        read.await?
+    };
+    if shared.is_cancelled() {
+        return Err(FileProblem::Cancelled);
+    }
+    let known = (held.content.rows.len() - held.fresh.len()) as u64;
+    let (from, to) = past::span(&held.content.rows).unwrap_or_default();
+    let mut import = Import {
+        sha256: held.sha256,
+        name: job.name.clone(),
+        table: job.logger.clone(),
+        at: clock::now(),
+        from,
+        to,
+        used: held.used,
+        rows: held.content.lines,
+        readings: held.fresh.len() as u64,
+        known,
+        refused: held.content.refused_count,
+        cycles: 0,
+    };
+    let rows = (held.content.rows, held.fresh);
+    import.cycles = keep(shared, &logger, rows, (held.content.refused, held.used)).await?;
+    note(shared, &job.by, &import).await?;
+    Ok(import)
+}
+
+/// A file that may still be growing, without a last line that is only begun.
+fn whole_lines(path: &std::path::Path) -> Result<Vec<u8>, FileProblem> {
+    let changed = std::fs::metadata(path).and_then(|meta| meta.modified());
+    let mut bytes = read_file(path)?;
+    let age = changed
+        .ok()
+        .and_then(|at| SystemTime::now().duration_since(at).ok());
+    if age.is_none_or(|age| age < STILL_FOR) {
+        let end = bytes.iter().rposition(|b| *b == b'\n');
+        bytes.truncate(end.map_or(0, |end| end + 1));
+    }
+    Ok(bytes)
+}
+
+fn hold(
+    shared: &Shared,
+    (name, bytes): (&str, &[u8]),
+    logger: &Logger,
+) -> Result<Held, FileProblem> {
+    let reader = &shared.reader;
+    let sha256 = token_hash(bytes);
+    if let Some(before) = reader.import(&sha256).map_err(unreadable)? {
+        return Err(FileProblem::Taken { at: before.at });
+    }
+    let content = Content::read((name, bytes), logger, &shared.zone, clock::now())?;
+    let device = &logger.device;
+    let fresh = fresh(reader, device, &content.rows).map_err(unreadable)?;
+    let used = use_of(reader, &device.machine, (&content.rows, &fresh)).map_err(unreadable)?;
+    Ok(Held {
+        sha256,
+        content,
+        fresh,
+        used,
+    })
+}
+
+/// The readings that are not there yet. Of two at one moment the first counts.
+fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, StoreError> {
+    let series = reader.series()?;
+    let own = series
+        .iter()
+        .filter(|info| info.device == device.id.as_str());
+    let ids: BTreeMap<&str, SeriesId> = own.map(|info| (info.point.as_str(), info.id)).collect();
+    let points: BTreeSet<u16> = rows.iter().map(|row| row.point).collect();
+    let numbers = points.into_iter().filter_map(|number| {
+        let point = device.point(number)?;
+        Some((*ids.get(point.name.as_str())?, number))
+    });
+    let numbers: BTreeMap<SeriesId, u16> = numbers.collect();
+    let wanted: Vec<SeriesId> = numbers.keys().copied().collect();
+    let mut fresh = Vec::with_capacity(rows.len());
+    let mut seen: HashSet<(u16, i64)> = HashSet::new();
+    for piece in rows.chunks(LOOKED_UP_AT_ONCE) {
+        // The last moment of the piece before may go on in this one.
+        seen.retain(|(_, t)| piece.first().is_some_and(|row| row.t.ms() == *t));
+        if let Some((from, to)) = past::span(piece).filter(|_| !wanted.is_empty()) {
+            reader.each_piece(&wanted, (from, to + 1), |id, times, _| {
+                let number = numbers.get(&id);
+                seen.extend(
+                    number
+                        .into_iter()
+                        .flat_map(|n| times.iter().map(|t| (*n, *t))),
+                );
+            })?;
+        }
+        let new = piece.iter();
+        fresh.extend(
+            new.filter(|row| seen.insert((row.point, row.t.ms())))
+                .cloned(),
+        );
+    }
+    Ok(fresh)
+}
+
+/// What the readings are to the machine's watch.
+fn use_of(
+    reader: &Reader,
+    machine: &MachineId,
+    (all, fresh): (&[Row], &[Row]),
+) -> Result<FileUse, StoreError> {
+    // Of a file that was cut off while it was taken, all may be there and nothing told from it.
+    let Some((from, to)) = past::span(fresh).or_else(|| past::span(all)) else {
+        return Ok(FileUse::Kept);
+    };
+    let is_free = |to: Time| -> Result<bool, StoreError> {
+        let states = reader.states(machine, from, to)?;
+        let is_unknown = states.iter().all(|s| s.state == MachineState::Unknown);
+        Ok(is_unknown && reader.cycle_times(machine, (from, to + 1))?.is_empty())
+    };
+    let is_old = clock::now().ms() - to.ms() > PAST_AFTER_MS;
+    if !is_old && !fresh.is_empty() && is_free(Time::from_ms(i64::MAX - 1))? {
+        Ok(FileUse::GoesOn)
+    } else if is_free(to)? {
+        Ok(FileUse::Past)
+    } else {
+        Ok(FileUse::Kept)
+    }
+}
+
+/// Keeps the readings and tells what was; gives how many cycles were told of the past.
+async fn keep(
+    shared: &Arc<Shared>,
+    logger: &Logger,
+    (all, fresh): (Vec<Row>, Vec<Row>),
+    (mut refused, used): (Vec<model::Refused>, FileUse),
+) -> Result<u64, FileProblem> {
+    let how = match used {
+        FileUse::GoesOn => WrittenDown::GoOn,
+        FileUse::Past | FileUse::Kept => WrittenDown::Kept,
+    };
+    let device = &logger.device;
+    tell(shared, fresh.len(), 0);
+    let mut outcome = Ok(());
+    let mut pieces = fresh.chunks(READINGS_AT_ONCE);
+    for n in 0.. {
+        let piece = pieces.next().unwrap_or_default();
+        let refused = std::mem::take(&mut refused);
+        if piece.is_empty() && refused.is_empty() {
+            break;
+        }
+        let taken = shared
+            .sink
+            .take_written(device, (piece.to_vec(), refused), how);
+        outcome = taken.await.map_err(|_| FileProblem::NotDurable);
+        tell(shared, fresh.len(), n * READINGS_AT_ONCE + piece.len());
+        if outcome.is_ok() && shared.is_cancelled() {
+            outcome = Err(FileProblem::Cancelled);
+        }
+        if outcome.is_err() {
+            break;
+        }
+    }
+    if used == FileUse::GoesOn {
+        let none = (Vec::new(), Vec::new());
+        let ended = shared.sink.take_written(device, none, WrittenDown::End);
+        ended.await.map_err(|_| FileProblem::NotDurable)?;
+    }
+    outcome?;
+    if used == FileUse::Past {
+        // From here on it is told whole or not at all.
+        return tell_past(shared, &device.machine, all).await;
+    }
+    Ok(0)
+}
+
+/// How far it is.
+fn tell(shared: &Shared, rows: usize, done: usize) {
+    if let Some(importing) = &mut shared.now().importing {
+        (importing.rows, importing.done) = (rows as u64, done as u64);
+    }
+}
+
+async fn tell_past(
+    shared: &Arc<Shared>,
+    machine: &MachineId,
+    rows: Vec<Row>,
+) -> Result<u64, FileProblem> {
+    let settings = settings_of(shared, machine)?;
+    let (machine, rows) = (machine.clone(), rows);
+    let records = off_thread(move || Ok(past::told(&machine, settings, &rows))).await?;
+    let cycles = past::cycles(&records);
+    for piece in records.chunks(RECORDS_AT_ONCE) {
+        let kept = shared.orders.give(Command::Keep(piece.to_vec()), BOX);
+        kept.await.map_err(|_| FileProblem::NotDurable)?;
+    }
+    Ok(cycles)
+}
+
+fn settings_of(shared: &Shared, machine: &MachineId) -> Result<Settings, FileProblem> {
+    let stored = shared.reader.settings().map_err(unreadable)?;
+    let stored = stored.iter().find(|(id, _)| id == machine);
+    if let Some((_, json)) = stored {
+        return serde_json::from_str(json).map_err(unreadable);
+    }
+    let listed = shared.machines.get(machine);
+    Ok(listed.copied().unwrap_or(shared.default_settings))
+}
+
+/// What was taken, by whom, from which file. A file that has only grown is not told again.
+async fn note(shared: &Shared, by: &str, import: &Import) -> Result<(), FileProblem> {
+    let before = shared.reader.import_named(&import.table, &import.name);
+    let before = before.map_err(unreadable)?;
+    let has_grown = before.is_some_and(|before| before.from == import.from);
+    let mut records = vec![Record::Imported(import.clone())];
+    if !has_grown {
+        let body = json!({"device": import.table, "file": import.name, "sha256": import.sha256,
+            "rows": import.rows, "readings": import.readings, "used": import.used});
+        records.push(Record::Evidence(Entry {
+            at: import.at,
+            actor: by.to_owned(),
+            kind: EventKind::FileTaken,
+            body,
+        }));
+    }
+    let kept = shared.orders.give(Command::Keep(records), by).await;
+    kept.map_err(|_| FileProblem::NotDurable)
+}

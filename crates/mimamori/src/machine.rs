@@ -1,0 +1,145 @@
+//! One machine of the floor: what judges it, and what pages show of it.
+
+use detect::{LearningState, Outcome, Settings, Watch};
+use model::{Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Time};
+use serve::{LearningView, MachineView, Names};
+use store::{Batch, Record};
+
+use crate::day::Tally;
+
+/// A machine.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) id: MachineId,
+    names: Names,
+    pub(crate) watch: Watch,
+    pub(crate) tally: Tally,
+    pub(crate) last_cycle: Option<(Cycle, Option<DeviationReason>)>,
+    pub(crate) alarms: Vec<AlarmKind>,
+    /// By how much the box's clock is ahead of the device's.
+    pub(crate) skew_ms: i64,
+    pub(crate) last_t: Option<Time>,
+    pub(crate) is_dirty: bool,
+    /// The journal entry up to which what is known of it is durable.
+    pub(crate) stored_seq: i64,
+    /// What is known of it goes with the next commit.
+    pub(crate) is_written: bool,
+    /// A file is telling of it: its time goes on with the file's, not with the clock.
+    pub(crate) is_retold: bool,
+}
+
+impl Machine {
+    /// A machine nothing is known of; without names it is called by its identifier.
+    pub(crate) fn new(
+        (id, names): (MachineId, Option<Names>),
+        settings: Settings,
+        day_start: Time,
+    ) -> Self {
+        let own = || id.as_str().to_owned();
+        let by_id = || Names {
+            ja: own(),
+            en: own(),
+        };
+        Self {
+            names: names.unwrap_or_else(by_id),
+            id,
+            watch: Watch::new(settings),
+            tally: Tally::from_history(day_start, &[], 0),
+            last_cycle: None,
+            alarms: Vec::new(),
+            skew_ms: 0,
+            last_t: None,
+            is_dirty: false,
+            stored_seq: 0,
+            is_written: false,
+            is_retold: false,
+        }
+    }
+
+    /// A file ended that told of it: from its last reading on nothing is known, until more comes.
+    pub(crate) fn rest(&mut self, outcomes: &mut Vec<Outcome>, now: Time, batch: &mut Batch) {
+        if let Some(last) = self.last_t {
+            self.watch.resume(last, outcomes);
+            self.conclude(outcomes, now, batch);
+        }
+        // Time goes on by the box's clock: no device's is known.
+        (self.skew_ms, self.is_retold) = (0, false);
+        self.is_dirty = true;
+    }
+
+    /// Turns outcomes into records, and remembers what pages show.
+    pub(crate) fn conclude(&mut self, outcomes: &mut Vec<Outcome>, now: Time, batch: &mut Batch) {
+        let id = || self.id.clone();
+        for outcome in outcomes.drain(..) {
+            let record = match outcome {
+                Outcome::State(state, at) => {
+                    self.tally.change(state, at);
+                    Record::State(id(), state, at)
+                }
+                Outcome::Cycle(finished) => {
+                    let (cycle, reason) = (finished.cycle, finished.reason);
+                    self.tally.cycle(cycle.start);
+                    self.last_cycle = Some((cycle.clone(), reason));
+                    Record::Cycle(id(), cycle, reason)
+                }
+                Outcome::Finding(finding) => Record::Finding(id(), finding),
+                Outcome::Reference(reference) => Record::Reference(id(), reference),
+                Outcome::AlarmRaised(kind, since, reason) => {
+                    self.alarms.push(kind);
+                    Record::AlarmRaised(Alarm {
+                        id: 0,
+                        machine: Some(id()),
+                        kind,
+                        since,
+                        raised_at: now,
+                        cleared_at: None,
+                        acknowledged_at: None,
+                        reason,
+                    })
+                }
+                Outcome::AlarmCleared(kind, at) => {
+                    self.alarms.retain(|open| *open != kind);
+                    Record::AlarmCleared(Some(id()), kind, at)
+                }
+                Outcome::CounterJumpedBack => continue,
+            };
+            batch.records.push(record);
+        }
+    }
+
+    /// Whether faults are made on it on purpose.
+    pub(crate) fn is_twin(&self) -> bool {
+        self.id.as_str() == model::TWIN
+    }
+
+    /// Whether the cause of an alarm lasts.
+    pub(crate) fn is_alarmed(&self) -> bool {
+        !self.alarms.is_empty()
+    }
+
+    /// The machine as pages show it.
+    pub(crate) fn view(&self, now: Time) -> MachineView {
+        let snapshot = self.watch.snapshot();
+        MachineView {
+            id: self.id.clone(),
+            names: self.names.clone(),
+            state: snapshot.state,
+            since: snapshot.since,
+            product: snapshot.product.as_str().to_owned(),
+            learning: match snapshot.learning {
+                LearningState::Learning { have, want } => LearningView::Learning { have, want },
+                LearningState::AwaitingApproval => LearningView::AwaitingApproval,
+                LearningState::Judging => LearningView::Judging,
+            },
+            reference: snapshot.reference,
+            tolerance: snapshot.settings.tolerance,
+            alarms_per_month: snapshot.settings.alarms_per_month,
+            last_cycle: self.last_cycle.as_ref().map(|(cycle, _)| cycle.clone()),
+            last_reason: self.last_cycle.as_ref().and_then(|(_, reason)| *reason),
+            forecast: snapshot.forecast,
+            power_w: snapshot.power_w,
+            day: self.tally.view(now - self.skew_ms),
+            alarms: self.alarms.clone(),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What a file holds for a table: rows in known units by time, and what could not be read.
+
+use jiff::tz::TimeZone;
+use model::{Column, FileLook, FileProblem, RefusalReason, Refused, Table, Time};
+use wire::payload::Scalar;
+use wire::sheet::{Moment, Sheet, SheetError, moment_of, scalar};
+
+use super::Logger;
+use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise_cells, refusal};
+
+/// Readings of one file; more do not fit the memory of a small PC.
+const READINGS_MAX: usize = 4_000_000;
+/// Refusals of one file that are listed; the others are counted.
+const REFUSED_LISTED_MAX: usize = 64;
+/// Rows that are shown before anything is taken.
+const SAMPLE_ROWS: usize = 5;
+/// Columns that are shown.
+const SAMPLE_COLUMNS: usize = 64;
+/// How far back readings of a file may lie.
+const PAST_MS_MAX: i64 = 30 * 366 * 24 * 3_600_000;
+
+/// What a file held.
+#[derive(Debug, Default)]
+pub struct Content {
+    /// Its readings by time; those of one row stay together.
+    pub rows: Vec<Row>,
+    /// Rows of the file.
+    pub lines: u64,
+    /// What could not be read, as far as it is listed.
+    pub refused: Vec<Refused>,
+    /// How much could not be read.
+    pub refused_count: u64,
+}
+
+impl Content {
+    /// Reads a file of a logger. `name` is the file's, `now` the time by which moments are known to
+    /// lie ahead.
+    pub fn read(
+        (name, bytes): (&str, &[u8]),
+        logger: &Logger,
+        zone: &TimeZone,
+        now: Time,
+    ) -> Result<Self, FileProblem> {
+        let table = &logger.table;
+        let columns = table.column.iter().map(|column| column.name.clone());
+        let known: Vec<String> = table.time.iter().cloned().chain(columns).collect();
+        let sheet = Sheet::read(bytes, &known).map_err(problem)?;
+        let time = places(&sheet, table.time.iter())?;
+        let columns = places(&sheet, table.column.iter().map(|column| &column.name))?;
+        let mut content = Self::default();
+        let mut last = i64::MIN;
+        let mut is_sorted = true;
+        for (line, row) in sheet.rows() {
+            content.lines += 1;
+            let topic = format!("{name}:{line}");
+            let origin = Origin {
+                device: &logger.device,
+                topic: &topic,
+                now,
+                window: ClockWindow {
+                    past_ms_max: PAST_MS_MAX,
+                    ..ClockWindow::default()
+                },
+            };
+            let Some(t) = moment_of(&row, &time).and_then(|moment| in_zone(moment, zone)) else {
+                content.refuse(unread(origin, &row, &time));
+                continue;
+            };
+            is_sorted &= t >= last;
+            last = t;
+            let cells = table.column.iter().zip(&columns);
+            let cells = cells.filter_map(|(column, place)| {
+                let cell = row.get(*place)?;
+                Some((column.point.as_str(), cell, scalar(cell)?))
+            });
+            let cells: Vec<(&str, &str, Scalar<'static>)> = cells.collect();
+            content.take(origin, t, &cells);
+            if content.rows.len() > READINGS_MAX {
+                return Err(FileProblem::TooLarge);
+            }
+        }
+        if !is_sorted {
+            content.rows.sort_by_key(|row| row.t);
+        }
+        match (content.rows.is_empty(), content.lines) {
+            (false, _) => Ok(content),
+            (true, 0) => Err(FileProblem::Empty),
+            (true, _) => Err(FileProblem::NoValue),
+        }
+    }
+
+    fn take(&mut self, origin: Origin<'_>, t: i64, cells: &[(&str, &str, Scalar<'static>)]) {
+        let mut found = Normalised::default();
+        normalise_cells(origin, t, cells, &mut found);
+        self.rows.append(&mut found.rows);
+        found.refused.into_iter().for_each(|r| self.refuse(r));
+    }
+
+    fn refuse(&mut self, refused: Refused) {
+        self.refused_count += 1;
+        if self.refused.len() < REFUSED_LISTED_MAX {
+            self.refused.push(refused);
+        }
+    }
+}
+
+/// The refusal of a row whose time cannot be read.
+fn unread(origin: Origin<'_>, row: &wire::sheet::Row, time: &[usize]) -> Refused {
+    let cells = time.iter().filter_map(|place| row.get(*place));
+    let sample = cells.collect::<Vec<_>>().join(" ");
+    let source = origin.device.id.as_str();
+    let reason = RefusalReason::NoTime;
+    refusal(source, origin.topic, reason, sample.as_bytes(), origin.now)
+}
+
+/// A moment in milliseconds since 1970; of an hour that comes twice the first, as when clocks are
+/// set back.
+fn in_zone(moment: Moment, zone: &TimeZone) -> Option<i64> {
+    match moment {
+        Moment::Absolute(ms) => Some(ms),
+        Moment::Civil(at) => {
+            let zoned = at.to_zoned(zone.clone()).ok()?;
+            Some(zoned.timestamp().as_millisecond())
+        }
+    }
+}
+
+fn places<'a>(
+    sheet: &Sheet,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<Vec<usize>, FileProblem> {
+    let place = |name: &String| {
+        let found = sheet.column(name);
+        found.ok_or_else(|| FileProblem::NoColumn { name: name.clone() })
+    };
+    names.map(place).collect()
+}
+
+fn problem(error: SheetError) -> FileProblem {
+    match error {
+        SheetError::NoTable => FileProblem::NoTable,
+        SheetError::NoTime => FileProblem::NoTime,
+    }
+}
+
+/// Looks at a file that nobody has described yet.
+pub fn look(bytes: &[u8], zone: &TimeZone) -> Result<FileLook, FileProblem> {
+    let sheet = Sheet::read(bytes, &[]).map_err(problem)?;
+    let heading = |place: &usize| sheet.heading().get(*place).cloned();
+    let mut look = FileLook {
+        encoding: sheet.encoding().to_owned(),
+        header: sheet.heading().to_vec(),
+        sample: Vec::new(),
+        rows: 0,
+        span: None,
+        time: sheet.time().iter().filter_map(heading).collect(),
+        column: Vec::new(),
+    };
+    for (place, point) in sheet.guess() {
+        let name = heading(&place);
+        look.column.extend(name.map(|name| Column { name, point }));
+    }
+    for (_, row) in sheet.rows() {
+        look.rows += 1;
+        if look.sample.len() < SAMPLE_ROWS {
+            let cells = row.iter().take(SAMPLE_COLUMNS);
+            look.sample.push(cells.map(str::to_owned).collect());
+        }
+        let moment = moment_of(&row, sheet.time()).and_then(|moment| in_zone(moment, zone));
+        if let Some(t) = moment.map(Time::from_ms) {
+            let (from, to) = look.span.unwrap_or((t, t));
+            look.span = Some((from.min(t), to.max(t)));
+        }
+    }
+    Ok(look)
+}
+
+/// Whether a file that was looked at has all that a table wants.
+pub(crate) fn fits(look: &FileLook, table: &Table) -> bool {
+    let columns = table.column.iter().map(|column| &column.name);
+    let mut names = table.time.iter().chain(columns);
+    names.all(|name| look.header.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::{DeviceId, MachineId};
+
+    use super::*;
+    use crate::device::{Device, Role};
+    use crate::normalise::RowValue;
+
+    fn logger() -> Logger {
+        let id = DeviceId::new("log").unwrap();
+        let column = |name: &str, point: &str| Column {
+            name: name.to_owned(),
+            point: point.to_owned(),
+        };
+        let device = Device::new(id.clone(), MachineId::new("m").unwrap(), Role::Device);
+        Logger {
+            table: Table {
+                id,
+                machine: None,
+                time: vec!["日付".to_owned(), "時刻".to_owned()],
+                folder: None,
+                column: vec![column("電力(kW)", "power_kw"), column("品番", "product")],
+            },
+            device: Arc::new(device),
+            inbox: "inbox".into(),
+        }
+    }
+
+    fn tokyo() -> TimeZone {
+        TimeZone::get("Asia/Tokyo").unwrap()
+    }
+
+    fn read(text: &str) -> Result<Content, FileProblem> {
+        let now = Time::from_ms(1_795_300_000_000);
+        Content::read(("a.csv", text.as_bytes()), &logger(), &tokyo(), now)
+    }
+
+    const HEAD: &str = "日付,時刻,品番,電力(kW)\n";
+
+    #[test]
+    fn rows_come_by_time_in_known_units() {
+        // A logger that writes the newest row first.
+        let content = read(&format!(
+            "{HEAD}2026/11/21,8:06,A-1,2\n2026/11/21,8:05,A-1,1.5\n"
+        ))
+        .unwrap();
+        let power = content.rows.iter().filter_map(|row| match row.value {
+            RowValue::Number(watts) => Some((row.t.ms(), watts)),
+            RowValue::Product(_) => None,
+        });
+        let eight_five = 1_795_215_900_000;
+        let expected = [(eight_five, 1500.0), (eight_five + 60_000, 2000.0)];
+        assert_eq!(power.collect::<Vec<_>>(), expected);
+        assert_eq!((content.rows.len(), content.lines), (4, 2));
+    }
+
+    #[test]
+    fn each_cell_that_is_no_value_is_named_with_its_line_and_the_others_are_taken() {
+        let content = read(&format!(
+            "{HEAD}2026/11/21,8:05,A-1,ERR\n2026/11/21,8h,A-1,1\n2026/11/21,8:07,,--\n\
+             2026/11/21,8:08,,3\n2031/1/1,8:08,,3\n"
+        ))
+        .unwrap();
+        let why: Vec<_> = content
+            .refused
+            .iter()
+            .map(|r| (&*r.topic, r.reason))
+            .collect();
+        assert_eq!(
+            why,
+            [
+                ("a.csv:2", RefusalReason::WrongType),
+                ("a.csv:3", RefusalReason::NoTime),
+                ("a.csv:6", RefusalReason::ClockAhead)
+            ]
+        );
+        assert_eq!(content.refused[0].sample, "ERR");
+        assert_eq!((content.rows.len(), content.refused_count), (2, 3));
+    }
+
+    #[test]
+    fn a_file_of_another_kind_says_what_it_lacks() {
+        let lacks = read("日付,時刻,電力(W)\n2026/11/21,8:05,1\n2026/11/21,8:06,1\n");
+        let name = "電力(kW)".to_owned();
+        assert_eq!(lacks.unwrap_err(), FileProblem::NoColumn { name });
+        let none = read(&format!("{HEAD}2026/11/21,8:05,,x\n"));
+        assert_eq!(none.unwrap_err(), FileProblem::NoValue);
+        assert_eq!(read(HEAD).unwrap_err(), FileProblem::Empty);
+    }
+
+    #[test]
+    fn a_look_tells_what_a_file_is() {
+        let text = format!("{HEAD}2026/11/21,8:05,A-1,1.5\n2026/11/21,8:06,A-1,2\n");
+        let seen = look(text.as_bytes(), &tokyo()).unwrap();
+        assert_eq!(
+            (seen.rows, seen.time.len(), &*seen.encoding),
+            (2, 2, "UTF-8")
+        );
+        let points: Vec<_> = seen.column.iter().map(|c| c.point.as_str()).collect();
+        assert_eq!(points, ["product", "power_kw"]);
+        assert!(fits(&seen, &logger().table));
+        assert_eq!(seen.span.unwrap().0.ms(), 1_795_215_900_000);
+    }
+}
