@@ -233,6 +233,101 @@ test("a logger's file is looked at, described once and taken, and its machine is
   await page.context().close();
 });
 
+test("who is told of alarms is set by the page alone, and a try arrives", async (t) => {
+  const post = spawn(".venv/bin/python", ["tests/counterparts/mail.py", "plain"]);
+  t.after(() => post.kill());
+  let said = "";
+  post.stdout.on("data", (chunk) => { said += chunk; });
+  await until("the mail server listens", () => /ready\n\d+\n/.test(said));
+  const port = /ready\n(\d+)/.exec(said)[1];
+  for (const [lang, width, height] of [["ja", 390, 844], ["en", 1440, 900]]) {
+    const page = await open("events", { lang, width, height });
+    await page.click("a[href='/notices']");
+    const server = page.locator("form[action='/notices/server']");
+    if (lang === "ja") {
+      await server.locator("[name=host]").fill("localhost");
+      await server.locator("[name=port]").fill(port);
+      await server.locator("[name=from]").fill("box@example.jp");
+      await server.locator("[name=user]").fill("box");
+      await server.locator("[name=password]").fill("secret");
+      await server.locator("[name=security]").selectOption("plain");
+      await server.locator("button").click();
+      assert.match(await page.textContent("[role=alert]"), /暗号化/, "no password in clear");
+      assert.equal(await server.locator("[name=host]").inputValue(), "localhost", "what was typed stays");
+      await server.locator("[name=user]").fill("");
+      await server.locator("[name=security]").selectOption("plain");
+      await server.locator("button").click();
+    }
+    const form = page.locator("form", { has: page.locator("#mail-name") });
+    const name = lang === "ja" ? "社長" : "On duty";
+    await form.locator("[name=name]").fill(name);
+    await form.locator("[name=to]").fill("owner@example.jp");
+    await form.locator("[name=about]").selectOption("own");
+    await form.locator("[name=after_min]").selectOption("15");
+    await form.locator("[name=quiet_from]").fill("22:00");
+    await form.locator("[name=quiet_to]").fill("06:00");
+    await form.locator("button").click();
+    const card = page.locator(".card", { hasText: name });
+    await card.waitFor();
+    assert.match(await card.textContent(), /22:00/);
+    said = "";
+    await card.locator("form[action='/notices/try'] button").click();
+    await page.waitForSelector(".fresh");
+    await until("the try arrives", () => said.includes("\n"));
+    assert.match(JSON.parse(said).subject, lang === "ja" ? /試し/ : /try/);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= width, `who is told scrolls sideways: ${wide}`);
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+    assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
+    assert.deepEqual(page.problems, []);
+    page.on("dialog", (dialog) => void dialog.accept());
+    await page.locator(".card", { hasText: name }).locator("form[action='/notices/end'] button").click();
+    await page.locator(".card", { hasText: name }).waitFor({ state: "detached" });
+    await page.context().close();
+  }
+});
+
+test("the board rings for an alarm that nobody has seen, and stops when somebody has", async (t) => {
+  const { token } = JSON.parse(execFileSync(program, ["device", "add", "bell-1", "--json", "--data", folder]).toString());
+  const bell = await mqtt.connectAsync(`mqtt://${broker}`, { username: "bell-1", password: token, protocolVersion: 4 });
+  t.after(() => bell.endAsync());
+  await bell.publishAsync("mimamori/bell-1", JSON.stringify({ red: false, green: true }), { qos: 1 });
+  const page = await open("", { lang: "en" });
+  // A board shows a machine that has just come by being shown anew.
+  await page.waitForSelector("#m-bell-1.is-run");
+  // What is heard is counted where the tones begin.
+  await page.evaluate(() => {
+    globalThis.tones = 0;
+    const begin = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (...when) { globalThis.tones += 1; return begin.apply(this, when); };
+  });
+  const tones = () => page.evaluate(() => globalThis.tones);
+  assert.equal(await page.getAttribute("[data-sound]", "aria-pressed"), "false");
+  await page.click("[data-sound]");
+  await page.waitForSelector("[data-sound][aria-pressed=true]");
+  await until("it shows how it sounds, or rings for what is open", async () => await tones() === 3);
+  await bell.publishAsync("mimamori/bell-1", JSON.stringify({ red: true }), { qos: 1 });
+  await page.waitForSelector("#m-bell-1.is-stop");
+  await until("it rings", async () => await tones() >= 6);
+  const open_ = await (await page.request.get(`${base}api/v1/alarms?open=true`)).json();
+  for (const alarm of open_.items) {
+    const seen = await page.request.post(`${base}api/v1/alarms/${alarm.id}/acknowledge`, { headers: { origin: base.slice(0, -1) } });
+    assert.ok(seen.ok(), await seen.text());
+  }
+  await page.waitForSelector("[data-unseen='0']", { state: "attached" });
+  const heard = await tones();
+  await new Promise((done) => setTimeout(done, 11_000));
+  assert.equal(await tones(), heard, "seen is silent");
+  // On a page that nobody has touched a browser rings not; the button says so.
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector("[data-sound]").textContent !== "Sound on");
+  await bell.publishAsync("mimamori/bell-1", JSON.stringify({ red: false, green: true }), { qos: 1 });
+  await page.waitForSelector("#m-bell-1.is-run");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a clamp meter behind a gateway is given to a machine with one tap", async () => {
   const { token } = JSON.parse(execFileSync(program, ["device", "add", "z2m", "--gateway", "--json", "--data", folder]).toString());
   const gateway = await mqtt.connectAsync(`mqtt://${broker}`, { username: "z2m", password: token, protocolVersion: 4 });

@@ -3,6 +3,12 @@
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
 mod light;
+mod mail;
+mod plan;
+mod webhook;
 
-pub use light::{LightConfig, LightReport, run_light};
+pub use light::{LightConfig, LightReport, Protocol, run_light, run_told_light};
+pub use mail::{Mail, send_mail};
+pub use plan::{due, failed, sent};
+pub use webhook::{Webhook, send_webhook};
 pub use wire::pns::{Family, Light, Tier};

@@ -13,6 +13,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
 use crate::analyze;
 use crate::backups::{self, BackupArgs, RestoreArgs};
 use crate::certificate;
@@ -269,13 +274,14 @@ fn block_on(pace: &Pace, work: impl Future<Output = anyhow::Result<bool>>) -> an
 
 fn log_to_stderr() {
     let wanted = std::env::var("MIMAMORI_LOG").unwrap_or_else(|_| "info".to_owned());
-    let filter = tracing_subscriber::EnvFilter::try_new(wanted)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let usual = || Targets::new().with_default(LevelFilter::INFO);
+    let filter: Targets = wanted.parse().unwrap_or_else(|_| usual());
     // A log that cannot be written (its disk may be the full one) must not end the program.
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .log_internal_errors(false)
+        .log_internal_errors(false);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
         .init();
 }
 

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use act::{Family, LightConfig};
+use act::{Family, LightConfig, Protocol};
 use anyhow::{Context, bail};
 use detect::{ApprovalMode, Settings};
 use jiff::civil::Time as ClockTime;
 use jiff::tz::TimeZone;
 use kpi::{Calendar, Factory, Line, Schedule};
-use model::{MachineId, Tolerance};
+use model::{DeviceId, MachineId, Tolerance};
 use serde::Deserialize;
 use serve::Names;
 use store::{Passphrase, Retention};
@@ -80,17 +80,51 @@ struct WrittenMachine {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenLight {
-    /// Host and port; PATLITE's PNS port is 10000 unless changed.
-    address: String,
-    /// `la6` (reads back what it shows) or `nh` (NHL, NHP, NHB).
+    /// Host and port; PATLITE's port for PNS and PHN is 10000 unless changed.
+    address: Option<String>,
+    /// `la6` (reads back what it shows), `nh` (NHL, NHP, NHB), `phn` (reads back), `http`, or
+    /// `nh-fv-mqtt`.
     family: WrittenFamily,
+    /// For `nh-fv-mqtt`: the device that the light signs in as.
+    device: Option<DeviceId>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 enum WrittenFamily {
     La6,
     Nh,
+    Phn,
+    Http,
+    NhFvMqtt,
+}
+
+/// The stack light.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StackLight {
+    /// At an address of its own.
+    At(LightConfig),
+    /// It listens to the broker as this device.
+    Listens(DeviceId),
+}
+
+impl WrittenLight {
+    fn checked(self) -> anyhow::Result<StackLight> {
+        let protocol = match self.family {
+            WrittenFamily::NhFvMqtt => {
+                let device = self
+                    .device
+                    .context("[light] needs the device it signs in as")?;
+                return Ok(StackLight::Listens(device));
+            }
+            WrittenFamily::La6 => Protocol::Pns(Family::La6),
+            WrittenFamily::Nh => Protocol::Pns(Family::Nh),
+            WrittenFamily::Phn => Protocol::Phn,
+            WrittenFamily::Http => Protocol::Http,
+        };
+        let address = self.address.context("[light] needs an address")?;
+        Ok(StackLight::At(LightConfig { address, protocol }))
+    }
 }
 
 /// Limits of the broker; each has a default that fits a factory of a few hundred devices.
@@ -225,7 +259,7 @@ pub(crate) struct Config {
     pub(crate) machines: Vec<MachineConfig>,
     /// For machines that are not listed.
     pub(crate) default_settings: Settings,
-    pub(crate) light: Option<LightConfig>,
+    pub(crate) light: Option<StackLight>,
     pub(crate) limits: broker::Limits,
     pub(crate) tls: Option<TlsListener>,
     pub(crate) syslog: Syslog,
@@ -289,13 +323,7 @@ impl Config {
             factory,
             machines,
             default_settings,
-            light: written.light.map(|light| LightConfig {
-                address: light.address,
-                family: match light.family {
-                    WrittenFamily::La6 => Family::La6,
-                    WrittenFamily::Nh => Family::Nh,
-                },
-            }),
+            light: written.light.map(WrittenLight::checked).transpose()?,
             limits: written.broker.limits()?,
             tls: written.broker.tls.map(|tls| TlsListener {
                 listen: tls.listen,
@@ -499,6 +527,8 @@ mod tests {
             ("[[machine]]\nid = \"a\"\ntolerance_time = 15", "0.01"),
             ("[[machine]]\nid = \"a\"\n[[machine]]\nid = \"a\"", "twice"),
             ("[light]\naddress = \"x\"\nfamily = \"disco\"", "disco"),
+            ("[light]\nfamily = \"phn\"", "address"),
+            ("[light]\nfamily = \"nh-fv-mqtt\"", "device"),
             ("[broker]\nconnections_max = 0", "zero"),
             ("[store]\nraw_days = 0", "raw_days"),
             ("[store]\nseal_every_s = 0", "seal_every_s"),

@@ -17,6 +17,7 @@ mod files;
 mod floor;
 mod floor_door;
 mod machine;
+mod notices;
 mod pace;
 mod proofs;
 mod recorder;

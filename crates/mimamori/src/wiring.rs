@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
-use act::{LightReport, run_light};
+use act::{LightReport, run_light, run_told_light};
 use anyhow::Context;
 use assure::ProofView;
 use broker::rustls::ServerConfig;
@@ -30,7 +30,7 @@ use tracing::{info, warn};
 
 use crate::backups::keep_backups;
 use crate::certificate::Shared;
-use crate::config::{Config, Syslog, TlsListener};
+use crate::config::{Config, StackLight, Syslog, TlsListener};
 use crate::day_files::keep_day_files;
 use crate::files::{self, Ways as FileWays};
 use crate::floor::Floor;
@@ -41,7 +41,7 @@ use crate::recorder::{Inputs, Outputs, Parts, Recorder};
 use crate::sealing::Sealing;
 use crate::source_door::SourceDoor;
 use crate::time_watch::watch_clock;
-use crate::{certificate, clock, console, restores, sealing};
+use crate::{certificate, clock, console, notices, restores, sealing};
 
 /// Arrivals on their way to the recorder.
 const ARRIVALS_QUEUED_MAX: usize = 4_096;
@@ -131,7 +131,8 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     .await?;
     let (broker, mqtt, mqtts) = ways;
     if let Some(light) = config.light.clone() {
-        tokio::spawn(run_light(light, light_wanted, light_report));
+        let ways = (light_wanted, light_report);
+        start_light(light, ways, broker.publisher(), board_seen.clone());
     }
     let inputs = Inputs {
         arrivals,
@@ -174,6 +175,32 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
         recorder,
         recorder_lives,
     })
+}
+
+/// Keeps the stack light showing what is wanted.
+fn start_light(
+    light: StackLight,
+    (wanted, report): (watch::Receiver<act::Light>, watch::Sender<LightReport>),
+    publish: impl Fn(&Inbound) + Send + 'static,
+    board: watch::Receiver<Arc<BoardView>>,
+) {
+    match light {
+        StackLight::At(config) => drop(tokio::spawn(run_light(config, wanted, report))),
+        StackLight::Listens(device) => {
+            let topic = format!("{}/{device}/cmd/light", wire::payload::TOPIC_ROOT);
+            let tell = move |message: &str| {
+                if let Some(message) = Inbound::new(&topic, message.as_bytes(), true) {
+                    publish(&message);
+                }
+            };
+            let is_there = move || {
+                let board = board.borrow();
+                let mut devices = board.devices.iter();
+                devices.any(|known| known.id == device.as_str() && known.connected)
+            };
+            tokio::spawn(run_told_light(wanted, report, tell, is_there));
+        }
+    }
 }
 
 /// What listens to the floor: who may speak, the way to the recorder, and the lines that are read.
@@ -262,15 +289,16 @@ async fn open_doors(
     let proof_hand = Arc::new(ProofHand::default());
     let (secure_listener, secure, trust) = lock.open(setup).await?;
     tokio::spawn(watch_clock(state, board.clone(), orders.clone()));
-    let (hand, restored) = (Arc::new(RestoreHand::new(restores::find)), Arc::default());
-    tokio::spawn(restores::keep_restores(
-        setup.data.clone(),
-        Arc::clone(&hand),
-        Arc::clone(&restored),
-    ));
+    let (hand, restored) = start_restores(setup);
     let ways = file_ways((&sources, &floor), &reader, &orders);
     let site = Site {
         files: Arc::new(files::start(ways, &setup.data, config)),
+        notices: notices::start(
+            board.clone(),
+            &reader,
+            orders.clone(),
+            &config.calendar.zone,
+        )?,
         trust,
         restores: hand,
         clock_state,
@@ -334,6 +362,18 @@ fn start_backups(setup: &Setup, config: &Config, orders: &Orders) -> Option<Arc<
         tokio::spawn(keep_backups(plan, data, orders, Arc::clone(&hand)));
         hand
     })
+}
+
+/// Takes up a backup when somebody asks for it, and tells when that is done.
+fn start_restores(setup: &Setup) -> (Arc<RestoreHand>, Arc<Notify>) {
+    let (hand, restored) = (Arc::new(RestoreHand::new(restores::find)), Arc::default());
+    let known = (Arc::clone(&hand), Arc::clone(&restored));
+    tokio::spawn(restores::keep_restores(
+        setup.data.clone(),
+        known.0,
+        known.1,
+    ));
+    (hand, restored)
 }
 
 /// What a demonstration lets people break.

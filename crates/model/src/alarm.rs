@@ -32,11 +32,13 @@ pub enum AlarmKind {
     ExportFailed,
     /// A file in a watched folder cannot be taken.
     FileRefused,
+    /// Somebody who is to be told of alarms cannot be told.
+    NoticeFailed,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::TamperingSuspected,
         Self::WearSuspected,
         Self::Stopped,
@@ -49,6 +51,7 @@ impl AlarmKind {
         Self::DiskLow,
         Self::ExportFailed,
         Self::FileRefused,
+        Self::NoticeFailed,
     ];
 
     /// The word used in the API and in files.
@@ -66,6 +69,7 @@ impl AlarmKind {
             Self::DiskLow => "disk_low",
             Self::ExportFailed => "export_failed",
             Self::FileRefused => "file_refused",
+            Self::NoticeFailed => "notice_failed",
         }
     }
 

@@ -79,6 +79,12 @@ pub enum EventKind {
     FileTaken,
     /// A file that was put into a watched folder could not be taken.
     FileRefused,
+    /// A person changed who is told of alarms.
+    OrderNotices,
+    /// Somebody was told of alarms.
+    NoticeSent,
+    /// Somebody could not be told.
+    NoticeFailed,
     /// The box took up what a backup held.
     BackupRestored,
     /// Readings left the journal for the files of their months.
@@ -113,7 +119,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 56] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -152,6 +158,9 @@ impl EventKind {
         Self::ExportFailed,
         Self::FileTaken,
         Self::FileRefused,
+        Self::OrderNotices,
+        Self::NoticeSent,
+        Self::NoticeFailed,
         Self::BackupRestored,
         Self::Sealed,
         Self::Dropped,
@@ -210,6 +219,9 @@ impl EventKind {
             Self::ExportFailed => "export.failed",
             Self::FileTaken => "file.taken",
             Self::FileRefused => "file.refused",
+            Self::OrderNotices => "order.notices",
+            Self::NoticeSent => "notice.sent",
+            Self::NoticeFailed => "notice.failed",
             Self::BackupRestored => "backup.restored",
             Self::Sealed => "readings.sealed",
             Self::Dropped => "readings.dropped",

@@ -8,6 +8,7 @@ mod event;
 mod finding;
 mod id;
 mod log;
+mod notice;
 mod own;
 mod person;
 mod reading;
@@ -25,6 +26,10 @@ pub use event::EventKind;
 pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity};
 pub use id::{DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, UNNAMED_PRODUCT};
 pub use log::LogLine;
+pub use notice::{
+    About, Due, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient, Standing,
+    Told, Tongue, Way, alarm_key,
+};
 pub use own::{KNOCKS_FROM, PROBER, SELF_CHECK, TWIN};
 pub use person::{Right, Role};
 pub use reading::{GAP_MS_MAX, Quality, Reading, RefusalReason, Refused};

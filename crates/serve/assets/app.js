@@ -40,6 +40,7 @@ function exchange(parts) {
     if (focused && only?.id === id) document.getElementById(id)?.focus();
   }
   applyFilter();
+  soundIfUnseen();
 }
 
 function listen() {
@@ -66,6 +67,66 @@ function listen() {
     opened += 1;
     if (opened > 1) location.reload();
   });
+}
+
+/** @type {AudioContext | undefined} */
+let audio;
+/** How often the sound comes again until somebody has seen every alarm. */
+const SOUND_AGAIN_MS = 10_000;
+
+function wantsSound() {
+  return localStorage.getItem("sound") === "on";
+}
+
+/** Three rising tones: heard through machines, and unlike a telephone. */
+function sound() {
+  if (audio?.state !== "running") return false;
+  const context = audio;
+  [660, 880, 1175].forEach((tone, n) => {
+    const start = context.currentTime + n * 0.22;
+    const voice = new OscillatorNode(context, { type: "square", frequency: tone });
+    const loud = new GainNode(context, { gain: 0 });
+    loud.gain.setValueAtTime(0.25, start);
+    loud.gain.setValueAtTime(0, start + 0.18);
+    voice.connect(loud).connect(context.destination);
+    voice.start(start);
+    voice.stop(start + 0.2);
+  });
+  return true;
+}
+
+/** Alarms that last and that nobody has seen. */
+function unseen() {
+  return Number(document.querySelector("[data-unseen]")?.getAttribute("data-unseen") ?? "0");
+}
+
+let soundedAt = 0;
+function soundIfUnseen() {
+  if (unseen() === 0) soundedAt = 0;
+  else if (wantsSound() && Date.now() - soundedAt >= SOUND_AGAIN_MS && sound()) soundedAt = Date.now();
+}
+
+/** A browser lets a page sound only after somebody has touched it. */
+async function prepareSound() {
+  const button = document.querySelector("[data-sound]");
+  if (!(button instanceof HTMLElement)) return;
+  if (wantsSound()) {
+    audio ??= new AudioContext();
+    // Without a touch this never ends; the button then says what to do.
+    await Promise.race([audio.resume(), new Promise((done) => setTimeout(done, 300))]);
+  }
+  const state = !wantsSound() ? "off" : audio?.state === "running" ? "on" : "blocked";
+  button.textContent = button.dataset[state] ?? "";
+  button.setAttribute("aria-pressed", String(state === "on"));
+  soundIfUnseen();
+}
+
+async function toggleSound() {
+  const isBlocked = wantsSound() && audio?.state !== "running";
+  localStorage.setItem("sound", wantsSound() && !isBlocked ? "off" : "on");
+  await prepareSound();
+  // So that whoever turned it on knows how it sounds.
+  if (wantsSound() && unseen() === 0) sound();
 }
 
 let filter = "";
@@ -183,6 +244,7 @@ document.addEventListener("click", (event) => {
   if (!target) return;
   if (target.hasAttribute("data-theme-toggle")) toggleTheme();
   if (target.hasAttribute("data-print")) print();
+  if (target.hasAttribute("data-sound")) void toggleSound();
   if (target.dataset.filter !== undefined) {
     filter = target.dataset.filter;
     for (const other of document.querySelectorAll("[data-filter]")) {
@@ -220,3 +282,5 @@ document.addEventListener("submit", (event) => {
 
 applyTheme();
 listen();
+void prepareSound();
+if (document.querySelector("[data-sound]")) setInterval(soundIfUnseen, 1_000);

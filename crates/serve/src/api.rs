@@ -95,7 +95,7 @@ pub(crate) fn rfc3339(t: Time) -> String {
 }
 
 /// Names of members that are moments; numbers under them leave as RFC 3339.
-const MOMENTS: [&str; 17] = [
+const MOMENTS: [&str; 19] = [
     "at",
     "since",
     "raised_at",
@@ -110,13 +110,15 @@ const MOMENTS: [&str; 17] = [
     "last_at",
     "proven_at",
     "read_at",
+    "sent",
+    "not_before",
     "valid_until",
     "until",
     "t",
 ];
 
 /// Turns the millisecond moments of a value into RFC 3339 texts.
-fn with_times(mut value: Value) -> Value {
+pub(crate) fn with_times(mut value: Value) -> Value {
     match &mut value {
         Value::Object(members) => {
             for (name, member) in members.iter_mut() {

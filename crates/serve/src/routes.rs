@@ -10,7 +10,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use crate::{
-    Site, api, bindings, doors, export, files, guard, history, live, metrics, page, rates, sources,
+    Site, api, bindings, doors, export, files, guard, history, live, metrics, notices, page, rates,
+    sources,
 };
 
 /// Largest form with a file in it.
@@ -71,6 +72,21 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/shared/live", SHARED, get(live::shared_stream)),
     route!("GET", "/api/v1/shared", SHARED, get(page::shared::machines)),
     route!("GET", "/events", LOOK, get(page::events::show)),
+    route!("GET", "/notices", DEVICES, get(page::notices::show)),
+    route!("POST", "/notices", DEVICES, post(page::notices::add)),
+    route!(
+        "POST",
+        "/notices/server",
+        DEVICES,
+        post(page::notices::set_server)
+    ),
+    route!(
+        "POST",
+        "/notices/try",
+        DEVICES,
+        post(page::notices::try_out)
+    ),
+    route!("POST", "/notices/end", DEVICES, post(page::notices::end)),
     route!("GET", "/logs", LOOK, get(page::logs::show)),
     route!("GET", "/devices", LOOK, get(page::devices::show)),
     route!("POST", "/devices", DEVICES, post(page::devices::add)),
@@ -390,6 +406,14 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/loggers/{id}/end",
         DEVICES,
         post(files::end)
+    ),
+    route!("GET", "/api/v1/notices", DEVICES, get(notices::show)),
+    route!("PUT", "/api/v1/notices", DEVICES, put(notices::set)),
+    route!(
+        "POST",
+        "/api/v1/notices/try",
+        DEVICES,
+        post(notices::try_out)
     ),
     route!("GET", "/api/v1/refused", LOOK, get(api::refused)),
     route!("GET", "/api/v1/evidence", LOOK, get(api::evidence)),

@@ -141,8 +141,8 @@ fn args_of<'a>(variables: &[(&'static str, &'a str)]) -> FluentArgs<'a> {
 mod tests {
     use super::*;
     use model::{
-        AlarmKind, EventKind, FindingKind, MachineState, Quantity, RefusalReason, Role, Trouble,
-        WrongWhy,
+        AlarmKind, EventKind, FindingKind, MachineState, NoticeWrong, Quantity, RefusalReason,
+        Role, Trouble, WrongWhy,
     };
 
     #[test]
@@ -159,6 +159,7 @@ mod tests {
         wanted.extend(Role::ALL.map(|r| format!("role-may-{}", r.code())));
         wanted.extend(EventKind::ALL.map(|k| format!("event-{}", k.code().replace('.', "-"))));
         wanted.extend(Trouble::ALL.map(|t| format!("trouble-{}", t.code())));
+        wanted.extend(NoticeWrong::ALL.map(|w| format!("notice-wrong-{}", w.code())));
         wanted.extend(WrongWhy::ALL.map(|w| format!("wrong-{}", w.code())));
         for key in wanted {
             assert!(key::ALL.contains(&key.as_str()), "{key} has no text");

@@ -265,6 +265,12 @@ impl Reader {
         Ok(self.list(sql, params![], |row| row.get(0))?.pop())
     }
 
+    /// Something small that was kept by a name, as JSON.
+    pub fn kept(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT body FROM kept WHERE name = ?1";
+        Ok(self.list(sql, params![name], |row| row.get(0))?.pop())
+    }
+
     /// The retained messages.
     pub fn retained(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         self.list("SELECT topic, payload FROM retained", params![], |row| {

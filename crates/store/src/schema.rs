@@ -67,6 +67,9 @@ CREATE INDEX evidence_proof ON evidence(kind, seq) WHERE kind >= 'proof' AND kin
 CREATE TABLE checkpoint(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL);
 ";
 
+/// Since format 8: small things kept whole, as JSON by a name.
+const KEPT: &str = "CREATE TABLE kept(name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;";
+
 /// What formats 2 to 5 lack.
 const PROOFS: &str = "CREATE INDEX evidence_proof ON evidence(kind, seq)
     WHERE kind >= 'proof' AND kind < 'proog';";
@@ -105,6 +108,7 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
         }
         if found < 8 {
             transaction.execute_batch(imports::TABLES)?;
+            transaction.execute_batch(KEPT)?;
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;

@@ -75,6 +75,8 @@ pub enum Record {
     Dropped(String, u64),
     /// Readings were taken from a file.
     Imported(Import),
+    /// Something small, kept whole as JSON by a name.
+    Kept(&'static str, String),
     /// A line of a device's log.
     Log(LogLine),
     /// Log lines are covered by an entry of the evidence from now on.
@@ -360,20 +362,17 @@ fn write_record(
             "UPDATE alarm SET acknowledged_at = ?2 WHERE id = ?1 AND acknowledged_at IS NULL",
             params![id, at.ms()],
         ),
-        Record::Settings(machine, json) => run(
-            transaction,
-            "INSERT OR REPLACE INTO machine(id, settings) VALUES(?1, ?2)",
-            params![machine.as_str(), json],
-        ),
-        Record::Factory(json) => run(
-            transaction,
-            "INSERT OR REPLACE INTO machine(id, settings) VALUES('', ?1)",
-            params![json],
-        ),
         Record::Watch(machine, json) => run(
             transaction,
             "INSERT OR REPLACE INTO watch(machine, seq, body) VALUES(?1, ?2, ?3)",
             params![machine.as_str(), seq, json],
+        ),
+        Record::Settings(machine, json) => write_settings(transaction, machine.as_str(), json),
+        Record::Factory(json) => write_settings(transaction, "", json),
+        Record::Kept(name, json) => run(
+            transaction,
+            "INSERT OR REPLACE INTO kept(name, body) VALUES(?1, ?2)",
+            params![name, json],
         ),
         Record::Imported(import) => imports::write_import(transaction, import),
         Record::Log(line) => logs::write_log(transaction, line),
@@ -394,6 +393,16 @@ fn write_record(
             params![topic, payload],
         ),
     }
+}
+
+/// Settings of a machine; those of the factory as a whole have no machine's name.
+fn write_settings(
+    transaction: &Transaction<'_>,
+    machine: &str,
+    json: &str,
+) -> Result<bool, StoreError> {
+    let sql = "INSERT OR REPLACE INTO machine(id, settings) VALUES(?1, ?2)";
+    run(transaction, sql, [machine, json])
 }
 
 fn write_reference(

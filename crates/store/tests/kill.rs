@@ -133,7 +133,7 @@ fn a_kill_inside_a_change_of_format_leaves_the_old_one_or_the_new_one_whole() {
     let mut after_us = 4_000_u64;
     for _ in 0..kills {
         let back = "ALTER TABLE person DROP COLUMN passkeys;
-            ALTER TABLE person DROP COLUMN shares; DROP INDEX evidence_proof; DROP TABLE imported;
+            ALTER TABLE person DROP COLUMN shares; DROP INDEX evidence_proof; DROP TABLE imported; DROP TABLE kept;
             PRAGMA user_version = 4;";
         let file = rusqlite::Connection::open(folder.path().join("mimamori.db")).unwrap();
         file.execute_batch(back).unwrap();

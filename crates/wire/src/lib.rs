@@ -5,6 +5,7 @@
 pub mod convention;
 pub mod echonet;
 pub mod modbus;
+pub mod patlite;
 pub mod payload;
 pub mod pns;
 pub mod sheet;

@@ -25,7 +25,8 @@ const DEBIAN: [(&str, &str); 11] = [
     ("curl", "curl"),
 ];
 /// Packages with what only tests use, from PyPI.
-const PYTHON: [&str; 7] = [
+const PYTHON: [&str; 8] = [
+    "aiosmtpd==1.4.6",
     "hatasmota==0.9.2",
     "paho-mqtt==2.1.0",
     "pychonet==2.8.2",

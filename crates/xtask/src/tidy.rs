@@ -222,6 +222,10 @@ fn every_text_is_used() {
         "file-problem-",
         "file-hint-",
         "file-use-",
+        "notice-way-",
+        "notice-about-",
+        "notice-security-",
+        "notice-wrong-",
     ];
     let mut unused = Vec::new();
     for line in read(&root().join("crates/serve/i18n/ja.ftl")).lines() {

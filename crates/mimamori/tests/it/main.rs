@@ -19,6 +19,7 @@ mod kill;
 mod logs;
 mod makers;
 mod network;
+mod notices;
 mod pages;
 mod people;
 mod private;

@@ -7,6 +7,8 @@ mod secret;
 mod throttle;
 mod totp;
 
+pub(crate) use secret::fresh as fresh_secret;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};

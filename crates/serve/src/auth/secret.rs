@@ -16,7 +16,7 @@ const PASSWORD_CHARS_MIN: usize = 10;
 const PASSWORD_BYTES_MAX: usize = 200;
 
 /// A secret of 32 random bytes, as hexadecimal digits.
-pub(super) fn fresh() -> Result<String, getrandom::Error> {
+pub(crate) fn fresh() -> Result<String, getrandom::Error> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes)?;
     Ok(HEXLOWER.encode(&bytes))

@@ -45,6 +45,8 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang, who: Who) -> Resp
     let ctx = Ctx::new(&site, lang, who);
     let body = html! {
         div #alarms { (alarm_bar(&ctx, &board)) }
+        p.sound { button type="button" data-sound aria-pressed="false" data-on=(ctx.text(key::SOUND_OFF))
+            data-off=(ctx.text(key::SOUND_ON)) data-blocked=(ctx.text(key::SOUND_BLOCKED)) { (ctx.text(key::SOUND_ON)) } }
         div #kpis.kpis { (kpis(&ctx, &board)) }
         section.panel {
             div.panel-head {
@@ -303,7 +305,13 @@ fn light_card(ctx: &Ctx, light: LightView) -> Markup {
 
 /// What asks for action now, above everything else.
 pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
+    let unseen = board
+        .open_alarms
+        .iter()
+        .filter(|alarm| alarm.acknowledged_at.is_none());
     html! {
+        // What the sound is for: it ends when somebody has seen them.
+        span data-unseen=(unseen.count()) hidden {}
         @for alarm in board.open_alarms.iter().take(3) {
             @let name = alarm.machine.as_ref().and_then(|id| board.machine(id.as_str()));
             a.alarm role="alert" href=[alarm.machine.as_ref().map_or(Some("/events".to_owned()), |id| Some(format!("/machines/{id}")))] {

@@ -41,7 +41,10 @@ pub(crate) async fn show(
     };
     let body = html! {
         section.panel #open { (open(&ctx, &board)) }
-        p { a.button href="/logs" { (ctx.text(key::LOGS_LINK)) } }
+        p.buttons {
+            a.button href="/logs" { (ctx.text(key::LOGS_LINK)) }
+            @if ctx.may(Right::Devices) { a.button href="/notices" { (ctx.text(key::NOTICES_TITLE)) } }
+        }
         section.panel #history {
             (history(&ctx, &board, &page.items))
             @if let Some(next) = page.next {

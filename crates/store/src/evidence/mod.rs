@@ -214,6 +214,7 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
         | Record::Cycle(..)
         | Record::State(..)
         | Record::Watch(..)
+        | Record::Kept(..)
         | Record::Imported(_)
         | Record::Log(_)
         | Record::SealBegins(_)

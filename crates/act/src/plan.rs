@@ -1,0 +1,224 @@
+//! Who has to be told what, now. No clock, no socket: the time and the alarms are given, a message
+//! that is due or nothing comes out.
+
+use model::{Alarm, AlarmKind, Due, Recipient, Standing, Time, alarm_key};
+
+/// Somebody who was told a moment ago is told the next together with what comes until then.
+const GATHER_MS: i64 = 5 * 60_000;
+/// After a try that failed the next one waits this long, then twice as long each time,
+const RETRY_MS: i64 = 10_000;
+/// but never longer than this.
+const RETRY_MS_MAX: i64 = 30 * 60_000;
+
+/// The message that is due to somebody at `now`; `minute` is the minute of the day on the wall.
+pub fn due(
+    recipient: &Recipient,
+    standing: &Standing,
+    open: &[Alarm],
+    (now, minute): (Time, u16),
+) -> Option<Due> {
+    let is_quiet = recipient.quiet.is_some_and(|quiet| quiet.holds(minute));
+    if is_quiet || standing.not_before.is_some_and(|moment| now < moment) {
+        return None;
+    }
+    let is_new = |alarm: &&Alarm| {
+        let lasts_ms = now.ms().saturating_sub(alarm.raised_at.ms());
+        recipient.about.takes(alarm.machine.as_ref())
+            && !standing.told.contains_key(&alarm_key(alarm))
+            // Whoever has seen it takes care of it.
+            && alarm.acknowledged_at.is_none()
+            // That it could not be told is over once it can be.
+            && !(alarm.kind == AlarmKind::NoticeFailed && standing.failures > 0)
+            && lasts_ms >= i64::from(recipient.after_min) * 60_000
+    };
+    let is_open = |key: &String| open.iter().any(|alarm| alarm_key(alarm) == *key);
+    let over = standing.told.iter().filter(|(key, _)| !is_open(key));
+    let mut new: Vec<Alarm> = open.iter().filter(is_new).cloned().collect();
+    // What people run to comes first.
+    new.sort_by_key(|alarm| (alarm.machine.is_none(), alarm.raised_at));
+    let due = Due {
+        new,
+        over: over
+            .map(|(key, told)| (key.clone(), told.clone()))
+            .collect(),
+    };
+    let is_recent = standing
+        .sent
+        .is_some_and(|at| now.ms() - at.ms() < GATHER_MS);
+    let is_nothing = due.new.is_empty() && due.over.is_empty();
+    (!is_nothing && !is_recent).then_some(due)
+}
+
+/// A message got through.
+pub fn sent(standing: &mut Standing, due: &Due, now: Time) {
+    for alarm in &due.new {
+        let told = model::Told {
+            machine: alarm.machine.clone(),
+            kind: alarm.kind,
+            since: alarm.since,
+        };
+        standing.told.insert(alarm_key(alarm), told);
+    }
+    standing.told.retain(|key, _| !due.over.contains_key(key));
+    (standing.failures, standing.not_before) = (0, None);
+    (standing.sent, standing.problem) = (Some(now), None);
+}
+
+/// A try failed; it is made again later, and ever later.
+pub fn failed(standing: &mut Standing, problem: String, now: Time) {
+    let wait = RETRY_MS.saturating_mul(1_i64 << standing.failures.min(16));
+    standing.failures += 1;
+    standing.not_before = Some(now + wait.min(RETRY_MS_MAX));
+    standing.problem = Some(problem);
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{About, MachineId, QuietHours, Tongue, Way};
+
+    use super::*;
+
+    const NOON: u16 = 12 * 60;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_ms(seconds * 1000)
+    }
+
+    fn recipient() -> Recipient {
+        Recipient {
+            name: "owner".to_owned(),
+            way: Way::Mail {
+                to: "a@b.jp".to_owned(),
+            },
+            about: About::All,
+            lang: Tongue::Ja,
+            after_min: 0,
+            quiet: None,
+        }
+    }
+
+    fn alarm(id: i64, machine: Option<&str>, raised_s: i64) -> Alarm {
+        Alarm {
+            id,
+            machine: machine.map(|name| MachineId::new(name).unwrap()),
+            kind: AlarmKind::Stopped,
+            since: at(raised_s),
+            raised_at: at(raised_s),
+            cleared_at: None,
+            acknowledged_at: None,
+            reason: None,
+        }
+    }
+
+    fn ids(due: Option<Due>) -> Vec<i64> {
+        due.map_or_else(Vec::new, |due| due.new.iter().map(|a| a.id).collect())
+    }
+
+    #[test]
+    fn the_first_is_told_at_once_and_the_next_together() {
+        let (who, mut standing) = (recipient(), Standing::default());
+        let first = [alarm(1, Some("m"), 0)];
+        let told = due(&who, &standing, &first, (at(0), NOON)).unwrap();
+        sent(&mut standing, &told, at(0));
+        assert_eq!(due(&who, &standing, &first, (at(1), NOON)), None);
+        let more = [
+            first[0].clone(),
+            alarm(2, Some("m"), 10),
+            alarm(3, None, 200),
+        ];
+        assert_eq!(due(&who, &standing, &more, (at(299), NOON)), None);
+        assert_eq!(ids(due(&who, &standing, &more, (at(300), NOON))), [2, 3]);
+    }
+
+    #[test]
+    fn an_end_is_told_to_whom_the_beginning_was() {
+        let (who, mut standing) = (recipient(), Standing::default());
+        let open = [alarm(1, Some("m"), 0)];
+        let told = due(&who, &standing, &open, (at(0), NOON)).unwrap();
+        sent(&mut standing, &told, at(0));
+        let over = due(&who, &standing, &[], (at(400), NOON)).unwrap();
+        assert_eq!((over.new.len(), over.over.len()), (0, 1));
+        sent(&mut standing, &over, at(400));
+        assert_eq!(due(&who, &standing, &[], (at(9_000), NOON)), None);
+        assert!(standing.told.is_empty());
+    }
+
+    #[test]
+    fn quiet_hours_keep_what_lasts_for_their_end() {
+        let night = QuietHours::parse("22:00", "06:00");
+        let who = Recipient {
+            quiet: night,
+            ..recipient()
+        };
+        let (open, standing) = ([alarm(1, None, 0)], Standing::default());
+        assert_eq!(due(&who, &standing, &open, (at(10), 23 * 60)), None);
+        assert_eq!(ids(due(&who, &standing, &open, (at(20), 6 * 60))), [1]);
+    }
+
+    #[test]
+    fn who_comes_second_is_told_only_what_nobody_has_seen() {
+        let second = Recipient {
+            after_min: 15,
+            ..recipient()
+        };
+        let standing = Standing::default();
+        let mut open = [alarm(1, Some("m"), 0)];
+        assert_eq!(due(&second, &standing, &open, (at(899), NOON)), None);
+        assert_eq!(ids(due(&second, &standing, &open, (at(900), NOON))), [1]);
+        open[0].acknowledged_at = Some(at(60));
+        assert_eq!(due(&second, &standing, &open, (at(900), NOON)), None);
+    }
+
+    #[test]
+    fn who_could_not_be_told_is_not_told_that() {
+        let mut failing = alarm(2, None, 1);
+        failing.kind = AlarmKind::NoticeFailed;
+        let open = [failing, alarm(1, Some("m"), 5)];
+        let mut standing = Standing::default();
+        assert_eq!(
+            ids(due(&recipient(), &standing, &open, (at(9), NOON))),
+            [1, 2]
+        );
+        failed(&mut standing, String::new(), at(0));
+        assert_eq!(
+            ids(due(&recipient(), &standing, &open, (at(99), NOON))),
+            [1]
+        );
+    }
+
+    #[test]
+    fn only_what_somebody_asked_for() {
+        let open = [alarm(1, Some("m"), 0), alarm(2, None, 0)];
+        let of = |about| {
+            let who = Recipient {
+                about,
+                ..recipient()
+            };
+            ids(due(&who, &Standing::default(), &open, (at(0), NOON)))
+        };
+        assert_eq!(of(About::All), [1, 2]);
+        assert_eq!(of(About::Machines), [1]);
+        assert_eq!(of(About::Own), [2]);
+    }
+
+    #[test]
+    fn a_way_that_fails_is_tried_ever_later_and_never_given_up() {
+        let (who, mut standing) = (recipient(), Standing::default());
+        let open = [alarm(1, None, 0)];
+        let mut now = 0;
+        let mut waits = Vec::new();
+        for _ in 0..40 {
+            failed(&mut standing, "no answer".to_owned(), at(now));
+            let before = now;
+            while due(&who, &standing, &open, (at(now), NOON)).is_none() {
+                now += 10;
+            }
+            waits.push(now - before);
+        }
+        assert_eq!(waits[..4], [10, 20, 40, 80]);
+        assert_eq!(waits.last(), Some(&1_800));
+        let told = due(&who, &standing, &open, (at(now), NOON)).unwrap();
+        sent(&mut standing, &told, at(now));
+        assert_eq!((standing.failures, standing.problem), (0, None));
+    }
+}

@@ -1,0 +1,290 @@
+//! Tells people and other programs of alarms: looks once a second who has to be told what, sends
+//! each message apart from the others, and keeps what became of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use act::{Mail, Webhook, due, failed, send_mail, send_webhook, sent};
+use anyhow::Context;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use model::{
+    AlarmKind, Due, EventKind, MailServer, Notices, Recipient, Standing, Time, Way, alarm_key,
+};
+use serde_json::json;
+use serve::{
+    BoardView, Command, Lang, NoticeProblem, Notifier, Orders, Telling, notice_about, notice_json,
+    notice_text,
+};
+use sources::token_hash;
+use store::{BOX, Reader, Record};
+use tokio::sync::watch;
+use tracing::{error, warn};
+
+use crate::clock;
+
+/// How often it is looked who has to be told.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Tries in a row that fail before that is an alarm: a word may get lost.
+const FAILURES_UNTIL_ALARM: u32 = 2;
+/// Names under which settings and standings are kept.
+const SETTINGS: &str = "notices";
+const STANDINGS: &str = "notice-standings";
+/// Characters of a message's name.
+const ID_CHARS: usize = 32;
+
+/// Tells people and programs of alarms.
+pub(crate) struct NoticeDoor {
+    board: watch::Receiver<Arc<BoardView>>,
+    orders: Orders,
+    zone: TimeZone,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    settings: Arc<Notices>,
+    standings: BTreeMap<String, Standing>,
+    /// Whom a message is on its way to.
+    busy: BTreeSet<String>,
+}
+
+/// A message on its way.
+struct Message {
+    recipient: Recipient,
+    server: Option<MailServer>,
+    due: Due,
+    id: String,
+}
+
+/// Begins to tell, going on with what was known before the start.
+pub(crate) fn start(
+    board: watch::Receiver<Arc<BoardView>>,
+    reader: &Reader,
+    orders: Orders,
+    zone: &TimeZone,
+) -> anyhow::Result<Arc<NoticeDoor>> {
+    let settings = reader.kept(SETTINGS)?;
+    let settings = settings.map(|json| serde_json::from_str::<Notices>(&json));
+    let settings = settings.transpose().context("who is told of alarms")?;
+    let standings = reader.kept(STANDINGS)?;
+    // Who was told what is only a memory; without it somebody is told twice.
+    let standings = standings.and_then(|json| serde_json::from_str(&json).ok());
+    let door = Arc::new(NoticeDoor {
+        board,
+        orders,
+        zone: zone.clone(),
+        inner: Mutex::new(Inner {
+            settings: Arc::new(settings.unwrap_or_default()),
+            standings: standings.unwrap_or_default(),
+            busy: BTreeSet::new(),
+        }),
+    });
+    tokio::spawn(keep(Arc::clone(&door)));
+    Ok(door)
+}
+
+async fn keep(door: Arc<NoticeDoor>) {
+    let mut rounds = tokio::time::interval(LOOK_EVERY);
+    loop {
+        rounds.tick().await;
+        for message in door.messages(clock::now()) {
+            let door = Arc::clone(&door);
+            // One that hangs holds up nobody else.
+            tokio::spawn(async move {
+                let outcome = door.send(&message).await;
+                door.note(message, outcome).await;
+            });
+        }
+    }
+}
+
+impl NoticeDoor {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The messages that are due; each recipient is busy until its own is noted.
+    fn messages(&self, now: Time) -> Vec<Message> {
+        let board = self.board.borrow().clone();
+        let minute = minute_of(now, &self.zone);
+        let inner = &mut *self.inner();
+        let mut messages = Vec::new();
+        for recipient in &inner.settings.recipients {
+            let standing = inner.standings.entry(recipient.name.clone()).or_default();
+            let due = due(recipient, standing, &board.open_alarms, (now, minute));
+            let Some(due) = due.filter(|_| !inner.busy.contains(&recipient.name)) else {
+                continue;
+            };
+            inner.busy.insert(recipient.name.clone());
+            messages.push(Message {
+                recipient: recipient.clone(),
+                server: inner.settings.mail.clone(),
+                id: id_of(&recipient.name, standing, &due),
+                due,
+            });
+        }
+        messages
+    }
+
+    async fn send(&self, message: &Message) -> Result<(), String> {
+        let board = self.board.borrow().clone();
+        match &message.recipient.way {
+            Way::Mail { to } => {
+                let server = message.server.as_ref();
+                let server = server.ok_or_else(|| "no mail server is set".to_owned())?;
+                let lang = Lang::from(message.recipient.lang);
+                let (subject, text) = notice_text(lang, &board, &message.due, &self.zone);
+                let host = server.from.rsplit('@').next().unwrap_or("localhost");
+                let mail = Mail {
+                    to,
+                    subject: &subject,
+                    text: &text,
+                    id: &format!("{}@{host}", message.id),
+                };
+                send_mail(server, &mail).await
+            }
+            Way::Webhook { url, secret } => {
+                let at = clock::now();
+                let webhook = Webhook {
+                    url: url.clone(),
+                    secret: secret.clone(),
+                    id: message.id.clone(),
+                    at,
+                    body: notice_json(&board, &message.due, at),
+                };
+                send_webhook(webhook).await
+            }
+        }
+    }
+
+    /// Keeps what became of a message. The first failures in a row and every success become
+    /// evidence; the tries between say nothing new.
+    async fn note(&self, message: Message, outcome: Result<(), String>) {
+        let Message { recipient, due, .. } = message;
+        let name = recipient.name;
+        let (is_news, is_sent, failing, standings) = {
+            let inner = &mut *self.inner();
+            inner.busy.remove(&name);
+            let is_known = inner.settings.recipients.iter().any(|r| r.name == name);
+            if !is_known {
+                inner.standings.remove(&name);
+            }
+            let mut gone = Standing::default();
+            let standing = inner.standings.get_mut(&name).unwrap_or(&mut gone);
+            let now = clock::now();
+            match &outcome {
+                Ok(()) => sent(standing, &due, now),
+                Err(problem) => failed(standing, problem.clone(), now),
+            }
+            let is_news = standing.failures <= FAILURES_UNTIL_ALARM;
+            let failing = is_any_failing(&inner.standings);
+            let standings = serde_json::to_string(&inner.standings).ok();
+            (is_news, outcome.is_ok(), failing, standings)
+        };
+        let kept = standings.map(|json| Command::Keep(vec![Record::Kept(STANDINGS, json)]));
+        let mut body = notice_about(&name, recipient.way.code(), &due);
+        if let Err(problem) = outcome {
+            warn!(to = name, problem, "somebody could not be told of an alarm");
+            body["why"] = json!(problem);
+        }
+        let report = Command::Report {
+            kind: if is_sent {
+                EventKind::NoticeSent
+            } else {
+                EventKind::NoticeFailed
+            },
+            body,
+            alarm: (AlarmKind::NoticeFailed, failing),
+        };
+        for command in kept.into_iter().chain(is_news.then_some(report)) {
+            if self.orders.give(command, BOX).await.is_err() {
+                error!(to = name, "what became of a message could not be noted");
+            }
+        }
+    }
+
+    async fn put(&self, notices: Notices, by: &str) -> Result<(), NoticeProblem> {
+        let before = Arc::clone(&self.inner().settings);
+        let notices = notices.with_secrets_of(&before);
+        let notices = notices.checked().map_err(NoticeProblem::Wrong)?;
+        let json = serde_json::to_string(&notices).map_err(|_| NoticeProblem::NotDurable)?;
+        let kept = Command::Keep(vec![Record::Kept(SETTINGS, json)]);
+        let kept = self.orders.give(kept, by).await;
+        kept.map_err(|_| NoticeProblem::NotDurable)?;
+        let names: Vec<String> = notices.recipients.iter().map(|r| r.name.clone()).collect();
+        let has_server = notices.mail.is_some();
+        let failing = {
+            let inner = &mut *self.inner();
+            inner.standings.retain(|name, _| names.contains(name));
+            // Whoever has mended something need not wait for the next try.
+            for standing in inner.standings.values_mut() {
+                standing.not_before = None;
+            }
+            inner.settings = Arc::new(notices);
+            is_any_failing(&inner.standings)
+        };
+        let report = Command::Report {
+            kind: EventKind::OrderNotices,
+            body: json!({"recipients": names, "mail_server": has_server}),
+            alarm: (AlarmKind::NoticeFailed, failing),
+        };
+        let noted = self.orders.give(report, by).await;
+        noted.map_err(|_| NoticeProblem::NotDurable)
+    }
+}
+
+fn is_any_failing(standings: &BTreeMap<String, Standing>) -> bool {
+    let mut failures = standings.values().map(|standing| standing.failures);
+    failures.any(|n| n >= FAILURES_UNTIL_ALARM)
+}
+
+fn minute_of(now: Time, zone: &TimeZone) -> u16 {
+    let moment = Timestamp::from_millisecond(now.ms()).unwrap_or_default();
+    let clock = moment.to_zoned(zone.clone()).time();
+    let [hour, minute] = [clock.hour(), clock.minute()].map(|n| u16::from(n.unsigned_abs()));
+    hour * 60 + minute
+}
+
+/// What names a message, the same for every try and after a restart.
+fn id_of(name: &str, standing: &Standing, due: &Due) -> String {
+    let new: Vec<String> = due.new.iter().map(alarm_key).collect();
+    let over: Vec<&String> = due.over.keys().collect();
+    let about = format!("{name}\n{:?}\n{new:?}\n{over:?}", standing.sent);
+    let mut id = token_hash(about.as_bytes());
+    id.truncate(ID_CHARS);
+    id
+}
+
+impl Notifier for NoticeDoor {
+    fn settings(&self) -> Arc<Notices> {
+        Arc::clone(&self.inner().settings)
+    }
+
+    fn standings(&self) -> BTreeMap<String, Standing> {
+        self.inner().standings.clone()
+    }
+
+    fn set(&self, notices: Notices, by: String) -> Telling<'_, NoticeProblem> {
+        Box::pin(async move { self.put(notices, &by).await })
+    }
+
+    fn try_out<'a>(&'a self, name: &'a str) -> Telling<'a, String> {
+        Box::pin(async move {
+            let settings = self.settings();
+            let recipient = settings.recipients.iter().find(|r| r.name == name);
+            let recipient = recipient.ok_or_else(|| format!("{name}: ?"))?;
+            let about = format!("{name} {}", clock::now().ms());
+            let message = Message {
+                recipient: recipient.clone(),
+                server: settings.mail.clone(),
+                due: Due::default(),
+                id: token_hash(about.as_bytes())
+                    .chars()
+                    .take(ID_CHARS)
+                    .collect(),
+            };
+            self.send(&message).await
+        })
+    }
+}

@@ -1,0 +1,582 @@
+//! Who is told of alarms, by which way and when, and what became of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Alarm, AlarmKind, MachineId, Time};
+
+/// Recipients there may be.
+const RECIPIENTS_MAX: usize = 50;
+/// Longest address, name of a server or secret.
+const TEXT_MAX: usize = 300;
+/// Longest time an alarm waits for somebody who has seen it, in minutes.
+const WAIT_MIN_MAX: u32 = 24 * 60;
+
+/// How a connection to a mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum MailSecurity {
+    /// TLS from the first byte, usually on port 465.
+    #[default]
+    Tls,
+    /// TLS after a word, usually on port 587.
+    StartTls,
+    /// Nothing: for a server that asks for no password.
+    Plain,
+}
+
+impl MailSecurity {
+    /// Every way.
+    pub const ALL: [Self; 3] = [Self::Tls, Self::StartTls, Self::Plain];
+
+    /// The word used in the API and as the key of its translation.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::StartTls => "start_tls",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+/// The server that mail is handed to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailServer {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is protected.
+    #[serde(default)]
+    pub security: MailSecurity,
+    /// The name to sign in with; empty if none is asked for.
+    #[serde(default)]
+    pub user: String,
+    /// The password; never shown again.
+    #[serde(default)]
+    pub password: String,
+    /// The address mail comes from.
+    pub from: String,
+}
+
+/// How somebody is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "way", deny_unknown_fields)]
+pub enum Way {
+    /// A mail to this address.
+    Mail {
+        /// The address.
+        to: String,
+    },
+    /// JSON sent to this address, signed.
+    Webhook {
+        /// The address, `http://` or `https://`.
+        url: String,
+        /// What the signature is made with; never shown again.
+        #[serde(default)]
+        secret: String,
+    },
+}
+
+impl Way {
+    /// The word used in the API and as the key of its translation.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Mail { .. } => "mail",
+            Self::Webhook { .. } => "webhook",
+        }
+    }
+
+    /// Where it goes, as a page shows it.
+    pub fn place(&self) -> &str {
+        match self {
+            Self::Mail { to } => to,
+            Self::Webhook { url, .. } => url,
+        }
+    }
+}
+
+/// Which alarms somebody is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// All of them.
+    #[default]
+    All,
+    /// Those about machines.
+    Machines,
+    /// Those about Mimamori itself: its disk, its evidence, its backups.
+    Own,
+}
+
+impl About {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::All, Self::Machines, Self::Own];
+
+    /// The word used in the API and as the key of its translation.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Machines => "machines",
+            Self::Own => "own",
+        }
+    }
+
+    /// Whether an alarm is meant.
+    pub fn takes(self, machine: Option<&MachineId>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Machines => machine.is_some(),
+            Self::Own => machine.is_none(),
+        }
+    }
+}
+
+/// The language of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum Tongue {
+    /// Japanese.
+    #[default]
+    Ja,
+    /// English.
+    En,
+}
+
+/// Hours of the day in which nobody is disturbed, as minutes since midnight; over midnight if the
+/// end comes before the beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuietHours {
+    /// The first minute.
+    pub starts: u16,
+    /// The minute after the last.
+    pub ends: u16,
+}
+
+impl QuietHours {
+    /// Reads `22:00` and `06:30`; `None` if either is no time of day or both are the same.
+    pub fn parse(from: &str, to: &str) -> Option<Self> {
+        let minutes = |text: &str| {
+            let (hour, minute) = text.trim().split_once(':')?;
+            let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+            (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+        };
+        let quiet = Self {
+            starts: minutes(from)?,
+            ends: minutes(to)?,
+        };
+        (quiet.starts != quiet.ends).then_some(quiet)
+    }
+
+    /// Whether a minute of the day is quiet.
+    pub fn holds(self, minute: u16) -> bool {
+        if self.starts < self.ends {
+            (self.starts..self.ends).contains(&minute)
+        } else {
+            minute >= self.starts || minute < self.ends
+        }
+    }
+
+    /// Beginning and end as `HH:MM`.
+    pub fn texts(self) -> [String; 2] {
+        [self.starts, self.ends].map(|m| format!("{:02}:{:02}", m / 60, m % 60))
+    }
+}
+
+/// Somebody, or another program, that is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// What it is called here; the evidence names this and no address.
+    pub name: String,
+    /// How it is told.
+    #[serde(flatten)]
+    pub way: Way,
+    /// Of what.
+    #[serde(default)]
+    pub about: About,
+    /// In which language.
+    #[serde(default)]
+    pub lang: Tongue,
+    /// Minutes that an alarm has lasted without anybody having seen it; 0 for at once.
+    #[serde(default)]
+    pub after_min: u32,
+    /// When it is not disturbed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<QuietHours>,
+}
+
+/// Who is told, and by which server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Notices {
+    /// Where mail is handed to.
+    #[serde(default)]
+    pub mail: Option<MailServer>,
+    /// Who is told.
+    #[serde(default)]
+    pub recipients: Vec<Recipient>,
+}
+
+/// What is wrong with who is to be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NoticeWrong {
+    /// No name, or one that is taken.
+    Name,
+    /// Not an address of mail.
+    MailAddress,
+    /// Not an address that begins with `http://` or `https://`.
+    Url,
+    /// A secret of fewer than 16 letters signs nothing.
+    Secret,
+    /// Minutes out of range.
+    Wait,
+    /// No name of a mail server, or port 0.
+    Server,
+    /// A password would go over the wire for anybody to read.
+    ClearPassword,
+    /// Mail is wanted and no server is known.
+    NoServer,
+    /// Too many.
+    TooMany,
+}
+
+impl NoticeWrong {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Name,
+        Self::MailAddress,
+        Self::Url,
+        Self::Secret,
+        Self::Wait,
+        Self::Server,
+        Self::ClearPassword,
+        Self::NoServer,
+        Self::TooMany,
+    ];
+
+    /// The word used in the API and as the key of its translation.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::MailAddress => "mail-address",
+            Self::Url => "url",
+            Self::Secret => "secret",
+            Self::Wait => "wait",
+            Self::Server => "server",
+            Self::ClearPassword => "clear-password",
+            Self::NoServer => "no-server",
+            Self::TooMany => "too-many",
+        }
+    }
+}
+
+impl Notices {
+    /// Checks that it can be carried out.
+    pub fn checked(self) -> Result<Self, NoticeWrong> {
+        if self.recipients.len() > RECIPIENTS_MAX {
+            return Err(NoticeWrong::TooMany);
+        }
+        if let Some(server) = &self.mail {
+            server.check()?;
+        }
+        for (n, recipient) in self.recipients.iter().enumerate() {
+            recipient.check()?;
+            let others = self.recipients.iter().take(n);
+            if others.into_iter().any(|other| other.name == recipient.name) {
+                return Err(NoticeWrong::Name);
+            }
+            let is_mail = matches!(recipient.way, Way::Mail { .. });
+            if is_mail && self.mail.is_none() {
+                return Err(NoticeWrong::NoServer);
+            }
+        }
+        Ok(self)
+    }
+
+    /// Takes over what is never shown: an empty password or secret means the one that was kept, as
+    /// long as it goes to the same place.
+    pub fn with_secrets_of(mut self, before: &Self) -> Self {
+        if let (Some(server), Some(kept)) = (&mut self.mail, &before.mail)
+            && server.password.is_empty()
+            && (&server.host, server.port, &server.user) == (&kept.host, kept.port, &kept.user)
+        {
+            server.password.clone_from(&kept.password);
+        }
+        for recipient in &mut self.recipients {
+            let Way::Webhook { url, secret } = &mut recipient.way else {
+                continue;
+            };
+            let kept = before.recipients.iter().find_map(|other| match &other.way {
+                Way::Webhook { url: same, secret } if same == url => Some(secret),
+                _ => None,
+            });
+            if let Some(kept) = kept.filter(|_| secret.is_empty()) {
+                secret.clone_from(kept);
+            }
+        }
+        self
+    }
+
+    /// The same without passwords and secrets.
+    pub fn without_secrets(&self) -> Self {
+        let mut shown = self.clone();
+        if let Some(server) = &mut shown.mail {
+            server.password.clear();
+        }
+        for recipient in &mut shown.recipients {
+            if let Way::Webhook { secret, .. } = &mut recipient.way {
+                secret.clear();
+            }
+        }
+        shown
+    }
+}
+
+impl MailServer {
+    fn check(&self) -> Result<(), NoticeWrong> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        let is_host = !self.host.is_empty() && self.host.len() <= TEXT_MAX;
+        if !is_host || !self.host.chars().all(is_name) || self.port == 0 {
+            return Err(NoticeWrong::Server);
+        }
+        if !is_mail_address(&self.from) {
+            return Err(NoticeWrong::MailAddress);
+        }
+        let signs_in = !self.user.is_empty() || !self.password.is_empty();
+        if signs_in && self.security == MailSecurity::Plain {
+            return Err(NoticeWrong::ClearPassword);
+        }
+        Ok(())
+    }
+}
+
+/// Letters of a webhook's secret at least.
+const SECRET_MIN: usize = 16;
+
+impl Recipient {
+    fn check(&self) -> Result<(), NoticeWrong> {
+        let length = self.name.trim().chars().count();
+        if !(1..=60).contains(&length) || self.name.chars().any(char::is_control) {
+            return Err(NoticeWrong::Name);
+        }
+        if self.after_min > WAIT_MIN_MAX {
+            return Err(NoticeWrong::Wait);
+        }
+        match &self.way {
+            Way::Mail { to } if !is_mail_address(to) => Err(NoticeWrong::MailAddress),
+            Way::Webhook { url, .. } if !is_url(url) => Err(NoticeWrong::Url),
+            Way::Webhook { secret, .. } if !(SECRET_MIN..=TEXT_MAX).contains(&secret.len()) => {
+                Err(NoticeWrong::Secret)
+            }
+            Way::Mail { .. } | Way::Webhook { .. } => Ok(()),
+        }
+    }
+}
+
+/// Whether a text can be an address of mail: one `@`, something on both sides, nothing that would
+/// begin another line or another address.
+fn is_mail_address(text: &str) -> bool {
+    let fine = |c: char| c.is_ascii_graphic() && !"<>(),;:\\\"[]".contains(c);
+    let Some((name, host)) = text.split_once('@') else {
+        return false;
+    };
+    let is_host = !host.is_empty() && !host.contains('@') && !host.starts_with('.');
+    text.len() <= TEXT_MAX && !name.is_empty() && is_host && text.chars().all(fine)
+}
+
+fn is_url(text: &str) -> bool {
+    let rest = ["http://", "https://"]
+        .iter()
+        .find_map(|s| text.strip_prefix(s));
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+    let is_host = host.is_some_and(|host| !host.is_empty() && !host.contains('@'));
+    text.len() <= TEXT_MAX && is_host && text.chars().all(|c| c.is_ascii_graphic())
+}
+
+/// What is told of one alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// What it is about; `None` for Mimamori itself.
+    pub machine: Option<MachineId>,
+    /// Why.
+    pub kind: AlarmKind,
+    /// Since when.
+    pub since: Time,
+}
+
+/// What one recipient has been told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub struct Standing {
+    /// Alarms it knows of and that lasted when it was told, by their keys.
+    pub told: BTreeMap<String, Told>,
+    /// When a message got through last.
+    pub sent: Option<Time>,
+    /// Tries in a row that failed.
+    pub failures: u32,
+    /// No try before this moment.
+    pub not_before: Option<Time>,
+    /// Why the last try failed.
+    pub problem: Option<String>,
+}
+
+/// A message that is due.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Due {
+    /// Alarms that it has not been told of.
+    pub new: Vec<Alarm>,
+    /// Alarms that it was told of and that are over, by their keys.
+    pub over: BTreeMap<String, Told>,
+}
+
+/// The key of an alarm: its number, or its kind while it has none.
+pub fn alarm_key(alarm: &Alarm) -> String {
+    if alarm.id > 0 {
+        alarm.id.to_string()
+    } else {
+        alarm.kind.code().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipient(name: &str, way: Way) -> Recipient {
+        Recipient {
+            name: name.to_owned(),
+            way,
+            about: About::All,
+            lang: Tongue::Ja,
+            after_min: 0,
+            quiet: None,
+        }
+    }
+
+    fn webhook(url: &str) -> Way {
+        Way::Webhook {
+            url: url.to_owned(),
+            secret: "0123456789abcdef".to_owned(),
+        }
+    }
+
+    fn mail(to: &str) -> Way {
+        Way::Mail { to: to.to_owned() }
+    }
+
+    fn server() -> MailServer {
+        MailServer {
+            host: "mail.example.jp".to_owned(),
+            port: 465,
+            security: MailSecurity::Tls,
+            user: "box".to_owned(),
+            password: "secret".to_owned(),
+            from: "box@example.jp".to_owned(),
+        }
+    }
+
+    fn wrong(way: Way) -> Option<NoticeWrong> {
+        let notices = Notices {
+            mail: Some(server()),
+            recipients: vec![recipient("a", way)],
+        };
+        notices.checked().err()
+    }
+
+    #[test]
+    fn an_address_that_could_carry_more_than_itself_is_refused() {
+        assert_eq!(wrong(mail("owner@example.jp")), None);
+        for text in [
+            "",
+            "owner",
+            "a@b@c",
+            "@b",
+            "a@",
+            "a b@c",
+            "a@b\r\nBcc: x@y",
+            "a@b,c@d",
+            "<a@b>",
+            "太郎@example.jp",
+        ] {
+            assert_eq!(wrong(mail(text)), Some(NoticeWrong::MailAddress), "{text}");
+        }
+        assert_eq!(wrong(webhook("https://erp.local/hook?x=1")), None);
+        for text in [
+            "",
+            "erp.local",
+            "ftp://x",
+            "http://",
+            "http://a@b/",
+            "http://x /",
+        ] {
+            assert_eq!(wrong(webhook(text)), Some(NoticeWrong::Url), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_never_goes_in_clear_and_mail_needs_a_server() {
+        let clear = Notices {
+            mail: Some(MailServer {
+                security: MailSecurity::Plain,
+                ..server()
+            }),
+            recipients: Vec::new(),
+        };
+        assert_eq!(clear.checked(), Err(NoticeWrong::ClearPassword));
+        let nobody = Notices {
+            mail: None,
+            recipients: vec![recipient("a", mail("a@b.jp"))],
+        };
+        assert_eq!(nobody.checked(), Err(NoticeWrong::NoServer));
+        let twice = Notices {
+            mail: Some(server()),
+            recipients: vec![
+                recipient("a", mail("a@b.jp")),
+                recipient("a", mail("c@d.jp")),
+            ],
+        };
+        assert_eq!(twice.checked(), Err(NoticeWrong::Name));
+    }
+
+    #[test]
+    fn what_is_never_shown_stays_unless_it_would_go_elsewhere() {
+        let kept = Notices {
+            mail: Some(server()),
+            recipients: vec![recipient("erp", webhook("http://erp/1"))],
+        };
+        let shown = kept.without_secrets();
+        assert!(!serde_json_like(&shown).contains("0123456789abcdef"));
+        assert_eq!(shown.clone().with_secrets_of(&kept), kept);
+        let mut elsewhere = shown;
+        elsewhere.mail.as_mut().unwrap().host = "evil.example".to_owned();
+        elsewhere.recipients = vec![recipient(
+            "erp",
+            Way::Webhook {
+                url: "http://evil/".to_owned(),
+                secret: String::new(),
+            },
+        )];
+        let merged = elsewhere.with_secrets_of(&kept);
+        assert_eq!(merged.mail.as_ref().unwrap().password, "");
+        assert_eq!(merged.checked(), Err(NoticeWrong::Secret));
+    }
+
+    fn serde_json_like(notices: &Notices) -> String {
+        format!("{notices:?}")
+    }
+
+    #[test]
+    fn quiet_hours_go_over_midnight() {
+        let night = QuietHours::parse("22:00", "6:30").unwrap();
+        assert!(night.holds(22 * 60) && night.holds(0) && night.holds(6 * 60 + 29));
+        assert!(!night.holds(6 * 60 + 30) && !night.holds(21 * 60 + 59));
+        assert_eq!(night.texts(), ["22:00", "06:30"]);
+        let noon = QuietHours::parse("12:00", "13:00").unwrap();
+        assert!(noon.holds(12 * 60) && !noon.holds(13 * 60));
+        for (from, to) in [("", ""), ("24:00", "6:00"), ("6", "7"), ("6:00", "6:00")] {
+            assert_eq!(QuietHours::parse(from, to), None);
+        }
+    }
+}

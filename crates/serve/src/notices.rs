@@ -1,0 +1,213 @@
+//! Who is told of alarms outside the pages: the settings, the words of a message, and trying it out.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use model::{Due, MachineId, NoticeWrong, Notices, Standing, Time, Told, Tongue, alarm_key};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::Site;
+use crate::api::{answer, bad_request, with_times};
+use crate::auth::Who;
+use crate::guard::Failure;
+use crate::text::{Lang, key};
+use crate::view::BoardView;
+
+/// Why settings were not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoticeProblem {
+    /// Something that was entered is wrong.
+    Wrong(NoticeWrong),
+    /// It could not be made durable.
+    NotDurable,
+}
+
+/// Something with notices that takes a while.
+pub type Telling<'a, E> = Pin<Box<dyn Future<Output = Result<(), E>> + Send + 'a>>;
+
+/// Tells people and programs of alarms.
+pub trait Notifier: Send + Sync + 'static {
+    /// Who is told.
+    fn settings(&self) -> Arc<Notices>;
+
+    /// How it went, by the recipients' names.
+    fn standings(&self) -> BTreeMap<String, Standing>;
+
+    /// Puts other settings in force; what is never shown is taken over where it was left empty.
+    fn set(&self, notices: Notices, by: String) -> Telling<'_, NoticeProblem>;
+
+    /// Sends a message that says that it is only a try; gives what kept it from getting through.
+    fn try_out<'a>(&'a self, name: &'a str) -> Telling<'a, String>;
+}
+
+impl From<Tongue> for Lang {
+    fn from(tongue: Tongue) -> Self {
+        match tongue {
+            Tongue::Ja => Self::Ja,
+            Tongue::En => Self::En,
+        }
+    }
+}
+
+/// A message in words: its subject and its text. A message about nothing is a try.
+pub fn notice_text(lang: Lang, board: &BoardView, due: &Due, zone: &TimeZone) -> (String, String) {
+    if due.new.is_empty() && due.over.is_empty() {
+        let subject = lang.text(key::NOTICE_TRY_SUBJECT);
+        return (subject, lang.text(key::NOTICE_TRY_TEXT));
+    }
+    let line = |machine: Option<&MachineId>, kind: model::AlarmKind| {
+        let alarm = lang.coded("alarm-", kind.code());
+        format!("{}: {alarm}", name_of(lang, board, machine))
+    };
+    let new = due.new.iter().map(|alarm| {
+        let what = line(alarm.machine.as_ref(), alarm.kind);
+        let since = lang.with(key::NOTICE_SINCE, &[("time", &moment(alarm.since, zone))]);
+        let look = lang.coded("look-", alarm.kind.code());
+        format!("■ {what}\n  {since}\n  {look}\n")
+    });
+    let over = due.over.values().map(|told| {
+        let what = line(told.machine.as_ref(), told.kind);
+        format!("□ {}\n", lang.with(key::NOTICE_OVER, &[("what", &what)]))
+    });
+    let body: Vec<String> = new.chain(over).collect();
+    let first = match (due.new.first(), due.over.values().next()) {
+        (Some(alarm), _) => line(alarm.machine.as_ref(), alarm.kind),
+        (None, Some(told)) => {
+            let what = line(told.machine.as_ref(), told.kind);
+            lang.with(key::NOTICE_OVER, &[("what", &what)])
+        }
+        (None, None) => String::new(),
+    };
+    let others = body.len().saturating_sub(1);
+    let subject = if others == 0 {
+        first
+    } else {
+        lang.with(
+            key::NOTICE_AND_MORE,
+            &[("first", &first), ("n", &others.to_string())],
+        )
+    };
+    let subject = format!("[{}] {subject}", lang.text(key::APP_NAME));
+    let text = format!("{}\n{}\n", body.join("\n"), lang.text(key::NOTICE_FOOT));
+    (subject, text)
+}
+
+fn name_of(lang: Lang, board: &BoardView, id: Option<&MachineId>) -> String {
+    match id {
+        None => lang.text(key::EVENTS_SELF),
+        Some(id) => {
+            let known = board.machine(id.as_str());
+            known.map_or_else(|| id.to_string(), |m| m.names.of(lang).to_owned())
+        }
+    }
+}
+
+fn moment(t: Time, zone: &TimeZone) -> String {
+    let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
+    let moment = moment.to_zoned(zone.clone());
+    moment.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// A message for a program.
+pub fn notice_json(board: &BoardView, due: &Due, at: Time) -> String {
+    let names = |id: Option<&MachineId>| {
+        let machine = id.and_then(|id| board.machine(id.as_str()));
+        machine.map(|machine| machine.names.clone())
+    };
+    let alarms = due.new.iter().map(|alarm| {
+        let mut item = json!(alarm);
+        item["names"] = json!(names(alarm.machine.as_ref()));
+        item
+    });
+    let over = due.over.iter().map(|(id, told): (&String, &Told)| {
+        let mut item = json!(told);
+        item["key"] = json!(id);
+        item
+    });
+    let is_try = due.new.is_empty() && due.over.is_empty();
+    let body: Value = json!({
+        "at": at,
+        "try": is_try,
+        "alarms": alarms.collect::<Vec<_>>(),
+        "over": over.collect::<Vec<_>>(),
+    });
+    with_times(body).to_string()
+}
+
+/// What the evidence says of a message: which alarms, and no address.
+pub fn notice_about(name: &str, way: &str, due: &Due) -> Value {
+    let new: Vec<String> = due.new.iter().map(alarm_key).collect();
+    let over: Vec<&String> = due.over.keys().collect();
+    json!({"to": name, "way": way, "alarms": new, "over": over})
+}
+
+/// What is wrong, in words.
+pub(crate) fn problem_text(lang: Lang, problem: NoticeProblem) -> String {
+    match problem {
+        NoticeProblem::Wrong(wrong) => lang.coded("notice-wrong-", wrong.code()),
+        NoticeProblem::NotDurable => lang.text(key::ERROR_STORE),
+    }
+}
+
+/// Who is told, and how it went; without passwords and secrets.
+pub(crate) async fn show(State(site): State<Site>) -> Response {
+    let settings = site.notices.settings().without_secrets();
+    answer(json!({"settings": settings, "standings": site.notices.standings()}))
+}
+
+/// Puts other settings in force.
+pub(crate) async fn set(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    body: Result<Json<Notices>, JsonRejection>,
+) -> Response {
+    let Ok(Json(notices)) = body else {
+        return bad_request().answer(lang);
+    };
+    match site.notices.set(notices, who.actor()).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(NoticeProblem::NotDurable) => Failure::store().answer(lang),
+        Err(problem @ NoticeProblem::Wrong(wrong)) => {
+            let message = problem_text(lang, problem);
+            let hint = lang.text(key::CONNECT_WRONG_HINT);
+            let body = json!({"code": wrong.code(), "message": message, "hint": hint});
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+        }
+    }
+}
+
+/// Whom to try out.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+}
+
+/// Sends a message that says that it is only a try.
+pub(crate) async fn try_out(
+    State(site): State<Site>,
+    lang: Lang,
+    body: Result<Json<Named>, JsonRejection>,
+) -> Response {
+    let Ok(Json(named)) = body else {
+        return bad_request().answer(lang);
+    };
+    match site.notices.try_out(&named.name).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(problem) => {
+            let hint = lang.text(key::NOTICES_LOOK);
+            let body = json!({"code": "not_sent", "message": problem, "hint": hint});
+            (StatusCode::BAD_GATEWAY, Json(body)).into_response()
+        }
+    }
+}
