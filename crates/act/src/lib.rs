@@ -2,11 +2,13 @@
 //! acted on again and again until they agree; a device that does not answer is reported.
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
+mod failure;
 mod light;
 mod mail;
 mod plan;
 mod webhook;
 
+pub use failure::Failure;
 pub use light::{LightConfig, LightReport, Protocol, run_light, run_told_light};
 pub use mail::{Mail, send_mail};
 pub use plan::{due, failed, sent};

@@ -18,6 +18,8 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(1);
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// After a failure it is tried again this much later.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Looks that a light that listens to MQTT may be missed after a start.
+const LOOKS_AT_START: u32 = 8;
 /// Longest answer of a light over HTTP.
 const ANSWER_BYTES_MAX: u64 = 1_024;
 /// Failures in a row after which the light counts as silent.
@@ -117,19 +119,22 @@ pub async fn run_told_light(
     tell_it: impl Fn(&str) + Send,
     is_there: impl Fn() -> bool + Send,
 ) {
+    // A light takes a while to come back after a start.
+    let mut looks_left = LOOKS_AT_START;
     loop {
         let want = *wanted.borrow_and_update();
         // Kept for it if it is away, and said again to one that has missed it.
         tell_it(&patlite::mqtt_message(want));
-        let now = if is_there() {
-            LightReport::Answers {
-                wanted: want,
-                shown: None,
-            }
+        if is_there() {
+            looks_left = FAILURES_UNTIL_SILENT;
+            let (wanted, shown) = (want, None);
+            tell(&report, LightReport::Answers { wanted, shown });
         } else {
-            LightReport::Silent
-        };
-        tell(&report, now);
+            looks_left = looks_left.saturating_sub(1);
+            if looks_left == 0 {
+                tell(&report, LightReport::Silent);
+            }
+        }
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(CHECK_EVERY) => {}

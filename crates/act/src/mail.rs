@@ -1,15 +1,23 @@
 //! Hands a mail to the server that the factory named. The server has to prove who it is by a
 //! certificate that this computer trusts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mail_send::mail_builder::MessageBuilder;
+use mail_send::mail_builder::headers::raw::Raw;
 use mail_send::{Error, SmtpClientBuilder};
 use model::{MailSecurity, MailServer};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
-/// Longest time for one mail, from the first packet to the server's word.
-const MAIL_TIME_MAX: Duration = Duration::from_secs(30);
+use crate::failure::Failure;
+
+/// Longest time until the server has taken a mail: it may look at it first.
+const MAIL_TIME_MAX: Duration = Duration::from_secs(120);
+/// Longest time to say goodbye.
+const GOODBYE_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// A mail.
 #[derive(Debug, Clone)]
@@ -24,16 +32,41 @@ pub struct Mail<'a> {
     pub id: &'a str,
 }
 
-/// Hands a mail over; says why that failed in the words of the server or the system.
-pub async fn send_mail(server: &MailServer, mail: &Mail<'_>) -> Result<(), String> {
+/// Hands a mail over.
+pub async fn send_mail(server: &MailServer, mail: &Mail<'_>) -> Result<(), Failure> {
     let sent = timeout(MAIL_TIME_MAX, hand_over(server, mail)).await;
-    sent.map_err(|_| "no answer in time".to_owned())?
-        .map_err(|error| match error {
+    sent.unwrap_or(Err(Error::Timeout)).map_err(|error| {
+        let code = match &error {
             Error::UnexpectedReply(reply) | Error::AuthenticationFailed(reply) => {
-                format!("{} {}", reply.code, reply.message)
+                let code = format!("smtp-{}", reply.code);
+                return Failure::new(code, &format!("{} {}", reply.code, reply.message));
             }
-            other => other.to_string(),
-        })
+            Error::Timeout => "timeout",
+            Error::Tls(_) | Error::MissingStartTls | Error::InvalidTLSName => "tls",
+            _ => "network",
+        };
+        Failure::new(code, &error.to_string())
+    })
+}
+
+/// The way to the server; reading what this computer trusts takes a moment and happens elsewhere.
+async fn way_to(server: &MailServer) -> Result<SmtpClientBuilder<String>, Error> {
+    let (host, port) = (server.host.clone(), server.port);
+    if server.security == MailSecurity::Plain {
+        // Nothing is encrypted, so nobody has to be trusted.
+        let nobody = ClientConfig::builder()
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let connector = TlsConnector::from(Arc::new(nobody));
+        return Ok(SmtpClientBuilder::new_with_tls_connector(
+            host, port, connector,
+        ));
+    }
+    let built = tokio::task::spawn_blocking(move || SmtpClientBuilder::new(host, port)).await;
+    let other = |problem: String| Error::Io(std::io::Error::other(problem));
+    built
+        .map_err(|error| other(error.to_string()))?
+        .map_err(other)
 }
 
 async fn hand_over(server: &MailServer, mail: &Mail<'_>) -> Result<(), Error> {
@@ -42,29 +75,26 @@ async fn hand_over(server: &MailServer, mail: &Mail<'_>) -> Result<(), Error> {
         .to(mail.to)
         .subject(mail.subject)
         .message_id(mail.id)
-        .header(
-            "Auto-Submitted",
-            mail_send::mail_builder::headers::raw::Raw::new("auto-generated"),
-        )
+        .header("Auto-Submitted", Raw::new("auto-generated"))
         .text_body(mail.text);
-    let host = server.host.as_str();
-    let builder = SmtpClientBuilder::new(host, server.port)
-        .map_err(|problem| Error::Io(std::io::Error::other(problem)))?;
+    let builder = way_to(server).await?;
     let builder = builder
         .timeout(MAIL_TIME_MAX)
         .implicit_tls(server.security == MailSecurity::Tls);
     let builder = if server.user.is_empty() {
         builder
     } else {
-        builder.credentials((server.user.as_str(), server.password.as_str()))
+        builder.credentials((server.user.clone(), server.password.clone()))
     };
+    // It has taken the mail; how it says goodbye changes nothing.
     if server.security == MailSecurity::Plain {
         let mut client = builder.connect_plain().await?;
         client.send(message).await?;
-        return client.quit().await.or(Ok(()));
+        timeout(GOODBYE_TIME_MAX, client.quit()).await.ok();
+    } else {
+        let mut client = builder.connect().await?;
+        client.send(message).await?;
+        timeout(GOODBYE_TIME_MAX, client.quit()).await.ok();
     }
-    let mut client = builder.connect().await?;
-    client.send(message).await?;
-    // It has taken the mail; how it says goodbye changes nothing.
-    client.quit().await.or(Ok(()))
+    Ok(())
 }

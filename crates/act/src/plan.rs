@@ -18,22 +18,30 @@ pub fn due(
     (now, minute): (Time, u16),
 ) -> Option<Due> {
     let is_quiet = recipient.quiet.is_some_and(|quiet| quiet.holds(minute));
-    if is_quiet || standing.not_before.is_some_and(|moment| now < moment) {
+    // A moment further ahead than any wait is from a clock that was set back since.
+    let ahead_ms = |moment: Time| moment.ms().saturating_sub(now.ms());
+    let waits = standing.not_before.map(ahead_ms);
+    if is_quiet || waits.is_some_and(|ms| (1..=RETRY_MS_MAX).contains(&ms)) {
         return None;
     }
     let is_new = |alarm: &&Alarm| {
-        let lasts_ms = now.ms().saturating_sub(alarm.raised_at.ms());
+        let lasts_ms = now.ms().saturating_sub(alarm.raised_at.ms()).max(0);
         recipient.about.takes(alarm.machine.as_ref())
             && !standing.told.contains_key(&alarm_key(alarm))
             // Whoever has seen it takes care of it.
             && alarm.acknowledged_at.is_none()
-            // That it could not be told is over once it can be.
-            && !(alarm.kind == AlarmKind::NoticeFailed && standing.failures > 0)
             && lasts_ms >= i64::from(recipient.after_min) * 60_000
     };
     let is_open = |key: &String| open.iter().any(|alarm| alarm_key(alarm) == *key);
     let over = standing.told.iter().filter(|(key, _)| !is_open(key));
     let mut new: Vec<Alarm> = open.iter().filter(is_new).cloned().collect();
+    // That somebody could not be told waits for a message of its own: it may be over with this one.
+    if new
+        .iter()
+        .any(|alarm| alarm.kind != AlarmKind::NoticeFailed)
+    {
+        new.retain(|alarm| alarm.kind != AlarmKind::NoticeFailed);
+    }
     // What people run to comes first.
     new.sort_by_key(|alarm| (alarm.machine.is_none(), alarm.raised_at));
     let due = Due {
@@ -42,9 +50,8 @@ pub fn due(
             .map(|(key, told)| (key.clone(), told.clone()))
             .collect(),
     };
-    let is_recent = standing
-        .sent
-        .is_some_and(|at| now.ms() - at.ms() < GATHER_MS);
+    let since_ms = standing.alarmed.map(|at| now.ms().saturating_sub(at.ms()));
+    let is_recent = since_ms.is_some_and(|ms| (0..GATHER_MS).contains(&ms));
     let is_nothing = due.new.is_empty() && due.over.is_empty();
     (!is_nothing && !is_recent).then_some(due)
 }
@@ -60,6 +67,9 @@ pub fn sent(standing: &mut Standing, due: &Due, now: Time) {
         standing.told.insert(alarm_key(alarm), told);
     }
     standing.told.retain(|key, _| !due.over.contains_key(key));
+    if !due.new.is_empty() {
+        standing.alarmed = Some(now);
+    }
     (standing.failures, standing.not_before) = (0, None);
     (standing.sent, standing.problem) = (Some(now), None);
 }
@@ -170,19 +180,46 @@ mod tests {
     }
 
     #[test]
-    fn who_could_not_be_told_is_not_told_that() {
+    fn that_somebody_could_not_be_told_waits_for_a_message_of_its_own() {
         let mut failing = alarm(2, None, 1);
         failing.kind = AlarmKind::NoticeFailed;
         let open = [failing, alarm(1, Some("m"), 5)];
-        let mut standing = Standing::default();
+        let standing = Standing::default();
+        assert_eq!(ids(due(&recipient(), &standing, &open, (at(9), NOON))), [1]);
         assert_eq!(
-            ids(due(&recipient(), &standing, &open, (at(9), NOON))),
-            [1, 2]
+            ids(due(&recipient(), &standing, &open[..1], (at(9), NOON))),
+            [2]
         );
-        failed(&mut standing, String::new(), at(0));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_silences_nobody() {
+        let (who, mut standing) = (recipient(), Standing::default());
+        let month = 30 * 86_400;
+        let told = due(&who, &standing, &[alarm(1, None, month)], (at(month), NOON)).unwrap();
+        sent(&mut standing, &told, at(month));
+        let next = [alarm(1, None, month), alarm(2, None, month)];
+        assert_eq!(ids(due(&who, &standing, &next, (at(0), NOON))), [2]);
+        failed(&mut standing, String::new(), at(month));
+        assert_eq!(ids(due(&who, &standing, &next, (at(0), NOON))), [2]);
+    }
+
+    #[test]
+    fn an_end_holds_up_no_beginning() {
+        let (who, mut standing) = (recipient(), Standing::default());
+        let first = [alarm(1, None, 0)];
+        let told = due(&who, &standing, &first, (at(0), NOON)).unwrap();
+        sent(&mut standing, &told, at(0));
+        let over = due(&who, &standing, &[], (at(400), NOON)).unwrap();
+        sent(&mut standing, &over, at(400));
         assert_eq!(
-            ids(due(&recipient(), &standing, &open, (at(99), NOON))),
-            [1]
+            ids(due(
+                &who,
+                &standing,
+                &[alarm(2, None, 401)],
+                (at(401), NOON)
+            )),
+            [2]
         );
     }
 

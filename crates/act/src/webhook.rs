@@ -2,6 +2,7 @@
 //! HMAC-SHA256 (RFC 2104) over the time in `X-Mimamori-Time`, a point, and the body, with the secret
 //! that both know. Every try of one message has the same `X-Mimamori-Delivery`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use model::Time;
 use sha2::Sha256;
 use ureq::tls::{RootCerts, TlsConfig};
 
+use crate::failure::Failure;
+
 /// Longest time for one delivery.
 const WEBHOOK_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// A message to another program.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Webhook {
     /// Where it goes.
     pub url: String,
@@ -27,6 +30,16 @@ pub struct Webhook {
     pub at: Time,
     /// The JSON.
     pub body: String,
+}
+
+/// Without the secret.
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("url", &self.url)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The signature as hexadecimal digits.
@@ -41,12 +54,12 @@ fn signature(secret: &str, at: Time, body: &str) -> String {
 }
 
 /// Sends it; says why that failed. Anything but 2xx is a failure, and nobody is followed elsewhere.
-pub async fn send_webhook(webhook: Webhook) -> Result<(), String> {
+pub async fn send_webhook(webhook: Webhook) -> Result<(), Failure> {
     let sent = tokio::task::spawn_blocking(move || send(&webhook)).await;
-    sent.unwrap_or_else(|error| Err(error.to_string()))
+    sent.unwrap_or_else(|error| Err(Failure::new("network", &error.to_string())))
 }
 
-fn send(webhook: &Webhook) -> Result<(), String> {
+fn send(webhook: &Webhook) -> Result<(), Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
@@ -70,8 +83,18 @@ fn send(webhook: &Webhook) -> Result<(), String> {
         .send(&webhook.body);
     match answer.map(|answer| answer.status()) {
         Ok(status) if status.is_success() => Ok(()),
-        Ok(status) => Err(format!("answered {status}")),
-        Err(error) => Err(error.to_string()),
+        Ok(status) => {
+            let code = format!("http-{}", status.as_u16());
+            Err(Failure::new(code, &format!("answered {status}")))
+        }
+        Err(error) => {
+            let code = match &error {
+                ureq::Error::Timeout(_) => "timeout",
+                ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "tls",
+                _ => "network",
+            };
+            Err(Failure::new(code, &error.to_string()))
+        }
     }
 }
 

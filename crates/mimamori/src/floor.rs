@@ -25,6 +25,8 @@ const RECENT_ENTRIES: i64 = 2_000;
 const REFUSALS_LISTED_MAX: usize = 64;
 /// Cycles the twin of the self-test learns from.
 const TWIN_LEARNS: u32 = 8;
+/// A file that has told nothing for so many seconds has ended.
+const RETOLD_S_MAX: f64 = 60.0;
 /// A device whose readings stay late this long has had its clock set back; time starts anew.
 const LATE_MS_MAX: i64 = 60_000;
 
@@ -253,12 +255,13 @@ impl Floor {
     }
 
     /// Where a device stands in the list.
-    fn speaker(&mut self, device: &Device) -> usize {
+    fn speaker(&mut self, device: &Arc<Device>) -> usize {
         if let Some(index) = self.speaker_of.get(device.id.as_str()) {
             return *index;
         }
         let machine = has_machine(device).then(|| self.machine(&device.machine));
         self.speakers.push(Speaker {
+            device: Some(Arc::clone(device)),
             machine,
             ..Speaker::default()
         });
@@ -492,7 +495,7 @@ impl Floor {
         batch: &mut Batch,
     ) {
         if let Some(machine) = speaker.machine.and_then(|i| self.machines.get_mut(i)) {
-            machine.is_retold = true;
+            machine.retold = Some(at);
             machine.watch.skip_to(t, &mut self.outcomes);
             machine.conclude(&mut self.outcomes, at, batch);
         }
@@ -576,7 +579,11 @@ impl Floor {
         self.day_start = start;
         for machine in &mut self.machines {
             machine.tally.roll(start);
-            if machine.is_retold {
+            if let Some(told) = machine.retold {
+                // Whoever told has broken off without a word.
+                if now.since(told) > RETOLD_S_MAX {
+                    machine.rest(&mut self.outcomes, now, batch);
+                }
                 continue;
             }
             machine

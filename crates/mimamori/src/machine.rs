@@ -24,8 +24,9 @@ pub(crate) struct Machine {
     pub(crate) stored_seq: i64,
     /// What is known of it goes with the next commit.
     pub(crate) is_written: bool,
-    /// A file is telling of it: its time goes on with the file's, not with the clock.
-    pub(crate) is_retold: bool,
+    /// When a file told of it last: until it ends, its time goes on with the file's, not with the
+    /// clock.
+    pub(crate) retold: Option<Time>,
 }
 
 impl Machine {
@@ -52,18 +53,19 @@ impl Machine {
             is_dirty: false,
             stored_seq: 0,
             is_written: false,
-            is_retold: false,
+            retold: None,
         }
     }
 
     /// A file ended that told of it: from its last reading on nothing is known, until more comes.
     pub(crate) fn rest(&mut self, outcomes: &mut Vec<Outcome>, now: Time, batch: &mut Batch) {
         if let Some(last) = self.last_t {
-            self.watch.resume(last, outcomes);
+            // Behind the last change of state, which may be of that very moment.
+            self.watch.resume(last + 1, outcomes);
             self.conclude(outcomes, now, batch);
         }
         // Time goes on by the box's clock: no device's is known.
-        (self.skew_ms, self.is_retold) = (0, false);
+        (self.skew_ms, self.retold) = (0, None);
         self.is_dirty = true;
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use act::{Mail, Webhook, due, failed, send_mail, send_webhook, sent};
+use act::{Failure, Mail, Webhook, due, failed, send_mail, send_webhook, sent};
 use anyhow::Context;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -47,6 +47,8 @@ struct Inner {
     standings: BTreeMap<String, Standing>,
     /// Whom a message is on its way to.
     busy: BTreeSet<String>,
+    /// Whether it was noted last that somebody cannot be told; `None` before anything was.
+    reported: Option<bool>,
 }
 
 /// A message on its way.
@@ -70,14 +72,18 @@ pub(crate) fn start(
     let standings = reader.kept(STANDINGS)?;
     // Who was told what is only a memory; without it somebody is told twice.
     let standings = standings.and_then(|json| serde_json::from_str(&json).ok());
+    let settings = settings.unwrap_or_default();
+    let mut standings: BTreeMap<String, Standing> = standings.unwrap_or_default();
+    standings.retain(|name, _| settings.recipients.iter().any(|r| r.name == *name));
     let door = Arc::new(NoticeDoor {
         board,
         orders,
         zone: zone.clone(),
         inner: Mutex::new(Inner {
-            settings: Arc::new(settings.unwrap_or_default()),
-            standings: standings.unwrap_or_default(),
+            settings: Arc::new(settings),
+            standings,
             busy: BTreeSet::new(),
+            reported: None,
         }),
     });
     tokio::spawn(keep(Arc::clone(&door)));
@@ -127,12 +133,13 @@ impl NoticeDoor {
         messages
     }
 
-    async fn send(&self, message: &Message) -> Result<(), String> {
+    async fn send(&self, message: &Message) -> Result<(), Failure> {
         let board = self.board.borrow().clone();
         match &message.recipient.way {
             Way::Mail { to } => {
                 let server = message.server.as_ref();
-                let server = server.ok_or_else(|| "no mail server is set".to_owned())?;
+                let server =
+                    server.ok_or_else(|| Failure::new("network", "no mail server is set"))?;
                 let lang = Lang::from(message.recipient.lang);
                 let (subject, text) = notice_text(lang, &board, &message.due, &self.zone);
                 let host = server.from.rsplit('@').next().unwrap_or("localhost");
@@ -160,48 +167,65 @@ impl NoticeDoor {
 
     /// Keeps what became of a message. The first failures in a row and every success become
     /// evidence; the tries between say nothing new.
-    async fn note(&self, message: Message, outcome: Result<(), String>) {
+    async fn note(&self, message: Message, outcome: Result<(), Failure>) {
         let Message { recipient, due, .. } = message;
         let name = recipient.name;
-        let (is_news, is_sent, failing, standings) = {
+        let is_news = {
             let inner = &mut *self.inner();
             inner.busy.remove(&name);
-            let is_known = inner.settings.recipients.iter().any(|r| r.name == name);
-            if !is_known {
-                inner.standings.remove(&name);
-            }
-            let mut gone = Standing::default();
-            let standing = inner.standings.get_mut(&name).unwrap_or(&mut gone);
+            let known = inner.settings.recipients.iter();
+            let mut known = known.filter(|known| known.name == name);
+            // Somebody else may be called so by now.
+            let is_it = known.any(|known| known.way == recipient.way);
+            let standing = inner.standings.get_mut(&name).filter(|_| is_it);
             let now = clock::now();
-            match &outcome {
-                Ok(()) => sent(standing, &due, now),
-                Err(problem) => failed(standing, problem.clone(), now),
+            standing.is_none_or(|standing| {
+                match &outcome {
+                    Ok(()) => sent(standing, &due, now),
+                    Err(failure) => failed(standing, failure.text.clone(), now),
+                }
+                standing.failures <= FAILURES_UNTIL_ALARM
+            })
+        };
+        let mut body = notice_about(&name, recipient.way.code(), &due);
+        let kind = match outcome {
+            Ok(()) => EventKind::NoticeSent,
+            Err(failure) => {
+                warn!(
+                    to = name,
+                    why = failure.code,
+                    "somebody could not be told of an alarm"
+                );
+                body["why"] = json!(failure.code);
+                EventKind::NoticeFailed
             }
-            let is_news = standing.failures <= FAILURES_UNTIL_ALARM;
+        };
+        self.report(is_news.then_some((kind, body))).await;
+    }
+
+    /// Keeps how everybody was told, and notes news, or that the alarm begins or ends.
+    async fn report(&self, news: Option<(EventKind, serde_json::Value)>) {
+        let (standings, failing, is_change) = {
+            let inner = self.inner();
             let failing = is_any_failing(&inner.standings);
             let standings = serde_json::to_string(&inner.standings).ok();
-            (is_news, outcome.is_ok(), failing, standings)
+            (standings, failing, inner.reported != Some(failing))
         };
         let kept = standings.map(|json| Command::Keep(vec![Record::Kept(STANDINGS, json)]));
-        let mut body = notice_about(&name, recipient.way.code(), &due);
-        if let Err(problem) = outcome {
-            warn!(to = name, problem, "somebody could not be told of an alarm");
-            body["why"] = json!(problem);
-        }
-        let report = Command::Report {
-            kind: if is_sent {
-                EventKind::NoticeSent
-            } else {
-                EventKind::NoticeFailed
-            },
+        let again = || (EventKind::NoticeFailed, json!({"failing": failing}));
+        let news = news.or_else(|| is_change.then(again));
+        let report = news.map(|(kind, body)| Command::Report {
+            kind,
             body,
             alarm: (AlarmKind::NoticeFailed, failing),
-        };
-        for command in kept.into_iter().chain(is_news.then_some(report)) {
+        });
+        for command in kept.into_iter().chain(report) {
             if self.orders.give(command, BOX).await.is_err() {
-                error!(to = name, "what became of a message could not be noted");
+                error!("what became of a message could not be noted");
+                return;
             }
         }
+        self.inner().reported = Some(failing);
     }
 
     async fn put(&self, notices: Notices, by: &str) -> Result<(), NoticeProblem> {
@@ -214,24 +238,35 @@ impl NoticeDoor {
         kept.map_err(|_| NoticeProblem::NotDurable)?;
         let names: Vec<String> = notices.recipients.iter().map(|r| r.name.clone()).collect();
         let has_server = notices.mail.is_some();
-        let failing = {
+        {
             let inner = &mut *self.inner();
-            inner.standings.retain(|name, _| names.contains(name));
+            // Whoever is told another way has not been told anything yet.
+            let stays = |name: &String| {
+                let of = |all: &Notices| {
+                    let mut all = all.recipients.iter();
+                    all.find(|r| r.name == *name).map(|r| r.way.clone())
+                };
+                of(&notices).is_some() && of(&notices) == of(&before)
+            };
+            inner.standings.retain(|name, _| stays(name));
             // Whoever has mended something need not wait for the next try.
-            for standing in inner.standings.values_mut() {
-                standing.not_before = None;
-            }
+            inner.standings.values_mut().for_each(mended);
             inner.settings = Arc::new(notices);
-            is_any_failing(&inner.standings)
-        };
+            inner.reported = Some(false);
+        }
         let report = Command::Report {
             kind: EventKind::OrderNotices,
             body: json!({"recipients": names, "mail_server": has_server}),
-            alarm: (AlarmKind::NoticeFailed, failing),
+            alarm: (AlarmKind::NoticeFailed, false),
         };
         let noted = self.orders.give(report, by).await;
         noted.map_err(|_| NoticeProblem::NotDurable)
     }
+}
+
+/// The way works, or somebody has done something about it.
+fn mended(standing: &mut Standing) {
+    (standing.failures, standing.not_before, standing.problem) = (0, None, None);
 }
 
 fn is_any_failing(standings: &BTreeMap<String, Standing>) -> bool {
@@ -284,7 +319,13 @@ impl Notifier for NoticeDoor {
                     .take(ID_CHARS)
                     .collect(),
             };
-            self.send(&message).await
+            let tried = self.send(&message).await;
+            tried.map_err(|failure| failure.text)?;
+            let standing = self.inner().standings.get_mut(name).map(mended);
+            if standing.is_some() {
+                self.report(None).await;
+            }
+            Ok(())
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Who is told of alarms, by which way and when, and what became of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +42,7 @@ impl MailSecurity {
 }
 
 /// The server that mail is handed to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailServer {
     /// Its name or address.
@@ -62,7 +63,7 @@ pub struct MailServer {
 }
 
 /// How somebody is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "way", deny_unknown_fields)]
 pub enum Way {
     /// A mail to this address.
@@ -78,6 +79,24 @@ pub enum Way {
         #[serde(default)]
         secret: String,
     },
+}
+
+/// Without the password: what is written for looking into the program must not give it away.
+impl fmt::Debug for MailServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailServer")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("security", &self.security)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple(self.code()).field(&self.place()).finish()
+    }
 }
 
 impl Way {
@@ -309,10 +328,18 @@ impl Notices {
             let Way::Webhook { url, secret } = &mut recipient.way else {
                 continue;
             };
-            let kept = before.recipients.iter().find_map(|other| match &other.way {
-                Way::Webhook { url: same, secret } if same == url => Some(secret),
-                _ => None,
-            });
+            let known = before
+                .recipients
+                .iter()
+                .filter_map(|other| match &other.way {
+                    Way::Webhook { url: same, secret } if same == url => {
+                        Some((&other.name, secret))
+                    }
+                    _ => None,
+                });
+            // Two may go to one address, each with a secret of its own.
+            let kept = known.min_by_key(|(name, _)| **name != recipient.name);
+            let kept = kept.map(|(_, secret)| secret);
             if let Some(kept) = kept.filter(|_| secret.is_empty()) {
                 secret.clone_from(kept);
             }
@@ -414,6 +441,9 @@ pub struct Standing {
     pub told: BTreeMap<String, Told>,
     /// When a message got through last.
     pub sent: Option<Time>,
+    /// When it was last told of an alarm that began.
+    #[serde(default)]
+    pub alarmed: Option<Time>,
     /// Tries in a row that failed.
     pub failures: u32,
     /// No try before this moment.
@@ -547,7 +577,8 @@ mod tests {
             recipients: vec![recipient("erp", webhook("http://erp/1"))],
         };
         let shown = kept.without_secrets();
-        assert!(!serde_json_like(&shown).contains("0123456789abcdef"));
+        assert_eq!(shown.mail.as_ref().unwrap().password, "");
+        assert!(!format!("{kept:?}").contains("0123456789abcdef"));
         assert_eq!(shown.clone().with_secrets_of(&kept), kept);
         let mut elsewhere = shown;
         elsewhere.mail.as_mut().unwrap().host = "evil.example".to_owned();
@@ -561,10 +592,6 @@ mod tests {
         let merged = elsewhere.with_secrets_of(&kept);
         assert_eq!(merged.mail.as_ref().unwrap().password, "");
         assert_eq!(merged.checked(), Err(NoticeWrong::Secret));
-    }
-
-    fn serde_json_like(notices: &Notices) -> String {
-        format!("{notices:?}")
     }
 
     #[test]

@@ -102,23 +102,34 @@ function unseen() {
 
 let soundedAt = 0;
 function soundIfUnseen() {
-  if (unseen() === 0) soundedAt = 0;
+  // What a page shows that has lost the program may long be over.
+  if (unseen() === 0 || body.classList.contains("is-lost")) soundedAt = 0;
   else if (wantsSound() && Date.now() - soundedAt >= SOUND_AGAIN_MS && sound()) soundedAt = Date.now();
 }
 
 /** A browser lets a page sound only after somebody has touched it. */
 async function prepareSound() {
-  const button = document.querySelector("[data-sound]");
-  if (!(button instanceof HTMLElement)) return;
+  if (!document.querySelector("[data-sound]")) return;
   if (wantsSound()) {
-    audio ??= new AudioContext();
+    if (!audio) {
+      audio = new AudioContext();
+      // A computer that slept, a telephone that rang: the browser may have silenced the page.
+      audio.addEventListener("statechange", showSound);
+    }
     // Without a touch this never ends; the button then says what to do.
     await Promise.race([audio.resume(), new Promise((done) => setTimeout(done, 300))]);
   }
+  showSound();
+  soundIfUnseen();
+}
+
+/** What the button says. */
+function showSound() {
+  const button = document.querySelector("[data-sound]");
+  if (!(button instanceof HTMLElement)) return;
   const state = !wantsSound() ? "off" : audio?.state === "running" ? "on" : "blocked";
   button.textContent = button.dataset[state] ?? "";
   button.setAttribute("aria-pressed", String(state === "on"));
-  soundIfUnseen();
 }
 
 async function toggleSound() {

@@ -73,7 +73,7 @@ pub trait Files: Send + Sync + 'static {
 
     /// Takes the readings of a file that was put in; returns when they are durable. The file is
     /// taken even if nobody waits for the end.
-    fn take(&self, wanted: Wanted) -> Doing<'static, Import>;
+    fn take(&self, wanted: Wanted) -> Result<Doing<'static, Import>, FileProblem>;
 
     /// Keeps how the files of a logger are laid out; says whether it is a new one.
     fn put(&self, table: Table) -> Result<bool, SourceProblem>;
@@ -154,7 +154,11 @@ pub(crate) async fn take(
     };
     let by = who.actor();
     let wanted = Wanted { staged, logger, by };
-    match site.files.take(wanted).await {
+    let taken = match site.files.take(wanted) {
+        Ok(taking) => taking.await,
+        Err(problem) => Err(problem),
+    };
+    match taken {
         Ok(import) => answer(json!(import)),
         Err(problem) => file_failure(lang, &problem),
     }

@@ -15,13 +15,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{Job, Outcome, Shared, unreadable};
+use super::take::STILL_FOR;
+use super::{Job, Ordered, Outcome, Shared, unreadable};
 
 /// How often the folders are looked into.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// A file that somebody writes to all the time is taken this often.
-const GROWING_EVERY: Duration = Duration::from_secs(60);
-/// Files of one folder; more are not looked at.
+/// A file that grows is taken this often, a large one
+const GROWING_EVERY: Duration = Duration::from_secs(10);
+/// less often.
+const LARGE_GROWING_EVERY: Duration = Duration::from_secs(60);
+/// Bytes of a large one.
+const LARGE: u64 = 1_048_576;
+/// Looks after the start until an alarm from before it may be over.
+const ROUNDS_UNTIL_SETTLED: u64 = 2;
+/// Files of one folder; more are a problem that is told.
 const FILES_MAX: usize = 10_000;
 /// How names of files with readings end.
 const ENDINGS: [&str; 4] = ["csv", "txt", "tsv", "log"];
@@ -47,14 +54,15 @@ struct Known {
 type Found = (DeviceId, PathBuf, Stamp);
 
 /// Looks for as long as the program runs.
-pub(super) async fn keep(shared: Arc<Shared>, jobs: mpsc::Sender<Job>) {
+pub(super) async fn keep(shared: Arc<Shared>, jobs: mpsc::Sender<Ordered>) {
     let mut known: BTreeMap<PathBuf, Known> = BTreeMap::new();
     let mut rounds = tokio::time::interval(LOOK_EVERY);
-    let mut may_have_alarm = true;
+    let mut round = 0_u64;
     loop {
         rounds.tick().await;
         let (found, seen) = look(&shared).await;
-        known.retain(|path, _| found.iter().any(|(_, other, _)| other == path));
+        let paths: BTreeSet<&Path> = found.iter().map(|(_, path, _)| path.as_path()).collect();
+        known.retain(|path, _| paths.contains(path.as_path()));
         for (id, path, stamp) in &found {
             if !is_due(&mut known, path, *stamp) {
                 continue;
@@ -69,8 +77,10 @@ pub(super) async fn keep(shared: Arc<Shared>, jobs: mpsc::Sender<Job>) {
                 file.done = Some((*stamp, Instant::now()));
             }
         }
-        forgive(&shared, (&found, &seen), may_have_alarm).await;
-        may_have_alarm = false;
+        // By then every file that was there at the start has been looked at.
+        let is_settled = round == ROUNDS_UNTIL_SETTLED;
+        forgive(&shared, (&found, &seen), is_settled).await;
+        round += 1;
     }
 }
 
@@ -100,7 +110,12 @@ fn list(folder: &Path, is_own: bool) -> std::io::Result<Vec<(PathBuf, Stamp)>> {
         std::fs::create_dir_all(folder)?;
     }
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder)?.take(FILES_MAX) {
+    for (n, entry) in std::fs::read_dir(folder)?.enumerate() {
+        if n >= FILES_MAX {
+            return Err(std::io::Error::other(format!(
+                "more than {FILES_MAX} files"
+            )));
+        }
         let path = entry?.path();
         let ending = path
             .extension()
@@ -138,17 +153,23 @@ fn is_due(known: &mut BTreeMap<PathBuf, Known>, path: &Path, stamp: Stamp) -> bo
         return false;
     };
     let is_still = std::mem::replace(&mut file.stamp, stamp) == stamp;
+    let age = |at: SystemTime| at.duration_since(stamp.modified).unwrap_or_default();
     match file.done {
-        Some((done, _)) if done == stamp => false,
-        Some((_, at)) if !is_still => at.elapsed() >= GROWING_EVERY,
-        Some(_) | None => is_still,
+        // A last line without an end was left out while it might have been half written.
+        Some((done, at)) if done == stamp => {
+            let then = SystemTime::now().checked_sub(at.elapsed());
+            then.is_some_and(|then| age(then) < STILL_FOR) && age(SystemTime::now()) >= STILL_FOR
+        }
+        Some((_, at)) if is_still && stamp.bytes < LARGE => at.elapsed() >= GROWING_EVERY,
+        Some((_, at)) => at.elapsed() >= LARGE_GROWING_EVERY,
+        None => is_still,
     }
 }
 
 /// Has a file taken; `None` once nobody takes any more.
 async fn take(
     shared: &Shared,
-    jobs: &mpsc::Sender<Job>,
+    jobs: &mpsc::Sender<Ordered>,
     (id, path): (&DeviceId, &Path),
 ) -> Option<Outcome> {
     // Ended while others were taken.
@@ -162,9 +183,8 @@ async fn take(
         logger: id.clone(),
         by: BOX.to_owned(),
         is_watched: true,
-        answer,
     };
-    jobs.send(job).await.ok()?;
+    jobs.send((job, answer)).await.ok()?;
     Some(outcome.await.unwrap_or(Err(FileProblem::NotDurable)))
 }
 
@@ -182,11 +202,10 @@ async fn judge(shared: &Shared, (id, path): (&DeviceId, &Path), outcome: Outcome
             | FileProblem::Gone
             | FileProblem::Empty,
         ) => {
-            let is_it = |(name, _): &mut (String, FileProblem)| *name == name_of(path);
             let is_over = {
                 let problems = &mut shared.now().problems;
-                let is_told = problems.get_mut(id).is_some_and(is_it);
-                is_told && problems.remove(id).is_some() && problems.is_empty()
+                let place = (id.clone(), name_of(path));
+                problems.remove(&place).is_some() && problems.is_empty()
             };
             if is_over {
                 report(shared, json!({"over": true}), false).await;
@@ -199,9 +218,9 @@ async fn judge(shared: &Shared, (id, path): (&DeviceId, &Path), outcome: Outcome
 /// A file, or the folder if it has no name, cannot be taken: told once.
 async fn refuse(shared: &Shared, id: &DeviceId, name: &str, problem: FileProblem) {
     let why = problem.code();
-    let told = (name.to_owned(), problem);
-    let before = shared.now().problems.insert(id.clone(), told.clone());
-    if before.as_ref() != Some(&told) {
+    let place = (id.clone(), name.to_owned());
+    let before = shared.now().problems.insert(place, problem.clone());
+    if before != Some(problem) {
         let body = json!({"device": id, "file": name, "why": why});
         report(shared, body, true).await;
     }
@@ -212,24 +231,24 @@ async fn refuse(shared: &Shared, id: &DeviceId, name: &str, problem: FileProblem
 async fn forgive(
     shared: &Shared,
     (found, seen): (&[Found], &BTreeSet<DeviceId>),
-    may_have_alarm: bool,
+    is_settled: bool,
 ) {
     let loggers = shared.loggers.all();
     let is_logger = |id: &DeviceId| loggers.iter().any(|logger| logger.table.id == *id);
-    let is_there = |id: &DeviceId, name: &str| {
-        let mut files = found.iter();
-        files.any(|(of, path, _)| of == id && name_of(path) == name)
-    };
+    let there = found
+        .iter()
+        .map(|(id, path, _)| (id.clone(), name_of(path)));
+    let there: BTreeSet<(DeviceId, String)> = there.collect();
     let (before, left) = {
         let problems = &mut shared.now().problems;
         let before = problems.len();
-        problems.retain(|id, (name, _)| {
-            let lasts = !seen.contains(id) || !name.is_empty() && is_there(id, name);
-            is_logger(id) && lasts
+        problems.retain(|place, _| {
+            let lasts = !seen.contains(&place.0) || there.contains(place);
+            is_logger(&place.0) && lasts
         });
         (before, problems.len())
     };
-    let was_before = may_have_alarm && has_alarm(shared);
+    let was_before = is_settled && has_alarm(shared);
     if left == 0 && (before > 0 || was_before) {
         report(shared, json!({"over": true}), false).await;
     }

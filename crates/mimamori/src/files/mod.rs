@@ -48,8 +48,10 @@ struct Job {
     /// It lies in a folder that is looked into, and may still be growing; else it goes when it is
     /// done.
     is_watched: bool,
-    answer: oneshot::Sender<Outcome>,
 }
+
+/// A file to be taken, and where it is told what became of it.
+type Ordered = (Job, oneshot::Sender<Outcome>);
 
 /// What taking files works with.
 pub(crate) struct Shared {
@@ -71,8 +73,8 @@ struct Now {
     importing: Option<Importing>,
     /// The last file that a person wanted taken.
     last: Option<(String, Time, Outcome)>,
-    /// Files in folders that cannot be taken, by logger: the name and why.
-    problems: BTreeMap<DeviceId, (String, FileProblem)>,
+    /// Files in folders that cannot be taken, by logger and name; a folder has no name.
+    problems: BTreeMap<(DeviceId, String), FileProblem>,
 }
 
 impl Shared {
@@ -88,7 +90,7 @@ impl Shared {
 /// Files as pages and scripts reach them.
 pub(crate) struct FileDoor {
     shared: Arc<Shared>,
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Ordered>,
 }
 
 /// Where readings of files come from and go to.
@@ -116,7 +118,7 @@ pub(crate) fn start(ways: Ways, data: &std::path::Path, config: &Config) -> File
         is_cancelled: AtomicBool::new(false),
         now: Mutex::default(),
     });
-    let (jobs, mut waiting) = mpsc::channel::<Job>(JOBS_QUEUED_MAX);
+    let (jobs, mut waiting) = mpsc::channel::<Ordered>(JOBS_QUEUED_MAX);
     let worker = Arc::clone(&shared);
     tokio::spawn(async move {
         while let Some(job) = waiting.recv().await {
@@ -127,17 +129,23 @@ pub(crate) fn start(ways: Ways, data: &std::path::Path, config: &Config) -> File
     FileDoor { shared, jobs }
 }
 
-async fn work(shared: &Arc<Shared>, job: Job) {
-    shared.is_cancelled.store(false, Ordering::SeqCst);
+async fn work(shared: &Arc<Shared>, (job, answer): Ordered) {
     shared.now().importing = Some(Importing {
         name: job.name.clone(),
         table: job.logger.clone(),
         rows: 0,
         done: 0,
     });
-    let outcome = take::take(shared, &job).await;
+    let (worker, job) = (Arc::clone(shared), Arc::new(job));
+    let taken = {
+        let job = Arc::clone(&job);
+        // A file that breaks the reader must not keep others from being taken.
+        tokio::spawn(async move { take::take(&worker, &job).await }).await
+    };
+    let outcome = taken.unwrap_or_else(|error| Err(unreadable(error)));
     let mut now = shared.now();
     now.importing = None;
+    shared.is_cancelled.store(false, Ordering::SeqCst);
     if let Err(problem) = &outcome {
         warn!(
             name = job.name,
@@ -150,7 +158,7 @@ async fn work(shared: &Arc<Shared>, job: Job) {
         std::fs::remove_file(&job.path).ok();
     }
     drop(now);
-    job.answer.send(outcome).ok();
+    answer.send(outcome).ok();
 }
 
 impl FileDoor {
@@ -220,8 +228,13 @@ impl Files for FileDoor {
     fn tables(&self) -> Vec<TableState> {
         let loggers = self.shared.loggers.all();
         let now = self.shared.now();
+        let problem = |id: &DeviceId| {
+            let mut problems = now.problems.iter();
+            let found = problems.find(|((of, _), _)| of == id)?;
+            Some((found.0.1.clone(), found.1.clone()))
+        };
         let state = |logger: Logger| TableState {
-            problem: now.problems.get(&logger.table.id).cloned(),
+            problem: problem(&logger.table.id),
             inbox: logger.inbox.display().to_string(),
             table: logger.table,
         };
@@ -273,43 +286,38 @@ impl Files for FileDoor {
         }))
     }
 
-    fn take(&self, wanted: Wanted) -> Doing<'static, Import> {
+    fn take(&self, wanted: Wanted) -> Result<Doing<'static, Import>, FileProblem> {
         let path = self.path_of(&wanted.staged);
-        let jobs = self.jobs.clone();
         let (answer, outcome) = oneshot::channel();
-        let begun = path.ok_or(FileProblem::Gone).and_then(|path| {
-            let name = path.with_extension("name");
-            let job = Job {
-                name: std::fs::read_to_string(&name).map_err(unreadable)?,
-                path,
-                logger: wanted.logger,
-                by: wanted.by,
-                is_watched: false,
-                answer,
-            };
-            // Shown at once; it begins a moment later.
-            let shown = Importing {
-                name: job.name.clone(),
-                table: job.logger.clone(),
-                rows: 0,
-                done: 0,
-            };
-            let mut now = self.shared.now();
-            let is_alone = now.importing.is_none();
-            if jobs.try_send(job).is_err() {
-                return Err(FileProblem::Busy);
-            }
-            if is_alone {
-                now.importing = Some(shown);
-            }
-            drop(now);
-            std::fs::remove_file(name).ok();
-            Ok(())
-        });
-        Box::pin(async move {
-            begun?;
+        let path = path.ok_or(FileProblem::Gone)?;
+        let name = path.with_extension("name");
+        let job = Job {
+            name: std::fs::read_to_string(&name).map_err(unreadable)?,
+            path,
+            logger: wanted.logger,
+            by: wanted.by,
+            is_watched: false,
+        };
+        // Shown at once; it begins a moment later.
+        let shown = Importing {
+            name: job.name.clone(),
+            table: job.logger.clone(),
+            rows: 0,
+            done: 0,
+        };
+        let mut now = self.shared.now();
+        let is_alone = now.importing.is_none();
+        if self.jobs.try_send((job, answer)).is_err() {
+            return Err(FileProblem::Busy);
+        }
+        if is_alone {
+            now.importing = Some(shown);
+        }
+        drop(now);
+        std::fs::remove_file(name).ok();
+        Ok(Box::pin(async move {
             outcome.await.unwrap_or(Err(FileProblem::NotDurable))
-        })
+        }))
     }
 
     fn put(&self, table: Table) -> Result<bool, SourceProblem> {
@@ -322,7 +330,11 @@ impl Files for FileDoor {
     }
 
     fn cancel(&self) {
-        self.shared.is_cancelled.store(true, Ordering::SeqCst);
+        // Under the lock: what ends meanwhile must not leave it to the next.
+        let now = self.shared.now();
+        let is_taking = now.importing.is_some();
+        self.shared.is_cancelled.store(is_taking, Ordering::SeqCst);
+        drop(now);
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn told(machine: &MachineId, settings: Settings, rows: &[Row]) -> Vec
         }
     }
     if let Some(last) = rows.last() {
-        watch.resume(last.t, &mut outcomes);
+        watch.resume(last.t + 1, &mut outcomes);
         keep(machine, &mut outcomes, &mut records);
     }
     records

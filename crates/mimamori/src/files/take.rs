@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use detect::Settings;
 use model::{EventKind, FileProblem, FileUse, Import, MachineId, MachineState, SeriesId, Time};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serve::Command;
 use sources::{Content, Device, Logger, Row, WrittenDown, token_hash};
@@ -18,12 +19,14 @@ use crate::clock;
 const READINGS_AT_ONCE: usize = 2_000;
 /// Readings that are held against those that are there in one look.
 const LOOKED_UP_AT_ONCE: usize = 20_000;
+/// Under this name it is kept what of the past is being told.
+const TELLING: &str = "files-telling";
 /// Records of the past in one commit.
 const RECORDS_AT_ONCE: usize = 500;
 /// What ended longer ago than this, in milliseconds, is the past: nobody acts on it any more.
 const PAST_AFTER_MS: i64 = 7 * 24 * 3_600_000;
 /// The last line of a file that somebody wrote to this lately may be half written.
-const STILL_FOR: Duration = Duration::from_secs(60);
+pub(super) const STILL_FOR: Duration = Duration::from_secs(60);
 
 /// A file that was read.
 struct Held {
@@ -31,7 +34,18 @@ struct Held {
     content: Content,
     /// The readings that are new.
     fresh: Vec<Row>,
+    /// From which of them the past is told.
+    telling: Option<Telling>,
     used: FileUse,
+}
+
+/// Of which file and between which moments the past is being told: kept until all of it is, so that
+/// it is told whole after a power cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Telling {
+    sha256: String,
+    from: Time,
+    to: Time,
 }
 
 /// Takes a file.
@@ -46,7 +60,7 @@ pub(super) async fn take(shared: &Arc<Shared>, job: &Job) -> Outcome {
             } else {
                 read_file(&path)?
             };
-            let held = hold(&shared, (&name, &bytes), &logger)?;
+            let held = hold(&shared, (&name, &bytes), (&logger, is_watched))?;
             Ok((logger, held))
         });
         read.await?
@@ -70,8 +84,12 @@ pub(super) async fn take(shared: &Arc<Shared>, job: &Job) -> Outcome {
         refused: held.content.refused_count,
         cycles: 0,
     };
-    let rows = (held.content.rows, held.fresh);
-    import.cycles = keep(shared, &logger, rows, (held.content.refused, held.used)).await?;
+    let refused = held.content.refused;
+    keep(shared, &logger, held.fresh, (refused, held.used)).await?;
+    if let Some(telling) = held.telling {
+        // From here on it is told whole: a retry goes on with it.
+        import.cycles = tell_past(shared, &logger, held.content.rows, telling).await?;
+    }
     note(shared, &job.by, &import).await?;
     Ok(import)
 }
@@ -83,7 +101,9 @@ fn whole_lines(path: &std::path::Path) -> Result<Vec<u8>, FileProblem> {
     let age = changed
         .ok()
         .and_then(|at| SystemTime::now().duration_since(at).ok());
-    if age.is_none_or(|age| age < STILL_FOR) {
+    // Of a clock that is ahead nothing is known, and two bytes a letter are not cut between.
+    let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    if age.is_some_and(|age| age < STILL_FOR) && !is_wide {
         let end = bytes.iter().rposition(|b| *b == b'\n');
         bytes.truncate(end.map_or(0, |end| end + 1));
     }
@@ -93,22 +113,31 @@ fn whole_lines(path: &std::path::Path) -> Result<Vec<u8>, FileProblem> {
 fn hold(
     shared: &Shared,
     (name, bytes): (&str, &[u8]),
-    logger: &Logger,
+    (logger, is_watched): (&Logger, bool),
 ) -> Result<Held, FileProblem> {
     let reader = &shared.reader;
     let sha256 = token_hash(bytes);
     if let Some(before) = reader.import(&sha256).map_err(unreadable)? {
         return Err(FileProblem::Taken { at: before.at });
     }
-    let content = Content::read((name, bytes), logger, &shared.zone, clock::now())?;
-    let device = &logger.device;
+    let id = &logger.table.id;
+    let before = reader.import_named(id, name).map_err(unreadable)?;
+    // What could not be read of a file before it grew has been listed.
+    let listed = before
+        .filter(|_| is_watched)
+        .map_or(0, |before| before.rows);
+    let content = Content::read((name, bytes), logger, &shared.zone, (clock::now(), listed))?;
+    let (device, machine) = (&logger.device, &logger.device.machine);
     let fresh = fresh(reader, device, &content.rows).map_err(unreadable)?;
-    let used = use_of(reader, &device.machine, (&content.rows, &fresh)).map_err(unreadable)?;
+    let spans = (past::span(&content.rows), past::span(&fresh));
+    let used = use_of(reader, machine, spans).map_err(unreadable)?;
+    let telling = telling(reader, (&sha256, used), machine, spans).map_err(unreadable)?;
     Ok(Held {
         sha256,
         content,
         fresh,
-        used,
+        used: telling.as_ref().map_or(used, |_| FileUse::Past),
+        telling,
     })
 }
 
@@ -134,10 +163,13 @@ fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, Sto
         if let Some((from, to)) = past::span(piece).filter(|_| !wanted.is_empty()) {
             reader.each_piece(&wanted, (from, to + 1), |id, times, _| {
                 let number = numbers.get(&id);
+                // One moment far from the others must not bring all between them.
+                let is_asked = |t: &&i64| piece.binary_search_by_key(*t, |row| row.t.ms()).is_ok();
+                let times = times.iter().filter(is_asked);
                 seen.extend(
                     number
                         .into_iter()
-                        .flat_map(|n| times.iter().map(|t| (*n, *t))),
+                        .flat_map(|n| times.clone().map(|t| (*n, *t))),
                 );
             })?;
         }
@@ -150,38 +182,67 @@ fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, Sto
     Ok(fresh)
 }
 
-/// What the readings are to the machine's watch.
+/// What is to be told of the past: of a file that nothing was told of all of it, of one that lies on
+/// another only the moments of what is new, and what was begun before.
+fn telling(
+    reader: &Reader,
+    (sha256, used): (&str, FileUse),
+    machine: &MachineId,
+    (all, fresh): (Option<Span>, Option<Span>),
+) -> Result<Option<Telling>, StoreError> {
+    let begun = reader
+        .kept(TELLING)?
+        .and_then(|json| serde_json::from_str(&json).ok());
+    if let Some(begun) = begun.filter(|begun: &Telling| begun.sha256 == sha256) {
+        return Ok(Some(begun));
+    }
+    let Some(whole) = all.filter(|_| used == FileUse::Past) else {
+        return Ok(None);
+    };
+    let is_untold = is_free(reader, machine, whole)?;
+    let (from, to) = fresh.filter(|_| !is_untold).unwrap_or(whole);
+    let sha256 = sha256.to_owned();
+    Ok(Some(Telling { sha256, from, to }))
+}
+
+/// A first and a last moment.
+type Span = (Time, Time);
+
+/// What the readings are to the machine's watch, from the moments of all and of those that are new.
 fn use_of(
     reader: &Reader,
     machine: &MachineId,
-    (all, fresh): (&[Row], &[Row]),
+    (all, fresh): (Option<Span>, Option<Span>),
 ) -> Result<FileUse, StoreError> {
     // Of a file that was cut off while it was taken, all may be there and nothing told from it.
-    let Some((from, to)) = past::span(fresh).or_else(|| past::span(all)) else {
+    let Some((from, to)) = fresh.or(all) else {
         return Ok(FileUse::Kept);
     };
-    let is_free = |to: Time| -> Result<bool, StoreError> {
-        let states = reader.states(machine, from, to)?;
-        let is_unknown = states.iter().all(|s| s.state == MachineState::Unknown);
-        Ok(is_unknown && reader.cycle_times(machine, (from, to + 1))?.is_empty())
-    };
     let is_old = clock::now().ms() - to.ms() > PAST_AFTER_MS;
-    if !is_old && !fresh.is_empty() && is_free(Time::from_ms(i64::MAX - 1))? {
+    let ever_after = (from, Time::from_ms(i64::MAX - 1));
+    if !is_old && fresh.is_some() && is_free(reader, machine, ever_after)? {
         Ok(FileUse::GoesOn)
-    } else if is_free(to)? {
+    } else if is_free(reader, machine, (from, to))? {
         Ok(FileUse::Past)
     } else {
         Ok(FileUse::Kept)
     }
 }
 
-/// Keeps the readings and tells what was; gives how many cycles were told of the past.
+/// Whether nothing is known of a machine between two moments.
+fn is_free(reader: &Reader, machine: &MachineId, (from, to): Span) -> Result<bool, StoreError> {
+    let states = reader.states(machine, from, to)?;
+    let is_unknown = states.iter().all(|s| s.state == MachineState::Unknown);
+    Ok(is_unknown && reader.cycle_times(machine, (from, to + 1))?.is_empty())
+}
+
+/// Keeps the readings that are new.
 async fn keep(
     shared: &Arc<Shared>,
     logger: &Logger,
-    (all, fresh): (Vec<Row>, Vec<Row>),
+    fresh: Vec<Row>,
     (mut refused, used): (Vec<model::Refused>, FileUse),
-) -> Result<u64, FileProblem> {
+) -> Result<(), FileProblem> {
     let how = match used {
         FileUse::GoesOn => WrittenDown::GoOn,
         FileUse::Past | FileUse::Kept => WrittenDown::Kept,
@@ -213,12 +274,7 @@ async fn keep(
         let ended = shared.sink.take_written(device, none, WrittenDown::End);
         ended.await.map_err(|_| FileProblem::NotDurable)?;
     }
-    outcome?;
-    if used == FileUse::Past {
-        // From here on it is told whole or not at all.
-        return tell_past(shared, &device.machine, all).await;
-    }
-    Ok(0)
+    outcome
 }
 
 /// How far it is.
@@ -228,17 +284,22 @@ fn tell(shared: &Shared, rows: usize, done: usize) {
     }
 }
 
+/// Tells what was; gives how many cycles there were.
 async fn tell_past(
     shared: &Arc<Shared>,
-    machine: &MachineId,
-    rows: Vec<Row>,
+    logger: &Logger,
+    mut rows: Vec<Row>,
+    telling: Telling,
 ) -> Result<u64, FileProblem> {
-    let settings = settings_of(shared, machine)?;
-    let (machine, rows) = (machine.clone(), rows);
+    let machine = logger.device.machine.clone();
+    let settings = settings_of(shared, &machine)?;
+    rows.retain(|row| (telling.from..=telling.to).contains(&row.t));
+    let marked = Record::Kept(TELLING, json!(telling).to_string());
     let records = off_thread(move || Ok(past::told(&machine, settings, &rows))).await?;
     let cycles = past::cycles(&records);
-    for piece in records.chunks(RECORDS_AT_ONCE) {
-        let kept = shared.orders.give(Command::Keep(piece.to_vec()), BOX);
+    let pieces = records.chunks(RECORDS_AT_ONCE).map(<[Record]>::to_vec);
+    for piece in std::iter::once(vec![marked]).chain(pieces) {
+        let kept = shared.orders.give(Command::Keep(piece), BOX);
         kept.await.map_err(|_| FileProblem::NotDurable)?;
     }
     Ok(cycles)
@@ -258,8 +319,9 @@ fn settings_of(shared: &Shared, machine: &MachineId) -> Result<Settings, FilePro
 async fn note(shared: &Shared, by: &str, import: &Import) -> Result<(), FileProblem> {
     let before = shared.reader.import_named(&import.table, &import.name);
     let before = before.map_err(unreadable)?;
-    let has_grown = before.is_some_and(|before| before.from == import.from);
-    let mut records = vec![Record::Imported(import.clone())];
+    let has_grown = by == BOX && before.is_some_and(|before| before.from == import.from);
+    let nothing = Record::Kept(TELLING, "null".to_owned());
+    let mut records = vec![Record::Imported(import.clone()), nothing];
     if !has_grown {
         let body = json!({"device": import.table, "file": import.name, "sha256": import.sha256,
             "rows": import.rows, "readings": import.readings, "used": import.used});

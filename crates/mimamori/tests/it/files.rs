@@ -185,6 +185,17 @@ fn the_past_becomes_hours_and_cycles_and_raises_nothing() {
     // An earlier month put in later lies beside it; what lies on it is only kept.
     let earlier = written(folder.path(), "earlier.csv", "utf-8", days_ago + 24.0, 30);
     assert_eq!(take(&house, "log", &earlier).1["used"], "past");
+    // What overlaps tells only what is new, also where it would cut the cycles otherwise.
+    let wide = written(folder.path(), "wide.csv", "utf-8", days_ago - 0.5, 60);
+    let (_, wide) = take(&house, "log", &wide);
+    assert_eq!(wide["used"], "past", "{wide}");
+    assert!(wide["known"].as_u64() > Some(680), "{wide}");
+    let cycles = house.get_all("machines/press/cycles");
+    assert!(
+        (100..=120).contains(&cycles.len()),
+        "{} cycles",
+        cycles.len()
+    );
     know(&house, &table("second"));
     let same = written(folder.path(), "same.csv", "utf-8", days_ago, 30);
     let (status, import) = take(&house, "second", &same);
@@ -217,6 +228,58 @@ fn a_file_is_taken_once_and_what_overlaps_is_not_doubled() {
     );
     assert_eq!(import["used"], "goes_on");
     house.until_stored(2160);
+}
+
+#[test]
+fn a_file_that_grows_row_by_row_goes_on_each_time() {
+    let house = house();
+    know(&house, &table("log"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(folder.path(), "day.csv", "utf-8", 2.0, 11);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let write = |n: usize| std::fs::write(&file, lines[..n].join("\n")).unwrap();
+    write(100);
+    assert_eq!(take(&house, "log", &file).0, 200);
+    // Every one of them changes the state or may: work begins and ends within twelve rows.
+    for n in 101..125 {
+        write(n);
+        let (status, import) = take(&house, "log", &file);
+        assert_eq!(
+            (status, &import["used"]),
+            (200, &json!("goes_on")),
+            "row {n}: {import}"
+        );
+        assert_eq!(import["readings"], 2);
+    }
+    let states = house.get("machines/press/states?from=2020-01-01T00:00:00Z");
+    let last = states["items"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(last["state"], "unknown", "{states}");
+}
+
+#[test]
+fn a_table_that_is_changed_before_the_next_file_mixes_up_nothing() {
+    let mut house = house();
+    know(&house, &table("log"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = written(folder.path(), "a.csv", "utf-8", 3.0, 10);
+    assert_eq!(take(&house, "log", &file).0, 200);
+    house.kill_and_restart();
+    let mut without = table("log");
+    without["column"].as_array_mut().unwrap().remove(0);
+    know(&house, &without);
+    let next = written(folder.path(), "b.csv", "utf-8", 2.0, 10);
+    assert_eq!(take(&house, "log", &next).0, 200);
+    let readings = house.get_all("machines/press/readings");
+    let watts = readings
+        .iter()
+        .filter(|r| r["point"].as_str().unwrap().contains("power"));
+    let watts: Vec<f64> = watts.map(|r| r["value"].as_f64().unwrap()).collect();
+    assert_eq!(watts.len(), 120);
+    assert!(
+        watts.iter().all(|watts| *watts > 300.0),
+        "no temperature among them"
+    );
 }
 
 #[test]
@@ -336,6 +399,10 @@ fn a_kill_in_the_middle_loses_and_doubles_nothing_and_a_person_can_call_it_off()
     until("it is being taken", || {
         house.get("devices")["readings_stored"].as_u64() > Some(0)
     });
+    house.kill();
+    house.start();
+    // Again while the past is being told.
+    house.until_stored(69_120);
     house.kill();
     house.start();
     until("it is taken after all", || imports(&house).len() == 1);

@@ -43,6 +43,14 @@ fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
     (certificate, key)
 }
 
+/// A program that believes in the certificate of the counterparts, and where that and its key are.
+fn believing(folder: &Path, config: &str) -> (House, [String; 2]) {
+    let (certificate, key) = certificate(folder);
+    let paths = [&certificate, &key].map(|path| path.display().to_string());
+    let env = [("SSL_CERT_FILE", paths[0].clone())];
+    (House::with_env(folder, config, &env), paths)
+}
+
 /// A counterpart and its port.
 fn start(script: &str, args: &[&str]) -> (Process, u16) {
     let mut process = Process::start(&mut Process::python(script, args));
@@ -94,14 +102,11 @@ fn server(port: u16, security: &str, password: &str) -> Value {
 #[test]
 fn an_alarm_arrives_as_a_mail_that_others_read_and_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
-    let (certificate, key) = certificate(folder.path());
-    let paths = [&certificate, &key].map(|path| path.to_str().unwrap());
-    let env = [("SSL_CERT_FILE", certificate.display().to_string())];
     let config =
         "[factory]\nzone = \"Asia/Tokyo\"\n[[machine]]\nid = \"press\"\nname_ja = \"プレス 3\"\n";
-    let mut house = House::with_env(folder.path(), config, &env);
+    let (mut house, [certificate, key]) = believing(folder.path(), config);
     for security in ["tls", "starttls"] {
-        let args = [security, paths[0], paths[1], "box", "secret"];
+        let args = [security, &*certificate, &*key, "box", "secret"];
         let (mut mail, port) = start("mail.py", &args);
         let security = security.replace("starttls", "start_tls");
         let notices = json!({"mail": server(port, &security, "secret"), "recipients": [
@@ -137,6 +142,8 @@ fn an_alarm_arrives_as_a_mail_that_others_read_and_is_told_once() {
         );
         // Whoever was told is not told again, not even by a program that starts anew.
         house.kill_and_restart();
+        let told = house.get("notices")["standings"]["社長"]["told"].clone();
+        assert_eq!(told.as_object().unwrap().len(), 1, "{told}");
         assert_eq!(try_out(&house, "社長").0, 204);
         assert_eq!(next(&mut mail)["subject"], "[Mimamori] 試しの知らせ");
         assert_eq!(evidence(&house, "notice.sent").len(), 1);
@@ -151,11 +158,8 @@ fn an_alarm_arrives_as_a_mail_that_others_read_and_is_told_once() {
 #[test]
 fn a_way_that_fails_is_an_alarm_until_it_is_mended() {
     let folder = tempfile::tempdir().unwrap();
-    let (certificate, key) = certificate(folder.path());
-    let paths = [&certificate, &key].map(|path| path.to_str().unwrap());
-    let env = [("SSL_CERT_FILE", certificate.display().to_string())];
-    let house = House::with_env(folder.path(), "", &env);
-    let (mut mail, port) = start("mail.py", &["tls", paths[0], paths[1], "box", "secret"]);
+    let (house, [certificate, key]) = believing(folder.path(), "");
+    let (mut mail, port) = start("mail.py", &["tls", &certificate, &key, "box", "secret"]);
     let recipients =
         json!([{"name": "duty", "way": "mail", "to": "duty@example.jp", "lang": "en"}]);
     let notices = json!({"mail": server(port, "tls", "wrong"), "recipients": recipients});
@@ -166,7 +170,13 @@ fn a_way_that_fails_is_an_alarm_until_it_is_mended() {
     });
     let problem = house.get("notices")["standings"]["duty"]["problem"].clone();
     assert!(problem.as_str().unwrap().contains("535"), "{problem}");
-    assert_eq!(evidence(&house, "notice.failed").len(), 2);
+    let failed = evidence(&house, "notice.failed");
+    assert_eq!(failed.len(), 2);
+    let said = failed[0].to_string();
+    assert!(
+        said.contains("smtp-535") && !said.contains("duty@"),
+        "{said}"
+    );
     let notices = json!({"mail": server(port, "tls", "secret"), "recipients": recipients});
     assert_eq!(set(&house, &notices).0, 204);
     let got = next(&mut mail);
@@ -238,11 +248,8 @@ fn a_server_that_cannot_prove_who_it_is_gets_nothing() {
 #[test]
 fn a_program_is_told_with_a_signature_and_again_if_it_was_busy() {
     let folder = tempfile::tempdir().unwrap();
-    let (certificate, key) = certificate(folder.path());
-    let paths = [&certificate, &key].map(|path| path.to_str().unwrap());
-    let env = [("SSL_CERT_FILE", certificate.display().to_string())];
-    let house = House::with_env(folder.path(), "", &env);
-    let (mut hook, port) = start("hook.py", &[SECRET, "1", paths[0], paths[1]]);
+    let (house, [certificate, key]) = believing(folder.path(), "");
+    let (mut hook, port) = start("hook.py", &[SECRET, "1", &certificate, &key]);
     let notices = json!({"recipients": [{"name": "erp", "way": "webhook", "secret": SECRET,
         "about": "machines", "url": format!("https://localhost:{port}/alarms?line=1")}]});
     assert_eq!(set(&house, &notices).0, 204);

@@ -305,10 +305,9 @@ fn light_card(ctx: &Ctx, light: LightView) -> Markup {
 
 /// What asks for action now, above everything else.
 pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
-    let unseen = board
-        .open_alarms
-        .iter()
-        .filter(|alarm| alarm.acknowledged_at.is_none());
+    // One that is not stored yet nobody can say to have seen.
+    let is_unseen = |alarm: &&model::Alarm| alarm.id > 0 && alarm.acknowledged_at.is_none();
+    let unseen = board.open_alarms.iter().filter(is_unseen);
     html! {
         // What the sound is for: it ends when somebody has seen them.
         span data-unseen=(unseen.count()) hidden {}

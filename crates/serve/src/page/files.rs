@@ -115,7 +115,11 @@ pub(crate) async fn take(
         Err(problem) => return page(&site, lang, who, &problem_above(lang, &problem)).await,
     };
     let typed = Typed::from_fields(sent);
-    let table = typed.table(&file).map_err(SourceProblem::Wrong);
+    let known = site.files.tables().into_iter().map(|state| state.table);
+    let named = known
+        .into_iter()
+        .find(|table| table.id.as_str() == typed.id);
+    let table = typed.meant(&file, named).map_err(SourceProblem::Wrong);
     let logger = table.as_ref().ok().map(|table| table.id.clone());
     let kept = match table {
         Ok(table) => keep(&site, &who, table).await,
@@ -126,8 +130,10 @@ pub(crate) async fn take(
             let by = who.actor();
             let wanted = Wanted { staged, logger, by };
             // It goes on by itself; the page shows how far it is.
-            drop(site.files.take(wanted));
-            Redirect::to("/files").into_response()
+            match site.files.take(wanted) {
+                Ok(_) => Redirect::to("/files").into_response(),
+                Err(problem) => page(&site, lang, who, &problem_above(lang, &problem)).await,
+            }
         }
         (Err(problem), _) => {
             let text = problem_text(lang, &problem);
@@ -209,6 +215,29 @@ impl Typed {
             }
         }
         typed
+    }
+
+    /// The table that is meant: the known one if nothing about it was changed, or if another known
+    /// logger was named whose files have these columns too; else what was typed.
+    fn meant(&self, file: &Staged, named: Option<Table>) -> Result<Table, Wrong> {
+        let fresh = Self::fresh(file);
+        let is_fitting = |table: &Table| {
+            let columns = table.column.iter().map(|column| &column.name);
+            let mut names = table.time.iter().chain(columns);
+            names.all(|name| file.look.header.contains(name))
+        };
+        let is_same = |other: &Self| {
+            let of = |typed: &Self| {
+                let points = typed.points.iter().filter(|(_, point)| !point.is_empty());
+                let points: Vec<(usize, String)> = points.map(|(n, p)| (*n, p.clone())).collect();
+                (typed.machine.clone(), typed.time.clone(), points)
+            };
+            of(self) == of(other)
+        };
+        match (named, &file.table) {
+            (Some(known), Some(_)) if is_same(&fresh) && is_fitting(&known) => Ok(known),
+            _ => self.table(file),
+        }
     }
 
     /// The table it describes; whether that can be is checked where it is kept.

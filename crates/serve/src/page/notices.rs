@@ -228,15 +228,17 @@ fn page(site: &Site, (lang, who): (Lang, Who), typed: &Typed, above: &Markup) ->
             div.panel-head { h2 { (ctx.text(key::NOTICES_MAIL)) } }
             @if settings.mail.is_some() { (recipient_form(&ctx, "mail", typed)) }
             @else { p { (ctx.text(key::NOTICES_SERVER_FIRST)) } }
-            details open[settings.mail.is_none() || typed.server.is_some()] {
-                summary { (ctx.text(key::NOTICES_SERVER)) }
+            details.folded open[settings.mail.is_none() || typed.server.is_some()] {
+                summary { h2 { (ctx.text(key::NOTICES_SERVER)) } }
                 (server_form(&ctx, typed.server.as_ref().or(settings.mail.as_ref())))
             }
         }
         section.panel {
-            div.panel-head { h2 { (ctx.text(key::NOTICES_WEBHOOK)) } }
-            p.quiet { (ctx.text(key::NOTICES_WEBHOOK_NOTE)) }
-            (recipient_form(&ctx, "webhook", typed))
+            details.folded open[typed.recipient.as_ref().is_some_and(|typed| typed.way == "webhook")] {
+                summary { h2 { (ctx.text(key::NOTICES_WEBHOOK)) } }
+                p.quiet { (ctx.text(key::NOTICES_WEBHOOK_NOTE)) }
+                (recipient_form(&ctx, "webhook", typed))
+            }
         }
     };
     frame(&ctx, Place::Events, &ctx.text(key::NOTICES_TITLE), "", body)

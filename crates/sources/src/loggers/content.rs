@@ -30,16 +30,18 @@ pub struct Content {
     pub refused: Vec<Refused>,
     /// How much could not be read.
     pub refused_count: u64,
+    /// Rows of which nothing is listed.
+    listed: u64,
 }
 
 impl Content {
     /// Reads a file of a logger. `name` is the file's, `now` the time by which moments are known to
-    /// lie ahead.
+    /// lie ahead; what cannot be read in the first `listed` rows is only counted.
     pub fn read(
         (name, bytes): (&str, &[u8]),
         logger: &Logger,
         zone: &TimeZone,
-        now: Time,
+        (now, listed): (Time, u64),
     ) -> Result<Self, FileProblem> {
         let table = &logger.table;
         let columns = table.column.iter().map(|column| column.name.clone());
@@ -47,7 +49,10 @@ impl Content {
         let sheet = Sheet::read(bytes, &known).map_err(problem)?;
         let time = places(&sheet, table.time.iter())?;
         let columns = places(&sheet, table.column.iter().map(|column| &column.name))?;
-        let mut content = Self::default();
+        let mut content = Self {
+            listed,
+            ..Self::default()
+        };
         let mut last = i64::MIN;
         let mut is_sorted = true;
         for (line, row) in sheet.rows() {
@@ -98,7 +103,7 @@ impl Content {
 
     fn refuse(&mut self, refused: Refused) {
         self.refused_count += 1;
-        if self.refused.len() < REFUSED_LISTED_MAX {
+        if self.lines > self.listed && self.refused.len() < REFUSED_LISTED_MAX {
             self.refused.push(refused);
         }
     }
@@ -218,7 +223,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Content, FileProblem> {
         let now = Time::from_ms(1_795_300_000_000);
-        Content::read(("a.csv", text.as_bytes()), &logger(), &tokyo(), now)
+        Content::read(("a.csv", text.as_bytes()), &logger(), &tokyo(), (now, 0))
     }
 
     const HEAD: &str = "日付,時刻,品番,電力(kW)\n";
