@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::{Binding, DeviceId, Place, Seen, Source, SourceKind, SourceState};
+use model::{Binding, Coverage, DeviceId, Neighbour, Place, Seen, Source, SourceKind, SourceState};
 use serve::{Searching, SourceProblem, Sources, Trying};
-use sources::{Bindings, Lines, Loggers, SourceError};
+use sources::{Bindings, Lines, Loggers, Neighbours, SourceError};
 use tracing::error;
 
 /// The lines and bindings as pages and scripts reach them.
@@ -14,6 +14,17 @@ pub(crate) struct SourceDoor {
     pub(crate) lines: Arc<Lines>,
     pub(crate) bindings: Arc<Bindings>,
     pub(crate) loggers: Arc<Loggers>,
+}
+
+/// Who is on the network, as pages and scripts see it.
+pub(crate) struct NetworkDoor {
+    pub(crate) neighbours: Arc<Neighbours>,
+}
+
+impl serve::Network for NetworkDoor {
+    fn seen(&self) -> (Vec<Neighbour>, Coverage) {
+        self.neighbours.seen()
+    }
 }
 
 impl serve::Bindings for SourceDoor {

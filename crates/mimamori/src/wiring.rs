@@ -21,7 +21,7 @@ use serve::{
 };
 use sources::{
     Arrival, Bindings, ClockWindow, DeviceBook, FloorPolicy, FloorSink, Lines, LogSink, Loggers,
-    listen_tcp, listen_udp,
+    Neighbours, listen_tcp, listen_udp,
 };
 use store::{BOX, Batch, Reader, Record, Sealer, Store};
 use tokio::net::TcpListener;
@@ -39,7 +39,7 @@ use crate::pace::Pace;
 use crate::proofs::{self, Ground, Twin};
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
 use crate::sealing::Sealing;
-use crate::source_door::SourceDoor;
+use crate::source_door::{NetworkDoor, SourceDoor};
 use crate::time_watch::watch_clock;
 use crate::{certificate, clock, console, notices, restores, sealing};
 
@@ -273,11 +273,8 @@ async fn open_doors(
     let chain = Arc::new(ChainWatch::new(setup.data.clone()));
     tokio::spawn(watch_chain(Arc::clone(&chain), orders.clone()));
     let backups = start_backups(setup, config, &orders);
-    tokio::spawn(sealing::let_go(
-        reader.clone(),
-        config.retention,
-        orders.clone(),
-    ));
+    let letting_go = sealing::let_go(reader.clone(), config.retention, orders.clone());
+    tokio::spawn(letting_go);
     let (people, passes) = (reader.people()?, reader.passes()?);
     let gate = Gate::new(people, passes, orders.clone(), clock::now)
         .context("no random number for the claim code")?;
@@ -293,6 +290,7 @@ async fn open_doors(
     let ways = file_ways((&sources, &floor), &reader, &orders);
     let site = Site {
         files: Arc::new(files::start(ways, &setup.data, config)),
+        network: listen_to_network(),
         notices: notices::start(
             board.clone(),
             &reader,
@@ -329,8 +327,8 @@ async fn open_doors(
         ..ground
     };
     tokio::spawn(proofs::keep(ground, orders, proof_hand, proofs));
-    let data = setup.data.clone();
-    tokio::spawn(console::answer_requests(data, Arc::clone(&gate), http));
+    let asked = console::answer_requests(setup.data.clone(), Arc::clone(&gate), http);
+    tokio::spawn(asked);
     Ok(Doors {
         http,
         claim_code: gate.claim_code().map(str::to_owned),
@@ -338,6 +336,13 @@ async fn open_doors(
         restored,
         close,
     })
+}
+
+/// Notices who is on the network.
+fn listen_to_network() -> Arc<NetworkDoor> {
+    let neighbours = Arc::new(Neighbours::new(clock::now));
+    tokio::spawn(Arc::clone(&neighbours).listen());
+    Arc::new(NetworkDoor { neighbours })
 }
 
 /// Where readings of files come from and go to.

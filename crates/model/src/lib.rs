@@ -8,6 +8,7 @@ mod event;
 mod finding;
 mod id;
 mod log;
+mod neighbour;
 mod notice;
 mod own;
 mod person;
@@ -26,6 +27,7 @@ pub use event::EventKind;
 pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity};
 pub use id::{DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, UNNAMED_PRODUCT};
 pub use log::LogLine;
+pub use neighbour::{Coverage, Neighbour, SeenBy};
 pub use notice::{
     About, Due, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient, Standing,
     Told, Tongue, Way, alarm_key,

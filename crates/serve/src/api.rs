@@ -95,7 +95,7 @@ pub(crate) fn rfc3339(t: Time) -> String {
 }
 
 /// Names of members that are moments; numbers under them leave as RFC 3339.
-const MOMENTS: [&str; 20] = [
+const MOMENTS: [&str; 22] = [
     "at",
     "since",
     "raised_at",
@@ -111,6 +111,8 @@ const MOMENTS: [&str; 20] = [
     "proven_at",
     "read_at",
     "sent",
+    "first",
+    "last",
     "alarmed",
     "not_before",
     "valid_until",

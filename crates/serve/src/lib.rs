@@ -14,6 +14,7 @@ mod guard;
 mod history;
 mod live;
 mod metrics;
+mod neighbours;
 mod notices;
 mod orders;
 mod page;
@@ -37,6 +38,7 @@ pub use chain::{ChainWatch, Checked};
 pub use doors::{Tls, run};
 pub use export::{Encoding, day_file};
 pub use files::{Doing, FILE_BYTES_MAX, Files, Staged, Wanted};
+pub use neighbours::{Network, Proposal};
 pub use notices::{NoticeProblem, Notifier, Telling, notice_about, notice_json, notice_text};
 pub use orders::{
     Command, DeviceError, DeviceKind, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order,
@@ -72,6 +74,8 @@ pub struct Site {
     pub bindings: Arc<dyn Bindings>,
     /// Takes readings from files.
     pub files: Arc<dyn Files>,
+    /// Knows who is on the network.
+    pub network: Arc<dyn Network>,
     /// Tells people and programs of alarms.
     pub notices: Arc<dyn Notifier>,
     /// Who comes in.

@@ -10,8 +10,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use crate::{
-    Site, api, bindings, doors, export, files, guard, history, live, metrics, notices, page, rates,
-    sources,
+    Site, api, bindings, doors, export, files, guard, history, live, metrics, neighbours, notices,
+    page, rates, sources,
 };
 
 /// Largest form with a file in it.
@@ -72,6 +72,7 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/shared/live", SHARED, get(live::shared_stream)),
     route!("GET", "/api/v1/shared", SHARED, get(page::shared::machines)),
     route!("GET", "/events", LOOK, get(page::events::show)),
+    route!("GET", "/network", LOOK, get(page::network::show)),
     route!("GET", "/notices", DEVICES, get(page::notices::show)),
     route!("POST", "/notices", DEVICES, post(page::notices::add)),
     route!(
@@ -407,6 +408,7 @@ pub const ROUTES: &[Route] = &[
         DEVICES,
         post(files::end)
     ),
+    route!("GET", "/api/v1/neighbours", LOOK, get(neighbours::list)),
     route!("GET", "/api/v1/notices", DEVICES, get(notices::show)),
     route!("PUT", "/api/v1/notices", DEVICES, put(notices::set)),
     route!(

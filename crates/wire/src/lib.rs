@@ -3,6 +3,7 @@
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
 pub mod convention;
+pub mod discovery;
 pub mod echonet;
 pub mod modbus;
 pub mod patlite;

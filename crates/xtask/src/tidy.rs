@@ -223,6 +223,7 @@ fn every_text_is_used() {
         "file-hint-",
         "file-use-",
         "notice-way-",
+        "seen-by-",
         "notice-about-",
         "notice-security-",
         "notice-wrong-",

@@ -21,6 +21,8 @@ const READINGS_AT_ONCE: usize = 2_000;
 const LOOKED_UP_AT_ONCE: usize = 20_000;
 /// Under this name it is kept what of the past is being told.
 const TELLING: &str = "files-telling";
+/// Files that may be cut off while their past is told.
+const BEGUN_MAX: usize = 100;
 /// Records of the past in one commit.
 const RECORDS_AT_ONCE: usize = 500;
 /// What ended longer ago than this, in milliseconds, is the past: nobody acts on it any more.
@@ -190,10 +192,8 @@ fn telling(
     machine: &MachineId,
     (all, fresh): (Option<Span>, Option<Span>),
 ) -> Result<Option<Telling>, StoreError> {
-    let begun = reader
-        .kept(TELLING)?
-        .and_then(|json| serde_json::from_str(&json).ok());
-    if let Some(begun) = begun.filter(|begun: &Telling| begun.sha256 == sha256) {
+    let mut begun = begun(reader)?.into_iter();
+    if let Some(begun) = begun.find(|begun| begun.sha256 == sha256) {
         return Ok(Some(begun));
     }
     let Some(whole) = all.filter(|_| used == FileUse::Past) else {
@@ -203,6 +203,26 @@ fn telling(
     let (from, to) = fresh.filter(|_| !is_untold).unwrap_or(whole);
     let sha256 = sha256.to_owned();
     Ok(Some(Telling { sha256, from, to }))
+}
+
+/// What was begun to be told and is not noted as told.
+fn begun(reader: &Reader) -> Result<Vec<Telling>, StoreError> {
+    let kept = reader.kept(TELLING)?;
+    let begun = kept.and_then(|json| serde_json::from_str(&json).ok());
+    Ok(begun.unwrap_or_default())
+}
+
+/// The same with this one or without it, to be kept.
+fn begun_with(
+    reader: &Reader,
+    sha256: &str,
+    telling: Option<&Telling>,
+) -> Result<Record, FileProblem> {
+    let mut begun = begun(reader).map_err(unreadable)?;
+    begun.retain(|other| other.sha256 != sha256);
+    begun.truncate(BEGUN_MAX);
+    begun.extend(telling.cloned());
+    Ok(Record::Kept(TELLING, json!(begun).to_string()))
 }
 
 /// A first and a last moment.
@@ -294,7 +314,7 @@ async fn tell_past(
     let machine = logger.device.machine.clone();
     let settings = settings_of(shared, &machine)?;
     rows.retain(|row| (telling.from..=telling.to).contains(&row.t));
-    let marked = Record::Kept(TELLING, json!(telling).to_string());
+    let marked = begun_with(&shared.reader, &telling.sha256, Some(&telling))?;
     let records = off_thread(move || Ok(past::told(&machine, settings, &rows))).await?;
     let cycles = past::cycles(&records);
     let pieces = records.chunks(RECORDS_AT_ONCE).map(<[Record]>::to_vec);
@@ -320,8 +340,8 @@ async fn note(shared: &Shared, by: &str, import: &Import) -> Result<(), FileProb
     let before = shared.reader.import_named(&import.table, &import.name);
     let before = before.map_err(unreadable)?;
     let has_grown = by == BOX && before.is_some_and(|before| before.from == import.from);
-    let nothing = Record::Kept(TELLING, "null".to_owned());
-    let mut records = vec![Record::Imported(import.clone()), nothing];
+    let told = begun_with(&shared.reader, &import.sha256, None)?;
+    let mut records = vec![Record::Imported(import.clone()), told];
     if !has_grown {
         let body = json!({"device": import.table, "file": import.name, "sha256": import.sha256,
             "rows": import.rows, "readings": import.readings, "used": import.used});

@@ -18,6 +18,7 @@ mod house;
 mod kill;
 mod logs;
 mod makers;
+mod neighbours;
 mod network;
 mod notices;
 mod pages;

@@ -166,7 +166,7 @@ pub(crate) async fn index(State(site): State<Site>, lang: Lang, who: Who) -> Res
     let body = html! {
         p.back { a href="/devices" { (ctx.text(key::CONNECT_BACK)) } }
         section.panel {
-            p { (ctx.text(key::CONNECT_WHICH)) }
+            p { (ctx.text(key::CONNECT_WHICH)) " " a href="/network" { (ctx.text(key::NETWORK_TITLE)) } }
             ul.cards.choices {
                 @for kind in site.sources.kinds() {
                     li { a.card.choice href={ "/connect/" (kind.code) } {

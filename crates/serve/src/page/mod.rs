@@ -13,6 +13,7 @@ pub(crate) mod files;
 pub(crate) mod logs;
 pub(crate) mod machine;
 pub(crate) mod me;
+pub(crate) mod network;
 pub(crate) mod notices;
 pub(crate) mod passkey;
 pub(crate) mod people;

@@ -2,13 +2,15 @@
 //! answers come to that port whatever port they were asked from, and a member of the group on which
 //! nodes announce.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use model::{RefusalReason, Trouble};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use wire::echonet::{FRAME_BYTES_MAX, Frame, GROUP, Object, PORT, Service};
+
+use crate::neighbours::own_addresses;
 
 /// How long a socket that fails is left alone.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -109,16 +111,6 @@ impl Ether {
             }
         }
     }
-}
-
-/// The addresses of this computer on its networks.
-fn own_addresses() -> Vec<Ipv4Addr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let own = interfaces.iter().filter_map(|one| match one.ip() {
-        IpAddr::V4(address) if !address.is_loopback() => Some(address),
-        _ => None,
-    });
-    own.collect()
 }
 
 fn bound() -> std::io::Result<UdpSocket> {

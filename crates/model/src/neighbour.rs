@@ -1,0 +1,66 @@
+//! What is on the network beside the box, as far as it shows itself.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+use crate::Time;
+
+/// How somebody on the network was noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeenBy {
+    /// The box exchanged packets with it: the system's table of neighbours (ARP).
+    Table,
+    /// It says by multicast DNS what it is.
+    Mdns,
+    /// It announces itself by UPnP (SSDP).
+    Ssdp,
+    /// It tried to sign in to the broker and is not registered.
+    Mqtt,
+}
+
+impl SeenBy {
+    /// The word used in the API and as the key of its translation.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Mdns => "mdns",
+            Self::Ssdp => "ssdp",
+            Self::Mqtt => "mqtt",
+        }
+    }
+}
+
+/// Somebody on the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Neighbour {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// Its hardware address, if the system knows it.
+    pub hardware: Option<String>,
+    /// What it is called, by its own word.
+    pub names: BTreeSet<String>,
+    /// What it offers, by its own word.
+    pub services: BTreeSet<String>,
+    /// How it was noticed.
+    pub seen_by: BTreeSet<SeenBy>,
+    /// When it was noticed first since the program started.
+    pub first: Time,
+    /// When it was noticed last.
+    pub last: Time,
+}
+
+/// What can be noticed at all, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Coverage {
+    /// The table of neighbours can be read.
+    pub table: bool,
+    /// Multicast DNS is heard.
+    pub mdns: bool,
+    /// SSDP is heard.
+    pub ssdp: bool,
+    /// Since when.
+    pub since: Time,
+}

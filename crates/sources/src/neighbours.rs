@@ -1,0 +1,224 @@
+//! Who is on the network, noticed without sending anything but the wish to hear two groups: the
+//! system's table of neighbours, multicast DNS and SSDP. What two others say to each other alone a
+//! switch does not bring here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use model::{Coverage, Neighbour, SeenBy, Time};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use wire::discovery::{self, MDNS, PACKET_BYTES_MAX, SSDP, Told};
+
+/// Neighbours that are kept; who was noticed longest ago makes room.
+const NEIGHBOURS_MAX: usize = 1_000;
+/// Names or services that are kept of one.
+const TOLD_MAX: usize = 16;
+/// How often the table is read, and whether this computer has other addresses.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long a socket that fails is left alone.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The table of neighbours.
+const TABLE: &str = "/proc/net/arp";
+
+/// Who was noticed since the program started.
+#[derive(Debug)]
+pub struct Neighbours {
+    clock: fn() -> Time,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    known: BTreeMap<Ipv4Addr, Neighbour>,
+    coverage: Coverage,
+}
+
+impl Neighbours {
+    /// Nobody was noticed yet.
+    pub fn new(clock: fn() -> Time) -> Self {
+        let coverage = Coverage {
+            since: clock(),
+            ..Coverage::default()
+        };
+        let known = BTreeMap::new();
+        Self {
+            clock,
+            inner: Mutex::new(Inner { known, coverage }),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who was noticed, by address, and what can be noticed at all.
+    pub fn seen(&self) -> (Vec<Neighbour>, Coverage) {
+        let inner = self.inner();
+        (inner.known.values().cloned().collect(), inner.coverage)
+    }
+
+    /// Listens for as long as the program runs.
+    pub async fn listen(self: Arc<Self>) {
+        let mut own = own_addresses();
+        let mut mdns = listener(MDNS, &own);
+        let mut ssdp = listener(SSDP, &own);
+        let mut rounds = tokio::time::interval(LOOK_EVERY);
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        loop {
+            tokio::select! {
+                from = hear(mdns.as_ref(), &mut first) => {
+                    self.note(from, SeenBy::Mdns, discovery::mdns(&first));
+                }
+                from = hear(ssdp.as_ref(), &mut second) => {
+                    self.note(from, SeenBy::Ssdp, discovery::ssdp(&second));
+                }
+                _ = rounds.tick() => {
+                    let now = own_addresses();
+                    if now != own || mdns.is_none() || ssdp.is_none() {
+                        own = now;
+                        (mdns, ssdp) = (listener(MDNS, &own), listener(SSDP, &own));
+                    }
+                    self.look_at_table();
+                    let coverage = &mut self.inner().coverage;
+                    (coverage.mdns, coverage.ssdp) = (mdns.is_some(), ssdp.is_some());
+                }
+            }
+        }
+    }
+
+    fn look_at_table(&self) {
+        let table = std::fs::read_to_string(TABLE);
+        self.inner().coverage.table = table.is_ok();
+        for (address, hardware) in discovery::arp(&table.unwrap_or_default()) {
+            self.notice(address, SeenBy::Table).hardware(hardware);
+        }
+    }
+
+    fn note(&self, from: Ipv4Addr, by: SeenBy, told: Option<Told>) {
+        if let Some(told) = told {
+            self.notice(from, by).told(told);
+        }
+    }
+
+    fn notice(&self, address: Ipv4Addr, by: SeenBy) -> Noticed<'_> {
+        let now = (self.clock)();
+        let mut inner = self.inner();
+        let known = &mut inner.known;
+        if !known.contains_key(&address) && known.len() >= NEIGHBOURS_MAX {
+            let oldest = known.values().min_by_key(|n| n.last).map(|n| n.address);
+            oldest.and_then(|oldest| known.remove(&oldest));
+        }
+        let neighbour = known.entry(address).or_insert_with(|| Neighbour {
+            address,
+            hardware: None,
+            names: BTreeSet::new(),
+            services: BTreeSet::new(),
+            seen_by: BTreeSet::new(),
+            first: now,
+            last: now,
+        });
+        neighbour.last = now;
+        neighbour.seen_by.insert(by);
+        Noticed { inner, address }
+    }
+}
+
+/// Somebody who was just noticed.
+struct Noticed<'a> {
+    inner: MutexGuard<'a, Inner>,
+    address: Ipv4Addr,
+}
+
+impl Noticed<'_> {
+    fn hardware(mut self, hardware: String) {
+        if let Some(neighbour) = self.inner.known.get_mut(&self.address) {
+            neighbour.hardware = Some(hardware);
+        }
+    }
+
+    fn told(mut self, told: Told) {
+        let Some(neighbour) = self.inner.known.get_mut(&self.address) else {
+            return;
+        };
+        for (kept, told) in [
+            (&mut neighbour.names, told.names),
+            (&mut neighbour.services, told.services),
+        ] {
+            let room = TOLD_MAX.saturating_sub(kept.len());
+            kept.extend(told.into_iter().take(room));
+        }
+    }
+}
+
+/// The next packet and where it is from; never if there is no socket. It can be dropped at any
+/// moment.
+async fn hear(socket: Option<&UdpSocket>, buffer: &mut Vec<u8>) -> Ipv4Addr {
+    let Some(socket) = socket else {
+        return std::future::pending().await;
+    };
+    loop {
+        buffer.clear();
+        buffer.reserve(PACKET_BYTES_MAX);
+        match socket.recv_buf_from(buffer).await {
+            Ok((_, std::net::SocketAddr::V4(from))) => return *from.ip(),
+            Ok(_) => {}
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Hears a group, if that is possible now.
+fn listener((group, port): (Ipv4Addr, u16), own: &[Ipv4Addr]) -> Option<UdpSocket> {
+    let opened = open(group, port, own);
+    let opened =
+        opened.inspect_err(|error| tracing::debug!(%group, port, %error, "a group is not heard"));
+    opened.ok()
+}
+
+fn open(group: Ipv4Addr, port: u16, own: &[Ipv4Addr]) -> std::io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+    // Others on this computer hear the same group.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddrV4::new(group, port).into())?;
+    for address in own {
+        // One that is going down, or knows no groups, is done without.
+        socket.join_multicast_v4(&group, address).ok();
+    }
+    UdpSocket::from_std(socket.into())
+}
+
+/// The addresses of this computer on its networks.
+pub(crate) fn own_addresses() -> Vec<Ipv4Addr> {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let own = interfaces.iter().filter_map(|one| match one.ip() {
+        IpAddr::V4(address) if !address.is_loopback() => Some(address),
+        _ => None,
+    });
+    own.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_invents_names_fills_no_memory() {
+        let neighbours = Neighbours::new(|| Time::from_ms(5));
+        for n in 0..3_000_u32 {
+            let told = Told {
+                names: vec![n.to_string()],
+                services: Vec::new(),
+            };
+            neighbours.note(Ipv4Addr::from(n), SeenBy::Mdns, Some(told.clone()));
+            neighbours.note(Ipv4Addr::LOCALHOST, SeenBy::Ssdp, Some(told));
+        }
+        let (seen, _) = neighbours.seen();
+        assert_eq!(seen.len(), NEIGHBOURS_MAX);
+        let one = seen.iter().find(|n| n.names.len() > 1);
+        assert!(one.is_none_or(|one| one.names.len() <= TOLD_MAX));
+    }
+}
