@@ -25,12 +25,14 @@ pub fn due(
         return None;
     }
     let is_new = |alarm: &&Alarm| {
-        let lasts_ms = now.ms().saturating_sub(alarm.raised_at.ms()).max(0);
+        // One from a clock that was set back since has lasted nobody knows how long.
+        let lasts_ms = now.ms().saturating_sub(alarm.raised_at.ms());
+        let is_due = lasts_ms < 0 || lasts_ms >= i64::from(recipient.after_min) * 60_000;
         recipient.about.takes(alarm.machine.as_ref())
             && !standing.told.contains_key(&alarm_key(alarm))
             // Whoever has seen it takes care of it.
             && alarm.acknowledged_at.is_none()
-            && lasts_ms >= i64::from(recipient.after_min) * 60_000
+            && is_due
     };
     let is_open = |key: &String| open.iter().any(|alarm| alarm_key(alarm) == *key);
     let over = standing.told.iter().filter(|(key, _)| !is_open(key));
@@ -202,6 +204,11 @@ mod tests {
         assert_eq!(ids(due(&who, &standing, &next, (at(0), NOON))), [2]);
         failed(&mut standing, String::new(), at(month));
         assert_eq!(ids(due(&who, &standing, &next, (at(0), NOON))), [2]);
+        let second = Recipient {
+            after_min: 10,
+            ..recipient()
+        };
+        assert_eq!(ids(due(&second, &standing, &next, (at(0), NOON))), [2]);
     }
 
     #[test]

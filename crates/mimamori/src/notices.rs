@@ -86,6 +86,9 @@ pub(crate) fn start(
             reported: None,
         }),
     });
+    let is_failing = |alarm: &model::Alarm| alarm.kind == AlarmKind::NoticeFailed;
+    let lasts = door.board.borrow().open_alarms.iter().any(is_failing);
+    door.inner().reported = Some(lasts);
     tokio::spawn(keep(Arc::clone(&door)));
     Ok(door)
 }
@@ -212,7 +215,14 @@ impl NoticeDoor {
             (standings, failing, inner.reported != Some(failing))
         };
         let kept = standings.map(|json| Command::Keep(vec![Record::Kept(STANDINGS, json)]));
-        let again = || (EventKind::NoticeFailed, json!({"failing": failing}));
+        let again = || {
+            let kind = if failing {
+                EventKind::NoticeFailed
+            } else {
+                EventKind::NoticeSent
+            };
+            (kind, json!({"failing": failing}))
+        };
         let news = news.or_else(|| is_change.then(again));
         let report = news.map(|(kind, body)| Command::Report {
             kind,
@@ -232,26 +242,31 @@ impl NoticeDoor {
         let before = Arc::clone(&self.inner().settings);
         let notices = notices.with_secrets_of(&before);
         let notices = notices.checked().map_err(NoticeProblem::Wrong)?;
-        let json = serde_json::to_string(&notices).map_err(|_| NoticeProblem::NotDurable)?;
-        let kept = Command::Keep(vec![Record::Kept(SETTINGS, json)]);
-        let kept = self.orders.give(kept, by).await;
-        kept.map_err(|_| NoticeProblem::NotDurable)?;
         let names: Vec<String> = notices.recipients.iter().map(|r| r.name.clone()).collect();
         let has_server = notices.mail.is_some();
+        let mut standings = self.inner().standings.clone();
+        // Whoever is told another way has not been told anything yet.
+        let stays = |name: &String| {
+            let of = |all: &Notices| {
+                let mut all = all.recipients.iter();
+                all.find(|r| r.name == *name).map(|r| r.way.clone())
+            };
+            of(&notices).is_some() && of(&notices) == of(&before)
+        };
+        standings.retain(|name, _| stays(name));
+        // Whoever has mended something need not wait for the next try.
+        standings.values_mut().for_each(mended);
+        let json =
+            |value: Result<String, serde_json::Error>| value.map_err(|_| NoticeProblem::NotDurable);
+        let kept = Command::Keep(vec![
+            Record::Kept(SETTINGS, json(serde_json::to_string(&notices))?),
+            Record::Kept(STANDINGS, json(serde_json::to_string(&standings))?),
+        ]);
+        let kept = self.orders.give(kept, by).await;
+        kept.map_err(|_| NoticeProblem::NotDurable)?;
         {
             let inner = &mut *self.inner();
-            // Whoever is told another way has not been told anything yet.
-            let stays = |name: &String| {
-                let of = |all: &Notices| {
-                    let mut all = all.recipients.iter();
-                    all.find(|r| r.name == *name).map(|r| r.way.clone())
-                };
-                of(&notices).is_some() && of(&notices) == of(&before)
-            };
-            inner.standings.retain(|name, _| stays(name));
-            // Whoever has mended something need not wait for the next try.
-            inner.standings.values_mut().for_each(mended);
-            inner.settings = Arc::new(notices);
+            (inner.standings, inner.settings) = (standings, Arc::new(notices));
             inner.reported = Some(false);
         }
         let report = Command::Report {

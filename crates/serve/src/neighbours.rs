@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::State;
 use axum::response::Response;
-use model::{Coverage, FieldValue, Neighbour, RefusalReason, SeenBy};
+use model::{Coverage, FieldValue, Neighbour, RefusalReason, SeenBy, Time};
 use serde::Serialize;
 use serde_json::json;
 use store::RefusedCount;
@@ -40,12 +40,7 @@ pub enum Proposal {
 }
 
 /// Services by which devices tell that they send by themselves.
-const SENDERS: [&str; 4] = [
-    "_shelly._tcp",
-    "_esphomelib._tcp",
-    "_mqtt._tcp",
-    "_tasmota._tcp",
-];
+const SENDERS: [&str; 3] = ["_shelly._tcp", "_esphomelib._tcp", "_tasmota._tcp"];
 /// Beginnings of names of devices that do.
 const SENDER_NAMES: [&str; 3] = ["shelly", "tasmota", "esphome"];
 /// Services by which devices tell that they can be read.
@@ -57,7 +52,7 @@ pub(crate) async fn seen(
 ) -> Result<(Vec<(Neighbour, Option<Proposal>)>, Coverage), Failure> {
     let counts = read(site, store::Reader::refused_counts).await?;
     let (mut neighbours, coverage) = site.network.seen();
-    knocked(&counts, &mut neighbours);
+    knocked(&counts, coverage.since, &mut neighbours);
     let sources = site.sources.states();
     let sources: Vec<(String, String)> = sources
         .iter()
@@ -73,12 +68,15 @@ pub(crate) async fn seen(
     Ok((neighbours.into_iter().map(with).collect(), coverage))
 }
 
-/// Strangers who tried to sign in to the broker are on the network too.
-fn knocked(counts: &[RefusedCount], neighbours: &mut Vec<Neighbour>) {
+/// Strangers who tried to sign in to the broker since the start are on the network too.
+fn knocked(counts: &[RefusedCount], since: Time, neighbours: &mut Vec<Neighbour>) {
     for count in counts
         .iter()
         .filter(|c| c.reason == RefusalReason::BadCredentials)
     {
+        if count.last_at < since {
+            continue;
+        }
         let Ok(IpAddr::V4(address)) = count.source.parse::<IpAddr>() else {
             continue;
         };
@@ -143,8 +141,6 @@ pub(crate) async fn list(State(site): State<Site>, lang: Lang) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use model::Time;
-
     use super::*;
 
     fn neighbour(names: &[&str], services: &[&str]) -> Neighbour {
@@ -201,7 +197,9 @@ mod tests {
             count("meter-1", RefusalReason::BadCredentials),
         ];
         let mut known = vec![neighbour(&[], &[])];
-        knocked(&counts, &mut known);
+        knocked(&counts, Time::from_ms(10), &mut known);
+        assert_eq!(known.len(), 1, "long ago");
+        knocked(&counts, Time::from_ms(5), &mut known);
         assert_eq!(known.len(), 2);
         assert!(known.iter().all(|n| n.seen_by.contains(&SeenBy::Mqtt)));
         assert_eq!(proposal(&known[1], &[]), Some(Proposal::Register));

@@ -18,6 +18,8 @@ const NEIGHBOURS_MAX: usize = 1_000;
 const TOLD_MAX: usize = 16;
 /// How often the table is read, and whether this computer has other addresses.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Packets of one round that are read: devices say little, and reading is not free.
+const PACKETS_A_ROUND_MAX: u32 = 250;
 /// How long a socket that fails is left alone.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The table of neighbours.
@@ -63,24 +65,28 @@ impl Neighbours {
     /// Listens for as long as the program runs.
     pub async fn listen(self: Arc<Self>) {
         let mut own = own_addresses();
-        let mut mdns = listener(MDNS, &own);
-        let mut ssdp = listener(SSDP, &own);
+        let (mut mdns, mut ssdp) = (None, None);
         let mut rounds = tokio::time::interval(LOOK_EVERY);
         let (mut first, mut second) = (Vec::new(), Vec::new());
+        let mut heard = 0;
         loop {
             tokio::select! {
                 from = hear(mdns.as_ref(), &mut first) => {
-                    self.note(from, SeenBy::Mdns, discovery::mdns(&first));
+                    heard += 1;
+                    self.note((from, &own), (SeenBy::Mdns, heard), || discovery::mdns(&first));
                 }
                 from = hear(ssdp.as_ref(), &mut second) => {
-                    self.note(from, SeenBy::Ssdp, discovery::ssdp(&second));
+                    heard += 1;
+                    self.note((from, &own), (SeenBy::Ssdp, heard), || discovery::ssdp(&second));
                 }
                 _ = rounds.tick() => {
+                    heard = 0;
                     let now = own_addresses();
-                    if now != own || mdns.is_none() || ssdp.is_none() {
-                        own = now;
-                        (mdns, ssdp) = (listener(MDNS, &own), listener(SSDP, &own));
+                    if now != own {
+                        (own, mdns, ssdp) = (now, None, None);
                     }
+                    mdns = mdns.or_else(|| listener(MDNS, &own));
+                    ssdp = ssdp.or_else(|| listener(SSDP, &own));
                     self.look_at_table();
                     let coverage = &mut self.inner().coverage;
                     (coverage.mdns, coverage.ssdp) = (mdns.is_some(), ssdp.is_some());
@@ -89,16 +95,34 @@ impl Neighbours {
         }
     }
 
+    /// The table keeps who has long gone: what is news in it is a new address, or another device at
+    /// a known one.
     fn look_at_table(&self) {
         let table = std::fs::read_to_string(TABLE);
         self.inner().coverage.table = table.is_ok();
         for (address, hardware) in discovery::arp(&table.unwrap_or_default()) {
-            self.notice(address, SeenBy::Table).hardware(hardware);
+            let is_known = {
+                let inner = self.inner();
+                let known = inner.known.get(&address);
+                known.is_some_and(|known| known.hardware.as_ref() == Some(&hardware))
+            };
+            if !is_known {
+                self.notice(address, SeenBy::Table).hardware(hardware);
+            }
         }
     }
 
-    fn note(&self, from: Ipv4Addr, by: SeenBy, told: Option<Told>) {
-        if let Some(told) = told {
+    /// Notes what somebody else says; beyond what devices say in a few seconds nothing is read.
+    fn note(
+        &self,
+        (from, own): (Ipv4Addr, &[Ipv4Addr]),
+        (by, heard): (SeenBy, u32),
+        read: impl FnOnce() -> Option<Told>,
+    ) {
+        if own.contains(&from) || heard > PACKETS_A_ROUND_MAX {
+            return;
+        }
+        if let Some(told) = read() {
             self.notice(from, by).told(told);
         }
     }
@@ -134,8 +158,13 @@ struct Noticed<'a> {
 
 impl Noticed<'_> {
     fn hardware(mut self, hardware: String) {
-        if let Some(neighbour) = self.inner.known.get_mut(&self.address) {
-            neighbour.hardware = Some(hardware);
+        let Some(neighbour) = self.inner.known.get_mut(&self.address) else {
+            return;
+        };
+        // Another device at this address is not called as the one before.
+        if neighbour.hardware.replace(hardware).is_some() {
+            neighbour.names.clear();
+            neighbour.services.clear();
         }
     }
 
@@ -184,9 +213,10 @@ fn open(group: Ipv4Addr, port: u16, own: &[Ipv4Addr]) -> std::io::Result<UdpSock
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddrV4::new(group, port).into())?;
-    for address in own {
-        // One that is going down, or knows no groups, is done without.
-        socket.join_multicast_v4(&group, address).ok();
+    // One that is going down, or knows no groups, is done without.
+    let joined = own.iter().map(|own| socket.join_multicast_v4(&group, own));
+    if joined.flatten().count() == 0 {
+        return Err(std::io::ErrorKind::NotConnected.into());
     }
     UdpSocket::from_std(socket.into())
 }
@@ -213,11 +243,24 @@ mod tests {
                 names: vec![n.to_string()],
                 services: Vec::new(),
             };
-            neighbours.note(Ipv4Addr::from(n), SeenBy::Mdns, Some(told.clone()));
-            neighbours.note(Ipv4Addr::LOCALHOST, SeenBy::Ssdp, Some(told));
+            let own = [Ipv4Addr::BROADCAST];
+            let say =
+                |from, by, heard| neighbours.note((from, &own), (by, heard), || Some(told.clone()));
+            say(Ipv4Addr::from(n), SeenBy::Mdns, 1);
+            say(Ipv4Addr::LOCALHOST, SeenBy::Ssdp, 1);
+            say(Ipv4Addr::BROADCAST, SeenBy::Mdns, 1);
+            say(
+                Ipv4Addr::new(9, 9, 9, 9),
+                SeenBy::Mdns,
+                PACKETS_A_ROUND_MAX + 1,
+            );
         }
         let (seen, _) = neighbours.seen();
         assert_eq!(seen.len(), NEIGHBOURS_MAX);
+        let is_left_out = |n: &Neighbour| {
+            n.address == Ipv4Addr::BROADCAST || n.address == Ipv4Addr::new(9, 9, 9, 9)
+        };
+        assert!(!seen.iter().any(is_left_out), "its own words, and a flood");
         let one = seen.iter().find(|n| n.names.len() > 1);
         assert!(one.is_none_or(|one| one.names.len() <= TOLD_MAX));
     }

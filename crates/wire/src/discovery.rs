@@ -10,7 +10,7 @@ pub const MDNS: (Ipv4Addr, u16) = (Ipv4Addr::new(224, 0, 0, 251), 5353);
 /// The group and port of SSDP.
 pub const SSDP: (Ipv4Addr, u16) = (Ipv4Addr::new(239, 255, 255, 250), 1900);
 /// Largest packet that is looked at.
-pub const PACKET_BYTES_MAX: usize = 9_000;
+pub const PACKET_BYTES_MAX: usize = 1_500;
 
 /// Names and services that are taken from one packet.
 const TOLD_MAX: usize = 16;

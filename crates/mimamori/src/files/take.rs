@@ -30,6 +30,9 @@ const PAST_AFTER_MS: i64 = 7 * 24 * 3_600_000;
 /// The last line of a file that somebody wrote to this lately may be half written.
 pub(super) const STILL_FOR: Duration = Duration::from_secs(60);
 
+/// A file from a clock that is ahead by less than this may still be growing.
+const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// A file that was read.
 struct Held {
     sha256: String,
@@ -45,7 +48,10 @@ struct Held {
 /// it is told whole after a power cut.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Telling {
-    sha256: String,
+    /// The logger and the name of the file.
+    place: String,
+    /// The first moment in it: a file that has grown since is the same.
+    first: Time,
     from: Time,
     to: Time,
 }
@@ -87,12 +93,18 @@ pub(super) async fn take(shared: &Arc<Shared>, job: &Job) -> Outcome {
         cycles: 0,
     };
     let refused = held.content.refused;
+    if let Some(telling) = &held.telling {
+        // Whatever happens from here on: whoever comes again with the file tells all of it.
+        let mark = begun_with(&shared.reader, telling, true)?;
+        let kept = shared.orders.give(Command::Keep(vec![mark]), BOX);
+        kept.await.map_err(|_| FileProblem::NotDurable)?;
+    }
+    let told = held.telling.clone();
     keep(shared, &logger, held.fresh, (refused, held.used)).await?;
     if let Some(telling) = held.telling {
-        // From here on it is told whole: a retry goes on with it.
         import.cycles = tell_past(shared, &logger, held.content.rows, telling).await?;
     }
-    note(shared, &job.by, &import).await?;
+    note(shared, (&job.by, told), &import).await?;
     Ok(import)
 }
 
@@ -100,16 +112,35 @@ pub(super) async fn take(shared: &Arc<Shared>, job: &Job) -> Outcome {
 fn whole_lines(path: &std::path::Path) -> Result<Vec<u8>, FileProblem> {
     let changed = std::fs::metadata(path).and_then(|meta| meta.modified());
     let mut bytes = read_file(path)?;
-    let age = changed
-        .ok()
-        .and_then(|at| SystemTime::now().duration_since(at).ok());
-    // Of a clock that is ahead nothing is known, and two bytes a letter are not cut between.
-    let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
-    if age.is_some_and(|age| age < STILL_FOR) && !is_wide {
-        let end = bytes.iter().rposition(|b| *b == b'\n');
-        bytes.truncate(end.map_or(0, |end| end + 1));
+    let now = SystemTime::now();
+    let is_young = changed.is_ok_and(|at| match now.duration_since(at) {
+        Ok(age) => age < STILL_FOR,
+        // The clock of a network drive may be a little ahead.
+        Err(ahead) => ahead.duration() < CLOCK_AHEAD_MAX,
+    });
+    if is_young {
+        bytes.truncate(end_of_lines(&bytes));
     }
     Ok(bytes)
+}
+
+/// Where the last line ends that is whole, also where a letter has two bytes.
+fn end_of_lines(bytes: &[u8]) -> usize {
+    let wide: Option<[u8; 2]> = match bytes {
+        [0xff, 0xfe, ..] => Some([b'\n', 0]),
+        [0xfe, 0xff, ..] => Some([0, b'\n']),
+        _ => None,
+    };
+    match wide {
+        Some(end) => {
+            let pairs = bytes.chunks_exact(2).rposition(|pair| pair == end);
+            pairs.map_or(0, |n| 2 * (n + 1))
+        }
+        None => {
+            let end = bytes.iter().rposition(|b| *b == b'\n');
+            end.map_or(0, |end| end + 1)
+        }
+    }
 }
 
 fn hold(
@@ -125,15 +156,24 @@ fn hold(
     let id = &logger.table.id;
     let before = reader.import_named(id, name).map_err(unreadable)?;
     // What could not be read of a file before it grew has been listed.
-    let listed = before
-        .filter(|_| is_watched)
-        .map_or(0, |before| before.rows);
-    let content = Content::read((name, bytes), logger, &shared.zone, (clock::now(), listed))?;
+    let before = before.filter(|_| is_watched);
+    let listed = before.as_ref().map_or(0, |before| before.rows);
+    let read = |listed| {
+        let known = (clock::now(), listed);
+        Content::read((name, bytes), logger, &shared.zone, known)
+    };
+    let mut content = read(listed)?;
+    let first = content.rows.first().map(|row| row.t);
+    if before.is_some_and(|before| Some(before.from) != first) {
+        // Another file in its place.
+        content = read(0)?;
+    }
     let (device, machine) = (&logger.device, &logger.device.machine);
     let fresh = fresh(reader, device, &content.rows).map_err(unreadable)?;
     let spans = (past::span(&content.rows), past::span(&fresh));
     let used = use_of(reader, machine, spans).map_err(unreadable)?;
-    let telling = telling(reader, (&sha256, used), machine, spans).map_err(unreadable)?;
+    let telling =
+        telling(reader, (format!("{id}/{name}"), used), machine, spans).map_err(unreadable)?;
     Ok(Held {
         sha256,
         content,
@@ -188,21 +228,32 @@ fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, Sto
 /// another only the moments of what is new, and what was begun before.
 fn telling(
     reader: &Reader,
-    (sha256, used): (&str, FileUse),
+    (place, used): (String, FileUse),
     machine: &MachineId,
     (all, fresh): (Option<Span>, Option<Span>),
 ) -> Result<Option<Telling>, StoreError> {
-    let mut begun = begun(reader)?.into_iter();
-    if let Some(begun) = begun.find(|begun| begun.sha256 == sha256) {
-        return Ok(Some(begun));
-    }
-    let Some(whole) = all.filter(|_| used == FileUse::Past) else {
-        return Ok(None);
+    let Some(whole) = all else { return Ok(None) };
+    let first = whole.0;
+    let is_it = |other: &Telling| other.place == place && other.first == first;
+    let begun = begun(reader)?.into_iter().find(is_it);
+    let (from, to) = match (begun, used) {
+        (Some(begun), _) => {
+            let new = fresh.filter(|_| used == FileUse::Past);
+            let (from, to) = new.unwrap_or((begun.from, begun.to));
+            (from.min(begun.from), to.max(begun.to))
+        }
+        (None, FileUse::Past) => {
+            let is_untold = is_free(reader, machine, whole)?;
+            fresh.filter(|_| !is_untold).unwrap_or(whole)
+        }
+        (None, FileUse::GoesOn | FileUse::Kept) => return Ok(None),
     };
-    let is_untold = is_free(reader, machine, whole)?;
-    let (from, to) = fresh.filter(|_| !is_untold).unwrap_or(whole);
-    let sha256 = sha256.to_owned();
-    Ok(Some(Telling { sha256, from, to }))
+    Ok(Some(Telling {
+        place,
+        first,
+        from,
+        to,
+    }))
 }
 
 /// What was begun to be told and is not noted as told.
@@ -213,15 +264,12 @@ fn begun(reader: &Reader) -> Result<Vec<Telling>, StoreError> {
 }
 
 /// The same with this one or without it, to be kept.
-fn begun_with(
-    reader: &Reader,
-    sha256: &str,
-    telling: Option<&Telling>,
-) -> Result<Record, FileProblem> {
+fn begun_with(reader: &Reader, telling: &Telling, is_begun: bool) -> Result<Record, FileProblem> {
     let mut begun = begun(reader).map_err(unreadable)?;
-    begun.retain(|other| other.sha256 != sha256);
-    begun.truncate(BEGUN_MAX);
-    begun.extend(telling.cloned());
+    begun.retain(|other| (&other.place, other.first) != (&telling.place, telling.first));
+    let surplus = begun.len().saturating_sub(BEGUN_MAX);
+    begun.drain(..surplus);
+    begun.extend(is_begun.then(|| telling.clone()));
     Ok(Record::Kept(TELLING, json!(begun).to_string()))
 }
 
@@ -314,11 +362,10 @@ async fn tell_past(
     let machine = logger.device.machine.clone();
     let settings = settings_of(shared, &machine)?;
     rows.retain(|row| (telling.from..=telling.to).contains(&row.t));
-    let marked = begun_with(&shared.reader, &telling.sha256, Some(&telling))?;
     let records = off_thread(move || Ok(past::told(&machine, settings, &rows))).await?;
     let cycles = past::cycles(&records);
     let pieces = records.chunks(RECORDS_AT_ONCE).map(<[Record]>::to_vec);
-    for piece in std::iter::once(vec![marked]).chain(pieces) {
+    for piece in pieces {
         let kept = shared.orders.give(Command::Keep(piece), BOX);
         kept.await.map_err(|_| FileProblem::NotDurable)?;
     }
@@ -336,12 +383,18 @@ fn settings_of(shared: &Shared, machine: &MachineId) -> Result<Settings, FilePro
 }
 
 /// What was taken, by whom, from which file. A file that has only grown is not told again.
-async fn note(shared: &Shared, by: &str, import: &Import) -> Result<(), FileProblem> {
+async fn note(
+    shared: &Shared,
+    (by, told): (&str, Option<Telling>),
+    import: &Import,
+) -> Result<(), FileProblem> {
     let before = shared.reader.import_named(&import.table, &import.name);
     let before = before.map_err(unreadable)?;
     let has_grown = by == BOX && before.is_some_and(|before| before.from == import.from);
-    let told = begun_with(&shared.reader, &import.sha256, None)?;
-    let mut records = vec![Record::Imported(import.clone()), told];
+    let mut records = vec![Record::Imported(import.clone())];
+    if let Some(told) = told {
+        records.push(begun_with(&shared.reader, &told, false)?);
+    }
     if !has_grown {
         let body = json!({"device": import.table, "file": import.name, "sha256": import.sha256,
             "rows": import.rows, "readings": import.readings, "used": import.used});
@@ -354,4 +407,25 @@ async fn note(shared: &Shared, by: &str, import: &Import) -> Result<(), FileProb
     }
     let kept = shared.orders.give(Command::Keep(records), by).await;
     kept.map_err(|_| FileProblem::NotDurable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_only_begun_is_left_out_in_every_encoding() {
+        let whole = "2026/1/1 8:00,上\n";
+        let text = format!("{whole}2026/1/1 8:0");
+        assert_eq!(end_of_lines(text.as_bytes()), whole.len());
+        assert_eq!(end_of_lines(b"no line"), 0);
+        let wide = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            let units = format!("\u{feff}{text}");
+            units.encode_utf16().flat_map(bytes).collect()
+        };
+        for bytes in [u16::to_le_bytes, u16::to_be_bytes] {
+            let wanted = wide(whole, bytes).len();
+            assert_eq!(end_of_lines(&wide(&text, bytes)), wanted);
+        }
+    }
 }

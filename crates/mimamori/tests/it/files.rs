@@ -412,14 +412,10 @@ fn a_kill_in_the_middle_loses_and_doubles_nothing_and_a_person_can_call_it_off()
     let cycles = house.get_all("machines/press/cycles").len() as u64;
     assert_eq!(import["cycles"].as_u64(), Some(cycles));
     assert!((2_800..=2_880).contains(&cycles), "{cycles}");
-    // Another one, called off.
-    let other = written(
-        folder.path(),
-        "other.csv",
-        "utf-8",
-        60.0 * 24.0,
-        10 * 24 * 60,
-    );
+    // Another one, which lies on the first for a day, called off.
+    let days = 10 * 24 * 60;
+    let hours_ago = 30.0 * 24.0 + 9.0 * 24.0;
+    let other = written(folder.path(), "other.csv", "utf-8", hours_ago, days);
     std::thread::scope(|scope| {
         let taking = scope.spawn(|| take(&house, "log", &other));
         until("it is being taken", || {
@@ -435,10 +431,16 @@ fn a_kill_in_the_middle_loses_and_doubles_nothing_and_a_person_can_call_it_off()
         );
     });
     assert_eq!(imports(&house).len(), 1);
-    // Put in again it goes on where it stopped.
+    // Put in again it goes on where it stopped, and the past of all that is new is told.
     let (status, import) = take(&house, "log", &other);
-    assert_eq!(status, 200, "{import}");
+    assert_eq!((status, &import["used"]), (200, &json!("past")), "{import}");
     let sum = import["known"].as_u64().unwrap() + import["readings"].as_u64().unwrap();
-    assert!(import["known"].as_u64() > Some(0));
+    assert!(import["known"].as_u64() > Some(34_560), "{import}");
     assert_eq!(sum, 345_600);
+    let told = house.get_all("machines/press/cycles").len() as u64;
+    let new = told - cycles;
+    assert!(
+        (12_900..=12_980).contains(&new),
+        "{new} cycles of nine days"
+    );
 }
