@@ -149,16 +149,16 @@ async fn show(
     connection: &mut Option<TcpStream>,
 ) -> io::Result<Option<Light>> {
     let work = async {
-        if config.protocol == Protocol::Http {
-            return show_by_http(&config.address, want).await;
-        }
-        let stream = match connection {
-            Some(stream) => stream,
-            None => connection.insert(TcpStream::connect(&config.address).await?),
-        };
+        let address = &config.address;
         let shown = match config.protocol {
-            Protocol::Pns(family) => show_by_pns(stream, family, want).await?,
-            Protocol::Phn | Protocol::Http => Some(show_by_phn(stream, want).await?),
+            Protocol::Http => {
+                show_by_http(address, want).await?;
+                None
+            }
+            Protocol::Pns(family) => {
+                show_by_pns(connected(address, connection).await?, family, want).await?
+            }
+            Protocol::Phn => Some(show_by_phn(connected(address, connection).await?, want).await?),
         };
         if shown.is_none_or(|shown| shown == want) {
             Ok(shown)
@@ -169,6 +169,17 @@ async fn show(
     timeout(ANSWER_TIME_MAX, work)
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+/// The connection to a light that keeps one.
+async fn connected<'a>(
+    address: &str,
+    connection: &'a mut Option<TcpStream>,
+) -> io::Result<&'a mut TcpStream> {
+    match connection {
+        Some(stream) => Ok(stream),
+        None => Ok(connection.insert(TcpStream::connect(address).await?)),
+    }
 }
 
 async fn show_by_pns(
@@ -198,7 +209,7 @@ async fn show_by_phn(stream: &mut TcpStream, want: Light) -> io::Result<Light> {
     patlite::phn_status(answer).map_err(as_io)
 }
 
-async fn show_by_http(address: &str, want: Light) -> io::Result<Option<Light>> {
+async fn show_by_http(address: &str, want: Light) -> io::Result<()> {
     let url = format!("http://{address}{}", patlite::http_path(want));
     let ask = move || {
         let config = ureq::Agent::config_builder()
@@ -214,8 +225,7 @@ async fn show_by_http(address: &str, want: Light) -> io::Result<Option<Light>> {
     let body = tokio::task::spawn_blocking(ask)
         .await
         .map_err(io::Error::other)??;
-    patlite::http_ack(&body).map_err(as_io)?;
-    Ok(None)
+    patlite::http_ack(&body).map_err(as_io)
 }
 
 fn as_io(error: AnswerError) -> io::Error {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use mail_send::mail_builder::MessageBuilder;
 use mail_send::mail_builder::headers::raw::Raw;
-use mail_send::{Error, SmtpClientBuilder};
+use mail_send::{Error, SmtpClient, SmtpClientBuilder};
 use model::{MailSecurity, MailServer};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -86,15 +87,19 @@ async fn hand_over(server: &MailServer, mail: &Mail<'_>) -> Result<(), Error> {
     } else {
         builder.credentials((server.user.clone(), server.password.clone()))
     };
-    // It has taken the mail; how it says goodbye changes nothing.
     if server.security == MailSecurity::Plain {
-        let mut client = builder.connect_plain().await?;
-        client.send(message).await?;
-        timeout(GOODBYE_TIME_MAX, client.quit()).await.ok();
+        deliver(builder.connect_plain().await?, message).await
     } else {
-        let mut client = builder.connect().await?;
-        client.send(message).await?;
-        timeout(GOODBYE_TIME_MAX, client.quit()).await.ok();
+        deliver(builder.connect().await?, message).await
     }
+}
+
+async fn deliver<S: AsyncRead + AsyncWrite + Unpin>(
+    mut client: SmtpClient<S>,
+    message: MessageBuilder<'_>,
+) -> Result<(), Error> {
+    client.send(message).await?;
+    // It has taken the mail; how it says goodbye changes nothing.
+    timeout(GOODBYE_TIME_MAX, client.quit()).await.ok();
     Ok(())
 }

@@ -54,8 +54,7 @@ pub fn due(
     };
     let since_ms = standing.alarmed.map(|at| now.ms().saturating_sub(at.ms()));
     let is_recent = since_ms.is_some_and(|ms| (0..GATHER_MS).contains(&ms));
-    let is_nothing = due.new.is_empty() && due.over.is_empty();
-    (!is_nothing && !is_recent).then_some(due)
+    (!due.is_empty() && !is_recent).then_some(due)
 }
 
 /// A message got through.

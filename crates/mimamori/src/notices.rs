@@ -9,9 +9,7 @@ use act::{Failure, Mail, Webhook, due, failed, send_mail, send_webhook, sent};
 use anyhow::Context;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use model::{
-    AlarmKind, Due, EventKind, MailServer, Notices, Recipient, Standing, Time, Way, alarm_key,
-};
+use model::{AlarmKind, Due, EventKind, MailServer, Notices, Recipient, Standing, Time, Way};
 use serde_json::json;
 use serve::{
     BoardView, Command, Lang, NoticeProblem, Notifier, Orders, Telling, notice_about, notice_json,
@@ -47,8 +45,8 @@ struct Inner {
     standings: BTreeMap<String, Standing>,
     /// Whom a message is on its way to.
     busy: BTreeSet<String>,
-    /// Whether it was noted last that somebody cannot be told; `None` before anything was.
-    reported: Option<bool>,
+    /// Whether it was noted last that somebody cannot be told.
+    reported: bool,
 }
 
 /// A message on its way.
@@ -75,6 +73,8 @@ pub(crate) fn start(
     let settings = settings.unwrap_or_default();
     let mut standings: BTreeMap<String, Standing> = standings.unwrap_or_default();
     standings.retain(|name, _| settings.recipients.iter().any(|r| r.name == *name));
+    let is_failing = |alarm: &model::Alarm| alarm.kind == AlarmKind::NoticeFailed;
+    let reported = board.borrow().open_alarms.iter().any(is_failing);
     let door = Arc::new(NoticeDoor {
         board,
         orders,
@@ -83,12 +83,9 @@ pub(crate) fn start(
             settings: Arc::new(settings),
             standings,
             busy: BTreeSet::new(),
-            reported: None,
+            reported,
         }),
     });
-    let is_failing = |alarm: &model::Alarm| alarm.kind == AlarmKind::NoticeFailed;
-    let lasts = door.board.borrow().open_alarms.iter().any(is_failing);
-    door.inner().reported = Some(lasts);
     tokio::spawn(keep(Arc::clone(&door)));
     Ok(door)
 }
@@ -212,7 +209,7 @@ impl NoticeDoor {
             let inner = self.inner();
             let failing = is_any_failing(&inner.standings);
             let standings = serde_json::to_string(&inner.standings).ok();
-            (standings, failing, inner.reported != Some(failing))
+            (standings, failing, inner.reported != failing)
         };
         let kept = standings.map(|json| Command::Keep(vec![Record::Kept(STANDINGS, json)]));
         let again = || {
@@ -235,7 +232,7 @@ impl NoticeDoor {
                 return;
             }
         }
-        self.inner().reported = Some(failing);
+        self.inner().reported = failing;
     }
 
     async fn put(&self, notices: Notices, by: &str) -> Result<(), NoticeProblem> {
@@ -244,7 +241,6 @@ impl NoticeDoor {
         let notices = notices.checked().map_err(NoticeProblem::Wrong)?;
         let names: Vec<String> = notices.recipients.iter().map(|r| r.name.clone()).collect();
         let has_server = notices.mail.is_some();
-        let mut standings = self.inner().standings.clone();
         // Whoever is told another way has not been told anything yet.
         let stays = |name: &String| {
             let of = |all: &Notices| {
@@ -253,9 +249,13 @@ impl NoticeDoor {
             };
             of(&notices).is_some() && of(&notices) == of(&before)
         };
-        standings.retain(|name, _| stays(name));
-        // Whoever has mended something need not wait for the next try.
-        standings.values_mut().for_each(mended);
+        let settle = |standings: &mut BTreeMap<String, Standing>| {
+            standings.retain(|name, _| stays(name));
+            // Whoever has mended something need not wait for the next try.
+            standings.values_mut().for_each(mended);
+        };
+        let mut standings = self.inner().standings.clone();
+        settle(&mut standings);
         let json =
             |value: Result<String, serde_json::Error>| value.map_err(|_| NoticeProblem::NotDurable);
         let kept = Command::Keep(vec![
@@ -266,8 +266,9 @@ impl NoticeDoor {
         kept.map_err(|_| NoticeProblem::NotDurable)?;
         {
             let inner = &mut *self.inner();
-            (inner.standings, inner.settings) = (standings, Arc::new(notices));
-            inner.reported = Some(false);
+            // Not what was kept: a message may have got through meanwhile.
+            settle(&mut inner.standings);
+            (inner.settings, inner.reported) = (Arc::new(notices), false);
         }
         let report = Command::Report {
             kind: EventKind::OrderNotices,
@@ -298,12 +299,14 @@ fn minute_of(now: Time, zone: &TimeZone) -> u16 {
 
 /// What names a message, the same for every try and after a restart.
 fn id_of(name: &str, standing: &Standing, due: &Due) -> String {
-    let new: Vec<String> = due.new.iter().map(alarm_key).collect();
-    let over: Vec<&String> = due.over.keys().collect();
-    let about = format!("{name}\n{:?}\n{new:?}\n{over:?}", standing.sent);
-    let mut id = token_hash(about.as_bytes());
-    id.truncate(ID_CHARS);
-    id
+    let (new, over) = due.keys();
+    short_hash(&format!("{name}\n{:?}\n{new:?}\n{over:?}", standing.sent))
+}
+
+fn short_hash(about: &str) -> String {
+    let mut hash = token_hash(about.as_bytes());
+    hash.truncate(ID_CHARS);
+    hash
 }
 
 impl Notifier for NoticeDoor {
@@ -324,15 +327,11 @@ impl Notifier for NoticeDoor {
             let settings = self.settings();
             let recipient = settings.recipients.iter().find(|r| r.name == name);
             let recipient = recipient.ok_or_else(|| format!("{name}: ?"))?;
-            let about = format!("{name} {}", clock::now().ms());
             let message = Message {
                 recipient: recipient.clone(),
                 server: settings.mail.clone(),
                 due: Due::default(),
-                id: token_hash(about.as_bytes())
-                    .chars()
-                    .take(ID_CHARS)
-                    .collect(),
+                id: short_hash(&format!("{name} {}", clock::now().ms())),
             };
             let tried = self.send(&message).await;
             tried.map_err(|failure| failure.text)?;

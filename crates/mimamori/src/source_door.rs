@@ -1,5 +1,5 @@
-//! The devices that the box reads by itself, and the values of devices that speak for others, as
-//! pages and scripts reach them.
+//! The devices that the box reads by itself, the values of devices that speak for others and who is
+//! on the network, as pages and scripts reach them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,19 +9,15 @@ use serve::{Searching, SourceProblem, Sources, Trying};
 use sources::{Bindings, Lines, Loggers, Neighbours, SourceError};
 use tracing::error;
 
-/// The lines and bindings as pages and scripts reach them.
+/// The lines, the bindings and who is on the network, as pages and scripts reach them.
 pub(crate) struct SourceDoor {
     pub(crate) lines: Arc<Lines>,
     pub(crate) bindings: Arc<Bindings>,
     pub(crate) loggers: Arc<Loggers>,
-}
-
-/// Who is on the network, as pages and scripts see it.
-pub(crate) struct NetworkDoor {
     pub(crate) neighbours: Arc<Neighbours>,
 }
 
-impl serve::Network for NetworkDoor {
+impl serve::Network for SourceDoor {
     fn seen(&self) -> (Vec<Neighbour>, Coverage) {
         self.neighbours.seen()
     }

@@ -39,7 +39,7 @@ use crate::pace::Pace;
 use crate::proofs::{self, Ground, Twin};
 use crate::recorder::{Inputs, Outputs, Parts, Recorder};
 use crate::sealing::Sealing;
-use crate::source_door::{NetworkDoor, SourceDoor};
+use crate::source_door::SourceDoor;
 use crate::time_watch::watch_clock;
 use crate::{certificate, clock, console, notices, restores, sealing};
 
@@ -210,7 +210,7 @@ struct Listening {
     door: Arc<SourceDoor>,
 }
 
-/// Opens what listens to the floor; nothing is read yet.
+/// Opens what listens to the floor and to the network; nothing is read yet.
 fn listen_to_floor(
     setup: &Setup,
     arrivals: mpsc::Sender<Arrival>,
@@ -224,10 +224,13 @@ fn listen_to_floor(
     let known = (Arc::clone(&book), Arc::clone(&sink));
     let lines = Arc::new(Lines::open(&setup.data, known.0, known.1, clock::now)?);
     let loggers = Arc::new(Loggers::open(&setup.data, Arc::clone(&book)));
+    let neighbours = Arc::new(Neighbours::new(clock::now));
+    tokio::spawn(Arc::clone(&neighbours).listen());
     let door = Arc::new(SourceDoor {
         lines,
         bindings,
         loggers,
+        neighbours,
     });
     Ok(Listening { book, sink, door })
 }
@@ -290,7 +293,7 @@ async fn open_doors(
     let ways = file_ways((&sources, &floor), &reader, &orders);
     let site = Site {
         files: Arc::new(files::start(ways, &setup.data, config)),
-        network: listen_to_network(),
+        network: Arc::clone(&sources) as Arc<dyn serve::Network>,
         notices: notices::start(
             board.clone(),
             &reader,
@@ -336,13 +339,6 @@ async fn open_doors(
         restored,
         close,
     })
-}
-
-/// Notices who is on the network.
-fn listen_to_network() -> Arc<NetworkDoor> {
-    let neighbours = Arc::new(Neighbours::new(clock::now));
-    tokio::spawn(Arc::clone(&neighbours).listen());
-    Arc::new(NetworkDoor { neighbours })
 }
 
 /// Where readings of files come from and go to.

@@ -52,6 +52,27 @@ pub struct Neighbour {
     pub last: Time,
 }
 
+impl Neighbour {
+    /// Somebody at an address who was noticed for the first time.
+    pub fn new(address: Ipv4Addr, at: Time) -> Self {
+        Self {
+            address,
+            hardware: None,
+            names: BTreeSet::new(),
+            services: BTreeSet::new(),
+            seen_by: BTreeSet::new(),
+            first: at,
+            last: at,
+        }
+    }
+
+    /// It was noticed again, this way.
+    pub fn seen(&mut self, by: SeenBy, at: Time) {
+        self.last = self.last.max(at);
+        self.seen_by.insert(by);
+    }
+}
+
 /// What can be noticed at all, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Coverage {

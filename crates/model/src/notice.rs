@@ -461,6 +461,19 @@ pub struct Due {
     pub over: BTreeMap<String, Told>,
 }
 
+impl Due {
+    /// Whether it is about nothing: a message that only tries the way.
+    pub fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.over.is_empty()
+    }
+
+    /// The keys of the alarms that it is about: those that began, those that are over.
+    pub fn keys(&self) -> (Vec<String>, Vec<String>) {
+        let new = self.new.iter().map(alarm_key);
+        (new.collect(), self.over.keys().cloned().collect())
+    }
+}
+
 /// The key of an alarm: its number, or its kind while it has none.
 pub fn alarm_key(alarm: &Alarm) -> String {
     if alarm.id > 0 {

@@ -22,6 +22,14 @@ pub struct Table {
     pub column: Vec<Column>,
 }
 
+impl Table {
+    /// What has to stand above the columns of a file that it describes.
+    pub fn headings(&self) -> impl Iterator<Item = &String> {
+        let columns = self.column.iter().map(|column| &column.name);
+        self.time.iter().chain(columns)
+    }
+}
+
 /// A column and the point that its values are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -167,6 +175,13 @@ pub struct FileLook {
     pub time: Vec<String>,
     /// What each column that holds values probably is.
     pub column: Vec<Column>,
+}
+
+impl FileLook {
+    /// Whether the file has all columns that a table describes.
+    pub fn fits(&self, table: &Table) -> bool {
+        table.headings().all(|name| self.header.contains(name))
+    }
 }
 
 /// A logger, and how it is doing.

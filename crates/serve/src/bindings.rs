@@ -5,16 +5,14 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use model::{Binding, EventKind, Place, Seen};
 use serde_json::json;
 
 use crate::Site;
 use crate::api::{answer, bad_request};
 use crate::auth::Who;
-use crate::page::devices::note;
-use crate::sources::{SourceProblem, failure};
+use crate::sources::{SourceProblem, finish};
 use crate::text::Lang;
 
 /// Gives values of devices to machines.
@@ -49,7 +47,7 @@ pub(crate) async fn add(
     };
     let device = binding.place.device.to_string();
     let done = site.bindings.bind(binding);
-    finish(&site, lang, (&who, &device), done).await
+    finish(&site, lang, (&who, EventKind::DeviceChanged, &device), done).await
 }
 
 /// A value is no longer given to anybody.
@@ -63,20 +61,6 @@ pub(crate) async fn end(
         return bad_request().answer(lang);
     };
     let done = site.bindings.unbind(&place);
-    finish(&site, lang, (&who, place.device.as_str()), done).await
-}
-
-async fn finish(
-    site: &Site,
-    lang: Lang,
-    (who, device): (&Who, &str),
-    done: Result<(), SourceProblem>,
-) -> Response {
-    match done {
-        Ok(()) => {
-            note(site, who, EventKind::DeviceChanged, device).await;
-            StatusCode::NO_CONTENT.into_response()
-        }
-        Err(problem) => failure(lang, &problem),
-    }
+    let about = (&who, EventKind::DeviceChanged, place.device.as_str());
+    finish(&site, lang, about, done).await
 }

@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use encoding_rs::SHIFT_JIS;
-use jiff::Timestamp;
 use jiff::civil::Date;
 use model::{Alarm, MachineId, MachineState, Time};
 use serde::Deserialize;
@@ -17,6 +16,7 @@ use serde::Deserialize;
 use crate::Site;
 use crate::api::{bad_request, known, read, respond};
 use crate::guard::Failure;
+use crate::page::zoned;
 use crate::rates::{self, MachineAccount};
 use crate::text::{Lang, key};
 use crate::view::BoardView;
@@ -160,9 +160,8 @@ fn cell(value: Option<f64>, decimals: usize) -> String {
 
 /// A moment in the factory's own time.
 fn moment(site: &Site, t: Time) -> String {
-    let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
-    let zoned = moment.to_zoned(site.calendar.zone.clone());
-    zoned.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+    let moment = zoned(t, &site.calendar.zone);
+    moment.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }
 
 /// A table as a file.

@@ -21,7 +21,7 @@ use crate::api::{answer, bad_request, read};
 use crate::auth::Who;
 use crate::guard::Failure;
 use crate::page::devices::note;
-use crate::sources::{SourceProblem, failure};
+use crate::sources::{SourceProblem, failure, finish};
 use crate::text::Lang;
 
 /// Largest file that is taken.
@@ -85,14 +85,15 @@ pub trait Files: Send + Sync + 'static {
     fn cancel(&self);
 }
 
-/// What is wrong with a file, in words.
-pub(crate) fn file_problem_text(lang: Lang, problem: &FileProblem) -> String {
+/// What is wrong with a file, in words, and what to do.
+pub(crate) fn told(lang: Lang, problem: &FileProblem) -> (String, String) {
     let text = lang.coded("file-problem-", problem.code());
-    match problem {
+    let text = match problem {
         FileProblem::NoColumn { name } => format!("{text}: {name}"),
         FileProblem::Unreadable { what } => format!("{text}: {what}"),
         _ => text,
-    }
+    };
+    (text, lang.coded("file-hint-", problem.code()))
 }
 
 fn file_failure(lang: Lang, problem: &FileProblem) -> Response {
@@ -104,8 +105,7 @@ fn file_failure(lang: Lang, problem: &FileProblem) -> Response {
         FileProblem::Busy => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    let message = file_problem_text(lang, problem);
-    let hint = lang.coded("file-hint-", problem.code());
+    let (message, hint) = told(lang, problem);
     let body = json!({"code": problem.code(), "message": message, "hint": hint});
     (status, Json(body)).into_response()
 }
@@ -204,23 +204,12 @@ pub(crate) async fn end(
     who: Who,
     Path(id): Path<String>,
 ) -> Response {
-    match site.files.end(&id) {
-        Ok(()) => {
-            note(&site, &who, EventKind::DeviceEnded, &id).await;
-            StatusCode::NO_CONTENT.into_response()
-        }
-        Err(problem) => failure(lang, &problem),
-    }
+    let done = site.files.end(&id);
+    finish(&site, lang, (&who, EventKind::DeviceEnded, &id), done).await
 }
 
 /// Calls off what is being taken.
 pub(crate) async fn cancel(State(site): State<Site>) -> Response {
     site.files.cancel();
     StatusCode::NO_CONTENT.into_response()
-}
-
-/// What a page says above the form if a file cannot be used.
-pub(crate) fn told(lang: Lang, problem: &FileProblem) -> (String, String) {
-    let hint = lang.coded("file-hint-", problem.code());
-    (file_problem_text(lang, problem), hint)
 }

@@ -1,6 +1,5 @@
 //! Who is on the network, what could be done with each, and what cannot be seen.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::State;
@@ -83,21 +82,12 @@ fn knocked(counts: &[RefusedCount], since: Time, neighbours: &mut Vec<Neighbour>
         if address.is_loopback() || IpAddr::V4(address) == model::KNOCKS_FROM {
             continue;
         }
-        match neighbours.iter_mut().find(|known| known.address == address) {
-            Some(known) => {
-                known.seen_by.insert(SeenBy::Mqtt);
-                known.last = known.last.max(count.last_at);
-            }
-            None => neighbours.push(Neighbour {
-                address,
-                hardware: None,
-                names: BTreeSet::new(),
-                services: BTreeSet::new(),
-                seen_by: BTreeSet::from([SeenBy::Mqtt]),
-                first: count.last_at,
-                last: count.last_at,
-            }),
-        }
+        let at = neighbours.iter().position(|known| known.address == address);
+        let at = at.unwrap_or_else(|| {
+            neighbours.push(Neighbour::new(address, count.last_at));
+            neighbours.len() - 1
+        });
+        neighbours[at].seen(SeenBy::Mqtt, count.last_at);
     }
 }
 
@@ -141,6 +131,8 @@ pub(crate) async fn list(State(site): State<Site>, lang: Lang) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn neighbour(names: &[&str], services: &[&str]) -> Neighbour {

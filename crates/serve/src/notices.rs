@@ -10,9 +10,8 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use model::{Due, MachineId, NoticeWrong, Notices, Standing, Time, Told, Tongue, alarm_key};
+use model::{Due, MachineId, NoticeWrong, Notices, Standing, Time, Told, Tongue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,6 +19,7 @@ use crate::Site;
 use crate::api::{answer, bad_request, with_times};
 use crate::auth::Who;
 use crate::guard::Failure;
+use crate::page::zoned;
 use crate::text::{Lang, key};
 use crate::view::BoardView;
 
@@ -61,13 +61,13 @@ impl From<Tongue> for Lang {
 
 /// A message in words: its subject and its text. A message about nothing is a try.
 pub fn notice_text(lang: Lang, board: &BoardView, due: &Due, zone: &TimeZone) -> (String, String) {
-    if due.new.is_empty() && due.over.is_empty() {
+    if due.is_empty() {
         let subject = lang.text(key::NOTICE_TRY_SUBJECT);
         return (subject, lang.text(key::NOTICE_TRY_TEXT));
     }
     let line = |machine: Option<&MachineId>, kind: model::AlarmKind| {
         let alarm = lang.coded("alarm-", kind.code());
-        format!("{}: {alarm}", name_of(lang, board, machine))
+        format!("{}: {alarm}", board.concerned(lang, machine))
     };
     let new = due.new.iter().map(|alarm| {
         let what = line(alarm.machine.as_ref(), alarm.kind);
@@ -102,20 +102,8 @@ pub fn notice_text(lang: Lang, board: &BoardView, due: &Due, zone: &TimeZone) ->
     (subject, text)
 }
 
-fn name_of(lang: Lang, board: &BoardView, id: Option<&MachineId>) -> String {
-    match id {
-        None => lang.text(key::EVENTS_SELF),
-        Some(id) => {
-            let known = board.machine(id.as_str());
-            known.map_or_else(|| id.to_string(), |m| m.names.of(lang).to_owned())
-        }
-    }
-}
-
 fn moment(t: Time, zone: &TimeZone) -> String {
-    let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
-    let moment = moment.to_zoned(zone.clone());
-    moment.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    zoned(t, zone).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A message for a program.
@@ -134,10 +122,9 @@ pub fn notice_json(board: &BoardView, due: &Due, at: Time) -> String {
         item["key"] = json!(id);
         item
     });
-    let is_try = due.new.is_empty() && due.over.is_empty();
     let body: Value = json!({
         "at": at,
-        "try": is_try,
+        "try": due.is_empty(),
         "alarms": alarms.collect::<Vec<_>>(),
         "over": over.collect::<Vec<_>>(),
     });
@@ -146,8 +133,7 @@ pub fn notice_json(board: &BoardView, due: &Due, at: Time) -> String {
 
 /// What the evidence says of a message: which alarms, and no address.
 pub fn notice_about(name: &str, way: &str, due: &Due) -> Value {
-    let new: Vec<String> = due.new.iter().map(alarm_key).collect();
-    let over: Vec<&String> = due.over.keys().collect();
+    let (new, over) = due.keys();
     json!({"to": name, "way": way, "alarms": new, "over": over})
 }
 

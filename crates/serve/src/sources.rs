@@ -225,9 +225,20 @@ pub(crate) async fn end(
     who: Who,
     Path(id): Path<String>,
 ) -> Response {
-    match site.sources.end(&id) {
+    let done = site.sources.end(&id);
+    finish(&site, lang, (&who, EventKind::DeviceEnded, &id), done).await
+}
+
+/// What was done to a device becomes evidence and the answer.
+pub(crate) async fn finish(
+    site: &Site,
+    lang: Lang,
+    (who, kind, device): (&Who, EventKind, &str),
+    done: Result<(), SourceProblem>,
+) -> Response {
+    match done {
         Ok(()) => {
-            note(&site, &who, EventKind::DeviceEnded, &id).await;
+            note(site, who, kind, device).await;
             StatusCode::NO_CONTENT.into_response()
         }
         Err(problem) => failure(lang, &problem),

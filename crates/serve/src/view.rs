@@ -9,7 +9,7 @@ use model::{
 };
 use serde::Serialize;
 
-use crate::text::Lang;
+use crate::text::{Lang, key};
 
 /// A machine's name in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -205,6 +205,18 @@ impl BoardView {
         self.machines
             .iter()
             .find(|machine| machine.id.as_str() == id)
+    }
+
+    /// What a machine is called; its identifier if it is not on the board.
+    pub(crate) fn called<'a>(&'a self, lang: Lang, id: &'a str) -> &'a str {
+        self.machine(id)
+            .map_or(id, |machine| machine.names.of(lang))
+    }
+
+    /// What an alarm is about: a machine, or the box itself.
+    pub(crate) fn concerned(&self, lang: Lang, machine: Option<&MachineId>) -> String {
+        let itself = || lang.text(key::EVENTS_SELF);
+        machine.map_or_else(itself, |id| self.called(lang, id.as_str()).to_owned())
     }
 }
 

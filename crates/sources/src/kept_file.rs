@@ -12,10 +12,23 @@ use crate::tokens::TokenFileError;
 
 /// What changes when a file does. The time alone is too coarse for two changes in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
-    modified: SystemTime,
+pub struct Stamp {
+    /// When it was written to last.
+    pub modified: SystemTime,
     inode: u64,
-    bytes: u64,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+impl Stamp {
+    /// How a file is now.
+    pub fn of(file: &std::fs::Metadata) -> std::io::Result<Self> {
+        Ok(Self {
+            modified: file.modified()?,
+            inode: file.ino(),
+            bytes: file.len(),
+        })
+    }
 }
 
 /// The file.
@@ -38,11 +51,7 @@ impl KeptFile {
     /// How the file is now; `None` if there is none.
     pub(crate) fn stamp(&self) -> Option<Stamp> {
         let file = std::fs::metadata(&self.path).ok()?;
-        Some(Stamp {
-            modified: file.modified().ok()?,
-            inode: file.ino(),
-            bytes: file.len(),
-        })
+        Stamp::of(&file).ok()
     }
 
     /// What it says; no file says the same as an empty one.

@@ -5,6 +5,7 @@
 mod bindings;
 mod device;
 mod drivers;
+mod groups;
 mod kept_file;
 mod lines;
 mod loggers;
@@ -17,6 +18,7 @@ mod tokens;
 pub use bindings::Bindings;
 pub use device::{Device, Point, PointRole, Role};
 pub use drivers::serial_ports;
+pub use kept_file::Stamp;
 pub use lines::{Lines, SourceError, kinds};
 pub use loggers::{Content, Logger, Loggers, look};
 pub use mqtt::{Arrival, ClosedError, FloorPolicy, FloorSink, WrittenDown};

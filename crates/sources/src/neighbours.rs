@@ -2,15 +2,16 @@
 //! system's table of neighbours, multicast DNS and SSDP. What two others say to each other alone a
 //! switch does not bring here.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{Coverage, Neighbour, SeenBy, Time};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use wire::discovery::{self, MDNS, PACKET_BYTES_MAX, SSDP, Told};
+
+use crate::groups::{self, own_addresses};
 
 /// Neighbours that are kept; who was noticed longest ago makes room.
 const NEIGHBOURS_MAX: usize = 1_000;
@@ -20,8 +21,6 @@ const TOLD_MAX: usize = 16;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Packets of one round that are read: devices say little, and reading is not free.
 const PACKETS_A_ROUND_MAX: u32 = 250;
-/// How long a socket that fails is left alone.
-const PAUSE: Duration = Duration::from_millis(100);
 /// The table of neighbours.
 const TABLE: &str = "/proc/net/arp";
 
@@ -71,13 +70,13 @@ impl Neighbours {
         let mut heard = 0;
         loop {
             tokio::select! {
-                from = hear(mdns.as_ref(), &mut first) => {
+                from = hear(mdns.as_ref(), &own, &mut first) => {
                     heard += 1;
-                    self.note((from, &own), (SeenBy::Mdns, heard), || discovery::mdns(&first));
+                    self.note(from, (SeenBy::Mdns, heard), || discovery::mdns(&first));
                 }
-                from = hear(ssdp.as_ref(), &mut second) => {
+                from = hear(ssdp.as_ref(), &own, &mut second) => {
                     heard += 1;
-                    self.note((from, &own), (SeenBy::Ssdp, heard), || discovery::ssdp(&second));
+                    self.note(from, (SeenBy::Ssdp, heard), || discovery::ssdp(&second));
                 }
                 _ = rounds.tick() => {
                     heard = 0;
@@ -107,7 +106,13 @@ impl Neighbours {
                 known.is_some_and(|known| known.hardware.as_ref() == Some(&hardware))
             };
             if !is_known {
-                self.notice(address, SeenBy::Table).hardware(hardware);
+                self.notice(address, SeenBy::Table, |neighbour| {
+                    // Another device at this address is not called as the one before.
+                    if neighbour.hardware.replace(hardware).is_some() {
+                        neighbour.names.clear();
+                        neighbour.services.clear();
+                    }
+                });
             }
         }
     }
@@ -115,120 +120,58 @@ impl Neighbours {
     /// Notes what somebody else says; beyond what devices say in a few seconds nothing is read.
     fn note(
         &self,
-        (from, own): (Ipv4Addr, &[Ipv4Addr]),
+        from: Ipv4Addr,
         (by, heard): (SeenBy, u32),
         read: impl FnOnce() -> Option<Told>,
     ) {
-        if own.contains(&from) || heard > PACKETS_A_ROUND_MAX {
+        if heard > PACKETS_A_ROUND_MAX {
             return;
         }
         if let Some(told) = read() {
-            self.notice(from, by).told(told);
+            self.notice(from, by, |neighbour| {
+                for (kept, told) in [
+                    (&mut neighbour.names, told.names),
+                    (&mut neighbour.services, told.services),
+                ] {
+                    let room = TOLD_MAX.saturating_sub(kept.len());
+                    kept.extend(told.into_iter().take(room));
+                }
+            });
         }
     }
 
-    fn notice(&self, address: Ipv4Addr, by: SeenBy) -> Noticed<'_> {
+    fn notice(&self, address: Ipv4Addr, by: SeenBy, change: impl FnOnce(&mut Neighbour)) {
         let now = (self.clock)();
-        let mut inner = self.inner();
-        let known = &mut inner.known;
+        let known = &mut self.inner().known;
         if !known.contains_key(&address) && known.len() >= NEIGHBOURS_MAX {
             let oldest = known.values().min_by_key(|n| n.last).map(|n| n.address);
             oldest.and_then(|oldest| known.remove(&oldest));
         }
-        let neighbour = known.entry(address).or_insert_with(|| Neighbour {
-            address,
-            hardware: None,
-            names: BTreeSet::new(),
-            services: BTreeSet::new(),
-            seen_by: BTreeSet::new(),
-            first: now,
-            last: now,
-        });
-        neighbour.last = now;
-        neighbour.seen_by.insert(by);
-        Noticed { inner, address }
+        let new = || Neighbour::new(address, now);
+        let neighbour = known.entry(address).or_insert_with(new);
+        neighbour.seen(by, now);
+        change(neighbour);
     }
 }
 
-/// Somebody who was just noticed.
-struct Noticed<'a> {
-    inner: MutexGuard<'a, Inner>,
-    address: Ipv4Addr,
-}
-
-impl Noticed<'_> {
-    fn hardware(mut self, hardware: String) {
-        let Some(neighbour) = self.inner.known.get_mut(&self.address) else {
-            return;
-        };
-        // Another device at this address is not called as the one before.
-        if neighbour.hardware.replace(hardware).is_some() {
-            neighbour.names.clear();
-            neighbour.services.clear();
-        }
-    }
-
-    fn told(mut self, told: Told) {
-        let Some(neighbour) = self.inner.known.get_mut(&self.address) else {
-            return;
-        };
-        for (kept, told) in [
-            (&mut neighbour.names, told.names),
-            (&mut neighbour.services, told.services),
-        ] {
-            let room = TOLD_MAX.saturating_sub(kept.len());
-            kept.extend(told.into_iter().take(room));
-        }
-    }
-}
-
-/// The next packet and where it is from; never if there is no socket. It can be dropped at any
-/// moment.
-async fn hear(socket: Option<&UdpSocket>, buffer: &mut Vec<u8>) -> Ipv4Addr {
+/// The next packet of somebody else and where it is from; never if there is no socket.
+async fn hear(socket: Option<&UdpSocket>, own: &[Ipv4Addr], buffer: &mut Vec<u8>) -> Ipv4Addr {
     let Some(socket) = socket else {
         return std::future::pending().await;
     };
-    loop {
-        buffer.clear();
-        buffer.reserve(PACKET_BYTES_MAX);
-        match socket.recv_buf_from(buffer).await {
-            Ok((_, std::net::SocketAddr::V4(from))) => return *from.ip(),
-            Ok(_) => {}
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    }
+    buffer.reserve(PACKET_BYTES_MAX);
+    groups::hear(socket, own, buffer).await
 }
 
 /// Hears a group, if that is possible now.
 fn listener((group, port): (Ipv4Addr, u16), own: &[Ipv4Addr]) -> Option<UdpSocket> {
-    let opened = open(group, port, own);
-    let opened =
-        opened.inspect_err(|error| tracing::debug!(%group, port, %error, "a group is not heard"));
-    opened.ok()
-}
-
-fn open(group: Ipv4Addr, port: u16, own: &[Ipv4Addr]) -> std::io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    // Others on this computer hear the same group.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&SocketAddrV4::new(group, port).into())?;
-    // One that is going down, or knows no groups, is done without.
-    let joined = own.iter().map(|own| socket.join_multicast_v4(&group, own));
-    if joined.flatten().count() == 0 {
-        return Err(std::io::ErrorKind::NotConnected.into());
-    }
-    UdpSocket::from_std(socket.into())
-}
-
-/// The addresses of this computer on its networks.
-pub(crate) fn own_addresses() -> Vec<Ipv4Addr> {
-    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let own = interfaces.iter().filter_map(|one| match one.ip() {
-        IpAddr::V4(address) if !address.is_loopback() => Some(address),
-        _ => None,
-    });
-    own.collect()
+    let joined = groups::join(SocketAddrV4::new(group, port), group, own);
+    let joined =
+        joined.inspect_err(|error| tracing::debug!(%group, port, %error, "a group is not heard"));
+    joined
+        .ok()
+        .filter(|(_, n)| *n > 0)
+        .map(|(socket, _)| socket)
 }
 
 #[cfg(test)]
@@ -243,12 +186,9 @@ mod tests {
                 names: vec![n.to_string()],
                 services: Vec::new(),
             };
-            let own = [Ipv4Addr::BROADCAST];
-            let say =
-                |from, by, heard| neighbours.note((from, &own), (by, heard), || Some(told.clone()));
+            let say = |from, by, heard| neighbours.note(from, (by, heard), || Some(told.clone()));
             say(Ipv4Addr::from(n), SeenBy::Mdns, 1);
             say(Ipv4Addr::LOCALHOST, SeenBy::Ssdp, 1);
-            say(Ipv4Addr::BROADCAST, SeenBy::Mdns, 1);
             say(
                 Ipv4Addr::new(9, 9, 9, 9),
                 SeenBy::Mdns,
@@ -257,10 +197,8 @@ mod tests {
         }
         let (seen, _) = neighbours.seen();
         assert_eq!(seen.len(), NEIGHBOURS_MAX);
-        let is_left_out = |n: &Neighbour| {
-            n.address == Ipv4Addr::BROADCAST || n.address == Ipv4Addr::new(9, 9, 9, 9)
-        };
-        assert!(!seen.iter().any(is_left_out), "its own words, and a flood");
+        let flooding = |n: &Neighbour| n.address == Ipv4Addr::new(9, 9, 9, 9);
+        assert!(!seen.iter().any(flooding), "a flood");
         let one = seen.iter().find(|n| n.names.len() > 1);
         assert!(one.is_none_or(|one| one.names.len() <= TOLD_MAX));
     }

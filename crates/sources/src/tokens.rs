@@ -86,6 +86,28 @@ pub struct Changes {
     pub went: Vec<DeviceId>,
 }
 
+impl Changes {
+    /// What has changed between two lists of devices, each with what is said of it.
+    pub(crate) fn between<T: PartialEq>(
+        before: &[T],
+        now: &[T],
+        id: impl Fn(&T) -> &DeviceId,
+    ) -> Self {
+        let find = |list: &[T], wanted: &DeviceId| list.iter().position(|one| id(one) == wanted);
+        let mut changes = Self::default();
+        for one in now {
+            match find(before, id(one)).and_then(|at| before.get(at)) {
+                None => changes.came.push(id(one).clone()),
+                Some(known) if known != one => changes.changed.push(id(one).clone()),
+                Some(_) => {}
+            }
+        }
+        let gone = before.iter().filter(|one| find(now, id(one)).is_none());
+        changes.went.extend(gone.map(|one| id(one).clone()));
+        changes
+    }
+}
+
 /// What is weak about the devices' credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Weak {

@@ -47,9 +47,7 @@ impl Reader {
     /// The file with this hash, if its readings were taken.
     pub fn import(&self, sha256: &str) -> Result<Option<Import>, StoreError> {
         let sql = "SELECT body FROM imported WHERE sha256 = ?1";
-        let bodies = self.list(sql, params![sha256], |row| row.get::<_, String>(0))?;
-        let body = bodies.first().map(|body| serde_json::from_str(body));
-        Ok(body.transpose()?)
+        Ok(self.imports_by(sql, params![sha256])?.pop())
     }
 
     /// What a file of this name and logger was before it grew: the newest.
@@ -60,16 +58,21 @@ impl Reader {
     ) -> Result<Option<Import>, StoreError> {
         let sql = "SELECT body FROM imported WHERE logger = ?1 AND name = ?2
                    ORDER BY at DESC LIMIT 1";
-        let values = params![logger.as_str(), name];
-        let bodies = self.list(sql, values, |row| row.get::<_, String>(0))?;
-        let body = bodies.first().map(|body| serde_json::from_str(body));
-        Ok(body.transpose()?)
+        Ok(self.imports_by(sql, params![logger.as_str(), name])?.pop())
     }
 
     /// Files whose readings were taken, newest first.
     pub fn imports(&self, limit: usize) -> Result<Vec<Import>, StoreError> {
         let sql = "SELECT body FROM imported ORDER BY at DESC LIMIT ?1";
-        let bodies = self.list(sql, params![limit], |row| row.get::<_, String>(0))?;
+        self.imports_by(sql, params![limit])
+    }
+
+    fn imports_by(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<Import>, StoreError> {
+        let bodies = self.list(sql, values, |row| row.get::<_, String>(0))?;
         let imports = bodies.iter().map(|body| Ok(serde_json::from_str(body)?));
         imports.collect()
     }

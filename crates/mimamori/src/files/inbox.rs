@@ -2,7 +2,6 @@
 //! They stay where they are; whoever put them there takes them away.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use model::{AlarmKind, DeviceId, EventKind, FileProblem};
 use serde_json::json;
 use serve::Command;
+use sources::Stamp;
 use store::BOX;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -32,14 +32,6 @@ const ROUNDS_UNTIL_SETTLED: u64 = 2;
 const FILES_MAX: usize = 10_000;
 /// How names of files with readings end.
 const ENDINGS: [&str; 4] = ["csv", "txt", "tsv", "log"];
-
-/// What changes when a file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    modified: SystemTime,
-    bytes: u64,
-    inode: u64,
-}
 
 /// A file in a folder.
 #[derive(Debug)]
@@ -132,12 +124,7 @@ fn list(folder: &Path, is_own: bool) -> std::io::Result<Vec<(PathBuf, Stamp)>> {
             continue;
         };
         if meta.is_file() {
-            let stamp = Stamp {
-                modified: meta.modified()?,
-                bytes: meta.len(),
-                inode: meta.ino(),
-            };
-            files.push((path, stamp));
+            files.push((path, Stamp::of(&meta)?));
         }
     }
     files.sort_by(|a, b| a.0.cmp(&b.0));

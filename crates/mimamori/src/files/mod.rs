@@ -50,6 +50,18 @@ struct Job {
     is_watched: bool,
 }
 
+impl Job {
+    /// How it is shown while nothing of it has been read.
+    fn shown(&self) -> Importing {
+        Importing {
+            name: self.name.clone(),
+            table: self.logger.clone(),
+            rows: 0,
+            done: 0,
+        }
+    }
+}
+
 /// A file to be taken, and where it is told what became of it.
 type Ordered = (Job, oneshot::Sender<Outcome>);
 
@@ -130,12 +142,7 @@ pub(crate) fn start(ways: Ways, data: &std::path::Path, config: &Config) -> File
 }
 
 async fn work(shared: &Arc<Shared>, (job, answer): Ordered) {
-    shared.now().importing = Some(Importing {
-        name: job.name.clone(),
-        table: job.logger.clone(),
-        rows: 0,
-        done: 0,
-    });
+    shared.now().importing = Some(job.shown());
     let (worker, job) = (Arc::clone(shared), Arc::new(job));
     let taken = {
         let job = Arc::clone(&job);
@@ -299,12 +306,7 @@ impl Files for FileDoor {
             is_watched: false,
         };
         // Shown at once; it begins a moment later.
-        let shown = Importing {
-            name: job.name.clone(),
-            table: job.logger.clone(),
-            rows: 0,
-            done: 0,
-        };
+        let shown = job.shown();
         let mut now = self.shared.now();
         let is_alone = now.importing.is_none();
         if self.jobs.try_send((job, answer)).is_err() {

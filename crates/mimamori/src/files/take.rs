@@ -41,7 +41,11 @@ struct Held {
     fresh: Vec<Row>,
     /// From which of them the past is told.
     telling: Option<Telling>,
+    /// What else was begun to be told.
+    others: Vec<Telling>,
     used: FileUse,
+    /// It is one that was taken before, with more in it.
+    has_grown: bool,
 }
 
 /// Of which file and between which moments the past is being told: kept until all of it is, so that
@@ -93,18 +97,24 @@ pub(super) async fn take(shared: &Arc<Shared>, job: &Job) -> Outcome {
         cycles: 0,
     };
     let refused = held.content.refused;
+    let mut records = Vec::new();
     if let Some(telling) = &held.telling {
         // Whatever happens from here on: whoever comes again with the file tells all of it.
-        let mark = begun_with(&shared.reader, telling, true)?;
-        let kept = shared.orders.give(Command::Keep(vec![mark]), BOX);
-        kept.await.map_err(|_| FileProblem::NotDurable)?;
+        let begun = held.others.iter().chain([telling]);
+        let marks = [begun_to_tell(begun), begun_to_tell(held.others.iter())];
+        let [mark, unmark] = marks;
+        give(shared, vec![mark], BOX).await?;
+        records.push(unmark);
     }
-    let told = held.telling.clone();
     keep(shared, &logger, held.fresh, (refused, held.used)).await?;
     if let Some(telling) = held.telling {
         import.cycles = tell_past(shared, &logger, held.content.rows, telling).await?;
     }
-    note(shared, (&job.by, told), &import).await?;
+    records.push(Record::Imported(import.clone()));
+    if !held.has_grown {
+        records.push(taken(&job.by, &import));
+    }
+    give(shared, records, &job.by).await?;
     Ok(import)
 }
 
@@ -164,7 +174,8 @@ fn hold(
     };
     let mut content = read(listed)?;
     let first = content.rows.first().map(|row| row.t);
-    if before.is_some_and(|before| Some(before.from) != first) {
+    let has_grown = before.as_ref().is_some_and(|b| Some(b.from) == first);
+    if before.is_some() && !has_grown {
         // Another file in its place.
         content = read(0)?;
     }
@@ -172,12 +183,15 @@ fn hold(
     let fresh = fresh(reader, device, &content.rows).map_err(unreadable)?;
     let spans = (past::span(&content.rows), past::span(&fresh));
     let used = use_of(reader, machine, spans).map_err(unreadable)?;
-    let telling =
-        telling(reader, (format!("{id}/{name}"), used), machine, spans).map_err(unreadable)?;
+    let mut others = begun(reader).map_err(unreadable)?;
+    let place = (format!("{id}/{name}"), used);
+    let telling = telling(reader, place, (machine, &mut others), spans).map_err(unreadable)?;
     Ok(Held {
         sha256,
         content,
         fresh,
+        others,
+        has_grown,
         used: telling.as_ref().map_or(used, |_| FileUse::Past),
         telling,
     })
@@ -225,17 +239,17 @@ fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, Sto
 }
 
 /// What is to be told of the past: of a file that nothing was told of all of it, of one that lies on
-/// another only the moments of what is new, and what was begun before.
+/// another only the moments of what is new, and what was begun before. That is taken from `others`.
 fn telling(
     reader: &Reader,
     (place, used): (String, FileUse),
-    machine: &MachineId,
+    (machine, others): (&MachineId, &mut Vec<Telling>),
     (all, fresh): (Option<Span>, Option<Span>),
 ) -> Result<Option<Telling>, StoreError> {
     let Some(whole) = all else { return Ok(None) };
     let first = whole.0;
     let is_it = |other: &Telling| other.place == place && other.first == first;
-    let begun = begun(reader)?.into_iter().find(is_it);
+    let begun = others.iter().position(is_it).map(|at| others.remove(at));
     let (from, to) = match (begun, used) {
         (Some(begun), _) => {
             let new = fresh.filter(|_| used == FileUse::Past);
@@ -263,14 +277,18 @@ fn begun(reader: &Reader) -> Result<Vec<Telling>, StoreError> {
     Ok(begun.unwrap_or_default())
 }
 
-/// The same with this one or without it, to be kept.
-fn begun_with(reader: &Reader, telling: &Telling, is_begun: bool) -> Result<Record, FileProblem> {
-    let mut begun = begun(reader).map_err(unreadable)?;
-    begun.retain(|other| (&other.place, other.first) != (&telling.place, telling.first));
-    let surplus = begun.len().saturating_sub(BEGUN_MAX);
-    begun.drain(..surplus);
-    begun.extend(is_begun.then(|| telling.clone()));
-    Ok(Record::Kept(TELLING, json!(begun).to_string()))
+/// The same, to be kept: the newest of it.
+fn begun_to_tell<'a>(begun: impl Iterator<Item = &'a Telling>) -> Record {
+    let begun: Vec<&Telling> = begun.collect();
+    let newest = begun.len().saturating_sub(BEGUN_MAX);
+    let newest = begun.get(newest..).unwrap_or_default();
+    Record::Kept(TELLING, json!(newest).to_string())
+}
+
+/// Has records kept.
+async fn give(shared: &Shared, records: Vec<Record>, by: &str) -> Result<(), FileProblem> {
+    let kept = shared.orders.give(Command::Keep(records), by).await;
+    kept.map_err(|_| FileProblem::NotDurable)
 }
 
 /// A first and a last moment.
@@ -359,17 +377,17 @@ async fn tell_past(
     mut rows: Vec<Row>,
     telling: Telling,
 ) -> Result<u64, FileProblem> {
-    let machine = logger.device.machine.clone();
-    let settings = settings_of(shared, &machine)?;
+    let (machine, asked) = (logger.device.machine.clone(), Arc::clone(shared));
     rows.retain(|row| (telling.from..=telling.to).contains(&row.t));
-    let records = off_thread(move || Ok(past::told(&machine, settings, &rows))).await?;
-    let cycles = past::cycles(&records);
-    let pieces = records.chunks(RECORDS_AT_ONCE).map(<[Record]>::to_vec);
-    for piece in pieces {
-        let kept = shared.orders.give(Command::Keep(piece), BOX);
-        kept.await.map_err(|_| FileProblem::NotDurable)?;
+    let told = off_thread(move || {
+        let settings = settings_of(&asked, &machine)?;
+        Ok(past::told(&machine, settings, &rows))
+    });
+    let records = told.await?;
+    for piece in records.chunks(RECORDS_AT_ONCE) {
+        give(shared, piece.to_vec(), BOX).await?;
     }
-    Ok(cycles)
+    Ok(past::cycles(&records))
 }
 
 fn settings_of(shared: &Shared, machine: &MachineId) -> Result<Settings, FileProblem> {
@@ -382,31 +400,15 @@ fn settings_of(shared: &Shared, machine: &MachineId) -> Result<Settings, FilePro
     Ok(listed.copied().unwrap_or(shared.default_settings))
 }
 
-/// What was taken, by whom, from which file. A file that has only grown is not told again.
-async fn note(
-    shared: &Shared,
-    (by, told): (&str, Option<Telling>),
-    import: &Import,
-) -> Result<(), FileProblem> {
-    let before = shared.reader.import_named(&import.table, &import.name);
-    let before = before.map_err(unreadable)?;
-    let has_grown = by == BOX && before.is_some_and(|before| before.from == import.from);
-    let mut records = vec![Record::Imported(import.clone())];
-    if let Some(told) = told {
-        records.push(begun_with(&shared.reader, &told, false)?);
-    }
-    if !has_grown {
-        let body = json!({"device": import.table, "file": import.name, "sha256": import.sha256,
-            "rows": import.rows, "readings": import.readings, "used": import.used});
-        records.push(Record::Evidence(Entry {
-            at: import.at,
-            actor: by.to_owned(),
-            kind: EventKind::FileTaken,
-            body,
-        }));
-    }
-    let kept = shared.orders.give(Command::Keep(records), by).await;
-    kept.map_err(|_| FileProblem::NotDurable)
+/// What was taken, by whom, from which file, for the evidence.
+fn taken(by: &str, import: &Import) -> Record {
+    Record::Evidence(Entry {
+        at: import.at,
+        actor: by.to_owned(),
+        kind: EventKind::FileTaken,
+        body: json!({"device": import.table, "file": import.name, "sha256": import.sha256,
+            "rows": import.rows, "readings": import.readings, "used": import.used}),
+    })
 }
 
 #[cfg(test)]

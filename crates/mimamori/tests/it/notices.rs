@@ -2,50 +2,21 @@
 //! the judge of signatures: through TLS, wrong passwords, refusals, restarts.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::house::{House, until};
+use crate::openssl::self_signed;
 use crate::process::Process;
 use crate::publisher::Publisher;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// A certificate for this computer, signed by itself alone, and its key.
-fn certificate(folder: &Path) -> (PathBuf, PathBuf) {
-    let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-    let status = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-        ])
-        .args(["-days", "30", "-subj", "/CN=counterpart", "-addext"])
-        .args([
-            "subjectAltName=IP:127.0.0.1,DNS:localhost",
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-            "-keyout",
-        ])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .stderr(Stdio::null())
-        .status()
-        .expect("a counterpart is missing: openssl");
-    assert!(status.success());
-    (certificate, key)
-}
-
 /// A program that believes in the certificate of the counterparts, and where that and its key are.
 fn believing(folder: &Path, config: &str) -> (House, [String; 2]) {
-    let (certificate, key) = certificate(folder);
+    let (certificate, key) = self_signed(folder);
     let paths = [&certificate, &key].map(|path| path.display().to_string());
     let env = [("SSL_CERT_FILE", paths[0].clone())];
     (House::with_env(folder, config, &env), paths)
@@ -193,7 +164,7 @@ fn a_way_that_fails_is_an_alarm_until_it_is_mended() {
 #[test]
 fn a_server_that_cannot_prove_who_it_is_gets_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (certificate, key) = certificate(folder.path());
+    let (certificate, key) = self_signed(folder.path());
     let paths = [&certificate, &key].map(|path| path.to_str().unwrap());
     // Nobody told this program to believe the certificate.
     let house = House::new();

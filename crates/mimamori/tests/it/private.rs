@@ -13,6 +13,7 @@ use serve::Access;
 
 use super::house::{House, PROGRAM, until};
 use super::network::OtherComputer;
+use super::openssl::openssl;
 
 /// Asks as a browser would, from another computer: status, where it is led, body.
 const ASK: &str = "
@@ -181,19 +182,6 @@ impl Client {
             String::from_utf8_lossy(&done.stderr).into_owned(),
         )
     }
-}
-
-fn openssl(folder: &Path, words: &str) {
-    let done = Command::new("openssl")
-        .current_dir(folder)
-        .args(words.split(' '))
-        .output()
-        .unwrap();
-    assert!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
 }
 
 #[test]

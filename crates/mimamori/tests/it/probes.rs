@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::house::{House, until};
+use super::openssl::self_signed;
 use super::publisher::{Publisher, connect, packet, publish, string};
 
 fn raw(address: SocketAddr, bytes: &[u8]) -> TcpStream {
@@ -262,51 +263,17 @@ fn a_subscriber_that_reads_nothing_has_a_bounded_queue() {
     house.until_stored(2_000);
 }
 
-/// A certificate for a test, made by a foreign tool.
-fn certificate(folder: &std::path::Path) {
-    let done = std::process::Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-        ])
-        .args([
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-days",
-            "2",
-        ])
-        .args(["-keyout", "key.pem", "-out", "chain.pem"])
-        .current_dir(folder)
-        .output()
-        .expect("openssl is installed");
-    assert!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
-}
-
 #[test]
 fn over_tls_silent_connections_hinder_nobody_either() {
     let folder = tempfile::tempdir().unwrap();
-    certificate(folder.path());
+    let (certificate, key) = self_signed(folder.path());
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
         .port();
-    let path = |name: &str| folder.path().join(name);
     let config = format!(
-        "[broker.tls]\nlisten = \"127.0.0.1:{port}\"\ncertificate = {:?}\nkey = {:?}\n",
-        path("chain.pem"),
-        path("key.pem")
+        "[broker.tls]\nlisten = \"127.0.0.1:{port}\"\ncertificate = {certificate:?}\nkey = {key:?}\n"
     );
     let house = House::in_folder(folder.path(), &config);
     let token = house.device("m1", &[]);
@@ -327,7 +294,7 @@ fn over_tls_silent_connections_hinder_nobody_either() {
             "1",
         ])
         .args(["-t", "mimamori/m1/power_w", "-m", "5", "--cafile"])
-        .arg(path("chain.pem"))
+        .arg(certificate)
         .output()
         .unwrap();
     assert!(

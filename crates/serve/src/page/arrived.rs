@@ -9,7 +9,7 @@ use model::{Binding, DeviceId, EventKind, MachineId, Place, Right, Seen, Wrong, 
 use serde::Deserialize;
 
 use super::devices::{note, page, value_text};
-use super::{Ctx, half_width};
+use super::{Ctx, half_width, problem_box};
 use crate::Site;
 use crate::auth::Who;
 use crate::sources::{SourceProblem, problem_text};
@@ -99,8 +99,7 @@ async fn finish(
             Redirect::to("/devices#arrived").into_response()
         }
         Err(problem) => {
-            let text = problem_text(lang, &problem);
-            let above = html! { p.problem role="alert" { (text) } };
+            let above = problem_box(&problem_text(lang, &problem));
             page(site, lang, who, &above).await
         }
     }

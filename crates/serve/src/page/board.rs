@@ -312,11 +312,10 @@ pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
         // What the sound is for: it ends when somebody has seen them.
         span data-unseen=(unseen.count()) hidden {}
         @for alarm in board.open_alarms.iter().take(3) {
-            @let name = alarm.machine.as_ref().and_then(|id| board.machine(id.as_str()));
             a.alarm role="alert" href=[alarm.machine.as_ref().map_or(Some("/events".to_owned()), |id| Some(format!("/machines/{id}")))] {
                 svg.icon aria-hidden="true" { use href="#i-events" {} }
                 span {
-                    strong { (name.map_or_else(|| ctx.text(key::EVENTS_SELF), |m| m.names.of(ctx.lang).to_owned())) }
+                    strong { (board.concerned(ctx.lang, alarm.machine.as_ref())) }
                     " " (ctx.lang.coded("alarm-", alarm.kind.code()))
                     span.look { (ctx.lang.coded("look-", alarm.kind.code())) }
                 }

@@ -15,7 +15,7 @@ use model::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::devices::{note, said};
-use super::{Ctx, Place, frame, half_width};
+use super::{Ctx, Place, frame, half_width, problem_box};
 use crate::Site;
 use crate::auth::Who;
 use crate::sources::{SourceProblem, problem_text, trouble_text, wrong_text};
@@ -232,14 +232,14 @@ pub(crate) async fn send(
             }
             None => return Redirect::to("/connect").into_response(),
         },
-        (Err(wrong), _) => problem(&wrong_text(lang, &wrong)),
+        (Err(wrong), _) => problem_box(&wrong_text(lang, &wrong)),
         (Ok(source), Wanted::Try) => match site.sources.try_out(&source).await {
             Ok(trial) => tried(&ctx, kind, &trial),
-            Err(wrong) => problem(&wrong_text(lang, &wrong)),
+            Err(wrong) => problem_box(&wrong_text(lang, &wrong)),
         },
         (Ok(source), Wanted::Add) => match connect(&site, &who, source).await {
             Ok(()) => return Redirect::to("/devices").into_response(),
-            Err(refused) => problem(&problem_text(lang, &refused)),
+            Err(refused) => problem_box(&problem_text(lang, &refused)),
         },
     };
     page(&site, (lang, who), kind, (&typed, &above))
@@ -250,10 +250,6 @@ async fn connect(site: &Site, who: &Who, source: Source) -> Result<(), SourcePro
     site.sources.add(source)?;
     note(site, who, EventKind::DeviceAdded, &id).await;
     Ok(())
-}
-
-fn problem(text: &str) -> Markup {
-    html! { p.problem role="alert" { (text) } }
 }
 
 /// What a device said when it was tried out.
@@ -279,7 +275,7 @@ fn tried(ctx: &Ctx, kind: SourceKind, trial: &Trial) -> Markup {
 fn searched(ctx: &Ctx, kind: SourceKind, search: &Result<Search, Trouble>) -> Markup {
     let search = match search {
         Ok(search) => search,
-        Err(trouble) => return problem(&trouble_text(ctx.lang, kind.code, *trouble)),
+        Err(trouble) => return problem_box(&trouble_text(ctx.lang, kind.code, *trouble)),
     };
     let packets = search.packets.to_string();
     html! {

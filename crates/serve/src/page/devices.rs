@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use store::{Entry, Record, RefusedCount};
 
-use super::{Ctx, Place, arrived, frame, number, shown_once};
+use super::{Ctx, Place, arrived, frame, number, problem_box, shown_once};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
@@ -114,8 +114,7 @@ pub(crate) async fn end_source(
             Redirect::to("/devices").into_response()
         }
         Err(problem) => {
-            let text = problem_text(lang, &problem);
-            let above = html! { p.problem role="alert" { (text) } };
+            let above = problem_box(&problem_text(lang, &problem));
             page(&site, lang, who, &above).await
         }
     }
@@ -148,7 +147,7 @@ fn wrong(lang: Lang, error: DeviceError) -> Markup {
         DeviceError::Request => key::ERROR_REQUEST,
         DeviceError::File => key::ERROR_STORE,
     };
-    html! { p.problem role="alert" { (lang.text(text)) } }
+    problem_box(&lang.text(text))
 }
 
 pub(crate) async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
@@ -241,14 +240,9 @@ pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
     }
 }
 
-fn machine_name<'a>(ctx: &Ctx, board: &'a BoardView, device: &'a DeviceView) -> &'a str {
-    let machine = board.machine(&device.machine);
-    machine.map_or(device.machine.as_str(), |m| m.names.of(ctx.lang))
-}
-
 /// Name, whether it is there, and whose machine it watches.
 fn card_head(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
-    let machine = machine_name(ctx, board, device);
+    let machine = board.called(ctx.lang, &device.machine);
     let (class, word) = if device.connected {
         ("t-run", key::DEVICES_CONNECTED)
     } else {
@@ -291,7 +285,7 @@ fn fed_card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
 
 /// A logger whose readings come in files: whether it is there nobody can say.
 fn logger_card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
-    let machine = machine_name(ctx, board, device);
+    let machine = board.called(ctx.lang, &device.machine);
     html! {
         li.card {
             span.row { strong { (device.id) } a href="/files" { (ctx.text(key::FILES_TITLE)) } }

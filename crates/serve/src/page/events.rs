@@ -69,14 +69,6 @@ pub(crate) async fn newest(site: &Site) -> Result<Vec<FindingRow>, Failure> {
         .items)
 }
 
-fn name_of(ctx: &Ctx, board: &BoardView, id: Option<&str>) -> String {
-    let machine = id.and_then(|id| board.machine(id));
-    machine.map_or_else(
-        || id.map_or_else(|| ctx.text(key::EVENTS_SELF), str::to_owned),
-        |m| m.names.of(ctx.lang).to_owned(),
-    )
-}
-
 /// Alarms that last.
 pub(crate) fn open(ctx: &Ctx, board: &BoardView) -> Markup {
     html! {
@@ -88,11 +80,7 @@ pub(crate) fn open(ctx: &Ctx, board: &BoardView) -> Markup {
 }
 
 fn alarm_item(ctx: &Ctx, board: &BoardView, alarm: &Alarm) -> Markup {
-    let name = name_of(
-        ctx,
-        board,
-        alarm.machine.as_ref().map(model::MachineId::as_str),
-    );
+    let name = board.concerned(ctx.lang, alarm.machine.as_ref());
     html! {
         li.k-alarm {
             time { (ctx.when(alarm.since)) }
@@ -120,7 +108,7 @@ pub(crate) fn history(ctx: &Ctx, board: &BoardView, findings: &[FindingRow]) -> 
         @if findings.is_empty() { p.quiet { (ctx.text(key::EVENTS_NONE)) } }
         ol.events {
             @for finding in findings {
-                (finding_item(ctx, finding, Some(&name_of(ctx, board, Some(finding.machine.as_str())))))
+                (finding_item(ctx, finding, Some(board.called(ctx.lang, finding.machine.as_str()))))
             }
         }
     }

@@ -14,7 +14,7 @@ use model::{
 };
 
 use super::devices::note;
-use super::{Ctx, Place, frame, half_width};
+use super::{Ctx, Place, frame, half_width, problem_box};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
@@ -119,14 +119,15 @@ pub(crate) async fn take(
     let named = known
         .into_iter()
         .find(|table| table.id.as_str() == typed.id);
-    let table = typed.meant(&file, named).map_err(SourceProblem::Wrong);
-    let logger = table.as_ref().ok().map(|table| table.id.clone());
-    let kept = match table {
-        Ok(table) => keep(&site, &who, table).await,
-        Err(wrong) => Err(wrong),
+    let kept = match typed.meant(&file, named) {
+        Ok(table) => {
+            let logger = table.id.clone();
+            keep(&site, &who, table).await.map(|()| logger)
+        }
+        Err(wrong) => Err(SourceProblem::Wrong(wrong)),
     };
-    match (kept, logger) {
-        (Ok(()), Some(logger)) => {
+    match kept {
+        Ok(logger) => {
             let by = who.actor();
             let wanted = Wanted { staged, logger, by };
             // It goes on by itself; the page shows how far it is.
@@ -135,12 +136,10 @@ pub(crate) async fn take(
                 Err(problem) => page(&site, lang, who, &problem_above(lang, &problem)).await,
             }
         }
-        (Err(problem), _) => {
-            let text = problem_text(lang, &problem);
-            let above = html! { p.problem role="alert" { (text) } };
+        Err(problem) => {
+            let above = problem_box(&problem_text(lang, &problem));
             look_page(&site, (lang, who), (&staged, &file), (&typed, &above))
         }
-        (Ok(()), None) => Redirect::to("/files").into_response(),
     }
 }
 
@@ -157,8 +156,7 @@ pub(crate) async fn end(
             Redirect::to("/files").into_response()
         }
         Err(problem) => {
-            let text = problem_text(lang, &problem);
-            let above = html! { p.problem role="alert" { (text) } };
+            let above = problem_box(&problem_text(lang, &problem));
             page(&site, lang, who, &above).await
         }
     }
@@ -221,11 +219,6 @@ impl Typed {
     /// logger was named whose files have these columns too; else what was typed.
     fn meant(&self, file: &Staged, named: Option<Table>) -> Result<Table, Wrong> {
         let fresh = Self::fresh(file);
-        let is_fitting = |table: &Table| {
-            let columns = table.column.iter().map(|column| &column.name);
-            let mut names = table.time.iter().chain(columns);
-            names.all(|name| file.look.header.contains(name))
-        };
         let is_same = |other: &Self| {
             let of = |typed: &Self| {
                 let points = typed.points.iter().filter(|(_, point)| !point.is_empty());
@@ -235,7 +228,7 @@ impl Typed {
             of(self) == of(other)
         };
         match (named, &file.table) {
-            (Some(known), Some(_)) if is_same(&fresh) && is_fitting(&known) => Ok(known),
+            (Some(known), Some(_)) if is_same(&fresh) && file.look.fits(&known) => Ok(known),
             _ => self.table(file),
         }
     }

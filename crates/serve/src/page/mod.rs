@@ -29,8 +29,8 @@ use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time};
 use qrcodegen::{QrCode, QrCodeEcc};
@@ -96,12 +96,7 @@ impl Ctx {
 
     /// A moment as people write it: the time, and the date if it is not today.
     pub(crate) fn when(&self, t: Time) -> String {
-        let zoned = |t: Time| {
-            Timestamp::from_millisecond(t.ms())
-                .unwrap_or_default()
-                .to_zoned(self.zone.clone())
-        };
-        let (moment, now) = (zoned(t), zoned(self.now));
+        let (moment, now) = (zoned(t, &self.zone), zoned(self.now, &self.zone));
         if moment.date() == now.date() {
             moment.strftime("%H:%M:%S").to_string()
         } else {
@@ -111,19 +106,19 @@ impl Ctx {
 
     /// The day of a moment.
     pub(crate) fn date(&self, t: Time) -> String {
-        let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
-        let day = moment.to_zoned(self.zone.clone());
-        day.strftime("%Y-%m-%d").to_string()
+        zoned(t, &self.zone).strftime("%Y-%m-%d").to_string()
     }
 
     /// Hours and minutes of the clock.
     pub(crate) fn clock(&self, t: Time) -> String {
-        let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
-        moment
-            .to_zoned(self.zone.clone())
-            .strftime("%H:%M")
-            .to_string()
+        zoned(t, &self.zone).strftime("%H:%M").to_string()
     }
+}
+
+/// A moment by the clocks of a zone.
+pub(crate) fn zoned(t: Time, zone: &TimeZone) -> Zoned {
+    let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
+    moment.to_zoned(zone.clone())
 }
 
 /// A number with the digits it deserves: three that matter, at most three decimals.
@@ -275,6 +270,11 @@ pub(crate) fn shown_once(ctx: &Ctx, title: Key, note: Key, text: &str) -> Markup
             div.pair { (qr(text, &ctx.text(title))) div { p { code { (text) } } } }
         }
     }
+}
+
+/// What is wrong, said above what a person was about to do.
+pub(crate) fn problem_box(text: &str) -> Markup {
+    html! { p.problem role="alert" { (text) } }
 }
 
 /// The head of a page; the door and errors need no script.

@@ -11,7 +11,7 @@ use model::{
 };
 use serde::Deserialize;
 
-use super::{Ctx, Place, frame, half_width, shown_once};
+use super::{Ctx, Place, frame, half_width, problem_box, shown_once};
 use crate::Site;
 use crate::auth::{Who, fresh_secret};
 use crate::notices::{Named, NoticeProblem, problem_text};
@@ -200,12 +200,7 @@ async fn keep(
 
 fn refused(site: &Site, of: (Lang, Who), typed: &Typed, problem: NoticeProblem) -> Response {
     let text = problem_text(of.0, problem);
-    page(
-        site,
-        of,
-        typed,
-        &html! { p.problem role="alert" { (text) } },
-    )
+    page(site, of, typed, &problem_box(&text))
 }
 
 fn page(site: &Site, (lang, who): (Lang, Who), typed: &Typed, above: &Markup) -> Response {

@@ -148,7 +148,8 @@ impl Lines {
             inner.sources = before;
             return Err(error);
         }
-        let changes = changes(&before, &inner.sources);
+        let (before, now) = (written(&before).source, written(&inner.sources).source);
+        let changes = Changes::between(&before, &now, |source| &source.id);
         self.run_lines(&mut inner);
         Ok(changes)
     }
@@ -401,20 +402,4 @@ fn written(sources: &[Checked]) -> Written {
 fn machine_of(source: &Source) -> MachineId {
     let own = || MachineId::named_like(&source.id);
     source.machine.clone().unwrap_or_else(own)
-}
-
-fn changes(before: &[Checked], now: &[Checked]) -> Changes {
-    let (before, now) = (written(before).source, written(now).source);
-    let find = |list: &[Source], id: &DeviceId| list.iter().find(|s| s.id == *id).cloned();
-    let mut changes = Changes::default();
-    for source in &now {
-        match find(&before, &source.id) {
-            None => changes.came.push(source.id.clone()),
-            Some(known) if known != *source => changes.changed.push(source.id.clone()),
-            Some(_) => {}
-        }
-    }
-    let gone = before.iter().filter(|s| find(&now, &s.id).is_none());
-    changes.went.extend(gone.map(|source| source.id.clone()));
-    changes
 }

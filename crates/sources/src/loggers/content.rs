@@ -1,7 +1,7 @@
 //! What a file holds for a table: rows in known units by time, and what could not be read.
 
 use jiff::tz::TimeZone;
-use model::{Column, FileLook, FileProblem, RefusalReason, Refused, Table, Time};
+use model::{Column, FileLook, FileProblem, RefusalReason, Refused, Time};
 use wire::payload::Scalar;
 use wire::sheet::{Moment, Sheet, SheetError, moment_of, scalar};
 
@@ -44,8 +44,7 @@ impl Content {
         (now, listed): (Time, u64),
     ) -> Result<Self, FileProblem> {
         let table = &logger.table;
-        let columns = table.column.iter().map(|column| column.name.clone());
-        let known: Vec<String> = table.time.iter().cloned().chain(columns).collect();
+        let known: Vec<String> = table.headings().cloned().collect();
         let sheet = Sheet::read(bytes, &known).map_err(problem)?;
         let time = places(&sheet, table.time.iter())?;
         let columns = places(&sheet, table.column.iter().map(|column| &column.name))?;
@@ -180,18 +179,11 @@ pub fn look(bytes: &[u8], zone: &TimeZone) -> Result<FileLook, FileProblem> {
     Ok(look)
 }
 
-/// Whether a file that was looked at has all that a table wants.
-pub(crate) fn fits(look: &FileLook, table: &Table) -> bool {
-    let columns = table.column.iter().map(|column| &column.name);
-    let mut names = table.time.iter().chain(columns);
-    names.all(|name| look.header.contains(name))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use model::{DeviceId, MachineId};
+    use model::{DeviceId, MachineId, Table};
 
     use super::*;
     use crate::device::{Device, Role};
@@ -289,7 +281,7 @@ mod tests {
         );
         let points: Vec<_> = seen.column.iter().map(|c| c.point.as_str()).collect();
         assert_eq!(points, ["product", "power_kw"]);
-        assert!(fits(&seen, &logger().table));
+        assert!(seen.fits(&logger().table));
         assert_eq!(seen.span.unwrap().0.ms(), 1_795_215_900_000);
     }
 }

@@ -58,6 +58,13 @@ struct Inner {
     loggers: Vec<Logger>,
 }
 
+impl Inner {
+    fn tables(&self) -> Vec<Table> {
+        let tables = self.loggers.iter().map(|logger| logger.table.clone());
+        tables.collect()
+    }
+}
+
 impl Loggers {
     /// Reads `tables.toml` in the folder and makes its devices known. What cannot be taken up does
     /// not keep the program from starting: it is told, and told again by whoever changes a table.
@@ -86,9 +93,11 @@ impl Loggers {
         if !inner.file.has_changed() {
             return Ok(Changes::default());
         }
-        let before = inner.loggers.clone();
+        let before = inner.tables();
         self.take_up(&mut inner)?;
-        Ok(changes(&before, &inner.loggers))
+        Ok(Changes::between(&before, &inner.tables(), |table| {
+            &table.id
+        }))
     }
 
     fn take_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
@@ -182,14 +191,14 @@ impl Loggers {
     pub fn fitting(&self, look: &FileLook) -> Option<Table> {
         let inner = self.inner();
         let mut tables = inner.loggers.iter().map(|logger| &logger.table);
-        tables.find(|table| content::fits(look, table)).cloned()
+        tables.find(|table| look.fits(table)).cloned()
     }
 
     /// Takes a table in, in the place of one of the same name; says whether there was none.
     pub fn put(&self, mut table: Table) -> Result<bool, SourceError> {
         let mut inner = self.inner();
         self.catch_up(&mut inner)?;
-        let mut tables: Vec<Table> = inner.loggers.iter().map(|l| l.table.clone()).collect();
+        let mut tables = inner.tables();
         let place = tables.iter().position(|other| other.id == table.id);
         if let Some(place) = place {
             // Where its files lie is said in the file alone: a page opens no folder of this
@@ -208,8 +217,8 @@ impl Loggers {
     pub fn end(&self, id: &DeviceId) -> Result<(), SourceError> {
         let mut inner = self.inner();
         self.catch_up(&mut inner)?;
-        let tables = inner.loggers.iter().map(|l| l.table.clone());
-        let tables: Vec<Table> = tables.filter(|table| table.id != *id).collect();
+        let mut tables = inner.tables();
+        tables.retain(|table| table.id != *id);
         if tables.len() == inner.loggers.len() {
             return Err(SourceError::Unknown(id.clone()));
         }
@@ -230,24 +239,6 @@ impl Loggers {
         self.make_known(inner, written.table);
         Ok(())
     }
-}
-
-fn changes(before: &[Logger], now: &[Logger]) -> Changes {
-    let mut changes = Changes::default();
-    for logger in now {
-        let id = &logger.table.id;
-        match before.iter().find(|other| other.table.id == *id) {
-            None => changes.came.push(id.clone()),
-            Some(other) if other.table != logger.table => changes.changed.push(id.clone()),
-            Some(_) => {}
-        }
-    }
-    let is_gone = |logger: &&Logger| now.iter().all(|other| other.table.id != logger.table.id);
-    let went = before.iter().filter(is_gone);
-    changes
-        .went
-        .extend(went.map(|logger| logger.table.id.clone()));
-    changes
 }
 
 /// Names of the loggers, as the file in a folder says.

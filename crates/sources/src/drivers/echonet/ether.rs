@@ -3,17 +3,13 @@
 //! nodes announce.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::Duration;
 
 use model::{RefusalReason, Trouble};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use wire::echonet::{FRAME_BYTES_MAX, Frame, GROUP, Object, PORT, Service};
 
-use crate::neighbours::own_addresses;
-
-/// How long a socket that fails is left alone.
-const PAUSE: Duration = Duration::from_millis(100);
+use crate::groups::{self, own_addresses};
 
 /// The socket.
 #[derive(Debug)]
@@ -54,18 +50,13 @@ pub(super) enum Came {
 impl Ether {
     /// Opens it on every interface there is now.
     pub(super) fn open() -> Result<Self, Trouble> {
-        let socket = bound().map_err(|error| match error.kind() {
+        let own = own_addresses();
+        let at = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT);
+        let joined = groups::join(at, Ipv4Addr::from(GROUP), &own);
+        let (socket, _) = joined.map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => Trouble::PortTaken,
             _ => Trouble::Internal,
         })?;
-        let own = own_addresses();
-        for address in &own {
-            // One that is going down, or knows no groups, is done without.
-            let joined = socket.join_multicast_v4(Ipv4Addr::from(GROUP), *address);
-            if let Err(error) = joined {
-                tracing::debug!(%address, %error, "no group on this interface");
-            }
-        }
         Ok(Self {
             socket,
             buffer: Vec::with_capacity(FRAME_BYTES_MAX),
@@ -99,27 +90,9 @@ impl Ether {
 
     /// The next packet of somebody else and where it is from. It can be dropped at any moment.
     pub(super) async fn hear(&mut self) -> (Vec<u8>, Ipv4Addr) {
-        loop {
-            self.buffer.clear();
-            match self.socket.recv_buf_from(&mut self.buffer).await {
-                Ok((_, std::net::SocketAddr::V4(from))) if !self.own.contains(from.ip()) => {
-                    return (self.buffer.clone(), *from.ip());
-                }
-                Ok(_) => {}
-                // A node that is gone may be told as an error of the socket.
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            }
-        }
+        let from = groups::hear(&self.socket, &self.own, &mut self.buffer).await;
+        (self.buffer.clone(), from)
     }
-}
-
-fn bound() -> std::io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-    // Another controller on this computer does the same.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT).into())?;
-    UdpSocket::from_std(socket.into())
 }
 
 /// Says what a packet is to somebody who asked, or who only listens.
