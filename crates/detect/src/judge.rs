@@ -30,11 +30,20 @@ pub struct CycleFacts {
     /// Further quantities, always the same ones in the same order.
     #[serde(default)]
     pub others: Vec<f64>,
+    /// Where it begins and ends lies somewhere within so many seconds.
+    #[serde(default)]
+    pub slack_s: f64,
 }
 
 impl CycleFacts {
     pub(crate) fn log_duration(&self) -> f64 {
         self.duration_s.max(1e-3).ln()
+    }
+
+    /// Spread of its length that comes from not knowing its two ends any better: the deviation of the
+    /// difference of two even distributions, as a share.
+    pub(crate) fn blur(&self) -> f64 {
+        self.slack_s / f64::sqrt(6.0) / self.duration_s.max(1e-3)
     }
 
     pub(crate) fn log_energy(&self) -> Option<f64> {

@@ -1,11 +1,15 @@
 //! A machine's own three-colour lamp as a source of its state. A simple sensor reports edges; two
-//! or more within two seconds are blinking, otherwise the light is steady (`interfaces.md`).
+//! or more within two seconds are blinking, otherwise the light is steady. A sensor that decides that
+//! itself, such as a camera, says what a tier shows, again and again: its word holds for a while, and
+//! when it no longer comes the tier is not seen.
 
 use model::{MachineState, Time};
 use serde::{Deserialize, Serialize};
 
 /// Window in which edges count as blinking, in milliseconds.
 const BLINK_WINDOW_MS: i64 = 2_000;
+/// How long the word of a sensor that says what a tier shows holds, in seconds.
+pub(crate) const WORD_HOLDS_S: f64 = 10.0;
 
 /// A tier of the machine's lamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,11 +36,13 @@ pub enum LampShows {
     Blink,
 }
 
-/// One tier: its level and its last two edges.
+/// One tier: its level and its last two edges, or the last word about it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 struct TierState {
     lit: bool,
     edges: [Option<Time>; 2],
+    #[serde(default)]
+    word: Option<(LampShows, Time)>,
 }
 
 impl TierState {
@@ -48,7 +54,16 @@ impl TierState {
         }
     }
 
+    /// What was said of it, if that still holds.
+    fn word(&self, now: Time) -> Option<LampShows> {
+        let (shows, at) = self.word?;
+        (now.since(at) <= WORD_HOLDS_S).then_some(shows)
+    }
+
     fn shows(&self, now: Time) -> LampShows {
+        if let Some(shows) = self.word(now) {
+            return shows;
+        }
         let recent =
             |edge: &Option<Time>| edge.is_some_and(|e| now.ms() - e.ms() <= BLINK_WINDOW_MS);
         if self.edges.iter().all(recent) {
@@ -67,29 +82,57 @@ pub struct Lamp {
     red: TierState,
     yellow: TierState,
     green: TierState,
+    /// A level was reported.
     seen: bool,
+    /// The last word about any tier.
+    #[serde(default)]
+    said: Option<Time>,
+    /// A word said that the green tier was lit.
+    #[serde(default)]
+    said_work: bool,
 }
 
 impl Lamp {
     /// Takes one level of one tier.
     pub fn set(&mut self, t: Time, colour: Colour, lit: bool) {
         self.seen = true;
+        self.tier_mut(colour).set(t, lit);
+    }
+
+    /// Takes what a sensor says a tier shows.
+    pub fn say(&mut self, t: Time, colour: Colour, shows: LampShows) {
+        self.said = Some(t);
+        self.said_work |= colour == Colour::Green && shows != LampShows::Off;
+        self.tier_mut(colour).word = Some((shows, t));
+    }
+
+    fn tier_mut(&mut self, colour: Colour) -> &mut TierState {
         match colour {
-            Colour::Red => self.red.set(t, lit),
-            Colour::Yellow => self.yellow.set(t, lit),
-            Colour::Green => self.green.set(t, lit),
+            Colour::Red => &mut self.red,
+            Colour::Yellow => &mut self.yellow,
+            Colour::Green => &mut self.green,
         }
     }
 
-    /// Whether any tier was ever reported.
-    pub fn is_seen(&self) -> bool {
-        self.seen
+    /// When a sensor last said what a tier shows.
+    pub(crate) fn said(&self) -> Option<Time> {
+        self.said
     }
 
-    /// Whether the lamp has ever shown work. One of which only the red tier is wired, or whose lamps
-    /// mean something else, never does, and says nothing about work by being dark.
-    pub fn has_shown_work(&self) -> bool {
-        self.green.lit || self.green.edges.iter().any(Option::is_some)
+    /// Whether the lamp is seen at `now`: levels hold until they change, words for a while.
+    pub fn is_seen(&self, now: Time) -> bool {
+        self.seen || self.is_said(now)
+    }
+
+    fn is_said(&self, now: Time) -> bool {
+        self.said.is_some_and(|at| now.since(at) <= WORD_HOLDS_S)
+    }
+
+    /// Whether the lamp has ever shown work, and is still seen. One of which only the red tier is wired,
+    /// or whose lamps mean something else, never does, and says nothing about work by being dark.
+    pub fn has_shown_work(&self, now: Time) -> bool {
+        let by_level = self.green.lit || self.green.edges.iter().any(Option::is_some);
+        by_level || self.said_work && self.is_said(now)
     }
 
     /// What a tier shows at `now`.
@@ -139,6 +182,27 @@ mod tests {
         lamp.set(at(1000), Colour::Yellow, true);
         assert_eq!(lamp.shows(Colour::Yellow, at(2400)), LampShows::Blink);
         assert_eq!(lamp.shows(Colour::Yellow, at(3100)), LampShows::Steady);
+    }
+
+    #[test]
+    fn a_word_holds_for_a_while_and_then_nothing_is_seen() {
+        let mut lamp = Lamp::default();
+        assert!(!lamp.is_seen(at(0)));
+        lamp.say(at(0), Colour::Green, LampShows::Blink);
+        lamp.say(at(0), Colour::Red, LampShows::Off);
+        assert_eq!(lamp.shows(Colour::Green, at(9_000)), LampShows::Blink);
+        assert_eq!(lamp.state(at(9_000)), MachineState::Run);
+        assert!(lamp.is_seen(at(10_000)) && lamp.has_shown_work(at(10_000)));
+        assert!(!lamp.is_seen(at(10_001)) && !lamp.has_shown_work(at(10_001)));
+        assert_eq!(lamp.shows(Colour::Green, at(10_001)), LampShows::Off);
+    }
+
+    #[test]
+    fn what_an_older_program_stored_is_still_read() {
+        let tier = r#"{"lit":true,"edges":[null,5]}"#;
+        let stored = format!(r#"{{"red":{tier},"yellow":{tier},"green":{tier},"seen":true}}"#);
+        let lamp: Lamp = serde_json::from_str(&stored).unwrap();
+        assert!(lamp.is_seen(at(0)) && lamp.has_shown_work(at(0)));
     }
 
     #[test]

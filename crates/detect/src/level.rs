@@ -14,6 +14,11 @@ const SAMPLES_HALVE: u32 = 200_000;
 const HYSTERESIS: f64 = 0.08;
 /// Levels closer than this share of the upper one are one level.
 const SEPARATION_MIN: f64 = 0.25;
+/// The same for vibration: what a sensor measures of nothing varies by a third by itself.
+const SEPARATION_MIN_NOISY: f64 = 0.5;
+/// How far above the lower level its border lies, as a share of what is between the levels: blows
+/// differ in strength, and rest does not.
+const BORDER_NOISY: f64 = 0.25;
 /// Below this share of the working level the machine is off, not waiting.
 const OFF_SHARE: f64 = 0.02;
 
@@ -39,6 +44,8 @@ pub struct Levels {
     until_split: u32,
     border: Option<Border>,
     state: PowerState,
+    #[serde(default)]
+    is_noisy: bool,
 }
 
 /// The border between the two levels and the levels themselves, in watts.
@@ -59,11 +66,20 @@ impl Default for Levels {
             until_split: SAMPLES_MIN,
             border: None,
             state: PowerState::Off,
+            is_noisy: false,
         }
     }
 }
 
 impl Levels {
+    /// Levels of something that measures noise where there is nothing.
+    pub(crate) fn noisy() -> Self {
+        Self {
+            is_noisy: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes one sample of power and names its state.
     pub fn observe(&mut self, watts: f64) -> PowerState {
         let watts = watts.max(0.0);
@@ -173,7 +189,18 @@ impl Levels {
                 });
             }
         }
-        best.1.filter(|b| b.high - b.low > SEPARATION_MIN * b.high)
+        let apart = if self.is_noisy {
+            SEPARATION_MIN_NOISY
+        } else {
+            SEPARATION_MIN
+        };
+        let border = best.1.filter(|b| b.high - b.low > apart * b.high)?;
+        let at = if self.is_noisy {
+            border.low + BORDER_NOISY * (border.high - border.low)
+        } else {
+            border.at
+        };
+        Some(Border { at, ..border })
     }
 
     fn weighted(&self) -> impl Iterator<Item = (f64, f64)> {

@@ -87,6 +87,7 @@ impl OpenCycle {
                 .then(|| self.low.energy_wh * 3600.0 / self.low.seconds),
             power: (!self.late && !self.power.is_empty()).then_some(self.power),
             others: Vec::new(),
+            slack_s: 0.0,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Where cycles begin and end: by a signal if the machine gives one; else by its power rising, if
-//! that is regular; else by the rhythm in its power.
+//! that is regular; else by the rhythm in its power. Without power the same by its vibration.
 
 use model::Time;
 use serde::{Deserialize, Serialize};
@@ -51,11 +51,14 @@ enum By {
     Rhythm { last: Option<Time> },
 }
 
-/// What cuts the cycles of a machine seen by power alone.
+/// What cuts the cycles of a machine seen by power or vibration alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Cut {
     by: By,
     rhythm: Rhythm,
+    /// What rises and has a rhythm is vibration.
+    #[serde(default)]
+    is_vibration: bool,
 }
 
 impl Default for Cut {
@@ -63,6 +66,7 @@ impl Default for Cut {
         Self {
             by: By::Unknown { maybe: Vec::new() },
             rhythm: Rhythm::default(),
+            is_vibration: false,
         }
     }
 }
@@ -72,6 +76,9 @@ impl Watch {
         let before = self.levels.state();
         let after = self.levels.observe(watts);
         self.observe_state(t, watts);
+        if self.cut.is_vibration {
+            self.cut_anew(false);
+        }
         if !self.has_cycle_signal {
             self.follow_rhythm(t, watts, out);
         }
@@ -134,13 +141,13 @@ impl Watch {
     }
 
     /// Looks for a rhythm, or follows it, unless rises of power already are the cycles.
-    fn follow_rhythm(&mut self, t: Time, watts: f64, out: &mut Vec<Outcome>) {
-        let apart_s = self.meter.interval_s().unwrap_or(0.0);
+    pub(super) fn follow_rhythm(&mut self, t: Time, value: f64, out: &mut Vec<Outcome>) {
+        let apart_s = self.apart_s();
         if matches!(self.cut.by, By::Rises { .. }) || apart_s >= super::COARSE_S {
             return;
         }
         let mut starts = Vec::new();
-        self.cut.rhythm.sample(t, watts, &mut starts);
+        self.cut.rhythm.sample(t, value, &mut starts);
         if starts.is_empty() {
             if matches!(self.cut.by, By::Rhythm { .. }) && self.cut.rhythm.cycle_s().is_none() {
                 self.cut.by = By::Unknown { maybe: Vec::new() };
@@ -153,7 +160,7 @@ impl Watch {
         };
         for start in starts {
             if let Some(from) = last.filter(|from| *from < start) {
-                let facts = self.cut.rhythm.facts(from, start);
+                let facts = self.rhythm_facts(from, start);
                 self.note_typical(&facts);
                 self.conclude(facts, false, out);
             }
@@ -164,12 +171,30 @@ impl Watch {
         self.open = None;
     }
 
-    /// From power alone, a cycle runs from one rise to the next.
-    fn rising_edge(&mut self, stretch: &Stretch, out: &mut Vec<Outcome>) {
+    /// What was measured of a cycle of the rhythm; vibration tells nothing but how long it took.
+    fn rhythm_facts(&self, from: Time, to: Time) -> CycleFacts {
+        let facts = self.cut.rhythm.facts(from, to);
+        if !self.cut.is_vibration {
+            return facts;
+        }
+        CycleFacts {
+            energy_wh: None,
+            power: None,
+            slack_s: self.apart_s(),
+            ..facts
+        }
+    }
+
+    /// From power or vibration alone, a cycle runs from one rise to the next.
+    pub(super) fn rising_edge(&mut self, stretch: &Stretch, out: &mut Vec<Outcome>) {
         if matches!(self.cut.by, By::Rhythm { .. }) {
             return;
         }
-        let Some(border) = self.levels.border() else {
+        let border = match &self.vibration {
+            Some(vibration) if self.cut.is_vibration => vibration.border(),
+            _ => self.levels.border(),
+        };
+        let Some(border) = border else {
             return;
         };
         let climb = stretch.watts_to - stretch.watts_from;
@@ -221,9 +246,44 @@ impl Watch {
     fn use_cycle_signal(&mut self) {
         if !self.has_cycle_signal {
             self.has_cycle_signal = true;
-            self.open = None;
-            self.cut = Cut::default();
+            self.cut_anew(false);
         }
+    }
+
+    /// From now on vibration cuts.
+    pub(super) fn cut_by_vibration(&mut self) {
+        if !self.cut.is_vibration {
+            self.cut_anew(true);
+            (self.held, self.pending_end) = (None, None);
+        }
+    }
+
+    /// Nothing is known any more of where cycles begin.
+    fn cut_anew(&mut self, is_vibration: bool) {
+        self.open = None;
+        self.cut = Cut {
+            is_vibration,
+            ..Cut::default()
+        };
+    }
+
+    /// Whether it is known where cycles begin from vibration.
+    pub(super) fn strokes_are_known(&self) -> bool {
+        self.cut.is_vibration && !matches!(self.cut.by, By::Unknown { .. })
+    }
+
+    /// Whether cycles are cut by power, or beside it.
+    pub(super) fn measures_power(&self) -> bool {
+        self.meter.last().is_some() && !self.cut.is_vibration
+    }
+
+    /// The usual distance between readings of what cuts the cycles, in seconds.
+    fn apart_s(&self) -> f64 {
+        let interval_s = match &self.vibration {
+            Some(vibration) if self.cut.is_vibration => vibration.interval_s(),
+            _ => self.meter.interval_s(),
+        };
+        interval_s.unwrap_or(0.0)
     }
 
     /// A signalled end of a cycle: at once if power is known up to it, else with the next sample.
@@ -312,7 +372,12 @@ impl Watch {
     /// A cycle is cut off: concluded, or kept until it is known whether rises of power are cycles.
     fn cut_off(&mut self, open: OpenCycle, end: Time, out: &mut Vec<Outcome>) {
         let (broken, product_changed) = (open.broken, open.product_changed);
-        let facts = open.facts(end);
+        let apart_s = self.apart_s();
+        let mut facts = open.facts(end);
+        if self.cut.is_vibration {
+            // A blow raises all readings of its tenth of a second alike.
+            facts.slack_s = apart_s;
+        }
         if !broken {
             self.note_typical(&facts);
         }
@@ -327,7 +392,10 @@ impl Watch {
                 let is_regular = (facts.duration_s / typical - 1.0).abs() <= 2.0 * REGULAR;
                 *irregular = if is_regular { 0 } else { *irregular + 1 };
                 if *irregular > IRREGULAR_MAX {
-                    self.cut = Cut::default();
+                    self.cut = Cut {
+                        is_vibration: self.cut.is_vibration,
+                        ..Cut::default()
+                    };
                 }
                 self.conclude_flagged(facts, (broken, product_changed), out);
             }
@@ -340,7 +408,6 @@ impl Watch {
                 if maybe.len() > WAITING_MAX {
                     maybe.remove(0);
                 }
-                let apart_s = self.meter.interval_s().unwrap_or(0.0);
                 if is_regular(maybe, apart_s) {
                     let waiting = std::mem::take(maybe);
                     self.cut.by = By::Rises { irregular: 0 };

@@ -1,11 +1,12 @@
 //! One machine under watch: signals in, outcomes out. Everything it knows is in [`Watch`], which
 //! the store keeps; after a power cut it goes on from there and nothing is learned anew. `cut` finds
 //! where cycles begin and end, `verdict` judges a finished one, `sources` says what all that is told
-//! of the state comes to.
+//! of the state comes to, `vibration` what a machine's shaking tells.
 
 mod cut;
 mod sources;
 mod verdict;
+mod vibration;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::activity::Activity;
 use crate::course::Course;
 use crate::judge::CycleFacts;
-use crate::lamp::{Colour, Lamp};
+use crate::lamp::{Colour, Lamp, LampShows};
 use crate::learn::Learning;
 use crate::level::{Levels, PowerState};
 use crate::meter::{Meter, Stretch};
@@ -26,7 +27,7 @@ use crate::quality::Quality;
 use crate::segment::OpenCycle;
 use crate::settings::Settings;
 use cut::Cut;
-use sources::Vibration;
+use vibration::Vibration;
 
 /// Products remembered per machine.
 const PRODUCTS_MAX: usize = 64;
@@ -51,8 +52,11 @@ pub enum Signal {
     Pulse(bool),
     /// How strongly the machine vibrates: velocity or acceleration, in any one unit.
     Vibration(f64),
-    /// A tier of the machine's own lamp.
+    /// The level of a tier of the machine's own lamp.
     Lamp(Colour, bool),
+    /// What a tier of it shows, said by a sensor that tells blinking from steady itself. It says so
+    /// again before ten seconds are over; what is not repeated is not seen.
+    LampShows(Colour, LampShows),
     /// What is being made.
     Product(ProductId),
 }
@@ -254,16 +258,12 @@ impl Watch {
             }
             Signal::CycleCount(count) => self.cycle_count(t, *count, out),
             Signal::Pulse(level) => self.pulse(t, *level, out),
-            Signal::Vibration(strength) => self.vibration(t, *strength),
+            Signal::Vibration(strength) => self.vibration(t, *strength, out),
             Signal::Lamp(colour, lit) => self.lamp.set(t, *colour, *lit),
+            Signal::LampShows(colour, shows) => self.lamp.say(t, *colour, *shows),
             Signal::Product(product) => self.product(t, product, out),
         }
         self.update_state(t, out);
-    }
-
-    /// A silence longer than this is not seen, in seconds.
-    fn silent_s(&self) -> f64 {
-        (self.meter.gap_s() * SILENT_GAPS).max(SILENT_S_MIN)
     }
 
     /// Tells that what was recorded goes on at `t`: a silence before it was not seen, as it would not

@@ -3,17 +3,17 @@
 //! each other for long, or power is that of another machine, that is told as a matter of data.
 
 use model::{FindingKind, MachineState, Time};
-use serde::{Deserialize, Serialize};
 
 use super::{CycleFacts, OpenCycle, Outcome, SILENT_GAPS, SILENT_S_MIN, Watch};
-use crate::level::{Levels, PowerState};
+use crate::lamp::WORD_HOLDS_S;
+use crate::level::PowerState;
 
 /// Without power, a machine that has not finished a cycle for this many cycle times is waiting.
 const CYCLES_UNTIL_IDLE: f64 = 2.5;
 /// Two sources have to disagree for so long, in seconds, before it is told.
 const CONTRADICTION_S: f64 = 60.0;
-/// A vibration older than this, in seconds, says nothing of now.
-const VIBRATION_S_MAX: f64 = 300.0;
+/// Power that has not been measured for so long, in seconds, no longer says where cycles begin.
+const POWER_GONE_S: f64 = 300.0;
 /// Cycles in a row whose power has to be another machine's.
 const SWAPPED_CYCLES: usize = 3;
 /// Mean powers this near to each other, as a factor, are the same;
@@ -21,64 +21,68 @@ const SAME_POWER: f64 = 1.10;
 /// machines nearer than this are not told apart by power.
 const OTHER_POWER: f64 = 1.25;
 
-/// How strongly the machine vibrates, and when that was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Vibration {
-    levels: Box<Levels>,
-    at: Time,
+/// How long a source that comes every `gap_s / 5` may be silent, in seconds.
+fn patience_s(gap_s: f64) -> f64 {
+    (gap_s * SILENT_GAPS).max(SILENT_S_MIN)
 }
 
 impl Watch {
-    pub(super) fn vibration(&mut self, t: Time, strength: f64) {
-        if !strength.is_finite() {
-            return;
-        }
-        let vibration = self.vibration.get_or_insert_with(|| Vibration {
-            levels: Box::default(),
-            at: t,
-        });
-        vibration.levels.observe(strength.abs());
-        vibration.at = t;
+    /// A silence longer than this is not seen, in seconds: the patience of the slowest source that
+    /// still speaks. Unbounded if none comes at a pace of its own.
+    pub(super) fn silent_s(&self) -> f64 {
+        let power = self
+            .meter
+            .last()
+            .map(|(last, _)| (last, patience_s(self.meter.gap_s())));
+        let vibration = self
+            .vibration
+            .as_ref()
+            .map(|shakes| (shakes.at, patience_s(shakes.gap_s())));
+        let lamp = self.lamp.said().map(|at| (at, WORD_HOLDS_S));
+        let sources = [power, vibration, lamp].into_iter().flatten();
+        let Some(latest) = sources.clone().map(|(last, _)| last).max() else {
+            return f64::INFINITY;
+        };
+        let speaks = sources.filter(|(last, patience)| latest.since(*last) <= *patience);
+        speaks.map(|(_, patience)| patience).fold(0.0, f64::max)
     }
 
-    /// Whether the machine vibrates as when it works; `None` if that is not known.
-    fn vibrates(&self, t: Time) -> Option<bool> {
-        let vibration = self.vibration.as_ref()?;
-        let is_known = vibration.levels.border().is_some();
-        let is_recent = t.since(vibration.at) <= VIBRATION_S_MAX;
-        (is_known && is_recent).then(|| vibration.levels.state() == PowerState::Working)
+    /// Whether power says where cycles begin.
+    pub(super) fn is_powered(&self, t: Time) -> bool {
+        let last = self.meter.last();
+        last.is_some_and(|(last, _)| t.since(last) <= POWER_GONE_S.max(self.meter.gap_s()))
     }
 
     /// Whether power says something now: it is still measured, and has shown work and rest.
     fn power_counts(&self, t: Time) -> bool {
-        let silent_s = (self.meter.gap_s() * SILENT_GAPS).max(SILENT_S_MIN);
+        let patience_s = patience_s(self.meter.gap_s());
         let is_recent = self
             .meter
             .last()
-            .is_some_and(|(last, _)| t.since(last) <= silent_s);
+            .is_some_and(|(last, _)| t.since(last) <= patience_s);
         is_recent && self.levels.border().is_some()
     }
 
     pub(super) fn state_at(&self, t: Time) -> MachineState {
         let told = self.lamp.state(t);
-        if self.lamp.is_seen() && told == MachineState::Stop {
+        if self.lamp.is_seen(t) && told == MachineState::Stop {
             return told;
         }
         let others =
-            self.has_cycle_signal || self.lamp.has_shown_work() || self.vibrates(t).is_some();
+            self.has_cycle_signal || self.lamp.has_shown_work(t) || self.vibrates(t).is_some();
         if self.meter.last().is_some() && (self.power_counts(t) || !others) {
             return self.state_from_power(t);
         }
         if self.has_cycle_signal {
             return self.state_from_cycles(t);
         }
-        if self.lamp.has_shown_work() {
+        if self.lamp.has_shown_work(t) {
             return told;
         }
         match self.vibrates(t) {
             Some(true) => MachineState::Run,
             Some(false) => MachineState::Idle,
-            None if self.lamp.is_seen() => told,
+            None if self.lamp.is_seen(t) => told,
             None => self.state_from_cycles(t),
         }
     }
@@ -124,7 +128,7 @@ impl Watch {
     /// machine works: one of the two sensors is wrong. Told once, as a matter of data.
     pub(super) fn contradiction(&mut self, t: Time, out: &mut Vec<Outcome>) {
         let power = self.meter.last().map(|_| self.power);
-        let lamp = self.lamp.has_shown_work().then(|| self.lamp.state(t));
+        let lamp = self.lamp.has_shown_work(t).then(|| self.lamp.state(t));
         let by_lamp = match (lamp, power) {
             (Some(MachineState::Run), Some(power)) => power == PowerState::Off,
             (Some(MachineState::Off | MachineState::Idle), Some(power)) => {

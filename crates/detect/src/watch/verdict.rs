@@ -46,8 +46,7 @@ impl Watch {
         out: &mut Vec<Outcome>,
     ) {
         self.course.saw(&facts);
-        let measures_power = self.meter.last().is_some();
-        let blind = broken || measures_power && facts.energy_wh.is_none();
+        let blind = broken || self.measures_power() && facts.energy_wh.is_none();
         let (verdict, reason, judged) = if product_changed {
             (CycleVerdict::ProductChanged, None, None)
         } else if blind || self.is_doubtful(&facts, out) || self.note_power(&facts) {

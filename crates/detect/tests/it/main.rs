@@ -6,6 +6,7 @@ mod rhythm;
 mod snapshot;
 mod sources;
 mod trace;
+mod vibration;
 
 use detect::{ApprovalMode, Outcome, Settings, Signal, Watch};
 use generated::Machine;

@@ -39,34 +39,6 @@ fn works(s: i32) -> bool {
 }
 
 #[test]
-fn vibration_alone_tells_work_from_rest() {
-    let mut watch = Watch::new(settings());
-    let strength = |s: i32| {
-        let noise = f64::from(s * 7_919 % 13) / 13.0;
-        Signal::Vibration(if works(s) {
-            4.0 + noise
-        } else {
-            0.2 + 0.1 * noise
-        })
-    };
-    feed(&mut watch, 0..200, strength);
-    let states: Vec<(i32, MachineState)> = (200..400)
-        .map(|s| {
-            feed(&mut watch, s..s + 1, strength);
-            (s, watch.snapshot().state)
-        })
-        .collect();
-    for (s, state) in states {
-        let wanted = if works(s) {
-            MachineState::Run
-        } else {
-            MachineState::Idle
-        };
-        assert_eq!(state, wanted, "second {s}");
-    }
-}
-
-#[test]
 fn a_power_sensor_that_falls_silent_leaves_the_word_to_the_lamp() {
     let mut watch = Watch::new(settings());
     let power = |s: i32| Signal::Power(if works(s) { 900.0 } else { 120.0 });
