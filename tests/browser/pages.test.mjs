@@ -1,7 +1,7 @@
 // The pages in a real browser: phone and desktop, both languages, light and dark; live changes,
 // the buttons a person has, and the accessibility rules of axe.
 import assert from "node:assert/strict";
-import { spawn, execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,24 +9,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import mqtt from "mqtt";
-import { chromium } from "playwright-core";
+import { accessibility, claim, launch, owner, program, serve, until } from "./house.mjs";
 
-const program = process.env.MIMAMORI_PROGRAM ?? "target/debug/mimamori";
-const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
 const sizes = [[390, 844], [1440, 900]];
-const owner = { name: "花子", password: "browser tests 1" };
 let folder, server, base, secure, broker, device, browser, session;
-
-/** Waits until `look` gives something true. */
-async function until(what, look, ms = 15_000) {
-  const end = Date.now() + ms;
-  for (;;) {
-    const got = await look();
-    if (got) return got;
-    assert.ok(Date.now() < end, `${what} did not happen`);
-    await new Promise((done) => setTimeout(done, 50));
-  }
-}
 
 let t = Date.now() - 3_600_000;
 let cycle = 0;
@@ -51,25 +37,15 @@ before(async () => {
   const logPort = socket.address().port;
   await new Promise((done) => socket.close(done));
   writeFileSync(join(folder, "mimamori.toml"), `[syslog]\nudp = "127.0.0.1:${logPort}"\n`);
-  const none = "127.0.0.1:0";
-  server = spawn(program, ["--lang", "en", "serve", "--data", folder, "--http", none, "--https", none, "--mqtt", none, "--mqtts", none]);
-  let printed = "";
-  server.stdout.on("data", (chunk) => { printed += chunk; });
-  await until("the claim code", () => /Claim code: \S+\n/.test(printed));
-  base = /http:\/\/\S+\//.exec(printed)[0].replace("127.0.0.1", "localhost");
-  broker = /^MQTT: (\S+)/m.exec(printed)[1];
-  secure = /https:\/\/\S+\//.exec(printed)[0].replace("127.0.0.1", "localhost");
+  const house = await serve(folder, "127.0.0.1:0");
+  ({ server, base, secure, broker } = house);
   const sender = createSocket("udp4");
   for (const line of ["<11>1 - plc-7 safety - - - guard opened by service key", "<13>Oct 11 22:14:15 router dhcp[7]: lease given"]) {
     await new Promise((done) => sender.send(line, logPort, "127.0.0.1", done));
   }
   sender.close();
   device = await mqtt.connectAsync(`mqtt://${broker}`, { username: "robot-1", password: token, protocolVersion: 4 });
-  browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    timeout: 60_000,
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-  });
+  browser = await launch();
   await runCycles(34);
   // The owner claims the box, as the first thing anybody does with it.
   const page = await (await browser.newContext()).newPage();
@@ -77,18 +53,10 @@ before(async () => {
   // On a new PC the same page takes up an old backup.
   await page.click("details.restore summary");
   await page.setViewportSize({ width: 390, height: 844 });
-  await page.evaluate(axe);
-  const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+  const found = await accessibility(page);
   assert.deepEqual(found.violations.map((v) => v.id), []);
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390);
-  await page.fill("form[action='/claim'] [name=code]", /Claim code: (\S+)/.exec(printed)[1]);
-  await page.fill("[name=name]", owner.name);
-  await page.fill("[name=password]", owner.password);
-  await page.fill("[name=again]", owner.password);
-  await page.click("text=持ち主になる >> nth=-1");
-  await page.waitForSelector(".is-live");
-  session = (await page.context().cookies()).find((cookie) => cookie.name === "session");
-  assert.ok(session.httpOnly);
+  session = await claim(page, house.code);
   await page.context().close();
 });
 
@@ -120,8 +88,7 @@ for (const lang of ["ja", "en"]) {
           await page.waitForSelector(path === "trust" ? "main" : /rates|connect|evidence|logs|people|me/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
-          await page.evaluate(axe);
-          const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+          const found = await accessibility(page);
           const wrong = found.violations.map((v) => `${path}: ${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`);
           assert.deepEqual(wrong, []);
           assert.deepEqual(page.problems, []);
@@ -213,8 +180,7 @@ test("a logger's file is looked at, described once and taken, and its machine is
   await page.selectOption("[name='point.3']", "column_4");
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(wide <= 390, `the look scrolls sideways: ${wide}`);
-  await page.evaluate(axe);
-  const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+  const found = await accessibility(page);
   assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
   await page.click("button.primary");
   await page.waitForSelector("section.fresh:not([data-busy])", { timeout: 15_000 });
@@ -277,8 +243,7 @@ test("who is told of alarms is set by the page alone, and a try arrives", async 
     assert.match(JSON.parse(said).subject, lang === "ja" ? /試し/ : /try/);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= width, `who is told scrolls sideways: ${wide}`);
-    await page.evaluate(axe);
-    const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+    const found = await accessibility(page);
     assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
     assert.deepEqual(page.problems, []);
     page.on("dialog", (dialog) => void dialog.accept());
@@ -338,8 +303,7 @@ test("a clamp meter behind a gateway is given to a machine with one tap", async 
     await page.locator("#arrived summary", { hasText: "電力 A" }).click();
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= width, `values that arrived scroll sideways: ${wide}`);
-    await page.evaluate(axe);
-    const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+    const found = await accessibility(page);
     assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
     await page.context().close();
   }
@@ -445,8 +409,7 @@ test("the door fits, is accessible, says what is wrong and lets in whom it knows
       assert.match(page.url(), /sign-in\?next=/);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth);
       assert.ok(wide <= width, `the door scrolls sideways: ${wide}`);
-      await page.evaluate(axe);
-      const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+      const found = await accessibility(page);
       assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html)}`), []);
       await page.context().close();
     }
@@ -511,8 +474,7 @@ test("a person makes a passkey, signs in with it, and ends it", async () => {
   await page.fill("#f-passkey", owner.password);
   await page.click("text=この端末でパスキーを作る");
   await page.waitForSelector("form[action^='/me/passkeys/']");
-  await page.evaluate(axe);
-  const found = await page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
+  const found = await accessibility(page);
   assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html)}`), []);
   const signIn = async () => {
     await page.context().clearCookies();

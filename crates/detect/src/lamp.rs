@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 const BLINK_WINDOW_MS: i64 = 2_000;
 /// How long the word of a sensor that says what a tier shows holds, in seconds.
 pub(crate) const WORD_HOLDS_S: f64 = 10.0;
+/// A tier that nobody has said anything about for so long, in seconds, is none any more.
+const TIER_FORGOTTEN_S: f64 = 60.0;
 
 /// A tier of the machine's lamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,8 +126,15 @@ impl Lamp {
         self.seen || self.is_said(now)
     }
 
+    /// Whether what was said holds for all tiers: a red tier of which nothing is said any more is not
+    /// dark because the green one is lit.
     fn is_said(&self, now: Time) -> bool {
-        self.said.is_some_and(|at| now.since(at) <= WORD_HOLDS_S)
+        let tiers = [&self.red, &self.yellow, &self.green];
+        let ages = tiers
+            .iter()
+            .filter_map(|tier| tier.word.map(|(_, at)| now.since(at)));
+        let mut known = ages.filter(|age| *age <= TIER_FORGOTTEN_S).peekable();
+        known.peek().is_some() && known.all(|age| age <= WORD_HOLDS_S)
     }
 
     /// Whether the lamp has ever shown work, and is still seen. One of which only the red tier is wired,
@@ -195,6 +204,19 @@ mod tests {
         assert!(lamp.is_seen(at(10_000)) && lamp.has_shown_work(at(10_000)));
         assert!(!lamp.is_seen(at(10_001)) && !lamp.has_shown_work(at(10_001)));
         assert_eq!(lamp.shows(Colour::Green, at(10_001)), LampShows::Off);
+    }
+
+    #[test]
+    fn a_tier_that_is_no_longer_told_of_is_not_dark() {
+        let mut lamp = Lamp::default();
+        lamp.say(at(0), Colour::Red, LampShows::Blink);
+        for s in 0..100 {
+            lamp.say(at(s * 1_000), Colour::Green, LampShows::Steady);
+            // After a minute somebody has placed the tiers anew, without the red one.
+            let wanted = s <= 10 || s > 60;
+            assert_eq!(lamp.is_seen(at(s * 1_000)), wanted, "second {s}");
+        }
+        assert_eq!(lamp.state(at(99_000)), MachineState::Run);
     }
 
     #[test]

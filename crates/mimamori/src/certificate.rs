@@ -71,11 +71,17 @@ impl Certificate {
     }
 
     /// What pages say about it.
-    pub(crate) fn view(&self, https: SocketAddr, mqtts_port: u16, clear: SocketAddr) -> TrustView {
+    pub(crate) fn view(
+        &self,
+        (http, https): (SocketAddr, SocketAddr),
+        mqtts_port: u16,
+        clear: SocketAddr,
+    ) -> TrustView {
         TrustView {
             authority_pem: self.authority.pem().to_owned(),
             fingerprint: self.authority.fingerprint(),
-            https_port: https.port(),
+            http,
+            https,
             mqtts_port,
             is_clear_mqtt_open: !clear.ip().is_loopback(),
         }

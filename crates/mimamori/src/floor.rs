@@ -1,7 +1,7 @@
 //! The machines and devices in memory: arrivals go in, the batch to be made durable comes out.
 //! `detect` judges; this file only leads each row to the right machine.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -47,6 +47,16 @@ struct Speaker {
     skew_ms: i64,
     /// It sends a time of its own.
     keeps_time: bool,
+}
+
+impl Speaker {
+    /// What the device said last of itself.
+    fn status(&self) -> BTreeMap<&'static str, f64> {
+        let points = self.points.iter().flatten();
+        let told = points.filter_map(|series| series.status);
+        told.filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
 }
 
 /// Whether a device watches a machine: readers do not, nor does the box's own, which only tries doors.
@@ -149,7 +159,7 @@ impl Floor {
             let row = device.number_of(&info.point);
             let Some((number, role)) = row else { continue };
             let speaker = self.speaker(&device);
-            let series = Series::new(info.id, role, false);
+            let series = Series::new(info.id, role, false).named(info.point.as_str());
             put(&mut self.speakers[speaker].points, number, series);
             where_is.insert(info.id, (speaker, number, role));
         }
@@ -317,7 +327,7 @@ impl Floor {
             if let Some(point) = arrival.device.point(row.point) {
                 let name = arrival.device.id.as_str();
                 let id = store.series(name, point.name.as_str(), point.unit.symbol())?;
-                let series = Series::new(id, point.role, is_new);
+                let series = Series::new(id, point.role, is_new).named(point.name.as_str());
                 put(points, row.point, series);
             }
         }
@@ -426,11 +436,14 @@ impl Floor {
         if is_late {
             let since = *speaker.late_since.get_or_insert(at);
             if at.ms() - since.ms() > LATE_MS_MAX {
-                *series = Series::new(series.id, series.role, false);
+                *series = series.begin_anew();
                 speaker.late_since = None;
             }
             self.list_refusal(refusal(device, &row, RefusalReason::OutOfOrder, at), batch);
             return;
+        }
+        if let Some((_, last)) = &mut series.status {
+            *last = Some(value);
         }
         speaker.late_since = None;
         if row.has_own_time {
@@ -663,6 +676,7 @@ impl Floor {
                 connected: speaker.is_some_and(|s| s.connections > 0),
                 heard: speaker.and_then(|s| s.heard),
                 readings: speaker.map_or(0, |s| s.readings),
+                status: speaker.map(Speaker::status).unwrap_or_default(),
             }
         });
         views.collect()

@@ -4,13 +4,14 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use model::{DeviceId, EventKind, MachineId};
 use serde_json::json;
 use serve::{
     Command, DeviceError, DeviceKind, Enrolled, Ingest, IngestError, IngestReceipt, Orders,
 };
-use sources::{Changes, DeviceBook, FloorSink, Role, TokenFileError};
+use sources::{Changes, DeliverError, DeviceBook, FloorSink, Role, TokenFileError};
 use store::{BOX, Entry, Record};
 use tracing::{error, warn};
 
@@ -19,7 +20,7 @@ use crate::clock;
 use crate::source_door::SourceDoor;
 
 /// The file of devices is looked at this often.
-const LOOK_AT_DEVICES_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+const LOOK_AT_DEVICES_EVERY: Duration = Duration::from_millis(500);
 
 /// The floor as pages and scripts reach it: readings by HTTP take the same way as those by MQTT,
 /// and devices are registered and ended.
@@ -99,7 +100,8 @@ fn device_error(error: TokenFileError) -> DeviceError {
     }
 }
 
-/// Notices when somebody at this PC has changed the file of devices, or that of the sources.
+/// Notices when somebody at this PC has changed the file of devices, or that of the sources, and
+/// when a device has not come again as it promised.
 pub(crate) async fn watch_devices(
     (door, sources): (Arc<FloorDoor>, Arc<SourceDoor>),
     orders: Orders,
@@ -107,6 +109,7 @@ pub(crate) async fn watch_devices(
     let mut rounds = tokio::time::interval(LOOK_AT_DEVICES_EVERY);
     loop {
         rounds.tick().await;
+        door.sink.miss().await;
         match door.book.refresh() {
             Ok(changes) => {
                 for device in changes.went.iter().chain(&changes.changed) {
@@ -159,7 +162,7 @@ impl Ingest for FloorDoor {
     fn ingest<'a>(
         &'a self,
         device: &'a str,
-        token: &'a str,
+        (token, within): (&'a str, Option<Duration>),
         payloads: Vec<Vec<u8>>,
     ) -> Pin<Box<dyn Future<Output = Result<IngestReceipt, IngestError>> + Send + 'a>> {
         Box::pin(async move {
@@ -169,9 +172,19 @@ impl Ingest for FloorDoor {
                 .ok_or(IngestError::BadToken)?;
             let topic = format!("{}/{device}", wire::payload::TOPIC_ROOT);
             let addressed: Vec<_> = payloads.into_iter().map(|p| (topic.clone(), p)).collect();
-            let done = self.sink.deliver(&known, &addressed).await;
-            let (readings, refused) = done.map_err(|_| IngestError::Closed)?;
+            let done = self.sink.deliver((&known, within), &addressed).await;
+            let (readings, refused) = done.map_err(|error| match error {
+                DeliverError::Closed => IngestError::Closed,
+                DeliverError::Limited => IngestError::Limited,
+            })?;
             Ok(IngestReceipt { readings, refused })
         })
+    }
+
+    fn watched_by(&self, device: &str, token: &str) -> Result<Option<MachineId>, IngestError> {
+        let known = self.book.check(device, token.as_bytes());
+        let known = known.ok_or(IngestError::BadToken)?;
+        let may_know = known.role == Role::Device && !known.is_limited;
+        Ok(may_know.then(|| known.machine.clone()))
     }
 }

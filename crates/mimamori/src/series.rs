@@ -27,6 +27,8 @@ pub(crate) enum Standing {
 pub(crate) struct Series {
     pub(crate) id: SeriesId,
     pub(crate) role: PointRole,
+    /// The last value, if it tells how the device itself is.
+    pub(crate) status: Option<(&'static str, Option<f64>)>,
     recent: VecDeque<i64>,
     last: i64,
     has_forgotten: bool,
@@ -39,9 +41,29 @@ impl Series {
         Self {
             id,
             role,
+            status: None,
             recent,
             last: i64::MIN,
             has_forgotten: !is_new,
+        }
+    }
+
+    /// The same series, of which no time is remembered any more.
+    pub(crate) fn begin_anew(&self) -> Self {
+        Self {
+            status: self.status,
+            ..Self::new(self.id, self.role, false)
+        }
+    }
+
+    /// The same, of a point with this name.
+    pub(crate) fn named(self, name: &str) -> Self {
+        let known = model::STATUS_POINTS
+            .into_iter()
+            .find(|known| *known == name);
+        Self {
+            status: known.map(|name| (name, None)),
+            ..self
         }
     }
 

@@ -1,6 +1,6 @@
 //! What readings are to a machine's watch, and what its outcomes tell of other machines.
 
-use detect::{Colour, Outcome, Signal};
+use detect::{Colour, LampShows, Outcome, Signal};
 use model::{CycleVerdict, ProductId};
 use sources::PointRole;
 
@@ -16,6 +16,11 @@ pub(crate) fn is_unlike(outcome: &Outcome) -> bool {
 /// What a reading of a point means to the watch; `None` if it is only kept.
 pub(crate) fn signal_of(role: PointRole, value: f64, product: Option<&String>) -> Option<Signal> {
     let lit = value != 0.0;
+    let shows = match value {
+        0.0 => LampShows::Off,
+        2.0 => LampShows::Blink,
+        _ => LampShows::Steady,
+    };
     Some(match role {
         PointRole::Power => Signal::Power(value),
         PointRole::Vibration => Signal::Vibration(value),
@@ -24,6 +29,9 @@ pub(crate) fn signal_of(role: PointRole, value: f64, product: Option<&String>) -
         PointRole::Red => Signal::Lamp(Colour::Red, lit),
         PointRole::Yellow => Signal::Lamp(Colour::Yellow, lit),
         PointRole::Green => Signal::Lamp(Colour::Green, lit),
+        PointRole::LampRed => Signal::LampShows(Colour::Red, shows),
+        PointRole::LampYellow => Signal::LampShows(Colour::Yellow, shows),
+        PointRole::LampGreen => Signal::LampShows(Colour::Green, shows),
         PointRole::Product => Signal::Product(ProductId::new(product?).ok()?),
         PointRole::Other => return None,
     })

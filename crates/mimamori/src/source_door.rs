@@ -2,6 +2,7 @@
 //! on the network, as pages and scripts reach them.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use model::{Binding, Coverage, DeviceId, Neighbour, Place, Seen, Source, SourceKind, SourceState};
@@ -20,6 +21,10 @@ pub(crate) struct SourceDoor {
 impl serve::Network for SourceDoor {
     fn seen(&self) -> (Vec<Neighbour>, Coverage) {
         self.neighbours.seen()
+    }
+
+    fn addresses(&self) -> Vec<Ipv4Addr> {
+        sources::own_addresses()
     }
 }
 

@@ -287,12 +287,15 @@ async fn open_doors(
     let ground = ground((setup, config), seen, (&floor, &chain, &gate), &lock)?;
     let (proofs, proofs_seen) = watch::channel(Arc::new(ProofView::empty()));
     let proof_hand = Arc::new(ProofHand::default());
-    let (secure_listener, secure, trust) = lock.open(setup).await?;
+    let pages = listen(setup.http).await?;
+    let http = pages.local_addr()?;
+    let (secure_listener, secure, trust) = lock.open(setup, http).await?;
     tokio::spawn(watch_clock(state, board.clone(), orders.clone()));
     let (hand, restored) = start_restores(setup);
     let ways = file_ways((&sources, &floor), &reader, &orders);
     let site = Site {
         files: Arc::new(files::start(ways, &setup.data, config)),
+        joins: Arc::default(),
         network: Arc::clone(&sources) as Arc<dyn serve::Network>,
         notices: notices::start(
             board.clone(),
@@ -320,10 +323,9 @@ async fn open_doors(
         calendar: config.calendar.clone(),
         backups,
     };
-    let export = config.export.clone();
-    let data = setup.data.clone();
-    tokio::spawn(keep_day_files(export, data, site.clone(), orders.clone()));
-    let (http, close) = serve_pages(setup.http, site, secure_listener).await?;
+    let kept = (config.export.clone(), setup.data.clone());
+    tokio::spawn(keep_day_files(kept.0, kept.1, site.clone(), orders.clone()));
+    let close = serve_pages(pages, site, secure_listener);
     let ground = Ground {
         http,
         https: secure.https,
@@ -441,6 +443,7 @@ impl Lock {
     async fn open(
         self,
         setup: &Setup,
+        http: SocketAddr,
     ) -> anyhow::Result<(SecureListener, Secure, Option<Arc<TrustView>>)> {
         let Some(certificate) = self.certificate else {
             return Ok((None, Secure::default(), None));
@@ -452,7 +455,7 @@ impl Lock {
         let https = listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let certificate = certificate.lock().unwrap_or_else(PoisonError::into_inner);
         let mqtts_port = self.mqtts.map_or(0, |address| address.port());
-        let view = https.map(|https| certificate.view(https, mqtts_port, self.mqtt));
+        let view = https.map(|https| certificate.view((http, https), mqtts_port, self.mqtt));
         let secure = Secure {
             https,
             mqtts: self.mqtts,
@@ -592,13 +595,7 @@ fn outputs(
     }
 }
 
-async fn serve_pages(
-    address: SocketAddr,
-    site: Site,
-    secure: SecureListener,
-) -> anyhow::Result<(SocketAddr, watch::Sender<bool>)> {
-    let listener = listen(address).await?;
-    let taken = listener.local_addr()?;
+fn serve_pages(clear: TcpListener, site: Site, secure: SecureListener) -> watch::Sender<bool> {
     let (close, closing) = watch::channel(false);
     if let Some((listener, tls)) = secure {
         tokio::spawn(serve::run(
@@ -608,8 +605,8 @@ async fn serve_pages(
             closing.clone(),
         ));
     }
-    tokio::spawn(serve::run(listener, site, None, closing));
-    Ok((taken, close))
+    tokio::spawn(serve::run(clear, site, None, closing));
+    close
 }
 
 fn tls_config(tls: &TlsListener) -> anyhow::Result<ServerConfig> {

@@ -43,4 +43,4 @@ pub use source::{
 pub use state::{MachineState, StateInterval};
 pub use table::{Column, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState};
 pub use time::Time;
-pub use unit::{POWER_POINTS, Unit, UnitScale, VIBRATION_POINTS};
+pub use unit::{POWER_POINTS, STATUS_POINTS, Unit, UnitScale, VIBRATION_POINTS};

@@ -22,6 +22,8 @@ pub enum Unit {
     Celsius,
     /// Vibration velocity.
     MillimetrePerSecond,
+    /// Vibration acceleration.
+    MetrePerSecondSquared,
     /// Pressure.
     Bar,
     /// A length of time.
@@ -38,7 +40,8 @@ pub struct UnitScale {
 }
 
 /// Suffix, unit, factor. Longer suffixes first, so that `_mm_s` is not read as `_s`.
-const SUFFIXES: [(&str, Unit, f64); 11] = [
+const SUFFIXES: [(&str, Unit, f64); 12] = [
+    ("_m_s2", Unit::MetrePerSecondSquared, 1.0),
     ("_mm_s", Unit::MillimetrePerSecond, 1.0),
     ("_kwh", Unit::WattHour, 1000.0),
     ("_bar", Unit::Bar, 1.0),
@@ -86,6 +89,7 @@ impl Unit {
             Self::WattHour => "Wh",
             Self::Celsius => "°C",
             Self::MillimetrePerSecond => "mm/s",
+            Self::MetrePerSecondSquared => "m/s²",
             Self::Bar => "bar",
             Self::Second => "s",
         }
@@ -95,8 +99,11 @@ impl Unit {
 /// Names of points that carry a machine's electric power, the usual one first.
 pub const POWER_POINTS: [&str; 3] = ["power_w", "power_kw", "power"];
 
+/// Names of points by which a device tells how it is itself, not its machine.
+pub const STATUS_POINTS: [&str; 3] = ["battery_pct", "charging", "camera_ok"];
+
 /// Names of points that carry how strongly a machine vibrates, the usual one first.
-pub const VIBRATION_POINTS: [&str; 2] = ["vibration_mm_s", "vibration"];
+pub const VIBRATION_POINTS: [&str; 3] = ["vibration_mm_s", "vibration_m_s2", "vibration"];
 
 #[cfg(test)]
 mod tests {
@@ -113,6 +120,7 @@ mod tests {
             }
         );
         assert_eq!(of("vibration_mm_s").unit, Unit::MillimetrePerSecond);
+        assert_eq!(of("vibration_m_s2").unit, Unit::MetrePerSecondSquared);
         assert_eq!(of("duration_s").unit, Unit::Second);
         assert_eq!(of("power").unit, Unit::Watt);
         assert_eq!(

@@ -250,6 +250,15 @@ if (window.PublicKeyCredential && isSecureContext && !/^[\d.]+$|:/.test(location
 // Something is being made: look again soon how far it is.
 if (document.querySelector("[data-busy]")) setTimeout(() => location.reload(), 2_000);
 
+/** Something is awaited: show the page anew once it has come, and let it stand until then. */
+async function awaitIt() {
+  const answer = await fetch(location.href).catch(() => undefined);
+  const text = answer?.ok ? await answer.text() : "data-waits";
+  if (text.includes("data-waits")) setTimeout(awaitIt, 2_000);
+  else location.reload();
+}
+if (document.querySelector("[data-waits]")) setTimeout(awaitIt, 2_000);
+
 document.addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target.closest("button") : null;
   if (!target) return;

@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use model::{MachineId, Role, Time, Tolerance};
 use serde::Deserialize;
@@ -15,8 +14,8 @@ use serde_json::{Value, json};
 use store::{Page, StoreError};
 
 use crate::auth::{Denied, Who};
-use crate::guard::{Failure, bearer};
-use crate::orders::{Command, DeviceError, IngestError, OrderError};
+use crate::guard::Failure;
+use crate::orders::{Command, OrderError};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, MachineView};
 use crate::{Site, page};
@@ -25,10 +24,6 @@ use crate::{Site, page};
 const LIMIT_DEFAULT: usize = 100;
 /// Most rows in a page.
 const LIMIT_MAX: usize = 5_000;
-/// Largest certificate request.
-const REQUEST_BYTES_MAX: usize = 16 * 1024;
-/// Largest body of a request.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// Where a page of a list starts and how long it is.
 #[derive(Debug, Deserialize)]
@@ -78,7 +73,7 @@ pub(crate) fn bad_request() -> Failure {
     )
 }
 
-fn busy() -> Failure {
+pub(crate) fn busy() -> Failure {
     Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", key::ERROR_BUSY)
         .hint(key::ERROR_BUSY_HINT)
 }
@@ -177,7 +172,7 @@ pub(crate) fn known(board: &BoardView, id: &str) -> Result<MachineId, Failure> {
         .ok_or_else(Failure::not_found)
 }
 
-fn machine_json(machine: &MachineView) -> Value {
+pub(crate) fn machine_json(machine: &MachineView) -> Value {
     let mut value = serde_json::to_value(machine).unwrap_or_default();
     if let Some(day) = value.get_mut("day") {
         day["operating_rate_observed"] = json!(machine.day.rate());
@@ -540,134 +535,6 @@ pub(crate) async fn refused(
     respond(lang, result)
 }
 
-/// Takes readings by HTTP: one JSON object, a JSON list of objects, or CSV with a header.
-pub(crate) async fn ingest(
-    State(site): State<Site>,
-    lang: Lang,
-    Path(device): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let token = bearer(&headers).unwrap_or_default();
-    let too_large = Failure::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "too_large",
-        key::ERROR_TOO_LARGE,
-    );
-    let claimed = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if claimed.is_some_and(|length| length > BODY_BYTES_MAX) {
-        return too_large.answer(lang);
-    }
-    let Ok(bytes) = to_bytes(body, BODY_BYTES_MAX).await else {
-        return too_large.answer(lang);
-    };
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .unwrap_or_default();
-    let payloads = if kind.starts_with("text/csv") {
-        from_csv(&bytes)
-    } else {
-        from_json(&bytes)
-    };
-    match site.ingest.ingest(&device, token, payloads).await {
-        Ok(receipt) if receipt.readings == 0 => {
-            let code = StatusCode::UNPROCESSABLE_ENTITY;
-            let failure = Failure::new(code, "nothing_taken", key::ERROR_NOTHING_TAKEN);
-            let reasons = receipt.refused.first().map(|refused| refused.reason.code());
-            tracing::debug!(%device, ?reasons, "a request held no reading");
-            failure.answer(lang)
-        }
-        Ok(receipt) => answer(json!({"readings": receipt.readings, "refused": receipt.refused})),
-        Err(IngestError::BadToken) => {
-            Failure::new(StatusCode::UNAUTHORIZED, "bad_token", key::ERROR_TOKEN)
-                .hint(key::ERROR_TOKEN_HINT)
-                .answer(lang)
-        }
-        Err(IngestError::Closed) => {
-            Failure::new(StatusCode::SERVICE_UNAVAILABLE, "busy", key::ERROR_BUSY).answer(lang)
-        }
-    }
-}
-
-/// Signs the certificate request of a device, sent as PEM with its token.
-pub(crate) async fn enroll(
-    State(site): State<Site>,
-    lang: Lang,
-    Path(device): Path<String>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let token = bearer(&headers).unwrap_or_default();
-    let bytes = to_bytes(body, REQUEST_BYTES_MAX).await.unwrap_or_default();
-    let request = String::from_utf8_lossy(&bytes);
-    match site.devices.enroll(&device, token, &request) {
-        Ok(enrolled) => {
-            let about = json!({"device": device, "certificate": enrolled.fingerprint});
-            let entry = store::Entry {
-                at: (site.clock)(),
-                actor: format!("device:{device}"),
-                kind: model::EventKind::DeviceEnrolled,
-                body: about,
-            };
-            let noted = Command::Keep(vec![store::Record::Evidence(entry)]);
-            if site.orders.give(noted, store::BOX).await.is_err() {
-                return busy().answer(lang);
-            }
-            answer(json!({
-                "certificate": enrolled.certificate_pem,
-                "authority": enrolled.authority_pem,
-            }))
-        }
-        Err(DeviceError::Request) => {
-            let code = StatusCode::UNPROCESSABLE_ENTITY;
-            Failure::new(code, "no_request", key::ERROR_REQUEST).answer(lang)
-        }
-        Err(DeviceError::File) => Failure::store().answer(lang),
-        Err(_) => Failure::new(StatusCode::UNAUTHORIZED, "bad_token", key::ERROR_TOKEN)
-            .hint(key::ERROR_TOKEN_HINT)
-            .answer(lang),
-    }
-}
-
-fn from_json(bytes: &[u8]) -> Vec<Vec<u8>> {
-    match serde_json::from_slice::<Vec<Value>>(bytes) {
-        Ok(list) => list
-            .iter()
-            .map(|object| object.to_string().into_bytes())
-            .collect(),
-        Err(_) => vec![bytes.to_vec()],
-    }
-}
-
-/// Each row of a table becomes an object; empty cells are left out.
-fn from_csv(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut lines = text
-        .lines()
-        .map(|line| line.split(',').map(str::trim).collect::<Vec<_>>());
-    let Some(header) = lines.next() else {
-        return Vec::new();
-    };
-    let object = |cells: Vec<&str>| {
-        let members = header
-            .iter()
-            .zip(cells)
-            .filter(|(_, cell)| !cell.is_empty());
-        let members = members.map(|(name, cell)| {
-            let value = serde_json::from_str(cell).unwrap_or_else(|_| json!(cell));
-            ((*name).to_owned(), value)
-        });
-        Value::Object(members.collect()).to_string().into_bytes()
-    };
-    lines
-        .filter(|cells| cells.iter().any(|cell| !cell.is_empty()))
-        .map(object)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -704,22 +571,5 @@ mod tests {
         assert_eq!(value["t"], "1970-01-01T00:00:00.000Z");
         assert_eq!(value["items"][0]["at"], "1970-01-01T00:00:01.500Z");
         assert_eq!(value["n"], 5);
-    }
-
-    #[test]
-    fn a_table_becomes_one_object_a_row() {
-        let rows = from_csv(b"t,power_w\n1,5\n2,\n\n3,7.5\n");
-        let texts: Vec<_> = rows
-            .iter()
-            .map(|r| String::from_utf8_lossy(r).into_owned())
-            .collect();
-        assert_eq!(
-            texts,
-            [
-                r#"{"power_w":5,"t":1}"#,
-                r#"{"t":2}"#,
-                r#"{"power_w":7.5,"t":3}"#
-            ]
-        );
     }
 }

@@ -257,6 +257,22 @@ impl<S: Sync> FromRequestParts<S> for From {
 #[derive(Debug)]
 pub(crate) struct Here(pub(crate) String);
 
+impl Here {
+    /// The host alone, without its port.
+    pub(crate) fn host(&self) -> &str {
+        let (_, host) = self.0.split_once("://").unwrap_or(("", &self.0));
+        without_port(host)
+    }
+}
+
+/// The host of a `Host` header; an IPv6 address keeps its brackets.
+pub(crate) fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
 impl<S: Sync> FromRequestParts<S> for Here {
     type Rejection = std::convert::Infallible;
 
@@ -347,5 +363,22 @@ impl Failure {
         let hint = self.hint.map(|hint| lang.text(hint));
         let body = json!({"code": self.code, "message": lang.text(self.message), "hint": hint});
         (self.status, axum::Json(body)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_loses_its_port_and_nothing_else() {
+        for (host, name) in [
+            ("box.local:8080", "box.local"),
+            ("10.0.0.5", "10.0.0.5"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+        ] {
+            assert_eq!(without_port(host), name);
+        }
     }
 }

@@ -12,12 +12,14 @@ mod export;
 mod files;
 mod guard;
 mod history;
+mod ingest;
 mod live;
 mod metrics;
 mod neighbours;
 mod notices;
 mod orders;
 mod page;
+mod phones;
 mod proofs;
 mod rates;
 mod restores;
@@ -44,6 +46,7 @@ pub use orders::{
     Command, DeviceError, DeviceKind, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order,
     OrderError, Orders,
 };
+pub use phones::Joins;
 pub use proofs::{ProofHand, Said};
 pub use restores::{RestoreHand, RestoreProblem, RestoreWanted, Restoring};
 pub use routes::{Access, ROUTES, Route};
@@ -70,6 +73,8 @@ pub struct Site {
     pub devices: Arc<dyn Devices>,
     /// Reads devices that speak only when asked.
     pub sources: Arc<dyn Sources>,
+    /// Telephones that are about to become sensors.
+    pub joins: Arc<Joins>,
     /// What devices that speak for others say, and whom it concerns.
     pub bindings: Arc<dyn Bindings>,
     /// Takes readings from files.

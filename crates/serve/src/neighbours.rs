@@ -18,6 +18,9 @@ use crate::text::Lang;
 pub trait Network: Send + Sync + 'static {
     /// Who was noticed, and what can be noticed at all.
     fn seen(&self) -> (Vec<Neighbour>, Coverage);
+
+    /// The addresses this PC has in its networks.
+    fn addresses(&self) -> Vec<Ipv4Addr>;
 }
 
 /// What could be done with somebody on the network.

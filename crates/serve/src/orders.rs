@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use kpi::Factory;
 use model::{AlarmKind, EventKind, MachineId, Refused, Tolerance};
@@ -103,17 +104,24 @@ pub enum IngestError {
     BadToken,
     /// The recorder has stopped.
     Closed,
+    /// The device is limited, and this was too much.
+    Limited,
 }
 
 /// Takes readings that come by HTTP.
 pub trait Ingest: Send + Sync + 'static {
-    /// Takes payloads of a device, each one JSON object or one `point=value` line of a table.
+    /// Takes payloads of a device, each one JSON object or one `point=value` line of a table; the
+    /// device may promise to come again within a time.
     fn ingest<'a>(
         &'a self,
         device: &'a str,
-        token: &'a str,
+        by: (&'a str, Option<Duration>),
         payloads: Vec<Vec<u8>>,
     ) -> Pin<Box<dyn Future<Output = Result<IngestReceipt, IngestError>> + Send + 'a>>;
+
+    /// The machine that a device with this token watches, if it may know of it: one that is limited
+    /// receives nothing.
+    fn watched_by(&self, device: &str, token: &str) -> Result<Option<MachineId>, IngestError>;
 }
 
 /// Why a device was not registered or ended.

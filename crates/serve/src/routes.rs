@@ -10,8 +10,8 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use crate::{
-    Site, api, bindings, doors, export, files, guard, history, live, metrics, neighbours, notices,
-    page, rates, sources,
+    Site, api, bindings, doors, export, files, guard, history, ingest, live, metrics, neighbours,
+    notices, page, rates, sources,
 };
 
 /// Largest form with a file in it.
@@ -111,6 +111,16 @@ pub const ROUTES: &[Route] = &[
         post(page::arrived::unbind)
     ),
     route!("GET", "/connect", DEVICES, get(page::connect::index)),
+    route!("GET", "/connect/phone", DEVICES, get(page::phone::form)),
+    route!("POST", "/connect/phone", DEVICES, post(page::phone::make)),
+    route!(
+        "GET",
+        "/connect/phone/{device}",
+        DEVICES,
+        get(page::phone::wait)
+    ),
+    route!("GET", "/phone", Access::Open, get(page::phone::show)),
+    route!("POST", "/phone/join", Access::Open, post(page::phone::join)),
     route!("GET", "/connect/{kind}", DEVICES, get(page::connect::show)),
     route!(
         "POST",
@@ -450,13 +460,19 @@ pub const ROUTES: &[Route] = &[
         "POST",
         "/enroll/{device}",
         Access::DeviceToken,
-        post(api::enroll)
+        post(ingest::enroll)
+    ),
+    route!(
+        "GET",
+        "/ingest/{device}",
+        Access::DeviceToken,
+        get(ingest::about)
     ),
     route!(
         "POST",
         "/ingest/{device}",
         Access::DeviceToken,
-        post(api::ingest)
+        post(ingest::ingest)
     ),
 ];
 

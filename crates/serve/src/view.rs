@@ -1,5 +1,7 @@
 //! What a page shows of the present, put together by the recorder and never changed afterwards.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use kpi::Factory;
@@ -138,7 +140,7 @@ pub enum LightView {
 }
 
 /// One device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeviceView {
     /// Its name.
     pub id: String,
@@ -161,6 +163,8 @@ pub struct DeviceView {
     pub heard: Option<Time>,
     /// Readings taken since the program started.
     pub readings: u64,
+    /// What it said last of itself: its battery, whether its camera sees anything.
+    pub status: BTreeMap<&'static str, f64>,
 }
 
 /// Everything at one moment.
@@ -227,8 +231,10 @@ pub struct TrustView {
     pub authority_pem: String,
     /// SHA-256 of it, as hexadecimal digits.
     pub fingerprint: String,
-    /// Where the pages are served over TLS.
-    pub https_port: u16,
+    /// Where the pages are served in clear text.
+    pub http: SocketAddr,
+    /// Where they are served over TLS.
+    pub https: SocketAddr,
     /// Where the broker listens over TLS.
     pub mqtts_port: u16,
     /// Devices may also come in clear text from other computers, because somebody switched it on.

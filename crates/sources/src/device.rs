@@ -1,13 +1,17 @@
 //! A device as the floor knows it: who it is, which machine it watches, which points it has sent.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
-use model::{DeviceId, MachineId, POWER_POINTS, PointName, Unit, UnitScale, VIBRATION_POINTS};
+use model::{
+    DeviceId, MachineId, POWER_POINTS, PointName, Time, Unit, UnitScale, VIBRATION_POINTS,
+};
 use serde::{Deserialize, Serialize};
 
 /// Points a device may have; a device that invents names is stopped here.
 const POINTS_MAX: usize = 64;
+/// Messages a second of a device that is limited.
+pub(crate) const LIMITED_MESSAGES_PER_S: u32 = 5;
 
 /// What a device may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -39,6 +43,12 @@ pub enum PointRole {
     Yellow,
     /// Green tier.
     Green,
+    /// What the red tier shows: off, steady or blinking.
+    LampRed,
+    /// What the yellow tier shows.
+    LampYellow,
+    /// What the green tier shows.
+    LampGreen,
     /// What is being made.
     Product,
     /// Kept, not judged.
@@ -55,6 +65,9 @@ impl PointRole {
             "red" => Self::Red,
             "yellow" | "amber" => Self::Yellow,
             "green" => Self::Green,
+            "lamp_red" => Self::LampRed,
+            "lamp_yellow" => Self::LampYellow,
+            "lamp_green" => Self::LampGreen,
             "product" => Self::Product,
             _ => Self::Other,
         }
@@ -87,6 +100,8 @@ pub struct Device {
     pub is_limited: bool,
     /// It may no longer speak.
     ended: AtomicBool,
+    /// The second in which it last sent by another way than the broker, and how much.
+    sent: Mutex<(i64, u32)>,
     points: RwLock<Vec<Point>>,
 }
 
@@ -126,6 +141,7 @@ impl Device {
             role,
             is_limited: false,
             ended: AtomicBool::new(false),
+            sent: Mutex::default(),
             points: RwLock::default(),
         }
     }
@@ -143,6 +159,25 @@ impl Device {
     /// Whether it may speak.
     pub(crate) fn may_speak(&self) -> bool {
         !self.ended.load(Ordering::SeqCst)
+    }
+
+    /// Whether it may send so many messages now, that did not come by the broker.
+    pub(crate) fn may_send(&self, messages: usize, now: Time) -> bool {
+        if !self.is_limited {
+            return true;
+        }
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let second = now.ms().div_euclid(1_000);
+        if sent.0 != second {
+            *sent = (second, 0);
+        }
+        let wanted = u32::try_from(messages).unwrap_or(u32::MAX);
+        let after = sent.1.saturating_add(wanted);
+        let may = after <= LIMITED_MESSAGES_PER_S;
+        if may {
+            sent.1 = after;
+        }
+        may
     }
 
     /// A point by its name, numbered when it is first seen.
@@ -187,5 +222,26 @@ impl Device {
     pub fn point(&self, number: u16) -> Option<Point> {
         let points = self.points.read().unwrap_or_else(PoisonError::into_inner);
         points.get(usize::from(number)).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_device_sends_few_messages_a_second_whatever_way_it_takes() {
+        let (id, machine) = (DeviceId::new("d").unwrap(), MachineId::new("m").unwrap());
+        let free = Device::new(id.clone(), machine.clone(), Role::Device);
+        assert!(free.may_send(1_000_000, Time::from_ms(0)));
+        let limited = Device::new(id, machine, Role::Device).limited(true);
+        let may = |messages, ms| limited.may_send(messages, Time::from_ms(ms));
+        assert!(may(3, 0) && may(2, 900) && !may(1, 999));
+        assert!(may(5, 1_000) && !may(1, 1_001));
+        assert!(
+            !may(6, 2_000),
+            "more than a second's share at once is never taken"
+        );
+        assert!(may(1, 2_000));
     }
 }

@@ -47,7 +47,7 @@ pub(crate) async fn hear(socket: &UdpSocket, own: &[Ipv4Addr], buffer: &mut Vec<
 }
 
 /// The addresses of this computer on its networks.
-pub(crate) fn own_addresses() -> Vec<Ipv4Addr> {
+pub fn own_addresses() -> Vec<Ipv4Addr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let own = interfaces.iter().filter_map(|one| match one.ip() {
         IpAddr::V4(address) if !address.is_loopback() => Some(address),

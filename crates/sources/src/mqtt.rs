@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -13,16 +14,14 @@ use wire::convention::{Topic, waits_for_orders};
 use wire::payload::TOPIC_ROOT;
 
 use crate::bindings::Bindings;
-use crate::device::{Device, Role};
+use crate::device::{Device, LIMITED_MESSAGES_PER_S, Role};
 use crate::lines::Value;
 use crate::normalise::{
     ClockWindow, Normalised, Origin, Row, normalise, normalise_read, normalise_said, refusal,
     refuse_payload,
 };
+use crate::promises::Promises;
 use crate::tokens::DeviceBook;
-
-/// Publishes a second of a device that is limited.
-const LIMITED_PUBLISHES_PER_S: u32 = 5;
 
 /// Something that came from a device, on its way to the recorder.
 #[derive(Debug)]
@@ -55,6 +54,17 @@ pub enum WrittenDown {
     Kept,
     /// The file ends: from its last reading on nothing is known of the machine.
     End,
+}
+
+/// Why nothing of a device's messages was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DeliverError {
+    /// The recorder has stopped.
+    #[error("the recorder has stopped")]
+    Closed,
+    /// The device is limited, and these were too many for one second.
+    #[error("a limited device sent too much")]
+    Limited,
 }
 
 /// The recorder has stopped; nothing more is taken.
@@ -116,7 +126,7 @@ impl Policy for FloorPolicy {
     }
 
     fn publishes_per_s_max(&self, client: &Device) -> Option<u32> {
-        client.is_limited.then_some(LIMITED_PUBLISHES_PER_S)
+        client.is_limited.then_some(LIMITED_MESSAGES_PER_S)
     }
 
     fn may_publish(&self, client: &Device, topic: &str) -> bool {
@@ -189,6 +199,7 @@ pub struct FloorSink {
     clock: fn() -> Time,
     window: ClockWindow,
     bindings: Arc<Bindings>,
+    promises: Promises,
 }
 
 impl FloorSink {
@@ -207,6 +218,7 @@ impl FloorSink {
             clock,
             window,
             bindings,
+            promises: Promises::default(),
         }
     }
 
@@ -266,15 +278,23 @@ impl FloorSink {
         }));
     }
 
-    /// Takes payloads that came another way than MQTT, addressed by the same topics. Returns when
-    /// they are durable: how many readings there were and what was refused.
+    /// Takes payloads that came another way than MQTT, addressed by the same topics, from a device
+    /// that may promise when it comes again. Returns when they are durable: how many readings there
+    /// were and what was refused.
     pub async fn deliver(
         &self,
-        device: &Arc<Device>,
+        (device, within): (&Arc<Device>, Option<Duration>),
         payloads: &[(String, Vec<u8>)],
-    ) -> Result<(usize, Vec<Refused>), ClosedError> {
+    ) -> Result<(usize, Vec<Refused>), DeliverError> {
         let now = (self.clock)();
-        let mut found = Normalised::default();
+        if !device.may_send(payloads.len(), now) {
+            return Err(DeliverError::Limited);
+        }
+        let comes = |within| self.promises.note(device, within, Instant::now());
+        let mut found = Normalised {
+            link: within.is_some_and(comes).then_some(true),
+            ..Normalised::default()
+        };
         for (topic, bytes) in payloads {
             let origin = Origin {
                 device,
@@ -290,7 +310,7 @@ impl FloorSink {
         durable
             .wait_for(|reached| *reached >= ticket)
             .await
-            .map_err(|_| ClosedError)?;
+            .map_err(|_| DeliverError::Closed)?;
         Ok((count, refused))
     }
 
@@ -338,6 +358,13 @@ impl FloorSink {
         };
         normalise_read(origin, values, &mut found);
         self.send(device, now, found, Vec::new()).await;
+    }
+
+    /// Tells of devices that have not come again as they promised.
+    pub async fn miss(&self) {
+        for device in self.promises.take_broken(Instant::now()) {
+            self.tell_link(&device, false).await;
+        }
     }
 
     /// A device that the box reads has come or gone.

@@ -208,6 +208,9 @@ fn row_of(
     let value = match (role, value) {
         (PointRole::Product, Scalar::Text(text)) => product(text)?,
         (PointRole::Product, Scalar::Number(n)) => product(&n.to_string())?,
+        (PointRole::LampRed | PointRole::LampYellow | PointRole::LampGreen, shows) => {
+            lamp_shows(shows)?
+        }
         (_, Scalar::Number(n)) if !n.is_finite() || !(n * factor).is_finite() => {
             return Err(RefusalReason::NotFinite);
         }
@@ -225,6 +228,17 @@ fn row_of(
         has_own_time: t_ms.is_some(),
         value,
     })
+}
+
+/// What a tier shows as it is kept: 0 dark, 1 steady, 2 blinking.
+fn lamp_shows(said: &Scalar<'_>) -> Result<RowValue, RefusalReason> {
+    let code = match said {
+        Scalar::Text(word) => ["off", "steady", "blink"].iter().position(|w| w == word),
+        Scalar::Number(n) => [0.0, 1.0, 2.0].iter().position(|code| code == n),
+        Scalar::Bool(is_lit) => Some(usize::from(*is_lit)),
+    };
+    let code = code.ok_or(RefusalReason::WrongType)?;
+    Ok(RowValue::Number(code as f64))
 }
 
 fn product(text: &str) -> Result<RowValue, RefusalReason> {
@@ -331,6 +345,23 @@ mod tests {
         let out = run("mimamori/d", format!("{{{}}}", many.join(",")).as_bytes());
         assert_eq!(out.rows.len(), 64);
         assert_eq!(out.refused[0].reason, R::TooManyPoints);
+    }
+
+    #[test]
+    fn what_a_tier_shows_is_a_word_or_its_number() {
+        let shown = |text: &str| {
+            let out = run("mimamori/d/lamp_red", text.as_bytes());
+            out.rows.first().map(|row| row.value.clone())
+        };
+        let number = |n| Some(RowValue::Number(n));
+        assert_eq!(shown(r#"{"value":"blink"}"#), number(2.0));
+        assert_eq!(shown(r#"{"value":"steady"}"#), number(1.0));
+        assert_eq!(shown("0"), number(0.0));
+        assert_eq!(shown("2"), number(2.0));
+        let many = r#"{"lamp_red":"bright","lamp_green":3,"lamp_yellow":"off"}"#;
+        let out = run("mimamori/d", many.as_bytes());
+        assert_eq!((out.rows.len(), out.refused.len()), (1, 2));
+        assert_eq!(out.refused[0].reason, RefusalReason::WrongType);
     }
 
     #[test]

@@ -341,7 +341,8 @@ fn write_record(
         Record::Cycle(machine, cycle, reason) => write_cycle(transaction, machine, cycle, *reason),
         Record::State(machine, state, at) => run(
             transaction,
-            "INSERT OR IGNORE INTO state(machine, at, state) VALUES(?1, ?2, ?3)",
+            // Of two in one millisecond the last one stands: a lamp's tiers change one after the other.
+            "INSERT OR REPLACE INTO state(machine, at, state) VALUES(?1, ?2, ?3)",
             params![machine.as_str(), at.ms(), state.code()],
         ),
         Record::Finding(machine, finding) => write_finding(transaction, machine, finding),

@@ -37,9 +37,10 @@ pub(crate) fn test() -> anyhow::Result<()> {
         "--target",
         "es2022",
     ];
+    let scripts = ["app.js", "phone.js"].map(|file| format!("crates/serve/assets/{file}"));
     run(Command::new("node_modules/.bin/tsc")
         .args(tsc)
-        .arg("crates/serve/assets/app.js"))?;
+        .args(scripts))?;
     cargo(&[
         "clippy",
         "--workspace",

@@ -68,8 +68,9 @@ impl Watch {
         if self.lamp.is_seen(t) && told == MachineState::Stop {
             return told;
         }
-        let others =
-            self.has_cycle_signal || self.lamp.has_shown_work(t) || self.vibrates(t).is_some();
+        // Before the first whole cycle the signal tells nothing yet.
+        let by_cycles = self.has_cycle_signal && self.typical_s.is_some();
+        let others = by_cycles || self.lamp.has_shown_work(t) || self.vibrates(t).is_some();
         if self.meter.last().is_some() && (self.power_counts(t) || !others) {
             return self.state_from_power(t);
         }
@@ -83,6 +84,8 @@ impl Watch {
             Some(true) => MachineState::Run,
             Some(false) => MachineState::Idle,
             None if self.lamp.is_seen(t) => told,
+            // A lamp that is out of sight says nothing, and nothing else does.
+            None if self.lamp.said().is_some() => MachineState::Unknown,
             None => self.state_from_cycles(t),
         }
     }

@@ -205,3 +205,15 @@ fn a_machine_that_was_never_seen_at_rest_does_not_wait_while_it_works() {
         "{works:?}"
     );
 }
+
+#[test]
+fn before_its_first_whole_cycle_power_says_whether_it_works() {
+    let mut watch = Watch::new(settings());
+    let out = feed(&mut watch, 0..15, |s| match s {
+        0 => Signal::CycleCount(7.0),
+        _ => Signal::Power(1_000.0),
+    });
+    let idle = |o: &Outcome| matches!(o, Outcome::State(MachineState::Idle, at) if *at > t(0.0));
+    assert!(!out.iter().any(idle), "{out:?}");
+    assert_eq!(watch.snapshot().state, MachineState::Run);
+}

@@ -207,8 +207,10 @@ fn a_telephone_that_is_taken_away_leaves_a_gap_and_not_a_rest() {
     assert_eq!(out.iter().filter(|o| gap(o)).count(), 1);
     press.ms += 600_000;
     let out = press.strokes(5, &mut watch);
-    let long = |o: &Outcome| matches!(o, Outcome::Cycle(f) if f.cycle.duration_s > 100.0
-        && f.cycle.verdict != CycleVerdict::Unknown);
+    let long = |o: &Outcome| {
+        matches!(o, Outcome::Cycle(f) if f.cycle.duration_s > 100.0
+        && f.cycle.verdict != CycleVerdict::Unknown)
+    };
     assert!(!out.iter().any(long), "the gap is not a cycle: {out:?}");
 }
 

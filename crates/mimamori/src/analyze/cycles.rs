@@ -91,6 +91,7 @@ impl Columns {
                 .iter()
                 .map(number)
                 .collect::<anyhow::Result<_>>()?,
+            slack_s: 0.0,
         })
     }
 }

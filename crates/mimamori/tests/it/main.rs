@@ -24,6 +24,7 @@ mod notices;
 mod openssl;
 mod pages;
 mod people;
+mod phone;
 mod private;
 mod probes;
 #[path = "../../../sources/tests/it/process.rs"]

@@ -402,6 +402,36 @@ fn a_limited_device_sends_little_and_gets_nothing() {
 }
 
 #[test]
+fn a_limited_device_sends_little_by_http_too() {
+    let house = House::new();
+    let bearer = format!("Bearer {}", house.device("m1", &[]));
+    let by_http = |method: &str, body: &str| {
+        let headers = [("Authorization", &*bearer)];
+        house.send_bare(method, "/ingest/m1", &headers, body)
+    };
+    let limit = |limited: bool| {
+        let form = [("Content-Type", "application/x-www-form-urlencoded")];
+        let body = format!("limited={limited}");
+        house.send("POST", "/devices/m1/limit", &form, &body).0
+    };
+    let many = format!("[{}]", [r#"{"y":1}"#; 6].join(","));
+    assert_eq!(by_http("POST", &many).0, 200);
+    until("it is told of its machine", || {
+        by_http("GET", "").1.contains("\"machine\":{")
+    });
+    assert_eq!(limit(true), 303);
+    assert_eq!(by_http("POST", &many).0, 429);
+    assert_eq!(by_http("POST", "{\"y\":1}").0, 200);
+    let told = by_http("GET", "").1;
+    assert!(
+        told.contains("\"machine\":null"),
+        "it is told nothing: {told}"
+    );
+    assert_eq!(limit(false), 303);
+    assert_eq!(by_http("POST", &many).0, 200);
+}
+
+#[test]
 fn storms_at_the_doors_keep_nobody_out() {
     let other = OtherComputer::new(3);
     let folder = tempfile::tempdir().unwrap();

@@ -175,6 +175,11 @@ pub(crate) async fn index(State(site): State<Site>, lang: Lang, who: Who) -> Res
                         span.quiet { (lang.coded("source-what-", kind.code)) }
                     } }
                 }
+                li { a.card.choice href="/connect/phone" {
+                    svg.icon aria-hidden="true" { use href="#k-phone" {} }
+                    strong { (ctx.text(key::PHONE_TITLE)) }
+                    span.quiet { (ctx.text(key::PHONE_WHAT)) }
+                } }
                 li { a.card.choice href="/files" {
                     svg.icon aria-hidden="true" { use href="#k-file" {} }
                     strong { (ctx.text(key::FILES_FROM_FILE)) }
@@ -370,7 +375,7 @@ fn input(lang: Lang, field: Field, typed: &Typed, ports: &[String]) -> Markup {
     }
 }
 
-fn text_input(
+pub(super) fn text_input(
     lang: Lang,
     (name, range): (&str, Option<&str>),
     value: &str,

@@ -138,7 +138,7 @@ pub(crate) async fn note(site: &Site, who: &Who, kind: EventKind, device: &str) 
     }
 }
 
-fn wrong(lang: Lang, error: DeviceError) -> Markup {
+pub(super) fn wrong(lang: Lang, error: DeviceError) -> Markup {
     let text = match error {
         DeviceError::Name => key::DEVICES_WRONG_NAME,
         DeviceError::Exists => key::DEVICES_EXISTS,
@@ -358,11 +358,33 @@ pub(crate) fn said(lang: Lang, readings: &[(String, f64)]) -> Markup {
     }
 }
 
+/// How a device is itself, as far as it tells.
+fn status(ctx: &Ctx, device: &DeviceView) -> Markup {
+    let told = |name: &str| device.status.get(name).copied();
+    let battery = told("battery_pct").map(|percent| format!("{percent:.0}"));
+    html! {
+        @if let Some(percent) = battery {
+            span.row {
+                span.quiet { (ctx.with(key::PHONE_BATTERY, &[("n", &percent)])) }
+                @match told("charging") {
+                    Some(0.0) => span.cause { (ctx.text(key::PHONE_NO_CHARGER)) },
+                    Some(_) => span.quiet { (ctx.text(key::PHONE_CHARGING)) },
+                    None => {}
+                }
+            }
+        }
+        @if device.connected && told("camera_ok") == Some(0.0) {
+            span.cause { (ctx.text(key::PHONE_BLIND)) }
+        }
+    }
+}
+
 fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
     html! {
         li.card {
             (card_head(ctx, board, device))
             (card_heard(ctx, device))
+            (status(ctx, device))
             span.row {
                 span.quiet {
                     @if device.has_certificate { (ctx.text(key::DEVICES_CERTIFICATE)) }

@@ -17,6 +17,7 @@ pub(crate) mod network;
 pub(crate) mod notices;
 pub(crate) mod passkey;
 pub(crate) mod people;
+pub(crate) mod phone;
 pub(crate) mod proof;
 pub(crate) mod rates;
 pub(crate) mod restore;
@@ -44,6 +45,7 @@ const QR_QUIET: i32 = 4;
 /// Changes with every build, so that a browser never keeps an old script.
 const ASSETS_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = include_str!("../../assets/app.css");
 const SCRIPT: &str = include_str!("../../assets/app.js");
 const SHAPES: &str = include_str!("../../assets/shapes.svg");
@@ -359,7 +361,11 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
 pub(crate) async fn asset(Path((_, file)): Path<(String, String)>) -> Response {
     let (kind, body) = match file.as_str() {
         "app.css" => ("text/css; charset=utf-8", STYLE),
-        "app.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        "app.js" => (JAVASCRIPT, SCRIPT),
+        "phone.js" => (JAVASCRIPT, include_str!("../../assets/phone.js")),
+        "phone-lamp.js" => (JAVASCRIPT, include_str!("../../assets/phone-lamp.js")),
+        "phone-shake.js" => (JAVASCRIPT, include_str!("../../assets/phone-shake.js")),
+        "phone-send.js" => (JAVASCRIPT, include_str!("../../assets/phone-send.js")),
         "icon.svg" => ("image/svg+xml", include_str!("../../assets/icon.svg")),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };

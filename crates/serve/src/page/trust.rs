@@ -10,7 +10,7 @@ use maud::html;
 
 use super::door::lone;
 use crate::Site;
-use crate::guard::Failure;
+use crate::guard::{Failure, without_port};
 use crate::text::{Lang, key};
 use crate::view::in_groups;
 
@@ -21,7 +21,7 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang, headers: HeaderMa
     };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.map_or("localhost", without_port);
-    let address = format!("https://{host}:{}/", trust.https_port);
+    let address = format!("https://{host}:{}/", trust.https.port());
     let steps = [
         key::TRUST_STEP_COMPARE,
         key::TRUST_STEP_IOS,
@@ -50,29 +50,4 @@ pub(crate) async fn certificate(State(site): State<Site>, lang: Lang) -> Respons
         (CONTENT_DISPOSITION, "attachment; filename=\"mimamori.crt\""),
     ];
     (headers, trust.authority_pem.clone()).into_response()
-}
-
-/// The host of a `Host` header; an IPv6 address keeps its brackets.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_host_loses_its_port_and_nothing_else() {
-        for (host, name) in [
-            ("box.local:8080", "box.local"),
-            ("10.0.0.5", "10.0.0.5"),
-            ("[::1]:80", "[::1]"),
-            ("[::1]", "[::1]"),
-        ] {
-            assert_eq!(without_port(host), name);
-        }
-    }
 }
