@@ -1,8 +1,8 @@
 //! One machine of the floor: what judges it, and what pages show of it.
 
-use detect::{LearningState, Outcome, Settings, Watch};
+use detect::{LampShows, LearningState, Outcome, Settings, Watch};
 use model::{Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Time};
-use serve::{LearningView, MachineView, Names};
+use serve::{LearningView, MachineView, Names, Shown};
 use store::{Batch, Record};
 
 use crate::day::Tally;
@@ -140,8 +140,20 @@ impl Machine {
             last_reason: self.last_cycle.as_ref().and_then(|(_, reason)| *reason),
             forecast: snapshot.forecast,
             power_w: snapshot.power_w,
+            lamp: self
+                .watch
+                .lamp(now - self.skew_ms)
+                .map(|tiers| tiers.map(shown)),
             day: self.tally.view(now - self.skew_ms),
             alarms: self.alarms.clone(),
         }
+    }
+}
+
+fn shown(shows: LampShows) -> Shown {
+    match shows {
+        LampShows::Off => Shown::Off,
+        LampShows::Steady => Shown::On,
+        LampShows::Blink => Shown::Flash,
     }
 }

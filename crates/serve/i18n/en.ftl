@@ -122,6 +122,7 @@ light-unconfirmed = Sent (model has no read-back)
 light-red = red
 light-amber = amber
 light-green = green
+machine-lamp = Its signal lamp
 light-off = dark
 events-title = Events
 events-open = Open alarms

@@ -122,6 +122,7 @@ light-unconfirmed = 送信済み(読み返し非対応)
 light-red = 赤
 light-amber = 黄
 light-green = 緑
+machine-lamp = 機械の信号灯
 light-off = 消灯
 events-title = できごと
 events-open = 未解消の警報

@@ -100,6 +100,8 @@ pub struct MachineView {
     pub forecast: Option<Forecast>,
     /// Power now, watts.
     pub power_w: Option<f64>,
+    /// What its own lamp shows: red, yellow, green; `None` if it is not seen.
+    pub lamp: Option<[Shown; 3]>,
     /// Today.
     pub day: DayView,
     /// Alarms that last.

@@ -359,6 +359,13 @@ impl Watch {
         self.settings = settings;
     }
 
+    /// What the tiers of the machine's own lamp show, red, yellow and green; `None` if it is not seen.
+    pub fn lamp(&self, now: Time) -> Option<[LampShows; 3]> {
+        let tiers = [Colour::Red, Colour::Yellow, Colour::Green];
+        let is_seen = self.lamp.is_seen(now) && self.state != MachineState::Unknown;
+        is_seen.then(|| tiers.map(|colour| self.lamp.shows(colour, now)))
+    }
+
     /// What power alone says at this moment.
     pub fn power_state(&self) -> PowerState {
         self.power

@@ -216,13 +216,12 @@ pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
         .fold((0.0, 0.0), |(run, seen), machine| {
             (run + machine.day.run_s, seen + machine.day.observed_s)
         });
-    let power_kw: f64 = board
+    let seen = board
         .machines
         .iter()
-        .filter(|m| m.state != MachineState::Unknown)
-        .filter_map(|m| m.power_w)
-        .sum::<f64>()
-        / 1000.0;
+        .filter(|m| m.state != MachineState::Unknown);
+    let watts: Vec<f64> = seen.filter_map(|m| m.power_w).collect();
+    let power_kw = watts.iter().sum::<f64>() / 1000.0;
     let tile = |state: MachineState, n: usize| {
         html! {
             div.kpi.{ "top-" (state.code()) } {
@@ -248,7 +247,10 @@ pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
         }
         div.kpi {
             span.label { (ctx.text(key::KPI_POWER)) }
-            span.value { (number(power_kw)) small { (ctx.text(key::UNIT_KW)) } }
+            span.value {
+                @if watts.is_empty() { "–" } @else { (number(power_kw)) }
+                small { (ctx.text(key::UNIT_KW)) }
+            }
         }
         @if let Some(light) = board.light { (light_card(ctx, light)) }
     }
@@ -281,24 +283,32 @@ fn light_card(ctx: &Ctx, light: LightView) -> Markup {
     } else {
         lit.join("・")
     };
+    html! {
+        div.kpi.light-card.silent[light == LightView::Silent] {
+            span.label { (ctx.text(key::LIGHT_TITLE)) }
+            span.light-row {
+                (light_picture(tiers))
+                span.value.word data-light=(lit.len()) { (said) }
+            }
+            span.note { (ctx.text(note)) }
+        }
+    }
+}
+
+/// A light of three tiers as it shines.
+pub(crate) fn light_picture(tiers: [Shown; 3]) -> Markup {
     let class = |shown: Shown, colour: &str| match shown {
         Shown::Off => "dark".to_owned(),
         Shown::On => colour.to_owned(),
         Shown::Flash => format!("{colour} flash"),
     };
+    let colours = ["lamp-red", "lamp-amber", "lamp-green"];
     html! {
-        div.kpi.light-card.silent[light == LightView::Silent] {
-            span.label { (ctx.text(key::LIGHT_TITLE)) }
-            span.light-row {
-                svg.light viewBox="0 0 20 44" aria-hidden="true" {
-                    rect.pole x="8" y="38" width="4" height="6" {}
-                    @for (i, (shown, colour)) in tiers.iter().zip(["lamp-red", "lamp-amber", "lamp-green"]).enumerate() {
-                        rect.(class(*shown, colour)) x="3" y=(1 + i * 12) width="14" height="11" rx="2" {}
-                    }
-                }
-                span.value.word data-light=(lit.len()) { (said) }
+        svg.light viewBox="0 0 20 44" aria-hidden="true" {
+            rect.pole x="8" y="38" width="4" height="6" {}
+            @for (i, (shown, colour)) in tiers.iter().zip(colours).enumerate() {
+                rect.(class(*shown, colour)) x="3" y=(1 + i * 12) width="14" height="11" rx="2" {}
             }
-            span.note { (ctx.text(note)) }
         }
     }
 }

@@ -15,6 +15,8 @@ const LEFT: f64 = 44.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
+/// Room that a figure under the picture takes.
+const LABEL_WIDTH: f64 = 44.0;
 /// Bars of a picture of how values scatter.
 const BARS: usize = 30;
 /// Height of a single line of time.
@@ -179,7 +181,11 @@ pub(crate) fn spread(ctx: &Ctx, times: &Spread, [low, median, high]: [f64; 3]) -
     let width = WIDTH - LEFT - RIGHT;
     let x = |value: f64| LEFT + width * (value - ends.0) / (ends.1 - ends.0);
     let bar = width / bars.len() as f64;
-    let labels: Vec<(f64, String)> = [low, median, high].map(|v| (x(v), number(v))).into();
+    // The middle is marked by its line; its figure gives way where it would stand in another.
+    let is_apart = |v: f64| (x(v) - x(median)).abs() >= LABEL_WIDTH;
+    let middle = (is_apart(low) && is_apart(high)).then_some(median);
+    let labels = [Some(low), middle, Some(high)].into_iter().flatten();
+    let labels: Vec<(f64, String)> = labels.map(|v| (x(v), number(v))).collect();
     let foot = scale.y(0.0);
     let body = html! {
         rect.band x=(px(x(low))) width=(px(x(high) - x(low))) y=(px(TOP)) height=(px(foot - TOP)) {}

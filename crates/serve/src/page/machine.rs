@@ -16,7 +16,7 @@ use super::{Ctx, Place, frame, number, span, state_badge, why};
 use crate::api::read;
 use crate::auth::Who;
 use crate::text::{Lang, key};
-use crate::view::{LearningView, MachineView};
+use crate::view::{LearningView, MachineView, Shown};
 use crate::{Site, rates};
 
 /// Cycles in a chart.
@@ -119,6 +119,33 @@ pub(crate) fn alarms(ctx: &Ctx, machine: &MachineView) -> Markup {
     }
 }
 
+/// The machine's own lamp as it is seen.
+fn lamp(ctx: &Ctx, tiers: [Shown; 3]) -> Markup {
+    let colours = [key::LIGHT_RED, key::LIGHT_AMBER, key::LIGHT_GREEN];
+    let words = colours.into_iter().zip(tiers);
+    let words = words.filter_map(|(colour, shown)| {
+        let how = match shown {
+            Shown::Off => return None,
+            Shown::On => key::PHONE_LAMP_STEADY,
+            Shown::Flash => key::PHONE_LAMP_BLINK,
+        };
+        Some(format!("{} {}", ctx.text(colour), ctx.text(how)))
+    });
+    let words: Vec<String> = words.collect();
+    html! {
+        div.kpi.light-card {
+            span.label { (ctx.text(key::MACHINE_LAMP)) }
+            span.light-row {
+                (super::board::light_picture(tiers))
+                span.value.word {
+                    @if words.is_empty() { (ctx.text(key::LIGHT_OFF)) }
+                    @for word in &words { span.tier-word { (word) } }
+                }
+            }
+        }
+    }
+}
+
 /// The present in a row of figures.
 pub(crate) fn now(ctx: &Ctx, machine: &MachineView) -> Markup {
     let cycle = machine.last_cycle.as_ref();
@@ -133,6 +160,7 @@ pub(crate) fn now(ctx: &Ctx, machine: &MachineView) -> Markup {
                 span.value { (state_badge(ctx.lang, machine.state)) }
                 span.note { (since) }
             }
+            @if let Some(tiers) = machine.lamp { (lamp(ctx, tiers)) }
             (figure(ctx.text(key::MACHINE_CYCLE), html! {
                 @match cycle { Some(c) => { (number(c.duration_s)) small { (ctx.text(key::UNIT_S)) } } None => "–" }
             }))
@@ -205,13 +233,6 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
         @if !energies.is_empty() {
             (cycle_chart(ctx, &ctx.text(key::MACHINE_ENERGY), &ctx.text(key::UNIT_WH), &energies, energy))
         }
-        @if !durations.is_empty() {
-            @let path = format!("/api/v1/export/cycles?machine={}&encoding=", machine.id);
-            p.downloads {
-                a.button href={ (path) "utf-8" } download { (ctx.text(key::EXPORT_CSV)) }
-                a.button href={ (path) "cp932" } download { (ctx.text(key::EXPORT_CP932)) }
-            }
-        }
         section.panel {
             div.panel-head {
                 h2 { (ctx.text(key::MACHINE_POWER)) }
@@ -230,6 +251,13 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
                 @for state in model::MachineState::ALL {
                     li { (super::shape(state)) (ctx.lang.coded("state-", state.code())) }
                 }
+            }
+        }
+        @if !durations.is_empty() {
+            @let path = format!("/api/v1/export/cycles?machine={}&encoding=", machine.id);
+            p.downloads {
+                a.button href={ (path) "utf-8" } download { (ctx.text(key::EXPORT_CSV)) }
+                a.button href={ (path) "cp932" } download { (ctx.text(key::EXPORT_CP932)) }
             }
         }
     }
