@@ -23,15 +23,16 @@ function noiseOf(seed) {
 
 /**
  * One picture. `shows` says which lenses are lit; `light` is how bright the room is, `exposure` how the
- * camera has adapted, `shift` by how many pixels it was turned, `cover` whether something covers it.
+ * camera has adapted, `shift` by how many pixels it was turned, `cover` whether something covers it,
+ * `isPlain` whether the wall has nothing to know it by, `person` where somebody stands (left edge).
  */
-export function picture(shows, { light = 1, exposure = 1, shift = 0, cover = false, seed = 1 } = {}) {
+export function picture(shows, { light = 1, exposure = 1, shift = 0, cover = false, isPlain = false, person, seed = 1 } = {}) {
   const data = new Uint8ClampedArray(WIDTH * HEIGHT * 4), noise = noiseOf(seed);
   for (let y = 0; y < HEIGHT; y += 1) {
     for (let x = 0; x < WIDTH; x += 1) {
       const at = (y * WIDTH + x) * 4, u = x + shift;
       // A wall with a window, a pipe and a machine: something to know the place by.
-      const wall = 90 + 40 * Math.sin(u / 23) + (u > 110 && y < 50 ? 70 : 0) - (u > 20 && u < 30 ? 50 : 0) - (y > 95 ? 45 : 0);
+      const wall = isPlain ? 110 : 90 + 40 * Math.sin(u / 23) + (u > 110 && y < 50 ? 70 : 0) - (u > 20 && u < 30 ? 50 : 0) - (y > 95 ? 45 : 0);
       let rgb = [wall * light, wall * light * 0.97, wall * light * 0.92];
       for (const [name, lens] of Object.entries(LENSES)) {
         const away = Math.hypot(u - lens.x * WIDTH, y - lens.y * HEIGHT), r = LENS_R * WIDTH;
@@ -40,6 +41,8 @@ export function picture(shows, { light = 1, exposure = 1, shift = 0, cover = fal
         // What shines falls on what is near.
         if (isLit && away > r) rgb = rgb.map((part, i) => part + lens.lit[i] * 0.35 * Math.exp(-(away - r) / 5));
       }
+      // Somebody in a blue overall, as wide as a third of the picture.
+      if (person !== undefined && x >= person && x < person + 50) rgb = [22, 30, 52].map((part) => part * light);
       for (let i = 0; i < 3; i += 1) data[at + i] = cover ? 3 + 2 * noise() : rgb[i] * exposure + 6 * noise();
       data[at + 3] = 255;
     }

@@ -2,26 +2,39 @@
 // and what becomes of readings when the network is gone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Blink, Scene, Tier, look } from "../../crates/serve/assets/phone-lamp.js";
+import { Blink, Eye, Tier } from "../../crates/serve/assets/phone-lamp.js";
 import { Sender, WAITING_MAX } from "../../crates/serve/assets/phone-send.js";
 import { Shake } from "../../crates/serve/assets/phone-shake.js";
 import { LENSES, picture } from "./film.mjs";
 
 const colours = ["red", "yellow", "green"];
-const spots = colours.map((colour) => ({ x: LENSES[colour].x, y: LENSES[colour].y, r: 0.03 }));
+const placed = colours.map((colour) => ({ colour, spot: { x: LENSES[colour].x, y: LENSES[colour].y, r: 0.03 } }));
 
-/** Three tiers watched through pictures. */
-function watched(known = [{}, {}, {}]) {
-  const tiers = colours.map((colour, i) => new Tier(colour, known[i]));
-  let seed = 0;
+/** A lamp watched through pictures, fifteen a second. */
+function watched(kept = { tiers: placed }) {
+  const eye = new Eye(kept.tiers, kept.scene);
+  let t = 0;
   return {
-    tiers,
+    eye,
+    get tiers() {
+      return eye.tiers.map(({ tier }) => tier);
+    },
+    /** What is seen lit in the last of some pictures. */
     see(shows, how = {}, times = 3) {
-      for (let i = 0; i < times; i += 1) {
-        const seen = picture(shows, { ...how, seed: seed += 1 });
-        tiers.forEach((tier, j) => tier.see(look(seen, spots[j], spots.filter((_, k) => k !== j))));
+      for (let i = 0; i < times; i += 1) eye.see(t += 66, picture(shows, { ...how, seed: t }));
+      return colours.filter((_, i) => eye.tiers[i].tier.lit).join(" ");
+    },
+    /** Everything that is said in some seconds; `at` says what each picture shows. */
+    say(seconds, at) {
+      const said = new Set();
+      let view;
+      for (const end = t + seconds * 1_000; t < end; t += 66) {
+        const { shows, ...how } = at(t);
+        const seen = eye.see(t, picture(shows, { ...how, seed: t + 1 }));
+        view = seen.view;
+        for (const one of seen.seen) said.add(`${one.tier.colour} ${one.shows}`);
       }
-      return colours.filter((_, i) => tiers[i].lit).join(" ");
+      return { view, said: [...said].sort() };
     },
   };
 }
@@ -41,7 +54,7 @@ test("neither the room's light nor the camera's own adapting is a lamp", () => {
     const lamp = watched();
     const wanted = colours.filter((colour) => shows[colour]).join(" ");
     assert.equal(lamp.see(shows), wanted);
-    for (const how of [{ light: 0.4 }, { light: 1.5 }, { exposure: 0.6 }, { light: 0.6, exposure: 1.4 }, { light: 0.15 }, {}]) {
+    for (const how of [{ light: 0.4 }, { light: 1.5 }, { exposure: 0.6 }, { light: 0.6, exposure: 1.4 }, { light: 0.3 }, {}]) {
       assert.equal(lamp.see(shows, how), wanted, `${wanted || "none"} at ${JSON.stringify(how)}`);
     }
   }
@@ -66,10 +79,9 @@ test("a day's slow change of light is followed", () => {
 });
 
 test("a person is right: what is said to be wrong is turned round and remembered", () => {
-  const lamp = watched();
   // A lens so pale that it is taken for dark.
-  const view = (score) => ({ score, rgb: [0.5, 0.5, 0.5], peak: 100 * Math.exp(score), clipped: 0 });
-  const [tier] = lamp.tiers;
+  const view = (score) => ({ score, rgb: [0.5, 0.5, 0.5], peak: 100 * Math.exp(score), clipped: 0, walls: Array(4).fill([4, 4, 4]) });
+  const tier = new Tier("red");
   assert.equal(tier.see(view(0.2)), false);
   tier.correct(true);
   assert.equal(tier.see(view(0.2)), true);
@@ -98,26 +110,61 @@ test("blinking, steady and dark are told apart, and one wrong picture is none", 
   assert.equal(lamp.see({ green: true }, {}, 1), "green");
 });
 
-test("a camera that is turned away or covered is noticed, people who walk by are not", () => {
-  const scene = new Scene();
-  let t = 0;
-  const see = (seconds, how = {}) => {
-    let view;
-    for (const end = t + seconds * 1_000; t < end; t += 66) view = scene.see(t, picture({ green: t % 1_000 < 500 }, { ...how, seed: t + 1 }), spots);
-    return view;
-  };
-  assert.equal(see(5), "ok");
-  assert.equal(see(5, { light: 0.5 }), "ok", "half the light");
-  assert.equal(see(2, { shift: 40 }), "ok", "somebody walks by");
-  assert.equal(see(5), "ok");
-  assert.equal(see(5, { shift: 40 }), "moved");
-  assert.equal(see(1), "ok", "turned back");
-  assert.equal(see(3, { cover: true }), "dark");
-  assert.equal(see(1), "ok");
-  // The place is known again after the telephone was switched off and on.
-  const again = new Scene(scene.reference);
-  const views = Array.from({ length: 90 }, (_, i) => again.see(i * 66, picture({}, { shift: 60, seed: i + 1 }), spots));
-  assert.equal(views.at(-1), "moved");
+const green = { green: true }, steady = ["green steady", "red off", "yellow off"];
+
+test("a camera that is turned away or covered says nothing, whatever the wall is like", () => {
+  for (const isPlain of [false, true]) {
+    const lamp = watched();
+    const say = (seconds, how = {}) => lamp.say(seconds, () => ({ shows: green, isPlain, ...how }));
+    assert.deepEqual(say(4), { view: "ok", said: steady });
+    lamp.say(4, () => ({ shows: {}, isPlain }));
+    lamp.say(1, () => ({ shows: green, isPlain }));
+    assert.deepEqual(say(5, { light: 0.5 }), { view: "ok", said: steady }, "half the light");
+    say(5);
+    // From the first picture on nothing is said; after two seconds a person is told.
+    assert.deepEqual(say(1, { cover: true }), { view: "unsure", said: [] });
+    assert.deepEqual(say(60, { cover: true }), { view: "dark", said: [] });
+    assert.deepEqual(say(2), { view: "ok", said: steady });
+    if (isPlain) continue;
+    assert.deepEqual(say(5, { shift: 40 }), { view: "moved", said: [] });
+    assert.equal(say(2).view, "ok", "turned back");
+    // The place is known again after the telephone was switched off and on.
+    const again = watched(lamp.eye.kept());
+    assert.deepEqual(again.say(5, () => ({ shows: green, shift: 60 })), { view: "moved", said: [] });
+  }
+});
+
+test("who walks by or stands in front of the lamp neither turns it off nor makes it blink", () => {
+  for (const isPlain of [false, true]) {
+    for (const isSeenDark of [false, true]) {
+      const lamp = watched();
+      const red = { red: true }, lit = ["green off", "red steady", "yellow off"];
+      if (isSeenDark) lamp.say(4, () => ({ shows: {}, isPlain }));
+      lamp.say(3, () => ({ shows: red, isPlain }));
+      const before = lamp.say(1, () => ({ shows: red, isPlain })).said;
+      assert.deepEqual(before, lit);
+      let step = -50;
+      const walks = lamp.say(4, () => ({ shows: red, isPlain, person: step += 4 }));
+      const stands = lamp.say(13, () => ({ shows: red, isPlain, person: 55 }));
+      for (const { said } of [walks, stands]) {
+        for (const word of said) assert.ok(lit.includes(word), `${word}, plain: ${isPlain}, seen dark: ${isSeenDark}`);
+      }
+      assert.deepEqual(stands.said, [], "a lamp that is not seen is not spoken of");
+      assert.deepEqual(lamp.say(2, () => ({ shows: red, isPlain })).said, lit);
+      // Beside the lamp somebody may stand as long as they like.
+      assert.deepEqual(lamp.say(30, () => ({ shows: red, isPlain, person: 128 })), { view: "ok", said: lit });
+    }
+  }
+});
+
+test("with few pictures a second blinking is still blinking", () => {
+  const lamp = new Eye(placed);
+  const shows = [];
+  for (let t = 0; t < 12_000; t += 180) {
+    lamp.see(t, picture({ red: t > 4_000 && t % 600 < 300, green: t <= 4_000 }, { seed: t + 1 }), true);
+    if (t > 6_000) shows.push(lamp.tiers[0].shows);
+  }
+  assert.ok(shows.every((one) => one === "blink"), shows.join(" "));
 });
 
 /** Levels of a movement at sixty samples a second. */
@@ -157,13 +204,14 @@ test("a blow stands in the tenth of a second it fell in, and a pause of the sens
 
 /** A box that answers as it is told, half an hour ahead of the telephone. */
 function box() {
-  const world = { t: 1_000_000, taken: [], answers: () => 200, now: () => world.t };
+  const world = { t: 1_000_000, slept: 0, taken: [], answers: () => 200, now: () => world.t, clock: () => world.t + world.slept };
   world.fetch = async (path, { method, body }) => {
     world.t += 40;
     const status = world.answers(method);
     if (status === undefined) throw new TypeError("no network");
-    if (status === 200 && method === "POST") world.taken.push(...JSON.parse(body));
-    return { status, json: async () => ({ at: new Date(world.t - 20 + 1_800_000).toISOString(), refused: [] }) };
+    if ([200, "lost"].includes(status) && method === "POST") world.taken.push(...JSON.parse(body));
+    if (status === "lost") throw new TypeError("the answer was lost");
+    return { status, json: async () => ({ at: new Date(world.t - 20 + 1_800_000 + world.slept).toISOString(), refused: [] }) };
   };
   return world;
 }
@@ -194,6 +242,37 @@ test("readings wait for the network in order, have the box's time, and are sent 
   assert.ok(world.taken.every((reading) => Object.keys(reading).join() === "t,vibration_m_s2"));
 });
 
+test("what the box took although its answer was lost comes again with the same times", async () => {
+  const world = box();
+  const sender = new Sender({ device: "phone-1", token: "t" }, world);
+  for (let i = 0; i < 5; i += 1) sender.put(world.t += 100, { vibration_m_s2: i });
+  world.answers = (method) => (method === "GET" ? 200 : "lost");
+  await sender.send();
+  world.answers = () => 200;
+  world.t += 60_000;
+  // Meanwhile it has learned the box's time better.
+  sender.time.offset += 24;
+  sender.put(world.t, { vibration_m_s2: 9 });
+  await sender.send();
+  const times = world.taken.map(({ t }) => t);
+  assert.equal(times.length, 11);
+  assert.deepEqual(times.slice(0, 5), times.slice(5, 10));
+});
+
+test("a telephone that slept asks for the time before it stamps anything", async () => {
+  const world = box();
+  const sender = new Sender({ device: "phone-1", token: "t" }, world);
+  sender.put(world.t, { vibration_m_s2: 1 });
+  await sender.send();
+  // An hour in which its own clock for measuring stood still.
+  world.slept = 3_600_000;
+  world.t += 1_000;
+  sender.put(world.t, { vibration_m_s2: 2 });
+  await sender.send();
+  const [before, after] = world.taken.map(({ t }) => t);
+  assert.ok(Math.abs(after - before - 3_601_000) < 100, `${after - before} ms apart`);
+});
+
 test("what waits has a limit, what the box refuses is let go, and an ended device stops", async () => {
   const world = box();
   const sender = new Sender({ device: "phone-1", token: "t" }, world);
@@ -203,6 +282,13 @@ test("what waits has a limit, what the box refuses is let go, and an ended devic
   world.answers = (method) => (method === "GET" ? 200 : 422);
   await sender.send();
   assert.deepEqual([sender.refused, sender.waiting.length], [600, WAITING_MAX - 600]);
+  // One that the box has limited sends little, and loses nothing by it.
+  world.answers = (method) => (method === "GET" ? 200 : 429);
+  await sender.send();
+  assert.equal(sender.waiting.length, WAITING_MAX - 600);
+  world.answers = () => 200;
+  await sender.send();
+  assert.equal(sender.waiting.length, WAITING_MAX - 605);
   world.answers = () => 401;
   await sender.send();
   assert.ok(sender.isEnded);

@@ -144,6 +144,14 @@ impl Lamp {
         by_level || self.said_work && self.is_said(now)
     }
 
+    /// Whether the red tier is seen, and dark.
+    pub(crate) fn is_red_dark(&self, now: Time) -> bool {
+        match self.red.word(now) {
+            Some(shows) => shows == LampShows::Off,
+            None => self.seen && self.red.word.is_none() && self.red.shows(now) == LampShows::Off,
+        }
+    }
+
     /// What a tier shows at `now`.
     pub fn shows(&self, colour: Colour, now: Time) -> LampShows {
         match colour {

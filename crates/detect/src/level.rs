@@ -14,11 +14,6 @@ const SAMPLES_HALVE: u32 = 200_000;
 const HYSTERESIS: f64 = 0.08;
 /// Levels closer than this share of the upper one are one level.
 const SEPARATION_MIN: f64 = 0.25;
-/// The same for vibration: what a sensor measures of nothing varies by a third by itself.
-const SEPARATION_MIN_NOISY: f64 = 0.5;
-/// How far above the lower level its border lies, as a share of what is between the levels: blows
-/// differ in strength, and rest does not.
-const BORDER_NOISY: f64 = 0.25;
 /// Below this share of the working level the machine is off, not waiting.
 const OFF_SHARE: f64 = 0.02;
 
@@ -44,8 +39,9 @@ pub struct Levels {
     until_split: u32,
     border: Option<Border>,
     state: PowerState,
+    /// Levels closer than this are one level, whatever the upper one is.
     #[serde(default)]
-    is_noisy: bool,
+    apart_min: f64,
 }
 
 /// The border between the two levels and the levels themselves, in watts.
@@ -66,16 +62,16 @@ impl Default for Levels {
             until_split: SAMPLES_MIN,
             border: None,
             state: PowerState::Off,
-            is_noisy: false,
+            apart_min: 0.0,
         }
     }
 }
 
 impl Levels {
-    /// Levels of something that measures noise where there is nothing.
-    pub(crate) fn noisy() -> Self {
+    /// Levels that have to be this far apart.
+    pub(crate) fn apart(apart_min: f64) -> Self {
         Self {
-            is_noisy: true,
+            apart_min,
             ..Self::default()
         }
     }
@@ -189,18 +185,10 @@ impl Levels {
                 });
             }
         }
-        let apart = if self.is_noisy {
-            SEPARATION_MIN_NOISY
-        } else {
-            SEPARATION_MIN
-        };
-        let border = best.1.filter(|b| b.high - b.low > apart * b.high)?;
-        let at = if self.is_noisy {
-            border.low + BORDER_NOISY * (border.high - border.low)
-        } else {
-            border.at
-        };
-        Some(Border { at, ..border })
+        best.1.filter(|b| {
+            let apart = b.high - b.low;
+            apart > SEPARATION_MIN * b.high && apart > self.apart_min
+        })
     }
 
     fn weighted(&self) -> impl Iterator<Item = (f64, f64)> {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use detect::{ApprovalMode, Outcome, Settings, Signal};
 use model::{
-    Alarm, AlarmKind, EventKind, MachineId, Quality, Reading, RefusalReason, Refused, Time,
+    Alarm, AlarmKind, EventKind, MachineId, Quality, Reading, RefusalReason, Refused, SeriesId,
+    Time,
 };
 use serde_json::json;
 use sources::{Arrival, Device, DeviceBook, PointRole, Role, Row, RowValue, WrittenDown};
@@ -27,6 +28,8 @@ const REFUSALS_LISTED_MAX: usize = 64;
 const TWIN_LEARNS: u32 = 8;
 /// A file that has told nothing for so many seconds has ended.
 const RETOLD_S_MAX: f64 = 60.0;
+/// What a device said of itself and has not said again for so long, while it said other things.
+const STATUS_MS_MAX: i64 = 90_000;
 /// A device whose readings stay late this long has had its clock set back; time starts anew.
 const LATE_MS_MAX: i64 = 60_000;
 
@@ -50,12 +53,17 @@ struct Speaker {
 }
 
 impl Speaker {
-    /// What the device said last of itself.
+    /// What the device said last of itself. What it no longer says while it says other things is not
+    /// so any more.
     fn status(&self) -> BTreeMap<&'static str, f64> {
+        let heard = self.heard.unwrap_or_default();
         let points = self.points.iter().flatten();
-        let told = points.filter_map(|series| series.status);
-        told.filter_map(|(name, value)| Some((name, value?)))
-            .collect()
+        let told = points.filter_map(|series| Some((series.status?, series.last()?)));
+        told.filter_map(|((name, value), at)| {
+            let is_fresh = heard.ms() - self.skew_ms - at.ms() <= STATUS_MS_MAX;
+            Some((name, value.filter(|_| is_fresh)?))
+        })
+        .collect()
     }
 }
 
@@ -191,7 +199,8 @@ impl Floor {
                     continue;
                 }
                 machine.is_dirty = true;
-                let signal = signal_of(*role, reading.value, names.get(&(reading.value as i64)));
+                let name = names.get(&(reading.value as i64));
+                let signal = signal_of((*role, reading.series), reading.value, name);
                 if let Some(signal) = signal.filter(|_| reading.quality == Quality::Good) {
                     machine.last_t = Some(reading.t);
                     machine
@@ -380,7 +389,12 @@ impl Floor {
         } else {
             speaker.connections.saturating_sub(1)
         };
-        let is_change = speaker.connections == u32::from(up);
+        // While another device of the machine is there, the machine is not out of sight.
+        let is_watched = self
+            .speakers
+            .iter()
+            .any(|other| other.machine == speaker.machine && other.connections > 0);
+        let is_change = speaker.connections == u32::from(up) && (up || !is_watched);
         let machine = speaker
             .machine
             .and_then(|index| self.machines.get_mut(index));
@@ -419,8 +433,7 @@ impl Floor {
         }
         series.remember(t);
         speaker.readings += 1;
-        let role = series.role;
-        let (value, signal) = self.signal(role, &row.value);
+        let (value, signal) = self.signal((series.role, series.id), &row.value);
         let is_late = standing == Standing::Late;
         let quality = if is_late {
             Quality::Late
@@ -470,8 +483,8 @@ impl Floor {
                 continue;
             };
             speaker.readings += 1;
-            let (id, role, t) = (series.id, series.role, row.t);
-            let (value, signal) = self.signal(role, &row.value);
+            let (id, t) = (series.id, row.t);
+            let (value, signal) = self.signal((series.role, id), &row.value);
             let machine = speaker.machine.and_then(|index| self.machines.get(index));
             // Judging never looks back, whoever told of the time before.
             let goes_on = machine.is_some_and(|m| m.last_t.is_none_or(|last| t >= last));
@@ -517,9 +530,9 @@ impl Floor {
     }
 
     /// A value as it is kept, and what it means to the machine's watch.
-    fn signal(&self, role: PointRole, value: &RowValue) -> (f64, Option<Signal>) {
+    fn signal(&self, of: (PointRole, SeriesId), value: &RowValue) -> (f64, Option<Signal>) {
         match value {
-            RowValue::Number(value) => (*value, signal_of(role, *value, None)),
+            RowValue::Number(value) => (*value, signal_of(of, *value, None)),
             RowValue::Product(product) => {
                 let label = self.labels.get(product.as_str());
                 let label = label.copied().unwrap_or_default();

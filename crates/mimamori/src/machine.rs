@@ -78,6 +78,7 @@ impl Machine {
                     self.tally.change(state, at);
                     Record::State(id(), state, at)
                 }
+                Outcome::SeenAfterAll(at) => Record::SeenAfterAll(id(), at),
                 Outcome::Cycle(finished) => {
                     let (cycle, reason) = (finished.cycle, finished.reason);
                     self.tally.cycle(cycle.start);

@@ -1,7 +1,7 @@
 //! What readings are to a machine's watch, and what its outcomes tell of other machines.
 
 use detect::{Colour, LampShows, Outcome, Signal};
-use model::{CycleVerdict, ProductId};
+use model::{CycleVerdict, ProductId, SeriesId};
 use sources::PointRole;
 
 /// Whether a cycle ended that was not like the machine's own.
@@ -14,7 +14,11 @@ pub(crate) fn is_unlike(outcome: &Outcome) -> bool {
 }
 
 /// What a reading of a point means to the watch; `None` if it is only kept.
-pub(crate) fn signal_of(role: PointRole, value: f64, product: Option<&String>) -> Option<Signal> {
+pub(crate) fn signal_of(
+    (role, of): (PointRole, SeriesId),
+    value: f64,
+    product: Option<&String>,
+) -> Option<Signal> {
     let lit = value != 0.0;
     let shows = match value {
         0.0 => LampShows::Off,
@@ -23,7 +27,7 @@ pub(crate) fn signal_of(role: PointRole, value: f64, product: Option<&String>) -
     };
     Some(match role {
         PointRole::Power => Signal::Power(value),
-        PointRole::Vibration => Signal::Vibration(value),
+        PointRole::Vibration => Signal::Vibration(value, of),
         PointRole::Cycle => Signal::CycleCount(value),
         PointRole::Pulse => Signal::Pulse(lit),
         PointRole::Red => Signal::Lamp(Colour::Red, lit),

@@ -6,9 +6,9 @@
  * @typedef {"red" | "yellow" | "green"} Colour
  * @typedef {{ x: number, y: number, r: number }} Spot  shares of the picture: x and r of its width, y of its height
  * @typedef {{ width: number, height: number, data: Uint8ClampedArray }} Picture
- * @typedef {{ score: number, rgb: number[], peak: number, clipped: number }} View
+ * @typedef {{ score: number, rgb: number[], peak: number, clipped: number, walls: number[][] }} View  walls: what surrounds it, by quarters: logarithms of red, green, blue
  * @typedef {{ score: number, rgb: number[] }} Level
- * @typedef {{ dark?: Level, lit?: Level }} Known
+ * @typedef {{ dark?: Level, lit?: Level, walls?: number[][] }} Known
  */
 
 /** Two brightnesses this far apart (natural logarithm) are two states, not one that wavers. */
@@ -17,8 +17,11 @@ const JUMP = 0.3;
 const HYSTERESIS = 0.15;
 /** Known levels follow what is seen by this share a picture: about a minute at fifteen a second. */
 const FOLLOW = 1 / 900;
-/** Pictures in a row that have to agree. */
+/** Pictures in a row that have to agree, unless there are too few of them. */
 const AGREE = 2;
+/** Something stands in front of a tier if so many quarters of what surrounds it look otherwise by so much, or one is darker
+ *  by more than a lamp beside it could have lit it. */
+const HIDDEN = 3, OTHERWISE = 0.4, SHADED = 0.7;
 /** A lamp that turns on or off changes at once, by itself: the spot alone by so much (natural logarithm). */
 const STEP = 0.15;
 /** What seems to be the other state without such a step is believed after so many pictures, unless it shines. */
@@ -47,7 +50,7 @@ function median(values) {
 export function look({ width, height, data }, spot, others = []) {
   const r = Math.max(spot.r * width, 1), far = r * AROUND[1];
   const cx = spot.x * width, cy = spot.y * height;
-  const sum = [0, 0, 0], wall = [];
+  const sum = [0, 0, 0], wall = [], quarters = Array.from({ length: 4 }, () => [0, 0, 0, 0]);
   let n = 0, clipped = 0, peaks = 0;
   for (let y = Math.max(0, Math.floor(cy - far)); y <= Math.min(height - 1, cy + far); y += 1) {
     for (let x = Math.max(0, Math.floor(cx - far)); x <= Math.min(width - 1, cx + far); x += 1) {
@@ -60,6 +63,9 @@ export function look({ width, height, data }, spot, others = []) {
         for (let i = 0; i < 3; i += 1) sum[i] += rgb[i];
       } else if (away >= r * AROUND[0] && !others.some((o) => Math.hypot(x - o.x * width, y - o.y * height) <= o.r * width * AROUND[0])) {
         wall.push(brightness);
+        const quarter = quarters[(x < cx ? 0 : 1) + (y < cy ? 0 : 2)];
+        for (let i = 0; i < 3; i += 1) quarter[i] += rgb[i];
+        quarter[3] += 1;
       }
     }
   }
@@ -69,6 +75,7 @@ export function look({ width, height, data }, spot, others = []) {
     rgb: sum.map((part) => part / Math.max(n, 1) / surroundings),
     peak,
     clipped: clipped / Math.max(n, 1),
+    walls: quarters.map(([red, green, blue, count]) => [red, green, blue].map((sum) => Math.log(sum / Math.max(count, 1) + BLACK))),
   };
 }
 
@@ -88,6 +95,9 @@ export class Tier {
     /** @type {boolean | undefined} */
     this.lit = undefined;
     this.against = 0;
+    this.agree = AGREE;
+    /** Something stands in front of it. */
+    this.isHidden = false;
     /** Its own brightness in its present state (natural logarithm). @type {number | undefined} */
     this.calm = undefined;
     /** @type {View | undefined} */
@@ -99,13 +109,22 @@ export class Tier {
     return Boolean(this.known.dark && this.known.lit);
   }
 
-  /** @param {View} view @returns {boolean} whether it is lit */
-  see(view) {
+  /**
+   * @param {View} view @param {number} [light] how much brighter the whole picture is than it was (natural logarithm)
+   * @returns {boolean | undefined} whether it is lit; undefined if something stands in front
+   */
+  see(view, light = 0) {
+    this.isHidden = this.#isCovered(view.walls, light);
+    if (this.isHidden) {
+      this.against = 0;
+      this.calm = undefined;
+      return undefined;
+    }
     this.last = view;
     const { dark, lit } = this.known;
     const seen = dark && lit ? this.#between(view, dark, lit) : dark || lit ? this.#fromOne(view) : this.#guess(view);
     this.against = seen === this.lit ? 0 : this.against + 1;
-    if (this.lit === undefined || this.against >= AGREE && this.#isStep(view, seen)) {
+    if (this.lit === undefined || this.against >= this.agree && this.#isStep(view, seen)) {
       this.lit = seen;
       this.against = 0;
       this.calm = undefined;
@@ -113,6 +132,16 @@ export class Tier {
     }
     if (!this.#isStep(view, seen)) this.#follow(view);
     return this.lit;
+  }
+
+  /** Whether what surrounds it looks otherwise than the room's light explains. @param {number[][]} walls @param {number} light */
+  #isCovered(walls, light) {
+    const lit = walls.map((wall) => wall.map((part) => part - light)), usual = this.known.walls ??= lit;
+    const changes = lit.map((wall, i) => wall.map((part, j) => part - usual[i][j]));
+    if (changes.some((change) => Math.min(...change) < -SHADED)) return true;
+    if (changes.filter((_, i) => Math.abs(Math.max(...lit[i]) - Math.max(...usual[i])) > OTHERWISE).length >= HIDDEN) return true;
+    this.known.walls = usual.map((wall, i) => wall.map((part, j) => part + FOLLOW * changes[i][j]));
+    return false;
   }
 
   /** Whether the spot itself has turned so, not its surroundings. @param {View} view @param {boolean} isLit */
@@ -129,7 +158,8 @@ export class Tier {
     const said = { score: this.last.score, rgb: this.last.rgb };
     const other = isLit ? this.known.dark : this.known.lit;
     const isApart = other && (isLit ? said.score - other.score : other.score - said.score) >= JUMP / 2;
-    this.known = isLit ? { lit: said, dark: isApart ? other : undefined } : { dark: said, lit: isApart ? other : undefined };
+    const { walls } = this.known, kept = isApart ? other : undefined;
+    this.known = isLit ? { lit: said, dark: kept, walls } : { dark: said, lit: kept, walls };
     this.lit = isLit;
     this.against = 0;
     this.calm = undefined;
@@ -201,48 +231,118 @@ export class Blink {
 const CELLS = [32, 24];
 /** Likeness below which the picture has moved, and above which it is back. */
 const MOVED = 0.7, BACK = 0.8;
-/** It has to have moved for this long: people walk by. */
+/** It has to have moved for this long before a person is told: people walk by. */
 const MOVED_MS = 3_000;
-/** Nothing is seen where nothing can be made out for so long. */
+/** The same where nothing can be made out. */
 const DARK_MS = 2_000;
+/** A picture darker than this, or with so small a share of the light it had, shows nothing. */
+const DARK = 10, DARK_SHARE = 0.15;
 /** A picture with less contrast than this tells nothing of where it looks. */
 const FLAT = 2;
+/** Likeness of a place that has nothing to know it by. */
+const PLAIN = 1;
+/** What is near a lamp, in radii of its circle: who stands elsewhere in the picture is nobody's concern. */
+const NEAR = 10;
 
 /** Whether the camera still looks where it was pointed, and sees anything. */
 export class Scene {
   /** @param {number[]} [reference] the small picture as it was when the tiers were placed */
   constructor(reference) {
-    this.reference = reference;
+    this.reference = reference?.length === CELLS[0] * CELLS[1] ? reference : undefined;
     /** @type {number | undefined} */
     this.movedSince = undefined;
     /** @type {number | undefined} */
     this.darkSince = undefined;
-    this.hasMoved = false;
+    /** @type {number[] | undefined} */
+    this.next = undefined;
   }
 
-  /** @param {number} tMs @param {Picture} picture @param {Spot[]} spots @returns {"ok" | "dark" | "moved"} */
+  /**
+   * What the picture is worth: `ok`; `unsure` as soon as something is wrong, and `dark` or `moved` if that lasts.
+   * @param {number} tMs @param {Picture} picture @param {Spot[]} spots
+   * @returns {{ view: "ok" | "unsure" | "dark" | "moved", light: number }} light: how much brighter it is than it was
+   */
   see(tMs, picture, spots) {
-    const cells = shrink(picture);
-    this.reference ??= cells;
-    const alike = likeness(cells, this.reference, maskOf(picture, spots));
-    if (alike === undefined) {
+    const cells = shrink(picture), reference = this.reference ??= cells;
+    const light = median(cells.map((cell, i) => Math.log((cell + BLACK) / (reference[i] + BLACK))));
+    const alike = likeness(contrasts(cells), contrasts(reference), near(picture, spots));
+    if (median(cells) < DARK || light < Math.log(DARK_SHARE) || alike === undefined) {
       this.darkSince ??= tMs;
-      return tMs - this.darkSince >= DARK_MS ? "dark" : this.hasMoved ? "moved" : "ok";
+      return { view: tMs - this.darkSince >= DARK_MS ? "dark" : "unsure", light };
     }
     this.darkSince = undefined;
-    if (alike < (this.hasMoved ? BACK : MOVED)) {
+    if (alike < (this.movedSince === undefined ? MOVED : BACK)) {
       this.movedSince ??= tMs;
-      if (tMs - this.movedSince >= MOVED_MS) this.hasMoved = true;
-    } else {
-      this.movedSince = undefined;
-      this.hasMoved = false;
-      if (alike >= BACK) this.reference = this.reference.map((cell, i) => cell + FOLLOW * (cells[i] - cell));
+      return { view: tMs - this.movedSince >= MOVED_MS ? "moved" : "unsure", light };
     }
-    return this.hasMoved ? "moved" : "ok";
+    this.movedSince = undefined;
+    this.next = alike === PLAIN ? reference.map((cell) => cell * Math.exp(light)) : cells;
+    return { view: "ok", light };
+  }
+
+  /** Lets what is known follow what was seen last, slowly: shadows wander. Of a plain wall only its light is known. */
+  follow() {
+    const { next } = this;
+    if (next) this.reference = this.reference?.map((cell, i) => cell + FOLLOW * (next[i] - cell));
   }
 }
 
-/** How each cell differs in brightness from those around it. @param {Picture} picture */
+/**
+ * @typedef {{ colour: Colour, spot: Spot, known?: Known }} Placed
+ * @typedef {{ spot: Spot, tier: Tier, blink: Blink, shows: "off" | "steady" | "blink" }} Looked
+ */
+
+/** What is seen of a whole lamp: its tiers where somebody placed them, and the place. */
+export class Eye {
+  /** @param {Placed[]} [placed] @param {number[]} [reference] */
+  constructor(placed = [], reference) {
+    this.scene = new Scene(reference);
+    /** @type {Looked[]} */
+    this.tiers = [];
+    for (const one of placed) this.place(one);
+  }
+
+  /** @param {Placed} placed */
+  place({ colour, spot, known }) {
+    this.tiers.push({ spot, tier: new Tier(colour, known), blink: new Blink(), shows: "off" });
+  }
+
+  get spots() {
+    return this.tiers.map(({ spot }) => spot);
+  }
+
+  /** Something stands in front of a tier. */
+  get isHidden() {
+    return this.tiers.some(({ tier }) => tier.isHidden);
+  }
+
+  /**
+   * @param {number} tMs @param {Picture} picture @param {boolean} [isSlow] there are few pictures a second: each is believed
+   * @returns {{ view: "ok" | "unsure" | "dark" | "moved", seen: Looked[] }} the tiers of which something can be said
+   */
+  see(tMs, picture, isSlow = false) {
+    const { spots } = this, { view, light } = this.scene.see(tMs, picture, spots);
+    if (view !== "ok") return { view, seen: [] };
+    const seen = this.tiers.filter((one, i) => {
+      one.tier.agree = isSlow ? 1 : AGREE;
+      const lit = one.tier.see(look(picture, one.spot, spots.filter((_, j) => j !== i)), light);
+      if (lit !== undefined) one.shows = one.blink.see(tMs, lit);
+      return lit !== undefined;
+    });
+    if (!this.isHidden) this.scene.follow();
+    return { view, seen };
+  }
+
+  /** What is kept of it. */
+  kept() {
+    return {
+      tiers: this.tiers.map(({ spot, tier }) => ({ colour: tier.colour, spot, known: tier.known })),
+      scene: this.scene.reference?.map((cell) => Math.round(cell * 10) / 10),
+    };
+  }
+}
+
+/** Mean brightness of each cell. @param {Picture} picture */
 function shrink({ width, height, data }) {
   const [columns, rows] = CELLS, sums = new Array(columns * rows).fill(0), counts = sums.slice();
   for (let y = 0; y < height; y += 1) {
@@ -253,9 +353,11 @@ function shrink({ width, height, data }) {
       counts[cell] += 1;
     }
   }
-  const means = sums.map((sum, i) => sum / Math.max(counts[i], 1));
-  return means.map((mean, i) => mean - around(means, i));
+  return sums.map((sum, i) => sum / Math.max(counts[i], 1));
 }
+
+/** How each cell differs in brightness from those around it. @param {number[]} cells */
+const contrasts = (cells) => cells.map((cell, i) => cell - around(cells, i));
 
 /** Mean of the cells around one. @param {number[]} cells @param {number} at */
 function around(cells, at) {
@@ -271,25 +373,37 @@ function around(cells, at) {
   return sum / n;
 }
 
-/** Cells that no lamp shines on. @param {Picture} picture @param {Spot[]} spots */
-function maskOf({ width, height }, spots) {
-  const [columns, rows] = CELLS;
-  return Array.from({ length: columns * rows }, (_, i) => {
+/** Cells near the lamps on which none of them shines, and all on which none does. @param {Picture} picture @param {Spot[]} spots */
+function near({ width, height }, spots) {
+  const [columns, rows] = CELLS, away = Array.from({ length: columns * rows }, (_, i) => {
     const x = ((i % columns) + 0.5) / columns * width, y = (Math.floor(i / columns) + 0.5) / rows * height;
-    return !spots.some((s) => Math.hypot(x - s.x * width, y - s.y * height) <= s.r * width * AROUND[1] + width / columns / 2);
+    return Math.min(...spots.map((s) => (Math.hypot(x - s.x * width, y - s.y * height) - width / columns / 2) / (s.r * width)));
   });
+  const lampless = away.map((radii) => radii > AROUND[1]);
+  return [away.map((radii, i) => lampless[i] && radii <= NEAR), lampless];
 }
 
-/** Correlation of two small pictures: 1 if the place has nothing to know it by, undefined if nothing can be made out. @param {number[]} a @param {number[]} b @param {boolean[]} mask */
-function likeness(a, b, mask) {
-  const of = (/** @type {number[]} */ cells) => {
-    const kept = cells.filter((_, i) => mask[i]), mean = kept.reduce((x, y) => x + y, 0) / Math.max(kept.length, 1);
-    return kept.map((cell) => cell - mean);
-  };
-  const one = of(a), other = of(b);
-  const dot = (/** @type {number[]} */ x, /** @type {number[]} */ y) => x.reduce((sum, cell, i) => sum + cell * y[i], 0);
-  const spread = Math.sqrt(dot(one, one)), known = Math.sqrt(dot(other, other));
-  const flat = FLAT * Math.sqrt(Math.max(one.length, 1));
-  if (known < flat) return 1;
-  return spread < flat ? undefined : dot(one, other) / (spread * known);
+/**
+ * Correlation of two small pictures in the first of the masks in which the known one has anything to know it by: `PLAIN` if
+ * none has, undefined if nothing can be made out any more.
+ * @param {number[]} now @param {number[]} known @param {boolean[][]} masks
+ */
+function likeness(now, known, masks) {
+  for (const mask of masks) {
+    const one = centred(now, mask), other = centred(known, mask);
+    const spread = length(one), usual = length(other), flat = FLAT * Math.sqrt(Math.max(one.length, 1));
+    if (usual >= flat) return spread < flat ? undefined : dot(one, other) / (spread * usual);
+  }
+  return PLAIN;
 }
+
+/** @param {number[]} cells @param {boolean[]} mask */
+function centred(cells, mask) {
+  const kept = cells.filter((_, i) => mask[i]), mean = kept.reduce((sum, cell) => sum + cell, 0) / Math.max(kept.length, 1);
+  return kept.map((cell) => cell - mean);
+}
+
+/** @param {number[]} a @param {number[]} b */
+const dot = (a, b) => a.reduce((sum, cell, i) => sum + cell * b[i], 0);
+/** @param {number[]} a */
+const length = (a) => Math.sqrt(dot(a, a));

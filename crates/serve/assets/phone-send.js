@@ -1,12 +1,12 @@
-// Readings on their way to the box: they wait in order until the box has them on disk, and have the
-// box's time. What the network does not take waits for it, up to a limit; what the box does not
-// take is counted and let go.
+// Readings on their way to the box: they wait in order until the box has them on disk. Each is stamped
+// once, with the box's time, as soon as that is known. What the network does not take waits for it, up to
+// a limit; what the box does not take is counted and let go.
 // @ts-check
 
 /** Readings that wait at most: an hour of vibration. */
 export const WAITING_MAX = 36_000;
-/** Readings of one request. */
-const BATCH_MAX = 600;
+/** Readings of one request; and of one that a device sends which the box has limited. */
+const BATCH_MAX = 600, BATCH_LIMITED = 5;
 /** A request that takes longer than this has failed, in milliseconds. */
 const REQUEST_MS = 10_000;
 /** Pauses between tries: doubled from the first to the last, in milliseconds. */
@@ -15,6 +15,8 @@ const PAUSE_MS = [1_000, 30_000];
 const WITHIN_S = 15;
 /** How well the box's time is known gets older by this share: clocks drift apart. */
 const DRIFT = 0.001;
+/** The telephone slept if its two clocks differ by more than before by this, in milliseconds. */
+const SLEPT_MS = 1_000;
 
 /** The box's time, from its answers: the one that came back fastest says it best. */
 export class BoxTime {
@@ -22,6 +24,17 @@ export class BoxTime {
     this.offset = 0;
     this.doubt = Infinity;
     this.at = 0;
+    /** The latest time given for each kind of reading. @type {Record<string, number>} */
+    this.latest = {};
+  }
+
+  get isKnown() {
+    return this.doubt < Infinity;
+  }
+
+  /** What was known is worth nothing any more: the telephone slept, or the box does not believe its times. */
+  forget() {
+    this.doubt = Infinity;
   }
 
   /** @param {number} sent own time when it was asked @param {number} got when it answered @param {number} said */
@@ -33,24 +46,28 @@ export class BoxTime {
     this.at = got;
   }
 
-  /** @param {number} own @returns {number} */
-  of(own) {
-    return Math.round(own + this.offset);
+  /** The box's time of a moment; for one kind of reading it never goes back. @param {number} own @param {string} kind */
+  of(own, kind) {
+    this.latest[kind] = Math.max(Math.round(own + this.offset), (this.latest[kind] ?? 0) + 1);
+    return this.latest[kind];
   }
 }
 
 export class Sender {
   /**
    * @param {{ device: string, token: string }} device
-   * @param {{ fetch: typeof fetch, now: () => number }} world `now` never jumps
+   * @param {{ fetch: typeof fetch, now: () => number, clock: () => number }} world `now` never jumps but may stand still
+   *   while the telephone sleeps; `clock` does not stand still but may jump
    */
   constructor({ device, token }, world) {
     this.path = `/ingest/${encodeURIComponent(device)}`;
     this.token = token;
     this.world = world;
     this.time = new BoxTime();
-    /** @type {Record<string, number>[]} */
+    /** What waits: with the box's time `t` once it is known, with the telephone's `own` until then. @type {Record<string, number>[]} */
     this.waiting = [];
+    this.batch = BATCH_MAX;
+    this.apart = world.clock() - world.now();
     this.dropped = 0;
     this.refused = 0;
     this.isEnded = false;
@@ -66,15 +83,18 @@ export class Sender {
       this.waiting.shift();
       this.dropped += 1;
     }
-    this.waiting.push({ own: ownMs, ...values });
+    const apart = this.world.clock() - this.world.now();
+    if (Math.abs(apart - this.apart) > SLEPT_MS) this.time.forget();
+    this.apart = apart;
+    const reading = { own: ownMs, ...values };
+    this.waiting.push(this.time.isKnown ? this.#stamped(reading) : reading);
   }
 
   /** Sends what waits, if it is time for that. */
   async send() {
     if (this.isBusy || this.isEnded || this.waiting.length === 0 || this.world.now() < this.notBefore) return;
     this.isBusy = true;
-    // The box's time has to be known before anything is stamped with it.
-    if (this.time.doubt < Infinity || await this.ask()) await this.#sendBatch();
+    if (this.time.isKnown || await this.ask()) await this.#sendBatch();
     this.isBusy = false;
   }
 
@@ -85,9 +105,11 @@ export class Sender {
   }
 
   async #sendBatch() {
-    const batch = this.waiting.slice(0, BATCH_MAX);
-    const stamped = batch.map(({ own, ...values }) => ({ t: this.time.of(own), ...values }));
-    const answer = await this.#request(`${this.path}?within=${WITHIN_S}`, { method: "POST", body: JSON.stringify(stamped) });
+    if (this.waiting.some(({ own }) => own !== undefined)) {
+      this.waiting = this.waiting.map((reading) => reading.own === undefined ? reading : this.#stamped(reading));
+    }
+    const batch = this.waiting.slice(0, this.batch);
+    const answer = await this.#request(`${this.path}?within=${WITHIN_S}`, { method: "POST", body: JSON.stringify(batch) });
     if (!answer) return;
     // In the meantime the oldest may have been dropped.
     const from = this.waiting.indexOf(batch[batch.length - 1]);
@@ -95,11 +117,19 @@ export class Sender {
     if (answer.status === 200) {
       this.refused += answer.body.refused?.length ?? 0;
       done();
-    } else if (answer.status >= 400 && answer.status < 500) {
-      // The box will not take these however often they come.
+    } else if (answer.status === 429) {
+      this.batch = BATCH_LIMITED;
+    } else if (answer.status >= 400 && answer.status < 500 && answer.status !== 408) {
+      // The box will not take these however often they come; perhaps because of their time.
       this.refused += batch.length;
+      this.time.forget();
       done();
     }
+  }
+
+  /** @param {Record<string, number>} reading */
+  #stamped({ own, ...values }) {
+    return { t: this.time.of(own, Object.keys(values)[0]), ...values };
   }
 
   /** @param {string} path @param {RequestInit} init */

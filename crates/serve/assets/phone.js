@@ -1,14 +1,14 @@
 // The page on a telephone that is a sensor: joins the box, lends the camera and the accelerometer to
 // `phone-lamp.js` and `phone-shake.js`, keeps the screen on, and shows what becomes of it all.
 // @ts-check
-import { Blink, Scene, Tier, look } from "./phone-lamp.js";
+import { Blink, Eye } from "./phone-lamp.js";
 import { Shake } from "./phone-shake.js";
 import { Sender } from "./phone-send.js";
 
 /**
  * @typedef {import("./phone-lamp.js").Colour} Colour
- * @typedef {{ colour: Colour, spot: import("./phone-lamp.js").Spot, known?: import("./phone-lamp.js").Known }} Placed
- * @typedef {{ spot: Placed["spot"], tier: Tier, blink: Blink, shows: string }} Looked
+ * @typedef {import("./phone-lamp.js").Placed} Placed
+ * @typedef {import("./phone-lamp.js").Looked} Looked
  * @typedef {{ device: string, token: string, camera?: boolean, shake?: boolean, tiers?: Placed[], scene?: number[] }} Kept
  */
 
@@ -18,6 +18,12 @@ const KEPT = "mimamori-sensor";
 const LOOK_WIDTH = 160;
 /** Pause between two pictures; between two words about lamps that did not change. */
 const LOOK_MS = 66, WORD_MS = 2_000;
+/** Pictures this far apart show blinking if each is believed; farther apart they do not. */
+const SLOW_MS = 130, TOO_SLOW_MS = 250;
+/** A film in which nothing trembles for so long stands still. */
+const FROZEN_MS = 2_000;
+/** A camera that could not be used is tried again after this time. */
+const RETRY_MS = 30_000;
 /** How often what waits is sent, the box is asked, the battery told, and what was learned kept. */
 const SEND_MS = 1_000, ASK_MS = 3_000, BATTERY_MS = 60_000, KEEP_MS = 10_000;
 /** A telephone that tells no movement for so long tells none. */
@@ -29,7 +35,7 @@ const SPOT_R = 0.03, SPOT_BY = 1.25;
 /** @type {Colour[]} */
 const COLOURS = ["red", "yellow", "green"];
 
-/** Never jumps, and counts as the clock does. */
+/** Never jumps; may stand still while the telephone sleeps. */
 const now = () => performance.timeOrigin + performance.now();
 /** @param {string} id @returns {any} */
 const element = (id) => document.getElementById(id);
@@ -61,7 +67,7 @@ async function join() {
   // The code is used up; it is not to stay in the address either.
   history.replaceState(null, "", location.pathname + location.search);
   if (answer.ok) localStorage.setItem(KEPT, JSON.stringify({ device: said.device, token: said.token }));
-  else if (!kept()) show("phone-problem", said.message);
+  else show("phone-problem", said.message);
 }
 
 /** The camera on the signal lamp. */
@@ -76,11 +82,12 @@ class Camera {
     this.timer = 0;
     /** The colour that is being placed, as a number; all are if there is none. @type {number | undefined} */
     this.placing = undefined;
-    this.tiers = (sensor.kept.tiers ?? []).map((placed) => this.#tier(placed));
-    this.scene = new Scene(sensor.kept.scene);
+    this.eye = new Eye(sensor.kept.tiers, sensor.kept.scene);
     this.said = "";
     this.saidAt = 0;
-    this.frame = -1;
+    this.isStarting = false;
+    /** The film's own time, when it last moved on, how far apart its pictures are, and whether they tremble. */
+    this.film = { at: -1, seen: 0, apart: LOOK_MS, sum: 0, trembled: 0 };
     this.video.addEventListener("click", (/** @type {MouseEvent} */ event) => this.#place(event));
     element("camera-skip").addEventListener("click", () => this.#nextColour());
     element("camera-again").addEventListener("click", () => this.placeAnew());
@@ -93,19 +100,29 @@ class Camera {
   }
 
   async start() {
+    if (this.isStarting || this.isOn) return;
+    this.isStarting = true;
+    await this.#open();
+    this.isStarting = false;
+  }
+
+  async #open() {
     const wanted = { facingMode: { ideal: "environment" }, width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 15 } };
     try {
       this.stream = await navigator.mediaDevices.getUserMedia({ video: wanted, audio: false });
       this.stream.getTracks().forEach((track) => track.addEventListener("ended", () => this.#lost()));
       this.video.srcObject = this.stream;
+      // A film that nobody can see is not played everywhere.
+      element("camera-on").hidden = false;
       await this.video.play();
     } catch {
       this.#lost();
       return;
     }
     show("camera-problem", "");
+    this.film.trembled = now();
     this.timer = setInterval(() => this.#see(), LOOK_MS);
-    if (this.tiers.length === 0) this.placeAnew();
+    if (this.eye.tiers.length === 0) this.placeAnew();
     this.#draw();
   }
 
@@ -114,7 +131,6 @@ class Camera {
     this.stream?.getTracks().forEach((track) => track.stop());
     this.stream = undefined;
     this.video.srcObject = null;
-    this.sensor.keep();
   }
 
   #lost() {
@@ -124,8 +140,7 @@ class Camera {
   }
 
   placeAnew() {
-    this.tiers = [];
-    this.scene = new Scene();
+    this.eye = new Eye();
     this.placing = -1;
     this.#nextColour();
   }
@@ -141,71 +156,69 @@ class Camera {
   #place(event) {
     if (this.placing === undefined) return;
     const box = this.video.getBoundingClientRect();
-    const spot = { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height, r: this.tiers[0]?.spot.r ?? SPOT_R };
-    this.tiers.push(this.#tier({ colour: COLOURS[this.placing], spot }));
+    const spot = { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height, r: this.eye.tiers[0]?.spot.r ?? SPOT_R };
+    this.eye.place({ colour: COLOURS[this.placing], spot });
     this.#nextColour();
   }
 
-  /** @param {Placed} placed @returns {Looked} */
-  #tier({ colour, spot, known }) {
-    return { spot, tier: new Tier(colour, known), blink: new Blink(), shows: "off" };
-  }
-
-  /** @param {number} by */
+  /** Circles of another size see something else. @param {number} by */
   #resize(by) {
-    for (const one of this.tiers) one.spot.r = Math.min(Math.max(one.spot.r * by, 0.01), 0.15);
-    this.#learnAnew();
-  }
-
-  /** Circles that are elsewhere see something else. */
-  #learnAnew() {
-    this.tiers = this.tiers.map(({ spot, tier }) => this.#tier({ colour: tier.colour, spot }));
+    const sized = this.eye.tiers.map(({ spot, tier }) => ({ colour: tier.colour, spot: { ...spot, r: Math.min(Math.max(spot.r * by, 0.01), 0.15) } }));
+    this.eye = new Eye(sized, this.eye.scene.reference);
     this.sensor.keep();
     this.#draw();
   }
 
   /** @returns {import("./phone-lamp.js").Picture | undefined} */
   #picture() {
-    const { videoWidth, videoHeight, currentTime, readyState } = this.video;
+    const { videoWidth, videoHeight, currentTime, readyState } = this.video, { film } = this;
     // A film that stands still shows nothing of now.
-    if (readyState < 2 || !videoWidth || currentTime === this.frame) return undefined;
-    this.frame = currentTime;
+    const isMuted = this.stream?.getVideoTracks().some((track) => track.muted);
+    if (readyState < 2 || !videoWidth || isMuted || currentTime === film.at) return undefined;
+    const t = now();
+    film.apart += (Math.min(t - film.seen, 1_000) - film.apart) / 10;
+    [film.at, film.seen] = [currentTime, t];
     const width = LOOK_WIDTH, height = Math.max(1, Math.round(LOOK_WIDTH * videoHeight / videoWidth));
     Object.assign(this.canvas, this.canvas.width === width && this.canvas.height === height ? {} : { width, height });
     const context = this.canvas.getContext("2d", { willReadFrequently: true });
     context?.drawImage(this.video, 0, 0, width, height);
-    return context?.getImageData(0, 0, width, height);
+    const picture = context?.getImageData(0, 0, width, height);
+    // Some browsers repeat the last picture of a camera that was taken away: a real one trembles.
+    const sum = picture?.data.reduce((all, part, i) => (all + part * (i % 251 + 1)) % 1_000_000_007, 0) ?? 0;
+    if (sum !== film.sum) [film.sum, film.trembled] = [sum, t];
+    return picture;
   }
 
   #see() {
-    const picture = document.hidden ? undefined : this.#picture();
-    if (!picture || this.placing !== undefined) return;
-    const t = now(), spots = this.tiers.map(({ spot }) => spot);
-    const view = this.scene.see(t, picture, spots);
-    show("camera-problem", view === "ok" ? "" : word(view));
+    if (document.hidden || this.placing !== undefined) return;
+    const picture = this.#picture(), t = now();
+    const { apart, seen, trembled } = this.film;
+    if (Math.min(seen, trembled) < t - FROZEN_MS) return this.#blind(t, "frozen");
+    if (!picture) return;
+    if (apart > TOO_SLOW_MS) return this.#blind(t, "slow");
+    const { view, seen: tiers } = this.eye.see(t, picture, apart > SLOW_MS);
+    if (view === "unsure") return;
+    if (view !== "ok") return this.#blind(t, view);
+    show("camera-problem", "");
     /** @type {Record<string, number>} */
-    const words = { camera_ok: view === "ok" ? 1 : 0 };
-    if (view === "ok") {
-      this.tiers.forEach((one, i) => {
-        const lit = one.tier.see(look(picture, one.spot, spots.filter((_, j) => j !== i)));
-        one.shows = one.blink.see(t, lit);
-        words[`lamp_${one.tier.colour}`] = ["off", "steady", "blink"].indexOf(one.shows);
-      });
-    }
-    const said = JSON.stringify(words);
-    if (said !== this.said || t - this.saidAt >= WORD_MS) {
-      this.sensor.sender.put(t, words);
-      [this.said, this.saidAt] = [said, t];
-      this.#show();
-    }
+    const words = { camera_ok: this.eye.isHidden ? 0 : 1 };
+    for (const { tier, shows } of tiers) words[`lamp_${tier.colour}`] = ["off", "steady", "blink"].indexOf(shows);
+    this.#say(t, words);
   }
 
-  /** What the telephone keeps of it. */
-  kept() {
-    return {
-      tiers: this.tiers.map(({ spot, tier }) => ({ colour: tier.colour, spot, known: tier.known })),
-      scene: this.scene.reference?.map((cell) => Math.round(cell)),
-    };
+  /** Nothing can be seen, and a person has to know why. @param {number} t @param {string} why */
+  #blind(t, why) {
+    show("camera-problem", word(why));
+    this.#say(t, { camera_ok: 0 });
+  }
+
+  /** Says what is new at once, and what is as before from time to time. @param {number} t @param {Record<string, number>} words */
+  #say(t, words) {
+    const said = JSON.stringify(words);
+    if (said === this.said && t - this.saidAt < WORD_MS) return;
+    this.sensor.sender.put(t, words);
+    [this.said, this.saidAt] = [said, t];
+    this.#show();
   }
 
   #draw() {
@@ -214,25 +227,25 @@ class Camera {
     if (this.placing !== undefined) show("camera-ask-text", word("place", word(COLOURS[this.placing])));
     show("camera-skip", word("skip"));
     const ratio = (this.video.videoWidth || 4) / (this.video.videoHeight || 3);
-    element("camera-spots").replaceChildren(...this.tiers.map(({ spot, tier }) => {
+    element("camera-spots").replaceChildren(...this.eye.tiers.map(({ spot, tier }) => {
       const circle = document.createElementNS("http://www.w3.org/2000/svg", "ellipse");
       const at = { cx: spot.x * 100, cy: spot.y * 100, rx: spot.r * 100, ry: spot.r * 100 * ratio, class: `spot spot-${tier.colour}` };
       for (const [name, value] of Object.entries(at)) circle.setAttribute(name, String(value));
       return circle;
     }));
-    element("camera-tiers").replaceChildren(...this.tiers.map((one) => this.#row(one)));
+    element("camera-tiers").replaceChildren(...this.eye.tiers.map((one) => this.#row(one)));
     this.#show();
   }
 
   /** What each tier shows, in rows that stay: a button that is made anew under a finger is no button. */
   #show() {
     const rows = element("camera-tiers").children;
-    this.tiers.forEach((one, i) => {
+    this.eye.tiers.forEach((one, i) => {
       const [, , shows, note] = rows[i].children;
       rows[i].className = `tier tier-${one.tier.colour} shows-${one.shows}`;
       rows[i].dataset.shows = one.shows;
       shows.textContent = word(one.shows);
-      note.textContent = one.tier.isSure ? "" : word("half-seen");
+      note.textContent = one.tier.isHidden ? word("hidden") : one.tier.isSure ? "" : word("half-seen");
     });
   }
 
@@ -269,10 +282,11 @@ class Motion {
   }
 
   async start() {
+    if (this.isOn) return;
     const asking = /** @type {any} */ (globalThis.DeviceMotionEvent)?.requestPermission;
     // An iPhone asks its owner, and only after a tap.
-    const said = await (asking ? asking.call(DeviceMotionEvent).catch(() => "denied") : "granted");
-    if (said !== "granted") return show("shake-problem", word("no-motion"));
+    const said = await (asking ? asking.call(DeviceMotionEvent).catch(() => "tap") : "granted");
+    if (said !== "granted" || this.isOn) return show("shake-problem", word(said === "tap" ? "tap" : "no-motion"));
     this.isOn = true;
     this.heard = now();
     this.shake = new Shake();
@@ -328,7 +342,9 @@ class Sensor {
   /** @param {Kept} known */
   constructor(known) {
     this.kept = known;
-    this.sender = new Sender(known, { fetch: (...request) => fetch(...request), now });
+    /** What a person wants measured, whether or not it can be just now. */
+    this.wants = { camera: Boolean(known.camera), shake: Boolean(known.shake) };
+    this.sender = new Sender(known, { fetch: (...request) => fetch(...request), now, clock: () => Date.now() });
     this.camera = new Camera(this);
     this.motion = new Motion(this);
     this.screen = new Screen();
@@ -343,37 +359,47 @@ class Sensor {
   }
 
   async begin() {
-    for (const [id, one] of /** @type {[string, Camera | Motion][]} */ ([["camera", this.camera], ["shake", this.motion]])) {
-      element(`${id}-toggle`).addEventListener("click", () => void this.toggle(one));
-    }
+    element("camera-toggle").addEventListener("click", () => void this.toggle("camera"));
+    element("shake-toggle").addEventListener("click", () => void this.toggle("shake"));
     document.addEventListener("visibilitychange", () => void this.screen.keepOn(this.isOn));
+    // The telephone joined anew in another tab: this one is over.
+    addEventListener("storage", ({ key }) => { if (key === KEPT && !this.#isOwn()) location.reload(); });
+    setInterval(() => void this.#round(), SEND_MS);
+    setInterval(() => void this.#ask(), ASK_MS);
+    setInterval(() => this.keep(), KEEP_MS);
+    setInterval(() => { if (this.wants.camera && !document.hidden) void this.camera.start().then(() => this.draw()); }, RETRY_MS);
+    // What was measured before goes on by itself, where the browser lets it.
+    if (this.wants.camera) void this.camera.start().then(() => this.draw());
+    if (this.wants.shake) void this.motion.start().then(() => this.draw());
+    this.draw();
     this.battery = await /** @type {any} */ (navigator).getBattery?.().catch(() => undefined);
     for (const change of ["levelchange", "chargingchange"]) {
       this.battery?.addEventListener(change, () => { this.batteryAt = 0; });
     }
-    // What was measured before goes on by itself, where the browser lets it.
-    if (this.kept.camera) await this.toggle(this.camera);
-    if (this.kept.shake) await this.toggle(this.motion);
-    setInterval(() => void this.#round(), SEND_MS);
-    setInterval(() => void this.#ask(), ASK_MS);
-    setInterval(() => this.keep(), KEEP_MS);
-    this.draw();
   }
 
-  /** @param {Camera | Motion} one */
-  async toggle(one) {
+  /** @param {"camera" | "shake"} which */
+  async toggle(which) {
+    const one = which === "camera" ? this.camera : this.motion, button = element(`${which}-toggle`);
+    this.wants[which] = !one.isOn;
+    button.disabled = true;
     if (one.isOn) one.stop();
     else await one.start();
+    button.disabled = false;
     this.keep();
     this.draw();
     await this.screen.keepOn(this.isOn);
   }
 
+  /** Whether what is kept is of this sensor: the telephone may have joined anew meanwhile. */
+  #isOwn() {
+    return kept()?.token === this.kept.token;
+  }
+
   keep() {
-    if (this.sender.isEnded) return;
+    if (this.sender.isEnded || !this.#isOwn()) return;
     const { device, token } = this.kept;
-    const { camera, motion } = this;
-    localStorage.setItem(KEPT, JSON.stringify({ device, token, camera: camera.isOn, shake: motion.isOn, ...camera.kept() }));
+    localStorage.setItem(KEPT, JSON.stringify({ device, token, ...this.wants, ...this.camera.eye.kept() }));
   }
 
   async #round() {
@@ -390,7 +416,8 @@ class Sensor {
     if (this.camera.isOn) this.camera.stop();
     if (this.motion.isOn) this.motion.stop();
     void this.screen.keepOn(false);
-    localStorage.removeItem(KEPT);
+    this.wants = { camera: false, shake: false };
+    if (this.#isOwn()) localStorage.removeItem(KEPT);
   }
 
   #tellBattery() {

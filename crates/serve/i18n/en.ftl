@@ -1041,3 +1041,7 @@ phone-forget = Remove the sensor from this phone
 phone-forget-ask = Forget this sensor on this phone? To connect it again you need a new code.
 phone-wrong = That is wrong
 phone-blind = The camera does not see the lamp: covered, turned away or too dark.
+phone-tap = Tap "Start" to go on.
+phone-slow = Too few pictures a second to tell blinking. Give the lamp more light, or use another phone.
+phone-frozen = The camera has stopped. Another app or a call may be using it.
+phone-hidden = Something stands in front

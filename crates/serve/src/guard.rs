@@ -91,7 +91,7 @@ pub(crate) async fn admit(
     let right = match access {
         // Forms that let somebody in: a page of another site may not send them either.
         Access::Open if changes && from_page == Some(false) => return foreign(lang),
-        Access::Open if changes => return to_the_end(request, next).await,
+        Access::Open | Access::DeviceToken if changes => return to_the_end(request, next).await,
         Access::Clear | Access::Open | Access::DeviceToken => return next.run(request).await,
         Access::SignedIn => None,
         Access::May(right) => Some(right),

@@ -21,19 +21,14 @@ pub(crate) struct Join {
     pub(crate) device: String,
     /// The machine it will watch; of its own name if empty.
     pub(crate) machine: String,
-    /// What the telephone has to show; empty once it has.
+    /// What the telephone has to show; empty once one has.
     pub(crate) code: String,
+    /// One has come, and is a device.
+    pub(crate) has_come: bool,
     /// Who expects it.
     pub(crate) by: Who,
     /// Until when.
     pub(crate) until: Time,
-}
-
-impl Join {
-    /// Whether the telephone has come.
-    pub(crate) fn has_come(&self) -> bool {
-        self.code.is_empty()
-    }
 }
 
 /// The telephones that are expected.
@@ -52,6 +47,7 @@ impl Joins {
             device: device.to_owned(),
             machine: machine.to_owned(),
             code: crate::auth::fresh_secret()?,
+            has_come: false,
             by,
             until: now + LASTS_MS,
         };
@@ -75,12 +71,21 @@ impl Joins {
         let mut known = self.known(now);
         let is_it = |join: &&mut Join| {
             let is_same: bool = join.code.as_bytes().ct_eq(code.as_bytes()).into();
-            is_same && !join.has_come()
+            is_same && !join.code.is_empty()
         };
         let join = known.iter_mut().find(is_it)?;
         let taken = join.clone();
         join.code.clear();
         Some(taken)
+    }
+
+    /// The telephone has become a device.
+    pub(crate) fn come(&self, device: &str, now: Time) {
+        let mut known = self.known(now);
+        let join = known.iter_mut().find(|join| join.device == device);
+        if let Some(join) = join.filter(|join| join.code.is_empty()) {
+            join.has_come = true;
+        }
     }
 
     fn known(&self, now: Time) -> std::sync::MutexGuard<'_, Vec<Join>> {
@@ -117,7 +122,9 @@ mod tests {
         );
         assert!(joins.take(&code, at(14)).is_none());
         assert!(joins.take("", at(14)).is_none());
-        assert!(joins.of("phone-1", at(14)).unwrap().has_come());
+        assert!(!joins.of("phone-1", at(14)).unwrap().has_come);
+        joins.come("phone-1", at(14));
+        assert!(joins.of("phone-1", at(14)).unwrap().has_come);
         let late = expect(&joins, "phone-2", 20);
         assert!(joins.take(&late, at(35)).is_none());
         assert!(joins.of("phone-2", at(35)).is_none());

@@ -37,6 +37,8 @@ pub enum Record {
     Cycle(MachineId, Cycle, Option<DeviationReason>),
     /// A state begins.
     State(MachineId, MachineState, Time),
+    /// That the state was unknown from this moment on is no longer so: what happened was told late.
+    SeenAfterAll(MachineId, Time),
     /// A finding.
     Finding(MachineId, Finding),
     /// A reference was learned or approved.
@@ -344,6 +346,11 @@ fn write_record(
             // Of two in one millisecond the last one stands: a lamp's tiers change one after the other.
             "INSERT OR REPLACE INTO state(machine, at, state) VALUES(?1, ?2, ?3)",
             params![machine.as_str(), at.ms(), state.code()],
+        ),
+        Record::SeenAfterAll(machine, at) => run(
+            transaction,
+            "DELETE FROM state WHERE machine = ?1 AND at = ?2 AND state = ?3",
+            params![machine.as_str(), at.ms(), MachineState::Unknown.code()],
         ),
         Record::Finding(machine, finding) => write_finding(transaction, machine, finding),
         Record::Reference(machine, reference) => write_reference(transaction, machine, reference),

@@ -192,14 +192,14 @@ impl Watch {
         }
         let border = match &self.vibration {
             Some(vibration) if self.cut.is_vibration => vibration.border(),
-            _ => self.levels.border(),
+            _ => self.levels.border().map(|border| border.at),
         };
         let Some(border) = border else {
             return;
         };
         let climb = stretch.watts_to - stretch.watts_from;
         let share = if climb > 0.0 {
-            (border.at - stretch.watts_from) / climb
+            (border - stretch.watts_from) / climb
         } else {
             1.0
         };
@@ -265,6 +265,13 @@ impl Watch {
             is_vibration,
             ..Cut::default()
         };
+    }
+
+    /// What shook until now was another sensor.
+    pub(super) fn forget_strokes(&mut self) {
+        if self.cut.is_vibration {
+            self.cut_anew(true);
+        }
     }
 
     /// Whether it is known where cycles begin from vibration.

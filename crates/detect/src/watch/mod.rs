@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use model::{
     AlarmKind, Approval, Cycle, DeviationReason, Finding, FindingKind, Forecast, MachineState,
-    ProductId, Reference, Time,
+    ProductId, Reference, SeriesId, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -50,8 +50,8 @@ pub enum Signal {
     CycleCount(f64),
     /// A pulse at the end of each cycle; its rising edge counts.
     Pulse(bool),
-    /// How strongly the machine vibrates: velocity or acceleration, in any one unit.
-    Vibration(f64),
+    /// How strongly the machine vibrates, by which sensor: velocity or acceleration, in any one unit.
+    Vibration(f64, SeriesId),
     /// The level of a tier of the machine's own lamp.
     Lamp(Colour, bool),
     /// What a tier of it shows, said by a sensor that tells blinking from steady itself. It says so
@@ -66,6 +66,8 @@ pub enum Signal {
 pub enum Outcome {
     /// The state changed at this moment.
     State(MachineState, Time),
+    /// What was unknown from this moment on is known now: it was told late.
+    SeenAfterAll(Time),
     /// A cycle ended.
     Cycle(Box<Finished>),
     /// Something to tell.
@@ -198,6 +200,9 @@ pub struct Watch {
     state: MachineState,
     state_since: Time,
     heard: Option<Time>,
+    /// The latest moment anything was told of.
+    #[serde(default)]
+    latest: Option<Time>,
     link: Option<bool>,
     alarms: Vec<OpenAlarm>,
 }
@@ -238,6 +243,7 @@ impl Watch {
             state: MachineState::Unknown,
             state_since: Time::default(),
             heard: None,
+            latest: None,
             link: None,
             alarms: Vec::new(),
         }
@@ -246,6 +252,7 @@ impl Watch {
     /// Takes one signal measured at `t` that arrived at `heard` (equal to `t` in a replay of files).
     pub fn feed(&mut self, t: Time, heard: Time, signal: &Signal, out: &mut Vec<Outcome>) {
         self.heard = Some(heard);
+        self.latest = Some(self.latest.map_or(t, |latest| latest.max(t)));
         self.link = self.link.map(|_| true);
         match signal {
             Signal::Power(watts) if !watts.is_finite() => {}
@@ -258,7 +265,7 @@ impl Watch {
             }
             Signal::CycleCount(count) => self.cycle_count(t, *count, out),
             Signal::Pulse(level) => self.pulse(t, *level, out),
-            Signal::Vibration(strength) => self.vibration(t, *strength, out),
+            Signal::Vibration(strength, of) => self.vibration(t, (*strength, *of), out),
             Signal::Lamp(colour, lit) => self.lamp.set(t, *colour, *lit),
             Signal::LampShows(colour, shows) => self.lamp.say(t, *colour, *shows),
             Signal::Product(product) => self.product(t, product, out),
@@ -439,6 +446,7 @@ impl Watch {
     fn update_state(&mut self, t: Time, out: &mut Vec<Outcome>) {
         let state = self.state_at(t);
         self.set_state(state, t, out);
+        self.end_stop(t, out);
         self.contradiction(t, out);
     }
 
@@ -470,18 +478,28 @@ impl Watch {
         if state == self.state {
             return;
         }
+        if self.state == MachineState::Unknown && t < self.state_since {
+            out.push(Outcome::SeenAfterAll(self.state_since));
+        }
         self.state = state;
         self.state_since = t;
         out.push(Outcome::State(state, t));
         if state == MachineState::Stop {
             self.raise(AlarmKind::Stopped, t, None, out);
-        } else if state != MachineState::Unknown {
-            // Losing sight of a red lamp does not end its alarm; seeing it dark does.
-            let open = self.alarms.len();
-            self.alarms.retain(|alarm| alarm.kind != AlarmKind::Stopped);
-            if self.alarms.len() < open {
-                out.push(Outcome::AlarmCleared(AlarmKind::Stopped, t));
-            }
+        }
+    }
+
+    /// Losing sight of a red lamp does not end its alarm; seeing it dark, or the machine at work, does.
+    fn end_stop(&mut self, t: Time, out: &mut Vec<Outcome>) {
+        let is_over = match self.state {
+            MachineState::Run => true,
+            MachineState::Stop | MachineState::Unknown => false,
+            _ => self.lamp.is_red_dark(t),
+        };
+        let is_open = |alarm: &OpenAlarm| alarm.kind == AlarmKind::Stopped;
+        if is_over && self.alarms.iter().any(is_open) {
+            self.alarms.retain(|alarm| !is_open(alarm));
+            out.push(Outcome::AlarmCleared(AlarmKind::Stopped, t));
         }
     }
 }

@@ -21,46 +21,49 @@ const SAME_POWER: f64 = 1.10;
 /// machines nearer than this are not told apart by power.
 const OTHER_POWER: f64 = 1.25;
 
-/// How long a source that comes every `gap_s / 5` may be silent, in seconds.
-fn patience_s(gap_s: f64) -> f64 {
+/// How long a source with gaps of at most `gap_s` may be silent, in seconds; unbounded while it is not
+/// known how often it comes.
+pub(super) fn patience_s(gap_s: f64) -> f64 {
     (gap_s * SILENT_GAPS).max(SILENT_S_MIN)
 }
 
 impl Watch {
     /// A silence longer than this is not seen, in seconds: the patience of the slowest source that
-    /// still speaks. Unbounded if none comes at a pace of its own.
+    /// comes at a pace of its own and still does. Unbounded if none does: who tells changes alone may
+    /// be silent for long.
     pub(super) fn silent_s(&self) -> f64 {
         let power = self
             .meter
             .last()
-            .map(|(last, _)| (last, patience_s(self.meter.gap_s())));
-        let vibration = self
-            .vibration
-            .as_ref()
-            .map(|shakes| (shakes.at, patience_s(shakes.gap_s())));
+            .map(|(last, _)| (last, self.meter.gap_s()));
+        let vibration = self.vibration.as_ref().map(|v| (v.at, v.gap_s()));
         let lamp = self.lamp.said().map(|at| (at, WORD_HOLDS_S));
-        let sources = [power, vibration, lamp].into_iter().flatten();
-        let Some(latest) = sources.clone().map(|(last, _)| last).max() else {
-            return f64::INFINITY;
-        };
-        let speaks = sources.filter(|(last, patience)| latest.since(*last) <= *patience);
-        speaks.map(|(_, patience)| patience).fold(0.0, f64::max)
+        let by_gap = [power, vibration].into_iter().flatten();
+        let paced = by_gap
+            .map(|(last, gap_s)| (last, patience_s(gap_s)))
+            .filter(|(_, patience_s)| patience_s.is_finite())
+            .chain(lamp);
+        let latest = self.latest.unwrap_or_default();
+        let speaks = paced.filter(|(last, patience_s)| latest.since(*last) <= *patience_s);
+        speaks
+            .map(|(_, patience_s)| patience_s)
+            .max_by(f64::total_cmp)
+            .unwrap_or(f64::INFINITY)
     }
 
     /// Whether power says where cycles begin.
     pub(super) fn is_powered(&self, t: Time) -> bool {
+        let gap_s = Some(self.meter.gap_s()).filter(|gap_s| gap_s.is_finite());
+        let gone_s = gap_s.unwrap_or(0.0).max(POWER_GONE_S);
         let last = self.meter.last();
-        last.is_some_and(|(last, _)| t.since(last) <= POWER_GONE_S.max(self.meter.gap_s()))
+        last.is_some_and(|(last, _)| t.since(last) <= gone_s)
     }
 
-    /// Whether power says something now: it is still measured, and has shown work and rest.
-    fn power_counts(&self, t: Time) -> bool {
+    /// Whether power is still measured.
+    fn is_measured(&self, t: Time) -> bool {
         let patience_s = patience_s(self.meter.gap_s());
-        let is_recent = self
-            .meter
-            .last()
-            .is_some_and(|(last, _)| t.since(last) <= patience_s);
-        is_recent && self.levels.border().is_some()
+        let last = self.meter.last();
+        last.is_some_and(|(last, _)| t.since(last) <= patience_s)
     }
 
     pub(super) fn state_at(&self, t: Time) -> MachineState {
@@ -71,7 +74,8 @@ impl Watch {
         // Before the first whole cycle the signal tells nothing yet.
         let by_cycles = self.has_cycle_signal && self.typical_s.is_some();
         let others = by_cycles || self.lamp.has_shown_work(t) || self.vibrates(t).is_some();
-        if self.meter.last().is_some() && (self.power_counts(t) || !others) {
+        // Power has to have shown work and rest before it counts more than what else is told.
+        if self.is_measured(t) && (self.levels.border().is_some() || !others) {
             return self.state_from_power(t);
         }
         if self.has_cycle_signal {
@@ -80,12 +84,15 @@ impl Watch {
         if self.lamp.has_shown_work(t) {
             return told;
         }
+        let says_something = told != MachineState::Off || self.meter.last().is_none();
         match self.vibrates(t) {
             Some(true) => MachineState::Run,
             Some(false) => MachineState::Idle,
-            None if self.lamp.is_seen(t) => told,
-            // A lamp that is out of sight says nothing, and nothing else does.
-            None if self.lamp.said().is_some() => MachineState::Unknown,
+            None if self.lamp.is_seen(t) && says_something => told,
+            // What told of the machine is out of sight, and nothing else speaks of work and rest.
+            None if self.lamp.said().is_some() || self.meter.last().is_some() => {
+                MachineState::Unknown
+            }
             None => self.state_from_cycles(t),
         }
     }

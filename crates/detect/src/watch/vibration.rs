@@ -1,15 +1,23 @@
 //! A machine seen by how strongly it vibrates: whether it works, how often somebody measures, and its
 //! strokes as cycles where neither a signal nor power tells them.
 
-use model::Time;
+use model::{SeriesId, Time};
 use serde::{Deserialize, Serialize};
 
+use super::sources::patience_s;
 use super::{Outcome, Watch};
-use crate::level::{Border, Levels, PowerState};
+use crate::level::{Levels, PowerState};
 use crate::meter::{Meter, Stretch};
 
-/// A vibration older than this, in seconds, says nothing of now.
+/// A vibration older than this, in seconds, says nothing of now, where it is not known how often it comes.
 const VIBRATION_S_MAX: f64 = 300.0;
+/// A sensor that has said nothing for so long, in seconds, makes room for another of the same machine.
+const OTHER_SENSOR_S: f64 = 60.0;
+/// Strengths are compared by their logarithms: blows differ in strength, and once in a while somebody
+/// lifts the sensor. Below this, in whatever unit, they are all next to nothing.
+const NOTHING: f64 = 0.01;
+/// Rest and work differ at least twofold: what a sensor measures of nothing varies by a third by itself.
+const APART_MIN: f64 = std::f64::consts::LN_2;
 /// A machine that shook less than this long ago, in seconds, is still at it: between two strokes it
 /// is quiet.
 const QUIET_S: f64 = 1.0;
@@ -20,6 +28,9 @@ const CYCLES_UNTIL_IDLE: f64 = 2.5;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Vibration {
     levels: Box<Levels>,
+    /// Whose word counts; what an older program stored does not say.
+    #[serde(default)]
+    of: Option<SeriesId>,
     pub(super) at: Time,
     #[serde(default)]
     meter: Meter,
@@ -29,9 +40,10 @@ pub(super) struct Vibration {
 }
 
 impl Vibration {
-    fn new(at: Time) -> Self {
+    fn new(at: Time, of: SeriesId) -> Self {
         Self {
-            levels: Box::new(Levels::noisy()),
+            levels: Box::new(Levels::apart(APART_MIN)),
+            of: Some(of),
             at,
             meter: Meter::default(),
             worked_at: None,
@@ -48,20 +60,47 @@ impl Vibration {
         self.meter.interval_s()
     }
 
-    pub(super) fn border(&self) -> Option<Border> {
-        self.levels.border()
+    /// The strength that lies between rest and work.
+    pub(super) fn border(&self) -> Option<f64> {
+        let border = self.levels.border()?;
+        Some(NOTHING * border.at.exp_m1())
+    }
+
+    /// How long it may be silent before it says nothing of now, in seconds.
+    fn holds_s(&self) -> f64 {
+        let patience_s = patience_s(self.gap_s());
+        if patience_s.is_finite() {
+            patience_s
+        } else {
+            VIBRATION_S_MAX
+        }
     }
 }
 
 impl Watch {
-    pub(super) fn vibration(&mut self, t: Time, strength: f64, out: &mut Vec<Outcome>) {
+    pub(super) fn vibration(
+        &mut self,
+        t: Time,
+        (strength, of): (f64, SeriesId),
+        out: &mut Vec<Outcome>,
+    ) {
         if !strength.is_finite() {
             return;
         }
         let strength = strength.abs();
-        let vibration = self.vibration.get_or_insert_with(|| Vibration::new(t));
+        let known = self.vibration.as_ref();
+        let is_another = known.is_some_and(|known| known.of != Some(of));
+        if is_another && known.is_some_and(|known| t.since(known.at) <= OTHER_SENSOR_S) {
+            return;
+        }
+        if is_another {
+            self.vibration = None;
+            self.forget_strokes();
+        }
+        let vibration = self.vibration.get_or_insert_with(|| Vibration::new(t, of));
         let before = vibration.levels.state();
-        let works = vibration.levels.observe(strength) == PowerState::Working;
+        let level = (strength / NOTHING).ln_1p();
+        let works = vibration.levels.observe(level) == PowerState::Working;
         let rises = works && before != PowerState::Working;
         vibration.at = t;
         if works {
@@ -95,7 +134,7 @@ impl Watch {
     pub(super) fn vibrates(&self, t: Time) -> Option<bool> {
         let vibration = self.vibration.as_ref()?;
         let is_known = vibration.border().is_some();
-        let is_recent = t.since(vibration.at) <= VIBRATION_S_MAX;
+        let is_recent = t.since(vibration.at) <= vibration.holds_s();
         let worked = vibration.levels.state() == PowerState::Working
             || vibration
                 .worked_at

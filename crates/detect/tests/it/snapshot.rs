@@ -32,6 +32,7 @@ fn told(outcomes: &[Outcome], from: Time) -> String {
             Outcome::Reference(r) => writeln!(text, "{} reference {}", at(r.learned_at), r.version),
             Outcome::AlarmRaised(kind, t, _) => writeln!(text, "{} raised {}", at(*t), kind.code()),
             Outcome::AlarmCleared(kind, t) => writeln!(text, "{} cleared {}", at(*t), kind.code()),
+            Outcome::SeenAfterAll(t) => writeln!(text, "{} seen after all", at(*t)),
             Outcome::CounterJumpedBack => writeln!(text, "counter jumped back"),
         }
         .unwrap();

@@ -2,7 +2,7 @@
 //! each other.
 
 use detect::{Colour, Outcome, Signal, Watch};
-use model::{AlarmKind, CycleVerdict, FindingKind, MachineState, Time};
+use model::{AlarmKind, CycleVerdict, FindingKind, MachineState, SeriesId, Time};
 
 use crate::trace::{Robot, run};
 use crate::{raised, settings, verdicts};
@@ -77,7 +77,7 @@ fn a_lamp_that_shows_work_and_a_machine_that_vibrates_without_power_are_told_onc
         let mut watch = Watch::new(settings());
         let healthy = |s: i32| match s % 3 {
             0 => Signal::Power(if works(s) { 900.0 } else { 0.0 }),
-            1 if shakes => Signal::Vibration(if works(s) { 5.0 } else { 0.1 }),
+            1 if shakes => Signal::Vibration(if works(s) { 5.0 } else { 0.1 }, SeriesId(1)),
             _ => Signal::Lamp(Colour::Green, works(s)),
         };
         let out = feed(&mut watch, 0..600, healthy);
@@ -89,7 +89,7 @@ fn a_lamp_that_shows_work_and_a_machine_that_vibrates_without_power_are_told_onc
         );
         let broken = |s: i32| match s % 3 {
             0 => Signal::Power(0.0),
-            1 if shakes => Signal::Vibration(5.0),
+            1 if shakes => Signal::Vibration(5.0, SeriesId(1)),
             _ => Signal::Lamp(Colour::Green, !shakes),
         };
         let out = feed(&mut watch, 600..900, broken);

@@ -3,7 +3,7 @@
 //! learned or raised is not kept: nobody acts on an alarm of last year.
 
 use detect::{Outcome, Settings, Signal, Watch};
-use model::{FindingKind, MachineId, Time};
+use model::{FindingKind, MachineId, SeriesId, Time};
 use sources::{Row, RowValue};
 use store::Record;
 
@@ -29,7 +29,10 @@ pub(super) fn told(machine: &MachineId, settings: Settings, rows: &[Row]) -> Vec
 
 fn signal_in(row: &Row) -> Option<Signal> {
     match &row.value {
-        RowValue::Number(value) => signal_of(row.role, *value, None),
+        RowValue::Number(value) => {
+            let of = SeriesId(row.point.into());
+            signal_of((row.role, of), *value, None)
+        }
         RowValue::Product(product) => Some(Signal::Product(product.clone())),
     }
 }

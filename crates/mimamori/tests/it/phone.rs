@@ -153,11 +153,11 @@ fn a_device_that_does_not_come_again_as_it_promised_is_missed() {
     tell(&house, lamp, "", &json!({"green": true}));
     until("it runs", || house.state("press-1") == "run");
     assert!(!is_connected(&house, "lamp-1"));
-    tell(&house, lamp, "?within=2", &json!({"green": true}));
+    tell(&house, lamp, "?within=5", &json!({"green": true}));
     until("it is there", || is_connected(&house, "lamp-1"));
     until("it is missed", || !is_connected(&house, "lamp-1"));
     assert_eq!(house.state("press-1"), "unknown");
-    tell(&house, lamp, "?within=2", &json!({"green": true}));
+    tell(&house, lamp, "?within=5", &json!({"green": true}));
     until("it is back", || {
         is_connected(&house, "lamp-1") && house.state("press-1") == "run"
     });

@@ -20,7 +20,7 @@ use crate::guard::{Failure, Here};
 use crate::orders::{DeviceError, DeviceKind};
 use crate::phones::Join;
 use crate::text::{Key, Lang, key};
-use crate::view::{BoardView, TrustView, in_groups};
+use crate::view::{TrustView, in_groups};
 
 /// A telephone to expect.
 #[derive(Debug, Default, Deserialize)]
@@ -33,15 +33,19 @@ pub(crate) struct Wanted {
 /// The form.
 pub(crate) async fn form(State(site): State<Site>, lang: Lang, who: Who) -> Response {
     let wanted = Wanted {
-        id: free_name(&site.board.borrow()),
+        id: free_name(&site),
         machine: String::new(),
     };
     form_page(&site, lang, who, (&wanted, &html! {}))
 }
 
 /// The first name nobody has.
-fn free_name(board: &BoardView) -> String {
-    let is_free = |name: &String| !board.devices.iter().any(|device| device.id == *name);
+fn free_name(site: &Site) -> String {
+    let board = site.board.borrow().clone();
+    let is_free = |name: &String| {
+        let is_device = board.devices.iter().any(|device| device.id == *name);
+        !is_device && site.joins.of(name, (site.clock)()).is_none()
+    };
     let mut names = (1..).map(|n| format!("phone-{n}"));
     names.find(is_free).unwrap_or_default()
 }
@@ -116,7 +120,9 @@ pub(crate) async fn wait(
         p.back { a href="/connect/phone" { (ctx.text(key::PHONE_ANOTHER)) } }
         @match &join {
             None => { (problem_box(&ctx.text(key::PHONE_EXPIRED))) }
-            Some(join) if join.has_come() => { (came(&ctx, join)) }
+            Some(join) if join.has_come => { (came(&ctx, join)) }
+            // Whoever showed it could not become a device.
+            Some(join) if join.code.is_empty() => { (problem_box(&ctx.text(key::PHONE_EXPIRED))) }
             Some(join) => { (codes(&site, &ctx, (&here, at.host.as_deref()), join)) }
         }
     };
@@ -245,6 +251,7 @@ pub(crate) async fn join(
     let machine = Some(join.machine.as_str()).filter(|machine| !machine.is_empty());
     match site.devices.add(&join.device, machine, DeviceKind::Sender) {
         Ok(token) => {
+            site.joins.come(&join.device, (site.clock)());
             note(&site, &join.by, EventKind::DeviceAdded, &join.device).await;
             axum::Json(json!({"device": join.device, "token": token})).into_response()
         }
@@ -254,7 +261,7 @@ pub(crate) async fn join(
 }
 
 /// What the script says, in the reader's language; a number stands where `{n}` is.
-const WORDS: [(&str, Key); 27] = [
+const WORDS: [(&str, Key); 31] = [
     ("sending", key::PHONE_SENDING),
     ("waiting", key::PHONE_WAITING),
     ("resting", key::PHONE_RESTING),
@@ -278,6 +285,10 @@ const WORDS: [(&str, Key); 27] = [
     ("moved", key::PHONE_MOVED),
     ("no-camera", key::PHONE_NO_CAMERA),
     ("no-motion", key::PHONE_NO_MOTION),
+    ("tap", key::PHONE_TAP),
+    ("slow", key::PHONE_SLOW),
+    ("frozen", key::PHONE_FROZEN),
+    ("hidden", key::PHONE_HIDDEN),
     ("cycle", key::PHONE_CYCLE),
     ("learning", key::PHONE_LEARNING),
     ("half-seen", key::PHONE_HALF_SEEN),
@@ -292,7 +303,7 @@ pub(crate) async fn show(lang: Lang) -> Response {
         (DOCTYPE)
         html lang=(lang.code()) {
             (head(lang, &title, true))
-            body.lone {
+            body.lone data-lost=(lang.text(key::LIVE_LOST)) {
                 (PreEscaped(SHAPES))
                 main.phone #phone {
                     p.row {

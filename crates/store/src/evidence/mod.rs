@@ -213,6 +213,7 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
         | Record::PassEnded(_)
         | Record::Cycle(..)
         | Record::State(..)
+        | Record::SeenAfterAll(..)
         | Record::Watch(..)
         | Record::Kept(..)
         | Record::Imported(_)
