@@ -146,9 +146,11 @@ impl Lamp {
 
     /// Whether the red tier is seen, and dark.
     pub(crate) fn is_red_dark(&self, now: Time) -> bool {
+        let word = self.red.word;
+        let is_told = word.is_some_and(|(_, at)| now.since(at) <= TIER_FORGOTTEN_S);
         match self.red.word(now) {
             Some(shows) => shows == LampShows::Off,
-            None => self.seen && self.red.word.is_none() && self.red.shows(now) == LampShows::Off,
+            None => self.seen && !is_told && self.red.shows(now) == LampShows::Off,
         }
     }
 

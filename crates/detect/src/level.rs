@@ -39,7 +39,7 @@ pub struct Levels {
     until_split: u32,
     border: Option<Border>,
     state: PowerState,
-    /// Levels closer than this are one level, whatever the upper one is.
+    /// Levels closer than this are one level; where it is 0, those closer than a share of the upper one.
     #[serde(default)]
     apart_min: f64,
 }
@@ -187,7 +187,11 @@ impl Levels {
         }
         best.1.filter(|b| {
             let apart = b.high - b.low;
-            apart > SEPARATION_MIN * b.high && apart > self.apart_min
+            if self.apart_min > 0.0 {
+                apart > self.apart_min
+            } else {
+                apart > SEPARATION_MIN * b.high
+            }
         })
     }
 

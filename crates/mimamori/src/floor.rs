@@ -28,8 +28,8 @@ const REFUSALS_LISTED_MAX: usize = 64;
 const TWIN_LEARNS: u32 = 8;
 /// A file that has told nothing for so many seconds has ended.
 const RETOLD_S_MAX: f64 = 60.0;
-/// What a device said of itself and has not said again for so long, while it said other things.
-const STATUS_MS_MAX: i64 = 90_000;
+/// A camera that has said nothing of what it sees for so long, while its device said other things, is off.
+const SIGHT_MS_MAX: i64 = 15_000;
 /// A device whose readings stay late this long has had its clock set back; time starts anew.
 const LATE_MS_MAX: i64 = 60_000;
 
@@ -60,7 +60,8 @@ impl Speaker {
         let points = self.points.iter().flatten();
         let told = points.filter_map(|series| Some((series.status?, series.last()?)));
         told.filter_map(|((name, value), at)| {
-            let is_fresh = heard.ms() - self.skew_ms - at.ms() <= STATUS_MS_MAX;
+            let age_ms = heard.ms() - self.skew_ms - at.ms();
+            let is_fresh = name != "camera_ok" || age_ms <= SIGHT_MS_MAX;
             Some((name, value.filter(|_| is_fresh)?))
         })
         .collect()
@@ -235,7 +236,7 @@ impl Floor {
             let cycles = reader.cycle_count(&machine.id, self.day_start)?;
             machine.tally = Tally::from_history(self.day_start, &states, cycles);
             if let Some(last) = machine.last_t.or(states.last().map(|s| s.from)) {
-                machine.watch.resume(last, &mut self.outcomes);
+                machine.watch.resume(last + 1, &mut self.outcomes);
                 machine.conclude(&mut self.outcomes, now, batch);
             }
         }
@@ -394,11 +395,16 @@ impl Floor {
             .speakers
             .iter()
             .any(|other| other.machine == speaker.machine && other.connections > 0);
-        let is_change = speaker.connections == u32::from(up) && (up || !is_watched);
+        let is_change = speaker.connections == u32::from(up);
         let machine = speaker
             .machine
             .and_then(|index| self.machines.get_mut(index));
-        if let Some(machine) = machine.filter(|_| is_change) {
+        let Some(machine) = machine.filter(|_| is_change) else {
+            return;
+        };
+        if !up && is_watched {
+            machine.watch.lose_device();
+        } else {
             let t = at - machine.skew_ms;
             machine.watch.link(up, t, &mut self.outcomes);
             machine.conclude(&mut self.outcomes, at, batch);

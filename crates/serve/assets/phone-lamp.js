@@ -34,6 +34,9 @@ const BLINK_MS = 2_000;
 const BLACK = 8;
 /** Inner and outer edge of the surroundings that a tier is compared with, in its own radius. */
 const AROUND = [1.5, 3];
+/** Where no lamp shines any more: this far from each tier, in its radius and as a share of the picture's width; and how wide
+ *  the strip there is that tells whether something stands in front. */
+const AWAY = [3, 0.11], STRIP = 0.06;
 
 /** @param {number[]} values */
 function median(values) {
@@ -48,21 +51,25 @@ function median(values) {
  * @returns {View}
  */
 export function look({ width, height, data }, spot, others = []) {
-  const r = Math.max(spot.r * width, 1), far = r * AROUND[1];
+  const r = Math.max(spot.r * width, 1), dim = away(spot, width), far = Math.max(r * AROUND[1], dim + STRIP * width);
   const cx = spot.x * width, cy = spot.y * height;
   const sum = [0, 0, 0], wall = [], quarters = Array.from({ length: 4 }, () => [0, 0, 0, 0]);
+  const beside = others.map((o) => ({ x: o.x * width, y: o.y * height, near: o.r * width * AROUND[0], dim: away(o, width) }));
   let n = 0, clipped = 0, peaks = 0;
   for (let y = Math.max(0, Math.floor(cy - far)); y <= Math.min(height - 1, cy + far); y += 1) {
     for (let x = Math.max(0, Math.floor(cx - far)); x <= Math.min(width - 1, cx + far); x += 1) {
       const at = (y * width + x) * 4, rgb = [data[at], data[at + 1], data[at + 2]];
-      const brightness = Math.max(...rgb), away = Math.hypot(x - cx, y - cy);
-      if (away <= r) {
+      const brightness = Math.max(...rgb), apart = Math.hypot(x - cx, y - cy);
+      if (apart <= r) {
         n += 1;
         peaks += brightness;
         if (brightness >= 250) clipped += 1;
         for (let i = 0; i < 3; i += 1) sum[i] += rgb[i];
-      } else if (away >= r * AROUND[0] && !others.some((o) => Math.hypot(x - o.x * width, y - o.y * height) <= o.r * width * AROUND[0])) {
-        wall.push(brightness);
+        continue;
+      }
+      const isBeside = apart >= r * AROUND[0] && apart <= r * AROUND[1];
+      if (isBeside && !beside.some((o) => Math.hypot(x - o.x, y - o.y) <= o.near)) wall.push(brightness);
+      if (apart >= dim && !beside.some((o) => Math.hypot(x - o.x, y - o.y) < o.dim)) {
         const quarter = quarters[(x < cx ? 0 : 1) + (y < cy ? 0 : 2)];
         for (let i = 0; i < 3; i += 1) quarter[i] += rgb[i];
         quarter[3] += 1;
@@ -75,8 +82,13 @@ export function look({ width, height, data }, spot, others = []) {
     rgb: sum.map((part) => part / Math.max(n, 1) / surroundings),
     peak,
     clipped: clipped / Math.max(n, 1),
-    walls: quarters.map(([red, green, blue, count]) => [red, green, blue].map((sum) => Math.log(sum / Math.max(count, 1) + BLACK))),
+    walls: quarters.map(([red, green, blue, count]) => [red, green, blue].map((part) => Math.log(part / Math.max(count, 1) + BLACK))),
   };
+}
+
+/** How far from a tier its light no longer falls, in pixels. @param {Spot} spot @param {number} width */
+function away(spot, width) {
+  return Math.max(spot.r * AWAY[0], AWAY[1]) * width;
 }
 
 /** Whether light has the colour of a tier. @param {Colour} colour @param {number[]} rgb */
@@ -241,8 +253,8 @@ const DARK = 10, DARK_SHARE = 0.15;
 const FLAT = 2;
 /** Likeness of a place that has nothing to know it by. */
 const PLAIN = 1;
-/** What is near a lamp, in radii of its circle: who stands elsewhere in the picture is nobody's concern. */
-const NEAR = 10;
+/** What is still near a lamp beyond its light, as a share of the picture's width: who stands elsewhere is nobody's concern. */
+const NEAR = 0.19;
 
 /** Whether the camera still looks where it was pointed, and sees anything. */
 export class Scene {
@@ -375,12 +387,12 @@ function around(cells, at) {
 
 /** Cells near the lamps on which none of them shines, and all on which none does. @param {Picture} picture @param {Spot[]} spots */
 function near({ width, height }, spots) {
-  const [columns, rows] = CELLS, away = Array.from({ length: columns * rows }, (_, i) => {
+  const [columns, rows] = CELLS, apart = Array.from({ length: columns * rows }, (_, i) => {
     const x = ((i % columns) + 0.5) / columns * width, y = (Math.floor(i / columns) + 0.5) / rows * height;
-    return Math.min(...spots.map((s) => (Math.hypot(x - s.x * width, y - s.y * height) - width / columns / 2) / (s.r * width)));
+    return Math.min(...spots.map((s) => Math.hypot(x - s.x * width, y - s.y * height) - away(s, width))) - width / columns / 2;
   });
-  const lampless = away.map((radii) => radii > AROUND[1]);
-  return [away.map((radii, i) => lampless[i] && radii <= NEAR), lampless];
+  const lampless = apart.map((pixels) => pixels > 0);
+  return [apart.map((pixels, i) => lampless[i] && pixels <= NEAR * width), lampless];
 }
 
 /**

@@ -22,6 +22,8 @@ const LOOK_MS = 66, WORD_MS = 2_000;
 const SLOW_MS = 130, TOO_SLOW_MS = 250;
 /** A film in which nothing trembles for so long stands still. */
 const FROZEN_MS = 2_000;
+/** Taps closer than this are one. */
+const TAP_MS = 400;
 /** A camera that could not be used is tried again after this time. */
 const RETRY_MS = 30_000;
 /** How often what waits is sent, the box is asked, the battery told, and what was learned kept. */
@@ -86,6 +88,7 @@ class Camera {
     this.said = "";
     this.saidAt = 0;
     this.isStarting = false;
+    this.tapped = -Infinity;
     /** The film's own time, when it last moved on, how far apart its pictures are, and whether they tremble. */
     this.film = { at: -1, seen: 0, apart: LOOK_MS, sum: 0, trembled: 0 };
     this.video.addEventListener("click", (/** @type {MouseEvent} */ event) => this.#place(event));
@@ -154,7 +157,9 @@ class Camera {
 
   /** @param {MouseEvent} event */
   #place(event) {
-    if (this.placing === undefined) return;
+    // Two taps at once are one.
+    if (this.placing === undefined || event.timeStamp - this.tapped < TAP_MS) return;
+    this.tapped = event.timeStamp;
     const box = this.video.getBoundingClientRect();
     const spot = { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height, r: this.eye.tiers[0]?.spot.r ?? SPOT_R };
     this.eye.place({ colour: COLOURS[this.placing], spot });
@@ -202,8 +207,14 @@ class Camera {
     show("camera-problem", "");
     /** @type {Record<string, number>} */
     const words = { camera_ok: this.eye.isHidden ? 0 : 1 };
-    for (const { tier, shows } of tiers) words[`lamp_${tier.colour}`] = ["off", "steady", "blink"].indexOf(shows);
+    // What stands in front of one tier may be in front of the next one in a moment: of half a lamp nothing is said.
+    if (!this.eye.isHidden) for (const { tier, shows } of tiers) words[`lamp_${tier.colour}`] = ["off", "steady", "blink"].indexOf(shows);
     this.#say(t, words);
+  }
+
+  /** What the telephone keeps of it: nothing while somebody places the tiers. */
+  kept() {
+    return this.placing === undefined ? this.eye.kept() : {};
   }
 
   /** Nothing can be seen, and a person has to know why. @param {number} t @param {string} why */
@@ -399,7 +410,7 @@ class Sensor {
   keep() {
     if (this.sender.isEnded || !this.#isOwn()) return;
     const { device, token } = this.kept;
-    localStorage.setItem(KEPT, JSON.stringify({ device, token, ...this.wants, ...this.camera.eye.kept() }));
+    localStorage.setItem(KEPT, JSON.stringify({ device, token, ...this.wants, ...this.camera.kept() }));
   }
 
   async #round() {

@@ -251,6 +251,7 @@ impl Watch {
 
     /// Takes one signal measured at `t` that arrived at `heard` (equal to `t` in a replay of files).
     pub fn feed(&mut self, t: Time, heard: Time, signal: &Signal, out: &mut Vec<Outcome>) {
+        self.miss_silence(t, heard, out);
         self.heard = Some(heard);
         self.latest = Some(self.latest.map_or(t, |latest| latest.max(t)));
         self.link = self.link.map(|_| true);
@@ -271,6 +272,26 @@ impl Watch {
             Signal::Product(product) => self.product(t, product, out),
         }
         self.update_state(t, out);
+    }
+
+    /// A silence that nobody could notice while it lasted, because what was before it was told after it,
+    /// is noticed now.
+    fn miss_silence(&mut self, t: Time, heard: Time, out: &mut Vec<Outcome>) {
+        let silent_s = self.silent_s();
+        let (Some(latest), Some(before)) = (self.latest, self.heard) else {
+            return;
+        };
+        let was_late = before.since(latest) > silent_s && heard.since(before) <= silent_s;
+        let is_hole = t.since(latest) > silent_s && self.state != MachineState::Unknown;
+        if was_late && is_hole {
+            self.lose_sight(latest + (silent_s * 1000.0) as i64, out);
+        }
+    }
+
+    /// Tells that one of several devices of the machine is gone: a cycle of which it would have told
+    /// more is not whole.
+    pub fn lose_device(&mut self) {
+        self.break_cycle();
     }
 
     /// Tells that what was recorded goes on at `t`: a silence before it was not seen, as it would not

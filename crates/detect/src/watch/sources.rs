@@ -4,6 +4,7 @@
 
 use model::{FindingKind, MachineState, Time};
 
+use super::vibration::Vibration;
 use super::{CycleFacts, OpenCycle, Outcome, SILENT_GAPS, SILENT_S_MIN, Watch};
 use crate::lamp::WORD_HOLDS_S;
 use crate::level::PowerState;
@@ -90,11 +91,19 @@ impl Watch {
             Some(false) => MachineState::Idle,
             None if self.lamp.is_seen(t) && says_something => told,
             // What told of the machine is out of sight, and nothing else speaks of work and rest.
-            None if self.lamp.said().is_some() || self.meter.last().is_some() => {
-                MachineState::Unknown
-            }
+            None if self.has_told() => MachineState::Unknown,
             None => self.state_from_cycles(t),
         }
+    }
+
+    /// Whether anything has ever told work from rest, beside cycles and wired lamps.
+    fn has_told(&self) -> bool {
+        let shook = self
+            .vibration
+            .as_ref()
+            .and_then(Vibration::border)
+            .is_some();
+        shook || self.lamp.said().is_some() || self.meter.last().is_some()
     }
 
     fn state_from_cycles(&self, t: Time) -> MachineState {

@@ -14,7 +14,7 @@ const VIBRATION_S_MAX: f64 = 300.0;
 /// A sensor that has said nothing for so long, in seconds, makes room for another of the same machine.
 const OTHER_SENSOR_S: f64 = 60.0;
 /// Strengths are compared by their logarithms: blows differ in strength, and once in a while somebody
-/// lifts the sensor. Below this, in whatever unit, they are all next to nothing.
+/// lifts the sensor. Below this, in mm/s or m/s², they are all next to nothing.
 const NOTHING: f64 = 0.01;
 /// Rest and work differ at least twofold: what a sensor measures of nothing varies by a third by itself.
 const APART_MIN: f64 = std::f64::consts::LN_2;
@@ -90,7 +90,11 @@ impl Watch {
         let strength = strength.abs();
         let known = self.vibration.as_ref();
         let is_another = known.is_some_and(|known| known.of != Some(of));
-        if is_another && known.is_some_and(|known| t.since(known.at) <= OTHER_SENSOR_S) {
+        let still_counts = |known: &Vibration| {
+            let waits_s = known.holds_s().max(OTHER_SENSOR_S);
+            t.since(known.at) <= waits_s
+        };
+        if is_another && known.is_some_and(still_counts) {
             return;
         }
         if is_another {

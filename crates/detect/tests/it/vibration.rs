@@ -424,25 +424,43 @@ fn power_that_is_gone_says_nothing_while_a_lamp_still_speaks() {
 }
 
 #[test]
-fn what_is_told_late_fills_the_gap_it_left() {
-    let mut watch = Watch::new(settings());
-    let mut out = Vec::new();
+fn what_is_told_late_fills_the_gap_it_left_and_no_more() {
     let green = Signal::LampShows(Colour::Green, LampShows::Steady);
-    for s in (0..60).step_by(2) {
-        watch.feed(at(s), at(s), &green, &mut out);
-    }
-    watch.link(false, at(75), &mut out);
-    assert!(out.contains(&Outcome::State(MachineState::Unknown, at(75))));
-    out.clear();
+    let gone = || {
+        let (mut watch, mut out) = (Watch::new(settings()), Vec::new());
+        for s in (0..60).step_by(2) {
+            watch.feed(at(s), at(s), &green, &mut out);
+        }
+        watch.link(false, at(75), &mut out);
+        assert!(out.contains(&Outcome::State(MachineState::Unknown, at(75))));
+        watch
+    };
     // The network is back a minute later, with everything since.
+    let (mut watch, mut out) = (gone(), Vec::new());
     for s in (60..140).step_by(2) {
         watch.feed(at(s), at(140), &green, &mut out);
     }
     assert_eq!(
-        out[..2],
+        out,
         [
             Outcome::SeenAfterAll(at(75)),
             Outcome::State(MachineState::Run, at(60))
+        ]
+    );
+    // It slept for an hour with one reading left to send: the hour was not seen.
+    let (mut watch, mut out) = (gone(), Vec::new());
+    watch.feed(at(60), at(3_601), &green, &mut out);
+    watch.feed(at(3_602), at(3_602), &green, &mut out);
+    let states: Vec<_> = out
+        .iter()
+        .filter(|o| matches!(o, Outcome::State(..)))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            &Outcome::State(MachineState::Run, at(60)),
+            &Outcome::State(MachineState::Unknown, at(70)),
+            &Outcome::State(MachineState::Run, at(3_602)),
         ]
     );
 }
@@ -491,4 +509,41 @@ fn a_telephone_that_was_lifted_still_tells_weak_work_from_rest() {
     assert_eq!(watch.snapshot().state, MachineState::Run, "within a minute");
     press.rest(10, &mut watch);
     assert_eq!(watch.snapshot().state, MachineState::Idle);
+}
+
+#[test]
+fn work_twice_and_a_half_as_strong_as_rest_is_told_apart_whatever_the_unit() {
+    for rest in [0.05, 1.0, 10.0] {
+        let mut press = Press::new(1.0);
+        let mut watch = Watch::new(settings());
+        let mut out = Vec::new();
+        for s in 0..120 {
+            let works = s / 20 % 2 == 1;
+            for _ in 0..10 {
+                let strength = if works { rest * 3.0 } else { rest };
+                press.measure(strength, &mut watch, &mut out);
+            }
+        }
+        assert_eq!(watch.snapshot().state, MachineState::Run, "rest at {rest}");
+        for _ in 0..30 {
+            press.measure(rest, &mut watch, &mut out);
+        }
+        assert_eq!(watch.snapshot().state, MachineState::Idle, "rest at {rest}");
+    }
+}
+
+#[test]
+fn vibration_that_is_gone_leaves_a_machine_of_which_only_the_product_is_told_unknown() {
+    let mut press = Press::new(2.0);
+    let mut watch = Watch::new(settings());
+    press.rest(20, &mut watch);
+    press.strokes(20, &mut watch);
+    let mut out = Vec::new();
+    for minute in 1..10 {
+        let t = Time::from_ms(press.ms + minute * 60_000);
+        let product = model::ProductId::new("lid").unwrap();
+        watch.feed(t, t, &Signal::Product(product), &mut out);
+        watch.tick(t, t, &mut out);
+    }
+    assert_eq!(watch.snapshot().state, MachineState::Unknown);
 }

@@ -39,6 +39,16 @@ fn tell(house: &House, (device, token): (&str, &str), query: &str, body: &Value)
     (status, serde_json::from_str(&said).unwrap_or_default())
 }
 
+/// The box's time, as a device is told it.
+fn box_time(house: &House, (device, token): (&str, &str)) -> i64 {
+    let bearer = format!("Bearer {token}");
+    let headers = [("Authorization", &*bearer)];
+    let (_, said) = house.send_bare("GET", &format!("/ingest/{device}"), &headers, "");
+    let said: Value = serde_json::from_str(&said).unwrap();
+    let at: jiff::Timestamp = said["at"].as_str().unwrap().parse().unwrap();
+    at.as_millisecond()
+}
+
 fn is_connected(house: &House, device: &str) -> bool {
     let devices = house.get("devices");
     let known = devices["items"].as_array().cloned().unwrap_or_default();
@@ -101,17 +111,7 @@ fn a_tier_that_blinks_is_lit_and_one_millisecond_holds_one_state() {
     let house = House::new();
     let token = house.device("phone-1", &["--machine", "press-1"]);
     let phone = ("phone-1", token.as_str());
-    let now = || {
-        let (_, said) = house.send_bare(
-            "GET",
-            "/ingest/phone-1",
-            &[("Authorization", &*format!("Bearer {token}"))],
-            "",
-        );
-        let said: Value = serde_json::from_str(&said).unwrap();
-        let at: jiff::Timestamp = said["at"].as_str().unwrap().parse().unwrap();
-        at.as_millisecond()
-    };
+    let now = || box_time(&house, phone);
     let runs = json!({"t": now(), "lamp_red": "off", "lamp_yellow": "off", "lamp_green": "steady"});
     assert_eq!(tell(&house, phone, "", &runs).0, 200);
     until("it runs", || house.state("press-1") == "run");
@@ -139,6 +139,34 @@ fn a_tier_that_blinks_is_lit_and_one_millisecond_holds_one_state() {
     });
     let alarms = house.get("alarms?open=true").to_string();
     assert!(alarms.contains("stopped"), "nobody saw the lamp go out");
+}
+
+#[test]
+fn what_a_telephone_tells_late_fills_the_gap_in_the_days_strip() {
+    let house = House::new();
+    let token = house.device("phone-1", &["--machine", "press-1"]);
+    let phone = ("phone-1", token.as_str());
+    let from = box_time(&house, phone);
+    let green = |t: i64| json!({"t": t, "lamp_green": "steady"});
+    tell(&house, phone, "?within=2", &green(from));
+    until("it is missed", || house.state("press-1") == "unknown");
+    let until_ms = box_time(&house, phone);
+    let moments = (from + 500..until_ms).step_by(500);
+    let late: Vec<Value> = moments.map(green).collect();
+    let (status, said) = tell(&house, phone, "?within=60", &json!(late));
+    assert_eq!(
+        (status, said["readings"].as_u64()),
+        (200, Some(late.len() as u64))
+    );
+    until("it runs again", || house.state("press-1") == "run");
+    let states = house.get("machines/press-1/states");
+    let told: Vec<&str> = states["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["state"].as_str())
+        .collect();
+    assert!(!told.contains(&"unknown"), "{told:?}");
 }
 
 #[test]
