@@ -151,6 +151,11 @@ test("who walks by or stands in front of the lamp neither turns it off nor makes
       }
       assert.deepEqual(stands.said, [], "a lamp that is not seen is not spoken of");
       assert.deepEqual(lamp.say(2, () => ({ shows: red, isPlain })).said, lit);
+      // What changed meanwhile is seen as soon as it can be seen.
+      lamp.say(3, () => ({ shows: {}, isPlain, person: 55 }));
+      lamp.say(0.4, () => ({ shows: {}, isPlain }));
+      assert.deepEqual(lamp.say(0.4, () => ({ shows: {}, isPlain })).said, ["green off", "red off", "yellow off"]);
+      lamp.say(3, () => ({ shows: red, isPlain }));
       // Beside the lamp somebody may stand as long as they like.
       assert.deepEqual(lamp.say(10, () => ({ shows: red, isPlain, person: 128 })), { view: "ok", said: lit });
     }

@@ -129,7 +129,6 @@ export class Tier {
     this.isHidden = this.#isCovered(view.walls, light);
     if (this.isHidden) {
       this.against = 0;
-      this.calm = undefined;
       return undefined;
     }
     this.last = view;
