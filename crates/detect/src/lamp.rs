@@ -86,9 +86,6 @@ pub struct Lamp {
     green: TierState,
     /// A level was reported.
     seen: bool,
-    /// The last word about any tier.
-    #[serde(default)]
-    said: Option<Time>,
     /// A word said that the green tier was lit.
     #[serde(default)]
     said_work: bool,
@@ -103,7 +100,6 @@ impl Lamp {
 
     /// Takes what a sensor says a tier shows.
     pub fn say(&mut self, t: Time, colour: Colour, shows: LampShows) {
-        self.said = Some(t);
         self.said_work |= colour == Colour::Green && shows != LampShows::Off;
         self.tier_mut(colour).word = Some((shows, t));
     }
@@ -116,9 +112,15 @@ impl Lamp {
         }
     }
 
+    /// When a sensor last said what each tier shows.
+    fn words(&self) -> impl Iterator<Item = Time> {
+        let tiers = [self.red, self.yellow, self.green];
+        tiers.into_iter().filter_map(|tier| Some(tier.word?.1))
+    }
+
     /// When a sensor last said what a tier shows.
     pub(crate) fn said(&self) -> Option<Time> {
-        self.said
+        self.words().max()
     }
 
     /// Whether the lamp is seen at `now`: levels hold until they change, words for a while.
@@ -129,10 +131,7 @@ impl Lamp {
     /// Whether what was said holds for all tiers: a red tier of which nothing is said any more is not
     /// dark because the green one is lit.
     fn is_said(&self, now: Time) -> bool {
-        let tiers = [&self.red, &self.yellow, &self.green];
-        let ages = tiers
-            .iter()
-            .filter_map(|tier| tier.word.map(|(_, at)| now.since(at)));
+        let ages = self.words().map(|at| now.since(at));
         let mut known = ages.filter(|age| *age <= TIER_FORGOTTEN_S).peekable();
         known.peek().is_some() && known.all(|age| age <= WORD_HOLDS_S)
     }

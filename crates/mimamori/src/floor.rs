@@ -391,10 +391,8 @@ impl Floor {
             speaker.connections.saturating_sub(1)
         };
         // While another device of the machine is there, the machine is not out of sight.
-        let is_watched = self
-            .speakers
-            .iter()
-            .any(|other| other.machine == speaker.machine && other.connections > 0);
+        let is_there = |other: &Speaker| other.machine == speaker.machine && other.connections > 0;
+        let is_out_of_sight = !up && !self.speakers.iter().any(is_there);
         let is_change = speaker.connections == u32::from(up);
         let machine = speaker
             .machine
@@ -402,12 +400,12 @@ impl Floor {
         let Some(machine) = machine.filter(|_| is_change) else {
             return;
         };
-        if !up && is_watched {
-            machine.watch.lose_device();
-        } else {
+        if up || is_out_of_sight {
             let t = at - machine.skew_ms;
             machine.watch.link(up, t, &mut self.outcomes);
             machine.conclude(&mut self.outcomes, at, batch);
+        } else {
+            machine.watch.lose_device();
         }
     }
 

@@ -63,10 +63,17 @@ pub(super) struct Cut {
 
 impl Default for Cut {
     fn default() -> Self {
+        Self::anew(false)
+    }
+}
+
+impl Cut {
+    /// Nothing is known of where cycles begin.
+    fn anew(is_vibration: bool) -> Self {
         Self {
             by: By::Unknown { maybe: Vec::new() },
             rhythm: Rhythm::default(),
-            is_vibration: false,
+            is_vibration,
         }
     }
 }
@@ -261,10 +268,7 @@ impl Watch {
     /// Nothing is known any more of where cycles begin.
     fn cut_anew(&mut self, is_vibration: bool) {
         self.open = None;
-        self.cut = Cut {
-            is_vibration,
-            ..Cut::default()
-        };
+        self.cut = Cut::anew(is_vibration);
     }
 
     /// What shook until now was another sensor.
@@ -399,10 +403,7 @@ impl Watch {
                 let is_regular = (facts.duration_s / typical - 1.0).abs() <= 2.0 * REGULAR;
                 *irregular = if is_regular { 0 } else { *irregular + 1 };
                 if *irregular > IRREGULAR_MAX {
-                    self.cut = Cut {
-                        is_vibration: self.cut.is_vibration,
-                        ..Cut::default()
-                    };
+                    self.cut = Cut::anew(self.cut.is_vibration);
                 }
                 self.conclude_flagged(facts, (broken, product_changed), out);
             }

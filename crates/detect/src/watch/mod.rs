@@ -277,13 +277,16 @@ impl Watch {
     /// A silence that nobody could notice while it lasted, because what was before it was told after it,
     /// is noticed now.
     fn miss_silence(&mut self, t: Time, heard: Time, out: &mut Vec<Outcome>) {
-        let silent_s = self.silent_s();
         let (Some(latest), Some(before)) = (self.latest, self.heard) else {
             return;
         };
+        // Most readings follow each other closely, and no silence is shorter than this.
+        if t.since(latest) <= SILENT_S_MIN || self.state == MachineState::Unknown {
+            return;
+        }
+        let silent_s = self.silent_s();
         let was_late = before.since(latest) > silent_s && heard.since(before) <= silent_s;
-        let is_hole = t.since(latest) > silent_s && self.state != MachineState::Unknown;
-        if was_late && is_hole {
+        if was_late && t.since(latest) > silent_s {
             self.lose_sight(latest + (silent_s * 1000.0) as i64, out);
         }
     }

@@ -107,13 +107,18 @@ impl Watch {
     }
 
     fn state_from_cycles(&self, t: Time) -> MachineState {
-        let patience_s = self.typical_s.unwrap_or(0.0) * CYCLES_UNTIL_IDLE;
-        let last = self.last_end;
-        if last.is_some_and(|end| t.since(end) <= patience_s.max(1.0)) {
+        if self.is_cycling(t) {
             MachineState::Run
         } else {
             MachineState::Idle
         }
+    }
+
+    /// Whether its last cycle ended so short ago that it is at the next one.
+    pub(super) fn is_cycling(&self, t: Time) -> bool {
+        let patience_s = self.typical_s.unwrap_or(0.0) * CYCLES_UNTIL_IDLE;
+        let last = self.last_end;
+        last.is_some_and(|end| t.since(end) <= patience_s.max(1.0))
     }
 
     /// The pause that belongs to every cycle is not waiting, so a running machine keeps its state

@@ -21,8 +21,6 @@ const APART_MIN: f64 = std::f64::consts::LN_2;
 /// A machine that shook less than this long ago, in seconds, is still at it: between two strokes it
 /// is quiet.
 const QUIET_S: f64 = 1.0;
-/// Once its strokes are known, a machine that has made none for this many cycle times is waiting.
-const CYCLES_UNTIL_IDLE: f64 = 2.5;
 
 /// How strongly the machine vibrates, and when that was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,12 +141,6 @@ impl Watch {
             || vibration
                 .worked_at
                 .is_some_and(|worked| t.since(worked) < QUIET_S);
-        (is_known && is_recent).then(|| worked || self.is_stroking(t))
-    }
-
-    /// Whether its strokes are known and it is at them.
-    fn is_stroking(&self, t: Time) -> bool {
-        let patience_s = CYCLES_UNTIL_IDLE * self.typical_s.unwrap_or(0.0);
-        self.strokes_are_known() && self.last_end.is_some_and(|end| t.since(end) <= patience_s)
+        (is_known && is_recent).then(|| worked || self.strokes_are_known() && self.is_cycling(t))
     }
 }

@@ -350,44 +350,53 @@ fn sensors(lang: Lang) -> Markup {
             span.badge.t-unknown #phone-machine-state { (lang.coded("state-", "unknown")) }
             " " span.quiet #phone-machine-cycle {}
         }
-        section.panel {
-            div.panel-head {
-                h2 { (lang.text(key::PHONE_CAMERA)) }
-                button.primary.end #camera-toggle type="button" { (lang.text(key::PHONE_START)) }
-            }
-            p.quiet { (lang.text(key::PHONE_CAMERA_WHY)) }
-            p.problem #camera-problem role="alert" hidden {}
-            div #camera-on hidden {
-                p.ask #camera-ask hidden { strong #camera-ask-text {} button #camera-skip type="button" {} }
-                div.camera {
-                    video #camera-video muted playsinline autoplay {}
-                    svg #camera-spots viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true" {}
-                }
-                ul.tiers #camera-tiers {}
-                div.buttons {
-                    button #camera-smaller type="button" { (lang.text(key::PHONE_SMALLER)) }
-                    button #camera-larger type="button" { (lang.text(key::PHONE_LARGER)) }
-                    button #camera-again type="button" { (lang.text(key::PHONE_PLACE_AGAIN)) }
-                }
-            }
-        }
-        section.panel {
-            div.panel-head {
-                h2 { (lang.text(key::PHONE_SHAKE)) }
-                button.primary.end #shake-toggle type="button" { (lang.text(key::PHONE_START)) }
-            }
-            p.quiet { (lang.text(key::PHONE_SHAKE_WHY)) }
-            p.problem #shake-problem role="alert" hidden {}
-            div #shake-on hidden {
-                p.big { output #shake-level { "–" } " " small { "m/s²" } }
-                svg.shake-picture viewBox="0 0 200 60" preserveAspectRatio="none" aria-hidden="true" {
-                    polyline #shake-line points="" {}
-                }
-            }
-        }
+        (sensor(lang, "camera", [key::PHONE_CAMERA, key::PHONE_CAMERA_WHY], &camera(lang)))
+        (sensor(lang, "shake", [key::PHONE_SHAKE, key::PHONE_SHAKE_WHY], &shake()))
         p.quiet { (lang.text(key::PHONE_KEEP)) }
         button #phone-forget type="button" data-ask=(lang.text(key::PHONE_FORGET_ASK)) {
             (lang.text(key::PHONE_FORGET))
+        }
+    }
+}
+
+/// One of the sensors: what it is, its switch, what is wrong with it, and what it shows while it is on.
+fn sensor(lang: Lang, id: &str, [title, why]: [Key; 2], shown: &Markup) -> Markup {
+    html! {
+        section.panel {
+            div.panel-head {
+                h2 { (lang.text(title)) }
+                button.primary.end id={ (id) "-toggle" } type="button" { (lang.text(key::PHONE_START)) }
+            }
+            p.quiet { (lang.text(why)) }
+            p.problem id={ (id) "-problem" } role="alert" hidden {}
+            div id={ (id) "-on" } hidden { (shown) }
+        }
+    }
+}
+
+/// What the camera sees, and where the tiers are in it.
+fn camera(lang: Lang) -> Markup {
+    html! {
+        p.ask #camera-ask hidden { strong #camera-ask-text {} button #camera-skip type="button" {} }
+        div.camera {
+            video #camera-video muted playsinline autoplay {}
+            svg #camera-spots viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true" {}
+        }
+        ul.tiers #camera-tiers {}
+        div.buttons {
+            button #camera-smaller type="button" { (lang.text(key::PHONE_SMALLER)) }
+            button #camera-larger type="button" { (lang.text(key::PHONE_LARGER)) }
+            button #camera-again type="button" { (lang.text(key::PHONE_PLACE_AGAIN)) }
+        }
+    }
+}
+
+/// How strongly it shakes, and how it did in the last seconds.
+fn shake() -> Markup {
+    html! {
+        p.big { output #shake-level { "–" } " " small { "m/s²" } }
+        svg.shake-picture viewBox="0 0 200 60" preserveAspectRatio="none" aria-hidden="true" {
+            polyline #shake-line points="" {}
         }
     }
 }
