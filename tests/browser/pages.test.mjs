@@ -253,6 +253,36 @@ test("who is told of alarms is set by the page alone, and a try arrives", async 
   }
 });
 
+test("what happened while a page was still coming is on it, and what did not change is left alone", async (t) => {
+  const { token } = JSON.parse(execFileSync(program, ["device", "add", "late-1", "--json", "--data", folder]).toString());
+  const late = await mqtt.connectAsync(`mqtt://${broker}`, { username: "late-1", password: token, protocolVersion: 4 });
+  t.after(() => late.endAsync());
+  const page = await (await browser.newContext()).newPage();
+  t.after(() => page.context().close());
+  await page.context().addCookies([session]);
+  // A slow network: the page is there, its live view is not yet.
+  let listens;
+  const held = new Promise((go) => { listens = go; });
+  await page.route("**/live?**", async (route) => { await held; await route.continue(); });
+  await page.goto(`${base}?lang=en`);
+  assert.equal(await page.locator("#m-late-1.is-stop").count(), 0);
+  await late.publishAsync("mimamori/late-1", JSON.stringify({ red: true }), { qos: 1 });
+  const machine = async () => (await (await page.request.get(`${base}api/v1/machines`)).json()).items.find((m) => m.id === "late-1");
+  await until("the machine has come", async () => (await machine())?.state === "stop");
+  listens();
+  await page.waitForSelector("#m-late-1.is-stop");
+  await page.waitForSelector("#alarms >> text=late-1");
+  // With nothing new, the first word of the live view exchanges nothing.
+  await page.unroute("**/live?**");
+  await page.goto(`${base}people?lang=en`);
+  await page.goto(`${base}?lang=en`);
+  await page.evaluate(() => { document.querySelector("#m-late-1").isOld = true; });
+  await page.waitForSelector(".is-live");
+  assert.ok(await page.evaluate(() => document.querySelector("#m-late-1").isOld), "exchanged for the same");
+  await late.publishAsync("mimamori/late-1", JSON.stringify({ red: false, green: true }), { qos: 1 });
+  await page.waitForSelector("#m-late-1.is-run");
+});
+
 test("the board rings for an alarm that nobody has seen, and stops when somebody has", async (t) => {
   const { token } = JSON.parse(execFileSync(program, ["device", "add", "bell-1", "--json", "--data", folder]).toString());
   const bell = await mqtt.connectAsync(`mqtt://${broker}`, { username: "bell-1", password: token, protocolVersion: 4 });
@@ -261,6 +291,7 @@ test("the board rings for an alarm that nobody has seen, and stops when somebody
   const page = await open("", { lang: "en" });
   // A board shows a machine that has just come by being shown anew.
   await page.waitForSelector("#m-bell-1.is-run");
+  await page.waitForSelector(".is-live");
   // What is heard is counted where the tones begin.
   await page.evaluate(() => {
     globalThis.tones = 0;

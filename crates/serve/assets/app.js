@@ -28,13 +28,16 @@ function exchange(parts) {
       if (id.startsWith("m-")) location.reload();
       continue;
     }
-    const focused = element.contains(document.activeElement);
-    if (focused && document.activeElement?.matches("input, textarea, select")) continue;
     const template = document.createElement("template");
     template.innerHTML = html;
+    const only = template.content.firstElementChild;
+    // What already looks so keeps what a reader has marked or stands on.
+    const isSame = only?.id === id ? only.isEqualNode(element) : template.innerHTML === element.innerHTML;
+    if (isSame) continue;
+    const focused = element.contains(document.activeElement);
+    if (focused && document.activeElement?.matches("input, textarea, select")) continue;
     // What somebody has opened stays open.
     if (element.querySelector("details[open]")) template.content.querySelector("details")?.setAttribute("open", "");
-    const only = template.content.firstElementChild;
     if (only && only.id === id) element.replaceWith(template.content);
     else element.replaceChildren(template.content);
     if (focused && only?.id === id) document.getElementById(id)?.focus();

@@ -1,5 +1,9 @@
 //! The live view: server-sent events that carry the parts of a page that have changed, already
 //! written in the reader's language. A part that looks the same is not sent again.
+//!
+//! The first event carries every part: between the writing of a page and the opening of its stream
+//! a machine may have stopped, and what nobody sends the page would show wrongly until it changes
+//! once more.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -100,19 +104,13 @@ async fn feed(
                 changed.insert(id, html);
             }
         }
-        // The first round only notes what the page already shows; it also tells it is connected.
-        let body = if round == 0 {
-            json!({"parts": {}})
-        } else {
-            json!({"parts": changed})
-        };
-        if (round == 0 || body["parts"] != json!({}))
-            && sender
-                .send(Ok(Event::default().event("parts").data(body.to_string())))
-                .await
-                .is_err()
-        {
-            return;
+        // The first round also tells that the page is connected.
+        if round == 0 || !changed.is_empty() {
+            let body = json!({"parts": changed}).to_string();
+            let event = Event::default().event("parts").data(body);
+            if sender.send(Ok(event)).await.is_err() {
+                return;
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(UPDATE_EVERY) => {}

@@ -1,9 +1,11 @@
 //! Every address: who may use it, and that what it answers has the shape that was promised.
 
+use std::io::{BufRead as _, BufReader};
+
 use model::Role;
 use serve::Access;
 
-use super::house::House;
+use super::house::{House, agent, until};
 use super::publisher::Publisher;
 
 fn filled() -> House {
@@ -88,6 +90,42 @@ fn every_address_lets_in_only_whom_it_should() {
             assert_eq!(is_let_in, may, "{path} gives {role:?} {status}");
         }
     }
+}
+
+/// The first event of a live view.
+fn first_of(house: &House, page: &str) -> serde_json::Value {
+    let bearer = format!("Bearer {}", house.token);
+    let answer = agent()
+        .get(format!("http://{}/live?page={page}", house.http))
+        .header("Authorization", &bearer)
+        .call()
+        .expect("a stream");
+    let lines = BufReader::new(answer.into_body().into_reader()).lines();
+    let data = lines
+        .map(|line| line.expect("a line"))
+        .find_map(|line| line.strip_prefix("data:").map(str::to_owned))
+        .expect("an event");
+    serde_json::from_str(&data).expect("JSON")
+}
+
+#[test]
+fn what_happened_before_a_page_listened_is_told_first() {
+    let house = filled();
+    let (status, page) = house.send("GET", "/", &[], "");
+    assert!(status == 200 && !page.contains("m-late"), "{page}");
+    let token = house.device("late", &[]);
+    let mut publisher = Publisher::new("late", &token, house.mqtt);
+    publisher.queue(["{\"red\":true}".to_owned()]);
+    publisher.finish();
+    until("the machine is on the board", || {
+        house.state("late") == "stop"
+    });
+    // The page of before listens only now, and nothing happens any more.
+    let told = first_of(&house, "board");
+    let tile = told["parts"]["m-late"].as_str().unwrap_or_default();
+    assert!(tile.contains("is-stop"), "{told}");
+    let bar = told["parts"]["alarms"].as_str().unwrap_or_default();
+    assert!(bar.contains("late"), "{told}");
 }
 
 #[test]
