@@ -1,5 +1,6 @@
 // Foreign ECHONET Lite nodes for tests: the npm package echonet-lite as a smart meter, a
-// thermometer, a hygrometer and distribution boards. It is told by lines on its standard input what
+// thermometer, a hygrometer, an air conditioner, a switch and distribution boards. The package
+// decides what an order does: its air conditioner obeys, its switch says yes and stays on. It is told by lines on its standard input what
 // to measure and how to misbehave, and says "ready" when it listens. Usage: echonet.cjs ADDRESS CONTROLLER
 const EL = require("echonet-lite");
 const readline = require("node:readline");
@@ -11,6 +12,7 @@ const u32 = (n) => [(n >>> 24) & 255, (n >>> 16) & 255, (n >>> 8) & 255, n & 255
 let power = 812;
 let fault = "none";
 let kept = null;
+let ordered = false;
 
 /** A property map of its own properties, in the form their number asks for. */
 function withMap(properties) {
@@ -38,12 +40,18 @@ function board(n) {
   return withMap({ ...own, b7: list });
 }
 
-const objects = { "028801": meter(), "001101": withMap({ ...common, e0: u16(0xfff6) }), "001201": withMap({ ...common, e0: [55] }) };
+const objects = {
+  "028801": meter(), "001101": withMap({ ...common, e0: u16(0xfff6) }), "001201": withMap({ ...common, e0: [55] }),
+  "013001": withMap({ ...common, 84: u16(410), 85: u32(12345), bb: [0xfb] }), "05fd01": withMap({ ...common, e0: [0x30] }),
+};
 for (let n = 1; n <= BOARDS; n += 1) objects["0287" + n.toString(16).padStart(2, "0")] = board(n);
 
 /** The bytes that are really sent. */
 function spoil(bytes) {
   if (fault === "silence") return null;
+  // The answer to an order is lost; or everything after the order is.
+  if (fault === "deaf" && bytes[10] === 0x71) return null;
+  if (fault === "mute" && ordered) return null;
   if (fault === "garbage") return Buffer.from(Array.from({ length: 23 }, (_, i) => (7 * i + 0x5a) % 256));
   if (fault === "cut") return bytes.subarray(0, bytes.length >> 1);
   if (fault === "unit") {
@@ -66,14 +74,22 @@ EL.sendBase = (to, bytes) => {
 };
 
 function take(from, frame) {
-  if (!frame || frame.ESV !== EL.GET || frame.DEOJ.startsWith("0ef0")) return;
   // A node says nothing for an object that it does not have.
-  if (objects[frame.DEOJ]) EL.replyGetDetail(from, frame, objects);
+  if (!frame || !objects[frame.DEOJ]) return;
+  if (frame.ESV === EL.GET) EL.replyGetDetail(from, frame, objects);
+  if (frame.ESV !== EL.SETC) return;
+  ordered = true;
+  if (fault === "refuse") {
+    const answer = Buffer.from(`1081${frame.TID}${frame.DEOJ}${frame.SEOJ}5101800131`, "hex");
+    EL.sendArray(from, [...answer]);
+  } else void EL.replySetDetail(from, frame, objects);
 }
 
 function obey(line) {
   const [word, value] = line.split(" ");
-  if (word === "fault") [fault, kept] = [value, null];
+  if (word === "fault") [fault, kept, ordered] = [value, null, false];
+  // Somebody switches the air conditioner on at its own button.
+  if (word === "on") objects["013001"]["80"] = [0x30];
   if (word === "power") {
     power = Number(value);
     objects["028801"] = meter();

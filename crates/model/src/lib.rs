@@ -37,8 +37,8 @@ pub use person::{Right, Role};
 pub use reading::{GAP_MS_MAX, Quality, Reading, RefusalReason, Refused};
 pub use reference::{Approval, Band, Reference, Tolerance};
 pub use source::{
-    Field, FieldKind, FieldValue, Fields, Found, Search, Source, SourceKind, SourceState, Trial,
-    Trouble, Wrong, WrongWhy,
+    Field, FieldKind, FieldValue, Fields, Found, OffConsent, OffOutcome, SWITCH_OFF, Search,
+    Source, SourceKind, SourceState, Trial, Trouble, Wrong, WrongWhy,
 };
 pub use state::{MachineState, StateInterval};
 pub use table::{Column, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState};

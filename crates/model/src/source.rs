@@ -110,11 +110,13 @@ pub enum WrongWhy {
     Line,
     /// More than there may be.
     TooMany,
+    /// What only measures cannot be switched off.
+    NoSwitch,
 }
 
 impl WrongWhy {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Missing,
         Self::Unknown,
         Self::Choice,
@@ -124,6 +126,7 @@ impl WrongWhy {
         Self::Taken,
         Self::Line,
         Self::TooMany,
+        Self::NoSwitch,
     ];
 
     /// The word used in the API and as the key of its text.
@@ -138,6 +141,7 @@ impl WrongWhy {
             Self::Taken => "taken",
             Self::Line => "line",
             Self::TooMany => "too-many",
+            Self::NoSwitch => "no-switch",
         }
     }
 }
@@ -280,6 +284,81 @@ pub struct SourceKind {
     pub is_searched: bool,
 }
 
+/// The field of a source that says whether the box may switch its device off.
+pub const SWITCH_OFF: &str = "switch_off";
+
+/// What somebody has consented to: whether, and when, the box may switch a device off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffConsent {
+    /// Nobody has consented.
+    Never,
+    /// While its machine is known to stand still.
+    WhileStill,
+    /// At any time: nothing of it moves that could hurt somebody.
+    AnyTime,
+}
+
+impl OffConsent {
+    /// The words used in files and forms, in the order in which they are offered.
+    pub const CODES: [&str; 3] = ["never", "while-still", "any-time"];
+
+    /// What was consented to for a source.
+    pub fn of(source: &Source) -> Self {
+        let said = source.fields.get(SWITCH_OFF).map(FieldValue::text);
+        match said.as_deref() {
+            Some("while-still") => Self::WhileStill,
+            Some("any-time") => Self::AnyTime,
+            _ => Self::Never,
+        }
+    }
+}
+
+/// How an order to switch a device off ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OffOutcome {
+    /// It said before that it was on and says now that it is off.
+    Off,
+    /// It was off already: nothing was sent.
+    WasOff,
+    /// Its machine does not stand still, or nobody knows whether it does: nothing was sent.
+    NotStill,
+    /// It does not let itself be switched off, or not now.
+    Refused,
+    /// It took the order and says that it is still on.
+    StillOn,
+    /// It was ordered, and then nothing was heard of it.
+    Unheard,
+}
+
+impl OffOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 6] = [
+        Self::Off,
+        Self::WasOff,
+        Self::NotStill,
+        Self::Refused,
+        Self::StillOn,
+        Self::Unheard,
+    ];
+
+    /// The word used in the API and as the key of its text.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::WasOff => "was-off",
+            Self::NotStill => "not-still",
+            Self::Refused => "refused",
+            Self::StillOn => "still-on",
+            Self::Unheard => "unheard",
+        }
+    }
+
+    /// Whether the device is off now by its own word.
+    pub fn is_off(self) -> bool {
+        matches!(self, Self::Off | Self::WasOff)
+    }
+}
+
 /// What a trial showed: points and what they said, or what kept them from being read.
 pub type Trial = Result<Vec<(String, f64)>, Trouble>;
 
@@ -310,5 +389,32 @@ mod tests {
         assert_eq!(troubles.len(), Trouble::ALL.len());
         let wrong: BTreeSet<_> = WrongWhy::ALL.iter().map(|w| w.code()).collect();
         assert_eq!(wrong.len(), WrongWhy::ALL.len());
+        let outcomes: BTreeSet<_> = OffOutcome::ALL.iter().map(|o| o.code()).collect();
+        assert_eq!(outcomes.len(), OffOutcome::ALL.len());
+    }
+
+    #[test]
+    fn nothing_is_switched_off_without_consent() {
+        let mut source = Source {
+            id: DeviceId::new("m").unwrap(),
+            machine: None,
+            kind: "k".to_owned(),
+            fields: Fields::new(),
+        };
+        assert_eq!(OffConsent::of(&source), OffConsent::Never);
+        let mut consent = |code: &str| {
+            let value = FieldValue::Text(code.to_owned());
+            source.fields.insert(SWITCH_OFF.to_owned(), value);
+            OffConsent::of(&source)
+        };
+        assert_eq!(consent("yes"), OffConsent::Never);
+        assert_eq!(
+            OffConsent::CODES.map(consent),
+            [
+                OffConsent::Never,
+                OffConsent::WhileStill,
+                OffConsent::AnyTime
+            ]
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! ECHONET Lite frames (format 1): what a controller sends and what nodes say. No socket, no time;
-//! what is wrong with bytes has a name. Source: the ECHONET Lite specification, part 2, and the
-//! appendix of device objects (property maps).
+//! ECHONET Lite frames (format 1): what a controller asks and orders and what nodes say. No socket,
+//! no time; what is wrong with bytes has a name. Source: the ECHONET Lite specification, part 2, and
+//! the appendix of device objects (property maps).
 
 /// UDP port of every node.
 pub const PORT: u16 = 3610;
@@ -48,6 +48,10 @@ pub enum Service {
     GetAnswer,
     /// Some of what was asked for: what is not there is empty.
     GetRefused,
+    /// The properties were set.
+    SetAnswer,
+    /// Not all of the properties were set.
+    SetRefused,
     /// Announces properties.
     Inf,
     /// Announces properties and wants to hear that it was heard.
@@ -64,6 +68,8 @@ impl Service {
             0x63 => Self::InfRequest,
             0x72 => Self::GetAnswer,
             0x52 => Self::GetRefused,
+            0x71 => Self::SetAnswer,
+            0x51 => Self::SetRefused,
             0x73 => Self::Inf,
             0x74 => Self::InfConfirmed,
             other => Self::Other(other),
@@ -181,13 +187,26 @@ pub fn get(transaction: u16, object: Object, codes: &[u8]) -> Vec<u8> {
     bytes((transaction, 0x62), (Object::CONTROLLER, object), codes)
 }
 
-fn bytes((transaction, service): (u16, u8), (from, to): (Object, Object), codes: &[u8]) -> Vec<u8> {
+/// An order that sets one property of one byte and wants to hear whether it was set (SetC).
+pub fn set_confirmed(transaction: u16, object: Object, code: u8, value: u8) -> Vec<u8> {
+    let mut bytes = head((transaction, 0x61), (Object::CONTROLLER, object), 1);
+    bytes.extend([code, 1, value]);
+    bytes
+}
+
+fn bytes(of: (u16, u8), between: (Object, Object), codes: &[u8]) -> Vec<u8> {
+    let mut bytes = head(of, between, codes.len());
+    bytes.extend(codes.iter().flat_map(|code| [*code, 0]));
+    bytes
+}
+
+/// What stands before the properties.
+fn head((transaction, service): (u16, u8), (from, to): (Object, Object), count: usize) -> Vec<u8> {
     let mut bytes = HEADER.to_vec();
     bytes.extend(transaction.to_be_bytes());
     bytes.extend(from.0);
     bytes.extend(to.0);
-    bytes.extend([service, codes.len() as u8]);
-    bytes.extend(codes.iter().flat_map(|code| [*code, 0]));
+    bytes.extend([service, count as u8]);
     bytes
 }
 
@@ -257,6 +276,11 @@ mod tests {
     fn what_sets_is_told_from_what_announces() {
         let set = hex("10810004 05ff01 028701 61 01 800131");
         assert_eq!(Frame::parse(&set).unwrap().service, Service::Set);
+        assert_eq!(set, set_confirmed(4, Object([2, 0x87, 1]), 0x80, 0x31));
+        for (answer, service) in [("71", Service::SetAnswer), ("51", Service::SetRefused)] {
+            let answer = hex(&format!("10810004 028701 05ff01 {answer} 01 8000"));
+            assert_eq!(Frame::parse(&answer).unwrap().service, service);
+        }
         let both = hex("10810004 05ff01 028701 6e 01 800131 01 8000");
         assert_eq!(Frame::parse(&both).unwrap().properties.len(), 2);
         let inf = hex("10810005 028701 0ef001 74 01 800131");

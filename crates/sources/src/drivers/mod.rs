@@ -11,7 +11,9 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
-use model::{Field, FieldKind, Search, Source, Trouble, Wrong};
+use std::sync::Arc;
+
+use model::{Field, FieldKind, OffOutcome, Search, Source, Trouble, Wrong};
 
 use crate::lines::Hand;
 
@@ -27,6 +29,12 @@ pub(crate) type Session = Pin<Box<dyn Future<Output = Trouble> + Send>>;
 
 /// A look around the network.
 pub(crate) type Searching = Pin<Box<dyn Future<Output = Result<Search, Trouble>> + Send>>;
+
+/// An order to switch a device off under way.
+pub(crate) type Switching = Pin<Box<dyn Future<Output = Result<OffOutcome, Trouble>> + Send>>;
+
+/// Says, at the moment it is asked, whether a device may be switched off.
+pub(crate) type Interlock = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// A way of reading devices.
 pub(crate) trait Driver: Debug + Send + Sync {
@@ -46,6 +54,12 @@ pub(crate) trait Driver: Debug + Send + Sync {
 
     /// Looks around for devices, and the line that it takes; `None` if they cannot be looked for.
     fn search(&self) -> Option<(&'static str, Searching)> {
+        None
+    }
+
+    /// Switches a device off, once the interlock lets it, and reads back what it is then; `None` if
+    /// such a device cannot be switched off. Only what the device says afterwards counts.
+    fn switch_off(&self, _: &Source, _: Interlock) -> Option<Switching> {
         None
     }
 }

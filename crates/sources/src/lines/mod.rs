@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{
-    DeviceId, MachineId, Search, Source, SourceKind, SourceState, Time, Trial, Trouble, Wrong,
-    WrongWhy,
+    DeviceId, MachineId, OffConsent, OffOutcome, Search, Source, SourceKind, SourceState, Time,
+    Trial, Trouble, Wrong, WrongWhy,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -26,7 +26,7 @@ use self::hand::Tap;
 pub(crate) use self::hand::{Hand, Value, numbers};
 use self::seat::Seat;
 use crate::device::{Device, Role};
-use crate::drivers::{DRIVERS, Driver, Line, driver};
+use crate::drivers::{DRIVERS, Driver, Interlock, Line, driver};
 use crate::kept_file::FollowedFile;
 use crate::mqtt::FloorSink;
 use crate::tokens::{Changes, DeviceBook, TokenFileError, Way};
@@ -254,6 +254,31 @@ impl Lines {
         let _asking = seat.ask();
         let _seated = seat.sit(&self.sink).await;
         Some(searching.await)
+    }
+
+    /// Switches a device off if somebody consented to it; `None` if there is no such device or
+    /// nobody did. Its line stands still meanwhile. `is_still` says whether its machine stands
+    /// still, and is asked in the moment before the order goes out.
+    pub async fn switch_off(
+        &self,
+        id: &DeviceId,
+        is_still: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Option<Result<OffOutcome, Trouble>> {
+        let (switching, seat) = {
+            let mut inner = self.inner();
+            let known = inner.sources.iter().find(|known| known.source.id == *id)?;
+            let interlock: Interlock = match OffConsent::of(&known.source) {
+                OffConsent::Never => return None,
+                OffConsent::WhileStill => Arc::new(is_still),
+                OffConsent::AnyTime => Arc::new(|| true),
+            };
+            let switching = known.driver.switch_off(&known.source, interlock)?;
+            let line = known.line.name.clone();
+            (switching, inner.seat(&line))
+        };
+        let _asking = seat.ask();
+        let _seated = seat.sit(&self.sink).await;
+        Some(switching.await)
     }
 
     async fn first_answer(&self, checked: &Checked) -> Trial {

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use model::{RefusalReason, Source, Trouble};
+use model::{OffOutcome, RefusalReason, Source, Trouble, WrongWhy};
 
 use crate::contract::{Counterpart, POWER_W, contract};
 use crate::floor::{Floor, source};
@@ -190,6 +190,88 @@ async fn a_search_finds_what_can_be_connected() {
     nodes.kill();
     let search = floor.lines.search("echonet-lite").await.unwrap().unwrap();
     assert_eq!((search.packets, search.found.len()), (0, 0));
+}
+
+/// A device that somebody consented for is switched off: only what it says afterwards counts,
+/// whatever became of the answer, and it is read on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_is_switched_off_and_what_it_says_then_counts() {
+    let mut nodes = Nodes::start();
+    let mut floor = Floor::new();
+    let cooler = nodes.device("cooler", "class = \"0130\"\nswitch_off = \"any-time\"");
+    let switch = nodes.device("switch", "class = \"05fd\"\nswitch_off = \"any-time\"");
+    for source in [cooler, switch, nodes.source("meter")] {
+        floor.lines.add(source).unwrap();
+    }
+    floor.until_said("cooler", "operating", 1.0).await;
+    let last = floor.state("cooler").last;
+    for (point, number) in [
+        ("power_w", 410.0),
+        ("energy_kwh", 12.345),
+        ("temperature_c", -5.0),
+    ] {
+        assert!(last.contains(&(point.to_owned(), number)), "{last:?}");
+    }
+    let off = async |floor: &Floor, id: &str| {
+        let id = model::DeviceId::new(id).unwrap();
+        floor.lines.switch_off(&id, || true).await
+    };
+    // Nobody consented, or there is no such device.
+    assert_eq!(off(&floor, "meter").await, None);
+    assert_eq!(off(&floor, "nobody").await, None);
+    assert_eq!(off(&floor, "cooler").await, Some(Ok(OffOutcome::Off)));
+    floor.until_said("cooler", "operating", 0.0).await;
+    assert_eq!(off(&floor, "cooler").await, Some(Ok(OffOutcome::WasOff)));
+    // It says yes and does nothing.
+    assert_eq!(off(&floor, "switch").await, Some(Ok(OffOutcome::StillOn)));
+    for (fault, outcome) in [
+        ("refuse", Ok(OffOutcome::Refused)),
+        ("deaf", Ok(OffOutcome::Off)),
+        ("mute", Ok(OffOutcome::Unheard)),
+        ("silence", Err(Trouble::Silent)),
+        ("garbage", Err(Trouble::Garbled)),
+        ("unit", Err(Trouble::OtherUnit)),
+        ("late", Err(Trouble::Silent)),
+    ] {
+        nodes.order("on");
+        nodes.order(&format!("fault {fault}"));
+        assert_eq!(off(&floor, "cooler").await, Some(outcome), "{fault}");
+    }
+    nodes.order("fault none");
+    nodes.order("power 7");
+    floor.until_said("meter", "power_w", 7.0).await;
+    nodes.kill();
+    assert_eq!(off(&floor, "cooler").await, Some(Err(Trouble::Silent)));
+}
+
+/// While nobody knows that the machine stands still nothing is sent; and what only measures cannot
+/// be made a switch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_interlock_holds_until_the_machine_stands_still() {
+    let nodes = Nodes::start();
+    let mut floor = Floor::new();
+    let cooler = nodes.device("cooler", "class = \"0130\"\nswitch_off = \"while-still\"");
+    floor.lines.add(cooler).unwrap();
+    floor.until_said("cooler", "operating", 1.0).await;
+    let id = model::DeviceId::new("cooler").unwrap();
+    let off = async |floor: &Floor, is_still: bool| {
+        let outcome = floor.lines.switch_off(&id, move || is_still).await;
+        outcome.unwrap().unwrap()
+    };
+    assert_eq!(off(&floor, false).await, OffOutcome::NotStill);
+    let before = floor.state("cooler").readings;
+    let again = |floor: &Floor| floor.state("cooler").readings > before;
+    floor.until("it is read again", again).await;
+    let operating = ("operating".to_owned(), 1.0);
+    assert!(floor.state("cooler").last.contains(&operating));
+    assert_eq!(off(&floor, true).await, OffOutcome::Off);
+    floor.until_said("cooler", "operating", 0.0).await;
+    let meter = nodes.device("meter", "class = \"0288\"\nswitch_off = \"any-time\"");
+    let wrong = match floor.lines.add(meter) {
+        Err(sources::SourceError::Wrong(wrong)) => wrong,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(wrong, model::Wrong::new("switch_off", WrongWhy::NoSwitch));
 }
 
 /// Another controller on this computer that does not share the port keeps it from being read.

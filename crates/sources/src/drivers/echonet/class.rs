@@ -1,6 +1,7 @@
 //! What the properties of an object mean. Source: APPENDIX, Detailed Requirements for ECHONET Device
 //! Objects: 0x0287 distribution board, 0x0288 low-voltage smart meter, 0x0280 watt-hour meter,
-//! 0x0011 temperature, 0x0012 humidity.
+//! 0x0011 temperature, 0x0012 humidity, 0x05FD switch for JEM-A/HA terminals, 0x0130 air conditioner,
+//! and the superclass of all devices.
 
 use wire::echonet::{Frame, Object};
 use wire::payload::Scalar;
@@ -8,12 +9,20 @@ use wire::payload::Scalar;
 use crate::lines::Value;
 
 /// Classes that are offered, by their codes.
-pub(super) const CLASSES: &[&str] = &["0287", "0288", "0280", "0011", "0012"];
+pub(super) const CLASSES: &[&str] = &["0287", "0288", "0280", "0011", "0012", "05fd", "0130"];
 /// Channels of a distribution board that have properties of their own.
 pub(super) const CHANNELS_MAX: u8 = 32;
 
-const STATUS: u8 = 0x80;
+/// Operation status: on or off.
+pub(super) const STATUS: u8 = 0x80;
+/// The value of the operation status that is on, and the one that is off.
+const ON: u8 = 0x30;
+pub(super) const OFF: u8 = 0x31;
 const FAULT: u8 = 0x88;
+/// Power and energy that a device says it takes itself.
+const OWN_POWER: u8 = 0x84;
+const OWN_ENERGY: u8 = 0x85;
+const ROOM_TEMPERATURE: u8 = 0xbb;
 const CHANNEL_1: u8 = 0xd0;
 const CHANNEL_POWERS: u8 = 0xb7;
 
@@ -32,6 +41,10 @@ pub(super) enum Part {
     Temperature,
     /// A hygrometer.
     Humidity,
+    /// A switch in front of the JEM-A/HA terminals of any machine.
+    Switch,
+    /// An air conditioner.
+    AirConditioner,
 }
 
 /// What numbers of energy are multiplied by.
@@ -51,6 +64,8 @@ impl Part {
             ("0280", 0) => Some(Self::WattHourMeter),
             ("0011", 0) => Some(Self::Temperature),
             ("0012", 0) => Some(Self::Humidity),
+            ("05fd", 0) => Some(Self::Switch),
+            ("0130", 0) => Some(Self::AirConditioner),
             _ => None,
         }
     }
@@ -62,8 +77,15 @@ impl Part {
             Self::WattHourMeter => [0x02, 0x80],
             Self::Temperature => [0x00, 0x11],
             Self::Humidity => [0x00, 0x12],
+            Self::Switch => [0x05, 0xfd],
+            Self::AirConditioner => [0x01, 0x30],
         };
         Object([group, class, instance])
+    }
+
+    /// Whether its operation status is that of a machine: what only measures is not switched off.
+    pub(super) fn is_switch(self) -> bool {
+        matches!(self, Self::Switch | Self::AirConditioner)
     }
 
     /// Properties that say in which unit others are: asked for once.
@@ -72,7 +94,7 @@ impl Part {
             Self::Board | Self::Channel(_) => &[0xc2],
             Self::SmartMeter => &[0xd3, 0xe1],
             Self::WattHourMeter => &[0xe2],
-            Self::Temperature | Self::Humidity => &[],
+            Self::Temperature | Self::Humidity | Self::Switch | Self::AirConditioner => &[],
         }
     }
 
@@ -83,6 +105,8 @@ impl Part {
             Self::Channel(n) => return vec![CHANNEL_1 + n - 1, CHANNEL_POWERS, STATUS, FAULT],
             Self::SmartMeter => &[0xe7, 0xe8, 0xe0, 0xe3],
             Self::WattHourMeter | Self::Temperature | Self::Humidity => &[0xe0],
+            Self::Switch => &[OWN_POWER, OWN_ENERGY],
+            Self::AirConditioner => &[OWN_POWER, OWN_ENERGY, ROOM_TEMPERATURE],
         };
         [own, &[STATUS, FAULT]].concat()
     }
@@ -102,7 +126,9 @@ impl Part {
             Self::Board | Self::Channel(_) => 0xc2,
             Self::SmartMeter => 0xe1,
             Self::WattHourMeter => 0xe2,
-            Self::Temperature | Self::Humidity => return self.own_scale(),
+            Self::Temperature | Self::Humidity | Self::Switch | Self::AirConditioner => {
+                return self.own_scale();
+            }
         };
         let kwh = unit_kwh(said.value(unit)?)?;
         // A meter that has no coefficient has 1; one that does not say it now is asked again.
@@ -134,8 +160,8 @@ impl Part {
         };
         let energy = |data| energy(data, scale?);
         match (self, code) {
-            (_, STATUS) => flag("operating", data, (0x30, 0x31), values),
-            (_, FAULT) => flag("fault", data, (0x41, 0x42), values),
+            (_, STATUS) => flag("operating", is_on(data), values),
+            (_, FAULT) => flag("fault", either(data, (0x41, 0x42)), values),
             (Self::Board, 0xc6) | (Self::SmartMeter, 0xe7) => put("power_w", whole_i32(data)),
             (Self::Board, 0xc7) | (Self::SmartMeter, 0xe8) => {
                 put("current_r_a", tenths(data, 0));
@@ -159,6 +185,11 @@ impl Part {
             (Self::Channel(n), CHANNEL_POWERS) => put("power_w", listed_i32(data, n)),
             (Self::Temperature, 0xe0) => put("temperature_c", tenths(data, 0)),
             (Self::Humidity, 0xe0) => put("humidity_percent", percent(data)),
+            (Self::Switch | Self::AirConditioner, OWN_POWER) => put("power_w", own_power(data)),
+            (Self::Switch | Self::AirConditioner, OWN_ENERGY) => {
+                put("energy_kwh", own_energy(data))
+            }
+            (Self::AirConditioner, ROOM_TEMPERATURE) => put("temperature_c", degrees(data)),
             _ => {}
         }
     }
@@ -174,22 +205,32 @@ impl Part {
             (Self::Channel(n), code) if code == CHANNEL_1 + n - 1 => "energy_kwh",
             (Self::Temperature, 0xe0) => "temperature_c",
             (Self::Humidity, 0xe0) => "humidity_percent",
+            // Its power and energy few devices measure: that they are not there is nothing to tell.
+            (Self::Switch | Self::AirConditioner, STATUS) => "operating",
             _ => return None,
         })
     }
 }
 
-/// A property that says one of two things.
-fn flag(point: &str, data: &[u8], (yes, no): (u8, u8), values: &mut Vec<Value>) {
-    let is_so = match data {
-        [said] if *said == yes => true,
-        [said] if *said == no => false,
-        _ => return,
-    };
-    values.push(Value {
+fn flag(point: &str, is_so: Option<bool>, values: &mut Vec<Value>) {
+    values.extend(is_so.map(|is_so| Value {
         point: point.to_owned(),
         value: Scalar::Bool(is_so),
-    });
+    }));
+}
+
+/// A property that says one of two things.
+fn either(data: &[u8], (yes, no): (u8, u8)) -> Option<bool> {
+    match data {
+        [said] if *said == yes => Some(true),
+        [said] if *said == no => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether an operation status says on; `None` if it says neither on nor off.
+pub(super) fn is_on(data: &[u8]) -> Option<bool> {
+    either(data, (ON, OFF))
 }
 
 /// The unit of cumulative energy.
@@ -243,6 +284,24 @@ fn percent(data: &[u8]) -> Option<f64> {
         [n @ 0..=100] => Some(f64::from(*n)),
         _ => None,
     }
+}
+
+/// Whole watts; the end of the range is overflow and none.
+fn own_power(data: &[u8]) -> Option<f64> {
+    let watts = u16::from_be_bytes(data.try_into().ok()?);
+    (watts <= 0xfffd).then(|| f64::from(watts))
+}
+
+/// Thousandths of a kilowatt-hour, nine digits of them.
+fn own_energy(data: &[u8]) -> Option<f64> {
+    let counted = u32::from_be_bytes(data.try_into().ok()?);
+    (counted <= 999_999_999).then(|| f64::from(counted) / 1_000.0)
+}
+
+/// Whole degrees of a room; the ends of the range are overflow, underflow and none.
+fn degrees(data: &[u8]) -> Option<f64> {
+    let degrees = i8::from_be_bytes(data.try_into().ok()?);
+    (-127..=125).contains(&degrees).then(|| f64::from(degrees))
 }
 
 /// A channel's number in a list: the first channel, how many, then four bytes each.
@@ -299,6 +358,12 @@ mod tests {
             values(meter, STATUS, &[0x30]),
             [("operating".to_owned(), 1.0)]
         );
+        let cooler = Part::AirConditioner;
+        assert_eq!(one(cooler, OWN_POWER, &[0x01, 0x9a]), Some(410.0));
+        assert_eq!(one(cooler, OWN_ENERGY, &[0, 0, 0x30, 0x39]), Some(12.345));
+        assert_eq!(one(cooler, ROOM_TEMPERATURE, &[0xfb]), Some(-5.0));
+        assert_eq!(one(Part::Switch, ROOM_TEMPERATURE, &[20]), None);
+        assert_eq!([is_on(&[0x30]), is_on(&[0x31])], [Some(true), Some(false)]);
     }
 
     #[test]
@@ -310,6 +375,12 @@ mod tests {
         assert_eq!(one(meter, 0xe7, &[1, 2]), None);
         assert_eq!(one(Part::Humidity, 0xe0, &[101]), None);
         assert_eq!(one(Part::Temperature, 0xe0, &[0x7f, 0xff]), None);
+        assert_eq!(one(Part::Switch, OWN_POWER, &[0xff, 0xff]), None);
+        assert_eq!(one(Part::Switch, OWN_ENERGY, &[0xff; 4]), None);
+        for none in [0x7e, 0x7f, 0x80] {
+            assert_eq!(one(Part::AirConditioner, ROOM_TEMPERATURE, &[none]), None);
+        }
+        assert_eq!([is_on(&[0x32]), is_on(&[])], [None; 2]);
     }
 
     proptest::proptest! {

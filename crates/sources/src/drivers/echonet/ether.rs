@@ -103,7 +103,7 @@ pub(super) fn weigh(bytes: &[u8], from: Ipv4Addr, asked: Option<Asked>) -> Came 
         return asked.map_or(Came::Garbled, |_| wrong);
     };
     match frame.service {
-        Service::GetAnswer | Service::GetRefused => {
+        Service::GetAnswer | Service::GetRefused | Service::SetAnswer | Service::SetRefused => {
             let Some(asked) = asked else {
                 return Came::Other;
             };

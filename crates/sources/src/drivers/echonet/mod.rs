@@ -1,22 +1,27 @@
-//! ECHONET Lite: meters, distribution boards and sensors on the LAN. The box is a controller that
-//! asks and listens; it gives no orders. Announcements are taken as they come; orders of others are
-//! shown, because nobody has to prove who they are.
+//! ECHONET Lite: meters, distribution boards, sensors and switches on the LAN. The box is a
+//! controller that asks and listens; the one order it knows is off, where somebody consented.
+//! Announcements are taken as they come; orders of others are shown, because nobody has to prove who
+//! they are.
 
 mod class;
 mod ether;
+mod off;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use model::{Field, FieldKind, Found, RefusalReason, Search, Source, Trouble, Wrong, WrongWhy};
+use model::{
+    Field, FieldKind, Found, OffConsent, RefusalReason, SWITCH_OFF, Search, Source, Trouble, Wrong,
+    WrongWhy,
+};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use wire::echonet::{Frame, Object, Service, get, instances, property_map};
 
 use self::class::{CHANNELS_MAX, CLASSES, Part, Scale};
 use self::ether::{Asked, Came, Ether, weigh};
 use super::pace::Pace;
-use super::{ADDRESS, Driver, Line, Searching, Session};
+use super::{ADDRESS, Driver, Interlock, Line, Searching, Session, Switching};
 use crate::lines::{Entered, Hand, Value};
 
 /// The one line that all nodes hang on: the port belongs to the computer.
@@ -68,11 +73,19 @@ impl Driver for EchonetLite {
             kind: FieldKind::Number(0.2, 3_600.0),
             default: Some("5"),
         };
-        &[ADDRESS, CLASS, INSTANCE, CHANNEL, EVERY]
+        const OFF: Field = Field {
+            name: SWITCH_OFF,
+            kind: FieldKind::Choice(&OffConsent::CODES),
+            default: Some("never"),
+        };
+        &[ADDRESS, CLASS, INSTANCE, CHANNEL, EVERY, OFF]
     }
 
     fn line(&self, source: &Source) -> Result<Line, Wrong> {
-        Node::of(Entered::new(self.fields(), &source.fields))?;
+        let node = Node::of(Entered::new(self.fields(), &source.fields))?;
+        if OffConsent::of(source) != OffConsent::Never && !node.part.is_switch() {
+            return Err(Wrong::new(SWITCH_OFF, WrongWhy::NoSwitch));
+        }
         Ok(Line {
             name: LINE.to_owned(),
             settings: String::new(),
@@ -95,6 +108,14 @@ impl Driver for EchonetLite {
 
     fn search(&self) -> Option<(&'static str, Searching)> {
         Some((LINE, Box::pin(look_around())))
+    }
+
+    fn switch_off(&self, source: &Source, interlock: Interlock) -> Option<Switching> {
+        let node = Node::of(Entered::new(self.fields(), &source.fields)).ok()?;
+        let order = off::switch_off(node.address, node.object, interlock);
+        node.part
+            .is_switch()
+            .then(|| -> Switching { Box::pin(order) })
     }
 }
 
@@ -134,6 +155,13 @@ impl Node {
     }
 }
 
+/// Not where the last session began: its late answers are not taken for this one's.
+fn first_transaction() -> u16 {
+    let mut chance = [0; 2];
+    getrandom::fill(&mut chance).ok();
+    u16::from_be_bytes(chance)
+}
+
 /// Asks the nodes and listens to what they and others say.
 struct Listener {
     ether: Ether,
@@ -144,14 +172,11 @@ struct Listener {
 
 impl Listener {
     fn new(ether: Ether, nodes: Vec<Node>, hand: Hand) -> Self {
-        // Not where the last session began: its late answers are not taken for this one's.
-        let mut chance = [0; 2];
-        getrandom::fill(&mut chance).ok();
         Self {
             ether,
             nodes,
             hand,
-            transaction: u16::from_be_bytes(chance),
+            transaction: first_transaction(),
         }
     }
 
