@@ -98,6 +98,19 @@ impl Lamp {
         self.tier_mut(colour).set(t, lit);
     }
 
+    /// Whether levels were told, by somebody who is still there.
+    pub(crate) fn has_levels(&self) -> bool {
+        self.seen
+    }
+
+    /// Whoever told the levels is gone: none holds any more.
+    pub(crate) fn forget_levels(&mut self) {
+        self.seen = false;
+        for tier in [&mut self.red, &mut self.yellow, &mut self.green] {
+            (tier.lit, tier.edges) = (false, [None; 2]);
+        }
+    }
+
     /// Takes what a sensor says a tier shows.
     pub fn say(&mut self, t: Time, colour: Colour, shows: LampShows) {
         self.said_work |= colour == Colour::Green && shows != LampShows::Off;

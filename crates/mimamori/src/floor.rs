@@ -1,7 +1,7 @@
 //! The machines and devices in memory: arrivals go in, the batch to be made durable comes out.
 //! `detect` judges; this file only leads each row to the right machine.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -19,6 +19,7 @@ use crate::day::Tally;
 use crate::machine::Machine;
 use crate::series::{Series, Standing};
 use crate::signals::{is_unlike, signal_of};
+use crate::speaker::Speaker;
 
 /// Journal entries looked through at start to know which times have come already.
 const RECENT_ENTRIES: i64 = 2_000;
@@ -28,45 +29,8 @@ const REFUSALS_LISTED_MAX: usize = 64;
 const TWIN_LEARNS: u32 = 8;
 /// A file that has told nothing for so many seconds has ended.
 const RETOLD_S_MAX: f64 = 60.0;
-/// A camera that has said nothing of what it sees for so long, while its device said other things, is off.
-const SIGHT_MS_MAX: i64 = 15_000;
 /// A device whose readings stay late this long has had its clock set back; time starts anew.
 const LATE_MS_MAX: i64 = 60_000;
-
-/// A device.
-#[derive(Debug, Default)]
-struct Speaker {
-    /// Whom the numbers of the points are from; a device that was registered anew counts anew.
-    device: Option<Arc<Device>>,
-    machine: Option<usize>,
-    points: Vec<Option<Series>>,
-    connections: u32,
-    heard: Option<Time>,
-    readings: u64,
-    late_since: Option<Time>,
-    /// It was registered anew while the program ran.
-    is_renewed: bool,
-    /// By how much the box's clock is ahead of its own.
-    skew_ms: i64,
-    /// It sends a time of its own.
-    keeps_time: bool,
-}
-
-impl Speaker {
-    /// What the device said last of itself. What it no longer says while it says other things is not
-    /// so any more.
-    fn status(&self) -> BTreeMap<&'static str, f64> {
-        let heard = self.heard.unwrap_or_default();
-        let points = self.points.iter().flatten();
-        let told = points.filter_map(|series| Some((series.status?, series.last()?)));
-        told.filter_map(|((name, value), at)| {
-            let age_ms = heard.ms() - self.skew_ms - at.ms();
-            let is_fresh = name != "camera_ok" || age_ms <= SIGHT_MS_MAX;
-            Some((name, value.filter(|_| is_fresh)?))
-        })
-        .collect()
-    }
-}
 
 /// Whether a device watches a machine: readers do not, nor does the box's own, which only tries doors.
 fn has_machine(device: &Device) -> bool {
@@ -327,7 +291,7 @@ impl Floor {
                 let id = store.label(product.as_str())?;
                 self.labels.insert(product.as_str().to_owned(), id);
             }
-            let points = &mut self.speakers[speaker].points;
+            let points = &self.speakers[speaker].points;
             let known = points
                 .get(usize::from(row.point))
                 .is_some_and(Option::is_some);
@@ -338,7 +302,8 @@ impl Floor {
                 let name = arrival.device.id.as_str();
                 let id = store.series(name, point.name.as_str(), point.unit.symbol())?;
                 let series = Series::new(id, point.role, is_new).named(point.name.as_str());
-                put(points, row.point, series);
+                put(&mut self.speakers[speaker].points, row.point, series);
+                self.weigh_lamp(self.speakers[speaker].machine);
             }
         }
         Ok(())
@@ -382,6 +347,9 @@ impl Floor {
             Some(how) => self.written_rows(&mut speaker, (at, rows, how), batch),
         }
         self.speakers[index] = speaker;
+        if link.is_some() {
+            self.weigh_lamp(self.speakers[index].machine);
+        }
     }
 
     fn link(&mut self, speaker: &mut Speaker, up: bool, at: Time, batch: &mut Batch) {
@@ -405,7 +373,16 @@ impl Floor {
             machine.watch.link(up, t, &mut self.outcomes);
             machine.conclude(&mut self.outcomes, at, batch);
         } else {
-            machine.watch.lose_device();
+            machine.watch.lose_device(speaker.tells_lamp());
+        }
+    }
+
+    /// Tells a machine whether a device of its own tells its lamp.
+    fn weigh_lamp(&mut self, machine: Option<usize>) {
+        let mut speakers = self.speakers.iter();
+        let is_apart = speakers.any(|s| s.machine == machine && s.tells_lamp_apart());
+        if let Some(machine) = machine.and_then(|index| self.machines.get_mut(index)) {
+            machine.watch.set_lamp_apart(is_apart);
         }
     }
 

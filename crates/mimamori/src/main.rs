@@ -26,6 +26,7 @@ mod sealing;
 mod series;
 mod signals;
 mod source_door;
+mod speaker;
 mod time_watch;
 mod users;
 mod verify;

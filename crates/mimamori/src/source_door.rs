@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use model::{Binding, Coverage, DeviceId, Neighbour, Place, Seen, Source, SourceKind, SourceState};
-use serve::{Searching, SourceProblem, Sources, Trying};
+use serve::{IsStill, Searching, SourceProblem, Sources, SwitchingOff, Trying};
 use sources::{Bindings, Lines, Loggers, Neighbours, SourceError};
 use tracing::error;
 
@@ -74,6 +74,13 @@ impl Sources for SourceDoor {
 
     fn try_out<'a>(&'a self, source: &'a Source) -> Trying<'a> {
         Box::pin(self.lines.try_out(source))
+    }
+
+    fn switch_off<'a>(&'a self, id: &'a str, is_still: IsStill) -> SwitchingOff<'a> {
+        Box::pin(async move {
+            let id = DeviceId::new(id).ok()?;
+            self.lines.switch_off(&id, is_still).await
+        })
     }
 }
 

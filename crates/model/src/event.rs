@@ -65,6 +65,10 @@ pub enum EventKind {
     DeviceLimited,
     /// A device may do everything again.
     DeviceFreed,
+    /// A person had the box switch a device off.
+    OffOrdered,
+    /// How that ended.
+    OffEnded,
     /// A device got a certificate of its own; its token is used up.
     DeviceEnrolled,
     /// A backup was made, restored into a scratch folder and read again.
@@ -119,7 +123,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 56] = [
+    pub const ALL: [Self; 58] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -151,6 +155,8 @@ impl EventKind {
         Self::DeviceEnded,
         Self::DeviceLimited,
         Self::DeviceFreed,
+        Self::OffOrdered,
+        Self::OffEnded,
         Self::DeviceEnrolled,
         Self::BackupProved,
         Self::BackupFailed,
@@ -212,6 +218,8 @@ impl EventKind {
             Self::DeviceEnded => "device.ended",
             Self::DeviceLimited => "device.limited",
             Self::DeviceFreed => "device.freed",
+            Self::OffOrdered => "device.off_ordered",
+            Self::OffEnded => "device.off_ended",
             Self::DeviceEnrolled => "device.enrolled",
             Self::BackupProved => "backup.proved",
             Self::BackupFailed => "backup.failed",

@@ -35,6 +35,8 @@ pub enum Right {
     Judge,
     /// Register devices and end them.
     Devices,
+    /// Consent to devices being switched off by the box, and have them switched off.
+    Operate,
     /// Sign checkpoints and have the evidence checked.
     Evidence,
     /// Invite people, end their access, give tokens to scripts.
@@ -43,12 +45,13 @@ pub enum Right {
 
 impl Right {
     /// Every right.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::LookShared,
         Self::Look,
         Self::Acknowledge,
         Self::Judge,
         Self::Devices,
+        Self::Operate,
         Self::Evidence,
         Self::People,
     ];
@@ -92,7 +95,9 @@ impl Role {
             Right::Acknowledge => {
                 !matches!(self, Self::Coordinator | Self::Screen | Self::Customer)
             }
-            Right::Judge => matches!(self, Self::Owner | Self::Manager | Self::Maintenance),
+            Right::Judge | Right::Operate => {
+                matches!(self, Self::Owner | Self::Manager | Self::Maintenance)
+            }
             Right::Devices | Right::Evidence => {
                 matches!(self, Self::Owner | Self::Manager | Self::Coordinator)
             }

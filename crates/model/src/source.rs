@@ -23,6 +23,14 @@ pub struct Source {
     pub fields: Fields,
 }
 
+impl Source {
+    /// The machine it watches.
+    pub fn watches(&self) -> MachineId {
+        let own = || MachineId::named_like(&self.id);
+        self.machine.clone().unwrap_or_else(own)
+    }
+}
+
 /// Values of a driver's fields by their names.
 pub type Fields = BTreeMap<String, FieldValue>;
 
@@ -112,11 +120,13 @@ pub enum WrongWhy {
     TooMany,
     /// What only measures cannot be switched off.
     NoSwitch,
+    /// Consent to this is not theirs to give.
+    Consent,
 }
 
 impl WrongWhy {
     /// Every reason.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Missing,
         Self::Unknown,
         Self::Choice,
@@ -127,6 +137,7 @@ impl WrongWhy {
         Self::Line,
         Self::TooMany,
         Self::NoSwitch,
+        Self::Consent,
     ];
 
     /// The word used in the API and as the key of its text.
@@ -142,6 +153,7 @@ impl WrongWhy {
             Self::Line => "line",
             Self::TooMany => "too-many",
             Self::NoSwitch => "no-switch",
+            Self::Consent => "consent",
         }
     }
 }

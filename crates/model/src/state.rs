@@ -46,6 +46,11 @@ impl MachineState {
         }
     }
 
+    /// Nothing of it moves now. Somebody sets it up: they may move it by hand. Unknown is not still.
+    pub fn is_still(self) -> bool {
+        matches!(self, Self::Off | Self::Idle | Self::Stop)
+    }
+
     /// The state with this word.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.code() == code)

@@ -17,6 +17,7 @@ mod live;
 mod metrics;
 mod neighbours;
 mod notices;
+mod off;
 mod orders;
 mod page;
 mod phones;
@@ -42,6 +43,7 @@ pub use export::{Encoding, day_file};
 pub use files::{Doing, FILE_BYTES_MAX, Files, Staged, Wanted};
 pub use neighbours::{Network, Proposal};
 pub use notices::{NoticeProblem, Notifier, Telling, notice_about, notice_json, notice_text};
+pub use off::{IsStill, SwitchingOff};
 pub use orders::{
     Command, DeviceError, DeviceKind, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order,
     OrderError, Orders,

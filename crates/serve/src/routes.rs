@@ -11,7 +11,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 
 use crate::{
     Site, api, bindings, doors, export, files, guard, history, ingest, live, metrics, neighbours,
-    notices, page, rates, sources,
+    notices, off, page, rates, sources,
 };
 
 /// Largest form with a file in it.
@@ -60,6 +60,7 @@ const SHARED: Access = Access::May(Right::LookShared);
 const LOOK: Access = Access::May(Right::Look);
 const ACKNOWLEDGE: Access = Access::May(Right::Acknowledge);
 const JUDGE: Access = Access::May(Right::Judge);
+const OPERATE: Access = Access::May(Right::Operate);
 const EVIDENCE: Access = Access::May(Right::Evidence);
 const DEVICES: Access = Access::May(Right::Devices);
 const PEOPLE: Access = Access::May(Right::People);
@@ -133,6 +134,12 @@ pub const ROUTES: &[Route] = &[
         "/sources/{id}/end",
         DEVICES,
         post(page::devices::end_source)
+    ),
+    route!(
+        "POST",
+        "/sources/{id}/switch-off",
+        OPERATE,
+        post(off::by_page)
     ),
     route!("GET", "/files", LOOK, get(page::files::show)),
     route!(
@@ -404,6 +411,12 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/sources/{id}/end",
         DEVICES,
         post(sources::end)
+    ),
+    route!(
+        "POST",
+        "/api/v1/sources/{id}/switch-off",
+        OPERATE,
+        post(off::by_script)
     ),
     route!("GET", "/api/v1/arrived", LOOK, get(bindings::list)),
     route!("POST", "/api/v1/bindings", DEVICES, post(bindings::add)),

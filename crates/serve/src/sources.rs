@@ -10,7 +10,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use model::{
-    EventKind, Field, FieldKind, Search, Source, SourceKind, SourceState, Trial, Trouble, Wrong,
+    EventKind, Field, FieldKind, SWITCH_OFF, Search, Source, SourceKind, SourceState, Trial,
+    Trouble, Wrong, WrongWhy,
 };
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ use crate::Site;
 use crate::api::{answer, bad_request};
 use crate::auth::Who;
 use crate::guard::Failure;
+use crate::off::{self, IsStill, SwitchingOff};
 use crate::page::devices::note;
 use crate::text::{Lang, key};
 
@@ -60,6 +62,9 @@ pub trait Sources: Send + Sync + 'static {
 
     /// Reads a device once and keeps nothing.
     fn try_out<'a>(&'a self, source: &'a Source) -> Trying<'a>;
+
+    /// Switches a device off where somebody consented, and reads back what it is then.
+    fn switch_off<'a>(&'a self, id: &'a str, is_still: IsStill) -> SwitchingOff<'a>;
 }
 
 /// What is wrong with a source, in words: the field, the row of a table, and why.
@@ -159,6 +164,20 @@ fn field_json(field: &Field) -> Value {
     value
 }
 
+/// Reads a device from now on; that is evidence.
+pub(crate) async fn connect(site: &Site, who: &Who, source: Source) -> Result<(), SourceProblem> {
+    if !off::may_consent(who, &source) {
+        return Err(SourceProblem::Wrong(Wrong::new(
+            SWITCH_OFF,
+            WrongWhy::Consent,
+        )));
+    }
+    let id = source.id.to_string();
+    site.sources.add(source)?;
+    note(site, who, EventKind::DeviceAdded, &id).await;
+    Ok(())
+}
+
 /// Connects a device.
 pub(crate) async fn add(
     State(site): State<Site>,
@@ -170,11 +189,8 @@ pub(crate) async fn add(
         return bad_request().answer(lang);
     };
     let id = source.id.to_string();
-    match site.sources.add(source) {
-        Ok(()) => {
-            note(&site, &who, EventKind::DeviceAdded, &id).await;
-            (StatusCode::CREATED, Json(json!({"id": id}))).into_response()
-        }
+    match connect(&site, &who, source).await {
+        Ok(()) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
         Err(problem) => failure(lang, &problem),
     }
 }

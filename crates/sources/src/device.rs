@@ -72,6 +72,19 @@ impl PointRole {
             _ => Self::Other,
         }
     }
+
+    /// Whether it is the level of a tier of a wired lamp: told when it changes.
+    pub fn is_level(self) -> bool {
+        matches!(self, Self::Red | Self::Yellow | Self::Green)
+    }
+
+    /// Whether it comes again and again, changed or not.
+    pub fn is_paced(self) -> bool {
+        matches!(
+            self,
+            Self::Power | Self::Vibration | Self::LampRed | Self::LampYellow | Self::LampGreen
+        )
+    }
 }
 
 /// One point of a device.

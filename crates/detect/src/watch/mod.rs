@@ -61,6 +61,16 @@ pub enum Signal {
     Product(ProductId),
 }
 
+impl Signal {
+    /// Whether it comes again and again, changed or not: its silence says that something is wrong.
+    fn is_paced(&self) -> bool {
+        matches!(
+            self,
+            Self::Power(_) | Self::Vibration(..) | Self::LampShows(..)
+        )
+    }
+}
+
 /// What came out of a signal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -170,6 +180,12 @@ pub struct Watch {
     #[serde(default)]
     off_readings: u32,
     lamp: Lamp,
+    /// Another device tells the levels of the lamp than those that come at a pace, and it is there.
+    #[serde(default)]
+    lamp_is_apart: bool,
+    /// Whoever came at a pace is silent; the lamp alone tells.
+    #[serde(default)]
+    rests_on_lamp: bool,
     #[serde(default)]
     vibration: Option<Vibration>,
     #[serde(default)]
@@ -222,6 +238,8 @@ impl Watch {
             power: PowerState::Off,
             off_readings: 0,
             lamp: Lamp::default(),
+            lamp_is_apart: false,
+            rests_on_lamp: false,
             vibration: None,
             latest_w: Vec::new(),
             is_swapped: false,
@@ -255,6 +273,7 @@ impl Watch {
         self.heard = Some(heard);
         self.latest = Some(self.latest.map_or(t, |latest| latest.max(t)));
         self.link = self.link.map(|_| true);
+        self.rests_on_lamp &= !signal.is_paced();
         match signal {
             Signal::Power(watts) if !watts.is_finite() => {}
             Signal::Power(watts) => {
@@ -292,9 +311,18 @@ impl Watch {
     }
 
     /// Tells that one of several devices of the machine is gone: a cycle of which it would have told
-    /// more is not whole.
-    pub fn lose_device(&mut self) {
+    /// more is not whole, and a lamp whose levels it told is not seen.
+    pub fn lose_device(&mut self, tells_lamp: bool) {
         self.break_cycle();
+        if tells_lamp {
+            self.lamp.forget_levels();
+        }
+    }
+
+    /// Tells whether a device that is there tells the levels of the lamp and nothing that comes at a
+    /// pace: its silence means that nothing has changed.
+    pub fn set_lamp_apart(&mut self, is_apart: bool) {
+        self.lamp_is_apart = is_apart;
     }
 
     /// Tells that what was recorded goes on at `t`: a silence before it was not seen, as it would not
@@ -318,7 +346,7 @@ impl Watch {
         let silent_s = self.silent_s();
         let is_silent = self.heard.is_some_and(|heard| now.since(heard) > silent_s);
         if is_silent && self.state != MachineState::Unknown {
-            self.lose_sight(t, out);
+            self.fall_silent(t, out);
         } else if !is_silent && self.state != MachineState::Unknown {
             self.update_state(t, out);
         }
@@ -337,6 +365,7 @@ impl Watch {
     pub fn resume(&mut self, t: Time, out: &mut Vec<Outcome>) {
         self.link = None;
         self.heard = None;
+        (self.lamp_is_apart, self.rests_on_lamp) = (false, false);
         if self.meter.last().is_none() {
             self.break_cycle();
         }
@@ -458,6 +487,23 @@ impl Watch {
                 product: product.clone(),
                 reason: None,
             }));
+        }
+    }
+
+    /// Whoever came at a pace no longer does. The machine is out of sight, unless its lamp is told by a
+    /// device of its own.
+    fn fall_silent(&mut self, t: Time, out: &mut Vec<Outcome>) {
+        match self.told_by_levels(t).filter(|_| self.lamp_is_apart) {
+            Some(state) => {
+                if !self.rests_on_lamp {
+                    self.rests_on_lamp = true;
+                    self.break_cycle();
+                    self.tell(FindingKind::DataGap, t, None, out);
+                }
+                self.set_state(state, t, out);
+                self.end_stop(t, out);
+            }
+            None => self.lose_sight(t, out),
         }
     }
 

@@ -52,6 +52,13 @@ impl Watch {
             .unwrap_or(f64::INFINITY)
     }
 
+    /// What a wired lamp tells by itself; `None` if it is not seen, or never told work from rest.
+    pub(super) fn told_by_levels(&self, t: Time) -> Option<MachineState> {
+        let told = self.lamp.state(t);
+        let tells = told == MachineState::Stop || self.lamp.has_shown_work(t);
+        (self.lamp.has_levels() && tells).then_some(told)
+    }
+
     /// Whether power says where cycles begin.
     pub(super) fn is_powered(&self, t: Time) -> bool {
         let gap_s = Some(self.meter.gap_s()).filter(|gap_s| gap_s.is_finite());
@@ -68,6 +75,11 @@ impl Watch {
     }
 
     pub(super) fn state_at(&self, t: Time) -> MachineState {
+        if self.rests_on_lamp
+            && let Some(told) = self.told_by_levels(t)
+        {
+            return told;
+        }
         let told = self.lamp.state(t);
         if self.lamp.is_seen(t) && told == MachineState::Stop {
             return told;

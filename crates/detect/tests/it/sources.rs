@@ -54,6 +54,51 @@ fn a_power_sensor_that_falls_silent_leaves_the_word_to_the_lamp() {
     assert_eq!(watch.snapshot().state, MachineState::Run);
 }
 
+/// Ticks once a second; gives what came out.
+fn tick(watch: &mut Watch, seconds: std::ops::Range<i32>) -> Vec<Outcome> {
+    let mut out = Vec::new();
+    for s in seconds {
+        watch.tick(t(f64::from(s)), t(f64::from(s)), &mut out);
+    }
+    out
+}
+
+#[test]
+fn when_whoever_comes_at_a_pace_falls_silent_a_lamp_with_a_device_of_its_own_still_tells() {
+    for (is_apart, state) in [(true, MachineState::Stop), (false, MachineState::Unknown)] {
+        let mut watch = Watch::new(settings());
+        watch.set_lamp_apart(is_apart);
+        let power = |s: i32| Signal::Power(if works(s) { 900.0 } else { 120.0 });
+        feed(&mut watch, 0..100, power);
+        feed(&mut watch, 100..101, |_| Signal::Lamp(Colour::Red, true));
+        feed(&mut watch, 101..110, power);
+        // The clamp falls silent, the red lamp stays lit: nothing comes any more.
+        let out = tick(&mut watch, 110..180);
+        assert_eq!(watch.snapshot().state, state);
+        assert_eq!(told(&out), [FindingKind::DataGap], "told once");
+        let cleared = |o: &Outcome| matches!(o, Outcome::AlarmCleared(AlarmKind::Stopped, _));
+        assert!(!out.iter().any(cleared));
+        // Its next edge counts, and so does the clamp once it is back.
+        feed(&mut watch, 180..181, |_| Signal::Lamp(Colour::Red, false));
+        feed(&mut watch, 181..182, |_| Signal::Lamp(Colour::Green, true));
+        tick(&mut watch, 182..190);
+        assert_eq!(watch.snapshot().state, MachineState::Run);
+        feed(&mut watch, 190..200, |_| Signal::Power(120.0));
+        assert_ne!(watch.snapshot().state, MachineState::Run);
+        tick(&mut watch, 200..260);
+        let by_lamp = if is_apart {
+            MachineState::Run
+        } else {
+            MachineState::Unknown
+        };
+        assert_eq!(watch.snapshot().state, by_lamp);
+        // The lamp's own device goes: its levels hold no longer.
+        watch.lose_device(true);
+        tick(&mut watch, 260..270);
+        assert_eq!(watch.snapshot().state, MachineState::Unknown);
+    }
+}
+
 #[test]
 fn a_lamp_with_only_its_red_tier_wired_contradicts_nobody() {
     let mut watch = Watch::new(settings());

@@ -15,7 +15,12 @@ fn meter() -> (Process, String) {
 }
 
 /// Sends a form as the owner's browser would; gives status and page.
-fn submit(house: &House, path: &str, lang: &str, typed: &[(&str, &str)]) -> (u16, String) {
+pub(crate) fn submit(
+    house: &House,
+    path: &str,
+    lang: &str,
+    typed: &[(&str, &str)],
+) -> (u16, String) {
     let mut answer = agent()
         .post(format!("http://{}{path}?lang={lang}", house.http))
         .config()
@@ -28,7 +33,7 @@ fn submit(house: &House, path: &str, lang: &str, typed: &[(&str, &str)]) -> (u16
     (answer.status().as_u16(), page)
 }
 
-fn page(house: &House, path: &str, lang: &str) -> String {
+pub(crate) fn page(house: &House, path: &str, lang: &str) -> String {
     let path = format!("{path}?lang={lang}");
     let (status, page) = house.send("GET", &path, &[], "");
     assert_eq!(status, 200, "{page}");
@@ -36,7 +41,7 @@ fn page(house: &House, path: &str, lang: &str) -> String {
 }
 
 /// Keys of texts that nobody wrote show as themselves.
-fn assert_all_texts(page: &str) {
+pub(crate) fn assert_all_texts(page: &str) {
     for prefix in ["field-", "choice-", "source-", "trouble-", "wrong-"] {
         // The page's own addresses, identifiers and classes aside, a key stands after a `>`.
         let raw = page.match_indices(&format!(">{prefix}")).next();
@@ -45,7 +50,7 @@ fn assert_all_texts(page: &str) {
     }
 }
 
-fn evidence(house: &House, kind: &str) -> usize {
+pub(crate) fn evidence(house: &House, kind: &str) -> usize {
     let all = house.get_all("evidence");
     all.iter().filter(|entry| entry["kind"] == kind).count()
 }
@@ -207,7 +212,7 @@ fn the_file_of_sources_can_be_changed_while_the_program_runs() {
 }
 
 /// ECHONET Lite nodes on another computer.
-fn nodes(other: &OtherComputer) -> Process {
+pub(crate) fn nodes(other: &OtherComputer) -> Process {
     other.let_groups_through();
     let mut command = other.command("node");
     command.arg(root().join("tests/counterparts/echonet.cjs"));

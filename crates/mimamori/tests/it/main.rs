@@ -21,6 +21,7 @@ mod makers;
 mod neighbours;
 mod network;
 mod notices;
+mod off;
 mod openssl;
 mod pages;
 mod people;

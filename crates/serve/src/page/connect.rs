@@ -9,16 +9,16 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use model::{
-    DeviceId, EventKind, Field, FieldKind, FieldValue, Fields, Found, MachineId, Search, Source,
-    SourceKind, Trial, Trouble, Wrong, WrongWhy,
+    DeviceId, Field, FieldKind, FieldValue, Fields, Found, MachineId, Search, Source, SourceKind,
+    Trial, Trouble, Wrong, WrongWhy,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::devices::{note, said};
+use super::devices::said;
 use super::{Ctx, Place, frame, half_width, problem_box};
 use crate::Site;
 use crate::auth::Who;
-use crate::sources::{SourceProblem, problem_text, trouble_text, wrong_text};
+use crate::sources::{connect, problem_text, trouble_text, wrong_text};
 use crate::text::{Lang, key};
 
 /// Empty rows offered beyond those that are filled.
@@ -248,13 +248,6 @@ pub(crate) async fn send(
         },
     };
     page(&site, (lang, who), kind, (&typed, &above))
-}
-
-async fn connect(site: &Site, who: &Who, source: Source) -> Result<(), SourceProblem> {
-    let id = source.id.to_string();
-    site.sources.add(source)?;
-    note(site, who, EventKind::DeviceAdded, &id).await;
-    Ok(())
 }
 
 /// What a device said when it was tried out.

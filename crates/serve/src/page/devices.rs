@@ -15,6 +15,7 @@ use super::{Ctx, Place, arrived, frame, number, problem_box, shown_once};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
+use crate::off;
 use crate::orders::{Command, DeviceError, DeviceKind};
 use crate::sources::{problem_text, trouble_text};
 use crate::text::{Lang, key};
@@ -328,6 +329,7 @@ fn source_card(
                     } }
                 }
             }
+            (off::button(ctx, source))
             @if ctx.may(Right::Devices) {
                 form.plain method="post" action={ "/sources/" (device.id) "/end" }
                     data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {

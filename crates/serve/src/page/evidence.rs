@@ -366,6 +366,10 @@ fn about(ctx: &Ctx, board: &BoardView, body: &Value) -> String {
         .as_str()
         .map(|kind| ctx.lang.coded("alarm-", kind));
     let version = body["version"].as_str().map(str::to_owned);
-    let parts = [name, word.or(alarm), version];
+    let off = body["outcome"].as_str();
+    let off = off.and_then(|outcome| ctx.lang.known("off-", outcome));
+    let trouble = body["trouble"].as_str();
+    let trouble = trouble.and_then(|trouble| ctx.lang.known("trouble-", trouble));
+    let parts = [name, word.or(alarm), version, off.or(trouble)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" – ")
 }

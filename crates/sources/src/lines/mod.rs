@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{
-    DeviceId, MachineId, OffConsent, OffOutcome, Search, Source, SourceKind, SourceState, Time,
-    Trial, Trouble, Wrong, WrongWhy,
+    DeviceId, OffConsent, OffOutcome, Search, Source, SourceKind, SourceState, Time, Trial,
+    Trouble, Wrong, WrongWhy,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -296,7 +296,7 @@ impl Lines {
 
     fn tap(&self, checked: &Checked) -> Tap {
         let source = &checked.source;
-        let device = Device::new(source.id.clone(), machine_of(source), Role::Device);
+        let device = Device::new(source.id.clone(), source.watches(), Role::Device);
         let every_s = Entered::new(checked.driver.fields(), &source.fields).number(EVERY_S);
         let place = checked.line.name.clone();
         let read = (source.clone(), (every_s * 1e3) as i64);
@@ -422,9 +422,4 @@ fn written(sources: &[Checked]) -> Written {
     Written {
         source: source.collect(),
     }
-}
-
-fn machine_of(source: &Source) -> MachineId {
-    let own = || MachineId::named_like(&source.id);
-    source.machine.clone().unwrap_or_else(own)
 }

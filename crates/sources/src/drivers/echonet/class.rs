@@ -187,7 +187,7 @@ impl Part {
             (Self::Humidity, 0xe0) => put("humidity_percent", percent(data)),
             (Self::Switch | Self::AirConditioner, OWN_POWER) => put("power_w", own_power(data)),
             (Self::Switch | Self::AirConditioner, OWN_ENERGY) => {
-                put("energy_kwh", own_energy(data))
+                put("energy_kwh", own_energy(data));
             }
             (Self::AirConditioner, ROOM_TEMPERATURE) => put("temperature_c", degrees(data)),
             _ => {}

@@ -1,0 +1,59 @@
+//! A device as the floor knows it: its points, whether it is there, what it says of itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::Time;
+use sources::Device;
+
+use crate::series::Series;
+
+/// A camera that has said nothing of what it sees for so long, while its device said other things, is off.
+const SIGHT_MS_MAX: i64 = 15_000;
+
+/// A device.
+#[derive(Debug, Default)]
+pub(crate) struct Speaker {
+    /// Whom the numbers of the points are from; a device that was registered anew counts anew.
+    pub(crate) device: Option<Arc<Device>>,
+    pub(crate) machine: Option<usize>,
+    pub(crate) points: Vec<Option<Series>>,
+    pub(crate) connections: u32,
+    pub(crate) heard: Option<Time>,
+    pub(crate) readings: u64,
+    pub(crate) late_since: Option<Time>,
+    /// It was registered anew while the program ran.
+    pub(crate) is_renewed: bool,
+    /// By how much the box's clock is ahead of its own.
+    pub(crate) skew_ms: i64,
+    /// It sends a time of its own.
+    pub(crate) keeps_time: bool,
+}
+
+impl Speaker {
+    /// What the device said last of itself. What it no longer says while it says other things is not
+    /// so any more.
+    pub(crate) fn status(&self) -> BTreeMap<&'static str, f64> {
+        let heard = self.heard.unwrap_or_default();
+        let points = self.points.iter().flatten();
+        let told = points.filter_map(|series| Some((series.status?, series.last()?)));
+        told.filter_map(|((name, value), at)| {
+            let age_ms = heard.ms() - self.skew_ms - at.ms();
+            let is_fresh = name != "camera_ok" || age_ms <= SIGHT_MS_MAX;
+            Some((name, value.filter(|_| is_fresh)?))
+        })
+        .collect()
+    }
+
+    /// Whether it tells the levels of a lamp.
+    pub(crate) fn tells_lamp(&self) -> bool {
+        let mut points = self.points.iter().flatten();
+        points.any(|series| series.role.is_level())
+    }
+
+    /// Whether it is there, and tells a lamp and nothing that comes at a pace of its own.
+    pub(crate) fn tells_lamp_apart(&self) -> bool {
+        let mut points = self.points.iter().flatten();
+        self.connections > 0 && self.tells_lamp() && points.all(|series| !series.role.is_paced())
+    }
+}
