@@ -192,6 +192,67 @@ async fn a_search_finds_what_can_be_connected() {
     assert_eq!((search.packets, search.found.len()), (0, 0));
 }
 
+/// What another controller of other people understands of the same nodes is what the box reads, and
+/// an order that it gives is shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_controller_reads_the_same_and_its_orders_are_shown() {
+    let mut nodes = Nodes::start();
+    let (here, there) = (nodes.other.here, nodes.other.there());
+    let mut pychonet = Process::start(&mut Process::python("controller.py", &[&here.to_string()]));
+    let said = pychonet.ask(&format!("read {there}"));
+    drop(pychonet);
+    let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    let theirs = |of: &str| said[of].as_f64().unwrap_or_else(|| panic!("{of}: {said}"));
+    let mut floor = Floor::new();
+    for (id, rest) in [
+        ("meter", "class = \"0288\""),
+        ("board", "class = \"0287\"\ninstance = 2"),
+        ("damp", "class = \"0012\""),
+        ("cooler", "class = \"0130\""),
+    ] {
+        floor.lines.add(nodes.device(id, rest)).unwrap();
+    }
+    let all = |floor: &Floor| floor.lines.states().iter().all(|(_, s)| s.readings > 0);
+    floor.until("all are read", all).await;
+    let meter_kwh = theirs("028801.e0") * theirs("028801.e1") * theirs("028801.d3");
+    for (device, point, theirs) in [
+        ("meter", "power_w", theirs("028801.e7")),
+        ("meter", "energy_kwh", meter_kwh),
+        ("board", "power_w", theirs("028702.c6")),
+        (
+            "board",
+            "energy_kwh",
+            theirs("028702.c0") * theirs("028702.c2"),
+        ),
+        ("damp", "humidity_percent", theirs("001201.e0")),
+        ("cooler", "power_w", theirs("013001.84")),
+        ("cooler", "energy_kwh", theirs("013001.85") / 1_000.0),
+        ("cooler", "temperature_c", theirs("013001.bb")),
+    ] {
+        let last = floor.state(device).last;
+        let ours = last.iter().find(|(p, _)| p == point).unwrap().1;
+        assert!(
+            (ours - theirs).abs() < 1e-9,
+            "{device} {point}: {ours} {theirs}"
+        );
+    }
+    let currents = &said["028801.e8"];
+    assert_eq!(currents["r_phase_amperes"], 12.3);
+    assert!(currents["t_phase_amperes"].is_null(), "no data for both");
+    assert_eq!([&said["028801.80"], &said["013001.80"]], ["on", "on"]);
+    // From the other computer, in place of the nodes.
+    nodes.kill();
+    let python = root().join(".venv/bin/python");
+    let mut foreign = nodes.other.command(&python.to_string_lossy());
+    foreign.arg(root().join("tests/counterparts/controller.py"));
+    foreign.arg(there.to_string());
+    let mut foreign = Process::start(&mut foreign);
+    foreign.order(&format!("off {here}"));
+    let order = (there.to_string(), RefusalReason::ForeignOrder);
+    let is_shown = |f: &Floor| f.sources_refused.contains(&order);
+    floor.until("its order is shown", is_shown).await;
+}
+
 /// A device that somebody consented for is switched off: only what it says afterwards counts,
 /// whatever became of the answer, and it is read on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

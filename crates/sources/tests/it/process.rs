@@ -60,8 +60,13 @@ impl Process {
 
     /// Tells it something and waits until it has done so.
     pub(crate) fn order(&mut self, words: &str) {
+        assert_eq!(self.ask(words), "done", "{words}");
+    }
+
+    /// Tells it something; gives what it says to that.
+    pub(crate) fn ask(&mut self, words: &str) -> String {
         writeln!(self.orders, "{words}").unwrap();
-        assert_eq!(self.hear(), "done", "{words}");
+        self.hear()
     }
 
     /// Pulls its plug.
