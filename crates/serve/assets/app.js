@@ -36,6 +36,8 @@ function exchange(parts) {
     if (isSame) continue;
     const focused = element.contains(document.activeElement);
     if (focused && document.activeElement?.matches("input, textarea, select")) continue;
+    // Somebody waits for what they have asked for here.
+    if (element.querySelector("[aria-busy=true]")) continue;
     // What somebody has opened stays open.
     if (element.querySelector("details[open]")) template.content.querySelector("details")?.setAttribute("open", "");
     if (only && only.id === id) element.replaceWith(template.content);

@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use model::{EventKind, OffConsent, OffOutcome, Right, Source, Trouble};
+use model::{EventKind, MachineId, OffConsent, OffOutcome, Right, Source, SourceState, Trouble};
 use serde_json::{Value, json};
 use store::{Entry, Record};
 
@@ -44,7 +44,7 @@ impl Ended {
 
     fn text(&self, lang: Lang) -> String {
         match self.outcome {
-            Ok(outcome) => lang.coded("off-", outcome.code()),
+            Ok(outcome) => lang.coded("outcome-", outcome.code()),
             Err(trouble) => trouble_text(lang, &self.kind, trouble),
         }
     }
@@ -159,14 +159,35 @@ pub(crate) async fn by_page(
     devices::page(&site, lang, who, &above).await
 }
 
-/// The button, where somebody consented and whoever looks may press it.
-pub(crate) fn button(ctx: &Ctx, source: &Source) -> Markup {
-    let consent = OffConsent::of(source);
+/// The buttons of the devices of a machine that can be switched off.
+pub(crate) fn of_machine(site: &Site, ctx: &Ctx, machine: &MachineId) -> Markup {
+    let is_offered = |(source, _): &(Source, SourceState)| {
+        source.watches() == *machine && OffConsent::of(source) != OffConsent::Never
+    };
+    let mut offered = site.sources.states();
+    offered.retain(is_offered);
     html! {
-        @if consent != OffConsent::Never && ctx.may(Right::Operate) {
+        @if !offered.is_empty() && ctx.may(Right::Operate) {
+            section.panel {
+                div.panel-head { h2 { (ctx.text(key::OFF_TITLE)) } }
+                @for of in &offered { p { strong { (of.0.id) } } (button(ctx, of)) }
+            }
+        }
+    }
+}
+
+/// The button, where somebody consented and whoever looks may press it; none while it is off.
+pub(crate) fn button(ctx: &Ctx, (source, state): &(Source, SourceState)) -> Markup {
+    let consent = OffConsent::of(source);
+    let said = state.last.iter().find(|(point, _)| point == "operating");
+    html! {
+        @if consent == OffConsent::Never || !ctx.may(Right::Operate) {}
+        @else if said.is_some_and(|(_, is_on)| *is_on == 0.0) && state.trouble.is_none() {
+            span.quiet { (ctx.text(key::OFF_NOW)) }
+        } @else {
             form.plain method="post" action={ "/sources/" (source.id) "/switch-off" }
                 data-ask=(ctx.with(key::OFF_ASK, &[("name", source.id.as_str())])) {
-                button type="submit" { (ctx.text(key::OFF_BUTTON)) }
+                button type="submit" data-wait=(ctx.text(key::OFF_WAIT)) { (ctx.text(key::OFF_BUTTON)) }
             }
             @if consent == OffConsent::WhileStill {
                 span.quiet { (ctx.text(key::OFF_ONLY_STILL)) }

@@ -141,8 +141,8 @@ fn args_of<'a>(variables: &[(&'static str, &'a str)]) -> FluentArgs<'a> {
 mod tests {
     use super::*;
     use model::{
-        AlarmKind, EventKind, FindingKind, MachineState, NoticeWrong, Quantity, RefusalReason,
-        Role, Trouble, WrongWhy,
+        AlarmKind, EventKind, FindingKind, MachineState, NoticeWrong, OffOutcome, Quantity,
+        RefusalReason, Role, Trouble, WrongWhy,
     };
 
     #[test]
@@ -160,6 +160,7 @@ mod tests {
         wanted.extend(EventKind::ALL.map(|k| format!("event-{}", k.code().replace('.', "-"))));
         wanted.extend(Trouble::ALL.map(|t| format!("trouble-{}", t.code())));
         wanted.extend(NoticeWrong::ALL.map(|w| format!("notice-wrong-{}", w.code())));
+        wanted.extend(OffOutcome::ALL.map(|o| format!("outcome-{}", o.code())));
         wanted.extend(WrongWhy::ALL.map(|w| format!("wrong-{}", w.code())));
         for key in wanted {
             assert!(key::ALL.contains(&key.as_str()), "{key} has no text");

@@ -217,6 +217,8 @@ fn every_text_is_used() {
         "choice-",
         "point-",
         "wrong-",
+        "outcome-",
+        "said-",
         "trouble-",
         "csv-",
         "file-problem-",

@@ -301,8 +301,9 @@ fn source_card(
     ctx: &Ctx,
     board: &BoardView,
     device: &DeviceView,
-    (source, state): &(Source, SourceState),
+    of: &(Source, SourceState),
 ) -> Markup {
+    let (source, state) = of;
     let place: Vec<String> = ["address", "port", "unit"]
         .iter()
         .filter_map(|name| source.fields.get(*name).map(FieldValue::text))
@@ -329,7 +330,7 @@ fn source_card(
                     } }
                 }
             }
-            (off::button(ctx, source))
+            (off::button(ctx, of))
             @if ctx.may(Right::Devices) {
                 form.plain method="post" action={ "/sources/" (device.id) "/end" }
                     data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {
@@ -354,10 +355,17 @@ pub(crate) fn said(lang: Lang, readings: &[(String, f64)]) -> Markup {
     html! {
         @if !readings.is_empty() {
             dl.said { @for (point, value) in readings {
-                div { dt { (lang.coded_or_code("point-", point)) } dd { (value_text(*value)) } }
+                div { dt { (lang.coded_or_code("point-", point)) } dd { (point_text(lang, point, *value)) } }
             } }
         }
     }
+}
+
+/// What a point said: in words where it says one thing or another.
+fn point_text(lang: Lang, point: &str, value: f64) -> String {
+    let number = value_text(value);
+    let word = lang.known(&format!("said-{point}-"), &number);
+    word.unwrap_or(number)
 }
 
 /// How a device is itself, as far as it tells.

@@ -360,6 +360,7 @@ fn about(ctx: &Ctx, board: &BoardView, body: &Value) -> String {
             .map_or(id, |machine| machine.names.of(ctx.lang))
             .to_owned()
     });
+    let device = body["device"].as_str().filter(|id| Some(*id) != machine);
     let finding = body["finding"]["kind"].as_str();
     let word = finding.map(|kind| ctx.lang.coded("finding-", kind));
     let alarm = body["kind"]
@@ -367,9 +368,10 @@ fn about(ctx: &Ctx, board: &BoardView, body: &Value) -> String {
         .map(|kind| ctx.lang.coded("alarm-", kind));
     let version = body["version"].as_str().map(str::to_owned);
     let off = body["outcome"].as_str();
-    let off = off.and_then(|outcome| ctx.lang.known("off-", outcome));
+    let off = off.and_then(|outcome| ctx.lang.known("outcome-", outcome));
     let trouble = body["trouble"].as_str();
     let trouble = trouble.and_then(|trouble| ctx.lang.known("trouble-", trouble));
-    let parts = [name, word.or(alarm), version, off.or(trouble)];
+    let device = device.map(str::to_owned);
+    let parts = [device, name, word.or(alarm), version, off.or(trouble)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" – ")
 }

@@ -15,6 +15,7 @@ use super::chart::{self, Dot};
 use super::{Ctx, Place, frame, number, span, state_badge, why};
 use crate::api::read;
 use crate::auth::Who;
+use crate::off;
 use crate::text::{Lang, key};
 use crate::view::{LearningView, MachineView, Shown};
 use crate::{Site, rates};
@@ -97,6 +98,7 @@ pub(crate) async fn show(
         div.grid {
             section.panel #reference { (reference(&ctx, machine)) }
             section.panel { (tolerance(&ctx, machine)) }
+            (off::of_machine(&site, &ctx, &machine.id))
         }
         section.panel #findings { (findings(&ctx, &history)) }
     };
