@@ -8,6 +8,7 @@ standard input what to measure and how to misbehave, and says "ready" when it li
 import asyncio
 import struct
 import sys
+import time
 
 from pymodbus import FramerType
 from pymodbus.server import ModbusSerialServer, ModbusTcpServer
@@ -46,6 +47,12 @@ def spoil(sending, data):
     if Fault.name == "late":
         kept, Fault.kept = Fault.kept, data
         return kept
+    if Fault.name == "slow":
+        # One answer, the second from now, comes after its time; the next ones have to wait for it.
+        Fault.kept += b"."
+        if len(Fault.kept) == 2:
+            time.sleep(1.3)
+        return data
     raise ValueError(Fault.name)
 
 

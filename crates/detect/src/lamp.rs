@@ -78,6 +78,18 @@ impl TierState {
     }
 }
 
+/// The device that tells the levels of a machine's lamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LampDevice {
+    /// None that is there: what it told last holds no longer.
+    Away,
+    /// One that also tells what comes at a pace; if that falls silent, so has the device.
+    #[default]
+    Shared,
+    /// One of its own, which is there: its silence means that nothing has changed.
+    Apart,
+}
+
 /// The whole lamp.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct Lamp {
@@ -89,6 +101,9 @@ pub struct Lamp {
     /// A word said that the green tier was lit.
     #[serde(default)]
     said_work: bool,
+    /// Who tells the levels now.
+    #[serde(skip)]
+    pub(crate) device: LampDevice,
 }
 
 impl Lamp {
@@ -98,17 +113,14 @@ impl Lamp {
         self.tier_mut(colour).set(t, lit);
     }
 
-    /// Whether levels were told, by somebody who is still there.
+    /// Whether levels were told, by a device that is still there.
     pub(crate) fn has_levels(&self) -> bool {
-        self.seen
+        self.seen && self.device != LampDevice::Away
     }
 
-    /// Whoever told the levels is gone: none holds any more.
-    pub(crate) fn forget_levels(&mut self) {
-        self.seen = false;
-        for tier in [&mut self.red, &mut self.yellow, &mut self.green] {
-            (tier.lit, tier.edges) = (false, [None; 2]);
-        }
+    /// Whether levels were ever told.
+    pub(crate) fn had_levels(&self) -> bool {
+        self.seen
     }
 
     /// Takes what a sensor says a tier shows.
@@ -138,7 +150,7 @@ impl Lamp {
 
     /// Whether the lamp is seen at `now`: levels hold until they change, words for a while.
     pub fn is_seen(&self, now: Time) -> bool {
-        self.seen || self.is_said(now)
+        self.has_levels() || self.is_said(now)
     }
 
     /// Whether what was said holds for all tiers: a red tier of which nothing is said any more is not
@@ -153,7 +165,7 @@ impl Lamp {
     /// or whose lamps mean something else, never does, and says nothing about work by being dark.
     pub fn has_shown_work(&self, now: Time) -> bool {
         let by_level = self.green.lit || self.green.edges.iter().any(Option::is_some);
-        by_level || self.said_work && self.is_said(now)
+        by_level && self.has_levels() || self.said_work && self.is_said(now)
     }
 
     /// Whether the red tier is seen, and dark.
@@ -162,16 +174,21 @@ impl Lamp {
         let is_told = word.is_some_and(|(_, at)| now.since(at) <= TIER_FORGOTTEN_S);
         match self.red.word(now) {
             Some(shows) => shows == LampShows::Off,
-            None => self.seen && !is_told && self.red.shows(now) == LampShows::Off,
+            None => self.has_levels() && !is_told && self.red.shows(now) == LampShows::Off,
         }
     }
 
     /// What a tier shows at `now`.
     pub fn shows(&self, colour: Colour, now: Time) -> LampShows {
-        match colour {
-            Colour::Red => self.red.shows(now),
-            Colour::Yellow => self.yellow.shows(now),
-            Colour::Green => self.green.shows(now),
+        let tier = match colour {
+            Colour::Red => self.red,
+            Colour::Yellow => self.yellow,
+            Colour::Green => self.green,
+        };
+        if self.has_levels() {
+            tier.shows(now)
+        } else {
+            tier.word(now).unwrap_or_default()
         }
     }
 

@@ -26,7 +26,7 @@ mod warmup;
 mod watch;
 
 pub use judge::{CycleFacts, judge};
-pub use lamp::{Colour, Lamp, LampShows};
+pub use lamp::{Colour, Lamp, LampDevice, LampShows};
 pub use learn::{Learning, reference_from, robust_band};
 pub use level::{Levels, PowerState};
 pub use meter::{Meter, Stretch};

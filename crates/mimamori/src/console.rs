@@ -149,8 +149,34 @@ pub(crate) async fn link(data: &Path, request: &Request) -> anyhow::Result<Strin
     }
 }
 
+/// Where pages are served: in clear text, and over TLS if they are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pages {
+    pub(crate) http: SocketAddr,
+    pub(crate) https: Option<SocketAddr>,
+}
+
+impl Pages {
+    /// A link for whoever sits at this PC.
+    fn here(self, secret: &str) -> String {
+        let here = certificate::typed(self.http, false);
+        format!("http://{here}/link/{secret}")
+    }
+
+    /// A link for somebody who comes from elsewhere, if anybody can.
+    fn elsewhere(self, secret: &str) -> String {
+        match self.https.filter(|https| !https.ip().is_loopback()) {
+            Some(https) => {
+                let there = certificate::typed(https, true);
+                format!("https://{there}/link/{secret}")
+            }
+            None => self.here(secret),
+        }
+    }
+}
+
 /// Answers requests for as long as the program runs.
-pub(crate) async fn answer_requests(data: PathBuf, gate: Arc<Gate>, pages: SocketAddr) {
+pub(crate) async fn answer_requests(data: PathBuf, gate: Arc<Gate>, pages: Pages) {
     let folder = match make_folder(&data) {
         Ok(folder) => folder,
         Err(error) => {
@@ -177,7 +203,7 @@ pub(crate) async fn answer_requests(data: PathBuf, gate: Arc<Gate>, pages: Socke
     }
 }
 
-async fn answer(path: &Path, gate: &Gate, pages: SocketAddr) -> Answer {
+async fn answer(path: &Path, gate: &Gate, pages: Pages) -> Answer {
     let is_small = std::fs::metadata(path).is_ok_and(|m| m.len() <= REQUEST_BYTES_MAX);
     let request: Option<Request> = is_small
         .then(|| std::fs::read_to_string(path).ok())
@@ -189,13 +215,14 @@ async fn answer(path: &Path, gate: &Gate, pages: SocketAddr) -> Answer {
     obey(request, gate, pages).await.unwrap_or_else(Answer::No)
 }
 
-async fn obey(request: Request, gate: &Gate, pages: SocketAddr) -> Result<Answer, No> {
+async fn obey(request: Request, gate: &Gate, pages: Pages) -> Result<Answer, No> {
     let by = Who::at_console();
-    let link = |secret: String| {
+    let made = |link| {
         info!("a link that lets somebody in was made at the console");
-        let here = certificate::typed(pages, false);
-        Answer::Link(format!("http://{here}/link/{secret}"))
+        Answer::Link(link)
     };
+    let link = |secret: String| made(pages.here(&secret));
+    let invitation = |secret: String| made(pages.elsewhere(&secret));
     let token = Answer::Token;
     let done = match request {
         Request::Link { name, forgets } => gate.console_link(&name, forgets).await.map(link),
@@ -203,7 +230,7 @@ async fn obey(request: Request, gate: &Gate, pages: SocketAddr) -> Result<Answer
             Err(Denied::Wrong) => return Err(No::Owned),
             claimed => claimed.map(link),
         },
-        Request::Invite { name, role } => gate.invite(&by, &name, role).await.map(link),
+        Request::Invite { name, role } => gate.invite(&by, &name, role).await.map(invitation),
         Request::Token { label, role } => gate.make_token(&by, &label, role).await.map(token),
         Request::End { name } => gate.end_named(&by, &name).await.map(|()| Answer::Done),
         Request::EndToken { id } => gate.end_pass(&by, id).await.map(|()| Answer::Done),
@@ -233,4 +260,23 @@ fn list(gate: &Gate) -> Answer {
         has_second_factor: false,
     });
     Answer::List(people.collect(), tokens.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_invited_gets_an_address_that_leads_here_from_elsewhere() {
+        let pages = |https: Option<&str>| Pages {
+            http: "127.0.0.1:8080".parse().unwrap(),
+            https: https.map(|https| https.parse().unwrap()),
+        };
+        let lan = pages(Some("10.0.0.5:8443"));
+        assert_eq!(lan.elsewhere("x"), "https://10.0.0.5:8443/link/x");
+        assert_eq!(lan.here("x"), "http://127.0.0.1:8080/link/x");
+        for nobody_comes in [pages(None), pages(Some("127.0.0.1:8443"))] {
+            assert_eq!(nobody_comes.elsewhere("x"), nobody_comes.here("x"));
+        }
+    }
 }

@@ -332,11 +332,18 @@ impl Floor {
             .extend(retained.into_iter().map(|(t, p)| Record::Retained(t, p)));
         let index = self.speaker(&device);
         let mut speaker = std::mem::take(&mut self.speakers[index]);
+        let is_new = speaker.heard.is_none() || link.is_some();
         if is_heard {
             speaker.heard = Some(at);
         }
         if let Some(up) = link {
             self.link(&mut speaker, up, at, batch);
+        }
+        if is_new {
+            let machine = speaker.machine;
+            self.speakers[index] = speaker;
+            self.weigh_lamp(machine);
+            speaker = std::mem::take(&mut self.speakers[index]);
         }
         match written {
             None => {
@@ -347,12 +354,10 @@ impl Floor {
             Some(how) => self.written_rows(&mut speaker, (at, rows, how), batch),
         }
         self.speakers[index] = speaker;
-        if link.is_some() {
-            self.weigh_lamp(self.speakers[index].machine);
-        }
     }
 
     fn link(&mut self, speaker: &mut Speaker, up: bool, at: Time, batch: &mut Batch) {
+        speaker.had_connection |= up;
         speaker.connections = if up {
             speaker.connections + 1
         } else {
@@ -373,16 +378,17 @@ impl Floor {
             machine.watch.link(up, t, &mut self.outcomes);
             machine.conclude(&mut self.outcomes, at, batch);
         } else {
-            machine.watch.lose_device(speaker.tells_lamp());
+            machine.watch.lose_device();
         }
     }
 
-    /// Tells a machine whether a device of its own tells its lamp.
+    /// Tells a machine which device tells its lamp: the best of those that do.
     fn weigh_lamp(&mut self, machine: Option<usize>) {
-        let mut speakers = self.speakers.iter();
-        let is_apart = speakers.any(|s| s.machine == machine && s.tells_lamp_apart());
-        if let Some(machine) = machine.and_then(|index| self.machines.get_mut(index)) {
-            machine.watch.set_lamp_apart(is_apart);
+        let own = self.speakers.iter().filter(|s| s.machine == machine);
+        let best = own.filter_map(Speaker::lamp_device).max();
+        let machine = machine.and_then(|index| self.machines.get_mut(index));
+        if let (Some(machine), Some(device)) = (machine, best) {
+            machine.watch.set_lamp_device(device);
         }
     }
 
@@ -438,6 +444,12 @@ impl Floor {
         }
         if let Some((_, last)) = &mut series.status {
             *last = Some(value);
+        }
+        if series.role == PointRole::Standstill
+            && let Some(machine) = speaker.machine.and_then(|i| self.machines.get_mut(i))
+        {
+            // By its own clock it may be older than it comes.
+            machine.standstill.note(value != 0.0, t.min(at));
         }
         speaker.late_since = None;
         if row.has_own_time {

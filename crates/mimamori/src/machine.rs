@@ -1,7 +1,7 @@
 //! One machine of the floor: what judges it, and what pages show of it.
 
 use detect::{LampShows, LearningState, Outcome, Settings, Watch};
-use model::{Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Time};
+use model::{Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Standstill, Time};
 use serve::{LearningView, MachineView, Names, Shown};
 use store::{Batch, Record};
 
@@ -19,6 +19,8 @@ pub(crate) struct Machine {
     /// By how much the box's clock is ahead of the device's.
     pub(crate) skew_ms: i64,
     pub(crate) last_t: Option<Time>,
+    /// What its standstill contact said.
+    pub(crate) standstill: Standstill,
     pub(crate) is_dirty: bool,
     /// The journal entry up to which what is known of it is durable.
     pub(crate) stored_seq: i64,
@@ -50,6 +52,7 @@ impl Machine {
             alarms: Vec::new(),
             skew_ms: 0,
             last_t: None,
+            standstill: Standstill::default(),
             is_dirty: false,
             stored_seq: 0,
             is_written: false,
@@ -147,6 +150,7 @@ impl Machine {
                 .map(|tiers| tiers.map(shown)),
             day: self.tally.view(now - self.skew_ms),
             alarms: self.alarms.clone(),
+            standstill: self.standstill,
         }
     }
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use model::{Binding, Coverage, DeviceId, Neighbour, Place, Seen, Source, SourceKind, SourceState};
+use model::{
+    Binding, Coverage, DeviceId, Neighbour, OffOutcome, Place, Seen, Source, SourceKind,
+    SourceState,
+};
 use serve::{IsStill, Searching, SourceProblem, Sources, SwitchingOff, Trying};
 use sources::{Bindings, Lines, Loggers, Neighbours, SourceError};
 use tracing::error;
@@ -78,7 +81,9 @@ impl Sources for SourceDoor {
 
     fn switch_off<'a>(&'a self, id: &'a str, is_still: IsStill) -> SwitchingOff<'a> {
         Box::pin(async move {
-            let id = DeviceId::new(id).ok()?;
+            let Ok(id) = DeviceId::new(id) else {
+                return Ok(OffOutcome::NotConsented);
+            };
             self.lines.switch_off(&id, is_still).await
         })
     }

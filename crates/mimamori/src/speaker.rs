@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use detect::LampDevice;
 use model::Time;
 use sources::Device;
 
 use crate::series::Series;
+use crate::signals::signal_of;
 
 /// A camera that has said nothing of what it sees for so long, while its device said other things, is off.
 const SIGHT_MS_MAX: i64 = 15_000;
@@ -19,6 +21,8 @@ pub(crate) struct Speaker {
     pub(crate) machine: Option<usize>,
     pub(crate) points: Vec<Option<Series>>,
     pub(crate) connections: u32,
+    /// It has had a connection since the program started.
+    pub(crate) had_connection: bool,
     pub(crate) heard: Option<Time>,
     pub(crate) readings: u64,
     pub(crate) late_since: Option<Time>,
@@ -45,15 +49,28 @@ impl Speaker {
         .collect()
     }
 
-    /// Whether it tells the levels of a lamp.
-    pub(crate) fn tells_lamp(&self) -> bool {
-        let mut points = self.points.iter().flatten();
-        points.any(|series| series.role.is_level())
+    /// Whether it is there: connected, or heard if it is one that comes without a connection.
+    fn is_there(&self) -> bool {
+        let comes_without = !self.had_connection && self.heard.is_some();
+        self.connections > 0 || comes_without
     }
 
-    /// Whether it is there, and tells a lamp and nothing that comes at a pace of its own.
-    pub(crate) fn tells_lamp_apart(&self) -> bool {
-        let mut points = self.points.iter().flatten();
-        self.connections > 0 && self.tells_lamp() && points.all(|series| !series.role.is_paced())
+    /// How it tells the levels of its machine's lamp; `None` if it does not.
+    pub(crate) fn lamp_device(&self) -> Option<LampDevice> {
+        let points = || self.points.iter().flatten();
+        if !points().any(|series| series.role.is_level()) {
+            return None;
+        }
+        let is_paced = |series: &Series| {
+            let signal = signal_of((series.role, series.id), 0.0, None);
+            signal.is_some_and(|signal| signal.is_paced())
+        };
+        Some(match self.is_there() {
+            false => LampDevice::Away,
+            // Nobody would notice that it is gone.
+            true if self.connections == 0 => LampDevice::Shared,
+            true if points().any(is_paced) => LampDevice::Shared,
+            true => LampDevice::Apart,
+        })
     }
 }

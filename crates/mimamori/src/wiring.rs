@@ -293,16 +293,14 @@ async fn open_doors(
     tokio::spawn(watch_clock(state, board.clone(), orders.clone()));
     let (hand, restored) = start_restores(setup);
     let ways = file_ways((&sources, &floor), &reader, &orders);
+    let zone = &config.calendar.zone;
+    let told = notices::start(board.clone(), &reader, orders.clone(), zone)?;
     let site = Site {
         files: Arc::new(files::start(ways, &setup.data, config)),
+        last_orders: Arc::default(),
         joins: Arc::default(),
         network: Arc::clone(&sources) as Arc<dyn serve::Network>,
-        notices: notices::start(
-            board.clone(),
-            &reader,
-            orders.clone(),
-            &config.calendar.zone,
-        )?,
+        notices: told,
         trust,
         restores: hand,
         clock_state,
@@ -332,8 +330,7 @@ async fn open_doors(
         ..ground
     };
     tokio::spawn(proofs::keep(ground, orders, proof_hand, proofs));
-    let asked = console::answer_requests(setup.data.clone(), Arc::clone(&gate), http);
-    tokio::spawn(asked);
+    answer_console(setup, &gate, (http, secure.https));
     Ok(Doors {
         http,
         claim_code: gate.claim_code().map(str::to_owned),
@@ -433,6 +430,17 @@ struct Lock {
     certificate: Option<Shared>,
     mqtt: SocketAddr,
     mqtts: Option<SocketAddr>,
+}
+
+/// Answers who asks at the console.
+fn answer_console(
+    setup: &Setup,
+    gate: &Arc<Gate>,
+    (http, https): (SocketAddr, Option<SocketAddr>),
+) {
+    let pages = console::Pages { http, https };
+    let asked = console::answer_requests(setup.data.clone(), Arc::clone(gate), pages);
+    tokio::spawn(asked);
 }
 
 /// A listener of pages with its TLS settings.

@@ -40,7 +40,7 @@ pub use source::{
     Field, FieldKind, FieldValue, Fields, Found, OffConsent, OffOutcome, SWITCH_OFF, Search,
     Source, SourceKind, SourceState, Trial, Trouble, Wrong, WrongWhy,
 };
-pub use state::{MachineState, StateInterval};
+pub use state::{MachineState, Standstill, StateInterval};
 pub use table::{Column, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState};
 pub use time::Time;
 pub use unit::{POWER_POINTS, STATUS_POINTS, Unit, UnitScale, VIBRATION_POINTS};

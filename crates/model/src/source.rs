@@ -304,7 +304,7 @@ pub const SWITCH_OFF: &str = "switch_off";
 pub enum OffConsent {
     /// Nobody has consented.
     Never,
-    /// While its machine is known to stand still.
+    /// While a contact of its machine says that it stands still.
     WhileStill,
     /// At any time: nothing of it moves that could hurt somebody.
     AnyTime,
@@ -332,11 +332,13 @@ pub enum OffOutcome {
     Off,
     /// It was off already: nothing was sent.
     WasOff,
-    /// Its machine does not stand still, or nobody knows whether it does: nothing was sent.
+    /// Nobody consented, or no longer: nothing was sent.
+    NotConsented,
+    /// Its machine does not say that it stands still: nothing was sent.
     NotStill,
     /// It does not let itself be switched off, or not now.
     Refused,
-    /// It took the order and says that it is still on.
+    /// It was ordered and says that it is still on.
     StillOn,
     /// It was ordered, and then nothing was heard of it.
     Unheard,
@@ -344,9 +346,10 @@ pub enum OffOutcome {
 
 impl OffOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Off,
         Self::WasOff,
+        Self::NotConsented,
         Self::NotStill,
         Self::Refused,
         Self::StillOn,
@@ -358,6 +361,7 @@ impl OffOutcome {
         match self {
             Self::Off => "off",
             Self::WasOff => "was-off",
+            Self::NotConsented => "not-consented",
             Self::NotStill => "not-still",
             Self::Refused => "refused",
             Self::StillOn => "still-on",

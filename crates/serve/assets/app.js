@@ -19,6 +19,9 @@ function toggleTheme() {
   applyTheme();
 }
 
+/** How long what somebody waits for is not exchanged. */
+const WAIT_MS = 30_000;
+
 /** @param {Record<string, string>} parts HTML by the identifier of the element it belongs to */
 function exchange(parts) {
   for (const [id, html] of Object.entries(parts)) {
@@ -36,8 +39,9 @@ function exchange(parts) {
     if (isSame) continue;
     const focused = element.contains(document.activeElement);
     if (focused && document.activeElement?.matches("input, textarea, select")) continue;
-    // Somebody waits for what they have asked for here.
-    if (element.querySelector("[aria-busy=true]")) continue;
+    // Somebody waits for what they have asked for here, unless it came to nothing.
+    const pressed = element.querySelector("[aria-busy=true]");
+    if (pressed instanceof HTMLElement && Date.now() - Number(pressed.dataset.pressed) < WAIT_MS) continue;
     // What somebody has opened stays open.
     if (element.querySelector("details[open]")) template.content.querySelector("details")?.setAttribute("open", "");
     if (only && only.id === id) element.replaceWith(template.content);
@@ -291,6 +295,7 @@ document.addEventListener("submit", (event) => {
   if (pressed instanceof HTMLElement && pressed.dataset.wait) {
     pressed.textContent = pressed.dataset.wait;
     pressed.setAttribute("aria-busy", "true");
+    pressed.dataset.pressed = String(Date.now());
   }
   if (form instanceof HTMLFormElement && form.dataset.passkey) {
     event.preventDefault();

@@ -43,7 +43,7 @@ pub use export::{Encoding, day_file};
 pub use files::{Doing, FILE_BYTES_MAX, Files, Staged, Wanted};
 pub use neighbours::{Network, Proposal};
 pub use notices::{NoticeProblem, Notifier, Telling, notice_about, notice_json, notice_text};
-pub use off::{IsStill, SwitchingOff};
+pub use off::{Ended, IsStill, LastOrders, SwitchingOff};
 pub use orders::{
     Command, DeviceError, DeviceKind, Devices, Enrolled, Ingest, IngestError, IngestReceipt, Order,
     OrderError, Orders,
@@ -75,6 +75,8 @@ pub struct Site {
     pub devices: Arc<dyn Devices>,
     /// Reads devices that speak only when asked.
     pub sources: Arc<dyn Sources>,
+    /// What came of the last order to each device.
+    pub last_orders: Arc<LastOrders>,
     /// Telephones that are about to become sensors.
     pub joins: Arc<Joins>,
     /// What devices that speak for others say, and whom it concerns.
@@ -109,6 +111,26 @@ pub struct Site {
     pub restores: Arc<RestoreHand>,
     /// The factory's zone and business day.
     pub calendar: kpi::Calendar,
+}
+
+impl Site {
+    /// Makes something that somebody did evidence.
+    pub(crate) async fn note(
+        &self,
+        who: &auth::Who,
+        kind: model::EventKind,
+        body: serde_json::Value,
+    ) -> Result<(), guard::Failure> {
+        let entry = store::Entry {
+            at: (self.clock)(),
+            actor: who.actor(),
+            kind,
+            body,
+        };
+        let record = Command::Keep(vec![store::Record::Evidence(entry)]);
+        let kept = self.orders.give(record, &who.actor()).await;
+        kept.map_err(|_| guard::Failure::store())
+    }
 }
 
 impl std::fmt::Debug for Site {

@@ -1,70 +1,70 @@
-//! Switching a device off, as pages and scripts ask for it. Two people's steps lead here: whoever
-//! connected the device consented that the box may do it, and somebody asks for it now. The order
-//! is evidence before it goes out, and how it ended is evidence after it. It switches a machine off
-//! in order; it is no emergency stop.
+//! Switching a device off, as pages and scripts ask for it. Two steps lead here: whoever connected the
+//! device consented that the box may do it, and somebody asks for it now. The order is evidence before
+//! it goes out, and how it ended is evidence after it. It switches a machine off in order; it is no
+//! emergency stop.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
 use maud::{Markup, html};
-use model::{EventKind, MachineId, OffConsent, OffOutcome, Right, Source, SourceState, Trouble};
+use model::{
+    EventKind, MachineId, MachineState, OffConsent, OffOutcome, Right, Source, SourceState, Time,
+    Trouble,
+};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Entry, Record};
 
 use crate::Site;
 use crate::auth::Who;
 use crate::guard::Failure;
-use crate::orders::Command;
-use crate::page::{Ctx, devices, problem_box};
+use crate::page::{Ctx, Place, frame, problem_box};
 use crate::sources::trouble_text;
 use crate::text::{Lang, key};
+use crate::view::MachineView;
 
 /// Says whether a machine stands still in the moment it is asked.
-pub type IsStill = Box<dyn Fn() -> bool + Send + Sync>;
+pub type IsStill = Box<dyn Fn(&MachineId) -> bool + Send + Sync>;
 
-/// An order under way; `None` if nobody consented.
-pub type SwitchingOff<'a> =
-    Pin<Box<dyn Future<Output = Option<Result<OffOutcome, Trouble>>> + Send + 'a>>;
+/// How an order ended, or what kept it from being given.
+pub type Ended = Result<OffOutcome, Trouble>;
 
-/// How an order ended, and the kind of device it went to.
-struct Ended {
-    kind: String,
-    outcome: Result<OffOutcome, Trouble>,
-}
+/// An order under way.
+pub type SwitchingOff<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
 
-impl Ended {
-    fn is_off(&self) -> bool {
-        self.outcome.is_ok_and(OffOutcome::is_off)
+/// The last order to each device since the program started, and how it ended.
+#[derive(Debug, Default)]
+pub struct LastOrders(Mutex<BTreeMap<String, (Time, Ended)>>);
+
+impl LastOrders {
+    fn note(&self, device: &str, at: Time, ended: Ended) {
+        let mut orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.insert(device.to_owned(), (at, ended));
     }
 
-    fn text(&self, lang: Lang) -> String {
-        match self.outcome {
-            Ok(outcome) => lang.coded("outcome-", outcome.code()),
-            Err(trouble) => trouble_text(lang, &self.kind, trouble),
-        }
-    }
-
-    fn json(&self) -> Value {
-        match self.outcome {
-            Ok(outcome) => json!({"outcome": outcome.code(), "trouble": null}),
-            Err(trouble) => json!({"outcome": null, "trouble": trouble}),
-        }
+    fn of(&self, device: &str) -> Option<(Time, Ended)> {
+        let orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.get(device).copied()
     }
 }
 
-/// Nobody consented that the box may switch this device off.
-fn not_consented() -> Failure {
-    Failure::new(
-        StatusCode::CONFLICT,
-        "not_consented",
-        key::OFF_NOT_CONSENTED,
-    )
-    .hint(key::OFF_NOT_CONSENTED_HINT)
+fn text(lang: Lang, source: &Source, ended: Ended) -> String {
+    match ended {
+        Ok(outcome) => lang.coded("outcome-", outcome.code()),
+        Err(trouble) => trouble_text(lang, &source.kind, trouble),
+    }
+}
+
+fn json_of(ended: Ended) -> Value {
+    match ended {
+        Ok(outcome) => json!({"outcome": outcome.code(), "trouble": null}),
+        Err(trouble) => json!({"outcome": null, "trouble": trouble}),
+    }
 }
 
 /// Consent to a device being switched off is not everybody's who may connect one.
@@ -72,57 +72,51 @@ pub(crate) fn may_consent(who: &Who, source: &Source) -> bool {
     OffConsent::of(source) == OffConsent::Never || who.may(Right::Operate)
 }
 
-/// Switches a device off. Once it is ordered it runs to its end, whether or not whoever asked waits.
-async fn switch_off(site: &Site, who: &Who, id: &str) -> Result<Ended, Failure> {
-    let states = site.sources.states().into_iter();
-    let source = states
-        .map(|(source, _)| source)
-        .find(|s| s.id.as_str() == id);
-    let source = source.ok_or_else(Failure::not_found)?;
-    if OffConsent::of(&source) == OffConsent::Never {
-        return Err(not_consented());
+fn source_of(site: &Site, id: &str) -> Option<Source> {
+    let mut states = site.sources.states().into_iter();
+    Some(states.find(|(source, _)| source.id.as_str() == id)?.0)
+}
+
+/// Switches a device off. It runs to its end, whether or not whoever asked waits.
+async fn switch_off(site: &Site, who: &Who, source: &Source) -> Result<Ended, Failure> {
+    if OffConsent::of(source) == OffConsent::Never {
+        let conflict = StatusCode::CONFLICT;
+        let failure = Failure::new(conflict, "not_consented", key::OFF_NOT_CONSENTED);
+        return Err(failure.hint(key::OFF_NOT_CONSENTED_HINT));
     }
-    let about = json!({"device": id, "machine": source.watches()});
-    keep(site, who, EventKind::OffOrdered, about).await?;
-    let (site, who) = (site.clone(), who.clone());
-    let under_way = tokio::spawn(async move { carry_out(&site, &who, source).await });
+    let (site, who, source) = (site.clone(), who.clone(), source.clone());
+    let under_way = tokio::spawn(async move { carry_out(&site, &who, &source).await });
     under_way.await.unwrap_or_else(|_| Err(Failure::store()))
 }
 
-async fn carry_out(site: &Site, who: &Who, source: Source) -> Result<Ended, Failure> {
-    let machine = source.watches();
-    let (board, of) = (site.board.clone(), machine.clone());
-    let is_still = move || {
+async fn carry_out(site: &Site, who: &Who, source: &Source) -> Result<Ended, Failure> {
+    let id = source.id.as_str();
+    let consent = source.fields.get(model::SWITCH_OFF);
+    let consent = consent.map(model::FieldValue::text);
+    let about = json!({"device": id, "machine": source.watches(), "switch_off": consent});
+    site.note(who, EventKind::OffOrdered, about).await?;
+    let (board, clock) = (site.board.clone(), site.clock);
+    let is_still = move |of: &MachineId| {
         let board = Arc::clone(&board.borrow());
         board
             .machine(of.as_str())
-            .is_some_and(|machine| machine.state.is_still())
+            .is_some_and(|machine| stands_still(machine, clock()))
     };
-    let id = source.id.as_str();
     let ended = site.sources.switch_off(id, Box::new(is_still)).await;
-    let ended = Ended {
-        outcome: ended.ok_or_else(not_consented)?,
-        kind: source.kind.clone(),
-    };
-    let mut about = ended.json();
-    (about["device"], about["machine"]) = (json!(id), json!(machine));
+    site.last_orders.note(id, (site.clock)(), ended);
+    let mut about = json_of(ended);
+    (about["device"], about["machine"]) = (json!(id), json!(source.watches()));
     // It has happened: whoever asked is told also if it could not be noted.
-    if keep(site, who, EventKind::OffEnded, about).await.is_err() {
+    if site.note(who, EventKind::OffEnded, about).await.is_err() {
         tracing::error!(device = id, "how an order ended could not be noted");
     }
     Ok(ended)
 }
 
-async fn keep(site: &Site, who: &Who, kind: EventKind, body: Value) -> Result<(), Failure> {
-    let entry = Entry {
-        at: (site.clock)(),
-        actor: who.actor(),
-        kind,
-        body,
-    };
-    let record = Command::Keep(vec![Record::Evidence(entry)]);
-    let kept = site.orders.give(record, &who.actor()).await;
-    kept.map_err(|_| Failure::store())
+/// A contact of the machine says so itself, and nothing else that is known of it speaks against it.
+fn stands_still(machine: &MachineView, now: Time) -> bool {
+    let moves = matches!(machine.state, MachineState::Run | MachineState::Setup);
+    machine.standstill.holds(now) && !moves
 }
 
 /// Switches a device off; what it says then is the answer.
@@ -132,37 +126,62 @@ pub(crate) async fn by_script(
     who: Who,
     Path(id): Path<String>,
 ) -> Response {
-    match switch_off(&site, &who, &id).await {
+    let Some(source) = source_of(&site, &id) else {
+        return Failure::not_found().answer(lang);
+    };
+    match switch_off(&site, &who, &source).await {
         Ok(ended) => {
-            let mut body = ended.json();
-            body["message"] = json!(ended.text(lang));
+            let mut body = json_of(ended);
+            body["message"] = json!(text(lang, &source, ended));
             Json(body).into_response()
         }
         Err(failure) => failure.answer(lang),
     }
 }
 
-/// The same, asked for by a button.
+/// Where the button stood.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pressed {
+    /// The machine whose page it was; that of the devices if it is not said.
+    machine: Option<String>,
+}
+
+/// The same, asked for by a button. The answer leads away: a page that is loaded again must not order
+/// again.
 pub(crate) async fn by_page(
     State(site): State<Site>,
     lang: Lang,
     who: Who,
     Path(id): Path<String>,
+    Form(pressed): Form<Pressed>,
 ) -> Response {
-    let above = match switch_off(&site, &who, &id).await {
-        Ok(ended) if ended.is_off() => html! {
-            section.panel.fresh role="status" { p { strong { (id) } ": " (ended.text(lang)) } }
-        },
-        Ok(ended) => problem_box(&format!("{id}: {}", ended.text(lang))),
-        Err(failure) => problem_box(&failure.text(lang)),
+    let Some(source) = source_of(&site, &id) else {
+        return Redirect::to("/devices").into_response();
     };
-    devices::page(&site, lang, who, &above).await
+    let board = site.board.borrow().clone();
+    let machine = pressed.machine.as_deref().and_then(|id| board.machine(id));
+    let back = match machine {
+        Some(machine) => format!("/machines/{}", machine.id),
+        None => "/devices".to_owned(),
+    };
+    match switch_off(&site, &who, &source).await {
+        Ok(_) => Redirect::to(&back).into_response(),
+        Err(failure) => {
+            let ctx = Ctx::new(&site, lang, who);
+            let title = ctx.text(key::NAV_DEVICES);
+            let body = html! {
+                (problem_box(&failure.text(lang)))
+                p.back { a href=(back) { "‹ " (title) } }
+            };
+            frame(&ctx, Place::Devices, &title, "", body)
+        }
+    }
 }
 
-/// The buttons of the devices of a machine that can be switched off.
-pub(crate) fn of_machine(site: &Site, ctx: &Ctx, machine: &MachineId) -> Markup {
+/// The devices of a machine that can be switched off, with their buttons.
+pub(crate) fn of_machine(site: &Site, ctx: &Ctx, machine: &MachineView) -> Markup {
     let is_offered = |(source, _): &(Source, SourceState)| {
-        source.watches() == *machine && OffConsent::of(source) != OffConsent::Never
+        source.watches() == machine.id && OffConsent::of(source) != OffConsent::Never
     };
     let mut offered = site.sources.states();
     offered.retain(is_offered);
@@ -170,27 +189,53 @@ pub(crate) fn of_machine(site: &Site, ctx: &Ctx, machine: &MachineId) -> Markup 
         @if !offered.is_empty() && ctx.may(Right::Operate) {
             section.panel {
                 div.panel-head { h2 { (ctx.text(key::OFF_TITLE)) } }
-                @for of in &offered { p { strong { (of.0.id) } } (button(ctx, of)) }
+                @for of in &offered {
+                    p { strong { (of.0.id) } }
+                    (button(site, ctx, of, (Some(machine), true)))
+                }
             }
         }
     }
 }
 
-/// The button, where somebody consented and whoever looks may press it; none while it is off.
-pub(crate) fn button(ctx: &Ctx, (source, state): &(Source, SourceState)) -> Markup {
+/// What came of the last order, and the button, where somebody consented and whoever looks may press
+/// it; none while the device is off.
+pub(crate) fn button(
+    site: &Site,
+    ctx: &Ctx,
+    (source, state): &(Source, SourceState),
+    (machine, is_its_page): (Option<&MachineView>, bool),
+) -> Markup {
     let consent = OffConsent::of(source);
+    if consent == OffConsent::Never || !ctx.may(Right::Operate) {
+        return html! {};
+    }
     let said = state.last.iter().find(|(point, _)| point == "operating");
+    let is_off = said.is_some_and(|(_, is_on)| *is_on == 0.0) && state.trouble.is_none();
+    let last = site.last_orders.of(source.id.as_str());
+    let is_still = machine.is_some_and(|machine| stands_still(machine, ctx.now));
+    let stands = if is_still {
+        key::OFF_STANDS
+    } else {
+        key::OFF_STANDS_NOT
+    };
     html! {
-        @if consent == OffConsent::Never || !ctx.may(Right::Operate) {}
-        @else if said.is_some_and(|(_, is_on)| *is_on == 0.0) && state.trouble.is_none() {
-            span.quiet { (ctx.text(key::OFF_NOW)) }
-        } @else {
+        @if let Some((at, ended)) = last {
+            p.{ @if ended.is_ok_and(OffOutcome::is_off) { "" } @else { "cause" } } role="status" {
+                (ctx.when(at)) " " (text(ctx.lang, source, ended))
+            }
+        }
+        @if is_off && last.is_none() { span.quiet { (ctx.text(key::OFF_NOW)) } }
+        @if !is_off {
+            @if consent == OffConsent::WhileStill {
+                span.quiet { (ctx.text(key::OFF_ONLY_STILL)) " " strong { (ctx.text(stands)) } }
+            }
             form.plain method="post" action={ "/sources/" (source.id) "/switch-off" }
                 data-ask=(ctx.with(key::OFF_ASK, &[("name", source.id.as_str())])) {
+                @if let Some(machine) = machine.filter(|_| is_its_page) {
+                    input type="hidden" name="machine" value=(machine.id);
+                }
                 button type="submit" data-wait=(ctx.text(key::OFF_WAIT)) { (ctx.text(key::OFF_BUTTON)) }
-            }
-            @if consent == OffConsent::WhileStill {
-                span.quiet { (ctx.text(key::OFF_ONLY_STILL)) }
             }
         }
     }

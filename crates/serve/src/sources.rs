@@ -20,7 +20,7 @@ use crate::api::{answer, bad_request};
 use crate::auth::Who;
 use crate::guard::Failure;
 use crate::off::{self, IsStill, SwitchingOff};
-use crate::page::devices::note;
+use crate::page::devices::{note, note_about};
 use crate::text::{Lang, key};
 
 /// Why a source was not taken or let go.
@@ -172,9 +172,12 @@ pub(crate) async fn connect(site: &Site, who: &Who, source: Source) -> Result<()
             WrongWhy::Consent,
         )));
     }
-    let id = source.id.to_string();
+    let mut about = json!({"device": source.id});
+    if let Some(consent) = source.fields.get(SWITCH_OFF) {
+        about["switch_off"] = json!(consent);
+    }
     site.sources.add(source)?;
-    note(site, who, EventKind::DeviceAdded, &id).await;
+    note_about(site, who, EventKind::DeviceAdded, about).await;
     Ok(())
 }
 

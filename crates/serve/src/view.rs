@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kpi::Factory;
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, Forecast, MachineId, MachineState, Reference, Time,
-    Tolerance,
+    Alarm, AlarmKind, Cycle, DeviationReason, Forecast, MachineId, MachineState, Reference,
+    Standstill, Time, Tolerance,
 };
 use serde::Serialize;
 
@@ -106,6 +106,9 @@ pub struct MachineView {
     pub day: DayView,
     /// Alarms that last.
     pub alarms: Vec<AlarmKind>,
+    /// What its standstill contact said.
+    #[serde(skip)]
+    pub standstill: Standstill,
 }
 
 /// One tier colour as shown.

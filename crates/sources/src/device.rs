@@ -51,6 +51,8 @@ pub enum PointRole {
     LampGreen,
     /// What is being made.
     Product,
+    /// Whether the machine stands still, by a contact of its own.
+    Standstill,
     /// Kept, not judged.
     Other,
 }
@@ -69,6 +71,7 @@ impl PointRole {
             "lamp_yellow" => Self::LampYellow,
             "lamp_green" => Self::LampGreen,
             "product" => Self::Product,
+            "standstill" => Self::Standstill,
             _ => Self::Other,
         }
     }
@@ -76,14 +79,6 @@ impl PointRole {
     /// Whether it is the level of a tier of a wired lamp: told when it changes.
     pub fn is_level(self) -> bool {
         matches!(self, Self::Red | Self::Yellow | Self::Green)
-    }
-
-    /// Whether it comes again and again, changed or not.
-    pub fn is_paced(self) -> bool {
-        matches!(
-            self,
-            Self::Power | Self::Vibration | Self::LampRed | Self::LampYellow | Self::LampGreen
-        )
     }
 }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::activity::Activity;
 use crate::course::Course;
 use crate::judge::CycleFacts;
-use crate::lamp::{Colour, Lamp, LampShows};
+use crate::lamp::{Colour, Lamp, LampDevice, LampShows};
 use crate::learn::Learning;
 use crate::level::{Levels, PowerState};
 use crate::meter::{Meter, Stretch};
@@ -63,7 +63,7 @@ pub enum Signal {
 
 impl Signal {
     /// Whether it comes again and again, changed or not: its silence says that something is wrong.
-    fn is_paced(&self) -> bool {
+    pub fn is_paced(&self) -> bool {
         matches!(
             self,
             Self::Power(_) | Self::Vibration(..) | Self::LampShows(..)
@@ -180,11 +180,8 @@ pub struct Watch {
     #[serde(default)]
     off_readings: u32,
     lamp: Lamp,
-    /// Another device tells the levels of the lamp than those that come at a pace, and it is there.
-    #[serde(default)]
-    lamp_is_apart: bool,
     /// Whoever came at a pace is silent; the lamp alone tells.
-    #[serde(default)]
+    #[serde(skip)]
     rests_on_lamp: bool,
     #[serde(default)]
     vibration: Option<Vibration>,
@@ -238,7 +235,6 @@ impl Watch {
             power: PowerState::Off,
             off_readings: 0,
             lamp: Lamp::default(),
-            lamp_is_apart: false,
             rests_on_lamp: false,
             vibration: None,
             latest_w: Vec::new(),
@@ -273,7 +269,7 @@ impl Watch {
         self.heard = Some(heard);
         self.latest = Some(self.latest.map_or(t, |latest| latest.max(t)));
         self.link = self.link.map(|_| true);
-        self.rests_on_lamp &= !signal.is_paced();
+        self.rests_on_lamp &= matches!(signal, Signal::Lamp(..) | Signal::Product(_));
         match signal {
             Signal::Power(watts) if !watts.is_finite() => {}
             Signal::Power(watts) => {
@@ -311,18 +307,14 @@ impl Watch {
     }
 
     /// Tells that one of several devices of the machine is gone: a cycle of which it would have told
-    /// more is not whole, and a lamp whose levels it told is not seen.
-    pub fn lose_device(&mut self, tells_lamp: bool) {
+    /// more is not whole.
+    pub fn lose_device(&mut self) {
         self.break_cycle();
-        if tells_lamp {
-            self.lamp.forget_levels();
-        }
     }
 
-    /// Tells whether a device that is there tells the levels of the lamp and nothing that comes at a
-    /// pace: its silence means that nothing has changed.
-    pub fn set_lamp_apart(&mut self, is_apart: bool) {
-        self.lamp_is_apart = is_apart;
+    /// Tells which device tells the levels of the lamp from now on.
+    pub fn set_lamp_device(&mut self, device: LampDevice) {
+        self.lamp.device = device;
     }
 
     /// Tells that what was recorded goes on at `t`: a silence before it was not seen, as it would not
@@ -365,7 +357,7 @@ impl Watch {
     pub fn resume(&mut self, t: Time, out: &mut Vec<Outcome>) {
         self.link = None;
         self.heard = None;
-        (self.lamp_is_apart, self.rests_on_lamp) = (false, false);
+        self.rests_on_lamp = false;
         if self.meter.last().is_none() {
             self.break_cycle();
         }
@@ -493,7 +485,8 @@ impl Watch {
     /// Whoever came at a pace no longer does. The machine is out of sight, unless its lamp is told by a
     /// device of its own.
     fn fall_silent(&mut self, t: Time, out: &mut Vec<Outcome>) {
-        match self.told_by_levels(t).filter(|_| self.lamp_is_apart) {
+        let is_apart = self.lamp.device == LampDevice::Apart;
+        match self.told_by_levels(t).filter(|_| is_apart) {
             Some(state) => {
                 if !self.rests_on_lamp {
                     self.rests_on_lamp = true;

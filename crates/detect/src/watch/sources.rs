@@ -108,14 +108,15 @@ impl Watch {
         }
     }
 
-    /// Whether anything has ever told work from rest, beside cycles and wired lamps.
+    /// Whether anything has ever told work from rest, beside cycles.
     fn has_told(&self) -> bool {
         let shook = self
             .vibration
             .as_ref()
             .and_then(Vibration::border)
             .is_some();
-        shook || self.lamp.said().is_some() || self.meter.last().is_some()
+        let by_lamp = self.lamp.said().is_some() || self.lamp.had_levels();
+        shook || by_lamp || self.meter.last().is_some()
     }
 
     fn state_from_cycles(&self, t: Time) -> MachineState {

@@ -1,7 +1,7 @@
 //! Several sensors on one machine: which of them is believed, and what is told when they contradict
 //! each other.
 
-use detect::{Colour, Outcome, Signal, Watch};
+use detect::{Colour, LampDevice, Outcome, Signal, Watch};
 use model::{AlarmKind, CycleVerdict, FindingKind, MachineState, SeriesId, Time};
 
 use crate::trace::{Robot, run};
@@ -63,22 +63,34 @@ fn tick(watch: &mut Watch, seconds: std::ops::Range<i32>) -> Vec<Outcome> {
     out
 }
 
+/// Power and then a red lamp; afterwards nothing comes any more.
+fn silent_with_red(device: LampDevice) -> (Watch, Vec<Outcome>) {
+    let mut watch = Watch::new(settings());
+    watch.set_lamp_device(device);
+    let power = |s: i32| Signal::Power(if works(s) { 900.0 } else { 120.0 });
+    feed(&mut watch, 0..100, power);
+    feed(&mut watch, 100..101, |_| Signal::Lamp(Colour::Red, true));
+    feed(&mut watch, 101..110, power);
+    let out = tick(&mut watch, 110..180);
+    (watch, out)
+}
+
 #[test]
 fn when_whoever_comes_at_a_pace_falls_silent_a_lamp_with_a_device_of_its_own_still_tells() {
-    for (is_apart, state) in [(true, MachineState::Stop), (false, MachineState::Unknown)] {
-        let mut watch = Watch::new(settings());
-        watch.set_lamp_apart(is_apart);
-        let power = |s: i32| Signal::Power(if works(s) { 900.0 } else { 120.0 });
-        feed(&mut watch, 0..100, power);
-        feed(&mut watch, 100..101, |_| Signal::Lamp(Colour::Red, true));
-        feed(&mut watch, 101..110, power);
-        // The clamp falls silent, the red lamp stays lit: nothing comes any more.
-        let out = tick(&mut watch, 110..180);
-        assert_eq!(watch.snapshot().state, state);
+    for (device, state) in [
+        (LampDevice::Apart, MachineState::Stop),
+        (LampDevice::Shared, MachineState::Unknown),
+        (LampDevice::Away, MachineState::Unknown),
+    ] {
+        let (mut watch, out) = silent_with_red(device);
+        assert_eq!(watch.snapshot().state, state, "{device:?}");
         assert_eq!(told(&out), [FindingKind::DataGap], "told once");
         let cleared = |o: &Outcome| matches!(o, Outcome::AlarmCleared(AlarmKind::Stopped, _));
         assert!(!out.iter().any(cleared));
-        // Its next edge counts, and so does the clamp once it is back.
+        if device != LampDevice::Apart {
+            continue;
+        }
+        // Its next edges count, and the clamp does once it is back.
         feed(&mut watch, 180..181, |_| Signal::Lamp(Colour::Red, false));
         feed(&mut watch, 181..182, |_| Signal::Lamp(Colour::Green, true));
         tick(&mut watch, 182..190);
@@ -86,17 +98,58 @@ fn when_whoever_comes_at_a_pace_falls_silent_a_lamp_with_a_device_of_its_own_sti
         feed(&mut watch, 190..200, |_| Signal::Power(120.0));
         assert_ne!(watch.snapshot().state, MachineState::Run);
         tick(&mut watch, 200..260);
-        let by_lamp = if is_apart {
+        assert_eq!(watch.snapshot().state, MachineState::Run, "the lamp again");
+        watch.set_lamp_device(LampDevice::Away);
+        tick(&mut watch, 260..270);
+        assert_eq!(watch.snapshot().state, MachineState::Unknown);
+        // It is back and has not said anything else meanwhile.
+        watch.set_lamp_device(LampDevice::Apart);
+        feed(&mut watch, 270..271, |_| Signal::Lamp(Colour::Green, true));
+        assert_eq!(watch.snapshot().state, MachineState::Run);
+    }
+}
+
+#[test]
+fn a_lamp_whose_device_is_gone_tells_nothing_and_the_machine_does_not_wait_for_that() {
+    for with_cycles in [false, true] {
+        let mut watch = Watch::new(settings());
+        feed(&mut watch, 0..5, |_| Signal::Lamp(Colour::Red, true));
+        if with_cycles {
+            feed(&mut watch, 5..60, |s| Signal::CycleCount(f64::from(s / 5)));
+        }
+        assert_eq!(watch.snapshot().state, MachineState::Stop);
+        watch.set_lamp_device(LampDevice::Away);
+        tick(&mut watch, 60..61);
+        let by_cycles = if with_cycles {
             MachineState::Run
         } else {
             MachineState::Unknown
         };
-        assert_eq!(watch.snapshot().state, by_lamp);
-        // The lamp's own device goes: its levels hold no longer.
-        watch.lose_device(true);
-        tick(&mut watch, 260..270);
-        assert_eq!(watch.snapshot().state, MachineState::Unknown);
+        assert_eq!(watch.snapshot().state, by_cycles);
     }
+}
+
+#[test]
+fn cycles_that_go_on_count_more_than_the_lamp_when_power_falls_silent() {
+    let mut watch = Watch::new(settings());
+    watch.set_lamp_device(LampDevice::Apart);
+    for s in 0..120 {
+        feed(&mut watch, s..s + 1, |s| {
+            Signal::Power(if s % 5 < 3 { 900.0 } else { 120.0 })
+        });
+        feed(&mut watch, s..s + 1, |s| {
+            Signal::CycleCount(f64::from(s / 5))
+        });
+    }
+    feed(&mut watch, 120..121, |_| Signal::Lamp(Colour::Green, true));
+    feed(&mut watch, 121..122, |_| Signal::Lamp(Colour::Green, false));
+    for s in 122..300 {
+        feed(&mut watch, s..s + 1, |s| {
+            Signal::CycleCount(f64::from(s / 5))
+        });
+        tick(&mut watch, s..s + 1);
+    }
+    assert_eq!(watch.snapshot().state, MachineState::Run);
 }
 
 #[test]

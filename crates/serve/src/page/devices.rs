@@ -9,14 +9,14 @@ use maud::{Markup, html};
 use model::{EventKind, FieldValue, Refused, Right, Source, SourceState};
 use serde::Deserialize;
 use serde_json::json;
-use store::{Entry, Record, RefusedCount};
+use store::RefusedCount;
 
 use super::{Ctx, Place, arrived, frame, number, problem_box, shown_once};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
 use crate::off;
-use crate::orders::{Command, DeviceError, DeviceKind};
+use crate::orders::{DeviceError, DeviceKind};
 use crate::sources::{problem_text, trouble_text};
 use crate::text::{Lang, key};
 use crate::view::{BoardView, DeviceView};
@@ -123,19 +123,14 @@ pub(crate) async fn end_source(
 
 /// What was done to a device becomes evidence.
 pub(crate) async fn note(site: &Site, who: &Who, kind: EventKind, device: &str) {
-    let entry = Entry {
-        at: (site.clock)(),
-        actor: who.actor(),
-        kind,
-        body: json!({"device": device}),
-    };
-    let record = Command::Keep(vec![Record::Evidence(entry)]);
-    if site.orders.give(record, &who.actor()).await.is_err() {
-        tracing::error!(
-            device,
-            kind = kind.code(),
-            "a change of devices could not be noted"
-        );
+    note_about(site, who, kind, json!({"device": device})).await;
+}
+
+/// The same, with more to tell of it.
+pub(crate) async fn note_about(site: &Site, who: &Who, kind: EventKind, body: serde_json::Value) {
+    if site.note(who, kind, body).await.is_err() {
+        let kind = kind.code();
+        tracing::error!(kind, "a change of devices could not be noted");
     }
 }
 
@@ -231,7 +226,7 @@ pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
         ul.cards {
             @for device in &board.devices {
                 @match sources.get(&device.id) {
-                    Some(source) => (source_card(ctx, board, device, source)),
+                    Some(source) => (source_card(site, ctx, board, device, source)),
                     None if fed.contains(&device.id) => (fed_card(ctx, board, device)),
                     None if is_logger(&device.id) => (logger_card(ctx, board, device)),
                     None => (card(ctx, board, device)),
@@ -298,6 +293,7 @@ fn logger_card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
 
 /// A device that the box reads: where it is, what it said last, and what is wrong with it.
 fn source_card(
+    site: &Site,
     ctx: &Ctx,
     board: &BoardView,
     device: &DeviceView,
@@ -330,7 +326,7 @@ fn source_card(
                     } }
                 }
             }
-            (off::button(ctx, of))
+            (off::button(site, ctx, of, (board.machine(source.watches().as_str()), false)))
             @if ctx.may(Right::Devices) {
                 form.plain method="post" action={ "/sources/" (device.id) "/end" }
                     data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {

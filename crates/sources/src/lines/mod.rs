@@ -8,17 +8,20 @@ mod keep;
 mod seat;
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use model::{
-    DeviceId, OffConsent, OffOutcome, Search, Source, SourceKind, SourceState, Time, Trial,
-    Trouble, Wrong, WrongWhy,
+    DeviceId, MachineId, OffConsent, OffOutcome, Search, Source, SourceKind, SourceState, Time,
+    Trial, Trouble, Wrong, WrongWhy,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tracing::error;
 
 pub(crate) use self::file::{SOURCES_FILE, Written};
 pub(crate) use self::form::{Entered, number};
@@ -26,7 +29,7 @@ use self::hand::Tap;
 pub(crate) use self::hand::{Hand, Value, numbers};
 use self::seat::Seat;
 use crate::device::{Device, Role};
-use crate::drivers::{DRIVERS, Driver, Interlock, Line, driver};
+use crate::drivers::{DRIVERS, Driver, Interlock, Line, Switching, driver};
 use crate::kept_file::FollowedFile;
 use crate::mqtt::FloorSink;
 use crate::tokens::{Changes, DeviceBook, TokenFileError, Way};
@@ -256,29 +259,52 @@ impl Lines {
         Some(searching.await)
     }
 
-    /// Switches a device off if somebody consented to it; `None` if there is no such device or
-    /// nobody did. Its line stands still meanwhile. `is_still` says whether its machine stands
-    /// still, and is asked in the moment before the order goes out.
+    /// Switches a device off if somebody consented to it. Its line stands still meanwhile. `is_still`
+    /// says whether a machine stands still, and is asked in the moment before the order goes out.
     pub async fn switch_off(
         &self,
         id: &DeviceId,
-        is_still: impl Fn() -> bool + Send + Sync + 'static,
-    ) -> Option<Result<OffOutcome, Trouble>> {
-        let (switching, seat) = {
-            let mut inner = self.inner();
-            let known = inner.sources.iter().find(|known| known.source.id == *id)?;
-            let interlock: Interlock = match OffConsent::of(&known.source) {
-                OffConsent::Never => return None,
-                OffConsent::WhileStill => Arc::new(is_still),
-                OffConsent::AnyTime => Arc::new(|| true),
-            };
-            let switching = known.driver.switch_off(&known.source, interlock)?;
-            let line = known.line.name.clone();
-            (switching, inner.seat(&line))
+        is_still: impl Fn(&MachineId) -> bool + Send + Sync + 'static,
+    ) -> Result<OffOutcome, Trouble> {
+        let Some(seat) = self.seat_of(id) else {
+            return Ok(OffOutcome::NotConsented);
         };
         let _asking = seat.ask();
         let _seated = seat.sit(&self.sink).await;
-        Some(switching.await)
+        // What was entered may have changed while the line was waited for.
+        let Some(switching) = self.order_off(id, is_still) else {
+            return Ok(OffOutcome::NotConsented);
+        };
+        let ended = AssertUnwindSafe(switching).catch_unwind().await;
+        ended.unwrap_or_else(|_| {
+            error!(device = %id, "switching off failed");
+            Err(Trouble::Internal)
+        })
+    }
+
+    /// The seat at the line that a device hangs on.
+    fn seat_of(&self, id: &DeviceId) -> Option<Arc<Seat>> {
+        let mut inner = self.inner();
+        let known = inner.sources.iter().find(|known| known.source.id == *id)?;
+        let line = known.line.name.clone();
+        Some(inner.seat(&line))
+    }
+
+    /// The order that a device be off; `None` if nobody consented to it.
+    fn order_off(
+        &self,
+        id: &DeviceId,
+        is_still: impl Fn(&MachineId) -> bool + Send + Sync + 'static,
+    ) -> Option<Switching> {
+        let inner = self.inner();
+        let known = inner.sources.iter().find(|known| known.source.id == *id)?;
+        let machine = known.source.watches();
+        let interlock: Interlock = match OffConsent::of(&known.source) {
+            OffConsent::Never => return None,
+            OffConsent::WhileStill => Arc::new(move || is_still(&machine)),
+            OffConsent::AnyTime => Arc::new(|| true),
+        };
+        known.driver.switch_off(&known.source, interlock)
     }
 
     async fn first_answer(&self, checked: &Checked) -> Trial {

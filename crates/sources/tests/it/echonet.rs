@@ -275,16 +275,17 @@ async fn a_device_is_switched_off_and_what_it_says_then_counts() {
     }
     let off = async |floor: &Floor, id: &str| {
         let id = model::DeviceId::new(id).unwrap();
-        floor.lines.switch_off(&id, || true).await
+        floor.lines.switch_off(&id, |_| true).await
     };
     // Nobody consented, or there is no such device.
-    assert_eq!(off(&floor, "meter").await, None);
-    assert_eq!(off(&floor, "nobody").await, None);
-    assert_eq!(off(&floor, "cooler").await, Some(Ok(OffOutcome::Off)));
+    let nobody = Ok(OffOutcome::NotConsented);
+    assert_eq!(off(&floor, "meter").await, nobody);
+    assert_eq!(off(&floor, "nobody").await, nobody);
+    assert_eq!(off(&floor, "cooler").await, Ok(OffOutcome::Off));
     floor.until_said("cooler", "operating", 0.0).await;
-    assert_eq!(off(&floor, "cooler").await, Some(Ok(OffOutcome::WasOff)));
+    assert_eq!(off(&floor, "cooler").await, Ok(OffOutcome::WasOff));
     // It says yes and does nothing.
-    assert_eq!(off(&floor, "switch").await, Some(Ok(OffOutcome::StillOn)));
+    assert_eq!(off(&floor, "switch").await, Ok(OffOutcome::StillOn));
     for (fault, outcome) in [
         ("refuse", Ok(OffOutcome::Refused)),
         ("deaf", Ok(OffOutcome::Off)),
@@ -296,13 +297,13 @@ async fn a_device_is_switched_off_and_what_it_says_then_counts() {
     ] {
         nodes.order("on");
         nodes.order(&format!("fault {fault}"));
-        assert_eq!(off(&floor, "cooler").await, Some(outcome), "{fault}");
+        assert_eq!(off(&floor, "cooler").await, outcome, "{fault}");
     }
     nodes.order("fault none");
     nodes.order("power 7");
     floor.until_said("meter", "power_w", 7.0).await;
     nodes.kill();
-    assert_eq!(off(&floor, "cooler").await, Some(Err(Trouble::Silent)));
+    assert_eq!(off(&floor, "cooler").await, Err(Trouble::Silent));
 }
 
 /// While nobody knows that the machine stands still nothing is sent; and what only measures cannot
@@ -316,8 +317,8 @@ async fn the_interlock_holds_until_the_machine_stands_still() {
     floor.until_said("cooler", "operating", 1.0).await;
     let id = model::DeviceId::new("cooler").unwrap();
     let off = async |floor: &Floor, is_still: bool| {
-        let outcome = floor.lines.switch_off(&id, move || is_still).await;
-        outcome.unwrap().unwrap()
+        let of_its = move |machine: &model::MachineId| machine.as_str() == "cooler" && is_still;
+        floor.lines.switch_off(&id, of_its).await.unwrap()
     };
     assert_eq!(off(&floor, false).await, OffOutcome::NotStill);
     let before = floor.state("cooler").readings;

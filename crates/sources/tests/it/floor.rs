@@ -41,6 +41,8 @@ pub(crate) struct Floor {
     /// Who sent what was refused, where it was not the device itself.
     pub(crate) sources_refused: Vec<(String, RefusalReason)>,
     pub(crate) links: Vec<(String, bool)>,
+    /// What points said, as it would be kept.
+    pub(crate) said: Vec<(String, f64)>,
     /// The machine of each device that came or went.
     pub(crate) machines: Vec<String>,
 }
@@ -65,6 +67,7 @@ impl Floor {
             refused: Vec::new(),
             sources_refused: Vec::new(),
             links: Vec::new(),
+            said: Vec::new(),
             machines: Vec::new(),
         }
     }
@@ -81,6 +84,13 @@ impl Floor {
                 &mut self.sources_refused
             };
             list.push((refused.source.clone(), refused.reason));
+        }
+        for row in &arrival.rows {
+            if let (Some(point), RowValue::Number(number)) =
+                (arrival.device.point(row.point), &row.value)
+            {
+                self.said.push((point.name.to_string(), *number));
+            }
         }
         if let Some(is_up) = arrival.link {
             self.links.push((device, is_up));

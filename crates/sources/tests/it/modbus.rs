@@ -241,6 +241,41 @@ async fn a_late_answer_is_no_answer() {
     floor.until_said("meter", "power_w", 6.5).await;
 }
 
+/// An answer that comes after its time is not taken for another read's, also where nothing in it says
+/// to which it belongs: two reads of one length on a serial line.
+async fn slow_answers<C: Counterpart>(mut counterpart: C, place: String) {
+    let mut floor = Floor::new();
+    let registers = "{ point = \"low\", register = 7 }, { point = \"high\", register = 3007 }";
+    let two =
+        format!("id = \"m\"\n{place}\nmap = \"own\"\nevery_s = 0.2\nregisters = [{registers}]");
+    floor.lines.add(source(&two)).unwrap();
+    floor.until_said("m", "high", 3_007.0).await;
+    counterpart.order("fault slow");
+    let late = ("m".to_owned(), RefusalReason::LateAnswer);
+    let is_named = |f: &Floor| f.refused.contains(&late);
+    floor.until("it is named", is_named).await;
+    let before = floor.state("m").readings;
+    let goes_on = |f: &Floor| f.state("m").readings > before + 6;
+    floor.until("it is read on", goes_on).await;
+    let right = [("low".to_owned(), 7.0), ("high".to_owned(), 3_007.0)];
+    let wrong = floor.said.iter().find(|said| !right.contains(said));
+    assert_eq!(wrong, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_answer_is_not_taken_for_another_over_tcp() {
+    let tcp = Tcp::start();
+    let place = tcp.place();
+    slow_answers(tcp, place).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_answer_is_not_taken_for_another_on_a_serial_line() {
+    let rtu = Rtu::start();
+    let place = rtu.place();
+    slow_answers(rtu, place).await;
+}
+
 /// A map that does not fit the device at all is told as such.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_map_that_does_not_fit_is_named() {

@@ -105,7 +105,8 @@ impl Part {
             Self::Channel(n) => return vec![CHANNEL_1 + n - 1, CHANNEL_POWERS, STATUS, FAULT],
             Self::SmartMeter => &[0xe7, 0xe8, 0xe0, 0xe3],
             Self::WattHourMeter | Self::Temperature | Self::Humidity => &[0xe0],
-            Self::Switch => &[OWN_POWER, OWN_ENERGY],
+            // What the switch itself takes says nothing of the machine behind it.
+            Self::Switch => &[],
             Self::AirConditioner => &[OWN_POWER, OWN_ENERGY, ROOM_TEMPERATURE],
         };
         [own, &[STATUS, FAULT]].concat()
@@ -185,10 +186,8 @@ impl Part {
             (Self::Channel(n), CHANNEL_POWERS) => put("power_w", listed_i32(data, n)),
             (Self::Temperature, 0xe0) => put("temperature_c", tenths(data, 0)),
             (Self::Humidity, 0xe0) => put("humidity_percent", percent(data)),
-            (Self::Switch | Self::AirConditioner, OWN_POWER) => put("power_w", own_power(data)),
-            (Self::Switch | Self::AirConditioner, OWN_ENERGY) => {
-                put("energy_kwh", own_energy(data));
-            }
+            (Self::AirConditioner, OWN_POWER) => put("power_w", own_power(data)),
+            (Self::AirConditioner, OWN_ENERGY) => put("energy_kwh", own_energy(data)),
             (Self::AirConditioner, ROOM_TEMPERATURE) => put("temperature_c", degrees(data)),
             _ => {}
         }
@@ -375,8 +374,8 @@ mod tests {
         assert_eq!(one(meter, 0xe7, &[1, 2]), None);
         assert_eq!(one(Part::Humidity, 0xe0, &[101]), None);
         assert_eq!(one(Part::Temperature, 0xe0, &[0x7f, 0xff]), None);
-        assert_eq!(one(Part::Switch, OWN_POWER, &[0xff, 0xff]), None);
-        assert_eq!(one(Part::Switch, OWN_ENERGY, &[0xff; 4]), None);
+        assert_eq!(one(Part::AirConditioner, OWN_POWER, &[0xff, 0xff]), None);
+        assert_eq!(one(Part::AirConditioner, OWN_ENERGY, &[0xff; 4]), None);
         for none in [0x7e, 0x7f, 0x80] {
             assert_eq!(one(Part::AirConditioner, ROOM_TEMPERATURE, &[none]), None);
         }

@@ -16,7 +16,7 @@ use crate::drivers::Interlock;
 /// A packet can be lost: so often it is asked what it is before nothing is ordered.
 const ASKS: usize = 2;
 /// A contactor takes a moment to fall: so often it is asked afterwards, with a pause each time.
-const READ_BACKS: usize = 6;
+const READ_BACKS: usize = 4;
 const READ_BACK_EVERY: Duration = Duration::from_millis(500);
 
 /// Switches an object off.
@@ -40,20 +40,20 @@ pub(super) async fn switch_off(
     let order = |transaction| set_confirmed(transaction, object, STATUS, OFF);
     let taken = match talk.say(order).await {
         Ok(answer) => Some(service_of(&answer) == Some(Service::SetAnswer)),
+        // It never left this computer.
+        Err(trouble @ Trouble::Unreachable) => return Err(trouble),
         Err(_) => None,
     };
-    let mut heard = None;
+    let mut is_on = None;
     for _ in 0..READ_BACKS {
-        if let Ok(is_on) = talk.is_on().await {
-            heard = Some(is_on);
-        }
+        is_on = talk.is_on().await.ok();
         // What refused stays as it is.
-        if heard == Some(false) || (heard, taken) == (Some(true), Some(false)) {
+        if is_on == Some(false) || (is_on, taken) == (Some(true), Some(false)) {
             break;
         }
         sleep(READ_BACK_EVERY).await;
     }
-    Ok(match (heard, taken) {
+    Ok(match (is_on, taken) {
         (Some(false), _) => OffOutcome::Off,
         (_, Some(false)) => OffOutcome::Refused,
         (Some(true), _) => OffOutcome::StillOn,

@@ -14,6 +14,9 @@ use wire::modbus::{AnswerError, FRAME_BYTES_MAX, Read, tcp_frame};
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// A connection has this long to open.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// What a device on a serial line says after that is waited for this long: nothing in an answer says
+/// which question it belongs to.
+const LATE_WITHIN: Duration = Duration::from_secs(1);
 /// A frame on a serial line has ended when nothing comes for this long; USB adapters hand bytes on
 /// in lumps some 16 ms apart.
 const QUIET: Duration = Duration::from_millis(40);
@@ -167,6 +170,8 @@ pub(super) struct RtuLine {
     port: SerialStream,
     byte: Duration,
     used_at: Instant,
+    /// The last question was not answered: its answer may still come.
+    is_owed: bool,
 }
 
 impl RtuLine {
@@ -184,7 +189,22 @@ impl RtuLine {
             port,
             byte: Duration::from_secs(1) * BITS_A_BYTE / settings.baud.max(1),
             used_at: Instant::now(),
+            is_owed: false,
         })
+    }
+
+    /// What comes too late for the last question.
+    async fn late(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut late = Vec::new();
+        self.drain(&mut late, Duration::ZERO).await?;
+        if std::mem::take(&mut self.is_owed) && late.is_empty() {
+            match timeout(LATE_WITHIN, self.port.read_buf(&mut late)).await {
+                Err(_) => {}
+                Ok(Ok(0) | Err(_)) => return Err(Failure::Line(Trouble::PortMissing)),
+                Ok(Ok(_)) => self.drain(&mut late, QUIET).await?,
+            }
+        }
+        Ok(late)
     }
 
     /// Reads until the line is quiet; a port that can no longer be read was pulled out.
@@ -234,9 +254,7 @@ impl RtuLine {
 impl Ask for RtuLine {
     async fn ask(&mut self, read: Read, rejects: &mut Rejects) -> Result<Vec<u8>, Failure> {
         tokio::time::sleep_until(self.used_at + self.byte.mul_f64(SILENCE_BYTES)).await;
-        // What is still there came too late for the last question.
-        let mut late = Vec::new();
-        self.drain(&mut late, Duration::ZERO).await?;
+        let late = self.late().await?;
         if !late.is_empty() {
             rejects.push((RefusalReason::LateAnswer, late));
         }
@@ -248,6 +266,7 @@ impl Ask for RtuLine {
         }
         let frame = self.frame(read, &request).await;
         self.used_at = Instant::now();
+        self.is_owed = matches!(frame, Err(Failure::Device(Trouble::Silent)));
         let mut frame = frame?;
         match read.rtu_answer(&frame) {
             Ok(data) => Ok(data.to_vec()),
