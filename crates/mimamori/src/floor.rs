@@ -11,6 +11,7 @@ use model::{
     Time,
 };
 use serde_json::json;
+use serve::{LastValue, MachineView};
 use sources::{Arrival, Device, DeviceBook, PointRole, Role, Row, RowValue, WrittenDown};
 use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
 
@@ -451,12 +452,13 @@ impl Floor {
             // By its own clock it may be older than it comes.
             machine.standstill.note(value != 0.0, t.min(at));
         }
+        let falls_back = series.falls_back(value);
         speaker.late_since = None;
         if row.has_own_time {
             speaker.skew_ms = at.ms() - t.ms();
             speaker.keeps_time = true;
         }
-        if self.judge(speaker, (t, at, at), signal, batch) {
+        if self.judge(speaker, (t, at, at), signal, batch) || falls_back {
             let reason = RefusalReason::CounterJumpedBack;
             self.list_refusal(refusal(device, &row, reason, at), batch);
         }
@@ -665,6 +667,28 @@ impl Floor {
         }
     }
 
+    /// The machines as pages show them, with what is told of them lately and not judged.
+    pub(crate) fn machine_views(&self, now: Time) -> Vec<MachineView> {
+        let mut values: Vec<Vec<LastValue>> = vec![Vec::new(); self.machines.len()];
+        for speaker in &self.speakers {
+            let of = speaker.machine.and_then(|index| values.get_mut(index));
+            let told = speaker.values().into_iter().filter(|(role, said)| {
+                let is_kept_only = matches!(role, PointRole::Other | PointRole::Energy);
+                is_kept_only && now.ms() - said.at.ms() <= LastValue::FRESH_MS
+            });
+            if let Some(of) = of {
+                of.extend(told.map(|(_, said)| said));
+            }
+        }
+        let all = self.machines.iter().zip(values);
+        let real = all.filter(|(machine, _)| !machine.is_twin());
+        let views = real.map(|(machine, values)| MachineView {
+            values,
+            ..machine.view(now)
+        });
+        views.collect()
+    }
+
     /// The devices as pages show them.
     pub(crate) fn device_views(&self, book: &DeviceBook) -> Vec<serve::DeviceView> {
         let all = book.all();
@@ -683,6 +707,9 @@ impl Floor {
                 heard: speaker.and_then(|s| s.heard),
                 readings: speaker.map_or(0, |s| s.readings),
                 status: speaker.map(Speaker::status).unwrap_or_default(),
+                values: speaker.map_or_else(Vec::new, |speaker| {
+                    speaker.values().into_iter().map(|(_, said)| said).collect()
+                }),
             }
         });
         views.collect()

@@ -151,6 +151,7 @@ impl Machine {
             day: self.tally.view(now - self.skew_ms),
             alarms: self.alarms.clone(),
             standstill: self.standstill,
+            values: Vec::new(),
         }
     }
 }

@@ -635,8 +635,7 @@ impl Recorder {
             ("readings_taken", self.floor.readings()),
             ("refusals_unlisted", self.floor.refusals_unlisted),
         ]);
-        let real = self.floor.machines.iter().filter(|m| !m.is_twin());
-        let mut machines: Vec<_> = real.map(|m| m.view(now)).collect();
+        let mut machines = self.floor.machine_views(now);
         machines.sort_by(|a, b| a.id.cmp(&b.id));
         self.outputs.board.send_replace(Arc::new(BoardView {
             at: now,

@@ -29,6 +29,8 @@ pub(crate) struct Series {
     pub(crate) role: PointRole,
     /// The last value, if it tells how the device itself is.
     pub(crate) status: Option<(&'static str, Option<f64>)>,
+    /// What it said last.
+    pub(crate) latest: Option<f64>,
     recent: VecDeque<i64>,
     last: i64,
     has_forgotten: bool,
@@ -42,6 +44,7 @@ impl Series {
             id,
             role,
             status: None,
+            latest: None,
             recent,
             last: i64::MIN,
             has_forgotten: !is_new,
@@ -52,6 +55,7 @@ impl Series {
     pub(crate) fn begin_anew(&self) -> Self {
         Self {
             status: self.status,
+            latest: self.latest,
             ..Self::new(self.id, self.role, false)
         }
     }
@@ -81,6 +85,13 @@ impl Series {
         } else {
             Standing::Late
         }
+    }
+
+    /// Takes what it says; says whether a counter has fallen back: it rolled over, or another one took
+    /// its place.
+    pub(crate) fn falls_back(&mut self, value: f64) -> bool {
+        let before = self.latest.replace(value);
+        self.role == PointRole::Energy && before.is_some_and(|before| value < before)
     }
 
     /// The latest time seen.

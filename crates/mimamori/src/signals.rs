@@ -37,6 +37,6 @@ pub(crate) fn signal_of(
         PointRole::LampYellow => Signal::LampShows(Colour::Yellow, shows),
         PointRole::LampGreen => Signal::LampShows(Colour::Green, shows),
         PointRole::Product => Signal::Product(ProductId::new(product?).ok()?),
-        PointRole::Standstill | PointRole::Other => return None,
+        PointRole::Standstill | PointRole::Energy | PointRole::Other => return None,
     })
 }

@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use detect::LampDevice;
 use model::Time;
-use sources::Device;
+use serve::LastValue;
+use sources::{Device, PointRole};
 
 use crate::series::Series;
 use crate::signals::signal_of;
 
 /// A camera that has said nothing of what it sees for so long, while its device said other things, is off.
 const SIGHT_MS_MAX: i64 = 15_000;
+
+/// Values of a device that are shown.
+const VALUES_MAX: usize = 24;
 
 /// A device.
 #[derive(Debug, Default)]
@@ -47,6 +51,23 @@ impl Speaker {
             Some((name, value.filter(|_| is_fresh)?))
         })
         .collect()
+    }
+
+    /// What it said last, but of itself, in the units of its points' names.
+    pub(crate) fn values(&self) -> Vec<(PointRole, LastValue)> {
+        let points = self.points.iter().enumerate();
+        let told = points.filter_map(|(number, series)| {
+            let series = series.as_ref().filter(|series| series.status.is_none())?;
+            let point = self.device.as_ref()?.point(u16::try_from(number).ok()?)?;
+            let said = LastValue {
+                point: point.name.as_str().to_owned(),
+                value: series.latest? / point.factor,
+                at: series.last()? + self.skew_ms,
+            };
+            Some((series.role, said))
+        });
+        let numbers = told.filter(|(role, _)| *role != PointRole::Product);
+        numbers.take(VALUES_MAX).collect()
     }
 
     /// Whether it is there: connected, or heard if it is one that comes without a connection.

@@ -45,7 +45,8 @@ pub enum RefusalReason {
     NotFinite,
     /// An energy counter below zero.
     NegativeEnergy,
-    /// A cycle, pulse or energy counter smaller than before; the value is kept as a new start.
+    /// A counter of cycles or energy smaller than before: it rolled over, or was replaced. The value is
+    /// kept as a new start.
     CounterJumpedBack,
     /// A device time more than the allowed lead ahead of the box.
     ClockAhead,

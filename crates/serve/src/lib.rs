@@ -56,8 +56,8 @@ pub use sources::{Searching, SourceProblem, Sources, Trying};
 pub use stage::Stage;
 pub use text::Lang;
 pub use view::{
-    BoardView, ClockState, DayView, DeviceView, LearningView, LightView, MachineView, Names, Shown,
-    TrustView, in_groups,
+    BoardView, ClockState, DayView, DeviceView, LastValue, LearningView, LightView, MachineView,
+    Names, Shown, TrustView, in_groups,
 };
 
 /// What every request works with.

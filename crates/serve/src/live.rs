@@ -174,6 +174,7 @@ async fn parts(
                 put("alarms", machine::alarms(ctx, shown));
                 put("now", machine::now(ctx, shown));
                 put("forecast", machine::forecast(ctx, shown));
+                put("values", machine::values(ctx, shown));
                 put("reference", machine::reference(ctx, shown));
                 if let Some(history) = machine::history(site, &shown.id).await {
                     put("charts", machine::charts(ctx, shown, &history));

@@ -109,6 +109,35 @@ pub struct MachineView {
     /// What its standstill contact said.
     #[serde(skip)]
     pub standstill: Standstill,
+    /// What was said of it that is not judged: temperatures, counters of energy.
+    #[serde(skip)]
+    pub values: Vec<LastValue>,
+}
+
+impl MachineView {
+    /// Whether nobody has ever told work from rest, and something else is told: a place where a
+    /// temperature is measured is no machine that is out of sight.
+    pub fn is_only_measured(&self) -> bool {
+        let is_judged = self.power_w.is_some() || self.last_cycle.is_some() || self.lamp.is_some();
+        let is_seen = is_judged || self.day.observed_s > 0.0;
+        self.state == MachineState::Unknown && !is_seen && !self.values.is_empty()
+    }
+}
+
+/// What a point said last, in the unit its name says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastValue {
+    /// The point.
+    pub point: String,
+    /// What it said.
+    pub value: f64,
+    /// When.
+    pub at: Time,
+}
+
+impl LastValue {
+    /// What was said longer ago is history.
+    pub const FRESH_MS: i64 = 15 * 60_000;
 }
 
 /// One tier colour as shown.
@@ -170,6 +199,9 @@ pub struct DeviceView {
     pub readings: u64,
     /// What it said last of itself: its battery, whether its camera sees anything.
     pub status: BTreeMap<&'static str, f64>,
+    /// What it said last of its machine.
+    #[serde(skip)]
+    pub values: Vec<LastValue>,
 }
 
 /// Everything at one moment.

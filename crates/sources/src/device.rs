@@ -26,6 +26,16 @@ pub enum Role {
     Gateway,
 }
 
+/// Whether a point of this name counts energy up: a day's or a cycle's energy begins anew by nature.
+fn is_energy_counter(name: &str) -> bool {
+    let counts = |rest: &str| {
+        let (way, unit) = rest.rsplit_once('_').unwrap_or(("", rest));
+        let ways = ["", "import", "export", "reverse", "total", "a", "b", "c"];
+        ways.contains(&way) && matches!(unit, "wh" | "kwh")
+    };
+    name.strip_prefix("energy_").is_some_and(counts)
+}
+
 /// What a point means for judging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PointRole {
@@ -53,6 +63,8 @@ pub enum PointRole {
     Product,
     /// Whether the machine stands still, by a contact of its own.
     Standstill,
+    /// A counter of energy.
+    Energy,
     /// Kept, not judged.
     Other,
 }
@@ -72,6 +84,7 @@ impl PointRole {
             "lamp_green" => Self::LampGreen,
             "product" => Self::Product,
             "standstill" => Self::Standstill,
+            counter if is_energy_counter(counter) => Self::Energy,
             _ => Self::Other,
         }
     }

@@ -129,6 +129,38 @@ fn what_happened_before_a_page_listened_is_told_first() {
 }
 
 #[test]
+fn a_place_where_something_is_measured_shows_it_and_is_not_out_of_sight() {
+    let house = House::new();
+    let token = house.device("hall", &[]);
+    let mut sensor = Publisher::new("hall", &token, house.mqtt);
+    sensor.queue(["{\"temperature_c\":23.5,\"energy_kwh\":7.25}".to_owned()]);
+    sensor.finish();
+    let page = |path: &str| house.send("GET", &format!("{path}?lang=en"), &[], "").1;
+    until("its tile shows it", || {
+        let board = page("/");
+        board.contains("23.5") && board.contains("tile is-measured")
+    });
+    for path in ["/machines/hall", "/devices"] {
+        let shown = page(path);
+        assert!(
+            shown.contains("<dd>23.5</dd>") && shown.contains("7.25"),
+            "{shown}"
+        );
+    }
+    let told = first_of(&house, "machine/hall");
+    assert!(
+        told["parts"]["values"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("23.5")
+    );
+    // A machine that is judged is out of sight when only its temperature is told.
+    sensor.queue(["{\"power_w\":500}".to_owned()]);
+    sensor.finish();
+    until("it works", || !page("/").contains("tile is-measured"));
+}
+
+#[test]
 fn a_change_from_a_foreign_page_is_refused() {
     let house = filled();
     let cookie = format!("session={}", house.token);

@@ -8,15 +8,18 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use model::{MachineId, MachineState, Right, StateInterval, Time};
 
+use super::devices::in_words;
 use super::{Ctx, Place, frame, number, shape, state_badge};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
 use crate::text::{Lang, key};
-use crate::view::{BoardView, LearningView, LightView, MachineView, Shown};
+use crate::view::{BoardView, LastValue, LearningView, LightView, MachineView, Shown};
 
 /// How far back the strip of a tile goes, in milliseconds.
 pub(crate) const STRIP_MS: i64 = 8 * 3_600_000;
+/// Values on the tile of a place where something is measured.
+const TILE_VALUES_MAX: usize = 3;
 /// Columns of a strip; each shows the state that took most of its time.
 const STRIP_COLUMNS: usize = 96;
 
@@ -82,7 +85,12 @@ pub(crate) async fn show(State(site): State<Site>, lang: Lang, who: Who) -> Resp
 
 /// One machine.
 pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) -> Markup {
-    let state = machine.state.code();
+    let is_only_measured = machine.is_only_measured();
+    let state = if is_only_measured {
+        "measured"
+    } else {
+        machine.state.code()
+    };
     let alarmed = if machine.alarms.is_empty() {
         ""
     } else {
@@ -93,25 +101,43 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
             href={ "/machines/" (machine.id) } {
             span.row {
                 strong.name { (machine.names.of(ctx.lang)) }
-                (state_badge(ctx.lang, machine.state))
+                @if is_only_measured { span.badge.t-off { (ctx.text(key::TILE_MEASURED)) } }
+                @else { (state_badge(ctx.lang, machine.state)) }
             }
             @if let Some(kind) = machine.alarms.first() {
                 span.cause { (ctx.lang.coded("alarm-", kind.code())) }
             }
-            span.row {
-                (cycle_time(ctx, machine))
-                span.quiet { (energy(ctx, machine)) }
+            @if is_only_measured {
+                @for said in machine.values.iter().take(TILE_VALUES_MAX) { (value_row(ctx, said)) }
+            } @else {
+                (work(ctx, machine))
+                (last_hours(ctx, strip))
             }
-            span.row.quiet {
-                span { (progress(ctx, machine)) }
-                span {
-                    @match machine.day.rate() {
-                        Some(rate) => (ctx.with(key::TILE_RATE, &[("rate", &format!("{:.1}%", rate * 100.0))])),
-                        None => (ctx.text(key::TILE_NO_RATE)),
-                    }
+        }
+    }
+}
+
+/// A value of a place where something is measured.
+fn value_row(ctx: &Ctx, said: &LastValue) -> Markup {
+    let (name, value) = in_words(ctx.lang, said);
+    html! { span.row { span.big { (value) } span.quiet { (name) } } }
+}
+
+/// How a machine works: its last cycle, how far learning is, its operating rate today.
+fn work(ctx: &Ctx, machine: &MachineView) -> Markup {
+    html! {
+        span.row {
+            (cycle_time(ctx, machine))
+            span.quiet { (energy(ctx, machine)) }
+        }
+        span.row.quiet {
+            span { (progress(ctx, machine)) }
+            span {
+                @match machine.day.rate() {
+                    Some(rate) => (ctx.with(key::TILE_RATE, &[("rate", &format!("{:.1}%", rate * 100.0))])),
+                    None => (ctx.text(key::TILE_NO_RATE)),
                 }
             }
-            (last_hours(ctx, strip))
         }
     }
 }
@@ -207,7 +233,7 @@ pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
         board
             .machines
             .iter()
-            .filter(|m| states.contains(&m.state))
+            .filter(|m| states.contains(&m.state) && !m.is_only_measured())
             .count()
     };
     let (run_s, observed_s) = board

@@ -19,7 +19,7 @@ use crate::off;
 use crate::orders::{DeviceError, DeviceKind};
 use crate::sources::{problem_text, trouble_text};
 use crate::text::{Lang, key};
-use crate::view::{BoardView, DeviceView};
+use crate::view::{BoardView, DeviceView, LastValue};
 
 /// Samples of refused input shown.
 const SAMPLES_SHOWN: usize = 200;
@@ -274,6 +274,7 @@ fn fed_card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
         li.card {
             (card_head(ctx, board, device))
             span.quiet { (ctx.text(key::ARRIVED_FED)) }
+            (told(ctx.lang, &device.values))
             (card_heard(ctx, device))
         }
     }
@@ -357,6 +358,19 @@ pub(crate) fn said(lang: Lang, readings: &[(String, f64)]) -> Markup {
     }
 }
 
+/// The same of a device that tells by itself.
+pub(crate) fn told(lang: Lang, values: &[LastValue]) -> Markup {
+    let readings = values.iter();
+    let readings: Vec<_> = readings.map(|s| (s.point.clone(), s.value)).collect();
+    said(lang, &readings)
+}
+
+/// What a point is called, and what it said in words where it says one thing or another.
+pub(crate) fn in_words(lang: Lang, said: &LastValue) -> (String, String) {
+    let name = lang.coded_or_code("point-", &said.point);
+    (name, point_text(lang, &said.point, said.value))
+}
+
 /// What a point said: in words where it says one thing or another.
 fn point_text(lang: Lang, point: &str, value: f64) -> String {
     let number = value_text(value);
@@ -389,6 +403,7 @@ fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
     html! {
         li.card {
             (card_head(ctx, board, device))
+            (told(ctx.lang, &device.values))
             (card_heard(ctx, device))
             (status(ctx, device))
             span.row {

@@ -12,6 +12,7 @@ use model::{
 use store::{CycleRow, FindingRow, MinuteRow};
 
 use super::chart::{self, Dot};
+use super::devices::told;
 use super::{Ctx, Place, frame, number, span, state_badge, why};
 use crate::api::read;
 use crate::auth::Who;
@@ -93,6 +94,7 @@ pub(crate) async fn show(
         div #alarms { (alarms(&ctx, machine)) }
         div #now { (now(&ctx, machine)) }
         div #forecast { (forecast(&ctx, machine)) }
+        div #values { (values(&ctx, machine)) }
         @if let Some(account) = &account { div.grid { (super::rates::today(&ctx, account)) } }
         div #charts.grid { (charts(&ctx, machine, &history)) }
         div.grid {
@@ -185,6 +187,18 @@ pub(crate) fn now(ctx: &Ctx, machine: &MachineView) -> Markup {
             }
             @if machine.product != "-" {
                 (figure(ctx.text(key::MACHINE_PRODUCT), html! { (machine.product) }))
+            }
+        }
+    }
+}
+
+/// What is told of it beside what is judged.
+pub(crate) fn values(ctx: &Ctx, machine: &MachineView) -> Markup {
+    html! {
+        @if !machine.values.is_empty() {
+            section.panel {
+                div.panel-head { h2 { (ctx.text(key::MACHINE_VALUES)) } }
+                (told(ctx.lang, &machine.values))
             }
         }
     }
