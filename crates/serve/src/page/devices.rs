@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde_json::json;
 use store::RefusedCount;
 
-use super::{Ctx, Place, arrived, frame, number, problem_box, shown_once};
+use super::{Ctx, Place, arrived, enter, frame, number, problem_box};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
+use crate::guard::Here;
 use crate::off;
 use crate::orders::{DeviceError, DeviceKind};
 use crate::sources::{problem_text, trouble_text};
@@ -43,6 +44,7 @@ pub(crate) async fn add(
     State(site): State<Site>,
     lang: Lang,
     who: Who,
+    here: Here,
     Form(wanted): Form<Wanted>,
 ) -> Response {
     let machine = Some(wanted.machine.trim()).filter(|machine| !machine.is_empty());
@@ -51,7 +53,7 @@ pub(crate) async fn add(
         Ok(token) => {
             note(&site, &who, EventKind::DeviceAdded, name).await;
             let ctx = Ctx::new(&site, lang, who.clone());
-            shown_once(&ctx, key::DEVICES_TOKEN, key::DEVICES_TOKEN_NOTE, &token)
+            enter::panel(&site, &ctx, &here, (name, &token, wanted.kind))
         }
         Err(error) => wrong(lang, error),
     };

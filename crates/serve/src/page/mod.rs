@@ -7,6 +7,7 @@ mod chart;
 pub(crate) mod connect;
 pub(crate) mod devices;
 pub(crate) mod door;
+pub(crate) mod enter;
 pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod files;

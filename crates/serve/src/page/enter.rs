@@ -1,0 +1,74 @@
+//! What has to be entered into a device that has just been registered, so that it sends here: shown
+//! once, with its token.
+
+use maud::{Markup, html};
+
+use super::{Ctx, qr};
+use crate::Site;
+use crate::guard::Here;
+use crate::orders::DeviceKind;
+use crate::text::key;
+
+/// A reading as an example.
+const EXAMPLE: &str = "{\"power_w\": 812, \"green\": true}";
+
+/// The address by which devices reach this computer: the one that whoever looks has come by, if it
+/// leads here from elsewhere.
+fn address(site: &Site, here: &Here) -> String {
+    let host = here.host();
+    let is_own = host == "localhost" || host == "[::1]" || host.starts_with("127.");
+    let outer = site.network.addresses().into_iter().next();
+    match outer.filter(|_| is_own) {
+        Some(outer) => outer.to_string(),
+        None => host.to_owned(),
+    }
+}
+
+/// What is to be entered, for a device with this name and token.
+pub(crate) fn panel(
+    site: &Site,
+    ctx: &Ctx,
+    here: &Here,
+    (name, token, kind): (&str, &str, DeviceKind),
+) -> Markup {
+    let title = ctx.text(key::DEVICES_TOKEN);
+    let host = address(site, here);
+    let row = |label: String, value: &str| html! { div { dt { (label) } dd { code { (value) } } } };
+    let trust = site.trust.as_deref();
+    let topic = match kind {
+        DeviceKind::Sender => Some(format!("mimamori/{name}")),
+        DeviceKind::Reader => Some("mimamori/#".to_owned()),
+        DeviceKind::Gateway => None,
+    };
+    html! {
+        section.panel.fresh {
+            div.panel-head { h2 { (title) } }
+            p { (ctx.text(key::DEVICES_TOKEN_NOTE)) }
+            div.pair {
+                (qr(token, &title))
+                dl.said.enter {
+                    @if let Some(trust) = trust.filter(|trust| trust.mqtts_port > 0) {
+                        (row(ctx.text(key::ENTER_BROKER), &format!("{host}:{}", trust.mqtts_port)))
+                    }
+                    (row(ctx.text(key::ENTER_USER), name))
+                    (row(ctx.text(key::ENTER_PASSWORD), token))
+                    @if let Some(topic) = &topic { (row(ctx.text(key::ENTER_TOPIC), topic)) }
+                    @if kind == DeviceKind::Sender { (row(ctx.text(key::ENTER_EXAMPLE), EXAMPLE)) }
+                }
+            }
+            @if let Some(trust) = trust {
+                p.quiet { (ctx.text(key::ENTER_TRUST)) " "
+                    a href="/trust/mimamori.crt" download { (ctx.text(key::TRUST_GET)) } }
+                @if kind == DeviceKind::Sender {
+                    p.quiet { (ctx.text(key::ENTER_MAKERS)) }
+                    details {
+                        summary { (ctx.text(key::ENTER_HTTP)) }
+                        pre.raw { "curl --cacert mimamori.crt -H \"Authorization: Bearer " (token) "\" \\\n"
+                            "  -H \"Content-Type: application/json\" -d '" (EXAMPLE) "' \\\n"
+                            "  https://" (host) ":" (trust.https.port()) "/ingest/" (name) }
+                    }
+                }
+            }
+        }
+    }
+}
