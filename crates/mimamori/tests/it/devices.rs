@@ -48,13 +48,7 @@ fn a_device_is_registered_on_the_page_and_thrown_out_from_there() {
     let house = House::new();
     let (status, shown) = page(&house, "/devices", "name=m1&machine=&kind=sender");
     assert_eq!(status, 200);
-    let token: String = shown
-        .split("<code>")
-        .nth(1)
-        .unwrap()
-        .chars()
-        .take(64)
-        .collect();
+    let token = value_of(&shown, "Password");
     let connected = come_in(&house, "m1", &token).expect("its token lets it in");
     assert!(
         page(&house, "/devices", "name=m1&machine=&kind=sender")
@@ -79,6 +73,76 @@ fn a_device_is_registered_on_the_page_and_thrown_out_from_there() {
     assert_eq!(actor(&house, "device.added").as_deref(), Some("person:1"));
     assert_eq!(actor(&house, "device.ended").as_deref(), Some("person:1"));
     assert!(page(&house, "/devices/m1/end", "").1.contains("Not found"));
+}
+
+/// What stands behind a label of a page's list.
+fn value_of(page: &str, label: &str) -> String {
+    let (_, rest) = page
+        .split_once(label)
+        .unwrap_or_else(|| panic!("{label}: {page}"));
+    let (_, rest) = rest.split_once("<code>").expect("a value");
+    let value = rest.split_once("</code>").expect("a value").0;
+    value.replace("&quot;", "\"").replace("&gt;", ">")
+}
+
+#[test]
+fn what_a_registered_device_is_told_to_enter_works_as_it_stands() {
+    let house = House::new();
+    let (status, said) = page(
+        &house,
+        "/devices?lang=en",
+        "name=saw-2&machine=&kind=sender",
+    );
+    assert_eq!(status, 200, "{said}");
+    let certificate = house.data.join("mimamori.crt");
+    std::fs::write(
+        &certificate,
+        house.send("GET", "/trust/mimamori.crt", &[], "").1,
+    )
+    .unwrap();
+    // Others reach this computer by another of its addresses than these tests listen on.
+    let port = |address: &str| address.rsplit_once(':').expect("a port").1.to_owned();
+    let broker = value_of(&said, "MQTT over TLS");
+    let (user, topic) = (value_of(&said, ">User<"), value_of(&said, ">Topic<"));
+    let (password, example) = (value_of(&said, "Password"), value_of(&said, "for example"));
+    let told = Command::new("mosquitto_pub")
+        .args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port(&broker),
+            "-q",
+            "1",
+            "--cafile",
+        ])
+        .arg(&certificate)
+        .args(["-u", &user, "-P", &password, "-t", &topic, "-m", &example])
+        .status()
+        .expect("mosquitto_pub runs");
+    assert!(told.success());
+    let power = |watts: f64| {
+        let all = house.get_all("machines");
+        all.iter()
+            .any(|m| m["id"] == "saw-2" && m["power_w"] == watts)
+    };
+    until("the example is on the board", || power(812.0));
+    let (_, line) = said
+        .split_once("<pre class=\"raw\">")
+        .expect("a line for a terminal");
+    let line = line.split_once("</pre>").expect("its end").0;
+    let line = line.replace("&quot;", "\"").replace("812", "813");
+    let (before, after) = line.split_once("https://").expect("an address");
+    let (host, after) = after.split_once(':').expect("a port");
+    assert!(!host.is_empty());
+    let line = format!("{before}https://127.0.0.1:{after}");
+    let sent = Command::new("sh")
+        .args(["-c", &line])
+        .current_dir(&house.data)
+        .output()
+        .expect("a shell");
+    let answer = String::from_utf8_lossy(&sent.stdout);
+    assert!(answer.contains("\"readings\":2"), "{line}: {answer}");
+    until("what HTTP told is on the board", || power(813.0));
 }
 
 #[test]
