@@ -233,13 +233,17 @@ where
         };
         self.resume(&admitted);
         let hub = self.hub;
-        Box::pin(hub.sink.link(&admitted.client, true)).await;
+        Box::pin(
+            hub.sink
+                .link(&admitted.client, Some(self.peer.ip().to_canonical())),
+        )
+        .await;
         self.digest(&rest, &admitted);
         drop(rest);
         let end = self.converse(&admitted).await;
         Box::pin(self.leave(&admitted, end)).await;
         drop(gate);
-        Box::pin(hub.sink.link(&admitted.client, false)).await;
+        Box::pin(hub.sink.link(&admitted.client, None)).await;
         end
     }
 

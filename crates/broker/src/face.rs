@@ -1,7 +1,7 @@
 //! The broker's two faces towards the house: who may do what, and where publishes go.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use mqtt_protocol_core::mqtt::packet::Qos;
@@ -85,8 +85,8 @@ pub trait Sink<C>: Send + Sync + 'static {
     /// Carries the highest ticket below which everything is durable.
     fn durable(&self) -> watch::Receiver<Ticket>;
 
-    /// Told when a client's connection comes up and when it goes down.
-    fn link(&self, client: &Arc<C>, is_up: bool) -> impl Future<Output = ()> + Send;
+    /// Told when a client's connection comes up, and from where, and when it goes down.
+    fn link(&self, client: &Arc<C>, from: Option<IpAddr>) -> impl Future<Output = ()> + Send;
 }
 
 /// One publish that came in.

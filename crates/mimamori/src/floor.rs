@@ -319,6 +319,7 @@ impl Floor {
             refused,
             retained,
             link,
+            from,
             written,
             ..
         } = arrival;
@@ -338,6 +339,7 @@ impl Floor {
             speaker.heard = Some(at);
         }
         if let Some(up) = link {
+            speaker.from = from.or(speaker.from);
             self.link(&mut speaker, up, at, batch);
         }
         if is_new {
@@ -704,6 +706,7 @@ impl Floor {
                 is_limited: device.is_limited,
                 has_certificate: book.has_certificate(&device.id),
                 connected: speaker.is_some_and(|s| s.connections > 0),
+                from: speaker.and_then(|s| s.from),
                 heard: speaker.and_then(|s| s.heard),
                 readings: speaker.map_or(0, |s| s.readings),
                 status: speaker.map(Speaker::status).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! A device as the floor knows it: its points, whether it is there, what it says of itself.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use detect::LampDevice;
@@ -27,6 +28,8 @@ pub(crate) struct Speaker {
     pub(crate) connections: u32,
     /// It has had a connection since the program started.
     pub(crate) had_connection: bool,
+    /// Where it is connected from.
+    pub(crate) from: Option<IpAddr>,
     pub(crate) heard: Option<Time>,
     pub(crate) readings: u64,
     pub(crate) late_since: Option<Time>,

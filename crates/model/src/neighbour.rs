@@ -17,6 +17,8 @@ pub enum SeenBy {
     Mdns,
     /// It announces itself by UPnP (SSDP).
     Ssdp,
+    /// It says in the group of ECHONET Lite what it is.
+    Echonet,
     /// It tried to sign in to the broker and is not registered.
     Mqtt,
 }
@@ -28,6 +30,7 @@ impl SeenBy {
             Self::Table => "table",
             Self::Mdns => "mdns",
             Self::Ssdp => "ssdp",
+            Self::Echonet => "echonet",
             Self::Mqtt => "mqtt",
         }
     }
@@ -82,6 +85,8 @@ pub struct Coverage {
     pub mdns: bool,
     /// SSDP is heard.
     pub ssdp: bool,
+    /// The group of ECHONET Lite is heard.
+    pub echonet: bool,
     /// Since when.
     pub since: Time,
 }

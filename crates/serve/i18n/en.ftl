@@ -1033,6 +1033,7 @@ network-switch = A device that neither announces itself nor exchanges packets wi
 seen-by-table = exchanged packets with this PC (table of ARP)
 seen-by-mdns = announced itself (mDNS)
 seen-by-ssdp = announced itself (UPnP, SSDP)
+seen-by-echonet = announced itself (ECHONET Lite)
 seen-by-mqtt = tried to enter the broker and was refused
 phone-title = A phone as a sensor
 phone-what = Nothing to wire, nothing to buy: point an old phone's camera at the machine's signal lamp, or lay the phone on the machine and its strokes are counted.

@@ -1033,6 +1033,7 @@ network-switch = 名乗らず、この PC とも通信しない機器は見え�
 seen-by-table = この PC と通信した(ARP の表)
 seen-by-mdns = 自分で名乗った(mDNS)
 seen-by-ssdp = 自分で名乗った(UPnP・SSDP)
+seen-by-echonet = 自分で名乗った(ECHONET Lite)
 seen-by-mqtt = ブローカーに入ろうとして断られた
 phone-title = スマホをセンサーにする
 phone-what = 配線も購入も要りません。使わなくなったスマホのカメラを信号灯に向ければ点灯・点滅を読み取り、機械に載せればストロークを数えます。

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::State;
 use axum::response::Response;
-use model::{Coverage, FieldValue, Neighbour, RefusalReason, SeenBy, Time};
+use model::{Coverage, FieldKind, FieldValue, Neighbour, RefusalReason, SeenBy, SourceKind, Time};
 use serde::Serialize;
 use serde_json::json;
 use store::RefusedCount;
@@ -13,6 +13,7 @@ use crate::Site;
 use crate::api::{answer, read};
 use crate::guard::Failure;
 use crate::text::Lang;
+use crate::view::DeviceView;
 
 /// Knows who is on the network.
 pub trait Network: Send + Sync + 'static {
@@ -38,8 +39,14 @@ pub enum Proposal {
     Read {
         /// The driver's code.
         driver: &'static str,
+        /// What of it, where it has said so.
+        class: Option<String>,
     },
 }
+
+/// The driver of ECHONET Lite, and what stands before the class of an object among what a node offers.
+const ECHONET_LITE: &str = "echonet-lite";
+const ECHONET_CLASS: &str = "echonet-lite ";
 
 /// Services by which devices tell that they send by themselves.
 const SENDERS: [&str; 3] = ["_shelly._tcp", "_esphomelib._tcp", "_tasmota._tcp"];
@@ -63,11 +70,31 @@ pub(crate) async fn seen(
             Some((source.id.to_string(), address))
         })
         .collect();
+    let classes = classes_of(&site.sources.kinds());
+    let board = site.board.borrow().clone();
     let with = |neighbour: Neighbour| {
-        let proposal = proposal(&neighbour, &sources);
+        // Who sends by itself comes from its own address.
+        let is_there = |device: &&DeviceView| device.from == Some(neighbour.address.into());
+        let sender = board.devices.iter().find(is_there);
+        let proposal = match sender.map(|device| device.id.clone()) {
+            Some(device) => Some(Proposal::Connected { device }),
+            None => proposal(&neighbour, &sources, &classes),
+        };
         (neighbour, proposal)
     };
     Ok((neighbours.into_iter().map(with).collect(), coverage))
+}
+
+/// The classes of ECHONET Lite objects that can be read.
+fn classes_of(kinds: &[SourceKind]) -> Vec<&'static str> {
+    let kind = kinds.iter().find(|kind| kind.code == ECHONET_LITE);
+    let fields = kind.map_or(&[][..], |kind| kind.fields).iter();
+    let choices = fields.filter(|field| field.name == "class");
+    let choices = choices.filter_map(|field| match field.kind {
+        FieldKind::Choice(codes) => Some(codes),
+        _ => None,
+    });
+    choices.flatten().copied().collect()
 }
 
 /// Strangers who tried to sign in to the broker since the start are on the network too.
@@ -94,7 +121,11 @@ fn knocked(counts: &[RefusedCount], since: Time, neighbours: &mut Vec<Neighbour>
     }
 }
 
-fn proposal(neighbour: &Neighbour, sources: &[(String, String)]) -> Option<Proposal> {
+fn proposal(
+    neighbour: &Neighbour,
+    sources: &[(String, String)],
+    classes: &[&str],
+) -> Option<Proposal> {
     let is_there = |place: &str| host_of(place) == Some(neighbour.address);
     if let Some((device, _)) = sources.iter().find(|(_, place)| is_there(place)) {
         let device = device.clone();
@@ -106,7 +137,15 @@ fn proposal(neighbour: &Neighbour, sources: &[(String, String)]) -> Option<Propo
         names.any(|name| name.to_ascii_lowercase().starts_with(*start))
     };
     if let Some((_, driver)) = READ.iter().find(|(service, _)| offers(service)) {
-        return Some(Proposal::Read { driver });
+        let class = None;
+        return Some(Proposal::Read { driver, class });
+    }
+    if let Some(class) = classes
+        .iter()
+        .find(|class| offers(&format!("{ECHONET_CLASS}{class}")))
+    {
+        let (driver, class) = (ECHONET_LITE, Some((*class).to_owned()));
+        return Some(Proposal::Read { driver, class });
     }
     let sends = SENDERS.iter().any(|service| offers(service)) || SENDER_NAMES.iter().any(is_called);
     (sends || neighbour.seen_by.contains(&SeenBy::Mqtt)).then_some(Proposal::Register)
@@ -154,7 +193,9 @@ mod tests {
     #[test]
     fn what_is_connected_is_told_apart_from_what_could_be() {
         let meter = ("meter-1".to_owned(), "192.168.1.50:502".to_owned());
-        let of = |neighbour, sources: &[(String, String)]| proposal(&neighbour, sources);
+        let of = |neighbour, sources: &[(String, String)]| {
+            proposal(&neighbour, sources, &["0288", "0011"])
+        };
         let device = "meter-1".to_owned();
         assert_eq!(
             of(neighbour(&[], &[]), &[meter]),
@@ -171,8 +212,21 @@ mod tests {
         let driver = "modbus-tcp";
         assert_eq!(
             of(neighbour(&[], &["_modbus._tcp"]), &[]),
-            Some(Proposal::Read { driver })
+            Some(Proposal::Read {
+                driver,
+                class: None
+            })
         );
+        let driver = "echonet-lite";
+        let class = Some("0288".to_owned());
+        assert_eq!(
+            of(
+                neighbour(&[], &["echonet-lite 05ff", "echonet-lite 0288"]),
+                &[]
+            ),
+            Some(Proposal::Read { driver, class })
+        );
+        assert_eq!(of(neighbour(&[], &["echonet-lite 05ff"]), &[]), None);
         assert_eq!(of(neighbour(&["printer"], &["_ipp._tcp"]), &[]), None);
     }
 
@@ -197,6 +251,7 @@ mod tests {
         knocked(&counts, Time::from_ms(5), &mut known);
         assert_eq!(known.len(), 2);
         assert!(known.iter().all(|n| n.seen_by.contains(&SeenBy::Mqtt)));
-        assert_eq!(proposal(&known[1], &[]), Some(Proposal::Register));
+        let stranger = proposal(&known[1], &[], &[]);
+        assert_eq!(stranger, Some(Proposal::Register));
     }
 }

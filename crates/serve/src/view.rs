@@ -1,7 +1,7 @@
 //! What a page shows of the present, put together by the recorder and never changed afterwards.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use kpi::Factory;
@@ -193,6 +193,9 @@ pub struct DeviceView {
     pub has_certificate: bool,
     /// It has a connection now.
     pub connected: bool,
+    /// Where it was connected from last.
+    #[serde(skip)]
+    pub from: Option<IpAddr>,
     /// When it was last heard.
     pub heard: Option<Time>,
     /// Readings taken since the program started.

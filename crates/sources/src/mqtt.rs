@@ -1,6 +1,6 @@
 //! The floor behind the broker: who may publish what, and the way of a publish to the recorder.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,8 @@ pub struct Arrival {
     pub retained: Vec<(String, Vec<u8>)>,
     /// The connection came up or went down.
     pub link: Option<bool>,
+    /// From where it came up, if it did over the network.
+    pub from: Option<IpAddr>,
     /// The readings were written down before and come in a file; `None` if they come as they are
     /// measured.
     pub written: Option<WrittenDown>,
@@ -329,6 +331,7 @@ impl FloorSink {
             refused,
             retained: Vec::new(),
             link: None,
+            from: None,
             written: Some(how),
         };
         let ticket = self.number(arrival).await;
@@ -405,6 +408,7 @@ impl FloorSink {
             refused: found.refused,
             retained,
             link: found.link,
+            from: found.from,
             written: None,
         };
         self.number(arrival).await
@@ -458,8 +462,14 @@ impl Sink<Device> for FloorSink {
         self.durable.clone()
     }
 
-    async fn link(&self, client: &Arc<Device>, is_up: bool) {
-        self.tell_link(client, is_up).await;
+    async fn link(&self, client: &Arc<Device>, from: Option<IpAddr>) {
+        let is_up = from.is_some();
+        let found = Normalised {
+            link: Some(is_up),
+            from,
+            ..Normalised::default()
+        };
+        self.send(client, (self.clock)(), found, Vec::new()).await;
         for device in self.bindings.take_gone() {
             self.tell_link(&device, false).await;
         }

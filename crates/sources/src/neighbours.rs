@@ -1,5 +1,5 @@
-//! Who is on the network, noticed without sending anything but the wish to hear two groups: the
-//! system's table of neighbours, multicast DNS and SSDP. What two others say to each other alone a
+//! Who is on the network, noticed without sending anything but the wish to hear three groups: the
+//! system's table of neighbours, multicast DNS, SSDP and ECHONET Lite. What two others say to each other alone a
 //! switch does not bring here.
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::{Coverage, Neighbour, SeenBy, Time};
 use tokio::net::UdpSocket;
-use wire::discovery::{self, MDNS, PACKET_BYTES_MAX, SSDP, Told};
+use wire::discovery::{self, ECHONET, MDNS, PACKET_BYTES_MAX, SSDP, Told};
 
 use crate::groups::{self, own_addresses};
 
@@ -64,9 +64,9 @@ impl Neighbours {
     /// Listens for as long as the program runs.
     pub async fn listen(self: Arc<Self>) {
         let mut own = own_addresses();
-        let (mut mdns, mut ssdp) = (None, None);
+        let (mut mdns, mut ssdp, mut echonet) = (None, None, None);
         let mut rounds = tokio::time::interval(LOOK_EVERY);
-        let (mut first, mut second) = (Vec::new(), Vec::new());
+        let (mut first, mut second, mut third) = (Vec::new(), Vec::new(), Vec::new());
         let mut heard = 0;
         loop {
             tokio::select! {
@@ -78,17 +78,23 @@ impl Neighbours {
                     heard += 1;
                     self.note(from, (SeenBy::Ssdp, heard), || discovery::ssdp(&second));
                 }
+                from = hear(echonet.as_ref(), &own, &mut third) => {
+                    heard += 1;
+                    self.note(from, (SeenBy::Echonet, heard), || discovery::echonet(&third));
+                }
                 _ = rounds.tick() => {
                     heard = 0;
                     let now = own_addresses();
                     if now != own {
-                        (own, mdns, ssdp) = (now, None, None);
+                        (own, mdns, ssdp, echonet) = (now, None, None, None);
                     }
                     mdns = mdns.or_else(|| listener(MDNS, &own));
                     ssdp = ssdp.or_else(|| listener(SSDP, &own));
+                    echonet = echonet.or_else(|| listener(ECHONET, &own));
                     self.look_at_table();
                     let coverage = &mut self.inner().coverage;
                     (coverage.mdns, coverage.ssdp) = (mdns.is_some(), ssdp.is_some());
+                    coverage.echonet = echonet.is_some();
                 }
             }
         }

@@ -1,6 +1,8 @@
 //! From what a device sent to rows in known units. Each thing that is not a reading becomes a
 //! refusal with its reason and the beginning of what was sent.
 
+use std::net::IpAddr;
+
 use model::{ProductId, RefusalReason, Refused, Time, Unit};
 use wire::payload::{self, Address, PayloadError, Scalar};
 
@@ -59,6 +61,7 @@ pub(crate) struct Normalised {
     pub(crate) rows: Vec<Row>,
     pub(crate) refused: Vec<Refused>,
     pub(crate) link: Option<bool>,
+    pub(crate) from: Option<IpAddr>,
 }
 
 /// Where a payload came from and when.

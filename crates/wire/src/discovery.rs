@@ -1,14 +1,19 @@
 //! What devices say of themselves without being asked: multicast DNS (RFC 6762, 6763), the
-//! announcements of UPnP (SSDP), and the table of neighbours that the system keeps anyway.
+//! announcements of UPnP (SSDP) and of ECHONET Lite, and the table of neighbours that the system keeps anyway.
 
 use std::net::Ipv4Addr;
 
+use crate::echonet::{self, Frame, Service};
 use simple_dns::{Packet, PacketFlag, ResourceRecord, rdata::RData};
 
 /// The group and port of multicast DNS.
 pub const MDNS: (Ipv4Addr, u16) = (Ipv4Addr::new(224, 0, 0, 251), 5353);
 /// The group and port of SSDP.
 pub const SSDP: (Ipv4Addr, u16) = (Ipv4Addr::new(239, 255, 255, 250), 1900);
+/// The group and port of ECHONET Lite.
+pub const ECHONET: (Ipv4Addr, u16) = (Ipv4Addr::new(224, 0, 23, 0), echonet::PORT);
+/// What the class of an ECHONET Lite object stands behind, among what a node offers.
+pub const ECHONET_CLASS: &str = "echonet-lite ";
 /// Largest packet that is looked at.
 pub const PACKET_BYTES_MAX: usize = 1_500;
 
@@ -53,6 +58,25 @@ pub fn mdns(bytes: &[u8]) -> Option<Told> {
     let mut told = Told::default();
     for record in packet.answers.iter().chain(&packet.additional_records) {
         tell(record, &mut told);
+    }
+    (!told.is_empty()).then_some(told)
+}
+
+/// Reads a frame of ECHONET Lite by which a node tells what it is: the list of its objects, or
+/// properties of one; `None` for questions, orders and what is none.
+pub fn echonet(bytes: &[u8]) -> Option<Told> {
+    const INSTANCES: [u8; 2] = [0xd5, 0xd6];
+    const NODE_PROFILE: u16 = 0x0ef0;
+    let frame = Frame::parse(bytes).ok()?;
+    if !matches!(frame.service, Service::Inf | Service::InfConfirmed) {
+        return None;
+    }
+    let lists = INSTANCES.iter().filter_map(|code| frame.value(*code));
+    let listed = lists.filter_map(echonet::instances).flatten();
+    let classes = listed.chain([frame.from]).map(echonet::Object::class);
+    let mut told = Told::default();
+    for class in classes.filter(|class| *class != NODE_PROFILE) {
+        Told::add(&mut told.services, &format!("{ECHONET_CLASS}{class:04x}"));
     }
     (!told.is_empty()).then_some(told)
 }
@@ -192,6 +216,34 @@ mod tests {
         assert_eq!(arp(table), [five]);
     }
 
+    #[test]
+    fn a_node_of_echonet_lite_tells_its_objects_and_an_order_nothing() {
+        let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
+        // What the npm package echonet-lite announces as it starts: three objects.
+        let list = hex("108100010ef0010ef00173");
+        assert_eq!(echonet(&list), None, "cut off");
+        let list = hex("108100010ef0010ef0017301d50a03028801028701001101");
+        let told = echonet(&list).unwrap();
+        assert_eq!(
+            told.services,
+            [
+                "echonet-lite 0288",
+                "echonet-lite 0287",
+                "echonet-lite 0011"
+            ]
+        );
+        let news = hex("10810005028701");
+        assert_eq!(echonet(&news), None);
+        let news = hex("108100050287010ef0017301800131");
+        assert_eq!(echonet(&news).unwrap().services, ["echonet-lite 0287"]);
+        for other in [
+            "10810004 05ff01 028701 61 01 800131",
+            "10810002 05ff01 0ef001 62 01 d600",
+        ] {
+            assert_eq!(echonet(&hex(&other.replace(' ', ""))), None, "{other}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(
@@ -201,6 +253,7 @@ mod tests {
         ) {
             mdns(&bytes);
             ssdp(&bytes);
+            echonet(&bytes);
             ssdp(text.as_bytes());
             arp(&table);
         }

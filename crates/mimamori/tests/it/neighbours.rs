@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::connect::nodes;
 use crate::house::{House, until};
 use crate::network::OtherComputer;
 use crate::process::{Process, root};
@@ -30,7 +31,8 @@ fn whoever_announces_itself_is_reached_or_knocks_is_seen_with_what_could_be_done
     let coverage = || house.get("neighbours")["coverage"].clone();
     until("the groups are heard", || {
         let heard = coverage();
-        heard["mdns"] == true && heard["ssdp"] == true && heard["table"] == true
+        let all = ["mdns", "ssdp", "echonet", "table"];
+        all.iter().all(|way| heard[way] == true)
     });
     let reach = "import socket,sys;socket.create_connection((sys.argv[1],int(sys.argv[2])),5)";
     let python = root().join(".venv/bin/python");
@@ -82,4 +84,52 @@ fn whoever_announces_itself_is_reached_or_knocks_is_seen_with_what_could_be_done
     ] {
         assert!(page.contains(shown), "{shown} in {page}");
     }
+}
+
+#[test]
+fn an_echonet_lite_node_that_tells_of_itself_and_a_device_that_is_signed_in_are_known() {
+    let other = OtherComputer::new(38);
+    let there = other.there().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::clear_to_all(folder.path());
+    until("the group is heard", || {
+        house.get("neighbours")["coverage"]["echonet"] == true
+    });
+    // It tells what it is as it starts, to everybody.
+    let _nodes = nodes(&other);
+    until("it is heard", || {
+        let found = find(&house, &there);
+        has(found.as_ref(), "seen_by", "echonet")
+            && has(found.as_ref(), "services", "echonet-lite 0288")
+    });
+    let found = find(&house, &there).unwrap();
+    let proposal = &found["proposal"];
+    assert_eq!(
+        [&proposal["kind"], &proposal["driver"]],
+        ["read", "echonet-lite"]
+    );
+    let class = proposal["class"].as_str().unwrap().to_owned();
+    let page = house.send("GET", "/network?lang=en", &[], "").1;
+    let link = format!("/connect/echonet-lite?address={there}&amp;class={class}");
+    assert!(page.contains(&link), "{page}");
+    // A device that is registered and comes from there is no stranger.
+    let token = house.device("plug", &[]);
+    let mut plug = other.command("mosquitto_pub");
+    plug.args(["-h", &other.here.to_string(), "-p"])
+        .arg(house.mqtt.port().to_string())
+        .args([
+            "-u",
+            "plug",
+            "-P",
+            &token,
+            "-t",
+            "mimamori/plug",
+            "-m",
+            "{\"power_w\":5}",
+        ]);
+    assert!(plug.status().expect("mosquitto_pub runs").success());
+    let connected = json!({"kind": "connected", "device": "plug"});
+    until("it is known", || {
+        find(&house, &there).unwrap()["proposal"] == connected
+    });
 }

@@ -77,9 +77,15 @@ fn what_to_do(ctx: &Ctx, address: &str, proposal: Option<&Proposal>) -> Markup {
                 span { (ctx.text(key::NETWORK_SENDS)) }
                 @if may { span { a.button href="/devices#register" { (ctx.text(key::DEVICES_ADD)) } } }
             },
-            Some(Proposal::Read { driver }) => {
-                span { (ctx.lang.coded("source-kind-", driver)) }
-                @if may { span { a.button href={ "/connect/" (driver) "?address=" (address) } { (ctx.text(key::CONNECT_USE)) } } }
+            Some(Proposal::Read { driver, class }) => {
+                @let of = class.as_ref().map_or_else(String::new, |class| format!("&class={class}"));
+                span {
+                    @match class {
+                        Some(class) => (ctx.lang.coded("choice-class-", class)),
+                        None => (ctx.lang.coded("source-kind-", driver)),
+                    }
+                }
+                @if may { span { a.button href={ "/connect/" (driver) "?address=" (address) (of) } { (ctx.text(key::CONNECT_USE)) } } }
             },
             None => @if may {
                 details {
@@ -99,6 +105,7 @@ fn covered(ctx: &Ctx, coverage: Coverage) -> Markup {
         (SeenBy::Table, coverage.table),
         (SeenBy::Mdns, coverage.mdns),
         (SeenBy::Ssdp, coverage.ssdp),
+        (SeenBy::Echonet, coverage.echonet),
         (SeenBy::Mqtt, true),
     ];
     html! {
