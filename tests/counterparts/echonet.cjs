@@ -42,6 +42,8 @@ function board(n) {
 
 const objects = {
   "028801": meter(), "001101": withMap({ ...common, e0: u16(0xfff6) }), "001201": withMap({ ...common, e0: [55] }),
+  // Tens of kilowatt-hours.
+  "028001": withMap({ ...common, e0: u32(777), e2: [0x0a] }),
   "013001": withMap({ ...common, 84: u16(410), 85: u32(12345), bb: [0xfb] }), "05fd01": withMap({ ...common, e0: [0x30] }),
 };
 for (let n = 1; n <= BOARDS; n += 1) objects["0287" + n.toString(16).padStart(2, "0")] = board(n);

@@ -1,7 +1,8 @@
 """A foreign Modbus server for tests: pymodbus over TCP or on a serial port.
 
 Three meters (units 1 to 3) that have exactly the input registers a small Eastron meter has, inputs
-with the lamps of a machine, and a long table of holding registers. It is told by lines on its
+with the lamps of a machine, and a long table of holding registers; a three-phase meter of Eastron
+(unit 4) and one of Schneider (unit 5), each with the registers its manual lists and no others. It is told by lines on its
 standard input what to measure and how to misbehave, and says "ready" when it listens.
 """
 
@@ -18,6 +19,12 @@ POWER = 12
 NOBODY = 9
 METER = {0: 230.5, 6: 4.25, POWER: 812.0, 30: 0.875, 72: 12.5, 342: 1234.5}
 TABLE = 4000
+# By the manuals: SDM630 counts parameters from 30001, iEM3000 registers from 1.
+THREE_PHASES = {30007: 4.0, 30009: 4.5, 30011: 5.0, 30013: 900.0, 30015: 1000.0, 30017: 1100.0}
+THREE_PHASES |= {30053: 3000.0, 30073: 71.5, 30343: 8123.25}
+SCHNEIDER = {3000: 4.0, 3002: 4.5, 3004: 5.0, 3054: 0.9, 3056: 1.0, 3058: 1.1, 3060: 3.0, 45100: 123456.0}
+# 25.0 as IEEE 754 in the four orders of its bytes.
+ORDERS = [0x41C8, 0x0000, 0x0000, 0x41C8, 0xC841, 0x0000, 0x0000, 0xC841]
 
 
 class Fault:
@@ -81,8 +88,16 @@ def meter(unit):
     lamps = [SimData(100, values=[False, True, True], datatype=DataType.BITS)]
     table = [SimData(0, values=[i % 65536 for i in range(TABLE)], datatype=DataType.REGISTERS)]
     table.append(SimData(5000, values=float("nan"), datatype=DataType.FLOAT32))
-    coils = [SimData(0, values=[True], datatype=DataType.BITS)]
+    table.append(SimData(5100, values=ORDERS, datatype=DataType.REGISTERS))
+    coils = [SimData(0, values=[True, False, True], datatype=DataType.BITS)]
     return SimDevice(id=unit, simdata=(coils, lamps, table, inputs))
+
+
+def three_phases(unit, first, registers):
+    """A device that has these floating-point registers alone, as input and as holding registers."""
+    floats = [SimData(at - first, values=v, datatype=DataType.FLOAT32) for at, v in registers.items()]
+    nothing = [SimData(0, values=[False], datatype=DataType.BITS)]
+    return SimDevice(id=unit, simdata=(nothing, nothing, floats, floats))
 
 
 async def obey():
@@ -105,6 +120,7 @@ async def main():
     """Serves until told to end."""
     global SERVER
     devices = [meter(unit) for unit in (1, 2, 3)]
+    devices += [three_phases(4, 30001, THREE_PHASES), three_phases(5, 1, SCHNEIDER)]
     if MODE == "tcp":
         SERVER = ModbusTcpServer(
             devices, address=(HOST, int(sys.argv[2])), trace_packet=spoil

@@ -168,7 +168,7 @@ pub(crate) async fn restart<C: Counterpart>() {
 /// Thousands of points go through a bounded queue; a device that is not there does not keep the
 /// others on its line from being read.
 pub(crate) async fn crowd<C: Counterpart>() {
-    let counterpart = C::start();
+    let mut counterpart = C::start();
     let mut floor = Floor::new();
     let crowd = counterpart.crowd();
     floor.lines.add(counterpart.absent("nobody")).unwrap();
@@ -195,6 +195,28 @@ pub(crate) async fn crowd<C: Counterpart>() {
     for (source, state) in all_well {
         assert_eq!(state.trouble, None, "{}", source.id);
     }
+    // In the middle of that its plug is pulled and put in again: all are read on.
+    counterpart.kill();
+    let is_missed = |floor: &Floor| {
+        let states = floor.lines.states().into_iter();
+        let mut crowd = states.filter(|(s, _)| s.id.as_str() != "nobody");
+        crowd.any(|(_, state)| state.trouble.is_some())
+    };
+    floor.until("that is noticed", is_missed).await;
+    counterpart.restart();
+    let readings = |floor: &Floor| {
+        let states = floor.lines.states().into_iter();
+        let crowd = states.filter(|(s, _)| s.id.as_str() != "nobody");
+        crowd.map(|(_, state)| state.readings).collect::<Vec<_>>()
+    };
+    let before = readings(&floor);
+    let goes_on = |floor: &Floor| {
+        readings(floor)
+            .iter()
+            .zip(&before)
+            .all(|(now, was)| now > was)
+    };
+    floor.until("all are read on", goes_on).await;
 }
 
 /// A source that is ended lets go of its device at once; so does the whole program.

@@ -92,6 +92,7 @@ async fn meters_boards_and_sensors_are_read_in_their_units() {
         ("channel", "class = \"0287\"\nchannel = 32"),
         ("warmth", "class = \"0011\""),
         ("damp", "class = \"0012\""),
+        ("counter", "class = \"0280\""),
     ] {
         floor.lines.add(nodes.device(id, rest)).unwrap();
     }
@@ -112,6 +113,7 @@ async fn meters_boards_and_sensors_are_read_in_their_units() {
     assert_eq!(said("channel", "energy_kwh"), Some(31.0));
     assert_eq!(said("warmth", "temperature_c"), Some(-1.0));
     assert_eq!(said("damp", "humidity_percent"), Some(55.0));
+    assert_eq!(said("counter", "energy_kwh"), Some(7_770.0));
 }
 
 /// What a node announces is taken before it is asked again.

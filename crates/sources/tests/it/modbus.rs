@@ -224,6 +224,69 @@ async fn a_map_of_ones_own_reads_lamps_and_counters() {
     counterpart.order("power 1");
 }
 
+/// The three-phase meters are read as their manuals list their registers, coils and all orders of
+/// bytes as a person enters them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_map_every_table_and_every_order_of_bytes_is_read() {
+    let counterpart = Tcp::start();
+    let place = counterpart.place();
+    let mut floor = Floor::new();
+    let orders = [
+        ("abcd", 5100),
+        ("cdab", 5102),
+        ("badc", 5104),
+        ("dcba", 5106),
+    ]
+    .map(|(order, at)| {
+        format!(
+            "{{ point = \"{order}\", register = {at}, encoding = \"f32\", order = \"{order}\" }}"
+        )
+    });
+    let coils =
+        [0, 1, 2].map(|n| format!("{{ point = \"coil_{n}\", table = \"coil\", register = {n} }}"));
+    let own = [orders.to_vec(), coils.to_vec()].concat().join(", ");
+    for (id, rest) in [
+        ("eastron", "unit = 4\nmap = \"eastron-sdm630\"".to_owned()),
+        (
+            "schneider",
+            "unit = 5\nmap = \"schneider-iem3000\"".to_owned(),
+        ),
+        (
+            "own",
+            format!("unit = 1\nmap = \"own\"\nregisters = [{own}]"),
+        ),
+    ] {
+        let toml = format!("id = \"{id}\"\n{place}\nevery_s = 0.2\n{rest}");
+        floor.lines.add(source(&toml)).unwrap();
+    }
+    let all = |floor: &Floor| floor.lines.states().iter().all(|(_, s)| s.readings > 0);
+    floor.until("all are read", all).await;
+    for (id, point, number) in [
+        ("eastron", "power_w", 3_000.0),
+        ("eastron", "power_l2_w", 1_000.0),
+        ("eastron", "current_l3_a", 5.0),
+        ("eastron", "energy_import_kwh", 71.5),
+        ("eastron", "energy_kwh", 8_123.25),
+        ("schneider", "power_kw", 3.0),
+        ("schneider", "power_l1_kw", f64::from(0.9_f32)),
+        ("schneider", "current_l2_a", 4.5),
+        ("schneider", "energy_import_wh", 123_456.0),
+        ("own", "abcd", 25.0),
+        ("own", "cdab", 25.0),
+        ("own", "badc", 25.0),
+        ("own", "dcba", 25.0),
+        ("own", "coil_0", 1.0),
+        ("own", "coil_1", 0.0),
+        ("own", "coil_2", 1.0),
+    ] {
+        let state = floor.state(id);
+        let said = state.last.iter().find(|(p, _)| p == point).map(|(_, n)| *n);
+        let near = said.is_some_and(|said| (said - number).abs() < 1e-6 * number.max(1.0));
+        assert!(near, "{id} {point}: {said:?} {number}");
+        assert!(state.lacks.is_empty(), "{id}: {:?}", state.lacks);
+    }
+}
+
 /// An answer that comes after its time is not taken for the answer to the next question.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_answer_is_no_answer() {
