@@ -82,7 +82,7 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor"]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor"]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
           await page.waitForSelector(path === "trust" ? "main" : /rates|connect|evidence|logs|people|me/.test(path) ? "#main" : ".is-live");

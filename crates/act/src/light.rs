@@ -247,8 +247,11 @@ mod tests {
         green: Tier::Off,
     };
 
-    /// A light that reads so many bytes, answers, and does it again, for each of these.
-    async fn light(talk: &'static [(usize, &'static [u8])]) -> String {
+    /// So many bytes are read, and this is answered; then the next.
+    type Talk = &'static [(usize, &'static [u8])];
+
+    /// A light that talks like this.
+    async fn light(talk: Talk) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         tokio::spawn(async move {
@@ -299,6 +302,33 @@ mod tests {
         );
         let silent = light(&[(9, b"")]).await;
         assert!(shown(silent, Protocol::Phn).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_light_that_speaks_pns_is_written_and_read_back_where_it_can_be() {
+        const SHOWS_RED: [u8; STATUS_BYTES] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0];
+        const DARK: [u8; STATUS_BYTES] = [0; STATUS_BYTES];
+        const NOTHING: [u8; STATUS_BYTES] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0];
+        let (la6, nh) = (Protocol::Pns(Family::La6), Protocol::Pns(Family::Nh));
+        let fine = light(&[(12, &[0x06]), (6, &SHOWS_RED)]).await;
+        assert_eq!(shown(fine, la6).await, Ok(Some(RED)));
+        // The NH family cannot tell what it shows.
+        let told = light(&[(12, &[0x06])]).await;
+        assert_eq!(shown(told, nh).await, Ok(None));
+        let faults: [(Talk, &str); 5] = [
+            (&[(12, &[0x15])], "refused"),
+            (&[(12, &[0x52])], "protocol"),
+            (&[(12, &[0x06]), (6, &DARK)], "else"),
+            (&[(12, &[0x06]), (6, &NOTHING)], "protocol"),
+            // It closes the line in the middle of its answer.
+            (&[(12, &[0x06]), (6, &[0, 0, 0])], "eof"),
+        ];
+        for (talk, reason) in faults {
+            let error = shown(light(talk).await, la6).await.unwrap_err();
+            assert!(error.contains(reason), "{reason}: {error}");
+        }
+        let silent = light(&[(13, b"")]).await;
+        assert!(shown(silent, la6).await.unwrap_err().contains("timed out"));
     }
 
     #[tokio::test]

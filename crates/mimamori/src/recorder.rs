@@ -438,10 +438,13 @@ impl Recorder {
         Ok(())
     }
 
-    /// A light that does not answer is an alarm of its own.
+    /// What the light shows is evidence; that it does not answer is an alarm of its own.
     fn note_light(&mut self, now: Time) {
-        let silent = *self.inputs.light.borrow_and_update() == LightReport::Silent;
-        self.own_alarm(AlarmKind::LampSilent, silent, now);
+        let report = *self.inputs.light.borrow_and_update();
+        self.own_alarm(AlarmKind::LampSilent, report == LightReport::Silent, now);
+        if let LightReport::Answers { .. } = report {
+            self.note(EventKind::LightTold, BOX, now, json!(light_view(report)));
+        }
     }
 
     /// Raises or clears an alarm about Mimamori itself, if that is a change.

@@ -89,6 +89,8 @@ pub enum EventKind {
     NoticeSent,
     /// Somebody could not be told.
     NoticeFailed,
+    /// The stack light shows something else than before.
+    LightTold,
     /// The box took up what a backup held.
     BackupRestored,
     /// Readings left the journal for the files of their months.
@@ -123,7 +125,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 59] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -167,6 +169,7 @@ impl EventKind {
         Self::OrderNotices,
         Self::NoticeSent,
         Self::NoticeFailed,
+        Self::LightTold,
         Self::BackupRestored,
         Self::Sealed,
         Self::Dropped,
@@ -229,6 +232,7 @@ impl EventKind {
             Self::FileRefused => "file.refused",
             Self::OrderNotices => "order.notices",
             Self::NoticeSent => "notice.sent",
+            Self::LightTold => "light.told",
             Self::NoticeFailed => "notice.failed",
             Self::BackupRestored => "backup.restored",
             Self::Sealed => "readings.sealed",

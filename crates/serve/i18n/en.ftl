@@ -1014,6 +1014,7 @@ alarm-notice_failed = Somebody cannot be told of alarms
 look-notice_failed = Look at Events → Who is told: who, and why not
 event-order-notices = Who is told was changed
 event-notice-sent = Somebody was told of an alarm
+event-light-told = The stack light shows
 event-notice-failed = Somebody could not be told of an alarm
 sound-on = Sound on
 sound-off = Sound off

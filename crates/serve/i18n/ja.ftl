@@ -1014,6 +1014,7 @@ alarm-notice_failed = 警報を知らせる先に届きません
 look-notice_failed = 「できごと」→「知らせる先」で、どこに、なぜ届かないかを見てください
 event-order-notices = 知らせる先を変えた
 event-notice-sent = 警報を知らせた
+event-light-told = 積層信号灯の表示
 event-notice-failed = 警報を知らせられない
 sound-on = 音を鳴らす
 sound-off = 音を止める

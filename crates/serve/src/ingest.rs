@@ -246,4 +246,20 @@ mod tests {
             ]
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            table in "[a-z,]{0,20}(\\n[0-9a-z\"{},.\\[\\]-]{0,30}){0,6}",
+        ) {
+            for bytes in [bytes.as_slice(), table.as_bytes()] {
+                from_json(bytes);
+                for row in from_csv(bytes) {
+                    let object = serde_json::from_slice::<Value>(&row).unwrap();
+                    proptest::prop_assert!(object.is_object());
+                }
+            }
+        }
+    }
 }

@@ -128,4 +128,13 @@ mod tests {
         assert_eq!(http_ack("Error."), Err(AnswerError::Refused));
         assert_eq!(http_ack("<html>"), Err(AnswerError::Garbled));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(ack: [u8; 3], status: [u8; 2], body in "\\PC{0,40}") {
+            phn_ack(&ack).ok();
+            phn_status(status).ok();
+            http_ack(&body).ok();
+        }
+    }
 }

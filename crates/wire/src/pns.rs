@@ -164,4 +164,15 @@ mod tests {
         status[11] = 77;
         assert_eq!(read_status(&status), Err(AnswerError::Garbled));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(byte: u8, answer: [u8; STATUS_BYTES]) {
+            read_ack(byte).ok();
+            if let Ok(light) = read_status(&answer) {
+                let request = write_request(Family::La6, light);
+                proptest::prop_assert_eq!(&request[6..9], &answer[9..12]);
+            }
+        }
+    }
 }

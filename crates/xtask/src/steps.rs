@@ -85,7 +85,8 @@ pub(crate) fn soak() -> anyhow::Result<()> {
     run(Command::new("cargo")
         .env("PROPTEST_CASES", SOAK_INPUTS)
         .args(["test", "--release", "--package", "wire"])
-        .args(["--package", "sources", "--lib", "no_bytes_make_it_panic"]))?;
+        .args(["--package", "sources", "--package", "serve"])
+        .args(["--lib", "no_bytes_make_it_panic"]))?;
     run(Command::new("cargo")
         .env("MIMAMORI_SEAL_KILLS", SOAK_SEAL_KILLS)
         .env("MIMAMORI_POWER_CUTS", SOAK_POWER_CUTS)

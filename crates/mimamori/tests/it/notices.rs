@@ -279,6 +279,11 @@ fn a_light_that_listens_to_mqtt_is_told_and_missed_when_it_is_gone() {
     red(&house, "press", true);
     let is_red = |line: std::io::Result<String>| line.unwrap() == r#"{"alert":"100000"}"#;
     assert!(said.by_ref().take(20).any(is_red));
+    until("that is evidence", || {
+        let all = house.get_all("evidence");
+        let mut told = all.iter().filter(|entry| entry["kind"] == "light.told");
+        told.any(|entry| entry["body"]["red"] == "on")
+    });
     lamp.kill().unwrap();
     lamp.wait().unwrap();
     until("it is missed", || is_open(&house, "lamp_silent"));

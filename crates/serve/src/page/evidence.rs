@@ -351,6 +351,33 @@ fn entry(ctx: &Ctx, (site, board): (&Site, &BoardView), row: &EvidenceRow) -> Ma
     }
 }
 
+/// What a stack light shows, and whether it says so itself.
+fn tiers(ctx: &Ctx, body: &Value) -> Option<String> {
+    body["report"]
+        .as_str()
+        .filter(|report| *report == "answers")?;
+    let named = [
+        ("red", key::LIGHT_RED),
+        ("amber", key::LIGHT_AMBER),
+        ("green", key::LIGHT_GREEN),
+    ];
+    let lit = named.into_iter().filter_map(|(tier, name)| {
+        let how = match body[tier].as_str()? {
+            "on" => key::PHONE_LAMP_STEADY,
+            "flash" => key::PHONE_LAMP_BLINK,
+            _ => return None,
+        };
+        Some(format!("{} {}", ctx.text(name), ctx.text(how)))
+    });
+    let lit: Vec<String> = lit.collect();
+    let shown = if lit.is_empty() {
+        ctx.text(key::LIGHT_OFF)
+    } else {
+        lit.join(" · ")
+    };
+    Some(shown)
+}
+
 /// What an entry is about, as far as it has a short name.
 fn about(ctx: &Ctx, board: &BoardView, body: &Value) -> String {
     let machine = body["machine"].as_str().filter(|id| !id.is_empty());
@@ -371,7 +398,7 @@ fn about(ctx: &Ctx, board: &BoardView, body: &Value) -> String {
     let off = off.and_then(|outcome| ctx.lang.known("outcome-", outcome));
     let trouble = body["trouble"].as_str();
     let trouble = trouble.and_then(|trouble| ctx.lang.known("trouble-", trouble));
-    let device = device.map(str::to_owned);
+    let device = device.map(str::to_owned).or_else(|| tiers(ctx, body));
     let parts = [device, name, word.or(alarm), version, off.or(trouble)];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" – ")
 }
