@@ -85,7 +85,7 @@ for (const lang of ["ja", "en"]) {
         for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor"]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|evidence|logs|people|me/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           const found = await accessibility(page);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::house::{House, until};
 use crate::process::root;
@@ -150,4 +150,54 @@ fn tables_are_fetched_in_either_language_and_what_is_too_much_is_told() {
     ] {
         assert_eq!(fetch(path, "ja").0, wanted, "{path}");
     }
+}
+
+#[test]
+fn what_is_counted_is_scraped_by_a_client_of_prometheus() {
+    let house = House::new();
+    let token = house.device("press-1", &[]);
+    let mut publisher = Publisher::new("press-1", &token, house.mqtt);
+    publisher.queue(["{\"power_w\":812.5,\"green\":true}".to_owned()]);
+    publisher.finish();
+    until("it works", || house.state("press-1") == "run");
+    let certificate = house.data.join("mimamori.crt");
+    std::fs::write(
+        &certificate,
+        house.send("GET", "/trust/mimamori.crt", &[], "").1,
+    )
+    .unwrap();
+    let scrape = "import json, ssl, sys, urllib.request
+from prometheus_client.parser import text_string_to_metric_families as families
+url, token, ca = sys.argv[1:]
+asked = urllib.request.Request(url, headers={'Authorization': 'Bearer ' + token})
+text = urllib.request.urlopen(asked, context=ssl.create_default_context(cafile=ca)).read().decode()
+samples = [s for f in families(text) for s in f.samples]
+print(json.dumps([[s.name, s.labels, s.value] for s in samples]))";
+    let output = Command::new(root().join(".venv/bin/python"))
+        .args(["-c", scrape, &format!("https://{}/metrics", house.https)])
+        .arg(house.token_for("screen"))
+        .arg(&certificate)
+        .output()
+        .expect("python runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let why = String::from_utf8_lossy(&output.stderr);
+    let samples: Vec<(String, Value, f64)> =
+        serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said} {why}"));
+    let of = |name: &str, labels: &Value| {
+        let found = samples.iter().find(|s| s.0 == name && s.1 == *labels);
+        found.map(|sample| sample.2)
+    };
+    let machine = json!({"machine": "press-1"});
+    assert_eq!(of("mimamori_machine_power_watts", &machine), Some(812.5));
+    assert_eq!(of("mimamori_machine_cycles_today", &machine), Some(0.0));
+    for (state, now) in [("run", 1.0), ("stop", 0.0), ("unknown", 0.0)] {
+        let labels = json!({"machine": "press-1", "state": state});
+        assert_eq!(of("mimamori_machine_state", &labels), Some(now), "{state}");
+    }
+    assert_eq!(of("mimamori_open_alarms", &json!({})), Some(0.0));
+    let stored = of("mimamori_readings_stored_total", &json!({}));
+    assert!(
+        stored.or(of("mimamori_readings_stored", &json!({}))) >= Some(2.0),
+        "{said}"
+    );
 }
