@@ -2,6 +2,7 @@
 //! each message apart from the others, and keeps what became of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use store::{BOX, Reader, Record};
 use tokio::sync::watch;
 use tracing::{error, warn};
 
-use crate::clock;
+use crate::{certificate, clock};
 
 /// How often it is looked who has to be told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +38,8 @@ pub(crate) struct NoticeDoor {
     board: watch::Receiver<Arc<BoardView>>,
     orders: Orders,
     zone: TimeZone,
+    /// Where pages are served over TLS, if others can come there.
+    pages: Option<SocketAddr>,
     inner: Mutex<Inner>,
 }
 
@@ -62,7 +65,7 @@ pub(crate) fn start(
     board: watch::Receiver<Arc<BoardView>>,
     reader: &Reader,
     orders: Orders,
-    zone: &TimeZone,
+    (zone, pages): (&TimeZone, Option<SocketAddr>),
 ) -> anyhow::Result<Arc<NoticeDoor>> {
     let settings = reader.kept(SETTINGS)?;
     let settings = settings.map(|json| serde_json::from_str::<Notices>(&json));
@@ -79,6 +82,7 @@ pub(crate) fn start(
         board,
         orders,
         zone: zone.clone(),
+        pages: pages.filter(|pages| !pages.ip().is_loopback()),
         inner: Mutex::new(Inner {
             settings: Arc::new(settings),
             standings,
@@ -141,7 +145,11 @@ impl NoticeDoor {
                 let server =
                     server.ok_or_else(|| Failure::new("network", "no mail server is set"))?;
                 let lang = Lang::from(message.recipient.lang);
-                let (subject, text) = notice_text(lang, &board, &message.due, &self.zone);
+                let pages = self
+                    .pages
+                    .map(|at| format!("https://{}", certificate::typed(at, true)));
+                let told = (&self.zone, pages.as_deref());
+                let (subject, text) = notice_text(lang, &board, &message.due, told);
                 let host = server.from.rsplit('@').next().unwrap_or("localhost");
                 let mail = Mail {
                     to,

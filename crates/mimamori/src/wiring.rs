@@ -293,8 +293,8 @@ async fn open_doors(
     tokio::spawn(watch_clock(state, board.clone(), orders.clone()));
     let (hand, restored) = start_restores(setup);
     let ways = file_ways((&sources, &floor), &reader, &orders);
-    let zone = &config.calendar.zone;
-    let told = notices::start(board.clone(), &reader, orders.clone(), zone)?;
+    let said = (&config.calendar.zone, secure.https);
+    let told = notices::start(board.clone(), &reader, orders.clone(), said)?;
     let site = Site {
         files: Arc::new(files::start(ways, &setup.data, config)),
         last_orders: Arc::default(),

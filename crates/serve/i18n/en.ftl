@@ -806,6 +806,7 @@ connect-searching = Searching… (3 seconds)
 connect-found = Devices found
 connect-found-none = No device was found that can be connected ({ $n } packets came).
 connect-found-nothing = Not one packet was seen on 224.0.23.0. Check that this PC and the device are on the same LAN, that no switch or router stops multicast, and that this PC's firewall lets UDP 3610 through.
+connect-another = Connect another like this
 connect-use = Connect this one
 devices-gateway = pass on the values of others
 arrived-title = Values that arrived

@@ -806,6 +806,7 @@ connect-searching = 探しています…(3 秒)
 connect-found = 見つかった機器
 connect-found-none = つなげる機器は見つかりませんでした(届いたパケット { $n })。
 connect-found-nothing = 224.0.23.0 に、パケットが 1 つも届きません。PC と機器が同じ LAN にあるか、ハブやルーターがマルチキャストを止めていないか、PC のファイアウォールが UDP 3610 を止めていないかを確かめてください。
+connect-another = 同じような機器をもう 1 台つなぐ
 connect-use = これをつなぐ
 devices-gateway = ほかの機器の値を中継する
 arrived-title = 届いた値

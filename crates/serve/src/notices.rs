@@ -59,8 +59,14 @@ impl From<Tongue> for Lang {
     }
 }
 
-/// A message in words: its subject and its text. A message about nothing is a try.
-pub fn notice_text(lang: Lang, board: &BoardView, due: &Due, zone: &TimeZone) -> (String, String) {
+/// A message in words: its subject and its text. A message about nothing is a try. `pages` is where
+/// the box is opened from elsewhere, if it is.
+pub fn notice_text(
+    lang: Lang,
+    board: &BoardView,
+    due: &Due,
+    (zone, pages): (&TimeZone, Option<&str>),
+) -> (String, String) {
     if due.is_empty() {
         let subject = lang.text(key::NOTICE_TRY_SUBJECT);
         return (subject, lang.text(key::NOTICE_TRY_TEXT));
@@ -73,7 +79,12 @@ pub fn notice_text(lang: Lang, board: &BoardView, due: &Due, zone: &TimeZone) ->
         let what = line(alarm.machine.as_ref(), alarm.kind);
         let since = lang.with(key::NOTICE_SINCE, &[("time", &moment(alarm.since, zone))]);
         let look = lang.coded("look-", alarm.kind.code());
-        format!("■ {what}\n  {since}\n  {look}\n")
+        let page = pages.map(|pages| match &alarm.machine {
+            Some(machine) => format!("  {pages}/machines/{machine}\n"),
+            None => format!("  {pages}/events\n"),
+        });
+        let page = page.unwrap_or_default();
+        format!("■ {what}\n  {since}\n  {look}\n{page}")
     });
     let over = due.over.values().map(|told| {
         let what = line(told.machine.as_ref(), told.kind);
@@ -195,5 +206,40 @@ pub(crate) async fn try_out(
             let body = json!({"code": "not_sent", "message": problem, "hint": hint});
             (StatusCode::BAD_GATEWAY, Json(body)).into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_leads_to_the_page_of_what_it_is_about() {
+        let alarm = |machine: Option<&str>| model::Alarm {
+            id: 1,
+            machine: machine.map(|id| MachineId::new(id).unwrap()),
+            kind: model::AlarmKind::Stopped,
+            since: Time::from_ms(0),
+            raised_at: Time::from_ms(0),
+            cleared_at: None,
+            acknowledged_at: None,
+            reason: None,
+        };
+        let due = Due {
+            new: vec![alarm(Some("press-1")), alarm(None)],
+            ..Due::default()
+        };
+        let board = BoardView::empty();
+        let text = |pages| notice_text(Lang::En, &board, &due, (&TimeZone::UTC, pages)).1;
+        let told = text(Some("https://192.168.1.10:8443"));
+        assert!(
+            told.contains("  https://192.168.1.10:8443/machines/press-1\n"),
+            "{told}"
+        );
+        assert!(
+            told.contains("  https://192.168.1.10:8443/events\n"),
+            "{told}"
+        );
+        assert!(!text(None).contains("https://"), "nobody could come there");
     }
 }

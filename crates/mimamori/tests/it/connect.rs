@@ -117,6 +117,95 @@ fn a_meter_is_connected_by_the_page_alone_and_its_machine_is_on_the_board() {
     }
 }
 
+/// Two ends of a serial line, made by socat, and a foreign Modbus server at one of them.
+struct SerialLine {
+    folder: tempfile::TempDir,
+    wire: std::process::Child,
+    _meter: Process,
+    /// A wire of socat's ends when nobody holds its end; a real one does not.
+    _held: std::fs::File,
+}
+
+impl SerialLine {
+    fn lay() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let end = |name: &str| folder.path().join(name);
+        let pty = |name: &str| format!("pty,raw,echo=0,link={}", end(name).display());
+        let wire = std::process::Command::new("socat")
+            .args([pty("box"), pty("bus")])
+            .stdin(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("a counterpart is missing: socat");
+        until("the line is laid", || {
+            end("box").exists() && end("bus").exists()
+        });
+        let held = std::fs::File::open(end("box")).unwrap();
+        let bus = end("bus").display().to_string();
+        Self {
+            _meter: Process::start(&mut Process::python("modbus.py", &["rtu", &bus])),
+            _held: held,
+            wire,
+            folder,
+        }
+    }
+}
+
+impl Drop for SerialLine {
+    fn drop(&mut self) {
+        self.wire.kill().ok();
+        self.wire.wait().ok();
+    }
+}
+
+#[test]
+fn a_meter_on_a_serial_line_is_connected_by_the_page_alone() {
+    for lang in ["ja", "en"] {
+        let (house, line) = (House::new(), SerialLine::lay());
+        let port = line.folder.path().join("box").display().to_string();
+        let form = page(&house, "/connect/modbus-rtu", lang);
+        assert_all_texts(&form);
+        let typed = [
+            ("id", "meter-1"),
+            ("machine", "press-1"),
+            ("port", port.as_str()),
+            ("baud", "19200"),
+            ("unit", "1"),
+            ("map", "eastron-sdm120"),
+            ("every_s", "0.2"),
+        ];
+        let trial = [&typed[..], &[("action", "try")]].concat();
+        let (_, said) = submit(&house, "/connect/modbus-rtu", lang, &trial);
+        assert!(said.contains("<dd>812</dd>"), "{said}");
+        let add = [&typed[..], &[("action", "add")]].concat();
+        let (status, said) = submit(&house, "/connect/modbus-rtu", lang, &add);
+        assert_eq!(status, 303, "{said}");
+        until("the machine's power is on the board", || {
+            let machines = house.get_all("machines");
+            machines
+                .iter()
+                .any(|m| m["id"] == "press-1" && m["power_w"] == 812.0)
+        });
+        // The next one on the line is most of the same.
+        let devices = page(&house, "/devices", lang);
+        let (_, link) = devices
+            .split_once("href=\"/connect/modbus-rtu?")
+            .expect("a link");
+        let link = link.split_once('"').unwrap().0.replace("&amp;", "&");
+        let (_, form) = house.send(
+            "GET",
+            &format!("/connect/modbus-rtu?{link}&lang={lang}"),
+            &[],
+            "",
+        );
+        assert!(form.contains(&format!("value=\"{port}\"")), "{form}");
+        assert!(
+            !form.contains("value=\"meter-1\""),
+            "it has a name of its own"
+        );
+    }
+}
+
 #[test]
 fn a_script_connects_a_meter_and_what_is_wrong_has_its_field() {
     let mut house = House::new();

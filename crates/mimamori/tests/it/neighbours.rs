@@ -74,6 +74,14 @@ fn whoever_announces_itself_is_reached_or_knocks_is_seen_with_what_could_be_done
     until("who knocked is seen", || {
         has(find(&house, &there).as_ref(), "seen_by", "mqtt")
     });
+    let link = "/devices?name=shellypro3em-1";
+    let page = house.send("GET", "/network", &[], "").1;
+    assert!(
+        page.contains(&format!("href=\"{link}#register\"")),
+        "{page}"
+    );
+    let form = house.send("GET", link, &[], "").1;
+    assert!(form.contains("value=\"shellypro3em-1\""));
     let (status, page) = house.send("GET", "/network", &[("Accept-Language", "ja")], "");
     assert_eq!(status, 200);
     for shown in [

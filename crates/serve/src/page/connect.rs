@@ -294,16 +294,37 @@ fn found_card(ctx: &Ctx, kind: SourceKind, found: &Found) -> Markup {
         .iter()
         .map(|(name, value)| ctx.lang.coded_or_code(&format!("choice-{name}-"), value));
     let texts: Vec<String> = texts.collect();
-    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let query = found.fields.iter();
-    let query = query.map(|(name, value)| format!("{}={}", encode(name), encode(value)));
-    let query: Vec<String> = query.collect();
     html! {
         li.card {
             strong { (texts.join(" · ")) }
-            span { a.button href={ "/connect/" (kind.code) "?" (query.join("&")) } { (ctx.text(key::CONNECT_USE)) } }
+            span { a.button href=(filled(kind.code, found.fields.iter())) { (ctx.text(key::CONNECT_USE)) } }
         }
     }
+}
+
+/// The address of a form in which these fields are filled in.
+fn filled<'a>(kind: &str, fields: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let query = fields.map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    let query: Vec<String> = query.collect();
+    format!("/connect/{kind}?{}", query.join("&"))
+}
+
+/// A form for another device like this one; `None` if it has a table, which no address holds.
+pub(crate) fn another(source: &Source) -> Option<String> {
+    let has_table = |value: &FieldValue| matches!(value, FieldValue::Rows(_));
+    if source.fields.values().any(has_table) {
+        return None;
+    }
+    let texts = source
+        .fields
+        .iter()
+        .map(|(name, value)| (name.clone(), value.text()));
+    let texts: Vec<(String, String)> = texts.collect();
+    Some(filled(
+        &source.kind,
+        texts.iter().map(|(name, value)| (name, value)),
+    ))
 }
 
 fn page(

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use model::{EventKind, FieldValue, Refused, Right, Source, SourceState};
+use model::{DeviceId, EventKind, FieldValue, Refused, Right, Source, SourceState};
 use serde::Deserialize;
 use serde_json::json;
 use store::RefusedCount;
 
-use super::{Ctx, Place, arrived, enter, frame, number, problem_box};
+use super::{Ctx, Place, arrived, connect, enter, frame, number, problem_box};
 use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
@@ -34,9 +34,22 @@ pub(crate) struct Wanted {
     kind: DeviceKind,
 }
 
+/// What somebody on the network is called, who is about to be registered.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Called {
+    name: Option<String>,
+}
+
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, lang: Lang, who: Who) -> Response {
-    page(&site, lang, who, &html! {}).await
+pub(crate) async fn show(
+    State(site): State<Site>,
+    lang: Lang,
+    who: Who,
+    Query(called): Query<Called>,
+) -> Response {
+    let name = called.name.and_then(|name| DeviceId::new(&name).ok());
+    let name = name.as_ref().map_or("", DeviceId::as_str);
+    page_with(&site, lang, who, (&html! {}, name)).await
 }
 
 /// Registers a device and shows its token.
@@ -149,6 +162,11 @@ pub(super) fn wrong(lang: Lang, error: DeviceError) -> Markup {
 }
 
 pub(crate) async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
+    page_with(site, lang, who, (above, "")).await
+}
+
+/// The same, with a name for the device that is about to be registered.
+async fn page_with(site: &Site, lang: Lang, who: Who, (above, name): (&Markup, &str)) -> Response {
     let board = site.board.borrow().clone();
     let ctx = Ctx::new(site, lang, who);
     let work = read(site, |r| {
@@ -165,7 +183,7 @@ pub(crate) async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> R
         }
         section.panel #devices { (list(site, &ctx, &board)) }
         (arrived::section(&ctx, site, &board))
-        @if ctx.may(Right::Devices) { (form(&ctx)) }
+        @if ctx.may(Right::Devices) { (form(&ctx, name)) }
         section.panel {
             div.panel-head {
                 h2 { (ctx.text(key::DEVICES_REFUSED)) }
@@ -184,14 +202,14 @@ pub(crate) async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> R
     )
 }
 
-fn form(ctx: &Ctx) -> Markup {
+fn form(ctx: &Ctx, name: &str) -> Markup {
     html! {
         section.panel #register {
             div.panel-head { h2 { (ctx.text(key::DEVICES_ADD)) } }
             p.quiet { (ctx.text(key::DEVICES_ADD_NOTE)) }
             form.stack method="post" action="/devices" {
                 label for="f-name" { (ctx.text(key::DEVICES_NAME)) }
-                input #f-name name="name" type="text" required maxlength="64" autocomplete="off";
+                input #f-name name="name" type="text" required maxlength="64" autocomplete="off" value=(name);
                 label for="f-machine" { (ctx.text(key::DEVICES_MACHINE_FIELD)) }
                 input #f-machine name="machine" type="text" maxlength="64" autocomplete="off";
                 label for="f-kind" { (ctx.text(key::DEVICES_KIND)) }
@@ -331,6 +349,9 @@ fn source_card(
             }
             (off::button(site, ctx, of, (board.machine(source.watches().as_str()), false)))
             @if ctx.may(Right::Devices) {
+                @if let Some(form) = connect::another(source) {
+                    span { a.button href=(form) { (ctx.text(key::CONNECT_ANOTHER)) } }
+                }
                 form.plain method="post" action={ "/sources/" (device.id) "/end" }
                     data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {
                     button type="submit" { (ctx.text(key::DEVICES_END)) }

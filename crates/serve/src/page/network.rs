@@ -4,7 +4,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
-use model::{Coverage, Neighbour, Right, SeenBy};
+use model::{Coverage, DeviceId, Neighbour, Right, SeenBy};
 
 use super::{Ctx, Place, frame};
 use crate::Site;
@@ -63,19 +63,33 @@ fn card(ctx: &Ctx, neighbour: &Neighbour, proposal: Option<&Proposal>) -> Markup
             @if !others.is_empty() { span.quiet.small.long { (others.join(" · ")) } }
             span.quiet.small { (by.join(" · ")) }
             span.quiet.small { (ctx.with(key::DEVICES_LAST, &[("time", &ctx.when(neighbour.last))])) }
-            (what_to_do(ctx, &address, proposal))
+            (what_to_do(ctx, neighbour, proposal))
         }
     }
 }
 
-fn what_to_do(ctx: &Ctx, address: &str, proposal: Option<&Proposal>) -> Markup {
+/// How it could be called here: as it calls itself.
+fn called(neighbour: &Neighbour) -> Option<DeviceId> {
+    let names = neighbour.names.iter();
+    let short =
+        names.filter_map(|name| DeviceId::new(name.strip_suffix(".local").unwrap_or(name)).ok());
+    short.min_by_key(|name| name.as_str().len())
+}
+
+fn what_to_do(ctx: &Ctx, neighbour: &Neighbour, proposal: Option<&Proposal>) -> Markup {
+    let address = neighbour.address.to_string();
+    let name = called(neighbour);
+    let register = match &name {
+        Some(name) => format!("/devices?name={name}#register"),
+        None => "/devices#register".to_owned(),
+    };
     let may = ctx.may(Right::Devices);
     html! {
         @match proposal {
             Some(Proposal::Connected { device }) => span { (ctx.with(key::NETWORK_AS, &[("name", device)])) },
             Some(Proposal::Register) => {
                 span { (ctx.text(key::NETWORK_SENDS)) }
-                @if may { span { a.button href="/devices#register" { (ctx.text(key::DEVICES_ADD)) } } }
+                @if may { span { a.button href=(register) { (ctx.text(key::DEVICES_ADD)) } } }
             },
             Some(Proposal::Read { driver, class }) => {
                 @let of = class.as_ref().map_or_else(String::new, |class| format!("&class={class}"));
@@ -92,7 +106,7 @@ fn what_to_do(ctx: &Ctx, address: &str, proposal: Option<&Proposal>) -> Markup {
                     summary.quiet { (ctx.text(key::NETWORK_KNOW)) }
                     p { a href={ "/connect/modbus-tcp?address=" (address) } { (ctx.lang.coded("source-kind-", "modbus-tcp")) } }
                     p { a href={ "/connect/echonet-lite?address=" (address) } { (ctx.lang.coded("source-kind-", "echonet-lite")) } }
-                    p { a href="/devices#register" { (ctx.text(key::CONNECT_SPEAKS)) } }
+                    p { a href=(register) { (ctx.text(key::CONNECT_SPEAKS)) } }
                 }
             },
         }

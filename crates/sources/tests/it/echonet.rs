@@ -338,6 +338,29 @@ async fn the_interlock_holds_until_the_machine_stands_still() {
     assert_eq!(wrong, model::Wrong::new("switch_off", WrongWhy::NoSwitch));
 }
 
+/// A computer with two networks asks on both, and reads nodes on both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_networks_are_searched_and_read() {
+    let nodes = Nodes::start();
+    let second = OtherComputer::new(NETWORK + 5);
+    second.let_groups_through();
+    let _more = Nodes::listen(&second);
+    let mut floor = Floor::new();
+    let search = floor.lines.search("echonet-lite").await.unwrap().unwrap();
+    let (one, other) = (nodes.other.there().to_string(), second.there().to_string());
+    for address in [&one, &other] {
+        let is_there = |f: &model::Found| f.fields["address"] == *address;
+        assert!(search.found.iter().any(is_there), "{address}: {search:?}");
+    }
+    let there = format!(
+        "id = \"far\"\nkind = \"echonet-lite\"\naddress = \"{other}\"\nclass = \"0288\"\nevery_s = 0.2"
+    );
+    floor.lines.add(source(&there)).unwrap();
+    floor.lines.add(nodes.source("near")).unwrap();
+    floor.until_said("far", "power_w", POWER_W).await;
+    floor.until_said("near", "power_w", POWER_W).await;
+}
+
 /// Another controller on this computer that does not share the port keeps it from being read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_port_that_another_program_holds_is_named() {
