@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use detect::{ApprovalMode, Outcome, Settings, Signal};
+use detect::{ApprovalMode, LampDevice, Outcome, Settings, Signal};
 use model::{
     Alarm, AlarmKind, EventKind, MachineId, Quality, Reading, RefusalReason, Refused, SeriesId,
     Time,
@@ -334,7 +334,7 @@ impl Floor {
             .extend(retained.into_iter().map(|(t, p)| Record::Retained(t, p)));
         let index = self.speaker(&device);
         let mut speaker = std::mem::take(&mut self.speakers[index]);
-        let is_new = speaker.heard.is_none() || link.is_some();
+        let is_new = link.is_some() || !speaker.is_there();
         if is_heard {
             speaker.heard = Some(at);
         }
@@ -360,7 +360,7 @@ impl Floor {
     }
 
     fn link(&mut self, speaker: &mut Speaker, up: bool, at: Time, batch: &mut Batch) {
-        speaker.had_connection |= up;
+        speaker.left = (!up).then_some(at).or(speaker.left);
         speaker.connections = if up {
             speaker.connections + 1
         } else {
@@ -389,9 +389,10 @@ impl Floor {
     fn weigh_lamp(&mut self, machine: Option<usize>) {
         let own = self.speakers.iter().filter(|s| s.machine == machine);
         let best = own.filter_map(Speaker::lamp_device).max();
-        let machine = machine.and_then(|index| self.machines.get_mut(index));
-        if let (Some(machine), Some(device)) = (machine, best) {
-            machine.watch.set_lamp_device(device);
+        if let Some(machine) = machine.and_then(|index| self.machines.get_mut(index)) {
+            machine
+                .watch
+                .set_lamp_device(best.unwrap_or(LampDevice::Away));
         }
     }
 
@@ -412,6 +413,17 @@ impl Floor {
         } else {
             row.t.max(series.last().unwrap_or(row.t))
         };
+        if series.role == PointRole::Standstill
+            && let RowValue::Number(said) = row.value
+            && let Some(machine) = speaker.machine.and_then(|i| self.machines.get_mut(i))
+        {
+            // Standing still may be older than it comes, by its own clock; moving counts as it comes,
+            // and whatever else is wrong with the reading.
+            let (is_still, is_of) = (said != 0.0, t.min(at));
+            machine
+                .standstill
+                .note(is_still, if is_still { is_of } else { at });
+        }
         let standing = if row.has_own_time {
             standing(series, t, reader)
         } else {
@@ -447,12 +459,6 @@ impl Floor {
         }
         if let Some((_, last)) = &mut series.status {
             *last = Some(value);
-        }
-        if series.role == PointRole::Standstill
-            && let Some(machine) = speaker.machine.and_then(|i| self.machines.get_mut(i))
-        {
-            // By its own clock it may be older than it comes.
-            machine.standstill.note(value != 0.0, t.min(at));
         }
         let falls_back = series.falls_back(value);
         speaker.late_since = None;
@@ -674,12 +680,10 @@ impl Floor {
         let mut values: Vec<Vec<LastValue>> = vec![Vec::new(); self.machines.len()];
         for speaker in &self.speakers {
             let of = speaker.machine.and_then(|index| values.get_mut(index));
-            let told = speaker.values().into_iter().filter(|(role, said)| {
-                let is_kept_only = matches!(role, PointRole::Other | PointRole::Energy);
-                is_kept_only && now.ms() - said.at.ms() <= LastValue::FRESH_MS
-            });
+            let kept_only = |role| matches!(role, PointRole::Other | PointRole::Energy);
+            let is_fresh = |said: &LastValue| now.ms() - said.at.ms() <= LastValue::FRESH_MS;
             if let Some(of) = of {
-                of.extend(told.map(|(_, said)| said));
+                of.extend(speaker.values(kept_only).into_iter().filter(is_fresh));
             }
         }
         let all = self.machines.iter().zip(values);
@@ -710,9 +714,7 @@ impl Floor {
                 heard: speaker.and_then(|s| s.heard),
                 readings: speaker.map_or(0, |s| s.readings),
                 status: speaker.map(Speaker::status).unwrap_or_default(),
-                values: speaker.map_or_else(Vec::new, |speaker| {
-                    speaker.values().into_iter().map(|(_, said)| said).collect()
-                }),
+                values: speaker.map_or_else(Vec::new, |speaker| speaker.values(|_| true)),
             }
         });
         views.collect()

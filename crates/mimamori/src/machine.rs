@@ -143,7 +143,8 @@ impl Machine {
             last_cycle: self.last_cycle.as_ref().map(|(cycle, _)| cycle.clone()),
             last_reason: self.last_cycle.as_ref().and_then(|(_, reason)| *reason),
             forecast: snapshot.forecast,
-            power_w: snapshot.power_w,
+            power_w: self.watch.power_w(now - self.skew_ms),
+            is_judged: self.watch.is_judged(),
             lamp: self
                 .watch
                 .lamp(now - self.skew_ms)

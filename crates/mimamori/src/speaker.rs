@@ -26,8 +26,8 @@ pub(crate) struct Speaker {
     pub(crate) machine: Option<usize>,
     pub(crate) points: Vec<Option<Series>>,
     pub(crate) connections: u32,
-    /// It has had a connection since the program started.
-    pub(crate) had_connection: bool,
+    /// When its last connection went down.
+    pub(crate) left: Option<Time>,
     /// Where it is connected from.
     pub(crate) from: Option<IpAddr>,
     pub(crate) heard: Option<Time>,
@@ -56,27 +56,31 @@ impl Speaker {
         .collect()
     }
 
-    /// What it said last, but of itself, in the units of its points' names.
-    pub(crate) fn values(&self) -> Vec<(PointRole, LastValue)> {
+    /// What it said last, but of itself, by points of roles that are wanted, in the units of their
+    /// names.
+    pub(crate) fn values(&self, is_wanted: impl Fn(PointRole) -> bool) -> Vec<LastValue> {
         let points = self.points.iter().enumerate();
         let told = points.filter_map(|(number, series)| {
             let series = series.as_ref().filter(|series| series.status.is_none())?;
+            if series.role == PointRole::Product || !is_wanted(series.role) {
+                return None;
+            }
             let point = self.device.as_ref()?.point(u16::try_from(number).ok()?)?;
-            let said = LastValue {
+            Some(LastValue {
                 point: point.name.as_str().to_owned(),
                 value: series.latest? / point.factor,
                 at: series.last()? + self.skew_ms,
-            };
-            Some((series.role, said))
+            })
         });
-        let numbers = told.filter(|(role, _)| *role != PointRole::Product);
-        numbers.take(VALUES_MAX).collect()
+        told.take(VALUES_MAX).collect()
     }
 
-    /// Whether it is there: connected, or heard if it is one that comes without a connection.
-    fn is_there(&self) -> bool {
-        let comes_without = !self.had_connection && self.heard.is_some();
-        self.connections > 0 || comes_without
+    /// Whether it is there: connected, or heard without a connection.
+    pub(crate) fn is_there(&self) -> bool {
+        self.connections > 0
+            || self
+                .heard
+                .is_some_and(|heard| self.left.is_none_or(|left| heard > left))
     }
 
     /// How it tells the levels of its machine's lamp; `None` if it does not.

@@ -334,6 +334,8 @@ pub enum OffOutcome {
     WasOff,
     /// Nobody consented, or no longer: nothing was sent.
     NotConsented,
+    /// The order could not be written down: nothing was sent.
+    NotGiven,
     /// Its machine does not say that it stands still: nothing was sent.
     NotStill,
     /// It does not let itself be switched off, or not now.
@@ -346,10 +348,11 @@ pub enum OffOutcome {
 
 impl OffOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Off,
         Self::WasOff,
         Self::NotConsented,
+        Self::NotGiven,
         Self::NotStill,
         Self::Refused,
         Self::StillOn,
@@ -362,6 +365,7 @@ impl OffOutcome {
             Self::Off => "off",
             Self::WasOff => "was-off",
             Self::NotConsented => "not-consented",
+            Self::NotGiven => "not-given",
             Self::NotStill => "not-still",
             Self::Refused => "refused",
             Self::StillOn => "still-on",

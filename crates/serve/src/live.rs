@@ -20,6 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::Site;
 use crate::auth::Who;
+use crate::off;
 use crate::page::{Ctx, board, devices, events, machine, proof, shared};
 use crate::text::Lang;
 use crate::view::BoardView;
@@ -175,6 +176,7 @@ async fn parts(
                 put("now", machine::now(ctx, shown));
                 put("forecast", machine::forecast(ctx, shown));
                 put("values", machine::values(ctx, shown));
+                put("off", off::of_machine(site, ctx, shown));
                 put("reference", machine::reference(ctx, shown));
                 if let Some(history) = machine::history(site, &shown.id).await {
                     put("charts", machine::charts(ctx, shown, &history));

@@ -13,7 +13,6 @@ use crate::Site;
 use crate::api::{answer, read};
 use crate::guard::Failure;
 use crate::text::Lang;
-use crate::view::DeviceView;
 
 /// Knows who is on the network.
 pub trait Network: Send + Sync + 'static {
@@ -44,6 +43,8 @@ pub enum Proposal {
     },
 }
 
+/// A device that has left is known at its address for this long.
+const CAME_LATELY_MS: i64 = 3_600_000;
 /// The driver of ECHONET Lite, and what stands before the class of an object among what a node offers.
 const ECHONET_LITE: &str = "echonet-lite";
 const ECHONET_CLASS: &str = "echonet-lite ";
@@ -74,8 +75,12 @@ pub(crate) async fn seen(
     let board = site.board.borrow().clone();
     let with = |neighbour: Neighbour| {
         // Who sends by itself comes from its own address.
-        let is_there = |device: &&DeviceView| device.from == Some(neighbour.address.into());
-        let sender = board.devices.iter().find(is_there);
+        let came = board.devices.iter().filter(|device| {
+            let is_lately = |at: Time| board.at.ms() - at.ms() <= CAME_LATELY_MS;
+            let is_here = device.connected || device.heard.is_some_and(is_lately);
+            is_here && device.from == Some(neighbour.address.into())
+        });
+        let sender = came.max_by_key(|device| device.connected);
         let proposal = match sender.map(|device| device.id.clone()) {
             Some(device) => Some(Proposal::Connected { device }),
             None => proposal(&neighbour, &sources, &classes),

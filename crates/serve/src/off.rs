@@ -23,10 +23,13 @@ use serde_json::{Value, json};
 use crate::Site;
 use crate::auth::Who;
 use crate::guard::Failure;
-use crate::page::{Ctx, Place, frame, problem_box};
+use crate::page::Ctx;
 use crate::sources::trouble_text;
 use crate::text::{Lang, key};
 use crate::view::MachineView;
+
+/// How long the outcome of an order is told, in seconds.
+const TOLD_FOR_S: f64 = 600.0;
 
 /// Says whether a machine stands still in the moment it is asked.
 pub type IsStill = Box<dyn Fn(&MachineId) -> bool + Send + Sync>;
@@ -80,6 +83,9 @@ fn source_of(site: &Site, id: &str) -> Option<Source> {
 /// Switches a device off. It runs to its end, whether or not whoever asked waits.
 async fn switch_off(site: &Site, who: &Who, source: &Source) -> Result<Ended, Failure> {
     if OffConsent::of(source) == OffConsent::Never {
+        let ended = Ok(OffOutcome::NotConsented);
+        site.last_orders
+            .note(source.id.as_str(), (site.clock)(), ended);
         let conflict = StatusCode::CONFLICT;
         let failure = Failure::new(conflict, "not_consented", key::OFF_NOT_CONSENTED);
         return Err(failure.hint(key::OFF_NOT_CONSENTED_HINT));
@@ -94,7 +100,11 @@ async fn carry_out(site: &Site, who: &Who, source: &Source) -> Result<Ended, Fai
     let consent = source.fields.get(model::SWITCH_OFF);
     let consent = consent.map(model::FieldValue::text);
     let about = json!({"device": id, "machine": source.watches(), "switch_off": consent});
-    site.note(who, EventKind::OffOrdered, about).await?;
+    if let Err(failure) = site.note(who, EventKind::OffOrdered, about).await {
+        // What cannot be written down is not ordered. It may be written down once that is mended.
+        end(site, who, source, Ok(OffOutcome::NotGiven)).await;
+        return Err(failure);
+    }
     let (board, clock) = (site.board.clone(), site.clock);
     let is_still = move |of: &MachineId| {
         let board = Arc::clone(&board.borrow());
@@ -103,6 +113,13 @@ async fn carry_out(site: &Site, who: &Who, source: &Source) -> Result<Ended, Fai
             .is_some_and(|machine| stands_still(machine, clock()))
     };
     let ended = site.sources.switch_off(id, Box::new(is_still)).await;
+    end(site, who, source, ended).await;
+    Ok(ended)
+}
+
+/// How it ended is told and becomes evidence.
+async fn end(site: &Site, who: &Who, source: &Source, ended: Ended) {
+    let id = source.id.as_str();
     site.last_orders.note(id, (site.clock)(), ended);
     let mut about = json_of(ended);
     (about["device"], about["machine"]) = (json!(id), json!(source.watches()));
@@ -110,13 +127,19 @@ async fn carry_out(site: &Site, who: &Who, source: &Source) -> Result<Ended, Fai
     if site.note(who, EventKind::OffEnded, about).await.is_err() {
         tracing::error!(device = id, "how an order ended could not be noted");
     }
-    Ok(ended)
+}
+
+/// Whether what came of an order is still worth telling: what was read since says nothing else, and
+/// it was a short while ago.
+fn is_still_so(at: Time, ended: Ended, is_off: bool, state: &SourceState, now: Time) -> bool {
+    let was_read = state.read_at.is_some_and(|read| read > at);
+    let is_other = ended.is_ok_and(OffOutcome::is_off) != is_off && was_read;
+    now.since(at) <= TOLD_FOR_S && !is_other
 }
 
 /// A contact of the machine says so itself, and nothing else that is known of it speaks against it.
 fn stands_still(machine: &MachineView, now: Time) -> bool {
-    let moves = matches!(machine.state, MachineState::Run | MachineState::Setup);
-    machine.standstill.holds(now) && !moves
+    machine.standstill.holds(now) && machine.state != MachineState::Run
 }
 
 /// Switches a device off; what it says then is the answer.
@@ -150,7 +173,6 @@ pub(crate) struct Pressed {
 /// again.
 pub(crate) async fn by_page(
     State(site): State<Site>,
-    lang: Lang,
     who: Who,
     Path(id): Path<String>,
     Form(pressed): Form<Pressed>,
@@ -164,18 +186,9 @@ pub(crate) async fn by_page(
         Some(machine) => format!("/machines/{}", machine.id),
         None => "/devices".to_owned(),
     };
-    match switch_off(&site, &who, &source).await {
-        Ok(_) => Redirect::to(&back).into_response(),
-        Err(failure) => {
-            let ctx = Ctx::new(&site, lang, who);
-            let title = ctx.text(key::NAV_DEVICES);
-            let body = html! {
-                (problem_box(&failure.text(lang)))
-                p.back { a href=(back) { "‹ " (title) } }
-            };
-            frame(&ctx, Place::Devices, &title, "", body)
-        }
-    }
+    // What came of it, also that nothing did, the page it leads to tells.
+    switch_off(&site, &who, &source).await.ok();
+    Redirect::to(&back).into_response()
 }
 
 /// The devices of a machine that can be switched off, with their buttons.
@@ -213,6 +226,7 @@ pub(crate) fn button(
     let said = state.last.iter().find(|(point, _)| point == "operating");
     let is_off = said.is_some_and(|(_, is_on)| *is_on == 0.0) && state.trouble.is_none();
     let last = site.last_orders.of(source.id.as_str());
+    let last = last.filter(|(at, ended)| is_still_so(*at, *ended, is_off, state, ctx.now));
     let is_still = machine.is_some_and(|machine| stands_still(machine, ctx.now));
     let stands = if is_still {
         key::OFF_STANDS

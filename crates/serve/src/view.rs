@@ -109,6 +109,9 @@ pub struct MachineView {
     /// What its standstill contact said.
     #[serde(skip)]
     pub standstill: Standstill,
+    /// Something has told, at some time, how it works.
+    #[serde(skip)]
+    pub is_judged: bool,
     /// What was said of it that is not judged: temperatures, counters of energy.
     #[serde(skip)]
     pub values: Vec<LastValue>,
@@ -118,9 +121,7 @@ impl MachineView {
     /// Whether nobody has ever told work from rest, and something else is told: a place where a
     /// temperature is measured is no machine that is out of sight.
     pub fn is_only_measured(&self) -> bool {
-        let is_judged = self.power_w.is_some() || self.last_cycle.is_some() || self.lamp.is_some();
-        let is_seen = is_judged || self.day.observed_s > 0.0;
-        self.state == MachineState::Unknown && !is_seen && !self.values.is_empty()
+        !self.is_judged && !self.values.is_empty()
     }
 }
 

@@ -31,7 +31,8 @@ fn is_energy_counter(name: &str) -> bool {
     let counts = |rest: &str| {
         let (way, unit) = rest.rsplit_once('_').unwrap_or(("", rest));
         let ways = ["", "import", "export", "reverse", "total", "a", "b", "c"];
-        ways.contains(&way) && matches!(unit, "wh" | "kwh")
+        let is_numbered = way.bytes().all(|b| b.is_ascii_digit());
+        (is_numbered || ways.contains(&way)) && matches!(unit, "wh" | "kwh")
     };
     name.strip_prefix("energy_").is_some_and(counts)
 }

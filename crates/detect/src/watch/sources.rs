@@ -119,6 +119,17 @@ impl Watch {
         shook || by_lamp || self.meter.last().is_some()
     }
 
+    /// Whether anything has ever told how this machine works.
+    pub fn is_judged(&self) -> bool {
+        self.has_told() || self.has_cycle_signal
+    }
+
+    /// Its power at `t`, in watts; `None` if it is no longer measured.
+    pub fn power_w(&self, t: Time) -> Option<f64> {
+        let (_, watts) = self.meter.last()?;
+        self.is_measured(t).then_some(watts)
+    }
+
     fn state_from_cycles(&self, t: Time) -> MachineState {
         if self.is_cycling(t) {
             MachineState::Run

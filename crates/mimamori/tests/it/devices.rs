@@ -143,6 +143,15 @@ fn what_a_registered_device_is_told_to_enter_works_as_it_stands() {
     let answer = String::from_utf8_lossy(&sent.stdout);
     assert!(answer.contains("\"readings\":2"), "{line}: {answer}");
     until("what HTTP told is on the board", || power(813.0));
+    // A lamp that was told over MQTT before counts over HTTP too.
+    let bearer = format!("Bearer {password}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "application/json"),
+    ];
+    let (status, said) = house.send_bare("POST", "/ingest/saw-2", &headers, "{\"red\":true}");
+    assert_eq!(status, 200, "{said}");
+    until("it stopped", || house.state("saw-2") == "stop");
 }
 
 #[test]

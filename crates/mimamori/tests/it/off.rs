@@ -107,9 +107,9 @@ fn say_standstill(shop: &Shop, contact: &mut Publisher, is_still: bool) {
     contact.queue([format!("{{\"standstill\":{is_still}}}")]);
     contact.finish();
     let shown = if is_still {
-        "it stands still"
+        "Now: it stands still"
     } else {
-        "it does not say so"
+        "Now: it does not say so"
     };
     until("the contact is heard", || {
         page(&shop.house, "/machines/press-1", "en").contains(shown)
@@ -148,7 +148,7 @@ fn an_echonet_lite_device_is_switched_off_only_while_its_machine_says_it_stands_
         until("it has stood still for long enough", || {
             contact.queue(["{\"standstill\":true}".to_owned()]);
             contact.finish();
-            page(&shop.house, "/machines/press-1", "en").contains("it stands still")
+            page(&shop.house, "/machines/press-1", "en").contains("Now: it stands still")
         });
     };
     again(&shop, &mut contact);
@@ -169,7 +169,7 @@ fn an_echonet_lite_device_is_switched_off_only_while_its_machine_says_it_stands_
     // Its word holds for ten seconds and no longer.
     shop.nodes.order("on");
     until("it says nothing any more", || {
-        page(&shop.house, "/machines/press-1", "en").contains("it does not say so")
+        page(&shop.house, "/machines/press-1", "en").contains("Now: it does not say so")
     });
     assert_eq!(outcome(&shop), "not-still");
     let ended = shop.house.get_all("evidence").into_iter();
@@ -192,26 +192,64 @@ fn an_echonet_lite_device_is_switched_off_only_while_its_machine_says_it_stands_
     assert_eq!(evidence(&shop.house, "device.off_ordered"), 6);
 }
 
+/// Measures a machine, a little more each time.
+struct Clamp(Publisher, u32);
+
+impl Clamp {
+    fn on(house: &House, token: &str) -> Self {
+        Self(Publisher::new("clamp", token, house.mqtt), 800)
+    }
+
+    fn measure(&mut self) {
+        self.1 += 1;
+        self.0.queue([format!("{{\"power_w\":{}}}", self.1)]);
+        self.0.finish();
+    }
+}
+
 #[test]
 fn a_lamp_whose_device_is_gone_stops_nothing() {
-    let house = House::new();
-    let add = |name| house.device(name, &["--machine", "press-1"]);
-    let (clamp, lamp) = (add("clamp"), add("lamp"));
-    let mut clamp = Publisher::new("clamp", &clamp, house.mqtt);
-    let mut lamp = Publisher::new("lamp", &lamp, house.mqtt);
-    let mut watts = 800;
-    let mut measure = move || {
-        watts += 1;
-        clamp.queue([format!("{{\"power_w\":{watts}}}")]);
-        clamp.finish();
+    let mut house = House::new();
+    let add = |house: &House, name| house.device(name, &["--machine", "press-1"]);
+    let (clamp, lamp) = (add(&house, "clamp"), add(&house, "lamp"));
+    let red = |house: &House| {
+        let mut told = Publisher::new("lamp", &lamp, house.mqtt);
+        told.queue(["{\"red\":true}".to_owned()]);
+        told.finish();
+        told
     };
-    lamp.queue(["{\"red\":true}".to_owned()]);
-    lamp.finish();
-    measure();
+    let mut measures = Clamp::on(&house, &clamp);
+    let told = red(&house);
+    measures.measure();
     until("the machine stopped", || house.state("press-1") == "stop");
-    drop(lamp);
-    until("the lamp tells nothing", || {
-        measure();
-        house.state("press-1") == "run"
+    drop(told);
+    let works = |house: &House, measures: &mut Clamp| {
+        until("the lamp tells nothing", || {
+            measures.measure();
+            house.state("press-1") == "run"
+        });
+    };
+    works(&house, &mut measures);
+    // The plug is pulled while it is lit; its device does not come back, then is no more.
+    let told = red(&house);
+    until("the machine stopped again", || {
+        house.state("press-1") == "stop"
     });
+    house.kill_and_restart();
+    drop(told);
+    works(&house, &mut Clamp::on(&house, &clamp));
+    let told = red(&house);
+    until("the machine stopped once more", || {
+        house.state("press-1") == "stop"
+    });
+    let (status, _) = house.send(
+        "POST",
+        "/devices/lamp/end",
+        &[("Content-Type", "application/x-www-form-urlencoded")],
+        "",
+    );
+    assert_eq!(status, 303);
+    house.kill_and_restart();
+    drop(told);
+    works(&house, &mut Clamp::on(&house, &clamp));
 }

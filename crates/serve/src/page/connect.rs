@@ -9,8 +9,8 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use model::{
-    DeviceId, Field, FieldKind, FieldValue, Fields, Found, MachineId, Search, Source, SourceKind,
-    Trial, Trouble, Wrong, WrongWhy,
+    DeviceId, Field, FieldKind, FieldValue, Fields, Found, MachineId, SWITCH_OFF, Search, Source,
+    SourceKind, Trial, Trouble, Wrong, WrongWhy,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -316,10 +316,9 @@ pub(crate) fn another(source: &Source) -> Option<String> {
     if source.fields.values().any(has_table) {
         return None;
     }
-    let texts = source
-        .fields
-        .iter()
-        .map(|(name, value)| (name.clone(), value.text()));
+    // Whether that one may be switched off is asked anew.
+    let others = source.fields.iter().filter(|(name, _)| *name != SWITCH_OFF);
+    let texts = others.map(|(name, value)| (name.clone(), value.text()));
     let texts: Vec<(String, String)> = texts.collect();
     Some(filled(
         &source.kind,

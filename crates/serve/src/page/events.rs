@@ -45,8 +45,8 @@ pub(crate) async fn show(
             a.button href="/logs" { (ctx.text(key::LOGS_LINK)) }
             @if ctx.may(Right::Devices) { a.button href="/notices" { (ctx.text(key::NOTICES_TITLE)) } }
         }
-        section.panel #history {
-            (history(&ctx, &board, &page.items))
+        section.panel {
+            div #history { (history(&ctx, &board, &page.items)) }
             @if let Some(next) = page.next {
                 p { a.button href={ "/events?before=" (next) } { (ctx.text(key::EVENTS_MORE)) } }
             }

@@ -100,7 +100,7 @@ pub(crate) async fn show(
         div.grid {
             section.panel #reference { (reference(&ctx, machine)) }
             section.panel { (tolerance(&ctx, machine)) }
-            (off::of_machine(&site, &ctx, machine))
+            div #off { (off::of_machine(&site, &ctx, machine)) }
         }
         section.panel #findings { (findings(&ctx, &history)) }
     };

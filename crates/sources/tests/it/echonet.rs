@@ -288,6 +288,9 @@ async fn a_device_is_switched_off_and_what_it_says_then_counts() {
     assert_eq!(off(&floor, "cooler").await, Ok(OffOutcome::WasOff));
     // It says yes and does nothing.
     assert_eq!(off(&floor, "switch").await, Ok(OffOutcome::StillOn));
+    // One that obeys takes a moment.
+    nodes.order("fault obey");
+    assert_eq!(off(&floor, "switch").await, Ok(OffOutcome::Off));
     for (fault, outcome) in [
         ("refuse", Ok(OffOutcome::Refused)),
         ("deaf", Ok(OffOutcome::Off)),

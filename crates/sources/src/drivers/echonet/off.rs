@@ -44,16 +44,17 @@ pub(super) async fn switch_off(
         Err(trouble @ Trouble::Unreachable) => return Err(trouble),
         Err(_) => None,
     };
-    let mut is_on = None;
+    let mut heard = [None; 2];
     for _ in 0..READ_BACKS {
-        is_on = talk.is_on().await.ok();
+        heard = [heard[1], talk.is_on().await.ok()];
         // What refused stays as it is.
-        if is_on == Some(false) || (is_on, taken) == (Some(true), Some(false)) {
+        if heard[1] == Some(false) || (heard[1], taken) == (Some(true), Some(false)) {
             break;
         }
         sleep(READ_BACK_EVERY).await;
     }
-    Ok(match (is_on, taken) {
+    // One packet may get lost; what was heard before that is long ago.
+    Ok(match (heard[1].or(heard[0]), taken) {
         (Some(false), _) => OffOutcome::Off,
         (_, Some(false)) => OffOutcome::Refused,
         (Some(true), _) => OffOutcome::StillOn,

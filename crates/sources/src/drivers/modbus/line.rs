@@ -189,7 +189,8 @@ impl RtuLine {
             port,
             byte: Duration::from_secs(1) * BITS_A_BYTE / settings.baud.max(1),
             used_at: Instant::now(),
-            is_owed: false,
+            // Somebody may have asked before this line was opened.
+            is_owed: true,
         })
     }
 
@@ -197,13 +198,17 @@ impl RtuLine {
     async fn late(&mut self) -> Result<Vec<u8>, Failure> {
         let mut late = Vec::new();
         self.drain(&mut late, Duration::ZERO).await?;
-        if std::mem::take(&mut self.is_owed) && late.is_empty() {
+        if !std::mem::take(&mut self.is_owed) {
+            return Ok(late);
+        }
+        if late.is_empty() {
             match timeout(LATE_WITHIN, self.port.read_buf(&mut late)).await {
-                Err(_) => {}
+                Err(_) => return Ok(late),
                 Ok(Ok(0) | Err(_)) => return Err(Failure::Line(Trouble::PortMissing)),
-                Ok(Ok(_)) => self.drain(&mut late, QUIET).await?,
+                Ok(Ok(_)) => {}
             }
         }
+        self.drain(&mut late, QUIET).await?;
         Ok(late)
     }
 
@@ -273,6 +278,8 @@ impl Ask for RtuLine {
             Err(error) => {
                 // The rest of what is wrong belongs to it.
                 if !matches!(error, AnswerError::Exception(_)) {
+                    // Its own answer may still come.
+                    self.is_owed = true;
                     self.drain(&mut frame, QUIET).await?;
                     self.used_at = Instant::now();
                 }
