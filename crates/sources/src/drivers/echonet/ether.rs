@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use model::{RefusalReason, Trouble};
 use socket2::SockRef;
 use tokio::net::UdpSocket;
+use tokio::time::{Instant, timeout_at};
 use wire::echonet::{FRAME_BYTES_MAX, Frame, GROUP, Object, PORT, Service};
 
 use crate::groups::{self, own_addresses};
@@ -86,6 +87,17 @@ impl Ether {
                 self.send(bytes, Ipv4Addr::from(GROUP)).await.ok();
             }
         }
+    }
+
+    /// The next packet before this moment.
+    pub(super) async fn hear_until(
+        &mut self,
+        until: Instant,
+    ) -> Result<(Vec<u8>, Ipv4Addr), Trouble> {
+        let heard = timeout_at(until, self.hear()).await;
+        // Others may talk without end: a packet that is always there hides the end of the time.
+        let heard = heard.ok().filter(|_| Instant::now() < until);
+        heard.ok_or(Trouble::Silent)
     }
 
     /// The next packet of somebody else and where it is from. It can be dropped at any moment.

@@ -15,7 +15,7 @@ use model::{
     Field, FieldKind, Found, OffConsent, RefusalReason, SWITCH_OFF, Search, Source, Trouble, Wrong,
     WrongWhy,
 };
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use wire::echonet::{Frame, Object, Service, get, instances, property_map};
 
 use self::class::{CHANNELS_MAX, CLASSES, Part, Scale};
@@ -300,12 +300,7 @@ impl Listener {
         self.ether.send(&question, asked.address).await?;
         let until = Instant::now() + ANSWER_WITHIN;
         loop {
-            let heard = timeout_at(until, self.ether.hear()).await;
-            let (bytes, from) = heard.map_err(|_| Trouble::Silent)?;
-            // Others may talk without end: a packet that is always there hides the end of the time.
-            if Instant::now() >= until {
-                return Err(Trouble::Silent);
-            }
+            let (bytes, from) = self.ether.hear_until(until).await?;
             match weigh(&bytes, from, Some(asked)) {
                 Came::Answer => return Ok(bytes),
                 Came::Wrong(trouble, reason) => {
@@ -374,11 +369,8 @@ async fn look_around() -> Result<Search, Trouble> {
             .send_to_all(&get(round, Object::NODE, &[INSTANCES]))
             .await;
         let until = Instant::now() + SEARCH_LISTENS;
-        while let Ok((bytes, from)) = timeout_at(until, ether.hear()).await {
+        while let Ok((bytes, from)) = ether.hear_until(until).await {
             packets += 1;
-            if Instant::now() >= until {
-                break;
-            }
             for object in objects_of(&bytes) {
                 if objects.len() < FOUND_MAX {
                     objects.insert((from, object));

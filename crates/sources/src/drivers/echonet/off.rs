@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use model::{OffOutcome, Trouble};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 use wire::echonet::{Frame, Object, Service, get, set_confirmed};
 
 use super::class::{OFF, STATUS, is_on};
@@ -109,12 +109,7 @@ impl Talk {
             .await?;
         let until = Instant::now() + ANSWER_WITHIN;
         loop {
-            let heard = timeout_at(until, self.ether.hear()).await;
-            let (bytes, from) = heard.map_err(|_| Trouble::Silent)?;
-            // Others may talk without end: a packet that is always there hides the end of the time.
-            if Instant::now() >= until {
-                return Err(Trouble::Silent);
-            }
+            let (bytes, from) = self.ether.hear_until(until).await?;
             match weigh(&bytes, from, Some(asked)) {
                 Came::Answer => return Ok(bytes),
                 Came::Wrong(trouble, _) => return Err(trouble),
