@@ -85,8 +85,8 @@ function take(from, frame) {
     const answer = Buffer.from(`1081${frame.TID}${frame.DEOJ}${frame.SEOJ}5101800131`, "hex");
     EL.sendArray(from, [...answer]);
   } else if (fault === "obey") {
-    // A switch that does what it is told, a moment after it has said yes.
-    setTimeout(() => { objects[frame.DEOJ]["80"] = [parseInt(frame.DETAILs["80"], 16)]; }, 700);
+    // A switch that is off a moment after it has said yes.
+    setTimeout(() => { objects[frame.DEOJ]["80"] = [0x31]; }, 700);
     EL.sendArray(from, [...Buffer.from(`1081${frame.TID}${frame.DEOJ}${frame.SEOJ}71018000`, "hex")]);
   } else void EL.replySetDetail(from, frame, objects);
 }

@@ -23,6 +23,7 @@ use crate::backups::{self, BackupArgs, RestoreArgs};
 use crate::certificate;
 use crate::demo;
 use crate::device_commands::{self, DeviceCommand};
+use crate::export;
 use crate::pace::Pace;
 use crate::restores;
 use crate::users::{self, UserCommand};
@@ -74,6 +75,11 @@ enum Command {
     /// Who may come in: owner, invitations, tokens / ログインできる人
     #[command(subcommand)]
     User(UserCommand),
+    /// Days, cycles or alarms as CSV for other programs / 表計算やほかのプログラム向けの CSV
+    #[command(
+        after_help = "Example / 例:\n  mimamori export days --data /var/lib/mimamori --from 2026-11-01 --out november.csv"
+    )]
+    Export(export::ExportArgs),
     /// Check whether the records are what they were / 記録が元のままか確かめる
     #[command(
         after_help = "Example / 例:\n  mimamori verify /var/lib/mimamori --checkpoint checkpoint.json\n\nExit code: 0 sound, 1 altered (says where), 2 unreadable"
@@ -248,6 +254,7 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
         Command::Analyze(args) => analyze::run(&args, lang),
         Command::Device(command) => device_commands::run(command, lang),
         Command::User(command) => block_on(&Pace::default(), users::run(command, lang)),
+        Command::Export(args) => block_on(&Pace::default(), export::run(args, lang)),
         Command::Backup(args) => backups::run_backup(&args, lang),
         Command::Restore(args) => backups::run_restore(&args, lang),
         Command::Evidence(command) => verify::evidence(&command, lang),

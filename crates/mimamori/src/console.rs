@@ -7,13 +7,12 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use model::Role;
 use serde::{Deserialize, Serialize};
-use serve::{Denied, Gate, Who};
+use serve::{Denied, Gate, Lang, Site, TableAsked, Who};
 use tracing::{info, warn};
 
 use crate::certificate;
@@ -24,6 +23,8 @@ const FOLDER: &str = "console";
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long somebody waits for the answer.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How long what it asked for may take.
+const WORK_MAX: Duration = Duration::from_secs(120);
 /// Requests answered in one look.
 const REQUESTS_MAX: usize = 16;
 /// Bytes of a request at most.
@@ -47,6 +48,15 @@ pub(crate) enum Request {
     EndToken { id: i64 },
     /// Who may come in, and which tokens there are.
     List,
+    /// A table for other programs; it is put beside the answer.
+    Export {
+        /// `days`, `cycles` or `alarms`.
+        table: String,
+        /// Which part of it.
+        asked: TableAsked,
+        /// In English instead of Japanese.
+        is_english: bool,
+    },
 }
 
 /// Somebody, or a token, in a list.
@@ -71,6 +81,10 @@ pub(crate) enum Answer {
     Token(String),
     /// It is done.
     Done,
+    /// The table is in this file.
+    Table(PathBuf),
+    /// Why there is no table, in words.
+    NoTable(String),
     /// People, then tokens.
     List(Vec<Listed>, Vec<Listed>),
     /// Why it was not done.
@@ -104,7 +118,7 @@ fn make_folder(data: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Writes a file that only its owner may read, and lets it appear whole.
-fn put(path: &Path, text: &str) -> std::io::Result<()> {
+fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension("new");
     let mut file = std::fs::File::options()
         .write(true)
@@ -112,7 +126,7 @@ fn put(path: &Path, text: &str) -> std::io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&beside)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     std::fs::rename(beside, path)
 }
 
@@ -124,13 +138,15 @@ pub(crate) async fn ask(data: &Path, request: &Request) -> anyhow::Result<Answer
         folder.join(format!("{name}.json")),
         folder.join(format!("{name}.answer")),
     );
-    put(&question, &serde_json::to_string(request)?)?;
+    put(&question, serde_json::to_string(request)?.as_bytes())?;
     let begun = tokio::time::Instant::now();
     let said = loop {
         if let Ok(said) = std::fs::read_to_string(&answer) {
             break Some(said);
         }
-        if begun.elapsed() > ANSWER_MAX {
+        // Nobody has taken it, or it takes longer than anything does.
+        let is_waiting = question.exists() && begun.elapsed() > ANSWER_MAX;
+        if is_waiting || begun.elapsed() > WORK_MAX {
             break None;
         }
         tokio::time::sleep(LOOK_EVERY / 4).await;
@@ -176,7 +192,7 @@ impl Pages {
 }
 
 /// Answers requests for as long as the program runs.
-pub(crate) async fn answer_requests(data: PathBuf, gate: Arc<Gate>, pages: Pages) {
+pub(crate) async fn answer_requests(data: PathBuf, site: Site, pages: Pages) {
     let folder = match make_folder(&data) {
         Ok(folder) => folder,
         Err(error) => {
@@ -193,17 +209,21 @@ pub(crate) async fn answer_requests(data: PathBuf, gate: Arc<Gate>, pages: Pages
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         let is_new = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "json");
         for path in paths.filter(is_new).take(REQUESTS_MAX) {
-            let said = answer(&path, &gate, pages).await;
-            std::fs::remove_file(&path).ok();
+            let taken = path.with_extension("taken");
+            if std::fs::rename(&path, &taken).is_err() {
+                continue;
+            }
+            let said = answer(&taken, &site, pages).await;
+            std::fs::remove_file(&taken).ok();
             let text = serde_json::to_string(&said).unwrap_or_default();
-            if let Err(error) = put(&path.with_extension("answer"), &text) {
+            if let Err(error) = put(&path.with_extension("answer"), text.as_bytes()) {
                 warn!(%error, "a request at the console could not be answered");
             }
         }
     }
 }
 
-async fn answer(path: &Path, gate: &Gate, pages: Pages) -> Answer {
+async fn answer(path: &Path, site: &Site, pages: Pages) -> Answer {
     let is_small = std::fs::metadata(path).is_ok_and(|m| m.len() <= REQUEST_BYTES_MAX);
     let request: Option<Request> = is_small
         .then(|| std::fs::read_to_string(path).ok())
@@ -212,7 +232,37 @@ async fn answer(path: &Path, gate: &Gate, pages: Pages) -> Answer {
     let Some(request) = request else {
         return Answer::No(No::Unknown);
     };
-    obey(request, gate, pages).await.unwrap_or_else(Answer::No)
+    match request {
+        Request::Export {
+            table,
+            asked,
+            is_english,
+        } => export(path, site, (&table, asked), is_english).await,
+        request => obey(request, &site.gate, pages)
+            .await
+            .unwrap_or_else(Answer::No),
+    }
+}
+
+/// Writes a table beside the request.
+async fn export(
+    path: &Path,
+    site: &Site,
+    (table, asked): (&str, TableAsked),
+    is_english: bool,
+) -> Answer {
+    let lang = if is_english { Lang::En } else { Lang::Ja };
+    let file = path.with_extension("table");
+    match serve::table_file(site, lang, table, asked).await {
+        Ok(bytes) => match put(&file, &bytes) {
+            Ok(()) => Answer::Table(file),
+            Err(error) => {
+                warn!(%error, "a table could not be written");
+                Answer::No(No::Busy)
+            }
+        },
+        Err(why) => Answer::NoTable(why),
+    }
 }
 
 async fn obey(request: Request, gate: &Gate, pages: Pages) -> Result<Answer, No> {
@@ -235,6 +285,7 @@ async fn obey(request: Request, gate: &Gate, pages: Pages) -> Result<Answer, No>
         Request::End { name } => gate.end_named(&by, &name).await.map(|()| Answer::Done),
         Request::EndToken { id } => gate.end_pass(&by, id).await.map(|()| Answer::Done),
         Request::List => Ok(list(gate)),
+        Request::Export { .. } => return Err(No::Unknown),
     };
     done.map_err(|denied| match denied {
         Denied::NotFound => No::Unknown,

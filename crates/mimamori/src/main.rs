@@ -13,6 +13,7 @@ mod day;
 mod day_files;
 mod demo;
 mod device_commands;
+mod export;
 mod files;
 mod floor;
 mod floor_door;

@@ -323,6 +323,7 @@ async fn open_doors(
     };
     let kept = (config.export.clone(), setup.data.clone());
     tokio::spawn(keep_day_files(kept.0, kept.1, site.clone(), orders.clone()));
+    let at_console = site.clone();
     let close = serve_pages(pages, site, secure_listener);
     let ground = Ground {
         http,
@@ -330,7 +331,7 @@ async fn open_doors(
         ..ground
     };
     tokio::spawn(proofs::keep(ground, orders, proof_hand, proofs));
-    answer_console(setup, &gate, (http, secure.https));
+    answer_console(setup, at_console, (http, secure.https));
     Ok(Doors {
         http,
         claim_code: gate.claim_code().map(str::to_owned),
@@ -433,13 +434,9 @@ struct Lock {
 }
 
 /// Answers who asks at the console.
-fn answer_console(
-    setup: &Setup,
-    gate: &Arc<Gate>,
-    (http, https): (SocketAddr, Option<SocketAddr>),
-) {
+fn answer_console(setup: &Setup, site: Site, (http, https): (SocketAddr, Option<SocketAddr>)) {
     let pages = console::Pages { http, https };
-    let asked = console::answer_requests(setup.data.clone(), Arc::clone(gate), pages);
+    let asked = console::answer_requests(setup.data.clone(), site, pages);
     tokio::spawn(asked);
 }
 

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use encoding_rs::SHIFT_JIS;
 use jiff::civil::Date;
 use model::{Alarm, MachineId, MachineState, Time};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Site;
 use crate::api::{bad_request, known, read, respond};
@@ -66,12 +66,16 @@ pub enum Encoding {
 }
 
 /// What is asked for, as it is written.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Asked {
-    from: Option<String>,
-    to: Option<String>,
-    machine: Option<String>,
-    encoding: Option<String>,
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct TableAsked {
+    /// The first business day; the last one if absent.
+    pub from: Option<String>,
+    /// The last business day; today if absent.
+    pub to: Option<String>,
+    /// Of this machine alone.
+    pub machine: Option<String>,
+    /// `utf-8` or `cp932`.
+    pub encoding: Option<String>,
 }
 
 /// Which part is wanted.
@@ -83,7 +87,7 @@ struct Wanted {
     encoding: Encoding,
 }
 
-impl Asked {
+impl TableAsked {
     fn checked(self, board: &BoardView) -> Result<Wanted, Failure> {
         let date = |text: Option<String>| {
             let date = text.map(|text| text.parse()).transpose();
@@ -169,16 +173,11 @@ pub(crate) async fn table(
     State(site): State<Site>,
     lang: Lang,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Query(asked): Query<TableAsked>,
 ) -> Response {
     let work = async {
         let wanted = asked.checked(&site.board.borrow())?;
-        let table = match name.as_str() {
-            "days" => days(&site, lang, &wanted).await?,
-            "cycles" => cycles(&site, lang, &wanted).await?,
-            "alarms" => alarms(&site, lang, &wanted).await?,
-            _ => return Err(Failure::not_found()),
-        };
+        let table = named(&site, lang, &name, &wanted).await?;
         let today = site.calendar.day_start((site.clock)());
         let date = site.calendar.date(today).unwrap_or_default();
         let mut file = format!("attachment; filename=\"mimamori-{name}-{date}");
@@ -197,6 +196,32 @@ pub(crate) async fn table(
         Ok((headers, body).into_response())
     };
     respond(lang, work.await)
+}
+
+/// The table of this name.
+async fn named(site: &Site, lang: Lang, name: &str, wanted: &Wanted) -> Result<Table, Failure> {
+    match name {
+        "days" => days(site, lang, wanted).await,
+        "cycles" => cycles(site, lang, wanted).await,
+        "alarms" => alarms(site, lang, wanted).await,
+        _ => Err(Failure::not_found()),
+    }
+}
+
+/// A table as a file, for somebody at the terminal; why there is none, in words.
+pub async fn table_file(
+    site: &Site,
+    lang: Lang,
+    name: &str,
+    asked: TableAsked,
+) -> Result<Vec<u8>, String> {
+    let wanted = asked.checked(&site.board.borrow());
+    let work = async {
+        let wanted = wanted?;
+        let table = named(site, lang, name, &wanted).await?;
+        Ok(table.bytes(lang, wanted.encoding))
+    };
+    work.await.map_err(|failure: Failure| failure.text(lang))
 }
 
 /// A business day and its span.

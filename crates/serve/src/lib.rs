@@ -39,7 +39,7 @@ pub use backups::BackupHand;
 pub use bindings::Bindings;
 pub use chain::{ChainWatch, Checked};
 pub use doors::{Tls, run};
-pub use export::{Encoding, day_file};
+pub use export::{Encoding, TableAsked, day_file, table_file};
 pub use files::{Doing, FILE_BYTES_MAX, Files, Staged, Wanted};
 pub use neighbours::{Network, Proposal};
 pub use notices::{NoticeProblem, Notifier, Telling, notice_about, notice_json, notice_text};

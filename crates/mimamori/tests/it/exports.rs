@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::house::{House, until};
+use crate::house::{House, PROGRAM, until};
 use crate::process::root;
 use crate::publisher::Publisher;
 
@@ -200,4 +200,77 @@ print(json.dumps([[s.name, s.labels, s.value] for s in samples]))";
         stored.or(of("mimamori_readings_stored", &json!({}))) >= Some(2.0),
         "{said}"
     );
+}
+
+#[test]
+fn a_table_at_the_terminal_is_that_of_the_page() {
+    let house = House::new();
+    let token = house.device("press-1", &[]);
+    let mut publisher = Publisher::new("press-1", &token, house.mqtt);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_millis();
+    let begun = u64::try_from(now).unwrap() - 9_000;
+    publisher.queue((0..8).map(|n| format!("{{\"t\":{},\"cycle\":{n}}}", begun + 1_000 * n)));
+    publisher.finish();
+    until("it has cycles", || {
+        let machines = house.get_all("machines");
+        machines
+            .iter()
+            .any(|m| m["day"]["cycles"].as_u64() >= Some(2))
+    });
+    let export = |more: &[&str]| {
+        let output = Command::new(PROGRAM)
+            .args(["--lang", "ja", "export"])
+            .args(more)
+            .args(["--data"])
+            .arg(&house.data)
+            .output()
+            .expect("the program runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), output.stdout, said)
+    };
+    let path = "/api/v1/export/cycles?machine=press-1&lang=ja";
+    let page = house.send("GET", path, &[], "").1;
+    let (code, printed, said) = export(&["cycles", "--machine", "press-1"]);
+    assert_eq!(
+        (code, printed.as_slice()),
+        (Some(0), page.as_bytes()),
+        "{said}"
+    );
+    let out = house.data.join("out.csv");
+    let into = [
+        "days",
+        "--encoding",
+        "cp932",
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    assert_eq!(export(&into).0, Some(0));
+    let read = rows(&out, "cp932");
+    assert_eq!(
+        (read.len(), read[1][1].as_str()),
+        (2, "press-1"),
+        "{read:?}"
+    );
+    // What is there is not written over, and what is wrong is said.
+    let (code, _, said) = export(&into);
+    assert!(
+        code == Some(1) && said.contains("out.csv"),
+        "{code:?} {said}"
+    );
+    for (wrong, what) in [
+        (&["days", "--from", "yesterday"][..], "yesterday"),
+        (&["cycles", "--machine", "nobody"], "nobody"),
+        (&["days", "--from", "2020-01-01"], "2020"),
+    ] {
+        let (code, printed, said) = export(wrong);
+        assert!(
+            code == Some(1) && printed.is_empty() && !said.is_empty(),
+            "{what}: {said}"
+        );
+    }
+    let left = std::fs::read_dir(house.data.join("console")).unwrap();
+    assert_eq!(left.count(), 0, "nothing is left lying about");
 }

@@ -26,7 +26,7 @@ fn serve_in(folder: &std::path::Path) -> (i32, String) {
 fn wrong_use_is_2_and_help_has_an_example() {
     assert_eq!(run(&["fly"]).0, 2);
     assert_eq!(run(&["serve"]).0, 2);
-    for command in ["demo", "serve", "analyze", "device"] {
+    for command in ["demo", "serve", "analyze", "device", "export", "user"] {
         let (code, said, _) = run(&[command, "--help"]);
         assert_eq!(code, 0);
         assert!(

@@ -108,13 +108,25 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
                 span.cause { (ctx.lang.coded("alarm-", kind.code())) }
             }
             @if is_only_measured {
-                @for said in machine.values.iter().take(TILE_VALUES_MAX) { (value_row(ctx, said)) }
+                @for said in measured(ctx, machine) { (value_row(ctx, said)) }
             } @else {
                 (work(ctx, machine))
                 (last_hours(ctx, strip))
             }
         }
     }
+}
+
+/// What of a place is shown first: what is measured, then what only says one thing or another.
+fn measured<'a>(ctx: &Ctx, machine: &'a MachineView) -> Vec<&'a LastValue> {
+    let is_word = |said: &LastValue| {
+        let (_, value) = in_words(ctx.lang, said);
+        value.parse::<f64>().is_err()
+    };
+    let mut values: Vec<&LastValue> = machine.values.iter().collect();
+    values.sort_by_key(|said| is_word(said));
+    values.truncate(TILE_VALUES_MAX);
+    values
 }
 
 /// A value of a place where something is measured.
