@@ -235,7 +235,7 @@ pub(crate) fn button(
     };
     html! {
         @if let Some((at, ended)) = last {
-            p.{ @if ended.is_ok_and(OffOutcome::is_off) { "" } @else { "cause" } } role="status" {
+            p.cause[!ended.is_ok_and(OffOutcome::is_off)] role="status" {
                 (ctx.when(at)) " " (text(ctx.lang, source, ended))
             }
         }

@@ -116,6 +116,23 @@ fn say_standstill(shop: &Shop, contact: &mut Publisher, is_still: bool) {
     });
 }
 
+/// That something is ordered stands in the evidence before anything has come of it.
+fn order_is_evidence_first(shop: &Shop, order: impl FnOnce() + Send) {
+    let counts = || {
+        let of = |kind| evidence(&shop.house, kind);
+        (of("device.off_ordered"), of("device.off_ended"))
+    };
+    let (ordered, ended) = counts();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(order);
+        until("the order is evidence first", || {
+            counts() == (ordered + 1, ended)
+        });
+        asked.join().unwrap();
+    });
+    assert_eq!(counts(), (ordered + 1, ended + 1));
+}
+
 #[test]
 fn an_echonet_lite_device_is_switched_off_only_while_its_machine_says_it_stands_still() {
     let mut shop = Shop::open();
@@ -153,7 +170,9 @@ fn an_echonet_lite_device_is_switched_off_only_while_its_machine_says_it_stands_
     };
     again(&shop, &mut contact);
     shop.nodes.order("fault silence");
-    assert_eq!(outcome(&shop), "", "it cannot be asked");
+    order_is_evidence_first(&shop, || {
+        assert_eq!(outcome(&shop), "", "it cannot be asked");
+    });
     shop.nodes.order("fault none");
     // The button leads back, so that nobody orders by loading a page again.
     let pressed = [("machine", "press-1")];

@@ -295,7 +295,7 @@ pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
 }
 
 /// The stack light as it says it is.
-fn light_card(ctx: &Ctx, light: LightView) -> Markup {
+pub(super) fn light_card(ctx: &Ctx, light: LightView) -> Markup {
     let (tiers, note) = match light {
         LightView::Unknown => ([Shown::Off; 3], key::LIGHT_UNKNOWN),
         LightView::Silent => ([Shown::Off; 3], key::LIGHT_SILENT),

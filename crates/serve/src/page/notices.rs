@@ -11,6 +11,7 @@ use model::{
 };
 use serde::Deserialize;
 
+use super::board::light_card;
 use super::{Ctx, Place, frame, half_width, problem_box, shown_once};
 use crate::Site;
 use crate::auth::{Who, fresh_secret};
@@ -205,6 +206,7 @@ fn refused(site: &Site, of: (Lang, Who), typed: &Typed, problem: NoticeProblem) 
 
 fn page(site: &Site, (lang, who): (Lang, Who), typed: &Typed, above: &Markup) -> Response {
     let ctx = Ctx::new(site, lang, who);
+    let board = site.board.borrow().clone();
     let settings = site.notices.settings();
     let standings = site.notices.standings();
     let body = html! {
@@ -234,6 +236,14 @@ fn page(site: &Site, (lang, who): (Lang, Who), typed: &Typed, above: &Markup) ->
                 p.quiet { (ctx.text(key::NOTICES_WEBHOOK_NOTE)) }
                 (recipient_form(&ctx, "webhook", typed))
             }
+        }
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::LIGHT_TITLE)) } }
+            @match board.light {
+                Some(light) => (light_card(&ctx, light)),
+                None => p { (ctx.text(key::NOTICES_LIGHT_HOW)) },
+            }
+            p.quiet.small { (ctx.text(key::NOTICES_LIGHT_PROOF)) }
         }
     };
     frame(&ctx, Place::Events, &ctx.text(key::NOTICES_TITLE), "", body)
