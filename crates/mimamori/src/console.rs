@@ -200,6 +200,7 @@ pub(crate) async fn answer_requests(data: PathBuf, site: Site, pages: Pages) {
             return;
         }
     };
+    clear(&folder);
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     loop {
         rounds.tick().await;
@@ -220,6 +221,18 @@ pub(crate) async fn answer_requests(data: PathBuf, site: Site, pages: Pages) {
                 warn!(%error, "a request at the console could not be answered");
             }
         }
+    }
+}
+
+/// Answers that nobody has fetched are of before the start.
+fn clear(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_left = |path: &PathBuf| {
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        matches!(kind, Some("answer" | "table" | "taken"))
+    };
+    for path in entries.map(|entry| entry.path()).filter(is_left) {
+        std::fs::remove_file(path).ok();
     }
 }
 

@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use model::{DeviceId, EventKind, MachineId};
+use model::{DeviceId, EventKind, MachineId, SWITCH_OFF};
 use serde_json::json;
 use serve::{
     Command, DeviceError, DeviceKind, Enrolled, Ingest, IngestError, IngestReceipt, Orders,
 };
-use sources::{Changes, DeliverError, DeviceBook, FloorSink, Role, TokenFileError};
+use sources::{Changes, DeliverError, DeviceBook, FloorSink, Lines, Role, TokenFileError};
 use store::{BOX, Entry, Record};
 use tracing::{error, warn};
 
@@ -115,16 +115,16 @@ pub(crate) async fn watch_devices(
                 for device in changes.went.iter().chain(&changes.changed) {
                     (door.kick)(device.as_str());
                 }
-                note(&changes, &orders).await;
+                note(&changes, &orders, &sources.lines).await;
             }
             Err(error) => warn!(%error, "the file of devices was not taken up"),
         }
         match sources.lines.refresh() {
-            Ok(changes) => note(&changes, &orders).await,
+            Ok(changes) => note(&changes, &orders, &sources.lines).await,
             Err(error) => warn!(%error, "the file of sources was not taken up"),
         }
         match sources.loggers.refresh() {
-            Ok(changes) => note(&changes, &orders).await,
+            Ok(changes) => note(&changes, &orders, &sources.lines).await,
             Err(error) => warn!(%error, "the file of tables was not taken up"),
         }
         if let Err(error) = sources.bindings.refresh() {
@@ -134,26 +134,38 @@ pub(crate) async fn watch_devices(
 }
 
 /// What somebody changed at the console becomes evidence.
-async fn note(changes: &Changes, orders: &Orders) {
+async fn note(changes: &Changes, orders: &Orders, lines: &Lines) {
     let kinds = [
         (EventKind::DeviceAdded, &changes.came),
         (EventKind::DeviceChanged, &changes.changed),
         (EventKind::DeviceEnded, &changes.went),
     ];
+    if kinds.iter().all(|(_, devices)| devices.is_empty()) {
+        return;
+    }
+    let sources = lines.states();
     let entry = |kind, device: &DeviceId| {
+        let source = sources.iter().find(|(source, _)| source.id == *device);
+        let mut body = json!({"device": device});
+        if let Some(consent) = source.and_then(|(source, _)| source.fields.get(SWITCH_OFF)) {
+            body["switch_off"] = json!(consent);
+        }
         Record::Evidence(Entry {
             at: clock::now(),
             actor: "console".to_owned(),
             kind,
-            body: json!({"device": device}),
+            body,
         })
     };
     let entries = kinds.iter().flat_map(|(kind, devices)| {
         let kind = *kind;
-        devices.iter().map(move |device| entry(kind, device))
+        devices
+            .iter()
+            .map(|device| entry(kind, device))
+            .collect::<Vec<_>>()
     });
     let entries: Vec<Record> = entries.collect();
-    if !entries.is_empty() && orders.give(Command::Keep(entries), BOX).await.is_err() {
+    if orders.give(Command::Keep(entries), BOX).await.is_err() {
         warn!("a change of devices could not be noted");
     }
 }

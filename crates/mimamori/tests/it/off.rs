@@ -211,6 +211,19 @@ fn an_echonet_lite_device_is_switched_off_only_while_its_machine_says_it_stands_
     assert_eq!(evidence(&shop.house, "device.off_ordered"), 6);
 }
 
+#[test]
+fn consent_in_the_file_of_echonet_lite_devices_is_evidence_too() {
+    let house = House::new();
+    let cooler = "[[source]]\nid = \"cooler\"\nkind = \"echonet-lite\"\n\
+        address = \"10.9.9.9\"\nclass = \"0130\"\nswitch_off = \"any-time\"\n";
+    std::fs::write(house.data.join("sources.toml"), cooler).unwrap();
+    until("the consent is evidence", || {
+        let all = house.get_all("evidence");
+        let mut added = all.iter().filter(|entry| entry["kind"] == "device.added");
+        added.any(|entry| entry["body"]["switch_off"] == "any-time")
+    });
+}
+
 /// Measures a machine, a little more each time.
 struct Clamp(Publisher, u32);
 
