@@ -151,6 +151,12 @@ pub(crate) fn typed(listens: SocketAddr, is_from_elsewhere: bool) -> SocketAddr 
     SocketAddr::new(ip, listens.port())
 }
 
+/// Where pages served here over TLS are opened from elsewhere; `None` if nobody can come there.
+pub(crate) fn from_elsewhere(https: Option<SocketAddr>) -> Option<String> {
+    let https = https.filter(|https| !https.ip().is_loopback())?;
+    Some(format!("https://{}", typed(https, true)))
+}
+
 /// What this computer is reached by now.
 fn names(given: &[String]) -> Names {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();

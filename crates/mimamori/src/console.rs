@@ -181,11 +181,8 @@ impl Pages {
 
     /// A link for somebody who comes from elsewhere, if anybody can.
     fn elsewhere(self, secret: &str) -> String {
-        match self.https.filter(|https| !https.ip().is_loopback()) {
-            Some(https) => {
-                let there = certificate::typed(https, true);
-                format!("https://{there}/link/{secret}")
-            }
+        match certificate::from_elsewhere(self.https) {
+            Some(there) => format!("{there}/link/{secret}"),
             None => self.here(secret),
         }
     }

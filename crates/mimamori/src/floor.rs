@@ -131,11 +131,12 @@ impl Floor {
                 continue;
             };
             let row = device.number_of(&info.point);
-            let Some((number, role)) = row else { continue };
+            let row = row.and_then(|(number, _)| Some((number, device.point(number)?)));
+            let Some((number, point)) = row else { continue };
             let speaker = self.speaker(&device);
-            let series = Series::new(info.id, role, false).named(info.point.as_str());
-            put(&mut self.speakers[speaker].points, number, series);
-            where_is.insert(info.id, (speaker, number, role));
+            let series = Series::of(info.id, &point, false);
+            self.speakers[speaker].put(number, series);
+            where_is.insert(info.id, (speaker, number, point.role));
         }
         let oldest_seen = self
             .machines
@@ -302,8 +303,8 @@ impl Floor {
             if let Some(point) = arrival.device.point(row.point) {
                 let name = arrival.device.id.as_str();
                 let id = store.series(name, point.name.as_str(), point.unit.symbol())?;
-                let series = Series::new(id, point.role, is_new).named(point.name.as_str());
-                put(&mut self.speakers[speaker].points, row.point, series);
+                let series = Series::of(id, &point, is_new);
+                self.speakers[speaker].put(row.point, series);
                 self.weigh_lamp(self.speakers[speaker].machine);
             }
         }
@@ -752,14 +753,6 @@ pub(crate) fn damage_entry(damaged: &[Damage], now: Time) -> Entry {
         kind: EventKind::Damaged,
         body: json!({"damaged": damaged}),
     }
-}
-
-fn put(points: &mut Vec<Option<Series>>, number: u16, series: Series) {
-    let index = usize::from(number);
-    while points.len() <= index {
-        points.push(None);
-    }
-    points[index] = Some(series);
 }
 
 /// How a reading's time stands to the ones before; the store is asked where memory ends.

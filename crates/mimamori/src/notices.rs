@@ -38,7 +38,7 @@ pub(crate) struct NoticeDoor {
     board: watch::Receiver<Arc<BoardView>>,
     orders: Orders,
     zone: TimeZone,
-    /// Where pages are served over TLS, if others can come there.
+    /// Where pages are served over TLS.
     pages: Option<SocketAddr>,
     inner: Mutex<Inner>,
 }
@@ -82,7 +82,7 @@ pub(crate) fn start(
         board,
         orders,
         zone: zone.clone(),
-        pages: pages.filter(|pages| !pages.ip().is_loopback()),
+        pages,
         inner: Mutex::new(Inner {
             settings: Arc::new(settings),
             standings,
@@ -145,9 +145,7 @@ impl NoticeDoor {
                 let server =
                     server.ok_or_else(|| Failure::new("network", "no mail server is set"))?;
                 let lang = Lang::from(message.recipient.lang);
-                let pages = self
-                    .pages
-                    .map(|at| format!("https://{}", certificate::typed(at, true)));
+                let pages = certificate::from_elsewhere(self.pages);
                 let told = (&self.zone, pages.as_deref());
                 let (subject, text) = notice_text(lang, &board, &message.due, told);
                 let host = server.from.rsplit('@').next().unwrap_or("localhost");

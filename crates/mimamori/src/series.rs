@@ -1,9 +1,10 @@
 //! One point of one device as the recorder sees it: which times have come already.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use model::{SeriesId, Time};
-use sources::PointRole;
+use sources::{Point, PointRole};
 
 /// Recent times remembered. At least as many as a client may have in flight, because that is what
 /// it sends again after a cut.
@@ -29,6 +30,9 @@ pub(crate) struct Series {
     pub(crate) role: PointRole,
     /// The last value, if it tells how the device itself is.
     pub(crate) status: Option<(&'static str, Option<f64>)>,
+    /// The point's name, and what its numbers were multiplied by.
+    pub(crate) name: Arc<str>,
+    pub(crate) factor: f64,
     /// What it said last.
     pub(crate) latest: Option<f64>,
     recent: VecDeque<i64>,
@@ -44,6 +48,8 @@ impl Series {
             id,
             role,
             status: None,
+            name: Arc::from(""),
+            factor: 1.0,
             latest: None,
             recent,
             last: i64::MIN,
@@ -55,19 +61,24 @@ impl Series {
     pub(crate) fn begin_anew(&self) -> Self {
         Self {
             status: self.status,
+            name: Arc::clone(&self.name),
+            factor: self.factor,
             latest: self.latest,
             ..Self::new(self.id, self.role, false)
         }
     }
 
-    /// The same, of a point with this name.
-    pub(crate) fn named(self, name: &str) -> Self {
+    /// A series of a point.
+    pub(crate) fn of(id: SeriesId, point: &Point, is_new: bool) -> Self {
+        let name = point.name.as_str();
         let known = model::STATUS_POINTS
             .into_iter()
             .find(|known| *known == name);
         Self {
             status: known.map(|name| (name, None)),
-            ..self
+            name: Arc::from(name),
+            factor: point.factor,
+            ..Self::new(id, point.role, is_new)
         }
     }
 

@@ -42,6 +42,15 @@ pub(crate) struct Speaker {
 }
 
 impl Speaker {
+    /// Puts the series of a point at its number.
+    pub(crate) fn put(&mut self, number: u16, series: Series) {
+        let index = usize::from(number);
+        while self.points.len() <= index {
+            self.points.push(None);
+        }
+        self.points[index] = Some(series);
+    }
+
     /// What the device said last of itself. What it no longer says while it says other things is not
     /// so any more.
     pub(crate) fn status(&self) -> BTreeMap<&'static str, f64> {
@@ -59,16 +68,15 @@ impl Speaker {
     /// What it said last, but of itself, by points of roles that are wanted, in the units of their
     /// names.
     pub(crate) fn values(&self, is_wanted: impl Fn(PointRole) -> bool) -> Vec<LastValue> {
-        let points = self.points.iter().enumerate();
-        let told = points.filter_map(|(number, series)| {
-            let series = series.as_ref().filter(|series| series.status.is_none())?;
-            if series.role == PointRole::Product || !is_wanted(series.role) {
-                return None;
-            }
-            let point = self.device.as_ref()?.point(u16::try_from(number).ok()?)?;
+        let points = self.points.iter().flatten();
+        let shown = points.filter(|series| {
+            let is_number = series.status.is_none() && series.role != PointRole::Product;
+            is_number && is_wanted(series.role)
+        });
+        let told = shown.filter_map(|series| {
             Some(LastValue {
-                point: point.name.as_str().to_owned(),
-                value: series.latest? / point.factor,
+                point: Arc::clone(&series.name),
+                value: series.latest? / series.factor,
                 at: series.last()? + self.skew_ms,
             })
         });

@@ -121,8 +121,19 @@ impl Site {
         kind: model::EventKind,
         body: serde_json::Value,
     ) -> Result<(), guard::Failure> {
+        self.note_at((self.clock)(), who, kind, body).await
+    }
+
+    /// The same of something that was done at this moment.
+    pub(crate) async fn note_at(
+        &self,
+        at: model::Time,
+        who: &auth::Who,
+        kind: model::EventKind,
+        body: serde_json::Value,
+    ) -> Result<(), guard::Failure> {
         let entry = store::Entry {
-            at: (self.clock)(),
+            at,
             actor: who.actor(),
             kind,
             body,

@@ -45,9 +45,8 @@ pub enum Proposal {
 
 /// A device that has left is known at its address for this long.
 const CAME_LATELY_MS: i64 = 3_600_000;
-/// The driver of ECHONET Lite, and what stands before the class of an object among what a node offers.
+/// The driver of ECHONET Lite; it also stands before the class of an object among what a node offers.
 const ECHONET_LITE: &str = "echonet-lite";
-const ECHONET_CLASS: &str = "echonet-lite ";
 
 /// Services by which devices tell that they send by themselves.
 const SENDERS: [&str; 3] = ["_shelly._tcp", "_esphomelib._tcp", "_tasmota._tcp"];
@@ -147,7 +146,7 @@ fn proposal(
     }
     if let Some(class) = classes
         .iter()
-        .find(|class| offers(&format!("{ECHONET_CLASS}{class}")))
+        .find(|class| offers(&format!("{ECHONET_LITE} {class}")))
     {
         let (driver, class) = (ECHONET_LITE, Some((*class).to_owned()));
         return Some(Proposal::Read { driver, class });

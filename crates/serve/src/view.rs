@@ -9,7 +9,7 @@ use model::{
     Alarm, AlarmKind, Cycle, DeviationReason, Forecast, MachineId, MachineState, Reference,
     Standstill, Time, Tolerance,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::text::{Lang, key};
 
@@ -129,7 +129,7 @@ impl MachineView {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LastValue {
     /// The point.
-    pub point: String,
+    pub point: Arc<str>,
     /// What it said.
     pub value: f64,
     /// When.
@@ -142,7 +142,7 @@ impl LastValue {
 }
 
 /// One tier colour as shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shown {
     /// Dark.

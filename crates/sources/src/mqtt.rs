@@ -372,8 +372,14 @@ impl FloorSink {
 
     /// A device that the box reads has come or gone.
     pub(crate) async fn tell_link(&self, device: &Arc<Device>, is_up: bool) {
+        self.tell_link_from(device, is_up, None).await;
+    }
+
+    /// The same, with where it has come from.
+    async fn tell_link_from(&self, device: &Arc<Device>, is_up: bool, from: Option<IpAddr>) {
         let found = Normalised {
             link: Some(is_up),
+            from,
             ..Normalised::default()
         };
         self.send(device, (self.clock)(), found, Vec::new()).await;
@@ -464,12 +470,7 @@ impl Sink<Device> for FloorSink {
 
     async fn link(&self, client: &Arc<Device>, from: Option<IpAddr>) {
         let is_up = from.is_some();
-        let found = Normalised {
-            link: Some(is_up),
-            from,
-            ..Normalised::default()
-        };
-        self.send(client, (self.clock)(), found, Vec::new()).await;
+        self.tell_link_from(client, is_up, from).await;
         for device in self.bindings.take_gone() {
             self.tell_link(&device, false).await;
         }

@@ -1,6 +1,6 @@
 //! Who is on the network, noticed without sending anything but the wish to hear three groups: the
-//! system's table of neighbours, multicast DNS, SSDP and ECHONET Lite. What two others say to each other alone a
-//! switch does not bring here.
+//! system's table of neighbours, multicast DNS, SSDP and ECHONET Lite. What two others say to each
+//! other alone a switch does not bring here.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -1,5 +1,6 @@
 //! What devices say of themselves without being asked: multicast DNS (RFC 6762, 6763), the
-//! announcements of UPnP (SSDP) and of ECHONET Lite, and the table of neighbours that the system keeps anyway.
+//! announcements of UPnP (SSDP) and of ECHONET Lite, and the table of neighbours that the system
+//! keeps anyway.
 
 use std::net::Ipv4Addr;
 
@@ -13,7 +14,7 @@ pub const SSDP: (Ipv4Addr, u16) = (Ipv4Addr::new(239, 255, 255, 250), 1900);
 /// The group and port of ECHONET Lite.
 pub const ECHONET: (Ipv4Addr, u16) = (Ipv4Addr::new(224, 0, 23, 0), echonet::PORT);
 /// What the class of an ECHONET Lite object stands behind, among what a node offers.
-pub const ECHONET_CLASS: &str = "echonet-lite ";
+const ECHONET_CLASS: &str = "echonet-lite ";
 /// Largest packet that is looked at.
 pub const PACKET_BYTES_MAX: usize = 1_500;
 
@@ -65,17 +66,14 @@ pub fn mdns(bytes: &[u8]) -> Option<Told> {
 /// Reads a frame of ECHONET Lite by which a node tells what it is: the list of its objects, or
 /// properties of one; `None` for questions, orders and what is none.
 pub fn echonet(bytes: &[u8]) -> Option<Told> {
-    const INSTANCES: [u8; 2] = [0xd5, 0xd6];
-    const NODE_PROFILE: u16 = 0x0ef0;
     let frame = Frame::parse(bytes).ok()?;
     if !matches!(frame.service, Service::Inf | Service::InfConfirmed) {
         return None;
     }
-    let lists = INSTANCES.iter().filter_map(|code| frame.value(*code));
-    let listed = lists.filter_map(echonet::instances).flatten();
-    let classes = listed.chain([frame.from]).map(echonet::Object::class);
+    let objects = frame.instances().into_iter().chain([frame.from]);
     let mut told = Told::default();
-    for class in classes.filter(|class| *class != NODE_PROFILE) {
+    for object in objects.filter(|object| !object.is_node()) {
+        let class = object.class();
         Told::add(&mut told.services, &format!("{ECHONET_CLASS}{class:04x}"));
     }
     (!told.is_empty()).then_some(told)

@@ -11,6 +11,9 @@ pub const FRAME_BYTES_MAX: usize = 1_472;
 
 /// Format 1 of ECHONET Lite.
 const HEADER: [u8; 2] = [0x10, 0x81];
+/// The list of a node's objects, asked for and announced.
+pub const INSTANCES: u8 = 0xd6;
+const INSTANCES_NEWS: u8 = 0xd5;
 /// Properties from this number on are told as a bitmap.
 const BITMAP_FROM: u8 = 16;
 
@@ -23,6 +26,11 @@ impl Object {
     pub const CONTROLLER: Self = Self([0x05, 0xff, 0x01]);
     /// What every node has.
     pub const NODE: Self = Self([0x0e, 0xf0, 0x01]);
+
+    /// Whether it is the profile of a node, whichever.
+    pub fn is_node(self) -> bool {
+        self.class() == Self::NODE.class()
+    }
 
     /// Class group and class.
     pub fn class(self) -> u16 {
@@ -175,6 +183,15 @@ impl<'a> Frame<'a> {
         Some(found.data).filter(|data| !data.is_empty())
     }
 
+    /// The objects that a node says it has; none if it says nothing of that. Only a node's profile
+    /// lists objects: of others the same codes are other things.
+    pub fn instances(&self) -> Vec<Object> {
+        let mut lists = [INSTANCES, INSTANCES_NEWS].into_iter();
+        let list = lists.find_map(|code| self.value(code));
+        let list = list.filter(|_| self.from.is_node());
+        list.and_then(instances).unwrap_or_default()
+    }
+
     /// What tells the sender of an announcement that it was heard.
     pub fn heard(&self) -> Vec<u8> {
         let codes: Vec<u8> = self.properties.iter().map(|p| p.code).collect();
@@ -228,8 +245,8 @@ pub fn property_map(data: &[u8]) -> Option<Vec<u8>> {
     (codes.len() == usize::from(*count)).then_some(codes)
 }
 
-/// The objects in an instance list (`0xD5`, `0xD6`); `None` if it is none.
-pub fn instances(data: &[u8]) -> Option<Vec<Object>> {
+/// The objects in an instance list; `None` if it is none.
+fn instances(data: &[u8]) -> Option<Vec<Object>> {
     let (count, rest) = data.split_first()?;
     let (objects, left) = rest.as_chunks::<3>();
     let fits = left.is_empty() && objects.len() == usize::from(*count);

@@ -135,8 +135,6 @@ pub struct Snapshot {
     pub learning: LearningState,
     /// The reference of this product.
     pub reference: Option<Reference>,
-    /// Last power, watts.
-    pub power_w: Option<f64>,
     /// The settings in force.
     pub settings: Settings,
     /// When energy per cycle reaches its limit, if it drifts there.
@@ -441,7 +439,6 @@ impl Watch {
             product: self.product.clone(),
             learning,
             reference,
-            power_w: self.meter.last().map(|(_, w)| w),
             settings: self.settings,
             forecast: self.forecast,
         }

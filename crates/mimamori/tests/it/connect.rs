@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::house::{House, PATIENCE, agent, until};
 use crate::network::OtherComputer;
 use crate::process::{Process, free_port, root};
+use crate::serial::SerialWire;
 
 /// A foreign Modbus server with a small meter as unit 1; its power is 812 W.
 fn meter() -> (Process, String) {
@@ -117,52 +118,13 @@ fn a_meter_is_connected_by_the_page_alone_and_its_machine_is_on_the_board() {
     }
 }
 
-/// Two ends of a serial line, made by socat, and a foreign Modbus server at one of them.
-struct SerialLine {
-    folder: tempfile::TempDir,
-    wire: std::process::Child,
-    _meter: Process,
-    /// A wire of socat's ends when nobody holds its end; a real one does not.
-    _held: std::fs::File,
-}
-
-impl SerialLine {
-    fn lay() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let end = |name: &str| folder.path().join(name);
-        let pty = |name: &str| format!("pty,raw,echo=0,link={}", end(name).display());
-        let wire = std::process::Command::new("socat")
-            .args([pty("box"), pty("bus")])
-            .stdin(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .expect("a counterpart is missing: socat");
-        until("the line is laid", || {
-            end("box").exists() && end("bus").exists()
-        });
-        let held = std::fs::File::open(end("box")).unwrap();
-        let bus = end("bus").display().to_string();
-        Self {
-            _meter: Process::start(&mut Process::python("modbus.py", &["rtu", &bus])),
-            _held: held,
-            wire,
-            folder,
-        }
-    }
-}
-
-impl Drop for SerialLine {
-    fn drop(&mut self) {
-        self.wire.kill().ok();
-        self.wire.wait().ok();
-    }
-}
-
 #[test]
 fn a_meter_on_a_serial_line_is_connected_by_the_page_alone() {
     for lang in ["ja", "en"] {
-        let (house, line) = (House::new(), SerialLine::lay());
-        let port = line.folder.path().join("box").display().to_string();
+        let (house, wire) = (House::new(), SerialWire::lay());
+        let mut meter = Process::python("modbus.py", &["rtu", &wire.bus_end()]);
+        let _meter = Process::start(&mut meter);
+        let port = wire.box_end();
         let form = page(&house, "/connect/modbus-rtu", lang);
         assert_all_texts(&form);
         let typed = [

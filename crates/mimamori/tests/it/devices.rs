@@ -94,12 +94,7 @@ fn what_a_registered_device_is_told_to_enter_works_as_it_stands() {
         "name=saw-2&machine=&kind=sender",
     );
     assert_eq!(status, 200, "{said}");
-    let certificate = house.data.join("mimamori.crt");
-    std::fs::write(
-        &certificate,
-        house.send("GET", "/trust/mimamori.crt", &[], "").1,
-    )
-    .unwrap();
+    let certificate = house.certificate();
     // Others reach this computer by another of its addresses than these tests listen on.
     let port = |address: &str| address.rsplit_once(':').expect("a port").1.to_owned();
     let broker = value_of(&said, "MQTT over TLS");

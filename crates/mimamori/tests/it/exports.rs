@@ -160,12 +160,7 @@ fn what_is_counted_is_scraped_by_a_client_of_prometheus() {
     publisher.queue(["{\"power_w\":812.5,\"green\":true}".to_owned()]);
     publisher.finish();
     until("it works", || house.state("press-1") == "run");
-    let certificate = house.data.join("mimamori.crt");
-    std::fs::write(
-        &certificate,
-        house.send("GET", "/trust/mimamori.crt", &[], "").1,
-    )
-    .unwrap();
+    let certificate = house.certificate();
     let scrape = "import json, ssl, sys, urllib.request
 from prometheus_client.parser import text_string_to_metric_families as families
 url, token, ca = sys.argv[1:]

@@ -347,6 +347,14 @@ impl House {
         )
     }
 
+    /// The box's certificate, as a file.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        let file = self.data.join("mimamori.crt");
+        let certificate = self.send("GET", "/trust/mimamori.crt", &[], "").1;
+        std::fs::write(&file, certificate).expect("written");
+        file
+    }
+
     /// A token for a script with a role.
     pub(crate) fn token_for(&self, role: &str) -> String {
         let json = [("Content-Type", "application/json")];

@@ -33,4 +33,6 @@ mod process;
 mod proofs;
 mod publisher;
 mod rates;
+#[path = "../../../sources/tests/it/serial.rs"]
+mod serial;
 mod terminal;

@@ -14,7 +14,7 @@ use crate::Site;
 use crate::api::read;
 use crate::auth::Who;
 use crate::text::{Lang, key};
-use crate::view::{BoardView, LastValue, LearningView, LightView, MachineView, Shown};
+use crate::view::{BoardView, LearningView, LightView, MachineView, Shown};
 
 /// How far back the strip of a tile goes, in milliseconds.
 pub(crate) const STRIP_MS: i64 = 8 * 3_600_000;
@@ -108,7 +108,9 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
                 span.cause { (ctx.lang.coded("alarm-", kind.code())) }
             }
             @if is_only_measured {
-                @for said in measured(ctx, machine) { (value_row(ctx, said)) }
+                @for (name, value) in measured(ctx, machine) {
+                    span.row { span.big { (value) } span.quiet { (name) } }
+                }
             } @else {
                 (work(ctx, machine))
                 (last_hours(ctx, strip))
@@ -118,21 +120,13 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
 }
 
 /// What of a place is shown first: what is measured, then what only says one thing or another.
-fn measured<'a>(ctx: &Ctx, machine: &'a MachineView) -> Vec<&'a LastValue> {
-    let is_word = |said: &LastValue| {
-        let (_, value) = in_words(ctx.lang, said);
-        value.parse::<f64>().is_err()
-    };
-    let mut values: Vec<&LastValue> = machine.values.iter().collect();
-    values.sort_by_key(|said| is_word(said));
+fn measured(ctx: &Ctx, machine: &MachineView) -> Vec<(String, String)> {
+    let values = machine.values.iter();
+    let values = values.map(|said| in_words(ctx.lang, &said.point, said.value));
+    let mut values: Vec<(String, String)> = values.collect();
+    values.sort_by_key(|(_, value)| value.parse::<f64>().is_err());
     values.truncate(TILE_VALUES_MAX);
     values
-}
-
-/// A value of a place where something is measured.
-fn value_row(ctx: &Ctx, said: &LastValue) -> Markup {
-    let (name, value) = in_words(ctx.lang, said);
-    html! { span.row { span.big { (value) } span.quiet { (name) } } }
 }
 
 /// How a machine works: its last cycle, how far learning is, its operating rate today.
@@ -331,6 +325,25 @@ pub(super) fn light_card(ctx: &Ctx, light: LightView) -> Markup {
             span.note { (ctx.text(note)) }
         }
     }
+}
+
+/// What the tiers of a lamp show, red, amber and green, each that shines; that it is dark if none does.
+pub(crate) fn tier_words(ctx: &Ctx, tiers: [Shown; 3]) -> Vec<String> {
+    let colours = [key::LIGHT_RED, key::LIGHT_AMBER, key::LIGHT_GREEN];
+    let words = colours.into_iter().zip(tiers);
+    let words = words.filter_map(|(colour, shown)| {
+        let how = match shown {
+            Shown::Off => return None,
+            Shown::On => key::PHONE_LAMP_STEADY,
+            Shown::Flash => key::PHONE_LAMP_BLINK,
+        };
+        Some(format!("{} {}", ctx.text(colour), ctx.text(how)))
+    });
+    let mut words: Vec<String> = words.collect();
+    if words.is_empty() {
+        words.push(ctx.text(key::LIGHT_OFF));
+    }
+    words
 }
 
 /// A light of three tiers as it shines.

@@ -297,15 +297,15 @@ fn found_card(ctx: &Ctx, kind: SourceKind, found: &Found) -> Markup {
     html! {
         li.card {
             strong { (texts.join(" · ")) }
-            span { a.button href=(filled(kind.code, found.fields.iter())) { (ctx.text(key::CONNECT_USE)) } }
+            span { a.button href=(filled(kind.code, found.fields.iter().map(|(name, value)| (name, value.clone())))) { (ctx.text(key::CONNECT_USE)) } }
         }
     }
 }
 
 /// The address of a form in which these fields are filled in.
-fn filled<'a>(kind: &str, fields: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+fn filled<'a>(kind: &str, fields: impl Iterator<Item = (&'a String, String)>) -> String {
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let query = fields.map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    let query = fields.map(|(name, value)| format!("{}={}", encode(name), encode(&value)));
     let query: Vec<String> = query.collect();
     format!("/connect/{kind}?{}", query.join("&"))
 }
@@ -318,12 +318,8 @@ pub(crate) fn another(source: &Source) -> Option<String> {
     }
     // Whether that one may be switched off is asked anew.
     let others = source.fields.iter().filter(|(name, _)| *name != SWITCH_OFF);
-    let texts = others.map(|(name, value)| (name.clone(), value.text()));
-    let texts: Vec<(String, String)> = texts.collect();
-    Some(filled(
-        &source.kind,
-        texts.iter().map(|(name, value)| (name, value)),
-    ))
+    let texts = others.map(|(name, value)| (name, value.text()));
+    Some(filled(&source.kind, texts))
 }
 
 fn page(

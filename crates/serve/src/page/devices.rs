@@ -372,33 +372,33 @@ pub(crate) fn value_text(value: f64) -> String {
 
 /// Points and what they said.
 pub(crate) fn said(lang: Lang, readings: &[(String, f64)]) -> Markup {
-    html! {
-        @if !readings.is_empty() {
-            dl.said { @for (point, value) in readings {
-                div { dt { (lang.coded_or_code("point-", point)) } dd { (point_text(lang, point, *value)) } }
-            } }
-        }
-    }
+    said_list(
+        lang,
+        readings.iter().map(|(point, value)| (&**point, *value)),
+    )
 }
 
 /// The same of a device that tells by itself.
 pub(crate) fn told(lang: Lang, values: &[LastValue]) -> Markup {
-    let readings = values.iter();
-    let readings: Vec<_> = readings.map(|s| (s.point.clone(), s.value)).collect();
-    said(lang, &readings)
+    said_list(lang, values.iter().map(|said| (&*said.point, said.value)))
 }
 
-/// What a point is called, and what it said in words where it says one thing or another.
-pub(crate) fn in_words(lang: Lang, said: &LastValue) -> (String, String) {
-    let name = lang.coded_or_code("point-", &said.point);
-    (name, point_text(lang, &said.point, said.value))
+fn said_list<'a>(lang: Lang, readings: impl Iterator<Item = (&'a str, f64)>) -> Markup {
+    let mut readings = readings
+        .map(|(point, value)| in_words(lang, point, value))
+        .peekable();
+    html! {
+        @if readings.peek().is_some() {
+            dl.said { @for (name, value) in readings { div { dt { (name) } dd { (value) } } } }
+        }
+    }
 }
 
-/// What a point said: in words where it says one thing or another.
-fn point_text(lang: Lang, point: &str, value: f64) -> String {
+/// What a point is called, and what it said: in words where it says one thing or another.
+pub(crate) fn in_words(lang: Lang, point: &str, value: f64) -> (String, String) {
     let number = value_text(value);
     let word = lang.known(&format!("said-{point}-"), &number);
-    word.unwrap_or(number)
+    (lang.coded_or_code("point-", point), word.unwrap_or(number))
 }
 
 /// How a device is itself, as far as it tells.

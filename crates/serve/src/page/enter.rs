@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::{Ctx, qr};
+use super::{Ctx, hosts_from_elsewhere, qr};
 use crate::Site;
 use crate::guard::Here;
 use crate::orders::DeviceKind;
@@ -11,18 +11,6 @@ use crate::text::key;
 
 /// A reading as an example.
 const EXAMPLE: &str = "{\"power_w\": 812, \"green\": true}";
-
-/// The address by which devices reach this computer: the one that whoever looks has come by, if it
-/// leads here from elsewhere.
-fn address(site: &Site, here: &Here) -> String {
-    let host = here.host();
-    let is_own = host == "localhost" || host == "[::1]" || host.starts_with("127.");
-    let outer = site.network.addresses().into_iter().next();
-    match outer.filter(|_| is_own) {
-        Some(outer) => outer.to_string(),
-        None => host.to_owned(),
-    }
-}
 
 /// What is to be entered, for a device with this name and token.
 pub(crate) fn panel(
@@ -32,7 +20,8 @@ pub(crate) fn panel(
     (name, token, kind): (&str, &str, DeviceKind),
 ) -> Markup {
     let title = ctx.text(key::DEVICES_TOKEN);
-    let host = address(site, here);
+    let host = hosts_from_elsewhere(site, here).into_iter().next();
+    let host = host.unwrap_or_else(|| here.host().to_owned());
     let row = |label: String, value: &str| html! { div { dt { (label) } dd { code { (value) } } } };
     let trust = site.trust.as_deref();
     let topic = match kind {

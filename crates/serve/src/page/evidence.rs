@@ -9,6 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use store::{Break, Checkpoint, EvidenceRow, Storage};
 
+use super::board::tier_words;
 use super::events::Start;
 use super::{Ctx, Place, frame, qr};
 use crate::Site;
@@ -17,7 +18,7 @@ use crate::auth::Who;
 use crate::backups::BackupHand;
 use crate::chain::Checked;
 use crate::text::{Lang, key};
-use crate::view::{BoardView, ClockState};
+use crate::view::{BoardView, ClockState, Shown};
 
 /// A device whose clock is further from the box's is named.
 const FAR_MS: i64 = 2_000;
@@ -351,31 +352,14 @@ fn entry(ctx: &Ctx, (site, board): (&Site, &BoardView), row: &EvidenceRow) -> Ma
     }
 }
 
-/// What a stack light shows, and whether it says so itself.
+/// What a stack light shows.
 fn tiers(ctx: &Ctx, body: &Value) -> Option<String> {
     body["report"]
         .as_str()
         .filter(|report| *report == "answers")?;
-    let named = [
-        ("red", key::LIGHT_RED),
-        ("amber", key::LIGHT_AMBER),
-        ("green", key::LIGHT_GREEN),
-    ];
-    let lit = named.into_iter().filter_map(|(tier, name)| {
-        let how = match body[tier].as_str()? {
-            "on" => key::PHONE_LAMP_STEADY,
-            "flash" => key::PHONE_LAMP_BLINK,
-            _ => return None,
-        };
-        Some(format!("{} {}", ctx.text(name), ctx.text(how)))
-    });
-    let lit: Vec<String> = lit.collect();
-    let shown = if lit.is_empty() {
-        ctx.text(key::LIGHT_OFF)
-    } else {
-        lit.join(" · ")
-    };
-    Some(shown)
+    let shown = |tier: &str| serde_json::from_value(body[tier].clone()).unwrap_or(Shown::Off);
+    let tiers = ["red", "amber", "green"].map(shown);
+    Some(tier_words(ctx, tiers).join(" · "))
 }
 
 /// What an entry is about, as far as it has a short name.

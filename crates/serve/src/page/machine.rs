@@ -11,6 +11,7 @@ use model::{
 };
 use store::{CycleRow, FindingRow, MinuteRow};
 
+use super::board::{light_picture, tier_words};
 use super::chart::{self, Dot};
 use super::devices::told;
 use super::{Ctx, Place, frame, number, span, state_badge, why};
@@ -125,24 +126,13 @@ pub(crate) fn alarms(ctx: &Ctx, machine: &MachineView) -> Markup {
 
 /// The machine's own lamp as it is seen.
 fn lamp(ctx: &Ctx, tiers: [Shown; 3]) -> Markup {
-    let colours = [key::LIGHT_RED, key::LIGHT_AMBER, key::LIGHT_GREEN];
-    let words = colours.into_iter().zip(tiers);
-    let words = words.filter_map(|(colour, shown)| {
-        let how = match shown {
-            Shown::Off => return None,
-            Shown::On => key::PHONE_LAMP_STEADY,
-            Shown::Flash => key::PHONE_LAMP_BLINK,
-        };
-        Some(format!("{} {}", ctx.text(colour), ctx.text(how)))
-    });
-    let words: Vec<String> = words.collect();
+    let words = tier_words(ctx, tiers);
     html! {
         div.kpi.light-card {
             span.label { (ctx.text(key::MACHINE_LAMP)) }
             span.light-row {
-                (super::board::light_picture(tiers))
+                (light_picture(tiers))
                 span.value.word {
-                    @if words.is_empty() { (ctx.text(key::LIGHT_OFF)) }
                     @for word in &words { span.tier-word { (word) } }
                 }
             }

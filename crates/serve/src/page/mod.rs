@@ -39,6 +39,7 @@ use qrcodegen::{QrCode, QrCodeEcc};
 
 use crate::Site;
 use crate::auth::Who;
+use crate::guard::Here;
 use crate::text::{Key, Lang, key};
 
 /// White modules around a QR code, as its standard asks.
@@ -262,6 +263,22 @@ pub(crate) fn qr(text: &str, label: &str) -> Markup {
             path.qr-dark d=(dark) {}
         }
     }
+}
+
+/// What this box is called from elsewhere: as whoever looks has come, if that leads here from
+/// elsewhere, then its addresses.
+pub(crate) fn hosts_from_elsewhere(site: &Site, here: &Here) -> Vec<String> {
+    let typed = here.host().to_owned();
+    let is_local = typed == "localhost" || typed.starts_with("127.") || typed == "[::1]";
+    let others = site.network.addresses().into_iter();
+    let others = others.map(|address| address.to_string());
+    let mut hosts: Vec<String> = (!is_local).then_some(typed).into_iter().collect();
+    for host in others {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts
 }
 
 /// Something secret that was just made, shown this once.

@@ -13,7 +13,9 @@ use serde_json::json;
 
 use super::connect::text_input;
 use super::devices::{note, wrong};
-use super::{ASSETS_VERSION, Ctx, Place, SHAPES, frame, head, problem_box, qr};
+use super::{
+    ASSETS_VERSION, Ctx, Place, SHAPES, frame, head, hosts_from_elsewhere, problem_box, qr,
+};
 use crate::Site;
 use crate::auth::Who;
 use crate::guard::{Failure, Here};
@@ -144,17 +146,7 @@ fn hosts(site: &Site, trust: &TrustView, here: &Here) -> Vec<String> {
     if trust.https.ip().is_loopback() {
         return Vec::new();
     }
-    let typed = here.host().to_owned();
-    let is_local = typed == "localhost" || typed.starts_with("127.") || typed == "[::1]";
-    let others = site.network.addresses().into_iter();
-    let others = others.map(|address| address.to_string());
-    let mut hosts: Vec<String> = (!is_local).then_some(typed).into_iter().collect();
-    for host in others {
-        if !hosts.contains(&host) {
-            hosts.push(host);
-        }
-    }
-    hosts
+    hosts_from_elsewhere(site, here)
 }
 
 fn codes(site: &Site, ctx: &Ctx, (here, at): (&Here, Option<&str>), join: &Join) -> Markup {

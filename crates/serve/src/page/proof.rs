@@ -13,13 +13,11 @@ use maud::{Markup, html};
 use model::{EventKind, Right};
 use serde::Deserialize;
 use serde_json::json;
-use store::{Entry, Record};
 
 use super::{Ctx, Place, frame};
 use crate::Site;
 use crate::auth::Who;
 use crate::guard::Failure;
-use crate::orders::Command;
 use crate::proofs::Said;
 use crate::stage::Stage;
 use crate::text::{Lang, key};
@@ -378,15 +376,9 @@ async fn take(site: &Site, who: &Who, id: &str, typed: &Declared) -> Result<(), 
         };
         Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "declaration", text)
     })?;
-    let entry = Entry {
-        at: now,
-        actor: who.actor(),
-        kind: EventKind::ProofDeclared,
-        body: json!(made),
-    };
-    let kept = Command::Keep(vec![Record::Evidence(entry)]);
-    let given = site.orders.give(kept, &who.actor()).await;
-    given.map_err(|_| Failure::store())?;
+    let body = json!(made);
+    site.note_at(now, who, EventKind::ProofDeclared, body)
+        .await?;
     site.proof_hand.tell(Said::Declared(made)).await;
     Ok(())
 }
@@ -418,15 +410,9 @@ pub(crate) async fn read(
     let Some(declared) = declared.filter(|declared| declared.document.is_some()) else {
         return Failure::not_found().answer(lang);
     };
-    let entry = Entry {
-        at: (site.clock)(),
-        actor: who.actor(),
-        kind: EventKind::ProofRead,
-        body: json!({"function": id, "declared_at": declared.at}),
-    };
-    let kept = Command::Keep(vec![Record::Evidence(entry)]);
-    if site.orders.give(kept, &who.actor()).await.is_err() {
-        return Failure::store().answer(lang);
+    let body = json!({"function": id, "declared_at": declared.at});
+    if let Err(failure) = site.note(&who, EventKind::ProofRead, body).await {
+        return failure.answer(lang);
     }
     site.proof_hand.tell(Said::Read(id, who.actor())).await;
     Redirect::to("/proof").into_response()

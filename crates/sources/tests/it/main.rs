@@ -13,3 +13,4 @@ mod modbus;
 #[path = "../../../mimamori/tests/it/network.rs"]
 mod network;
 mod process;
+mod serial;

@@ -1,16 +1,14 @@
 //! Modbus against pymodbus, over TCP and over a pair of pseudo-terminals that socat makes.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use model::{RefusalReason, Source, Trouble, WrongWhy};
 use sources::SourceError;
-use tempfile::TempDir;
 
 use crate::contract::{Counterpart, POWER_W, contract};
 use crate::floor::{Floor, source};
 use crate::process::{Process, free_port};
+use crate::serial::SerialWire;
 
 const SCRIPT: &str = "modbus.py";
 
@@ -93,59 +91,29 @@ impl Counterpart for Tcp {
     }
 }
 
-/// A server on a serial line: two pseudo-terminals with a wire between them.
+/// A server on a serial line.
 struct Rtu {
-    folder: TempDir,
-    wire: Child,
+    wire: SerialWire,
     process: Process,
-    /// A wire of socat's ends when nobody holds its end; a real one does not.
-    _held: std::fs::File,
 }
 
 impl Rtu {
-    fn wire(folder: &Path) -> Child {
-        let end = |name: &str| format!("pty,raw,echo=0,link={}", folder.join(name).display());
-        let wire = Command::new("socat")
-            .args([end("box"), end("bus")])
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|e| panic!("socat is missing: {e}"));
-        let start = std::time::Instant::now();
-        while !(folder.join("box").exists() && folder.join("bus").exists()) {
-            assert!(start.elapsed() < Duration::from_secs(10), "no terminals");
-            std::thread::park_timeout(Duration::from_millis(10));
-        }
-        wire
-    }
-
-    fn listen(folder: &Path) -> Process {
-        let bus = folder.join("bus").display().to_string();
-        Process::start(&mut Process::python(SCRIPT, &["rtu", &bus]))
+    fn listen(wire: &SerialWire) -> Process {
+        Process::start(&mut Process::python(SCRIPT, &["rtu", &wire.bus_end()]))
     }
 
     fn place(&self) -> String {
-        let port = self.folder.path().join("box").display().to_string();
+        let port = self.wire.box_end();
         format!("kind = \"modbus-rtu\"\nport = \"{port}\"\nbaud = 19200")
-    }
-}
-
-impl Drop for Rtu {
-    fn drop(&mut self) {
-        self.wire.kill().ok();
-        self.wire.wait().ok();
     }
 }
 
 impl Counterpart for Rtu {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let wire = Self::wire(folder.path());
+        let wire = SerialWire::lay();
         Self {
+            process: Self::listen(&wire),
             wire,
-            _held: std::fs::File::open(folder.path().join("box")).unwrap(),
-            process: Self::listen(folder.path()),
-            folder,
         }
     }
 
@@ -170,7 +138,7 @@ impl Counterpart for Rtu {
     }
 
     fn restart(&mut self) {
-        self.process = Self::listen(self.folder.path());
+        self.process = Self::listen(&self.wire);
     }
 
     fn cut_shows() -> &'static [Trouble] {

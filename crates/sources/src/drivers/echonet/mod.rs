@@ -16,7 +16,7 @@ use model::{
     WrongWhy,
 };
 use tokio::time::{Instant, sleep_until};
-use wire::echonet::{Frame, Object, Service, get, instances, property_map};
+use wire::echonet::{Frame, INSTANCES, Object, Service, get, property_map};
 
 use self::class::{CHANNELS_MAX, CLASSES, Part, Scale};
 use self::ether::{Asked, Came, Ether, weigh};
@@ -37,11 +37,8 @@ const SEARCH_ROUNDS: u16 = 2;
 const SEARCH_LISTENS: Duration = Duration::from_millis(1_200);
 /// Devices that a search lists.
 const FOUND_MAX: usize = 500;
-/// The property map for reading, and the list of a node's objects.
+/// The property map for reading.
 const GET_MAP: u8 = 0x9f;
-const INSTANCES: u8 = 0xd6;
-const INSTANCES_NEWS: u8 = 0xd5;
-const NODE_CLASS: u16 = 0x0ef0;
 
 /// ECHONET Lite.
 #[derive(Debug)]
@@ -371,7 +368,8 @@ async fn look_around() -> Result<Search, Trouble> {
         let until = Instant::now() + SEARCH_LISTENS;
         while let Ok((bytes, from)) = ether.hear_until(until).await {
             packets += 1;
-            for object in objects_of(&bytes) {
+            let told = Frame::parse(&bytes).map(|frame| frame.instances());
+            for object in told.unwrap_or_default() {
                 if objects.len() < FOUND_MAX {
                     objects.insert((from, object));
                 }
@@ -392,16 +390,4 @@ async fn look_around() -> Result<Search, Trouble> {
         packets,
         found: found.collect(),
     })
-}
-
-/// The objects that a node says it has.
-fn objects_of(bytes: &[u8]) -> Vec<Object> {
-    let Ok(frame) = Frame::parse(bytes) else {
-        return Vec::new();
-    };
-    let list = frame
-        .value(INSTANCES)
-        .or_else(|| frame.value(INSTANCES_NEWS));
-    let list = list.filter(|_| frame.from.class() == NODE_CLASS);
-    list.and_then(instances).unwrap_or_default()
 }
