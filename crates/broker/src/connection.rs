@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::face::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
-use crate::listener::Hub;
+use crate::routing::Hub;
 use crate::session::{Outgoing, Session};
 use crate::stats::Stats;
 use crate::topic::{filter_is_valid, topic_is_valid};
@@ -372,15 +372,24 @@ where
             .payload(connect.will_payload().unwrap_or_default().to_vec())
             .build()
             .ok()?;
-        let will = Inbound(publish);
+        let mut will = Inbound::received(publish);
+        let name = self.hub.policy.name(client);
         if topic_is_valid(topic) && self.hub.policy.may_publish(client, topic) {
+            self.claim(name, &mut will);
             return Some(will);
         }
-        let name = self.hub.policy.name(client);
         self.hub
             .policy
             .refused(self.peer, name, RefusedAct::Publish(&will));
         None
+    }
+
+    /// Takes room for a publish that its sender asks to be retained.
+    fn claim(&self, name: &str, publish: &mut Inbound) {
+        if publish.asks_to_be_kept() && !self.hub.claim(name, publish) {
+            let act = RefusedAct::Retain(publish);
+            self.hub.policy.refused(self.peer, name, act);
+        }
     }
 
     /// Takes up the session where it was left and answers CONNACK.
@@ -540,22 +549,22 @@ where
     fn on_publish(&mut self, publish: v3_1_1::Publish, admitted: &Admitted<P::Client>) {
         Stats::add(&self.hub.stats.publishes_in);
         self.tokens -= 1.0;
-        let inbound = Inbound(publish);
+        let mut inbound = Inbound::received(publish);
         let topic = inbound.topic();
+        let name = self.hub.policy.name(&admitted.client);
         if topic_is_valid(topic) && self.hub.policy.may_publish(&admitted.client, topic) {
-            self.hub.route(&inbound);
+            self.claim(name, &mut inbound);
             self.batch.push(inbound);
             return;
         }
         // MQTT 3.1.1 has no "no": the publish is recorded as refused and then acknowledged, so
         // that one wrong topic does not silence a device that is otherwise in order.
         Stats::add(&self.hub.stats.publishes_refused);
-        let name = self.hub.policy.name(&admitted.client);
         self.hub
             .policy
             .refused(self.peer, name, RefusedAct::Publish(&inbound));
-        if let Some(id) = inbound.0.packet_id() {
-            self.refused_ids.push((id, inbound.0.qos()));
+        if let Some(id) = inbound.packet_id() {
+            self.refused_ids.push((id, inbound.level()));
         }
     }
 
@@ -600,8 +609,8 @@ where
             self.last_ticket = self.hub.sink.offer(&admitted.client, &self.batch).await;
         }
         let ticket = self.last_ticket;
-        let taken = self.batch.drain(..);
-        let taken = taken.filter_map(|i| Some((i.0.packet_id()?, i.0.qos())));
+        let taken = self.batch.iter();
+        let taken = taken.filter_map(|i| Some((i.packet_id()?, i.level())));
         let waiting = taken.chain(self.refused_ids.drain(..));
         self.unacknowledged
             .extend(waiting.map(|(packet_id, qos)| Unacknowledged {
@@ -609,6 +618,12 @@ where
                 packet_id,
                 qos,
             }));
+        let name = self.hub.policy.name(&admitted.client);
+        for publish in self.batch.drain(..) {
+            if self.hub.is_wanted(&publish) {
+                self.hub.forward.leave(ticket, name, publish).await;
+            }
+        }
     }
 
     /// Acknowledges what has become durable.
@@ -725,11 +740,10 @@ where
         if end != End::Goodbye
             && let Some(will) = &admitted.will
         {
-            self.hub.route(will);
-            self.hub
-                .sink
-                .offer(&admitted.client, std::slice::from_ref(will))
-                .await;
+            let (hub, client) = (self.hub, &admitted.client);
+            let ticket = hub.sink.offer(client, std::slice::from_ref(will)).await;
+            let name = hub.policy.name(client);
+            hub.forward.leave(ticket, name, will.clone()).await;
         }
         let session = &admitted.session;
         if session.is_clean {

@@ -40,6 +40,8 @@ pub enum RefusedAct<'a> {
     Connect(ConnectRefusal),
     /// To publish to a topic that is not its own; the payload is there to be shown.
     Publish(&'a Inbound),
+    /// To have this publish retained, beyond the room it has; it is taken as any other.
+    Retain(&'a Inbound),
     /// To subscribe to a filter.
     Subscribe(&'a str),
 }
@@ -91,27 +93,55 @@ pub trait Sink<C>: Send + Sync + 'static {
 
 /// One publish that came in.
 #[derive(Debug, Clone)]
-pub struct Inbound(pub(crate) Publish);
+pub struct Inbound {
+    publish: Publish,
+    is_kept: bool,
+}
 
 impl Inbound {
+    /// A publish that a client sent, of which it is not decided yet whether it is retained.
+    pub(crate) fn received(publish: Publish) -> Self {
+        let is_kept = false;
+        Self { publish, is_kept }
+    }
+
+    /// Whether its sender asks for it to be retained.
+    pub(crate) fn asks_to_be_kept(&self) -> bool {
+        self.publish.retain()
+    }
+
+    /// It is retained.
+    pub(crate) fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Its packet identifier, if its sender waits for an answer.
+    pub(crate) fn packet_id(&self) -> Option<u16> {
+        self.publish.packet_id()
+    }
+
     /// The topic.
     pub fn topic(&self) -> &str {
-        self.0.topic_name()
+        self.publish.topic_name()
     }
 
     /// The payload.
     pub fn payload(&self) -> &[u8] {
-        self.0.payload().as_slice()
+        self.publish.payload().as_slice()
     }
 
     /// Whether the broker keeps it for later subscribers.
     pub fn retain(&self) -> bool {
-        self.0.retain()
+        self.is_kept
     }
 
     /// Quality of service 0, 1 or 2.
     pub fn qos(&self) -> u8 {
-        qos_number(self.0.qos())
+        qos_number(self.publish.qos())
+    }
+
+    pub(crate) fn level(&self) -> Qos {
+        self.publish.qos()
     }
 
     /// A publish made by the house itself, for example a last will or a restored retained message.
@@ -121,7 +151,11 @@ impl Inbound {
             .qos(Qos::AtMostOnce)
             .retain(retain)
             .payload(payload.to_vec());
-        publish.build().ok().map(Self)
+        let publish = publish.build().ok()?;
+        Some(Self {
+            publish,
+            is_kept: retain,
+        })
     }
 }
 

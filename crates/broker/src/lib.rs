@@ -6,8 +6,11 @@
 
 mod connection;
 mod face;
+mod forward;
 mod limits;
 mod listener;
+mod retained;
+mod routing;
 mod session;
 mod stats;
 mod topic;
@@ -16,6 +19,7 @@ mod tree;
 pub use face::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
 pub use limits::Limits;
 pub use listener::{Broker, ListenError};
+pub use retained::RetainedRoom;
 pub use stats::{Stats, StatsSnapshot};
 pub use tokio_rustls::rustls;
 pub use topic::{filter_is_valid, matches, topic_is_valid};

@@ -23,6 +23,10 @@ pub struct Limits {
     pub subscriptions_max: usize,
     /// Retained messages in all.
     pub retained_max: usize,
+    /// Retained messages of one client.
+    pub retained_per_client_max: usize,
+    /// What they come to, topics and payloads, in bytes.
+    pub retained_bytes_per_client_max: usize,
     /// Time from connecting to a complete CONNECT, TLS handshake included.
     pub connect_time_max: Duration,
     /// Time a client may take to accept what is sent to it.
@@ -41,6 +45,8 @@ impl Default for Limits {
             sessions_max: 5_000,
             subscriptions_max: 200,
             retained_max: 10_000,
+            retained_per_client_max: 1_000,
+            retained_bytes_per_client_max: 2 * 1024 * 1024,
             connect_time_max: Duration::from_secs(10),
             write_time_max: Duration::from_secs(10),
         }

@@ -2,10 +2,9 @@
 //! CONNECT happen in the connection's own task, under one deadline.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use mqtt_protocol_core::mqtt::packet::Qos;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -15,10 +14,10 @@ use tracing::{debug, warn};
 
 use crate::connection;
 use crate::face::{Inbound, Policy, Sink};
+use crate::forward::Forward;
 use crate::limits::Limits;
-use crate::session::{Opened, Outgoing, Session, Sessions};
+use crate::routing::Hub;
 use crate::stats::Stats;
-use crate::tree::{Message, Tree};
 
 /// Silence after which the operating system asks whether the other end is still there.
 const PROBE_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
@@ -31,130 +30,6 @@ pub struct ListenError {
     pub address: SocketAddr,
     /// What the system said.
     pub source: std::io::Error,
-}
-
-/// What all connections share.
-pub(crate) struct Hub<P: Policy, S> {
-    pub(crate) policy: Arc<P>,
-    pub(crate) sink: Arc<S>,
-    pub(crate) limits: Limits,
-    pub(crate) stats: Arc<Stats>,
-    pub(crate) closing: watch::Receiver<bool>,
-    tree: RwLock<Tree>,
-    sessions: Mutex<Sessions>,
-    next_connection: AtomicU64,
-}
-
-impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
-    /// Hands a message to everybody who subscribed to it, and keeps it if it is retained.
-    pub(crate) fn route(&self, publish: &Inbound) {
-        let (topic, retain) = (publish.topic(), publish.retain());
-        let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
-        let subscribers = if tree.is_empty() {
-            Vec::new()
-        } else {
-            tree.subscribers(topic)
-        };
-        drop(tree);
-        if subscribers.is_empty() && !retain {
-            return;
-        }
-        let payload = publish.payload().into();
-        let message = Arc::new(Message {
-            topic: topic.into(),
-            payload,
-            qos: publish.0.qos(),
-        });
-        for (session, qos) in subscribers {
-            self.queue(&session, &message, qos, false);
-        }
-        if retain {
-            let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
-            if !tree.retain(&message, self.limits.retained_max) {
-                Stats::add(&self.stats.retained_refused);
-            }
-        }
-    }
-
-    fn queue(&self, session: &Session, message: &Arc<Message>, granted: Qos, retain: bool) {
-        let qos = granted.min(message.qos);
-        let outgoing = Outgoing {
-            message: Arc::clone(message),
-            qos,
-            retain,
-        };
-        if !session.push(outgoing, self.limits.queue_messages_max) {
-            Stats::add(&self.stats.messages_dropped);
-        }
-    }
-
-    /// Subscribes a session and queues the retained messages under the filter.
-    pub(crate) fn subscribe(&self, filter: &str, session: &Arc<Session>, qos: Qos) {
-        let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
-        tree.subscribe(filter, session, qos);
-        let retained = tree.retained(filter);
-        drop(tree);
-        session.state().filters.insert(filter.to_owned());
-        for message in retained {
-            self.queue(session, &message, qos, true);
-        }
-    }
-
-    /// Ends one subscription.
-    pub(crate) fn unsubscribe(&self, filter: &str, session: &Arc<Session>) {
-        self.tree
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .unsubscribe(filter, session);
-        session.state().filters.remove(filter);
-    }
-
-    /// The session for a client that connects, and whether it was there before; `None` if there
-    /// are too many.
-    pub(crate) fn open_session(&self, key: &str, is_clean: bool) -> Option<(Arc<Session>, bool)> {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let opened = sessions.open(key, is_clean, self.limits.sessions_max);
-        drop(sessions);
-        let Opened {
-            session,
-            was_kept,
-            replaced,
-        } = opened.ok()?;
-        if let Some(old) = replaced {
-            self.forget(&old);
-            old.claim(u64::MAX);
-        }
-        Some((session, was_kept))
-    }
-
-    /// Drops a session and its subscriptions.
-    pub(crate) fn close_session(&self, session: &Arc<Session>) {
-        self.forget(session);
-        self.sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .close(session);
-    }
-
-    fn forget(&self, session: &Arc<Session>) {
-        let filters = std::mem::take(&mut session.state().filters);
-        let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
-        for filter in filters {
-            tree.unsubscribe(&filter, session);
-        }
-    }
-
-    /// Wakes every connection of a client, so that it asks whether it is still welcome.
-    pub(crate) fn kick(&self, name: &str) {
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        for session in sessions.of_client(name) {
-            session.wake.notify_one();
-        }
-    }
-
-    pub(crate) fn next_connection(&self) -> u64 {
-        self.next_connection.fetch_add(1, Ordering::Relaxed) + 1
-    }
 }
 
 /// A running broker. Dropping it closes every connection.
@@ -172,26 +47,22 @@ impl<P: Policy, S> std::fmt::Debug for Broker<P, S> {
 }
 
 impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
-    /// A broker that does not listen yet. `retained` are the messages kept from before.
-    pub fn new(policy: Arc<P>, sink: Arc<S>, limits: Limits, retained: &[Inbound]) -> Self {
+    /// A broker that does not listen yet. `retained` are the messages kept from before, each with
+    /// the name of the client whose it is. To be called inside a tokio runtime.
+    pub fn new(
+        policy: Arc<P>,
+        sink: Arc<S>,
+        limits: Limits,
+        retained: &[(String, Inbound)],
+    ) -> Self {
         let (close, closing) = watch::channel(false);
-        let hub = Hub {
-            policy,
-            sink,
-            limits,
-            stats: Arc::default(),
-            closing,
-            tree: RwLock::default(),
-            sessions: Mutex::default(),
-            next_connection: AtomicU64::new(0),
-        };
-        for message in retained {
-            hub.route(message);
+        let (forward, forwarder) = Forward::new();
+        let hub = Arc::new(Hub::new((policy, sink), limits, closing, forward));
+        for (owner, message) in retained {
+            hub.route(owner, message);
         }
-        Self {
-            hub: Arc::new(hub),
-            close,
-        }
+        tokio::spawn(forwarder.run(Arc::clone(&hub)));
+        Self { hub, close }
     }
 
     /// The counters.
@@ -210,7 +81,7 @@ impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
     /// broker and then reaches nobody.
     pub fn publisher(&self) -> impl Fn(&Inbound) + Send + Sync + use<P, S> {
         let hub = Arc::clone(&self.hub);
-        move |message| hub.route(message)
+        move |message| hub.route("", message)
     }
 
     /// Listens on an address; gives the address actually taken (port 0 takes a free one). The TLS

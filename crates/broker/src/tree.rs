@@ -1,14 +1,13 @@
 //! The subscription tree: one node a topic level, so that finding the subscribers of a publish
-//! costs its number of levels, not the number of subscriptions. Beside it the retained messages.
+//! costs its number of levels, not the number of subscriptions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mqtt_protocol_core::mqtt::packet::Qos;
 
 use crate::face::qos_number;
 use crate::session::Session;
-use crate::topic::matches;
 
 /// A message on its way to subscribers; the bytes are shared by all of them.
 #[derive(Debug)]
@@ -37,12 +36,11 @@ impl Node {
     }
 }
 
-/// All subscriptions and retained messages.
+/// All subscriptions.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
     root: Node,
     subscriptions: usize,
-    retained: BTreeMap<Box<str>, Arc<Message>>,
 }
 
 impl Tree {
@@ -107,6 +105,11 @@ impl Tree {
         self.subscriptions == 0
     }
 
+    /// Whether anybody wants this topic.
+    pub(crate) fn has_subscriber(&self, topic: &str) -> bool {
+        !self.is_empty() && !self.subscribers(topic).is_empty()
+    }
+
     /// Every session that wants this topic, once, with the highest quality it asked for.
     pub(crate) fn subscribers(&self, topic: &str) -> Vec<(Arc<Session>, Qos)> {
         let mut found: Vec<(Arc<Session>, Qos)> = Vec::new();
@@ -145,35 +148,12 @@ impl Tree {
             }
         }
     }
-
-    /// Keeps a message for later subscribers, or forgets the topic if the payload is empty.
-    /// Says whether it was done; a new topic beyond `max` is not kept.
-    pub(crate) fn retain(&mut self, message: &Arc<Message>, max: usize) -> bool {
-        if message.payload.is_empty() {
-            self.retained.remove(&message.topic);
-            return true;
-        }
-        if self.retained.len() >= max && !self.retained.contains_key(&message.topic) {
-            return false;
-        }
-        self.retained
-            .insert(message.topic.clone(), Arc::clone(message));
-        true
-    }
-
-    /// The retained messages under a filter.
-    pub(crate) fn retained(&self, filter: &str) -> Vec<Arc<Message>> {
-        let under = self
-            .retained
-            .iter()
-            .filter(|(topic, _)| matches(filter, topic));
-        under.map(|(_, message)| Arc::clone(message)).collect()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topic::matches;
 
     fn names(tree: &Tree, topic: &str) -> Vec<String> {
         let mut names: Vec<String> = tree

@@ -140,6 +140,8 @@ struct WrittenBroker {
     sessions_max: Option<usize>,
     subscriptions_max: Option<usize>,
     retained_max: Option<usize>,
+    retained_per_client_max: Option<usize>,
+    retained_bytes_per_client_max: Option<usize>,
     tls: Option<WrittenForeignTls>,
 }
 
@@ -442,6 +444,12 @@ impl WrittenBroker {
             sessions_max: self.sessions_max.unwrap_or(d.sessions_max),
             subscriptions_max: self.subscriptions_max.unwrap_or(d.subscriptions_max),
             retained_max: self.retained_max.unwrap_or(d.retained_max),
+            retained_per_client_max: self
+                .retained_per_client_max
+                .unwrap_or(d.retained_per_client_max),
+            retained_bytes_per_client_max: self
+                .retained_bytes_per_client_max
+                .unwrap_or(d.retained_bytes_per_client_max),
             ..d
         };
         let smallest = [

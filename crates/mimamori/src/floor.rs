@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::Context;
-use detect::{ApprovalMode, LampDevice, Outcome, Settings, Signal};
+use detect::{ApprovalMode, LampDevice, Outcome, Settings, Signal, Watch};
 use model::{
     Alarm, AlarmKind, EventKind, MachineId, Quality, Reading, RefusalReason, Refused, SeriesId,
     Time,
@@ -15,6 +14,7 @@ use serve::{LastValue, MachineView};
 use sources::{Arrival, Device, DeviceBook, PointRole, Role, Row, RowValue, WrittenDown};
 use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
 
+use crate::aside::Aside;
 use crate::config::Config;
 use crate::day::Tally;
 use crate::machine::Machine;
@@ -62,7 +62,7 @@ impl Floor {
         book: &DeviceBook,
         reader: &Reader,
         now: Time,
-        batch: &mut Batch,
+        (batch, aside): (&mut Batch, &mut Aside),
     ) -> anyhow::Result<Self> {
         let mut floor = Self {
             machines: Vec::new(),
@@ -79,24 +79,32 @@ impl Floor {
             day_start: config.calendar.day_start(now),
             refusals_unlisted: 0,
         };
-        let settings: HashMap<MachineId, String> = reader.settings()?.into_iter().collect();
         for machine in &config.machines {
             floor.machine(&machine.id);
         }
         for stored in reader.watches()? {
             let index = floor.machine(&stored.machine);
-            let watch = serde_json::from_str(&stored.body)
-                .with_context(|| format!("what was known about {}", stored.machine))?;
             let machine = &mut floor.machines[index];
-            (machine.watch, machine.stored_seq) = (watch, stored.seq);
+            match serde_json::from_str(&stored.body) {
+                Ok(watch) => (machine.watch, machine.stored_seq) = (watch, stored.seq),
+                Err(problem) => {
+                    let settings = machine.watch.snapshot().settings;
+                    let references = reader.references(&stored.machine)?;
+                    machine.watch = Watch::recalled(settings, references);
+                    machine.is_dirty = true;
+                    aside.put(&format!("watch/{}", stored.machine), stored.body, problem);
+                }
+            }
         }
         for device in book.all() {
             floor.speaker(&device);
         }
-        for (id, json) in &settings {
-            let index = floor.machine(id);
-            let settings: Settings = serde_json::from_str(json)?;
-            floor.machines[index].watch.set_settings(settings);
+        for (id, json) in reader.settings()? {
+            let index = floor.machine(&id);
+            match serde_json::from_str(&json) {
+                Ok(settings) => floor.machines[index].watch.set_settings(settings),
+                Err(problem) => aside.put(&format!("settings/{id}"), json, problem),
+            }
         }
         let damaged = floor.replay(book, reader)?;
         floor.take_up(reader, now, batch)?;

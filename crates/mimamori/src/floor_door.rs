@@ -189,7 +189,11 @@ impl Ingest for FloorDoor {
                 DeliverError::Closed => IngestError::Closed,
                 DeliverError::Limited => IngestError::Limited,
             })?;
-            Ok(IngestReceipt { readings, refused })
+            Ok(IngestReceipt {
+                readings,
+                refused_count: refused.len(),
+                refused,
+            })
         })
     }
 

@@ -2,6 +2,7 @@
 //! command line and hands over; see `ARCHITECTURE.md` for the rooms.
 
 mod analyze;
+mod aside;
 mod backups;
 mod board_words;
 mod certificate;

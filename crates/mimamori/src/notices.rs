@@ -217,7 +217,7 @@ impl NoticeDoor {
             let standings = serde_json::to_string(&inner.standings).ok();
             (standings, failing, inner.reported != failing)
         };
-        let kept = standings.map(|json| Command::Keep(vec![Record::Kept(STANDINGS, json)]));
+        let kept = standings.map(|json| Command::Keep(vec![Record::Kept(STANDINGS.into(), json)]));
         let again = || {
             let kind = if failing {
                 EventKind::NoticeFailed
@@ -265,8 +265,8 @@ impl NoticeDoor {
         let json =
             |value: Result<String, serde_json::Error>| value.map_err(|_| NoticeProblem::NotDurable);
         let kept = Command::Keep(vec![
-            Record::Kept(SETTINGS, json(serde_json::to_string(&notices))?),
-            Record::Kept(STANDINGS, json(serde_json::to_string(&standings))?),
+            Record::Kept(SETTINGS.into(), json(serde_json::to_string(&notices))?),
+            Record::Kept(STANDINGS.into(), json(serde_json::to_string(&standings))?),
         ]);
         let kept = self.orders.give(kept, by).await;
         kept.map_err(|_| NoticeProblem::NotDurable)?;

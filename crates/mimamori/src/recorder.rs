@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
+use crate::aside::Aside;
 use crate::clock;
 use crate::floor::{Floor, damage_entry, own_alarm};
 use crate::machine::Machine;
@@ -352,7 +353,7 @@ impl Recorder {
                     .records
                     .push(Record::AlarmAcknowledged(id, now));
                 // What is damaged stays damaged; who has seen it need not see it for ever.
-                if kind == AlarmKind::DataDamaged {
+                if matches!(kind, AlarmKind::DataDamaged | AlarmKind::SetAside) {
                     self.own_alarm(kind, false, now);
                 }
                 (EventKind::OrderAcknowledge, json!({"alarm": id}))
@@ -490,6 +491,7 @@ impl Recorder {
             let seq = loop {
                 match self.store.commit(&self.pending) {
                     Ok(seq) => break seq,
+                    Err(problem) if problem.is_of_content() && self.leave_out() => {}
                     Err(problem) if self.wait_out(&problem) => {}
                     Err(_) => return,
                 }
@@ -521,6 +523,27 @@ impl Recorder {
         if let Err(problem) = self.store.forget_sealed() {
             warn!(%problem, "sealed readings could not be removed from the journal");
         }
+    }
+
+    /// Sets aside what of the pending batch the store refuses for what is in it, so that the rest is
+    /// not kept from being durable; says whether there was anything.
+    fn leave_out(&mut self) -> bool {
+        let unsound = match self.store.unsound(&self.pending) {
+            Ok(unsound) if !unsound.is_empty() => unsound,
+            _ => return false,
+        };
+        let mut aside = Aside::default();
+        for (place, problem) in unsound.iter().rev() {
+            let record = self.pending.records.remove(*place);
+            if let Record::Sealed(_) = record {
+                self.sealing.back_off();
+            }
+            aside.refuse(&record, problem);
+        }
+        let alarmed = |alarm: &Alarm| alarm.kind == AlarmKind::SetAside;
+        let is_alarmed = self.open_alarms.iter().any(alarmed);
+        aside.give(&mut self.pending, is_alarmed, clock::now());
+        true
     }
 
     /// Log, light, subscribers and page learn of alarms once they are durable.

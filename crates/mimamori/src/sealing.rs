@@ -18,6 +18,8 @@ use serve::{Command, Orders};
 const ROWS_WAITING_MAX: u64 = 1_000_000;
 /// After an attempt that did nothing or failed, the next one waits this long.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// After one whose outcome could not be kept it waits this long: it would come to the same.
+const BACK_OFF: Duration = Duration::from_secs(3600);
 /// How often it is looked whether the file of a month has become too old.
 const LOOK_FOR_EXPIRED_EVERY: Duration = Duration::from_secs(3600);
 
@@ -33,6 +35,7 @@ pub(crate) struct Sealing {
     /// The last period that was sealed.
     period: Option<i64>,
     tried: Option<Instant>,
+    again_after: Duration,
     is_busy: bool,
 }
 
@@ -64,6 +67,7 @@ impl Sealing {
             every_ms,
             period: last.map(|at| at.ms().div_euclid(every_ms)),
             tried: None,
+            again_after: AGAIN_AFTER,
             is_busy: false,
         })
     }
@@ -73,16 +77,21 @@ impl Sealing {
         let period = now.ms().div_euclid(self.every_ms);
         // On a new box the first look only learns in which period it began.
         let is_over = *self.period.get_or_insert(period) != period;
-        let is_rest = self.tried.is_some_and(|at| at.elapsed() < AGAIN_AFTER);
+        let is_rest = self.tried.is_some_and(|at| at.elapsed() < self.again_after);
         if self.is_busy || is_rest || !(is_over || waiting >= ROWS_WAITING_MAX) {
             return;
         }
-        self.tried = Some(Instant::now());
+        (self.tried, self.again_after) = (Some(Instant::now()), AGAIN_AFTER);
         match self.plans.try_send(SealPlan { upto, at: now }) {
             Ok(()) => self.is_busy = true,
             Err(TrySendError::Full(_)) => {}
             Err(TrySendError::Disconnected(_)) => warn!("the sealer has ended"),
         }
+    }
+
+    /// What the last seal came to could not be kept.
+    pub(crate) fn back_off(&mut self) {
+        self.again_after = BACK_OFF;
     }
 
     /// How often what is known of machines has to be durable, so that their readings may go.

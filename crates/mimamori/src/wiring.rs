@@ -13,8 +13,9 @@ use assure::ProofView;
 use broker::rustls::ServerConfig;
 use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use broker::{Broker, Inbound};
-use model::LogLine;
+use broker::{Broker, Inbound, RetainedRoom};
+use kpi::Factory;
+use model::{AlarmKind, LogLine};
 use serve::{
     BackupHand, BoardView, ChainWatch, ClockState, Gate, Orders, ProofHand, RestoreHand, Site,
     Stage, TrustView,
@@ -28,6 +29,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{info, warn};
 
+use crate::aside::Aside;
 use crate::backups::keep_backups;
 use crate::certificate::Shared;
 use crate::config::{Config, StackLight, Syslog, TlsListener};
@@ -118,15 +120,15 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
 
     let listening = listen_to_floor(setup, arrivals_in, durable_seen)?;
     let Listening { book, sink, door } = listening;
-    let parts = take_up(setup, (&config, pace), Arc::clone(&book))?;
+    let (parts, retained) = take_up(setup, (&config, pace), Arc::clone(&book))?;
     let reader = parts.reader.clone();
     let policy = Arc::new(FloorPolicy::new(Arc::clone(&book), refusals_in, clock::now));
     let certificate = certificate::start(setup, &config.names)?;
     let ways = open_broker(
         setup,
         &config,
-        (policy, &sink, &reader),
-        certificate.as_ref(),
+        (policy, &sink),
+        (certificate.as_ref(), &retained),
     )
     .await?;
     let (broker, mqtt, mqtts) = ways;
@@ -240,29 +242,86 @@ fn take_up(
     setup: &Setup,
     (config, pace): (&Config, &Pace),
     book: Arc<DeviceBook>,
-) -> anyhow::Result<Parts> {
+) -> anyhow::Result<(Parts, Retained)> {
     let store = Store::open(&setup.data)?;
     let reader = Reader::new(&setup.data);
     let mut pending = Batch::default();
     let restored = restores::noted(&setup.data, clock::now());
     pending.records.extend(restored.map(Record::Evidence));
-    let floor = Floor::restore(config, &book, &reader, clock::now(), &mut pending)
+    let mut aside = Aside::default();
+    let into = (&mut pending, &mut aside);
+    let floor = Floor::restore(config, &book, &reader, clock::now(), into)
         .context("the stored knowledge could not be taken up")?;
+    let factory = factory(config, reader.factory()?, &mut aside);
+    let retained = retained(&reader, &config.limits, (&mut pending, &mut aside))?;
+    let known = reader.alarms(true, i64::MAX, 10_000)?.items;
+    let is_alarmed = known.iter().any(|alarm| alarm.kind == AlarmKind::SetAside);
+    aside.give(&mut pending, is_alarmed, clock::now());
     let sealer = Sealer::new(&setup.data, sealing::day_of(config));
-    Ok(Parts {
+    let parts = Parts {
         sealing: Sealing::start(sealer, config.seal_every, store.sealed_at())?,
         store,
-        factory: match reader.factory()? {
-            Some(json) => serde_json::from_str(&json).context("what was said of the factory")?,
-            None => config.factory.clone(),
-        },
+        factory,
         reader,
         floor,
         book,
         has_light: config.light.is_some(),
         pace: pace.clone(),
         pending,
-    })
+    };
+    Ok((parts, retained))
+}
+
+/// The messages retained before, each with the device that it is of, as far as the broker has room for
+/// them. What it has none for was never handed out, and goes from the store.
+fn retained(
+    reader: &Reader,
+    limits: &broker::Limits,
+    (pending, aside): (&mut Batch, &mut Aside),
+) -> anyhow::Result<Retained> {
+    let mut room = RetainedRoom::new(limits);
+    let mut gone = Vec::new();
+    let kept = reader.retained(|topic, bytes| {
+        let has_room = room.take(owner_of(topic), topic.len() + bytes);
+        if !has_room {
+            gone.push(topic.to_owned());
+        }
+        has_room
+    })?;
+    if !gone.is_empty() {
+        let text = gone.join("\n");
+        aside.tell(
+            "retained",
+            &text,
+            "more was retained than there is room for",
+        );
+        let forgotten = gone.into_iter().map(|t| Record::Retained(t, Vec::new()));
+        pending.records.extend(forgotten);
+    }
+    let kept = kept.into_iter().filter_map(|(topic, payload)| {
+        let message = Inbound::new(&topic, &payload, true)?;
+        Some((owner_of(&topic).to_owned(), message))
+    });
+    Ok(kept.collect())
+}
+
+/// The device that a topic belongs to: only it may publish there.
+fn owner_of(topic: &str) -> &str {
+    topic.split('/').nth(1).unwrap_or_default()
+}
+
+/// What people said of the factory; what the file of settings says, if they said nothing that can be
+/// read.
+fn factory(config: &Config, kept: Option<String>, aside: &mut Aside) -> Factory {
+    let read = kept.map(|json| (serde_json::from_str(&json), json));
+    match read {
+        Some((Ok(factory), _)) => factory,
+        Some((Err(problem), json)) => {
+            aside.put("factory", json, problem);
+            config.factory.clone()
+        }
+        None => config.factory.clone(),
+    }
 }
 
 /// Serves pages, lets people in, answers at the console and watches over the evidence.
@@ -426,6 +485,9 @@ fn ground(
     })
 }
 
+/// Messages retained before, each with the name of the client whose it is.
+type Retained = Vec<(String, Inbound)>;
+
 /// What makes the doors private.
 struct Lock {
     certificate: Option<Shared>,
@@ -479,15 +541,10 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 async fn open_broker(
     setup: &Setup,
     config: &Config,
-    (policy, sink, reader): (Arc<FloorPolicy>, &Arc<FloorSink>, &Reader),
-    certificate: Option<&Shared>,
+    (policy, sink): (Arc<FloorPolicy>, &Arc<FloorSink>),
+    (certificate, retained): (Option<&Shared>, &Retained),
 ) -> anyhow::Result<Ways> {
-    let kept: Vec<Inbound> = reader
-        .retained()?
-        .iter()
-        .filter_map(|(topic, payload)| Inbound::new(topic, payload, true))
-        .collect();
-    let broker = Broker::new(policy, Arc::clone(sink), config.limits.clone(), &kept);
+    let broker = Broker::new(policy, Arc::clone(sink), config.limits.clone(), retained);
     let mqtt = broker.listen(setup.mqtt, None).await?;
     if let Some(tls) = &config.tls {
         let fixed = watch::Sender::new(Arc::new(tls_config(tls)?)).subscribe();

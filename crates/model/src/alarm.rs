@@ -34,11 +34,13 @@ pub enum AlarmKind {
     FileRefused,
     /// Somebody who is to be told of alarms cannot be told.
     NoticeFailed,
+    /// Something that was kept, or was to be kept, could not be used and was set aside.
+    SetAside,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::TamperingSuspected,
         Self::WearSuspected,
         Self::Stopped,
@@ -52,6 +54,7 @@ impl AlarmKind {
         Self::ExportFailed,
         Self::FileRefused,
         Self::NoticeFailed,
+        Self::SetAside,
     ];
 
     /// The word used in the API and in files.
@@ -70,6 +73,7 @@ impl AlarmKind {
             Self::ExportFailed => "export_failed",
             Self::FileRefused => "file_refused",
             Self::NoticeFailed => "notice_failed",
+            Self::SetAside => "set_aside",
         }
     }
 

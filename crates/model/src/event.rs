@@ -99,6 +99,8 @@ pub enum EventKind {
     Dropped,
     /// Readings could not be read any more.
     Damaged,
+    /// Something that was kept, or was to be kept, could not be used and was set aside.
+    SetAside,
     /// Log lines of devices got a hash over them.
     LogsSealed,
     /// Old log lines were dropped.
@@ -125,7 +127,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 60] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -174,6 +176,7 @@ impl EventKind {
         Self::Sealed,
         Self::Dropped,
         Self::Damaged,
+        Self::SetAside,
         Self::LogsSealed,
         Self::LogsDropped,
         Self::ClockBox,
@@ -238,6 +241,7 @@ impl EventKind {
             Self::Sealed => "readings.sealed",
             Self::Dropped => "readings.dropped",
             Self::Damaged => "readings.damaged",
+            Self::SetAside => "store.set_aside",
             Self::LogsSealed => "logs.sealed",
             Self::LogsDropped => "logs.dropped",
             Self::ClockBox => "clock.box",

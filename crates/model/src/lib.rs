@@ -34,7 +34,7 @@ pub use notice::{
 };
 pub use own::{KNOCKS_FROM, PROBER, SELF_CHECK, TWIN};
 pub use person::{Right, Role};
-pub use reading::{GAP_MS_MAX, Quality, Reading, RefusalReason, Refused};
+pub use reading::{GAP_MS_MAX, Quality, Reading, RefusalReason, Refused, VALUE_MAX};
 pub use reference::{Approval, Band, Reference, Tolerance};
 pub use source::{
     Field, FieldKind, FieldValue, Fields, Found, OffConsent, OffOutcome, SWITCH_OFF, Search,

@@ -9,6 +9,10 @@ pub const GAP_MS_MAX: i64 = 6 * 60 * 1000;
 
 use crate::{SeriesId, Time};
 
+/// No reading is larger than this, in whatever unit it is kept: a value beyond it is a fault of the
+/// sender. Powers of four of all that is smaller can still be calculated with.
+pub const VALUE_MAX: f64 = 1e15;
+
 /// How far a reading can be trusted for judging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
@@ -27,7 +31,7 @@ pub struct Reading {
     pub series: SeriesId,
     /// When it was measured: the device's own time if it sent one, else the time of arrival.
     pub t: Time,
-    /// The value, finite.
+    /// The value, finite; not larger than [`VALUE_MAX`] unless an older program kept it.
     pub value: f64,
     /// Whether it may be judged.
     pub quality: Quality,
@@ -43,6 +47,8 @@ pub enum RefusalReason {
     WrongType,
     /// NaN or infinity.
     NotFinite,
+    /// A number larger than [`VALUE_MAX`]: nothing that is measured is.
+    Implausible,
     /// An energy counter below zero.
     NegativeEnergy,
     /// A counter of cycles or energy smaller than before: it rolled over, or was replaced. The value is
@@ -58,6 +64,8 @@ pub enum RefusalReason {
     OutOfOrder,
     /// A topic that belongs to another device or to nobody.
     ForeignTopic,
+    /// More to be retained than a device has room for; the message was taken, but not retained.
+    RetainedFull,
     /// A point name that is no identifier.
     BadName,
     /// More points than a device may have.
@@ -80,10 +88,11 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// Every reason, in the order pages list them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::NotJson,
         Self::WrongType,
         Self::NotFinite,
+        Self::Implausible,
         Self::NegativeEnergy,
         Self::CounterJumpedBack,
         Self::ClockAhead,
@@ -91,6 +100,7 @@ impl RefusalReason {
         Self::Duplicate,
         Self::OutOfOrder,
         Self::ForeignTopic,
+        Self::RetainedFull,
         Self::BadName,
         Self::TooManyPoints,
         Self::TooLarge,
@@ -108,6 +118,7 @@ impl RefusalReason {
             Self::NotJson => "not-json",
             Self::WrongType => "wrong-type",
             Self::NotFinite => "not-finite",
+            Self::Implausible => "implausible",
             Self::NegativeEnergy => "negative-energy",
             Self::CounterJumpedBack => "counter-jumped-back",
             Self::ClockAhead => "clock-ahead",
@@ -115,6 +126,7 @@ impl RefusalReason {
             Self::Duplicate => "duplicate",
             Self::OutOfOrder => "out-of-order",
             Self::ForeignTopic => "foreign-topic",
+            Self::RetainedFull => "retained-full",
             Self::BadName => "bad-name",
             Self::TooManyPoints => "too-many-points",
             Self::TooLarge => "too-large",
@@ -134,7 +146,10 @@ impl RefusalReason {
 
     /// Whether the value was kept all the same (and only marked).
     pub fn keeps_value(self) -> bool {
-        matches!(self, Self::OutOfOrder | Self::CounterJumpedBack)
+        matches!(
+            self,
+            Self::OutOfOrder | Self::CounterJumpedBack | Self::RetainedFull
+        )
     }
 }
 

@@ -9,18 +9,23 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use wire::body::{BodyError, Payloads};
 
 use crate::Site;
 use crate::api::{answer, bad_request, busy, machine_json};
 use crate::guard::{Failure, bearer};
-use crate::orders::{Command, DeviceError, IngestError};
+use crate::orders::{Command, DeviceError, IngestError, IngestReceipt};
 use crate::text::{Lang, key};
 
 /// Largest certificate request.
 const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Largest body of a request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Payloads of a request handed to the recorder together.
+const PAYLOADS_AT_ONCE: usize = 512;
+/// Refusals of a request listed in its answer; more are only counted.
+const REFUSED_SHOWN_MAX: usize = 100;
 /// The farthest a device may promise to come again, in seconds.
 const WITHIN_S_MAX: u64 = 24 * 3600;
 
@@ -98,6 +103,10 @@ pub(crate) async fn ingest(
         Ok(within) => within,
         Err(failure) => return failure.answer(lang),
     };
+    // A stranger's body is not even read.
+    if let Err(error) = site.ingest.watched_by(&device, token) {
+        return refused(lang, error);
+    }
     let too_large = Failure::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "too_large",
@@ -117,11 +126,14 @@ pub(crate) async fn ingest(
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default();
     let payloads = if kind.starts_with("text/csv") {
-        from_csv(&bytes)
+        match Payloads::of_table(&bytes) {
+            Ok(rows) => rows,
+            Err(BodyError::Heading) => return bad_heading(lang),
+        }
     } else {
-        from_json(&bytes)
+        Payloads::of_json(&bytes)
     };
-    match site.ingest.ingest(&device, (token, within), payloads).await {
+    match take(&site, &device, (token, within), payloads).await {
         Ok(receipt) if receipt.readings == 0 => {
             let code = StatusCode::UNPROCESSABLE_ENTITY;
             let failure = Failure::new(code, "nothing_taken", key::ERROR_NOTHING_TAKEN);
@@ -133,9 +145,38 @@ pub(crate) async fn ingest(
             "at": (site.clock)(),
             "readings": receipt.readings,
             "refused": receipt.refused,
+            "refused_count": receipt.refused_count,
         })),
         Err(error) => refused(lang, error),
     }
+}
+
+/// Takes payloads some at a time, so that those of other devices come in between.
+async fn take(
+    site: &Site,
+    device: &str,
+    by: (&str, Option<Duration>),
+    mut payloads: Payloads<'_>,
+) -> Result<IngestReceipt, IngestError> {
+    let mut all = IngestReceipt::default();
+    loop {
+        let portion: Vec<_> = payloads.by_ref().take(PAYLOADS_AT_ONCE).collect();
+        if portion.is_empty() {
+            return Ok(all);
+        }
+        let receipt = site.ingest.ingest(device, by, portion).await?;
+        all.readings += receipt.readings;
+        all.refused_count += receipt.refused.len();
+        let room = REFUSED_SHOWN_MAX - all.refused.len();
+        all.refused.extend(receipt.refused.into_iter().take(room));
+    }
+}
+
+fn bad_heading(lang: Lang) -> Response {
+    let code = StatusCode::UNPROCESSABLE_ENTITY;
+    Failure::new(code, "bad_heading", key::ERROR_HEADING)
+        .hint(key::ERROR_HEADING_HINT)
+        .answer(lang)
 }
 
 /// Signs the certificate request of a device, sent as PEM with its token.
@@ -176,42 +217,6 @@ pub(crate) async fn enroll(
     }
 }
 
-fn from_json(bytes: &[u8]) -> Vec<Vec<u8>> {
-    match serde_json::from_slice::<Vec<Value>>(bytes) {
-        Ok(list) => list
-            .iter()
-            .map(|object| object.to_string().into_bytes())
-            .collect(),
-        Err(_) => vec![bytes.to_vec()],
-    }
-}
-
-/// Each row of a table becomes an object; empty cells are left out.
-fn from_csv(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut lines = text
-        .lines()
-        .map(|line| line.split(',').map(str::trim).collect::<Vec<_>>());
-    let Some(header) = lines.next() else {
-        return Vec::new();
-    };
-    let object = |cells: Vec<&str>| {
-        let members = header
-            .iter()
-            .zip(cells)
-            .filter(|(_, cell)| !cell.is_empty());
-        let members = members.map(|(name, cell)| {
-            let value = serde_json::from_str(cell).unwrap_or_else(|_| json!(cell));
-            ((*name).to_owned(), value)
-        });
-        Value::Object(members.collect()).to_string().into_bytes()
-    };
-    lines
-        .filter(|cells| cells.iter().any(|cell| !cell.is_empty()))
-        .map(object)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,39 +232,6 @@ mod tests {
         assert_eq!(promise("15"), Some(Some(Duration::from_secs(15))));
         for none in ["0", "86401", "-1", "soon", ""] {
             assert_eq!(promise(none), None, "{none}");
-        }
-    }
-
-    #[test]
-    fn a_table_becomes_one_object_a_row() {
-        let rows = from_csv(b"t,power_w\n1,5\n2,\n\n3,7.5\n");
-        let texts: Vec<_> = rows
-            .iter()
-            .map(|r| String::from_utf8_lossy(r).into_owned())
-            .collect();
-        assert_eq!(
-            texts,
-            [
-                r#"{"power_w":5,"t":1}"#,
-                r#"{"t":2}"#,
-                r#"{"power_w":7.5,"t":3}"#
-            ]
-        );
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(
-            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
-            table in "[a-z,]{0,20}(\\n[0-9a-z\"{},.\\[\\]-]{0,30}){0,6}",
-        ) {
-            for bytes in [bytes.as_slice(), table.as_bytes()] {
-                from_json(bytes);
-                for row in from_csv(bytes) {
-                    let object = serde_json::from_slice::<Value>(&row).unwrap();
-                    proptest::prop_assert!(object.is_object());
-                }
-            }
         }
     }
 }

@@ -93,8 +93,10 @@ impl Orders {
 pub struct IngestReceipt {
     /// Readings taken and durable.
     pub readings: usize,
-    /// What was refused, with reasons.
+    /// What was refused, with reasons: the first of it, if it was much.
     pub refused: Vec<Refused>,
+    /// How much was refused in all.
+    pub refused_count: usize,
 }
 
 /// Why nothing of a request was taken.

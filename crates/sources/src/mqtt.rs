@@ -184,6 +184,13 @@ impl Policy for FloorPolicy {
                 publish.payload(),
                 now,
             ),
+            RefusedAct::Retain(publish) => refusal(
+                name,
+                publish.topic(),
+                RefusalReason::RetainedFull,
+                publish.payload(),
+                now,
+            ),
             RefusedAct::Subscribe(filter) => {
                 refusal(name, filter, RefusalReason::ForeignTopic, b"SUBSCRIBE", now)
             }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use model::{ProductId, RefusalReason, Refused, Time, Unit};
+use model::{ProductId, RefusalReason, Refused, Time, Unit, VALUE_MAX};
 use wire::payload::{self, Address, PayloadError, Scalar};
 
 use crate::device::{Device, PointError, PointRole, PointUse};
@@ -217,6 +217,9 @@ fn row_of(
         (_, Scalar::Number(n)) if !n.is_finite() || !(n * factor).is_finite() => {
             return Err(RefusalReason::NotFinite);
         }
+        (_, Scalar::Number(n)) if (n * factor).abs() > VALUE_MAX => {
+            return Err(RefusalReason::Implausible);
+        }
         (_, Scalar::Number(n)) if unit == Unit::WattHour && *n < 0.0 => {
             return Err(RefusalReason::NegativeEnergy);
         }
@@ -337,6 +340,8 @@ mod tests {
         assert_eq!(reason("mimamori/d", br#"{"power_w":"warm"}"#), R::WrongType);
         assert_eq!(reason("mimamori/d/power_w", b"NaN"), R::NotFinite);
         assert_eq!(reason("mimamori/d/energy_wh", b"-5"), R::NegativeEnergy);
+        assert_eq!(reason("mimamori/d/x_c", b"-1.7e308"), R::Implausible);
+        assert_eq!(reason("mimamori/d/energy_kwh", b"1e14"), R::Implausible);
         assert_eq!(
             reason("mimamori/d", br#"{"t":1700009999999,"x":1}"#),
             R::ClockAhead

@@ -62,4 +62,18 @@ impl StoreError {
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Full | Self::ReadOnly)
     }
+
+    /// Whether what was to be written is at fault, not the disk or the file: tried again as it is, it
+    /// is refused again.
+    pub fn is_of_content(&self) -> bool {
+        use rusqlite::ErrorCode as Code;
+        match self {
+            Self::Engine(error) => matches!(
+                error.sqlite_error_code(),
+                None | Some(Code::ConstraintViolation | Code::TypeMismatch | Code::TooBig)
+            ),
+            Self::Format(_) => true,
+            _ => false,
+        }
+    }
 }

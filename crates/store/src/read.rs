@@ -271,10 +271,24 @@ impl Reader {
         Ok(self.list(sql, params![name], |row| row.get(0))?.pop())
     }
 
-    /// The retained messages.
-    pub fn retained(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        self.list("SELECT topic, payload FROM retained", params![], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+    /// The retained messages that `is_wanted` wants, asked for each with its topic and its length in
+    /// bytes; what is not wanted is not loaded.
+    pub fn retained(
+        &self,
+        mut is_wanted: impl FnMut(&str, usize) -> bool,
+    ) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.with(|c| {
+            let sql = "SELECT topic, length(payload), payload FROM retained";
+            let mut statement = c.prepare_cached(sql)?;
+            let mut rows = statement.query([])?;
+            let mut wanted = Vec::new();
+            while let Some(row) = rows.next()? {
+                let topic: String = row.get(0)?;
+                if is_wanted(&topic, row.get(1)?) {
+                    wanted.push((topic, row.get(2)?));
+                }
+            }
+            Ok(wanted)
         })
     }
 

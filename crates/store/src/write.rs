@@ -1,5 +1,6 @@
 //! The one writer. A [`Batch`] is committed whole or not at all, with one fsync.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -78,7 +79,7 @@ pub enum Record {
     /// Readings were taken from a file.
     Imported(Import),
     /// Something small, kept whole as JSON by a name.
-    Kept(&'static str, String),
+    Kept(Cow<'static, str>, String),
     /// A line of a device's log.
     Log(LogLine),
     /// Log lines are covered by an entry of the evidence from now on.
@@ -269,6 +270,26 @@ impl Store {
         Ok(seq)
     }
 
+    /// The records of a batch that the engine refuses for what is in them, by their place in it, with
+    /// the reason: each is tried behind those before it, and nothing of it is kept.
+    pub fn unsound(&mut self, batch: &Batch) -> Result<Vec<(usize, StoreError)>, StoreError> {
+        let transaction = self.connection.transaction()?;
+        let mut unsound = Vec::new();
+        for (place, record) in batch.records.iter().enumerate() {
+            transaction.execute_batch("SAVEPOINT record")?;
+            match write_record(&transaction, record, self.seq + 1) {
+                Ok(_) => {}
+                Err(problem) if problem.is_of_content() => {
+                    transaction.execute_batch("ROLLBACK TO record")?;
+                    unsound.push((place, problem));
+                }
+                Err(problem) => return Err(problem),
+            }
+            transaction.execute_batch("RELEASE record")?;
+        }
+        Ok(unsound)
+    }
+
     /// Signs where the evidence chain stands, if it has grown since the last time.
     pub fn attest(&mut self, at: Time) -> Result<Option<Checkpoint>, StoreError> {
         if self.chain.seq == self.attested {
@@ -452,8 +473,9 @@ fn write_cycle(
 ) -> Result<bool, StoreError> {
     run(
         transaction,
-        "INSERT OR IGNORE INTO cycle(machine, start, end, product, duration_s, work_s, energy_wh,
-            verdict, reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO cycle(machine, start, end, product, duration_s, work_s, energy_wh,
+            verdict, reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT DO NOTHING",
         params![
             machine.as_str(),
             cycle.start.ms(),
@@ -475,8 +497,9 @@ fn write_finding(
 ) -> Result<bool, StoreError> {
     run(
         transaction,
-        "INSERT OR IGNORE INTO finding(machine, at, kind, product, reason)
-         VALUES(?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO finding(machine, at, kind, product, reason)
+         VALUES(?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT DO NOTHING",
         params![
             machine.as_str(),
             finding.at.ms(),
@@ -490,8 +513,9 @@ fn write_finding(
 fn write_alarm(transaction: &Transaction<'_>, alarm: &Alarm) -> Result<bool, StoreError> {
     run(
         transaction,
-        "INSERT OR IGNORE INTO alarm(machine, kind, since, raised_at, cleared_at, acknowledged_at,
-            reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO alarm(machine, kind, since, raised_at, cleared_at, acknowledged_at,
+            reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT DO NOTHING",
         params![
             alarm.machine.as_ref().map_or("", MachineId::as_str),
             alarm.kind.code(),

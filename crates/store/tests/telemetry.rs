@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::{GAP_MS_MAX, Quality, Reading, SeriesId, Time};
-use store::{Batch, Break, DayOf, Reader, Retention, SealPlan, Sealer, Store, verify};
+use store::{Batch, Break, DayOf, Reader, Record, Retention, SealPlan, Sealer, Store, verify};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
@@ -561,4 +561,66 @@ fn old_months_go_openly_and_only_they() {
         3_600,
         "their minutes stay"
     );
+}
+
+#[test]
+fn readings_at_the_end_of_all_numbers_are_sealed_and_their_sums_are_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut house = House::new(folder.path());
+    let series = house.series[0];
+    let of = |i: i64, value| Reading {
+        series,
+        t: Time::from_ms(START - 3 * DAY + i * 1_000),
+        value,
+        quality: Quality::Late,
+    };
+    let signs = [1.0, 1.0, -1.0, -1.0, 1.0].into_iter().enumerate();
+    let readings = signs.map(|(i, sign)| of(i as i64, sign * 1.7e308));
+    house.commit(readings.collect());
+    for hour in 1..4 {
+        house.now = START + hour * HOUR;
+        house.seal(true);
+    }
+    let from = Time::from_ms(START - 5 * DAY);
+    let days = Reader::new(folder.path())
+        .days((from, Time::from_ms(START)))
+        .unwrap();
+    assert_eq!(days.iter().map(|day| day.n).sum::<u64>(), 5);
+    for day in days {
+        assert!(day.sum.is_finite() && day.integral.is_finite(), "{day:?}");
+    }
+}
+
+#[test]
+fn a_record_that_the_engine_refuses_is_named_and_the_others_can_be_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    let machine = || model::MachineId::new("robot").unwrap();
+    let cycle = |start: i64, duration_s| {
+        let cycle = model::Cycle {
+            start: Time::from_ms(start),
+            end: Time::from_ms(start + 1_000),
+            product: model::ProductId::only(),
+            duration_s,
+            work_s: 1.0,
+            energy_wh: Some(1.0),
+            verdict: model::CycleVerdict::Learning,
+        };
+        Record::Cycle(machine(), cycle, None)
+    };
+    let mut batch = Batch {
+        records: vec![cycle(1, 1.0), cycle(2, f64::NAN), cycle(3, 1.0)],
+        ..Batch::default()
+    };
+    let problem = store.commit(&batch).unwrap_err();
+    assert!(problem.is_of_content() && !problem.may_pass());
+    let unsound = store.unsound(&batch).unwrap();
+    let places: Vec<usize> = unsound.iter().map(|(place, _)| *place).collect();
+    assert_eq!(places, [1]);
+    batch.records.remove(1);
+    store.commit(&batch).unwrap();
+    let cycles = Reader::new(folder.path())
+        .cycles(&machine(), Time::from_ms(i64::MAX), 10)
+        .unwrap();
+    assert_eq!(cycles.items.len(), 2);
 }

@@ -2,6 +2,7 @@
 //! what cannot be read is returned as a named reason.
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
+pub mod body;
 pub mod convention;
 pub mod discovery;
 pub mod echonet;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use model::{
     AlarmKind, Approval, Cycle, DeviationReason, Finding, FindingKind, Forecast, MachineState,
-    ProductId, Reference, SeriesId, Time,
+    ProductId, Reference, SeriesId, Time, VALUE_MAX,
 };
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,17 @@ impl Signal {
             self,
             Self::Power(_) | Self::Vibration(..) | Self::LampShows(..)
         )
+    }
+
+    /// Whether its number is one that something measured can have: an infinite one, or one near the
+    /// largest there are, would spoil for good what is calculated from it.
+    fn is_plausible(&self) -> bool {
+        match self {
+            Self::Power(number) | Self::CycleCount(number) | Self::Vibration(number, _) => {
+                number.abs() <= VALUE_MAX
+            }
+            Self::Pulse(_) | Self::Lamp(..) | Self::LampShows(..) | Self::Product(_) => true,
+        }
     }
 }
 
@@ -261,15 +272,29 @@ impl Watch {
         }
     }
 
+    /// A machine of which only the references are known any more: it is judged by them.
+    pub fn recalled(settings: Settings, references: Vec<Reference>) -> Self {
+        let mut watch = Self::new(settings);
+        for reference in references {
+            let memory = watch.products.entry(reference.product.clone()).or_default();
+            memory.versions = memory.versions.max(reference.version);
+            memory.reference = Some(reference);
+        }
+        watch
+    }
+
     /// Takes one signal measured at `t` that arrived at `heard` (equal to `t` in a replay of files).
+    /// A number that nothing measured can have is as if it had not come.
     pub fn feed(&mut self, t: Time, heard: Time, signal: &Signal, out: &mut Vec<Outcome>) {
+        if !signal.is_plausible() {
+            return;
+        }
         self.miss_silence(t, heard, out);
         self.heard = Some(heard);
         self.latest = Some(self.latest.map_or(t, |latest| latest.max(t)));
         self.link = self.link.map(|_| true);
         self.rests_on_lamp &= matches!(signal, Signal::Lamp(..) | Signal::Product(_));
         match signal {
-            Signal::Power(watts) if !watts.is_finite() => {}
             Signal::Power(watts) => {
                 let watts = watts.clamp(-WATTS_MAX, WATTS_MAX);
                 if let Some(doubt) = self.quality.reading(t, heard) {

@@ -82,9 +82,6 @@ impl Watch {
         (strength, of): (f64, SeriesId),
         out: &mut Vec<Outcome>,
     ) {
-        if !strength.is_finite() {
-            return;
-        }
         let strength = strength.abs();
         let known = self.vibration.as_ref();
         let is_another = known.is_some_and(|known| known.of != Some(of));

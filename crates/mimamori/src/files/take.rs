@@ -282,7 +282,7 @@ fn begun_to_tell<'a>(begun: impl Iterator<Item = &'a Telling>) -> Record {
     let begun: Vec<&Telling> = begun.collect();
     let newest = begun.len().saturating_sub(BEGUN_MAX);
     let newest = begun.get(newest..).unwrap_or_default();
-    Record::Kept(TELLING, json!(newest).to_string())
+    Record::Kept(TELLING.into(), json!(newest).to_string())
 }
 
 /// Has records kept.

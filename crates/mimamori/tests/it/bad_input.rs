@@ -106,8 +106,9 @@ fn readings_by_http_are_durable_when_answered() {
     assert_eq!(send("application/json", "hello").0, 422);
     // A length field of 1 GB is answered before anything of it is read.
     let mut stream = TcpStream::connect(house.http).unwrap();
-    let head = "POST /ingest/m1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n";
-    stream.write_all(head.as_bytes()).unwrap();
+    let head = "POST /ingest/m1 HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n";
+    let known = format!("{head}Authorization: {bearer}\r\n\r\n");
+    stream.write_all(known.as_bytes()).unwrap();
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"HTTP/1.1 413");

@@ -23,9 +23,21 @@ impl SmallDisk {
         );
         Self(at.to_owned())
     }
-}
 
-impl SmallDisk {
+    /// Takes what room is left.
+    pub(crate) fn fill(&self) {
+        let filler = self.0.join("filler");
+        let mut size = 64 * 1024 * 1024;
+        while size > 4096 && std::fs::write(&filler, vec![0_u8; size]).is_err() {
+            size -= 64 * 1024;
+        }
+    }
+
+    /// Gives it back.
+    pub(crate) fn make_room(&self) {
+        std::fs::remove_file(self.0.join("filler")).unwrap();
+    }
+
     fn remount(&self, how: &str) {
         let done = Command::new("mount")
             .args(["-o", &format!("remount,{how}")])
@@ -47,17 +59,12 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     let disk = SmallDisk::mount(folder.path(), 8);
     let mut house = House::in_folder(folder.path(), "");
     let token = house.device("m1", &[]);
-    let filler = folder.path().join("filler");
     let now_ms = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
     let mut publisher = Publisher::new("m1", &token, house.mqtt);
     let payload = |i: i64| format!("{{\"t\":{},\"power_w\":{i}}}", now_ms - 10_000_000 + i * 50);
     publisher.queue((0..200).map(payload));
     publisher.finish();
-    // Fill the disk, then go on sending.
-    let mut size = 7 * 1024 * 1024;
-    while size > 4096 && std::fs::write(&filler, vec![0_u8; size]).is_err() {
-        size -= 64 * 1024;
-    }
+    disk.fill();
     publisher.queue((200..60_000).map(payload));
     until("acknowledging stops", || {
         let before = publisher.acked.len();
@@ -78,7 +85,7 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     assert_eq!(house.send("GET", "/healthz", &[], "").0, 503);
     assert!(!publisher.is_done() && house.is_running());
     // Room again.
-    std::fs::remove_file(&filler).unwrap();
+    disk.make_room();
     let target = publisher.acked.len() + 1_000;
     until("acknowledging goes on", || {
         for _ in 0..200 {

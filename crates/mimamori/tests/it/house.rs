@@ -404,6 +404,11 @@ impl House {
         });
     }
 
+    /// The program's process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn has_own_folder(&self) -> bool {
         self.folder.is_some()
     }

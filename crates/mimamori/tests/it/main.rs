@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
+mod attack;
 mod backup;
 mod bad_input;
 mod clients;

@@ -627,14 +627,14 @@ pub(crate) fn write_sealed(
     for entry in sealed.damaged.iter().filter_map(|damage| damage.entry) {
         run(
             transaction,
-            "INSERT OR IGNORE INTO quarantine SELECT * FROM journal WHERE seq = ?1",
+            "INSERT INTO quarantine SELECT * FROM journal WHERE seq = ?1 ON CONFLICT DO NOTHING",
             [entry],
         )?;
     }
     for name in sealed.files.keys() {
         run(
             transaction,
-            "INSERT OR IGNORE INTO month_file(name) VALUES(?1)",
+            "INSERT INTO month_file(name) VALUES(?1) ON CONFLICT DO NOTHING",
             [name],
         )?;
     }

@@ -62,21 +62,22 @@ impl Stat {
 
     /// Adds a reading that is not earlier than the last.
     pub(crate) fn add(&mut self, t: Time, value: f64) {
-        self.integral += area(self.last, (t, value));
+        self.integral = finite(self.integral + area(self.last, (t, value)));
         self.n += 1;
         self.min = self.min.min(value);
         self.max = self.max.max(value);
-        self.sum += value;
+        self.sum = finite(self.sum + value);
         self.last = (t, value);
     }
 
     /// Adds the stretch that follows.
     pub(crate) fn follow(&mut self, next: &Self) {
-        self.integral += area(self.last, next.first) + next.integral;
+        let between = area(self.last, next.first);
+        self.integral = finite(finite(self.integral + between) + next.integral);
         self.n += next.n;
         self.min = self.min.min(next.min);
         self.max = self.max.max(next.max);
-        self.sum += next.sum;
+        self.sum = finite(self.sum + next.sum);
         self.last = next.last;
     }
 
@@ -114,7 +115,8 @@ impl Stat {
             let n = get(&mut rest)?;
             let first_t = Time::from_ms(unzigzag(get(&mut rest)?));
             let last_t = first_t + i64::try_from(get(&mut rest)?).ok()?;
-            let mut number = || get_number(&mut rest);
+            // What an older program summed up may lie outside of all numbers.
+            let mut number = || get_number(&mut rest).map(finite);
             let (min, max, sum) = (number()?, number()?, number()?);
             let (first, last, integral) = (number()?, number()?, number()?);
             Some(Self {
@@ -139,7 +141,17 @@ pub(crate) fn area(from: (Time, f64), to: (Time, f64)) -> f64 {
     if !(0..=GAP_MS_MAX).contains(&ms) {
         return 0.0;
     }
-    f64::midpoint(from.1, to.1) * ms as f64 / 1000.0
+    finite(f64::midpoint(from.1, to.1) * ms as f64 / 1000.0)
+}
+
+/// A sum that stays a number: beyond the largest there is, it is the largest. Readings that an older
+/// program took can be that large, and a sum that is none can neither be kept nor shown.
+fn finite(sum: f64) -> f64 {
+    if sum.is_nan() {
+        0.0
+    } else {
+        sum.clamp(f64::MIN, f64::MAX)
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,180 @@
+//! What all connections share: who subscribed to what, what is retained, which sessions are kept, and
+//! the way of a message to its subscribers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use mqtt_protocol_core::mqtt::packet::Qos;
+use tokio::sync::watch;
+
+use crate::face::{Inbound, Policy, Sink};
+use crate::forward::Forward;
+use crate::limits::Limits;
+use crate::retained::Retained;
+use crate::session::{Opened, Outgoing, Session, Sessions};
+use crate::stats::Stats;
+use crate::tree::{Message, Tree};
+
+/// What all connections share.
+pub(crate) struct Hub<P: Policy, S> {
+    pub(crate) policy: Arc<P>,
+    pub(crate) sink: Arc<S>,
+    pub(crate) limits: Limits,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) closing: watch::Receiver<bool>,
+    pub(crate) forward: Forward,
+    tree: RwLock<Tree>,
+    retained: Mutex<Retained>,
+    sessions: Mutex<Sessions>,
+    next_connection: AtomicU64,
+}
+
+impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
+    /// What all connections of a broker share; connections leave publishes at `forward`.
+    pub(crate) fn new(
+        (policy, sink): (Arc<P>, Arc<S>),
+        limits: Limits,
+        closing: watch::Receiver<bool>,
+        forward: Forward,
+    ) -> Self {
+        Self {
+            policy,
+            sink,
+            stats: Arc::default(),
+            closing,
+            forward,
+            tree: RwLock::default(),
+            retained: Mutex::new(Retained::new(&limits)),
+            limits,
+            sessions: Mutex::default(),
+            next_connection: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a publish concerns anybody beside the sink: a subscriber, or later ones.
+    pub(crate) fn is_wanted(&self, publish: &Inbound) -> bool {
+        let tree = || self.tree.read().unwrap_or_else(PoisonError::into_inner);
+        publish.retain() || tree().has_subscriber(publish.topic())
+    }
+
+    /// Takes room for a publish that `owner` asks to be retained, and marks it so; says whether there
+    /// was some.
+    pub(crate) fn claim(&self, owner: &str, publish: &mut Inbound) -> bool {
+        let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_claimed = retained.claim(owner, publish.topic(), publish.payload().len());
+        if is_claimed {
+            publish.keep();
+        } else {
+            Stats::add(&self.stats.retained_refused);
+        }
+        is_claimed
+    }
+
+    /// Hands a message to everybody who subscribed to it, and keeps it if it is retained.
+    pub(crate) fn route(&self, owner: &str, publish: &Inbound) {
+        let (topic, retain) = (publish.topic(), publish.retain());
+        let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
+        let subscribers = if tree.is_empty() {
+            Vec::new()
+        } else {
+            tree.subscribers(topic)
+        };
+        drop(tree);
+        if subscribers.is_empty() && !retain {
+            return;
+        }
+        let message = Arc::new(Message {
+            topic: topic.into(),
+            payload: publish.payload().into(),
+            qos: publish.level(),
+        });
+        for (session, qos) in subscribers {
+            self.queue(&session, &message, qos, false);
+        }
+        if retain {
+            let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
+            retained.put(owner, &message);
+        }
+    }
+
+    fn queue(&self, session: &Session, message: &Arc<Message>, granted: Qos, retain: bool) {
+        let qos = granted.min(message.qos);
+        let outgoing = Outgoing {
+            message: Arc::clone(message),
+            qos,
+            retain,
+        };
+        if !session.push(outgoing, self.limits.queue_messages_max) {
+            Stats::add(&self.stats.messages_dropped);
+        }
+    }
+
+    /// Subscribes a session and queues the retained messages under the filter.
+    pub(crate) fn subscribe(&self, filter: &str, session: &Arc<Session>, qos: Qos) {
+        let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
+        tree.subscribe(filter, session, qos);
+        drop(tree);
+        let retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
+        let retained = retained.under(filter);
+        session.state().filters.insert(filter.to_owned());
+        for message in retained {
+            self.queue(session, &message, qos, true);
+        }
+    }
+
+    /// Ends one subscription.
+    pub(crate) fn unsubscribe(&self, filter: &str, session: &Arc<Session>) {
+        self.tree
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .unsubscribe(filter, session);
+        session.state().filters.remove(filter);
+    }
+
+    /// The session for a client that connects, and whether it was there before; `None` if there
+    /// are too many.
+    pub(crate) fn open_session(&self, key: &str, is_clean: bool) -> Option<(Arc<Session>, bool)> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = sessions.open(key, is_clean, self.limits.sessions_max);
+        drop(sessions);
+        let Opened {
+            session,
+            was_kept,
+            replaced,
+        } = opened.ok()?;
+        if let Some(old) = replaced {
+            self.forget(&old);
+            old.claim(u64::MAX);
+        }
+        Some((session, was_kept))
+    }
+
+    /// Drops a session and its subscriptions.
+    pub(crate) fn close_session(&self, session: &Arc<Session>) {
+        self.forget(session);
+        self.sessions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .close(session);
+    }
+
+    fn forget(&self, session: &Arc<Session>) {
+        let filters = std::mem::take(&mut session.state().filters);
+        let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
+        for filter in filters {
+            tree.unsubscribe(&filter, session);
+        }
+    }
+
+    /// Wakes every connection of a client, so that it asks whether it is still welcome.
+    pub(crate) fn kick(&self, name: &str) {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        for session in sessions.of_client(name) {
+            session.wake.notify_one();
+        }
+    }
+
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.next_connection.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}

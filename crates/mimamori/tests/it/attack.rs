@@ -1,0 +1,295 @@
+//! What an attacker, or a device gone mad, may send: no request, no reading and no retained message
+//! ends the recording of others, takes the memory, or keeps the box from starting again.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+use serde_json::Value;
+
+use super::disk::SmallDisk;
+use super::house::{House, until};
+use super::publisher::Publisher;
+
+/// The most memory a request of one megabyte may add, in kilobytes.
+const EXTRA_KB_MAX: u64 = 60_000;
+
+/// The most memory the program has ever held, in kilobytes.
+fn peak_kb(house: &House) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let words: Vec<&str> = line.unwrap().split_whitespace().collect();
+    words[1].parse().unwrap()
+}
+
+/// Everything a newcomer who subscribes to all of a device's topics is shown as retained.
+fn retained(house: &House, reader: &str, device: &str) -> usize {
+    let mut options = MqttOptions::new("panel", "127.0.0.1", house.mqtt.port());
+    options.set_credentials("panel", reader);
+    let (client, mut events) = Client::new(options, 10);
+    let filter = format!("mimamori/{device}/#");
+    client.subscribe(filter, QoS::AtLeastOnce).unwrap();
+    let (mut count, mut since) = (0, Instant::now());
+    // The last one has come when none has come for a while.
+    while since.elapsed() < Duration::from_millis(1_500) {
+        if let Ok(Ok(Event::Incoming(Packet::Publish(message)))) =
+            events.recv_timeout(Duration::from_millis(100))
+        {
+            assert!(message.retain);
+            (count, since) = (count + 1, Instant::now());
+        }
+    }
+    count
+}
+
+/// Publishes retained messages and waits until all are acknowledged.
+fn retain(house: &House, device: &str, token: &str, count: usize) {
+    let mut options = MqttOptions::new(device, "127.0.0.1", house.mqtt.port());
+    options.set_credentials(device, token);
+    let (client, mut events) = Client::new(options, count + 10);
+    for i in 0..count {
+        let topic = format!("mimamori/{device}/point_{i}");
+        client.publish(topic, QoS::AtLeastOnce, true, "5").unwrap();
+    }
+    let mut acknowledged = 0;
+    for event in events.iter() {
+        if let Event::Incoming(Packet::PubAck(_)) = event.unwrap() {
+            acknowledged += 1;
+            if acknowledged == count {
+                return;
+            }
+        }
+    }
+}
+
+fn database(data: &Path) -> rusqlite::Connection {
+    rusqlite::Connection::open(data.join("mimamori.db")).unwrap()
+}
+
+/// What the evidence says was set aside.
+fn set_aside(house: &House) -> Vec<Value> {
+    let entries = house.get_all("evidence?").into_iter();
+    entries
+        .filter(|entry| entry["kind"] == "store.set_aside")
+        .collect()
+}
+
+#[test]
+fn a_strangers_table_is_not_even_read() {
+    let house = House::new();
+    let table = format!("{}\n{}", "x".repeat(20_000), "1\n".repeat(200_000));
+    let before = peak_kb(&house);
+    let headers = [("Content-Type", "text/csv")];
+    let (status, _) = house.send_bare("POST", "/ingest/x", &headers, &table);
+    assert_eq!(status, 401);
+    assert!(peak_kb(&house) < before + EXTRA_KB_MAX);
+}
+
+#[test]
+fn a_known_devices_largest_bodies_take_little_memory_and_are_answered() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let bearer = format!("Bearer {token}");
+    let send = |kind: &str, body: &str| {
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
+        house.send_bare("POST", "/ingest/m1", &headers, body)
+    };
+    let before = peak_kb(&house);
+    let table = format!("{}\n{}", "x".repeat(20_000), "1\n".repeat(200_000));
+    let (status, said) = send("text/csv", &table);
+    assert_eq!(status, 422);
+    assert!(said.contains("bad_heading"), "{said}");
+    let list = format!("[0{}]", ",0".repeat(100_000));
+    let (status, said) = send("application/json", &list);
+    assert_eq!(status, 422, "{said}");
+    let rows: String = (0..30_000).map(|i| format!("{i}\n")).collect();
+    let (status, said) = send("text/csv", &format!("power_w\n{rows}"));
+    assert_eq!(status, 200, "{said}");
+    assert!(said.contains("\"readings\":30000"), "{said}");
+    let after = peak_kb(&house);
+    assert!(after < before + EXTRA_KB_MAX, "{before} kB, then {after}");
+}
+
+#[test]
+fn a_cell_in_quotes_is_one_cell_also_by_http() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "text/csv"),
+    ];
+    let table = "\"power_w\",\"note, of the shift\",temp_c\n5,\"a, b\",20.5\n";
+    let (status, said) = house.send_bare("POST", "/ingest/m1", &headers, table);
+    assert_eq!(status, 200);
+    assert!(said.contains("\"readings\":2"), "{said}");
+    until("the machine is on the board", || house.state("m1") != "");
+    let values =
+        house.get_all("machines/m1/readings?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z");
+    assert!(
+        values
+            .iter()
+            .any(|v| v["point"] == "m1/temp_c" && v["value"] == 20.5),
+        "{values:?}"
+    );
+}
+
+#[test]
+fn readings_near_the_largest_numbers_are_refused_and_the_box_starts_again() {
+    let mut house = House::with_config("[store]\nseal_every_s = 1\n");
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    let old_ms = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+        - 3 * 24 * 3_600_000;
+    for vibration in ["1.7e308", "-1.7e308"] {
+        publisher.queue([format!("{{\"vibration_mm_s\":{vibration}}}")]);
+    }
+    for (i, sign) in ["", "", "-", "-", ""].into_iter().enumerate() {
+        publisher.queue([format!(
+            "{{\"t\":{},\"x_c\":{sign}1.7e308}}",
+            old_ms + i as i64
+        )]);
+    }
+    publisher.queue(["{\"power_w\":5}".to_owned()]);
+    publisher.finish();
+    until("all are refused", || {
+        house.refused("m1", "implausible") == 7
+    });
+    house.until_stored(1);
+    assert_eq!(house.terminate(), Some(0));
+    house.start();
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue(["{\"power_w\":6}".to_owned()]);
+    publisher.finish();
+    assert_eq!(house.send("GET", "/healthz", &[], "").0, 200);
+}
+
+#[test]
+fn knowledge_that_cannot_be_read_is_set_aside_and_the_reference_judges_on() {
+    let mut house = House::with_config("[factory]\nlearn_cycles = 10\n");
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    let start_ms =
+        i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap() - 3_600_000;
+    publisher.queue((0..400).map(|i| {
+        let (t, cycle) = (start_ms + i * 1_000, i / 20);
+        let watts = if i % 20 < 15 { 900 } else { 150 };
+        format!("{{\"t\":{t},\"cycle\":{cycle},\"power_w\":{watts}}}")
+    }));
+    publisher.finish();
+    let reference = |house: &House| house.get("machines/m1/reference")["items"].clone();
+    until("a reference", || {
+        reference(&house)
+            .as_array()
+            .is_some_and(|all| all.len() == 1)
+    });
+    let learned = reference(&house);
+    assert_eq!(house.terminate(), Some(0));
+    let spoiled = "UPDATE watch SET body = replace(body, '\"state\":', '\"stade\":')";
+    assert_eq!(database(&house.data).execute(spoiled, []).unwrap(), 1);
+    let spoiled = "INSERT OR REPLACE INTO machine VALUES('m1', '{'), ('', 'nonsense')";
+    database(&house.data).execute(spoiled, []).unwrap();
+    house.start();
+    until("a person is told", || {
+        let open = house.get("alarms?open=true");
+        let mut open = open["items"].as_array().into_iter().flatten();
+        open.any(|alarm| alarm["kind"] == "set_aside")
+    });
+    let told = set_aside(&house);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(reference(&house), learned);
+    let kept = "SELECT count(*) FROM kept WHERE name LIKE 'aside/%'";
+    let kept: i64 = database(&house.data)
+        .query_row(kept, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(kept, 3, "what was set aside is kept whole");
+    let machine = house.get("machines/m1");
+    assert_eq!(machine["learning"]["phase"], "judging", "{machine}");
+    // Seen by a person, it is over; and the next start finds nothing wrong.
+    assert_eq!(house.terminate(), Some(0));
+    house.start();
+    let told = set_aside(&house);
+    assert!(told.len() <= 5, "the watch is readable again: {told:?}");
+}
+
+#[test]
+fn one_device_retains_no_more_than_its_room_in_memory_and_in_the_file() {
+    let mut house = House::with_config("[broker]\nretained_per_client_max = 20\n");
+    let (mad, good) = (house.device("mad", &[]), house.device("good", &[]));
+    let reader = house.device("panel", &["--reader"]);
+    retain(&house, "mad", &mad, 50);
+    retain(&house, "good", &good, 5);
+    assert_eq!(retained(&house, &reader, "mad"), 20);
+    assert_eq!(retained(&house, &reader, "good"), 5);
+    until("what is over is told", || {
+        house.refused("mad", "retained-full") == 30
+    });
+    let count = "SELECT count(*) FROM retained";
+    let rows = |house: &House| -> i64 {
+        let database = database(&house.data);
+        database.query_row(count, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(rows(&house), 25);
+    // What an older version let in, without a limit.
+    assert_eq!(house.terminate(), Some(0));
+    let old = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+        INSERT INTO retained SELECT 'mimamori/mad/old_' || i, zeroblob(5000) FROM n";
+    database(&house.data).execute(old, []).unwrap();
+    house.start();
+    assert!(peak_kb(&house) < 150_000, "{} kB", peak_kb(&house));
+    assert_eq!(retained(&house, &reader, "good"), 5);
+    assert_eq!(retained(&house, &reader, "mad"), 20);
+    until("the rest is gone from the file", || rows(&house) == 25);
+    let told = set_aside(&house);
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn nothing_reaches_a_subscriber_before_it_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::mount(folder.path(), 8);
+    let house = House::in_folder(folder.path(), "");
+    let (token, reader) = (
+        house.device("m1", &[]),
+        house.device("panel", &["--reader"]),
+    );
+    let mut options = MqttOptions::new("panel", "127.0.0.1", house.mqtt.port());
+    options.set_credentials("panel", reader);
+    let (client, mut events) = Client::new(options, 10);
+    client.subscribe("mimamori/m1/#", QoS::AtMostOnce).unwrap();
+    let mut seen = Vec::new();
+    let mut look = |for_ms: u64, seen: &mut Vec<String>| {
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_millis(for_ms) {
+            if let Ok(Ok(Event::Incoming(Packet::Publish(message)))) =
+                events.recv_timeout(Duration::from_millis(50))
+            {
+                seen.push(String::from_utf8_lossy(&message.payload).into_owned());
+            }
+        }
+    };
+    look(500, &mut seen);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    publisher.queue(["{\"power_w\":1}".to_owned()]);
+    publisher.finish();
+    until("what is kept reaches the subscriber", || {
+        look(100, &mut seen);
+        seen.len() == 1
+    });
+    disk.fill();
+    // Until the disk is full some are still kept; from then on none is, and none may be seen.
+    publisher.queue((0..60_000).map(|i| format!("{{\"power_w\":{i}}}")));
+    until("acknowledging stops", || {
+        let before = publisher.acked.len();
+        for _ in 0..200 {
+            publisher.work();
+        }
+        look(100, &mut seen);
+        publisher.acked.len() == before
+    });
+    look(1_000, &mut seen);
+    let stored = house.get("devices")["readings_stored"].as_u64().unwrap() as usize;
+    assert!(seen.len() <= stored, "{} seen, {stored} kept", seen.len());
+    drop(house);
+    drop(disk);
+}
