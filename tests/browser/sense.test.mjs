@@ -2,9 +2,9 @@
 // and what becomes of readings when the network is gone.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Blink, Eye, Tier } from "../../crates/serve/assets/phone-lamp.js";
-import { Sender, WAITING_MAX } from "../../crates/serve/assets/phone-send.js";
-import { Shake } from "../../crates/serve/assets/phone-shake.js";
+import { Blink, Eye, Tier } from "../../crates/web/assets/phone-lamp.js";
+import { Sender, WAITING_MAX } from "../../crates/web/assets/phone-send.js";
+import { Shake } from "../../crates/web/assets/phone-shake.js";
 import { LENSES, picture } from "./film.mjs";
 
 const colours = ["red", "yellow", "green"];

@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use act::{Family, LightConfig, Protocol};
 use anyhow::{Context, bail};
+use app::views::Names;
 use detect::{ApprovalMode, Settings};
 use jiff::civil::Time as ClockTime;
 use jiff::tz::TimeZone;
 use kpi::{Calendar, Factory, Line, Schedule};
 use model::{DeviceId, MachineId, Tolerance};
 use serde::Deserialize;
-use serve::Names;
 use store::{Passphrase, Retention};
 use tracing::warn;
 
-use crate::backups::Plan;
-use crate::day_files;
+use pipeline::{FloorSettings, MachineSettings};
+use services::backups::Plan;
+use services::day_files;
+use services::logs::LogListeners;
 
 /// Name of the file in the data folder.
 pub(crate) const FILE: &str = "mimamori.toml";
@@ -201,10 +203,10 @@ struct WrittenExport {
     folder: PathBuf,
     /// `utf-8` or `cp932`; UTF-8 if absent.
     #[serde(default)]
-    encoding: serve::Encoding,
+    encoding: report::tables::Encoding,
     /// Language of the first line, `ja` or `en`; Japanese if absent.
     #[serde(default)]
-    lang: serve::Lang,
+    lang: text::Lang,
 }
 
 /// How long readings are kept.
@@ -229,42 +231,17 @@ pub(crate) struct TlsListener {
     pub(crate) key: PathBuf,
 }
 
-/// Where devices send their logs.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Syslog {
-    pub(crate) udp: Option<SocketAddr>,
-    pub(crate) tcp: Option<SocketAddr>,
-    pub(crate) tls: Option<SocketAddr>,
-}
-
-impl Syslog {
-    /// Whether any lines are taken.
-    pub(crate) fn is_on(&self) -> bool {
-        self.udp.is_some() || self.tcp.is_some() || self.tls.is_some()
-    }
-}
-
-/// A machine's settings and names.
-#[derive(Debug, Clone)]
-pub(crate) struct MachineConfig {
-    pub(crate) id: MachineId,
-    pub(crate) names: Names,
-    pub(crate) settings: Settings,
-}
-
 /// A valid configuration.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
-    pub(crate) calendar: Calendar,
+    /// What the floor is set to.
+    pub(crate) floor: FloorSettings,
     /// What figures need to know of the factory, until somebody says otherwise on the page.
     pub(crate) factory: Factory,
-    pub(crate) machines: Vec<MachineConfig>,
-    /// For machines that are not listed.
-    pub(crate) default_settings: Settings,
     pub(crate) light: Option<StackLight>,
     pub(crate) limits: broker::Limits,
     pub(crate) tls: Option<TlsListener>,
-    pub(crate) syslog: Syslog,
+    pub(crate) logs: LogListeners,
     /// Names the box is reached by, beside its host name.
     pub(crate) names: Vec<String>,
     /// Readings leave the journal this often.
@@ -298,7 +275,7 @@ impl Config {
         }
         .checked()?;
         let factory = written.factory_said()?;
-        let machines: Vec<MachineConfig> = written
+        let machines: Vec<MachineSettings> = written
             .machine
             .into_iter()
             .map(|machine| machine.checked(default_settings))
@@ -321,10 +298,12 @@ impl Config {
             .with_context(|| format!("day_starts {starts:?} is not HH:MM"))?;
         let seal_every = Duration::from_secs(written.store.seal_every_s()?);
         Ok(Self {
-            calendar: Calendar { zone, starts },
+            floor: FloorSettings {
+                calendar: Calendar { zone, starts },
+                machines,
+                default_settings,
+            },
             factory,
-            machines,
-            default_settings,
             light: written.light.map(WrittenLight::checked).transpose()?,
             limits: written.broker.limits()?,
             tls: written.broker.tls.map(|tls| TlsListener {
@@ -332,7 +311,7 @@ impl Config {
                 certificate: tls.certificate,
                 key: tls.key,
             }),
-            syslog: Syslog {
+            logs: LogListeners {
                 udp: written.syslog.udp,
                 tcp: written.syslog.tcp,
                 tls: written.syslog.tls,
@@ -404,7 +383,7 @@ impl WrittenBackup {
 }
 
 impl WrittenMachine {
-    fn checked(self, defaults: Settings) -> anyhow::Result<MachineConfig> {
+    fn checked(self, defaults: Settings) -> anyhow::Result<MachineSettings> {
         let settings = Settings {
             learn_cycles: self.learn_cycles.unwrap_or(defaults.learn_cycles),
             tolerance: Tolerance {
@@ -423,7 +402,7 @@ impl WrittenMachine {
             ja: ja.clone().unwrap_or_else(id),
             en: en.unwrap_or_else(id),
         };
-        Ok(MachineConfig {
+        Ok(MachineSettings {
             id: self.id,
             names,
             settings,
@@ -474,7 +453,7 @@ mod tests {
     #[test]
     fn nothing_written_is_a_valid_configuration() {
         let config = Config::parse("").unwrap();
-        assert_eq!(config.default_settings, Settings::default());
+        assert_eq!(config.floor.default_settings, Settings::default());
         assert!(config.light.is_none());
     }
 
@@ -506,7 +485,7 @@ mod tests {
             "#,
         )
         .unwrap();
-        let robot = &config.machines[0];
+        let robot = &config.floor.machines[0];
         assert_eq!(
             robot.names.en, "溶接ロボット 1",
             "one name serves both languages"

@@ -10,12 +10,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use identity::Denied;
+use identity::Gate;
+use identity::Who;
 use model::Role;
+use report::tables::TableAsked;
 use serde::{Deserialize, Serialize};
-use serve::{Denied, Gate, Lang, Site, TableAsked, Who};
+use text::Lang;
 use tracing::{info, warn};
+use web::Site;
 
-use crate::certificate;
+use services::certificate;
 
 /// The folder of requests inside the data folder.
 const FOLDER: &str = "console";
@@ -263,15 +268,15 @@ async fn export(
 ) -> Answer {
     let lang = if is_english { Lang::En } else { Lang::Ja };
     let file = path.with_extension("table");
-    match serve::table_file(site, lang, table, asked).await {
-        Ok(bytes) => match put(&file, &bytes) {
+    match report::tables::table_file(&site.known, lang, table, asked).await {
+        Ok(table) => match put(&file, &table.bytes) {
             Ok(()) => Answer::Table(file),
             Err(error) => {
                 warn!(%error, "a table could not be written");
                 Answer::No(No::Busy)
             }
         },
-        Err(why) => Answer::NoTable(why),
+        Err(why) => Answer::NoTable(why.text(lang)),
     }
 }
 

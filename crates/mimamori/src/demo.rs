@@ -12,14 +12,15 @@ use clap::Args;
 use model::DeviceId;
 use serde_json::{Value, json};
 use sources::{DeviceBook, Role};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::cli::{self, DemoArgs, say};
-use crate::words::Lang;
-use crate::{board_words, config, console};
+use text::Lang;
+
+use crate::terminal::{self, note, say};
+use crate::{config, console};
 
 /// The page's usual port.
 const PORT_USUAL: u16 = 8080;
@@ -33,6 +34,32 @@ const SIM_OVERTIME_MAX: Duration = Duration::from_secs(60);
 const RSS_MB_MAX: f64 = 64.0;
 /// The first page may take this long after the start.
 const FIRST_PAGE_MS_MAX: u128 = 1_000;
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Port of the web page (default: 8080, or a free one) / Web ページのポート
+    #[arg(long)]
+    port: Option<u16>,
+    /// Seed of everything random / 乱数の種
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Run this long, for example 90s or 5m, then judge / 動かす長さ
+    #[arg(long = "for", value_parser = terminal::duration)]
+    length: Option<Duration>,
+    /// No progress in the terminal / 途中経過を出さない
+    #[arg(long)]
+    headless: bool,
+    /// Write what was promised and what happened / 採点表の出力先
+    #[arg(long)]
+    scorecard: Option<PathBuf>,
+    /// Keep the data here (default: a folder that is removed) / データの置き場所
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Print the scorecard as JSON / 採点表を JSON で表示
+    #[arg(long)]
+    json: bool,
+}
 
 /// Arguments of the hidden command that runs the factory.
 #[derive(Debug, Args)]
@@ -74,7 +101,7 @@ pub(crate) async fn run_sim(args: SimArgs) -> anyhow::Result<bool> {
     };
     tokio::select! {
         result = sim::run(options) => result,
-        ended = cli::wait_for_end(true) => ended.map(|()| true),
+        ended = terminal::wait_for_end(true) => ended.map(|()| true),
     }
 }
 
@@ -204,7 +231,12 @@ impl Stage {
         Ok(std::fs::set_permissions(&program, mode)?)
     }
 
-    fn start_product(&self, said: Stdio) -> anyhow::Result<Child> {
+    /// Where the product writes how it is claimed.
+    fn announced(&self) -> PathBuf {
+        self.data.join("demo-announced.json")
+    }
+
+    fn start_product(&self) -> anyhow::Result<Child> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -228,10 +260,12 @@ impl Stage {
             .arg("--until-stdin-closes")
             .arg("--time-source")
             .arg(self.time_source())
+            .arg("--announce")
+            .arg(self.announced())
             .env("MIMAMORI_TIME_SOURCE", self.time_source())
             .env("PATH", path)
             .stdin(Stdio::piped())
-            .stdout(said)
+            .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
@@ -364,7 +398,7 @@ impl Watcher {
                 .flatten()
                 .filter_map(Value::as_str)
             {
-                let said = format!("{name}: {}", board_words::alarm(self.lang, kind));
+                let said = format!("{name}: {}", self.lang.coded("alarm-", kind));
                 now.push((format!("alarm {} {kind}", machine["id"]), said, "■ "));
             }
         }
@@ -395,9 +429,9 @@ pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
     let factory_runs = factory.stdin.take();
     // A light that is switched on after the product would rightly be reported as silent.
     light_is_on(stage.light).await?;
-    let mut product = stage.start_product(Stdio::piped())?;
+    let mut product = stage.start_product()?;
     let first_page_ms = first_page(stage.http).await?;
-    let owner = claim(&stage, &mut product).await?;
+    let owner = claim(&stage).await?;
     if !args.json {
         say(&format!(
             "{}: http://{}/",
@@ -472,24 +506,24 @@ impl Owner {
 }
 
 /// Claims the box with the code on its console, or takes up who claimed it in this folder before.
-async fn claim(stage: &Stage, product: &mut Child) -> anyhow::Result<Owner> {
+async fn claim(stage: &Stage) -> anyhow::Result<Owner> {
     let file = stage.data.join("demo-owner.json");
     if let Ok(text) = std::fs::read_to_string(&file) {
         return Ok(serde_json::from_str(&text)?);
     }
-    let said = product.stdout.take().context("the product says nothing")?;
-    let mut lines = tokio::io::BufReader::new(said).lines();
+    let announced = stage.announced();
+    let start = Instant::now();
     let code = loop {
-        let line = tokio::time::timeout(FIRST_PAGE_MAX, lines.next_line()).await??;
-        let line = line.context("the product has shown no claim code")?;
-        let label = line
-            .split_once(": ")
-            .map(|(label, code)| (label.to_owned(), code.to_owned()));
-        if let Some((_, code)) =
-            label.filter(|(label, _)| label == "Claim code" || label == "持ち主コード")
-        {
-            break code;
+        // Written in one go, but perhaps not yet.
+        let text = std::fs::read_to_string(&announced).unwrap_or_default();
+        if let Ok(said) = serde_json::from_str::<Value>(&text) {
+            let code = said["claim_code"].as_str();
+            break code.context("the product has no claim code")?.to_owned();
         }
+        if start.elapsed() > FIRST_PAGE_MAX {
+            bail!("the product has not told where it is");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let random = sources::new_token()?;
     let owner = Owner {
@@ -505,7 +539,7 @@ async fn claim(stage: &Stage, product: &mut Child) -> anyhow::Result<Owner> {
 
 /// A seed nobody chose.
 fn clock_seed() -> u64 {
-    crate::clock::now().ms().unsigned_abs() % 1_000_000
+    app::clock::now().ms().unsigned_abs() % 1_000_000
 }
 
 /// After a failure the log is worth more than a tidy disk.
@@ -519,7 +553,7 @@ fn keep_log(data: &Path) {
             .into_iter()
             .rev()
         {
-            cli::note(line);
+            note(line);
         }
     }
 }
@@ -536,7 +570,7 @@ async fn play(
     rounds.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let cut_at = Duration::from_secs_f64(sim::POWER_CUT_S);
     let mut has_cut = length.is_some_and(|length| length < cut_at + Duration::from_secs(5));
-    let end = cli::wait_for_end(false);
+    let end = terminal::wait_for_end(false);
     tokio::pin!(end);
     loop {
         tokio::select! {
@@ -557,7 +591,7 @@ async fn play(
             );
             product.kill().await?;
             tokio::time::sleep(DARK_FOR).await;
-            *product = stage.start_product(Stdio::null())?;
+            *product = stage.start_product()?;
             let ms = first_page(stage.http).await?;
             let back = watcher
                 .lang

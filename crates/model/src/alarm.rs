@@ -36,11 +36,13 @@ pub enum AlarmKind {
     NoticeFailed,
     /// Something that was kept, or was to be kept, could not be used and was set aside.
     SetAside,
+    /// A part of the program ends again and again.
+    ServiceFailing,
 }
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::TamperingSuspected,
         Self::WearSuspected,
         Self::Stopped,
@@ -55,6 +57,7 @@ impl AlarmKind {
         Self::FileRefused,
         Self::NoticeFailed,
         Self::SetAside,
+        Self::ServiceFailing,
     ];
 
     /// The word used in the API and in files.
@@ -74,6 +77,7 @@ impl AlarmKind {
             Self::FileRefused => "file_refused",
             Self::NoticeFailed => "notice_failed",
             Self::SetAside => "set_aside",
+            Self::ServiceFailing => "service_failing",
         }
     }
 

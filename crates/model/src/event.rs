@@ -119,6 +119,10 @@ pub enum EventKind {
     ProofDeclared,
     /// A person has read a document that a declaration rests on.
     ProofRead,
+    /// A service of the program ended and is begun anew.
+    ServiceEnded,
+    /// A service that had ended again and again runs.
+    ServiceRecovered,
     /// The program started.
     ProgramStarted,
     /// The program stopped in order.
@@ -127,7 +131,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 62] = [
         Self::Chain,
         Self::Finding,
         Self::Reference,
@@ -186,6 +190,8 @@ impl EventKind {
         Self::ProofReset,
         Self::ProofDeclared,
         Self::ProofRead,
+        Self::ServiceEnded,
+        Self::ServiceRecovered,
         Self::ProgramStarted,
         Self::ProgramStopped,
     ];
@@ -251,6 +257,8 @@ impl EventKind {
             Self::ProofReset => "proof.reset",
             Self::ProofDeclared => "proof.declared",
             Self::ProofRead => "proof.read",
+            Self::ServiceEnded => "service.ended",
+            Self::ServiceRecovered => "service.recovered",
             Self::ProgramStarted => "program.started",
             Self::ProgramStopped => "program.stopped",
         }

@@ -1,14 +1,15 @@
 //! Time as the readings carry it. Rooms that judge never look at a clock: the time is in the data.
 
+use std::fmt;
 use std::ops::{Add, Sub};
 
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, Serializer};
 
-/// A moment, in milliseconds since 1970-01-01 00:00 UTC.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
-)]
-#[serde(transparent)]
+/// A moment, in milliseconds since 1970-01-01 00:00 UTC. As JSON it is a text after RFC 3339, in UTC
+/// with milliseconds; the number of milliseconds, as versions up to 0.1 wrote it, is read as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(i64);
 
 impl Time {
@@ -62,5 +63,85 @@ impl Sub<i64> for Time {
     /// Takes milliseconds away.
     fn sub(self, ms: i64) -> Self {
         Self(self.0.saturating_sub(ms))
+    }
+}
+
+impl fmt::Display for Time {
+    /// RFC 3339 in UTC with milliseconds; outside of the calendar, the milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_millisecond(self.0) {
+            Ok(moment) => write!(f, "{moment:.3}"),
+            Err(_) => self.0.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match Timestamp::from_millisecond(self.0) {
+            Ok(_) => to.collect_str(self),
+            Err(_) => to.serialize_i64(self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Either)
+    }
+}
+
+/// Reads a moment in either form.
+struct Either;
+
+impl Visitor<'_> for Either {
+    type Value = Time;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a moment after RFC 3339, or milliseconds since 1970")
+    }
+
+    fn visit_i64<E: Error>(self, ms: i64) -> Result<Time, E> {
+        Ok(Time(ms))
+    }
+
+    fn visit_u64<E: Error>(self, ms: u64) -> Result<Time, E> {
+        i64::try_from(ms).map(Time).map_err(E::custom)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
+        let moment: Timestamp = text.parse().map_err(E::custom)?;
+        Ok(Time(moment.as_millisecond()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Option<Time> {
+        serde_json::from_str(json).ok()
+    }
+
+    #[test]
+    fn a_moment_is_a_text_and_what_was_written_as_a_number_is_read_on() {
+        let t = Time::from_ms(1_732_200_000_123);
+        let json = serde_json::to_string(&t).unwrap();
+        assert_eq!(json, "\"2024-11-21T14:40:00.123Z\"");
+        assert_eq!(read(&json), Some(t));
+        assert_eq!(read("1732200000123"), Some(t));
+        assert_eq!(read("\"2024-11-21T23:40:00.123+09:00\""), Some(t));
+        assert_eq!(
+            (read("\"soon\""), read("1.5"), read("null")),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn also_what_no_calendar_has_comes_back() {
+        for ms in [i64::MIN, -1, 0, i64::MAX] {
+            let t = Time::from_ms(ms);
+            assert_eq!(read(&serde_json::to_string(&t).unwrap()), Some(t), "{ms}");
+        }
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn test() -> anyhow::Result<()> {
         "--target",
         "es2022",
     ];
-    let scripts = ["app.js", "phone.js"].map(|file| format!("crates/serve/assets/{file}"));
+    let scripts = ["app.js", "phone.js"].map(|file| format!("crates/web/assets/{file}"));
     run(Command::new("node_modules/.bin/tsc")
         .args(tsc)
         .args(scripts))?;
@@ -85,7 +85,7 @@ pub(crate) fn soak() -> anyhow::Result<()> {
     run(Command::new("cargo")
         .env("PROPTEST_CASES", SOAK_INPUTS)
         .args(["test", "--release", "--package", "wire"])
-        .args(["--package", "sources", "--package", "serve"])
+        .args(["--package", "sources"])
         .args(["--lib", "no_bytes_make_it_panic"]))?;
     run(Command::new("cargo")
         .env("MIMAMORI_SEAL_KILLS", SOAK_SEAL_KILLS)

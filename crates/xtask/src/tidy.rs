@@ -9,7 +9,7 @@ use crate::root;
 /// Longest source file, in lines.
 const FILE_LINES_MAX: usize = 800;
 /// Packages in the program's normal dependency tree.
-const PACKAGES_MAX: usize = 250;
+const PACKAGES_MAX: usize = 400;
 /// Rooms that judge: no clock, no file, no socket.
 const JUDGEMENT: [(&str, &[&str]); 3] = [
     ("assure", &["model", "serde", "toml"]),
@@ -187,7 +187,7 @@ fn every_test_file_is_part_of_its_test_program() {
 fn every_text_is_used() {
     let code: String = sources()
         .iter()
-        .filter(|path| path.starts_with("crates/serve/src"))
+        .filter(|path| path.starts_with("crates"))
         .map(|path| read(&root().join(path)))
         .collect();
     let built = [
@@ -231,7 +231,7 @@ fn every_text_is_used() {
         "notice-wrong-",
     ];
     let mut unused = Vec::new();
-    for line in read(&root().join("crates/serve/i18n/ja.ftl")).lines() {
+    for line in read(&root().join("crates/text/i18n/ja.ftl")).lines() {
         let Some((key, _)) = line.split_once(" = ") else {
             continue;
         };

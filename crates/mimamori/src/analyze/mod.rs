@@ -17,10 +17,10 @@ use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use crate::cli::{note, say};
-use crate::words::Lang;
+use crate::terminal::{note, say};
 use output::Outputs;
 use table::Table;
+use text::Lang;
 
 /// What the rows of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -102,7 +102,8 @@ fn a_known_devices_largest_bodies_take_little_memory_and_are_answered() {
     let list = format!("[0{}]", ",0".repeat(100_000));
     let (status, said) = send("application/json", &list);
     assert_eq!(status, 422, "{said}");
-    let rows: String = (0..30_000).map(|i| format!("{i}\n")).collect();
+    let rows: Vec<String> = (0..30_000).map(|i| i.to_string()).collect();
+    let rows = rows.join("\n");
     let (status, said) = send("text/csv", &format!("power_w\n{rows}"));
     assert_eq!(status, 200, "{said}");
     assert!(said.contains("\"readings\":30000"), "{said}");
@@ -123,7 +124,9 @@ fn a_cell_in_quotes_is_one_cell_also_by_http() {
     let (status, said) = house.send_bare("POST", "/ingest/m1", &headers, table);
     assert_eq!(status, 200);
     assert!(said.contains("\"readings\":2"), "{said}");
-    until("the machine is on the board", || house.state("m1") != "");
+    until("the machine is on the board", || {
+        !house.state("m1").is_empty()
+    });
     let values =
         house.get_all("machines/m1/readings?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z");
     assert!(

@@ -36,4 +36,5 @@ mod publisher;
 mod rates;
 #[path = "../../../sources/tests/it/serial.rs"]
 mod serial;
+mod services;
 mod terminal;

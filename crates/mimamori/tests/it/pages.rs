@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 
 use model::Role;
-use serve::Access;
+use web::Access;
 
 use super::house::{House, agent, until};
 use super::publisher::Publisher;
@@ -49,7 +49,7 @@ fn every_address_lets_in_only_whom_it_should() {
         .iter()
         .map(|role| (*role, house.token_for(role.code())))
         .collect();
-    for route in serve::ROUTES {
+    for route in web::ROUTES {
         let path = concrete(route.path);
         let ask = |headers: &[(&str, &str)]| {
             let headers = [headers, &[JSON]].concat();
@@ -165,7 +165,7 @@ fn a_change_from_a_foreign_page_is_refused() {
     let house = filled();
     let cookie = format!("session={}", house.token);
     let own = format!("http://{}", house.http);
-    for route in serve::ROUTES.iter().filter(|route| route.method != "GET") {
+    for route in web::ROUTES.iter().filter(|route| route.method != "GET") {
         let path = concrete(route.path);
         let ask = |headers: &[(&str, &str)]| {
             let headers = [headers, &[JSON]].concat();

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use model::{DeviceId, Time};
-use serve::Access;
+use web::Access;
 
 use super::house::{House, PROGRAM, until};
 use super::network::OtherComputer;
@@ -55,7 +55,7 @@ fn in_clear_text_another_computer_gets_the_certificate_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let house = House::listening_on(folder.path(), "", &format!("{}:0", other.here));
     let clear = format!("http://{}", house.http);
-    for route in serve::ROUTES {
+    for route in web::ROUTES {
         let path = route
             .path
             .replace("{id}", "m1")

@@ -60,6 +60,23 @@ pub struct EvidenceRow {
     pub hash: String,
 }
 
+impl Entry {
+    /// Something that `actor` did, or that happened to them, at this moment.
+    pub fn new(at: Time, actor: impl Into<String>, kind: EventKind, body: Value) -> Self {
+        Self {
+            at,
+            actor: actor.into(),
+            kind,
+            body,
+        }
+    }
+
+    /// Something that the box did or found by itself.
+    pub fn of_box(at: Time, kind: EventKind, body: Value) -> Self {
+        Self::new(at, BOX, kind, body)
+    }
+}
+
 /// The end of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {

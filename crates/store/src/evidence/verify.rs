@@ -7,17 +7,16 @@ use std::path::Path;
 
 use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OpenFlags, params};
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 
-use model::{Alarm, EventKind, Finding, Reference, Time};
+use model::{Alarm, DeviationReason, EventKind, Finding, Reference, Time};
 
 use super::checkpoint::Checkpoint;
 use super::seals::Seals;
 use super::{Hash, Head, Link, inner_hash};
 use crate::error::StoreError;
 use crate::schema;
-use crate::write::as_json;
 
 /// Breaks listed; further ones are counted.
 const BREAKS_LISTED_MAX: usize = 50;
@@ -383,13 +382,13 @@ impl Check<'_> {
                 let sql =
                     "SELECT id FROM alarm WHERE machine = ?1 AND kind = ?2 AND cleared_at = ?3";
                 let (machine, kind) = (text("machine"), text("kind"));
-                let found = self.row_id(sql, params![machine, kind, body["at"].as_i64()])?;
+                let found = self.row_id(sql, params![machine, kind, moment(&body["at"])])?;
                 self.seen.cleared += i64::from(found > Some(self.seen.alarms_before));
                 self.expect(found.is_some(), "alarm", || format!("{machine} {kind}"));
             }
             Some(EventKind::AlarmAcknowledged) => {
                 let sql = "SELECT id FROM alarm WHERE id = ?1 AND acknowledged_at = ?2";
-                let (id, at) = (body["id"].as_i64(), body["at"].as_i64());
+                let (id, at) = (body["id"].as_i64(), moment(&body["at"]));
                 let found = self.row_id(sql, params![id, at])?;
                 self.seen.acknowledged += i64::from(found > Some(self.seen.alarms_before));
                 self.expect(found.is_some(), "alarm", || id.unwrap_or(0).to_string());
@@ -407,19 +406,12 @@ impl Check<'_> {
     }
 
     fn finding(&mut self, machine: &str, finding: &Finding) -> Result<(), StoreError> {
-        let sql = "SELECT id FROM finding WHERE machine = ?1 AND at = ?2 AND kind = ?3
-                   AND product = ?4 AND reason IS ?5";
-        let found = self.row_id(
-            sql,
-            params![
-                machine,
-                finding.at.ms(),
-                finding.kind.code(),
-                finding.product.as_str(),
-                as_json(finding.reason)?
-            ],
-        )?;
-        self.expect(found.is_some(), "finding", || {
+        let sql = "SELECT reason FROM finding WHERE machine = ?1 AND at = ?2 AND kind = ?3
+                   AND product = ?4";
+        let (at, kind) = (finding.at.ms(), finding.kind.code());
+        let of = params![machine, at, kind, finding.product.as_str()];
+        let is_so = self.has_reason(sql, of, finding.reason)?;
+        self.expect(is_so, "finding", || {
             format!("{machine} {}", finding.kind.code())
         });
         Ok(())
@@ -427,22 +419,35 @@ impl Check<'_> {
 
     fn raised(&mut self, alarm: &Alarm) -> Result<(), StoreError> {
         let machine = alarm.machine.as_ref().map_or("", |m| m.as_str());
-        let sql = "SELECT id FROM alarm WHERE machine = ?1 AND kind = ?2 AND since = ?3
-                   AND raised_at = ?4 AND reason IS ?5";
-        let found = self.row_id(
-            sql,
-            params![
-                machine,
-                alarm.kind.code(),
-                alarm.since.ms(),
-                alarm.raised_at.ms(),
-                as_json(alarm.reason)?
-            ],
-        )?;
-        self.expect(found.is_some(), "alarm", || {
+        let sql = "SELECT reason FROM alarm WHERE machine = ?1 AND kind = ?2 AND since = ?3
+                   AND raised_at = ?4";
+        let (since, raised) = (alarm.since.ms(), alarm.raised_at.ms());
+        let of = params![machine, alarm.kind.code(), since, raised];
+        let is_so = self.has_reason(sql, of, alarm.reason)?;
+        self.expect(is_so, "alarm", || {
             format!("{machine} {}", alarm.kind.code())
         });
         Ok(())
+    }
+
+    /// Whether the row that a statement finds has this reason, in whichever form its moments are.
+    fn has_reason(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        reason: Option<DeviationReason>,
+    ) -> Result<bool, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
+        let Some(row) = rows.next()? else {
+            return Ok(false);
+        };
+        let kept: Option<String> = row.get(0)?;
+        let kept = kept.map(|json| serde_json::from_str::<DeviationReason>(&json));
+        Ok(match kept {
+            None => reason.is_none(),
+            Some(kept) => kept.ok().is_some_and(|kept| reason == Some(kept)),
+        })
     }
 
     fn row_id(&self, sql: &str, values: impl rusqlite::Params) -> Result<Option<i64>, StoreError> {
@@ -547,7 +552,7 @@ impl Check<'_> {
                     told += 1;
                     *said == body
                 }
-                None => body["learned_at"].as_i64() < Some(seen.began_ms),
+                None => moment(&body["learned_at"]) < Some(seen.began_ms),
             };
             let name = || format!("{} {} {}", key.0, key.1, key.2);
             self.expect(is_so, "reference", name);
@@ -602,4 +607,9 @@ fn stored(row: &rusqlite::Row<'_>) -> Result<Stored, rusqlite::Error> {
         body: row.get(6)?,
         hash: row.get(7)?,
     })
+}
+
+/// The milliseconds of a moment in the text of an entry, in whichever form it is.
+fn moment(value: &Value) -> Option<i64> {
+    Time::deserialize(value).ok().map(Time::ms)
 }

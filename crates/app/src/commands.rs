@@ -1,0 +1,93 @@
+//! What a person, a script or a service may have changed. An answer comes only once the change is
+//! durable.
+
+use kpi::Factory;
+use model::{AlarmKind, EventKind, MachineId, Tolerance};
+use store::{Entry, Record};
+use tokio::sync::{mpsc, oneshot};
+
+/// A change asked for by a person.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Let the learned reference judge.
+    Approve(MachineId),
+    /// Forget the reference and learn a new version.
+    Relearn(MachineId),
+    /// Put another tolerance in force, and other alarms that chance may raise in a month if they are
+    /// named.
+    SetTolerance(MachineId, Tolerance, Option<f64>),
+    /// Put other planned hours, prices, lines and parts per cycle in force.
+    SetFactory(Factory),
+    /// "I have seen this alarm."
+    Acknowledge(i64),
+    /// Sign where the evidence chain stands.
+    Attest,
+    /// Keep people, what lets them in, and the evidence of it.
+    Keep(Vec<Record>),
+    /// Something the box found out about itself: kept as evidence, and an alarm that lasts or
+    /// does not.
+    Report {
+        /// What kind of event.
+        kind: EventKind,
+        /// The details.
+        body: serde_json::Value,
+        /// The alarm, and whether it lasts.
+        alarm: (AlarmKind, bool),
+    },
+}
+
+/// Why a change was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderError {
+    /// No such machine or alarm.
+    NotFound,
+    /// Nothing is waiting for approval.
+    NothingToApprove,
+    /// A value is out of its range.
+    OutOfRange,
+    /// It could not be made durable.
+    NotDurable,
+}
+
+/// A change, who asked for it and where its answer goes.
+#[derive(Debug)]
+pub struct Order {
+    /// What is asked for.
+    pub command: Command,
+    /// By whom, as the evidence chain writes it.
+    pub by: String,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Result<(), OrderError>>,
+}
+
+/// Takes orders to the recorder.
+#[derive(Debug, Clone)]
+pub struct Orders(mpsc::Sender<Order>);
+
+impl Orders {
+    /// Orders into this queue.
+    pub fn new(queue: mpsc::Sender<Order>) -> Self {
+        Self(queue)
+    }
+
+    /// Gives an order and waits until it is durable.
+    pub async fn give(&self, command: Command, by: &str) -> Result<(), OrderError> {
+        let (answer, result) = oneshot::channel();
+        let by = by.to_owned();
+        self.0
+            .try_send(Order {
+                command,
+                by,
+                answer,
+            })
+            .map_err(|_| OrderError::NotDurable)?;
+        result.await.unwrap_or(Err(OrderError::NotDurable))
+    }
+
+    /// Makes something that was done evidence, and waits until it is durable.
+    pub async fn note(&self, entry: Entry) -> Result<(), OrderError> {
+        let by = entry.actor.clone();
+        self.give(Command::Keep(vec![Record::Evidence(entry)]), &by)
+            .await
+    }
+}

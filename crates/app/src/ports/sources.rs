@@ -1,0 +1,85 @@
+//! Devices that the box reads by itself: what kinds there are, how each is doing, trying one out,
+//! connecting and ending it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use model::{Search, Source, SourceKind, SourceState, Trial, Trouble, Wrong};
+use text::{Lang, key};
+
+use crate::switch_off::{IsStill, SwitchingOff};
+
+/// Why a source was not taken or let go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceProblem {
+    /// Something that was entered is wrong.
+    Wrong(Wrong),
+    /// There is none of this name.
+    NotFound,
+    /// The file of sources cannot be used.
+    File,
+}
+
+/// A trial that is going on.
+pub type Trying<'a> = Pin<Box<dyn Future<Output = Result<Trial, Wrong>> + Send + 'a>>;
+
+/// A look around that is going on; `None` if devices of this kind cannot be looked for.
+pub type Searching<'a> = Pin<Box<dyn Future<Output = Option<Result<Search, Trouble>>> + Send + 'a>>;
+
+/// Reads devices that speak only when asked.
+pub trait Sources: Send + Sync + 'static {
+    /// The kinds of devices that can be connected.
+    fn kinds(&self) -> Vec<SourceKind>;
+
+    /// The serial ports of this computer.
+    fn ports(&self) -> Vec<String>;
+
+    /// The sources and how they are doing.
+    fn states(&self) -> Vec<(Source, SourceState)>;
+
+    /// Reads a device from now on.
+    fn add(&self, source: Source) -> Result<(), SourceProblem>;
+
+    /// A device is no longer read.
+    fn end(&self, id: &str) -> Result<(), SourceProblem>;
+
+    /// Looks around for devices of a kind.
+    fn search<'a>(&'a self, kind: &'a str) -> Searching<'a>;
+
+    /// Reads a device once and keeps nothing.
+    fn try_out<'a>(&'a self, source: &'a Source) -> Trying<'a>;
+
+    /// Switches a device off where somebody consented, and reads back what it is then.
+    fn switch_off<'a>(&'a self, id: &'a str, is_still: IsStill) -> SwitchingOff<'a>;
+}
+
+/// What is wrong with a source, in words: the field, the row of a table, and why.
+pub fn wrong_text(lang: Lang, wrong: &Wrong) -> String {
+    let field = wrong.field.rsplit('.').next().unwrap_or(&wrong.field);
+    let label = lang.coded_or_code("field-", field);
+    let why = lang.coded("wrong-", wrong.why.code());
+    match wrong.row {
+        Some(row) => {
+            let row = lang.with(key::CONNECT_ROW, &[("n", &row.to_string())]);
+            format!("{row} · {label}: {why}")
+        }
+        None => format!("{label}: {why}"),
+    }
+}
+
+/// What keeps a device of a kind from being read, and what to look at.
+pub fn trouble_text(lang: Lang, kind: &str, trouble: Trouble) -> String {
+    let of_kind = lang.known(&format!("trouble-{kind}-"), trouble.code());
+    of_kind.unwrap_or_else(|| lang.coded("trouble-", trouble.code()))
+}
+
+impl SourceProblem {
+    /// A problem in words.
+    pub fn text(&self, lang: Lang) -> String {
+        match self {
+            Self::Wrong(wrong) => wrong_text(lang, wrong),
+            Self::NotFound => lang.text(key::ERROR_NOT_FOUND),
+            Self::File => lang.text(key::ERROR_STORE),
+        }
+    }
+}

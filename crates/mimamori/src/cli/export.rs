@@ -1,0 +1,97 @@
+//! Tables for other programs at the terminal: the same as on the page, asked of the running program.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use report::tables::TableAsked;
+
+use crate::console::{self, Answer, Request};
+use crate::terminal::note;
+use text::Lang;
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// What is wanted / 書き出すもの
+    #[arg(value_enum)]
+    table: Table,
+    /// The data folder of the running program / 動いている Mimamori のデータの置き場所
+    #[arg(long)]
+    data: PathBuf,
+    /// The first business day, for example 2026-11-01 (default: the last one) / 最初の日
+    #[arg(long)]
+    from: Option<String>,
+    /// The last business day (default: today) / 最後の日
+    #[arg(long)]
+    to: Option<String>,
+    /// This machine alone / この機械だけ
+    #[arg(long)]
+    machine: Option<String>,
+    /// cp932 (Shift_JIS) for programs that do not know UTF-8 / 文字コード
+    #[arg(long, default_value = "utf-8", value_parser = ["utf-8", "cp932"])]
+    encoding: String,
+    /// Write into this file; a file that is there is not touched (default: print) / 書き出す先
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// The tables that there are.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Table {
+    /// What the days came to / 日ごとのまとめ
+    Days,
+    /// The cycles of a machine / 機械のサイクル
+    Cycles,
+    /// The alarms / 警報
+    Alarms,
+}
+
+impl Table {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Days => "days",
+            Self::Cycles => "cycles",
+            Self::Alarms => "alarms",
+        }
+    }
+}
+
+/// Asks the running program for a table.
+pub(crate) async fn run(args: ExportArgs, lang: Lang) -> anyhow::Result<bool> {
+    let asked = TableAsked {
+        from: args.from,
+        to: args.to,
+        machine: args.machine,
+        encoding: Some(args.encoding),
+    };
+    let request = Request::Export {
+        table: args.table.code().to_owned(),
+        asked,
+        is_english: lang == Lang::En,
+    };
+    let file = match console::ask(&args.data, &request).await? {
+        Answer::Table(file) => file,
+        Answer::NoTable(why) => bail!("{why}"),
+        other => bail!("no table was made: {other:?}"),
+    };
+    let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()));
+    std::fs::remove_file(&file).ok();
+    let bytes = bytes?;
+    match args.out {
+        Some(out) => {
+            let made = std::fs::File::create_new(&out);
+            let cannot = || {
+                let what = lang.pick("書き込めません", "cannot be written");
+                format!("{}: {what}", out.display())
+            };
+            made.with_context(cannot)?
+                .write_all(&bytes)
+                .with_context(cannot)?;
+            note(&out.display().to_string());
+        }
+        None => std::io::stdout().lock().write_all(&bytes)?,
+    }
+    Ok(true)
+}

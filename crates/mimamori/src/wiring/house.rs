@@ -1,0 +1,349 @@
+//! The services, and the doors by which people and scripts come in.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::sync::{Arc, PoisonError};
+
+use anyhow::Context;
+use app::backups::BackupHand;
+use app::chain::ChainWatch;
+use app::clock;
+use app::commands::Orders;
+use app::known::Known;
+use app::ports::bindings::Bindings;
+use app::ports::devices::Devices;
+use app::ports::network::Network;
+use app::ports::sources::Sources;
+use app::proofs::ProofHand;
+use app::restores::RestoreHand;
+use app::stage::Stage;
+use app::switch_off::SwitchOff;
+use app::views::{ClockState, TrustView};
+use assure::ProofView;
+use identity::Gate;
+use services::certificate::{self, Shared};
+use services::devices::{FloorDoor, watch_devices};
+use services::files::{self, FileDoor, Ways};
+use services::notices::NoticeDoor;
+use services::probes::{self, Ground, Twin};
+use services::sources::SourceDoor;
+use services::supervisor::Supervisor;
+use services::{backups, chain_watch, clock_watch, day_files, notices, restores, retention};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use web::Site;
+
+use super::{Doors, Secure, Setup};
+use crate::config::Config;
+use crate::console;
+
+/// What the services and the doors have in common.
+pub(super) struct House<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) config: &'a Config,
+    pub(super) known: Known,
+    pub(super) orders: Orders,
+    pub(super) floor: Arc<FloorDoor>,
+    pub(super) sources: Arc<SourceDoor>,
+    pub(super) supervisor: Arc<Supervisor>,
+    pub(super) certificate: Option<Shared>,
+    /// Where the broker listens, in clear text and over TLS.
+    pub(super) mqtt: SocketAddr,
+    pub(super) mqtts: Option<SocketAddr>,
+}
+
+/// Where pages are served.
+struct Listeners {
+    clear: TcpListener,
+    http: SocketAddr,
+    tls: Option<(TcpListener, web::Tls)>,
+    secure: Secure,
+    trust: Option<Arc<TrustView>>,
+}
+
+/// The proofs as pages see and ask for them, and whoever keeps them.
+struct Proofs {
+    hand: Arc<ProofHand>,
+    view: watch::Sender<Arc<ProofView>>,
+}
+
+impl House<'_> {
+    /// Begins the services, serves pages and answers at the console.
+    pub(super) async fn open(self) -> anyhow::Result<Doors> {
+        let listeners = self.listen().await?;
+        let gate = Arc::new(self.gate()?);
+        let chain = self.watch_chain();
+        let clock_state = self.watch_clock();
+        let (restores, restored) = self.restores();
+        let proofs = Proofs {
+            hand: Arc::default(),
+            view: watch::Sender::new(Arc::new(ProofView::empty())),
+        };
+        let https = listeners.secure.https;
+        let site = Site {
+            files: self.files(),
+            switch_off: self.switch_off(),
+            joins: Arc::default(),
+            network: Arc::clone(&self.sources) as Arc<dyn Network>,
+            notices: self.notices(https)?,
+            trust: listeners.trust.clone(),
+            restores,
+            clock_state: clock_state.clone(),
+            proofs: proofs.view.subscribe(),
+            stage: self.stage(),
+            proof_hand: Arc::clone(&proofs.hand),
+            takes_logs: self.config.logs.is_on(),
+            gate: Arc::clone(&gate),
+            known: self.known.clone(),
+            orders: self.orders.clone(),
+            chain: Arc::clone(&chain),
+            services: self.supervisor.states(),
+            devices: Arc::clone(&self.floor) as Arc<dyn Devices>,
+            ingest: Arc::clone(&self.floor) as Arc<dyn app::ports::ingest::Ingest>,
+            bindings: Arc::clone(&self.sources) as Arc<dyn Bindings>,
+            sources: Arc::clone(&self.sources) as Arc<dyn Sources>,
+            backups: self.backups(),
+        };
+        let ground = self.ground(&listeners, &gate, chain, clock_state)?;
+        self.keep_the_rest();
+        self.prove(ground, proofs);
+        self.answer_console(site.clone(), &listeners);
+        let (http, secure) = (listeners.http, listeners.secure.clone());
+        Ok(Doors {
+            close: serve_pages(listeners, site),
+            http,
+            claim_code: gate.claim_code().map(str::to_owned),
+            secure,
+            restored,
+        })
+    }
+
+    /// Listens for pages in clear text and, where that is wanted, over TLS.
+    async fn listen(&self) -> anyhow::Result<Listeners> {
+        let clear = listen(self.setup.http).await?;
+        let http = clear.local_addr()?;
+        let Some(certificate) = &self.certificate else {
+            return Ok(Listeners {
+                clear,
+                http,
+                tls: None,
+                secure: Secure::default(),
+                trust: None,
+            });
+        };
+        let listener = match self.setup.https {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let https = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let certificate = certificate.lock().unwrap_or_else(PoisonError::into_inner);
+        let mqtts_port = self.mqtts.map_or(0, |address| address.port());
+        let trust = https.map(|https| {
+            let view = certificate.view((http, https), mqtts_port, self.mqtt);
+            Arc::new(view)
+        });
+        Ok(Listeners {
+            clear,
+            http,
+            tls: listener.map(|listener| (listener, certificate.for_pages())),
+            secure: Secure {
+                https,
+                mqtts: self.mqtts,
+                fingerprint: Some(certificate.authority().fingerprint()),
+            },
+            trust,
+        })
+    }
+
+    fn gate(&self) -> anyhow::Result<Gate> {
+        let reader = &self.known.reader;
+        let (people, passes) = (reader.people()?, reader.passes()?);
+        let gate = Gate::new(people, passes, self.orders.clone(), clock::now);
+        gate.context("no random number for the claim code")
+    }
+
+    fn watch_chain(&self) -> Arc<ChainWatch> {
+        let chain = Arc::new(ChainWatch::new(self.setup.data.clone()));
+        let (watched, orders) = (Arc::clone(&chain), self.orders.clone());
+        let begin = move || chain_watch::keep(Arc::clone(&watched), orders.clone());
+        self.supervisor.keep("evidence-check", begin);
+        chain
+    }
+
+    fn watch_clock(&self) -> watch::Receiver<ClockState> {
+        let (state, seen) = watch::channel(ClockState::default());
+        let (board, orders) = (self.known.board.clone(), self.orders.clone());
+        let begin = move || clock_watch::watch_clock(state.clone(), board.clone(), orders.clone());
+        self.supervisor.keep("clock", begin);
+        seen
+    }
+
+    /// Backups by themselves, if somebody said where they go.
+    fn backups(&self) -> Option<Arc<BackupHand>> {
+        let plan = self.config.backup.clone()?;
+        let hand = Arc::new(BackupHand::default());
+        let (data, orders, asked) = (
+            self.setup.data.clone(),
+            self.orders.clone(),
+            Arc::clone(&hand),
+        );
+        let begin = move || {
+            let (plan, data) = (plan.clone(), data.clone());
+            backups::keep_backups(plan, data, orders.clone(), Arc::clone(&asked))
+        };
+        self.supervisor.keep("backups", begin);
+        Some(hand)
+    }
+
+    /// Takes up a backup when somebody asks for it, and tells when that is done.
+    fn restores(&self) -> (Arc<RestoreHand>, Arc<Notify>) {
+        let hand = Arc::new(RestoreHand::new(restores::find));
+        let restored = Arc::new(Notify::new());
+        let (data, asked, ready) = (
+            self.setup.data.clone(),
+            Arc::clone(&hand),
+            Arc::clone(&restored),
+        );
+        let begin =
+            move || restores::keep_restores(data.clone(), Arc::clone(&asked), Arc::clone(&ready));
+        self.supervisor.keep("restores", begin);
+        (hand, restored)
+    }
+
+    fn notices(&self, https: Option<SocketAddr>) -> anyhow::Result<Arc<NoticeDoor>> {
+        let (board, zone) = (self.known.board.clone(), &self.known.calendar.zone);
+        let (reader, orders) = (&self.known.reader, self.orders.clone());
+        let door = notices::open(board, reader, orders, zone, https)?;
+        let told = Arc::clone(&door);
+        let begin = move || notices::keep(Arc::clone(&told));
+        self.supervisor.keep("notices", begin);
+        Ok(door)
+    }
+
+    fn files(&self) -> Arc<FileDoor> {
+        let ways = Ways {
+            loggers: Arc::clone(&self.sources.loggers),
+            sink: Arc::clone(&self.floor.sink),
+            reader: self.known.reader.clone(),
+            orders: self.orders.clone(),
+        };
+        let door = Arc::new(files::open(ways, &self.setup.data, &self.config.floor));
+        let (taken, looked) = (Arc::clone(&door), Arc::clone(&door));
+        let take = move || files::take_waiting(Arc::clone(&taken));
+        self.supervisor.keep("files", take);
+        let look = move || files::look_into_folders(Arc::clone(&looked));
+        self.supervisor.keep("folders", look);
+        door
+    }
+
+    fn switch_off(&self) -> Arc<SwitchOff> {
+        let sources = Arc::clone(&self.sources) as Arc<dyn Sources>;
+        let (orders, board) = (self.orders.clone(), self.known.board.clone());
+        Arc::new(SwitchOff::new(sources, orders, board, clock::now))
+    }
+
+    /// What a demonstration lets people break.
+    fn stage(&self) -> Option<Stage> {
+        self.setup.time_source.clone().map(|file| Stage {
+            file,
+            running: sim::RUNNING,
+            stopped: sim::STOPPED,
+        })
+    }
+
+    /// Services that nobody asks for anything.
+    fn keep_the_rest(&self) {
+        let (floor, sources) = (Arc::clone(&self.floor), Arc::clone(&self.sources));
+        let orders = self.orders.clone();
+        let begin = move || watch_devices(Arc::clone(&floor), Arc::clone(&sources), orders.clone());
+        self.supervisor.keep("devices", begin);
+        let neighbours = Arc::clone(&self.sources.neighbours);
+        let begin = move || Arc::clone(&neighbours).listen();
+        self.supervisor.keep("neighbours", begin);
+        let (reader, kept) = (self.known.reader.clone(), self.config.retention);
+        let orders = self.orders.clone();
+        let begin = move || retention::let_go(reader.clone(), kept, orders.clone());
+        self.supervisor.keep("retention", begin);
+        let (plan, data) = (self.config.export.clone(), self.setup.data.clone());
+        let (known, orders) = (self.known.clone(), self.orders.clone());
+        let begin = move || {
+            let (plan, data) = (plan.clone(), data.clone());
+            day_files::keep_day_files(plan, data, known.clone(), orders.clone())
+        };
+        self.supervisor.keep("day-files", begin);
+        if let Some(certificate) = self.certificate.clone() {
+            let begin = move || certificate::keep(Arc::clone(&certificate));
+            self.supervisor.keep("certificate", begin);
+        }
+    }
+
+    /// What the proofs look at.
+    fn ground(
+        &self,
+        listeners: &Listeners,
+        gate: &Arc<Gate>,
+        chain: Arc<ChainWatch>,
+        clock_state: watch::Receiver<ClockState>,
+    ) -> anyhow::Result<Ground> {
+        let own = self.floor.book.own_devices();
+        let [token, twin] = own.context("no random number")?;
+        Ok(Ground {
+            data: self.setup.data.clone(),
+            reader: self.known.reader.clone(),
+            book: Arc::clone(&self.floor.book),
+            board: self.known.board.clone(),
+            clock_state,
+            chain,
+            gate: Arc::clone(gate),
+            certificate: self.certificate.clone(),
+            logs: self.config.logs,
+            http: listeners.http,
+            https: listeners.secure.https,
+            mqtt: self.mqtt,
+            mqtts: self.mqtts,
+            token,
+            twin: Twin {
+                mqtt: certificate::typed(self.mqtt, false),
+                token: twin,
+                told: AtomicI64::default(),
+            },
+            config: probes::in_force(self.setup.settings_file()),
+            turn: AtomicUsize::default(),
+        })
+    }
+
+    fn prove(&self, ground: Ground, proofs: Proofs) {
+        let (ground, orders) = (Arc::new(ground), self.orders.clone());
+        let begin = move || {
+            let (hand, view) = (Arc::clone(&proofs.hand), proofs.view.clone());
+            probes::keep(Arc::clone(&ground), orders.clone(), hand, view)
+        };
+        self.supervisor.keep("proofs", begin);
+    }
+
+    /// Answers who asks at the console.
+    fn answer_console(&self, site: Site, listeners: &Listeners) {
+        let (http, https) = (listeners.http, listeners.secure.https);
+        let data = self.setup.data.clone();
+        let begin = move || {
+            let pages = console::Pages { http, https };
+            console::answer_requests(data.clone(), site.clone(), pages)
+        };
+        self.supervisor.keep("console", begin);
+    }
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen for pages on {address}"))
+}
+
+fn serve_pages(listeners: Listeners, site: Site) -> watch::Sender<bool> {
+    let (close, closing) = watch::channel(false);
+    if let Some((listener, tls)) = listeners.tls {
+        let (site, closing) = (site.clone(), closing.clone());
+        tokio::spawn(web::run(listener, site, Some(tls), closing));
+    }
+    tokio::spawn(web::run(listeners.clear, site, None, closing));
+    close
+}

@@ -1,0 +1,139 @@
+//! What is kept: opened, taken up where the program left off, and handed to the recorder.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Context;
+use app::clock;
+use broker::{Inbound, Limits, RetainedRoom};
+use kpi::Factory;
+use model::AlarmKind;
+use pipeline::{Aside, Floor, Inputs, Outputs, Pace, Parts, Recorder, Sealing, day_of};
+use services::restores;
+use sources::DeviceBook;
+use store::{Batch, Reader, Record, Sealer, Store};
+use tokio::sync::oneshot;
+
+use super::Setup;
+use crate::config::Config;
+
+/// A message retained before, and the name of the client whose it is.
+pub(super) type Retained = (String, Inbound);
+
+/// What was taken up.
+pub(super) struct Kept {
+    pub(super) parts: Parts,
+    pub(super) retained: Vec<Retained>,
+}
+
+/// Opens what is kept and takes up where the program left off.
+pub(super) fn take_up(
+    setup: &Setup,
+    config: &Config,
+    pace: &Pace,
+    book: Arc<DeviceBook>,
+) -> anyhow::Result<Kept> {
+    let store = Store::open(&setup.data)?;
+    let reader = Reader::new(&setup.data);
+    let (mut pending, mut aside) = (Batch::default(), Aside::default());
+    let restored = restores::noted(&setup.data, clock::now());
+    pending.records.extend(restored.map(Record::Evidence));
+    let into = (&mut pending, &mut aside);
+    let floor = Floor::restore(&config.floor, &book, &reader, clock::now(), into)
+        .context("the stored knowledge could not be taken up")?;
+    let factory = factory(config, reader.factory()?, &mut aside);
+    let retained = retained(&reader, &config.limits, &mut pending, &mut aside)?;
+    let known = reader.alarms(true, i64::MAX, 10_000)?.items;
+    let is_alarmed = known.iter().any(|alarm| alarm.kind == AlarmKind::SetAside);
+    aside.give(&mut pending, is_alarmed, clock::now());
+    let sealer = Sealer::new(&setup.data, day_of(&config.floor.calendar));
+    let parts = Parts {
+        sealing: Sealing::start(sealer, config.seal_every, store.sealed_at())?,
+        store,
+        factory,
+        reader,
+        floor,
+        book,
+        has_light: config.light.is_some(),
+        pace: pace.clone(),
+        pending,
+    };
+    Ok(Kept { parts, retained })
+}
+
+/// What people said of the factory; what the file of settings says, if they said nothing that can be
+/// read.
+fn factory(config: &Config, kept: Option<String>, aside: &mut Aside) -> Factory {
+    let read = kept.map(|json| (serde_json::from_str(&json), json));
+    match read {
+        Some((Ok(factory), _)) => factory,
+        Some((Err(problem), json)) => {
+            aside.put("factory", json, problem);
+            config.factory.clone()
+        }
+        None => config.factory.clone(),
+    }
+}
+
+/// The messages retained before, as far as the broker has room for them. What it has none for was
+/// never handed out, and goes from the store.
+fn retained(
+    reader: &Reader,
+    limits: &Limits,
+    pending: &mut Batch,
+    aside: &mut Aside,
+) -> anyhow::Result<Vec<Retained>> {
+    let mut room = RetainedRoom::new(limits);
+    let mut gone = Vec::new();
+    let kept = reader.retained(|topic, bytes| {
+        let has_room = room.take(owner_of(topic), topic.len() + bytes);
+        if !has_room {
+            gone.push(topic.to_owned());
+        }
+        has_room
+    })?;
+    if !gone.is_empty() {
+        let text = gone.join("\n");
+        aside.tell(
+            "retained",
+            &text,
+            "more was retained than there is room for",
+        );
+        let forgotten = gone.into_iter().map(|t| Record::Retained(t, Vec::new()));
+        pending.records.extend(forgotten);
+    }
+    let kept = kept.into_iter().filter_map(|(topic, payload)| {
+        let message = Inbound::new(&topic, &payload, true)?;
+        Some((owner_of(&topic).to_owned(), message))
+    });
+    Ok(kept.collect())
+}
+
+/// The device that a topic belongs to: only it may publish there.
+fn owner_of(topic: &str) -> &str {
+    topic.split('/').nth(1).unwrap_or_default()
+}
+
+/// The recorder's thread, and what tells that it has ended, however it ended.
+pub(super) struct Recording {
+    pub(super) thread: JoinHandle<()>,
+    pub(super) lives: oneshot::Receiver<()>,
+}
+
+/// Starts the recorder.
+pub(super) fn record(parts: Parts, inputs: Inputs, outputs: Outputs) -> anyhow::Result<Recording> {
+    let runtime = tokio::runtime::Handle::current();
+    let recorder = Recorder::new(parts, inputs, outputs, runtime);
+    let (lives, ended) = oneshot::channel();
+    let thread = std::thread::Builder::new()
+        .name("recorder".to_owned())
+        .spawn(move || {
+            // Dropped when the thread ends, however it ends.
+            let _lives: oneshot::Sender<()> = lives;
+            recorder.run();
+        });
+    Ok(Recording {
+        thread: thread.context("no thread for the recorder")?,
+        lives: ended,
+    })
+}

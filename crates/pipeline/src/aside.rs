@@ -1,0 +1,65 @@
+//! What was kept, or was to be kept, and cannot be used: it is set aside where a person can look at
+//! it, told by evidence and an alarm, and the program goes on without it.
+
+use std::error::Error;
+
+use model::{AlarmKind, EventKind, Time};
+use serde_json::json;
+use store::{BOX, Batch, Entry, Record, StoreError};
+use tracing::error;
+
+use crate::floor::own_alarm;
+
+/// Letters of what was set aside that go into the evidence.
+const SHOWN_LETTERS_MAX: usize = 2_000;
+
+/// What was set aside, until a batch takes it.
+#[derive(Debug, Default)]
+pub struct Aside {
+    records: Vec<Record>,
+}
+
+impl Aside {
+    /// Sets aside what stood under a name; its text stays whole in the store, under that name.
+    pub fn put(&mut self, name: &str, text: String, problem: serde_json::Error) {
+        self.tell(name, &text, &problem.to_string());
+        let kept = format!("aside/{name}");
+        self.records.push(Record::Kept(kept.into(), text));
+    }
+
+    /// Leaves out what the store refuses for what is in it.
+    pub fn refuse(&mut self, record: &Record, problem: &StoreError) {
+        // What lets a person in is not for everybody who reads the evidence.
+        let text = match record {
+            Record::Person(_) | Record::Pass(_) => String::new(),
+            other => format!("{other:?}"),
+        };
+        let cause = problem.source().map(ToString::to_string);
+        let problem = format!("{problem}: {}", cause.unwrap_or_default());
+        self.tell("record", &text, &problem);
+    }
+
+    /// Tells of something that is gone from where it was.
+    pub fn tell(&mut self, name: &str, text: &str, problem: &str) {
+        error!(name, problem, "this cannot be used and was set aside");
+        let shown: String = text.chars().take(SHOWN_LETTERS_MAX).collect();
+        self.records.push(Record::Evidence(Entry {
+            at: app::clock::now(),
+            actor: BOX.to_owned(),
+            kind: EventKind::SetAside,
+            body: json!({"what": name, "problem": problem, "text": shown}),
+        }));
+    }
+
+    /// Gives what was set aside to the batch, with an alarm unless one is open already.
+    pub fn give(&mut self, batch: &mut Batch, is_alarmed: bool, now: Time) {
+        if self.records.is_empty() {
+            return;
+        }
+        batch.records.append(&mut self.records);
+        if !is_alarmed {
+            let alarm = own_alarm(AlarmKind::SetAside, now);
+            batch.records.push(Record::AlarmRaised(alarm));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One machine of the floor: what judges it, and what pages show of it.
+
+use app::views::LearningView;
+use app::views::MachineView;
+use app::views::Names;
+use app::views::Shown;
+use detect::{LampShows, LearningState, Outcome, Settings, Watch};
+use model::{Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Standstill, Time};
+use store::{Batch, Record};
+
+use crate::day::Tally;
+
+/// A machine.
+#[derive(Debug)]
+pub struct Machine {
+    pub id: MachineId,
+    names: Names,
+    pub watch: Watch,
+    pub tally: Tally,
+    pub last_cycle: Option<(Cycle, Option<DeviationReason>)>,
+    pub alarms: Vec<AlarmKind>,
+    /// By how much the box's clock is ahead of the device's.
+    pub skew_ms: i64,
+    pub last_t: Option<Time>,
+    /// What its standstill contact said.
+    pub standstill: Standstill,
+    pub is_dirty: bool,
+    /// The journal entry up to which what is known of it is durable.
+    pub stored_seq: i64,
+    /// What is known of it goes with the next commit.
+    pub is_written: bool,
+    /// When a file told of it last: until it ends, its time goes on with the file's, not with the
+    /// clock.
+    pub retold: Option<Time>,
+}
+
+impl Machine {
+    /// A machine nothing is known of; without names it is called by its identifier.
+    pub fn new(
+        (id, names): (MachineId, Option<Names>),
+        settings: Settings,
+        day_start: Time,
+    ) -> Self {
+        let own = || id.as_str().to_owned();
+        let by_id = || Names {
+            ja: own(),
+            en: own(),
+        };
+        Self {
+            names: names.unwrap_or_else(by_id),
+            id,
+            watch: Watch::new(settings),
+            tally: Tally::from_history(day_start, &[], 0),
+            last_cycle: None,
+            alarms: Vec::new(),
+            skew_ms: 0,
+            last_t: None,
+            standstill: Standstill::default(),
+            is_dirty: false,
+            stored_seq: 0,
+            is_written: false,
+            retold: None,
+        }
+    }
+
+    /// A file ended that told of it: from its last reading on nothing is known, until more comes.
+    pub fn rest(&mut self, outcomes: &mut Vec<Outcome>, now: Time, batch: &mut Batch) {
+        if let Some(last) = self.last_t {
+            // Behind the last change of state, which may be of that very moment.
+            self.watch.resume(last + 1, outcomes);
+            self.conclude(outcomes, now, batch);
+        }
+        // Time goes on by the box's clock: no device's is known.
+        (self.skew_ms, self.retold) = (0, None);
+        self.is_dirty = true;
+    }
+
+    /// Turns outcomes into records, and remembers what pages show.
+    pub fn conclude(&mut self, outcomes: &mut Vec<Outcome>, now: Time, batch: &mut Batch) {
+        let id = || self.id.clone();
+        for outcome in outcomes.drain(..) {
+            let record = match outcome {
+                Outcome::State(state, at) => {
+                    self.tally.change(state, at);
+                    Record::State(id(), state, at)
+                }
+                Outcome::SeenAfterAll(at) => Record::SeenAfterAll(id(), at),
+                Outcome::Cycle(finished) => {
+                    let (cycle, reason) = (finished.cycle, finished.reason);
+                    self.tally.cycle(cycle.start);
+                    self.last_cycle = Some((cycle.clone(), reason));
+                    Record::Cycle(id(), cycle, reason)
+                }
+                Outcome::Finding(finding) => Record::Finding(id(), finding),
+                Outcome::Reference(reference) => Record::Reference(id(), reference),
+                Outcome::AlarmRaised(kind, since, reason) => {
+                    self.alarms.push(kind);
+                    Record::AlarmRaised(Alarm {
+                        id: 0,
+                        machine: Some(id()),
+                        kind,
+                        since,
+                        raised_at: now,
+                        cleared_at: None,
+                        acknowledged_at: None,
+                        reason,
+                    })
+                }
+                Outcome::AlarmCleared(kind, at) => {
+                    self.alarms.retain(|open| *open != kind);
+                    Record::AlarmCleared(Some(id()), kind, at)
+                }
+                Outcome::CounterJumpedBack => continue,
+            };
+            batch.records.push(record);
+        }
+    }
+
+    /// Whether faults are made on it on purpose.
+    pub fn is_twin(&self) -> bool {
+        self.id.as_str() == model::TWIN
+    }
+
+    /// Whether the cause of an alarm lasts.
+    pub fn is_alarmed(&self) -> bool {
+        !self.alarms.is_empty()
+    }
+
+    /// The machine as pages show it.
+    pub fn view(&self, now: Time) -> MachineView {
+        let snapshot = self.watch.snapshot();
+        MachineView {
+            id: self.id.clone(),
+            names: self.names.clone(),
+            state: snapshot.state,
+            since: snapshot.since,
+            product: snapshot.product.as_str().to_owned(),
+            learning: match snapshot.learning {
+                LearningState::Learning { have, want } => LearningView::Learning { have, want },
+                LearningState::AwaitingApproval => LearningView::AwaitingApproval,
+                LearningState::Judging => LearningView::Judging,
+            },
+            reference: snapshot.reference,
+            tolerance: snapshot.settings.tolerance,
+            alarms_per_month: snapshot.settings.alarms_per_month,
+            last_cycle: self.last_cycle.as_ref().map(|(cycle, _)| cycle.clone()),
+            last_reason: self.last_cycle.as_ref().and_then(|(_, reason)| *reason),
+            forecast: snapshot.forecast,
+            power_w: self.watch.power_w(now - self.skew_ms),
+            is_judged: self.watch.is_judged(),
+            lamp: self
+                .watch
+                .lamp(now - self.skew_ms)
+                .map(|tiers| tiers.map(shown)),
+            day: self.tally.view(now - self.skew_ms),
+            alarms: self.alarms.clone(),
+            standstill: self.standstill,
+            values: Vec::new(),
+        }
+    }
+}
+
+fn shown(shows: LampShows) -> Shown {
+    match shows {
+        LampShows::Off => Shown::Off,
+        LampShows::Steady => Shown::On,
+        LampShows::Blink => Shown::Flash,
+    }
+}

@@ -1,0 +1,753 @@
+//! The recorder: one thread that takes arrivals, judges them, makes everything durable in one
+//! commit and only then tells anybody: the device its acknowledgement, the light, the page.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use act::{Light, LightReport, Tier};
+use app::commands::Command;
+use app::commands::Order;
+use app::commands::OrderError;
+use app::views::BoardView;
+use app::views::LightView;
+use app::views::Shown;
+use detect::Outcome;
+use kpi::Factory;
+use model::{Alarm, AlarmKind, EventKind, LogLine, MachineId, Refused, Time};
+use serde_json::json;
+use sources::{Arrival, DeviceBook};
+use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout};
+use tracing::{error, info, warn};
+
+use crate::aside::Aside;
+use crate::floor::{Floor, damage_entry, own_alarm};
+use crate::machine::Machine;
+use crate::pace::Pace;
+use crate::sealing::Sealing;
+use app::clock;
+
+/// Where the evidence chain stands is signed this often.
+const ATTEST_EVERY: Duration = Duration::from_secs(3600);
+/// Arrivals taken into one commit at most.
+const ARRIVALS_PER_COMMIT_MAX: usize = 2_048;
+/// Log lines taken into one commit at most.
+const LOG_LINES_PER_COMMIT_MAX: usize = 256;
+/// The recorder wakes at least this often, to notice silence.
+const TICK: Duration = Duration::from_millis(100);
+/// A new board is shown this often.
+const BOARD_EVERY: Duration = Duration::from_millis(250);
+/// And this soon after an alarm has changed.
+const BOARD_SOON: Duration = Duration::from_millis(50);
+/// What is known about machines is written down this often.
+const WRITE_DOWN_EVERY: Duration = Duration::from_secs(5);
+/// Machines written down with one commit, so that none takes long.
+const WRITE_DOWN_AT_ONCE: usize = 4;
+/// How often it is looked how much room the disk has.
+const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_secs(60);
+/// Less room than this is an alarm, or less than [`ROOM_SHARE_LOW`] of a small disk.
+const ROOM_BYTES_LOW: f64 = 2e9;
+/// Share of the disk.
+const ROOM_SHARE_LOW: f64 = 0.05;
+/// Records of a seal in one commit, so that none takes long.
+const LANDING_AT_ONCE: usize = 8;
+/// A batch that could not be stored is tried again after this time.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Above this many arrivals a second, one commit waits a moment to carry more of them.
+const GATHER_ABOVE_PER_S: f64 = 1_500.0;
+/// That moment.
+const GATHER_FOR: Duration = Duration::from_millis(2);
+/// Above this many, a longer one.
+const GATHER_LONGER_ABOVE_PER_S: f64 = 5_000.0;
+/// The longer one.
+const GATHER_LONGER_FOR: Duration = Duration::from_millis(8);
+
+/// What the recorder listens to.
+pub struct Inputs {
+    /// What devices sent, in the order of its numbers.
+    pub arrivals: mpsc::Receiver<Arrival>,
+    /// What strangers sent.
+    pub refusals: mpsc::Receiver<Refused>,
+    /// Log lines of devices.
+    pub logs: mpsc::Receiver<LogLine>,
+    /// What people and services want changed.
+    pub orders: mpsc::Receiver<Order>,
+    /// What the stack light says of itself.
+    pub light: watch::Receiver<LightReport>,
+    /// Whether to make everything durable and end.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Publishes a payload to a topic.
+pub type Publish = Box<dyn Fn(&str, &[u8]) + Send>;
+/// Reads named counters.
+pub type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>;
+app::opaque_debug!(Inputs, Outputs, Parts, Recorder);
+
+/// What became of an order.
+type Answer = Result<(), OrderError>;
+
+/// Whom the recorder tells.
+pub struct Outputs {
+    /// The number up to which every arrival is durable.
+    pub durable: watch::Sender<u64>,
+    /// The present, for whoever shows it.
+    pub board: watch::Sender<Arc<BoardView>>,
+    /// What the stack light is to show.
+    pub light: watch::Sender<Light>,
+    /// Publishes a message to MQTT subscribers.
+    pub publish: Publish,
+    /// Counters of the broker.
+    pub counters: Counters,
+}
+
+/// The recorder with all it holds.
+pub struct Recorder {
+    store: Store,
+    reader: Reader,
+    floor: Floor,
+    /// What people say of the factory as a whole.
+    factory: Arc<Factory>,
+    book: Arc<DeviceBook>,
+    inputs: Inputs,
+    outputs: Outputs,
+    has_light: bool,
+    sealing: Sealing,
+    /// What is still to be committed of the last seal.
+    landing: VecDeque<Record>,
+    runtime: Handle,
+    pending: Batch,
+    replies: Vec<(oneshot::Sender<Answer>, Answer)>,
+    ticket: u64,
+    open_alarms: Vec<Alarm>,
+    /// The open alarms have to be read again.
+    alarms_changed: bool,
+    /// Since when the disk has not taken data.
+    store_full: Option<Time>,
+    arrival_rate: Rate,
+    pace: Pace,
+    version: u64,
+    board_at: Instant,
+    written_down_at: Instant,
+    attested_at: Instant,
+    ticked_at: Instant,
+    room_looked_at: Instant,
+    commits: u64,
+    stored: u64,
+}
+
+/// Arrivals a second, smoothed.
+struct Rate {
+    per_s: f64,
+    since: Instant,
+    count: u64,
+}
+
+impl Rate {
+    fn add(&mut self, n: usize) {
+        self.count += n as u64;
+        let passed = self.since.elapsed().as_secs_f64();
+        if passed >= 0.05 {
+            self.per_s = 0.5 * self.per_s + 0.5 * self.count as f64 / passed;
+            (self.since, self.count) = (Instant::now(), 0);
+        }
+    }
+}
+
+/// What the recorder is made of.
+pub struct Parts {
+    /// The writer of the main file.
+    pub store: Store,
+    /// What is kept, to be read.
+    pub reader: Reader,
+    /// The machines and devices.
+    pub floor: Floor,
+    /// What people say of the factory as a whole.
+    pub factory: Factory,
+    /// The devices that may speak.
+    pub book: Arc<DeviceBook>,
+    /// Whether there is a stack light.
+    pub has_light: bool,
+    /// What has readings leave the journal.
+    pub sealing: Sealing,
+    /// How the recorder and the sockets share the processor.
+    pub pace: Pace,
+    /// What taking up the work led to; committed first.
+    pub pending: Batch,
+}
+
+impl Recorder {
+    /// A recorder ready to run.
+    pub fn new(parts: Parts, inputs: Inputs, outputs: Outputs, runtime: Handle) -> Self {
+        let now = Instant::now();
+        Self {
+            store: parts.store,
+            reader: parts.reader,
+            floor: parts.floor,
+            factory: Arc::new(parts.factory),
+            book: parts.book,
+            inputs,
+            outputs,
+            has_light: parts.has_light,
+            sealing: parts.sealing,
+            landing: VecDeque::new(),
+            runtime,
+            pending: parts.pending,
+            replies: Vec::new(),
+            ticket: 0,
+            open_alarms: Vec::new(),
+            alarms_changed: false,
+            store_full: None,
+            pace: parts.pace,
+            arrival_rate: Rate {
+                per_s: 0.0,
+                since: now,
+                count: 0,
+            },
+            version: 0,
+            board_at: now,
+            written_down_at: now,
+            attested_at: now,
+            ticked_at: now,
+            // At the first look, so that a disk that is nearly full is told at once.
+            room_looked_at: now.checked_sub(LOOK_FOR_ROOM_EVERY).unwrap_or(now),
+            commits: 0,
+            stored: 0,
+        }
+    }
+
+    /// Runs until told to stop and everything that arrived is durable.
+    pub fn run(mut self) {
+        self.alarms_changed = true;
+        let version = json!({"version": env!("CARGO_PKG_VERSION")});
+        self.note(EventKind::ProgramStarted, BOX, clock::now(), version);
+        self.show_board();
+        let mut arrivals = Vec::new();
+        loop {
+            let stopping = *self.inputs.stop.borrow();
+            self.gather(&mut arrivals, stopping);
+            if stopping && arrivals.is_empty() {
+                break;
+            }
+            self.arrival_rate.add(arrivals.len());
+            self.pace
+                .set_busy(self.arrival_rate.per_s > GATHER_ABOVE_PER_S);
+            for arrival in arrivals.drain(..) {
+                self.take(arrival);
+            }
+            self.take_the_rest();
+            self.land();
+            self.commit();
+            let wait = if self.alarms_changed {
+                BOARD_SOON
+            } else {
+                BOARD_EVERY
+            };
+            if self.board_at.elapsed() >= wait {
+                self.show_board();
+            }
+        }
+        self.finish();
+    }
+
+    fn gather(&mut self, arrivals: &mut Vec<Arrival>, stopping: bool) {
+        let receiver = &mut self.inputs.arrivals;
+        let wait = if stopping { Duration::ZERO } else { TICK };
+        let runtime = &self.runtime;
+        let first = receiver.recv_many(arrivals, ARRIVALS_PER_COMMIT_MAX);
+        runtime.block_on(async { timeout(wait, first).await.ok() });
+        if self.arrival_rate.per_s > GATHER_ABOVE_PER_S && !arrivals.is_empty() {
+            let is_busy = self.arrival_rate.per_s > GATHER_LONGER_ABOVE_PER_S;
+            let moment = if is_busy {
+                GATHER_LONGER_FOR
+            } else {
+                GATHER_FOR
+            };
+            self.pace.fetch_after(moment);
+            while arrivals.len() < ARRIVALS_PER_COMMIT_MAX {
+                let Ok(next) = receiver.try_recv() else { break };
+                arrivals.push(next);
+            }
+        }
+    }
+
+    fn take(&mut self, arrival: Arrival) {
+        while let Err(problem) = self.floor.introduce(&arrival, &mut self.store) {
+            if !self.wait_out(&problem) {
+                return;
+            }
+        }
+        self.ticket = arrival.ticket;
+        self.pending.arrived = arrival.at;
+        self.floor.take(arrival, &self.reader, &mut self.pending);
+    }
+
+    /// Refusals, orders, the light and the passing of time.
+    fn take_the_rest(&mut self) {
+        let now = clock::now();
+        if self.pending.readings.is_empty() {
+            self.pending.arrived = now;
+        }
+        while let Ok(refused) = self.inputs.refusals.try_recv() {
+            self.floor.list_refusal(refused, &mut self.pending);
+        }
+        for _ in 0..LOG_LINES_PER_COMMIT_MAX {
+            let Ok(line) = self.inputs.logs.try_recv() else {
+                break;
+            };
+            self.pending.records.push(Record::Log(line));
+        }
+        while let Ok(order) = self.inputs.orders.try_recv() {
+            let result = self.obey(order.command, &order.by, now);
+            self.replies.push((order.answer, result));
+        }
+        if self.inputs.light.has_changed().unwrap_or(false) {
+            self.note_light(now);
+        }
+        if self.ticked_at.elapsed() >= TICK {
+            self.ticked_at = Instant::now();
+            self.floor.tick(now, &mut self.pending);
+            self.seal(now);
+        }
+        if self.room_looked_at.elapsed() >= LOOK_FOR_ROOM_EVERY {
+            self.room_looked_at = Instant::now();
+            let is_low = self.store.room().is_some_and(is_low);
+            self.own_alarm(AlarmKind::DiskLow, is_low, now);
+        }
+        let every = WRITE_DOWN_EVERY.min(self.sealing.every());
+        if self.written_down_at.elapsed() >= every {
+            self.written_down_at = Instant::now() - every + Duration::from_millis(100);
+            let before = self.pending.records.len();
+            self.write_down(WRITE_DOWN_AT_ONCE);
+            if self.pending.records.len() == before {
+                self.written_down_at = Instant::now();
+            }
+        }
+    }
+
+    /// Has readings leave the journal when it is time, and takes up what came of it.
+    fn seal(&mut self, now: Time) {
+        let (newest, waiting) = self.store.unsealed();
+        match self.sealing.outcome(now, waiting) {
+            Some(Ok(sealed)) => {
+                self.own_alarm(AlarmKind::SealFailed, false, now);
+                if let Some(sealed) = sealed {
+                    self.note_damage(sealed.damaged(), now);
+                    self.landing.extend(sealed.into_records());
+                }
+            }
+            Some(Err(problem)) => {
+                error!(%problem, "readings could not be sealed; they stay in the journal");
+                self.own_alarm(AlarmKind::SealFailed, true, now);
+            }
+            // The next seal builds on this one.
+            None if !self.landing.is_empty() => {}
+            None => self.sealing.wake(now, self.floor.settled(newest), waiting),
+        }
+    }
+
+    /// What can no longer be read is told: the evidence says which minutes, an alarm asks a person
+    /// to look.
+    fn note_damage(&mut self, damaged: &[Damage], now: Time) {
+        if damaged.is_empty() {
+            return;
+        }
+        error!(?damaged, "kept readings can no longer be read");
+        let entry = damage_entry(damaged, now);
+        self.pending.records.push(Record::Evidence(entry));
+        self.own_alarm(AlarmKind::DataDamaged, true, now);
+    }
+
+    fn write_down(&mut self, count: usize) {
+        if let Err(problem) = self.floor.write_down(count, &mut self.pending) {
+            error!(%problem, "what is known about a machine could not be written");
+        }
+    }
+
+    /// Carries out an order; what was done and by whom goes into the evidence with it.
+    fn obey(&mut self, command: Command, by: &str, now: Time) -> Result<(), OrderError> {
+        let (kind, about) = match command {
+            Command::Acknowledge(id) => {
+                let alarm = self.open_alarms.iter().find(|alarm| alarm.id == id);
+                let kind = alarm.map(|alarm| alarm.kind).ok_or(OrderError::NotFound)?;
+                self.pending
+                    .records
+                    .push(Record::AlarmAcknowledged(id, now));
+                // What is damaged stays damaged; who has seen it need not see it for ever.
+                if matches!(kind, AlarmKind::DataDamaged | AlarmKind::SetAside) {
+                    self.own_alarm(kind, false, now);
+                }
+                (EventKind::OrderAcknowledge, json!({"alarm": id}))
+            }
+            Command::Keep(records) => {
+                self.pending.records.extend(records);
+                return Ok(());
+            }
+            Command::Attest => return self.attest(now).map_err(|_| OrderError::NotDurable),
+            Command::Report { kind, body, alarm } => {
+                self.own_alarm(alarm.0, alarm.1, now);
+                (kind, body)
+            }
+            Command::SetFactory(factory) => {
+                let factory = factory.checked().map_err(|_| OrderError::OutOfRange)?;
+                let json = serde_json::to_string(&factory).map_err(|_| OrderError::OutOfRange)?;
+                self.factory = Arc::new(factory);
+                self.pending.records.push(Record::Factory(json));
+                (EventKind::OrderFactory, json!(*self.factory))
+            }
+            Command::Approve(ref machine) => {
+                self.obey_about(machine, &command, now)?;
+                (EventKind::OrderApprove, json!({"machine": machine}))
+            }
+            Command::Relearn(ref machine) => {
+                self.obey_about(machine, &command, now)?;
+                (EventKind::OrderRelearn, json!({"machine": machine}))
+            }
+            Command::SetTolerance(ref machine, tolerance, alarms_per_month) => {
+                self.obey_about(machine, &command, now)?;
+                let about = json!({"machine": machine, "tolerance": tolerance,
+                    "alarms_per_month": alarms_per_month});
+                (EventKind::OrderTolerance, about)
+            }
+        };
+        self.note(kind, by, now, about);
+        Ok(())
+    }
+
+    /// Puts something that was done into the evidence.
+    fn note(&mut self, kind: EventKind, by: &str, at: Time, body: serde_json::Value) {
+        self.pending.records.push(Record::Evidence(Entry {
+            at,
+            actor: by.to_owned(),
+            kind,
+            body,
+        }));
+    }
+
+    fn obey_about(
+        &mut self,
+        machine: &MachineId,
+        command: &Command,
+        now: Time,
+    ) -> Result<(), OrderError> {
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        let watched = self.floor.by_id(machine).ok_or(OrderError::NotFound)?;
+        match command {
+            Command::Approve(_) if !watched.watch.approve(now, &mut outcomes) => {
+                return Err(OrderError::NothingToApprove);
+            }
+            Command::Relearn(_) => watched.watch.relearn(now, &mut outcomes),
+            Command::SetTolerance(_, tolerance, alarms_per_month) => {
+                let before = watched.watch.snapshot().settings;
+                let settings = detect::Settings {
+                    tolerance: *tolerance,
+                    alarms_per_month: alarms_per_month.unwrap_or(before.alarms_per_month),
+                    ..before
+                };
+                let settings = settings.checked().map_err(|_| OrderError::OutOfRange)?;
+                watched.watch.set_settings(settings);
+                let json = serde_json::to_string(&settings).map_err(|_| OrderError::OutOfRange)?;
+                self.pending
+                    .records
+                    .push(Record::Settings(machine.clone(), json));
+            }
+            _ => {}
+        }
+        info!(%machine, "a person changed how this machine is judged");
+        self.floor
+            .conclude(machine, outcomes, now, &mut self.pending);
+        self.write_down(usize::MAX);
+        Ok(())
+    }
+
+    /// What the light shows is evidence; that it does not answer is an alarm of its own.
+    fn note_light(&mut self, now: Time) {
+        let report = *self.inputs.light.borrow_and_update();
+        self.own_alarm(AlarmKind::LampSilent, report == LightReport::Silent, now);
+        if let LightReport::Answers { .. } = report {
+            self.note(EventKind::LightTold, BOX, now, json!(light_view(report)));
+        }
+    }
+
+    /// Raises or clears an alarm about Mimamori itself, if that is a change.
+    fn own_alarm(&mut self, kind: AlarmKind, lasts: bool, now: Time) {
+        let open = self.open_alarms.iter().any(|alarm| alarm.kind == kind);
+        if lasts && !open {
+            self.pending
+                .records
+                .push(Record::AlarmRaised(own_alarm(kind, now)));
+        } else if !lasts && open {
+            self.pending
+                .records
+                .push(Record::AlarmCleared(None, kind, now));
+        }
+    }
+
+    /// Signs where the evidence chain stands.
+    fn attest(&mut self, now: Time) -> Result<(), StoreError> {
+        if let Some(seal) = self.reader.log_seal()? {
+            let records = vec![Record::LogsSealed(seal)];
+            self.store.commit(&Batch {
+                records,
+                arrived: now,
+                ..Batch::default()
+            })?;
+        }
+        self.attested_at = Instant::now();
+        if let Some(checkpoint) = self.store.attest(now)? {
+            info!(entry = checkpoint.seq, "checkpoint of the evidence signed");
+        }
+        Ok(())
+    }
+
+    /// Takes a few records of the last seal into the batch, in their order.
+    fn land(&mut self) {
+        let some = self.landing.len().min(LANDING_AT_ONCE);
+        self.pending.records.extend(self.landing.drain(..some));
+    }
+
+    /// Makes the pending batch durable, then tells whom it concerns.
+    fn commit(&mut self) {
+        if !self.pending.is_empty() {
+            let seq = loop {
+                match self.store.commit(&self.pending) {
+                    Ok(seq) => break seq,
+                    Err(problem) if problem.is_of_content() && self.leave_out() => {}
+                    Err(problem) if self.wait_out(&problem) => {}
+                    Err(_) => return,
+                }
+            };
+            self.floor.written(seq);
+            self.commits += 1;
+            self.stored += self.pending.readings.len() as u64;
+        }
+        self.outputs
+            .durable
+            .send_if_modified(|durable| std::mem::replace(durable, self.ticket) != self.ticket);
+        // Who has set something finds it so on the next page.
+        let is_setting = |r: &Record| matches!(r, Record::Factory(_) | Record::Settings(..));
+        if self.pending.records.iter().any(is_setting) {
+            self.show_board();
+        }
+        for (reply, result) in self.replies.drain(..) {
+            reply.send(result).ok();
+        }
+        self.announce();
+        self.pace.call();
+        self.pending.clear();
+        self.note_recovery();
+        if self.attested_at.elapsed() >= ATTEST_EVERY
+            && let Err(problem) = self.attest(clock::now())
+        {
+            warn!(%problem, "no checkpoint of the evidence could be signed");
+        }
+        if let Err(problem) = self.store.forget_sealed() {
+            warn!(%problem, "sealed readings could not be removed from the journal");
+        }
+    }
+
+    /// Sets aside what of the pending batch the store refuses for what is in it, so that the rest is
+    /// not kept from being durable; says whether there was anything.
+    fn leave_out(&mut self) -> bool {
+        let unsound = match self.store.unsound(&self.pending) {
+            Ok(unsound) if !unsound.is_empty() => unsound,
+            _ => return false,
+        };
+        let mut aside = Aside::default();
+        for (place, problem) in unsound.iter().rev() {
+            let record = self.pending.records.remove(*place);
+            if let Record::Sealed(_) = record {
+                self.sealing.back_off();
+            }
+            aside.refuse(&record, problem);
+        }
+        let alarmed = |alarm: &Alarm| alarm.kind == AlarmKind::SetAside;
+        let is_alarmed = self.open_alarms.iter().any(alarmed);
+        aside.give(&mut self.pending, is_alarmed, clock::now());
+        true
+    }
+
+    /// Log, light, subscribers and page learn of alarms once they are durable.
+    fn announce(&mut self) {
+        for record in &self.pending.records {
+            match record {
+                Record::AlarmRaised(alarm) if is_of_twin(alarm.machine.as_ref()) => {}
+                Record::AlarmCleared(machine, ..) if is_of_twin(machine.as_ref()) => {}
+                Record::AlarmRaised(alarm) => {
+                    self.alarms_changed = true;
+                    let machine = alarm.machine.as_ref().map_or("mimamori", |m| m.as_str());
+                    let kind = alarm.kind.code();
+                    warn!(machine, kind, reason = ?alarm.reason, "alarm");
+                    self.publish_alarm(machine, alarm);
+                }
+                Record::AlarmCleared(machine, kind, _) => {
+                    self.alarms_changed = true;
+                    let machine = machine.as_ref().map_or("mimamori", |m| m.as_str());
+                    info!(machine, kind = kind.code(), "alarm over");
+                    (self.outputs.publish)(&format!("mimamori/$alarm/{machine}"), b"{}");
+                }
+                Record::AlarmAcknowledged(..) => self.alarms_changed = true,
+                _ => {}
+            }
+        }
+        if self.alarms_changed {
+            self.set_light();
+        }
+    }
+
+    fn publish_alarm(&self, machine: &str, alarm: &Alarm) {
+        match serde_json::to_vec(alarm) {
+            Ok(body) => (self.outputs.publish)(&format!("mimamori/$alarm/{machine}"), &body),
+            Err(problem) => error!(%problem, "an alarm could not be published"),
+        }
+    }
+
+    fn load_alarms(&self) -> Vec<Alarm> {
+        match self.reader.alarms(true, i64::MAX, 1_000) {
+            Ok(page) => page.items,
+            Err(problem) => {
+                error!(%problem, "the open alarms could not be read");
+                self.open_alarms.clone()
+            }
+        }
+    }
+
+    /// The disk does not take data: nothing is acknowledged, a person is told, it is tried again.
+    /// Says whether to try; a program told to stop gives up, and devices send again what it has
+    /// not acknowledged.
+    fn wait_out(&mut self, problem: &StoreError) -> bool {
+        if self.store_full.is_none() {
+            error!(%problem, "data cannot be stored; nothing is acknowledged until it can");
+            self.store_full = Some(clock::now());
+            self.set_light();
+            self.show_board();
+        }
+        for (waiting, _) in self.replies.drain(..) {
+            waiting.send(Err(OrderError::NotDurable)).ok();
+        }
+        self.runtime
+            .block_on(async { tokio::time::sleep(RETRY_AFTER).await });
+        if !problem.may_pass() {
+            error!(%problem, "the store refused a batch");
+        }
+        !*self.inputs.stop.borrow()
+    }
+
+    /// The disk takes data again: the time without it becomes part of the record.
+    fn note_recovery(&mut self) {
+        if let Some(since) = self.store_full.take() {
+            info!("data can be stored again");
+            let kind = AlarmKind::StoreFull;
+            self.pending
+                .records
+                .push(Record::AlarmRaised(own_alarm(kind, since)));
+            self.pending
+                .records
+                .push(Record::AlarmCleared(None, kind, clock::now()));
+        }
+    }
+
+    /// Red while any cause of an alarm lasts, green otherwise.
+    fn set_light(&self) {
+        // A fault made on purpose is nothing to run to.
+        let mut real = self.floor.machines.iter().filter(|m| !m.is_twin());
+        let alarmed = self.store_full.is_some() || real.any(Machine::is_alarmed);
+        let wanted = Light {
+            red: tier(alarmed),
+            amber: Tier::Off,
+            green: tier(!alarmed),
+        };
+        self.outputs
+            .light
+            .send_if_modified(|l| std::mem::replace(l, wanted) != wanted);
+    }
+
+    fn show_board(&mut self) {
+        let now = clock::now();
+        self.board_at = Instant::now();
+        if std::mem::take(&mut self.alarms_changed) {
+            self.open_alarms = self.load_alarms();
+            self.version += 1;
+        }
+        let own = self
+            .store_full
+            .map(|since| own_alarm(AlarmKind::StoreFull, since));
+        let open_alarms: Vec<Alarm> = own.into_iter().chain(self.open_alarms.clone()).collect();
+        self.floor.meet(&self.book);
+        self.set_light();
+        let mut counters = (self.outputs.counters)();
+        counters.extend([
+            ("commits", self.commits),
+            ("readings_stored", self.stored),
+            ("readings_taken", self.floor.readings()),
+            ("refusals_unlisted", self.floor.refusals_unlisted),
+        ]);
+        let mut machines = self.floor.machine_views(now);
+        machines.sort_by(|a, b| a.id.cmp(&b.id));
+        self.outputs.board.send_replace(Arc::new(BoardView {
+            at: now,
+            machines,
+            devices: self.floor.device_views(&self.book),
+            light: self
+                .has_light
+                .then(|| light_view(*self.inputs.light.borrow())),
+            open_alarms,
+            factory: Arc::clone(&self.factory),
+            counters,
+            version: self.version,
+        }));
+    }
+
+    fn finish(mut self) {
+        self.write_down(usize::MAX);
+        self.note(EventKind::ProgramStopped, BOX, clock::now(), json!({}));
+        self.commit();
+        if let Err(problem) = self.attest(clock::now()) {
+            warn!(%problem, "no checkpoint of the evidence could be signed");
+        }
+        if let Err(problem) = self.store.settle() {
+            warn!(%problem, "the log could not be moved into the file");
+        }
+        info!("everything that arrived is on disk");
+    }
+}
+
+/// Whether the disk will be full before long, from what is free and what it holds.
+fn is_low((free, all): (u64, u64)) -> bool {
+    (free as f64) < ROOM_BYTES_LOW.min(ROOM_SHARE_LOW * all as f64)
+}
+
+fn tier(lit: bool) -> Tier {
+    if lit { Tier::On } else { Tier::Off }
+}
+
+fn is_of_twin(machine: Option<&MachineId>) -> bool {
+    machine.is_some_and(|id| id.as_str() == model::TWIN)
+}
+
+fn light_view(report: LightReport) -> LightView {
+    let shown = |tier: Tier| match tier {
+        Tier::Off => Shown::Off,
+        Tier::On => Shown::On,
+        Tier::Flash => Shown::Flash,
+    };
+    match report {
+        LightReport::Unknown => LightView::Unknown,
+        LightReport::Silent => LightView::Silent,
+        LightReport::Answers {
+            wanted,
+            shown: read_back,
+        } => {
+            let light = read_back.unwrap_or(wanted);
+            LightView::Answers {
+                red: shown(light.red),
+                amber: shown(light.amber),
+                green: shown(light.green),
+                confirmed: read_back.is_some(),
+            }
+        }
+    }
+}

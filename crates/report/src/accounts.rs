@@ -1,0 +1,272 @@
+//! What time and energy went into, read from what is kept: the accounts of the machines over one
+//! business day, their rates over many, the bottlenecks of the lines.
+
+use std::sync::Arc;
+
+use app::known::{Known, Unreadable};
+use app::views::BoardView;
+use jiff::civil::Date;
+use kpi::{Account, Bottleneck, Measured, PowerMinute, Station};
+use model::{MachineId, MachineState, POWER_POINTS, SeriesId, Time, Unit};
+use serde_json::{Value, json};
+use store::{MinuteRow, Reader, SeriesInfo, StoreError};
+
+/// Watt-seconds of a watt-hour.
+pub const WS_PER_WH: f64 = 3_600.0;
+/// The middle of cycle times that is told beside the median.
+const USUAL: (f64, f64) = (0.1, 0.9);
+
+/// The account of a machine and what it is worth.
+#[derive(Debug, Clone)]
+pub struct MachineAccount {
+    /// The machine.
+    pub machine: MachineId,
+    /// Its account.
+    pub account: Account,
+    parts_per_cycle: f64,
+    yen_per_kwh: Option<f64>,
+    yen_per_hour: Option<f64>,
+}
+
+impl MachineAccount {
+    /// Parts made.
+    pub fn parts(&self) -> f64 {
+        self.account.cycles as f64 * self.parts_per_cycle
+    }
+
+    /// What energy costs.
+    pub fn yen_of(&self, wh: Option<f64>) -> Option<f64> {
+        Some(wh? / 1_000.0 * self.yen_per_kwh?)
+    }
+
+    /// What standing still costs.
+    pub fn stop_yen(&self) -> Option<f64> {
+        Some(self.account.seconds(MachineState::Stop) / 3_600.0 * self.yen_per_hour?)
+    }
+
+    /// All energy of the day for one part, in watt-hours, what was used at rest included.
+    pub fn wh_per_part(&self) -> Option<f64> {
+        self.account
+            .energy_wh
+            .filter(|_| self.account.cycles > 0)
+            .map(|wh| wh / self.parts())
+    }
+
+    /// The middle cycle time, and the range of the middle four fifths, in seconds.
+    pub fn cycle_time(&self) -> Option<[f64; 3]> {
+        let times = &self.account.cycle_times;
+        Some([
+            times.quantile(USUAL.0)?,
+            times.quantile(0.5)?,
+            times.quantile(USUAL.1)?,
+        ])
+    }
+
+    /// The account as scripts are told it.
+    pub fn json(&self) -> Value {
+        let account = &self.account;
+        let states = MachineState::ALL.iter();
+        let states = states.map(|s| (format!("{}_s", s.code()), json!(account.seconds(*s))));
+        json!({
+            "machine": self.machine,
+            "start": account.span.0, "end": account.span.1,
+            "states": states.collect::<serde_json::Map<_, _>>(),
+            "operating_rate_observed": account.rate_observed(),
+            "operating_rate_planned": account.rate_planned(),
+            "planned_s": account.planned_s,
+            "setups": account.setups,
+            "cycles": account.cycles,
+            "cycle_wait_s": account.cycle_wait_s,
+            "parts": self.parts(),
+            "cycle_time": self.cycle_time().map(|[low, median, high]|
+                json!({"p10_s": low, "median_s": median, "p90_s": high})),
+            "energy_wh": account.energy_wh,
+            "standby_wh": account.standby_wh,
+            "energy_per_part_wh": self.wh_per_part(),
+            "energy_yen": self.yen_of(account.energy_wh),
+            "standby_yen": self.yen_of(account.standby_wh),
+            "stop_yen": self.stop_yen(),
+        })
+    }
+}
+
+/// From one moment to another.
+type Span = (Time, Time);
+
+/// A machine and the devices that watch it.
+struct Watched {
+    machine: MachineId,
+    devices: Vec<String>,
+}
+
+/// The devices of a machine.
+pub fn devices_of(board: &BoardView, machine: &str) -> Vec<String> {
+    let devices = board
+        .devices
+        .iter()
+        .filter(|device| device.machine == machine);
+    devices.map(|device| device.id.clone()).collect()
+}
+
+/// Where a machine's power is kept, if it is measured.
+pub fn power_series(reader: &Reader, devices: &[String]) -> Result<Option<SeriesId>, StoreError> {
+    Ok(power_of(&reader.series()?, devices))
+}
+
+fn power_of(series: &[SeriesInfo], devices: &[String]) -> Option<SeriesId> {
+    let is_power = |s: &&SeriesInfo| {
+        let is_named = POWER_POINTS.contains(&s.point.as_str());
+        is_named && s.unit == Unit::Watt.symbol() && devices.contains(&s.device)
+    };
+    series.iter().find(is_power).map(|series| series.id)
+}
+
+/// A business day as far as it has come.
+pub fn day_span(known: &Known, date: Option<Date>) -> (Time, Time) {
+    let now = known.now();
+    let wanted = date.and_then(|date| known.calendar.day_of(date));
+    let start = wanted.unwrap_or_else(|| known.calendar.day_start(now));
+    (start, known.calendar.day_end(start).min(now).max(start))
+}
+
+/// The accounts of some machines, or of all, over a stretch of time.
+pub async fn of_all(
+    known: &Known,
+    only: Option<&MachineId>,
+    span: (Time, Time),
+) -> Result<Vec<MachineAccount>, Unreadable> {
+    let board = known.board();
+    let wanted = board
+        .machines
+        .iter()
+        .filter(|m| only.is_none_or(|only| *only == m.id));
+    let watched: Vec<Watched> = wanted
+        .map(|m| Watched {
+            machine: m.id.clone(),
+            devices: devices_of(&board, m.id.as_str()),
+        })
+        .collect();
+    let factory = Arc::clone(&board.factory);
+    let planned = factory
+        .schedule
+        .as_ref()
+        .map(|s| known.calendar.planned(s, span));
+    let work = move |reader: &Reader| {
+        let series = reader.series()?;
+        let each = watched.into_iter().map(|watched| {
+            let power = power_of(&series, &watched.devices);
+            let account = account(reader, &watched.machine, (power, planned.as_deref()), span)?;
+            Ok(MachineAccount {
+                account,
+                parts_per_cycle: factory.parts_per_cycle(&watched.machine),
+                machine: watched.machine,
+                yen_per_kwh: factory.yen_per_kwh,
+                yen_per_hour: factory.yen_per_hour,
+            })
+        });
+        each.collect()
+    };
+    known.read(work).await
+}
+
+fn account(
+    reader: &Reader,
+    machine: &MachineId,
+    (power, planned): (Option<SeriesId>, Option<&[Span]>),
+    span: (Time, Time),
+) -> Result<Account, StoreError> {
+    let states = reader.states(machine, span.0, span.1)?;
+    let changes = reader.product_changes(machine, span)?;
+    let cycles = reader.cycle_times(machine, span)?;
+    let (minutes, energy_wh) = match power {
+        Some(series) => {
+            let sum = reader.sum(series, span)?;
+            let minutes = reader.minutes(series, span.0, span.1)?;
+            (minutes, sum.map(|sum| sum.integral / WS_PER_WH))
+        }
+        None => (Vec::new(), None),
+    };
+    let power: Vec<PowerMinute> = minutes.iter().map(power_minute).collect();
+    let measured = Measured {
+        states: &states,
+        changes: &changes,
+        planned,
+        power: &power,
+        energy_wh,
+        cycles: &cycles,
+    };
+    Ok(Account::of(span, measured))
+}
+
+fn power_minute(row: &MinuteRow) -> PowerMinute {
+    PowerMinute {
+        minute: row.minute,
+        min_w: row.min,
+        mean_w: row.sum / f64::from(row.n.max(1)),
+    }
+}
+
+/// The operating rates of a machine on one day: against observed and against planned time.
+pub type Rates = (Option<f64>, Option<f64>);
+
+/// The operating rates of machines on days that are given by their spans.
+pub async fn rates(
+    known: &Known,
+    machines: Vec<MachineId>,
+    days: Vec<(Time, Time)>,
+) -> Result<Vec<Vec<Rates>>, Unreadable> {
+    let factory = Arc::clone(&known.board().factory);
+    let plan = |span| {
+        factory
+            .schedule
+            .as_ref()
+            .map(|s| known.calendar.planned(s, span))
+    };
+    let planned: Vec<_> = days.iter().map(|span| plan(*span)).collect();
+    let work = move |reader: &Reader| {
+        let of_day = |machine: &MachineId, span: (Time, Time), planned: Option<&[_]>| {
+            let states = reader.states(machine, span.0, span.1)?;
+            let account = Account::of(
+                span,
+                Measured {
+                    states: &states,
+                    planned,
+                    ..Measured::default()
+                },
+            );
+            Ok((account.rate_observed(), account.rate_planned()))
+        };
+        let of_machine = |machine: &MachineId| {
+            let days = days.iter().zip(&planned);
+            days.map(|(span, planned)| of_day(machine, *span, planned.as_deref()))
+                .collect()
+        };
+        machines.iter().map(of_machine).collect()
+    };
+    known.read(work).await
+}
+
+/// The bottleneck of a line from the accounts of its machines; machines nobody knows are left out.
+pub fn bottleneck<'a>(
+    line: &kpi::Line,
+    accounts: &'a [MachineAccount],
+) -> (Vec<&'a MachineAccount>, Bottleneck) {
+    let account_of = |id: &MachineId| accounts.iter().find(|account| account.machine == *id);
+    let named: Vec<&MachineAccount> = line.machines.iter().filter_map(account_of).collect();
+    let stations: Vec<Station<'_>> = named
+        .iter()
+        .map(|machine| Station {
+            active: &machine.account.active,
+            s_per_part: machine.s_per_part(),
+        })
+        .collect();
+    let found = Bottleneck::of(&stations);
+    (named, found)
+}
+
+impl MachineAccount {
+    /// What it usually works on one part, in seconds.
+    pub fn s_per_part(&self) -> Option<f64> {
+        Some(self.account.work_times.quantile(0.5)? / self.parts_per_cycle)
+    }
+}

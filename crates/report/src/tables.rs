@@ -1,0 +1,452 @@
+//! Tables for spreadsheets and other programs: what the days came to, the cycles of a machine, the
+//! alarms. As CSV with the ends of line that spreadsheets write (RFC 4180), in UTF-8 with its mark or
+//! in CP932, which Japanese business programs still ask for.
+
+use std::fmt::Write as _;
+
+use app::known::{Known, Unreadable};
+use app::views::BoardView;
+use encoding_rs::SHIFT_JIS;
+use jiff::civil::Date;
+use model::{Alarm, MachineId, MachineState, Time};
+use serde::{Deserialize, Serialize};
+use text::{Lang, key, zoned};
+
+use crate::accounts::{self, MachineAccount};
+
+/// Most days of one table.
+const DAYS_MAX: usize = 62;
+/// Most rows of one table.
+const ROWS_MAX: usize = 100_000;
+/// What stands for a character that CP932 does not have, as printers have always done.
+const UNKNOWN_CP932: [u8; 2] = [0x81, 0xac];
+
+/// The columns of a machine's day.
+const DAY_COLUMNS: &[&str] = &[
+    "date",
+    "machine",
+    "name",
+    "run_h",
+    "wait_h",
+    "stop_h",
+    "setup_h",
+    "off_h",
+    "unknown_h",
+    "planned_h",
+    "rate_observed",
+    "rate_planned",
+    "cycles",
+    "parts",
+    "cycle_time_s",
+    "energy_kwh",
+    "standby_kwh",
+    "energy_per_part_wh",
+    "energy_yen",
+    "standby_yen",
+    "stop_yen",
+];
+
+/// Why a table cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReportError {
+    /// There is no such table or machine.
+    #[error("there is no such table or machine")]
+    NotFound,
+    /// What is asked for cannot be understood.
+    #[error("what is asked for cannot be understood")]
+    Malformed,
+    /// It would have more days or rows than a table may have.
+    #[error("it would be too large")]
+    TooMuch,
+    /// The store could not be read.
+    #[error(transparent)]
+    Store(#[from] Unreadable),
+}
+
+impl ReportError {
+    /// The reason in words.
+    pub fn text(self, lang: Lang) -> String {
+        lang.text(match self {
+            Self::NotFound => key::ERROR_NOT_FOUND,
+            Self::Malformed => key::ERROR_BAD_REQUEST,
+            Self::TooMuch => key::EXPORT_TOO_MUCH,
+            Self::Store(_) => key::ERROR_STORE,
+        })
+    }
+}
+
+/// A machine by its identifier.
+fn on_board(board: &BoardView, id: &str) -> Result<MachineId, ReportError> {
+    let found = board.machine(id).map(|machine| machine.id.clone());
+    found.ok_or(ReportError::NotFound)
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Encoding {
+    /// UTF-8, with the mark by which spreadsheets know it.
+    #[default]
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// CP932 (Windows-31J).
+    #[serde(rename = "cp932")]
+    Cp932,
+}
+
+/// What is asked for, as it is written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct TableAsked {
+    /// The first business day; the last one if absent.
+    pub from: Option<String>,
+    /// The last business day; today if absent.
+    pub to: Option<String>,
+    /// Of this machine alone.
+    pub machine: Option<String>,
+    /// `utf-8` or `cp932`.
+    pub encoding: Option<String>,
+}
+
+/// Which part is wanted.
+#[derive(Debug, Default)]
+struct Wanted {
+    from: Option<Date>,
+    to: Option<Date>,
+    machine: Option<MachineId>,
+    encoding: Encoding,
+}
+
+impl TableAsked {
+    fn checked(self, board: &BoardView) -> Result<Wanted, ReportError> {
+        let date = |text: Option<String>| {
+            let date = text.map(|text| text.parse()).transpose();
+            date.map_err(|_| ReportError::Malformed)
+        };
+        Ok(Wanted {
+            from: date(self.from)?,
+            to: date(self.to)?,
+            machine: self.machine.map(|id| on_board(board, &id)).transpose()?,
+            encoding: match self.encoding.as_deref() {
+                None | Some("utf-8") => Encoding::Utf8,
+                Some("cp932") => Encoding::Cp932,
+                Some(_) => return Err(ReportError::Malformed),
+            },
+        })
+    }
+}
+
+/// A table: its columns by the keys of their names, and its rows.
+#[derive(Debug)]
+struct Table {
+    columns: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// The file. What a spreadsheet would take for a formula is made a text.
+    fn bytes(&self, lang: Lang, encoding: Encoding) -> Vec<u8> {
+        let mut text = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(Vec::new());
+        let names = self.columns.iter().map(|name| lang.coded("csv-", name));
+        text.write_record(names).ok();
+        for row in &self.rows {
+            text.write_record(row.iter().map(|cell| harmless(cell)))
+                .ok();
+        }
+        let text = text.into_inner().unwrap_or_default();
+        match encoding {
+            Encoding::Utf8 => [&[0xef, 0xbb, 0xbf], text.as_slice()].concat(),
+            Encoding::Cp932 => cp932(&String::from_utf8_lossy(&text)),
+        }
+    }
+}
+
+/// A cell that begins like a formula and is no number becomes a text.
+fn harmless(cell: &str) -> String {
+    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula && cell.parse::<f64>().is_err() {
+        format!("'{cell}")
+    } else {
+        cell.to_owned()
+    }
+}
+
+fn cp932(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut letter = [0; 4];
+    for c in text.chars() {
+        let (encoded, _, is_unknown) = SHIFT_JIS.encode(c.encode_utf8(&mut letter));
+        if is_unknown {
+            bytes.extend(UNKNOWN_CP932);
+        } else {
+            bytes.extend(encoded.iter());
+        }
+    }
+    bytes
+}
+
+/// A number as programs read it; nothing where nothing is known.
+fn cell(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(String::new, |value| format!("{:.decimals$}", value + 0.0))
+}
+
+/// A moment in the factory's own time.
+fn moment(known: &Known, t: Time) -> String {
+    let moment = zoned(t, &known.calendar.zone);
+    moment.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// The table of this name.
+async fn named(
+    known: &Known,
+    lang: Lang,
+    name: &str,
+    wanted: &Wanted,
+) -> Result<Table, ReportError> {
+    match name {
+        "days" => days(known, lang, wanted).await,
+        "cycles" => cycles(known, lang, wanted).await,
+        "alarms" => alarms(known, lang, wanted).await,
+        _ => Err(ReportError::NotFound),
+    }
+}
+
+/// A table, ready to be kept or sent.
+#[derive(Debug)]
+pub struct TableFile {
+    /// What a file of it is called.
+    pub name: String,
+    /// In which letters it is written.
+    pub encoding: Encoding,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// The table of this name, as a file.
+pub async fn table_file(
+    known: &Known,
+    lang: Lang,
+    table: &str,
+    asked: TableAsked,
+) -> Result<TableFile, ReportError> {
+    let wanted = asked.checked(&known.board())?;
+    let today = known.calendar.day_start(known.now());
+    let date = known.calendar.date(today).unwrap_or_default();
+    let mut name = format!("mimamori-{table}-{date}");
+    if let Some(machine) = &wanted.machine {
+        write!(name, "-{machine}").ok();
+    }
+    let table = named(known, lang, table, &wanted).await?;
+    Ok(TableFile {
+        name: name + ".csv",
+        encoding: wanted.encoding,
+        bytes: table.bytes(lang, wanted.encoding),
+    })
+}
+
+/// A business day and its span.
+type Day = (Date, (Time, Time));
+
+/// The business days that are wanted; today if none is said.
+fn spans(known: &Known, wanted: &Wanted) -> Result<Vec<Day>, ReportError> {
+    let today = known.calendar.day_start(known.now());
+    let today = known.calendar.date(today).ok_or(ReportError::Malformed)?;
+    let to = wanted.to.unwrap_or(today);
+    let from = wanted.from.unwrap_or(to);
+    let mut dates = Vec::new();
+    let mut date = from;
+    while date <= to {
+        if dates.len() == DAYS_MAX {
+            return Err(ReportError::TooMuch);
+        }
+        dates.push((date, accounts::day_span(known, Some(date))));
+        date = date.tomorrow().map_err(|_| ReportError::Malformed)?;
+    }
+    Ok(dates)
+}
+
+/// What the days came to, a row for each machine and day.
+async fn days(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, ReportError> {
+    let mut rows = Vec::new();
+    let board = known.board();
+    for (date, span) in spans(known, wanted)? {
+        for account in accounts::of_all(known, wanted.machine.as_ref(), span).await? {
+            rows.push(day_row(lang, date, &board, &account));
+        }
+    }
+    Ok(Table {
+        columns: DAY_COLUMNS,
+        rows,
+    })
+}
+
+fn name_of(board: &BoardView, lang: Lang, machine: &str) -> String {
+    let found = board.machine(machine);
+    found.map_or_else(String::new, |found| found.names.of(lang).to_owned())
+}
+
+fn day_row(lang: Lang, date: Date, board: &BoardView, machine: &MachineAccount) -> Vec<String> {
+    use MachineState as S;
+    let account = &machine.account;
+    let hours = |state| cell(Some(account.seconds(state) / 3_600.0), 4);
+    let percent = |rate: Option<f64>| cell(rate.map(|rate| rate * 100.0), 1);
+    let kwh = |wh: Option<f64>| cell(wh.map(|wh| wh / 1_000.0), 4);
+    vec![
+        date.to_string(),
+        machine.machine.to_string(),
+        name_of(board, lang, machine.machine.as_str()),
+        hours(S::Run),
+        hours(S::Idle),
+        hours(S::Stop),
+        hours(S::Setup),
+        hours(S::Off),
+        hours(S::Unknown),
+        cell(account.planned_s.map(|s| s / 3_600.0), 4),
+        percent(account.rate_observed()),
+        percent(account.rate_planned()),
+        account.cycles.to_string(),
+        cell(Some(machine.parts()), 0),
+        cell(machine.cycle_time().map(|[_, median, _]| median), 2),
+        kwh(account.energy_wh),
+        kwh(account.standby_wh),
+        cell(machine.wh_per_part(), 2),
+        cell(machine.yen_of(account.energy_wh), 1),
+        cell(machine.yen_of(account.standby_wh), 1),
+        cell(machine.stop_yen(), 0),
+    ]
+}
+
+/// Whether anything is known of a machine's day: an hour of some state, or a cycle.
+fn was_seen(row: &[String]) -> bool {
+    let is_known = |name: &str, cell: &String| {
+        let counts = matches!(
+            name,
+            "run_h" | "wait_h" | "stop_h" | "setup_h" | "off_h" | "cycles"
+        );
+        counts && cell.parse::<f64>().is_ok_and(|n| n > 0.0)
+    };
+    DAY_COLUMNS
+        .iter()
+        .zip(row)
+        .any(|(name, cell)| is_known(name, cell))
+}
+
+/// The span of all days that are wanted.
+fn whole(known: &Known, wanted: &Wanted) -> Result<(Time, Time), ReportError> {
+    let spans = spans(known, wanted)?;
+    let (first, last) = spans
+        .first()
+        .zip(spans.last())
+        .ok_or(ReportError::Malformed)?;
+    Ok((first.1.0, last.1.1))
+}
+
+/// The cycles of a machine, oldest first.
+async fn cycles(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, ReportError> {
+    let id = wanted.machine.clone().ok_or(ReportError::Malformed)?;
+    let (from, to) = whole(known, wanted)?;
+    let of = id.clone();
+    let page = known.read(move |r| r.cycles(&of, to, ROWS_MAX)).await?;
+    if page.next.is_some_and(|next| next >= from.ms()) {
+        return Err(ReportError::TooMuch);
+    }
+    let found = page.items.iter().rev().map(|row| &row.cycle);
+    let rows = found.filter(|cycle| cycle.start >= from).map(|cycle| {
+        vec![
+            moment(known, cycle.start),
+            moment(known, cycle.end),
+            id.to_string(),
+            cycle.product.to_string(),
+            cell(Some(cycle.duration_s), 3),
+            cell(Some(cycle.work_s), 3),
+            cell(cycle.energy_wh, 4),
+            lang.coded("csv-verdict-", cycle.verdict.code()),
+        ]
+    });
+    Ok(Table {
+        columns: &[
+            "start",
+            "end",
+            "machine",
+            "product",
+            "cycle_time_s",
+            "work_s",
+            "energy_wh",
+            "verdict",
+        ],
+        rows: rows.collect(),
+    })
+}
+
+/// The alarms that were raised, oldest first.
+async fn alarms(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, ReportError> {
+    let (from, to) = whole(known, wanted)?;
+    let page = known
+        .read(move |r| r.alarms(false, i64::MAX, ROWS_MAX))
+        .await?;
+    // Older ones were left out; are they wanted?
+    let oldest = page.items.last().map(|alarm| alarm.raised_at);
+    if page.next.is_some() && oldest.is_some_and(|oldest| oldest > from) {
+        return Err(ReportError::TooMuch);
+    }
+    let is_wanted = |alarm: &&Alarm| {
+        let is_of = wanted.machine.is_none() || alarm.machine == wanted.machine;
+        is_of && from <= alarm.raised_at && alarm.raised_at < to
+    };
+    let found = page.items.iter().rev();
+    let rows = found.filter(is_wanted).map(|alarm| {
+        let when = |t: Option<Time>| t.map_or_else(String::new, |t| moment(known, t));
+        let machine = alarm.machine.as_ref();
+        vec![
+            moment(known, alarm.raised_at),
+            when(alarm.cleared_at),
+            when(alarm.acknowledged_at),
+            machine.map_or_else(String::new, ToString::to_string),
+            lang.coded("alarm-", alarm.kind.code()),
+        ]
+    });
+    Ok(Table {
+        columns: &["raised", "cleared", "acknowledged", "machine", "alarm"],
+        rows: rows.collect(),
+    })
+}
+
+/// What one business day came to, as a file for other programs; nothing if nothing was seen of it.
+pub async fn day_file(
+    known: &Known,
+    date: Date,
+    lang: Lang,
+    encoding: Encoding,
+) -> Result<Option<Vec<u8>>, ReportError> {
+    let wanted = Wanted {
+        from: Some(date),
+        to: Some(date),
+        ..Wanted::default()
+    };
+    let mut table = days(known, lang, &wanted).await?;
+    table.rows.retain(|row| was_seen(row));
+    Ok((!table.rows.is_empty()).then(|| table.bytes(lang, encoding)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_read_by_spreadsheets_and_harms_none() {
+        let row = |cell: &str| vec![cell.to_owned(), "-1.5".to_owned()];
+        let table = Table {
+            columns: &["machine", "cycles"],
+            rows: vec![row("プレス, 1"), row("=cmd()"), row("①髙"), row("🙂")],
+        };
+        let text = String::from_utf8(table.bytes(Lang::Ja, Encoding::Utf8)).unwrap();
+        assert!(text.starts_with("\u{feff}機械,"));
+        assert!(text.contains("\r\n\"プレス, 1\",-1.5\r\n'=cmd(),-1.5\r\n"));
+        let bytes = table.bytes(Lang::Ja, Encoding::Cp932);
+        let (back, _, is_broken) = SHIFT_JIS.decode(&bytes);
+        assert!(!is_broken);
+        assert!(back.contains("①髙,") && back.contains("\r\n〓,-1.5\r\n"));
+        assert_eq!(cell(Some(-0.0), 1), "0.0");
+        assert_eq!(cell(None, 1), "");
+    }
+}

@@ -1,0 +1,175 @@
+//! The daily file for other programs: what each business day came to, written into a folder once the
+//! day is over. Days that were missed while the folder or the program was away are made up for.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use app::commands::Command;
+use app::commands::Orders;
+use app::known::Known;
+use jiff::civil::Date;
+use model::{AlarmKind, EventKind, Time};
+use report::tables::Encoding;
+use report::tables::day_file;
+use serde_json::json;
+use store::BOX;
+use text::Lang;
+use tracing::{info, warn};
+
+/// How often it is looked whether a file is missing.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// A day is written this long after its end: its last cycle has been stored.
+const SETTLED_MS: i64 = 2 * 60_000;
+/// Days back for which files are made up for.
+const DAYS_BACK: usize = 7;
+
+/// Where daily files go.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The folder they go to.
+    pub folder: PathBuf,
+    /// In which letters they are written.
+    pub encoding: Encoding,
+    /// In which language their first line is.
+    pub lang: Lang,
+}
+
+/// The file in the data folder that keeps which day was written last.
+const NOTED: &str = "exported-until";
+
+/// Writes the files that are missing, for as long as the program runs; without a plan it only ends
+/// the alarm of one that was given up.
+pub async fn keep_day_files(plan: Option<Plan>, data: PathBuf, known: Known, orders: Orders) {
+    let noted = data.join(NOTED);
+    let mut rounds = tokio::time::interval(LOOK_EVERY);
+    loop {
+        rounds.tick().await;
+        let (names, problem) = match &plan {
+            Some(plan) => write_missing((plan, &noted), &known).await,
+            None => (Vec::new(), None),
+        };
+        let is_alarm = |alarm: &model::Alarm| alarm.kind == AlarmKind::ExportFailed;
+        let lasts = known.board().open_alarms.iter().any(is_alarm);
+        let mut reports = Vec::new();
+        if !names.is_empty() || lasts && problem.is_none() {
+            info!(?names, "daily files");
+            reports.push(Command::Report {
+                kind: EventKind::ExportWritten,
+                body: json!({"files": names}),
+                alarm: (AlarmKind::ExportFailed, problem.is_some() && lasts),
+            });
+        }
+        // Once is enough: it is tried again every minute.
+        if let Some(reason) = problem.filter(|_| !lasts) {
+            warn!(reason, "no daily file could be written");
+            reports.push(Command::Report {
+                kind: EventKind::ExportFailed,
+                body: json!({"reason": reason}),
+                alarm: (AlarmKind::ExportFailed, true),
+            });
+        }
+        for report in reports {
+            if orders.give(report, BOX).await.is_err() {
+                warn!("what came of the daily files could not be noted");
+            }
+        }
+        if plan.is_none() {
+            // Nothing more will ever have to be done.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The days that are over, oldest first.
+fn days_over(known: &Known) -> Vec<Date> {
+    let calendar = &known.calendar;
+    let settled = Time::from_ms(known.now().ms() - SETTLED_MS);
+    let mut start = calendar.day_start(settled);
+    let mut dates = Vec::new();
+    for _ in 0..DAYS_BACK {
+        start = calendar.day_before(start);
+        dates.extend(calendar.date(start));
+    }
+    dates.reverse();
+    dates
+}
+
+/// Writes what is missing; gives the names of what was written and what kept the rest from it.
+async fn write_missing(plan: (&Plan, &Path), known: &Known) -> (Vec<String>, Option<String>) {
+    let mut names = Vec::new();
+    let last = match last_written(plan).await {
+        Ok(last) => last,
+        Err(problem) => return (names, Some(problem)),
+    };
+    let days = days_over(known).into_iter();
+    for date in days.filter(|date| last.is_none_or(|last| last < *date)) {
+        match write_day(plan, known, date).await {
+            Ok(name) => names.extend(name),
+            Err(problem) => return (names, Some(problem)),
+        }
+    }
+    (names, None)
+}
+
+/// The last day that was written, if the folder is there.
+async fn last_written((plan, noted): (&Plan, &Path)) -> Result<Option<Date>, String> {
+    let (folder, note) = (plan.folder.clone(), noted.to_owned());
+    let look = off_thread(move || {
+        // A disk that is not there must not be replaced by a folder on this one.
+        std::fs::read_dir(&folder).map_err(|error| told(&folder, &error))?;
+        let text = std::fs::read_to_string(&note).ok();
+        Ok(text.and_then(|text| text.trim().parse().ok()))
+    });
+    look.await
+}
+
+/// Writes one day, unless nothing was seen of it or its file is there.
+async fn write_day(
+    (plan, noted): (&Plan, &Path),
+    known: &Known,
+    date: Date,
+) -> Result<Option<String>, String> {
+    let name = format!("mimamori-{date}.csv");
+    let (file, note) = (plan.folder.join(&name), noted.to_owned());
+    let bytes = day_file(known, date, plan.lang, plan.encoding)
+        .await
+        .map_err(|problem| problem.text(plan.lang))?;
+    let is_written = off_thread(move || {
+        let is_new = bytes.is_some() && !file.exists();
+        if let Some(bytes) = bytes.filter(|_| is_new) {
+            write_whole(&file, &bytes).map_err(|error| told(&file, &error))?;
+        }
+        // Whoever takes the file away does not get it again.
+        let text = date.to_string();
+        write_whole(&note, text.as_bytes()).map_err(|error| told(&note, &error))?;
+        Ok(is_new)
+    });
+    Ok(is_written.await?.then_some(name))
+}
+
+fn told(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: {error}", path.display())
+}
+
+/// A network drive may hang; nobody else waits for it.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| error.to_string())?
+}
+
+/// Written beside and renamed: whoever watches the folder never sees half a file.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let beside = path.with_extension("part");
+    let written = std::fs::File::create(&beside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written
+        .and_then(|()| std::fs::rename(&beside, path))
+        .inspect_err(|_| {
+            std::fs::remove_file(&beside).ok();
+        })
+}

@@ -1,0 +1,379 @@
+//! Files of readings: those that people put in and those in the folders of loggers. One at a time is
+//! taken, by `take`; `inbox` looks into the folders; `past` tells what was before anybody watched.
+
+mod inbox;
+mod past;
+mod take;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use app::commands::Orders;
+use app::ports::files::Doing;
+use app::ports::files::FILE_BYTES_MAX;
+use app::ports::files::Files;
+use app::ports::files::Staged;
+use app::ports::files::Wanted;
+use app::ports::sources::SourceProblem;
+use detect::Settings;
+use jiff::tz::TimeZone;
+use model::{DeviceId, FileProblem, Import, Importing, MachineId, Table, TableState, Time};
+use sources::{FloorSink, Logger, Loggers, look, new_token};
+use store::Reader;
+use tokio::sync::{mpsc, oneshot};
+use tracing::warn;
+
+use crate::sources::problem;
+use app::clock;
+use pipeline::FloorSettings;
+
+/// Files that wait to be taken.
+const JOBS_QUEUED_MAX: usize = 16;
+/// Files that were put in and that nobody has said what they are.
+const STAGED_MAX: usize = 16;
+/// A file that nobody wants taken goes after this time.
+const STAGED_FOR: Duration = Duration::from_secs(3600);
+/// Longest name of a file that is kept.
+const NAME_CHARS_MAX: usize = 120;
+/// The folder in the data folder where files lie that were put in.
+const STAGED: &str = "files";
+
+/// What became of a file.
+type Outcome = Result<Import, FileProblem>;
+
+/// A file to be taken.
+#[derive(Debug)]
+struct Job {
+    path: PathBuf,
+    name: String,
+    logger: DeviceId,
+    by: String,
+    /// It lies in a folder that is looked into, and may still be growing; else it goes when it is
+    /// done.
+    is_watched: bool,
+}
+
+impl Job {
+    /// How it is shown while nothing of it has been read.
+    fn shown(&self) -> Importing {
+        Importing {
+            name: self.name.clone(),
+            table: self.logger.clone(),
+            rows: 0,
+            done: 0,
+        }
+    }
+}
+
+/// A file to be taken, and where it is told what became of it.
+type Ordered = (Job, oneshot::Sender<Outcome>);
+
+/// What taking files works with.
+pub struct Shared {
+    loggers: Arc<Loggers>,
+    sink: Arc<FloorSink>,
+    reader: Reader,
+    orders: Orders,
+    zone: TimeZone,
+    machines: BTreeMap<MachineId, Settings>,
+    default_settings: Settings,
+    staged: PathBuf,
+    is_cancelled: AtomicBool,
+    now: Mutex<Now>,
+}
+
+/// What goes on.
+#[derive(Debug, Default)]
+struct Now {
+    importing: Option<Importing>,
+    /// The last file that a person wanted taken.
+    last: Option<(String, Time, Outcome)>,
+    /// Files in folders that cannot be taken, by logger and name; a folder has no name.
+    problems: BTreeMap<(DeviceId, String), FileProblem>,
+}
+
+impl Shared {
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::SeqCst)
+    }
+}
+
+/// Files as pages and scripts reach them.
+pub struct FileDoor {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Ordered>,
+    waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Ordered>>>,
+}
+
+/// Where readings of files come from and go to.
+pub struct Ways {
+    /// How the files of each logger are laid out.
+    pub loggers: Arc<Loggers>,
+    /// Where readings go.
+    pub sink: Arc<FloorSink>,
+    /// What is kept already.
+    pub reader: Reader,
+    /// Where evidence goes.
+    pub orders: Orders,
+}
+
+app::opaque_debug!(Shared, FileDoor, Ways);
+
+/// Whoever takes files, and the files that wait for it; those that were put in and never taken before the
+/// start are gone.
+pub fn open(ways: Ways, data: &std::path::Path, floor: &FloorSettings) -> FileDoor {
+    let staged = data.join(STAGED);
+    std::fs::remove_dir_all(&staged).ok();
+    let machines = floor.machines.iter();
+    let shared = Arc::new(Shared {
+        loggers: ways.loggers,
+        sink: ways.sink,
+        reader: ways.reader,
+        orders: ways.orders,
+        zone: floor.calendar.zone.clone(),
+        machines: machines.map(|m| (m.id.clone(), m.settings)).collect(),
+        default_settings: floor.default_settings,
+        staged,
+        is_cancelled: AtomicBool::new(false),
+        now: Mutex::default(),
+    });
+    let (jobs, waiting) = mpsc::channel::<Ordered>(JOBS_QUEUED_MAX);
+    let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
+    FileDoor {
+        shared,
+        jobs,
+        waiting,
+    }
+}
+
+/// Takes the files that wait, one after the other, for as long as the program runs.
+pub async fn take_waiting(door: Arc<FileDoor>) {
+    let mut waiting = door.waiting.lock().await;
+    while let Some(job) = waiting.recv().await {
+        work(&door.shared, job).await;
+    }
+}
+
+/// Looks into the folders of loggers for as long as the program runs.
+pub async fn look_into_folders(door: Arc<FileDoor>) {
+    inbox::keep(Arc::clone(&door.shared), door.jobs.clone()).await;
+}
+
+async fn work(shared: &Arc<Shared>, (job, answer): Ordered) {
+    shared.now().importing = Some(job.shown());
+    let (worker, job) = (Arc::clone(shared), Arc::new(job));
+    let taken = {
+        let job = Arc::clone(&job);
+        // A file that breaks the reader must not keep others from being taken.
+        tokio::spawn(async move { take::take(&worker, &job).await }).await
+    };
+    let outcome = taken.unwrap_or_else(|error| Err(unreadable(error)));
+    let mut now = shared.now();
+    now.importing = None;
+    shared.is_cancelled.store(false, Ordering::SeqCst);
+    if let Err(problem) = &outcome {
+        warn!(
+            name = job.name,
+            why = problem.code(),
+            "a file was not taken"
+        );
+    }
+    if !job.is_watched {
+        now.last = Some((job.name.clone(), clock::now(), outcome.clone()));
+        std::fs::remove_file(&job.path).ok();
+    }
+    drop(now);
+    answer.send(outcome).ok();
+}
+
+impl FileDoor {
+    fn path_of(&self, staged: &str) -> Option<PathBuf> {
+        let is_name = !staged.is_empty() && staged.bytes().all(|b| b.is_ascii_alphanumeric());
+        let path = self.shared.staged.join(staged);
+        (is_name && path.is_file()).then_some(path)
+    }
+}
+
+/// A file's own name, without folders and without what cannot be shown.
+fn shown_name(name: &str) -> String {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let fine = name.chars().filter(|c| !c.is_control());
+    let name: String = fine.take(NAME_CHARS_MAX).collect();
+    if name.trim().is_empty() {
+        "file".to_owned()
+    } else {
+        name
+    }
+}
+
+/// Lets go of files that nobody wanted taken; says whether there is room for one more.
+fn has_room(folder: &std::path::Path) -> bool {
+    let Ok(files) = std::fs::read_dir(folder) else {
+        return true;
+    };
+    let mut waiting = 0;
+    for file in files.flatten() {
+        let made = file.metadata().and_then(|meta| meta.modified());
+        let age = made
+            .ok()
+            .and_then(|at| SystemTime::now().duration_since(at).ok());
+        if age.is_some_and(|age| age > STAGED_FOR) {
+            std::fs::remove_file(file.path()).ok();
+        } else {
+            waiting += 1;
+        }
+    }
+    // Each has its name beside it.
+    waiting < 2 * STAGED_MAX
+}
+
+fn unreadable(error: impl std::fmt::Display) -> FileProblem {
+    FileProblem::Unreadable {
+        what: error.to_string(),
+    }
+}
+
+/// Work with files and the store does not hold up anybody.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FileProblem> + Send + 'static,
+) -> Result<T, FileProblem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(unreadable)?
+}
+
+fn read_file(path: &std::path::Path) -> Result<Vec<u8>, FileProblem> {
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if size > FILE_BYTES_MAX as u64 {
+        return Err(FileProblem::TooLarge);
+    }
+    std::fs::read(path).map_err(unreadable)
+}
+
+impl Files for FileDoor {
+    fn tables(&self) -> Vec<TableState> {
+        let loggers = self.shared.loggers.all();
+        let now = self.shared.now();
+        let problem = |id: &DeviceId| {
+            let mut problems = now.problems.iter();
+            let found = problems.find(|((of, _), _)| of == id)?;
+            Some((found.0.1.clone(), found.1.clone()))
+        };
+        let state = |logger: Logger| TableState {
+            problem: problem(&logger.table.id),
+            inbox: logger.inbox.display().to_string(),
+            table: logger.table,
+        };
+        loggers.into_iter().map(state).collect()
+    }
+
+    fn importing(&self) -> Option<Importing> {
+        self.shared.now().importing.clone()
+    }
+
+    fn last(&self) -> Option<(String, Time, Outcome)> {
+        self.shared.now().last.clone()
+    }
+
+    fn stage<'a>(&'a self, name: &'a str, bytes: Vec<u8>) -> Doing<'a, String> {
+        let (folder, name) = (self.shared.staged.clone(), shown_name(name));
+        Box::pin(off_thread(move || {
+            if bytes.len() > FILE_BYTES_MAX {
+                return Err(FileProblem::TooLarge);
+            }
+            if !has_room(&folder) {
+                return Err(FileProblem::Busy);
+            }
+            let staged = new_token().map_err(unreadable)?;
+            let path = folder.join(&staged);
+            std::fs::create_dir_all(&folder)
+                .and_then(|()| std::fs::write(path.with_extension("name"), &name))
+                .and_then(|()| std::fs::write(&path, &bytes))
+                .map_err(|error| {
+                    std::fs::remove_file(&path).ok();
+                    unreadable(error)
+                })?;
+            Ok(staged)
+        }))
+    }
+
+    fn look<'a>(&'a self, staged: &'a str) -> Doing<'a, Staged> {
+        let (path, zone) = (self.path_of(staged), self.shared.zone.clone());
+        let loggers = Arc::clone(&self.shared.loggers);
+        Box::pin(off_thread(move || {
+            let path = path.ok_or(FileProblem::Gone)?;
+            let name = std::fs::read_to_string(path.with_extension("name"));
+            let look = look(&read_file(&path)?, &zone)?;
+            Ok(Staged {
+                name: name.map_err(unreadable)?,
+                table: loggers.fitting(&look),
+                look,
+            })
+        }))
+    }
+
+    fn take(&self, wanted: Wanted) -> Result<Doing<'static, Import>, FileProblem> {
+        let path = self.path_of(&wanted.staged);
+        let (answer, outcome) = oneshot::channel();
+        let path = path.ok_or(FileProblem::Gone)?;
+        let name = path.with_extension("name");
+        let job = Job {
+            name: std::fs::read_to_string(&name).map_err(unreadable)?,
+            path,
+            logger: wanted.logger,
+            by: wanted.by,
+            is_watched: false,
+        };
+        // Shown at once; it begins a moment later.
+        let shown = job.shown();
+        let mut now = self.shared.now();
+        let is_alone = now.importing.is_none();
+        if self.jobs.try_send((job, answer)).is_err() {
+            return Err(FileProblem::Busy);
+        }
+        if is_alone {
+            now.importing = Some(shown);
+        }
+        drop(now);
+        std::fs::remove_file(name).ok();
+        Ok(Box::pin(async move {
+            outcome.await.unwrap_or(Err(FileProblem::NotDurable))
+        }))
+    }
+
+    fn put(&self, table: Table) -> Result<bool, SourceProblem> {
+        self.shared.loggers.put(table).map_err(problem)
+    }
+
+    fn end(&self, id: &str) -> Result<(), SourceProblem> {
+        let id = DeviceId::new(id).map_err(|_| SourceProblem::NotFound)?;
+        self.shared.loggers.end(&id).map_err(problem)
+    }
+
+    fn cancel(&self) {
+        // Under the lock: what ends meanwhile must not leave it to the next.
+        let now = self.shared.now();
+        let is_taking = now.importing.is_some();
+        self.shared.is_cancelled.store(is_taking, Ordering::SeqCst);
+        drop(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_nowhere_and_can_be_shown() {
+        assert_eq!(shown_name("../../etc/passwd"), "passwd");
+        assert_eq!(shown_name("C:\\log\\電力 11月.csv"), "電力 11月.csv");
+        assert_eq!(shown_name("a\nb.csv"), "ab.csv");
+        assert_eq!(shown_name("/"), "file");
+    }
+}

@@ -1,0 +1,18 @@
+//! Work beside the flow, as long as the program runs: who has to be told, backups and their restoring,
+//! daily files, the box's certificate and clock, what is let go, files of readings, devices and sources as
+//! faces reach them, and the probes that the proofs rest on.
+
+pub mod backups;
+pub mod certificate;
+pub mod chain_watch;
+pub mod clock_watch;
+pub mod day_files;
+pub mod devices;
+pub mod files;
+pub mod logs;
+pub mod notices;
+pub mod probes;
+pub mod restores;
+pub mod retention;
+pub mod sources;
+pub mod supervisor;

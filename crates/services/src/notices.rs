@@ -1,0 +1,361 @@
+//! Tells people and other programs of alarms: looks once a second who has to be told what, sends
+//! each message apart from the others, and keeps what became of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use act::{Failure, Mail, Webhook, due, failed, send_mail, send_webhook, sent};
+use anyhow::Context;
+use app::commands::Command;
+use app::commands::Orders;
+use app::ports::notifier::NoticeProblem;
+use app::ports::notifier::Notifier;
+use app::ports::notifier::Telling;
+use app::views::BoardView;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use model::{AlarmKind, Due, EventKind, MailServer, Notices, Recipient, Standing, Time, Way};
+use report::notices::notice_about;
+use report::notices::notice_json;
+use report::notices::notice_text;
+use serde_json::json;
+use sources::token_hash;
+use store::{BOX, Reader, Record};
+use text::Lang;
+use tokio::sync::watch;
+use tracing::{error, warn};
+
+use crate::certificate;
+use app::clock;
+
+/// How often it is looked who has to be told.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Tries in a row that fail before that is an alarm: a word may get lost.
+const FAILURES_UNTIL_ALARM: u32 = 2;
+/// Names under which settings and standings are kept.
+const SETTINGS: &str = "notices";
+const STANDINGS: &str = "notice-standings";
+/// Characters of a message's name.
+const ID_CHARS: usize = 32;
+
+/// Tells people and programs of alarms.
+pub struct NoticeDoor {
+    board: watch::Receiver<Arc<BoardView>>,
+    orders: Orders,
+    zone: TimeZone,
+    /// Where pages are served over TLS.
+    pages: Option<SocketAddr>,
+    inner: Mutex<Inner>,
+}
+
+app::opaque_debug!(NoticeDoor);
+
+struct Inner {
+    settings: Arc<Notices>,
+    standings: BTreeMap<String, Standing>,
+    /// Whom a message is on its way to.
+    busy: BTreeSet<String>,
+    /// Whether it was noted last that somebody cannot be told.
+    reported: bool,
+}
+
+/// A message on its way.
+struct Message {
+    recipient: Recipient,
+    server: Option<MailServer>,
+    due: Due,
+    id: String,
+}
+
+/// Whoever tells, going on with what was known before the start.
+pub fn open(
+    board: watch::Receiver<Arc<BoardView>>,
+    reader: &Reader,
+    orders: Orders,
+    zone: &TimeZone,
+    pages: Option<SocketAddr>,
+) -> anyhow::Result<Arc<NoticeDoor>> {
+    let settings = reader.kept(SETTINGS)?;
+    let settings = settings.map(|json| serde_json::from_str::<Notices>(&json));
+    let settings = settings.transpose().context("who is told of alarms")?;
+    let standings = reader.kept(STANDINGS)?;
+    // Who was told what is only a memory; without it somebody is told twice.
+    let standings = standings.and_then(|json| serde_json::from_str(&json).ok());
+    let settings = settings.unwrap_or_default();
+    let mut standings: BTreeMap<String, Standing> = standings.unwrap_or_default();
+    standings.retain(|name, _| settings.recipients.iter().any(|r| r.name == *name));
+    let is_failing = |alarm: &model::Alarm| alarm.kind == AlarmKind::NoticeFailed;
+    let reported = board.borrow().open_alarms.iter().any(is_failing);
+    let door = Arc::new(NoticeDoor {
+        board,
+        orders,
+        zone: zone.clone(),
+        pages,
+        inner: Mutex::new(Inner {
+            settings: Arc::new(settings),
+            standings,
+            busy: BTreeSet::new(),
+            reported,
+        }),
+    });
+    Ok(door)
+}
+
+/// Tells whoever has to be told, for as long as the program runs.
+pub async fn keep(door: Arc<NoticeDoor>) {
+    let mut rounds = tokio::time::interval(LOOK_EVERY);
+    loop {
+        rounds.tick().await;
+        for message in door.messages(clock::now()) {
+            let door = Arc::clone(&door);
+            // One that hangs holds up nobody else.
+            tokio::spawn(async move {
+                let outcome = door.send(&message).await;
+                door.note(message, outcome).await;
+            });
+        }
+    }
+}
+
+impl NoticeDoor {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The messages that are due; each recipient is busy until its own is noted.
+    fn messages(&self, now: Time) -> Vec<Message> {
+        let board = self.board.borrow().clone();
+        let minute = minute_of(now, &self.zone);
+        let inner = &mut *self.inner();
+        let mut messages = Vec::new();
+        for recipient in &inner.settings.recipients {
+            let standing = inner.standings.entry(recipient.name.clone()).or_default();
+            let due = due(recipient, standing, &board.open_alarms, (now, minute));
+            let Some(due) = due.filter(|_| !inner.busy.contains(&recipient.name)) else {
+                continue;
+            };
+            inner.busy.insert(recipient.name.clone());
+            messages.push(Message {
+                recipient: recipient.clone(),
+                server: inner.settings.mail.clone(),
+                id: id_of(&recipient.name, standing, &due),
+                due,
+            });
+        }
+        messages
+    }
+
+    async fn send(&self, message: &Message) -> Result<(), Failure> {
+        let board = self.board.borrow().clone();
+        match &message.recipient.way {
+            Way::Mail { to } => {
+                let server = message.server.as_ref();
+                let server =
+                    server.ok_or_else(|| Failure::new("network", "no mail server is set"))?;
+                let lang = Lang::from(message.recipient.lang);
+                let pages = certificate::from_elsewhere(self.pages);
+                let told = (&self.zone, pages.as_deref());
+                let (subject, text) = notice_text(lang, &board, &message.due, told);
+                let host = server.from.rsplit('@').next().unwrap_or("localhost");
+                let mail = Mail {
+                    to,
+                    subject: &subject,
+                    text: &text,
+                    id: &format!("{}@{host}", message.id),
+                };
+                send_mail(server, &mail).await
+            }
+            Way::Webhook { url, secret } => {
+                let at = clock::now();
+                let webhook = Webhook {
+                    url: url.clone(),
+                    secret: secret.clone(),
+                    id: message.id.clone(),
+                    at,
+                    body: notice_json(&board, &message.due, at),
+                };
+                send_webhook(webhook).await
+            }
+        }
+    }
+
+    /// Keeps what became of a message. The first failures in a row and every success become
+    /// evidence; the tries between say nothing new.
+    async fn note(&self, message: Message, outcome: Result<(), Failure>) {
+        let Message { recipient, due, .. } = message;
+        let name = recipient.name;
+        let is_news = {
+            let inner = &mut *self.inner();
+            inner.busy.remove(&name);
+            let known = inner.settings.recipients.iter();
+            let mut known = known.filter(|known| known.name == name);
+            // Somebody else may be called so by now.
+            let is_it = known.any(|known| known.way == recipient.way);
+            let standing = inner.standings.get_mut(&name).filter(|_| is_it);
+            let now = clock::now();
+            standing.is_none_or(|standing| {
+                match &outcome {
+                    Ok(()) => sent(standing, &due, now),
+                    Err(failure) => failed(standing, failure.text.clone(), now),
+                }
+                standing.failures <= FAILURES_UNTIL_ALARM
+            })
+        };
+        let mut body = notice_about(&name, recipient.way.code(), &due);
+        let kind = match outcome {
+            Ok(()) => EventKind::NoticeSent,
+            Err(failure) => {
+                warn!(
+                    to = name,
+                    why = failure.code,
+                    "somebody could not be told of an alarm"
+                );
+                body["why"] = json!(failure.code);
+                EventKind::NoticeFailed
+            }
+        };
+        self.report(is_news.then_some((kind, body))).await;
+    }
+
+    /// Keeps how everybody was told, and notes news, or that the alarm begins or ends.
+    async fn report(&self, news: Option<(EventKind, serde_json::Value)>) {
+        let (standings, failing, is_change) = {
+            let inner = self.inner();
+            let failing = is_any_failing(&inner.standings);
+            let standings = serde_json::to_string(&inner.standings).ok();
+            (standings, failing, inner.reported != failing)
+        };
+        let kept = standings.map(|json| Command::Keep(vec![Record::Kept(STANDINGS.into(), json)]));
+        let again = || {
+            let kind = if failing {
+                EventKind::NoticeFailed
+            } else {
+                EventKind::NoticeSent
+            };
+            (kind, json!({"failing": failing}))
+        };
+        let news = news.or_else(|| is_change.then(again));
+        let report = news.map(|(kind, body)| Command::Report {
+            kind,
+            body,
+            alarm: (AlarmKind::NoticeFailed, failing),
+        });
+        for command in kept.into_iter().chain(report) {
+            if self.orders.give(command, BOX).await.is_err() {
+                error!("what became of a message could not be noted");
+                return;
+            }
+        }
+        self.inner().reported = failing;
+    }
+
+    async fn put(&self, notices: Notices, by: &str) -> Result<(), NoticeProblem> {
+        let before = Arc::clone(&self.inner().settings);
+        let notices = notices.with_secrets_of(&before);
+        let notices = notices.checked().map_err(NoticeProblem::Wrong)?;
+        let names: Vec<String> = notices.recipients.iter().map(|r| r.name.clone()).collect();
+        let has_server = notices.mail.is_some();
+        // Whoever is told another way has not been told anything yet.
+        let stays = |name: &String| {
+            let of = |all: &Notices| {
+                let mut all = all.recipients.iter();
+                all.find(|r| r.name == *name).map(|r| r.way.clone())
+            };
+            of(&notices).is_some() && of(&notices) == of(&before)
+        };
+        let settle = |standings: &mut BTreeMap<String, Standing>| {
+            standings.retain(|name, _| stays(name));
+            // Whoever has mended something need not wait for the next try.
+            standings.values_mut().for_each(mended);
+        };
+        let mut standings = self.inner().standings.clone();
+        settle(&mut standings);
+        let json =
+            |value: Result<String, serde_json::Error>| value.map_err(|_| NoticeProblem::NotDurable);
+        let kept = Command::Keep(vec![
+            Record::Kept(SETTINGS.into(), json(serde_json::to_string(&notices))?),
+            Record::Kept(STANDINGS.into(), json(serde_json::to_string(&standings))?),
+        ]);
+        let kept = self.orders.give(kept, by).await;
+        kept.map_err(|_| NoticeProblem::NotDurable)?;
+        {
+            let inner = &mut *self.inner();
+            // Not what was kept: a message may have got through meanwhile.
+            settle(&mut inner.standings);
+            (inner.settings, inner.reported) = (Arc::new(notices), false);
+        }
+        let report = Command::Report {
+            kind: EventKind::OrderNotices,
+            body: json!({"recipients": names, "mail_server": has_server}),
+            alarm: (AlarmKind::NoticeFailed, false),
+        };
+        let noted = self.orders.give(report, by).await;
+        noted.map_err(|_| NoticeProblem::NotDurable)
+    }
+}
+
+/// The way works, or somebody has done something about it.
+fn mended(standing: &mut Standing) {
+    (standing.failures, standing.not_before, standing.problem) = (0, None, None);
+}
+
+fn is_any_failing(standings: &BTreeMap<String, Standing>) -> bool {
+    let mut failures = standings.values().map(|standing| standing.failures);
+    failures.any(|n| n >= FAILURES_UNTIL_ALARM)
+}
+
+fn minute_of(now: Time, zone: &TimeZone) -> u16 {
+    let moment = Timestamp::from_millisecond(now.ms()).unwrap_or_default();
+    let clock = moment.to_zoned(zone.clone()).time();
+    let [hour, minute] = [clock.hour(), clock.minute()].map(|n| u16::from(n.unsigned_abs()));
+    hour * 60 + minute
+}
+
+/// What names a message, the same for every try and after a restart.
+fn id_of(name: &str, standing: &Standing, due: &Due) -> String {
+    let (new, over) = due.keys();
+    short_hash(&format!("{name}\n{:?}\n{new:?}\n{over:?}", standing.sent))
+}
+
+fn short_hash(about: &str) -> String {
+    let mut hash = token_hash(about.as_bytes());
+    hash.truncate(ID_CHARS);
+    hash
+}
+
+impl Notifier for NoticeDoor {
+    fn settings(&self) -> Arc<Notices> {
+        Arc::clone(&self.inner().settings)
+    }
+
+    fn standings(&self) -> BTreeMap<String, Standing> {
+        self.inner().standings.clone()
+    }
+
+    fn set(&self, notices: Notices, by: String) -> Telling<'_, NoticeProblem> {
+        Box::pin(async move { self.put(notices, &by).await })
+    }
+
+    fn try_out<'a>(&'a self, name: &'a str) -> Telling<'a, String> {
+        Box::pin(async move {
+            let settings = self.settings();
+            let recipient = settings.recipients.iter().find(|r| r.name == name);
+            let recipient = recipient.ok_or_else(|| format!("{name}: ?"))?;
+            let message = Message {
+                recipient: recipient.clone(),
+                server: settings.mail.clone(),
+                due: Due::default(),
+                id: short_hash(&format!("{name} {}", clock::now().ms())),
+            };
+            let tried = self.send(&message).await;
+            tried.map_err(|failure| failure.text)?;
+            let standing = self.inner().standings.get_mut(name).map(mended);
+            if standing.is_some() {
+                self.report(None).await;
+            }
+            Ok(())
+        })
+    }
+}

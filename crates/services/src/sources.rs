@@ -1,0 +1,113 @@
+//! The devices that the box reads by itself, the values of devices that speak for others and who is
+//! on the network, as pages and scripts reach them.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use app::ports::sources::Searching;
+use app::ports::sources::SourceProblem;
+use app::ports::sources::Sources;
+use app::ports::sources::Trying;
+use app::switch_off::IsStill;
+use app::switch_off::SwitchingOff;
+use model::{
+    Binding, Coverage, DeviceId, Neighbour, OffOutcome, Place, Seen, Source, SourceKind,
+    SourceState,
+};
+use sources::{Bindings, Lines, Loggers, Neighbours, SourceError};
+use tracing::error;
+
+/// The lines, the bindings and who is on the network, as pages and scripts reach them.
+pub struct SourceDoor {
+    /// The lines that devices hang on.
+    pub lines: Arc<Lines>,
+    /// Which machine gets what a gateway passes on.
+    pub bindings: Arc<Bindings>,
+    /// How the files of each logger are laid out.
+    pub loggers: Arc<Loggers>,
+    /// Who is on the network.
+    pub neighbours: Arc<Neighbours>,
+}
+
+app::opaque_debug!(SourceDoor);
+
+impl app::ports::network::Network for SourceDoor {
+    fn seen(&self) -> (Vec<Neighbour>, Coverage) {
+        self.neighbours.seen()
+    }
+
+    fn addresses(&self) -> Vec<Ipv4Addr> {
+        sources::own_addresses()
+    }
+}
+
+impl app::ports::bindings::Bindings for SourceDoor {
+    fn seen(&self) -> Vec<Seen> {
+        self.bindings.seen()
+    }
+
+    fn fed(&self) -> BTreeSet<String> {
+        self.bindings.fed()
+    }
+
+    fn bind(&self, binding: Binding) -> Result<(), SourceProblem> {
+        self.bindings.bind(binding).map_err(problem)
+    }
+
+    fn unbind(&self, place: &Place) -> Result<(), SourceProblem> {
+        self.bindings.unbind(place).map_err(problem)
+    }
+}
+
+impl Sources for SourceDoor {
+    fn kinds(&self) -> Vec<SourceKind> {
+        sources::kinds()
+    }
+
+    fn ports(&self) -> Vec<String> {
+        sources::serial_ports()
+    }
+
+    fn states(&self) -> Vec<(Source, SourceState)> {
+        self.lines.states()
+    }
+
+    fn add(&self, source: Source) -> Result<(), SourceProblem> {
+        self.lines.add(source).map_err(problem)
+    }
+
+    fn end(&self, id: &str) -> Result<(), SourceProblem> {
+        let id = DeviceId::new(id).map_err(|_| SourceProblem::NotFound)?;
+        self.lines.end(&id).map_err(problem)
+    }
+
+    fn search<'a>(&'a self, kind: &'a str) -> Searching<'a> {
+        Box::pin(self.lines.search(kind))
+    }
+
+    fn try_out<'a>(&'a self, source: &'a Source) -> Trying<'a> {
+        Box::pin(self.lines.try_out(source))
+    }
+
+    fn switch_off<'a>(&'a self, id: &'a str, is_still: IsStill) -> SwitchingOff<'a> {
+        Box::pin(async move {
+            let Ok(id) = DeviceId::new(id) else {
+                return Ok(OffOutcome::NotConsented);
+            };
+            self.lines.switch_off(&id, is_still).await
+        })
+    }
+}
+
+/// What whoever asked is told of a failure.
+pub fn problem(error: SourceError) -> SourceProblem {
+    match error {
+        SourceError::Wrong(wrong) => SourceProblem::Wrong(wrong),
+        SourceError::Unknown(_) => SourceProblem::NotFound,
+        SourceError::File(error) => {
+            error!(%error, "the file of sources cannot be used");
+            SourceProblem::File
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Texts in Japanese and English. Keys are constants made at build time; a missing one does not
+//! compile.
+
+use std::sync::OnceLock;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use model::{Time, Tongue};
+use serde::Deserialize;
+
+/// A key that exists in both languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key(&'static str);
+
+#[expect(missing_docs, reason = "a key is told by its text")]
+pub mod key {
+    //! A constant for every key, made at build time.
+
+    use super::Key;
+    include!(concat!(env!("OUT_DIR"), "/keys.rs"));
+}
+
+/// The language of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lang {
+    /// Japanese, the first language.
+    #[default]
+    Ja,
+    /// English.
+    En,
+}
+
+type Bundle = FluentBundle<FluentResource>;
+
+fn bundle(lang: Lang) -> &'static Bundle {
+    static JA: OnceLock<Bundle> = OnceLock::new();
+    static EN: OnceLock<Bundle> = OnceLock::new();
+    match lang {
+        Lang::Ja => JA.get_or_init(|| build("ja", include_str!("../i18n/ja.ftl"))),
+        Lang::En => EN.get_or_init(|| build("en", include_str!("../i18n/en.ftl"))),
+    }
+}
+
+/// The build script has parsed the same text, so what cannot be parsed here cannot exist.
+fn build(code: &str, source: &str) -> Bundle {
+    let language = code.parse().unwrap_or_default();
+    let mut bundle = Bundle::new_concurrent(vec![language]);
+    bundle.set_use_isolating(false);
+    let resource =
+        FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+    bundle.add_resource_overriding(resource);
+    bundle
+}
+
+impl Lang {
+    /// The code used in addresses and in HTML.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Ja => "ja",
+            Self::En => "en",
+        }
+    }
+
+    /// The language with this code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        match code {
+            "ja" => Some(Self::Ja),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Ja => Self::En,
+            Self::En => Self::Ja,
+        }
+    }
+
+    /// The one of two texts that is in this language.
+    pub fn pick<'a>(self, ja: &'a str, en: &'a str) -> &'a str {
+        match self {
+            Self::Ja => ja,
+            Self::En => en,
+        }
+    }
+
+    /// A text without variables.
+    pub fn text(self, key: Key) -> String {
+        self.format(key.0, None)
+    }
+
+    /// A text with variables.
+    pub fn with(self, key: Key, variables: &[(&'static str, &str)]) -> String {
+        self.format(key.0, Some(&args_of(variables)))
+    }
+
+    /// A text whose key is made of a prefix and a code, for example `state-` and `run`.
+    pub fn coded(self, prefix: &str, code: &str) -> String {
+        self.format(&format!("{prefix}{code}"), None)
+    }
+
+    /// A text whose key is made of a prefix and a code, if there is one.
+    pub fn known(self, prefix: &str, code: &str) -> Option<String> {
+        let key = format!("{prefix}{code}");
+        bundle(self)
+            .has_message(&key)
+            .then(|| self.format(&key, None))
+    }
+
+    /// A text whose key is made of a prefix and a code; the code itself where that says enough.
+    pub fn coded_or_code(self, prefix: &str, code: &str) -> String {
+        self.known(prefix, code).unwrap_or_else(|| code.to_owned())
+    }
+
+    /// A text whose key is made of a prefix and a code, with variables.
+    pub fn coded_with(
+        self,
+        prefix: &str,
+        code: &str,
+        variables: &[(&'static str, &str)],
+    ) -> String {
+        self.format(&format!("{prefix}{code}"), Some(&args_of(variables)))
+    }
+
+    fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
+        let bundle = bundle(self);
+        let pattern = bundle.get_message(key).and_then(|message| message.value());
+        let mut problems = Vec::new();
+        pattern.map_or_else(
+            || key.to_owned(),
+            |pattern| {
+                bundle
+                    .format_pattern(pattern, args, &mut problems)
+                    .into_owned()
+            },
+        )
+    }
+}
+
+impl From<Tongue> for Lang {
+    fn from(tongue: Tongue) -> Self {
+        match tongue {
+            Tongue::Ja => Self::Ja,
+            Tongue::En => Self::En,
+        }
+    }
+}
+
+/// A moment by the clocks of a zone.
+pub fn zoned(t: Time, zone: &TimeZone) -> Zoned {
+    let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
+    moment.to_zoned(zone.clone())
+}
+
+fn args_of<'a>(variables: &[(&'static str, &'a str)]) -> FluentArgs<'a> {
+    let mut args = FluentArgs::new();
+    for (name, value) in variables {
+        args.set(*name, FluentValue::from(*value));
+    }
+    args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{
+        AlarmKind, EventKind, FindingKind, MachineState, NoticeWrong, OffOutcome, Quantity,
+        RefusalReason, Role, Trouble, WrongWhy,
+    };
+
+    #[test]
+    fn every_code_has_a_text_in_both_languages() {
+        let mut wanted: Vec<String> = Vec::new();
+        wanted.extend(MachineState::ALL.map(|s| format!("state-{}", s.code())));
+        wanted.extend(AlarmKind::ALL.map(|k| format!("alarm-{}", k.code())));
+        wanted.extend(AlarmKind::ALL.map(|k| format!("look-{}", k.code())));
+        wanted.extend(FindingKind::ALL.map(|k| format!("finding-{}", k.code())));
+        wanted.extend(Quantity::ALL.map(|q| format!("quantity-{}", q.code())));
+        wanted.extend(Quantity::ALL.map(|q| format!("else-{}", q.code())));
+        wanted.extend(RefusalReason::ALL.map(|r| format!("reason-{}", r.code())));
+        wanted.extend(Role::ALL.map(|r| format!("role-{}", r.code())));
+        wanted.extend(Role::ALL.map(|r| format!("role-may-{}", r.code())));
+        wanted.extend(EventKind::ALL.map(|k| format!("event-{}", k.code().replace('.', "-"))));
+        wanted.extend(Trouble::ALL.map(|t| format!("trouble-{}", t.code())));
+        wanted.extend(NoticeWrong::ALL.map(|w| format!("notice-wrong-{}", w.code())));
+        wanted.extend(OffOutcome::ALL.map(|o| format!("outcome-{}", o.code())));
+        wanted.extend(WrongWhy::ALL.map(|w| format!("wrong-{}", w.code())));
+        for key in wanted {
+            assert!(key::ALL.contains(&key.as_str()), "{key} has no text");
+        }
+    }
+
+    #[test]
+    fn variables_stand_where_they_belong() {
+        let text = Lang::En.with(key::TILE_LEARNING, &[("have", "3"), ("want", "10")]);
+        assert_eq!(text, "learning 3 of 10");
+        assert_eq!(Lang::Ja.coded("state-", "run"), "運転");
+    }
+}

@@ -1,0 +1,50 @@
+//! What devices that speak for others say, and which machine it is given to, for scripts.
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::response::Response;
+use model::{Binding, EventKind, Place};
+use serde_json::json;
+
+use crate::Site;
+use crate::api::sources::finish;
+use crate::api::{answer, bad_request};
+use crate::http::asked::Asked;
+use identity::Who;
+use text::Lang;
+
+/// All that arrived.
+pub(crate) async fn list(State(site): State<Site>) -> Response {
+    answer(json!({"items": site.bindings.seen(), "next": null}))
+}
+
+/// Gives a value to a machine.
+pub(crate) async fn add(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    body: Result<Json<Binding>, JsonRejection>,
+) -> Response {
+    let Ok(Json(binding)) = body else {
+        return bad_request().answer(lang);
+    };
+    let device = binding.place.device.to_string();
+    let done = site.bindings.bind(binding);
+    finish(&site, lang, (&who, EventKind::DeviceChanged, &device), done).await
+}
+
+/// A value is no longer given to anybody.
+pub(crate) async fn end(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    body: Result<Json<Place>, JsonRejection>,
+) -> Response {
+    let Ok(Json(place)) = body else {
+        return bad_request().answer(lang);
+    };
+    let done = site.bindings.unbind(&place);
+    let about = (&who, EventKind::DeviceChanged, place.device.as_str());
+    finish(&site, lang, about, done).await
+}

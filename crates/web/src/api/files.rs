@@ -1,0 +1,145 @@
+//! Files of readings as pages and scripts reach them: a file is put in, looked at, described once
+//! and taken; later ones of the same logger are known by their columns.
+
+use app::ports::files::FILE_BYTES_MAX;
+use app::ports::files::IMPORTS_SHOWN;
+use app::ports::files::Wanted;
+use app::ports::files::told;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use model::{DeviceId, EventKind, FileProblem, Table, TableState};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Site;
+use crate::api::sources::{failure, finish};
+use crate::api::{answer, bad_request, read};
+use crate::http::asked::{Asked, Visitor};
+use crate::http::failure::Failure;
+use crate::pages::devices::note;
+use app::ports::sources::SourceProblem;
+use identity::Who;
+use text::Lang;
+
+fn file_failure(lang: Lang, problem: &FileProblem) -> Response {
+    let status = match problem {
+        FileProblem::Gone => return Failure::not_found().answer(lang),
+        FileProblem::NotDurable => return Failure::store().answer(lang),
+        FileProblem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        FileProblem::Taken { .. } => StatusCode::CONFLICT,
+        FileProblem::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let (message, hint) = told(lang, problem);
+    let body = json!({"code": problem.code(), "message": message, "hint": hint});
+    (status, Json(body)).into_response()
+}
+
+/// The loggers, what is being taken, and what was.
+pub(crate) async fn list(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
+    match read(&site, |r| r.imports(IMPORTS_SHOWN)).await {
+        Ok(imports) => answer(json!({
+            "items": site.files.tables(),
+            "importing": site.files.importing(),
+            "imports": imports,
+            "next": null,
+        })),
+        Err(failure) => failure.answer(lang),
+    }
+}
+
+/// A name in the address.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Named {
+    #[serde(default)]
+    name: Option<String>,
+}
+
+/// Takes a file of a known logger, as it is.
+pub(crate) async fn take(
+    State(site): State<Site>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
+    Path(logger): Path<String>,
+    Query(named): Query<Named>,
+    body: Body,
+) -> Response {
+    let Ok(bytes) = to_bytes(body, FILE_BYTES_MAX).await else {
+        return file_failure(lang, &FileProblem::TooLarge);
+    };
+    let logger = DeviceId::new(&logger).ok();
+    let tables = site.files.tables();
+    let known = tables.iter().map(|state| &state.table.id);
+    let Some(logger) = logger.filter(|id| known.into_iter().any(|known| known == id)) else {
+        return Failure::not_found().answer(lang);
+    };
+    let name = named.name.unwrap_or_else(|| format!("{logger}.csv"));
+    let staged = match site.files.stage(&name, bytes.to_vec()).await {
+        Ok(staged) => staged,
+        Err(problem) => return file_failure(lang, &problem),
+    };
+    let by = who.actor();
+    let wanted = Wanted { staged, logger, by };
+    let taken = match site.files.take(wanted) {
+        Ok(taking) => taking.await,
+        Err(problem) => Err(problem),
+    };
+    match taken {
+        Ok(import) => answer(json!(import)),
+        Err(problem) => file_failure(lang, &problem),
+    }
+}
+
+/// Keeps how the files of a logger are laid out.
+pub(crate) async fn put(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    body: Result<Json<Table>, JsonRejection>,
+) -> Response {
+    let Ok(Json(table)) = body else {
+        return bad_request().answer(lang);
+    };
+    let id = table.id.to_string();
+    match keep(&site, &who, table).await {
+        Ok(()) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
+        Err(problem) => failure(lang, &problem),
+    }
+}
+
+/// Keeps a table, and that somebody has said it.
+pub(crate) async fn keep(site: &Site, who: &Who, table: Table) -> Result<(), SourceProblem> {
+    let id = table.id.to_string();
+    let is_known = |state: &TableState| state.table == table;
+    if site.files.tables().iter().any(is_known) {
+        return Ok(());
+    }
+    let kind = if site.files.put(table)? {
+        EventKind::DeviceAdded
+    } else {
+        EventKind::DeviceChanged
+    };
+    note(site, who, kind, &id).await;
+    Ok(())
+}
+
+/// A logger's files are no longer looked for.
+pub(crate) async fn end(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Path(id): Path<String>,
+) -> Response {
+    let done = site.files.end(&id);
+    finish(&site, lang, (&who, EventKind::DeviceEnded, &id), done).await
+}
+
+/// Calls off what is being taken.
+pub(crate) async fn cancel(State(site): State<Site>) -> Response {
+    site.files.cancel();
+    StatusCode::NO_CONTENT.into_response()
+}

@@ -1,0 +1,200 @@
+//! What a request tells of whoever sends it: who they are, their language, from where they come and how
+//! they reached the box.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, HOST, SET_COOKIE, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
+use identity::{From, Who};
+use text::Lang;
+
+/// What is known of the way a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// Nobody between could read it.
+    pub(crate) is_encrypted: bool,
+    /// It comes from this computer itself.
+    pub(crate) is_local: bool,
+}
+
+/// Name of the cookie that holds a session's secret.
+const SESSION_COOKIE: &str = "session";
+
+/// Something that a request tells of whoever sends it.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked<T>(pub(crate) T);
+
+/// What can be told so.
+pub(crate) trait Told: Sized {
+    /// Reads it from the request; `None` if it has to be there and is not.
+    fn told(parts: &Parts) -> Option<Self>;
+}
+
+impl<S: Sync, T: Told> FromRequestParts<S> for Asked<T> {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        T::told(parts).map(Self).ok_or(StatusCode::UNAUTHORIZED)
+    }
+}
+
+impl Told for Who {
+    fn told(parts: &Parts) -> Option<Self> {
+        parts.extensions.get::<Self>().cloned()
+    }
+}
+
+impl Told for From {
+    fn told(parts: &Parts) -> Option<Self> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let browser = header(&parts.headers, USER_AGENT).unwrap_or_default();
+        Some(Self {
+            address: peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |p| p.0.ip().to_canonical()),
+            browser: browser
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(120)
+                .collect(),
+        })
+    }
+}
+
+impl Told for Lang {
+    fn told(parts: &Parts) -> Option<Self> {
+        Some(lang_of(&parts.uri, &parts.headers))
+    }
+}
+
+pub(crate) fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The token of a script.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    header(headers, AUTHORIZATION)?.strip_prefix("Bearer ")
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut pairs = header(headers, COOKIE)?.split(';').map(str::trim);
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The header that keeps a browser signed in. Scripts of pages cannot read it.
+pub(crate) fn session_cookie(secret: &str) -> [(HeaderName, String); 1] {
+    // Browsers keep a cookie 400 days at most; the gate decides how long it lets anybody in.
+    let lasts_s = if secret.is_empty() {
+        0
+    } else {
+        400 * 24 * 3600
+    };
+    let cookie =
+        format!("{SESSION_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={lasts_s}");
+    [(SET_COOKIE, cookie)]
+}
+
+/// The secret of a browser's session.
+pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, SESSION_COOKIE)
+}
+
+/// How the caller reached the box, for links that lead back to it: `https://` and the host typed.
+#[derive(Debug)]
+pub(crate) struct Here(pub(crate) String);
+
+impl Here {
+    /// The host alone, without its port.
+    pub(crate) fn host(&self) -> &str {
+        let (_, host) = self.0.split_once("://").unwrap_or(("", &self.0));
+        without_port(host)
+    }
+}
+
+/// The host of a `Host` header; an IPv6 address keeps its brackets.
+pub(crate) fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+impl Told for Here {
+    fn told(parts: &Parts) -> Option<Self> {
+        let way = parts.extensions.get::<Way>();
+        let scheme = if way.is_some_and(|way| way.is_encrypted) {
+            "https"
+        } else {
+            "http"
+        };
+        let host = header(&parts.headers, HOST).unwrap_or_default();
+        Some(Self(format!("{scheme}://{host}")))
+    }
+}
+
+/// A signed-in person and their language.
+#[derive(Debug, Clone)]
+pub(crate) struct Visitor {
+    pub(crate) who: Who,
+    pub(crate) lang: Lang,
+}
+
+impl Told for Visitor {
+    fn told(parts: &Parts) -> Option<Self> {
+        let (who, lang) = (Who::told(parts)?, Lang::told(parts)?);
+        Some(Self { who, lang })
+    }
+}
+
+/// A browser and how it reached the box.
+#[derive(Debug, Clone)]
+pub(crate) struct Browser {
+    pub(crate) from: From,
+    pub(crate) here: String,
+}
+
+impl Told for Browser {
+    fn told(parts: &Parts) -> Option<Self> {
+        let (from, Here(here)) = (From::told(parts)?, Here::told(parts)?);
+        Some(Self { from, here })
+    }
+}
+
+pub(crate) fn query_lang(uri: &Uri) -> Option<Lang> {
+    let pairs = uri.query()?.split('&');
+    pairs
+        .filter_map(|pair| pair.strip_prefix("lang="))
+        .find_map(Lang::from_code)
+}
+
+/// The reader's language: chosen now, chosen before, asked for by the browser, Japanese.
+pub(crate) fn lang_of(uri: &Uri, headers: &HeaderMap) -> Lang {
+    let kept = || cookie(headers, "lang").and_then(Lang::from_code);
+    let asked = || {
+        let wishes = header(headers, ACCEPT_LANGUAGE)?.split(',').map(str::trim);
+        wishes
+            .filter_map(|wish| wish.get(..2))
+            .find_map(Lang::from_code)
+    };
+    query_lang(uri)
+        .or_else(kept)
+        .or_else(asked)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_loses_its_port_and_nothing_else() {
+        for (host, name) in [
+            ("box.local:8080", "box.local"),
+            ("10.0.0.5", "10.0.0.5"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+        ] {
+            assert_eq!(without_port(host), name);
+        }
+    }
+}

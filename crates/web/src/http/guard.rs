@@ -1,0 +1,190 @@
+//! What stands before every request: security headers, the language, who sends it and whether they
+//! may, and that a browser's change comes from Mimamori's own pages.
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, SET_COOKIE,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use model::Right;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use text::{Lang, key};
+
+use crate::http::access::Access;
+use crate::http::asked::{Asked, Way, bearer, header, lang_of, query_lang, session};
+use crate::http::failure::Failure;
+use crate::{Site, pages};
+
+/// Scripts, styles, pictures and connections only from here; nothing inline, no frames.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Adds the headers and keeps the language that `?lang=` chose.
+pub(crate) async fn headers(request: Request, next: Next) -> Response {
+    let chosen = query_lang(request.uri());
+    let is_encrypted = request
+        .extensions()
+        .get::<Way>()
+        .is_some_and(|way| way.is_encrypted);
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    if is_encrypted {
+        let cookies = headers.get_all(SET_COOKIE).iter();
+        let only_encrypted = cookies.filter_map(|cookie| {
+            HeaderValue::from_str(&format!("{}; Secure", cookie.to_str().ok()?)).ok()
+        });
+        let only_encrypted: Vec<HeaderValue> = only_encrypted.collect();
+        headers.remove(SET_COOKIE);
+        for cookie in only_encrypted {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
+    if let Some(lang) = chosen {
+        let cookie = format!(
+            "lang={}; Path=/; SameSite=Strict; Max-Age=31536000",
+            lang.code()
+        );
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            headers.append(SET_COOKIE, value);
+        }
+    }
+    response
+}
+
+/// Lets a request through to an address if who sends it may use it. A browser that is not signed
+/// in is led to where it can; a script gets the reason.
+pub(crate) async fn admit(
+    State((site, access)): State<(Site, Access)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let lang = lang_of(request.uri(), request.headers());
+    if access != Access::Clear && !is_private(&request) {
+        return lead_to_trust(&site, &request, lang);
+    }
+    let (from_page, changes) = (same_origin(request.headers()), is_change(&request));
+    let right = match access {
+        // Forms that let somebody in: a page of another site may not send them either.
+        Access::Open if changes && from_page == Some(false) => return foreign(lang),
+        Access::Open | Access::DeviceToken if changes => return to_the_end(request, next).await,
+        Access::Clear | Access::Open | Access::DeviceToken => return next.run(request).await,
+        Access::SignedIn => None,
+        Access::May(right) => Some(right),
+    };
+    let (given, by_cookie) = match bearer(request.headers()) {
+        Some(token) => (Some(token), false),
+        None => (session(request.headers()), true),
+    };
+    let Some(who) = given.and_then(|given| site.gate.who(given)) else {
+        return lead_in(&site, &request, lang);
+    };
+    // What is a person's own (password, second factor, sessions) is not a script's.
+    if right.map_or(!who.is_session, |right| !who.may(right)) {
+        if request.uri().path() == "/" && who.may(Right::LookShared) {
+            return Redirect::to("/shared").into_response();
+        }
+        return Failure::new(StatusCode::FORBIDDEN, "not_allowed", key::ERROR_NOT_ALLOWED)
+            .hint(key::ERROR_NOT_ALLOWED_HINT)
+            .answer(lang);
+    }
+    // Browsers send the cookie along whoever made the page; they also say who did.
+    if by_cookie && changes && from_page != Some(true) {
+        return foreign(lang);
+    }
+    request.extensions_mut().insert(who);
+    if changes {
+        return to_the_end(request, next).await;
+    }
+    next.run(request).await
+}
+
+/// Whether nobody else can read what goes to and fro: it is encrypted, or does not leave this PC.
+fn is_private(request: &Request) -> bool {
+    let way = request.extensions().get::<Way>();
+    way.is_some_and(|way| way.is_encrypted || way.is_local)
+}
+
+/// What another computer gets in clear text.
+fn lead_to_trust(site: &Site, request: &Request, lang: Lang) -> Response {
+    let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
+    if is_page && site.trust.is_some() && !request.uri().path().starts_with("/api/") {
+        return Redirect::to("/trust").into_response();
+    }
+    Failure::new(StatusCode::FORBIDDEN, "clear_text", key::ERROR_CLEAR_TEXT)
+        .hint(key::ERROR_CLEAR_TEXT_HINT)
+        .answer(lang)
+}
+
+/// An address that is none.
+pub(crate) async fn nowhere(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    request: Request,
+) -> Response {
+    if !is_private(&request) {
+        return lead_to_trust(&site, &request, lang);
+    }
+    pages::not_found(request.uri(), lang)
+}
+
+/// A change that has begun is finished even if who asked for it hangs up: half of one would leave
+/// memory and disk in disagreement.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    let done = tokio::spawn(next.run(request)).await;
+    done.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+}
+
+fn foreign(lang: Lang) -> Response {
+    Failure::new(StatusCode::FORBIDDEN, "origin", key::ERROR_ORIGIN).answer(lang)
+}
+
+fn is_change(request: &Request) -> bool {
+    let method = request.method();
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// What somebody gets who is not signed in.
+fn lead_in(site: &Site, request: &Request, lang: Lang) -> Response {
+    let path = request.uri().path();
+    let is_page = !path.starts_with("/api/") && !matches!(path, "/live" | "/metrics");
+    if is_page && !is_change(request) {
+        if !site.gate.is_claimed() {
+            return Redirect::to("/claim").into_response();
+        }
+        let wanted = request.uri().path_and_query().map_or("/", |p| p.as_str());
+        let next = utf8_percent_encode(wanted, NON_ALPHANUMERIC);
+        return Redirect::to(&format!("/sign-in?next={next}")).into_response();
+    }
+    let failure = if site.gate.is_claimed() {
+        Failure::new(
+            StatusCode::UNAUTHORIZED,
+            "not_signed_in",
+            key::ERROR_SIGN_IN,
+        )
+        .hint(key::ERROR_SIGN_IN_HINT)
+    } else {
+        Failure::new(StatusCode::UNAUTHORIZED, "unclaimed", key::ERROR_UNCLAIMED)
+            .hint(key::ERROR_UNCLAIMED_HINT)
+    };
+    failure.answer(lang)
+}
+
+/// Whether the page that sent a request is Mimamori's own; `None` if the request does not say.
+fn same_origin(headers: &HeaderMap) -> Option<bool> {
+    let host = header(headers, HOST).unwrap_or_default();
+    let origin = header(headers, ORIGIN)?;
+    let plain = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"));
+    Some(plain == Some(host))
+}

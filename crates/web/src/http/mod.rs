@@ -1,0 +1,8 @@
+//! HTTP itself: listening, what stands before every request, what a request tells of its sender, and how
+//! one is refused.
+
+pub(crate) mod access;
+pub(crate) mod asked;
+pub(crate) mod doors;
+pub(crate) mod failure;
+pub(crate) mod guard;

@@ -1,0 +1,190 @@
+//! The live view: server-sent events that carry the parts of a page that have changed, already
+//! written in the reader's language. A part that looks the same is not sent again.
+//!
+//! The first event carries every part: between the writing of a page and the opening of its stream
+//! a machine may have stopped, and what nobody sends the page would show wrongly until it changes
+//! once more.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::Site;
+use crate::http::asked::Asked;
+use crate::pages::off;
+use crate::pages::{Ctx, board, devices, events, machine, proof, shared};
+use app::views::BoardView;
+use identity::Who;
+use text::Lang;
+
+/// Shortest time between two updates of one page.
+const UPDATE_EVERY: Duration = Duration::from_millis(500);
+/// Updates waiting for a reader that does not keep up.
+const QUEUE_MAX: usize = 2;
+/// What a customer's page listens to.
+const SHARED: &str = "shared";
+/// The strips of the last eight hours are read again this often.
+const STRIPS_EVERY: u64 = 20;
+
+/// Which page listens.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Subject {
+    page: Option<String>,
+}
+
+/// The parts of a page by the identifier of their element.
+type Parts = BTreeMap<String, String>;
+
+/// The stream of one reader.
+pub(crate) async fn stream(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Query(subject): Query<Subject>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    listen(
+        site,
+        lang,
+        who,
+        subject.page.unwrap_or_else(|| "board".to_owned()),
+    )
+}
+
+/// The stream of what was shared with a customer.
+pub(crate) async fn shared_stream(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    listen(site, lang, who, SHARED.to_owned())
+}
+
+fn listen(
+    site: Site,
+    lang: Lang,
+    who: Who,
+    page: String,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+    let ctx = Ctx::new(&site, lang, who);
+    tokio::spawn(feed(site, ctx, page, sender));
+    Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new())
+}
+
+async fn feed(
+    mut site: Site,
+    mut ctx: Ctx,
+    page: String,
+    sender: mpsc::Sender<Result<Event, Infallible>>,
+) {
+    let mut sent: BTreeMap<String, u64> = BTreeMap::new();
+    let mut strips = board::Strips::new();
+    for round in 0_u64.. {
+        if !site.gate.still_lets_in(&ctx.who) {
+            return;
+        }
+        ctx.now = site.known.now();
+        let board = site.known.board.borrow_and_update().clone();
+        if page == "board" && round.is_multiple_of(STRIPS_EVERY) {
+            strips = board::strips(&site, &board).await;
+        }
+        let parts = parts(&site, &ctx, &page, &board, &strips).await;
+        let mut changed = Parts::new();
+        for (id, html) in parts {
+            let mut hasher = DefaultHasher::new();
+            html.hash(&mut hasher);
+            if sent.insert(id.clone(), hasher.finish()) != Some(hasher.finish()) {
+                changed.insert(id, html);
+            }
+        }
+        // The first round also tells that the page is connected.
+        if round == 0 || !changed.is_empty() {
+            let body = json!({"parts": changed}).to_string();
+            let event = Event::default().event("parts").data(body);
+            if sender.send(Ok(event)).await.is_err() {
+                return;
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(UPDATE_EVERY) => {}
+            () = sender.closed() => return,
+        }
+        tokio::select! {
+            changed = site.known.board.changed() => if changed.is_err() { return },
+            changed = site.proofs.changed(), if page == "proof" => if changed.is_err() { return },
+            () = sender.closed() => return,
+        }
+    }
+}
+
+async fn parts(
+    site: &Site,
+    ctx: &Ctx,
+    page: &str,
+    view: &BoardView,
+    strips: &board::Strips,
+) -> Parts {
+    let mut parts = Parts::new();
+    let mut put = |id: &str, html: maud::Markup| {
+        parts.insert(id.to_owned(), html.into_string());
+    };
+    match page {
+        "board" => {
+            put("alarms", board::alarm_bar(ctx, view));
+            put("kpis", board::kpis(ctx, view));
+            for machine in &view.machines {
+                let strip = strips.get(&machine.id).map_or(&[][..], Vec::as_slice);
+                put(
+                    &format!("m-{}", machine.id),
+                    board::tile(ctx, machine, strip),
+                );
+            }
+        }
+        "events" => {
+            put("open", events::open(ctx, view));
+            if let Ok(findings) = events::newest(site).await {
+                put("history", events::history(ctx, view, &findings));
+            }
+        }
+        "devices" => put("devices", devices::list(site, ctx, view)),
+        "proof" => {
+            let proven = site.proofs.borrow().clone();
+            put("proof-now", proof::now(ctx, &proven));
+            for measure in &proven.measures {
+                let id = format!("p-{}", measure.measure.code());
+                put(&id, proof::measure(ctx, measure));
+            }
+            for (id, html) in proof::functions(ctx, &proven) {
+                put(&id, html);
+            }
+        }
+        SHARED => put(SHARED, shared::list(site, ctx, view)),
+        _ => {
+            let shown = page
+                .strip_prefix("machine/")
+                .and_then(|id| view.machine(id));
+            if let Some(shown) = shown {
+                put("alarms", machine::alarms(ctx, shown));
+                put("now", machine::now(ctx, shown));
+                put("forecast", machine::forecast(ctx, shown));
+                put("values", machine::values(ctx, shown));
+                put("off", off::of_machine(site, ctx, shown));
+                put("reference", machine::reference(ctx, shown));
+                if let Some(history) = machine::history(site, &shown.id).await {
+                    put("charts", machine::charts(ctx, shown, &history));
+                    put("findings", machine::findings(ctx, &history));
+                }
+            }
+        }
+    }
+    parts
+}

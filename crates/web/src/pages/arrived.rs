@@ -1,0 +1,279 @@
+//! Values that arrived from devices of other makers: which machine each concerns, given with one
+//! tap.
+
+use axum::Form;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use model::{Binding, DeviceId, EventKind, MachineId, Place, Right, Seen, Wrong, WrongWhy};
+use serde::Deserialize;
+
+use super::devices::{note, page, value_text};
+use super::{Ctx, half_width, problem_box};
+use crate::Site;
+use crate::http::asked::Asked;
+use app::ports::sources::SourceProblem;
+use app::views::BoardView;
+use identity::Who;
+use text::{Lang, key};
+
+/// What a value can be for a machine, beside what its maker calls it.
+const MEANINGS: [&str; 8] = [
+    "power_w",
+    "cycle",
+    "pulse",
+    "red",
+    "yellow",
+    "green",
+    "vibration_mm_s",
+    "temperature_c",
+];
+/// Longest guess of a machine's name.
+const GUESS_MAX: usize = 40;
+
+/// What a browser says of a value.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wanted {
+    device: String,
+    #[serde(default)]
+    behind: String,
+    point: String,
+    #[serde(default)]
+    machine: String,
+    #[serde(default, rename = "as")]
+    becomes: String,
+}
+
+impl Wanted {
+    fn place(&self) -> Result<Place, Wrong> {
+        let device = DeviceId::new(&self.device);
+        Ok(Place {
+            device: device.map_err(|_| Wrong::new("id", WrongWhy::Name))?,
+            behind: self.behind.clone(),
+            point: self.point.clone(),
+        })
+    }
+
+    fn binding(&self) -> Result<Binding, Wrong> {
+        let machine = MachineId::new(half_width(&self.machine).trim());
+        Ok(Binding {
+            place: self.place()?,
+            machine: machine.map_err(|_| Wrong::new("machine", WrongWhy::Name))?,
+            becomes: self.becomes.clone(),
+        })
+    }
+}
+
+/// Gives a value to a machine.
+pub(crate) async fn bind(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Form(wanted): Form<Wanted>,
+) -> Response {
+    let bound = wanted.binding().map_err(SourceProblem::Wrong);
+    let done = bound.and_then(|binding| site.bindings.bind(binding));
+    finish(&site, (lang, who), &wanted.device, done).await
+}
+
+/// A value is no longer given to anybody.
+pub(crate) async fn unbind(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Form(wanted): Form<Wanted>,
+) -> Response {
+    let place = wanted.place().map_err(SourceProblem::Wrong);
+    let done = place.and_then(|place| site.bindings.unbind(&place));
+    finish(&site, (lang, who), &wanted.device, done).await
+}
+
+async fn finish(
+    site: &Site,
+    (lang, who): (Lang, Who),
+    device: &str,
+    done: Result<(), SourceProblem>,
+) -> Response {
+    match done {
+        Ok(()) => {
+            note(site, &who, EventKind::DeviceChanged, device).await;
+            Redirect::to("/devices#arrived").into_response()
+        }
+        Err(problem) => {
+            let above = problem_box(&problem.text(lang));
+            page(site, lang, who, &above).await
+        }
+    }
+}
+
+/// The section; nothing if nobody of another maker has spoken.
+pub(crate) fn section(ctx: &Ctx, site: &Site, board: &BoardView) -> Markup {
+    let seen = site.bindings.seen();
+    let is_one = |a: &Seen, b: &Seen| {
+        (&a.place.device, &a.place.behind) == (&b.place.device, &b.place.behind)
+    };
+    let has_gateway = board.devices.iter().any(|device| device.is_gateway);
+    html! {
+        @if !seen.is_empty() || has_gateway {
+            section.panel #arrived {
+                div.panel-head { h2 { (ctx.text(key::ARRIVED_TITLE)) } }
+                p.quiet { (ctx.text(key::ARRIVED_NOTE)) }
+                @if seen.is_empty() { p.quiet { (ctx.text(key::ARRIVED_NONE)) } }
+                ul.cards.arrived { @for group in seen.chunk_by(is_one) { (card(ctx, board, group)) } }
+                datalist id="l-machines" {
+                    @for machine in &board.machines { option value=(machine.id) {} }
+                }
+            }
+        }
+    }
+}
+
+fn card(ctx: &Ctx, board: &BoardView, group: &[Seen]) -> Markup {
+    let Some(first) = group.first() else {
+        return html! {};
+    };
+    let place = &first.place;
+    let name = if place.behind.is_empty() {
+        place.device.as_str()
+    } else {
+        &place.behind
+    };
+    html! {
+        li.card {
+            span.row {
+                strong.long { (name) }
+                span.quiet {
+                    (first.maker)
+                    @if !place.behind.is_empty() { " · " (place.device) }
+                }
+            }
+            @for seen in group { (row(ctx, board, seen)) }
+        }
+    }
+}
+
+fn row(ctx: &Ctx, board: &BoardView, seen: &Seen) -> Markup {
+    let place = &seen.place;
+    let device = place.device.as_str();
+    let known = board.devices.iter().find(|known| known.id == device);
+    let own = known.map_or(device, |known| known.machine.as_str());
+    let machine = |id: &str| {
+        let machine = board.machine(id);
+        machine.map_or_else(|| id.to_owned(), |m| m.names.of(ctx.lang).to_owned())
+    };
+    let text = |code: &str| ctx.lang.coded_or_code("point-", code);
+    html! {
+        details.value {
+            summary {
+                span.long { (text(&place.point)) } strong { (value_text(seen.value)) }
+                @match &seen.binding {
+                    Some(bound) => span.bound {
+                        (ctx.with(key::ARRIVED_BOUND, &[
+                            ("machine", &machine(bound.machine.as_str())), ("as", &text(&bound.becomes)),
+                        ]))
+                    },
+                    None if place.behind.is_empty() => span.quiet {
+                        (ctx.with(key::ARRIVED_OWN, &[("machine", &machine(own))]))
+                    },
+                    None => span.quiet { (ctx.text(key::ARRIVED_NOBODY)) },
+                }
+            }
+            p.quiet { (ctx.with(key::DEVICES_LAST, &[("time", &ctx.when(seen.at))])) }
+            @if ctx.may(Right::Devices) { (form(ctx, seen, own)) }
+        }
+    }
+}
+
+fn hidden(place: &Place) -> Markup {
+    html! {
+        input type="hidden" name="device" value=(place.device);
+        input type="hidden" name="behind" value=(place.behind);
+        input type="hidden" name="point" value=(place.point);
+    }
+}
+
+/// Filled in so that one tap is enough where the guess is right.
+fn form(ctx: &Ctx, seen: &Seen, own: &str) -> Markup {
+    let place = &seen.place;
+    let (machine, meaning) = match &seen.binding {
+        Some(bound) => (bound.machine.to_string(), bound.becomes.clone()),
+        None => (guessed_machine(place, own), guessed_meaning(&place.point)),
+    };
+    let text = |code: &str| ctx.lang.coded_or_code("point-", code);
+    html! {
+        form.stack method="post" action="/bindings" {
+            (hidden(place))
+            label {
+                (ctx.lang.coded("field-", "machine-bound"))
+                input name="machine" value=(machine) list="l-machines" maxlength="64"
+                    autocomplete="off" autocapitalize="none";
+            }
+            label {
+                (ctx.lang.coded("field-", "as"))
+                select name="as" {
+                    @for code in MEANINGS {
+                        option value=(code) selected[code == meaning] { (text(code)) }
+                    }
+                    @if !MEANINGS.contains(&place.point.as_str()) {
+                        option value=(place.point) selected[place.point == meaning] {
+                            (ctx.with(key::ARRIVED_SAME, &[("point", &text(&place.point))]))
+                        }
+                    }
+                }
+            }
+            button.primary type="submit" { (ctx.text(key::CONNECT_ADD)) }
+        }
+        @if seen.binding.is_some() {
+            form.plain method="post" action="/bindings/end" {
+                (hidden(place))
+                button type="submit" { (ctx.text(key::ARRIVED_END)) }
+            }
+        }
+    }
+}
+
+/// A machine of the name of the device behind the gateway, as far as that can be one.
+fn guessed_machine(place: &Place, own: &str) -> String {
+    if place.behind.is_empty() {
+        return own.to_owned();
+    }
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let fine = |c: char| if is_fine(c) { c } else { '-' };
+    let name = half_width(&place.behind);
+    let name: String = name.chars().map(fine).take(GUESS_MAX).collect();
+    name.trim_matches('-').to_owned()
+}
+
+fn guessed_meaning(point: &str) -> String {
+    let is_power = point.starts_with("power") && point.ends_with("_w");
+    if is_power {
+        "power_w".to_owned()
+    } else if point.starts_with("counter") {
+        "cycle".to_owned()
+    } else {
+        point.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_guessed_can_be_taken() {
+        let place = |behind: &str| Place {
+            device: DeviceId::new("z2m").unwrap(),
+            behind: behind.to_owned(),
+            point: "power_a_w".to_owned(),
+        };
+        assert_eq!(
+            guessed_machine(&place("hall 1/ｃlamp"), "z2m"),
+            "hall-1-clamp"
+        );
+        assert_eq!(guessed_machine(&place(""), "press-1"), "press-1");
+        assert_eq!(
+            ["power_a_w", "counter_c1", "humidity_percent"].map(guessed_meaning),
+            ["power_w", "cycle", "humidity_percent"]
+        );
+    }
+}

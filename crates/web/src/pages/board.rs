@@ -1,0 +1,418 @@
+//! The andon board: every machine a tile with one state, the numbers of its last cycle against the
+//! reference, and a strip of the last eight hours.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use model::{MachineId, MachineState, Right, StateInterval, Time};
+
+use super::devices::in_words;
+use super::{Ctx, Place, frame, number, shape, state_badge};
+use crate::Site;
+use crate::api::read;
+use crate::http::asked::Asked;
+use app::views::{BoardView, LearningView, LightView, MachineView, Shown};
+use identity::Who;
+use text::{Lang, key};
+
+/// How far back the strip of a tile goes, in milliseconds.
+pub(crate) const STRIP_MS: i64 = 8 * 3_600_000;
+/// Values on the tile of a place where something is measured.
+const TILE_VALUES_MAX: usize = 3;
+/// Columns of a strip; each shows the state that took most of its time.
+const STRIP_COLUMNS: usize = 96;
+
+/// The states of the last eight hours of each machine.
+pub(crate) type Strips = BTreeMap<MachineId, Vec<StateInterval>>;
+
+/// Reads the strips of all machines.
+pub(crate) async fn strips(site: &Site, board: &BoardView) -> Strips {
+    let ids: Vec<MachineId> = board.machines.iter().map(|m| m.id.clone()).collect();
+    let now = site.known.now();
+    let work = move |reader: &store::Reader| {
+        ids.into_iter()
+            .map(|id| {
+                let states = reader.states(&id, now - STRIP_MS, now)?;
+                Ok((id, states))
+            })
+            .collect()
+    };
+    read(site, work).await.unwrap_or_default()
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+) -> Response {
+    let board = site.known.board();
+    let strips = strips(&site, &board).await;
+    let ctx = Ctx::new(&site, lang, who);
+    let body = html! {
+        div #alarms { (alarm_bar(&ctx, &board)) }
+        p.sound { button type="button" data-sound aria-pressed="false" data-on=(ctx.text(key::SOUND_OFF))
+            data-off=(ctx.text(key::SOUND_ON)) data-blocked=(ctx.text(key::SOUND_BLOCKED)) { (ctx.text(key::SOUND_ON)) } }
+        div #kpis.kpis { (kpis(&ctx, &board)) }
+        section.panel {
+            div.panel-head {
+                h2 { (ctx.text(key::BOARD_MACHINES)) }
+                span.quiet {
+                    (ctx.with(key::BOARD_NOTE, &[("n", &board.machines.len().to_string())]))
+                }
+                div.filters role="group" aria-label=(ctx.text(key::BOARD_MACHINES)) {
+                    button type="button" data-filter="" aria-pressed="true" {
+                        (ctx.text(key::FILTER_ALL))
+                    }
+                    @for state in [MachineState::Stop, MachineState::Idle, MachineState::Unknown] {
+                        button type="button" data-filter=(state.code()) aria-pressed="false" {
+                            (lang.coded("state-", state.code()))
+                        }
+                    }
+                }
+            }
+            @if board.machines.is_empty() {
+                div.empty { p { (ctx.text(key::BOARD_EMPTY)) } p.quiet { (ctx.text(key::BOARD_EMPTY_HOW)) }
+                    @if ctx.may(Right::Devices) { a.button.primary href="/connect" { (ctx.text(key::CONNECT_TITLE)) } }
+                }
+            }
+            div.tiles {
+                @for machine in &board.machines {
+                    (tile(&ctx, machine, strips.get(&machine.id).map_or(&[], Vec::as_slice)))
+                }
+            }
+        }
+    };
+    frame(&ctx, Place::Board, &ctx.text(key::NAV_BOARD), "board", body).into_response()
+}
+
+/// One machine.
+pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) -> Markup {
+    let is_only_measured = machine.is_only_measured();
+    let state = if is_only_measured {
+        "measured"
+    } else {
+        machine.state.code()
+    };
+    let alarmed = if machine.alarms.is_empty() {
+        ""
+    } else {
+        "alarmed"
+    };
+    html! {
+        a.tile.{ "is-" (state) }.(alarmed) #{ "m-" (machine.id) } data-state=(state)
+            href={ "/machines/" (machine.id) } {
+            span.row {
+                strong.name { (machine.names.of(ctx.lang)) }
+                @if is_only_measured { span.badge.t-off { (ctx.text(key::TILE_MEASURED)) } }
+                @else { (state_badge(ctx.lang, machine.state)) }
+            }
+            @if let Some(kind) = machine.alarms.first() {
+                span.cause { (ctx.lang.coded("alarm-", kind.code())) }
+            }
+            @if is_only_measured {
+                @for (name, value) in measured(ctx, machine) {
+                    span.row { span.big { (value) } span.quiet { (name) } }
+                }
+            } @else {
+                (work(ctx, machine))
+                (last_hours(ctx, strip))
+            }
+        }
+    }
+}
+
+/// What of a place is shown first: what is measured, then what only says one thing or another.
+fn measured(ctx: &Ctx, machine: &MachineView) -> Vec<(String, String)> {
+    let values = machine.values.iter();
+    let values = values.map(|said| in_words(ctx.lang, &said.point, said.value));
+    let mut values: Vec<(String, String)> = values.collect();
+    values.sort_by_key(|(_, value)| value.parse::<f64>().is_err());
+    values.truncate(TILE_VALUES_MAX);
+    values
+}
+
+/// How a machine works: its last cycle, how far learning is, its operating rate today.
+fn work(ctx: &Ctx, machine: &MachineView) -> Markup {
+    html! {
+        span.row {
+            (cycle_time(ctx, machine))
+            span.quiet { (energy(ctx, machine)) }
+        }
+        span.row.quiet {
+            span { (progress(ctx, machine)) }
+            span {
+                @match machine.day.rate() {
+                    Some(rate) => (ctx.with(key::TILE_RATE, &[("rate", &format!("{:.1}%", rate * 100.0))])),
+                    None => (ctx.text(key::TILE_NO_RATE)),
+                }
+            }
+        }
+    }
+}
+
+fn cycle_time(ctx: &Ctx, machine: &MachineView) -> Markup {
+    let bad = machine
+        .last_cycle
+        .as_ref()
+        .is_some_and(|cycle| cycle.verdict.is_bad());
+    html! {
+        span.big.bad[bad] {
+            @match &machine.last_cycle {
+                Some(cycle) => { (number(cycle.duration_s)) small { (ctx.text(key::UNIT_S)) } }
+                None => "–",
+            }
+        }
+    }
+}
+
+fn energy(ctx: &Ctx, machine: &MachineView) -> String {
+    let wh = machine
+        .last_cycle
+        .as_ref()
+        .and_then(|cycle| cycle.energy_wh);
+    wh.map_or_else(String::new, |wh| {
+        ctx.with(key::TILE_ENERGY, &[("wh", &number(wh))])
+    })
+}
+
+fn progress(ctx: &Ctx, machine: &MachineView) -> String {
+    match machine.learning {
+        LearningView::Learning { have, want } if machine.last_cycle.is_some() => {
+            let (have, want) = (have.to_string(), want.to_string());
+            ctx.with(key::TILE_LEARNING, &[("have", &have), ("want", &want)])
+        }
+        LearningView::AwaitingApproval => ctx.text(key::TILE_APPROVE),
+        _ => ctx.with(key::TILE_CYCLES, &[("n", &machine.day.cycles.to_string())]),
+    }
+}
+
+/// The last eight hours as a strip; what was not observed stays empty.
+pub(crate) fn last_hours(ctx: &Ctx, strip: &[StateInterval]) -> Markup {
+    strip_svg(strip, (ctx.now - STRIP_MS, ctx.now), STRIP_COLUMNS)
+}
+
+/// A stretch of time as a strip of so many columns; what was not observed stays empty.
+pub(crate) fn strip_svg(strip: &[StateInterval], (from, to): (Time, Time), count: usize) -> Markup {
+    let runs = columns(strip, (from, to), count);
+    html! {
+        svg.strip viewBox={ "0 0 " (count) " 4" } preserveAspectRatio="none" aria-hidden="true" {
+            @for (start, length, state) in runs {
+                rect.{ "f-" (state.code()) } x=(start) y="0" width=(length) height="4" {}
+            }
+        }
+    }
+}
+
+/// Columns of equal state joined: start, length, state. Columns without data are left out.
+fn columns(
+    strip: &[StateInterval],
+    (from, to): (Time, Time),
+    count: usize,
+) -> Vec<(usize, usize, MachineState)> {
+    let width_ms = (to.ms() - from.ms()) / count as i64;
+    let state_of = |column: usize| {
+        let start = from.ms() + width_ms * column as i64;
+        let end = start + width_ms;
+        let overlap = |interval: &StateInterval| {
+            let until = interval.to.unwrap_or(to).ms();
+            until.min(end) - interval.from.ms().max(start)
+        };
+        let longest = strip.iter().max_by_key(|interval| overlap(interval))?;
+        (overlap(longest) > 0).then_some(longest.state)
+    };
+    let mut runs: Vec<(usize, usize, MachineState)> = Vec::new();
+    for column in 0..count {
+        let Some(state) = state_of(column) else {
+            continue;
+        };
+        match runs.last_mut() {
+            Some((start, length, last)) if *last == state && *start + *length == column => {
+                *length += 1;
+            }
+            _ => runs.push((column, 1, state)),
+        }
+    }
+    runs
+}
+
+/// The row of key figures.
+pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
+    let count = |states: &[MachineState]| {
+        board
+            .machines
+            .iter()
+            .filter(|m| states.contains(&m.state) && !m.is_only_measured())
+            .count()
+    };
+    let (run_s, observed_s) = board
+        .machines
+        .iter()
+        .fold((0.0, 0.0), |(run, seen), machine| {
+            (run + machine.day.run_s, seen + machine.day.observed_s)
+        });
+    let seen = board
+        .machines
+        .iter()
+        .filter(|m| m.state != MachineState::Unknown);
+    let watts: Vec<f64> = seen.filter_map(|m| m.power_w).collect();
+    let power_kw = watts.iter().sum::<f64>() / 1000.0;
+    let tile = |state: MachineState, n: usize| {
+        html! {
+            div.kpi.{ "top-" (state.code()) } {
+                span.label { (shape(state)) (ctx.lang.coded("state-", state.code())) }
+                span.value { (n) small { (ctx.text(key::UNIT_MACHINES)) } }
+            }
+        }
+    };
+    html! {
+        (tile(MachineState::Run, count(&[MachineState::Run])))
+        (tile(MachineState::Idle, count(&[MachineState::Idle, MachineState::Setup, MachineState::Off])))
+        (tile(MachineState::Stop, count(&[MachineState::Stop])))
+        @if count(&[MachineState::Unknown]) > 0 {
+            (tile(MachineState::Unknown, count(&[MachineState::Unknown])))
+        }
+        div.kpi {
+            span.label { (ctx.text(key::KPI_RATE)) }
+            span.value {
+                @if observed_s > 0.0 { (format!("{:.1}", 100.0 * run_s / observed_s)) } @else { "–" }
+                small { (ctx.text(key::UNIT_PERCENT)) }
+            }
+            span.note { (ctx.text(key::KPI_RATE_NOTE)) }
+        }
+        div.kpi {
+            span.label { (ctx.text(key::KPI_POWER)) }
+            span.value {
+                @if watts.is_empty() { "–" } @else { (number(power_kw)) }
+                small { (ctx.text(key::UNIT_KW)) }
+            }
+        }
+        @if let Some(light) = board.light { (light_card(ctx, light)) }
+    }
+}
+
+/// The stack light as it says it is.
+pub(super) fn light_card(ctx: &Ctx, light: LightView) -> Markup {
+    let (tiers, note) = match light {
+        LightView::Unknown => ([Shown::Off; 3], key::LIGHT_UNKNOWN),
+        LightView::Silent => ([Shown::Off; 3], key::LIGHT_SILENT),
+        LightView::Answers {
+            red,
+            amber,
+            green,
+            confirmed: true,
+        } => ([red, amber, green], key::LIGHT_CONFIRMED),
+        LightView::Answers {
+            red, amber, green, ..
+        } => ([red, amber, green], key::LIGHT_UNCONFIRMED),
+    };
+    let words = [key::LIGHT_RED, key::LIGHT_AMBER, key::LIGHT_GREEN];
+    let lit: Vec<String> = tiers
+        .iter()
+        .zip(words)
+        .filter(|(shown, _)| **shown != Shown::Off)
+        .map(|(_, word)| ctx.text(word))
+        .collect();
+    let said = if lit.is_empty() {
+        ctx.text(key::LIGHT_OFF)
+    } else {
+        lit.join("・")
+    };
+    html! {
+        div.kpi.light-card.silent[light == LightView::Silent] {
+            span.label { (ctx.text(key::LIGHT_TITLE)) }
+            span.light-row {
+                (light_picture(tiers))
+                span.value.word data-light=(lit.len()) { (said) }
+            }
+            span.note { (ctx.text(note)) }
+        }
+    }
+}
+
+/// What the tiers of a lamp show, red, amber and green, each that shines; that it is dark if none does.
+pub(crate) fn tier_words(ctx: &Ctx, tiers: [Shown; 3]) -> Vec<String> {
+    let colours = [key::LIGHT_RED, key::LIGHT_AMBER, key::LIGHT_GREEN];
+    let words = colours.into_iter().zip(tiers);
+    let words = words.filter_map(|(colour, shown)| {
+        let how = match shown {
+            Shown::Off => return None,
+            Shown::On => key::PHONE_LAMP_STEADY,
+            Shown::Flash => key::PHONE_LAMP_BLINK,
+        };
+        Some(format!("{} {}", ctx.text(colour), ctx.text(how)))
+    });
+    let mut words: Vec<String> = words.collect();
+    if words.is_empty() {
+        words.push(ctx.text(key::LIGHT_OFF));
+    }
+    words
+}
+
+/// A light of three tiers as it shines.
+pub(crate) fn light_picture(tiers: [Shown; 3]) -> Markup {
+    let class = |shown: Shown, colour: &str| match shown {
+        Shown::Off => "dark".to_owned(),
+        Shown::On => colour.to_owned(),
+        Shown::Flash => format!("{colour} flash"),
+    };
+    let colours = ["lamp-red", "lamp-amber", "lamp-green"];
+    html! {
+        svg.light viewBox="0 0 20 44" aria-hidden="true" {
+            rect.pole x="8" y="38" width="4" height="6" {}
+            @for (i, (shown, colour)) in tiers.iter().zip(colours).enumerate() {
+                rect.(class(*shown, colour)) x="3" y=(1 + i * 12) width="14" height="11" rx="2" {}
+            }
+        }
+    }
+}
+
+/// What asks for action now, above everything else.
+pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
+    // One that is not stored yet nobody can say to have seen.
+    let is_unseen = |alarm: &&model::Alarm| alarm.id > 0 && alarm.acknowledged_at.is_none();
+    let unseen = board.open_alarms.iter().filter(is_unseen);
+    html! {
+        // What the sound is for: it ends when somebody has seen them.
+        span data-unseen=(unseen.count()) hidden {}
+        @for alarm in board.open_alarms.iter().take(3) {
+            a.alarm role="alert" href=[alarm.machine.as_ref().map_or(Some("/events".to_owned()), |id| Some(format!("/machines/{id}")))] {
+                svg.icon aria-hidden="true" { use href="#i-events" {} }
+                span {
+                    strong { (board.concerned(ctx.lang, alarm.machine.as_ref())) }
+                    " " (ctx.lang.coded("alarm-", alarm.kind.code()))
+                    span.look { (ctx.lang.coded("look-", alarm.kind.code())) }
+                }
+                time { (ctx.when(alarm.since)) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strip_joins_equal_columns_and_leaves_gaps_empty() {
+        let t = Time::from_ms;
+        let strip = [
+            StateInterval {
+                state: MachineState::Run,
+                from: t(0),
+                to: Some(t(480)),
+            },
+            StateInterval {
+                state: MachineState::Idle,
+                from: t(480),
+                to: None,
+            },
+        ];
+        let runs = columns(&strip, (t(-480), t(480 + 480)), STRIP_COLUMNS);
+        assert_eq!(runs.len(), 2);
+        assert_eq!(runs[0].2, MachineState::Run);
+        assert!(runs[0].0 > 0, "nothing is drawn before the first data");
+    }
+}

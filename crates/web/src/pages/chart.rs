@@ -1,0 +1,297 @@
+//! Charts as SVG from the server: the points of the last cycles against the learned band, and a
+//! day of power as the range and mean of each column of pixels.
+
+use kpi::Spread;
+use maud::{Markup, html};
+use model::{CycleVerdict, Forecast, Time};
+use store::MinuteRow;
+
+use super::{Ctx, number};
+use text::key;
+
+const WIDTH: f64 = 400.0;
+const HEIGHT: f64 = 200.0;
+const LEFT: f64 = 44.0;
+const RIGHT: f64 = 8.0;
+const TOP: f64 = 10.0;
+const BOTTOM: f64 = 24.0;
+/// Room that a figure under the picture takes.
+const LABEL_WIDTH: f64 = 44.0;
+/// Bars of a picture of how values scatter.
+const BARS: usize = 30;
+/// Height of a single line of time.
+const LINE_HEIGHT: f64 = 64.0;
+
+/// One point of a cycle chart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dot {
+    pub(crate) value: f64,
+    pub(crate) at: Time,
+    pub(crate) verdict: CycleVerdict,
+}
+
+/// A linear scale that leaves a margin around its values.
+struct Scale {
+    low: f64,
+    high: f64,
+}
+
+impl Scale {
+    fn around(values: impl Iterator<Item = f64>, from_zero: bool) -> Self {
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+            (l.min(v), h.max(v))
+        });
+        if low > high {
+            return Self {
+                low: 0.0,
+                high: 1.0,
+            };
+        }
+        let margin = ((high - low) * 0.08).max(high.abs() * 0.02).max(1e-9);
+        let low = if from_zero {
+            0.0
+        } else {
+            (low - margin).max(0.0)
+        };
+        Self {
+            low,
+            high: high + margin,
+        }
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        let share = (value - self.low) / (self.high - self.low);
+        TOP + (1.0 - share) * (HEIGHT - TOP - BOTTOM)
+    }
+
+    /// Round values to write at the axis.
+    fn ticks(&self) -> Vec<f64> {
+        let span = self.high - self.low;
+        let rough = span / 4.0;
+        let magnitude = 10_f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 2.5, 5.0, 10.0]
+            .iter()
+            .map(|m| m * magnitude)
+            .find(|step| *step >= rough)
+            .unwrap_or(rough);
+        let first = (self.low / step).ceil() as i64;
+        let last = (self.high / step).floor() as i64;
+        (first..=last.min(first + 8))
+            .map(|i| i as f64 * step)
+            .collect()
+    }
+}
+
+fn frame(title: &str, scale: &Scale, labels: &[(f64, String)], body: &Markup) -> Markup {
+    html! {
+        svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
+            @for tick in scale.ticks() {
+                line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(scale.y(tick))) y2=(px(scale.y(tick))) {}
+                text.axis x=(LEFT - 5.0) y=(px(scale.y(tick) + 4.0)) text-anchor="end" { (tick_text(tick)) }
+            }
+            (body)
+            @for (x, text) in labels {
+                text.axis x=(px(*x)) y=(HEIGHT - 6.0) text-anchor=(anchor(*x)) { (text) }
+            }
+        }
+    }
+}
+
+fn anchor(x: f64) -> &'static str {
+    if x < LEFT + 30.0 {
+        "start"
+    } else if x > WIDTH - 40.0 {
+        "end"
+    } else {
+        "middle"
+    }
+}
+
+fn tick_text(tick: f64) -> String {
+    let text = if tick.abs() >= 100.0 {
+        format!("{tick:.0}")
+    } else {
+        format!("{tick:.3}")
+    };
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+fn px(value: f64) -> String {
+    format!("{value:.1}")
+}
+
+/// The last cycles, oldest left, with the reference as a line and the tolerance as a band.
+pub(crate) fn cycles(
+    ctx: &Ctx,
+    title: &str,
+    dots: &[Dot],
+    reference: Option<(f64, f64)>,
+) -> Markup {
+    let band =
+        reference.map(|(median, share)| (median * (1.0 - share), median, median * (1.0 + share)));
+    let edges = band.iter().flat_map(|(low, _, high)| [*low, *high]);
+    let scale = Scale::around(dots.iter().map(|dot| dot.value).chain(edges), false);
+    let step = (WIDTH - LEFT - RIGHT) / dots.len().max(2) as f64;
+    let x = |i: usize| LEFT + step * (i as f64 + 0.5);
+    let mut labels = Vec::new();
+    if let (Some(first), Some(last)) = (dots.first(), dots.last()) {
+        labels.push((LEFT, ctx.when(first.at)));
+        labels.push((WIDTH - RIGHT, ctx.when(last.at)));
+    }
+    let body = html! {
+        @if let Some((low, median, high)) = band {
+            rect.band x=(LEFT) width=(WIDTH - LEFT - RIGHT) y=(px(scale.y(high))) height=(px(scale.y(low) - scale.y(high))) {}
+            line.reference x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(scale.y(median))) y2=(px(scale.y(median))) {}
+        }
+        @for (i, dot) in dots.iter().enumerate() {
+            @let (cx, cy) = (x(i), scale.y(dot.value));
+            @match dot.verdict {
+                CycleVerdict::SpeedChanged | CycleVerdict::EnergyChanged => {
+                    rect.dot.bad x=(px(cx - 3.5)) y=(px(cy - 3.5)) width="7" height="7" {}
+                }
+                CycleVerdict::Good | CycleVerdict::Waiting => {
+                    circle.dot.good cx=(px(cx)) cy=(px(cy)) r="2.6" {}
+                }
+                CycleVerdict::Odd => {
+                    path.dot.odd d={ "M" (px(cx)) " " (px(cy - 4.0)) "l4 4-4 4-4-4z" } {}
+                }
+                _ => circle.dot.plain cx=(px(cx)) cy=(px(cy)) r="2.4" {},
+            }
+        }
+    };
+    frame(title, &scale, &labels, &body)
+}
+
+/// How cycle times scatter: bars from the shortest to the longest, the middle as a line, the range
+/// of the middle four fifths as a band.
+pub(crate) fn spread(ctx: &Ctx, times: &Spread, [low, median, high]: [f64; 3]) -> Markup {
+    // Rare outliers are gathered in the outermost bars, or they would press the rest together.
+    let margin = (high - low).max(median * 0.01);
+    let ends = ((low - margin).max(median * 0.01), high + margin);
+    let bars = times.bars(ends, BARS);
+    let tallest = bars.iter().copied().max().unwrap_or(1).max(1) as f64;
+    let scale = Scale {
+        low: 0.0,
+        high: tallest * 1.05,
+    };
+    let width = WIDTH - LEFT - RIGHT;
+    let x = |value: f64| LEFT + width * (value - ends.0) / (ends.1 - ends.0);
+    let bar = width / bars.len() as f64;
+    // The middle is marked by its line; its figure gives way where it would stand in another.
+    let is_apart = |v: f64| (x(v) - x(median)).abs() >= LABEL_WIDTH;
+    let middle = (is_apart(low) && is_apart(high)).then_some(median);
+    let labels = [Some(low), middle, Some(high)].into_iter().flatten();
+    let labels: Vec<(f64, String)> = labels.map(|v| (x(v), number(v))).collect();
+    let foot = scale.y(0.0);
+    let body = html! {
+        rect.band x=(px(x(low))) width=(px(x(high) - x(low))) y=(px(TOP)) height=(px(foot - TOP)) {}
+        @for (i, count) in bars.iter().enumerate() {
+            @let top = scale.y(*count as f64);
+            rect.bar x=(px(LEFT + bar * i as f64 + 0.5)) width=(px((bar - 1.0).max(0.5))) y=(px(top)) height=(px(foot - top)) {}
+        }
+        line.reference x1=(px(x(median))) x2=(px(x(median))) y1=(px(TOP)) y2=(px(foot)) {}
+    };
+    html! {
+        (frame(&ctx.text(key::RATES_SPREAD), &scale, &labels, &body))
+        p.quiet.small { (ctx.text(key::RATES_SPREAD_NOTE)) }
+    }
+}
+
+/// A line of time from the beginning of a drift to its limit: the range of the forecast as a band, its
+/// middle and now as marks.
+pub(crate) fn forecast(ctx: &Ctx, forecast: &Forecast) -> Markup {
+    let first = forecast.since.min(ctx.now);
+    let last = forecast
+        .to
+        .unwrap_or(forecast.at)
+        .max(ctx.now)
+        .max(forecast.at);
+    let span = (last.ms() - first.ms()).max(1) as f64;
+    let x = |t: Time| LEFT + (t.ms() - first.ms()) as f64 / span * (WIDTH - 2.0 * LEFT);
+    let until = forecast.to.map_or(WIDTH - RIGHT, x);
+    let y = LINE_HEIGHT / 2.0;
+    html! {
+        svg.chart viewBox={ "0 0 " (WIDTH) " " (LINE_HEIGHT) } role="img" aria-label=(ctx.text(key::MACHINE_FORECAST)) {
+            line.grid x1=(px(x(first))) x2=(px(WIDTH - RIGHT)) y1=(px(y)) y2=(px(y)) {}
+            rect.range x=(px(x(forecast.from))) width=(px((until - x(forecast.from)).max(2.0))) y=(px(y - 7.0)) height="14" {}
+            line.reference x1=(px(x(forecast.at))) x2=(px(x(forecast.at))) y1=(px(y - 10.0)) y2=(px(y + 10.0)) {}
+            circle.dot.good cx=(px(x(ctx.now))) cy=(px(y)) r="4" {}
+            text.axis x=(px(x(ctx.now))) y=(px(y - 13.0)) text-anchor=(anchor(x(ctx.now))) { (ctx.text(key::MACHINE_NOW)) }
+            text.axis x=(px(x(first))) y=(px(y + 22.0)) text-anchor="start" { (ctx.when(first)) }
+            text.axis x=(px(x(forecast.at))) y=(px(y + 22.0)) text-anchor=(anchor(x(forecast.at))) { (ctx.when(forecast.at)) }
+        }
+    }
+}
+
+/// A stretch of power: for each column of pixels its range, through the columns its mean. Minutes
+/// without data leave a hole.
+pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], from: Time, to: Time) -> Markup {
+    let scale = Scale::around(minutes.iter().map(|m| m.max), true);
+    let width = WIDTH - LEFT - RIGHT;
+    let columns = columns(minutes, from, to, width as usize);
+    let x = |column: usize| LEFT + column as f64;
+    // Neighbouring minutes are joined, a missing one is a hole.
+    let minute_px = (width * 60_000.0 / (to.ms() - from.ms()).max(1) as f64).ceil() as usize + 1;
+    let mut paths: Vec<String> = Vec::new();
+    let mut before = None;
+    for (column, (_, _, mean)) in &columns {
+        let point = format!("{} {}", px(x(*column)), px(scale.y(*mean)));
+        match paths.last_mut() {
+            Some(path) if before.is_some_and(|b: usize| column - b <= minute_px) => {
+                path.push_str(" L");
+                path.push_str(&point);
+            }
+            _ => paths.push(format!("M{point}")),
+        }
+        before = Some(*column);
+    }
+    let at = |quarter: i64| from + quarter * (to.ms() - from.ms()) / 4;
+    let labels: Vec<(f64, String)> = (0..=4)
+        .map(|i| (LEFT + width * i as f64 / 4.0, ctx.clock(at(i))))
+        .collect();
+    let body = html! {
+        @for (column, (low, high, _)) in &columns {
+            rect.range x=(px(x(*column))) y=(px(scale.y(*high))) width=(minute_px)
+                height=(px((scale.y(*low) - scale.y(*high)).max(1.0))) {}
+        }
+        @for path in &paths { path.mean d=(path) {} }
+    };
+    frame(&ctx.text(key::MACHINE_POWER), &scale, &labels, &body)
+}
+
+type Column = (usize, (f64, f64, f64));
+
+fn columns(minutes: &[MinuteRow], from: Time, to: Time, width: usize) -> Vec<Column> {
+    let span = (to.ms() - from.ms()).max(1) as f64;
+    let mut columns: Vec<(usize, f64, f64, f64, u32)> = Vec::new();
+    for minute in minutes {
+        let share = (minute.minute.ms() - from.ms()) as f64 / span;
+        if !(0.0..=1.0).contains(&share) {
+            continue;
+        }
+        let column = ((share * width as f64) as usize).min(width.saturating_sub(1));
+        match columns.last_mut() {
+            Some((last, low, high, sum, n)) if *last == column => {
+                *low = low.min(minute.min);
+                *high = high.max(minute.max);
+                *sum += minute.sum;
+                *n += minute.n;
+            }
+            _ => columns.push((column, minute.min, minute.max, minute.sum, minute.n)),
+        }
+    }
+    let mean = |sum: f64, n: u32| sum / f64::from(n.max(1));
+    columns
+        .into_iter()
+        .map(|(c, low, high, sum, n)| (c, (low, high, mean(sum, n))))
+        .collect()
+}
+
+/// The latest value of a chart, written beside its title.
+pub(crate) fn latest(dots: &[Dot]) -> Option<String> {
+    dots.last().map(|dot| number(dot.value))
+}

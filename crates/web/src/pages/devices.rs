@@ -1,0 +1,488 @@
+//! Who speaks: the registered devices, and everything that was not taken, with its reason.
+
+use std::collections::BTreeMap;
+
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use model::{DeviceId, EventKind, FieldValue, Refused, Right, Source, SourceState};
+use serde::Deserialize;
+use serde_json::json;
+use store::RefusedCount;
+
+use super::{Ctx, Place, arrived, connect, enter, frame, number, problem_box};
+use crate::Site;
+use crate::api::read;
+use crate::http::asked::{Asked, Here};
+use crate::pages::off;
+use app::ports::devices::{DeviceError, DeviceKind};
+use app::ports::sources::trouble_text;
+use app::views::{BoardView, DeviceView, LastValue};
+use identity::Who;
+use text::{Lang, key};
+
+/// Samples of refused input shown.
+const SAMPLES_SHOWN: usize = 200;
+
+/// A device to register.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wanted {
+    name: String,
+    #[serde(default)]
+    machine: String,
+    kind: DeviceKind,
+}
+
+/// What somebody on the network is called, who is about to be registered.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Called {
+    name: Option<String>,
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Query(called): Query<Called>,
+) -> Response {
+    let name = called.name.and_then(|name| DeviceId::new(&name).ok());
+    let name = name.as_ref().map_or("", DeviceId::as_str);
+    page_with(&site, lang, who, (&html! {}, name)).await
+}
+
+/// Registers a device and shows its token.
+pub(crate) async fn add(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Asked(here): Asked<Here>,
+    Form(wanted): Form<Wanted>,
+) -> Response {
+    let machine = Some(wanted.machine.trim()).filter(|machine| !machine.is_empty());
+    let name = wanted.name.trim();
+    let above = match site.devices.add(name, machine, wanted.kind) {
+        Ok(token) => {
+            note(&site, &who, EventKind::DeviceAdded, name).await;
+            let ctx = Ctx::new(&site, lang, who.clone());
+            enter::panel(&site, &ctx, &here, (name, &token, wanted.kind))
+        }
+        Err(error) => wrong(lang, error),
+    };
+    page(&site, lang, who, &above).await
+}
+
+/// Whether a device is to be limited.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Limit {
+    limited: bool,
+}
+
+/// Limits a device, or lets it do everything again.
+pub(crate) async fn limit(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Path(name): Path<String>,
+    Form(wanted): Form<Limit>,
+) -> Response {
+    match site.devices.limit(&name, wanted.limited) {
+        Ok(()) => {
+            let kind = if wanted.limited {
+                EventKind::DeviceLimited
+            } else {
+                EventKind::DeviceFreed
+            };
+            note(&site, &who, kind, &name).await;
+            Redirect::to("/devices").into_response()
+        }
+        Err(error) => page(&site, lang, who, &wrong(lang, error)).await,
+    }
+}
+
+/// A device may no longer speak.
+pub(crate) async fn end(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Path(name): Path<String>,
+) -> Response {
+    match site.devices.end(&name) {
+        Ok(()) => {
+            note(&site, &who, EventKind::DeviceEnded, &name).await;
+            Redirect::to("/devices").into_response()
+        }
+        Err(error) => page(&site, lang, who, &wrong(lang, error)).await,
+    }
+}
+
+/// The box no longer reads a device.
+pub(crate) async fn end_source(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Path(id): Path<String>,
+) -> Response {
+    match site.sources.end(&id) {
+        Ok(()) => {
+            note(&site, &who, EventKind::DeviceEnded, &id).await;
+            Redirect::to("/devices").into_response()
+        }
+        Err(problem) => {
+            let above = problem_box(&problem.text(lang));
+            page(&site, lang, who, &above).await
+        }
+    }
+}
+
+/// What was done to a device becomes evidence.
+pub(crate) async fn note(site: &Site, who: &Who, kind: EventKind, device: &str) {
+    note_about(site, who, kind, json!({"device": device})).await;
+}
+
+/// The same, with more to tell of it.
+pub(crate) async fn note_about(site: &Site, who: &Who, kind: EventKind, body: serde_json::Value) {
+    if site.note(who, kind, body).await.is_err() {
+        let kind = kind.code();
+        tracing::error!(kind, "a change of devices could not be noted");
+    }
+}
+
+pub(super) fn wrong(lang: Lang, error: DeviceError) -> Markup {
+    let text = match error {
+        DeviceError::Name => key::DEVICES_WRONG_NAME,
+        DeviceError::Exists => key::DEVICES_EXISTS,
+        DeviceError::NotFound => key::ERROR_NOT_FOUND,
+        DeviceError::BadToken => key::ERROR_TOKEN,
+        DeviceError::Request => key::ERROR_REQUEST,
+        DeviceError::File => key::ERROR_STORE,
+    };
+    problem_box(&lang.text(text))
+}
+
+pub(crate) async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
+    page_with(site, lang, who, (above, "")).await
+}
+
+/// The same, with a name for the device that is about to be registered.
+async fn page_with(site: &Site, lang: Lang, who: Who, (above, name): (&Markup, &str)) -> Response {
+    let board = site.known.board();
+    let ctx = Ctx::new(site, lang, who);
+    let work = read(site, |r| {
+        Ok((r.refused_counts()?, r.refused(i64::MAX, SAMPLES_SHOWN)?))
+    });
+    let (counts, samples) = match work.await {
+        Ok((counts, page)) => (counts, page.items),
+        Err(failure) => return failure.answer(lang),
+    };
+    let body = html! {
+        (above)
+        @if site.trust.as_ref().is_some_and(|trust| trust.is_clear_mqtt_open) {
+            p.problem role="status" { (ctx.text(key::DEVICES_CLEAR)) }
+        }
+        section.panel #devices { (list(site, &ctx, &board)) }
+        (arrived::section(&ctx, site, &board))
+        @if ctx.may(Right::Devices) { (form(&ctx, name)) }
+        section.panel {
+            div.panel-head {
+                h2 { (ctx.text(key::DEVICES_REFUSED)) }
+                span.quiet { (ctx.text(key::DEVICES_REFUSED_NOTE)) }
+            }
+            @if counts.is_empty() { p.quiet { (ctx.text(key::DEVICES_REFUSED_NONE)) } }
+            ol.events { @for count in &counts { (refused(&ctx, count, &samples)) } }
+        }
+    };
+    frame(
+        &ctx,
+        Place::Devices,
+        &ctx.text(key::DEVICES_TITLE),
+        "devices",
+        body,
+    )
+}
+
+fn form(ctx: &Ctx, name: &str) -> Markup {
+    html! {
+        section.panel #register {
+            div.panel-head { h2 { (ctx.text(key::DEVICES_ADD)) } }
+            p.quiet { (ctx.text(key::DEVICES_ADD_NOTE)) }
+            form.stack method="post" action="/devices" {
+                label for="f-name" { (ctx.text(key::DEVICES_NAME)) }
+                input #f-name name="name" type="text" required maxlength="64" autocomplete="off" value=(name);
+                label for="f-machine" { (ctx.text(key::DEVICES_MACHINE_FIELD)) }
+                input #f-machine name="machine" type="text" maxlength="64" autocomplete="off";
+                label for="f-kind" { (ctx.text(key::DEVICES_KIND)) }
+                select #f-kind name="kind" {
+                    option value="sender" { (ctx.text(key::DEVICES_SENDER)) }
+                    option value="gateway" { (ctx.text(key::DEVICES_GATEWAY)) }
+                    option value="reader" { (ctx.text(key::DEVICES_READER)) }
+                }
+                button type="submit" { (ctx.text(key::DEVICES_ADD)) }
+            }
+        }
+    }
+}
+
+/// The devices.
+pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
+    let states = site.sources.states().into_iter();
+    let sources: BTreeMap<String, (Source, SourceState)> =
+        states.map(|of| (of.0.id.to_string(), of)).collect();
+    let fed = site.bindings.fed();
+    let tables = site.files.tables();
+    let is_logger = |id: &str| tables.iter().any(|state| state.table.id.as_str() == id);
+    html! {
+        div.panel-head {
+            h2 { (ctx.text(key::DEVICES_LIST)) }
+            @if ctx.may(Right::Devices) {
+                span.filters { a.button.primary href="/connect" { (ctx.text(key::CONNECT_TITLE)) } }
+            }
+        }
+        @if board.devices.is_empty() {
+            p { (ctx.text(key::DEVICES_NONE)) }
+            p.quiet { (ctx.text(key::BOARD_EMPTY_HOW)) }
+        }
+        ul.cards {
+            @for device in &board.devices {
+                @match sources.get(&device.id) {
+                    Some(source) => (source_card(site, ctx, board, device, source)),
+                    None if fed.contains(&device.id) => (fed_card(ctx, board, device)),
+                    None if is_logger(&device.id) => (logger_card(ctx, board, device)),
+                    None => (card(ctx, board, device)),
+                }
+            }
+        }
+    }
+}
+
+/// Name, whether it is there, and whose machine it watches.
+fn card_head(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
+    let machine = board.called(ctx.lang, &device.machine);
+    let (class, word) = if device.connected {
+        ("t-run", key::DEVICES_CONNECTED)
+    } else {
+        ("t-unknown", key::DEVICES_AWAY)
+    };
+    html! {
+        span.row { strong { (device.id) } span.badge.(class) { (ctx.text(word)) } }
+        span.quiet {
+            @if device.reads_only { (ctx.text(key::DEVICES_READER)) }
+            @else if device.is_gateway { (ctx.text(key::DEVICES_GATEWAY)) }
+            @else { (ctx.with(key::DEVICES_MACHINE, &[("name", machine)])) }
+        }
+    }
+}
+
+fn card_heard(ctx: &Ctx, device: &DeviceView) -> Markup {
+    html! {
+        span.row.quiet {
+            span {
+                @match device.heard {
+                    Some(at) => (ctx.with(key::DEVICES_LAST, &[("time", &ctx.when(at))])),
+                    None => (ctx.text(key::DEVICES_NEVER)),
+                }
+            }
+            span { (ctx.with(key::DEVICES_READINGS, &[("n", &device.readings.to_string())])) }
+        }
+    }
+}
+
+/// What a machine gets from a device that speaks for others.
+fn fed_card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
+    html! {
+        li.card {
+            (card_head(ctx, board, device))
+            span.quiet { (ctx.text(key::ARRIVED_FED)) }
+            (told(ctx.lang, &device.values))
+            (card_heard(ctx, device))
+        }
+    }
+}
+
+/// A logger whose readings come in files: whether it is there nobody can say.
+fn logger_card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
+    let machine = board.called(ctx.lang, &device.machine);
+    html! {
+        li.card {
+            span.row { strong { (device.id) } a href="/files" { (ctx.text(key::FILES_TITLE)) } }
+            span.quiet { (ctx.with(key::DEVICES_MACHINE, &[("name", machine)])) }
+            (card_heard(ctx, device))
+        }
+    }
+}
+
+/// A device that the box reads: where it is, what it said last, and what is wrong with it.
+fn source_card(
+    site: &Site,
+    ctx: &Ctx,
+    board: &BoardView,
+    device: &DeviceView,
+    of: &(Source, SourceState),
+) -> Markup {
+    let (source, state) = of;
+    let place: Vec<String> = ["address", "port", "unit"]
+        .iter()
+        .filter_map(|name| source.fields.get(*name).map(FieldValue::text))
+        .collect();
+    html! {
+        li.card {
+            (card_head(ctx, board, device))
+            span.quiet { (ctx.lang.coded("source-kind-", &source.kind)) " · " (place.join(" · ")) }
+            @if let Some(trouble) = state.trouble {
+                span.cause { (trouble_text(ctx.lang, &source.kind, trouble)) }
+                span.quiet { (ctx.with(key::CONNECT_SINCE, &[("time", &ctx.when(state.since))])) }
+            }
+            (said(ctx.lang, &state.last))
+            @if !state.lacks.is_empty() {
+                span.quiet { (ctx.with(key::CONNECT_LACKS, &[("points", &state.lacks.join(", "))])) }
+            }
+            (card_heard(ctx, device))
+            @if !state.troubles.is_empty() {
+                details {
+                    summary.quiet { (ctx.text(key::CONNECT_TROUBLES)) }
+                    ul.why { @for (trouble, n) in &state.troubles {
+                        li { (trouble_text(ctx.lang, &source.kind, *trouble)) " "
+                            span.quiet { (ctx.with(key::DEVICES_COUNT, &[("n", &n.to_string())])) } }
+                    } }
+                }
+            }
+            (off::button(site, ctx, of, (board.machine(source.watches().as_str()), false)))
+            @if ctx.may(Right::Devices) {
+                @if let Some(form) = connect::another(source) {
+                    span { a.button href=(form) { (ctx.text(key::CONNECT_ANOTHER)) } }
+                }
+                form.plain method="post" action={ "/sources/" (device.id) "/end" }
+                    data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {
+                    button type="submit" { (ctx.text(key::DEVICES_END)) }
+                }
+            }
+        }
+    }
+}
+
+/// A number as a device's own display would show it: counts and states without decimals.
+pub(crate) fn value_text(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e9 {
+        format!("{value:.0}")
+    } else {
+        number(value)
+    }
+}
+
+/// Points and what they said.
+pub(crate) fn said(lang: Lang, readings: &[(String, f64)]) -> Markup {
+    said_list(
+        lang,
+        readings.iter().map(|(point, value)| (&**point, *value)),
+    )
+}
+
+/// The same of a device that tells by itself.
+pub(crate) fn told(lang: Lang, values: &[LastValue]) -> Markup {
+    said_list(lang, values.iter().map(|said| (&*said.point, said.value)))
+}
+
+fn said_list<'a>(lang: Lang, readings: impl Iterator<Item = (&'a str, f64)>) -> Markup {
+    let mut readings = readings
+        .map(|(point, value)| in_words(lang, point, value))
+        .peekable();
+    html! {
+        @if readings.peek().is_some() {
+            dl.said { @for (name, value) in readings { div { dt { (name) } dd { (value) } } } }
+        }
+    }
+}
+
+/// What a point is called, and what it said: in words where it says one thing or another.
+pub(crate) fn in_words(lang: Lang, point: &str, value: f64) -> (String, String) {
+    let number = value_text(value);
+    let word = lang.known(&format!("said-{point}-"), &number);
+    (lang.coded_or_code("point-", point), word.unwrap_or(number))
+}
+
+/// How a device is itself, as far as it tells.
+fn status(ctx: &Ctx, device: &DeviceView) -> Markup {
+    let told = |name: &str| device.status.get(name).copied();
+    let battery = told("battery_pct").map(|percent| format!("{percent:.0}"));
+    html! {
+        @if let Some(percent) = battery {
+            span.row {
+                span.quiet { (ctx.with(key::PHONE_BATTERY, &[("n", &percent)])) }
+                @match told("charging") {
+                    Some(0.0) => span.cause { (ctx.text(key::PHONE_NO_CHARGER)) },
+                    Some(_) => span.quiet { (ctx.text(key::PHONE_CHARGING)) },
+                    None => {}
+                }
+            }
+        }
+        @if device.connected && told("camera_ok") == Some(0.0) {
+            span.cause { (ctx.text(key::PHONE_BLIND)) }
+        }
+    }
+}
+
+fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
+    html! {
+        li.card {
+            (card_head(ctx, board, device))
+            (told(ctx.lang, &device.values))
+            (card_heard(ctx, device))
+            (status(ctx, device))
+            span.row {
+                span.quiet {
+                    @if device.has_certificate { (ctx.text(key::DEVICES_CERTIFICATE)) }
+                    @else { (ctx.text(key::DEVICES_BY_TOKEN)) }
+                }
+                @if device.is_limited { span.badge.t-wait { (ctx.text(key::DEVICES_LIMITED)) } }
+            }
+            @if ctx.may(Right::Devices) {
+                span.row {
+                form.plain method="post" action={ "/devices/" (device.id) "/limit" } {
+                    input type="hidden" name="limited" value=(!device.is_limited);
+                    button type="submit" { (ctx.text(if device.is_limited {
+                        key::DEVICES_FREE
+                    } else {
+                        key::DEVICES_LIMIT
+                    })) }
+                }
+                form.plain method="post" action={ "/devices/" (device.id) "/end" }
+                    data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {
+                    button type="submit" { (ctx.text(key::DEVICES_END)) }
+                }
+                }
+            }
+        }
+    }
+}
+
+fn refused(ctx: &Ctx, count: &RefusedCount, samples: &[(i64, Refused)]) -> Markup {
+    let sample = samples
+        .iter()
+        .map(|(_, refused)| refused)
+        .find(|r| r.source == count.source && r.reason == count.reason);
+    html! {
+        li {
+            time { (ctx.when(count.last_at)) }
+            div {
+                strong { (source(ctx, &count.source)) " · " (ctx.lang.coded("reason-", count.reason.code())) }
+                " " span.quiet { (ctx.with(key::DEVICES_COUNT, &[("n", &count.n.to_string())])) }
+                @if let Some(sample) = sample { p { code { (sample.topic) "  " (sample.sample) } } }
+            }
+        }
+    }
+}
+
+/// Where something came from; what the box tries itself is called that.
+fn source(ctx: &Ctx, source: &str) -> String {
+    let own = [
+        model::PROBER.to_owned(),
+        model::TWIN.to_owned(),
+        model::KNOCKS_FROM.to_string(),
+    ];
+    if own.iter().any(|own| own == source) {
+        ctx.text(key::DEVICES_SELF_CHECK)
+    } else {
+        source.to_owned()
+    }
+}

@@ -1,0 +1,116 @@
+//! What happened: the alarms that last, with a button to say "seen", and everything noticed before.
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use maud::{Markup, html};
+use model::{Alarm, Right};
+use serde::Deserialize;
+use store::FindingRow;
+
+use super::machine::finding_item;
+use super::{Ctx, Place, frame, why};
+use crate::Site;
+use crate::api::read;
+use crate::http::asked::Asked;
+use crate::http::failure::Failure;
+use app::views::BoardView;
+use identity::Who;
+use text::{Lang, key};
+
+/// Findings on one page.
+const FINDINGS_SHOWN: usize = 50;
+
+/// Where the list starts.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Start {
+    pub(super) before: Option<i64>,
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Query(start): Query<Start>,
+) -> Response {
+    let board = site.known.board();
+    let ctx = Ctx::new(&site, lang, who);
+    let before = start.before.unwrap_or(i64::MAX);
+    let page = match read(&site, move |r| r.findings(None, before, FINDINGS_SHOWN)).await {
+        Ok(page) => page,
+        Err(failure) => return failure.answer(lang),
+    };
+    let body = html! {
+        section.panel #open { (open(&ctx, &board)) }
+        p.buttons {
+            a.button href="/logs" { (ctx.text(key::LOGS_LINK)) }
+            @if ctx.may(Right::Devices) { a.button href="/notices" { (ctx.text(key::NOTICES_TITLE)) } }
+        }
+        section.panel {
+            div #history { (history(&ctx, &board, &page.items)) }
+            @if let Some(next) = page.next {
+                p { a.button href={ "/events?before=" (next) } { (ctx.text(key::EVENTS_MORE)) } }
+            }
+        }
+    };
+    let live = if start.before.is_some() { "" } else { "events" };
+    frame(
+        &ctx,
+        Place::Events,
+        &ctx.text(key::EVENTS_TITLE),
+        live,
+        body,
+    )
+}
+
+/// The newest findings, for the live view.
+pub(crate) async fn newest(site: &Site) -> Result<Vec<FindingRow>, Failure> {
+    Ok(read(site, |r| r.findings(None, i64::MAX, FINDINGS_SHOWN))
+        .await?
+        .items)
+}
+
+/// Alarms that last.
+pub(crate) fn open(ctx: &Ctx, board: &BoardView) -> Markup {
+    html! {
+        div.panel-head { h2 { (ctx.text(key::EVENTS_OPEN)) } }
+        @if board.open_alarms.is_empty() { p.quiet { (ctx.text(key::EVENTS_NONE_OPEN)) } }
+        ol.events { @for alarm in &board.open_alarms { (alarm_item(ctx, board, alarm)) } }
+        p.problem role="alert" hidden {}
+    }
+}
+
+fn alarm_item(ctx: &Ctx, board: &BoardView, alarm: &Alarm) -> Markup {
+    let name = board.concerned(ctx.lang, alarm.machine.as_ref());
+    html! {
+        li.k-alarm {
+            time { (ctx.when(alarm.since)) }
+            div {
+                strong { (name) " " (ctx.lang.coded("alarm-", alarm.kind.code())) }
+                p.look { (ctx.lang.coded("look-", alarm.kind.code())) }
+                @if let Some(reason) = &alarm.reason { (why(ctx, reason)) }
+                @match alarm.acknowledged_at {
+                    Some(at) => p.quiet { (ctx.with(key::EVENTS_SEEN, &[("time", &ctx.when(at))])) },
+                    None => @if alarm.id > 0 && ctx.may(Right::Acknowledge) {
+                        button type="button" data-post={ "/api/v1/alarms/" (alarm.id) "/acknowledge" } {
+                            (ctx.text(key::EVENTS_ACK))
+                        }
+                    },
+                }
+            }
+        }
+    }
+}
+
+/// Everything noticed, newest first.
+pub(crate) fn history(ctx: &Ctx, board: &BoardView, findings: &[FindingRow]) -> Markup {
+    html! {
+        div.panel-head { h2 { (ctx.text(key::EVENTS_HISTORY)) } }
+        @if findings.is_empty() { p.quiet { (ctx.text(key::EVENTS_NONE)) } }
+        ol.events {
+            @for finding in findings {
+                (finding_item(ctx, finding, Some(board.called(ctx.lang, finding.machine.as_str()))))
+            }
+        }
+    }
+}

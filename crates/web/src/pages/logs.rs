@@ -1,0 +1,133 @@
+//! What devices and programs wrote into their logs: searched by text, sender and severity.
+
+use axum::extract::{Query, State};
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+use store::{LogQuery, LogRow};
+
+use super::{Ctx, Place, frame};
+use crate::Site;
+use crate::api::read;
+use crate::http::asked::Asked;
+use identity::Who;
+use text::{Lang, key};
+
+/// Lines on one page.
+const LINES_SHOWN: usize = 100;
+/// From this severity down a line is a warning, from the other an error.
+const WARNING: u8 = 4;
+const ERROR: u8 = 3;
+
+/// What is looked for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Wanted {
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    severity: Option<u8>,
+    before: Option<i64>,
+}
+
+impl Wanted {
+    /// As the store is asked.
+    pub(crate) fn query(&self) -> LogQuery {
+        let said = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        LogQuery {
+            text: said(&self.text),
+            source: said(&self.source),
+            severity: self.severity,
+        }
+    }
+
+    pub(crate) fn before(&self) -> i64 {
+        self.before.unwrap_or(i64::MAX)
+    }
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    let ctx = Ctx::new(&site, lang, who);
+    let (query, before) = (wanted.query(), wanted.before());
+    let page = match read(&site, move |r| r.logs(&query, before, LINES_SHOWN)).await {
+        Ok(page) => page,
+        Err(failure) => return failure.answer(lang),
+    };
+    let body = html! {
+        section.panel {
+            (form(&ctx, &wanted))
+            @if page.items.is_empty() { p { (ctx.text(key::LOGS_NONE)) } }
+            @if page.items.is_empty() && !site.takes_logs { p.quiet { (ctx.text(key::LOGS_HOW)) } }
+            ol.events { @for row in &page.items { (line(&ctx, row)) } }
+            @if let Some(next) = page.next {
+                form method="get" action="/logs" {
+                    input type="hidden" name="text" value=(wanted.text);
+                    input type="hidden" name="source" value=(wanted.source);
+                    @if let Some(severity) = wanted.severity {
+                        input type="hidden" name="severity" value=(severity);
+                    }
+                    input type="hidden" name="before" value=(next);
+                    button type="submit" { (ctx.text(key::EVENTS_MORE)) }
+                }
+            }
+        }
+    };
+    frame(&ctx, Place::Events, &ctx.text(key::LOGS_TITLE), "", body)
+}
+
+fn form(ctx: &Ctx, wanted: &Wanted) -> Markup {
+    let levels = [
+        (7, key::LOGS_ALL),
+        (WARNING, key::LOGS_WARNINGS),
+        (ERROR, key::LOGS_ERRORS),
+    ];
+    html! {
+        form.search method="get" action="/logs" role="search" {
+            div {
+                label for="l-text" { (ctx.text(key::LOGS_TEXT)) }
+                input #l-text name="text" type="search" maxlength="200" value=(wanted.text);
+            }
+            div {
+                label for="l-source" { (ctx.text(key::LOGS_SOURCE)) }
+                input #l-source name="source" type="text" maxlength="64" value=(wanted.source);
+            }
+            div {
+                label for="l-severity" { (ctx.text(key::LOGS_SEVERITY)) }
+                select #l-severity name="severity" {
+                    @for (level, word) in levels {
+                        option value=(level) selected[wanted.severity == Some(level)] {
+                            (ctx.text(word))
+                        }
+                    }
+                }
+            }
+            button type="submit" { (ctx.text(key::LOGS_SEARCH)) }
+        }
+    }
+}
+
+fn line(ctx: &Ctx, row: &LogRow) -> Markup {
+    let line = &row.line;
+    let (class, word) = match line.severity {
+        0..=ERROR => ("t-stop", Some(key::LOGS_ERROR)),
+        WARNING => ("t-wait", Some(key::LOGS_WARNING)),
+        _ => ("", None),
+    };
+    html! {
+        li {
+            time { (ctx.when(line.at)) }
+            div {
+                @if let Some(word) = word { span.badge.(class) { (ctx.text(word)) } " " }
+                strong { (line.source) } " " span.quiet { (line.host) " " (line.app) }
+                p { code.wrap { (line.text) } }
+            }
+        }
+    }
+}

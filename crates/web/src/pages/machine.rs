@@ -1,0 +1,440 @@
+//! One machine: what it does now, its cycles against the learned band, a day of power, what was
+//! noticed and why, and the three things a person decides: approve, learn again, tolerance.
+
+use crate::http::failure::Failure;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::{Markup, html};
+use model::{
+    Approval, CycleVerdict, FindingKind, MachineId, Reference, Right, StateInterval, Time,
+    UNNAMED_PRODUCT,
+};
+use store::{CycleRow, FindingRow, MinuteRow};
+
+use super::board::{light_picture, tier_words};
+use super::chart::{self, Dot};
+use super::devices::told;
+use super::{Ctx, Place, frame, number, span, state_badge, why};
+use crate::api::read;
+use crate::pages::off;
+use app::views::{LearningView, MachineView, Shown};
+use identity::Who;
+use report::accounts;
+use text::{Lang, key};
+
+use crate::Site;
+use crate::http::asked::Asked;
+
+/// Cycles in a chart.
+const CYCLES_SHOWN: usize = 80;
+/// Findings in the list.
+const FINDINGS_SHOWN: usize = 30;
+/// How far the power chart goes back.
+const POWER_MS: i64 = 24 * 3_600_000;
+/// Shortest stretch of power shown.
+const POWER_MS_MIN: i64 = 10 * 60_000;
+
+/// What the page shows beside the present.
+pub(crate) struct History {
+    cycles: Vec<CycleRow>,
+    minutes: Vec<MinuteRow>,
+    findings: Vec<FindingRow>,
+    states: Vec<StateInterval>,
+}
+
+/// Reads the history of a machine.
+pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<History> {
+    let now = site.known.now();
+    let devices = accounts::devices_of(&site.known.board(), id.as_str());
+    let id = id.clone();
+    let work = move |reader: &store::Reader| {
+        let cycles = reader
+            .cycles(&id, Time::from_ms(i64::MAX), CYCLES_SHOWN)?
+            .items;
+        let findings = reader.findings(Some(&id), i64::MAX, FINDINGS_SHOWN)?.items;
+        let states = reader.states(&id, now - super::board::STRIP_MS, now)?;
+        let minutes = match accounts::power_series(reader, &devices)? {
+            Some(series) => reader.minutes(series, now - POWER_MS, now)?,
+            None => Vec::new(),
+        };
+        Ok(History {
+            cycles,
+            minutes,
+            findings,
+            states,
+        })
+    };
+    read(site, work).await.ok()
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Path(id): Path<String>,
+) -> Response {
+    let board = site.known.board();
+    let ctx = Ctx::new(&site, lang, who);
+    let Some(machine) = board.machine(&id) else {
+        let body = html! { div.empty { p { (ctx.text(key::MACHINE_NOT_HERE)) } } };
+        let title = ctx.text(key::ERROR_NOT_FOUND);
+        return (
+            StatusCode::NOT_FOUND,
+            frame(&ctx, Place::Board, &title, "", body),
+        )
+            .into_response();
+    };
+    let Some(history) = history(&site, &machine.id).await else {
+        return crate::http::failure::Failure::store().answer(lang);
+    };
+    let span = accounts::day_span(&site.known, None);
+    let account = match accounts::of_all(&site.known, Some(&machine.id), span).await {
+        Ok(accounts) => accounts.into_iter().next(),
+        Err(problem) => return Failure::from(problem).answer(lang),
+    };
+    let body = html! {
+        p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }
+        div #alarms { (alarms(&ctx, machine)) }
+        div #now { (now(&ctx, machine)) }
+        div #forecast { (forecast(&ctx, machine)) }
+        div #values { (values(&ctx, machine)) }
+        @if let Some(account) = &account { div.grid { (super::rates::today(&ctx, account)) } }
+        div #charts.grid { (charts(&ctx, machine, &history)) }
+        div.grid {
+            section.panel #reference { (reference(&ctx, machine)) }
+            section.panel { (tolerance(&ctx, machine)) }
+            div #off { (off::of_machine(&site, &ctx, machine)) }
+        }
+        section.panel #findings { (findings(&ctx, &history)) }
+    };
+    let live = format!("machine/{}", machine.id);
+    frame(&ctx, Place::Board, machine.names.of(lang), &live, body)
+}
+
+/// Alarms of this machine that last.
+pub(crate) fn alarms(ctx: &Ctx, machine: &MachineView) -> Markup {
+    html! {
+        @for kind in &machine.alarms {
+            div.alarm role="alert" {
+                svg.icon aria-hidden="true" { use href="#i-events" {} }
+                span {
+                    strong { (ctx.lang.coded("alarm-", kind.code())) }
+                    span.look { (ctx.lang.coded("look-", kind.code())) }
+                }
+            }
+        }
+    }
+}
+
+/// The machine's own lamp as it is seen.
+fn lamp(ctx: &Ctx, tiers: [Shown; 3]) -> Markup {
+    let words = tier_words(ctx, tiers);
+    html! {
+        div.kpi.light-card {
+            span.label { (ctx.text(key::MACHINE_LAMP)) }
+            span.light-row {
+                (light_picture(tiers))
+                span.value.word {
+                    @for word in &words { span.tier-word { (word) } }
+                }
+            }
+        }
+    }
+}
+
+/// The present in a row of figures.
+pub(crate) fn now(ctx: &Ctx, machine: &MachineView) -> Markup {
+    let cycle = machine.last_cycle.as_ref();
+    let figure = |label: String, value: Markup| {
+        html! { div.kpi { span.label { (label) } span.value { (value) } } }
+    };
+    let since = ctx.with(key::MACHINE_SINCE, &[("time", &ctx.when(machine.since))]);
+    html! {
+        div.kpis {
+            div.kpi.{ "top-" (machine.state.code()) } {
+                span.label { (ctx.text(key::MACHINE_NOW)) }
+                span.value { (state_badge(ctx.lang, machine.state)) }
+                span.note { (since) }
+            }
+            @if let Some(tiers) = machine.lamp { (lamp(ctx, tiers)) }
+            (figure(ctx.text(key::MACHINE_CYCLE), html! {
+                @match cycle { Some(c) => { (number(c.duration_s)) small { (ctx.text(key::UNIT_S)) } } None => "–" }
+            }))
+            @if let Some(wh) = cycle.and_then(|c| c.energy_wh) {
+                (figure(ctx.text(key::MACHINE_ENERGY), html! { (number(wh)) small { (ctx.text(key::UNIT_WH)) } }))
+            }
+            (figure(ctx.text(key::MACHINE_TODAY), html! {
+                (machine.day.cycles) small { (ctx.text(key::UNIT_PARTS)) }
+            }))
+            div.kpi {
+                span.label { (ctx.text(key::MACHINE_RATE)) }
+                span.value {
+                    @match machine.day.rate() { Some(r) => (format!("{:.1}", r * 100.0)), None => "–" }
+                    small { (ctx.text(key::UNIT_PERCENT)) }
+                }
+                span.note {
+                    (ctx.text(key::MACHINE_OBSERVED)) " " (span(machine.day.observed_s)) " · "
+                    (ctx.text(key::MACHINE_UNSEEN)) " " (span(machine.day.unknown_s))
+                }
+            }
+            @if machine.product != "-" {
+                (figure(ctx.text(key::MACHINE_PRODUCT), html! { (machine.product) }))
+            }
+        }
+    }
+}
+
+/// What is told of it beside what is judged.
+pub(crate) fn values(ctx: &Ctx, machine: &MachineView) -> Markup {
+    html! {
+        @if !machine.values.is_empty() {
+            section.panel {
+                div.panel-head { h2 { (ctx.text(key::MACHINE_VALUES)) } }
+                (told(ctx.lang, &machine.values))
+            }
+        }
+    }
+}
+
+/// Where energy per cycle is drifting to, if it is.
+pub(crate) fn forecast(ctx: &Ctx, machine: &MachineView) -> Markup {
+    let Some(forecast) = &machine.forecast else {
+        return html! {};
+    };
+    html! {
+        section.panel.forecast {
+            div.panel-head {
+                h2 { (ctx.text(key::MACHINE_FORECAST)) }
+                span.quiet { (super::deviation(forecast.per_day.exp_m1())) (ctx.text(key::UNIT_PER_DAY)) }
+            }
+            (chart::forecast(ctx, forecast))
+            p { (super::forecast_text(ctx, forecast)) }
+        }
+    }
+}
+
+/// The charts.
+pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Markup {
+    let dots = |value: fn(&CycleRow) -> Option<f64>| -> Vec<Dot> {
+        // A cycle across a gap in data says nothing about the machine; drawn, it would only
+        // flatten the others.
+        let known = |row: &&CycleRow| row.cycle.verdict != CycleVerdict::Unknown;
+        let rows = history.cycles.iter().rev().filter(known);
+        rows.filter_map(|row| {
+            Some(Dot {
+                value: value(row)?,
+                at: row.cycle.end,
+                verdict: row.cycle.verdict,
+            })
+        })
+        .collect()
+    };
+    let durations = dots(|row| Some(row.cycle.duration_s));
+    let energies = dots(|row| row.cycle.energy_wh);
+    let reference = machine.reference.as_ref();
+    let time = reference.map(|r| (r.duration_s.median, machine.tolerance.time));
+    let energy = reference
+        .and_then(|r| r.energy_wh)
+        .map(|band| (band.median, machine.tolerance.energy));
+    html! {
+        (cycle_chart(ctx, &ctx.text(key::MACHINE_CYCLE), &ctx.text(key::UNIT_S), &durations, time))
+        @if !energies.is_empty() {
+            (cycle_chart(ctx, &ctx.text(key::MACHINE_ENERGY), &ctx.text(key::UNIT_WH), &energies, energy))
+        }
+        section.panel {
+            div.panel-head {
+                h2 { (ctx.text(key::MACHINE_POWER)) }
+                span.quiet { (ctx.text(key::UNIT_W)) }
+            }
+            @if history.minutes.is_empty() && machine.power_w.is_none() {
+                p.quiet { (ctx.text(key::MACHINE_POWER_NONE)) }
+            } @else {
+                (chart::power(ctx, &history.minutes, power_from(ctx, history), ctx.now))
+            }
+        }
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::MACHINE_STATES)) } }
+            div.strip-tall { (super::board::last_hours(ctx, &history.states)) }
+            ul.legend {
+                @for state in model::MachineState::ALL {
+                    li { (super::shape(state)) (ctx.lang.coded("state-", state.code())) }
+                }
+            }
+        }
+        @if !durations.is_empty() {
+            @let path = format!("/api/v1/export/cycles?machine={}&encoding=", machine.id);
+            p.downloads {
+                a.button href={ (path) "utf-8" } download { (ctx.text(key::EXPORT_CSV)) }
+                a.button href={ (path) "cp932" } download { (ctx.text(key::EXPORT_CP932)) }
+            }
+        }
+    }
+}
+
+/// A day back, or to the first data if that is later, so that a young history fills the chart.
+fn power_from(ctx: &Ctx, history: &History) -> Time {
+    let first = history.minutes.first().map_or(ctx.now, |row| row.minute);
+    first.max(ctx.now - POWER_MS).min(ctx.now - POWER_MS_MIN)
+}
+
+fn cycle_chart(
+    ctx: &Ctx,
+    title: &str,
+    unit: &str,
+    dots: &[Dot],
+    reference: Option<(f64, f64)>,
+) -> Markup {
+    html! {
+        section.panel {
+            div.panel-head {
+                h2 { (title) }
+                span.quiet { (unit) }
+                @if let Some(value) = chart::latest(dots) {
+                    span.quiet.end { (ctx.with(key::CHART_LAST, &[("value", &format!("{value} {unit}"))])) }
+                }
+            }
+            @if dots.is_empty() {
+                p.quiet { (ctx.text(key::MACHINE_CYCLES_NONE)) }
+            } @else {
+                (chart::cycles(ctx, title, dots, reference))
+                @if reference.is_some() { p.quiet.small { (ctx.text(key::CHART_BAND)) } }
+                @if dots.iter().any(|dot| dot.verdict == CycleVerdict::Odd) {
+                    p.quiet.small { (ctx.text(key::CHART_ODD)) }
+                }
+            }
+        }
+    }
+}
+
+/// The reference and its two decisions.
+pub(crate) fn reference(ctx: &Ctx, machine: &MachineView) -> Markup {
+    let base = format!("/api/v1/machines/{}/reference", machine.id);
+    html! {
+        div.panel-head { h2 { (ctx.text(key::MACHINE_REFERENCE)) } }
+        @match (&machine.reference, machine.learning) {
+            (Some(reference), learning) => {
+                (reference_table(ctx, reference))
+                @if learning == LearningView::AwaitingApproval {
+                    p { (ctx.text(key::MACHINE_AWAITING)) }
+                    @if ctx.may(Right::Judge) {
+                        button.primary type="button" data-post={ (base) "/approve" } {
+                            (ctx.text(key::MACHINE_APPROVE))
+                        }
+                    }
+                }
+            }
+            (None, LearningView::Learning { have, want }) => {
+                p {
+                    (ctx.with(key::MACHINE_LEARNING, &[("have", &have.to_string()), ("want", &want.to_string())]))
+                }
+                progress max=(want) value=(have) aria-label=(ctx.text(key::MACHINE_REFERENCE)) {}
+            }
+            _ => {}
+        }
+        @if ctx.may(Right::Judge) {
+            button type="button" data-post={ (base) "/relearn" }
+                data-ask=(ctx.text(key::MACHINE_RELEARN_ASK)) { (ctx.text(key::MACHINE_RELEARN)) }
+        }
+        p.problem role="alert" hidden {}
+    }
+}
+
+fn reference_table(ctx: &Ctx, reference: &Reference) -> Markup {
+    let approved = match &reference.approval {
+        Approval::Awaited => None,
+        Approval::Automatic => Some(ctx.text(key::MACHINE_APPROVED_AUTO)),
+        Approval::Person { at } => {
+            Some(ctx.with(key::MACHINE_APPROVED_PERSON, &[("time", &ctx.when(*at))]))
+        }
+    };
+    html! {
+        p {
+            (ctx.with(key::MACHINE_REFERENCE_LINE, &[
+                ("version", &reference.version.to_string()),
+                ("cycles", &reference.cycles.to_string()),
+                ("time", &ctx.when(reference.learned_at)),
+            ]))
+            @if let Some(approved) = approved { " · " (approved) }
+        }
+        table {
+            thead { tr { th {} th { (ctx.text(key::MACHINE_MEDIAN)) } th { (ctx.text(key::MACHINE_SPREAD)) } } }
+            tbody {
+                tr {
+                    th scope="row" { (ctx.text(key::MACHINE_CYCLE)) }
+                    td { (number(reference.duration_s.median)) " " (ctx.text(key::UNIT_S)) }
+                    td { "±" (number(reference.duration_s.mad)) }
+                }
+                @if let Some(energy) = reference.energy_wh {
+                    tr {
+                        th scope="row" { (ctx.text(key::MACHINE_ENERGY)) }
+                        td { (number(energy.median)) " " (ctx.text(key::UNIT_WH)) }
+                        td { "±" (number(energy.mad)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn tolerance(ctx: &Ctx, machine: &MachineView) -> Markup {
+    let percent = |share: f64| format!("{:.0}", share * 100.0);
+    let field = |name: &str, label: String, value: f64, source: String| {
+        html! {
+            label for={ "tolerance-" (name) } { (label) }
+            input #{ "tolerance-" (name) } name=(name) type="number" min="1" max="100" step="1"
+                inputmode="numeric" value=(percent(value)) data-percent required;
+            p.quiet.small { (source) }
+        }
+    };
+    html! {
+        div.panel-head { h2 { (ctx.text(key::MACHINE_TOLERANCE)) } }
+        form data-put={ "/api/v1/machines/" (machine.id) "/tolerance" } {
+            (field("time", ctx.text(key::MACHINE_TOLERANCE_TIME), machine.tolerance.time,
+                ctx.text(key::MACHINE_TOLERANCE_TIME_SOURCE)))
+            (field("energy", ctx.text(key::MACHINE_TOLERANCE_ENERGY), machine.tolerance.energy,
+                ctx.text(key::MACHINE_TOLERANCE_ENERGY_SOURCE)))
+            label for="alarms-per-month" { (ctx.text(key::MACHINE_ALARMS)) }
+            input #alarms-per-month name="alarms_per_month" type="number" min="0.1" max="30" step="0.1"
+                inputmode="decimal" value=(machine.alarms_per_month) required;
+            p.quiet.small { (ctx.text(key::MACHINE_ALARMS_NOTE)) }
+            @if ctx.may(Right::Judge) {
+                button type="submit" { (ctx.text(key::MACHINE_SAVE)) }
+            }
+            p.problem role="alert" hidden {}
+        }
+    }
+}
+
+/// What was noticed, with the reasons.
+pub(crate) fn findings(ctx: &Ctx, history: &History) -> Markup {
+    html! {
+        div.panel-head { h2 { (ctx.text(key::MACHINE_FINDINGS)) } }
+        @if history.findings.is_empty() { p.quiet { (ctx.text(key::MACHINE_FINDINGS_NONE)) } }
+        ol.events { @for finding in &history.findings { (finding_item(ctx, finding, None)) } }
+    }
+}
+
+/// One finding in a list; with the machine's name where the list is of all machines.
+pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str>) -> Markup {
+    let text = match finding.product.strip_prefix(UNNAMED_PRODUCT) {
+        _ if finding.kind != FindingKind::ProductChanged => {
+            ctx.lang.coded("finding-", finding.kind.code())
+        }
+        Some(number) => ctx.with(key::FINDING_SHAPE_CHANGED, &[("number", number)]),
+        None => ctx.with(
+            key::FINDING_PRODUCT_CHANGED,
+            &[("product", &finding.product)],
+        ),
+    };
+    html! {
+        li.{ "k-" (finding.kind.code()) } {
+            time { (ctx.when(finding.at)) }
+            div {
+                strong { @if let Some(name) = machine { a href={ "/machines/" (finding.machine) } { (name) } " " } (text) }
+                @if let Some(reason) = &finding.reason { (why(ctx, reason)) }
+            }
+        }
+    }
+}

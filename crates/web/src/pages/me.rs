@@ -1,0 +1,278 @@
+//! One's own things: the password, the second factor, where one is signed in.
+
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use maud::{Markup, html};
+use serde::Deserialize;
+use store::{Pass, PassKind, Person};
+
+use super::door::{field, status_of, why_denied};
+use super::{Ctx, Place, frame, passkey, qr};
+use crate::Site;
+use crate::http::asked::{Asked, session_cookie};
+use crate::http::failure::Failure;
+use identity::{Denied, From, Who, new_totp_key, totp_address};
+use text::{Lang, key};
+
+/// A new password, twice, and the old one.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NewPassword {
+    #[serde(default)]
+    old: String,
+    password: String,
+    again: String,
+}
+
+/// The shared secret and the code the app shows for it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NewFactor {
+    key: String,
+    code: String,
+}
+
+/// A password to confirm something.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Confirm {
+    pub(super) old: String,
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+) -> Response {
+    page(&site, lang, who, None)
+}
+
+fn page(site: &Site, lang: Lang, who: Who, denied: Option<(StatusCode, String)>) -> Response {
+    let people = site.gate.people();
+    let Some(person) = people.iter().find(|p| p.id == who.person) else {
+        return Failure::not_found().answer(lang);
+    };
+    let ctx = Ctx::new(site, lang, who.clone());
+    let own = |pass: &Pass| pass.person == who.person && pass.kind == PassKind::Session;
+    let passes: Vec<Pass> = site.gate.passes().into_iter().filter(own).collect();
+    let (status, wrong) = denied.map_or((StatusCode::OK, None), |(s, text)| (s, Some(text)));
+    let body = html! {
+        @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
+        div.grid {
+            (password(&ctx, person))
+            (factor(&ctx, person))
+            (passkey::panel(&ctx, person))
+        }
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::ME_SESSIONS)) } }
+            (pass_list(&ctx, &passes, &[], "/me/passes/"))
+            form.plain method="post" action="/sign-out" {
+                button type="submit" { (ctx.text(key::ME_SIGN_OUT)) }
+            }
+        }
+    };
+    let title = format!(
+        "{} – {}",
+        person.name,
+        ctx.lang.coded("role-", who.role.code())
+    );
+    (status, frame(&ctx, Place::Me, &title, "", body)).into_response()
+}
+
+fn password(ctx: &Ctx, person: &Person) -> Markup {
+    html! {
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::PERSON_PASSWORD)) } }
+            @if person.password.is_none() { p { (ctx.text(key::ME_NO_PASSWORD)) } }
+            form.stack method="post" action="/me/password" {
+                @if person.password.is_some() {
+                    (field(&ctx.text(key::ME_OLD), "old", "password", "current-password"))
+                }
+                (field(&ctx.text(key::ME_NEW), "password", "password", "new-password"))
+                (field(&ctx.text(key::PERSON_AGAIN), "again", "password", "new-password"))
+                p.quiet { (ctx.text(key::PERSON_PASSWORD_RULE)) }
+                button type="submit" { (ctx.text(key::MACHINE_SAVE)) }
+            }
+        }
+    }
+}
+
+fn factor(ctx: &Ctx, person: &Person) -> Markup {
+    html! {
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::FACTOR_TITLE)) } }
+            p { (ctx.text(key::FACTOR_NOTE)) }
+            @if person.totp.is_some() {
+                p { strong { (ctx.text(key::FACTOR_ON)) } }
+                form.stack method="post" action="/me/second-factor/off" {
+                    label for="f-off" { (ctx.text(key::ME_OLD)) }
+                    input #f-off name="old" type="password" autocomplete="current-password" required;
+                    button type="submit" { (ctx.text(key::FACTOR_DROP)) }
+                }
+            } @else if person.password.is_some() {
+                p { a.button href="/me/second-factor" { (ctx.text(key::FACTOR_SET)) } }
+            }
+        }
+    }
+}
+
+/// Sessions and tokens with a button that ends each; `owners` names whose they are.
+pub(super) fn pass_list(ctx: &Ctx, passes: &[Pass], owners: &[Person], end: &str) -> Markup {
+    html! {
+        ul.cards { @for pass in passes {
+            li.card {
+                span.row {
+                    strong {
+                        @if let Some(owner) = owners.iter().find(|p| p.id == pass.person) {
+                            (owner.name) " · "
+                        }
+                        (ctx.lang.coded("role-", pass.role.code()))
+                    }
+                    @if pass.id == ctx.who.pass { span.badge.t-run { (ctx.text(key::ME_THIS)) } }
+                }
+                span.quiet.long { (pass.label) }
+                span.quiet { (ctx.with(key::ME_SINCE, &[("time", &ctx.when(pass.created))])) }
+                @if pass.id != ctx.who.pass {
+                    form.plain method="post" action={ (end) (pass.id) "/end" } {
+                        button type="submit" { (ctx.text(key::ME_END)) }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+pub(super) fn done(site: &Site, lang: Lang, who: Who, result: Result<(), Denied>) -> Response {
+    match result {
+        Ok(()) => Redirect::to("/me").into_response(),
+        Err(denied) => {
+            let text = why_denied(lang, denied);
+            page(site, lang, who, Some((status_of(denied), text)))
+        }
+    }
+}
+
+/// Sets a password.
+pub(crate) async fn send_password(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Asked(from): Asked<From>,
+    Form(typed): Form<NewPassword>,
+) -> Response {
+    if typed.password != typed.again {
+        let text = lang.text(key::DENIED_AGAIN);
+        let denied = (StatusCode::UNPROCESSABLE_ENTITY, text);
+        return page(&site, lang, who, Some(denied));
+    }
+    let work = site
+        .gate
+        .set_password(&who, &typed.old, &typed.password, &from);
+    let result = work.await;
+    done(&site, lang, who, result)
+}
+
+/// Shows a new shared secret to the person's app.
+pub(crate) async fn second_factor(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+) -> Response {
+    match new_totp_key() {
+        Ok(secret) => factor_form(&site, lang, who, &secret, None),
+        Err(_) => Failure::store().answer(lang),
+    }
+}
+
+fn factor_form(
+    site: &Site,
+    lang: Lang,
+    who: Who,
+    secret: &[u8],
+    wrong: Option<(StatusCode, String)>,
+) -> Response {
+    let ctx = Ctx::new(site, lang, who);
+    let digits = HEXLOWER.encode(secret);
+    let (status, wrong) = wrong.map_or((StatusCode::OK, None), |(s, text)| (s, Some(text)));
+    let body = html! {
+        section.panel {
+            @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
+            p { (ctx.text(key::FACTOR_SCAN)) }
+            div.pair {
+                (qr(&totp_address(&ctx.who.name, secret), &ctx.text(key::FACTOR_QR)))
+                div {
+                    p.quiet { (ctx.text(key::FACTOR_TYPE)) br; code { (BASE32_NOPAD.encode(secret)) } }
+                    form.stack method="post" action="/me/second-factor" {
+                        input type="hidden" name="key" value=(digits);
+                        label for="f-code" { (ctx.text(key::FACTOR_CODE)) }
+                        input #f-code name="code" type="text" inputmode="numeric"
+                            autocomplete="one-time-code" required maxlength="10";
+                        button.primary type="submit" { (ctx.text(key::FACTOR_CONFIRM)) }
+                    }
+                }
+            }
+        }
+    };
+    let title = ctx.text(key::FACTOR_TITLE);
+    (status, frame(&ctx, Place::Me, &title, "", body)).into_response()
+}
+
+/// Turns the second factor on.
+pub(crate) async fn send_second_factor(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Form(typed): Form<NewFactor>,
+) -> Response {
+    let secret = HEXLOWER.decode(typed.key.as_bytes());
+    let Some(secret) = secret.ok().filter(|s| (16..=64).contains(&s.len())) else {
+        return Failure::not_found().answer(lang);
+    };
+    let result = site
+        .gate
+        .set_second_factor(&who, secret.clone(), &typed.code)
+        .await;
+    match result {
+        Ok(()) => Redirect::to("/me").into_response(),
+        Err(denied) => {
+            let wrong = (status_of(denied), why_denied(lang, denied));
+            factor_form(&site, lang, who, &secret, Some(wrong))
+        }
+    }
+}
+
+/// Turns the second factor off.
+pub(crate) async fn drop_second_factor(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Asked(from): Asked<From>,
+    Form(typed): Form<Confirm>,
+) -> Response {
+    let result = site.gate.drop_second_factor(&who, &typed.old, &from).await;
+    done(&site, lang, who, result)
+}
+
+/// Ends one of one's own sessions.
+pub(crate) async fn end_pass(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Path(id): Path<i64>,
+) -> Response {
+    let result = site.gate.end_pass(&who, id).await;
+    done(&site, lang, who, result)
+}
+
+/// Signs out.
+pub(crate) async fn sign_out(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+) -> Response {
+    match site.gate.end_pass(&who, who.pass).await {
+        Ok(()) => (session_cookie(""), Redirect::to("/sign-in")).into_response(),
+        Err(denied) => done(&site, lang, who, Err(denied)),
+    }
+}

@@ -1,0 +1,425 @@
+//! The pages. Each file holds one page and the parts of it that are exchanged live; this one holds
+//! the frame around them, the pictures of the states and how numbers and times are written.
+
+pub(crate) mod arrived;
+pub(crate) mod board;
+mod chart;
+pub(crate) mod connect;
+pub(crate) mod devices;
+pub(crate) mod door;
+pub(crate) mod enter;
+pub(crate) mod events;
+pub(crate) mod evidence;
+pub(crate) mod files;
+pub(crate) mod logs;
+pub(crate) mod machine;
+pub(crate) mod me;
+pub(crate) mod network;
+pub(crate) mod notices;
+pub(crate) mod off;
+pub(crate) mod passkey;
+pub(crate) mod people;
+pub(crate) mod phone;
+pub(crate) mod proof;
+pub(crate) mod rates;
+pub(crate) mod restore;
+pub(crate) mod shared;
+pub(crate) mod trust;
+
+use std::fmt::Write as _;
+use text::zoned;
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{StatusCode, Uri};
+use axum::response::{Html, IntoResponse, Response};
+use jiff::tz::TimeZone;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time};
+use qrcodegen::{QrCode, QrCodeEcc};
+
+use crate::Site;
+use crate::http::asked::Here;
+use identity::Who;
+use text::{Key, Lang, key};
+
+/// White modules around a QR code, as its standard asks.
+const QR_QUIET: i32 = 4;
+/// Changes with every build, so that a browser never keeps an old script.
+const ASSETS_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = include_str!("../../assets/app.css");
+const SCRIPT: &str = include_str!("../../assets/app.js");
+const SHAPES: &str = include_str!("../../assets/shapes.svg");
+
+/// Which entry of the navigation a page belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Board,
+    Shared,
+    Events,
+    Devices,
+    Evidence,
+    Proof,
+    Rates,
+    People,
+    Me,
+}
+
+/// What a page's parts need to know of the reader.
+#[derive(Debug, Clone)]
+pub(crate) struct Ctx {
+    pub(crate) lang: Lang,
+    pub(crate) zone: TimeZone,
+    pub(crate) now: Time,
+    pub(crate) who: Who,
+}
+
+impl Ctx {
+    pub(crate) fn new(site: &Site, lang: Lang, who: Who) -> Self {
+        Self {
+            lang,
+            zone: site.known.calendar.zone.clone(),
+            now: site.known.now(),
+            who,
+        }
+    }
+
+    /// Whether the reader may do this; what they may not is not offered.
+    pub(crate) fn may(&self, right: Right) -> bool {
+        self.who.may(right)
+    }
+
+    pub(crate) fn text(&self, key: Key) -> String {
+        self.lang.text(key)
+    }
+
+    pub(crate) fn with(&self, key: Key, variables: &[(&'static str, &str)]) -> String {
+        self.lang.with(key, variables)
+    }
+
+    /// A moment as people write it: the time, and the date if it is not today.
+    pub(crate) fn when(&self, t: Time) -> String {
+        let (moment, now) = (zoned(t, &self.zone), zoned(self.now, &self.zone));
+        if moment.date() == now.date() {
+            moment.strftime("%H:%M:%S").to_string()
+        } else {
+            moment.strftime("%m/%d %H:%M").to_string()
+        }
+    }
+
+    /// The day of a moment.
+    pub(crate) fn date(&self, t: Time) -> String {
+        zoned(t, &self.zone).strftime("%Y-%m-%d").to_string()
+    }
+
+    /// Hours and minutes of the clock.
+    pub(crate) fn clock(&self, t: Time) -> String {
+        zoned(t, &self.zone).strftime("%H:%M").to_string()
+    }
+}
+
+/// A number with the digits it deserves: three that matter, at most three decimals.
+pub(crate) fn number(value: f64) -> String {
+    // A sum of nothing may be a negative zero.
+    let value = value + 0.0;
+    match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        v if v >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// Letters, digits and signs as a Japanese keyboard types them, made plain.
+pub(crate) fn half_width(typed: &str) -> String {
+    let plain = typed.chars().map(|c| match c {
+        '！'..='～' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        _ => c,
+    });
+    plain.collect()
+}
+
+/// A share as a signed percentage.
+pub(crate) fn deviation(share: f64) -> String {
+    format!("{:+.1} %", share * 100.0)
+}
+
+/// A length of time as hours and minutes, or minutes and seconds.
+pub(crate) fn span(seconds: f64) -> String {
+    let s = seconds.max(0.0).round() as u64;
+    if s >= 3600 {
+        format!("{}:{:02} h", s / 3600, s % 3600 / 60)
+    } else {
+        format!("{}:{:02} min", s / 60, s % 60)
+    }
+}
+
+/// The picture of a state: never colour alone, always shape and word beside it.
+pub(crate) fn shape(state: MachineState) -> Markup {
+    let code = state.code();
+    html! {
+        svg.shape.{ "s-" (code) } aria-hidden="true" { use href={ "#s-" (code) } {} }
+    }
+}
+
+/// Shape and word of a state.
+pub(crate) fn state_badge(lang: Lang, state: MachineState) -> Markup {
+    html! {
+        span.badge.{ "t-" (state.code()) } {
+            (shape(state)) span { (lang.coded("state-", state.code())) }
+        }
+    }
+}
+
+/// Why a cycle was judged as it was, in numbers.
+pub(crate) fn why(ctx: &Ctx, reason: &DeviationReason) -> Markup {
+    let percent = |share: f64| format!("{:.0}", share * 100.0);
+    html! {
+        ul.why {
+            li { (ctx.with(key::WHY_DURATION, &[
+                ("value", &number(reason.duration_s)),
+                ("reference", &number(reason.duration_reference_s)),
+                ("deviation", &deviation(reason.duration_deviation())),
+            ])) }
+            @if let (Some(value), Some(reference), Some(share)) =
+                (reason.energy_wh, reason.energy_reference_wh, reason.energy_deviation()) {
+                li { (ctx.with(key::WHY_ENERGY, &[
+                    ("value", &number(value)),
+                    ("reference", &number(reference)),
+                    ("deviation", &deviation(share)),
+                ])) }
+            }
+            @if let Some(lasting) = &reason.lasting { (why_lasting(ctx, lasting)) }
+            li.quiet { (ctx.lang.coded("else-", reason.quantity().code())) }
+            li.quiet { (ctx.with(key::WHY_TOLERANCE, &[
+                ("time", &percent(reason.tolerance_time)),
+                ("energy", &percent(reason.tolerance_energy)),
+                ("version", &reason.reference_version.to_string()),
+            ])) }
+        }
+    }
+}
+
+/// A small change that lasts, and where it leads.
+fn why_lasting(ctx: &Ctx, lasting: &Lasting) -> Markup {
+    let quantity = ctx.lang.coded("quantity-", lasting.quantity.code());
+    let change = match lasting.quantity {
+        Quantity::Shape => String::new(),
+        Quantity::Time | Quantity::Energy => deviation(lasting.share),
+    };
+    html! {
+        li { (ctx.with(key::WHY_LASTING, &[
+            ("quantity", &quantity),
+            ("change", &change),
+            ("cycles", &lasting.cycles.to_string()),
+            ("time", &ctx.when(lasting.since)),
+        ])) }
+        @if let Some(is_gradual) = lasting.is_gradual {
+            li { (ctx.text(if is_gradual { key::WHY_GRADUAL } else { key::WHY_SUDDEN })) }
+        }
+        @if let Some(forecast) = &lasting.forecast { li { (forecast_text(ctx, forecast)) } }
+    }
+}
+
+/// When a drift reaches its limit, in words.
+pub(crate) fn forecast_text(ctx: &Ctx, forecast: &Forecast) -> String {
+    let (at, from) = (ctx.when(forecast.at), ctx.when(forecast.from));
+    match forecast.to {
+        Some(to) => {
+            let to = ctx.when(to);
+            ctx.with(
+                key::WHY_FORECAST,
+                &[("at", &at), ("from", &from), ("to", &to)],
+            )
+        }
+        None => ctx.with(key::WHY_FORECAST_OPEN, &[("at", &at), ("from", &from)]),
+    }
+}
+
+/// A QR code as one path.
+pub(crate) fn qr(text: &str, label: &str) -> Markup {
+    let Ok(code) = QrCode::encode_text(text, QrCodeEcc::Low) else {
+        return html! {};
+    };
+    let mut dark = String::new();
+    for y in 0..code.size() {
+        for x in (0..code.size()).filter(|x| code.get_module(*x, y)) {
+            write!(dark, "M{} {}h1v1h-1z", x + QR_QUIET, y + QR_QUIET).ok();
+        }
+    }
+    let side = code.size() + 2 * QR_QUIET;
+    html! {
+        svg.qr role="img" aria-label=(label)
+            viewBox={ "0 0 " (side) " " (side) } shape-rendering="crispEdges" {
+            rect.qr-light width=(side) height=(side) {}
+            path.qr-dark d=(dark) {}
+        }
+    }
+}
+
+/// What this box is called from elsewhere: as whoever looks has come, if that leads here from
+/// elsewhere, then its addresses.
+pub(crate) fn hosts_from_elsewhere(site: &Site, here: &Here) -> Vec<String> {
+    let typed = here.host().to_owned();
+    let is_local = typed == "localhost" || typed.starts_with("127.") || typed == "[::1]";
+    let others = site.network.addresses().into_iter();
+    let others = others.map(|address| address.to_string());
+    let mut hosts: Vec<String> = (!is_local).then_some(typed).into_iter().collect();
+    for host in others {
+        if !hosts.contains(&host) {
+            hosts.push(host);
+        }
+    }
+    hosts
+}
+
+/// Something secret that was just made, shown this once.
+pub(crate) fn shown_once(ctx: &Ctx, title: Key, note: Key, text: &str) -> Markup {
+    html! {
+        section.panel.fresh {
+            div.panel-head { h2 { (ctx.text(title)) } }
+            p { (ctx.text(note)) }
+            div.pair { (qr(text, &ctx.text(title))) div { p { code { (text) } } } }
+        }
+    }
+}
+
+/// What is wrong, said above what a person was about to do.
+pub(crate) fn problem_box(text: &str) -> Markup {
+    html! { p.problem role="alert" { (text) } }
+}
+
+/// The head of a page; the door and errors need no script.
+pub(crate) fn head(lang: Lang, title: &str, has_script: bool) -> Markup {
+    let asset = |file: &str| format!("/assets/{ASSETS_VERSION}/{file}");
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            title { (title) " – " (lang.text(key::APP_NAME)) }
+            link rel="icon" href=(asset("icon.svg"));
+            link rel="stylesheet" href=(asset("app.css"));
+            @if has_script { script type="module" src=(asset("app.js")) {} }
+        }
+    }
+}
+
+/// The frame around every page. `live` is what the page listens to.
+pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Markup) -> Response {
+    let lang = ctx.lang;
+    let entry = |to: Place, href: &str, icon: &str, text: Key| {
+        html! {
+            a href=(href) aria-current=[(to == place).then_some("page")] {
+                svg.icon aria-hidden="true" { use href={ "#i-" (icon) } {} }
+                span { (ctx.text(text)) }
+            }
+        }
+    };
+    let page = html! {
+        (DOCTYPE)
+        html lang=(lang.code()) {
+            (head(lang, title, true))
+            body data-live=(live) data-lost=(ctx.text(key::LIVE_LOST)) {
+                a.skip href="#main" { (ctx.text(key::SKIP)) }
+                (PreEscaped(SHAPES))
+                nav.rail {
+                    a.brand href="/" {
+                        svg.mark aria-hidden="true" { use href="#i-mark" {} }
+                        span { (ctx.text(key::APP_NAME)) }
+                    }
+                    @if ctx.may(Right::Look) {
+                        (entry(Place::Board, "/", "board", key::NAV_BOARD))
+                        (entry(Place::Rates, "/rates", "rates", key::NAV_RATES))
+                        (entry(Place::Proof, "/proof", "proof", key::NAV_PROOF))
+                        (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
+                        (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))
+                        (entry(Place::Evidence, "/evidence", "evidence", key::NAV_EVIDENCE))
+                    } @else {
+                        (entry(Place::Shared, "/shared", "board", key::NAV_BOARD))
+                    }
+                    @if ctx.may(Right::People) {
+                        (entry(Place::People, "/people", "people", key::NAV_PEOPLE))
+                    }
+                    (entry(Place::Me, "/me", "me", key::NAV_ME))
+                }
+                main #main {
+                    header.top {
+                        h1 { (title) }
+                        @if !live.is_empty() {
+                            span.live role="status" {
+                                span.dot {}
+                                span data-live-word { (ctx.text(key::LIVE)) }
+                            }
+                        }
+                        span.tools {
+                            a.button href={ "?lang=" (lang.other().code()) }
+                                lang=(lang.other().code()) { (ctx.text(key::OTHER_LANGUAGE)) }
+                            button type="button" data-theme-toggle { (ctx.text(key::THEME)) }
+                            button.wide type="button" data-print { (ctx.text(key::PRINT)) }
+                        }
+                    }
+                    (body)
+                }
+            }
+        }
+    };
+    Html(page.into_string()).into_response()
+}
+
+/// Style, script and icon.
+pub(crate) async fn asset(Path((_, file)): Path<(String, String)>) -> Response {
+    let (kind, body) = match file.as_str() {
+        "app.css" => ("text/css; charset=utf-8", STYLE),
+        "app.js" => (JAVASCRIPT, SCRIPT),
+        "phone.js" => (JAVASCRIPT, include_str!("../../assets/phone.js")),
+        "phone-lamp.js" => (JAVASCRIPT, include_str!("../../assets/phone-lamp.js")),
+        "phone-shake.js" => (JAVASCRIPT, include_str!("../../assets/phone-shake.js")),
+        "phone-send.js" => (JAVASCRIPT, include_str!("../../assets/phone-send.js")),
+        "icon.svg" => ("image/svg+xml", include_str!("../../assets/icon.svg")),
+        _ => return StatusCode::NOT_FOUND.into_response(),
+    };
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "public, max-age=3600"),
+    ];
+    (headers, body).into_response()
+}
+
+/// Anything that is not an address of the table.
+pub(crate) fn not_found(uri: &Uri, lang: Lang) -> Response {
+    if uri.path().starts_with("/api/") {
+        return crate::http::failure::Failure::not_found().answer(lang);
+    }
+    let page = html! {
+        (DOCTYPE)
+        html lang=(lang.code()) {
+            (head(lang, &lang.text(key::ERROR_NOT_FOUND), false))
+            body.lone { main {
+                h1 { (lang.text(key::ERROR_NOT_FOUND)) }
+                p { a href="/" { (lang.text(key::MACHINE_BACK)) } }
+            } }
+        }
+    };
+    (StatusCode::NOT_FOUND, Html(page.into_string())).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits_that_matter() {
+        assert_eq!(
+            [number(62.14), number(1.5), number(0.2734), number(812.4)],
+            ["62.1", "1.50", "0.273", "812"]
+        );
+        assert_eq!(number(-0.0), "0.000");
+        assert_eq!(deviation(-0.1667), "-16.7 %");
+        assert_eq!(span(3725.0), "1:02 h");
+        assert_eq!(half_width("ｍ－１　５０２～"), "m-1 502~");
+    }
+}

@@ -1,0 +1,148 @@
+//! What is on the network: everybody who showed up, what could be done with each, and what cannot be
+//! seen from here.
+
+use axum::extract::State;
+use axum::response::Response;
+use maud::{Markup, html};
+use model::{Coverage, DeviceId, Neighbour, Right, SeenBy};
+
+use super::{Ctx, Place, frame};
+use crate::Site;
+use crate::api::neighbours::{Proposal, seen};
+use crate::http::asked::Asked;
+use identity::Who;
+use text::{Lang, key};
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+) -> Response {
+    let ctx = Ctx::new(&site, lang, who);
+    let (neighbours, coverage) = match seen(&site).await {
+        Ok(found) => found,
+        Err(failure) => return failure.answer(lang),
+    };
+    let n = neighbours.len().to_string();
+    let body = html! {
+        p.back { a href="/devices" { (ctx.text(key::CONNECT_BACK)) } }
+        section.panel {
+            div.panel-head {
+                h2 { (ctx.text(key::NETWORK_WHO)) }
+                span.quiet { (ctx.with(key::NETWORK_COUNT, &[("n", &n)])) }
+            }
+            @if neighbours.is_empty() { p.quiet { (ctx.text(key::NETWORK_NOBODY)) } }
+            ul.cards { @for (neighbour, proposal) in &neighbours { (card(&ctx, neighbour, proposal.as_ref())) } }
+        }
+        (covered(&ctx, coverage))
+    };
+    frame(
+        &ctx,
+        Place::Devices,
+        &ctx.text(key::NETWORK_TITLE),
+        "",
+        body,
+    )
+}
+
+fn card(ctx: &Ctx, neighbour: &Neighbour, proposal: Option<&Proposal>) -> Markup {
+    let address = neighbour.address.to_string();
+    let name = neighbour.names.iter().next().unwrap_or(&address);
+    let others = neighbour.names.iter().skip(1).chain(&neighbour.services);
+    let others: Vec<&str> = others.map(String::as_str).collect();
+    let by = neighbour
+        .seen_by
+        .iter()
+        .map(|by| ctx.lang.coded("seen-by-", by.code()));
+    let by: Vec<String> = by.collect();
+    html! {
+        li.card {
+            span.row {
+                strong.long { (name) }
+                @if let Some(Proposal::Connected { .. }) = proposal {
+                    span.badge.t-run { (ctx.text(key::NETWORK_CONNECTED)) }
+                }
+            }
+            span.quiet { (address) @if let Some(hardware) = &neighbour.hardware { " · " (hardware) } }
+            @if !others.is_empty() { span.quiet.small.long { (others.join(" · ")) } }
+            span.quiet.small { (by.join(" · ")) }
+            span.quiet.small { (ctx.with(key::DEVICES_LAST, &[("time", &ctx.when(neighbour.last))])) }
+            (what_to_do(ctx, neighbour, proposal))
+        }
+    }
+}
+
+/// How it could be called here: as it calls itself.
+fn called(neighbour: &Neighbour) -> Option<DeviceId> {
+    let names = neighbour.names.iter();
+    let short =
+        names.filter_map(|name| DeviceId::new(name.strip_suffix(".local").unwrap_or(name)).ok());
+    short.min_by_key(|name| name.as_str().len())
+}
+
+fn what_to_do(ctx: &Ctx, neighbour: &Neighbour, proposal: Option<&Proposal>) -> Markup {
+    let address = neighbour.address.to_string();
+    let name = called(neighbour);
+    let register = match &name {
+        Some(name) => format!("/devices?name={name}#register"),
+        None => "/devices#register".to_owned(),
+    };
+    let may = ctx.may(Right::Devices);
+    html! {
+        @match proposal {
+            Some(Proposal::Connected { device }) => span { (ctx.with(key::NETWORK_AS, &[("name", device)])) },
+            Some(Proposal::Register) => {
+                span { (ctx.text(key::NETWORK_SENDS)) }
+                @if may { span { a.button href=(register) { (ctx.text(key::DEVICES_ADD)) } } }
+            },
+            Some(Proposal::Read { driver, class }) => {
+                @let of = class.as_ref().map_or_else(String::new, |class| format!("&class={class}"));
+                span {
+                    @match class {
+                        Some(class) => (ctx.lang.coded("choice-class-", class)),
+                        None => (ctx.lang.coded("source-kind-", driver)),
+                    }
+                }
+                @if may { span { a.button href={ "/connect/" (driver) "?address=" (address) (of) } { (ctx.text(key::CONNECT_USE)) } } }
+            },
+            None => @if may {
+                details {
+                    summary.quiet { (ctx.text(key::NETWORK_KNOW)) }
+                    p { a href={ "/connect/modbus-tcp?address=" (address) } { (ctx.lang.coded("source-kind-", "modbus-tcp")) } }
+                    p { a href={ "/connect/echonet-lite?address=" (address) } { (ctx.lang.coded("source-kind-", "echonet-lite")) } }
+                    p { a href=(register) { (ctx.text(key::CONNECT_SPEAKS)) } }
+                }
+            },
+        }
+    }
+}
+
+/// What can be seen from here, and what cannot.
+fn covered(ctx: &Ctx, coverage: Coverage) -> Markup {
+    let ways = [
+        (SeenBy::Table, coverage.table),
+        (SeenBy::Mdns, coverage.mdns),
+        (SeenBy::Ssdp, coverage.ssdp),
+        (SeenBy::Echonet, coverage.echonet),
+        (SeenBy::Mqtt, true),
+    ];
+    html! {
+        section.panel {
+            div.panel-head {
+                h2 { (ctx.text(key::NETWORK_COVERAGE)) }
+                span.quiet { (ctx.with(key::CONNECT_SINCE, &[("time", &ctx.when(coverage.since))])) }
+            }
+            p { (ctx.text(key::NETWORK_PASSIVE)) }
+            ul.why {
+                @for (way, is_heard) in ways {
+                    li {
+                        (ctx.lang.coded("seen-by-", way.code())) " "
+                        @if !is_heard { span.cause { (ctx.text(key::NETWORK_NOT_HEARD)) } }
+                    }
+                }
+            }
+            p.quiet { (ctx.text(key::NETWORK_SWITCH)) }
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! Who is told of alarms outside the pages: by mail or as JSON to another program, when, and how it
+//! went; and the mail server.
+
+use axum::Form;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use model::{
+    About, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient, Standing, Tongue,
+    Way,
+};
+use serde::Deserialize;
+
+use super::board::light_card;
+use super::{Ctx, Place, frame, half_width, problem_box, shown_once};
+use crate::Site;
+use crate::api::notices::Named;
+use crate::http::asked::Asked;
+use app::ports::notifier::NoticeProblem;
+use identity::{Who, fresh_secret};
+use text::{Key, Lang, key};
+
+/// Minutes to choose from, after which somebody is told.
+const WAITS: [u32; 6] = [0, 5, 15, 30, 60, 180];
+
+/// What was typed and is not in force: it stays in the form until it is right.
+#[derive(Debug, Clone, Default)]
+struct Typed {
+    server: Option<MailServer>,
+    recipient: Option<TypedRecipient>,
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+) -> Response {
+    page(&site, (lang, who), &Typed::default(), &html! {})
+}
+
+/// The mail server as a browser sends it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TypedServer {
+    host: String,
+    port: String,
+    security: MailSecurity,
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    password: String,
+    from: String,
+}
+
+/// Puts another mail server in force.
+pub(crate) async fn set_server(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Form(typed): Form<TypedServer>,
+) -> Response {
+    let plain = |text: &str| half_width(text).trim().to_owned();
+    let server = MailServer {
+        host: plain(&typed.host),
+        port: plain(&typed.port).parse().unwrap_or_default(),
+        security: typed.security,
+        user: typed.user.trim().to_owned(),
+        password: typed.password,
+        from: plain(&typed.from),
+    };
+    let notices = Notices {
+        mail: Some(server.clone()),
+        ..site.notices.settings().as_ref().clone()
+    };
+    let typed = Typed {
+        server: Some(server),
+        ..Typed::default()
+    };
+    keep(&site, (lang, who), (notices, None), &typed).await
+}
+
+/// A recipient as a browser sends it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct TypedRecipient {
+    name: String,
+    way: String,
+    to: String,
+    #[serde(default)]
+    secret: String,
+    about: About,
+    after_min: u32,
+    #[serde(default)]
+    quiet_from: String,
+    #[serde(default)]
+    quiet_to: String,
+    lang: Tongue,
+}
+
+/// Adds somebody who is told.
+pub(crate) async fn add(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Form(typed): Form<TypedRecipient>,
+) -> Response {
+    let draft = Typed {
+        recipient: Some(typed.clone()),
+        ..Typed::default()
+    };
+    let (recipient, made) = match typed.recipient() {
+        Ok(made) => made,
+        Err(wrong) => return refused(&site, (lang, who), &draft, NoticeProblem::Wrong(wrong)),
+    };
+    let mut notices = site.notices.settings().as_ref().clone();
+    notices.recipients.push(recipient);
+    keep(&site, (lang, who), (notices, made), &draft).await
+}
+
+impl TypedRecipient {
+    /// The recipient, and the secret that was made for it if none was typed.
+    fn recipient(self) -> Result<(Recipient, Option<String>), NoticeWrong> {
+        let to = half_width(&self.to).trim().to_owned();
+        let mut made = None;
+        let way = if self.way == "webhook" {
+            let mut secret = self.secret.trim().to_owned();
+            if secret.is_empty() {
+                secret = fresh_secret().map_err(|_| NoticeWrong::Secret)?;
+                made = Some(secret.clone());
+            }
+            Way::Webhook { url: to, secret }
+        } else {
+            Way::Mail { to }
+        };
+        let quiet = [&self.quiet_from, &self.quiet_to].map(|text| half_width(text));
+        let quiet = match quiet.each_ref().map(|text| text.trim()) {
+            ["", ""] => None,
+            [from, to] => Some(QuietHours::parse(from, to).ok_or(NoticeWrong::Wait)?),
+        };
+        let recipient = Recipient {
+            name: self.name.trim().to_owned(),
+            way,
+            about: self.about,
+            lang: self.lang,
+            after_min: self.after_min,
+            quiet,
+        };
+        Ok((recipient, made))
+    }
+}
+
+/// Nobody is told there any more.
+pub(crate) async fn end(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Form(named): Form<Named>,
+) -> Response {
+    let mut notices = site.notices.settings().as_ref().clone();
+    notices
+        .recipients
+        .retain(|recipient| recipient.name != named.name);
+    keep(&site, (lang, who), (notices, None), &Typed::default()).await
+}
+
+/// Sends a message that says that it is only a try.
+pub(crate) async fn try_out(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Form(named): Form<Named>,
+) -> Response {
+    let above = match site.notices.try_out(&named.name).await {
+        Ok(()) => html! {
+            section.panel.fresh role="status" {
+                p { (lang.with(key::NOTICES_TRIED, &[("name", &named.name)])) }
+            }
+        },
+        Err(problem) => html! {
+            section.panel role="alert" {
+                p.problem { (lang.with(key::NOTICES_NOT_SENT, &[("name", &named.name)])) }
+                p { code { (problem) } }
+                p { (lang.text(key::NOTICES_LOOK)) }
+            }
+        },
+    };
+    page(&site, (lang, who), &Typed::default(), &above)
+}
+
+/// Keeps settings and shows the page again; a secret that was made is shown this once.
+async fn keep(
+    site: &Site,
+    (lang, who): (Lang, Who),
+    (notices, made): (Notices, Option<String>),
+    typed: &Typed,
+) -> Response {
+    match (site.notices.set(notices, who.actor()).await, made) {
+        (Ok(()), None) => Redirect::to("/notices").into_response(),
+        (Ok(()), Some(secret)) => {
+            let ctx = Ctx::new(site, lang, who.clone());
+            let (title, note) = (key::NOTICES_SECRET, key::NOTICES_SECRET_NOTE);
+            let above = shown_once(&ctx, title, note, &secret);
+            page(site, (lang, who), &Typed::default(), &above)
+        }
+        (Err(problem), _) => refused(site, (lang, who), typed, problem),
+    }
+}
+
+fn refused(site: &Site, of: (Lang, Who), typed: &Typed, problem: NoticeProblem) -> Response {
+    let text = problem.text(of.0);
+    page(site, of, typed, &problem_box(&text))
+}
+
+fn page(site: &Site, (lang, who): (Lang, Who), typed: &Typed, above: &Markup) -> Response {
+    let ctx = Ctx::new(site, lang, who);
+    let board = site.known.board();
+    let settings = site.notices.settings();
+    let standings = site.notices.standings();
+    let body = html! {
+        p.back { a href="/events" { (ctx.text(key::NOTICES_BACK)) } }
+        (above)
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::NOTICES_WHO)) } }
+            @if settings.recipients.is_empty() { p.quiet { (ctx.text(key::NOTICES_NOBODY)) } }
+            ul.cards {
+                @for recipient in &settings.recipients {
+                    (card(&ctx, recipient, standings.get(&recipient.name)))
+                }
+            }
+        }
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::NOTICES_MAIL)) } }
+            @if settings.mail.is_some() { (recipient_form(&ctx, "mail", typed)) }
+            @else { p { (ctx.text(key::NOTICES_SERVER_FIRST)) } }
+            details.folded open[settings.mail.is_none() || typed.server.is_some()] {
+                summary { h2 { (ctx.text(key::NOTICES_SERVER)) } }
+                (server_form(&ctx, typed.server.as_ref().or(settings.mail.as_ref())))
+            }
+        }
+        section.panel {
+            details.folded open[typed.recipient.as_ref().is_some_and(|typed| typed.way == "webhook")] {
+                summary { h2 { (ctx.text(key::NOTICES_WEBHOOK)) } }
+                p.quiet { (ctx.text(key::NOTICES_WEBHOOK_NOTE)) }
+                (recipient_form(&ctx, "webhook", typed))
+            }
+        }
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::LIGHT_TITLE)) } }
+            @match board.light {
+                Some(light) => (light_card(&ctx, light)),
+                None => p { (ctx.text(key::NOTICES_LIGHT_HOW)) },
+            }
+            p.quiet.small { (ctx.text(key::NOTICES_LIGHT_PROOF)) }
+        }
+    };
+    frame(&ctx, Place::Events, &ctx.text(key::NOTICES_TITLE), "", body)
+}
+
+fn card(ctx: &Ctx, recipient: &Recipient, standing: Option<&Standing>) -> Markup {
+    let after = recipient.after_min.to_string();
+    html! {
+        li.card {
+            span.row { strong.long { (recipient.name) } span.quiet { (ctx.lang.coded("notice-way-", recipient.way.code())) } }
+            span.quiet.long { (recipient.way.place()) }
+            span.quiet {
+                (ctx.lang.coded("notice-about-", recipient.about.code())) " · "
+                @if recipient.after_min == 0 { (ctx.text(key::NOTICES_AT_ONCE)) }
+                @else { (ctx.with(key::NOTICES_AFTER, &[("n", &after)])) }
+                @if let Some(quiet) = recipient.quiet {
+                    @let [from, to] = quiet.texts();
+                    " · " (ctx.with(key::NOTICES_QUIET, &[("from", &from), ("to", &to)]))
+                }
+            }
+            @match standing {
+                Some(Standing { problem: Some(problem), .. }) => {
+                    span.cause { (ctx.with(key::NOTICES_NOT_SENT, &[("name", &recipient.name)])) }
+                    code { (problem) }
+                },
+                Some(Standing { sent: Some(at), .. }) => span.quiet { (ctx.with(key::NOTICES_SENT, &[("time", &ctx.when(*at))])) },
+                _ => span.quiet { (ctx.text(key::NOTICES_NEVER)) },
+            }
+            span.row {
+                (named_button("/notices/try", &recipient.name, &ctx.text(key::NOTICES_TRY), None))
+                (named_button("/notices/end", &recipient.name, &ctx.text(key::DEVICES_END),
+                    Some(&ctx.with(key::ASK_END, &[("name", &recipient.name)]))))
+            }
+        }
+    }
+}
+
+fn named_button(action: &str, name: &str, text: &str, ask: Option<&str>) -> Markup {
+    html! {
+        form.plain method="post" action=(action) data-ask=[ask] {
+            input type="hidden" name="name" value=(name);
+            button type="submit" { (text) }
+        }
+    }
+}
+
+fn field(ctx: &Ctx, (id, name): (&str, &str), label: Key, value: &str) -> Markup {
+    html! {
+        label for=(id) { (ctx.text(label)) }
+        input id=(id) name=(name) value=(value) maxlength="300" autocomplete="off" autocapitalize="none";
+    }
+}
+
+fn server_form(ctx: &Ctx, server: Option<&MailServer>) -> Markup {
+    let of = |get: fn(&MailServer) -> String| server.map(get).unwrap_or_default();
+    let port = server.map_or_else(|| "465".to_owned(), |server| server.port.to_string());
+    let chosen = server.map_or(MailSecurity::Tls, |server| server.security);
+    html! {
+        form.stack method="post" action="/notices/server" {
+            (field(ctx, ("s-host", "host"), key::NOTICES_HOST, &of(|s| s.host.clone())))
+            (field(ctx, ("s-port", "port"), key::NOTICES_PORT, &port))
+            label for="s-security" { (ctx.text(key::NOTICES_SECURITY)) }
+            select #s-security name="security" {
+                @for security in MailSecurity::ALL {
+                    option value=(security.code()) selected[security == chosen] {
+                        (ctx.lang.coded("notice-security-", security.code()))
+                    }
+                }
+            }
+            (field(ctx, ("s-user", "user"), key::NOTICES_USER, &of(|s| s.user.clone())))
+            label for="s-password" { (ctx.text(key::NOTICES_PASSWORD)) }
+            input #s-password type="password" name="password" maxlength="300" autocomplete="new-password";
+            (field(ctx, ("s-from", "from"), key::NOTICES_FROM, &of(|s| s.from.clone())))
+            button.primary type="submit" { (ctx.text(key::NOTICES_KEEP)) }
+        }
+    }
+}
+
+fn recipient_form(ctx: &Ctx, way: &str, typed: &Typed) -> Markup {
+    let typed = typed.recipient.as_ref().filter(|typed| typed.way == way);
+    let of = |get: fn(&TypedRecipient) -> &str| typed.map(get).unwrap_or_default();
+    let id = |name: &str| format!("{way}-{name}");
+    let is_mail = way == "mail";
+    let to = if is_mail {
+        key::NOTICES_TO
+    } else {
+        key::NOTICES_URL
+    };
+    html! {
+        form.stack method="post" action="/notices" {
+            input type="hidden" name="way" value=(way);
+            (field(ctx, (&id("name"), "name"), key::NOTICES_NAME, of(|t| &t.name)))
+            (field(ctx, (&id("to"), "to"), to, of(|t| &t.to)))
+            @if !is_mail {
+                (field(ctx, (&id("secret"), "secret"), key::NOTICES_SECRET_FIELD, of(|t| &t.secret)))
+            }
+            (conditions(ctx, way, typed))
+            button.primary type="submit" { (ctx.text(key::NOTICES_ADD)) }
+        }
+    }
+}
+
+/// Of what, when and in which language.
+fn conditions(ctx: &Ctx, way: &str, typed: Option<&TypedRecipient>) -> Markup {
+    let id = |name: &str| format!("{way}-{name}");
+    let of = |get: fn(&TypedRecipient) -> &str| typed.map(get).unwrap_or_default();
+    let usual = match ctx.lang {
+        Lang::Ja => Tongue::Ja,
+        Lang::En => Tongue::En,
+    };
+    let lang = typed.map_or(usual, |typed| typed.lang);
+    let (about, after) = typed.map_or((About::All, 0), |typed| (typed.about, typed.after_min));
+    html! {
+        label for=(id("about")) { (ctx.text(key::NOTICES_ABOUT)) }
+        select id=(id("about")) name="about" {
+            @for choice in About::ALL {
+                option value=(choice.code()) selected[choice == about] {
+                    (ctx.lang.coded("notice-about-", choice.code()))
+                }
+            }
+        }
+        label for=(id("after")) { (ctx.text(key::NOTICES_WHEN)) }
+        select id=(id("after")) name="after_min" {
+            @for minutes in WAITS {
+                option value=(minutes) selected[minutes == after] {
+                    @if minutes == 0 { (ctx.text(key::NOTICES_AT_ONCE)) }
+                    @else { (ctx.with(key::NOTICES_AFTER, &[("n", &minutes.to_string())])) }
+                }
+            }
+        }
+        fieldset {
+            legend { (ctx.text(key::NOTICES_QUIET_HOURS)) }
+            div.pair {
+                div { label for=(id("from")) { (ctx.text(key::NOTICES_QUIET_FROM)) }
+                    input id=(id("from")) type="time" name="quiet_from" value=(of(|t| &t.quiet_from)); }
+                div { label for=(id("until")) { (ctx.text(key::NOTICES_QUIET_TO)) }
+                    input id=(id("until")) type="time" name="quiet_to" value=(of(|t| &t.quiet_to)); }
+            }
+        }
+        label for=(id("lang")) { (ctx.text(key::NOTICES_LANG)) }
+        select id=(id("lang")) name="lang" {
+            option value="ja" selected[lang == Tongue::Ja] { "日本語" }
+            option value="en" selected[lang == Tongue::En] { "English" }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(way: &str, quiet: [&str; 2]) -> TypedRecipient {
+        TypedRecipient {
+            name: " 社長 ".to_owned(),
+            way: way.to_owned(),
+            to: "ｏｗｎｅｒ@example.jp".to_owned(),
+            secret: String::new(),
+            about: About::All,
+            after_min: 15,
+            quiet_from: quiet[0].to_owned(),
+            quiet_to: quiet[1].to_owned(),
+            lang: Tongue::Ja,
+        }
+    }
+
+    #[test]
+    fn what_is_typed_becomes_a_recipient_and_a_missing_secret_is_made() {
+        let (recipient, made) = typed("mail", ["22:00", "06:00"]).recipient().unwrap();
+        assert_eq!((recipient.name.as_str(), made), ("社長", None));
+        assert_eq!(recipient.way.place(), "owner@example.jp");
+        assert_eq!(recipient.quiet.unwrap().starts, 22 * 60);
+        let (recipient, made) = typed("webhook", ["", ""]).recipient().unwrap();
+        let Way::Webhook { secret, .. } = recipient.way else {
+            panic!("{recipient:?}");
+        };
+        assert_eq!((Some(&secret), secret.len()), (made.as_ref(), 64));
+        let half = typed("mail", ["22:00", ""]).recipient();
+        assert_eq!(half.unwrap_err(), NoticeWrong::Wait);
+    }
+}

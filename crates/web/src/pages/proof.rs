@@ -1,0 +1,475 @@
+//! The owner's one page: what holds now, what does not, what nobody knows; what to do first; what
+//! changed. A lamp is colour, shape and word; one tap shows what was seen.
+
+use assure::{
+    DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, FunctionView, MeasureView, ProofView,
+    ProvenBy, REASON_CHARS_MAX, Requirement, Verdict,
+};
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use model::{EventKind, Right};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Ctx, Place, frame};
+use crate::Site;
+use crate::http::asked::Asked;
+use crate::http::failure::Failure;
+use app::proofs::Said;
+use app::stage::Stage;
+use identity::Who;
+use text::{Lang, key};
+
+/// What to do first: so many at most.
+const FIRST_MAX: usize = 3;
+/// Changes are shown for a day.
+const DAY_MS: i64 = 24 * 3_600_000;
+/// And so many at most.
+const CHANGES_SHOWN: usize = 8;
+
+/// What a person declares.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Declared {
+    holds: bool,
+    reason: String,
+    days: u32,
+    #[serde(default)]
+    document: String,
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+) -> Response {
+    page(&site, lang, who, None)
+}
+
+fn page(site: &Site, lang: Lang, who: Who, wrong: Option<&str>) -> Response {
+    let ctx = Ctx::new(site, lang, who);
+    let view = site.proofs.borrow().clone();
+    let body = html! {
+        @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
+        div #proof-now { (now(&ctx, &view)) }
+        @if let Some(stage) = site.stage.as_ref().filter(|_| ctx.may(Right::Evidence)) {
+            (demonstration(&ctx, stage))
+        }
+        section.panel {
+            div.panel-head {
+                h2 { (ctx.text(key::PROOF_MEASURES)) }
+                span.quiet { (ctx.text(key::PROOF_MEASURES_NOTE)) }
+                @if ctx.may(Right::Evidence) {
+                    button.end type="button" data-post="/api/v1/proofs/look" {
+                        (ctx.text(key::PROOF_LOOK))
+                    }
+                }
+            }
+            p.problem role="alert" hidden {}
+            div.proofs { @for measure in &view.measures {
+                div #{ "p-" (measure.measure.code()) } { (self::measure(&ctx, measure)) }
+            } }
+        }
+        section.panel.matrix {
+            div.panel-head {
+                h2 { (ctx.text(key::PROOF_MATRIX)) }
+                span.quiet { (matrix_note(&ctx, &view)) }
+            }
+            @if let Some(catalogue) = &view.catalogue {
+                @for requirement in &catalogue.requirement { (demanded(&ctx, &view, requirement)) }
+                p.quiet { (words(ctx.lang, &catalogue.source)) " " (catalogue.dated) " – "
+                    (ctx.text(key::PROOF_OWN_WORDS)) }
+            }
+        }
+    };
+    let title = ctx.text(key::PROOF_TITLE);
+    let status = wrong.map_or(StatusCode::OK, |_| StatusCode::UNPROCESSABLE_ENTITY);
+    (status, frame(&ctx, Place::Proof, &title, "proof", body)).into_response()
+}
+
+fn words(lang: Lang, words: &assure::Words) -> &str {
+    match lang {
+        Lang::Ja => &words.ja,
+        Lang::En => &words.en,
+    }
+}
+
+/// Class of a lamp's colour and shape.
+fn shape(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "run",
+        Verdict::Fails => "stop",
+        Verdict::Unknown => "unknown",
+    }
+}
+
+fn lamp(ctx: &Ctx, verdict: Verdict) -> Markup {
+    let shape = shape(verdict);
+    html! {
+        span.badge.{ "t-" (shape) } {
+            svg.shape.{ "s-" (shape) } aria-hidden="true" { use href={ "#s-" (shape) } {} }
+            span { (ctx.lang.coded("verdict-", verdict.code())) }
+        }
+    }
+}
+
+/// What changes by itself: the three counts, what to do first, what changed.
+pub(crate) fn now(ctx: &Ctx, view: &ProofView) -> Markup {
+    html! {
+        div.kpis {
+            @for verdict in [Verdict::Holds, Verdict::Fails, Verdict::Unknown] {
+                div.kpi.{ "top-" (shape(verdict)) } {
+                    span.label { (lamp(ctx, verdict)) }
+                    span.value { (view.count(verdict)) small { "/ " (view.measures.len()) } }
+                }
+            }
+        }
+        div.grid {
+            section.panel {
+                div.panel-head { h2 { (ctx.text(key::PROOF_FIRST)) } }
+                (first(ctx, view))
+            }
+            section.panel {
+                div.panel-head { h2 { (ctx.text(key::PROOF_CHANGED)) } }
+                (changed(ctx, view))
+            }
+        }
+    }
+}
+
+/// What fails comes first, then what nobody knows.
+fn first(ctx: &Ctx, view: &ProofView) -> Markup {
+    let mut open: Vec<&MeasureView> = view.measures.iter().collect();
+    open.retain(|m| m.judged.verdict != Verdict::Holds);
+    open.sort_by_key(|m| m.judged.verdict);
+    html! {
+        @if open.is_empty() { p { (ctx.text(key::PROOF_NOTHING)) } }
+        ol.todo { @for measure in open.into_iter().take(FIRST_MAX) {
+            li {
+                strong { (ctx.lang.coded("measure-", measure.measure.code())) }
+                " " (lamp(ctx, measure.judged.verdict))
+                span.look { (ctx.lang.coded("todo-", measure.measure.code())) }
+            }
+        } }
+    }
+}
+
+fn changed(ctx: &Ctx, view: &ProofView) -> Markup {
+    let recent = view.changes.iter().rev();
+    let recent = recent.filter(|change| ctx.now.ms() - change.at.ms() <= DAY_MS);
+    let recent: Vec<_> = recent.take(CHANGES_SHOWN).collect();
+    html! {
+        @if recent.is_empty() { p { (ctx.text(key::PROOF_NO_CHANGE)) } }
+        ol.events { @for change in recent {
+            li {
+                time { (ctx.when(change.at)) }
+                div {
+                    strong { (ctx.lang.coded("measure-", change.measure.code())) } " "
+                    (lamp(ctx, change.to))
+                }
+            }
+        } }
+    }
+}
+
+/// One measure; a tap shows what was seen.
+pub(crate) fn measure(ctx: &Ctx, measure: &MeasureView) -> Markup {
+    let (judged, code) = (&measure.judged, measure.measure.code());
+    let since = measure.since.map(|at| ctx.when(at)).unwrap_or_default();
+    html! {
+        details.proof.{ "is-" (shape(judged.verdict)) } {
+            summary {
+                strong { (ctx.lang.coded("measure-", code)) }
+                (lamp(ctx, judged.verdict))
+                @if !since.is_empty() {
+                    span.quiet { (ctx.with(key::PROOF_SINCE, &[("time", &since)])) }
+                }
+            }
+            p { (ctx.lang.coded("why-", &judged.reason)) }
+            @if judged.verdict != Verdict::Holds {
+                p { (ctx.lang.coded("todo-", code)) }
+            }
+            p.quiet {
+                (ctx.lang.coded("method-", method(measure)))
+                @if let (Some(at), Some(until)) = (judged.proven_at, judged.valid_until) {
+                    " · " (ctx.with(key::PROOF_VALID, &[
+                        ("at", &ctx.when(at)), ("until", &ctx.when(until))]))
+                }
+            }
+            @if let Some(seen) = &measure.last {
+                code.raw { (ctx.when(seen.at)) " " (seen.raw) }
+            }
+        }
+    }
+}
+
+fn method(measure: &MeasureView) -> &'static str {
+    match measure.method {
+        assure::Method::Probe => "probe",
+        assure::Method::Configuration => "configuration",
+        assure::Method::ChainEvent => "chain_event",
+        assure::Method::Drill => "drill",
+        assure::Method::Measurement => "measurement",
+    }
+}
+
+fn matrix_note(ctx: &Ctx, view: &ProofView) -> String {
+    let count = |by| view.count_by(by).to_string();
+    ctx.with(
+        key::PROOF_MATRIX_NOTE,
+        &[
+            ("machine", &count(ProvenBy::Machine)),
+            ("person", &count(ProvenBy::Person)),
+            ("nobody", &count(ProvenBy::Nobody)),
+        ],
+    )
+}
+
+/// One requirement with its functions.
+fn demanded(ctx: &Ctx, view: &ProofView, requirement: &Requirement) -> Markup {
+    let functions = requirement.functions.iter();
+    let functions = functions.filter_map(|id| view.functions.iter().find(|f| f.id == *id));
+    html! {
+        div.demand {
+            h3 {
+                span.quiet { (requirement.id) " · "
+                    (ctx.lang.coded("phase-", requirement.phase.code())) }
+                br; (words(ctx.lang, &requirement.title))
+            }
+            ul.chips { @for shown in functions {
+                li #{ "f-" (requirement.id) "-" (shown.id) } { (function(ctx, view, shown)) }
+            } }
+        }
+    }
+}
+
+/// The functions by the identifiers of their places: one stands under every requirement it meets.
+pub(crate) fn functions(ctx: &Ctx, view: &ProofView) -> Vec<(String, Markup)> {
+    let requirements = view.catalogue.iter().flat_map(|c| &c.requirement);
+    let mut places = Vec::new();
+    for requirement in requirements {
+        let own = |f: &&FunctionView| requirement.functions.contains(&f.id);
+        for shown in view.functions.iter().filter(own) {
+            let id = format!("f-{}-{}", requirement.id, shown.id);
+            places.push((id, function(ctx, view, shown)));
+        }
+    }
+    places
+}
+
+fn function(ctx: &Ctx, view: &ProofView, shown: &FunctionView) -> Markup {
+    let known = view.catalogue.as_ref().and_then(|c| c.function(&shown.id));
+    let measures = known.into_iter().flat_map(assure::Function::measures);
+    let names: Vec<String> = measures
+        .map(|m| ctx.lang.coded("measure-", m.code()))
+        .collect();
+    html! {
+        details.chip.{ "is-" (shape(shown.judged.verdict)) } {
+            summary {
+                strong { @if let Some(known) = known { (words(ctx.lang, &known.title)) } }
+                (lamp(ctx, shown.judged.verdict))
+                @if shown.judged.by == ProvenBy::Person {
+                    span.quiet.small { (ctx.lang.coded("by-", "person")) }
+                }
+            }
+            p.quiet.small {
+                (shown.id) " · " (ctx.lang.coded("by-", by(shown.judged.by)))
+                @if !names.is_empty() { " · " (names.join(" + ")) }
+            }
+            @if let Some(declared) = &shown.declared {
+                (said(ctx, shown, declared))
+                (document(ctx, view, declared))
+            }
+            @if ctx.may(Right::Evidence) { (declare_form(ctx, &shown.id)) }
+        }
+    }
+}
+
+fn by(by: ProvenBy) -> &'static str {
+    match by {
+        ProvenBy::Machine => "machine",
+        ProvenBy::Person => "person",
+        ProvenBy::Nobody => "nobody",
+    }
+}
+
+fn said(ctx: &Ctx, shown: &FunctionView, declared: &Declaration) -> Markup {
+    let until = ctx.date(declared.until);
+    html! {
+        p.small {
+            (ctx.with(key::PROOF_DECLARED, &[("who", &declared.by), ("until", &until)]))
+            " “" (declared.reason) "”"
+        }
+        @if let Some(seen) = shown.overruled {
+            p.small.cause {
+                (ctx.text(key::PROOF_OVERRULED)) " " (ctx.lang.coded("verdict-", seen.code()))
+            }
+        }
+    }
+}
+
+/// The rule a declaration rests on, and who has read it.
+fn document(ctx: &Ctx, view: &ProofView, declared: &Declaration) -> Markup {
+    let Some(document) = &declared.document else {
+        return Markup::default();
+    };
+    let me = ctx.who.actor();
+    let has_to = view.people.contains(&me) && !document.read_by.contains(&me);
+    let (have, all) = (document.readers(&view.people), view.people.len());
+    html! {
+        blockquote.rule { (document.text) }
+        p.small { (ctx.with(key::PROOF_READERS, &[
+            ("have", &have.to_string()), ("all", &all.to_string())])) }
+        @if has_to {
+            form.stack method="post" action={ "/proof/" (declared.function) "/read" } {
+                button.primary type="submit" { (ctx.text(key::PROOF_READ)) }
+            }
+        }
+    }
+}
+
+fn declare_form(ctx: &Ctx, id: &str) -> Markup {
+    html! {
+        form.stack method="post" action={ "/proof/" (id) "/declare" } {
+            label {
+                (ctx.text(key::PROOF_DECLARE_WHAT)) " "
+                select name="holds" {
+                    option value="true" { (ctx.lang.coded("verdict-", "holds")) }
+                    option value="false" { (ctx.lang.coded("verdict-", "fails")) }
+                }
+            }
+            label {
+                (ctx.text(key::PROOF_DECLARE_WHY)) " "
+                input name="reason" required maxlength=(REASON_CHARS_MAX);
+            }
+            label {
+                (ctx.text(key::PROOF_DECLARE_DAYS)) " "
+                input name="days" type="number" min="1" max=(DAYS_MAX) value="180" required;
+            }
+            label {
+                (ctx.text(key::PROOF_DECLARE_DOCUMENT)) " "
+                textarea name="document" rows="3" maxlength=(DOCUMENT_CHARS_MAX) {}
+            }
+            button type="submit" { (ctx.text(key::PROOF_DECLARE_SEND)) }
+        }
+    }
+}
+
+/// Takes what a person declares: durable and in the evidence before it counts.
+async fn take(site: &Site, who: &Who, id: &str, typed: &Declared) -> Result<(), Failure> {
+    let view = site.proofs.borrow().clone();
+    if !view.functions.iter().any(|function| function.id == id) {
+        return Err(Failure::not_found());
+    }
+    let now = site.known.now();
+    // The name as it is now: what was declared stays readable when the person has gone.
+    let name = if who.name.is_empty() {
+        who.actor()
+    } else {
+        who.name.clone()
+    };
+    let made = Declaration::new(id, typed.holds, &typed.reason, &name, (now, typed.days));
+    let made = made.and_then(|made| made.resting_on(&typed.document));
+    let made = made.map_err(|error| {
+        let text = match error {
+            DeclareError::Reason => key::PROOF_NO_REASON,
+            DeclareError::Days => key::PROOF_NO_DAYS,
+            DeclareError::Document => key::PROOF_LONG_DOCUMENT,
+        };
+        Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "declaration", text)
+    })?;
+    let body = json!(made);
+    site.note_at(now, who, EventKind::ProofDeclared, body)
+        .await?;
+    site.proof_hand.tell(Said::Declared(made)).await;
+    Ok(())
+}
+
+/// A person declares by the page.
+pub(crate) async fn declare(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Path(id): Path<String>,
+    Form(typed): Form<Declared>,
+) -> Response {
+    match take(&site, &who, &id, &typed).await {
+        Ok(()) => Redirect::to("/proof").into_response(),
+        Err(failure) => page(&site, lang, who, Some(&failure.text(lang))),
+    }
+}
+
+/// A person has read the document a declaration rests on.
+pub(crate) async fn read(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Path(id): Path<String>,
+) -> Response {
+    let view = site.proofs.borrow().clone();
+    let shown = view.functions.iter().find(|function| function.id == id);
+    let declared = shown.and_then(|function| function.declared.as_ref());
+    let Some(declared) = declared.filter(|declared| declared.document.is_some()) else {
+        return Failure::not_found().answer(lang);
+    };
+    let body = json!({"function": id, "declared_at": declared.at});
+    if let Err(failure) = site.note(&who, EventKind::ProofRead, body).await {
+        return failure.answer(lang);
+    }
+    site.proof_hand.tell(Said::Read(id, who.actor())).await;
+    Redirect::to("/proof").into_response()
+}
+
+/// A script declares.
+pub(crate) async fn declare_json(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Path(id): Path<String>,
+    axum::Json(typed): axum::Json<Declared>,
+) -> Response {
+    match take(&site, &who, &id, &typed).await {
+        Ok(()) => axum::Json(json!({"ok": true})).into_response(),
+        Err(failure) => failure.answer(lang),
+    }
+}
+
+/// Everything that is proven.
+pub(crate) async fn proofs(State(site): State<Site>) -> Response {
+    let view = site.proofs.borrow().clone();
+    crate::api::answer(view.as_ref())
+}
+
+/// What a demonstration lets people break.
+fn demonstration(ctx: &Ctx, stage: &Stage) -> Markup {
+    let (text, button) = if stage.is_running() {
+        (key::STAGE_RUNNING, key::STAGE_STOP)
+    } else {
+        (key::STAGE_STOPPED, key::STAGE_START)
+    };
+    html! {
+        section.panel.stage {
+            div.panel-head { h2 { (ctx.text(key::STAGE_TITLE)) } span.quiet { (ctx.text(text)) } }
+            button type="button" data-post="/demo/time-source" data-reload { (ctx.text(button)) }
+            p.problem role="alert" hidden {}
+        }
+    }
+}
+
+/// Stops the demonstration's time source, or lets it run again.
+pub(crate) async fn toggle_time(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
+    match site.stage.as_ref().map(Stage::toggle) {
+        None => Failure::not_found().answer(lang),
+        Some(Ok(())) => axum::Json(json!({"ok": true})).into_response(),
+        Some(Err(_)) => Failure::store().answer(lang),
+    }
+}
+
+/// Has everything looked at now; the answer does not wait for it.
+pub(crate) async fn look(State(site): State<Site>) -> Response {
+    site.proof_hand.ask();
+    axum::Json(json!({"ok": true})).into_response()
+}

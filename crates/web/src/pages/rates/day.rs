@@ -1,0 +1,209 @@
+//! One business day in detail: the factory as a whole, then each machine with its line of time.
+
+use maud::{Markup, html};
+use model::{MachineId, MachineState, StateInterval, Time};
+
+use super::super::{Ctx, board, chart, number, span as length, state_badge};
+use super::{energy, yen};
+use report::accounts::MachineAccount;
+use text::key;
+
+/// Columns of a line of time.
+const COLUMNS: usize = 288;
+/// Waits inside cycles are told if they take more than this share of running.
+const WAIT_SHARE_TOLD: f64 = 0.01;
+/// The shortest stretch a line of time shows, in milliseconds.
+const SHOWN_MS_MIN: i64 = 3_600_000;
+
+/// The day of the factory.
+pub(super) fn section(
+    ctx: &Ctx,
+    span: (Time, Time),
+    accounts: &[MachineAccount],
+    name_of: &dyn Fn(&MachineId) -> String,
+) -> Markup {
+    let shown = shown_span(span, accounts.iter());
+    html! {
+        section.panel #day {
+            div.panel-head {
+                h2 { (ctx.with(key::RATES_DAY, &[("day", &ctx.date(span.0))])) }
+                span.quiet { (ctx.with(key::RATES_UNTIL, &[("time", &ctx.when(span.1))])) }
+            }
+            (totals(ctx, accounts))
+            ul.accounts {
+                @for account in accounts {
+                    li.account {
+                        span.row {
+                            a href={ "/machines/" (account.machine) } { strong { (name_of(&account.machine)) } }
+                            span.big { (percent(account.account.rate_observed())) small { (ctx.text(key::UNIT_PERCENT)) } }
+                        }
+                        (time_line(ctx, account, shown))
+                        (figures(ctx, account))
+                    }
+                }
+            }
+            ul.legend {
+                @for state in MachineState::ALL { li { (state_badge(ctx.lang, state)) } }
+            }
+        }
+    }
+}
+
+/// Today of one machine, for its own page.
+pub(crate) fn today(ctx: &Ctx, account: &MachineAccount) -> Markup {
+    let shown = shown_span(account.account.span, std::iter::once(account));
+    html! {
+        section.panel {
+            div.panel-head {
+                h2 { (ctx.text(key::RATES_TODAY)) }
+                span.quiet { (ctx.with(key::RATES_UNTIL, &[("time", &ctx.when(account.account.span.1))])) }
+                a.end href="/rates" { (ctx.text(key::RATES_TITLE)) }
+            }
+            (time_line(ctx, account, shown))
+            (figures(ctx, account))
+        }
+        section.panel {
+            div.panel-head {
+                h2 { (ctx.text(key::RATES_SPREAD)) }
+                span.quiet { (ctx.text(key::UNIT_S)) }
+            }
+            @match account.cycle_time() {
+                Some(usual) => (chart::spread(ctx, &account.account.cycle_times, usual)),
+                None => p.quiet { (ctx.text(key::MACHINE_CYCLES_NONE)) },
+            }
+        }
+    }
+}
+
+/// From the first that was seen to the end, so that a young day fills its lines.
+fn shown_span<'a>(
+    (from, to): (Time, Time),
+    accounts: impl Iterator<Item = &'a MachineAccount>,
+) -> (Time, Time) {
+    let first = accounts
+        .filter_map(|a| a.account.stretches.first())
+        .map(|s| s.from)
+        .min();
+    let from = first.unwrap_or(from).max(from).min(to - SHOWN_MS_MIN);
+    (from, to)
+}
+
+fn percent(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "–".to_owned(), |rate| format!("{:.1}", rate * 100.0))
+}
+
+/// The factory's day in a row of figures.
+fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
+    let sum = |value: &dyn Fn(&MachineAccount) -> f64| accounts.iter().map(value).sum::<f64>();
+    let all = |value: &dyn Fn(&MachineAccount) -> Option<f64>| -> Option<f64> {
+        let known: Vec<f64> = accounts.iter().filter_map(value).collect();
+        (!known.is_empty()).then(|| known.iter().sum())
+    };
+    let observed_s = sum(&|a| a.account.observed_s());
+    let run_s = sum(&|a| a.account.seconds(MachineState::Run));
+    let planned_s = all(&|a| a.account.planned_s).filter(|s| *s > 0.0);
+    let stop_s = sum(&|a| a.account.seconds(MachineState::Stop));
+    let wh = all(&|a| a.account.energy_wh);
+    let standby_wh = all(&|a| a.account.standby_wh);
+    let price = |yen_of: Option<f64>| yen_of.map(|y| yen(ctx, y));
+    let card = |label: String, value: String, note: Option<String>| {
+        html! {
+            div.kpi {
+                span.label { (label) } span.value { (value) }
+                @if let Some(note) = note { span.note { (note) } }
+            }
+        }
+    };
+    let rate = (observed_s > 0.0).then(|| run_s / observed_s);
+    let planned = planned_s.map(|s| sum(&|a| a.account.planned_run_s) / s);
+    let planned = planned.map(|p| ctx.with(key::RATES_OF_PLANNED, &[("rate", &percent(Some(p)))]));
+    let standby_share = standby_wh.zip(wh).filter(|(_, all)| *all > 0.0);
+    let standby_note = [
+        price(all(&|a| a.yen_of(a.account.standby_wh))),
+        standby_share.map(|(rest, all)| format!("{:.0} %", 100.0 * rest / all)),
+    ];
+    let standby_note: Vec<String> = standby_note.into_iter().flatten().collect();
+    html! {
+        div.kpis {
+            (card(ctx.text(key::MACHINE_RATE), format!("{} %", percent(rate)), planned))
+            (card(ctx.lang.coded("state-", "stop"), length(stop_s), price(all(&MachineAccount::stop_yen))))
+            @if let Some(wh) = wh {
+                (card(ctx.text(key::RATES_ENERGY), energy(wh), price(all(&|a| a.yen_of(a.account.energy_wh)))))
+            }
+            @if let Some(wh) = standby_wh {
+                (card(ctx.text(key::RATES_STANDBY), energy(wh), Some(standby_note.join(" · "))))
+            }
+        }
+    }
+}
+
+/// The day as a line, with its ends written below.
+fn time_line(ctx: &Ctx, account: &MachineAccount, (from, to): (Time, Time)) -> Markup {
+    let states: Vec<StateInterval> = account
+        .account
+        .stretches
+        .iter()
+        .map(|stretch| StateInterval {
+            state: stretch.state,
+            from: stretch.from,
+            to: Some(stretch.to),
+        })
+        .collect();
+    html! {
+        div.strip-day { (board::strip_svg(&states, (from, to), COLUMNS)) }
+        span.row.quiet.small { span { (ctx.clock(from)) } span { (ctx.clock(to)) } }
+    }
+}
+
+/// What a machine's day comes to in numbers; what was not measured is left out.
+fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
+    let times = &account.account;
+    let figure = |label: String, value: Markup| html! { div { dt { (label) } dd { (value) } } };
+    let plain = |value: String| html! { (value) };
+    let with_yen = |text: String, price: Option<f64>| {
+        html! {
+            span { (text) }
+            @if let Some(price) = price { " " span.price { (yen(ctx, price)) } }
+        }
+    };
+    html! {
+        dl.figures {
+            @for state in MachineState::ALL {
+                @let seconds = times.seconds(state);
+                @if seconds > 0.0 {
+                    div {
+                        dt { (state_badge(ctx.lang, state)) }
+                        dd { @match state {
+                            MachineState::Stop => (with_yen(length(seconds), account.stop_yen())),
+                            MachineState::Setup => { (length(seconds)) " · " (ctx.with(key::RATES_TIMES, &[("n", &times.setups.to_string())])) }
+                            _ => (length(seconds)),
+                        } }
+                    }
+                }
+            }
+            @if times.cycle_wait_s > WAIT_SHARE_TOLD * times.seconds(MachineState::Run) {
+                (figure(ctx.text(key::RATES_CYCLE_WAIT), plain(length(times.cycle_wait_s))))
+            }
+            @if let Some(planned) = times.rate_planned() {
+                (figure(ctx.text(key::RATES_BY_PLANNED), plain(format!("{} %", percent(Some(planned))))))
+            }
+            @if times.cycles > 0 {
+                (figure(ctx.text(key::RATES_PARTS), plain(super::grouped(account.parts()))))
+            }
+            @if let Some([low, median, high]) = account.cycle_time() {
+                (figure(ctx.text(key::MACHINE_CYCLE), plain(ctx.with(key::RATES_CYCLE_TIME, &[
+                    ("median", &number(median)), ("low", &number(low)), ("high", &number(high)),
+                ]))))
+            }
+            @if let Some(wh) = times.energy_wh {
+                (figure(ctx.text(key::RATES_ENERGY), with_yen(energy(wh), account.yen_of(Some(wh)))))
+            }
+            @if let Some(wh) = times.standby_wh {
+                (figure(ctx.text(key::RATES_STANDBY), with_yen(energy(wh), account.yen_of(Some(wh)))))
+            }
+            @if let Some(wh) = account.wh_per_part() {
+                (figure(ctx.text(key::RATES_PER_PART), with_yen(energy(wh), account.yen_of(Some(wh)))))
+            }
+        }
+    }
+}

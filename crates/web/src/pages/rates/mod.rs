@@ -1,0 +1,302 @@
+//! Where time and energy went: operating rates as a table of machines and days, one day in detail,
+//! the bottleneck of each line, and what people have to say for these figures.
+
+mod day;
+mod line;
+mod settings;
+
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use jiff::civil::Date;
+use maud::{Markup, html};
+use model::{MachineId, Right, Time};
+use serde::Deserialize;
+
+pub(crate) use day::today;
+
+use super::{Ctx, Place, frame};
+use crate::Site;
+use crate::http::asked::Asked;
+use app::commands::{Command, OrderError};
+use identity::Who;
+use report::accounts::{self, Rates};
+use settings::Typed;
+use text::{Lang, key};
+
+/// Days in the table.
+const DAYS_SHOWN: usize = 14;
+/// Of these, the newest that fit on a phone.
+const DAYS_ON_PHONE: usize = 6;
+/// Steps of the table's colour.
+const STEPS: f64 = 5.0;
+
+/// What of the page is wanted.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Wanted {
+    day: Option<String>,
+    by: Option<String>,
+}
+
+impl Wanted {
+    fn date(&self) -> Option<Date> {
+        self.day.as_deref().and_then(|day| day.parse().ok())
+    }
+
+    fn is_planned(&self) -> bool {
+        self.by.as_deref() == Some("planned")
+    }
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    let typed = Typed::of(&site.known.board().factory);
+    page(&site, (lang, who), &wanted, (&typed, None)).await
+}
+
+/// Takes what a person says of the factory; what is wrong with it is said beside what was typed.
+pub(crate) async fn set(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    Asked(who): Asked<Who>,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Response {
+    let typed = Typed::from_fields(fields);
+    let problem = match typed.read() {
+        Ok(factory) => match site
+            .orders
+            .give(Command::SetFactory(factory), &who.actor())
+            .await
+        {
+            Ok(()) => return Redirect::to("/rates").into_response(),
+            Err(OrderError::NotDurable) => lang.text(key::ERROR_BUSY),
+            Err(_) => lang.text(key::ERROR_SETTINGS),
+        },
+        Err(wrong) => wrong.text(lang),
+    };
+    let above = (&typed, Some(problem.as_str()));
+    page(&site, (lang, who), &Wanted::default(), above).await
+}
+
+async fn page(
+    site: &Site,
+    (lang, who): (Lang, Who),
+    wanted: &Wanted,
+    (typed, problem): (&Typed, Option<&str>),
+) -> Response {
+    let ctx = Ctx::new(site, lang, who);
+    let span = accounts::day_span(&site.known, wanted.date());
+    let days = days(site, span);
+    let board = site.known.board();
+    let machines: Vec<MachineId> = board.machines.iter().map(|m| m.id.clone()).collect();
+    let work = async {
+        let table = accounts::rates(&site.known, machines, days.clone()).await?;
+        Ok((table, accounts::of_all(&site.known, None, span).await?))
+    };
+    let (table, accounts) = match work.await {
+        Ok(found) => found,
+        Err(failure) => {
+            let failure: crate::http::failure::Failure = failure;
+            return failure.answer(lang);
+        }
+    };
+    let names: Vec<&str> = board.machines.iter().map(|m| m.names.of(lang)).collect();
+    let name_of = |id: &MachineId| {
+        board
+            .machine(id.as_str())
+            .map_or_else(|| id.to_string(), |m| m.names.of(lang).to_owned())
+    };
+    let may_set = ctx.may(Right::Judge);
+    let body = html! {
+        @if let Some(problem) = problem { p.problem role="alert" { (problem) } }
+        @if board.machines.is_empty() {
+            section.panel { div.empty { p { (ctx.text(key::BOARD_EMPTY)) } } }
+        } @else {
+            section.panel {
+                (table_head(&ctx, wanted, board.factory.schedule.is_some()))
+                (heat_table(&ctx, (site, &days), &names, (&table, wanted)))
+                (downloads(&ctx, site, &days))
+            }
+            (day::section(&ctx, span, &accounts, &name_of))
+            (line::section(&ctx, span, (&board.factory.lines, &accounts), &name_of))
+        }
+        @if may_set { (settings::form(&ctx, typed, &board, problem.is_some())) }
+    };
+    frame(&ctx, Place::Rates, &ctx.text(key::RATES_TITLE), "", body)
+}
+
+/// The days of the table as files for spreadsheets.
+fn downloads(ctx: &Ctx, site: &Site, days: &[(Time, Time)]) -> Markup {
+    let date = |day: Option<&(Time, Time)>| day.and_then(|day| site.known.calendar.date(day.0));
+    let (Some(from), Some(to)) = (date(days.first()), date(days.last())) else {
+        return html! {};
+    };
+    let path = format!("/api/v1/export/days?from={from}&to={to}&encoding=");
+    html! {
+        p.downloads {
+            a.button href={ (path) "utf-8" } download { (ctx.text(key::EXPORT_CSV)) }
+            a.button href={ (path) "cp932" } download { (ctx.text(key::EXPORT_CP932)) }
+        }
+    }
+}
+
+/// The days of the table: those up to the chosen one, or up to today if it is among the newest.
+fn days(site: &Site, chosen: (Time, Time)) -> Vec<(Time, Time)> {
+    let now = site.known.now();
+    let mut last = site.known.calendar.day_start(now);
+    let mut starts = vec![last];
+    while starts.len() < DAYS_SHOWN {
+        last = site.known.calendar.day_before(last);
+        starts.push(last);
+    }
+    if !starts.contains(&chosen.0) {
+        let mut last = chosen.0;
+        starts = vec![last];
+        while starts.len() < DAYS_SHOWN {
+            last = site.known.calendar.day_before(last);
+            starts.push(last);
+        }
+    }
+    starts.reverse();
+    let span = |start: Time| {
+        (
+            start,
+            site.known.calendar.day_end(start).min(now).max(start),
+        )
+    };
+    starts.into_iter().map(span).collect()
+}
+
+fn table_head(ctx: &Ctx, wanted: &Wanted, has_plan: bool) -> Markup {
+    let is_planned = wanted.is_planned();
+    let way = |by: &str, text, is_shown: bool| {
+        let day = wanted
+            .day
+            .as_deref()
+            .map_or_else(String::new, |day| format!("&day={day}"));
+        html! { a.button href={ "?by=" (by) (day) } aria-current=[is_shown.then_some("true")] { (ctx.text(text)) } }
+    };
+    html! {
+        div.panel-head {
+            h2 { (ctx.text(key::RATES_TABLE)) }
+            div.filters {
+                (way("observed", key::RATES_BY_OBSERVED, !is_planned))
+                (way("planned", key::RATES_BY_PLANNED, is_planned))
+            }
+        }
+        p.quiet {
+            @if !is_planned { (ctx.text(key::RATES_HOW_OBSERVED)) }
+            @else if has_plan { (ctx.text(key::RATES_HOW_PLANNED)) }
+            @else { (ctx.text(key::RATES_NO_PLAN)) }
+        }
+    }
+}
+
+fn heat_table(
+    ctx: &Ctx,
+    (site, days): (&Site, &[(Time, Time)]),
+    names: &[&str],
+    (table, wanted): (&[Vec<Rates>], &Wanted),
+) -> Markup {
+    let by = if wanted.is_planned() {
+        "planned"
+    } else {
+        "observed"
+    };
+    let dates: Vec<Option<Date>> = days
+        .iter()
+        .map(|(start, _)| site.known.calendar.date(*start))
+        .collect();
+    let is_older = |i: usize| i + DAYS_ON_PHONE < days.len();
+    html! {
+        table.heat {
+            thead { tr {
+                th {}
+                @for (i, date) in dates.iter().enumerate() {
+                    @if let Some(date) = date {
+                        th.older[is_older(i)] scope="col" {
+                            a href={ "?by=" (by) "&day=" (date) "#day" } { (date.strftime("%-m/%-d")) }
+                        }
+                    }
+                }
+            } }
+            tbody {
+                @for (name, rates) in names.iter().zip(table) {
+                    tr {
+                        th scope="row" { (name) }
+                        @for (i, (observed, planned)) in rates.iter().enumerate() {
+                            (heat_cell(ctx, if wanted.is_planned() { *planned } else { *observed }, is_older(i)))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn heat_cell(ctx: &Ctx, rate: Option<f64>, is_older: bool) -> Markup {
+    let step = rate.map_or(0, |rate| (rate * STEPS).ceil().clamp(1.0, STEPS) as u8);
+    html! {
+        td.{ "h" (step) }.older[is_older] {
+            @match rate {
+                Some(rate) => (format!("{:.0}", rate * 100.0)),
+                None => span.quiet title=(ctx.text(key::STATE_UNKNOWN)) { "–" },
+            }
+        }
+    }
+}
+
+/// Yen with the digits people write.
+fn yen(ctx: &Ctx, yen: f64) -> String {
+    let digits = if yen.abs() < 10.0 {
+        format!("{yen:.1}")
+    } else {
+        grouped(yen)
+    };
+    ctx.with(key::RATES_YEN, &[("yen", &digits)])
+}
+
+/// A whole number in groups of three digits.
+fn grouped(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if value <= -0.5 {
+        format!("-{text}")
+    } else {
+        text
+    }
+}
+
+/// Energy in the unit people read it in.
+fn energy(wh: f64) -> String {
+    if wh.abs() >= 1_000.0 {
+        format!("{} kWh", super::number(wh / 1_000.0))
+    } else {
+        format!("{} Wh", super::number(wh))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        assert_eq!(
+            [grouped(0.4), grouped(999.0), grouped(1_234_567.0)],
+            ["0", "999", "1,234,567"]
+        );
+        assert_eq!([energy(12_340.0), energy(45.2)], ["12.3 kWh", "45.2 Wh"]);
+    }
+}

@@ -1,0 +1,58 @@
+//! The page that hands out the box's own certificate authority, with the fingerprint to compare. It
+//! is the only one that other computers get in clear text: before the certificate is there, nothing
+//! else can be.
+
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use maud::html;
+
+use super::door::lone;
+use crate::Site;
+use crate::http::asked::{Asked, without_port};
+use crate::http::failure::Failure;
+use app::views::in_groups;
+use text::{Lang, key};
+
+/// The page.
+pub(crate) async fn show(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(trust) = &site.trust else {
+        return Failure::not_found().answer(lang);
+    };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.map_or("localhost", without_port);
+    let address = format!("https://{host}:{}/", trust.https.port());
+    let steps = [
+        key::TRUST_STEP_COMPARE,
+        key::TRUST_STEP_IOS,
+        key::TRUST_STEP_ANDROID,
+        key::TRUST_STEP_WINDOWS,
+    ];
+    let body = html! {
+        p { (lang.text(key::TRUST_WHY)) }
+        p.quiet { (lang.text(key::TRUST_FINGERPRINT)) }
+        p { code.fingerprint { (in_groups(&trust.fingerprint)) } }
+        p { a.button.main href="/trust/mimamori.crt" download { (lang.text(key::TRUST_GET)) } }
+        ol.why { @for step in steps { li { (lang.text(step)) } } }
+        p { a.button href=(address) { (lang.with(key::TRUST_GO, &[("address", &address)])) } }
+        p.quiet { (lang.text(key::TRUST_RISK)) }
+    };
+    lone(lang, StatusCode::OK, key::TRUST_TITLE, &body)
+}
+
+/// The certificate, as browsers, phones and Windows take it.
+pub(crate) async fn certificate(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
+    let Some(trust) = &site.trust else {
+        return Failure::not_found().answer(lang);
+    };
+    let headers = [
+        (CONTENT_TYPE, "application/x-x509-ca-cert"),
+        (CONTENT_DISPOSITION, "attachment; filename=\"mimamori.crt\""),
+    ];
+    (headers, trust.authority_pem.clone()).into_response()
+}
