@@ -3,33 +3,22 @@
 //! evidence after it. It switches a machine off in order; it is no emergency stop.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{
     EventKind, FieldValue, MachineId, MachineState, OffConsent, OffOutcome, SWITCH_OFF, Source,
-    SourceState, Time, Trouble,
+    SourceState, Time,
 };
 use serde_json::{Value, json};
 use store::Entry;
 use tokio::sync::watch;
 
 use crate::commands::Orders;
-use crate::ports::sources::Sources;
+use crate::ports::sources::{Ended, Sources};
 use crate::views::{BoardView, MachineView};
 
 /// How long the outcome of an order is told, in seconds.
 const TOLD_FOR_S: f64 = 600.0;
-
-/// Says whether a machine stands still in the moment it is asked.
-pub type IsStill = Box<dyn Fn(&MachineId) -> bool + Send + Sync>;
-
-/// How an order ended, or what kept it from being given.
-pub type Ended = Result<OffOutcome, Trouble>;
-
-/// An order under way.
-pub type SwitchingOff<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
 
 /// Why an order was not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

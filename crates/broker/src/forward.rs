@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use crate::face::{Inbound, Policy, Sink, Ticket};
-use crate::routing::Hub;
+use crate::face::{Inbound, Ticket};
 
 /// Publishes that wait at once.
 const WAITING_MAX: usize = 8_192;
@@ -61,10 +60,14 @@ impl Forward {
 }
 
 impl Forwarder {
-    /// Hands on what becomes durable, in the order in which it was left, until the broker closes.
-    pub(crate) async fn run<P: Policy, S: Sink<P::Client>>(mut self, hub: Arc<Hub<P, S>>) {
-        let mut closing = hub.closing.clone();
-        let mut durable = hub.sink.durable();
+    /// Hands on with `route` what becomes durable, each with its owner and in the order in which it was
+    /// left, until the broker closes.
+    pub(crate) async fn run(
+        mut self,
+        mut durable: watch::Receiver<Ticket>,
+        mut closing: watch::Receiver<bool>,
+        route: impl Fn(&str, &Inbound) + Send,
+    ) {
         let closed = closing.wait_for(|closed| *closed);
         tokio::pin!(closed);
         let mut reached = 0;
@@ -84,7 +87,7 @@ impl Forwarder {
                     _ = &mut closed => return,
                 };
             }
-            hub.route(&next.owner, &next.publish);
+            route(&next.owner, &next.publish);
         }
     }
 }

@@ -9,6 +9,7 @@ mod face;
 mod forward;
 mod limits;
 mod listener;
+mod message;
 mod retained;
 mod routing;
 mod session;

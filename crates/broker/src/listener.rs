@@ -61,7 +61,10 @@ impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
         for (owner, message) in retained {
             hub.route(owner, message);
         }
-        tokio::spawn(forwarder.run(Arc::clone(&hub)));
+        let (durable, closing) = (hub.sink.durable(), hub.closing.clone());
+        let routing = Arc::clone(&hub);
+        let route = move |owner: &str, publish: &Inbound| routing.route(owner, publish);
+        tokio::spawn(forwarder.run(durable, closing, route));
         Self { hub, close }
     }
 

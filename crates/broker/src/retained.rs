@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::limits::Limits;
+use crate::message::Message;
 use crate::topic::matches;
-use crate::tree::Message;
 
 /// What retained messages of one client, or of all, come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

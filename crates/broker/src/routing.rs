@@ -10,10 +10,11 @@ use tokio::sync::watch;
 use crate::face::{Inbound, Policy, Sink};
 use crate::forward::Forward;
 use crate::limits::Limits;
+use crate::message::Message;
 use crate::retained::Retained;
 use crate::session::{Opened, Outgoing, Session, Sessions};
 use crate::stats::Stats;
-use crate::tree::{Message, Tree};
+use crate::tree::Tree;
 
 /// What all connections share.
 pub(crate) struct Hub<P: Policy, S> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mqtt_protocol_core::mqtt::packet::{GenericStorePacket, Qos};
 use tokio::sync::Notify;
 
-use crate::tree::Message;
+use crate::message::Message;
 
 /// A message queued for one subscriber.
 #[derive(Debug)]

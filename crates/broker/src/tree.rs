@@ -9,14 +9,6 @@ use mqtt_protocol_core::mqtt::packet::Qos;
 use crate::face::qos_number;
 use crate::session::Session;
 
-/// A message on its way to subscribers; the bytes are shared by all of them.
-#[derive(Debug)]
-pub(crate) struct Message {
-    pub(crate) topic: Box<str>,
-    pub(crate) payload: Box<[u8]>,
-    pub(crate) qos: Qos,
-}
-
 #[derive(Debug, Clone)]
 struct Subscriber {
     session: Arc<Session>,

@@ -416,7 +416,7 @@ impl Watched {
         let durations: Vec<f64> = cycles.iter().map(CycleFacts::log_duration).collect();
         let energies: Vec<f64> = cycles.iter().filter_map(CycleFacts::log_energy).collect();
         let strays = |values: &[f64]| {
-            let middle = crate::learn::robust_band(values.iter().copied());
+            let middle = crate::band::robust_band(values.iter().copied());
             middle.is_some_and(|m| {
                 values
                     .iter()

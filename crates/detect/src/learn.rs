@@ -1,9 +1,10 @@
 //! Learning a reference: the median and the median absolute deviation of the first good cycles,
 //! so that a few odd ones among them do not move it.
 
-use model::{Approval, Band, ProductId, Reference, Time};
+use model::{Approval, ProductId, Reference, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::band::robust_band;
 use crate::judge::CycleFacts;
 use crate::normal::BINS;
 use crate::quality::movement;
@@ -13,27 +14,6 @@ use crate::settings::{ApprovalMode, Settings};
 const STEADY_SHARE: f64 = 0.6;
 /// The newest learning cycles keep their recordings of power.
 const RECORDINGS_MAX: usize = 40;
-
-/// Median and median absolute deviation; `None` for an empty list.
-pub fn robust_band(values: impl Iterator<Item = f64>) -> Option<Band> {
-    let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-    let median = median_of(&mut sorted)?;
-    let mut distances: Vec<f64> = sorted.iter().map(|v| (v - median).abs()).collect();
-    Some(Band {
-        median,
-        mad: median_of(&mut distances)?,
-    })
-}
-
-fn median_of(values: &mut [f64]) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    Some(f64::midpoint(*values.get(middle - 1)?, upper))
-}
 
 /// A reference from a set of cycles that are known to be normal.
 pub fn reference_from(

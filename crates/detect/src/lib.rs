@@ -4,6 +4,7 @@
 //! socket; the room's `clippy.toml` makes one a compile error.
 
 mod activity;
+mod band;
 mod chart;
 mod course;
 mod judge;
@@ -25,9 +26,10 @@ mod trend;
 mod warmup;
 mod watch;
 
+pub use band::robust_band;
 pub use judge::{CycleFacts, judge};
 pub use lamp::{Colour, Lamp, LampDevice, LampShows};
-pub use learn::{Learning, reference_from, robust_band};
+pub use learn::{Learning, reference_from};
 pub use level::{Levels, PowerState};
 pub use meter::{Meter, Stretch};
 pub use parts::Parts;

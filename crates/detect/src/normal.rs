@@ -62,7 +62,7 @@ impl Scale {
         (beyond, width): (f64, f64),
     ) -> Option<Self> {
         let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-        let band = crate::learn::robust_band(sorted.iter().copied())?;
+        let band = crate::band::robust_band(sorted.iter().copied())?;
         sorted.sort_by(f64::total_cmp);
         let last = (sorted.len() - 1) as f64;
         let quantile = |share: f64| sorted[(last * share).round() as usize];
@@ -164,7 +164,7 @@ impl Normal {
         normal.others = (0..width)
             .filter_map(|i| {
                 let values = || cycles.iter().filter_map(|c| c.others.get(i).copied());
-                let centre = crate::learn::robust_band(values())?.median;
+                let centre = crate::band::robust_band(values())?.median;
                 Scale::of(values(), OTHER_SPREAD_MIN * centre.abs() + 1e-9)
             })
             .collect();
@@ -181,7 +181,7 @@ impl Normal {
         self.is_sure_of_shape = readings >= SURE_READINGS && cycles.len() >= SURE_CYCLES;
         let profiles: Vec<Vec<f32>> = recordings().map(|r| r.profile(width)).collect();
         let column = |i: usize| profiles.iter().filter_map(move |p| p.get(i).copied());
-        let middle = |i: usize| crate::learn::robust_band(column(i).map(f64::from));
+        let middle = |i: usize| crate::band::robust_band(column(i).map(f64::from));
         self.profile = (0..width)
             .map(|i| middle(i).map_or(0.0, |band| band.median as f32))
             .collect();
@@ -228,7 +228,7 @@ impl Normal {
                 Scale::of(values.map(f64::from), 1e-9).map_or(1.0, |s| s.spread as f32)
             })
             .collect();
-        let usual = crate::learn::robust_band(scales.iter().map(|s| f64::from(*s)));
+        let usual = crate::band::robust_band(scales.iter().map(|s| f64::from(*s)));
         let values = || coarse.iter().flat_map(|c| c.0.iter());
         let mean = values().sum::<f32>() / values().count().max(1) as f32;
         let least = (BIN_SPREAD_SHARE * usual.map_or(1.0, |band| band.median as f32))
@@ -241,7 +241,7 @@ impl Normal {
             let others = coarse.iter().enumerate().filter(|(j, _)| *j != i);
             self.nearest_of(&coarse[i].0, others.map(|(_, c)| c))
         };
-        let usual = crate::learn::robust_band((0..coarse.len()).map(apart));
+        let usual = crate::band::robust_band((0..coarse.len()).map(apart));
         self.usual_nearest = usual.map_or(0.0, |band| band.median).max(USUAL_NEAREST_MIN);
         self.library = coarse;
     }

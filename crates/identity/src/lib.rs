@@ -471,13 +471,12 @@ impl Gate {
         let now = (self.clock)();
         let count = self.throttle().failed(&triers(name, &address), now);
         if count.is_power_of_two() {
-            let entry = Entry {
-                at: now,
-                actor: BOX.to_owned(),
-                kind: EventKind::PersonRefused,
-                body: json!({"person": person, "failures": count,
+            let entry = Entry::of_box(
+                now,
+                EventKind::PersonRefused,
+                json!({"person": person, "failures": count,
                     "address": from.address.to_string()}),
-            };
+            );
             self.keep(vec![Record::Evidence(entry)]).await.ok();
         }
         Denied::Wrong
@@ -594,21 +593,11 @@ fn checked_name(name: &str) -> Result<String, Denied> {
 }
 
 fn entry_by(person: &Person, kind: EventKind, at: Time, body: Value) -> Entry {
-    Entry {
-        at,
-        actor: format!("person:{}", person.id),
-        kind,
-        body,
-    }
+    Entry::new(at, format!("person:{}", person.id), kind, body)
 }
 
 fn entry_of(who: &Who, kind: EventKind, at: Time, body: Value) -> Entry {
-    Entry {
-        at,
-        actor: who.actor(),
-        kind,
-        body,
-    }
+    Entry::new(at, who.actor(), kind, body)
 }
 
 /// A new shared secret for an authenticator app.

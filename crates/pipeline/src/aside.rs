@@ -5,10 +5,10 @@ use std::error::Error;
 
 use model::{AlarmKind, EventKind, Time};
 use serde_json::json;
-use store::{BOX, Batch, Entry, Record, StoreError};
+use store::{Batch, Entry, Record, StoreError};
 use tracing::error;
 
-use crate::floor::own_alarm;
+use crate::own::own_alarm;
 
 /// Letters of what was set aside that go into the evidence.
 const SHOWN_LETTERS_MAX: usize = 2_000;
@@ -43,12 +43,11 @@ impl Aside {
     pub fn tell(&mut self, name: &str, text: &str, problem: &str) {
         error!(name, problem, "this cannot be used and was set aside");
         let shown: String = text.chars().take(SHOWN_LETTERS_MAX).collect();
-        self.records.push(Record::Evidence(Entry {
-            at: app::clock::now(),
-            actor: BOX.to_owned(),
-            kind: EventKind::SetAside,
-            body: json!({"what": name, "problem": problem, "text": shown}),
-        }));
+        self.records.push(Record::Evidence(Entry::of_box(
+            app::clock::now(),
+            EventKind::SetAside,
+            json!({"what": name, "problem": problem, "text": shown}),
+        )));
     }
 
     /// Gives what was set aside to the batch, with an alarm unless one is open already.

@@ -7,17 +7,14 @@ use std::sync::Arc;
 use app::views::LastValue;
 use app::views::MachineView;
 use detect::{ApprovalMode, LampDevice, Outcome, Settings, Signal, Watch};
-use model::{
-    Alarm, AlarmKind, EventKind, MachineId, Quality, Reading, RefusalReason, Refused, SeriesId,
-    Time,
-};
-use serde_json::json;
+use model::{AlarmKind, MachineId, Quality, Reading, RefusalReason, Refused, SeriesId, Time};
 use sources::{Arrival, Device, DeviceBook, PointRole, Role, Row, RowValue, WrittenDown};
-use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
+use store::{Batch, Damage, Reader, Record, Store, StoreError};
 
 use crate::aside::Aside;
 use crate::day::Tally;
 use crate::machine::Machine;
+use crate::own::{damage_entry, own_alarm};
 use crate::series::{Series, Standing};
 use crate::settings::FloorSettings;
 use crate::signals::{is_unlike, signal_of};
@@ -733,30 +730,6 @@ impl Floor {
         all.filter(|(index, _)| Some(index) != twin)
             .map(|(_, speaker)| speaker.readings)
             .sum()
-    }
-}
-
-/// An alarm about Mimamori itself.
-pub(crate) fn own_alarm(kind: AlarmKind, now: Time) -> Alarm {
-    Alarm {
-        id: 0,
-        machine: None,
-        kind,
-        since: now,
-        raised_at: now,
-        cleared_at: None,
-        acknowledged_at: None,
-        reason: None,
-    }
-}
-
-/// What the evidence says of readings that can no longer be read.
-pub(crate) fn damage_entry(damaged: &[Damage], now: Time) -> Entry {
-    Entry {
-        at: now,
-        actor: BOX.to_owned(),
-        kind: EventKind::Damaged,
-        body: json!({"damaged": damaged}),
     }
 }
 

@@ -6,6 +6,7 @@ mod aside;
 mod day;
 mod floor;
 mod machine;
+mod own;
 mod pace;
 mod recorder;
 mod sealing;

@@ -24,8 +24,9 @@ use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use crate::aside::Aside;
-use crate::floor::{Floor, damage_entry, own_alarm};
+use crate::floor::Floor;
 use crate::machine::Machine;
+use crate::own::{damage_entry, own_alarm};
 use crate::pace::Pace;
 use crate::sealing::Sealing;
 use app::clock;
@@ -419,12 +420,9 @@ impl Recorder {
 
     /// Puts something that was done into the evidence.
     fn note(&mut self, kind: EventKind, by: &str, at: Time, body: serde_json::Value) {
-        self.pending.records.push(Record::Evidence(Entry {
-            at,
-            actor: by.to_owned(),
-            kind,
-            body,
-        }));
+        self.pending
+            .records
+            .push(Record::Evidence(Entry::new(at, by, kind, body)));
     }
 
     fn obey_about(

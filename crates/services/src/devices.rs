@@ -156,12 +156,7 @@ async fn note(changes: &Changes, orders: &Orders, lines: &Lines) {
         if let Some(consent) = source.and_then(|(source, _)| source.fields.get(SWITCH_OFF)) {
             body["switch_off"] = json!(consent);
         }
-        Record::Evidence(Entry {
-            at: clock::now(),
-            actor: "console".to_owned(),
-            kind,
-            body,
-        })
+        Record::Evidence(Entry::new(clock::now(), "console", kind, body))
     };
     let entries = kinds.iter().flat_map(|(kind, devices)| {
         let kind = *kind;

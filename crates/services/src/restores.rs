@@ -13,7 +13,7 @@ use app::restores::RestoreWanted;
 use model::{EventKind, Time};
 use serde_json::{Value, json};
 use store::backup::{self, BackupError};
-use store::{BOX, Entry, Passphrase, StoreError};
+use store::{Entry, Passphrase, StoreError};
 use tokio::sync::Notify;
 use tracing::{error, info};
 
@@ -153,12 +153,7 @@ pub fn noted(data: &Path, now: Time) -> Option<Entry> {
     let text = fs::read_to_string(&path).ok()?;
     fs::remove_file(path).ok();
     let body: Value = serde_json::from_str(&text).ok()?;
-    Some(Entry {
-        at: now,
-        actor: BOX.to_owned(),
-        kind: EventKind::BackupRestored,
-        body,
-    })
+    Some(Entry::of_box(now, EventKind::BackupRestored, body))
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use app::ports::sources::IsStill;
 use app::ports::sources::Searching;
 use app::ports::sources::SourceProblem;
 use app::ports::sources::Sources;
+use app::ports::sources::SwitchingOff;
 use app::ports::sources::Trying;
-use app::switch_off::IsStill;
-use app::switch_off::SwitchingOff;
 use model::{
     Binding, Coverage, DeviceId, Neighbour, OffOutcome, Place, Seen, Source, SourceKind,
     SourceState,

@@ -5,17 +5,10 @@ use rusqlite::{Transaction, params};
 
 use crate::error::StoreError;
 use crate::read::Reader;
-use crate::write::run;
+use crate::sql::run;
 
 /// Files that are remembered; of older ones only the readings stay.
 const IMPORTS_MAX: i64 = 20_000;
-
-/// Since format 8.
-pub(crate) const TABLES: &str = "
-CREATE TABLE imported(sha256 TEXT PRIMARY KEY, logger TEXT NOT NULL, name TEXT NOT NULL,
-    at INTEGER NOT NULL, t_from INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX imported_at ON imported(at);
-";
 
 /// A file that has grown takes the place of what it was before.
 pub(crate) fn write_import(

@@ -11,7 +11,9 @@ mod logs;
 mod passphrase;
 mod people;
 mod read;
+mod record;
 mod schema;
+mod sql;
 mod telemetry;
 mod varint;
 mod wal;
@@ -21,15 +23,16 @@ pub use error::StoreError;
 pub use evidence::{
     BOX, Break, Checkpoint, CheckpointError, Entry, EvidenceRow, Signer, Verdict, verify,
 };
-pub use logs::{LogQuery, LogRow, LogSeal};
+pub use logs::{LogQuery, LogRow};
 pub use passphrase::Passphrase;
 pub use people::{Pass, PassKind, Passkey, Person};
 pub use read::{
     CycleRow, FindingRow, MinuteRow, Page, ProductSum, Reader, ReadingRow, RefusedCount,
     SeriesInfo, StoredWatch,
 };
+pub use record::{Batch, LogSeal, Record};
 pub use telemetry::{
     Bucket, Damage, DayOf, DaySum, OpenChunk, ReadingsPage, Retention, SealPlan, Sealed, Sealer,
     Stat, Storage,
 };
-pub use write::{Batch, Record, Store};
+pub use write::Store;

@@ -1,6 +1,7 @@
 //! Log lines of devices: kept, searched, and every hour covered by an entry of the evidence with a
 //! hash over all lines since the one before.
 
+use crate::record::LogSeal;
 use model::{LogLine, Time};
 use rusqlite::{Connection, Row, Transaction, params};
 use serde::Serialize;
@@ -11,19 +12,11 @@ use data_encoding::HEXLOWER;
 
 use crate::error::StoreError;
 use crate::read::{Page, Reader};
-use crate::write::{Record, run};
+use crate::record::Record;
+use crate::sql::run;
 
 /// Lines dropped at once when they are older than they are kept.
 const DROPPED_AT_ONCE: i64 = 2_000;
-
-/// Part of the main file since format 4.
-pub(crate) const TABLES: &str = "
-CREATE TABLE log(id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, source TEXT NOT NULL,
-    severity INTEGER NOT NULL, facility INTEGER NOT NULL, host TEXT NOT NULL, app TEXT NOT NULL,
-    text TEXT NOT NULL);
-CREATE TABLE log_sealed(id INTEGER PRIMARY KEY CHECK(id = 1), upto INTEGER NOT NULL);
-INSERT INTO log_sealed VALUES(1, 0);
-";
 
 /// A line with its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,15 +37,6 @@ pub struct LogQuery {
     pub source: Option<String>,
     /// At least as severe as this; 7 is everything.
     pub severity: Option<u8>,
-}
-
-/// Some lines that get an entry of the evidence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogSeal {
-    from: i64,
-    upto: i64,
-    count: u64,
-    sha256: String,
 }
 
 impl LogSeal {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::read::Reader;
-use crate::write::run;
+use crate::sql::run;
 
 /// A person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,22 +100,6 @@ pub struct Pass {
     /// Until when; `None` for ever.
     pub expires: Option<Time>,
 }
-
-pub(crate) const TABLES: &str = "
-CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL,
-    password TEXT, totp BLOB, totp_step INTEGER NOT NULL, created INTEGER NOT NULL,
-    ended INTEGER, shares TEXT NOT NULL DEFAULT '[]', passkeys TEXT NOT NULL DEFAULT '[]');
-CREATE TABLE pass(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, person INTEGER NOT NULL,
-    kind TEXT NOT NULL, role TEXT NOT NULL, label TEXT NOT NULL, created INTEGER NOT NULL,
-    expires INTEGER);
-";
-
-/// What formats 3 to 5 lack.
-pub(crate) const PASSKEYS: &str =
-    "ALTER TABLE person ADD COLUMN passkeys TEXT NOT NULL DEFAULT '[]';";
-
-/// What format 3 and 4 lack.
-pub(crate) const SHARES: &str = "ALTER TABLE person ADD COLUMN shares TEXT NOT NULL DEFAULT '[]';";
 
 pub(crate) fn write_person(
     transaction: &Transaction<'_>,

@@ -7,9 +7,6 @@ use serde_json::json;
 
 use crate::error::StoreError;
 use crate::evidence::{self, Entry, Head};
-use crate::imports;
-use crate::logs;
-use crate::people;
 use crate::telemetry;
 
 /// The format written by this program. Since 7 the machine without a name is the factory as a whole,
@@ -74,6 +71,37 @@ const KEPT: &str = "CREATE TABLE kept(name TEXT PRIMARY KEY, body TEXT NOT NULL)
 const PROOFS: &str = "CREATE INDEX evidence_proof ON evidence(kind, seq)
     WHERE kind >= 'proof' AND kind < 'proog';";
 
+const PEOPLE: &str = "
+CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL,
+    password TEXT, totp BLOB, totp_step INTEGER NOT NULL, created INTEGER NOT NULL,
+    ended INTEGER, shares TEXT NOT NULL DEFAULT '[]', passkeys TEXT NOT NULL DEFAULT '[]');
+CREATE TABLE pass(id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, person INTEGER NOT NULL,
+    kind TEXT NOT NULL, role TEXT NOT NULL, label TEXT NOT NULL, created INTEGER NOT NULL,
+    expires INTEGER);
+";
+
+/// What formats 3 to 5 lack.
+const PASSKEYS: &str = "ALTER TABLE person ADD COLUMN passkeys TEXT NOT NULL DEFAULT '[]';";
+
+/// What format 3 and 4 lack.
+const SHARES: &str = "ALTER TABLE person ADD COLUMN shares TEXT NOT NULL DEFAULT '[]';";
+
+/// Part of the main file since format 4.
+const LOGS: &str = "
+CREATE TABLE log(id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, source TEXT NOT NULL,
+    severity INTEGER NOT NULL, facility INTEGER NOT NULL, host TEXT NOT NULL, app TEXT NOT NULL,
+    text TEXT NOT NULL);
+CREATE TABLE log_sealed(id INTEGER PRIMARY KEY CHECK(id = 1), upto INTEGER NOT NULL);
+INSERT INTO log_sealed VALUES(1, 0);
+";
+
+/// Since format 8.
+const IMPORTS: &str = "
+CREATE TABLE imported(sha256 TEXT PRIMARY KEY, logger TEXT NOT NULL, name TEXT NOT NULL,
+    at INTEGER NOT NULL, t_from INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX imported_at ON imported(at);
+";
+
 /// Sets the connection up and makes the tables if the file is new.
 pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -92,22 +120,22 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
             begin_chain(&transaction)?;
         }
         match found {
-            ..3 => transaction.execute_batch(people::TABLES)?,
-            3 | 4 => transaction.execute_batch(people::SHARES)?,
+            ..3 => transaction.execute_batch(PEOPLE)?,
+            3 | 4 => transaction.execute_batch(SHARES)?,
             _ => {}
         }
         if (3..6).contains(&found) {
-            transaction.execute_batch(people::PASSKEYS)?;
+            transaction.execute_batch(PASSKEYS)?;
         }
         if (2..6).contains(&found) {
             transaction.execute_batch(PROOFS)?;
         }
         if found < 4 {
             transaction.execute_batch(telemetry::TABLES)?;
-            transaction.execute_batch(logs::TABLES)?;
+            transaction.execute_batch(LOGS)?;
         }
         if found < 8 {
-            transaction.execute_batch(imports::TABLES)?;
+            transaction.execute_batch(IMPORTS)?;
             transaction.execute_batch(KEPT)?;
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;
@@ -138,12 +166,12 @@ fn begin_chain(transaction: &Transaction<'_>) -> Result<(), StoreError> {
     let machines = statement.query_map([], |row| row.get::<_, String>(0))?;
     let machines: Vec<String> = machines.collect::<Result<_, _>>()?;
     let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let entry = Entry {
-        at: Time::from_ms(now.as_millis() as i64),
-        actor: evidence::BOX.to_owned(),
-        kind: EventKind::Chain,
-        body: json!({"findings": newest("finding")?, "alarms": newest("alarm")?,
+    let entry = Entry::new(
+        Time::from_ms(now.as_millis() as i64),
+        evidence::BOX,
+        EventKind::Chain,
+        json!({"findings": newest("finding")?, "alarms": newest("alarm")?,
             "settings": machines}),
-    };
+    );
     Head::read(transaction)?.append(transaction, &entry)
 }

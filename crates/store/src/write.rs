@@ -1,24 +1,27 @@
 //! The one writer. A [`Batch`] is committed whole or not at all, with one fsync.
 
-use std::borrow::Cow;
+use crate::record::Batch;
+use crate::record::Record;
+use crate::sql::as_json;
+use crate::sql::run;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, Finding, Import, LogLine, MachineId, MachineState,
-    Reading, Reference, Refused, SeriesId, Time,
+    Alarm, Cycle, DeviationReason, Finding, MachineId, MachineState, Reference, Refused, SeriesId,
+    Time,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::blob;
 use crate::error::StoreError;
-use crate::evidence::{self, Checkpoint, Entry, Head, Signer};
+use crate::evidence::{self, Checkpoint, Head, Signer};
 use crate::imports;
-use crate::logs::{self, LogSeal};
-use crate::people::{self, Pass, Person};
+use crate::logs;
+use crate::people::{self};
 use crate::schema;
-use crate::telemetry::{self, OpenChunk, Sealed, State};
+use crate::telemetry::{self, State};
 use crate::wal::Checkpointer;
 
 /// Refused pieces of input kept with their sample; older ones are only counted.
@@ -30,92 +33,6 @@ const JOURNAL_FORGET_ENTRIES: i64 = 64;
 /// Journal entries kept although they are sealed: what has come lately is told from what comes
 /// again by them after a restart.
 pub(crate) const JOURNAL_RECENT_ENTRIES: i64 = 2_000;
-
-/// Something concluded or done, to be kept.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Record {
-    /// A finished cycle.
-    Cycle(MachineId, Cycle, Option<DeviationReason>),
-    /// A state begins.
-    State(MachineId, MachineState, Time),
-    /// That the state was unknown from this moment on is no longer so: what happened was told late.
-    SeenAfterAll(MachineId, Time),
-    /// A finding.
-    Finding(MachineId, Finding),
-    /// A reference was learned or approved.
-    Reference(MachineId, Reference),
-    /// An alarm begins. Without a machine it is about Mimamori itself.
-    AlarmRaised(Alarm),
-    /// The open alarm of this kind ends.
-    AlarmCleared(Option<MachineId>, AlarmKind, Time),
-    /// A person has seen an alarm.
-    AlarmAcknowledged(i64, Time),
-    /// Something done or seen, for the evidence chain only.
-    Evidence(Entry),
-    /// Takes the text of an entry of the evidence chain away for good.
-    EraseText(i64, Entry),
-    /// A person, new or changed.
-    Person(Person),
-    /// Something that lets a person in.
-    Pass(Pass),
-    /// It no longer does, by its number.
-    PassEnded(i64),
-    /// Settings of a machine, as JSON.
-    Settings(MachineId, String),
-    /// What people say of the factory as a whole, as JSON.
-    Factory(String),
-    /// Everything the judgement knows about a machine, as JSON, valid up to this batch.
-    Watch(MachineId, String),
-    /// A seal is about to be committed, by its number.
-    SealBegins(i64),
-    /// Readings of a device that are too few for a chunk yet.
-    OpenChunk(Box<OpenChunk>),
-    /// A seal counts from now on: its readings are in the files of their months.
-    Sealed(Box<Sealed>),
-    /// The file of a month goes, with so many readings; see [`Reader::expired`].
-    ///
-    /// [`Reader::expired`]: crate::Reader::expired
-    Dropped(String, u64),
-    /// Readings were taken from a file.
-    Imported(Import),
-    /// Something small, kept whole as JSON by a name.
-    Kept(Cow<'static, str>, String),
-    /// A line of a device's log.
-    Log(LogLine),
-    /// Log lines are covered by an entry of the evidence from now on.
-    LogsSealed(LogSeal),
-    /// Log lines up to this number go.
-    LogsDropped(i64),
-    /// A retained message; an empty payload removes it.
-    Retained(String, Vec<u8>),
-}
-
-/// What becomes durable together.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Batch {
-    /// Readings in order of arrival.
-    pub readings: Vec<Reading>,
-    /// When they arrived.
-    pub arrived: Time,
-    /// What goes with them.
-    pub records: Vec<Record>,
-    /// Refused input, shown with its beginning.
-    pub refused: Vec<Refused>,
-}
-
-impl Batch {
-    /// Whether there is nothing to keep.
-    pub fn is_empty(&self) -> bool {
-        self.readings.is_empty() && self.records.is_empty() && self.refused.is_empty()
-    }
-
-    /// Empties it for the next commit.
-    pub fn clear(&mut self) {
-        self.readings.clear();
-        self.records.clear();
-        self.refused.clear();
-    }
-}
 
 /// The writer. Holds the folder's lock as long as it lives.
 #[derive(Debug)]
@@ -450,19 +367,6 @@ fn write_reference(
             serde_json::to_string(reference)?
         ],
     )
-}
-
-/// Runs a statement; says whether it changed anything.
-pub(crate) fn run(
-    transaction: &Transaction<'_>,
-    sql: &str,
-    values: impl rusqlite::Params,
-) -> Result<bool, StoreError> {
-    Ok(transaction.prepare_cached(sql)?.execute(values)? > 0)
-}
-
-pub(crate) fn as_json(reason: Option<DeviationReason>) -> Result<Option<String>, StoreError> {
-    Ok(reason.map(|r| serde_json::to_string(&r)).transpose()?)
 }
 
 fn write_cycle(

@@ -19,8 +19,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use time::{Duration, OffsetDateTime};
 
+use crate::fingerprint::fingerprint_of;
 use crate::names::{Names, is_under};
-use crate::server::fingerprint_of;
 
 /// An authority outlives the box.
 const AUTHORITY_DAYS: i64 = 30 * 365;

@@ -3,9 +3,11 @@
 //! them. Keys stay in the data folder. No sockets.
 
 mod authority;
+mod fingerprint;
 mod names;
 mod server;
 
 pub use authority::{Authority, BoxCertificate, DeviceCertificate, TrustError};
+pub use fingerprint::fingerprint_of;
 pub use names::Names;
-pub use server::{fingerprint_of, server_config};
+pub use server::server_config;

@@ -5,20 +5,13 @@
 
 use std::sync::Arc;
 
-use data_encoding::HEXLOWER;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
-use sha2::{Digest, Sha256};
 
 use crate::authority::{BoxCertificate, TrustError};
-
-/// SHA-256 of a certificate, as hexadecimal digits.
-pub fn fingerprint_of(certificate: &[u8]) -> String {
-    HEXLOWER.encode(&Sha256::digest(certificate))
-}
 
 /// Settings of a listener: TLS 1.2 and 1.3 with the box's certificate. With `asks_devices`, a
 /// client may show a certificate.

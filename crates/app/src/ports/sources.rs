@@ -4,10 +4,10 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use model::{Search, Source, SourceKind, SourceState, Trial, Trouble, Wrong};
+use model::{
+    MachineId, OffOutcome, Search, Source, SourceKind, SourceState, Trial, Trouble, Wrong,
+};
 use text::{Lang, key};
-
-use crate::switch_off::{IsStill, SwitchingOff};
 
 /// Why a source was not taken or let go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,15 @@ pub type Trying<'a> = Pin<Box<dyn Future<Output = Result<Trial, Wrong>> + Send +
 
 /// A look around that is going on; `None` if devices of this kind cannot be looked for.
 pub type Searching<'a> = Pin<Box<dyn Future<Output = Option<Result<Search, Trouble>>> + Send + 'a>>;
+
+/// Says whether a machine stands still in the moment it is asked.
+pub type IsStill = Box<dyn Fn(&MachineId) -> bool + Send + Sync>;
+
+/// How an order ended, or what kept it from being given.
+pub type Ended = Result<OffOutcome, Trouble>;
+
+/// An order under way.
+pub type SwitchingOff<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
 
 /// Reads devices that speak only when asked.
 pub trait Sources: Send + Sync + 'static {

@@ -402,13 +402,13 @@ fn settings_of(shared: &Shared, machine: &MachineId) -> Result<Settings, FilePro
 
 /// What was taken, by whom, from which file, for the evidence.
 fn taken(by: &str, import: &Import) -> Record {
-    Record::Evidence(Entry {
-        at: import.at,
-        actor: by.to_owned(),
-        kind: EventKind::FileTaken,
-        body: json!({"device": import.table, "file": import.name, "sha256": import.sha256,
+    Record::Evidence(Entry::new(
+        import.at,
+        by,
+        EventKind::FileTaken,
+        json!({"device": import.table, "file": import.name, "sha256": import.sha256,
             "rows": import.rows, "readings": import.readings, "used": import.used}),
-    })
+    ))
 }
 
 #[cfg(test)]

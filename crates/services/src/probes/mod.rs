@@ -278,12 +278,7 @@ impl Keeper {
 
     /// Hands an entry to whoever writes; says whether there was room.
     fn put(&self, kind: EventKind, at: Time, body: Value) -> bool {
-        let entry = Entry {
-            at,
-            actor: BOX.to_owned(),
-            kind,
-            body,
-        };
+        let entry = Entry::of_box(at, kind, body);
         self.entries.try_send(entry).is_ok()
     }
 

@@ -4,6 +4,7 @@
 //! erased together (a person's wish) and the chain stays sound.
 
 mod checkpoint;
+mod meaning;
 mod seals;
 mod verify;
 
@@ -12,10 +13,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use model::{EventKind, MachineId, Time};
+use model::{EventKind, Time};
 
 use crate::error::StoreError;
-use crate::write::Record;
+
+pub(crate) use meaning::entry_of;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Signer};
 pub use verify::{Break, Verdict, verify};
@@ -177,66 +179,4 @@ fn inner_hash(salt: &[u8], body: &str) -> Hash {
         .chain_update(body)
         .finalize()
         .into()
-}
-
-/// What a record means to the chain. `None` for what is measured rather than judged or done.
-pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
-    let by_box = |kind, body| {
-        Some(Entry {
-            at: arrived,
-            actor: BOX.to_owned(),
-            kind,
-            body,
-        })
-    };
-    match record {
-        Record::Finding(machine, finding) => by_box(
-            EventKind::Finding,
-            json!({"machine": machine, "finding": finding}),
-        ),
-        Record::Reference(machine, reference) => by_box(
-            EventKind::Reference,
-            json!({"machine": machine, "reference": reference}),
-        ),
-        Record::AlarmRaised(alarm) => by_box(EventKind::AlarmRaised, json!(alarm)),
-        Record::AlarmCleared(machine, kind, at) => {
-            let machine = machine.as_ref().map_or("", MachineId::as_str);
-            by_box(
-                EventKind::AlarmCleared,
-                json!({"machine": machine, "kind": kind, "at": at}),
-            )
-        }
-        Record::AlarmAcknowledged(id, at) => {
-            by_box(EventKind::AlarmAcknowledged, json!({"id": id, "at": at}))
-        }
-        Record::Settings(machine, json) => by_box(
-            EventKind::Settings,
-            json!({"machine": machine, "settings": json}),
-        ),
-        Record::Factory(json) => by_box(
-            EventKind::Settings,
-            json!({"machine": "", "settings": json}),
-        ),
-        Record::Evidence(entry) | Record::EraseText(_, entry) => Some(entry.clone()),
-        Record::Sealed(sealed) => by_box(EventKind::Sealed, sealed.body()),
-        Record::Dropped(name, rows) => {
-            by_box(EventKind::Dropped, json!({"file": name, "rows": rows}))
-        }
-        Record::LogsSealed(seal) => by_box(EventKind::LogsSealed, seal.body()),
-        Record::LogsDropped(upto) => by_box(EventKind::LogsDropped, json!({"upto": upto})),
-        // Who did what to whom stands in an entry of its own beside these.
-        Record::Person(_)
-        | Record::Pass(_)
-        | Record::PassEnded(_)
-        | Record::Cycle(..)
-        | Record::State(..)
-        | Record::SeenAfterAll(..)
-        | Record::Watch(..)
-        | Record::Kept(..)
-        | Record::Imported(_)
-        | Record::Log(_)
-        | Record::SealBegins(_)
-        | Record::OpenChunk(_)
-        | Record::Retained(..) => None,
-    }
 }

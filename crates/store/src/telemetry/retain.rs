@@ -10,7 +10,8 @@ use super::DAY_MS;
 use super::month::{self, Family};
 use crate::error::StoreError;
 use crate::read::Reader;
-use crate::write::{Record, run};
+use crate::record::Record;
+use crate::sql::run;
 
 /// How long readings are kept; `None` for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

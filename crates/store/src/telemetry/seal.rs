@@ -22,8 +22,9 @@ use super::query::{DaySum, sum_chunks};
 use super::view::{Damage, Files, State, View, open_with_age, walk_journal};
 use super::{ALWAYS, DAY_MS};
 use crate::error::StoreError;
+use crate::record::Record;
 use crate::schema;
-use crate::write::{Record, run};
+use crate::sql::run;
 
 /// Readings taken from the journal by one seal.
 const ROWS_MAX: u64 = 1_000_000;

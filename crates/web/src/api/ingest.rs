@@ -196,12 +196,12 @@ pub(crate) async fn enroll(
     match site.devices.enroll(&device, token, &request) {
         Ok(enrolled) => {
             let about = json!({"device": device, "certificate": enrolled.fingerprint});
-            let entry = store::Entry {
-                at: site.known.now(),
-                actor: format!("device:{device}"),
-                kind: model::EventKind::DeviceEnrolled,
-                body: about,
-            };
+            let entry = store::Entry::new(
+                site.known.now(),
+                format!("device:{device}"),
+                model::EventKind::DeviceEnrolled,
+                about,
+            );
             let noted = Command::Keep(vec![store::Record::Evidence(entry)]);
             if site.orders.give(noted, store::BOX).await.is_err() {
                 return busy().answer(lang);

@@ -9,8 +9,9 @@ use model::{OffConsent, OffOutcome, Right, Source, SourceState};
 use serde::Deserialize;
 use serde_json::json;
 
+use app::ports::sources::Ended;
 use app::ports::sources::trouble_text;
-use app::switch_off::{Ended, NotOrdered, is_off, outcome_json, stands_still};
+use app::switch_off::{NotOrdered, is_off, outcome_json, stands_still};
 use app::views::MachineView;
 use identity::Who;
 use text::{Lang, key};

@@ -1,0 +1,107 @@
+//! What is to be kept: readings, what was concluded from them, and what people and services did.
+
+use std::borrow::Cow;
+
+use model::{
+    Alarm, AlarmKind, Cycle, DeviationReason, Finding, Import, LogLine, MachineId, MachineState,
+    Reading, Reference, Refused, Time,
+};
+
+use crate::evidence::Entry;
+use crate::people::{Pass, Person};
+use crate::telemetry::{OpenChunk, Sealed};
+
+/// Some lines that get an entry of the evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSeal {
+    pub(crate) from: i64,
+    pub(crate) upto: i64,
+    pub(crate) count: u64,
+    pub(crate) sha256: String,
+}
+
+/// Something concluded or done, to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// A finished cycle.
+    Cycle(MachineId, Cycle, Option<DeviationReason>),
+    /// A state begins.
+    State(MachineId, MachineState, Time),
+    /// That the state was unknown from this moment on is no longer so: what happened was told late.
+    SeenAfterAll(MachineId, Time),
+    /// A finding.
+    Finding(MachineId, Finding),
+    /// A reference was learned or approved.
+    Reference(MachineId, Reference),
+    /// An alarm begins. Without a machine it is about Mimamori itself.
+    AlarmRaised(Alarm),
+    /// The open alarm of this kind ends.
+    AlarmCleared(Option<MachineId>, AlarmKind, Time),
+    /// A person has seen an alarm.
+    AlarmAcknowledged(i64, Time),
+    /// Something done or seen, for the evidence chain only.
+    Evidence(Entry),
+    /// Takes the text of an entry of the evidence chain away for good.
+    EraseText(i64, Entry),
+    /// A person, new or changed.
+    Person(Person),
+    /// Something that lets a person in.
+    Pass(Pass),
+    /// It no longer does, by its number.
+    PassEnded(i64),
+    /// Settings of a machine, as JSON.
+    Settings(MachineId, String),
+    /// What people say of the factory as a whole, as JSON.
+    Factory(String),
+    /// Everything the judgement knows about a machine, as JSON, valid up to this batch.
+    Watch(MachineId, String),
+    /// A seal is about to be committed, by its number.
+    SealBegins(i64),
+    /// Readings of a device that are too few for a chunk yet.
+    OpenChunk(Box<OpenChunk>),
+    /// A seal counts from now on: its readings are in the files of their months.
+    Sealed(Box<Sealed>),
+    /// The file of a month goes, with so many readings; see [`Reader::expired`].
+    ///
+    /// [`Reader::expired`]: crate::Reader::expired
+    Dropped(String, u64),
+    /// Readings were taken from a file.
+    Imported(Import),
+    /// Something small, kept whole as JSON by a name.
+    Kept(Cow<'static, str>, String),
+    /// A line of a device's log.
+    Log(LogLine),
+    /// Log lines are covered by an entry of the evidence from now on.
+    LogsSealed(LogSeal),
+    /// Log lines up to this number go.
+    LogsDropped(i64),
+    /// A retained message; an empty payload removes it.
+    Retained(String, Vec<u8>),
+}
+
+/// What becomes durable together.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Batch {
+    /// Readings in order of arrival.
+    pub readings: Vec<Reading>,
+    /// When they arrived.
+    pub arrived: Time,
+    /// What goes with them.
+    pub records: Vec<Record>,
+    /// Refused input, shown with its beginning.
+    pub refused: Vec<Refused>,
+}
+
+impl Batch {
+    /// Whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.readings.is_empty() && self.records.is_empty() && self.refused.is_empty()
+    }
+
+    /// Empties it for the next commit.
+    pub fn clear(&mut self) {
+        self.readings.clear();
+        self.records.clear();
+        self.refused.clear();
+    }
+}
