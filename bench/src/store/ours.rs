@@ -127,7 +127,7 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
     let raw_ms = median_ms(9, || {
         let mut count = 0;
         let both = [first, *ours.current.first().context("no machine")?];
-        reader.each_piece(&both, (from, to), |_, times, values| {
+        reader.each_piece(&both, from, to, |_, times, values| {
             count += values.len();
             std::hint::black_box((times, values));
         })?;
@@ -307,7 +307,7 @@ fn days(folder: &Path) -> anyhow::Result<(f64, f64, f64)> {
     );
     let mut kwh = 0.0;
     let days_ms = median_ms(9, || {
-        let days = reader.day_integrals(span)?;
+        let days = reader.day_integrals(span.0, span.1)?;
         anyhow::ensure!(days.len() == 3_000, "{} machine-days", days.len());
         kwh = days.iter().map(|(_, _, integral)| integral / 3.6e6).sum();
         Ok(())
@@ -344,7 +344,7 @@ fn days(folder: &Path) -> anyhow::Result<(f64, f64, f64)> {
 fn energy_kwh(reader: &Reader, id: SeriesId, span: (Time, Time)) -> anyhow::Result<f64> {
     let mut days = [0.0_f64; 31];
     let mut last: Option<(i64, f64)> = None;
-    reader.each_piece(&[id], span, |_, mut times, mut values| {
+    reader.each_piece(&[id], span.0, span.1, |_, mut times, mut values| {
         while let (Some(t), Some(value)) = (times.first(), values.first()) {
             let day = (t - START_MS) / DAY_MS;
             let end = times.partition_point(|t| *t < START_MS + (day + 1) * DAY_MS);

@@ -15,7 +15,8 @@ pub fn due(
     recipient: &Recipient,
     standing: &Standing,
     open: &[Alarm],
-    (now, minute): (Time, u16),
+    now: Time,
+    minute: u16,
 ) -> Option<Due> {
     let is_quiet = recipient.quiet.is_some_and(|quiet| quiet.holds(minute));
     // A moment further ahead than any wait is from a clock that was set back since.
@@ -129,28 +130,28 @@ mod tests {
     fn the_first_is_told_at_once_and_the_next_together() {
         let (who, mut standing) = (recipient(), Standing::default());
         let first = [alarm(1, Some("m"), 0)];
-        let told = due(&who, &standing, &first, (at(0), NOON)).unwrap();
+        let told = due(&who, &standing, &first, at(0), NOON).unwrap();
         sent(&mut standing, &told, at(0));
-        assert_eq!(due(&who, &standing, &first, (at(1), NOON)), None);
+        assert_eq!(due(&who, &standing, &first, at(1), NOON), None);
         let more = [
             first[0].clone(),
             alarm(2, Some("m"), 10),
             alarm(3, None, 200),
         ];
-        assert_eq!(due(&who, &standing, &more, (at(299), NOON)), None);
-        assert_eq!(ids(due(&who, &standing, &more, (at(300), NOON))), [2, 3]);
+        assert_eq!(due(&who, &standing, &more, at(299), NOON), None);
+        assert_eq!(ids(due(&who, &standing, &more, at(300), NOON)), [2, 3]);
     }
 
     #[test]
     fn an_end_is_told_to_whom_the_beginning_was() {
         let (who, mut standing) = (recipient(), Standing::default());
         let open = [alarm(1, Some("m"), 0)];
-        let told = due(&who, &standing, &open, (at(0), NOON)).unwrap();
+        let told = due(&who, &standing, &open, at(0), NOON).unwrap();
         sent(&mut standing, &told, at(0));
-        let over = due(&who, &standing, &[], (at(400), NOON)).unwrap();
+        let over = due(&who, &standing, &[], at(400), NOON).unwrap();
         assert_eq!((over.new.len(), over.over.len()), (0, 1));
         sent(&mut standing, &over, at(400));
-        assert_eq!(due(&who, &standing, &[], (at(9_000), NOON)), None);
+        assert_eq!(due(&who, &standing, &[], at(9_000), NOON), None);
         assert!(standing.told.is_empty());
     }
 
@@ -162,8 +163,8 @@ mod tests {
             ..recipient()
         };
         let (open, standing) = ([alarm(1, None, 0)], Standing::default());
-        assert_eq!(due(&who, &standing, &open, (at(10), 23 * 60)), None);
-        assert_eq!(ids(due(&who, &standing, &open, (at(20), 6 * 60))), [1]);
+        assert_eq!(due(&who, &standing, &open, at(10), 23 * 60), None);
+        assert_eq!(ids(due(&who, &standing, &open, at(20), 6 * 60)), [1]);
     }
 
     #[test]
@@ -174,10 +175,10 @@ mod tests {
         };
         let standing = Standing::default();
         let mut open = [alarm(1, Some("m"), 0)];
-        assert_eq!(due(&second, &standing, &open, (at(899), NOON)), None);
-        assert_eq!(ids(due(&second, &standing, &open, (at(900), NOON))), [1]);
+        assert_eq!(due(&second, &standing, &open, at(899), NOON), None);
+        assert_eq!(ids(due(&second, &standing, &open, at(900), NOON)), [1]);
         open[0].acknowledged_at = Some(at(60));
-        assert_eq!(due(&second, &standing, &open, (at(900), NOON)), None);
+        assert_eq!(due(&second, &standing, &open, at(900), NOON), None);
     }
 
     #[test]
@@ -186,9 +187,9 @@ mod tests {
         failing.kind = AlarmKind::NoticeFailed;
         let open = [failing, alarm(1, Some("m"), 5)];
         let standing = Standing::default();
-        assert_eq!(ids(due(&recipient(), &standing, &open, (at(9), NOON))), [1]);
+        assert_eq!(ids(due(&recipient(), &standing, &open, at(9), NOON)), [1]);
         assert_eq!(
-            ids(due(&recipient(), &standing, &open[..1], (at(9), NOON))),
+            ids(due(&recipient(), &standing, &open[..1], at(9), NOON)),
             [2]
         );
     }
@@ -197,34 +198,29 @@ mod tests {
     fn a_clock_that_is_set_back_silences_nobody() {
         let (who, mut standing) = (recipient(), Standing::default());
         let month = 30 * 86_400;
-        let told = due(&who, &standing, &[alarm(1, None, month)], (at(month), NOON)).unwrap();
+        let told = due(&who, &standing, &[alarm(1, None, month)], at(month), NOON).unwrap();
         sent(&mut standing, &told, at(month));
         let next = [alarm(1, None, month), alarm(2, None, month)];
-        assert_eq!(ids(due(&who, &standing, &next, (at(0), NOON))), [2]);
+        assert_eq!(ids(due(&who, &standing, &next, at(0), NOON)), [2]);
         failed(&mut standing, String::new(), at(month));
-        assert_eq!(ids(due(&who, &standing, &next, (at(0), NOON))), [2]);
+        assert_eq!(ids(due(&who, &standing, &next, at(0), NOON)), [2]);
         let second = Recipient {
             after_min: 10,
             ..recipient()
         };
-        assert_eq!(ids(due(&second, &standing, &next, (at(0), NOON))), [2]);
+        assert_eq!(ids(due(&second, &standing, &next, at(0), NOON)), [2]);
     }
 
     #[test]
     fn an_end_holds_up_no_beginning() {
         let (who, mut standing) = (recipient(), Standing::default());
         let first = [alarm(1, None, 0)];
-        let told = due(&who, &standing, &first, (at(0), NOON)).unwrap();
+        let told = due(&who, &standing, &first, at(0), NOON).unwrap();
         sent(&mut standing, &told, at(0));
-        let over = due(&who, &standing, &[], (at(400), NOON)).unwrap();
+        let over = due(&who, &standing, &[], at(400), NOON).unwrap();
         sent(&mut standing, &over, at(400));
         assert_eq!(
-            ids(due(
-                &who,
-                &standing,
-                &[alarm(2, None, 401)],
-                (at(401), NOON)
-            )),
+            ids(due(&who, &standing, &[alarm(2, None, 401)], at(401), NOON)),
             [2]
         );
     }
@@ -237,7 +233,7 @@ mod tests {
                 about,
                 ..recipient()
             };
-            ids(due(&who, &Standing::default(), &open, (at(0), NOON)))
+            ids(due(&who, &Standing::default(), &open, at(0), NOON))
         };
         assert_eq!(of(About::All), [1, 2]);
         assert_eq!(of(About::Machines), [1]);
@@ -253,14 +249,14 @@ mod tests {
         for _ in 0..40 {
             failed(&mut standing, "no answer".to_owned(), at(now));
             let before = now;
-            while due(&who, &standing, &open, (at(now), NOON)).is_none() {
+            while due(&who, &standing, &open, at(now), NOON).is_none() {
                 now += 10;
             }
             waits.push(now - before);
         }
         assert_eq!(waits[..4], [10, 20, 40, 80]);
         assert_eq!(waits.last(), Some(&1_800));
-        let told = due(&who, &standing, &open, (at(now), NOON)).unwrap();
+        let told = due(&who, &standing, &open, at(now), NOON).unwrap();
         sent(&mut standing, &told, at(now));
         assert_eq!((standing.failures, standing.problem), (0, None));
     }

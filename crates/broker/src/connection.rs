@@ -86,8 +86,7 @@ pub(crate) async fn serve<P: Policy, S: Sink<P::Client>>(
             let mut link = Box::new(Link::new(stream, peer, hub));
             link.run(deadline).await
         }
-        Some(acceptor) => match Box::pin(accept_tls((stream, peer), hub, acceptor, deadline)).await
-        {
+        Some(acceptor) => match Box::pin(accept_tls(stream, peer, hub, acceptor, deadline)).await {
             Ok(mut link) => link.run(deadline).await,
             Err(end) => end,
         },
@@ -129,7 +128,8 @@ async fn read_some(io: &mut (impl AsyncRead + Unpin), into: &mut Vec<u8>) -> Res
 
 /// A connection whose client has shaken hands in time.
 async fn accept_tls<P: Policy, S: Sink<P::Client>>(
-    (stream, peer): (TcpStream, SocketAddr),
+    stream: TcpStream,
+    peer: SocketAddr,
     hub: &Hub<P, S>,
     acceptor: TlsAcceptor,
     deadline: Instant,

@@ -57,7 +57,7 @@ impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
     ) -> Self {
         let (close, closing) = watch::channel(false);
         let (forward, forwarder) = Forward::new();
-        let hub = Arc::new(Hub::new((policy, sink), limits, closing, forward));
+        let hub = Arc::new(Hub::new(policy, sink, limits, closing, forward));
         for (owner, message) in retained {
             hub.route(owner, message);
         }

@@ -33,7 +33,8 @@ pub(crate) struct Hub<P: Policy, S> {
 impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
     /// What all connections of a broker share; connections leave publishes at `forward`.
     pub(crate) fn new(
-        (policy, sink): (Arc<P>, Arc<S>),
+        policy: Arc<P>,
+        sink: Arc<S>,
         limits: Limits,
         closing: watch::Receiver<bool>,
         forward: Forward,

@@ -49,7 +49,7 @@ pub(crate) struct Chart {
 impl Chart {
     /// A chart for a quantity like these; chance may cross its limit `per_cycle` times per cycle.
     pub(crate) fn calibrated(values: &[f64], least_spread: f64, per_cycle: f64) -> Option<Self> {
-        let scale = Scale::of_tails(values.iter().copied(), least_spread, TENTHS)?;
+        let scale = Scale::of_tails(values.iter().copied(), least_spread, TENTHS.0, TENTHS.1)?;
         let clipped = |v: &f64| scale.z(*v).clamp(-CLIP, CLIP);
         let centre_z = values.iter().map(clipped).sum::<f64>() / values.len() as f64;
         let mut chart = Self {

@@ -311,7 +311,7 @@ impl Course {
         let event = if self.is_other_shape() {
             Some(self.other_shape(product))
         } else if strangeness <= STRANGE || self.change.is_some() {
-            self.chart(product, cycle, (oddness, is_odd_shape))
+            self.chart(product, cycle, oddness, is_odd_shape)
         } else {
             None
         };
@@ -350,7 +350,8 @@ impl Course {
         &mut self,
         product: &ProductId,
         cycle: &CycleFacts,
-        (oddness, is_odd_shape): (f64, bool),
+        oddness: f64,
+        is_odd_shape: bool,
     ) -> Option<CourseEvent> {
         let watched = self.watched.get_mut(product)?;
         let end = cycle.end;

@@ -51,7 +51,7 @@ pub(crate) struct Scale {
 impl Scale {
     /// From values; none if there is no finite one.
     pub(crate) fn of(values: impl Iterator<Item = f64>, least: f64) -> Option<Self> {
-        Self::of_tails(values, least, QUARTILES)
+        Self::of_tails(values, least, QUARTILES.0, QUARTILES.1)
     }
 
     /// The same, with the tails the spread is measured between: the share beyond each, and how many
@@ -59,7 +59,8 @@ impl Scale {
     pub(crate) fn of_tails(
         values: impl Iterator<Item = f64>,
         least: f64,
-        (beyond, width): (f64, f64),
+        beyond: f64,
+        width: f64,
     ) -> Option<Self> {
         let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
         let band = crate::band::robust_band(sorted.iter().copied())?;

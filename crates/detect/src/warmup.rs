@@ -89,7 +89,7 @@ impl Warmup {
         };
         let known = age.known(self.starts);
         if let Some(distance) = distance.filter(|_| known < STARTS_LEARNED) {
-            age.learn(self.starts, seconds, distance);
+            age.learn(self.starts, seconds, distance.0, distance.1);
         }
         if known < STARTS_KNOWN {
             return Warmth::Unknown;
@@ -128,7 +128,7 @@ impl Age {
         self.starts - u32::from(self.starts > 0 && self.start == start)
     }
 
-    fn learn(&mut self, start: u32, seconds: f64, (duration, energy): (f64, f64)) {
+    fn learn(&mut self, start: u32, seconds: f64, duration: f64, energy: f64) {
         if self.start != start || self.starts == 0 {
             (self.start, self.starts) = (start, self.starts + 1);
         }

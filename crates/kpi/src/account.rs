@@ -30,7 +30,7 @@ impl Stretch {
     }
 
     /// Seconds of it between two moments.
-    fn within(&self, (from, to): (Time, Time)) -> f64 {
+    fn within(&self, from: Time, to: Time) -> f64 {
         self.to.min(to).since(self.from.max(from)).max(0.0)
     }
 
@@ -101,11 +101,11 @@ pub struct Account {
 impl Account {
     /// The account of a machine between two moments.
     pub fn of(span: (Time, Time), measured: Measured<'_>) -> Self {
-        let mut stretches = clipped(measured.states, span);
+        let mut stretches = clipped(measured.states, span.0, span.1);
         let setups = mark_setups(&mut stretches, measured.changes);
         let run_in = |planned: &[(Time, Time)]| -> f64 {
             let running = stretches.iter().filter(|s| s.state == MachineState::Run);
-            let inside = |s: &Stretch| total(planned.iter().map(|span| s.within(*span)));
+            let inside = |s: &Stretch| total(planned.iter().map(|span| s.within(span.0, span.1)));
             total(running.map(inside))
         };
         let seen = || measured.cycles.iter().filter(|cycle| cycle.is_seen);
@@ -189,7 +189,7 @@ fn waits(stretches: &[Stretch], cycles: &[CycleTime]) -> Vec<(Time, f64)> {
             .skip(first)
             .take_while(|s| s.from < cycle.end);
         let told = around.filter(|s| s.state != MachineState::Run);
-        let told_s = total(told.map(|s| s.within((begun, cycle.end))));
+        let told_s = total(told.map(|s| s.within(begun, cycle.end)));
         let wait_s = cycle.duration_s - cycle.work_s - told_s;
         if wait_s >= WAIT_S_MIN {
             waits.push((cycle.end, wait_s));
@@ -233,7 +233,7 @@ fn active(stretches: &[Stretch], waits: &[(Time, f64)]) -> Vec<(Time, Time)> {
 }
 
 /// The states inside a span. Before the first data there is nothing.
-fn clipped(states: &[StateInterval], (from, to): (Time, Time)) -> Vec<Stretch> {
+fn clipped(states: &[StateInterval], from: Time, to: Time) -> Vec<Stretch> {
     let inside = states.iter().filter_map(|interval| {
         let stretch = Stretch {
             state: interval.state,
@@ -284,8 +284,8 @@ fn standby_ws(power: &[PowerMinute], stretches: &[Stretch]) -> f64 {
         for stretch in stretches.iter().skip(first).take_while(|s| s.from < span.1) {
             match stretch.state {
                 MachineState::Unknown => {}
-                MachineState::Run => run_s += stretch.within(span),
-                _ => rest_s += stretch.within(span),
+                MachineState::Run => run_s += stretch.within(span.0, span.1),
+                _ => rest_s += stretch.within(span.0, span.1),
             }
         }
         let watts = if run_s > 0.0 {

@@ -76,7 +76,7 @@ impl Calendar {
     }
 
     /// The planned hours between two moments, oldest first, not overlapping.
-    pub fn planned(&self, schedule: &Schedule, (from, to): (Time, Time)) -> Vec<(Time, Time)> {
+    pub fn planned(&self, schedule: &Schedule, from: Time, to: Time) -> Vec<(Time, Time)> {
         // A night's work of the day before reaches into the first day.
         let mut date = self.date(from).and_then(|date| date.yesterday().ok());
         let last = self.date(to);
@@ -327,7 +327,7 @@ mod tests {
         .unwrap();
         // From Sunday to Tuesday evening in Tokyo; Monday is a holiday.
         let span = (at("2026-11-21T23:00:00Z"), at("2026-11-24T12:00:00Z"));
-        let planned = tokyo().planned(&week, span);
+        let planned = tokyo().planned(&week, span.0, span.1);
         assert_eq!(
             planned,
             [
@@ -341,7 +341,7 @@ mod tests {
     fn a_night_shift_ends_on_the_next_day() {
         let nights = schedule("fri", "22:00-06:00", "").unwrap();
         let saturday = (at("2026-11-27T15:00:00Z"), at("2026-11-28T15:00:00Z"));
-        let planned = tokyo().planned(&nights, saturday);
+        let planned = tokyo().planned(&nights, saturday.0, saturday.1);
         assert_eq!(
             planned,
             [(at("2026-11-27T15:00:00Z"), at("2026-11-27T21:00:00Z"))]

@@ -48,7 +48,7 @@ impl Spread {
 
     /// A picture of at most `bars` bars of equal width between two values; what lies outside is
     /// counted in the outermost.
-    pub fn bars(&self, (low, high): (f64, f64), bars: usize) -> Vec<u64> {
+    pub fn bars(&self, low: f64, high: f64, bars: usize) -> Vec<u64> {
         // Bars narrower than a step of the scale would show the scale and not the values.
         let steps = ((high / low).ln() / STEP).max(1.0) as usize;
         let bars = bars.min(steps).max(1);
@@ -80,7 +80,7 @@ mod tests {
             let found = spread.quantile(share).unwrap();
             assert!((found / value - 1.0).abs() < 0.002_5, "{share}: {found}");
         }
-        assert_eq!(spread.bars((0.5, 100.0), 10).iter().sum::<u64>(), 10_000);
+        assert_eq!(spread.bars(0.5, 100.0, 10).iter().sum::<u64>(), 10_000);
     }
 
     #[test]
@@ -93,6 +93,6 @@ mod tests {
         assert_eq!(spread.quantile(0.5), None);
         spread.add(1e12);
         assert_eq!(spread.len(), 1);
-        assert_eq!(spread.bars((1.0, 1.0), 24), [1]);
+        assert_eq!(spread.bars(1.0, 1.0, 24), [1]);
     }
 }

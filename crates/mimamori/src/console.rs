@@ -252,7 +252,7 @@ async fn answer(path: &Path, site: &Site, pages: Pages) -> Answer {
             table,
             asked,
             is_english,
-        } => export(path, site, (&table, asked), is_english).await,
+        } => export(path, site, &table, asked, is_english).await,
         request => obey(request, &site.gate, pages)
             .await
             .unwrap_or_else(Answer::No),
@@ -263,7 +263,8 @@ async fn answer(path: &Path, site: &Site, pages: Pages) -> Answer {
 async fn export(
     path: &Path,
     site: &Site,
-    (table, asked): (&str, TableAsked),
+    table: &str,
+    asked: TableAsked,
     is_english: bool,
 ) -> Answer {
     let lang = if is_english { Lang::En } else { Lang::Ja };

@@ -173,7 +173,7 @@ impl Floor {
                 }
                 machine.is_dirty = true;
                 let name = names.get(&(reading.value as i64));
-                let signal = signal_of((*role, reading.series), reading.value, name);
+                let signal = signal_of(*role, reading.series, reading.value, name);
                 if let Some(signal) = signal.filter(|_| reading.quality == Quality::Good) {
                     machine.last_t = Some(reading.t);
                     machine
@@ -538,7 +538,7 @@ impl Floor {
     /// A value as it is kept, and what it means to the machine's watch.
     fn signal(&self, of: (PointRole, SeriesId), value: &RowValue) -> (f64, Option<Signal>) {
         match value {
-            RowValue::Number(value) => (*value, signal_of(of, *value, None)),
+            RowValue::Number(value) => (*value, signal_of(of.0, of.1, *value, None)),
             RowValue::Product(product) => {
                 let label = self.labels.get(product.as_str());
                 let label = label.copied().unwrap_or_default();
@@ -572,13 +572,13 @@ impl Floor {
         let differs = self.outcomes.iter().any(is_unlike);
         machine.conclude(&mut self.outcomes, at, batch);
         if differs {
-            self.look_for_swap(index, (t, at), batch);
+            self.look_for_swap(index, t, at, batch);
         }
         jumped
     }
 
     /// A machine that is not like itself may be like another: then their sensors were swapped.
-    fn look_for_swap(&mut self, index: usize, (t, at): (Time, Time), batch: &mut Batch) {
+    fn look_for_swap(&mut self, index: usize, t: Time, at: Time, batch: &mut Batch) {
         let Some(one) = self.machines.get(index) else {
             return;
         };

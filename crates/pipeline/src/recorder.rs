@@ -315,7 +315,7 @@ impl Recorder {
         }
         if self.room_looked_at.elapsed() >= LOOK_FOR_ROOM_EVERY {
             self.room_looked_at = Instant::now();
-            let is_low = self.store.room().is_some_and(is_low);
+            let is_low = self.store.room().is_some_and(|(free, all)| is_low(free, all));
             self.own_alarm(AlarmKind::DiskLow, is_low, now);
         }
         let every = WRITE_DOWN_EVERY.min(self.sealing.every());
@@ -714,7 +714,7 @@ impl Recorder {
 }
 
 /// Whether the disk will be full before long, from what is free and what it holds.
-fn is_low((free, all): (u64, u64)) -> bool {
+fn is_low(free: u64, all: u64) -> bool {
     (free as f64) < ROOM_BYTES_LOW.min(ROOM_SHARE_LOW * all as f64)
 }
 

@@ -15,7 +15,8 @@ pub(crate) fn is_unlike(outcome: &Outcome) -> bool {
 
 /// What a reading of a point means to the watch; `None` if it is only kept.
 pub fn signal_of(
-    (role, of): (PointRole, SeriesId),
+    role: PointRole,
+    of: SeriesId,
     value: f64,
     product: Option<&String>,
 ) -> Option<Signal> {

@@ -98,7 +98,7 @@ impl Speaker {
             return None;
         }
         let is_paced = |series: &Series| {
-            let signal = signal_of((series.role, series.id), 0.0, None);
+            let signal = signal_of(series.role, series.id, 0.0, None);
             signal.is_some_and(|signal| signal.is_paced())
         };
         Some(match self.is_there() {

@@ -150,12 +150,12 @@ pub async fn of_all(
     let planned = factory
         .schedule
         .as_ref()
-        .map(|s| known.calendar.planned(s, span));
+        .map(|s| known.calendar.planned(s, span.0, span.1));
     let work = move |reader: &Reader| {
         let series = reader.series()?;
         let each = watched.into_iter().map(|watched| {
             let power = power_of(&series, &watched.devices);
-            let account = account(reader, &watched.machine, (power, planned.as_deref()), span)?;
+            let account = account(reader, &watched.machine, power, planned.as_deref(), span)?;
             Ok(MachineAccount {
                 account,
                 parts_per_cycle: factory.parts_per_cycle(&watched.machine),
@@ -172,15 +172,16 @@ pub async fn of_all(
 fn account(
     reader: &Reader,
     machine: &MachineId,
-    (power, planned): (Option<SeriesId>, Option<&[Span]>),
+    power: Option<SeriesId>,
+    planned: Option<&[Span]>,
     span: (Time, Time),
 ) -> Result<Account, StoreError> {
     let states = reader.states(machine, span.0, span.1)?;
-    let changes = reader.product_changes(machine, span)?;
-    let cycles = reader.cycle_times(machine, span)?;
+    let changes = reader.product_changes(machine, span.0, span.1)?;
+    let cycles = reader.cycle_times(machine, span.0, span.1)?;
     let (minutes, energy_wh) = match power {
         Some(series) => {
-            let sum = reader.sum(series, span)?;
+            let sum = reader.sum(series, span.0, span.1)?;
             let minutes = reader.minutes(series, span.0, span.1)?;
             (minutes, sum.map(|sum| sum.integral / WS_PER_WH))
         }
@@ -216,11 +217,11 @@ pub async fn rates(
     days: Vec<(Time, Time)>,
 ) -> Result<Vec<Vec<Rates>>, Unreadable> {
     let factory = Arc::clone(&known.board().factory);
-    let plan = |span| {
+    let plan = |span: (Time, Time)| {
         factory
             .schedule
             .as_ref()
-            .map(|s| known.calendar.planned(s, span))
+            .map(|s| known.calendar.planned(s, span.0, span.1))
     };
     let planned: Vec<_> = days.iter().map(|span| plan(*span)).collect();
     let work = move |reader: &Reader| {

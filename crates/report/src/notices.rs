@@ -13,7 +13,8 @@ pub fn notice_text(
     lang: Lang,
     board: &BoardView,
     due: &Due,
-    (zone, pages): (&TimeZone, Option<&str>),
+    zone: &TimeZone,
+    pages: Option<&str>,
 ) -> (String, String) {
     if due.is_empty() {
         let subject = lang.text(key::NOTICE_TRY_SUBJECT);
@@ -117,7 +118,7 @@ mod tests {
             ..Due::default()
         };
         let board = BoardView::empty();
-        let text = |pages| notice_text(Lang::En, &board, &due, (&TimeZone::UTC, pages)).1;
+        let text = |pages| notice_text(Lang::En, &board, &due, &TimeZone::UTC, pages).1;
         let told = text(Some("https://192.168.1.10:8443"));
         assert!(
             told.contains("  https://192.168.1.10:8443/machines/press-1\n"),

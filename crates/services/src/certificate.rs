@@ -74,7 +74,8 @@ impl Certificate {
     /// What pages say about it.
     pub fn view(
         &self,
-        (http, https): (SocketAddr, SocketAddr),
+        http: SocketAddr,
+        https: SocketAddr,
         mqtts_port: u16,
         clear: SocketAddr,
     ) -> TrustView {

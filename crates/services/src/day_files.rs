@@ -98,13 +98,13 @@ fn days_over(known: &Known) -> Vec<Date> {
 /// Writes what is missing; gives the names of what was written and what kept the rest from it.
 async fn write_missing(plan: (&Plan, &Path), known: &Known) -> (Vec<String>, Option<String>) {
     let mut names = Vec::new();
-    let last = match last_written(plan).await {
+    let last = match last_written(plan.0, plan.1).await {
         Ok(last) => last,
         Err(problem) => return (names, Some(problem)),
     };
     let days = days_over(known).into_iter();
     for date in days.filter(|date| last.is_none_or(|last| last < *date)) {
-        match write_day(plan, known, date).await {
+        match write_day(plan.0, plan.1, known, date).await {
             Ok(name) => names.extend(name),
             Err(problem) => return (names, Some(problem)),
         }
@@ -113,7 +113,7 @@ async fn write_missing(plan: (&Plan, &Path), known: &Known) -> (Vec<String>, Opt
 }
 
 /// The last day that was written, if the folder is there.
-async fn last_written((plan, noted): (&Plan, &Path)) -> Result<Option<Date>, String> {
+async fn last_written(plan: &Plan, noted: &Path) -> Result<Option<Date>, String> {
     let (folder, note) = (plan.folder.clone(), noted.to_owned());
     let look = off_thread(move || {
         // A disk that is not there must not be replaced by a folder on this one.
@@ -126,7 +126,8 @@ async fn last_written((plan, noted): (&Plan, &Path)) -> Result<Option<Date>, Str
 
 /// Writes one day, unless nothing was seen of it or its file is there.
 async fn write_day(
-    (plan, noted): (&Plan, &Path),
+    plan: &Plan,
+    noted: &Path,
     known: &Known,
     date: Date,
 ) -> Result<Option<String>, String> {

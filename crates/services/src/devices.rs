@@ -185,7 +185,7 @@ impl Ingest for FloorDoor {
                 .ok_or(IngestError::BadToken)?;
             let topic = format!("{}/{device}", wire::payload::TOPIC_ROOT);
             let addressed: Vec<_> = payloads.into_iter().map(|p| (topic.clone(), p)).collect();
-            let done = self.sink.deliver((&known, within), &addressed).await;
+            let done = self.sink.deliver(&known, within, &addressed).await;
             let (readings, refused) = done.map_err(|error| match error {
                 DeliverError::Closed => IngestError::Closed,
                 DeliverError::Limited => IngestError::Limited,

@@ -132,7 +132,7 @@ impl NoticeDoor {
         let mut messages = Vec::new();
         for recipient in &inner.settings.recipients {
             let standing = inner.standings.entry(recipient.name.clone()).or_default();
-            let due = due(recipient, standing, &board.open_alarms, (now, minute));
+            let due = due(recipient, standing, &board.open_alarms, now, minute);
             let Some(due) = due.filter(|_| !inner.busy.contains(&recipient.name)) else {
                 continue;
             };
@@ -157,7 +157,7 @@ impl NoticeDoor {
                 let lang = Lang::from(message.recipient.lang);
                 let pages = certificate::from_elsewhere(self.pages);
                 let told = (&self.zone, pages.as_deref());
-                let (subject, text) = notice_text(lang, &board, &message.due, told);
+                let (subject, text) = notice_text(lang, &board, &message.due, told.0, told.1);
                 let host = server.from.rsplit('@').next().unwrap_or("localhost");
                 let mail = Mail {
                     to,

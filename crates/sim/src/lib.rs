@@ -102,7 +102,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         tokio::time::timeout_at(deadline, device).await.ok();
     }
     let end_ms = now_ms();
-    let mut judged = score::judge(&plan, &record, &options.api, (start_ms, end_ms)).await?;
+    let mut judged = score::judge(&plan, &record, &options.api, start_ms, end_ms).await?;
     judged.add_proofs(cut.await?);
     stop.send_replace(true);
     let text = serde_json::to_string_pretty(&judged)?;

@@ -66,11 +66,7 @@ struct Seen {
     cycles_fit: bool,
 }
 
-async fn gather(
-    record: &Record,
-    api: &Api,
-    (start_ms, end_ms): (i64, i64),
-) -> anyhow::Result<Seen> {
+async fn gather(record: &Record, api: &Api, start_ms: i64, end_ms: i64) -> anyhow::Result<Seen> {
     let mut seen = Seen {
         machines: Vec::new(),
         stored: Vec::new(),
@@ -115,7 +111,8 @@ pub(crate) async fn judge(
     plan: &Plan,
     record: &Record,
     api: &Api,
-    (start_ms, end_ms): (i64, i64),
+    start_ms: i64,
+    end_ms: i64,
 ) -> anyhow::Result<Scorecard> {
     let alarms: Vec<Alarm> = api
         .get_all("alarms")
@@ -124,7 +121,7 @@ pub(crate) async fn judge(
         .filter_map(alarm_of)
         .collect();
     let findings = api.get_all("findings").await?;
-    let seen = gather(record, api, (start_ms, end_ms)).await?;
+    let seen = gather(record, api, start_ms, end_ms).await?;
     let Seen {
         machines,
         stored,

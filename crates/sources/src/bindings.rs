@@ -246,7 +246,7 @@ impl Bindings {
                 point: point.clone(),
             };
             let binding = inner.bindings.get(&place).cloned();
-            inner.note(place, (topic.maker.name(), value, now));
+            inner.note(place, topic.maker.name(), value, now);
             match binding {
                 // Its own value under another name needs nobody to stand for it.
                 Some(binding) if behind.is_none() && binding.machine == client.machine => {
@@ -300,7 +300,7 @@ impl Bindings {
 }
 
 impl Inner {
-    fn note(&mut self, place: Place, (maker, value, now): (&'static str, &Scalar<'_>, Time)) {
+    fn note(&mut self, place: Place, maker: &'static str, value: &Scalar<'_>, now: Time) {
         let Some(number) = value.number() else {
             return;
         };

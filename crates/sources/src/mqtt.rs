@@ -255,7 +255,7 @@ impl FloorSink {
         for (device, values) in self.bindings.part(client, topic, &said, now) {
             let values = (said.t_ms, values.as_slice());
             if Arc::ptr_eq(&device, client) {
-                normalise_said(own, values, bytes, found);
+                normalise_said(own, values.0, values.1, bytes, found);
                 continue;
             }
             let mut out = Normalised {
@@ -266,7 +266,7 @@ impl FloorSink {
                 device: &device,
                 ..own
             };
-            normalise_said(origin, values, bytes, &mut out);
+            normalise_said(origin, values.0, values.1, bytes, &mut out);
             others.push((device, out));
         }
         // Of itself a device tells by its connection whether it is there.
@@ -292,7 +292,8 @@ impl FloorSink {
     /// were and what was refused.
     pub async fn deliver(
         &self,
-        (device, within): (&Arc<Device>, Option<Duration>),
+        device: &Arc<Device>,
+        within: Option<Duration>,
         payloads: &[(String, Vec<u8>)],
     ) -> Result<(usize, Vec<Refused>), DeliverError> {
         let now = (self.clock)();
@@ -327,7 +328,8 @@ impl FloorSink {
     pub async fn take_written(
         &self,
         device: &Arc<Device>,
-        (rows, refused): (Vec<Row>, Vec<Refused>),
+        rows: Vec<Row>,
+        refused: Vec<Refused>,
         how: WrittenDown,
     ) -> Result<(), ClosedError> {
         let arrival = Arrival {

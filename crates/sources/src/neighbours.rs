@@ -72,15 +72,15 @@ impl Neighbours {
             tokio::select! {
                 from = hear(mdns.as_ref(), &own, &mut first) => {
                     heard += 1;
-                    self.note(from, (SeenBy::Mdns, heard), || discovery::mdns(&first));
+                    self.note(from, SeenBy::Mdns, heard, || discovery::mdns(&first));
                 }
                 from = hear(ssdp.as_ref(), &own, &mut second) => {
                     heard += 1;
-                    self.note(from, (SeenBy::Ssdp, heard), || discovery::ssdp(&second));
+                    self.note(from, SeenBy::Ssdp, heard, || discovery::ssdp(&second));
                 }
                 from = hear(echonet.as_ref(), &own, &mut third) => {
                     heard += 1;
-                    self.note(from, (SeenBy::Echonet, heard), || discovery::echonet(&third));
+                    self.note(from, SeenBy::Echonet, heard, || discovery::echonet(&third));
                 }
                 _ = rounds.tick() => {
                     heard = 0;
@@ -88,9 +88,9 @@ impl Neighbours {
                     if now != own {
                         (own, mdns, ssdp, echonet) = (now, None, None, None);
                     }
-                    mdns = mdns.or_else(|| listener(MDNS, &own));
-                    ssdp = ssdp.or_else(|| listener(SSDP, &own));
-                    echonet = echonet.or_else(|| listener(ECHONET, &own));
+                    mdns = mdns.or_else(|| listener(MDNS.0, MDNS.1, &own));
+                    ssdp = ssdp.or_else(|| listener(SSDP.0, SSDP.1, &own));
+                    echonet = echonet.or_else(|| listener(ECHONET.0, ECHONET.1, &own));
                     self.look_at_table();
                     let coverage = &mut self.inner().coverage;
                     (coverage.mdns, coverage.ssdp) = (mdns.is_some(), ssdp.is_some());
@@ -124,12 +124,7 @@ impl Neighbours {
     }
 
     /// Notes what somebody else says; beyond what devices say in a few seconds nothing is read.
-    fn note(
-        &self,
-        from: Ipv4Addr,
-        (by, heard): (SeenBy, u32),
-        read: impl FnOnce() -> Option<Told>,
-    ) {
+    fn note(&self, from: Ipv4Addr, by: SeenBy, heard: u32, read: impl FnOnce() -> Option<Told>) {
         if heard > PACKETS_A_ROUND_MAX {
             return;
         }
@@ -170,7 +165,7 @@ async fn hear(socket: Option<&UdpSocket>, own: &[Ipv4Addr], buffer: &mut Vec<u8>
 }
 
 /// Hears a group, if that is possible now.
-fn listener((group, port): (Ipv4Addr, u16), own: &[Ipv4Addr]) -> Option<UdpSocket> {
+fn listener(group: Ipv4Addr, port: u16, own: &[Ipv4Addr]) -> Option<UdpSocket> {
     let joined = groups::join(SocketAddrV4::new(group, port), group, own);
     let joined =
         joined.inspect_err(|error| tracing::debug!(%group, port, %error, "a group is not heard"));
@@ -192,7 +187,7 @@ mod tests {
                 names: vec![n.to_string()],
                 services: Vec::new(),
             };
-            let say = |from, by, heard| neighbours.note(from, (by, heard), || Some(told.clone()));
+            let say = |from, by, heard| neighbours.note(from, by, heard, || Some(told.clone()));
             say(Ipv4Addr::from(n), SeenBy::Mdns, 1);
             say(Ipv4Addr::LOCALHOST, SeenBy::Ssdp, 1);
             say(

@@ -105,7 +105,8 @@ pub(crate) fn normalise(origin: Origin<'_>, bytes: &[u8], out: &mut Normalised) 
 /// Turns values of a device of another maker into rows and refusals.
 pub(crate) fn normalise_said(
     origin: Origin<'_>,
-    (t_ms, values): (Option<i64>, &[(String, Scalar<'static>)]),
+    t_ms: Option<i64>,
+    values: &[(String, Scalar<'static>)],
     bytes: &[u8],
     out: &mut Normalised,
 ) {

@@ -80,7 +80,8 @@ pub(crate) fn write_logs_dropped(
 /// SHA-256 over lines with these numbers, and how many there are.
 pub(crate) fn digest(
     connection: &Connection,
-    (from, upto): (i64, i64),
+    from: i64,
+    upto: i64,
 ) -> Result<(u64, String), StoreError> {
     let sql = "SELECT id, at, source, severity, facility, host, app, text FROM log
                WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
@@ -120,7 +121,7 @@ impl Reader {
             if upto < from {
                 return Ok(None);
             }
-            let (count, sha256) = digest(connection, (from, upto))?;
+            let (count, sha256) = digest(connection, from, upto)?;
             Ok(Some(LogSeal {
                 from,
                 upto,

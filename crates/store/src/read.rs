@@ -346,7 +346,8 @@ impl Reader {
     pub fn sums_by_product(
         &self,
         machine: &MachineId,
-        (from, to): (Time, Time),
+        from: Time,
+        to: Time,
     ) -> Result<Vec<ProductSum>, StoreError> {
         let sql = "SELECT product, count(*), sum(duration_s), sum(energy_wh), min(start), max(end)
                    FROM cycle WHERE machine = ?1 AND start >= ?2 AND start < ?3
@@ -368,7 +369,8 @@ impl Reader {
     pub fn cycle_times(
         &self,
         machine: &MachineId,
-        (from, to): (Time, Time),
+        from: Time,
+        to: Time,
     ) -> Result<Vec<CycleTime>, StoreError> {
         let sql = "SELECT end, duration_s, work_s, verdict <> 'unknown' FROM cycle
                    WHERE machine = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
@@ -386,7 +388,8 @@ impl Reader {
     pub fn product_changes(
         &self,
         machine: &MachineId,
-        (from, to): (Time, Time),
+        from: Time,
+        to: Time,
     ) -> Result<Vec<Time>, StoreError> {
         let sql = "SELECT at FROM finding WHERE machine = ?1 AND at >= ?2 AND at < ?3 AND kind = ?4
                    ORDER BY at";

@@ -181,7 +181,7 @@ impl House {
 
     fn compare_days(&self, reader: &Reader) {
         let days = reader
-            .days((Time::from_ms(START - 9 * DAY), Time::from_ms(i64::MAX)))
+            .days(Time::from_ms(START - 9 * DAY), Time::from_ms(i64::MAX))
             .unwrap();
         for day in days {
             let (from, to) = (day.start.ms(), day.end.ms());
@@ -189,10 +189,7 @@ impl House {
             let of_day = of_day.filter(|r| from <= r.t.ms() && r.t.ms() < to).count() as u64;
             assert!(day.n <= of_day);
             if self.store.as_ref().unwrap().unsealed().1 == 0 {
-                let sum = reader
-                    .sum(day.series, (day.start, day.end))
-                    .unwrap()
-                    .unwrap();
+                let sum = reader.sum(day.series, day.start, day.end).unwrap().unwrap();
                 assert_eq!((day.n, day.min, day.max), (of_day, sum.min, sum.max));
                 assert!((day.integral - sum.integral).abs() <= 1e-6 * (1.0 + sum.integral.abs()));
             }
@@ -234,11 +231,7 @@ fn compare_minutes(reader: &Reader, series: SeriesId, span: (i64, i64), inside: 
         assert!((row.sum / f64::from(row.n) - mean).abs() < 1e-3 * (1.0 + mean.abs()));
     }
     let buckets = reader
-        .picture(
-            series,
-            (Time::from_ms(span.0), Time::from_ms(span.1 + 1)),
-            37,
-        )
+        .picture(series, Time::from_ms(span.0), Time::from_ms(span.1 + 1), 37)
         .unwrap();
     let n: u64 = buckets.iter().map(|bucket| bucket.n).sum();
     assert!(
@@ -304,7 +297,7 @@ fn compare_sum(reader: &Reader, series: SeriesId, (from, to): (i64, i64), model:
         before = Some(r);
     }
     let found = reader
-        .sum(series, (Time::from_ms(from), Time::from_ms(to)))
+        .sum(series, Time::from_ms(from), Time::from_ms(to))
         .unwrap();
     assert_eq!(found.map_or(0, |stat| stat.n), n);
     if let Some(stat) = found {
@@ -583,7 +576,7 @@ fn readings_at_the_end_of_all_numbers_are_sealed_and_their_sums_are_numbers() {
     }
     let from = Time::from_ms(START - 5 * DAY);
     let days = Reader::new(folder.path())
-        .days((from, Time::from_ms(START)))
+        .days(from, Time::from_ms(START))
         .unwrap();
     assert_eq!(days.iter().map(|day| day.n).sum::<u64>(), 5);
     for day in days {

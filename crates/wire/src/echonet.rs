@@ -206,19 +206,19 @@ pub fn get(transaction: u16, object: Object, codes: &[u8]) -> Vec<u8> {
 
 /// An order that sets one property of one byte and wants to hear whether it was set (SetC).
 pub fn set_confirmed(transaction: u16, object: Object, code: u8, value: u8) -> Vec<u8> {
-    let mut bytes = head((transaction, 0x61), (Object::CONTROLLER, object), 1);
+    let mut bytes = head(transaction, 0x61, Object::CONTROLLER, object, 1);
     bytes.extend([code, 1, value]);
     bytes
 }
 
 fn bytes(of: (u16, u8), between: (Object, Object), codes: &[u8]) -> Vec<u8> {
-    let mut bytes = head(of, between, codes.len());
+    let mut bytes = head(of.0, of.1, between.0, between.1, codes.len());
     bytes.extend(codes.iter().flat_map(|code| [*code, 0]));
     bytes
 }
 
 /// What stands before the properties.
-fn head((transaction, service): (u16, u8), (from, to): (Object, Object), count: usize) -> Vec<u8> {
+fn head(transaction: u16, service: u8, from: Object, to: Object, count: usize) -> Vec<u8> {
     let mut bytes = HEADER.to_vec();
     bytes.extend(transaction.to_be_bytes());
     bytes.extend(from.0);

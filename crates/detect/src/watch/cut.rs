@@ -393,7 +393,7 @@ impl Watch {
             self.note_typical(&facts);
         }
         if self.has_cycle_signal {
-            self.conclude_flagged(facts, (broken, product_changed), out);
+            self.conclude_flagged(facts, broken, product_changed, out);
             return;
         }
         match &mut self.cut.by {
@@ -405,7 +405,7 @@ impl Watch {
                 if *irregular > IRREGULAR_MAX {
                     self.cut = Cut::anew(self.cut.is_vibration);
                 }
-                self.conclude_flagged(facts, (broken, product_changed), out);
+                self.conclude_flagged(facts, broken, product_changed, out);
             }
             By::Unknown { maybe } => {
                 maybe.push(Maybe {
@@ -422,7 +422,7 @@ impl Watch {
                     self.cut.rhythm = Rhythm::default();
                     for cycle in waiting {
                         let flags = (cycle.broken, cycle.product_changed);
-                        self.conclude_flagged(cycle.facts, flags, out);
+                        self.conclude_flagged(cycle.facts, flags.0, flags.1, out);
                     }
                 }
             }

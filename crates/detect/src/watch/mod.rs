@@ -304,7 +304,7 @@ impl Watch {
             }
             Signal::CycleCount(count) => self.cycle_count(t, *count, out),
             Signal::Pulse(level) => self.pulse(t, *level, out),
-            Signal::Vibration(strength, of) => self.vibration(t, (*strength, *of), out),
+            Signal::Vibration(strength, of) => self.vibration(t, *strength, *of, out),
             Signal::Lamp(colour, lit) => self.lamp.set(t, *colour, *lit),
             Signal::LampShows(colour, shows) => self.lamp.say(t, *colour, *shows),
             Signal::Product(product) => self.product(t, product, out),

@@ -36,13 +36,14 @@ impl Watch {
     }
 
     pub(super) fn conclude(&mut self, facts: CycleFacts, broken: bool, out: &mut Vec<Outcome>) {
-        self.conclude_flagged(facts, (broken, false), out);
+        self.conclude_flagged(facts, broken, false, out);
     }
 
     pub(super) fn conclude_flagged(
         &mut self,
         facts: CycleFacts,
-        (broken, product_changed): (bool, bool),
+        broken: bool,
+        product_changed: bool,
         out: &mut Vec<Outcome>,
     ) {
         self.course.saw(&facts);

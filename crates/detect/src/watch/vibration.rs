@@ -79,7 +79,8 @@ impl Watch {
     pub(super) fn vibration(
         &mut self,
         t: Time,
-        (strength, of): (f64, SeriesId),
+        strength: f64,
+        of: SeriesId,
         out: &mut Vec<Outcome>,
     ) {
         let strength = strength.abs();

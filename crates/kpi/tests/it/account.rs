@@ -229,7 +229,7 @@ proptest! {
             spread.add(*value);
         }
         let (low, high) = (spread.quantile(0.02).unwrap(), spread.quantile(0.98).unwrap());
-        prop_assert_eq!(spread.bars((low, high), bars).iter().sum::<u64>(), values.len() as u64);
+        prop_assert_eq!(spread.bars(low, high, bars).iter().sum::<u64>(), values.len() as u64);
         prop_assert!(low <= high);
     }
 }

@@ -67,7 +67,7 @@ pub(crate) fn analyze(
         if let Some(count) = count {
             watch.feed(t, t, &Signal::CycleCount(count), &mut out);
         }
-        found.extend(finished((number, is_learn), &out));
+        found.extend(finished(number, is_learn, &out));
         write_changes(name, table.text(row, time), &mut out, outputs)?;
         if count.is_some() {
             number = count.map(|c| c as i64);
@@ -87,7 +87,7 @@ pub(crate) fn analyze(
         watch.feed(end, end, &Signal::CycleCount(count as f64 + 1.0), &mut out);
         let nothing_follows = end + 3_600_000;
         watch.tick(nothing_follows, nothing_follows, &mut out);
-        found.extend(finished((number, is_learn), &out));
+        found.extend(finished(number, is_learn, &out));
     }
     if phase.is_some() {
         found = judged_against_learned(found)?;
@@ -96,7 +96,7 @@ pub(crate) fn analyze(
 }
 
 /// The cycles that ended with a row; `number` is what the signal called them.
-fn finished((number, is_learn): (Option<i64>, bool), out: &[Outcome]) -> Vec<Found> {
+fn finished(number: Option<i64>, is_learn: bool, out: &[Outcome]) -> Vec<Found> {
     let cycles = out.iter().filter_map(|outcome| match outcome {
         Outcome::Cycle(finished) => Some(Found {
             number,

@@ -139,7 +139,7 @@ impl House<'_> {
         let certificate = certificate.lock().unwrap_or_else(PoisonError::into_inner);
         let mqtts_port = self.mqtts.map_or(0, |address| address.port());
         let trust = https.map(|https| {
-            let view = certificate.view((http, https), mqtts_port, self.mqtt);
+            let view = certificate.view(http, https, mqtts_port, self.mqtt);
             Arc::new(view)
         });
         Ok(Listeners {

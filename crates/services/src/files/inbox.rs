@@ -59,19 +59,19 @@ pub(crate) async fn keep(shared: Arc<Shared>, jobs: mpsc::Sender<Ordered>) {
             if !is_due(&mut known, path, *stamp) {
                 continue;
             }
-            let Some(outcome) = take(&shared, &jobs, (id, path)).await else {
+            let Some(outcome) = take(&shared, &jobs, id, path).await else {
                 return;
             };
             // What the disk did not take comes again.
             let is_done = outcome != Err(FileProblem::NotDurable);
-            judge(&shared, (id, path), outcome).await;
+            judge(&shared, id, path, outcome).await;
             if let Some(file) = known.get_mut(path).filter(|_| is_done) {
                 file.done = Some((*stamp, Instant::now()));
             }
         }
         // By then every file that was there at the start has been looked at.
         let is_settled = round == ROUNDS_UNTIL_SETTLED;
-        forgive(&shared, (&found, &seen), is_settled).await;
+        forgive(&shared, &found, &seen, is_settled).await;
         round += 1;
     }
 }
@@ -157,7 +157,8 @@ fn is_due(known: &mut BTreeMap<PathBuf, Known>, path: &Path, stamp: Stamp) -> bo
 async fn take(
     shared: &Shared,
     jobs: &mpsc::Sender<Ordered>,
-    (id, path): (&DeviceId, &Path),
+    id: &DeviceId,
+    path: &Path,
 ) -> Option<Outcome> {
     // Ended while others were taken.
     if shared.loggers.find(id).is_none() {
@@ -179,7 +180,7 @@ fn name_of(path: &Path) -> String {
     super::shown_name(&path.to_string_lossy())
 }
 
-async fn judge(shared: &Shared, (id, path): (&DeviceId, &Path), outcome: Outcome) {
+async fn judge(shared: &Shared, id: &DeviceId, path: &Path, outcome: Outcome) {
     match outcome {
         // What a person called off, what is there already and what has only begun is no problem.
         Ok(_)
@@ -215,11 +216,7 @@ async fn refuse(shared: &Shared, id: &DeviceId, name: &str, problem: FileProblem
 
 /// A file that was taken away, and a folder that is there again, are no problem any more; the alarm
 /// ends with the last.
-async fn forgive(
-    shared: &Shared,
-    (found, seen): (&[Found], &BTreeSet<DeviceId>),
-    is_settled: bool,
-) {
+async fn forgive(shared: &Shared, found: &[Found], seen: &BTreeSet<DeviceId>, is_settled: bool) {
     let loggers = shared.loggers.all();
     let is_logger = |id: &DeviceId| loggers.iter().any(|logger| logger.table.id == *id);
     let there = found

@@ -31,7 +31,7 @@ fn signal_in(row: &Row) -> Option<Signal> {
     match &row.value {
         RowValue::Number(value) => {
             let of = SeriesId(row.point.into());
-            signal_of((row.role, of), *value, None)
+            signal_of(row.role, of, *value, None)
         }
         RowValue::Product(product) => Some(Signal::Product(product.clone())),
     }

@@ -72,7 +72,7 @@ pub(crate) async fn take(shared: &Arc<Shared>, job: &Job) -> Outcome {
             } else {
                 read_file(&path)?
             };
-            let held = hold(&shared, (&name, &bytes), (&logger, is_watched))?;
+            let held = hold(&shared, &name, &bytes, &logger, is_watched)?;
             Ok((logger, held))
         });
         read.await?
@@ -106,7 +106,7 @@ pub(crate) async fn take(shared: &Arc<Shared>, job: &Job) -> Outcome {
         give(shared, vec![mark], BOX).await?;
         records.push(unmark);
     }
-    keep(shared, &logger, held.fresh, (refused, held.used)).await?;
+    keep(shared, &logger, held.fresh, refused, held.used).await?;
     if let Some(telling) = held.telling {
         import.cycles = tell_past(shared, &logger, held.content.rows, telling).await?;
     }
@@ -155,8 +155,10 @@ fn end_of_lines(bytes: &[u8]) -> usize {
 
 fn hold(
     shared: &Shared,
-    (name, bytes): (&str, &[u8]),
-    (logger, is_watched): (&Logger, bool),
+    name: &str,
+    bytes: &[u8],
+    logger: &Logger,
+    is_watched: bool,
 ) -> Result<Held, FileProblem> {
     let reader = &shared.reader;
     let sha256 = token_hash(bytes);
@@ -182,7 +184,7 @@ fn hold(
     let (device, machine) = (&logger.device, &logger.device.machine);
     let fresh = fresh(reader, device, &content.rows).map_err(unreadable)?;
     let spans = (past::span(&content.rows), past::span(&fresh));
-    let used = use_of(reader, machine, spans).map_err(unreadable)?;
+    let used = use_of(reader, machine, spans.0, spans.1).map_err(unreadable)?;
     let mut others = begun(reader).map_err(unreadable)?;
     let place = (format!("{id}/{name}"), used);
     let telling = telling(reader, place, (machine, &mut others), spans).map_err(unreadable)?;
@@ -217,7 +219,7 @@ fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, Sto
         // The last moment of the piece before may go on in this one.
         seen.retain(|(_, t)| piece.first().is_some_and(|row| row.t.ms() == *t));
         if let Some((from, to)) = past::span(piece).filter(|_| !wanted.is_empty()) {
-            reader.each_piece(&wanted, (from, to + 1), |id, times, _| {
+            reader.each_piece(&wanted, from, to + 1, |id, times, _| {
                 let number = numbers.get(&id);
                 // One moment far from the others must not bring all between them.
                 let is_asked = |t: &&i64| piece.binary_search_by_key(*t, |row| row.t.ms()).is_ok();
@@ -298,7 +300,8 @@ type Span = (Time, Time);
 fn use_of(
     reader: &Reader,
     machine: &MachineId,
-    (all, fresh): (Option<Span>, Option<Span>),
+    all: Option<Span>,
+    fresh: Option<Span>,
 ) -> Result<FileUse, StoreError> {
     // Of a file that was cut off while it was taken, all may be there and nothing told from it.
     let Some((from, to)) = fresh.or(all) else {
@@ -319,7 +322,7 @@ fn use_of(
 fn is_free(reader: &Reader, machine: &MachineId, (from, to): Span) -> Result<bool, StoreError> {
     let states = reader.states(machine, from, to)?;
     let is_unknown = states.iter().all(|s| s.state == MachineState::Unknown);
-    Ok(is_unknown && reader.cycle_times(machine, (from, to + 1))?.is_empty())
+    Ok(is_unknown && reader.cycle_times(machine, from, to + 1)?.is_empty())
 }
 
 /// Keeps the readings that are new.
@@ -327,7 +330,8 @@ async fn keep(
     shared: &Arc<Shared>,
     logger: &Logger,
     fresh: Vec<Row>,
-    (mut refused, used): (Vec<model::Refused>, FileUse),
+    mut refused: Vec<model::Refused>,
+    used: FileUse,
 ) -> Result<(), FileProblem> {
     let how = match used {
         FileUse::GoesOn => WrittenDown::GoOn,
@@ -345,7 +349,7 @@ async fn keep(
         }
         let taken = shared
             .sink
-            .take_written(device, (piece.to_vec(), refused), how);
+            .take_written(device, piece.to_vec(), refused, how);
         outcome = taken.await.map_err(|_| FileProblem::NotDurable);
         tell(shared, fresh.len(), n * READINGS_AT_ONCE + piece.len());
         if outcome.is_ok() && shared.is_cancelled() {
@@ -357,7 +361,9 @@ async fn keep(
     }
     if used == FileUse::GoesOn {
         let none = (Vec::new(), Vec::new());
-        let ended = shared.sink.take_written(device, none, WrittenDown::End);
+        let ended = shared
+            .sink
+            .take_written(device, none.0, none.1, WrittenDown::End);
         ended.await.map_err(|_| FileProblem::NotDurable)?;
     }
     outcome

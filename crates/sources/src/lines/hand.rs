@@ -55,7 +55,8 @@ impl Tap {
     /// A device, what was said of it and how often it is read, and its place.
     pub(crate) fn new(
         device: Arc<Device>,
-        (source, every_ms): (Source, i64),
+        source: Source,
+        every_ms: i64,
         place: String,
         now: Time,
     ) -> Self {

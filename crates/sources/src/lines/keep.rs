@@ -27,7 +27,8 @@ pub(super) async fn keep(
     driver: &'static dyn Driver,
     sources: Arc<[Source]>,
     hand: Hand,
-    (seat, sink): (Arc<Seat>, Arc<FloorSink>),
+    seat: Arc<Seat>,
+    sink: Arc<FloorSink>,
 ) {
     let place = sources.first().map(|source| source.id.to_string());
     let device = place.unwrap_or_default();
@@ -111,7 +112,7 @@ mod tests {
         let source: Source = toml::from_str("id = \"m\"\nkind = \"defective\"").unwrap();
         let machine = model::MachineId::named_like(&source.id);
         let device = crate::Device::new(source.id.clone(), machine, crate::Role::Device);
-        let tap = Tap::new(Arc::new(device), (source, 1_000), String::new(), now());
+        let tap = Tap::new(Arc::new(device), source, 1_000, String::new(), now());
         let hand = Hand::for_trial(Arc::new(tap), shown, now);
         assert_eq!(run(&Defective, &[], hand).await, Trouble::Internal);
     }

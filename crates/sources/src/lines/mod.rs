@@ -326,7 +326,7 @@ impl Lines {
         let every_s = Entered::new(checked.driver.fields(), &source.fields).number(EVERY_S);
         let place = checked.line.name.clone();
         let read = (source.clone(), (every_s * 1e3) as i64);
-        Tap::new(Arc::new(device), read, place, (self.clock)())
+        Tap::new(Arc::new(device), read.0, read.1, place, (self.clock)())
     }
 
     /// Makes the devices of all sources known to the book; those that went or were
@@ -373,7 +373,7 @@ impl Lines {
                     if let Some(running) = other {
                         running.task.abort();
                     }
-                    self.run_line(inner, &name, (driver, sources))
+                    self.run_line(inner, &name, driver, sources)
                 }
             };
             inner.running.insert(name, running);
@@ -391,7 +391,8 @@ impl Lines {
         &self,
         inner: &mut Inner,
         name: &str,
-        (driver, sources): (&'static dyn Driver, Vec<Source>),
+        driver: &'static dyn Driver,
+        sources: Vec<Source>,
     ) -> Running {
         let taps = sources
             .iter()
@@ -399,7 +400,7 @@ impl Lines {
         let hand = Hand::to_floor(taps.collect(), Arc::clone(&self.sink), self.clock);
         let seat = (inner.seat(name), Arc::clone(&self.sink));
         let all = Arc::from(sources.clone());
-        let task = tokio::spawn(keep::keep(driver, all, hand, seat));
+        let task = tokio::spawn(keep::keep(driver, all, hand, seat.0, seat.1));
         Running { sources, task }
     }
 }

@@ -91,7 +91,7 @@ pub(crate) struct Column {
 
 impl Column {
     /// Times and values between two moments (both included), by time.
-    pub(crate) fn within(&self, (from, to): (i64, i64)) -> (&[i64], &[f64]) {
+    pub(crate) fn within(&self, from: i64, to: i64) -> (&[i64], &[f64]) {
         let first = self.times.partition_point(|t| *t < from);
         let end = self.times.partition_point(|t| *t <= to).max(first);
         let times = self.times.get(first..end).unwrap_or_default();

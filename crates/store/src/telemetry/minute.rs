@@ -71,7 +71,7 @@ pub(super) fn roll(
     let span = (day, day + DAY_MS - 1);
     for device in devices {
         let mut minutes = Minutes::new();
-        for meta in view.chunks(Family::Raw, *device, span)? {
+        for meta in view.chunks(Family::Raw, *device, span.0, span.1)? {
             // What cannot be read any more is told when it is read or checked.
             let Ok(columns) = view.columns(&meta, |_| true)? else {
                 continue;

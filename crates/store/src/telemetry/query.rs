@@ -114,11 +114,11 @@ impl Now<'_> {
         each: Each<'_>,
     ) -> Result<Vec<Damage>, StoreError> {
         let mut damaged = Vec::new();
-        for meta in self.view.chunks(Family::Raw, device, span)? {
+        for meta in self.view.chunks(Family::Raw, device, span.0, span.1)? {
             match self.view.columns(&meta, wanted)? {
                 Ok(columns) => {
                     for column in &columns {
-                        let (times, values) = column.within(span);
+                        let (times, values) = column.within(span.0, span.1);
                         each(column.series, times, values);
                     }
                 }
@@ -221,7 +221,7 @@ impl Reader {
             let wanted = |id| series.contains_key(&id);
             let mut chunks: Vec<Meta> = Vec::new();
             for device in devices.iter().filter(|_| span.0 <= span.1) {
-                chunks.extend(now.view.chunks(Family::Raw, *device, span)?);
+                chunks.extend(now.view.chunks(Family::Raw, *device, span.0, span.1)?);
             }
             chunks.sort_by_key(|meta| meta.t_min);
             for meta in &chunks {
@@ -274,7 +274,8 @@ impl Reader {
     pub fn each_piece(
         &self,
         series: &[SeriesId],
-        (from, to): (Time, Time),
+        from: Time,
+        to: Time,
         mut each: impl FnMut(SeriesId, &[i64], &[f64]),
     ) -> Result<Vec<Damage>, StoreError> {
         let devices = self.devices_of(series.iter())?;
@@ -300,7 +301,9 @@ impl Reader {
         let always = (Time::from_ms(ALWAYS.0), Time::from_ms(ALWAYS.1));
         let mut count = 0;
         for info in self.series()?.iter().filter(|info| info.device == device) {
-            count += self.sum(info.id, always)?.map_or(0, |sum| sum.n);
+            count += self
+                .sum(info.id, always.0, always.1)?
+                .map_or(0, |sum| sum.n);
         }
         Ok(count)
     }
@@ -314,7 +317,7 @@ impl Reader {
             let mut later = |reading: Reading| last = last.max(Some(reading.t));
             now.journal(ALWAYS, &wanted, &mut later, &mut Vec::new())?;
             for device in &devices {
-                let chunks = now.view.chunks(Family::Raw, *device, ALWAYS)?;
+                let chunks = now.view.chunks(Family::Raw, *device, ALWAYS.0, ALWAYS.1)?;
                 let stats = chunks.iter().flat_map(|meta| &meta.stats);
                 let own = stats.filter(|stat| stat.series == series);
                 last = last.max(own.map(|stat| stat.last.0).max());
@@ -328,7 +331,8 @@ impl Reader {
     fn each_minute(
         &self,
         series: SeriesId,
-        (from, to): (i64, i64),
+        from: i64,
+        to: i64,
         mut each: impl FnMut(MinuteRow),
     ) -> Result<Vec<Damage>, StoreError> {
         let devices = self.devices_of(std::iter::once(&series))?;
@@ -341,7 +345,7 @@ impl Reader {
             let ours = |id: SeriesId| id.0 / COLUMNS_PER_SERIES == series.0;
             if from < rolled {
                 let span = (from, to.min(rolled - 1));
-                for meta in now.view.chunks(Family::Minute, *device, span)? {
+                for meta in now.view.chunks(Family::Minute, *device, span.0, span.1)? {
                     match now.view.columns(&meta, ours)? {
                         Ok(columns) => minutes_of(&columns)
                             .filter(|(_, row)| {
@@ -377,7 +381,7 @@ impl Reader {
         to: Time,
     ) -> Result<Vec<MinuteRow>, StoreError> {
         let mut minutes: BTreeMap<Time, MinuteRow> = BTreeMap::new();
-        self.each_minute(series, (from.ms(), to.ms()), |row| {
+        self.each_minute(series, from.ms(), to.ms(), |row| {
             add_to(&mut minutes, row.minute, row);
         })?;
         Ok(minutes.into_values().collect())
@@ -388,7 +392,8 @@ impl Reader {
     pub fn picture(
         &self,
         series: SeriesId,
-        (from, to): (Time, Time),
+        from: Time,
+        to: Time,
         pixels: usize,
     ) -> Result<Vec<Bucket>, StoreError> {
         let pixels = pixels.clamp(1, PIXELS_MAX) as i64;
@@ -399,9 +404,9 @@ impl Reader {
         };
         let span = (from.ms(), to.ms() - 1);
         if width >= PIXEL_FROM_MINUTES_MS {
-            self.each_minute(series, span, |row| add(row, row.minute.max(from)))?;
+            self.each_minute(series, span.0, span.1, |row| add(row, row.minute.max(from)))?;
         } else {
-            self.each_piece(&[series], (from, to), |_, times, values| {
+            self.each_piece(&[series], from, to, |_, times, values| {
                 for (t, value) in times.iter().zip(values) {
                     let t = Time::from_ms(*t);
                     add(MinuteRow::of(t, *value), t);
@@ -420,11 +425,7 @@ impl Reader {
 
     /// Sums of a series between two moments (the second not included), from what chunks know of
     /// themselves where they lie inside; `None` without readings.
-    pub fn sum(
-        &self,
-        series: SeriesId,
-        (from, to): (Time, Time),
-    ) -> Result<Option<Stat>, StoreError> {
+    pub fn sum(&self, series: SeriesId, from: Time, to: Time) -> Result<Option<Stat>, StoreError> {
         let devices = self.devices_of(std::iter::once(&series))?;
         self.now(&devices, |now| {
             let Some(device) = devices.first() else {
@@ -443,7 +444,7 @@ impl Reader {
 
     /// The whole days of all series that start between two moments (the second not included), as
     /// far as they are over and summed up.
-    pub fn days(&self, (from, to): (Time, Time)) -> Result<Vec<DaySum>, StoreError> {
+    pub fn days(&self, from: Time, to: Time) -> Result<Vec<DaySum>, StoreError> {
         let sql = "SELECT series, start, end, n, min, max, sum, integral FROM day
                    WHERE start >= ?1 AND start < ?2 ORDER BY start, series";
         self.list(sql, params![from.ms(), to.ms()], |row| {
@@ -486,7 +487,8 @@ impl Reader {
     /// the day, unit·seconds.
     pub fn day_integrals(
         &self,
-        (from, to): (Time, Time),
+        from: Time,
+        to: Time,
     ) -> Result<Vec<(SeriesId, Time, f64)>, StoreError> {
         let sql = "SELECT series, start, integral FROM day
                    WHERE start >= ?1 AND start < ?2 ORDER BY start, series";
@@ -518,7 +520,7 @@ impl Reader {
         self.now(&devices, |now| {
             let (mut count, mut damaged, mut goes_on) = (0, Vec::new(), true);
             for device in &devices {
-                for meta in now.view.chunks(Family::Raw, *device, ALWAYS)? {
+                for meta in now.view.chunks(Family::Raw, *device, ALWAYS.0, ALWAYS.1)? {
                     match now.view.columns(&meta, |_| true)? {
                         Ok(columns) => {
                             count += columns.iter().map(|c| c.values.len() as u64).sum::<u64>();
@@ -597,7 +599,7 @@ pub(crate) fn sum_chunks(
         all: BTreeMap::new(),
         before: BTreeMap::new(),
     };
-    let chunks = view.chunks(Family::Raw, device, before)?;
+    let chunks = view.chunks(Family::Raw, device, before.0, before.1)?;
     let mut pieces: Vec<Piece<'_>> = chunks.iter().map(Piece::Chunk).collect();
     if !recent.is_empty() {
         pieces.push(Piece::Recent(recent));

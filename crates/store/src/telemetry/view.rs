@@ -146,14 +146,15 @@ impl View<'_> {
         &self,
         family: Family,
         device: i64,
-        (from, to): (i64, i64),
+        from: i64,
+        to: i64,
     ) -> Result<Vec<Meta>, StoreError> {
         let mut metas = Vec::new();
         let (first, last) = (Month::of(from.saturating_sub(SPAN_MS_MAX)), Month::of(to));
         let files = month::of_family(&self.known, family);
         for (month, name) in files.filter(|(month, _)| (first..=last).contains(month)) {
             let path = self.folder.join(name);
-            match self.chunks_in(&path, device, (from, to)) {
+            match self.chunks_in(&path, device, from, to) {
                 Ok(found) => metas.extend(found),
                 // A file that is gone or no longer one: what it held cannot be read.
                 Err(StoreError::Corrupt | StoreError::ReadOnly) => metas.push(Meta {
@@ -178,7 +179,8 @@ impl View<'_> {
         &self,
         path: &Path,
         device: i64,
-        (from, to): (i64, i64),
+        from: i64,
+        to: i64,
     ) -> Result<Vec<Meta>, StoreError> {
         self.files.with(path, |connection| {
             let sql = "SELECT id, t_min, t_max, rows, stat FROM chunk WHERE device = ?1

@@ -91,7 +91,7 @@ pub(crate) async fn picture(
         let pixels = shape.pixels.unwrap_or(PIXELS_DEFAULT);
         let found = read(&site, move |reader| {
             let points = series(reader)?.into_iter().map(|s| {
-                let buckets = reader.picture(s.id, span, pixels)?;
+                let buckets = reader.picture(s.id, span.0, span.1, pixels)?;
                 Ok(json!({"point": name(&s), "unit": s.unit, "buckets": buckets}))
             });
             points.collect::<Result<Vec<Value>, StoreError>>()
@@ -115,11 +115,15 @@ pub(crate) async fn sums(
         let items = match shape.by.as_deref() {
             None | Some("day") => {
                 let series = series_of(&site, &id, paging.point())?;
-                read(&site, move |reader| by_day(reader, &series(reader)?, span)).await?
+                read(&site, move |reader| {
+                    by_day(reader, &series(reader)?, span.0, span.1)
+                })
+                .await?
             }
             Some("product") => {
                 let machine = known(&site.known.board(), &id)?;
-                let sums = read(&site, move |r| r.sums_by_product(&machine, span)).await?;
+                let sums =
+                    read(&site, move |r| r.sums_by_product(&machine, span.0, span.1)).await?;
                 sums.iter().map(|sum| json!(sum)).collect()
             }
             Some(_) => return Err(bad_request()),
@@ -133,9 +137,10 @@ pub(crate) async fn sums(
 fn by_day(
     reader: &Reader,
     series: &[SeriesInfo],
-    (from, to): (Time, Time),
+    from: Time,
+    to: Time,
 ) -> Result<Vec<Value>, StoreError> {
-    let days = reader.days((from, to))?;
+    let days = reader.days(from, to)?;
     let mut items = Vec::new();
     for one in series {
         let energy =
@@ -149,7 +154,7 @@ fn by_day(
                 "mean": day.sum / day.n.max(1) as f64, "energy_wh": energy(day.integral),
             }));
         }
-        if let Some(sum) = reader.sum(one.id, (rest, to))? {
+        if let Some(sum) = reader.sum(one.id, rest, to)? {
             items.push(json!({
                 "point": name(one), "unit": one.unit, "start": rest, "end": null,
                 "n": sum.n, "min": sum.min, "max": sum.max, "mean": sum.mean(),

@@ -330,7 +330,8 @@ pub(crate) async fn make_token(
 /// Gives an order about the machine that the address names.
 async fn order_about(
     site: &Site,
-    (lang, who): (Lang, &Who),
+    lang: Lang,
+    who: &Who,
     id: &str,
     command: impl FnOnce(MachineId) -> Command,
 ) -> Response {
@@ -347,7 +348,7 @@ pub(crate) async fn approve(
     Asked(who): Asked<Who>,
     Path(id): Path<String>,
 ) -> Response {
-    order_about(&site, (lang, &who), &id, Command::Approve).await
+    order_about(&site, lang, &who, &id, Command::Approve).await
 }
 
 /// Forgets a reference and learns a new version.
@@ -357,7 +358,7 @@ pub(crate) async fn relearn(
     Asked(who): Asked<Who>,
     Path(id): Path<String>,
 ) -> Response {
-    order_about(&site, (lang, &who), &id, Command::Relearn).await
+    order_about(&site, lang, &who, &id, Command::Relearn).await
 }
 
 /// A tolerance that is asked for.
@@ -379,7 +380,7 @@ pub(crate) async fn set_tolerance(
     let Ok(Json(wanted)) = body else {
         return bad_request().answer(lang);
     };
-    order_about(&site, (lang, &who), &id, |machine| {
+    order_about(&site, lang, &who, &id, |machine| {
         Command::SetTolerance(machine, wanted.tolerance, wanted.alarms_per_month)
     })
     .await

@@ -73,7 +73,7 @@ pub(crate) async fn bind(
 ) -> Response {
     let bound = wanted.binding().map_err(SourceProblem::Wrong);
     let done = bound.and_then(|binding| site.bindings.bind(binding));
-    finish(&site, (lang, who), &wanted.device, done).await
+    finish(&site, lang, who, &wanted.device, done).await
 }
 
 /// A value is no longer given to anybody.
@@ -85,12 +85,13 @@ pub(crate) async fn unbind(
 ) -> Response {
     let place = wanted.place().map_err(SourceProblem::Wrong);
     let done = place.and_then(|place| site.bindings.unbind(&place));
-    finish(&site, (lang, who), &wanted.device, done).await
+    finish(&site, lang, who, &wanted.device, done).await
 }
 
 async fn finish(
     site: &Site,
-    (lang, who): (Lang, Who),
+    lang: Lang,
+    who: Who,
     device: &str,
     done: Result<(), SourceProblem>,
 ) -> Response {

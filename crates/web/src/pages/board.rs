@@ -191,12 +191,12 @@ fn progress(ctx: &Ctx, machine: &MachineView) -> String {
 
 /// The last eight hours as a strip; what was not observed stays empty.
 pub(crate) fn last_hours(ctx: &Ctx, strip: &[StateInterval]) -> Markup {
-    strip_svg(strip, (ctx.now - STRIP_MS, ctx.now), STRIP_COLUMNS)
+    strip_svg(strip, ctx.now - STRIP_MS, ctx.now, STRIP_COLUMNS)
 }
 
 /// A stretch of time as a strip of so many columns; what was not observed stays empty.
-pub(crate) fn strip_svg(strip: &[StateInterval], (from, to): (Time, Time), count: usize) -> Markup {
-    let runs = columns(strip, (from, to), count);
+pub(crate) fn strip_svg(strip: &[StateInterval], from: Time, to: Time, count: usize) -> Markup {
+    let runs = columns(strip, from, to, count);
     html! {
         svg.strip viewBox={ "0 0 " (count) " 4" } preserveAspectRatio="none" aria-hidden="true" {
             @for (start, length, state) in runs {
@@ -209,7 +209,8 @@ pub(crate) fn strip_svg(strip: &[StateInterval], (from, to): (Time, Time), count
 /// Columns of equal state joined: start, length, state. Columns without data are left out.
 fn columns(
     strip: &[StateInterval],
-    (from, to): (Time, Time),
+    from: Time,
+    to: Time,
     count: usize,
 ) -> Vec<(usize, usize, MachineState)> {
     let width_ms = (to.ms() - from.ms()) / count as i64;
@@ -410,7 +411,7 @@ mod tests {
                 to: None,
             },
         ];
-        let runs = columns(&strip, (t(-480), t(480 + 480)), STRIP_COLUMNS);
+        let runs = columns(&strip, t(-480), t(480 + 480), STRIP_COLUMNS);
         assert_eq!(runs.len(), 2);
         assert_eq!(runs[0].2, MachineState::Run);
         assert!(runs[0].0 > 0, "nothing is drawn before the first data");

@@ -172,7 +172,7 @@ pub(crate) fn spread(ctx: &Ctx, times: &Spread, [low, median, high]: [f64; 3]) -
     // Rare outliers are gathered in the outermost bars, or they would press the rest together.
     let margin = (high - low).max(median * 0.01);
     let ends = ((low - margin).max(median * 0.01), high + margin);
-    let bars = times.bars(ends, BARS);
+    let bars = times.bars(ends.0, ends.1, BARS);
     let tallest = bars.iter().copied().max().unwrap_or(1).max(1) as f64;
     let scale = Scale {
         low: 0.0,

@@ -350,8 +350,8 @@ fn page(
                 }
             }
             form.stack.wide method="post" action={ "/connect/" (kind.code) } {
-                (text_input(lang, ("id", None), &typed.id, &[]))
-                (text_input(lang, ("machine", None), &typed.machine, &machines.collect::<Vec<_>>()))
+                (text_input(lang, "id", None, &typed.id, &[]))
+                (text_input(lang, "machine", None, &typed.machine, &machines.collect::<Vec<_>>()))
                 @for field in kind.fields { (input(lang, *field, typed, &site.sources.ports())) }
                 div.buttons {
                     button type="submit" name="action" value="try"
@@ -369,10 +369,10 @@ fn page(
 fn input(lang: Lang, field: Field, typed: &Typed, ports: &[String]) -> Markup {
     let value = typed.fields.get(field.name).map_or("", String::as_str);
     match field.kind {
-        FieldKind::Text(offered) => text_input(lang, (field.name, None), value, offered),
+        FieldKind::Text(offered) => text_input(lang, field.name, None, value, offered),
         FieldKind::SerialPort => {
             let ports: Vec<&str> = ports.iter().map(String::as_str).collect();
-            let input = text_input(lang, (field.name, None), value, &ports);
+            let input = text_input(lang, field.name, None, value, &ports);
             html! {
                 (input)
                 @if ports.is_empty() { p.quiet.small { (lang.text(key::CONNECT_NO_PORTS)) } }
@@ -380,7 +380,7 @@ fn input(lang: Lang, field: Field, typed: &Typed, ports: &[String]) -> Markup {
         }
         FieldKind::Number(from, to) => {
             let range = format!("{from} – {to}");
-            text_input(lang, (field.name, Some(&range)), value, &[])
+            text_input(lang, field.name, Some(&range), value, &[])
         }
         FieldKind::Choice(choices) => html! {
             label for={ "f-" (field.name) } { (lang.coded("field-", field.name)) }
@@ -392,7 +392,8 @@ fn input(lang: Lang, field: Field, typed: &Typed, ports: &[String]) -> Markup {
 
 pub(super) fn text_input(
     lang: Lang,
-    (name, range): (&str, Option<&str>),
+    name: &str,
+    range: Option<&str>,
     value: &str,
     offered: &[&str],
 ) -> Markup {

@@ -49,7 +49,7 @@ pub(crate) async fn show(
 ) -> Response {
     let name = called.name.and_then(|name| DeviceId::new(&name).ok());
     let name = name.as_ref().map_or("", DeviceId::as_str);
-    page_with(&site, lang, who, (&html! {}, name)).await
+    page_with(&site, lang, who, &html! {}, name).await
 }
 
 /// Registers a device and shows its token.
@@ -162,11 +162,11 @@ pub(super) fn wrong(lang: Lang, error: DeviceError) -> Markup {
 }
 
 pub(crate) async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
-    page_with(site, lang, who, (above, "")).await
+    page_with(site, lang, who, above, "").await
 }
 
 /// The same, with a name for the device that is about to be registered.
-async fn page_with(site: &Site, lang: Lang, who: Who, (above, name): (&Markup, &str)) -> Response {
+async fn page_with(site: &Site, lang: Lang, who: Who, above: &Markup, name: &str) -> Response {
     let board = site.known.board();
     let ctx = Ctx::new(site, lang, who);
     let work = read(site, |r| {
@@ -347,7 +347,7 @@ fn source_card(
                     } }
                 }
             }
-            (off::button(site, ctx, of, (board.machine(source.watches().as_str()), false)))
+            (off::button(site, ctx, of, board.machine(source.watches().as_str()), false))
             @if ctx.may(Right::Devices) {
                 @if let Some(form) = connect::another(source) {
                     span { a.button href=(form) { (ctx.text(key::CONNECT_ANOTHER)) } }

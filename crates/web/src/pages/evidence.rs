@@ -61,7 +61,7 @@ pub(crate) async fn show(
         }
         section.panel {
             div.panel-head { h2 { (ctx.text(key::EVIDENCE_LIST)) } }
-            ol.events { @for row in &page.items { (entry(&ctx, (&site, &board), row)) } }
+            ol.events { @for row in &page.items { (entry(&ctx, &site, &board, row)) } }
             @if let Some(next) = page.next {
                 p { a.button href={ "/evidence?before=" (next) } { (ctx.text(key::EVENTS_MORE)) } }
             }
@@ -333,7 +333,7 @@ fn by_mail(ctx: &Ctx, signed: &Checkpoint) -> String {
     format!("mailto:?subject={subject}&body={}", quoted(&signed.text()))
 }
 
-fn entry(ctx: &Ctx, (site, board): (&Site, &BoardView), row: &EvidenceRow) -> Markup {
+fn entry(ctx: &Ctx, site: &Site, board: &BoardView, row: &EvidenceRow) -> Markup {
     let what = ctx.lang.coded("event-", &row.kind.replace('.', "-"));
     let who = match row.actor.as_str() {
         store::BOX => ctx.text(key::EVENTS_SELF),

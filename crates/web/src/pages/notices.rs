@@ -36,7 +36,7 @@ pub(crate) async fn show(
     Asked(lang): Asked<Lang>,
     Asked(who): Asked<Who>,
 ) -> Response {
-    page(&site, (lang, who), &Typed::default(), &html! {})
+    page(&site, lang, who, &Typed::default(), &html! {})
 }
 
 /// The mail server as a browser sends it.
@@ -183,7 +183,7 @@ pub(crate) async fn try_out(
             }
         },
     };
-    page(&site, (lang, who), &Typed::default(), &above)
+    page(&site, lang, who, &Typed::default(), &above)
 }
 
 /// Keeps settings and shows the page again; a secret that was made is shown this once.
@@ -199,7 +199,7 @@ async fn keep(
             let ctx = Ctx::new(site, lang, who.clone());
             let (title, note) = (key::NOTICES_SECRET, key::NOTICES_SECRET_NOTE);
             let above = shown_once(&ctx, title, note, &secret);
-            page(site, (lang, who), &Typed::default(), &above)
+            page(site, lang, who, &Typed::default(), &above)
         }
         (Err(problem), _) => refused(site, (lang, who), typed, problem),
     }
@@ -207,10 +207,10 @@ async fn keep(
 
 fn refused(site: &Site, of: (Lang, Who), typed: &Typed, problem: NoticeProblem) -> Response {
     let text = problem.text(of.0);
-    page(site, of, typed, &problem_box(&text))
+    page(site, of.0, of.1, typed, &problem_box(&text))
 }
 
-fn page(site: &Site, (lang, who): (Lang, Who), typed: &Typed, above: &Markup) -> Response {
+fn page(site: &Site, lang: Lang, who: Who, typed: &Typed, above: &Markup) -> Response {
     let ctx = Ctx::new(site, lang, who);
     let board = site.known.board();
     let settings = site.notices.settings();
@@ -296,7 +296,7 @@ fn named_button(action: &str, name: &str, text: &str, ask: Option<&str>) -> Mark
     }
 }
 
-fn field(ctx: &Ctx, (id, name): (&str, &str), label: Key, value: &str) -> Markup {
+fn field(ctx: &Ctx, id: &str, name: &str, label: Key, value: &str) -> Markup {
     html! {
         label for=(id) { (ctx.text(label)) }
         input id=(id) name=(name) value=(value) maxlength="300" autocomplete="off" autocapitalize="none";
@@ -309,8 +309,8 @@ fn server_form(ctx: &Ctx, server: Option<&MailServer>) -> Markup {
     let chosen = server.map_or(MailSecurity::Tls, |server| server.security);
     html! {
         form.stack method="post" action="/notices/server" {
-            (field(ctx, ("s-host", "host"), key::NOTICES_HOST, &of(|s| s.host.clone())))
-            (field(ctx, ("s-port", "port"), key::NOTICES_PORT, &port))
+            (field(ctx, "s-host", "host", key::NOTICES_HOST, &of(|s| s.host.clone())))
+            (field(ctx, "s-port", "port", key::NOTICES_PORT, &port))
             label for="s-security" { (ctx.text(key::NOTICES_SECURITY)) }
             select #s-security name="security" {
                 @for security in MailSecurity::ALL {
@@ -319,10 +319,10 @@ fn server_form(ctx: &Ctx, server: Option<&MailServer>) -> Markup {
                     }
                 }
             }
-            (field(ctx, ("s-user", "user"), key::NOTICES_USER, &of(|s| s.user.clone())))
+            (field(ctx, "s-user", "user", key::NOTICES_USER, &of(|s| s.user.clone())))
             label for="s-password" { (ctx.text(key::NOTICES_PASSWORD)) }
             input #s-password type="password" name="password" maxlength="300" autocomplete="new-password";
-            (field(ctx, ("s-from", "from"), key::NOTICES_FROM, &of(|s| s.from.clone())))
+            (field(ctx, "s-from", "from", key::NOTICES_FROM, &of(|s| s.from.clone())))
             button.primary type="submit" { (ctx.text(key::NOTICES_KEEP)) }
         }
     }
@@ -341,10 +341,10 @@ fn recipient_form(ctx: &Ctx, way: &str, typed: &Typed) -> Markup {
     html! {
         form.stack method="post" action="/notices" {
             input type="hidden" name="way" value=(way);
-            (field(ctx, (&id("name"), "name"), key::NOTICES_NAME, of(|t| &t.name)))
-            (field(ctx, (&id("to"), "to"), to, of(|t| &t.to)))
+            (field(ctx, &id("name"), "name", key::NOTICES_NAME, of(|t| &t.name)))
+            (field(ctx, &id("to"), "to", to, of(|t| &t.to)))
             @if !is_mail {
-                (field(ctx, (&id("secret"), "secret"), key::NOTICES_SECRET_FIELD, of(|t| &t.secret)))
+                (field(ctx, &id("secret"), "secret", key::NOTICES_SECRET_FIELD, of(|t| &t.secret)))
             }
             (conditions(ctx, way, typed))
             button.primary type="submit" { (ctx.text(key::NOTICES_ADD)) }

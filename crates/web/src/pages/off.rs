@@ -112,7 +112,7 @@ pub(crate) fn of_machine(site: &Site, ctx: &Ctx, machine: &MachineView) -> Marku
                 div.panel-head { h2 { (ctx.text(key::OFF_TITLE)) } }
                 @for of in &offered {
                     p { strong { (of.0.id) } }
-                    (button(site, ctx, of, (Some(machine), true)))
+                    (button(site, ctx, of, Some(machine), true))
                 }
             }
         }
@@ -125,7 +125,8 @@ pub(crate) fn button(
     site: &Site,
     ctx: &Ctx,
     (source, state): &(Source, SourceState),
-    (machine, is_its_page): (Option<&MachineView>, bool),
+    machine: Option<&MachineView>,
+    is_its_page: bool,
 ) -> Markup {
     let consent = OffConsent::of(source);
     if consent == OffConsent::Never || !ctx.may(Right::Operate) {

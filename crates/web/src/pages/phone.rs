@@ -44,7 +44,7 @@ pub(crate) async fn form(
         id: free_name(&site),
         machine: String::new(),
     };
-    form_page(&site, lang, who, (&wanted, &html! {}))
+    form_page(&site, lang, who, &wanted, &html! {})
 }
 
 /// The first name nobody has.
@@ -58,7 +58,7 @@ fn free_name(site: &Site) -> String {
     names.find(is_free).unwrap_or_default()
 }
 
-fn form_page(site: &Site, lang: Lang, who: Who, (wanted, above): (&Wanted, &Markup)) -> Response {
+fn form_page(site: &Site, lang: Lang, who: Who, wanted: &Wanted, above: &Markup) -> Response {
     let ctx = Ctx::new(site, lang, who);
     let board = site.known.board();
     let machines: Vec<&str> = board.machines.iter().map(|m| m.id.as_str()).collect();
@@ -70,8 +70,8 @@ fn form_page(site: &Site, lang: Lang, who: Who, (wanted, above): (&Wanted, &Mark
             p.quiet { (ctx.text(key::PHONE_NEEDS)) }
             p.quiet.small { (ctx.text(key::PHONE_PROOF)) }
             form.stack.wide method="post" action="/connect/phone" {
-                (text_input(lang, ("id", None), &wanted.id, &[]))
-                (text_input(lang, ("machine", None), &wanted.machine, &machines))
+                (text_input(lang, "id", None, &wanted.id, &[]))
+                (text_input(lang, "machine", None, &wanted.machine, &machines))
                 div.buttons { button.primary type="submit" { (ctx.text(key::PHONE_MAKE)) } }
             }
         }
@@ -104,7 +104,7 @@ pub(crate) async fn make(
             .then(|| problem_box(&lang.text(key::ERROR_BUSY)))
     };
     match problem {
-        Some(above) => form_page(&site, lang, who, (&wanted, &above)),
+        Some(above) => form_page(&site, lang, who, &wanted, &above),
         None => Redirect::to(&format!("/connect/phone/{}", wanted.id)).into_response(),
     }
 }
@@ -132,7 +132,7 @@ pub(crate) async fn wait(
             Some(join) if join.has_come => { (came(&ctx, join)) }
             // Whoever showed it could not become a device.
             Some(join) if join.code.is_empty() => { (problem_box(&ctx.text(key::PHONE_EXPIRED))) }
-            Some(join) => { (codes(&site, &ctx, (&here, at.host.as_deref()), join)) }
+            Some(join) => { (codes(&site, &ctx, &here, at.host.as_deref(), join)) }
         }
     };
     frame(&ctx, Place::Devices, &ctx.text(key::PHONE_TITLE), "", body)
@@ -156,7 +156,7 @@ fn hosts(site: &Site, trust: &TrustView, here: &Here) -> Vec<String> {
     hosts_from_elsewhere(site, here)
 }
 
-fn codes(site: &Site, ctx: &Ctx, (here, at): (&Here, Option<&str>), join: &Join) -> Markup {
+fn codes(site: &Site, ctx: &Ctx, here: &Here, at: Option<&str>, join: &Join) -> Markup {
     let reached = site
         .trust
         .as_ref()

@@ -162,7 +162,7 @@ impl Part {
         let energy = |data| energy(data, scale?);
         match (self, code) {
             (_, STATUS) => flag("operating", is_on(data), values),
-            (_, FAULT) => flag("fault", either(data, (0x41, 0x42)), values),
+            (_, FAULT) => flag("fault", either(data, 0x41, 0x42), values),
             (Self::Board, 0xc6) | (Self::SmartMeter, 0xe7) => put("power_w", whole_i32(data)),
             (Self::Board, 0xc7) | (Self::SmartMeter, 0xe8) => {
                 put("current_r_a", tenths(data, 0));
@@ -219,7 +219,7 @@ fn flag(point: &str, is_so: Option<bool>, values: &mut Vec<Value>) {
 }
 
 /// A property that says one of two things.
-fn either(data: &[u8], (yes, no): (u8, u8)) -> Option<bool> {
+fn either(data: &[u8], yes: u8, no: u8) -> Option<bool> {
     match data {
         [said] if *said == yes => Some(true),
         [said] if *said == no => Some(false),
@@ -229,7 +229,7 @@ fn either(data: &[u8], (yes, no): (u8, u8)) -> Option<bool> {
 
 /// Whether an operation status says on; `None` if it says neither on nor off.
 pub(super) fn is_on(data: &[u8]) -> Option<bool> {
-    either(data, (ON, OFF))
+    either(data, ON, OFF)
 }
 
 /// The unit of cumulative energy.

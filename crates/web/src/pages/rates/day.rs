@@ -22,7 +22,7 @@ pub(super) fn section(
     accounts: &[MachineAccount],
     name_of: &dyn Fn(&MachineId) -> String,
 ) -> Markup {
-    let shown = shown_span(span, accounts.iter());
+    let shown = shown_span(span.0, span.1, accounts.iter());
     html! {
         section.panel #day {
             div.panel-head {
@@ -37,7 +37,7 @@ pub(super) fn section(
                             a href={ "/machines/" (account.machine) } { strong { (name_of(&account.machine)) } }
                             span.big { (percent(account.account.rate_observed())) small { (ctx.text(key::UNIT_PERCENT)) } }
                         }
-                        (time_line(ctx, account, shown))
+                        (time_line(ctx, account, shown.0, shown.1))
                         (figures(ctx, account))
                     }
                 }
@@ -51,7 +51,11 @@ pub(super) fn section(
 
 /// Today of one machine, for its own page.
 pub(crate) fn today(ctx: &Ctx, account: &MachineAccount) -> Markup {
-    let shown = shown_span(account.account.span, std::iter::once(account));
+    let shown = shown_span(
+        account.account.span.0,
+        account.account.span.1,
+        std::iter::once(account),
+    );
     html! {
         section.panel {
             div.panel-head {
@@ -59,7 +63,7 @@ pub(crate) fn today(ctx: &Ctx, account: &MachineAccount) -> Markup {
                 span.quiet { (ctx.with(key::RATES_UNTIL, &[("time", &ctx.when(account.account.span.1))])) }
                 a.end href="/rates" { (ctx.text(key::RATES_TITLE)) }
             }
-            (time_line(ctx, account, shown))
+            (time_line(ctx, account, shown.0, shown.1))
             (figures(ctx, account))
         }
         section.panel {
@@ -77,7 +81,8 @@ pub(crate) fn today(ctx: &Ctx, account: &MachineAccount) -> Markup {
 
 /// From the first that was seen to the end, so that a young day fills its lines.
 fn shown_span<'a>(
-    (from, to): (Time, Time),
+    from: Time,
+    to: Time,
     accounts: impl Iterator<Item = &'a MachineAccount>,
 ) -> (Time, Time) {
     let first = accounts
@@ -138,7 +143,7 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
 }
 
 /// The day as a line, with its ends written below.
-fn time_line(ctx: &Ctx, account: &MachineAccount, (from, to): (Time, Time)) -> Markup {
+fn time_line(ctx: &Ctx, account: &MachineAccount, from: Time, to: Time) -> Markup {
     let states: Vec<StateInterval> = account
         .account
         .stretches
@@ -150,7 +155,7 @@ fn time_line(ctx: &Ctx, account: &MachineAccount, (from, to): (Time, Time)) -> M
         })
         .collect();
     html! {
-        div.strip-day { (board::strip_svg(&states, (from, to), COLUMNS)) }
+        div.strip-day { (board::strip_svg(&states, from, to, COLUMNS)) }
         span.row.quiet.small { span { (ctx.clock(from)) } span { (ctx.clock(to)) } }
     }
 }

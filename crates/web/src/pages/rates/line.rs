@@ -26,7 +26,7 @@ pub(super) fn section(
                 @let (known, found) = bottleneck(line, accounts);
                 h3.line { (line.name) }
                 p { (said(ctx, &known, &found, name_of)) }
-                (steps(ctx, span, (&known, &found), name_of))
+                (steps(ctx, span, &known, &found, name_of))
             }
             @if !lines.is_empty() { p.quiet.small { (ctx.text(key::RATES_BOTTLENECK_HOW)) } }
         }
@@ -61,7 +61,8 @@ fn said(
 fn steps(
     ctx: &Ctx,
     span: (Time, Time),
-    (known, found): (&[&MachineAccount], &Bottleneck),
+    known: &[&MachineAccount],
+    found: &Bottleneck,
     name_of: &dyn Fn(&MachineId) -> String,
 ) -> Markup {
     html! {
@@ -78,14 +79,14 @@ fn steps(
                             (format!("{:.0} %", share * 100.0))
                         }
                     }
-                    (turns(found.turns.iter().filter(|turn| turn.station == at), span))
+                    (turns(found.turns.iter().filter(|turn| turn.station == at), span.0, span.1))
                 }
             }
         }
     }
 }
 
-fn turns<'a>(turns: impl Iterator<Item = &'a Turn>, (from, to): (Time, Time)) -> Markup {
+fn turns<'a>(turns: impl Iterator<Item = &'a Turn>, from: Time, to: Time) -> Markup {
     let width = |a: Time, b: Time| WIDTH * b.since(a) / to.since(from).max(1.0);
     html! {
         svg.strip viewBox={ "0 0 " (WIDTH) " 10" } preserveAspectRatio="none" aria-hidden="true" {
