@@ -21,6 +21,7 @@ use pipeline::{FloorSettings, MachineSettings};
 use services::backups::Plan;
 use services::day_files;
 use services::logs::LogListeners;
+use services::probes::self_test;
 
 /// Name of the file in the data folder.
 pub(crate) const FILE: &str = "mimamori.toml";
@@ -296,11 +297,12 @@ impl Config {
         let starts = written.factory.day_starts.as_deref().unwrap_or("08:00");
         let starts = ClockTime::strptime("%H:%M", starts)
             .with_context(|| format!("day_starts {starts:?} is not HH:MM"))?;
+        let rehearsal = self_test::machine(default_settings);
         let seal_every = Duration::from_secs(written.store.seal_every_s()?);
         Ok(Self {
             floor: FloorSettings {
                 calendar: Calendar { zone, starts },
-                machines,
+                machines: machines.into_iter().chain([rehearsal]).collect(),
                 default_settings,
             },
             factory,
@@ -406,6 +408,7 @@ impl WrittenMachine {
             id: self.id,
             names,
             settings,
+            is_rehearsal: false,
         })
     }
 }

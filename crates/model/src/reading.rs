@@ -68,6 +68,8 @@ pub enum RefusalReason {
     RetainedFull,
     /// A point name that is no identifier.
     BadName,
+    /// A point that the program has no series for: nothing is known of it to keep it by.
+    UnknownPoint,
     /// More points than a device may have.
     TooManyPoints,
     /// A payload larger than a reading may be.
@@ -88,7 +90,7 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// Every reason, in the order pages list them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::NotJson,
         Self::WrongType,
         Self::NotFinite,
@@ -102,6 +104,7 @@ impl RefusalReason {
         Self::ForeignTopic,
         Self::RetainedFull,
         Self::BadName,
+        Self::UnknownPoint,
         Self::TooManyPoints,
         Self::TooLarge,
         Self::BadCredentials,
@@ -128,6 +131,7 @@ impl RefusalReason {
             Self::ForeignTopic => "foreign-topic",
             Self::RetainedFull => "retained-full",
             Self::BadName => "bad-name",
+            Self::UnknownPoint => "unknown-point",
             Self::TooManyPoints => "too-many-points",
             Self::TooLarge => "too-large",
             Self::BadCredentials => "bad-credentials",

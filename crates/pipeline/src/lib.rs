@@ -16,7 +16,7 @@ mod signals;
 mod speaker;
 
 pub use aside::Aside;
-pub use floor::Floor;
+pub use floor::{Floor, TakenUp};
 pub use pace::Pace;
 pub use recorder::{Counters, Inputs, Outputs, Parts, Publish, Recorder};
 pub use sealing::{Sealing, day_of};

@@ -4,17 +4,20 @@ use app::views::LearningView;
 use app::views::MachineView;
 use app::views::Names;
 use app::views::Shown;
-use detect::{LampShows, LearningState, Outcome, Settings, Watch};
+use detect::{LampShows, LearningState, Outcome, Watch};
 use model::{Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Standstill, Time};
 use store::{Batch, Record};
 
 use crate::day::Tally;
+use crate::settings::MachineSettings;
 
 /// A machine.
 #[derive(Debug)]
 pub struct Machine {
     pub id: MachineId,
     names: Names,
+    /// Faults are made on it on purpose: nobody is told of them.
+    pub is_rehearsal: bool,
     pub watch: Watch,
     pub tally: Tally,
     pub last_cycle: Option<(Cycle, Option<DeviationReason>)>,
@@ -35,21 +38,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine nothing is known of; without names it is called by its identifier.
-    pub fn new(
-        (id, names): (MachineId, Option<Names>),
-        settings: Settings,
-        day_start: Time,
-    ) -> Self {
-        let own = || id.as_str().to_owned();
-        let by_id = || Names {
-            ja: own(),
-            en: own(),
-        };
+    /// A machine nothing is known of.
+    pub fn new(settings: MachineSettings, day_start: Time) -> Self {
         Self {
-            names: names.unwrap_or_else(by_id),
-            id,
-            watch: Watch::new(settings),
+            id: settings.id,
+            names: settings.names,
+            is_rehearsal: settings.is_rehearsal,
+            watch: Watch::new(settings.settings),
             tally: Tally::from_history(day_start, &[], 0),
             last_cycle: None,
             alarms: Vec::new(),
@@ -114,11 +109,6 @@ impl Machine {
             };
             batch.records.push(record);
         }
-    }
-
-    /// Whether faults are made on it on purpose.
-    pub fn is_twin(&self) -> bool {
-        self.id.as_str() == model::TWIN
     }
 
     /// Whether the cause of an alarm lasts.

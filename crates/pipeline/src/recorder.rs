@@ -315,7 +315,10 @@ impl Recorder {
         }
         if self.room_looked_at.elapsed() >= LOOK_FOR_ROOM_EVERY {
             self.room_looked_at = Instant::now();
-            let is_low = self.store.room().is_some_and(|(free, all)| is_low(free, all));
+            let is_low = self
+                .store
+                .room()
+                .is_some_and(|(free, all)| is_low(free, all));
             self.own_alarm(AlarmKind::DiskLow, is_low, now);
         }
         let every = WRITE_DOWN_EVERY.min(self.sealing.every());
@@ -572,8 +575,8 @@ impl Recorder {
     fn announce(&mut self) {
         for record in &self.pending.records {
             match record {
-                Record::AlarmRaised(alarm) if is_of_twin(alarm.machine.as_ref()) => {}
-                Record::AlarmCleared(machine, ..) if is_of_twin(machine.as_ref()) => {}
+                Record::AlarmRaised(alarm) if self.floor.is_rehearsal(alarm.machine.as_ref()) => {}
+                Record::AlarmCleared(machine, ..) if self.floor.is_rehearsal(machine.as_ref()) => {}
                 Record::AlarmRaised(alarm) => {
                     self.alarms_changed = true;
                     let machine = alarm.machine.as_ref().map_or("mimamori", |m| m.as_str());
@@ -651,7 +654,7 @@ impl Recorder {
     /// Red while any cause of an alarm lasts, green otherwise.
     fn set_light(&self) {
         // A fault made on purpose is nothing to run to.
-        let mut real = self.floor.machines.iter().filter(|m| !m.is_twin());
+        let mut real = self.floor.machines.iter().filter(|m| !m.is_rehearsal);
         let alarmed = self.store_full.is_some() || real.any(Machine::is_alarmed);
         let wanted = Light {
             red: tier(alarmed),
@@ -720,10 +723,6 @@ fn is_low(free: u64, all: u64) -> bool {
 
 fn tier(lit: bool) -> Tier {
     if lit { Tier::On } else { Tier::Off }
-}
-
-fn is_of_twin(machine: Option<&MachineId>) -> bool {
-    machine.is_some_and(|id| id.as_str() == model::TWIN)
 }
 
 fn light_view(report: LightReport) -> LightView {

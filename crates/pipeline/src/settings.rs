@@ -14,6 +14,9 @@ pub struct MachineSettings {
     pub names: Names,
     /// How it is judged.
     pub settings: Settings,
+    /// Faults are made on it on purpose: its alarms are nobody's, and no other machine is compared with
+    /// it.
+    pub is_rehearsal: bool,
 }
 
 /// What the floor is set to.
@@ -25,4 +28,20 @@ pub struct FloorSettings {
     pub machines: Vec<MachineSettings>,
     /// How machines are judged that are not listed.
     pub default_settings: Settings,
+}
+
+impl FloorSettings {
+    /// What a machine that is not listed is set to; it is called by its identifier.
+    pub(crate) fn of_unlisted(&self, id: &MachineId) -> MachineSettings {
+        let own = || id.as_str().to_owned();
+        MachineSettings {
+            id: id.clone(),
+            names: Names {
+                ja: own(),
+                en: own(),
+            },
+            settings: self.default_settings,
+            is_rehearsal: false,
+        }
+    }
 }

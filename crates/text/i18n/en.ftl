@@ -148,6 +148,7 @@ devices-refused-none = None
 devices-refused-note = Reason, count and an example. Nothing is dropped in silence
 devices-count = { $n } times
 reason-not-json = neither number nor JSON
+reason-unknown-point = a point the box has no series for
 reason-wrong-type = a value that is neither number nor true/false
 reason-implausible = a number larger than anything measured can be
 reason-retained-full = more retained messages than one device may have (the value was taken, only not retained)

@@ -148,6 +148,7 @@ devices-refused-none = ありません
 devices-refused-note = 理由・回数・中身の例。黙って捨てたものはありません
 devices-count = { $n } 回
 reason-not-json = 数でも JSON でもない
+reason-unknown-point = 本体が知らない測定項目
 reason-wrong-type = 数でも真偽でもない値
 reason-implausible = 測定値としてあり得ない大きさの値
 reason-retained-full = 保持メッセージの上限を超えた（値は受け取り、保持だけをしなかった）

@@ -8,7 +8,7 @@ use app::clock;
 use broker::{Inbound, Limits, RetainedRoom};
 use kpi::Factory;
 use model::AlarmKind;
-use pipeline::{Aside, Floor, Inputs, Outputs, Pace, Parts, Recorder, Sealing, day_of};
+use pipeline::{Aside, Floor, Inputs, Outputs, Pace, Parts, Recorder, Sealing, TakenUp, day_of};
 use services::restores;
 use sources::DeviceBook;
 use store::{Batch, Reader, Record, Sealer, Store};
@@ -38,7 +38,10 @@ pub(super) fn take_up(
     let (mut pending, mut aside) = (Batch::default(), Aside::default());
     let restored = restores::noted(&setup.data, clock::now());
     pending.records.extend(restored.map(Record::Evidence));
-    let into = (&mut pending, &mut aside);
+    let into = TakenUp {
+        batch: &mut pending,
+        aside: &mut aside,
+    };
     let floor = Floor::restore(&config.floor, &book, &reader, clock::now(), into)
         .context("the stored knowledge could not be taken up")?;
     let factory = factory(config, reader.factory()?, &mut aside);

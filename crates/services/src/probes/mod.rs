@@ -2,7 +2,7 @@
 //! matters into the evidence chain, and takes up after a restart what still counts.
 
 mod looks;
-mod self_test;
+pub mod self_test;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,8 +6,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use app::views::Names;
 use assure::Outcome;
+use detect::{ApprovalMode, Settings};
 use model::{AlarmKind, KNOCKS_FROM, MachineId, RefusalReason, TWIN, Time};
+use pipeline::MachineSettings;
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use serde_json::{Value, json};
 use store::Reader;
@@ -35,6 +38,27 @@ const FAULTY: f64 = 1.2;
 const WRONG_CLOCK_MS: i64 = 3_600_000;
 /// Twin time may run ahead of the clock by this much, when the test is asked for again and again.
 const AHEAD_MS_MAX: i64 = 60_000;
+
+/// Cycles the twin learns from: the test is not to wait.
+const LEARNS: u32 = 8;
+
+/// The machine that faults are made on, as the floor has to know it.
+pub fn machine(usual: Settings) -> MachineSettings {
+    let name = |name: &str| name.to_owned();
+    MachineSettings {
+        id: MachineId::new(TWIN).expect("a name of ours"),
+        names: Names {
+            ja: name("自己診断"),
+            en: name("self-test"),
+        },
+        settings: Settings {
+            learn_cycles: LEARNS,
+            approval: ApprovalMode::Automatic,
+            ..usual
+        },
+        is_rehearsal: true,
+    }
+}
 
 /// Where the twin speaks, with its token, and how far its time has come.
 pub struct Twin {

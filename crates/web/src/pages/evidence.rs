@@ -4,7 +4,7 @@
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
-use model::{EventKind, Right, Time};
+use model::{EventKind, Finding, Right, Time};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use store::{Break, Checkpoint, EvidenceRow, Storage};
@@ -15,6 +15,7 @@ use super::{Ctx, Place, frame, qr};
 use crate::Site;
 use crate::api::read;
 use crate::http::asked::Asked;
+use crate::pages::machine::finding_text;
 use app::backups::BackupHand;
 use app::chain::Checked;
 use app::views::{BoardView, ClockState, Shown};
@@ -373,11 +374,10 @@ fn about(ctx: &Ctx, board: &BoardView, body: &Value) -> String {
             .to_owned()
     });
     let device = body["device"].as_str().filter(|id| Some(*id) != machine);
-    let finding = body["finding"]["kind"].as_str();
-    let word = finding.map(|kind| ctx.lang.coded("finding-", kind));
-    let alarm = body["kind"]
-        .as_str()
-        .map(|kind| ctx.lang.coded("alarm-", kind));
+    let finding: Option<Finding> = serde_json::from_value(body["finding"].clone()).ok();
+    let word = finding.map(|f| finding_text(ctx.lang, f.kind, f.product.as_str()));
+    let alarm = body["kind"].as_str();
+    let alarm = alarm.and_then(|kind| ctx.lang.known("alarm-", kind));
     let version = body["version"].as_str().map(str::to_owned);
     let off = body["outcome"].as_str();
     let off = off.and_then(|outcome| ctx.lang.known("outcome-", outcome));

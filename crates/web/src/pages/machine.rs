@@ -416,18 +416,18 @@ pub(crate) fn findings(ctx: &Ctx, history: &History) -> Markup {
     }
 }
 
+/// A finding in words, of the product that was made then.
+pub(crate) fn finding_text(lang: Lang, kind: FindingKind, product: &str) -> String {
+    match product.strip_prefix(UNNAMED_PRODUCT) {
+        _ if kind != FindingKind::ProductChanged => lang.coded("finding-", kind.code()),
+        Some(number) => lang.with(key::FINDING_SHAPE_CHANGED, &[("number", number)]),
+        None => lang.with(key::FINDING_PRODUCT_CHANGED, &[("product", product)]),
+    }
+}
+
 /// One finding in a list; with the machine's name where the list is of all machines.
 pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str>) -> Markup {
-    let text = match finding.product.strip_prefix(UNNAMED_PRODUCT) {
-        _ if finding.kind != FindingKind::ProductChanged => {
-            ctx.lang.coded("finding-", finding.kind.code())
-        }
-        Some(number) => ctx.with(key::FINDING_SHAPE_CHANGED, &[("number", number)]),
-        None => ctx.with(
-            key::FINDING_PRODUCT_CHANGED,
-            &[("product", &finding.product)],
-        ),
-    };
+    let text = finding_text(ctx.lang, finding.kind, &finding.product);
     html! {
         li.{ "k-" (finding.kind.code()) } {
             time { (ctx.when(finding.at)) }

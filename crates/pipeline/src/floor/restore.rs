@@ -1,0 +1,188 @@
+//! Taking up where the program left off.
+
+use super::{Floor, RECENT_ENTRIES};
+use crate::aside::Aside;
+use crate::day::Tally;
+use crate::own::{damage_entry, own_alarm};
+use crate::series::Series;
+use crate::settings::FloorSettings;
+use crate::signals::signal_of;
+use detect::Watch;
+use model::{AlarmKind, Quality, Time};
+use sources::DeviceBook;
+use std::collections::HashMap;
+use store::{Batch, Damage, Reader, Record};
+
+/// Where what taking up leads to goes.
+#[derive(Debug)]
+pub struct TakenUp<'a> {
+    /// What is to be committed first.
+    pub batch: &'a mut Batch,
+    /// What cannot be used.
+    pub aside: &'a mut Aside,
+}
+
+impl Floor {
+    /// Takes up where the program left off: what was known about each machine, then the journal
+    /// since. What happened in between is not known, so every machine starts as unknown.
+    pub fn restore(
+        settings: &FloorSettings,
+        book: &DeviceBook,
+        reader: &Reader,
+        now: Time,
+        into: TakenUp<'_>,
+    ) -> anyhow::Result<Self> {
+        let TakenUp { batch, aside } = into;
+        let mut floor = Self {
+            machines: Vec::new(),
+            by_id: HashMap::new(),
+            speakers: Vec::new(),
+            speaker_of: HashMap::new(),
+            labels: reader
+                .labels()?
+                .into_iter()
+                .map(|(id, text)| (text, id))
+                .collect(),
+            settings: settings.clone(),
+            outcomes: Vec::new(),
+            day_start: settings.calendar.day_start(now),
+            refusals_unlisted: 0,
+        };
+        for machine in &settings.machines {
+            floor.machine(&machine.id);
+        }
+        for stored in reader.watches()? {
+            let index = floor.machine(&stored.machine);
+            let machine = &mut floor.machines[index];
+            match serde_json::from_str(&stored.body) {
+                Ok(watch) => (machine.watch, machine.stored_seq) = (watch, stored.seq),
+                Err(problem) => {
+                    let settings = machine.watch.snapshot().settings;
+                    let references = reader.references(&stored.machine)?;
+                    machine.watch = Watch::recalled(settings, references);
+                    machine.is_dirty = true;
+                    aside.put(&format!("watch/{}", stored.machine), stored.body, problem);
+                }
+            }
+        }
+        for device in book.all() {
+            floor.speaker(&device);
+        }
+        for (id, json) in reader.settings()? {
+            let index = floor.machine(&id);
+            match serde_json::from_str(&json) {
+                Ok(settings) => floor.machines[index].watch.set_settings(settings),
+                Err(problem) => aside.put(&format!("settings/{id}"), json, problem),
+            }
+        }
+        let damaged = floor.replay(book, reader)?;
+        floor.take_up(reader, now, batch)?;
+        if !damaged.is_empty() {
+            let known = reader.alarms(true, i64::MAX, 10_000)?.items;
+            let kind = AlarmKind::DataDamaged;
+            batch
+                .records
+                .push(Record::Evidence(damage_entry(&damaged, now)));
+            if !known.iter().any(|alarm| alarm.kind == kind) {
+                batch
+                    .records
+                    .push(Record::AlarmRaised(own_alarm(kind, now)));
+            }
+        }
+        Ok(floor)
+    }
+
+    /// Feeds the journal entries that the stored knowledge has not seen.
+    fn replay(&mut self, book: &DeviceBook, reader: &Reader) -> anyhow::Result<Vec<Damage>> {
+        let names: HashMap<i64, String> = self
+            .labels
+            .iter()
+            .map(|(text, id)| (*id, text.clone()))
+            .collect();
+        let mut where_is = HashMap::new();
+        for info in reader.series()? {
+            let Ok(id) = model::DeviceId::new(&info.device) else {
+                continue;
+            };
+            let Some(device) = book.device(&id) else {
+                continue;
+            };
+            let row = device.number_of(&info.point);
+            let row = row.and_then(|(number, _)| Some((number, device.point(number)?)));
+            let Some((number, point)) = row else { continue };
+            let speaker = self.speaker(&device);
+            let series = Series::of(info.id, &point, false);
+            self.speakers[speaker].put(number, series);
+            where_is.insert(info.id, (speaker, number, point.role));
+        }
+        let oldest_seen = self
+            .machines
+            .iter()
+            .map(|m| m.stored_seq)
+            .min()
+            .unwrap_or(0);
+        let from = oldest_seen.min(reader.recent_seq(RECENT_ENTRIES)?).max(0);
+        let damaged = reader.replay(from, |seq, arrived, readings| {
+            for reading in readings {
+                let Some((speaker, number, role)) = where_is.get(&reading.series) else {
+                    continue;
+                };
+                let Some(speaker) = self.speakers.get_mut(*speaker) else {
+                    continue;
+                };
+                let machine = speaker.machine.and_then(|i| self.machines.get_mut(i));
+                let series = speaker
+                    .points
+                    .get_mut(usize::from(*number))
+                    .and_then(Option::as_mut);
+                let (Some(machine), Some(series)) = (machine, series) else {
+                    continue;
+                };
+                series.remember(reading.t);
+                if seq <= machine.stored_seq {
+                    continue;
+                }
+                machine.is_dirty = true;
+                let name = names.get(&(reading.value as i64));
+                let signal = signal_of(*role, reading.series, reading.value, name);
+                if let Some(signal) = signal.filter(|_| reading.quality == Quality::Good) {
+                    machine.last_t = Some(reading.t);
+                    machine
+                        .watch
+                        .feed(reading.t, arrived, &signal, &mut self.outcomes);
+                    // What followed from it was stored together with it.
+                    self.outcomes.clear();
+                }
+            }
+        })?;
+        Ok(damaged)
+    }
+
+    fn take_up(&mut self, reader: &Reader, now: Time, batch: &mut Batch) -> anyhow::Result<()> {
+        let mut open = reader.alarms(true, i64::MAX, 10_000)?.items;
+        for machine in self.machines.iter().filter(|m| m.is_rehearsal) {
+            open.extend(reader.alarms_of(&machine.id, true, 100)?);
+        }
+        for machine in &mut self.machines {
+            let page = reader.cycles(&machine.id, Time::from_ms(i64::MAX), 1)?;
+            machine.last_cycle = page
+                .items
+                .into_iter()
+                .next()
+                .map(|row| (row.cycle, row.reason));
+            machine.alarms = open
+                .iter()
+                .filter(|alarm| alarm.machine.as_ref() == Some(&machine.id))
+                .map(|alarm| alarm.kind)
+                .collect();
+            let states = reader.states(&machine.id, self.day_start, now)?;
+            let cycles = reader.cycle_count(&machine.id, self.day_start)?;
+            machine.tally = Tally::from_history(self.day_start, &states, cycles);
+            if let Some(last) = machine.last_t.or(states.last().map(|s| s.from)) {
+                machine.watch.resume(last + 1, &mut self.outcomes);
+                machine.conclude(&mut self.outcomes, now, batch);
+            }
+        }
+        Ok(())
+    }
+}
