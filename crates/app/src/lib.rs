@@ -24,4 +24,5 @@ pub mod proofs;
 pub mod restores;
 pub mod stage;
 pub mod switch_off;
+pub mod threads;
 pub mod views;

@@ -78,7 +78,8 @@ impl ProofView {
     pub fn new(
         catalogue: &Catalogue,
         ledger: &Ledger,
-        (declared, people): (&[Declaration], &[String]),
+        declared: &[Declaration],
+        people: &[String],
         now: Moment,
     ) -> Self {
         let measure = |measure: Measure| MeasureView {

@@ -39,7 +39,8 @@ impl Joins {
     /// Expects a telephone from now on; a code made before for the same device is worth nothing.
     pub fn expect(
         &self,
-        (device, machine): (&str, &str),
+        device: &str,
+        machine: &str,
         by: Who,
         now: Time,
     ) -> Result<(), getrandom::Error> {
@@ -105,7 +106,7 @@ mod tests {
 
     fn expect(joins: &Joins, device: &str, minutes: i64) -> String {
         let by = Who::at_console();
-        joins.expect((device, "press"), by, at(minutes)).unwrap();
+        joins.expect(device, "press", by, at(minutes)).unwrap();
         joins.of(device, at(minutes)).unwrap().code
     }
 

@@ -1,6 +1,7 @@
 //! The floor as pages and scripts reach it: devices are registered, signed, limited and ended, and
 //! readings come by HTTP.
 
+use app::threads::off_thread;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
@@ -16,7 +17,9 @@ use app::ports::ingest::IngestError;
 use app::ports::ingest::IngestReceipt;
 use model::{DeviceId, EventKind, MachineId, SWITCH_OFF};
 use serde_json::json;
-use sources::{Changes, DeliverError, DeviceBook, FloorSink, Lines, Role, TokenFileError};
+use sources::{
+    Bindings, Changes, DeliverError, DeviceBook, FloorSink, Lines, Loggers, Role, TokenFileError,
+};
 use store::{BOX, Entry, Record};
 use tracing::{error, warn};
 
@@ -116,7 +119,8 @@ pub async fn watch_devices(door: Arc<FloorDoor>, sources: Arc<SourceDoor>, order
     loop {
         rounds.tick().await;
         door.sink.miss().await;
-        match door.book.refresh() {
+        let book = off_thread(&door.book, DeviceBook::refresh);
+        match book.await {
             Ok(changes) => {
                 for device in changes.went.iter().chain(&changes.changed) {
                     (door.kick)(device.as_str());
@@ -125,15 +129,16 @@ pub async fn watch_devices(door: Arc<FloorDoor>, sources: Arc<SourceDoor>, order
             }
             Err(error) => warn!(%error, "the file of devices was not taken up"),
         }
-        match sources.lines.refresh() {
+        match off_thread(&sources.lines, Lines::refresh).await {
             Ok(changes) => note(&changes, &orders, &sources.lines).await,
             Err(error) => warn!(%error, "the file of sources was not taken up"),
         }
-        match sources.loggers.refresh() {
+        match off_thread(&sources.loggers, Loggers::refresh).await {
             Ok(changes) => note(&changes, &orders, &sources.lines).await,
             Err(error) => warn!(%error, "the file of tables was not taken up"),
         }
-        if let Err(error) = sources.bindings.refresh() {
+        let bindings = off_thread(&sources.bindings, Bindings::refresh);
+        if let Err(error) = bindings.await {
             warn!(%error, "the file of bindings was not taken up");
         }
     }

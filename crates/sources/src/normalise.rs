@@ -80,19 +80,24 @@ pub(crate) fn normalise(origin: Origin<'_>, bytes: &[u8], out: &mut Normalised) 
             Ok(object) => {
                 let first = out.rows.len();
                 for (name, value) in &object.members {
-                    take_member(origin, bytes, (object.t_ms, name, value), out);
+                    let t_ms = object.t_ms;
+                    take_member(origin, bytes, Member { t_ms, name, value }, out);
                 }
                 sort_for_judging(out, first);
             }
             Err(error) => refuse(origin, bytes, reason_of(error), out),
         },
         Some(Address::Point(_, name)) => match payload::decode_point(bytes) {
-            Ok((t_ms, value)) => take_member(origin, bytes, (t_ms, name, &value), out),
+            Ok((t_ms, value)) => {
+                let value = &value;
+                take_member(origin, bytes, Member { t_ms, name, value }, out);
+            }
             // A product may be published as its plain name.
             Err(PayloadError::NotJson) if name == "product" => {
                 let text = std::str::from_utf8(bytes).unwrap_or_default().trim();
-                let value = Scalar::Text(text.into());
-                take_member(origin, bytes, (None, name, &value), out);
+                let value = &Scalar::Text(text.into());
+                let t_ms = None;
+                take_member(origin, bytes, Member { t_ms, name, value }, out);
             }
             Err(error) => refuse(origin, bytes, reason_of(error), out),
         },
@@ -112,7 +117,7 @@ pub(crate) fn normalise_said(
 ) {
     let first = out.rows.len();
     for (name, value) in values {
-        take_member(origin, bytes, (t_ms, name, value), out);
+        take_member(origin, bytes, Member { t_ms, name, value }, out);
     }
     sort_for_judging(out, first);
 }
@@ -170,13 +175,16 @@ fn sort_for_judging(out: &mut Normalised, first: usize) {
     }
 }
 
-fn take_member(
-    origin: Origin<'_>,
-    bytes: &[u8],
-    (t_ms, name, value): (Option<i64>, &str, &Scalar<'_>),
-    out: &mut Normalised,
-) {
-    match row_of(origin, t_ms, name, value) {
+/// One value of a payload, with its time if the device said one.
+#[derive(Clone, Copy)]
+struct Member<'a> {
+    t_ms: Option<i64>,
+    name: &'a str,
+    value: &'a Scalar<'a>,
+}
+
+fn take_member(origin: Origin<'_>, bytes: &[u8], member: Member<'_>, out: &mut Normalised) {
+    match row_of(origin, member.t_ms, member.name, member.value) {
         Ok(row) => out.rows.push(row),
         Err(reason) => refuse(origin, bytes, reason, out),
     }

@@ -260,9 +260,9 @@ impl House<'_> {
         let neighbours = Arc::clone(&self.sources.neighbours);
         let begin = move || Arc::clone(&neighbours).listen();
         self.supervisor.keep("neighbours", begin);
-        let (reader, kept) = (self.known.reader.clone(), self.config.retention);
+        let (known, kept) = (self.known.clone(), self.config.retention);
         let orders = self.orders.clone();
-        let begin = move || retention::let_go(reader.clone(), kept, orders.clone());
+        let begin = move || retention::let_go(known.clone(), kept, orders.clone());
         self.supervisor.keep("retention", begin);
         let (plan, data) = (self.config.export.clone(), self.setup.data.clone());
         let (known, orders) = (self.known.clone(), self.orders.clone());

@@ -284,8 +284,8 @@ impl Keeper {
 
     fn view(&self) -> ProofView {
         let staff = self.ground.gate.staff();
-        let said = (&self.declared[..], &staff[..]);
-        ProofView::new(&self.catalogue, &self.ledger, said, self.judged)
+        let (catalogue, ledger) = (&self.catalogue, &self.ledger);
+        ProofView::new(catalogue, ledger, &self.declared, &staff, self.judged)
     }
 }
 

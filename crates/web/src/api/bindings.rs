@@ -1,5 +1,6 @@
 //! What devices that speak for others say, and which machine it is given to, for scripts.
 
+use app::threads::off_thread;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -30,7 +31,7 @@ pub(crate) async fn add(
         return bad_request().answer(lang);
     };
     let device = binding.place.device.to_string();
-    let done = site.bindings.bind(binding);
+    let done = off_thread(&site.bindings, |port| port.bind(binding)).await;
     finish(&site, lang, (&who, EventKind::DeviceChanged, &device), done).await
 }
 
@@ -44,7 +45,8 @@ pub(crate) async fn end(
     let Ok(Json(place)) = body else {
         return bad_request().answer(lang);
     };
-    let done = site.bindings.unbind(&place);
-    let about = (&who, EventKind::DeviceChanged, place.device.as_str());
+    let device = place.device.to_string();
+    let done = off_thread(&site.bindings, move |port| port.unbind(&place)).await;
+    let about = (&who, EventKind::DeviceChanged, device.as_str());
     finish(&site, lang, about, done).await
 }

@@ -5,6 +5,7 @@ use app::ports::files::FILE_BYTES_MAX;
 use app::ports::files::IMPORTS_SHOWN;
 use app::ports::files::Wanted;
 use app::ports::files::told;
+use app::threads::off_thread;
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -118,7 +119,7 @@ pub(crate) async fn keep(site: &Site, who: &Who, table: Table) -> Result<(), Sou
     if site.files.tables().iter().any(is_known) {
         return Ok(());
     }
-    let kind = if site.files.put(table)? {
+    let kind = if off_thread(&site.files, |port| port.put(table)).await? {
         EventKind::DeviceAdded
     } else {
         EventKind::DeviceChanged
@@ -134,7 +135,8 @@ pub(crate) async fn end(
     Asked(who): Asked<Who>,
     Path(id): Path<String>,
 ) -> Response {
-    let done = site.files.end(&id);
+    let ended = id.clone();
+    let done = off_thread(&site.files, move |port| port.end(&ended)).await;
     finish(&site, lang, (&who, EventKind::DeviceEnded, &id), done).await
 }
 

@@ -1,6 +1,7 @@
 //! What devices send and ask by HTTP, each with its token: readings, a certificate of its own, and
 //! what the box knows of the machine it watches.
 
+use app::threads::off_thread;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -192,8 +193,12 @@ pub(crate) async fn enroll(
 ) -> Response {
     let token = bearer(&headers).unwrap_or_default();
     let bytes = to_bytes(body, REQUEST_BYTES_MAX).await.unwrap_or_default();
-    let request = String::from_utf8_lossy(&bytes);
-    match site.devices.enroll(&device, token, &request) {
+    let request = String::from_utf8_lossy(&bytes).into_owned();
+    let (asked, token) = (device.clone(), token.to_owned());
+    let signed = off_thread(&site.devices, move |port| {
+        port.enroll(&asked, &token, &request)
+    });
+    match signed.await {
         Ok(enrolled) => {
             let about = json!({"device": device, "certificate": enrolled.fingerprint});
             let entry = store::Entry::new(

@@ -3,6 +3,7 @@
 
 use app::ports::sources::SourceProblem;
 use app::ports::sources::trouble_text;
+use app::threads::off_thread;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -101,7 +102,7 @@ pub(crate) async fn connect(site: &Site, who: &Who, source: Source) -> Result<()
     if let Some(consent) = source.fields.get(SWITCH_OFF) {
         about["switch_off"] = json!(consent);
     }
-    site.sources.add(source)?;
+    off_thread(&site.sources, |port| port.add(source)).await?;
     note_about(site, who, EventKind::DeviceAdded, about).await;
     Ok(())
 }
@@ -169,7 +170,8 @@ pub(crate) async fn end(
     Asked(who): Asked<Who>,
     Path(id): Path<String>,
 ) -> Response {
-    let done = site.sources.end(&id);
+    let ended = id.clone();
+    let done = off_thread(&site.sources, move |port| port.end(&ended)).await;
     finish(&site, lang, (&who, EventKind::DeviceEnded, &id), done).await
 }
 

@@ -1,6 +1,7 @@
 //! Values that arrived from devices of other makers: which machine each concerns, given with one
 //! tap.
 
+use app::threads::off_thread;
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -72,7 +73,10 @@ pub(crate) async fn bind(
     Form(wanted): Form<Wanted>,
 ) -> Response {
     let bound = wanted.binding().map_err(SourceProblem::Wrong);
-    let done = bound.and_then(|binding| site.bindings.bind(binding));
+    let done = match bound {
+        Ok(binding) => off_thread(&site.bindings, |port| port.bind(binding)).await,
+        Err(problem) => Err(problem),
+    };
     finish(&site, lang, who, &wanted.device, done).await
 }
 
@@ -84,7 +88,10 @@ pub(crate) async fn unbind(
     Form(wanted): Form<Wanted>,
 ) -> Response {
     let place = wanted.place().map_err(SourceProblem::Wrong);
-    let done = place.and_then(|place| site.bindings.unbind(&place));
+    let done = match place {
+        Ok(place) => off_thread(&site.bindings, move |port| port.unbind(&place)).await,
+        Err(problem) => Err(problem),
+    };
     finish(&site, lang, who, &wanted.device, done).await
 }
 

@@ -2,6 +2,7 @@
 //! and what the device says when it is tried out. The form follows from what the driver declares;
 //! what was typed stays in it until it is right.
 
+use crate::http::asked::Visitor;
 use std::collections::BTreeMap;
 
 use axum::Form;
@@ -218,7 +219,7 @@ pub(crate) async fn show(
     let is_declared = |name: &String| kind.fields.iter().any(|field| field.name == name);
     let said = said.into_iter().filter(|(name, _)| is_declared(name));
     typed.fields.extend(said);
-    page(&site, (lang, who), kind, (&typed, &html! {}))
+    page(&site, Visitor { who, lang }, kind, &typed, &html! {})
 }
 
 /// Tries a device out or connects it; what is wrong is said above what was typed.
@@ -253,7 +254,7 @@ pub(crate) async fn send(
             Err(refused) => problem_box(&refused.text(lang)),
         },
     };
-    page(&site, (lang, who), kind, (&typed, &above))
+    page(&site, Visitor { who, lang }, kind, &typed, &above)
 }
 
 /// What a device said when it was tried out.
@@ -330,10 +331,12 @@ pub(crate) fn another(source: &Source) -> Option<String> {
 
 fn page(
     site: &Site,
-    (lang, who): (Lang, Who),
+    visitor: Visitor,
     kind: SourceKind,
-    (typed, above): (&Typed, &Markup),
+    typed: &Typed,
+    above: &Markup,
 ) -> Response {
+    let Visitor { who, lang } = visitor;
     let ctx = Ctx::new(site, lang, who);
     let board = site.known.board();
     let machines = board.machines.iter().map(|m| m.id.as_str());

@@ -1,5 +1,7 @@
 //! Who speaks: the registered devices, and everything that was not taken, with its reason.
 
+use app::ports::devices::Devices;
+use app::threads::off_thread;
 use std::collections::BTreeMap;
 
 use axum::Form;
@@ -52,6 +54,21 @@ pub(crate) async fn show(
     page_with(&site, lang, who, &html! {}, name).await
 }
 
+/// Registers a device for a machine, of its own name if none is given; gives its token.
+pub(crate) async fn add_device(
+    site: &Site,
+    name: &str,
+    machine: &str,
+    kind: DeviceKind,
+) -> Result<String, DeviceError> {
+    let (name, machine) = (name.to_owned(), machine.to_owned());
+    let add = move |port: &dyn Devices| {
+        let machine = Some(machine.as_str()).filter(|machine| !machine.is_empty());
+        port.add(&name, machine, kind)
+    };
+    off_thread(&site.devices, add).await
+}
+
 /// Registers a device and shows its token.
 pub(crate) async fn add(
     State(site): State<Site>,
@@ -60,9 +77,9 @@ pub(crate) async fn add(
     Asked(here): Asked<Here>,
     Form(wanted): Form<Wanted>,
 ) -> Response {
-    let machine = Some(wanted.machine.trim()).filter(|machine| !machine.is_empty());
     let name = wanted.name.trim();
-    let above = match site.devices.add(name, machine, wanted.kind) {
+    let added = add_device(&site, name, wanted.machine.trim(), wanted.kind);
+    let above = match added.await {
         Ok(token) => {
             note(&site, &who, EventKind::DeviceAdded, name).await;
             let ctx = Ctx::new(&site, lang, who.clone());
@@ -87,7 +104,8 @@ pub(crate) async fn limit(
     Path(name): Path<String>,
     Form(wanted): Form<Limit>,
 ) -> Response {
-    match site.devices.limit(&name, wanted.limited) {
+    let (device, limited) = (name.clone(), wanted.limited);
+    match off_thread(&site.devices, move |port| port.limit(&device, limited)).await {
         Ok(()) => {
             let kind = if wanted.limited {
                 EventKind::DeviceLimited
@@ -108,7 +126,8 @@ pub(crate) async fn end(
     Asked(who): Asked<Who>,
     Path(name): Path<String>,
 ) -> Response {
-    match site.devices.end(&name) {
+    let device = name.clone();
+    match off_thread(&site.devices, move |port| port.end(&device)).await {
         Ok(()) => {
             note(&site, &who, EventKind::DeviceEnded, &name).await;
             Redirect::to("/devices").into_response()
@@ -124,7 +143,8 @@ pub(crate) async fn end_source(
     Asked(who): Asked<Who>,
     Path(id): Path<String>,
 ) -> Response {
-    match site.sources.end(&id) {
+    let ended = id.clone();
+    match off_thread(&site.sources, move |port| port.end(&ended)).await {
         Ok(()) => {
             note(&site, &who, EventKind::DeviceEnded, &id).await;
             Redirect::to("/devices").into_response()

@@ -1,6 +1,8 @@
 //! Files of readings: putting one in, saying once what its columns are, and what became of each. A
 //! file whose columns are known needs one tap.
 
+use crate::http::asked::Visitor;
+use app::threads::off_thread;
 use std::collections::BTreeMap;
 
 use axum::Form;
@@ -102,7 +104,16 @@ pub(crate) async fn look(
     match site.files.look(&staged).await {
         Ok(file) => {
             let typed = Typed::fresh(&file);
-            look_page(&site, (lang, who), (&staged, &file), (&typed, &html! {}))
+            look_page(
+                &site,
+                Visitor { who, lang },
+                Looked {
+                    staged: &staged,
+                    file: &file,
+                },
+                &typed,
+                &html! {},
+            )
         }
         Err(problem) => page(&site, lang, who, &problem_above(lang, &problem)).await,
     }
@@ -144,7 +155,16 @@ pub(crate) async fn take(
         }
         Err(problem) => {
             let above = problem_box(&problem.text(lang));
-            look_page(&site, (lang, who), (&staged, &file), (&typed, &above))
+            look_page(
+                &site,
+                Visitor { who, lang },
+                Looked {
+                    staged: &staged,
+                    file: &file,
+                },
+                &typed,
+                &above,
+            )
         }
     }
 }
@@ -156,7 +176,8 @@ pub(crate) async fn end(
     Asked(who): Asked<Who>,
     Path(id): Path<String>,
 ) -> Response {
-    match site.files.end(&id) {
+    let ended = id.clone();
+    match off_thread(&site.files, move |port| port.end(&ended)).await {
         Ok(()) => {
             note(&site, &who, EventKind::DeviceEnded, &id).await;
             Redirect::to("/files").into_response()
@@ -284,12 +305,21 @@ fn guessed_id(file: &str) -> String {
     }
 }
 
+/// A file that was looked at, and what it is called until it is taken.
+struct Looked<'a> {
+    staged: &'a str,
+    file: &'a Staged,
+}
+
 fn look_page(
     site: &Site,
-    (lang, who): (Lang, Who),
-    (staged, file): (&str, &Staged),
-    (typed, above): (&Typed, &Markup),
+    visitor: Visitor,
+    looked: Looked<'_>,
+    typed: &Typed,
+    above: &Markup,
 ) -> Response {
+    let Visitor { who, lang } = visitor;
+    let Looked { staged, file } = looked;
     let ctx = Ctx::new(site, lang, who);
     let board = site.known.board();
     let look = &file.look;

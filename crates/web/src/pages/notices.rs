@@ -1,6 +1,7 @@
 //! Who is told of alarms outside the pages: by mail or as JSON to another program, when, and how it
 //! went; and the mail server.
 
+use crate::http::asked::Visitor;
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -76,7 +77,7 @@ pub(crate) async fn set_server(
         server: Some(server),
         ..Typed::default()
     };
-    keep(&site, (lang, who), (notices, None), &typed).await
+    keep(&site, Visitor { who, lang }, notices, None, &typed).await
 }
 
 /// A recipient as a browser sends it.
@@ -109,11 +110,18 @@ pub(crate) async fn add(
     };
     let (recipient, made) = match typed.recipient() {
         Ok(made) => made,
-        Err(wrong) => return refused(&site, (lang, who), &draft, NoticeProblem::Wrong(wrong)),
+        Err(wrong) => {
+            return refused(
+                &site,
+                Visitor { who, lang },
+                &draft,
+                NoticeProblem::Wrong(wrong),
+            );
+        }
     };
     let mut notices = site.notices.settings().as_ref().clone();
     notices.recipients.push(recipient);
-    keep(&site, (lang, who), (notices, made), &draft).await
+    keep(&site, Visitor { who, lang }, notices, made, &draft).await
 }
 
 impl TypedRecipient {
@@ -159,7 +167,14 @@ pub(crate) async fn end(
     notices
         .recipients
         .retain(|recipient| recipient.name != named.name);
-    keep(&site, (lang, who), (notices, None), &Typed::default()).await
+    keep(
+        &site,
+        Visitor { who, lang },
+        notices,
+        None,
+        &Typed::default(),
+    )
+    .await
 }
 
 /// Sends a message that says that it is only a try.
@@ -189,11 +204,14 @@ pub(crate) async fn try_out(
 /// Keeps settings and shows the page again; a secret that was made is shown this once.
 async fn keep(
     site: &Site,
-    (lang, who): (Lang, Who),
-    (notices, made): (Notices, Option<String>),
+    visitor: Visitor,
+    notices: Notices,
+    made: Option<String>,
     typed: &Typed,
 ) -> Response {
-    match (site.notices.set(notices, who.actor()).await, made) {
+    let set = site.notices.set(notices, visitor.who.actor()).await;
+    let Visitor { who, lang } = visitor;
+    match (set, made) {
         (Ok(()), None) => Redirect::to("/notices").into_response(),
         (Ok(()), Some(secret)) => {
             let ctx = Ctx::new(site, lang, who.clone());
@@ -201,13 +219,13 @@ async fn keep(
             let above = shown_once(&ctx, title, note, &secret);
             page(site, lang, who, &Typed::default(), &above)
         }
-        (Err(problem), _) => refused(site, (lang, who), typed, problem),
+        (Err(problem), _) => refused(site, Visitor { who, lang }, typed, problem),
     }
 }
 
-fn refused(site: &Site, of: (Lang, Who), typed: &Typed, problem: NoticeProblem) -> Response {
-    let text = problem.text(of.0);
-    page(site, of.0, of.1, typed, &problem_box(&text))
+fn refused(site: &Site, of: Visitor, typed: &Typed, problem: NoticeProblem) -> Response {
+    let text = problem.text(of.lang);
+    page(site, of.lang, of.who, typed, &problem_box(&text))
 }
 
 fn page(site: &Site, lang: Lang, who: Who, typed: &Typed, above: &Markup) -> Response {

@@ -3,6 +3,7 @@
 //! the lamp shows and how strongly the machine shakes leave it, by `/ingest` like any device's.
 
 use crate::http::asked::Visitor;
+use crate::pages::devices::add_device;
 use axum::extract::{Form, Json, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -99,7 +100,9 @@ pub(crate) async fn make(
         Some(wrong(lang, DeviceError::Exists))
     } else {
         let asked = (wanted.id.as_str(), wanted.machine.as_str());
-        let made = site.joins.expect(asked, who.clone(), site.known.now());
+        let made = site
+            .joins
+            .expect(asked.0, asked.1, who.clone(), site.known.now());
         made.is_err()
             .then(|| problem_box(&lang.text(key::ERROR_BUSY)))
     };
@@ -247,8 +250,8 @@ pub(crate) async fn join(
     let Some(join) = site.joins.take(&shown.code, site.known.now()) else {
         return Failure::new(StatusCode::NOT_FOUND, "no_code", key::PHONE_EXPIRED).answer(lang);
     };
-    let machine = Some(join.machine.as_str()).filter(|machine| !machine.is_empty());
-    match site.devices.add(&join.device, machine, DeviceKind::Sender) {
+    let added = add_device(&site, &join.device, &join.machine, DeviceKind::Sender);
+    match added.await {
         Ok(token) => {
             site.joins.come(&join.device, site.known.now());
             note(&site, &join.by, EventKind::DeviceAdded, &join.device).await;

@@ -15,7 +15,8 @@ const WIDTH: f64 = 1_000.0;
 pub(super) fn section(
     ctx: &Ctx,
     span: (Time, Time),
-    (lines, accounts): (&[Line], &[MachineAccount]),
+    lines: &[Line],
+    accounts: &[MachineAccount],
     name_of: &dyn Fn(&MachineId) -> String,
 ) -> Markup {
     html! {

@@ -5,6 +5,7 @@ mod day;
 mod line;
 mod settings;
 
+use crate::http::asked::Visitor;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -56,7 +57,7 @@ pub(crate) async fn show(
     Query(wanted): Query<Wanted>,
 ) -> Response {
     let typed = Typed::of(&site.known.board().factory);
-    page(&site, (lang, who), &wanted, (&typed, None)).await
+    page(&site, Visitor { who, lang }, &wanted, &typed, None).await
 }
 
 /// Takes what a person says of the factory; what is wrong with it is said beside what was typed.
@@ -80,15 +81,24 @@ pub(crate) async fn set(
         Err(wrong) => wrong.text(lang),
     };
     let above = (&typed, Some(problem.as_str()));
-    page(&site, (lang, who), &Wanted::default(), above).await
+    page(
+        &site,
+        Visitor { who, lang },
+        &Wanted::default(),
+        above.0,
+        above.1,
+    )
+    .await
 }
 
 async fn page(
     site: &Site,
-    (lang, who): (Lang, Who),
+    visitor: Visitor,
     wanted: &Wanted,
-    (typed, problem): (&Typed, Option<&str>),
+    typed: &Typed,
+    problem: Option<&str>,
 ) -> Response {
+    let Visitor { who, lang } = visitor;
     let ctx = Ctx::new(site, lang, who);
     let span = accounts::day_span(&site.known, wanted.date());
     let days = days(site, span);
@@ -123,7 +133,7 @@ async fn page(
                 (downloads(&ctx, site, &days))
             }
             (day::section(&ctx, span, &accounts, &name_of))
-            (line::section(&ctx, span, (&board.factory.lines, &accounts), &name_of))
+            (line::section(&ctx, span, &board.factory.lines, &accounts, &name_of))
         }
         @if may_set { (settings::form(&ctx, typed, &board, problem.is_some())) }
     };
