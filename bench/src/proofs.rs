@@ -21,7 +21,7 @@ pub(crate) fn judge_ms() -> anyhow::Result<f64> {
         up_ms: 1_000,
     };
     let mut ledger = Ledger::default();
-    for measure in Measure::ALL {
+    for measure in Measure::ALL.iter().copied() {
         let observation = Observation {
             measure,
             at: now.wall,

@@ -127,7 +127,7 @@ impl Ledger {
     /// Judges every measure and remembers what became another verdict; gives those.
     pub fn judge_all(&mut self, now: Moment) -> Vec<Change> {
         let mut changes = Vec::new();
-        for measure in Measure::ALL {
+        for measure in Measure::ALL.iter().copied() {
             let judged = self.judge(measure, now);
             let before = self.since.get(&measure).map(|(before, _)| before);
             if before.is_some_and(|before| before.verdict == judged.verdict) {

@@ -2,6 +2,7 @@
 //! is looked at, how often, and how long what was seen stays true.
 
 use serde::Serialize;
+use strum::VariantArray as _;
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -26,6 +27,8 @@ pub enum Method {
 /// Something that holds or does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum Measure {
     /// No factory password opens anything.
     DefaultSecrets,
@@ -55,42 +58,16 @@ pub enum Measure {
 
 impl Measure {
     /// Every measure.
-    pub const ALL: [Self; 12] = [
-        Self::DefaultSecrets,
-        Self::DeviceIdentity,
-        Self::AccessEnforced,
-        Self::LogCollection,
-        Self::ClockBounded,
-        Self::MonitoringAlive,
-        Self::StateVisible,
-        Self::BackupRestorable,
-        Self::LinksEncrypted,
-        Self::DiskHeadroom,
-        Self::ChainSound,
-        Self::ConfigurationRecorded,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the chain, in catalogues and in the API.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::DefaultSecrets => "default_secrets",
-            Self::DeviceIdentity => "device_identity",
-            Self::AccessEnforced => "access_enforced",
-            Self::LogCollection => "log_collection",
-            Self::ClockBounded => "clock_bounded",
-            Self::MonitoringAlive => "monitoring_alive",
-            Self::StateVisible => "state_visible",
-            Self::BackupRestorable => "backup_restorable",
-            Self::LinksEncrypted => "links_encrypted",
-            Self::DiskHeadroom => "disk_headroom",
-            Self::ChainSound => "chain_sound",
-            Self::ConfigurationRecorded => "configuration_recorded",
-        }
+        self.into()
     }
 
     /// The measure with this word.
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|measure| measure.code() == code)
+        code.parse().ok()
     }
 
     /// How its evidence comes about.

@@ -89,7 +89,7 @@ impl ProofView {
             since: ledger.since(measure),
             last: ledger.last(measure).cloned(),
         };
-        let measures: Vec<MeasureView> = Measure::ALL.into_iter().map(measure).collect();
+        let measures: Vec<MeasureView> = Measure::ALL.iter().copied().map(measure).collect();
         let judged: BTreeMap<Measure, &Judged> =
             measures.iter().map(|m| (m.measure, &m.judged)).collect();
         let function = |function: &Function| {

@@ -1,12 +1,15 @@
 //! An alarm: a finding (or a failing part of Mimamori itself) that asks a person to act.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use crate::{DeviationReason, MachineId, Time};
 
 /// Why the stack light is red.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum AlarmKind {
     /// Cycle time outside tolerance.
     TamperingSuspected,
@@ -42,48 +45,16 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
-        Self::TamperingSuspected,
-        Self::WearSuspected,
-        Self::Stopped,
-        Self::LampSilent,
-        Self::StoreFull,
-        Self::EvidenceBroken,
-        Self::BackupFailed,
-        Self::SealFailed,
-        Self::DataDamaged,
-        Self::DiskLow,
-        Self::ExportFailed,
-        Self::FileRefused,
-        Self::NoticeFailed,
-        Self::SetAside,
-        Self::ServiceFailing,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and in files.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::TamperingSuspected => "tampering_suspected",
-            Self::WearSuspected => "wear_suspected",
-            Self::Stopped => "stopped",
-            Self::LampSilent => "lamp_silent",
-            Self::StoreFull => "store_full",
-            Self::EvidenceBroken => "evidence_broken",
-            Self::BackupFailed => "backup_failed",
-            Self::SealFailed => "seal_failed",
-            Self::DataDamaged => "data_damaged",
-            Self::DiskLow => "disk_low",
-            Self::ExportFailed => "export_failed",
-            Self::FileRefused => "file_refused",
-            Self::NoticeFailed => "notice_failed",
-            Self::SetAside => "set_aside",
-            Self::ServiceFailing => "service_failing",
-        }
+        self.into()
     }
 
     /// The kind with this word.
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
+        code.parse().ok()
     }
 }
 

@@ -7,6 +7,8 @@ use crate::{ProductId, Time};
 /// What was concluded about one finished cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum CycleVerdict {
     /// Used for learning the reference.
     Learning,
@@ -32,34 +34,12 @@ pub enum CycleVerdict {
 impl CycleVerdict {
     /// The word used in the API and in files.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Learning => "learning",
-            Self::AwaitingApproval => "awaiting_approval",
-            Self::Good => "good",
-            Self::Waiting => "waiting",
-            Self::SpeedChanged => "speed_changed",
-            Self::EnergyChanged => "energy_changed",
-            Self::Odd => "odd",
-            Self::ProductChanged => "product_changed",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 
     /// The verdict with this word.
     pub fn from_code(code: &str) -> Option<Self> {
-        [
-            Self::Learning,
-            Self::AwaitingApproval,
-            Self::Good,
-            Self::Waiting,
-            Self::SpeedChanged,
-            Self::EnergyChanged,
-            Self::Odd,
-            Self::ProductChanged,
-            Self::Unknown,
-        ]
-        .into_iter()
-        .find(|verdict| verdict.code() == code)
+        code.parse().ok()
     }
 
     /// Whether this cycle alone is a reason for an alarm.

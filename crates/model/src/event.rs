@@ -1,7 +1,20 @@
 //! What can happen that the evidence chain keeps.
 
+use strum::VariantArray as _;
+
 /// The kind of an entry of the evidence chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum EventKind {
     /// The chain begins; what was there before is not covered.
     Chain,
@@ -12,260 +25,192 @@ pub enum EventKind {
     /// Settings of a machine changed.
     Settings,
     /// An alarm began.
+    #[strum(serialize = "alarm.raised")]
     AlarmRaised,
     /// An alarm ended.
+    #[strum(serialize = "alarm.cleared")]
     AlarmCleared,
     /// A person has seen an alarm.
+    #[strum(serialize = "alarm.acknowledged")]
     AlarmAcknowledged,
     /// A person let a reference judge.
+    #[strum(serialize = "order.approve")]
     OrderApprove,
     /// A person had a machine learn anew.
+    #[strum(serialize = "order.relearn")]
     OrderRelearn,
     /// A person changed a tolerance.
+    #[strum(serialize = "order.tolerance")]
     OrderTolerance,
     /// A person changed planned hours, prices, lines or parts per cycle.
+    #[strum(serialize = "order.factory")]
     OrderFactory,
     /// A person said "seen".
+    #[strum(serialize = "order.acknowledge")]
     OrderAcknowledge,
     /// The chain was checked.
+    #[strum(serialize = "evidence.checked")]
     EvidenceChecked,
     /// The text of an entry was erased.
+    #[strum(serialize = "evidence.erased")]
     EvidenceErased,
     /// The owner claimed the box.
+    #[strum(serialize = "person.claimed")]
     PersonClaimed,
     /// A person was invited.
+    #[strum(serialize = "person.invited")]
     PersonInvited,
     /// A person signed in.
+    #[strum(serialize = "person.signed_in")]
     PersonSignedIn,
     /// A person signed out, or a session was ended.
+    #[strum(serialize = "person.signed_out")]
     PersonSignedOut,
     /// Somebody failed to sign in.
+    #[strum(serialize = "person.refused")]
     PersonRefused,
     /// A person may no longer come in.
+    #[strum(serialize = "person.ended")]
     PersonEnded,
     /// Machines were shared with a customer.
+    #[strum(serialize = "person.shares")]
     PersonShares,
     /// A person set a password.
+    #[strum(serialize = "person.password")]
     PersonPassword,
     /// A person turned the second factor on or off.
+    #[strum(serialize = "person.second_factor")]
     PersonSecondFactor,
     /// A token for a script or a screen was made.
+    #[strum(serialize = "token.made")]
     TokenMade,
     /// A token was ended.
+    #[strum(serialize = "token.ended")]
     TokenEnded,
     /// A sign-in link was made at the console.
+    #[strum(serialize = "console.link")]
     ConsoleLink,
     /// A device was registered.
+    #[strum(serialize = "device.added")]
     DeviceAdded,
     /// A device got another token, machine or role.
+    #[strum(serialize = "device.changed")]
     DeviceChanged,
     /// A device may no longer speak.
+    #[strum(serialize = "device.ended")]
     DeviceEnded,
     /// A device was limited to sending few readings.
+    #[strum(serialize = "device.limited")]
     DeviceLimited,
     /// A device may do everything again.
+    #[strum(serialize = "device.freed")]
     DeviceFreed,
     /// A person had the box switch a device off.
+    #[strum(serialize = "device.off_ordered")]
     OffOrdered,
     /// How that ended.
+    #[strum(serialize = "device.off_ended")]
     OffEnded,
     /// A device got a certificate of its own; its token is used up.
+    #[strum(serialize = "device.enrolled")]
     DeviceEnrolled,
     /// A backup was made, restored into a scratch folder and read again.
+    #[strum(serialize = "backup.proved")]
     BackupProved,
     /// A backup could not be made or read again.
+    #[strum(serialize = "backup.failed")]
     BackupFailed,
     /// Daily files for other programs were written.
+    #[strum(serialize = "export.written")]
     ExportWritten,
     /// A daily file could not be written.
+    #[strum(serialize = "export.failed")]
     ExportFailed,
     /// Readings were taken from a file.
+    #[strum(serialize = "file.taken")]
     FileTaken,
     /// A file that was put into a watched folder could not be taken.
+    #[strum(serialize = "file.refused")]
     FileRefused,
     /// A person changed who is told of alarms.
+    #[strum(serialize = "order.notices")]
     OrderNotices,
     /// Somebody was told of alarms.
+    #[strum(serialize = "notice.sent")]
     NoticeSent,
     /// Somebody could not be told.
+    #[strum(serialize = "notice.failed")]
     NoticeFailed,
     /// The stack light shows something else than before.
+    #[strum(serialize = "light.told")]
     LightTold,
     /// The box took up what a backup held.
+    #[strum(serialize = "backup.restored")]
     BackupRestored,
     /// Readings left the journal for the files of their months.
+    #[strum(serialize = "readings.sealed")]
     Sealed,
     /// The file of a month was dropped: its readings are older than they are kept.
+    #[strum(serialize = "readings.dropped")]
     Dropped,
     /// Readings could not be read any more.
+    #[strum(serialize = "readings.damaged")]
     Damaged,
     /// Something that was kept, or was to be kept, could not be used and was set aside.
+    #[strum(serialize = "store.set_aside")]
     SetAside,
     /// Log lines of devices got a hash over them.
+    #[strum(serialize = "logs.sealed")]
     LogsSealed,
     /// Old log lines were dropped.
+    #[strum(serialize = "logs.dropped")]
     LogsDropped,
     /// Who sets the box's clock, and how well.
+    #[strum(serialize = "clock.box")]
     ClockBox,
     /// The box's clock jumped.
+    #[strum(serialize = "clock.stepped")]
     ClockStepped,
     /// How far the clocks of devices are from the box's.
+    #[strum(serialize = "clock.devices")]
     ClockDevices,
     /// A measure was looked at.
+    #[strum(serialize = "proof.observed")]
     ProofObserved,
     /// What was seen before no longer counts: the clock was set back.
+    #[strum(serialize = "proof.reset")]
     ProofReset,
     /// A person declared that something holds or does not.
+    #[strum(serialize = "proof.declared")]
     ProofDeclared,
     /// A person has read a document that a declaration rests on.
+    #[strum(serialize = "proof.read")]
     ProofRead,
     /// A service of the program ended and is begun anew.
+    #[strum(serialize = "service.ended")]
     ServiceEnded,
     /// A service that had ended again and again runs.
+    #[strum(serialize = "service.recovered")]
     ServiceRecovered,
     /// The program started.
+    #[strum(serialize = "program.started")]
     ProgramStarted,
     /// The program stopped in order.
+    #[strum(serialize = "program.stopped")]
     ProgramStopped,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 62] = [
-        Self::Chain,
-        Self::Finding,
-        Self::Reference,
-        Self::Settings,
-        Self::AlarmRaised,
-        Self::AlarmCleared,
-        Self::AlarmAcknowledged,
-        Self::OrderApprove,
-        Self::OrderRelearn,
-        Self::OrderTolerance,
-        Self::OrderFactory,
-        Self::OrderAcknowledge,
-        Self::EvidenceChecked,
-        Self::EvidenceErased,
-        Self::PersonClaimed,
-        Self::PersonInvited,
-        Self::PersonSignedIn,
-        Self::PersonSignedOut,
-        Self::PersonRefused,
-        Self::PersonEnded,
-        Self::PersonShares,
-        Self::PersonPassword,
-        Self::PersonSecondFactor,
-        Self::TokenMade,
-        Self::TokenEnded,
-        Self::ConsoleLink,
-        Self::DeviceAdded,
-        Self::DeviceChanged,
-        Self::DeviceEnded,
-        Self::DeviceLimited,
-        Self::DeviceFreed,
-        Self::OffOrdered,
-        Self::OffEnded,
-        Self::DeviceEnrolled,
-        Self::BackupProved,
-        Self::BackupFailed,
-        Self::ExportWritten,
-        Self::ExportFailed,
-        Self::FileTaken,
-        Self::FileRefused,
-        Self::OrderNotices,
-        Self::NoticeSent,
-        Self::NoticeFailed,
-        Self::LightTold,
-        Self::BackupRestored,
-        Self::Sealed,
-        Self::Dropped,
-        Self::Damaged,
-        Self::SetAside,
-        Self::LogsSealed,
-        Self::LogsDropped,
-        Self::ClockBox,
-        Self::ClockStepped,
-        Self::ClockDevices,
-        Self::ProofObserved,
-        Self::ProofReset,
-        Self::ProofDeclared,
-        Self::ProofRead,
-        Self::ServiceEnded,
-        Self::ServiceRecovered,
-        Self::ProgramStarted,
-        Self::ProgramStopped,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the chain, in the API and in files.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Chain => "chain",
-            Self::Finding => "finding",
-            Self::Reference => "reference",
-            Self::Settings => "settings",
-            Self::AlarmRaised => "alarm.raised",
-            Self::AlarmCleared => "alarm.cleared",
-            Self::AlarmAcknowledged => "alarm.acknowledged",
-            Self::OrderApprove => "order.approve",
-            Self::OrderRelearn => "order.relearn",
-            Self::OrderTolerance => "order.tolerance",
-            Self::OrderFactory => "order.factory",
-            Self::OrderAcknowledge => "order.acknowledge",
-            Self::EvidenceChecked => "evidence.checked",
-            Self::EvidenceErased => "evidence.erased",
-            Self::PersonClaimed => "person.claimed",
-            Self::PersonInvited => "person.invited",
-            Self::PersonSignedIn => "person.signed_in",
-            Self::PersonSignedOut => "person.signed_out",
-            Self::PersonRefused => "person.refused",
-            Self::PersonEnded => "person.ended",
-            Self::PersonShares => "person.shares",
-            Self::PersonPassword => "person.password",
-            Self::PersonSecondFactor => "person.second_factor",
-            Self::TokenMade => "token.made",
-            Self::TokenEnded => "token.ended",
-            Self::ConsoleLink => "console.link",
-            Self::DeviceAdded => "device.added",
-            Self::DeviceChanged => "device.changed",
-            Self::DeviceEnded => "device.ended",
-            Self::DeviceLimited => "device.limited",
-            Self::DeviceFreed => "device.freed",
-            Self::OffOrdered => "device.off_ordered",
-            Self::OffEnded => "device.off_ended",
-            Self::DeviceEnrolled => "device.enrolled",
-            Self::BackupProved => "backup.proved",
-            Self::BackupFailed => "backup.failed",
-            Self::ExportWritten => "export.written",
-            Self::ExportFailed => "export.failed",
-            Self::FileTaken => "file.taken",
-            Self::FileRefused => "file.refused",
-            Self::OrderNotices => "order.notices",
-            Self::NoticeSent => "notice.sent",
-            Self::LightTold => "light.told",
-            Self::NoticeFailed => "notice.failed",
-            Self::BackupRestored => "backup.restored",
-            Self::Sealed => "readings.sealed",
-            Self::Dropped => "readings.dropped",
-            Self::Damaged => "readings.damaged",
-            Self::SetAside => "store.set_aside",
-            Self::LogsSealed => "logs.sealed",
-            Self::LogsDropped => "logs.dropped",
-            Self::ClockBox => "clock.box",
-            Self::ClockStepped => "clock.stepped",
-            Self::ClockDevices => "clock.devices",
-            Self::ProofObserved => "proof.observed",
-            Self::ProofReset => "proof.reset",
-            Self::ProofDeclared => "proof.declared",
-            Self::ProofRead => "proof.read",
-            Self::ServiceEnded => "service.ended",
-            Self::ServiceRecovered => "service.recovered",
-            Self::ProgramStarted => "program.started",
-            Self::ProgramStopped => "program.stopped",
-        }
+        self.into()
     }
 
     /// The kind with this word.
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
+        code.parse().ok()
     }
 }

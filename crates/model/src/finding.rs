@@ -1,12 +1,15 @@
 //! What was noticed about a machine, with the numbers that say why.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use crate::{ProductId, Time};
 
 /// What kind of change was noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum FindingKind {
     /// Case 1 of the source: speed changed; tampering or a program change is suspected.
     TamperingSuspected,
@@ -42,48 +45,16 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
-        Self::TamperingSuspected,
-        Self::WearSuspected,
-        Self::Stopped,
-        Self::ProductChanged,
-        Self::ReferenceLearned,
-        Self::DataGap,
-        Self::DataStuck,
-        Self::DataSign,
-        Self::DataUnit,
-        Self::DataImpossible,
-        Self::DataClock,
-        Self::DataSampling,
-        Self::DataCoarse,
-        Self::DataSwapped,
-        Self::StateContradicted,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and in files.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::TamperingSuspected => "tampering_suspected",
-            Self::WearSuspected => "wear_suspected",
-            Self::Stopped => "stopped",
-            Self::ProductChanged => "product_changed",
-            Self::ReferenceLearned => "reference_learned",
-            Self::DataGap => "data_gap",
-            Self::DataStuck => "data_stuck",
-            Self::DataSign => "data_sign",
-            Self::DataUnit => "data_unit",
-            Self::DataImpossible => "data_impossible",
-            Self::DataClock => "data_clock",
-            Self::DataSampling => "data_sampling",
-            Self::DataCoarse => "data_coarse",
-            Self::DataSwapped => "data_swapped",
-            Self::StateContradicted => "state_contradicted",
-        }
+        self.into()
     }
 
     /// The kind with this word.
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
+        code.parse().ok()
     }
 }
 
@@ -112,6 +83,8 @@ pub struct DeviationReason {
 /// The quantity of a cycle that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Quantity {
     /// Cycle time.
     Time,
@@ -123,15 +96,11 @@ pub enum Quantity {
 
 impl Quantity {
     /// Every quantity.
-    pub const ALL: [Self; 3] = [Self::Time, Self::Energy, Self::Shape];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and in files.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Time => "time",
-            Self::Energy => "energy",
-            Self::Shape => "shape",
-        }
+        self.into()
     }
 }
 

@@ -10,6 +10,8 @@ use crate::Time;
 /// How somebody on the network was noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum SeenBy {
     /// The box exchanged packets with it: the system's table of neighbours (ARP).
     Table,
@@ -26,13 +28,7 @@ pub enum SeenBy {
 impl SeenBy {
     /// The word used in the API and as the key of its translation.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::Mdns => "mdns",
-            Self::Ssdp => "ssdp",
-            Self::Echonet => "echonet",
-            Self::Mqtt => "mqtt",
-        }
+        self.into()
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use crate::{Alarm, AlarmKind, MachineId, Time};
 
@@ -17,6 +18,8 @@ const WAIT_MIN_MAX: u32 = 24 * 60;
 /// How a connection to a mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum MailSecurity {
     /// TLS from the first byte, usually on port 465.
     #[default]
@@ -29,15 +32,11 @@ pub enum MailSecurity {
 
 impl MailSecurity {
     /// Every way.
-    pub const ALL: [Self; 3] = [Self::Tls, Self::StartTls, Self::Plain];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and as the key of its translation.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Tls => "tls",
-            Self::StartTls => "start_tls",
-            Self::Plain => "plain",
-        }
+        self.into()
     }
 }
 
@@ -120,6 +119,8 @@ impl Way {
 /// Which alarms somebody is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum About {
     /// All of them.
     #[default]
@@ -132,15 +133,11 @@ pub enum About {
 
 impl About {
     /// Every choice.
-    pub const ALL: [Self; 3] = [Self::All, Self::Machines, Self::Own];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and as the key of its translation.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Machines => "machines",
-            Self::Own => "own",
-        }
+        self.into()
     }
 
     /// Whether an alarm is meant.
@@ -240,7 +237,8 @@ pub struct Notices {
 }
 
 /// What is wrong with who is to be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum NoticeWrong {
     /// No name, or one that is taken.
     Name,
@@ -264,31 +262,11 @@ pub enum NoticeWrong {
 
 impl NoticeWrong {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
-        Self::Name,
-        Self::MailAddress,
-        Self::Url,
-        Self::Secret,
-        Self::Wait,
-        Self::Server,
-        Self::ClearPassword,
-        Self::NoServer,
-        Self::TooMany,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and as the key of its translation.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Name => "name",
-            Self::MailAddress => "mail-address",
-            Self::Url => "url",
-            Self::Secret => "secret",
-            Self::Wait => "wait",
-            Self::Server => "server",
-            Self::ClearPassword => "clear-password",
-            Self::NoServer => "no-server",
-            Self::TooMany => "too-many",
-        }
+        self.into()
     }
 }
 

@@ -1,10 +1,13 @@
 //! Who may do what. A person has one role; a role has rights; every address asks for one right.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 /// What somebody is in the factory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum Role {
     /// Decides; may do everything.
     Owner,
@@ -59,32 +62,16 @@ impl Right {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 7] = [
-        Self::Owner,
-        Self::Manager,
-        Self::Maintenance,
-        Self::Operator,
-        Self::Coordinator,
-        Self::Screen,
-        Self::Customer,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and in files.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Manager => "manager",
-            Self::Maintenance => "maintenance",
-            Self::Operator => "operator",
-            Self::Coordinator => "coordinator",
-            Self::Screen => "screen",
-            Self::Customer => "customer",
-        }
+        self.into()
     }
 
     /// The role with this word.
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.code() == code)
+        code.parse().ok()
     }
 
     /// Whether the role has the right.
@@ -112,13 +99,13 @@ mod tests {
 
     #[test]
     fn nobody_has_a_right_the_owner_lacks_and_who_only_looks_only_looks() {
-        for right in Right::ALL {
+        for right in Right::ALL.iter().copied() {
             assert!(Role::Owner.may(right));
             let looks = matches!(right, Right::Look | Right::LookShared);
             assert_eq!(Role::Screen.may(right), looks);
             assert_eq!(Role::Customer.may(right), right == Right::LookShared);
         }
-        for role in Role::ALL {
+        for role in Role::ALL.iter().copied() {
             assert_eq!(role.may(Right::People), role == Role::Owner);
             assert_eq!(Role::from_code(role.code()), Some(role));
         }

@@ -2,6 +2,7 @@
 //! and shown, never dropped in silence.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 /// Two readings further apart than this, in milliseconds, are a gap; nothing is added up for the time
 /// between them.
@@ -40,6 +41,8 @@ pub struct Reading {
 /// Why input was not taken as a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
 pub enum RefusalReason {
     /// Neither a number nor a JSON object.
     NotJson,
@@ -90,62 +93,16 @@ pub enum RefusalReason {
 
 impl RefusalReason {
     /// Every reason, in the order pages list them.
-    pub const ALL: [Self; 22] = [
-        Self::NotJson,
-        Self::WrongType,
-        Self::NotFinite,
-        Self::Implausible,
-        Self::NegativeEnergy,
-        Self::CounterJumpedBack,
-        Self::ClockAhead,
-        Self::ClockFarPast,
-        Self::Duplicate,
-        Self::OutOfOrder,
-        Self::ForeignTopic,
-        Self::RetainedFull,
-        Self::BadName,
-        Self::UnknownPoint,
-        Self::TooManyPoints,
-        Self::TooLarge,
-        Self::BadCredentials,
-        Self::Garbled,
-        Self::Misaddressed,
-        Self::LateAnswer,
-        Self::ForeignOrder,
-        Self::NoTime,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The name used in the API, in metrics and as the key of its translation.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::NotJson => "not-json",
-            Self::WrongType => "wrong-type",
-            Self::NotFinite => "not-finite",
-            Self::Implausible => "implausible",
-            Self::NegativeEnergy => "negative-energy",
-            Self::CounterJumpedBack => "counter-jumped-back",
-            Self::ClockAhead => "clock-ahead",
-            Self::ClockFarPast => "clock-far-past",
-            Self::Duplicate => "duplicate",
-            Self::OutOfOrder => "out-of-order",
-            Self::ForeignTopic => "foreign-topic",
-            Self::RetainedFull => "retained-full",
-            Self::BadName => "bad-name",
-            Self::UnknownPoint => "unknown-point",
-            Self::TooManyPoints => "too-many-points",
-            Self::TooLarge => "too-large",
-            Self::BadCredentials => "bad-credentials",
-            Self::Garbled => "garbled",
-            Self::Misaddressed => "misaddressed",
-            Self::LateAnswer => "late-answer",
-            Self::ForeignOrder => "foreign-order",
-            Self::NoTime => "no-time",
-        }
+        self.into()
     }
 
     /// The reason with this code.
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.code() == code)
+        code.parse().ok()
     }
 
     /// Whether the value was kept all the same (and only marked).
@@ -178,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_its_own_code() {
-        for reason in RefusalReason::ALL {
+        for reason in RefusalReason::ALL.iter().copied() {
             assert_eq!(RefusalReason::from_code(reason.code()), Some(reason));
         }
     }

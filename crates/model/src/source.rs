@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize, Serializer};
+use strum::VariantArray as _;
 
 use crate::{DeviceId, MachineId, Time};
 
@@ -98,7 +99,8 @@ pub struct Wrong {
 }
 
 /// What can be wrong with an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum WrongWhy {
     /// Nothing was entered.
     Missing,
@@ -126,35 +128,11 @@ pub enum WrongWhy {
 
 impl WrongWhy {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
-        Self::Missing,
-        Self::Unknown,
-        Self::Choice,
-        Self::Range,
-        Self::Address,
-        Self::Name,
-        Self::Taken,
-        Self::Line,
-        Self::TooMany,
-        Self::NoSwitch,
-        Self::Consent,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and as the key of its text.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Unknown => "unknown",
-            Self::Choice => "choice",
-            Self::Range => "range",
-            Self::Address => "address",
-            Self::Name => "name",
-            Self::Taken => "taken",
-            Self::Line => "line",
-            Self::TooMany => "too-many",
-            Self::NoSwitch => "no-switch",
-            Self::Consent => "consent",
-        }
+        self.into()
     }
 }
 
@@ -170,7 +148,19 @@ impl Wrong {
 }
 
 /// Why a source cannot be read just now. Each has a text that says what to look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Trouble {
     /// Nobody answers at this address, or no way leads there.
     Unreachable,
@@ -204,41 +194,11 @@ pub enum Trouble {
 
 impl Trouble {
     /// Every trouble.
-    pub const ALL: [Self; 14] = [
-        Self::Unreachable,
-        Self::NotListening,
-        Self::PortMissing,
-        Self::PortBusy,
-        Self::Silent,
-        Self::Cut,
-        Self::Garbled,
-        Self::OtherUnit,
-        Self::OtherAnswer,
-        Self::NoSuchValue,
-        Self::DeviceFailed,
-        Self::GatewaySilent,
-        Self::PortTaken,
-        Self::Internal,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and as the key of its text.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::NotListening => "not-listening",
-            Self::PortMissing => "port-missing",
-            Self::PortBusy => "port-busy",
-            Self::Silent => "silent",
-            Self::Cut => "cut",
-            Self::Garbled => "garbled",
-            Self::OtherUnit => "other-unit",
-            Self::OtherAnswer => "other-answer",
-            Self::NoSuchValue => "no-such-value",
-            Self::DeviceFailed => "device-failed",
-            Self::GatewaySilent => "gateway-silent",
-            Self::PortTaken => "port-taken",
-            Self::Internal => "internal",
-        }
+        self.into()
     }
 }
 
@@ -326,7 +286,19 @@ impl OffConsent {
 }
 
 /// How an order to switch a device off ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum OffOutcome {
     /// It said before that it was on and says now that it is off.
     Off,
@@ -348,29 +320,11 @@ pub enum OffOutcome {
 
 impl OffOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 8] = [
-        Self::Off,
-        Self::WasOff,
-        Self::NotConsented,
-        Self::NotGiven,
-        Self::NotStill,
-        Self::Refused,
-        Self::StillOn,
-        Self::Unheard,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and as the key of its text.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::WasOff => "was-off",
-            Self::NotConsented => "not-consented",
-            Self::NotGiven => "not-given",
-            Self::NotStill => "not-still",
-            Self::Refused => "refused",
-            Self::StillOn => "still-on",
-            Self::Unheard => "unheard",
-        }
+        self.into()
     }
 
     /// Whether the device is off now by its own word.

@@ -1,12 +1,15 @@
 //! What a machine does right now, in the words fixed for pages, API and files alike.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray as _;
 
 use crate::Time;
 
 /// One tile, one state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum MachineState {
     /// Switched off.
     Off,
@@ -25,30 +28,16 @@ pub enum MachineState {
 
 impl MachineState {
     /// Every state, in the order pages list them.
-    pub const ALL: [Self; 6] = [
-        Self::Run,
-        Self::Idle,
-        Self::Stop,
-        Self::Setup,
-        Self::Off,
-        Self::Unknown,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The word used in the API and in files.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Idle => "idle",
-            Self::Run => "run",
-            Self::Stop => "stop",
-            Self::Setup => "setup",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 
     /// The state with this word.
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.code() == code)
+        code.parse().ok()
     }
 }
 

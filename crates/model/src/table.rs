@@ -43,6 +43,8 @@ pub struct Column {
 /// What the readings of a file were to the machine's watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum FileUse {
     /// They go on where the machine was last seen: judged like readings that come by themselves.
     GoesOn,
@@ -56,17 +58,12 @@ pub enum FileUse {
 impl FileUse {
     /// The word used in the API and as the key of its translation.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::GoesOn => "goes_on",
-            Self::Past => "past",
-            Self::Kept => "kept",
-        }
+        self.into()
     }
 
     /// The use with this word.
     pub fn from_code(code: &str) -> Option<Self> {
-        let all = [Self::GoesOn, Self::Past, Self::Kept];
-        all.into_iter().find(|of| of.code() == code)
+        code.parse().ok()
     }
 }
 

@@ -177,20 +177,48 @@ mod tests {
     #[test]
     fn every_code_has_a_text_in_both_languages() {
         let mut wanted: Vec<String> = Vec::new();
-        wanted.extend(MachineState::ALL.map(|s| format!("state-{}", s.code())));
-        wanted.extend(AlarmKind::ALL.map(|k| format!("alarm-{}", k.code())));
-        wanted.extend(AlarmKind::ALL.map(|k| format!("look-{}", k.code())));
-        wanted.extend(FindingKind::ALL.map(|k| format!("finding-{}", k.code())));
-        wanted.extend(Quantity::ALL.map(|q| format!("quantity-{}", q.code())));
-        wanted.extend(Quantity::ALL.map(|q| format!("else-{}", q.code())));
-        wanted.extend(RefusalReason::ALL.map(|r| format!("reason-{}", r.code())));
-        wanted.extend(Role::ALL.map(|r| format!("role-{}", r.code())));
-        wanted.extend(Role::ALL.map(|r| format!("role-may-{}", r.code())));
-        wanted.extend(EventKind::ALL.map(|k| format!("event-{}", k.code().replace('.', "-"))));
-        wanted.extend(Trouble::ALL.map(|t| format!("trouble-{}", t.code())));
-        wanted.extend(NoticeWrong::ALL.map(|w| format!("notice-wrong-{}", w.code())));
-        wanted.extend(OffOutcome::ALL.map(|o| format!("outcome-{}", o.code())));
-        wanted.extend(WrongWhy::ALL.map(|w| format!("wrong-{}", w.code())));
+        wanted.extend(
+            MachineState::ALL
+                .iter()
+                .map(|s| format!("state-{}", s.code())),
+        );
+        wanted.extend(AlarmKind::ALL.iter().map(|k| format!("alarm-{}", k.code())));
+        wanted.extend(AlarmKind::ALL.iter().map(|k| format!("look-{}", k.code())));
+        wanted.extend(
+            FindingKind::ALL
+                .iter()
+                .map(|k| format!("finding-{}", k.code())),
+        );
+        wanted.extend(
+            Quantity::ALL
+                .iter()
+                .map(|q| format!("quantity-{}", q.code())),
+        );
+        wanted.extend(Quantity::ALL.iter().map(|q| format!("else-{}", q.code())));
+        wanted.extend(
+            RefusalReason::ALL
+                .iter()
+                .map(|r| format!("reason-{}", r.code())),
+        );
+        wanted.extend(Role::ALL.iter().map(|r| format!("role-{}", r.code())));
+        wanted.extend(Role::ALL.iter().map(|r| format!("role-may-{}", r.code())));
+        wanted.extend(
+            EventKind::ALL
+                .iter()
+                .map(|k| format!("event-{}", k.code().replace('.', "-"))),
+        );
+        wanted.extend(Trouble::ALL.iter().map(|t| format!("trouble-{}", t.code())));
+        wanted.extend(
+            NoticeWrong::ALL
+                .iter()
+                .map(|w| format!("notice-wrong-{}", w.code())),
+        );
+        wanted.extend(
+            OffOutcome::ALL
+                .iter()
+                .map(|o| format!("outcome-{}", o.code())),
+        );
+        wanted.extend(WrongWhy::ALL.iter().map(|w| format!("wrong-{}", w.code())));
         for key in wanted {
             assert!(key::ALL.contains(&key.as_str()), "{key} has no text");
         }

@@ -24,7 +24,7 @@ fn there_are_twelve_requirements_and_twenty_three_functions_and_each_is_used() {
         .collect();
     assert_eq!(
         proven,
-        BTreeSet::from(Measure::ALL),
+        Measure::ALL.iter().copied().collect::<BTreeSet<_>>(),
         "every measure proves something"
     );
 }

@@ -131,7 +131,7 @@ impl World {
     }
 
     fn check(&self) {
-        for measure in Measure::ALL {
+        for measure in Measure::ALL.iter().copied() {
             let verdict = self.ledger.judge(measure, self.now()).verdict;
             let Some((seen_ms, outcome)) = self.newest.get(&measure) else {
                 assert_eq!(verdict, Verdict::Unknown, "{measure:?}: nobody has looked");
@@ -172,7 +172,9 @@ fn nothing_is_green_past_its_validity_whatever_is_lost_restarted_or_turned() {
                 _ => world.true_ms += world.dice.roll(60_000) as i64,
             }
             world.check();
-            let judged = Measure::ALL.map(|m| world.ledger.judge(m, world.now()).verdict);
+            let all = Measure::ALL.iter();
+            let judged = all.map(|m| world.ledger.judge(*m, world.now()).verdict);
+            let judged: Vec<_> = judged.collect();
             green += judged.iter().filter(|v| **v == Verdict::Holds).count() as u64;
         }
     }
@@ -190,7 +192,7 @@ fn nothing_flaps_while_its_evidence_is_fresh() {
         let mut looked: BTreeMap<Measure, Outcome> = BTreeMap::new();
         for _ in 0..STEPS {
             // Every measure is looked at again before it runs out, and nothing jumps.
-            for measure in Measure::ALL {
+            for measure in Measure::ALL.iter().copied() {
                 let due = world
                     .newest
                     .get(&measure)

@@ -79,7 +79,11 @@ pub(crate) struct Named {
 }
 
 fn role(text: &str) -> Result<Role, String> {
-    let all = Role::ALL.map(Role::code).join(", ");
+    let all = Role::ALL
+        .iter()
+        .map(|role| role.code())
+        .collect::<Vec<_>>()
+        .join(", ");
     Role::from_code(text).ok_or_else(|| format!("{text:?} is none of {all}"))
 }
 

@@ -188,7 +188,7 @@ impl Keeper {
     /// Starts the looks that are due; all that are not under way if somebody asks.
     fn look(&mut self, done: &mpsc::Sender<(Measure, Option<Observation>)>, is_asked: bool) {
         let now = self.now();
-        for measure in Measure::ALL {
+        for measure in Measure::ALL.iter().copied() {
             let looked = self.looked.get(&measure).copied();
             let is_good = self
                 .ledger

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use wire::payload::Scalar;
 
 use crate::device::Device;
-use crate::mqtt::FloorSink;
+use crate::intake::FloorSink;
 
 /// A device that could not be read for this long counts as away, or three of its rounds if they are
 /// longer.

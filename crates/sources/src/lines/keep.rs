@@ -13,7 +13,7 @@ use tracing::{error, warn};
 use super::hand::Hand;
 use super::seat::Seat;
 use crate::drivers::Driver;
-use crate::mqtt::FloorSink;
+use crate::intake::FloorSink;
 
 /// The first pause before a line is tried again; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(500);

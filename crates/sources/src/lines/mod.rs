@@ -30,8 +30,8 @@ pub(crate) use self::hand::{Hand, Value, numbers};
 use self::seat::Seat;
 use crate::device::{Device, Role};
 use crate::drivers::{DRIVERS, Driver, Interlock, Line, Switching, driver};
+use crate::intake::FloorSink;
 use crate::kept_file::FollowedFile;
-use crate::mqtt::FloorSink;
 use crate::tokens::{Changes, DeviceBook, TokenFileError, Way};
 
 /// Devices the box reads by itself.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{MutexGuard, watch};
 
 use super::hand::Tap;
-use crate::mqtt::FloorSink;
+use crate::intake::FloorSink;
 
 /// The one seat at a line.
 #[derive(Debug, Default)]

@@ -40,7 +40,7 @@ pub(crate) async fn metrics(State(site): State<Site>) -> impl IntoResponse {
     let what = "1 for the state a machine is in, 0 for the others.";
     family(&mut text, "machine_state", "gauge", what);
     for machine in &board.machines {
-        for state in MachineState::ALL {
+        for state in MachineState::ALL.iter().copied() {
             let (id, now) = (&machine.id, u8::from(machine.state == state));
             let code = state.code();
             writeln!(

@@ -258,7 +258,7 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
             div.panel-head { h2 { (ctx.text(key::MACHINE_STATES)) } }
             div.strip-tall { (super::board::last_hours(ctx, &history.states)) }
             ul.legend {
-                @for state in model::MachineState::ALL {
+                @for state in model::MachineState::ALL.iter().copied() {
                     li { (super::shape(state)) (ctx.lang.coded("state-", state.code())) }
                 }
             }

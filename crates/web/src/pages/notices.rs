@@ -331,7 +331,7 @@ fn server_form(ctx: &Ctx, server: Option<&MailServer>) -> Markup {
             (field(ctx, "s-port", "port", key::NOTICES_PORT, &port))
             label for="s-security" { (ctx.text(key::NOTICES_SECURITY)) }
             select #s-security name="security" {
-                @for security in MailSecurity::ALL {
+                @for security in MailSecurity::ALL.iter().copied() {
                     option value=(security.code()) selected[security == chosen] {
                         (ctx.lang.coded("notice-security-", security.code()))
                     }
@@ -383,7 +383,7 @@ fn conditions(ctx: &Ctx, way: &str, typed: Option<&TypedRecipient>) -> Markup {
     html! {
         label for=(id("about")) { (ctx.text(key::NOTICES_ABOUT)) }
         select id=(id("about")) name="about" {
-            @for choice in About::ALL {
+            @for choice in About::ALL.iter().copied() {
                 option value=(choice.code()) selected[choice == about] {
                     (ctx.lang.coded("notice-about-", choice.code()))
                 }

@@ -129,7 +129,7 @@ fn roles(ctx: &Ctx, name: &str, first: Role) -> Markup {
     html! {
         label for={ "f-" (name) } { (ctx.text(key::PEOPLE_ROLE)) }
         select #{ "f-" (name) } name=(name) {
-            @for role in Role::ALL {
+            @for role in Role::ALL.iter().copied() {
                 option value=(role.code()) selected[role == first] {
                     (ctx.lang.coded("role-", role.code())) " – "
                     (ctx.lang.coded("role-may-", role.code()))

@@ -332,7 +332,7 @@ fn words(lang: Lang) -> Markup {
     html! {
         div #phone-words hidden {
             @for (name, text) in WORDS { span data-word=(name) { (lang.with(text, &[("n", "{n}")])) } }
-            @for state in MachineState::ALL {
+            @for state in MachineState::ALL.iter().copied() {
                 span data-word={ "state-" (state.code()) } { (lang.coded("state-", state.code())) }
             }
             @for colour in ["red", "yellow", "green"] {

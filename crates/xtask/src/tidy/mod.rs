@@ -14,7 +14,7 @@ const FILE_LINES_MAX: usize = 800;
 const PACKAGES_MAX: usize = 400;
 /// Rooms that judge: no clock, no file, no socket.
 const JUDGEMENT: [(&str, &[&str]); 3] = [
-    ("assure", &["model", "serde", "toml"]),
+    ("assure", &["model", "serde", "strum", "toml"]),
     ("detect", &["data-encoding", "model", "serde"]),
     ("kpi", &["jiff", "model", "serde"]),
 ];
@@ -244,6 +244,27 @@ fn every_text_is_used() {
         }
     }
     assert!(unused.is_empty(), "texts nobody shows: {unused:?}");
+}
+
+#[test]
+fn every_library_stands_in_the_table_of_libraries() {
+    let workspace = manifest(&root().join("Cargo.toml"));
+    let named = workspace["workspace"]["dependencies"]
+        .as_table()
+        .expect("a table");
+    let is_library = |(_, of): &(&String, &toml::Value)| of.get("path").is_none();
+    let named: BTreeSet<String> = named
+        .iter()
+        .filter(is_library)
+        .map(|(n, _)| n.clone())
+        .collect();
+    let table = read(&root().join("docs/dependencies.md"));
+    let mut told = BTreeSet::new();
+    for line in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let first = line.trim_matches('|').split('|').next().unwrap_or_default();
+        told.extend(first.split(',').map(|name| name.trim().to_owned()));
+    }
+    assert_eq!(told, named, "left: docs/dependencies.md, right: Cargo.toml");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) fn section(
                 }
             }
             ul.legend {
-                @for state in MachineState::ALL { li { (state_badge(ctx.lang, state)) } }
+                @for state in MachineState::ALL.iter().copied() { li { (state_badge(ctx.lang, state)) } }
             }
         }
     }
@@ -173,7 +173,7 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
     };
     html! {
         dl.figures {
-            @for state in MachineState::ALL {
+            @for state in MachineState::ALL.iter().copied() {
                 @let seconds = times.seconds(state);
                 @if seconds > 0.0 {
                     div {
