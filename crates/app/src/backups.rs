@@ -60,9 +60,18 @@ impl BackupHand {
 
     /// Tells how far it is, from 0 to 1; says whether to go on.
     pub fn tell(&self, done: f64) -> bool {
+        if self.is_cancelled.load(Ordering::Relaxed) {
+            return false;
+        }
         let thousandths = (done.clamp(0.0, 1.0) * 1_000.0) as u32;
         self.progress.store(thousandths, Ordering::Relaxed);
-        !self.is_cancelled.load(Ordering::Relaxed)
+        true
+    }
+
+    /// Whoever made one has ended in the middle: that one is called off, and another may be asked for.
+    pub fn reset(&self) {
+        self.is_cancelled.store(true, Ordering::Relaxed);
+        self.progress.store(IDLE, Ordering::Relaxed);
     }
 
     /// One begins that nobody asked for.

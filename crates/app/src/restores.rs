@@ -132,8 +132,22 @@ impl RestoreHand {
     /// Tells how far it is, from 0 to 1; says whether to go on.
     pub fn tell(&self, done: f64) -> bool {
         let mut inner = self.inner();
+        if inner.is_cancelled {
+            return false;
+        }
         inner.state = Restoring::Working(done);
-        !inner.is_cancelled
+        true
+    }
+
+    /// Whoever restored has ended in the middle: that is called off, and it may be asked for again.
+    pub fn reset(&self) {
+        let mut inner = self.inner();
+        if let Restoring::Working(_) = inner.state
+            && inner.wanted.is_none()
+        {
+            inner.is_cancelled = true;
+            inner.state = Restoring::Failed(RestoreProblem::Cancelled);
+        }
     }
 
     /// It is over.

@@ -372,10 +372,9 @@ where
             .payload(connect.will_payload().unwrap_or_default().to_vec())
             .build()
             .ok()?;
-        let mut will = Inbound::received(publish);
+        let will = Inbound::received(publish);
         let name = self.hub.policy.name(client);
         if topic_is_valid(topic) && self.hub.policy.may_publish(client, topic) {
-            self.claim(name, &mut will);
             return Some(will);
         }
         self.hub
@@ -618,10 +617,9 @@ where
                 packet_id,
                 qos,
             }));
-        let name = self.hub.policy.name(&admitted.client);
         for publish in self.batch.drain(..) {
             if self.hub.is_wanted(&publish) {
-                self.hub.forward.leave(ticket, name, publish).await;
+                self.hub.forward.leave(ticket, publish).await;
             }
         }
     }
@@ -741,9 +739,11 @@ where
             && let Some(will) = &admitted.will
         {
             let (hub, client) = (self.hub, &admitted.client);
-            let ticket = hub.sink.offer(client, std::slice::from_ref(will)).await;
-            let name = hub.policy.name(client);
-            hub.forward.leave(ticket, name, will.clone()).await;
+            let (name, mut will) = (hub.policy.name(client), will.clone());
+            self.claim(name, &mut will);
+            let spoken = std::slice::from_ref(&will);
+            let ticket = hub.sink.offer(client, spoken).await;
+            hub.forward.leave(ticket, will).await;
         }
         let session = &admitted.session;
         if session.is_clean {

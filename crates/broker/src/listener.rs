@@ -59,11 +59,11 @@ impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
         let (forward, forwarder) = Forward::new();
         let hub = Arc::new(Hub::new(policy, sink, limits, closing, forward));
         for (owner, message) in retained {
-            hub.route(owner, message);
+            hub.route_own(owner, message);
         }
         let (durable, closing) = (hub.sink.durable(), hub.closing.clone());
         let routing = Arc::clone(&hub);
-        let route = move |owner: &str, publish: &Inbound| routing.route(owner, publish);
+        let route = move |publish: &Inbound| routing.route(publish);
         tokio::spawn(forwarder.run(durable, closing, route));
         Self { hub, close }
     }
@@ -84,7 +84,7 @@ impl<P: Policy, S: Sink<P::Client>> Broker<P, S> {
     /// broker and then reaches nobody.
     pub fn publisher(&self) -> impl Fn(&Inbound) + Send + Sync + use<P, S> {
         let hub = Arc::clone(&self.hub);
-        move |message| hub.route("", message)
+        move |message| hub.route_own("", message)
     }
 
     /// Listens on an address; gives the address actually taken (port 0 takes a free one). The TLS

@@ -81,6 +81,8 @@ impl RetainedRoom {
 struct Kept {
     owner: Box<str>,
     bytes: usize,
+    /// Messages that have taken the place and are not durable yet.
+    claims: u32,
     /// `None` until the first one is durable.
     message: Option<Arc<Message>>,
 }
@@ -120,11 +122,15 @@ impl Retained {
         }
         let owner = owner.into();
         match self.by_topic.get_mut(topic) {
-            Some(kept) => (kept.owner, kept.bytes) = (owner, bytes),
+            Some(kept) => {
+                (kept.owner, kept.bytes) = (owner, bytes);
+                kept.claims += 1;
+            }
             None => {
                 let kept = Kept {
                     owner,
                     bytes,
+                    claims: 1,
                     message: None,
                 };
                 self.by_topic.insert(topic.into(), kept);
@@ -133,19 +139,22 @@ impl Retained {
         true
     }
 
-    /// Puts a durable message in its claimed place, or forgets the topic if the payload is empty.
-    pub(crate) fn put(&mut self, owner: &str, message: &Arc<Message>) {
-        if message.payload.is_empty() {
-            if let Some(gone) = self.by_topic.remove(&message.topic) {
-                self.room.give_back(&gone.owner, gone.bytes);
-            }
+    /// Puts a durable message in its claimed place, or forgets what is there if the payload is empty; the
+    /// place itself stays while another message is on its way to it.
+    pub(crate) fn put(&mut self, message: &Arc<Message>) {
+        let Some(kept) = self.by_topic.get_mut(&message.topic) else {
+            return;
+        };
+        if !message.payload.is_empty() {
+            kept.claims = kept.claims.saturating_sub(1);
+            kept.message = Some(Arc::clone(message));
             return;
         }
-        // An earlier empty payload may have given the claimed place away.
-        let is_claimed = self.by_topic.contains_key(&message.topic)
-            || self.claim(owner, &message.topic, message.payload.len());
-        if is_claimed && let Some(kept) = self.by_topic.get_mut(&message.topic) {
-            kept.message = Some(Arc::clone(message));
+        kept.message = None;
+        if kept.claims == 0
+            && let Some(gone) = self.by_topic.remove(&message.topic)
+        {
+            self.room.give_back(&gone.owner, gone.bytes);
         }
     }
 
@@ -206,11 +215,11 @@ mod tests {
             for i in 0..3 {
                 let topic = format!("a/{round}/{i}");
                 assert!(retained.claim("a", &topic, 5), "{topic}");
-                retained.put("a", &message(&topic, b"12345"));
+                retained.put(&message(&topic, b"12345"));
             }
             assert_eq!(retained.under("a/#").len(), 3);
             for i in 0..3 {
-                retained.put("a", &message(&format!("a/{round}/{i}"), b""));
+                retained.put(&message(&format!("a/{round}/{i}"), b""));
             }
         }
         assert_eq!(retained.room.all, Usage::default());
@@ -222,8 +231,11 @@ mod tests {
         let mut retained = Retained::new(&limits());
         assert!(retained.claim("a", "a", 3));
         assert_eq!(retained.under("#").len(), 0);
-        retained.put("a", &message("a", b""));
-        retained.put("a", &message("a", b"new"));
+        // It was emptied before the new one was durable: its place is still the new one's.
+        retained.put(&message("a", b""));
+        assert!((0..2).all(|i| retained.claim("a", &format!("a/{i}"), 5)));
+        assert!(!retained.claim("a", "a/2", 5), "no room is left");
+        retained.put(&message("a", b"new"));
         assert_eq!(&*retained.under("#")[0].payload, b"new");
     }
 }

@@ -72,8 +72,9 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
         is_claimed
     }
 
-    /// Hands a message to everybody who subscribed to it, and keeps it if it is retained.
-    pub(crate) fn route(&self, owner: &str, publish: &Inbound) {
+    /// Hands a message to everybody who subscribed to it, and keeps it if it is retained and room was
+    /// taken for it. Says whether somebody who is here has much waiting already.
+    pub(crate) fn route(&self, publish: &Inbound) -> bool {
         let (topic, retain) = (publish.topic(), publish.retain());
         let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);
         let subscribers = if tree.is_empty() {
@@ -83,20 +84,35 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
         };
         drop(tree);
         if subscribers.is_empty() && !retain {
-            return;
+            return false;
         }
         let message = Arc::new(Message {
             topic: topic.into(),
             payload: publish.payload().into(),
             qos: publish.level(),
         });
+        let much = self.limits.queue_messages_max / 2;
+        let mut is_pressed = false;
         for (session, qos) in subscribers {
             self.queue(&session, &message, qos, false);
+            is_pressed |= session.has_waiting(much);
         }
         if retain {
             let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
-            retained.put(owner, &message);
+            retained.put(&message);
         }
+        is_pressed
+    }
+
+    /// Takes room for a message of the house itself, or of before the start, and hands it on.
+    pub(crate) fn route_own(&self, owner: &str, publish: &Inbound) {
+        if publish.retain() {
+            let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
+            if !retained.claim(owner, publish.topic(), publish.payload().len()) {
+                Stats::add(&self.stats.retained_refused);
+            }
+        }
+        self.route(publish);
     }
 
     fn queue(&self, session: &Session, message: &Arc<Message>, granted: Qos, retain: bool) {

@@ -79,6 +79,12 @@ impl Session {
         self.owner.load(Ordering::SeqCst) == connection
     }
 
+    /// Whether more than so many messages wait for a client that is here.
+    pub(crate) fn has_waiting(&self, many: usize) -> bool {
+        let state = self.state();
+        state.is_connected && state.queue.len() > many
+    }
+
     /// Queues a message; says whether there was room and somebody to keep it for.
     pub(crate) fn push(&self, outgoing: Outgoing, max: usize) -> bool {
         let mut state = self.state();

@@ -23,16 +23,24 @@ impl Aside {
     /// Sets aside what stood under a name; its text stays whole in the store, under that name.
     pub fn put(&mut self, name: &str, text: String, problem: serde_json::Error) {
         self.tell(name, &text, &problem.to_string());
-        let kept = format!("aside/{name}");
+        // A second one must not take the place of the first.
+        let kept = format!("aside/{name}/{}", app::clock::now().ms());
         self.records.push(Record::Kept(kept.into(), text));
     }
 
     /// Leaves out what the store refuses for what is in it.
     pub fn refuse(&mut self, record: &Record, problem: &StoreError) {
-        // What lets a person in is not for everybody who reads the evidence.
+        // What was measured or judged may be read by everybody who reads the evidence; what lets a person
+        // in, or is a secret of somebody, may not.
         let text = match record {
-            Record::Person(_) | Record::Pass(_) => String::new(),
-            other => format!("{other:?}"),
+            Record::Cycle(..)
+            | Record::State(..)
+            | Record::SeenAfterAll(..)
+            | Record::Finding(..)
+            | Record::Reference(..)
+            | Record::AlarmRaised(_)
+            | Record::AlarmCleared(..) => format!("{record:?}"),
+            other => kind_of(other),
         };
         let cause = problem.source().map(ToString::to_string);
         let problem = format!("{problem}: {}", cause.unwrap_or_default());
@@ -61,4 +69,14 @@ impl Aside {
             batch.records.push(Record::AlarmRaised(alarm));
         }
     }
+}
+
+/// The kind of a record, without what is in it.
+fn kind_of(record: &Record) -> String {
+    let shown = format!("{record:?}");
+    let end = shown.find(|c: char| !c.is_alphanumeric());
+    shown
+        .get(..end.unwrap_or(shown.len()))
+        .unwrap_or_default()
+        .to_owned()
 }

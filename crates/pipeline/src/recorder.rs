@@ -2,6 +2,7 @@
 //! commit and only then tells anybody: the device its acknowledgement, the light, the page.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,13 @@ pub type Publish = Box<dyn Fn(&str, &[u8]) + Send>;
 pub type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>;
 app::opaque_debug!(Inputs, Outputs, Parts, Recorder);
 
+/// An answer that waits for its commit, and the records that it is about.
+struct Reply {
+    to: oneshot::Sender<Answer>,
+    answer: Answer,
+    records: Range<usize>,
+}
+
 /// What became of an order.
 type Answer = Result<(), OrderError>;
 
@@ -121,7 +129,7 @@ pub struct Recorder {
     landing: VecDeque<Record>,
     runtime: Handle,
     pending: Batch,
-    replies: Vec<(oneshot::Sender<Answer>, Answer)>,
+    replies: Vec<Reply>,
     ticket: u64,
     open_alarms: Vec<Alarm>,
     /// The open alarms have to be read again.
@@ -302,8 +310,14 @@ impl Recorder {
             self.pending.records.push(Record::Log(line));
         }
         while let Ok(order) = self.inputs.orders.try_recv() {
+            let first = self.pending.records.len();
             let result = self.obey(order.command, &order.by, now);
-            self.replies.push((order.answer, result));
+            let records = first..self.pending.records.len();
+            self.replies.push(Reply {
+                to: order.answer,
+                answer: result,
+                records,
+            });
         }
         if self.inputs.light.has_changed().unwrap_or(false) {
             self.note_light(now);
@@ -533,8 +547,8 @@ impl Recorder {
         if self.pending.records.iter().any(is_setting) {
             self.show_board();
         }
-        for (reply, result) in self.replies.drain(..) {
-            reply.send(result).ok();
+        for reply in self.replies.drain(..) {
+            reply.to.send(reply.answer).ok();
         }
         self.announce();
         self.pace.call();
@@ -560,8 +574,14 @@ impl Recorder {
         let mut aside = Aside::default();
         for (place, problem) in unsound.iter().rev() {
             let record = self.pending.records.remove(*place);
-            if let Record::Sealed(_) = record {
+            if let Record::SealBegins(_) | Record::OpenChunk(_) | Record::Sealed(_) = record {
+                // Of a seal that is not whole nothing counts.
+                self.landing.clear();
                 self.sealing.back_off();
+            }
+            let is_of_it = |reply: &&mut Reply| reply.records.contains(place);
+            for reply in self.replies.iter_mut().filter(is_of_it) {
+                reply.answer = Err(OrderError::NotDurable);
             }
             aside.refuse(&record, problem);
         }
@@ -626,8 +646,8 @@ impl Recorder {
             self.set_light();
             self.show_board();
         }
-        for (waiting, _) in self.replies.drain(..) {
-            waiting.send(Err(OrderError::NotDurable)).ok();
+        for reply in self.replies.drain(..) {
+            reply.to.send(Err(OrderError::NotDurable)).ok();
         }
         self.runtime
             .block_on(async { tokio::time::sleep(RETRY_AFTER).await });

@@ -46,6 +46,7 @@ pub struct Plan {
 
 /// Makes backups when they are due or somebody asks, for as long as the program runs.
 pub async fn keep_backups(plan: Plan, data: PathBuf, orders: Orders, hand: Arc<BackupHand>) {
+    hand.reset();
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     let mut failed_at: Option<Instant> = None;
     loop {

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use act::{Failure, Mail, Webhook, due, failed, send_mail, send_webhook, sent};
-use anyhow::Context;
 use app::commands::Command;
 use app::commands::Orders;
 use app::ports::notifier::NoticeProblem;
@@ -62,6 +61,7 @@ struct Inner {
 }
 
 /// A message on its way.
+#[derive(Clone)]
 struct Message {
     recipient: Recipient,
     server: Option<MailServer>,
@@ -79,7 +79,10 @@ pub fn open(
 ) -> anyhow::Result<Arc<NoticeDoor>> {
     let settings = reader.kept(SETTINGS)?;
     let settings = settings.map(|json| serde_json::from_str::<Notices>(&json));
-    let settings = settings.transpose().context("who is told of alarms")?;
+    let settings = settings.transpose().unwrap_or_else(|problem| {
+        tell_unreadable(&orders, problem.to_string());
+        None
+    });
     let standings = reader.kept(STANDINGS)?;
     // Who was told what is only a memory; without it somebody is told twice.
     let standings = standings.and_then(|json| serde_json::from_str(&json).ok());
@@ -103,6 +106,18 @@ pub fn open(
     Ok(door)
 }
 
+/// Who is told cannot be read any more: nobody is, until somebody says it anew; that is an alarm.
+fn tell_unreadable(orders: &Orders, problem: String) {
+    error!(problem, "who is told of alarms cannot be read");
+    let report = Command::Report {
+        kind: EventKind::SetAside,
+        body: json!({"what": SETTINGS, "problem": problem}),
+        alarm: (AlarmKind::SetAside, true),
+    };
+    let orders = orders.clone();
+    tokio::spawn(async move { orders.give(report, BOX).await });
+}
+
 /// Tells whoever has to be told, for as long as the program runs.
 pub async fn keep(door: Arc<NoticeDoor>) {
     let mut rounds = tokio::time::interval(LOOK_EVERY);
@@ -112,7 +127,11 @@ pub async fn keep(door: Arc<NoticeDoor>) {
             let door = Arc::clone(&door);
             // One that hangs holds up nobody else.
             tokio::spawn(async move {
-                let outcome = door.send(&message).await;
+                let (sender, sent) = (Arc::clone(&door), message.clone());
+                let sending = tokio::spawn(async move { sender.send(&sent).await });
+                // One that breaks the sender is a failure like any other, and is tried again.
+                let broken = |_| Err(Failure::new("network", "the message could not be made"));
+                let outcome = sending.await.unwrap_or_else(broken);
                 door.note(message, outcome).await;
             });
         }

@@ -61,6 +61,7 @@ fn look(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
 
 /// Restores when somebody asks, for as long as the program runs; tells when one is ready.
 pub async fn keep_restores(data: PathBuf, hand: Arc<RestoreHand>, ready: Arc<Notify>) {
+    hand.reset();
     loop {
         let wanted = hand.wanted().await;
         let (folder, watched) = (data.join(READY), Arc::clone(&hand));

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use app::views::ServiceState;
 use model::{AlarmKind, EventKind};
 use serde_json::json;
 use store::BOX;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{error, info, warn};
@@ -26,30 +27,71 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 const ENDS_UNTIL_ALARM: u32 = 3;
 /// A service that has run for so long has recovered.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
+/// Reports that wait to be kept; a full disk lets them wait.
+const REPORTS_WAITING_MAX: usize = 256;
+/// One that could not be kept is tried again after this time.
+const REPORT_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How often it is looked for a fault that somebody wants.
 const LOOK_FOR_FAULTS_EVERY: Duration = Duration::from_millis(50);
 
 /// The states of the services by their names.
 pub type States = BTreeMap<&'static str, ServiceState>;
 
+/// Ends a task when whoever began it ends.
+pub(crate) struct AbortOnDrop(pub(crate) AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// How things stand when services are begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// The alarm about services is open from before the start.
+    pub is_alarmed: bool,
+    /// Becomes true when the program ends.
+    pub stop: watch::Receiver<bool>,
+    /// A folder from which tests end services.
+    pub faults: Option<PathBuf>,
+}
+
+/// Has reports kept one after the other, each until it is durable.
+async fn write(mut waiting: mpsc::Receiver<Command>, orders: Orders) {
+    while let Some(report) = waiting.recv().await {
+        while orders.give(report.clone(), BOX).await.is_err() {
+            sleep(REPORT_AGAIN_AFTER).await;
+        }
+    }
+}
+
 /// Keeps services running.
 #[derive(Debug)]
 pub struct Supervisor {
-    orders: Orders,
+    reports: mpsc::Sender<Command>,
     states: watch::Sender<States>,
     failing: Mutex<BTreeSet<&'static str>>,
+    /// The alarm is open, perhaps from before the start.
+    is_alarmed: AtomicBool,
+    /// The program ends, and so do its services.
+    stop: watch::Receiver<bool>,
     /// A file of a service's name in this folder ends it once: a fault from outside, for tests.
     faults: Option<PathBuf>,
 }
 
 impl Supervisor {
-    /// A supervisor of nothing yet; `faults` is a folder from which tests end services.
-    pub fn new(orders: Orders, faults: Option<PathBuf>) -> Arc<Self> {
+    /// A supervisor of nothing yet.
+    pub fn new(orders: Orders, begun: Begun) -> Arc<Self> {
+        let (reports, waiting) = mpsc::channel(REPORTS_WAITING_MAX);
+        tokio::spawn(write(waiting, orders));
         Arc::new(Self {
-            orders,
+            reports,
             states: watch::Sender::default(),
             failing: Mutex::default(),
-            faults,
+            is_alarmed: AtomicBool::new(begun.is_alarmed),
+            stop: begun.stop,
+            faults: begun.faults,
         })
     }
 
@@ -72,12 +114,15 @@ impl Supervisor {
                 own.note(name, ends, true);
                 let began = Instant::now();
                 let how = own.watch(name, tokio::spawn(begin()), began).await;
+                if *own.stop.borrow() {
+                    return;
+                }
                 if began.elapsed() >= RECOVERED_AFTER {
                     (ends, pause) = (0, PAUSE_FIRST);
                 }
                 ends += 1;
                 own.note(name, ends, false);
-                own.tell_end(name, how, ends).await;
+                own.tell_end(name, how, ends);
                 sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }
@@ -117,21 +162,19 @@ impl Supervisor {
         task.abort();
     }
 
-    /// A service that was failing and has run long enough is all right again.
+    /// A service that has run long enough is all right, and so is the program once all of them are.
     async fn recover(&self, name: &'static str, at: Instant) {
-        let is_failing = self.failing().contains(name);
-        if !is_failing {
-            return;
-        }
         sleep_until(at).await;
-        self.failing().remove(name);
-        info!(service = name, "a service has recovered");
         self.note(name, 0, true);
-        self.report(EventKind::ServiceRecovered, json!({"service": name}))
-            .await;
+        let was_failing = self.failing().remove(name);
+        let is_over = self.failing().is_empty() && self.is_alarmed.load(Ordering::SeqCst);
+        if was_failing || is_over {
+            info!(service = name, "a service has recovered");
+            self.report(EventKind::ServiceRecovered, json!({"service": name}));
+        }
     }
 
-    async fn tell_end(&self, name: &'static str, how: &'static str, ends: u32) {
+    fn tell_end(&self, name: &'static str, how: &'static str, ends: u32) {
         error!(
             service = name,
             how, ends, "a service has ended; it is begun anew"
@@ -140,18 +183,23 @@ impl Supervisor {
             self.failing().insert(name);
         }
         let body = json!({"service": name, "how": how, "in_a_row": ends});
-        self.report(EventKind::ServiceEnded, body).await;
+        self.report(EventKind::ServiceEnded, body);
     }
 
-    async fn report(&self, kind: EventKind, body: serde_json::Value) {
+    /// Has an event kept, and the alarm begin or end. Nobody waits for it: the disk may be full.
+    fn report(&self, kind: EventKind, body: serde_json::Value) {
         let lasts = !self.failing().is_empty();
+        self.is_alarmed.store(lasts, Ordering::SeqCst);
         let report = Command::Report {
             kind,
             body,
             alarm: (AlarmKind::ServiceFailing, lasts),
         };
-        if self.orders.give(report, BOX).await.is_err() {
-            warn!("how a service is doing could not be noted");
+        if self.reports.try_send(report).is_err() {
+            warn!(
+                kind = kind.code(),
+                "too much to be noted of services; this is left out"
+            );
         }
     }
 

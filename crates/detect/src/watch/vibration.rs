@@ -108,20 +108,15 @@ impl Watch {
         }
         let stretch = vibration.meter.sample(t, strength);
         if !self.has_cycle_signal && !self.is_powered(t) {
-            self.strokes((t, strength), rises, stretch, out);
+            // Cycles are cut as power would cut them: by its rises if they are regular, else by its rhythm.
+            self.cut_by_vibration();
+            self.follow_rhythm(t, strength, out);
+            self.stroke(rises, stretch, out);
         }
     }
 
-    /// Cuts cycles as power would: by its rises if they are regular, else by its rhythm.
-    fn strokes(
-        &mut self,
-        (t, strength): (Time, f64),
-        rises: bool,
-        stretch: Option<Stretch>,
-        out: &mut Vec<Outcome>,
-    ) {
-        self.cut_by_vibration();
-        self.follow_rhythm(t, strength, out);
+    /// Takes the stretch since the last reading: a gap breaks the cycle, a rise may end it.
+    fn stroke(&mut self, rises: bool, stretch: Option<Stretch>, out: &mut Vec<Outcome>) {
         let Some(stretch) = stretch else { return };
         if stretch.is_gap {
             self.break_cycle();

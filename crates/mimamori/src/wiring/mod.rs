@@ -16,12 +16,12 @@ use app::commands::Orders;
 use app::known::Known;
 use app::views::BoardView;
 use broker::{Broker, Inbound};
-use model::LogLine;
+use model::{Alarm, AlarmKind, LogLine};
 use pipeline::{Inputs, Outputs, Pace};
 use services::certificate;
 use services::devices::FloorDoor;
 use services::sources::SourceDoor;
-use services::supervisor::Supervisor;
+use services::supervisor::{Begun, Supervisor};
 use sources::{FloorPolicy, FloorSink};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -165,14 +165,20 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let outputs = outputs(&mqtt, ways.durable, ways.board, ways.light);
     let recording = kept::record(parts, ways.inputs, outputs)?;
     let orders = ways.orders;
-    let supervisor = Supervisor::new(orders.clone(), setup.faults.clone());
+
+    // Nobody is shown an empty board while the recorder has not drawn its first.
+    board.changed().await.ok();
+    let is_failing = |alarm: &Alarm| alarm.kind == AlarmKind::ServiceFailing;
+    let begun = Begun {
+        is_alarmed: board.borrow().open_alarms.iter().any(is_failing),
+        stop: ways.stop.subscribe(),
+        faults: setup.faults.clone(),
+    };
+    let supervisor = Supervisor::new(orders.clone(), begun);
     if let Some(light) = config.light.clone() {
         let ends = ways.light_ends;
         floor::keep_light(&supervisor, light, ends, &mqtt, board.clone());
     }
-
-    // Nobody is shown an empty board while the recorder has not drawn its first.
-    board.changed().await.ok();
     listening.door.lines.start();
     let house = House {
         setup,

@@ -58,7 +58,8 @@ impl Floor {
                 Ok(watch) => (machine.watch, machine.stored_seq) = (watch, stored.seq),
                 Err(problem) => {
                     let settings = machine.watch.snapshot().settings;
-                    let references = reader.references(&stored.machine)?;
+                    // One that cannot be read either is missed, not the others' machines.
+                    let references = reader.references(&stored.machine).unwrap_or_default();
                     machine.watch = Watch::recalled(settings, references);
                     machine.is_dirty = true;
                     aside.put(&format!("watch/{}", stored.machine), stored.body, problem);

@@ -26,6 +26,8 @@ use store::Reader;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
+use crate::supervisor::AbortOnDrop;
+
 use crate::sources::problem;
 use app::clock;
 use pipeline::FloorSettings;
@@ -156,6 +158,9 @@ pub fn open(ways: Ways, data: &std::path::Path, floor: &FloorSettings) -> FileDo
 /// Takes the files that wait, one after the other, for as long as the program runs.
 pub async fn take_waiting(door: Arc<FileDoor>) {
     let mut waiting = door.waiting.lock().await;
+    // What was being taken when this ended is not taken any more.
+    door.shared.now().importing = None;
+    door.shared.is_cancelled.store(false, Ordering::SeqCst);
     while let Some(job) = waiting.recv().await {
         work(&door.shared, job).await;
     }
@@ -172,7 +177,9 @@ async fn work(shared: &Arc<Shared>, (job, answer): Ordered) {
     let taken = {
         let job = Arc::clone(&job);
         // A file that breaks the reader must not keep others from being taken.
-        tokio::spawn(async move { take::take(&worker, &job).await }).await
+        let taking = tokio::spawn(async move { take::take(&worker, &job).await });
+        let _taking = AbortOnDrop(taking.abort_handle());
+        taking.await
     };
     let outcome = taken.unwrap_or_else(|error| Err(unreadable(error)));
     let mut now = shared.now();

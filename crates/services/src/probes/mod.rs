@@ -20,8 +20,9 @@ use model::{EventKind, Time};
 use serde_json::{Value, json};
 use store::{BOX, Entry, EvidenceRow, Reader, Record};
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
 use tracing::{error, warn};
+
+use crate::supervisor::AbortOnDrop;
 
 use app::clock;
 pub use looks::{Ground, in_force};
@@ -74,15 +75,6 @@ async fn write(mut waiting: mpsc::Receiver<Entry>, orders: Orders) {
             warn!(kind = entry.kind.code(), "a proof could not be kept yet");
             tokio::time::sleep(KEEP_AGAIN).await;
         }
-    }
-}
-
-/// Ends a task when whoever began it ends.
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

@@ -1,11 +1,12 @@
 //! What devices that speak for others say, and which machine it is given to, for scripts.
 
+use crate::api::sources::DeviceChange;
 use app::threads::off_thread;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::response::Response;
-use model::{Binding, EventKind, Place};
+use model::{Binding, Place};
 use serde_json::json;
 
 use crate::Site;
@@ -32,7 +33,7 @@ pub(crate) async fn add(
     };
     let device = binding.place.device.to_string();
     let done = off_thread(&site.bindings, |port| port.bind(binding)).await;
-    finish(&site, lang, (&who, EventKind::DeviceChanged, &device), done).await
+    finish(&site, lang, &who, DeviceChange::changed(&device), done).await
 }
 
 /// A value is no longer given to anybody.
@@ -47,6 +48,5 @@ pub(crate) async fn end(
     };
     let device = place.device.to_string();
     let done = off_thread(&site.bindings, move |port| port.unbind(&place)).await;
-    let about = (&who, EventKind::DeviceChanged, device.as_str());
-    finish(&site, lang, about, done).await
+    finish(&site, lang, &who, DeviceChange::changed(&device), done).await
 }

@@ -1,6 +1,7 @@
 //! Files of readings as pages and scripts reach them: a file is put in, looked at, described once
 //! and taken; later ones of the same logger are known by their columns.
 
+use crate::api::sources::DeviceChange;
 use app::ports::files::FILE_BYTES_MAX;
 use app::ports::files::IMPORTS_SHOWN;
 use app::ports::files::Wanted;
@@ -137,7 +138,7 @@ pub(crate) async fn end(
 ) -> Response {
     let ended = id.clone();
     let done = off_thread(&site.files, move |port| port.end(&ended)).await;
-    finish(&site, lang, (&who, EventKind::DeviceEnded, &id), done).await
+    finish(&site, lang, &who, DeviceChange::ended(&id), done).await
 }
 
 /// Calls off what is being taken.

@@ -172,19 +172,41 @@ pub(crate) async fn end(
 ) -> Response {
     let ended = id.clone();
     let done = off_thread(&site.sources, move |port| port.end(&ended)).await;
-    finish(&site, lang, (&who, EventKind::DeviceEnded, &id), done).await
+    finish(&site, lang, &who, DeviceChange::ended(&id), done).await
+}
+
+/// What was done to a device.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeviceChange<'a> {
+    kind: EventKind,
+    device: &'a str,
+}
+
+impl<'a> DeviceChange<'a> {
+    /// It is something else than before.
+    pub(crate) fn changed(device: &'a str) -> Self {
+        let kind = EventKind::DeviceChanged;
+        Self { kind, device }
+    }
+
+    /// It is no longer read, or looked for.
+    pub(crate) fn ended(device: &'a str) -> Self {
+        let kind = EventKind::DeviceEnded;
+        Self { kind, device }
+    }
 }
 
 /// What was done to a device becomes evidence and the answer.
 pub(crate) async fn finish(
     site: &Site,
     lang: Lang,
-    (who, kind, device): (&Who, EventKind, &str),
+    who: &Who,
+    about: DeviceChange<'_>,
     done: Result<(), SourceProblem>,
 ) -> Response {
     match done {
         Ok(()) => {
-            note(site, who, kind, device).await;
+            note(site, who, about.kind, about.device).await;
             StatusCode::NO_CONTENT.into_response()
         }
         Err(problem) => failure(lang, &problem),

@@ -1,5 +1,6 @@
 //! Who speaks: the registered devices, and everything that was not taken, with its reason.
 
+use crate::pages::enter::Newcomer;
 use app::ports::devices::Devices;
 use app::threads::off_thread;
 use std::collections::BTreeMap;
@@ -83,7 +84,12 @@ pub(crate) async fn add(
         Ok(token) => {
             note(&site, &who, EventKind::DeviceAdded, name).await;
             let ctx = Ctx::new(&site, lang, who.clone());
-            enter::panel(&site, &ctx, &here, (name, &token, wanted.kind))
+            let newcomer = Newcomer {
+                name,
+                token: &token,
+                kind: wanted.kind,
+            };
+            enter::panel(&site, &ctx, &here, newcomer)
         }
         Err(error) => wrong(lang, error),
     };

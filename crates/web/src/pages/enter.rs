@@ -12,13 +12,17 @@ use text::key;
 /// A reading as an example.
 const EXAMPLE: &str = "{\"power_w\": 812, \"green\": true}";
 
+/// A device that was registered a moment ago.
+#[derive(Clone, Copy)]
+pub(crate) struct Newcomer<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) token: &'a str,
+    pub(crate) kind: DeviceKind,
+}
+
 /// What is to be entered, for a device with this name and token.
-pub(crate) fn panel(
-    site: &Site,
-    ctx: &Ctx,
-    here: &Here,
-    (name, token, kind): (&str, &str, DeviceKind),
-) -> Markup {
+pub(crate) fn panel(site: &Site, ctx: &Ctx, here: &Here, newcomer: Newcomer<'_>) -> Markup {
+    let Newcomer { name, token, kind } = newcomer;
     let title = ctx.text(key::DEVICES_TOKEN);
     let host = hosts_from_elsewhere(site, here).into_iter().next();
     let host = host.unwrap_or_else(|| here.host().to_owned());

@@ -129,7 +129,7 @@ async fn page(
         } @else {
             section.panel {
                 (table_head(&ctx, wanted, board.factory.schedule.is_some()))
-                (heat_table(&ctx, (site, &days), &names, (&table, wanted)))
+                (heat_table(&ctx, &Heat { site, days: &days, names: &names, rates: &table }, wanted))
                 (downloads(&ctx, site, &days))
             }
             (day::section(&ctx, span, &accounts, &name_of))
@@ -207,12 +207,21 @@ fn table_head(ctx: &Ctx, wanted: &Wanted, has_plan: bool) -> Markup {
     }
 }
 
-fn heat_table(
-    ctx: &Ctx,
-    (site, days): (&Site, &[(Time, Time)]),
-    names: &[&str],
-    (table, wanted): (&[Vec<Rates>], &Wanted),
-) -> Markup {
+/// The rates of machines on days, with their names.
+struct Heat<'a> {
+    site: &'a Site,
+    days: &'a [(Time, Time)],
+    names: &'a [&'a str],
+    rates: &'a [Vec<Rates>],
+}
+
+fn heat_table(ctx: &Ctx, heat: &Heat<'_>, wanted: &Wanted) -> Markup {
+    let Heat {
+        site,
+        days,
+        names,
+        rates: table,
+    } = *heat;
     let by = if wanted.is_planned() {
         "planned"
     } else {
