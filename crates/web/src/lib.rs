@@ -1,6 +1,6 @@
 //! The web page, the JSON API and the live view. Pages are HTML from the server in the reader's
 //! language; a small first-party script exchanges the parts that changed. Nothing here judges:
-//! it shows what the recorder put into the [`BoardView`] and what the store keeps.
+//! it shows what the recorder put into the `BoardView` and what the store keeps.
 
 mod api;
 mod http;
