@@ -21,6 +21,8 @@ pub struct Words {
 /// Part of a device's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum Phase {
     /// Taking it into use.
     Start,
@@ -34,18 +36,7 @@ pub enum Phase {
     End,
 }
 
-impl Phase {
-    /// The word pages translate.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Prevent => "prevent",
-            Self::Detect => "detect",
-            Self::Recover => "recover",
-            Self::End => "end",
-        }
-    }
-}
+model::coded!(Phase);
 
 /// What is demanded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

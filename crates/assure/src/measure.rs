@@ -2,7 +2,6 @@
 //! is looked at, how often, and how long what was seen stays true.
 
 use serde::Serialize;
-use strum::VariantArray as _;
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -56,20 +55,9 @@ pub enum Measure {
     ConfigurationRecorded,
 }
 
+model::coded!(Measure);
+
 impl Measure {
-    /// Every measure.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the chain, in catalogues and in the API.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
-    /// The measure with this word.
-    pub fn from_code(code: &str) -> Option<Self> {
-        code.parse().ok()
-    }
-
     /// How its evidence comes about.
     pub fn method(self) -> Method {
         match self {

@@ -8,6 +8,8 @@ use crate::measure::Measure;
 /// What a look showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The measure holds.
     Good,
@@ -17,16 +19,9 @@ pub enum Outcome {
     Blind,
 }
 
-impl Outcome {
-    /// The word used in the chain.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Bad => "bad",
-            Self::Blind => "blind",
-        }
-    }
+model::coded!(Outcome);
 
+impl Outcome {
     /// The verdict that follows while the look counts.
     pub fn verdict(self) -> Verdict {
         match self {
@@ -34,13 +29,6 @@ impl Outcome {
             Self::Bad => Verdict::Fails,
             Self::Blind => Verdict::Unknown,
         }
-    }
-
-    /// The outcome with this word.
-    pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Good, Self::Bad, Self::Blind]
-            .into_iter()
-            .find(|outcome| outcome.code() == code)
     }
 }
 
@@ -62,6 +50,8 @@ pub struct Observation {
 /// What is known of a measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum Verdict {
     /// It does not hold.
     Fails,
@@ -71,23 +61,7 @@ pub enum Verdict {
     Holds,
 }
 
-impl Verdict {
-    /// The word used in the API.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Fails => "fails",
-            Self::Unknown => "unknown",
-            Self::Holds => "holds",
-        }
-    }
-
-    /// The verdict with this word.
-    pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Fails, Self::Unknown, Self::Holds]
-            .into_iter()
-            .find(|verdict| verdict.code() == code)
-    }
-}
+model::coded!(Verdict);
 
 /// Who stands behind a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -1,7 +1,6 @@
 //! An alarm: a finding (or a failing part of Mimamori itself) that asks a person to act.
 
 use serde::{Deserialize, Serialize};
-use strum::VariantArray as _;
 
 use crate::{DeviationReason, MachineId, Time};
 
@@ -43,20 +42,7 @@ pub enum AlarmKind {
     ServiceFailing,
 }
 
-impl AlarmKind {
-    /// Every kind.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and in files.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
-    /// The kind with this word.
-    pub fn from_code(code: &str) -> Option<Self> {
-        code.parse().ok()
-    }
-}
+crate::coded!(AlarmKind);
 
 /// An alarm from its start to its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use crate::{ProductId, Time};
 /// What was concluded about one finished cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[derive(strum::IntoStaticStr, strum::EnumString)]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum CycleVerdict {
     /// Used for learning the reference.
@@ -31,17 +31,9 @@ pub enum CycleVerdict {
     Unknown,
 }
 
+crate::coded!(CycleVerdict);
+
 impl CycleVerdict {
-    /// The word used in the API and in files.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
-    /// The verdict with this word.
-    pub fn from_code(code: &str) -> Option<Self> {
-        code.parse().ok()
-    }
-
     /// Whether this cycle alone is a reason for an alarm.
     pub fn is_bad(self) -> bool {
         matches!(self, Self::SpeedChanged | Self::EnergyChanged)

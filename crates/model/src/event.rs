@@ -1,7 +1,5 @@
 //! What can happen that the evidence chain keeps.
 
-use strum::VariantArray as _;
-
 /// The kind of an entry of the evidence chain.
 #[derive(
     Debug,
@@ -200,17 +198,4 @@ pub enum EventKind {
     ProgramStopped,
 }
 
-impl EventKind {
-    /// Every kind.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the chain, in the API and in files.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
-    /// The kind with this word.
-    pub fn from_code(code: &str) -> Option<Self> {
-        code.parse().ok()
-    }
-}
+crate::coded!(EventKind);

@@ -1,7 +1,6 @@
 //! What was noticed about a machine, with the numbers that say why.
 
 use serde::{Deserialize, Serialize};
-use strum::VariantArray as _;
 
 use crate::{ProductId, Time};
 
@@ -43,20 +42,7 @@ pub enum FindingKind {
     StateContradicted,
 }
 
-impl FindingKind {
-    /// Every kind.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and in files.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
-    /// The kind with this word.
-    pub fn from_code(code: &str) -> Option<Self> {
-        code.parse().ok()
-    }
-}
+crate::coded!(FindingKind);
 
 /// The numbers behind a finding about a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -83,7 +69,7 @@ pub struct DeviationReason {
 /// The quantity of a cycle that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum Quantity {
     /// Cycle time.
@@ -94,15 +80,7 @@ pub enum Quantity {
     Shape,
 }
 
-impl Quantity {
-    /// Every quantity.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and in files.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-}
+crate::coded!(Quantity);
 
 /// A change too small for one cycle to show, noticed because it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

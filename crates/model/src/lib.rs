@@ -3,6 +3,7 @@
 
 mod alarm;
 mod binding;
+mod coded;
 mod cycle;
 mod event;
 mod finding;

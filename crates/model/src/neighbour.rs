@@ -10,7 +10,7 @@ use crate::Time;
 /// How somebody on the network was noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[derive(strum::IntoStaticStr)]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum SeenBy {
     /// The box exchanged packets with it: the system's table of neighbours (ARP).
@@ -25,12 +25,7 @@ pub enum SeenBy {
     Mqtt,
 }
 
-impl SeenBy {
-    /// The word used in the API and as the key of its translation.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-}
+crate::coded!(SeenBy);
 
 /// Somebody on the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

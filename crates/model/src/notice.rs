@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use strum::VariantArray as _;
 
 use crate::{Alarm, AlarmKind, MachineId, Time};
 
@@ -18,7 +17,7 @@ const WAIT_MIN_MAX: u32 = 24 * 60;
 /// How a connection to a mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum MailSecurity {
     /// TLS from the first byte, usually on port 465.
@@ -30,15 +29,7 @@ pub enum MailSecurity {
     Plain,
 }
 
-impl MailSecurity {
-    /// Every way.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and as the key of its translation.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-}
+crate::coded!(MailSecurity);
 
 /// The server that mail is handed to.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,7 +110,7 @@ impl Way {
 /// Which alarms somebody is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
-#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum About {
     /// All of them.
@@ -131,15 +122,9 @@ pub enum About {
     Own,
 }
 
+crate::coded!(About);
+
 impl About {
-    /// Every choice.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and as the key of its translation.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
     /// Whether an alarm is meant.
     pub fn takes(self, machine: Option<&MachineId>) -> bool {
         match self {
@@ -237,7 +222,17 @@ pub struct Notices {
 }
 
 /// What is wrong with who is to be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::EnumString,
+)]
 #[strum(serialize_all = "kebab-case")]
 pub enum NoticeWrong {
     /// No name, or one that is taken.
@@ -260,15 +255,7 @@ pub enum NoticeWrong {
     TooMany,
 }
 
-impl NoticeWrong {
-    /// Every reason.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and as the key of its translation.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-}
+crate::coded!(NoticeWrong);
 
 impl Notices {
     /// Checks that it can be carried out.

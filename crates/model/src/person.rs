@@ -1,7 +1,6 @@
 //! Who may do what. A person has one role; a role has rights; every address asks for one right.
 
 use serde::{Deserialize, Serialize};
-use strum::VariantArray as _;
 
 /// What somebody is in the factory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,7 +25,7 @@ pub enum Role {
 }
 
 /// What may be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum Right {
     /// See the machines that were shared with them.
     LookShared,
@@ -48,32 +47,12 @@ pub enum Right {
 
 impl Right {
     /// Every right.
-    pub const ALL: [Self; 8] = [
-        Self::LookShared,
-        Self::Look,
-        Self::Acknowledge,
-        Self::Judge,
-        Self::Devices,
-        Self::Operate,
-        Self::Evidence,
-        Self::People,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 }
 
+crate::coded!(Role);
+
 impl Role {
-    /// Every role.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and in files.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
-    /// The role with this word.
-    pub fn from_code(code: &str) -> Option<Self> {
-        code.parse().ok()
-    }
-
     /// Whether the role has the right.
     pub fn may(self, right: Right) -> bool {
         match right {

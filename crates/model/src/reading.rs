@@ -2,7 +2,6 @@
 //! and shown, never dropped in silence.
 
 use serde::{Deserialize, Serialize};
-use strum::VariantArray as _;
 
 /// Two readings further apart than this, in milliseconds, are a gap; nothing is added up for the time
 /// between them.
@@ -91,20 +90,9 @@ pub enum RefusalReason {
     NoTime,
 }
 
+crate::coded!(RefusalReason);
+
 impl RefusalReason {
-    /// Every reason, in the order pages list them.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The name used in the API, in metrics and as the key of its translation.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
-    /// The reason with this code.
-    pub fn from_code(code: &str) -> Option<Self> {
-        code.parse().ok()
-    }
-
     /// Whether the value was kept all the same (and only marked).
     pub fn keeps_value(self) -> bool {
         matches!(

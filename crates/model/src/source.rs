@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize, Serializer};
-use strum::VariantArray as _;
+use serde::{Deserialize, Serialize};
 
 use crate::{DeviceId, MachineId, Time};
 
@@ -99,7 +98,17 @@ pub struct Wrong {
 }
 
 /// What can be wrong with an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::EnumString,
+)]
 #[strum(serialize_all = "kebab-case")]
 pub enum WrongWhy {
     /// Nothing was entered.
@@ -126,15 +135,7 @@ pub enum WrongWhy {
     Consent,
 }
 
-impl WrongWhy {
-    /// Every reason.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and as the key of its text.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-}
+crate::coded!(WrongWhy);
 
 impl Wrong {
     /// Something wrong with a field that is no table.
@@ -148,18 +149,9 @@ impl Wrong {
 }
 
 /// Why a source cannot be read just now. Each has a text that says what to look at.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Trouble {
     /// Nobody answers at this address, or no way leads there.
@@ -192,21 +184,7 @@ pub enum Trouble {
     Internal,
 }
 
-impl Trouble {
-    /// Every trouble.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and as the key of its text.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-}
-
-impl Serialize for Trouble {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.code())
-    }
-}
+crate::coded!(Trouble);
 
 /// How a source is doing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -297,6 +275,7 @@ impl OffConsent {
     Ord,
     strum::IntoStaticStr,
     strum::VariantArray,
+    strum::EnumString,
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum OffOutcome {
@@ -318,15 +297,9 @@ pub enum OffOutcome {
     Unheard,
 }
 
+crate::coded!(OffOutcome);
+
 impl OffOutcome {
-    /// Every outcome.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and as the key of its text.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
     /// Whether the device is off now by its own word.
     pub fn is_off(self) -> bool {
         matches!(self, Self::Off | Self::WasOff)

@@ -1,7 +1,6 @@
 //! What a machine does right now, in the words fixed for pages, API and files alike.
 
 use serde::{Deserialize, Serialize};
-use strum::VariantArray as _;
 
 use crate::Time;
 
@@ -26,20 +25,7 @@ pub enum MachineState {
     Unknown,
 }
 
-impl MachineState {
-    /// Every state, in the order pages list them.
-    pub const ALL: &'static [Self] = Self::VARIANTS;
-
-    /// The word used in the API and in files.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
-    /// The state with this word.
-    pub fn from_code(code: &str) -> Option<Self> {
-        code.parse().ok()
-    }
-}
+crate::coded!(MachineState);
 
 /// How long the word of a standstill contact holds, in seconds.
 const STANDSTILL_HOLDS_S: f64 = 10.0;

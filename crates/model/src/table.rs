@@ -43,7 +43,7 @@ pub struct Column {
 /// What the readings of a file were to the machine's watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[derive(strum::IntoStaticStr, strum::EnumString)]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum FileUse {
     /// They go on where the machine was last seen: judged like readings that come by themselves.
@@ -55,17 +55,7 @@ pub enum FileUse {
     Kept,
 }
 
-impl FileUse {
-    /// The word used in the API and as the key of its translation.
-    pub fn code(self) -> &'static str {
-        self.into()
-    }
-
-    /// The use with this word.
-    pub fn from_code(code: &str) -> Option<Self> {
-        code.parse().ok()
-    }
-}
+crate::coded!(FileUse);
 
 /// A file whose readings were taken, and what came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -40,7 +40,7 @@ impl Aside {
             | Record::Reference(..)
             | Record::AlarmRaised(_)
             | Record::AlarmCleared(..) => format!("{record:?}"),
-            other => kind_of(other),
+            other => <&str>::from(other).to_owned(),
         };
         let cause = problem.source().map(ToString::to_string);
         let problem = format!("{problem}: {}", cause.unwrap_or_default());
@@ -69,14 +69,4 @@ impl Aside {
             batch.records.push(Record::AlarmRaised(alarm));
         }
     }
-}
-
-/// The kind of a record, without what is in it.
-fn kind_of(record: &Record) -> String {
-    let shown = format!("{record:?}");
-    let end = shown.find(|c: char| !c.is_alphanumeric());
-    shown
-        .get(..end.unwrap_or(shown.len()))
-        .unwrap_or_default()
-        .to_owned()
 }

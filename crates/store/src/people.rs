@@ -54,7 +54,10 @@ pub struct Passkey {
 }
 
 /// What kind of thing lets somebody in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray, strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum PassKind {
     /// A signed-in browser.
     Session,
@@ -64,21 +67,7 @@ pub enum PassKind {
     Link,
 }
 
-impl PassKind {
-    fn code(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Token => "token",
-            Self::Link => "link",
-        }
-    }
-
-    fn from_code(code: &str) -> Option<Self> {
-        [Self::Session, Self::Token, Self::Link]
-            .into_iter()
-            .find(|kind| kind.code() == code)
-    }
-}
+model::coded!(PassKind);
 
 /// Something that lets a person in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,7 @@ pub struct LogSeal {
 }
 
 /// Something concluded or done, to be kept.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, strum::IntoStaticStr)]
 pub enum Record {
     /// A finished cycle.
     Cycle(MachineId, Cycle, Option<DeviationReason>),
