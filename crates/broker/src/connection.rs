@@ -14,7 +14,7 @@ use std::task::Poll;
 use mqtt_protocol_core::mqtt;
 use mqtt_protocol_core::mqtt::common::Cursor;
 use mqtt_protocol_core::mqtt::connection::{ConnectionOptions, Event, role};
-use mqtt_protocol_core::mqtt::packet::{Packet, Qos, v3_1_1, v5_0};
+use mqtt_protocol_core::mqtt::packet::{GenericPacketTrait as _, Packet, Qos, v3_1_1, v5_0};
 use mqtt_protocol_core::mqtt::result_code::{
     ConnectReasonCode, ConnectReturnCode, MqttError, SubackReturnCode,
 };
@@ -30,8 +30,6 @@ use crate::routing::Hub;
 use crate::session::{Outgoing, Session};
 use crate::stats::Stats;
 use crate::topic::{filter_is_valid, topic_is_valid};
-
-use mqtt_protocol_core::mqtt::packet::GenericPacketTrait as _;
 
 /// Bytes read at once; a busy connection reads many packets with one call.
 const READ_BYTES: usize = 16 * 1024;

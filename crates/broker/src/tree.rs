@@ -2,6 +2,8 @@
 //! costs its number of levels, not the number of subscriptions.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::str::Split;
 use std::sync::Arc;
 
 use mqtt_protocol_core::mqtt::packet::Qos;
@@ -99,30 +101,52 @@ impl Tree {
 
     /// Whether anybody wants this topic.
     pub(crate) fn has_subscriber(&self, topic: &str) -> bool {
-        !self.is_empty() && !self.subscribers(topic).is_empty()
+        let mut is_somebody = |list: &[Subscriber]| match list {
+            [] => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        };
+        self.visit(topic, &mut is_somebody).is_break()
     }
 
     /// Every session that wants this topic, once, with the highest quality it asked for.
     pub(crate) fn subscribers(&self, topic: &str) -> Vec<(Arc<Session>, Qos)> {
         let mut found: Vec<(Arc<Session>, Qos)> = Vec::new();
-        let levels: Vec<&str> = topic.split('/').collect();
-        Self::collect(&self.root, &levels, topic.starts_with('$'), &mut found);
+        let mut gather = |list: &[Subscriber]| {
+            Self::gather(list, &mut found);
+            ControlFlow::Continue(())
+        };
+        self.visit(topic, &mut gather).is_continue();
         found
     }
 
-    fn collect(node: &Node, levels: &[&str], hidden: bool, found: &mut Vec<(Arc<Session>, Qos)>) {
-        if !hidden {
-            Self::gather(&node.below, found);
+    /// Shows `look` every list of subscribers that want this topic, until it has seen enough.
+    fn visit(
+        &self,
+        topic: &str,
+        look: &mut impl FnMut(&[Subscriber]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let is_hidden = topic.starts_with('$');
+        Self::visit_below(&self.root, topic.split('/'), is_hidden, look)
+    }
+
+    fn visit_below(
+        node: &Node,
+        mut levels: Split<'_, char>,
+        is_hidden: bool,
+        look: &mut impl FnMut(&[Subscriber]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if !is_hidden {
+            look(&node.below)?;
         }
-        let Some((level, rest)) = levels.split_first() else {
-            Self::gather(&node.here, found);
-            return;
+        let Some(level) = levels.next() else {
+            return look(&node.here);
         };
-        if let Some(child) = node.children.get(*level) {
-            Self::collect(child, rest, false, found);
+        if let Some(child) = node.children.get(level) {
+            Self::visit_below(child, levels.clone(), false, look)?;
         }
-        if let Some(child) = node.children.get("+").filter(|_| !hidden) {
-            Self::collect(child, rest, false, found);
+        match node.children.get("+") {
+            Some(child) if !is_hidden => Self::visit_below(child, levels, false, look),
+            _ => ControlFlow::Continue(()),
         }
     }
 
