@@ -1,10 +1,14 @@
 //! What a person, a script or a service may have changed. An answer comes only once the change is
 //! durable.
 
+use std::time::Duration;
+
 use kpi::Factory;
 use model::{AlarmKind, EventKind, MachineId, Tolerance};
 use store::{Entry, Record};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+use tracing::warn;
 
 /// A change asked for by a person.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +38,12 @@ pub enum Command {
         /// The alarm, and whether it lasts.
         alarm: (AlarmKind, bool),
     },
+}
+
+impl From<Entry> for Command {
+    fn from(entry: Entry) -> Self {
+        Self::Keep(vec![Record::Evidence(entry)])
+    }
 }
 
 /// Why a change was not made.
@@ -84,10 +94,17 @@ impl Orders {
         result.await.unwrap_or(Err(OrderError::NotDurable))
     }
 
+    /// Gives an order again after each pause until it is carried out: a disk may be full for a while.
+    pub async fn insist(&self, command: Command, by: &str, pause: Duration) {
+        while let Err(problem) = self.give(command.clone(), by).await {
+            warn!(?problem, "this could not be kept yet; it is tried again");
+            sleep(pause).await;
+        }
+    }
+
     /// Makes something that was done evidence, and waits until it is durable.
     pub async fn note(&self, entry: Entry) -> Result<(), OrderError> {
         let by = entry.actor.clone();
-        self.give(Command::Keep(vec![Record::Evidence(entry)]), &by)
-            .await
+        self.give(entry.into(), &by).await
     }
 }

@@ -10,7 +10,6 @@ use model::{
     Standstill, Time, Tolerance,
 };
 use serde::{Deserialize, Serialize};
-
 use text::{Lang, key};
 
 /// A machine's name in both languages.
@@ -250,6 +249,11 @@ impl BoardView {
         self.machines
             .iter()
             .find(|machine| machine.id.as_str() == id)
+    }
+
+    /// Whether an alarm of this kind lasts.
+    pub fn is_open(&self, kind: AlarmKind) -> bool {
+        self.open_alarms.iter().any(|alarm| alarm.kind == kind)
     }
 
     /// What a machine is called; its identifier if it is not on the board.

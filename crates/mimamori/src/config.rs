@@ -13,15 +13,14 @@ use jiff::civil::Time as ClockTime;
 use jiff::tz::TimeZone;
 use kpi::{Calendar, Factory, Line, Schedule};
 use model::{DeviceId, MachineId, Tolerance};
-use serde::Deserialize;
-use store::{Passphrase, Retention};
-use tracing::warn;
-
 use pipeline::{FloorSettings, MachineSettings};
+use serde::Deserialize;
 use services::backups::Plan;
 use services::day_files;
 use services::logs::LogListeners;
 use services::probes::self_test;
+use store::{Passphrase, Retention};
+use tracing::warn;
 
 /// Name of the file in the data folder.
 pub(crate) const FILE: &str = "mimamori.toml";

@@ -10,17 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use identity::Denied;
-use identity::Gate;
-use identity::Who;
+use identity::{Denied, Gate, Who};
 use model::Role;
 use report::tables::TableAsked;
 use serde::{Deserialize, Serialize};
+use services::certificate;
 use text::Lang;
 use tracing::{info, warn};
 use web::Site;
-
-use services::certificate;
 
 /// The folder of requests inside the data folder.
 const FOLDER: &str = "console";

@@ -12,12 +12,11 @@ use clap::Args;
 use model::DeviceId;
 use serde_json::{Value, json};
 use sources::{DeviceBook, Role};
+use text::Lang;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval};
-
-use text::Lang;
 
 use crate::terminal::{self, note, say};
 use crate::{config, console};

@@ -1,9 +1,6 @@
 //! One machine of the floor: what judges it, and what pages show of it.
 
-use app::views::LearningView;
-use app::views::MachineView;
-use app::views::Names;
-use app::views::Shown;
+use app::views::{LearningView, MachineView, Names, Shown};
 use detect::{LampShows, LearningState, Outcome, Watch};
 use model::{Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Standstill, Time};
 use store::{Batch, Record};

@@ -7,12 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use act::{Light, LightReport, Tier};
-use app::commands::Command;
-use app::commands::Order;
-use app::commands::OrderError;
-use app::views::BoardView;
-use app::views::LightView;
-use app::views::Shown;
+use app::clock;
+use app::commands::{Command, Order, OrderError};
+use app::views::{BoardView, LightView, Shown};
 use detect::Outcome;
 use kpi::Factory;
 use model::{Alarm, AlarmKind, EventKind, LogLine, MachineId, Refused, Time};
@@ -30,7 +27,6 @@ use crate::machine::Machine;
 use crate::own::{damage_entry, own_alarm};
 use crate::pace::Pace;
 use crate::sealing::Sealing;
-use app::clock;
 
 /// Where the evidence chain stands is signed this often.
 const ATTEST_EVERY: Duration = Duration::from_secs(3600);
@@ -487,9 +483,14 @@ impl Recorder {
         }
     }
 
+    /// Whether an alarm of this kind lasts.
+    fn is_open(&self, kind: AlarmKind) -> bool {
+        self.open_alarms.iter().any(|alarm| alarm.kind == kind)
+    }
+
     /// Raises or clears an alarm about Mimamori itself, if that is a change.
     fn own_alarm(&mut self, kind: AlarmKind, lasts: bool, now: Time) {
-        let open = self.open_alarms.iter().any(|alarm| alarm.kind == kind);
+        let open = self.is_open(kind);
         if lasts && !open {
             self.pending
                 .records
@@ -585,8 +586,7 @@ impl Recorder {
             }
             aside.refuse(&record, problem);
         }
-        let alarmed = |alarm: &Alarm| alarm.kind == AlarmKind::SetAside;
-        let is_alarmed = self.open_alarms.iter().any(alarmed);
+        let is_alarmed = self.is_open(AlarmKind::SetAside);
         aside.give(&mut self.pending, is_alarmed, clock::now());
         true
     }

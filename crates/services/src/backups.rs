@@ -7,15 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use app::backups::BackupHand;
-use app::commands::Command;
-use app::commands::Orders;
+use app::clock;
+use app::commands::{Command, Orders};
 use model::{AlarmKind, EventKind};
 use serde_json::json;
 use store::backup::{self, BackupError, Proved};
 use store::{BOX, Passphrase};
 use tracing::{error, info, warn};
-
-use app::clock;
 
 /// How often it is looked whether a backup is due.
 const LOOK_EVERY: Duration = Duration::from_secs(60);

@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use app::clock;
 use app::views::TrustView;
 use broker::rustls::ServerConfig;
 use model::Time;
 use tokio::sync::watch;
 use tracing::{info, warn};
 use trust::{Authority, Names, server_config};
-
-use app::clock;
 
 /// How often addresses, names and dates are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);

@@ -6,18 +6,15 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use app::commands::Command;
-use app::commands::Orders;
-use app::views::BoardView;
-use app::views::ClockState;
+use app::clock;
+use app::commands::{Command, Orders};
+use app::views::{BoardView, ClockState};
 use model::{EventKind, Time};
 use serde_json::{Value, json};
 use store::{BOX, Entry, Record};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::warn;
-
-use app::clock;
 
 /// How often it is looked whether the clock jumped.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

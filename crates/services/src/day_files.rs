@@ -5,13 +5,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use app::commands::Command;
-use app::commands::Orders;
+use app::commands::{Command, Orders};
 use app::known::Known;
 use jiff::civil::Date;
 use model::{AlarmKind, EventKind, Time};
-use report::tables::Encoding;
-use report::tables::day_file;
+use report::tables::{Encoding, day_file};
 use serde_json::json;
 use store::BOX;
 use text::Lang;
@@ -49,8 +47,7 @@ pub async fn keep_day_files(plan: Option<Plan>, data: PathBuf, known: Known, ord
             Some(plan) => write_missing((plan, &noted), &known).await,
             None => (Vec::new(), None),
         };
-        let is_alarm = |alarm: &model::Alarm| alarm.kind == AlarmKind::ExportFailed;
-        let lasts = known.board().open_alarms.iter().any(is_alarm);
+        let lasts = known.board().is_open(AlarmKind::ExportFailed);
         let mut reports = Vec::new();
         if !names.is_empty() || lasts && problem.is_none() {
             info!(?names, "daily files");

@@ -1,20 +1,16 @@
 //! The floor as pages and scripts reach it: devices are registered, signed, limited and ended, and
 //! readings come by HTTP.
 
-use app::threads::off_thread;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use app::commands::Command;
-use app::commands::Orders;
-use app::ports::devices::DeviceError;
-use app::ports::devices::DeviceKind;
-use app::ports::devices::Enrolled;
-use app::ports::ingest::Ingest;
-use app::ports::ingest::IngestError;
-use app::ports::ingest::IngestReceipt;
+use app::clock;
+use app::commands::{Command, Orders};
+use app::ports::devices::{DeviceError, DeviceKind, Enrolled};
+use app::ports::ingest::{Ingest, IngestError, IngestReceipt};
+use app::threads::off_thread;
 use model::{DeviceId, EventKind, MachineId, SWITCH_OFF};
 use serde_json::json;
 use sources::{
@@ -25,7 +21,6 @@ use tracing::{error, warn};
 
 use crate::certificate::Shared;
 use crate::sources::SourceDoor;
-use app::clock;
 
 /// The file of devices is looked at this often.
 const LOOK_AT_DEVICES_EVERY: Duration = Duration::from_millis(500);

@@ -7,18 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use act::{Failure, Mail, Webhook, due, failed, send_mail, send_webhook, sent};
-use app::commands::Command;
-use app::commands::Orders;
-use app::ports::notifier::NoticeProblem;
-use app::ports::notifier::Notifier;
-use app::ports::notifier::Telling;
+use app::clock;
+use app::commands::{Command, Orders};
+use app::ports::notifier::{NoticeProblem, Notifier, Telling};
 use app::views::BoardView;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::{AlarmKind, Due, EventKind, MailServer, Notices, Recipient, Standing, Time, Way};
-use report::notices::notice_about;
-use report::notices::notice_json;
-use report::notices::notice_text;
+use report::notices::{notice_about, notice_json, notice_text};
 use serde_json::json;
 use sources::token_hash;
 use store::{BOX, Reader, Record};
@@ -27,7 +23,6 @@ use tokio::sync::watch;
 use tracing::{error, warn};
 
 use crate::certificate;
-use app::clock;
 
 /// How often it is looked who has to be told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -89,8 +84,7 @@ pub fn open(
     let settings = settings.unwrap_or_default();
     let mut standings: BTreeMap<String, Standing> = standings.unwrap_or_default();
     standings.retain(|name, _| settings.recipients.iter().any(|r| r.name == *name));
-    let is_failing = |alarm: &model::Alarm| alarm.kind == AlarmKind::NoticeFailed;
-    let reported = board.borrow().open_alarms.iter().any(is_failing);
+    let reported = board.borrow().is_open(AlarmKind::NoticeFailed);
     let door = Arc::new(NoticeDoor {
         board,
         orders,

@@ -2,14 +2,11 @@
 //! backup is restored beside what is there and read again whole; then the program starts anew and
 //! exchanges the two before it opens anything. Cut off at any point, the next start goes on.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
-use app::restores::RestoreHand;
-use app::restores::RestoreProblem;
-use app::restores::RestoreWanted;
+use app::restores::{RestoreHand, RestoreProblem, RestoreWanted};
 use model::{EventKind, Time};
 use serde_json::{Value, json};
 use store::backup::{self, BackupError};

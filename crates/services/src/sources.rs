@@ -5,12 +5,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use app::ports::sources::IsStill;
-use app::ports::sources::Searching;
-use app::ports::sources::SourceProblem;
-use app::ports::sources::Sources;
-use app::ports::sources::SwitchingOff;
-use app::ports::sources::Trying;
+use app::ports::sources::{IsStill, Searching, SourceProblem, Sources, SwitchingOff, Trying};
 use model::{
     Binding, Coverage, DeviceId, Neighbour, OffOutcome, Place, Seen, Source, SourceKind,
     SourceState,

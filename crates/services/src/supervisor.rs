@@ -60,9 +60,7 @@ pub struct Begun {
 /// Has reports kept one after the other, each until it is durable.
 async fn write(mut waiting: mpsc::Receiver<Command>, orders: Orders) {
     while let Some(report) = waiting.recv().await {
-        while orders.give(report.clone(), BOX).await.is_err() {
-            sleep(REPORT_AGAIN_AFTER).await;
-        }
+        orders.insist(report, BOX, REPORT_AGAIN_AFTER).await;
     }
 }
 

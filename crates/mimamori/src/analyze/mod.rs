@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
-use serde_json::json;
-
-use crate::terminal::{note, say};
 use output::Outputs;
+use serde_json::json;
 use table::Table;
 use text::Lang;
+
+use crate::terminal::{note, say};
 
 /// What the rows of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

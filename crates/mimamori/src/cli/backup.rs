@@ -6,8 +6,7 @@ use anyhow::Context;
 use app::clock;
 use clap::Args;
 use serde_json::json;
-use store::Passphrase;
-use store::backup;
+use store::{Passphrase, backup};
 use text::Lang;
 
 use crate::terminal::{note, say};

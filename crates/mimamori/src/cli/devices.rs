@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use model::{DeviceId, MachineId};
 use serde_json::json;
 use sources::{DeviceBook, Role};
+use text::Lang;
 
 use crate::terminal::say;
-use text::Lang;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {

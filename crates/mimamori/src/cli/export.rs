@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use report::tables::TableAsked;
+use text::Lang;
 
 use crate::console::{self, Answer, Request};
 use crate::terminal::note;
-use text::Lang;
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]

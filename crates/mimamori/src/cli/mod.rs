@@ -15,26 +15,23 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use backup::{BackupArgs, RestoreArgs};
 use clap::{Args, Parser, Subcommand};
+use devices::DeviceCommand;
+use pipeline::Pace;
 use serde_json::json;
-
+use services::{certificate, restores};
+use text::Lang;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-
-use crate::analyze;
-use crate::demo;
-use crate::terminal::{self, note, say};
-use crate::wiring::{self, Setup};
-use backup::{BackupArgs, RestoreArgs};
-use devices::DeviceCommand;
-use pipeline::Pace;
-use services::certificate;
-use services::restores;
-use text::Lang;
 use users::UserCommand;
 use verify::{EvidenceCommand, VerifyArgs};
+
+use crate::terminal::{self, note, say};
+use crate::wiring::{self, Setup};
+use crate::{analyze, demo};
 
 #[derive(Debug, Parser)]
 #[command(

@@ -7,10 +7,10 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use model::Role;
 use serde_json::json;
+use text::Lang;
 
 use crate::console::{self, Answer, Listed, No, Request};
 use crate::terminal::{note, say};
-use text::Lang;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {

@@ -7,9 +7,9 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use model::Time;
 use store::{Break, Checkpoint, Reader, Verdict};
+use text::Lang;
 
 use crate::terminal::{note, say};
-use text::Lang;
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]

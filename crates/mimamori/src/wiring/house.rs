@@ -289,9 +289,8 @@ impl House<'_> {
         let [token, twin] = own.context("no random number")?;
         Ok(Ground {
             data: self.setup.data.clone(),
-            reader: self.known.reader.clone(),
+            known: self.known.clone(),
             book: Arc::clone(&self.floor.book),
-            board: self.known.board.clone(),
             clock_state,
             chain,
             gate: Arc::clone(gate),

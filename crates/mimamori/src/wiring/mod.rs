@@ -16,7 +16,10 @@ use app::commands::Orders;
 use app::known::Known;
 use app::views::BoardView;
 use broker::{Broker, Inbound};
-use model::{Alarm, AlarmKind, LogLine};
+use floor::{LightEnds, Mqtt, ToRecorder};
+use house::House;
+use kept::Kept;
+use model::{AlarmKind, LogLine};
 use pipeline::{Inputs, Outputs, Pace};
 use services::certificate;
 use services::devices::FloorDoor;
@@ -26,9 +29,6 @@ use sources::{FloorPolicy, FloorSink};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::config::{self, Config};
-use floor::{LightEnds, Mqtt, ToRecorder};
-use house::House;
-use kept::Kept;
 
 /// Arrivals on their way to the recorder.
 const ARRIVALS_QUEUED_MAX: usize = 4_096;
@@ -168,9 +168,8 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
 
     // Nobody is shown an empty board while the recorder has not drawn its first.
     board.changed().await.ok();
-    let is_failing = |alarm: &Alarm| alarm.kind == AlarmKind::ServiceFailing;
     let begun = Begun {
-        is_alarmed: board.borrow().open_alarms.iter().any(is_failing),
+        is_alarmed: board.borrow().is_open(AlarmKind::ServiceFailing),
         stop: ways.stop.subscribe(),
         faults: setup.faults.clone(),
     };

@@ -6,13 +6,12 @@ mod rows;
 mod views;
 
 pub use restore::TakenUp;
-use rows::{Sender, Written};
-
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use detect::{LampDevice, Outcome};
 use model::{MachineId, Refused, Time};
+use rows::{Sender, Written};
 use sources::{Arrival, Device, DeviceBook, Role, RowValue};
 use store::{Batch, Reader, Record, Store, StoreError};
 

@@ -1,5 +1,12 @@
 //! Taking up where the program left off.
 
+use std::collections::HashMap;
+
+use detect::Watch;
+use model::{AlarmKind, Quality, Time};
+use sources::DeviceBook;
+use store::{Batch, Damage, Reader, Record};
+
 use super::{Floor, RECENT_ENTRIES};
 use crate::aside::Aside;
 use crate::day::Tally;
@@ -7,11 +14,6 @@ use crate::own::{damage_entry, own_alarm};
 use crate::series::Series;
 use crate::settings::FloorSettings;
 use crate::signals::signal_of;
-use detect::Watch;
-use model::{AlarmKind, Quality, Time};
-use sources::DeviceBook;
-use std::collections::HashMap;
-use store::{Batch, Damage, Reader, Record};
 
 /// Where what taking up leads to goes.
 #[derive(Debug)]

@@ -1,14 +1,15 @@
 //! The way of a row to its series and its machine.
 
+use detect::{Outcome, Signal};
+use model::{Quality, Reading, RefusalReason, Refused, SeriesId, Time};
+use sources::{Device, PointRole, Row, RowValue, WrittenDown};
+use store::{Batch, Reader};
+
 use super::{Floor, LATE_MS_MAX};
 use crate::machine::Machine;
 use crate::series::{Series, Standing};
 use crate::signals::{is_unlike, signal_of};
 use crate::speaker::Speaker;
-use detect::{Outcome, Signal};
-use model::{Quality, Reading, RefusalReason, Refused, SeriesId, Time};
-use sources::{Device, PointRole, Row, RowValue, WrittenDown};
-use store::{Batch, Reader};
 
 /// Whose rows they are, when they came, and where is known what came before.
 #[derive(Clone, Copy)]

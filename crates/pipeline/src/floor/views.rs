@@ -1,11 +1,11 @@
 //! The floor as pages show it.
 
-use super::Floor;
-use crate::speaker::Speaker;
-use app::views::LastValue;
-use app::views::MachineView;
+use app::views::{LastValue, MachineView};
 use model::Time;
 use sources::{DeviceBook, PointRole, Role};
+
+use super::Floor;
+use crate::speaker::Speaker;
 
 impl Floor {
     /// The machines as pages show them, with what is told of them lately and not judged.

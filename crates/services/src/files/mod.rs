@@ -11,26 +11,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use app::clock;
 use app::commands::Orders;
-use app::ports::files::Doing;
-use app::ports::files::FILE_BYTES_MAX;
-use app::ports::files::Files;
-use app::ports::files::Staged;
-use app::ports::files::Wanted;
+use app::ports::files::{Doing, FILE_BYTES_MAX, Files, Staged, Wanted};
 use app::ports::sources::SourceProblem;
 use detect::Settings;
 use jiff::tz::TimeZone;
 use model::{DeviceId, FileProblem, Import, Importing, MachineId, Table, TableState, Time};
+use pipeline::FloorSettings;
 use sources::{FloorSink, Logger, Loggers, look, new_token};
 use store::Reader;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
-use crate::supervisor::AbortOnDrop;
-
 use crate::sources::problem;
-use app::clock;
-use pipeline::FloorSettings;
+use crate::supervisor::AbortOnDrop;
 
 /// Files that wait to be taken.
 const JOBS_QUEUED_MAX: usize = 16;

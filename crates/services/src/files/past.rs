@@ -4,10 +4,9 @@
 
 use detect::{Outcome, Settings, Signal, Watch};
 use model::{FindingKind, MachineId, SeriesId, Time};
+use pipeline::signal_of;
 use sources::{Row, RowValue};
 use store::Record;
-
-use pipeline::signal_of;
 
 /// The records that recorded readings lead to, by time.
 pub(crate) fn told(machine: &MachineId, settings: Settings, rows: &[Row]) -> Vec<Record> {

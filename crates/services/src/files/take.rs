@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use app::clock;
 use app::commands::Command;
 use detect::Settings;
 use model::{EventKind, FileProblem, FileUse, Import, MachineId, MachineState, SeriesId, Time};
@@ -13,7 +14,6 @@ use sources::{Content, Device, Logger, Row, WrittenDown, token_hash};
 use store::{BOX, Entry, Reader, Record, StoreError};
 
 use super::{Job, Outcome, Shared, off_thread, past, read_file, unreadable};
-use app::clock;
 
 /// Readings in one commit.
 const READINGS_AT_ONCE: usize = 2_000;

@@ -8,7 +8,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use app::chain::ChainWatch;
-use app::views::BoardView;
+use app::clock;
+use app::known::Known;
 use app::views::ClockState;
 use assure::{Measure, Observation, Outcome};
 use broker::rustls::pki_types::{CertificateDer, ServerName};
@@ -27,7 +28,6 @@ use tokio_rustls::TlsConnector;
 use super::self_test::Twin;
 use crate::certificate::{Shared, typed};
 use crate::logs::LogListeners;
-use app::clock;
 
 /// What devices and boxes are delivered with.
 const USUAL: [(&str, &str); 8] = [
@@ -58,12 +58,10 @@ const ANSWER_BYTES: usize = 512;
 pub struct Ground {
     /// The data folder.
     pub data: PathBuf,
-    /// What is kept.
-    pub reader: Reader,
+    /// The present, and what is kept.
+    pub known: Known,
     /// The devices that may speak.
     pub book: Arc<DeviceBook>,
-    /// The present.
-    pub board: watch::Receiver<Arc<BoardView>>,
     /// Who sets the clock.
     pub clock_state: watch::Receiver<ClockState>,
     /// Checks the evidence.
@@ -146,7 +144,7 @@ impl Ground {
             Measure::DiskHeadroom => self.disk_headroom(),
             Measure::ChainSound => return self.chain_sound(),
             Measure::ConfigurationRecorded => self.configuration_recorded(),
-            Measure::MonitoringAlive => self.twin.test(&self.reader).await?,
+            Measure::MonitoringAlive => self.twin.test(&self.known).await?,
         };
         Some(seen(measure, found, &raw))
     }
@@ -217,7 +215,7 @@ impl Ground {
 
     /// How often the box's own device was refused; a refusal is on disk before it is acknowledged.
     async fn refusals(&self) -> Option<u64> {
-        let counts = read(&self.reader, Reader::refused_counts).await?;
+        let counts = self.known.read(Reader::refused_counts).await.ok()?;
         let own = counts.iter().filter(|count| count.source == PROBER);
         Some(own.map(|count| count.n).sum())
     }
@@ -243,8 +241,8 @@ impl Ground {
                 text: Some(mark.clone()),
                 ..LogQuery::default()
             };
-            let found = read(&self.reader, move |reader| reader.logs(&query, i64::MAX, 1)).await;
-            if found.is_some_and(|page| !page.items.is_empty()) {
+            let found = self.known.read(move |r| r.logs(&query, i64::MAX, 1));
+            if found.await.is_ok_and(|page| !page.items.is_empty()) {
                 return (GOOD, raw);
             }
         }
@@ -304,7 +302,7 @@ impl Ground {
 
     /// Asks the page as a browser would, and looks how old what it shows is.
     async fn state_visible(&self) -> (Found, Value) {
-        let age_ms = clock::now().ms() - self.board.borrow().at.ms();
+        let age_ms = clock::now().ms() - self.known.board().at.ms();
         let answer = ask_page(typed(self.http, false)).await;
         let is_well = answer
             .as_ref()
@@ -318,11 +316,11 @@ impl Ground {
     }
 
     async fn backup_restorable(&self) -> Option<Observation> {
-        let newest = read(&self.reader, |reader| {
+        let newest = self.known.read(|reader| {
             let proved = reader.newest_backup(EventKind::BackupProved)?;
             Ok((proved, reader.newest_backup(EventKind::BackupFailed)?))
         });
-        let (proved, failed) = newest.await?;
+        let (proved, failed) = newest.await.ok()?;
         let (row, found) = match (proved, failed) {
             (None, None) => return None,
             (Some(proved), None) => (proved, GOOD),
@@ -393,16 +391,6 @@ impl Ground {
             (bad("configuration_changed"), raw)
         }
     }
-}
-
-/// Reads what is kept, off the async threads; `None` if it cannot be read.
-pub(crate) async fn read<T: Send + 'static>(
-    reader: &Reader,
-    work: impl FnOnce(&Reader) -> Result<T, store::StoreError> + Send + 'static,
-) -> Option<T> {
-    let reader = reader.clone();
-    let done = tokio::task::spawn_blocking(move || work(&reader)).await;
-    done.ok()?.ok()
 }
 
 /// Knocks at the broker with a name and a word, from an address that no other program here uses, so

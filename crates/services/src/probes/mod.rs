@@ -8,23 +8,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use app::commands::Command;
+use app::clock;
 use app::commands::Orders;
-use app::proofs::ProofHand;
-use app::proofs::Said;
+use app::proofs::{ProofHand, Said};
 use assure::{
     Catalogue, Change, Declaration, Ledger, Measure, Moment, Observation, Outcome, ProofView,
     Stored, Verdict,
 };
 use model::{EventKind, Time};
 use serde_json::{Value, json};
-use store::{BOX, Entry, EvidenceRow, Reader, Record};
+use store::{BOX, Entry, EvidenceRow};
 use tokio::sync::{mpsc, watch};
 use tracing::{error, warn};
 
 use crate::supervisor::AbortOnDrop;
 
-use app::clock;
 pub use looks::{Ground, in_force};
 pub use self_test::Twin;
 
@@ -67,14 +65,7 @@ struct Keeper {
 /// Writes entries into the chain, each until it is durable.
 async fn write(mut waiting: mpsc::Receiver<Entry>, orders: Orders) {
     while let Some(entry) = waiting.recv().await {
-        loop {
-            let kept = Command::Keep(vec![Record::Evidence(entry.clone())]);
-            if orders.give(kept, BOX).await.is_ok() {
-                break;
-            }
-            warn!(kind = entry.kind.code(), "a proof could not be kept yet");
-            tokio::time::sleep(KEEP_AGAIN).await;
-        }
+        orders.insist(entry.into(), BOX, KEEP_AGAIN).await;
     }
 }
 
@@ -93,13 +84,12 @@ pub async fn keep(
         }
     };
     let (done, mut looks) = mpsc::channel(LOOKS_MAX);
-    let reader = ground.reader.clone();
     let (entries, waiting) = mpsc::channel(ENTRIES_WAITING_MAX);
     let writing = tokio::spawn(write(waiting, orders));
     // When this ends, so does what it began.
     let _writing = AbortOnDrop(writing.abort_handle());
     let mut keeper = Keeper::new(ground, entries, catalogue);
-    keeper.take_up(&reader).await;
+    keeper.take_up().await;
     let mut rounds = tokio::time::interval(JUDGE_EVERY);
     loop {
         tokio::select! {
@@ -145,18 +135,13 @@ impl Keeper {
     }
 
     /// Takes up what the chain holds and still counts.
-    async fn take_up(&mut self, reader: &Reader) {
-        let (first, newest) = (reader.clone(), reader.clone());
-        let read = tokio::task::spawn_blocking(move || {
-            let proofs = first.proofs(ENTRIES_READ)?;
-            let latest = newest
-                .evidence(i64::MAX, 1)?
-                .items
-                .first()
-                .map(|row| row.at);
-            Ok::<_, store::StoreError>((proofs, latest))
+    async fn take_up(&mut self) {
+        let read = self.ground.known.read(|reader| {
+            let newest = reader.evidence(i64::MAX, 1)?;
+            let latest = newest.items.first().map(|row| row.at);
+            Ok((reader.proofs(ENTRIES_READ)?, latest))
         });
-        let Ok(Ok((rows, latest))) = read.await else {
+        let Ok((rows, latest)) = read.await else {
             warn!("what had been proven could not be read");
             return;
         };

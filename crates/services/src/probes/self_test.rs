@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use app::clock;
+use app::known::Known;
 use app::views::Names;
 use assure::Outcome;
 use detect::{ApprovalMode, Settings};
@@ -16,8 +18,7 @@ use serde_json::{Value, json};
 use store::Reader;
 use tokio::time::Instant;
 
-use super::looks::{Found, GOOD, knock, read};
-use app::clock;
+use super::looks::{Found, GOOD, knock};
 
 /// Each fault has to be noticed within this time after it was sent.
 const NOTICED_WITHIN: Duration = Duration::from_secs(3);
@@ -102,7 +103,7 @@ impl Noticed {
 
 impl Twin {
     /// Makes the faults and waits until they are noticed; `None` if it was asked for too often.
-    pub(crate) async fn test(&self, reader: &Reader) -> Option<(Found, Value)> {
+    pub(crate) async fn test(&self, known: &Known) -> Option<(Found, Value)> {
         let now = clock::now().ms();
         let length = (CYCLES_BEFORE + CYCLES_AFTER + 1) * CYCLE_MS;
         let begin = (now - length).max(self.told.load(Ordering::Relaxed) + CYCLE_MS);
@@ -110,7 +111,7 @@ impl Twin {
             return None;
         }
         self.told.store(begin + length, Ordering::Relaxed);
-        let Some(before) = Refusals::read(reader).await else {
+        let Some(before) = Refusals::read(known).await else {
             return Some(((Outcome::Blind, "could_not_look"), json!({})));
         };
         let began = clock::now();
@@ -122,7 +123,7 @@ impl Twin {
         let sent = tokio::time::timeout(SENT_WITHIN, self.send(payloads)).await;
         let knocked = knock(self.mqtt, "mimamori-stranger", "let me in").await;
         let raw = if matches!((&sent, &knocked), (Ok(Ok(())), Ok(false))) {
-            let noticed = wait(reader, &before, began).await;
+            let noticed = wait(known, &before, began).await;
             if noticed.is_all() {
                 return Some((GOOD, noticed.raw()));
             }
@@ -180,8 +181,8 @@ struct Refusals {
 }
 
 impl Refusals {
-    async fn read(reader: &Reader) -> Option<Self> {
-        let counts = read(reader, Reader::refused_counts).await?;
+    async fn read(known: &Known) -> Option<Self> {
+        let counts = known.read(Reader::refused_counts).await.ok()?;
         let of = |source: &str, reason: RefusalReason| -> u64 {
             let same = counts
                 .iter()
@@ -197,7 +198,7 @@ impl Refusals {
 }
 
 /// Waits until everything was noticed, or the time is up.
-async fn wait(reader: &Reader, before: &Refusals, began: Time) -> Noticed {
+async fn wait(known: &Known, before: &Refusals, began: Time) -> Noticed {
     let (sent, mut noticed) = (Instant::now(), Noticed::default());
     while sent.elapsed() < NOTICED_WITHIN && !noticed.is_all() {
         let after = sent.elapsed().as_millis() as u64;
@@ -206,7 +207,7 @@ async fn wait(reader: &Reader, before: &Refusals, began: Time) -> Noticed {
                 *at = Some(after);
             }
         };
-        if let Some(now) = Refusals::read(reader).await {
+        if let Some(now) = Refusals::read(known).await {
             note(
                 &mut noticed.unknown_device,
                 now.strangers > before.strangers,
@@ -214,18 +215,18 @@ async fn wait(reader: &Reader, before: &Refusals, began: Time) -> Noticed {
             note(&mut noticed.replayed_message, now.replays > before.replays);
             note(&mut noticed.wrong_clock, now.clocks > before.clocks);
         }
-        note(&mut noticed.energy, is_alarmed(reader, began).await);
+        note(&mut noticed.energy, is_alarmed(known, began).await);
         tokio::time::sleep(LOOK_EVERY).await;
     }
     noticed
 }
 
 /// Whether an alarm about the twin's energy was raised since a moment.
-async fn is_alarmed(reader: &Reader, since: Time) -> bool {
+async fn is_alarmed(known: &Known, since: Time) -> bool {
     let Ok(twin) = MachineId::new(TWIN) else {
         return false;
     };
-    let alarms = read(reader, move |reader| reader.alarms_of(&twin, false, 5)).await;
+    let alarms = known.read(move |r| r.alarms_of(&twin, false, 5)).await;
     let alarms = alarms.unwrap_or_default();
     let is_it =
         |alarm: &model::Alarm| alarm.kind == AlarmKind::WearSuspected && alarm.raised_at >= since;
