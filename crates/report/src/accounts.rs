@@ -121,12 +121,17 @@ fn power_of(series: &[SeriesInfo], devices: &[String]) -> Option<SeriesId> {
     series.iter().find(is_power).map(|series| series.id)
 }
 
-/// A business day as far as it has come.
+/// A business day, or today if none is named, as far as it has come.
 pub fn day_span(known: &Known, date: Option<Date>) -> (Time, Time) {
-    let now = known.now();
     let wanted = date.and_then(|date| known.calendar.day_of(date));
-    let start = wanted.unwrap_or_else(|| known.calendar.day_start(now));
-    (start, known.calendar.day_end(start).min(now).max(start))
+    let start = wanted.unwrap_or_else(|| known.calendar.day_start(known.now()));
+    span_from(known, start)
+}
+
+/// The business day that starts then, as far as it has come.
+pub fn span_from(known: &Known, start: Time) -> (Time, Time) {
+    let end = known.calendar.day_end(start);
+    (start, end.min(known.now()).max(start))
 }
 
 /// The accounts of some machines, or of all, over a stretch of time.

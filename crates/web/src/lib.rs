@@ -3,6 +3,7 @@
 //! it shows what the recorder put into the `BoardView` and what the store keeps.
 
 mod api;
+mod changes;
 mod http;
 mod live;
 mod pages;
@@ -27,14 +28,13 @@ use app::restores::RestoreHand;
 use app::stage::Stage;
 use app::switch_off::SwitchOff;
 use app::views::{ClockState, ServiceState, TrustView};
+use http::failure::Failure;
 use identity::joins::Joins;
 use identity::{Gate, Who};
 use model::{EventKind, Time};
 use serde_json::Value;
 use store::Entry;
 use tokio::sync::watch;
-
-use http::failure::Failure;
 
 pub use http::access::Access;
 pub use http::doors::{Tls, run};

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
+use app::views::BoardView;
 use axum::extract::{Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use serde::Deserialize;
@@ -19,12 +20,8 @@ use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::Site;
-use crate::http::asked::Asked;
-use crate::pages::off;
-use crate::pages::{Ctx, board, devices, events, machine, proof, shared};
-use app::views::BoardView;
-use identity::Who;
-use text::Lang;
+use crate::http::asked::{Asked, Visitor};
+use crate::pages::{Ctx, board, devices, events, machine, off, proof, shared};
 
 /// Shortest time between two updates of one page.
 const UPDATE_EVERY: Duration = Duration::from_millis(500);
@@ -47,35 +44,28 @@ type Parts = BTreeMap<String, String>;
 /// The stream of one reader.
 pub(crate) async fn stream(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Query(subject): Query<Subject>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    listen(
-        site,
-        lang,
-        who,
-        subject.page.unwrap_or_else(|| "board".to_owned()),
-    )
+    let page = subject.page.unwrap_or_else(|| "board".to_owned());
+    listen(site, visitor, page)
 }
 
 /// The stream of what was shared with a customer.
 pub(crate) async fn shared_stream(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    listen(site, lang, who, SHARED.to_owned())
+    listen(site, visitor, SHARED.to_owned())
 }
 
 fn listen(
     site: Site,
-    lang: Lang,
-    who: Who,
+    visitor: Visitor,
     page: String,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-    let ctx = Ctx::new(&site, lang, who);
+    let ctx = Ctx::new(&site, &visitor);
     tokio::spawn(feed(site, ctx, page, sender));
     Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new())
 }

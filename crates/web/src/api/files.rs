@@ -1,32 +1,24 @@
 //! Files of readings as pages and scripts reach them: a file is put in, looked at, described once
 //! and taken; later ones of the same logger are known by their columns.
 
-use crate::api::sources::DeviceChange;
-use app::ports::files::FILE_BYTES_MAX;
-use app::ports::files::IMPORTS_SHOWN;
-use app::ports::files::Wanted;
-use app::ports::files::told;
-use app::threads::off_thread;
-
+use app::ports::files::{FILE_BYTES_MAX, Files, IMPORTS_SHOWN, Wanted, told};
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{DeviceId, EventKind, FileProblem, Table, TableState};
+use model::{DeviceId, FileProblem, Table};
 use serde::Deserialize;
 use serde_json::json;
+use text::Lang;
 
 use crate::Site;
 use crate::api::sources::{failure, finish};
 use crate::api::{answer, bad_request, read};
+use crate::changes::{Change, change, keep_table};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
-use crate::pages::devices::note;
-use app::ports::sources::SourceProblem;
-use identity::Who;
-use text::Lang;
 
 fn file_failure(lang: Lang, problem: &FileProblem) -> Response {
     let status = match problem {
@@ -99,46 +91,28 @@ pub(crate) async fn take(
 /// Keeps how the files of a logger are laid out.
 pub(crate) async fn put(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     body: Result<Json<Table>, JsonRejection>,
 ) -> Response {
     let Ok(Json(table)) = body else {
         return bad_request().answer(lang);
     };
     let id = table.id.to_string();
-    match keep(&site, &who, table).await {
+    match keep_table(&site, &who, table).await {
         Ok(()) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
         Err(problem) => failure(lang, &problem),
     }
 }
 
-/// Keeps a table, and that somebody has said it.
-pub(crate) async fn keep(site: &Site, who: &Who, table: Table) -> Result<(), SourceProblem> {
-    let id = table.id.to_string();
-    let is_known = |state: &TableState| state.table == table;
-    if site.files.tables().iter().any(is_known) {
-        return Ok(());
-    }
-    let kind = if off_thread(&site.files, |port| port.put(table)).await? {
-        EventKind::DeviceAdded
-    } else {
-        EventKind::DeviceChanged
-    };
-    note(site, who, kind, &id).await;
-    Ok(())
-}
-
 /// A logger's files are no longer looked for.
 pub(crate) async fn end(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let ended = id.clone();
-    let done = off_thread(&site.files, move |port| port.end(&ended)).await;
-    finish(&site, lang, &who, DeviceChange::ended(&id), done).await
+    let about = Change::ended(&who, &id);
+    let done = change(&site, about, &site.files, Files::end).await;
+    finish(lang, done)
 }
 
 /// Calls off what is being taken.

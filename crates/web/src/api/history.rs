@@ -6,21 +6,19 @@ use std::collections::BTreeMap;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use model::{SeriesId, Time, Unit};
+use report::accounts::{WS_PER_WH, devices_of};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Reader, SeriesInfo, StoreError};
+use text::Lang;
 
 use crate::Site;
 use crate::api::{Paging, answer, bad_request, known, read, respond};
 use crate::http::asked::Asked;
 use crate::http::failure::Failure;
-use report::accounts::devices_of;
-use text::Lang;
 
 /// Pixels of a picture if the caller does not say.
 const PIXELS_DEFAULT: usize = 800;
-/// Watt-seconds of a watt-hour.
-pub(crate) const WS_PER_WH: f64 = 3_600.0;
 
 /// The series of a machine's devices, the wanted ones, each with its name.
 fn series_of(

@@ -1,9 +1,12 @@
 //! What devices send and ask by HTTP, each with its token: readings, a certificate of its own, and
 //! what the box knows of the machine it watches.
 
-use app::threads::off_thread;
 use std::time::Duration;
 
+use app::commands::Command;
+use app::ports::devices::DeviceError;
+use app::ports::ingest::{IngestError, IngestReceipt};
+use app::threads::off_thread;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -11,16 +14,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
+use text::{Lang, key};
 use wire::body::{BodyError, Payloads};
 
 use crate::Site;
 use crate::api::{answer, bad_request, busy, machine_json};
 use crate::http::asked::{Asked, bearer};
 use crate::http::failure::Failure;
-use app::commands::Command;
-use app::ports::devices::DeviceError;
-use app::ports::ingest::{IngestError, IngestReceipt};
-use text::{Lang, key};
 
 /// Largest certificate request.
 const REQUEST_BYTES_MAX: usize = 16 * 1024;

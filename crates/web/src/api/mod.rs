@@ -12,25 +12,25 @@ pub(crate) mod rates;
 pub(crate) mod sources;
 pub(crate) mod tables;
 
-use crate::http::asked::Asked;
 use std::collections::BTreeMap;
 
+use app::commands::{Command, OrderError};
+use app::views::{BoardView, MachineView};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use identity::{Denied, Who};
 use model::{MachineId, Role, Time, Tolerance};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Page, StoreError};
+use text::{Lang, key};
 
+use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::{Site, pages};
-use app::commands::{Command, OrderError};
-use app::views::{BoardView, MachineView};
-use identity::{Denied, Who};
-use text::{Lang, key};
 
 /// Rows in a page if the caller does not say.
 const LIMIT_DEFAULT: usize = 100;
@@ -265,8 +265,7 @@ pub(crate) async fn checkpoint(State(site): State<Site>, Asked(lang): Asked<Lang
 /// Signs where the chain stands now.
 pub(crate) async fn sign_checkpoint(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
 ) -> Response {
     order(&site, lang, &who, Command::Attest).await
 }
@@ -274,8 +273,7 @@ pub(crate) async fn sign_checkpoint(
 /// Checks the whole chain now.
 pub(crate) async fn verify_evidence(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
 ) -> Response {
     let checked = site.chain.check(site.known.clock).await;
     let (report, by) = (checked.report(), who.actor());
@@ -313,8 +311,7 @@ pub(crate) struct WantedToken {
 /// Makes a token for a script or a screen.
 pub(crate) async fn make_token(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     body: Result<Json<WantedToken>, axum::extract::rejection::JsonRejection>,
 ) -> Response {
     let Ok(Json(wanted)) = body else {
@@ -344,8 +341,7 @@ async fn order_about(
 /// Lets a learned reference judge.
 pub(crate) async fn approve(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
     order_about(&site, lang, &who, &id, Command::Approve).await
@@ -354,8 +350,7 @@ pub(crate) async fn approve(
 /// Forgets a reference and learns a new version.
 pub(crate) async fn relearn(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
     order_about(&site, lang, &who, &id, Command::Relearn).await
@@ -372,8 +367,7 @@ pub(crate) struct WantedTolerance {
 /// Puts another tolerance in force.
 pub(crate) async fn set_tolerance(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
     body: Result<Json<WantedTolerance>, axum::extract::rejection::JsonRejection>,
 ) -> Response {
@@ -404,8 +398,7 @@ pub(crate) async fn alarms(
 /// "I have seen this alarm."
 pub(crate) async fn acknowledge(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<i64>,
 ) -> Response {
     order(&site, lang, &who, Command::Acknowledge(id)).await

@@ -8,12 +8,12 @@ use model::{Coverage, FieldKind, FieldValue, Neighbour, RefusalReason, SeenBy, S
 use serde::Serialize;
 use serde_json::json;
 use store::RefusedCount;
+use text::Lang;
 
 use crate::Site;
 use crate::api::{answer, read};
 use crate::http::asked::Asked;
 use crate::http::failure::Failure;
-use text::Lang;
 
 /// What could be done with somebody on the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

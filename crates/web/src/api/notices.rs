@@ -1,7 +1,6 @@
 //! Who is told of alarms outside the pages: the settings, the words of a message, and trying it out.
 
 use app::ports::notifier::NoticeProblem;
-
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -10,13 +9,12 @@ use axum::response::{IntoResponse, Response};
 use model::Notices;
 use serde::Deserialize;
 use serde_json::json;
+use text::{Lang, key};
 
 use crate::Site;
 use crate::api::{answer, bad_request};
-use crate::http::asked::Asked;
+use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
-use identity::Who;
-use text::{Lang, key};
 
 /// Who is told, and how it went; without passwords and secrets.
 pub(crate) async fn show(State(site): State<Site>) -> Response {
@@ -27,8 +25,7 @@ pub(crate) async fn show(State(site): State<Site>) -> Response {
 /// Puts other settings in force.
 pub(crate) async fn set(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     body: Result<Json<Notices>, JsonRejection>,
 ) -> Response {
     let Ok(Json(notices)) = body else {

@@ -7,7 +7,6 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use identity::Who;
 use jiff::civil::Date;
 use kpi::Factory;
 use report::accounts::{self, MachineAccount, bottleneck, day_span};
@@ -17,7 +16,7 @@ use text::Lang;
 
 use crate::Site;
 use crate::api::{answer, bad_request, order, respond};
-use crate::http::asked::Asked;
+use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 
 /// Which day is wanted.
@@ -79,8 +78,7 @@ pub(crate) async fn factory(State(site): State<Site>) -> Response {
 /// Puts what a script says of the factory in force.
 pub(crate) async fn set_factory(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     body: Result<Json<Factory>, JsonRejection>,
 ) -> Response {
     let Ok(Json(factory)) = body else {

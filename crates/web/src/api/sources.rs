@@ -1,26 +1,21 @@
 //! The devices that the box reads by itself, as pages and scripts reach them: what kinds there are,
 //! how each device is doing, trying one out, connecting and ending it.
 
-use app::ports::sources::SourceProblem;
-use app::ports::sources::trouble_text;
-use app::threads::off_thread;
-
+use app::ports::sources::{SourceProblem, Sources, trouble_text};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{EventKind, Field, FieldKind, SWITCH_OFF, Source, Wrong, WrongWhy};
+use model::{Field, FieldKind, Source};
 use serde_json::{Value, json};
+use text::{Lang, key};
 
 use crate::Site;
 use crate::api::{answer, bad_request};
-use crate::http::asked::Asked;
+use crate::changes::{Change, change, connect};
+use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
-use crate::pages::devices::{note, note_about};
-use crate::pages::off;
-use identity::Who;
-use text::{Lang, key};
 
 pub(crate) fn failure(lang: Lang, problem: &SourceProblem) -> Response {
     let (status, code) = match problem {
@@ -90,28 +85,10 @@ fn field_json(field: &Field) -> Value {
     value
 }
 
-/// Reads a device from now on; that is evidence.
-pub(crate) async fn connect(site: &Site, who: &Who, source: Source) -> Result<(), SourceProblem> {
-    if !off::may_consent(who, &source) {
-        return Err(SourceProblem::Wrong(Wrong::new(
-            SWITCH_OFF,
-            WrongWhy::Consent,
-        )));
-    }
-    let mut about = json!({"device": source.id});
-    if let Some(consent) = source.fields.get(SWITCH_OFF) {
-        about["switch_off"] = json!(consent);
-    }
-    off_thread(&site.sources, |port| port.add(source)).await?;
-    note_about(site, who, EventKind::DeviceAdded, about).await;
-    Ok(())
-}
-
 /// Connects a device.
 pub(crate) async fn add(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     body: Result<Json<Source>, JsonRejection>,
 ) -> Response {
     let Ok(Json(source)) = body else {
@@ -166,49 +143,18 @@ pub(crate) async fn search(
 /// A device is no longer read.
 pub(crate) async fn end(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let ended = id.clone();
-    let done = off_thread(&site.sources, move |port| port.end(&ended)).await;
-    finish(&site, lang, &who, DeviceChange::ended(&id), done).await
+    let about = Change::ended(&who, &id);
+    let done = change(&site, about, &site.sources, Sources::end).await;
+    finish(lang, done)
 }
 
-/// What was done to a device.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct DeviceChange<'a> {
-    kind: EventKind,
-    device: &'a str,
-}
-
-impl<'a> DeviceChange<'a> {
-    /// It is something else than before.
-    pub(crate) fn changed(device: &'a str) -> Self {
-        let kind = EventKind::DeviceChanged;
-        Self { kind, device }
-    }
-
-    /// It is no longer read, or looked for.
-    pub(crate) fn ended(device: &'a str) -> Self {
-        let kind = EventKind::DeviceEnded;
-        Self { kind, device }
-    }
-}
-
-/// What was done to a device becomes evidence and the answer.
-pub(crate) async fn finish(
-    site: &Site,
-    lang: Lang,
-    who: &Who,
-    about: DeviceChange<'_>,
-    done: Result<(), SourceProblem>,
-) -> Response {
+/// The answer to a change.
+pub(crate) fn finish(lang: Lang, done: Result<(), SourceProblem>) -> Response {
     match done {
-        Ok(()) => {
-            note(site, who, about.kind, about.device).await;
-            StatusCode::NO_CONTENT.into_response()
-        }
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(problem) => failure(lang, &problem),
     }
 }

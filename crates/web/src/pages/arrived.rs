@@ -1,22 +1,23 @@
 //! Values that arrived from devices of other makers: which machine each concerns, given with one
 //! tap.
 
-use app::threads::off_thread;
-use axum::Form;
-use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
-use maud::{Markup, html};
-use model::{Binding, DeviceId, EventKind, MachineId, Place, Right, Seen, Wrong, WrongWhy};
-use serde::Deserialize;
-
-use super::devices::{note, page, value_text};
-use super::{Ctx, half_width, problem_box};
-use crate::Site;
-use crate::http::asked::Asked;
+use app::ports::bindings::Bindings;
 use app::ports::sources::SourceProblem;
 use app::views::BoardView;
+use axum::Form;
+use axum::extract::State;
+use axum::response::Response;
 use identity::Who;
-use text::{Lang, key};
+use maud::{Markup, html};
+use model::{Binding, DeviceId, MachineId, Place, Right, Seen, Wrong, WrongWhy};
+use serde::Deserialize;
+use text::key;
+
+use super::devices::{self, value_text};
+use super::{Ctx, half_width, problem_box};
+use crate::Site;
+use crate::changes::{Change, change};
+use crate::http::asked::{Asked, Visitor};
 
 /// What a value can be for a machine, beside what its maker calls it.
 const MEANINGS: [&str; 8] = [
@@ -46,6 +47,10 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    fn change<'a>(&'a self, who: &'a Who) -> Change<'a> {
+        Change::changed(who, &self.device)
+    }
+
     fn place(&self) -> Result<Place, Wrong> {
         let device = DeviceId::new(&self.device);
         Ok(Place {
@@ -68,50 +73,37 @@ impl Wanted {
 /// Gives a value to a machine.
 pub(crate) async fn bind(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Form(wanted): Form<Wanted>,
 ) -> Response {
-    let bound = wanted.binding().map_err(SourceProblem::Wrong);
-    let done = match bound {
-        Ok(binding) => off_thread(&site.bindings, |port| port.bind(binding)).await,
-        Err(problem) => Err(problem),
+    let about = wanted.change(&visitor.who);
+    let done = match wanted.binding() {
+        Ok(binding) => change(&site, about, &site.bindings, |port, _| port.bind(binding)).await,
+        Err(wrong) => Err(SourceProblem::Wrong(wrong)),
     };
-    finish(&site, lang, who, &wanted.device, done).await
+    finish(&site, &visitor, done).await
 }
 
 /// A value is no longer given to anybody.
 pub(crate) async fn unbind(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Form(wanted): Form<Wanted>,
 ) -> Response {
-    let place = wanted.place().map_err(SourceProblem::Wrong);
-    let done = match place {
-        Ok(place) => off_thread(&site.bindings, move |port| port.unbind(&place)).await,
-        Err(problem) => Err(problem),
+    let about = wanted.change(&visitor.who);
+    let done = match wanted.place() {
+        Ok(place) => {
+            let unbind = move |port: &dyn Bindings, _: &str| port.unbind(&place);
+            change(&site, about, &site.bindings, unbind).await
+        }
+        Err(wrong) => Err(SourceProblem::Wrong(wrong)),
     };
-    finish(&site, lang, who, &wanted.device, done).await
+    finish(&site, &visitor, done).await
 }
 
-async fn finish(
-    site: &Site,
-    lang: Lang,
-    who: Who,
-    device: &str,
-    done: Result<(), SourceProblem>,
-) -> Response {
-    match done {
-        Ok(()) => {
-            note(site, &who, EventKind::DeviceChanged, device).await;
-            Redirect::to("/devices#arrived").into_response()
-        }
-        Err(problem) => {
-            let above = problem_box(&problem.text(lang));
-            page(site, lang, who, &above).await
-        }
-    }
+async fn finish(site: &Site, visitor: &Visitor, done: Result<(), SourceProblem>) -> Response {
+    let done = done.map_err(|problem| problem_box(&problem.text(visitor.lang)));
+    devices::finish(site, visitor, "/devices#arrived", done).await
 }
 
 /// The section; nothing if nobody of another maker has spoken.

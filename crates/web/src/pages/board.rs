@@ -3,19 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use app::views::{BoardView, LearningView, LightView, MachineView, Shown};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use model::{MachineId, MachineState, Right, StateInterval, Time};
+use text::key;
 
 use super::devices::in_words;
 use super::{Ctx, Place, frame, number, shape, state_badge};
 use crate::Site;
 use crate::api::read;
-use crate::http::asked::Asked;
-use app::views::{BoardView, LearningView, LightView, MachineView, Shown};
-use identity::Who;
-use text::{Lang, key};
+use crate::http::asked::{Asked, Visitor};
 
 /// How far back the strip of a tile goes, in milliseconds.
 pub(crate) const STRIP_MS: i64 = 8 * 3_600_000;
@@ -43,14 +42,10 @@ pub(crate) async fn strips(site: &Site, board: &BoardView) -> Strips {
 }
 
 /// The page.
-pub(crate) async fn show(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
+pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
     let board = site.known.board();
     let strips = strips(&site, &board).await;
-    let ctx = Ctx::new(&site, lang, who);
+    let ctx = Ctx::new(&site, &visitor);
     let body = html! {
         div #alarms { (alarm_bar(&ctx, &board)) }
         p.sound { button type="button" data-sound aria-pressed="false" data-on=(ctx.text(key::SOUND_OFF))
@@ -68,7 +63,7 @@ pub(crate) async fn show(
                     }
                     @for state in [MachineState::Stop, MachineState::Idle, MachineState::Unknown] {
                         button type="button" data-filter=(state.code()) aria-pressed="false" {
-                            (lang.coded("state-", state.code()))
+                            (visitor.lang.coded("state-", state.code()))
                         }
                     }
                 }

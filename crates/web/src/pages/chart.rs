@@ -5,9 +5,9 @@ use kpi::Spread;
 use maud::{Markup, html};
 use model::{CycleVerdict, Forecast, Time};
 use store::MinuteRow;
+use text::key;
 
 use super::{Ctx, number};
-use text::key;
 
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 200.0;

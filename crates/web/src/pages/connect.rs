@@ -2,9 +2,9 @@
 //! and what the device says when it is tried out. The form follows from what the driver declares;
 //! what was typed stays in it until it is right.
 
-use crate::http::asked::Visitor;
 use std::collections::BTreeMap;
 
+use app::ports::sources::{trouble_text, wrong_text};
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -14,15 +14,13 @@ use model::{
     SourceKind, Trial, Trouble, Wrong, WrongWhy,
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use text::{Lang, key};
 
 use super::devices::said;
 use super::{Ctx, Place, frame, half_width, problem_box};
 use crate::Site;
-use crate::api::sources::connect;
-use crate::http::asked::Asked;
-use app::ports::sources::{trouble_text, wrong_text};
-use identity::Who;
-use text::{Lang, key};
+use crate::changes::connect;
+use crate::http::asked::{Asked, Visitor};
 
 /// Empty rows offered beyond those that are filled.
 const ROWS_SPARE: usize = 3;
@@ -164,12 +162,8 @@ fn find(site: &Site, code: &str) -> Option<SourceKind> {
 }
 
 /// The kinds of devices to choose from.
-pub(crate) async fn index(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
-    let ctx = Ctx::new(&site, lang, who);
+pub(crate) async fn index(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+    let ctx = Ctx::new(&site, &visitor);
     let body = html! {
         p.back { a href="/devices" { (ctx.text(key::CONNECT_BACK)) } }
         section.panel {
@@ -178,8 +172,8 @@ pub(crate) async fn index(
                 @for kind in site.sources.kinds() {
                     li { a.card.choice href={ "/connect/" (kind.code) } {
                         svg.icon aria-hidden="true" { use href={ "#k-" (kind.code) } {} }
-                        strong { (lang.coded("source-kind-", kind.code)) }
-                        span.quiet { (lang.coded("source-what-", kind.code)) }
+                        strong { (visitor.lang.coded("source-kind-", kind.code)) }
+                        span.quiet { (visitor.lang.coded("source-what-", kind.code)) }
                     } }
                 }
                 li { a.card.choice href="/connect/phone" {
@@ -207,8 +201,7 @@ pub(crate) async fn index(
 /// The form of one kind, filled in as far as the address says.
 pub(crate) async fn show(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(code): Path<String>,
     Query(said): Query<BTreeMap<String, String>>,
 ) -> Response {
@@ -219,14 +212,13 @@ pub(crate) async fn show(
     let is_declared = |name: &String| kind.fields.iter().any(|field| field.name == name);
     let said = said.into_iter().filter(|(name, _)| is_declared(name));
     typed.fields.extend(said);
-    page(&site, Visitor { who, lang }, kind, &typed, &html! {})
+    page(&site, &visitor, kind, &typed, &html! {})
 }
 
 /// Tries a device out or connects it; what is wrong is said above what was typed.
 pub(crate) async fn send(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(code): Path<String>,
     Form(sent): Form<Vec<(String, String)>>,
 ) -> Response {
@@ -235,7 +227,7 @@ pub(crate) async fn send(
     };
     let (mut typed, wanted) = Typed::from_fields(sent);
     typed.drop_empty_rows(kind);
-    let ctx = Ctx::new(&site, lang, who.clone());
+    let ctx = Ctx::new(&site, &visitor);
     let above = match (typed.source(kind), wanted) {
         (_, Wanted::Search) => match site.sources.search(kind.code).await {
             Some(search) => {
@@ -244,17 +236,17 @@ pub(crate) async fn send(
             }
             None => return Redirect::to("/connect").into_response(),
         },
-        (Err(wrong), _) => problem_box(&wrong_text(lang, &wrong)),
+        (Err(wrong), _) => problem_box(&wrong_text(visitor.lang, &wrong)),
         (Ok(source), Wanted::Try) => match site.sources.try_out(&source).await {
             Ok(trial) => tried(&ctx, kind, &trial),
-            Err(wrong) => problem_box(&wrong_text(lang, &wrong)),
+            Err(wrong) => problem_box(&wrong_text(visitor.lang, &wrong)),
         },
-        (Ok(source), Wanted::Add) => match connect(&site, &who, source).await {
+        (Ok(source), Wanted::Add) => match connect(&site, &visitor.who, source).await {
             Ok(()) => return Redirect::to("/devices").into_response(),
-            Err(refused) => problem_box(&refused.text(lang)),
+            Err(refused) => problem_box(&refused.text(visitor.lang)),
         },
     };
-    page(&site, Visitor { who, lang }, kind, &typed, &above)
+    page(&site, &visitor, kind, &typed, &above)
 }
 
 /// What a device said when it was tried out.
@@ -331,21 +323,20 @@ pub(crate) fn another(source: &Source) -> Option<String> {
 
 fn page(
     site: &Site,
-    visitor: Visitor,
+    visitor: &Visitor,
     kind: SourceKind,
     typed: &Typed,
     above: &Markup,
 ) -> Response {
-    let Visitor { who, lang } = visitor;
-    let ctx = Ctx::new(site, lang, who);
+    let ctx = Ctx::new(site, visitor);
     let board = site.known.board();
     let machines = board.machines.iter().map(|m| m.id.as_str());
     let body = html! {
         p.back { a href="/connect" { (ctx.text(key::CONNECT_OTHER)) } }
         (above)
         section.panel {
-            p { (lang.coded("source-what-", kind.code)) }
-            p.quiet.small { (lang.coded("source-proof-", kind.code)) }
+            p { (visitor.lang.coded("source-what-", kind.code)) }
+            p.quiet.small { (visitor.lang.coded("source-proof-", kind.code)) }
             @if kind.is_searched {
                 form.plain method="post" action={ "/connect/" (kind.code) } {
                     button type="submit" name="action" value="search"
@@ -353,9 +344,9 @@ fn page(
                 }
             }
             form.stack.wide method="post" action={ "/connect/" (kind.code) } {
-                (text_input(lang, "id", None, &typed.id, &[]))
-                (text_input(lang, "machine", None, &typed.machine, &machines.collect::<Vec<_>>()))
-                @for field in kind.fields { (input(lang, *field, typed, &site.sources.ports())) }
+                (text_input(visitor.lang, "id", None, &typed.id, &[]))
+                (text_input(visitor.lang, "machine", None, &typed.machine, &machines.collect::<Vec<_>>()))
+                @for field in kind.fields { (input(visitor.lang, *field, typed, &site.sources.ports())) }
                 div.buttons {
                     button type="submit" name="action" value="try"
                         data-wait=(ctx.text(key::CONNECT_TRYING)) { (ctx.text(key::CONNECT_TRY)) }
@@ -364,7 +355,7 @@ fn page(
             }
         }
     };
-    let title = lang.coded("source-kind-", kind.code);
+    let title = visitor.lang.coded("source-kind-", kind.code);
     frame(&ctx, Place::Devices, &title, "", body)
 }
 

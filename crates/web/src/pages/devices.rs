@@ -1,29 +1,25 @@
 //! Who speaks: the registered devices, and everything that was not taken, with its reason.
 
-use crate::pages::enter::Newcomer;
-use app::ports::devices::Devices;
-use app::threads::off_thread;
 use std::collections::BTreeMap;
 
+use app::ports::devices::{DeviceError, DeviceKind, Devices};
+use app::ports::sources::{Sources, trouble_text};
+use app::views::{BoardView, DeviceView, LastValue};
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use model::{DeviceId, EventKind, FieldValue, Refused, Right, Source, SourceState};
 use serde::Deserialize;
-use serde_json::json;
 use store::RefusedCount;
+use text::{Lang, key};
 
 use super::{Ctx, Place, arrived, connect, enter, frame, number, problem_box};
 use crate::Site;
 use crate::api::read;
-use crate::http::asked::{Asked, Here};
+use crate::changes::{Change, Newcomer, change, register};
+use crate::http::asked::{Asked, Here, Visitor};
 use crate::pages::off;
-use app::ports::devices::{DeviceError, DeviceKind};
-use app::ports::sources::trouble_text;
-use app::views::{BoardView, DeviceView, LastValue};
-use identity::Who;
-use text::{Lang, key};
 
 /// Samples of refused input shown.
 const SAMPLES_SHOWN: usize = 200;
@@ -46,54 +42,35 @@ pub(crate) struct Called {
 /// The page.
 pub(crate) async fn show(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Query(called): Query<Called>,
 ) -> Response {
     let name = called.name.and_then(|name| DeviceId::new(&name).ok());
     let name = name.as_ref().map_or("", DeviceId::as_str);
-    page_with(&site, lang, who, &html! {}, name).await
-}
-
-/// Registers a device for a machine, of its own name if none is given; gives its token.
-pub(crate) async fn add_device(
-    site: &Site,
-    name: &str,
-    machine: &str,
-    kind: DeviceKind,
-) -> Result<String, DeviceError> {
-    let (name, machine) = (name.to_owned(), machine.to_owned());
-    let add = move |port: &dyn Devices| {
-        let machine = Some(machine.as_str()).filter(|machine| !machine.is_empty());
-        port.add(&name, machine, kind)
-    };
-    off_thread(&site.devices, add).await
+    page_with(&site, &visitor, &html! {}, name).await
 }
 
 /// Registers a device and shows its token.
 pub(crate) async fn add(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Asked(here): Asked<Here>,
     Form(wanted): Form<Wanted>,
 ) -> Response {
     let name = wanted.name.trim();
-    let added = add_device(&site, name, wanted.machine.trim(), wanted.kind);
-    let above = match added.await {
-        Ok(token) => {
-            note(&site, &who, EventKind::DeviceAdded, name).await;
-            let ctx = Ctx::new(&site, lang, who.clone());
-            let newcomer = Newcomer {
-                name,
-                token: &token,
-                kind: wanted.kind,
-            };
-            enter::panel(&site, &ctx, &here, newcomer)
-        }
-        Err(error) => wrong(lang, error),
+    let newcomer = Newcomer {
+        name,
+        machine: wanted.machine.trim(),
+        kind: wanted.kind,
     };
-    page(&site, lang, who, &above).await
+    let above = match register(&site, &visitor.who, newcomer).await {
+        Ok(token) => {
+            let ctx = Ctx::new(&site, &visitor);
+            enter::panel(&site, &ctx, &here, newcomer, &token)
+        }
+        Err(error) => wrong(visitor.lang, error),
+    };
+    page(&site, &visitor, &above).await
 }
 
 /// Whether a device is to be limited.
@@ -105,73 +82,60 @@ pub(crate) struct Limit {
 /// Limits a device, or lets it do everything again.
 pub(crate) async fn limit(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(name): Path<String>,
     Form(wanted): Form<Limit>,
 ) -> Response {
-    let (device, limited) = (name.clone(), wanted.limited);
-    match off_thread(&site.devices, move |port| port.limit(&device, limited)).await {
-        Ok(()) => {
-            let kind = if wanted.limited {
-                EventKind::DeviceLimited
-            } else {
-                EventKind::DeviceFreed
-            };
-            note(&site, &who, kind, &name).await;
-            Redirect::to("/devices").into_response()
-        }
-        Err(error) => page(&site, lang, who, &wrong(lang, error)).await,
-    }
+    let limited = wanted.limited;
+    let about = Change {
+        who: &visitor.who,
+        kind: if limited {
+            EventKind::DeviceLimited
+        } else {
+            EventKind::DeviceFreed
+        },
+        device: &name,
+    };
+    let limit = move |port: &dyn Devices, name: &str| port.limit(name, limited);
+    let done = change(&site, about, &site.devices, limit).await;
+    let done = done.map_err(|error| wrong(visitor.lang, error));
+    finish(&site, &visitor, "/devices", done).await
 }
 
 /// A device may no longer speak.
 pub(crate) async fn end(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(name): Path<String>,
 ) -> Response {
-    let device = name.clone();
-    match off_thread(&site.devices, move |port| port.end(&device)).await {
-        Ok(()) => {
-            note(&site, &who, EventKind::DeviceEnded, &name).await;
-            Redirect::to("/devices").into_response()
-        }
-        Err(error) => page(&site, lang, who, &wrong(lang, error)).await,
-    }
+    let about = Change::ended(&visitor.who, &name);
+    let done = change(&site, about, &site.devices, Devices::end).await;
+    let done = done.map_err(|error| wrong(visitor.lang, error));
+    finish(&site, &visitor, "/devices", done).await
 }
 
 /// The box no longer reads a device.
 pub(crate) async fn end_source(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let ended = id.clone();
-    match off_thread(&site.sources, move |port| port.end(&ended)).await {
-        Ok(()) => {
-            note(&site, &who, EventKind::DeviceEnded, &id).await;
-            Redirect::to("/devices").into_response()
-        }
-        Err(problem) => {
-            let above = problem_box(&problem.text(lang));
-            page(&site, lang, who, &above).await
-        }
-    }
+    let about = Change::ended(&visitor.who, &id);
+    let done = change(&site, about, &site.sources, Sources::end).await;
+    let done = done.map_err(|problem| problem_box(&problem.text(visitor.lang)));
+    finish(&site, &visitor, "/devices", done).await
 }
 
-/// What was done to a device becomes evidence.
-pub(crate) async fn note(site: &Site, who: &Who, kind: EventKind, device: &str) {
-    note_about(site, who, kind, json!({"device": device})).await;
-}
-
-/// The same, with more to tell of it.
-pub(crate) async fn note_about(site: &Site, who: &Who, kind: EventKind, body: serde_json::Value) {
-    if site.note(who, kind, body).await.is_err() {
-        let kind = kind.code();
-        tracing::error!(kind, "a change of devices could not be noted");
+/// Leads back to where it is seen, or shows what was wrong.
+pub(super) async fn finish(
+    site: &Site,
+    visitor: &Visitor,
+    back: &str,
+    done: Result<(), Markup>,
+) -> Response {
+    match done {
+        Ok(()) => Redirect::to(back).into_response(),
+        Err(wrong) => page(site, visitor, &wrong).await,
     }
 }
 
@@ -187,20 +151,20 @@ pub(super) fn wrong(lang: Lang, error: DeviceError) -> Markup {
     problem_box(&lang.text(text))
 }
 
-pub(crate) async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
-    page_with(site, lang, who, above, "").await
+pub(crate) async fn page(site: &Site, visitor: &Visitor, above: &Markup) -> Response {
+    page_with(site, visitor, above, "").await
 }
 
 /// The same, with a name for the device that is about to be registered.
-async fn page_with(site: &Site, lang: Lang, who: Who, above: &Markup, name: &str) -> Response {
+async fn page_with(site: &Site, visitor: &Visitor, above: &Markup, name: &str) -> Response {
     let board = site.known.board();
-    let ctx = Ctx::new(site, lang, who);
+    let ctx = Ctx::new(site, visitor);
     let work = read(site, |r| {
         Ok((r.refused_counts()?, r.refused(i64::MAX, SAMPLES_SHOWN)?))
     });
     let (counts, samples) = match work.await {
         Ok((counts, page)) => (counts, page.items),
-        Err(failure) => return failure.answer(lang),
+        Err(failure) => return failure.answer(visitor.lang),
     };
     let body = html! {
         (above)

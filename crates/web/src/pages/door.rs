@@ -5,16 +5,16 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use identity::{Attempt, Denied, From};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::Role;
 use serde::Deserialize;
+use text::{Key, Lang, key};
 
 use super::{SHAPES, head, passkey, restore};
 use crate::Site;
 use crate::http::asked::{Asked, session_cookie};
 use crate::http::failure::Failure;
-use identity::{Attempt, Denied, From};
-use text::{Key, Lang, key};
 
 /// What is typed to claim the box.
 #[derive(Debug, Deserialize)]

@@ -1,28 +1,27 @@
 //! What has to be entered into a device that has just been registered, so that it sends here: shown
 //! once, with its token.
 
+use app::ports::devices::DeviceKind;
 use maud::{Markup, html};
+use text::key;
 
 use super::{Ctx, hosts_from_elsewhere, qr};
 use crate::Site;
+use crate::changes::Newcomer;
 use crate::http::asked::Here;
-use app::ports::devices::DeviceKind;
-use text::key;
 
 /// A reading as an example.
 const EXAMPLE: &str = "{\"power_w\": 812, \"green\": true}";
 
-/// A device that was registered a moment ago.
-#[derive(Clone, Copy)]
-pub(crate) struct Newcomer<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) token: &'a str,
-    pub(crate) kind: DeviceKind,
-}
-
 /// What is to be entered, for a device with this name and token.
-pub(crate) fn panel(site: &Site, ctx: &Ctx, here: &Here, newcomer: Newcomer<'_>) -> Markup {
-    let Newcomer { name, token, kind } = newcomer;
+pub(crate) fn panel(
+    site: &Site,
+    ctx: &Ctx,
+    here: &Here,
+    newcomer: Newcomer<'_>,
+    token: &str,
+) -> Markup {
+    let Newcomer { name, kind, .. } = newcomer;
     let title = ctx.text(key::DEVICES_TOKEN);
     let host = hosts_from_elsewhere(site, here).into_iter().next();
     let host = host.unwrap_or_else(|| here.host().to_owned());

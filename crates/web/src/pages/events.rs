@@ -1,21 +1,20 @@
 //! What happened: the alarms that last, with a button to say "seen", and everything noticed before.
 
+use app::views::BoardView;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
 use model::{Alarm, Right};
 use serde::Deserialize;
 use store::FindingRow;
+use text::key;
 
 use super::machine::finding_item;
 use super::{Ctx, Place, frame, why};
 use crate::Site;
 use crate::api::read;
-use crate::http::asked::Asked;
+use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
-use app::views::BoardView;
-use identity::Who;
-use text::{Lang, key};
 
 /// Findings on one page.
 const FINDINGS_SHOWN: usize = 50;
@@ -29,16 +28,15 @@ pub(crate) struct Start {
 /// The page.
 pub(crate) async fn show(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Query(start): Query<Start>,
 ) -> Response {
     let board = site.known.board();
-    let ctx = Ctx::new(&site, lang, who);
+    let ctx = Ctx::new(&site, &visitor);
     let before = start.before.unwrap_or(i64::MAX);
     let page = match read(&site, move |r| r.findings(None, before, FINDINGS_SHOWN)).await {
         Ok(page) => page,
-        Err(failure) => return failure.answer(lang),
+        Err(failure) => return failure.answer(visitor.lang),
     };
     let body = html! {
         section.panel #open { (open(&ctx, &board)) }

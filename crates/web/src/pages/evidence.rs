@@ -1,6 +1,9 @@
 //! Whether the records are what they were: the last check of the chain, the signed checkpoint to
 //! keep outside the box, and what the chain holds.
 
+use app::backups::BackupHand;
+use app::chain::Checked;
+use app::views::{BoardView, ClockState, Shown};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -8,19 +11,15 @@ use model::{EventKind, Finding, Right, Time};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use store::{Break, Checkpoint, EvidenceRow, Storage};
+use text::key;
 
 use super::board::tier_words;
 use super::events::Start;
 use super::{Ctx, Place, frame, qr};
 use crate::Site;
 use crate::api::read;
-use crate::http::asked::Asked;
+use crate::http::asked::{Asked, Visitor};
 use crate::pages::machine::finding_text;
-use app::backups::BackupHand;
-use app::chain::Checked;
-use app::views::{BoardView, ClockState, Shown};
-use identity::Who;
-use text::{Lang, key};
 
 /// A device whose clock is further from the box's is named.
 const FAR_MS: i64 = 2_000;
@@ -30,12 +29,11 @@ const ENTRIES_SHOWN: usize = 50;
 /// The page.
 pub(crate) async fn show(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Query(start): Query<Start>,
 ) -> Response {
     let board = site.known.board();
-    let ctx = Ctx::new(&site, lang, who);
+    let ctx = Ctx::new(&site, &visitor);
     let before = start.before.unwrap_or(i64::MAX);
     let work = read(&site, move |r| {
         let proved = r.newest_backup(EventKind::BackupProved)?;
@@ -45,7 +43,7 @@ pub(crate) async fn show(
     });
     let (page, signed, backups, storage) = match work.await {
         Ok(found) => found,
-        Err(failure) => return failure.answer(lang),
+        Err(failure) => return failure.answer(visitor.lang),
     };
     let last = site.chain.last();
     let body = html! {

@@ -1,30 +1,26 @@
 //! Files of readings: putting one in, saying once what its columns are, and what became of each. A
 //! file whose columns are known needs one tap.
 
-use crate::http::asked::Visitor;
-use app::threads::off_thread;
 use std::collections::BTreeMap;
 
+use app::ports::files::{Files, IMPORTS_SHOWN, Staged, Wanted, told};
+use app::ports::sources::SourceProblem;
 use axum::Form;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use model::{
-    Column, DeviceId, EventKind, FileProblem, Import, Importing, MachineId, Right, Table,
-    TableState, Wrong, WrongWhy,
+    Column, DeviceId, FileProblem, Import, Importing, MachineId, Right, Table, TableState, Wrong,
+    WrongWhy,
 };
+use text::{Lang, key};
 
-use super::devices::note;
 use super::{Ctx, Place, frame, half_width, problem_box};
 use crate::Site;
-use crate::api::files::keep;
 use crate::api::read;
-use crate::http::asked::Asked;
-use app::ports::files::{IMPORTS_SHOWN, Staged, Wanted, told};
-use app::ports::sources::SourceProblem;
-use identity::Who;
-use text::{Lang, key};
+use crate::changes::{Change, change, keep_table};
+use crate::http::asked::{Asked, Visitor};
 
 /// What a column can be, the usual ones first.
 const MEANINGS: [&str; 16] = [
@@ -53,19 +49,14 @@ const LAST_MS: i64 = 3_600_000;
 const GUESS_MAX: usize = 40;
 
 /// The page.
-pub(crate) async fn show(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
-    page(&site, lang, who, &html! {}).await
+pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+    page(&site, &visitor, &html! {}).await
 }
 
 /// Takes a file from a form and asks what it is.
 pub(crate) async fn put(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Response {
     let staged = match form {
@@ -74,7 +65,7 @@ pub(crate) async fn put(
     };
     match staged {
         Ok(staged) => Redirect::to(&format!("/files/{staged}")).into_response(),
-        Err(problem) => page(&site, lang, who, &problem_above(lang, &problem)).await,
+        Err(problem) => page(&site, &visitor, &problem_above(visitor.lang, &problem)).await,
     }
 }
 
@@ -97,8 +88,7 @@ async fn put_in(site: &Site, mut form: Multipart) -> Result<String, FileProblem>
 /// What is in a file that was put in, and what its columns are.
 pub(crate) async fn look(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(staged): Path<String>,
 ) -> Response {
     match site.files.look(&staged).await {
@@ -106,7 +96,7 @@ pub(crate) async fn look(
             let typed = Typed::fresh(&file);
             look_page(
                 &site,
-                Visitor { who, lang },
+                &visitor,
                 Looked {
                     staged: &staged,
                     file: &file,
@@ -115,21 +105,20 @@ pub(crate) async fn look(
                 &html! {},
             )
         }
-        Err(problem) => page(&site, lang, who, &problem_above(lang, &problem)).await,
+        Err(problem) => page(&site, &visitor, &problem_above(visitor.lang, &problem)).await,
     }
 }
 
 /// Takes a file as it was described.
 pub(crate) async fn take(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(staged): Path<String>,
     Form(sent): Form<Vec<(String, String)>>,
 ) -> Response {
     let file = match site.files.look(&staged).await {
         Ok(file) => file,
-        Err(problem) => return page(&site, lang, who, &problem_above(lang, &problem)).await,
+        Err(problem) => return page(&site, &visitor, &problem_above(visitor.lang, &problem)).await,
     };
     let typed = Typed::from_fields(sent);
     let known = site.files.tables().into_iter().map(|state| state.table);
@@ -139,25 +128,27 @@ pub(crate) async fn take(
     let kept = match typed.meant(&file, named) {
         Ok(table) => {
             let logger = table.id.clone();
-            keep(&site, &who, table).await.map(|()| logger)
+            keep_table(&site, &visitor.who, table)
+                .await
+                .map(|()| logger)
         }
         Err(wrong) => Err(SourceProblem::Wrong(wrong)),
     };
     match kept {
         Ok(logger) => {
-            let by = who.actor();
+            let by = visitor.who.actor();
             let wanted = Wanted { staged, logger, by };
             // It goes on by itself; the page shows how far it is.
             match site.files.take(wanted) {
                 Ok(_) => Redirect::to("/files").into_response(),
-                Err(problem) => page(&site, lang, who, &problem_above(lang, &problem)).await,
+                Err(problem) => page(&site, &visitor, &problem_above(visitor.lang, &problem)).await,
             }
         }
         Err(problem) => {
-            let above = problem_box(&problem.text(lang));
+            let above = problem_box(&problem.text(visitor.lang));
             look_page(
                 &site,
-                Visitor { who, lang },
+                &visitor,
                 Looked {
                     staged: &staged,
                     file: &file,
@@ -172,19 +163,15 @@ pub(crate) async fn take(
 /// A logger's files are no longer looked for.
 pub(crate) async fn end(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let ended = id.clone();
-    match off_thread(&site.files, move |port| port.end(&ended)).await {
-        Ok(()) => {
-            note(&site, &who, EventKind::DeviceEnded, &id).await;
-            Redirect::to("/files").into_response()
-        }
+    let about = Change::ended(&visitor.who, &id);
+    match change(&site, about, &site.files, Files::end).await {
+        Ok(()) => Redirect::to("/files").into_response(),
         Err(problem) => {
-            let above = problem_box(&problem.text(lang));
-            page(&site, lang, who, &above).await
+            let above = problem_box(&problem.text(visitor.lang));
+            page(&site, &visitor, &above).await
         }
     }
 }
@@ -313,14 +300,13 @@ struct Looked<'a> {
 
 fn look_page(
     site: &Site,
-    visitor: Visitor,
+    visitor: &Visitor,
     looked: Looked<'_>,
     typed: &Typed,
     above: &Markup,
 ) -> Response {
-    let Visitor { who, lang } = visitor;
     let Looked { staged, file } = looked;
-    let ctx = Ctx::new(site, lang, who);
+    let ctx = Ctx::new(site, visitor);
     let board = site.known.board();
     let look = &file.look;
     let rows = look.rows.to_string();
@@ -341,7 +327,7 @@ fn look_page(
             form.stack.wide method="post" action={ "/files/" (staged) } {
                 label for="f-id" { (ctx.text(key::FILES_LOGGER)) }
                 input #f-id name="id" value=(typed.id) maxlength="64" autocomplete="off" autocapitalize="none";
-                label for="f-machine" { (lang.coded("field-", "machine")) }
+                label for="f-machine" { (visitor.lang.coded("field-", "machine")) }
                 input #f-machine name="machine" value=(typed.machine) list="l-machines" maxlength="64"
                     autocomplete="off" autocapitalize="none";
                 datalist id="l-machines" {
@@ -421,11 +407,11 @@ fn meaning(ctx: &Ctx, n: usize, chosen: &str) -> Markup {
     }
 }
 
-async fn page(site: &Site, lang: Lang, who: Who, above: &Markup) -> Response {
-    let ctx = Ctx::new(site, lang, who);
+async fn page(site: &Site, visitor: &Visitor, above: &Markup) -> Response {
+    let ctx = Ctx::new(site, visitor);
     let imports = match read(site, |r| r.imports(IMPORTS_SHOWN)).await {
         Ok(imports) => imports,
-        Err(failure) => return failure.answer(lang),
+        Err(failure) => return failure.answer(visitor.lang),
     };
     let tables = site.files.tables();
     let may = ctx.may(Right::Devices);

@@ -5,13 +5,12 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 use store::{LogQuery, LogRow};
+use text::key;
 
 use super::{Ctx, Place, frame};
 use crate::Site;
 use crate::api::read;
-use crate::http::asked::Asked;
-use identity::Who;
-use text::{Lang, key};
+use crate::http::asked::{Asked, Visitor};
 
 /// Lines on one page.
 const LINES_SHOWN: usize = 100;
@@ -50,15 +49,14 @@ impl Wanted {
 /// The page.
 pub(crate) async fn show(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Query(wanted): Query<Wanted>,
 ) -> Response {
-    let ctx = Ctx::new(&site, lang, who);
+    let ctx = Ctx::new(&site, &visitor);
     let (query, before) = (wanted.query(), wanted.before());
     let page = match read(&site, move |r| r.logs(&query, before, LINES_SHOWN)).await {
         Ok(page) => page,
-        Err(failure) => return failure.answer(lang),
+        Err(failure) => return failure.answer(visitor.lang),
     };
     let body = html! {
         section.panel {

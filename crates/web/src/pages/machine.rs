@@ -1,7 +1,7 @@
 //! One machine: what it does now, its cycles against the learned band, a day of power, what was
 //! noticed and why, and the three things a person decides: approve, learn again, tolerance.
 
-use crate::http::failure::Failure;
+use app::views::{LearningView, MachineView, Shown};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -10,21 +10,19 @@ use model::{
     Approval, CycleVerdict, FindingKind, MachineId, Reference, Right, StateInterval, Time,
     UNNAMED_PRODUCT,
 };
+use report::accounts;
 use store::{CycleRow, FindingRow, MinuteRow};
+use text::{Lang, key};
 
 use super::board::{light_picture, tier_words};
 use super::chart::{self, Dot};
 use super::devices::told;
 use super::{Ctx, Place, frame, number, span, state_badge, why};
-use crate::api::read;
-use crate::pages::off;
-use app::views::{LearningView, MachineView, Shown};
-use identity::Who;
-use report::accounts;
-use text::{Lang, key};
-
 use crate::Site;
-use crate::http::asked::Asked;
+use crate::api::read;
+use crate::http::asked::{Asked, Visitor};
+use crate::http::failure::Failure;
+use crate::pages::off;
 
 /// Cycles in a chart.
 const CYCLES_SHOWN: usize = 80;
@@ -71,12 +69,11 @@ pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<History> {
 /// The page.
 pub(crate) async fn show(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
     let board = site.known.board();
-    let ctx = Ctx::new(&site, lang, who);
+    let ctx = Ctx::new(&site, &visitor);
     let Some(machine) = board.machine(&id) else {
         let body = html! { div.empty { p { (ctx.text(key::MACHINE_NOT_HERE)) } } };
         let title = ctx.text(key::ERROR_NOT_FOUND);
@@ -87,12 +84,12 @@ pub(crate) async fn show(
             .into_response();
     };
     let Some(history) = history(&site, &machine.id).await else {
-        return crate::http::failure::Failure::store().answer(lang);
+        return crate::http::failure::Failure::store().answer(visitor.lang);
     };
     let span = accounts::day_span(&site.known, None);
     let account = match accounts::of_all(&site.known, Some(&machine.id), span).await {
         Ok(accounts) => accounts.into_iter().next(),
-        Err(problem) => return Failure::from(problem).answer(lang),
+        Err(problem) => return Failure::from(problem).answer(visitor.lang),
     };
     let body = html! {
         p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }
@@ -110,7 +107,13 @@ pub(crate) async fn show(
         section.panel #findings { (findings(&ctx, &history)) }
     };
     let live = format!("machine/{}", machine.id);
-    frame(&ctx, Place::Board, machine.names.of(lang), &live, body)
+    frame(
+        &ctx,
+        Place::Board,
+        machine.names.of(visitor.lang),
+        &live,
+        body,
+    )
 }
 
 /// Alarms of this machine that last.

@@ -5,17 +5,17 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use identity::{Denied, From, new_totp_key, totp_address};
 use maud::{Markup, html};
 use serde::Deserialize;
 use store::{Pass, PassKind, Person};
+use text::key;
 
 use super::door::{field, status_of, why_denied};
 use super::{Ctx, Place, frame, passkey, qr};
 use crate::Site;
-use crate::http::asked::{Asked, session_cookie};
+use crate::http::asked::{Asked, Visitor, session_cookie};
 use crate::http::failure::Failure;
-use identity::{Denied, From, Who, new_totp_key, totp_address};
-use text::{Lang, key};
 
 /// A new password, twice, and the old one.
 #[derive(Debug, Deserialize)]
@@ -40,21 +40,17 @@ pub(crate) struct Confirm {
 }
 
 /// The page.
-pub(crate) async fn show(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
-    page(&site, lang, who, None)
+pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+    page(&site, &visitor, None)
 }
 
-fn page(site: &Site, lang: Lang, who: Who, denied: Option<(StatusCode, String)>) -> Response {
+fn page(site: &Site, visitor: &Visitor, denied: Option<(StatusCode, String)>) -> Response {
     let people = site.gate.people();
-    let Some(person) = people.iter().find(|p| p.id == who.person) else {
-        return Failure::not_found().answer(lang);
+    let Some(person) = people.iter().find(|p| p.id == visitor.who.person) else {
+        return Failure::not_found().answer(visitor.lang);
     };
-    let ctx = Ctx::new(site, lang, who.clone());
-    let own = |pass: &Pass| pass.person == who.person && pass.kind == PassKind::Session;
+    let ctx = Ctx::new(site, visitor);
+    let own = |pass: &Pass| pass.person == visitor.who.person && pass.kind == PassKind::Session;
     let passes: Vec<Pass> = site.gate.passes().into_iter().filter(own).collect();
     let (status, wrong) = denied.map_or((StatusCode::OK, None), |(s, text)| (s, Some(text)));
     let body = html! {
@@ -75,7 +71,7 @@ fn page(site: &Site, lang: Lang, who: Who, denied: Option<(StatusCode, String)>)
     let title = format!(
         "{} – {}",
         person.name,
-        ctx.lang.coded("role-", who.role.code())
+        ctx.lang.coded("role-", visitor.who.role.code())
     );
     (status, frame(&ctx, Place::Me, &title, "", body)).into_response()
 }
@@ -143,12 +139,12 @@ pub(super) fn pass_list(ctx: &Ctx, passes: &[Pass], owners: &[Person], end: &str
     }
 }
 
-pub(super) fn done(site: &Site, lang: Lang, who: Who, result: Result<(), Denied>) -> Response {
+pub(super) fn done(site: &Site, visitor: &Visitor, result: Result<(), Denied>) -> Response {
     match result {
         Ok(()) => Redirect::to("/me").into_response(),
         Err(denied) => {
-            let text = why_denied(lang, denied);
-            page(site, lang, who, Some((status_of(denied), text)))
+            let text = why_denied(visitor.lang, denied);
+            page(site, visitor, Some((status_of(denied), text)))
         }
     }
 }
@@ -156,43 +152,40 @@ pub(super) fn done(site: &Site, lang: Lang, who: Who, result: Result<(), Denied>
 /// Sets a password.
 pub(crate) async fn send_password(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Asked(from): Asked<From>,
     Form(typed): Form<NewPassword>,
 ) -> Response {
     if typed.password != typed.again {
-        let text = lang.text(key::DENIED_AGAIN);
+        let text = visitor.lang.text(key::DENIED_AGAIN);
         let denied = (StatusCode::UNPROCESSABLE_ENTITY, text);
-        return page(&site, lang, who, Some(denied));
+        return page(&site, &visitor, Some(denied));
     }
     let work = site
         .gate
-        .set_password(&who, &typed.old, &typed.password, &from);
+        .set_password(&visitor.who, &typed.old, &typed.password, &from);
     let result = work.await;
-    done(&site, lang, who, result)
+    done(&site, &visitor, result)
 }
 
 /// Shows a new shared secret to the person's app.
 pub(crate) async fn second_factor(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
 ) -> Response {
     match new_totp_key() {
-        Ok(secret) => factor_form(&site, lang, who, &secret, None),
-        Err(_) => Failure::store().answer(lang),
+        Ok(secret) => factor_form(&site, &visitor, &secret, None),
+        Err(_) => Failure::store().answer(visitor.lang),
     }
 }
 
 fn factor_form(
     site: &Site,
-    lang: Lang,
-    who: Who,
+    visitor: &Visitor,
     secret: &[u8],
     wrong: Option<(StatusCode, String)>,
 ) -> Response {
-    let ctx = Ctx::new(site, lang, who);
+    let ctx = Ctx::new(site, visitor);
     let digits = HEXLOWER.encode(secret);
     let (status, wrong) = wrong.map_or((StatusCode::OK, None), |(s, text)| (s, Some(text)));
     let body = html! {
@@ -221,23 +214,22 @@ fn factor_form(
 /// Turns the second factor on.
 pub(crate) async fn send_second_factor(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Form(typed): Form<NewFactor>,
 ) -> Response {
     let secret = HEXLOWER.decode(typed.key.as_bytes());
     let Some(secret) = secret.ok().filter(|s| (16..=64).contains(&s.len())) else {
-        return Failure::not_found().answer(lang);
+        return Failure::not_found().answer(visitor.lang);
     };
     let result = site
         .gate
-        .set_second_factor(&who, secret.clone(), &typed.code)
+        .set_second_factor(&visitor.who, secret.clone(), &typed.code)
         .await;
     match result {
         Ok(()) => Redirect::to("/me").into_response(),
         Err(denied) => {
-            let wrong = (status_of(denied), why_denied(lang, denied));
-            factor_form(&site, lang, who, &secret, Some(wrong))
+            let wrong = (status_of(denied), why_denied(visitor.lang, denied));
+            factor_form(&site, &visitor, &secret, Some(wrong))
         }
     }
 }
@@ -245,34 +237,31 @@ pub(crate) async fn send_second_factor(
 /// Turns the second factor off.
 pub(crate) async fn drop_second_factor(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Asked(from): Asked<From>,
     Form(typed): Form<Confirm>,
 ) -> Response {
-    let result = site.gate.drop_second_factor(&who, &typed.old, &from).await;
-    done(&site, lang, who, result)
+    let result = site
+        .gate
+        .drop_second_factor(&visitor.who, &typed.old, &from)
+        .await;
+    done(&site, &visitor, result)
 }
 
 /// Ends one of one's own sessions.
 pub(crate) async fn end_pass(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(id): Path<i64>,
 ) -> Response {
-    let result = site.gate.end_pass(&who, id).await;
-    done(&site, lang, who, result)
+    let result = site.gate.end_pass(&visitor.who, id).await;
+    done(&site, &visitor, result)
 }
 
 /// Signs out.
-pub(crate) async fn sign_out(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
-    match site.gate.end_pass(&who, who.pass).await {
+pub(crate) async fn sign_out(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+    match site.gate.end_pass(&visitor.who, visitor.who.pass).await {
         Ok(()) => (session_cookie(""), Redirect::to("/sign-in")).into_response(),
-        Err(denied) => done(&site, lang, who, Err(denied)),
+        Err(denied) => done(&site, &visitor, Err(denied)),
     }
 }

@@ -27,21 +27,20 @@ pub(crate) mod shared;
 pub(crate) mod trust;
 
 use std::fmt::Write as _;
-use text::zoned;
 
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
+use identity::Who;
 use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time};
 use qrcodegen::{QrCode, QrCodeEcc};
+use text::{Key, Lang, key, zoned};
 
 use crate::Site;
-use crate::http::asked::Here;
-use identity::Who;
-use text::{Key, Lang, key};
+use crate::http::asked::{Here, Visitor};
 
 /// White modules around a QR code, as its standard asks.
 const QR_QUIET: i32 = 4;
@@ -77,12 +76,12 @@ pub(crate) struct Ctx {
 }
 
 impl Ctx {
-    pub(crate) fn new(site: &Site, lang: Lang, who: Who) -> Self {
+    pub(crate) fn new(site: &Site, visitor: &Visitor) -> Self {
         Self {
-            lang,
+            lang: visitor.lang,
             zone: site.known.calendar.zone.clone(),
             now: site.known.now(),
-            who,
+            who: visitor.who.clone(),
         }
     }
 

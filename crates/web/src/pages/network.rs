@@ -5,24 +5,19 @@ use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
 use model::{Coverage, DeviceId, Neighbour, Right, SeenBy};
+use text::key;
 
 use super::{Ctx, Place, frame};
 use crate::Site;
 use crate::api::neighbours::{Proposal, seen};
-use crate::http::asked::Asked;
-use identity::Who;
-use text::{Lang, key};
+use crate::http::asked::{Asked, Visitor};
 
 /// The page.
-pub(crate) async fn show(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
-    let ctx = Ctx::new(&site, lang, who);
+pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+    let ctx = Ctx::new(&site, &visitor);
     let (neighbours, coverage) = match seen(&site).await {
         Ok(found) => found,
-        Err(failure) => return failure.answer(lang),
+        Err(failure) => return failure.answer(visitor.lang),
     };
     let n = neighbours.len().to_string();
     let body = html! {

@@ -1,25 +1,24 @@
 //! Who is told of alarms outside the pages: by mail or as JSON to another program, when, and how it
 //! went; and the mail server.
 
-use crate::http::asked::Visitor;
+use app::ports::notifier::NoticeProblem;
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use identity::fresh_secret;
 use maud::{Markup, html};
 use model::{
     About, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient, Standing, Tongue,
     Way,
 };
 use serde::Deserialize;
+use text::{Key, Lang, key};
 
 use super::board::light_card;
 use super::{Ctx, Place, frame, half_width, problem_box, shown_once};
 use crate::Site;
 use crate::api::notices::Named;
-use crate::http::asked::Asked;
-use app::ports::notifier::NoticeProblem;
-use identity::{Who, fresh_secret};
-use text::{Key, Lang, key};
+use crate::http::asked::{Asked, Visitor};
 
 /// Minutes to choose from, after which somebody is told.
 const WAITS: [u32; 6] = [0, 5, 15, 30, 60, 180];
@@ -32,12 +31,8 @@ struct Typed {
 }
 
 /// The page.
-pub(crate) async fn show(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
-    page(&site, lang, who, &Typed::default(), &html! {})
+pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+    page(&site, &visitor, &Typed::default(), &html! {})
 }
 
 /// The mail server as a browser sends it.
@@ -56,8 +51,7 @@ pub(crate) struct TypedServer {
 /// Puts another mail server in force.
 pub(crate) async fn set_server(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Form(typed): Form<TypedServer>,
 ) -> Response {
     let plain = |text: &str| half_width(text).trim().to_owned();
@@ -77,7 +71,7 @@ pub(crate) async fn set_server(
         server: Some(server),
         ..Typed::default()
     };
-    keep(&site, Visitor { who, lang }, notices, None, &typed).await
+    keep(&site, &visitor, notices, None, &typed).await
 }
 
 /// A recipient as a browser sends it.
@@ -100,8 +94,7 @@ pub(crate) struct TypedRecipient {
 /// Adds somebody who is told.
 pub(crate) async fn add(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Form(typed): Form<TypedRecipient>,
 ) -> Response {
     let draft = Typed {
@@ -111,17 +104,12 @@ pub(crate) async fn add(
     let (recipient, made) = match typed.recipient() {
         Ok(made) => made,
         Err(wrong) => {
-            return refused(
-                &site,
-                Visitor { who, lang },
-                &draft,
-                NoticeProblem::Wrong(wrong),
-            );
+            return refused(&site, &visitor, &draft, NoticeProblem::Wrong(wrong));
         }
     };
     let mut notices = site.notices.settings().as_ref().clone();
     notices.recipients.push(recipient);
-    keep(&site, Visitor { who, lang }, notices, made, &draft).await
+    keep(&site, &visitor, notices, made, &draft).await
 }
 
 impl TypedRecipient {
@@ -159,77 +147,67 @@ impl TypedRecipient {
 /// Nobody is told there any more.
 pub(crate) async fn end(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Form(named): Form<Named>,
 ) -> Response {
     let mut notices = site.notices.settings().as_ref().clone();
     notices
         .recipients
         .retain(|recipient| recipient.name != named.name);
-    keep(
-        &site,
-        Visitor { who, lang },
-        notices,
-        None,
-        &Typed::default(),
-    )
-    .await
+    keep(&site, &visitor, notices, None, &Typed::default()).await
 }
 
 /// Sends a message that says that it is only a try.
 pub(crate) async fn try_out(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Form(named): Form<Named>,
 ) -> Response {
     let above = match site.notices.try_out(&named.name).await {
         Ok(()) => html! {
             section.panel.fresh role="status" {
-                p { (lang.with(key::NOTICES_TRIED, &[("name", &named.name)])) }
+                p { (visitor.lang.with(key::NOTICES_TRIED, &[("name", &named.name)])) }
             }
         },
         Err(problem) => html! {
             section.panel role="alert" {
-                p.problem { (lang.with(key::NOTICES_NOT_SENT, &[("name", &named.name)])) }
+                p.problem { (visitor.lang.with(key::NOTICES_NOT_SENT, &[("name", &named.name)])) }
                 p { code { (problem) } }
-                p { (lang.text(key::NOTICES_LOOK)) }
+                p { (visitor.lang.text(key::NOTICES_LOOK)) }
             }
         },
     };
-    page(&site, lang, who, &Typed::default(), &above)
+    page(&site, &visitor, &Typed::default(), &above)
 }
 
 /// Keeps settings and shows the page again; a secret that was made is shown this once.
 async fn keep(
     site: &Site,
-    visitor: Visitor,
+    visitor: &Visitor,
     notices: Notices,
     made: Option<String>,
     typed: &Typed,
 ) -> Response {
     let set = site.notices.set(notices, visitor.who.actor()).await;
-    let Visitor { who, lang } = visitor;
     match (set, made) {
         (Ok(()), None) => Redirect::to("/notices").into_response(),
         (Ok(()), Some(secret)) => {
-            let ctx = Ctx::new(site, lang, who.clone());
+            let ctx = Ctx::new(site, visitor);
             let (title, note) = (key::NOTICES_SECRET, key::NOTICES_SECRET_NOTE);
             let above = shown_once(&ctx, title, note, &secret);
-            page(site, lang, who, &Typed::default(), &above)
+            page(site, visitor, &Typed::default(), &above)
         }
-        (Err(problem), _) => refused(site, Visitor { who, lang }, typed, problem),
+        (Err(problem), _) => refused(site, visitor, typed, problem),
     }
 }
 
-fn refused(site: &Site, of: Visitor, typed: &Typed, problem: NoticeProblem) -> Response {
-    let text = problem.text(of.lang);
-    page(site, of.lang, of.who, typed, &problem_box(&text))
+fn refused(site: &Site, visitor: &Visitor, typed: &Typed, problem: NoticeProblem) -> Response {
+    let text = problem.text(visitor.lang);
+    page(site, visitor, typed, &problem_box(&text))
 }
 
-fn page(site: &Site, lang: Lang, who: Who, typed: &Typed, above: &Markup) -> Response {
-    let ctx = Ctx::new(site, lang, who);
+fn page(site: &Site, visitor: &Visitor, typed: &Typed, above: &Markup) -> Response {
+    let ctx = Ctx::new(site, visitor);
     let board = site.known.board();
     let settings = site.notices.settings();
     let standings = site.notices.standings();

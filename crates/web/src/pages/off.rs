@@ -1,23 +1,21 @@
 //! Switching a device off, as pages and scripts ask for it: the button, the answer, and what came of it.
 
+use app::ports::sources::{Ended, trouble_text};
+use app::switch_off::{NotOrdered, is_off, outcome_json, stands_still};
+use app::views::MachineView;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
+use identity::Who;
 use maud::{Markup, html};
 use model::{OffConsent, OffOutcome, Right, Source, SourceState};
 use serde::Deserialize;
 use serde_json::json;
-
-use app::ports::sources::Ended;
-use app::ports::sources::trouble_text;
-use app::switch_off::{NotOrdered, is_off, outcome_json, stands_still};
-use app::views::MachineView;
-use identity::Who;
 use text::{Lang, key};
 
 use crate::Site;
-use crate::http::asked::Asked;
+use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::pages::Ctx;
 
@@ -53,8 +51,7 @@ async fn switch_off(site: &Site, who: &Who, source: &Source) -> Result<Ended, Fa
 /// Switches a device off; what it says then is the answer.
 pub(crate) async fn by_script(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
     let Some(source) = source_of(&site, &id) else {

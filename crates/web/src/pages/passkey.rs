@@ -1,22 +1,21 @@
 //! Passkeys on the pages: the browser asks for a question, lets the person's device answer it, and
 //! hands the answer over. The script on the page does the talking between the two.
 
-use crate::http::asked::Browser;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use identity::{Answer, Denied, From, Spoken};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use store::Person;
+use text::{Lang, key};
 
 use super::Ctx;
 use super::door::{inside, status_of, why_denied};
 use super::me::{Confirm, done};
 use crate::Site;
-use crate::http::asked::{Asked, session_cookie};
-use identity::{Answer, Denied, From, Spoken, Who};
-use text::{Lang, key};
+use crate::http::asked::{Asked, Browser, Visitor, session_cookie};
 
 /// A passkey's answer, and where its person wants to go.
 #[derive(Debug, Deserialize)]
@@ -79,8 +78,7 @@ fn refused(lang: Lang, denied: Denied, is_of_passkey: bool) -> Response {
 /// A question for a new passkey.
 pub(crate) async fn ask_new(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Asked(from): Asked<From>,
     Json(typed): Json<Confirm>,
 ) -> Response {
@@ -103,8 +101,7 @@ pub(crate) async fn ask_new(
 /// Keeps a new passkey.
 pub(crate) async fn add(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Asked(browser): Asked<Browser>,
     Json(spoken): Json<Spoken>,
 ) -> Response {
@@ -121,12 +118,11 @@ pub(crate) async fn add(
 /// Ends a passkey.
 pub(crate) async fn end(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let result = site.gate.drop_passkey(&who, &id).await;
-    done(&site, lang, who, result)
+    let result = site.gate.drop_passkey(&visitor.who, &id).await;
+    done(&site, &visitor, result)
 }
 
 /// A question for whoever signs in.

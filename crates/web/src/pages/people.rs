@@ -1,22 +1,22 @@
 //! Who may come in: inviting people, ending their access, tokens for scripts and screens.
 
+use app::views::MachineView;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use identity::Denied;
 use maud::{Markup, html};
 use model::{MachineId, Role};
 use serde::Deserialize;
 use store::{Pass, PassKind, Person};
+use text::key;
 
 use super::door::{field, status_of, why_denied};
 use super::me::pass_list;
 use super::{Ctx, Place, frame, shown_once};
 use crate::Site;
-use crate::http::asked::{Asked, Here};
-use app::views::MachineView;
-use identity::{Denied, Who};
-use text::{Lang, key};
+use crate::http::asked::{Asked, Here, Visitor};
 
 /// A person to invite.
 #[derive(Debug, Deserialize)]
@@ -33,16 +33,12 @@ pub(crate) struct WantedToken {
 }
 
 /// The page.
-pub(crate) async fn show(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
-    page(&site, lang, who, StatusCode::OK, &html! {})
+pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+    page(&site, &visitor, StatusCode::OK, &html! {})
 }
 
-fn page(site: &Site, lang: Lang, who: Who, status: StatusCode, above: &Markup) -> Response {
-    let ctx = Ctx::new(site, lang, who);
+fn page(site: &Site, visitor: &Visitor, status: StatusCode, above: &Markup) -> Response {
+    let ctx = Ctx::new(site, visitor);
     let people = site.gate.people();
     let passes = site.gate.passes();
     let board = site.known.board();
@@ -167,87 +163,86 @@ fn token_form(ctx: &Ctx) -> Markup {
     }
 }
 
-fn refused(site: &Site, lang: Lang, who: Who, denied: Denied) -> Response {
-    let text = why_denied(lang, denied);
+fn refused(site: &Site, visitor: &Visitor, denied: Denied) -> Response {
+    let text = why_denied(visitor.lang, denied);
     let above = html! { p.problem role="alert" { (text) } };
-    page(site, lang, who, status_of(denied), &above)
+    page(site, visitor, status_of(denied), &above)
 }
 
 /// Invites a person and shows the link.
 pub(crate) async fn invite(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Asked(here): Asked<Here>,
     Form(wanted): Form<Invitation>,
 ) -> Response {
-    match site.gate.invite(&who, &wanted.name, wanted.role).await {
+    match site
+        .gate
+        .invite(&visitor.who, &wanted.name, wanted.role)
+        .await
+    {
         Ok(secret) => {
             let link = format!("{}/link/{secret}", here.0);
-            let ctx = Ctx::new(&site, lang, who.clone());
+            let ctx = Ctx::new(&site, &visitor);
             let above = shown_once(&ctx, key::PEOPLE_LINK, key::PEOPLE_LINK_NOTE, &link);
-            page(&site, lang, who, StatusCode::OK, &above)
+            page(&site, &visitor, StatusCode::OK, &above)
         }
-        Err(denied) => refused(&site, lang, who, denied),
+        Err(denied) => refused(&site, &visitor, denied),
     }
 }
 
 /// Makes a token and shows it.
 pub(crate) async fn make_token(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Form(wanted): Form<WantedToken>,
 ) -> Response {
     let (label, role) = (&wanted.label, wanted.token_role);
-    match site.gate.make_token(&who, label, role).await {
+    match site.gate.make_token(&visitor.who, label, role).await {
         Ok(secret) => {
-            let ctx = Ctx::new(&site, lang, who.clone());
+            let ctx = Ctx::new(&site, &visitor);
             let above = shown_once(&ctx, key::PEOPLE_MADE, key::PEOPLE_MADE_NOTE, &secret);
-            page(&site, lang, who, StatusCode::OK, &above)
+            page(&site, &visitor, StatusCode::OK, &above)
         }
-        Err(denied) => refused(&site, lang, who, denied),
+        Err(denied) => refused(&site, &visitor, denied),
     }
 }
 
 /// Shares machines with a customer: those that are ticked.
 pub(crate) async fn share(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(id): Path<i64>,
     Form(ticked): Form<Vec<(String, String)>>,
 ) -> Response {
     let machines = ticked.iter().filter(|(name, _)| name == "machine");
     let machines = machines.filter_map(|(_, id)| MachineId::new(id).ok());
-    match site.gate.share(&who, id, machines.collect()).await {
+    match site.gate.share(&visitor.who, id, machines.collect()).await {
         Ok(()) => Redirect::to("/people").into_response(),
-        Err(denied) => refused(&site, lang, who, denied),
+        Err(denied) => refused(&site, &visitor, denied),
     }
 }
 
 /// Ends a person's access.
 pub(crate) async fn end(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(id): Path<i64>,
 ) -> Response {
-    match site.gate.end_person(&who, id).await {
+    match site.gate.end_person(&visitor.who, id).await {
         Ok(()) => Redirect::to("/people").into_response(),
-        Err(denied) => refused(&site, lang, who, denied),
+        Err(denied) => refused(&site, &visitor, denied),
     }
 }
 
 /// Ends a session or token.
 pub(crate) async fn end_pass(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(id): Path<i64>,
 ) -> Response {
-    match site.gate.end_pass(&who, id).await {
+    match site.gate.end_pass(&visitor.who, id).await {
         Ok(()) => Redirect::to("/people").into_response(),
-        Err(denied) => refused(&site, lang, who, denied),
+        Err(denied) => refused(&site, &visitor, denied),
     }
 }

@@ -2,30 +2,28 @@
 //! itself. What the telephone's camera and accelerometer see is judged there by `phone.js`; only what
 //! the lamp shows and how strongly the machine shakes leave it, by `/ingest` like any device's.
 
-use crate::http::asked::Visitor;
-use crate::pages::devices::add_device;
+use app::ports::devices::{DeviceError, DeviceKind};
+use app::views::{TrustView, in_groups};
 use axum::extract::{Form, Json, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use identity::joins::Join;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use model::{DeviceId, EventKind, MachineId, MachineState};
+use model::{DeviceId, MachineId, MachineState};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
+use text::{Key, Lang, key};
 
 use super::connect::text_input;
-use super::devices::{note, wrong};
+use super::devices::wrong;
 use super::{
     ASSETS_VERSION, Ctx, Place, SHAPES, frame, head, hosts_from_elsewhere, problem_box, qr,
 };
 use crate::Site;
-use crate::http::asked::{Asked, Here};
+use crate::changes::{Newcomer, register};
+use crate::http::asked::{Asked, Here, Visitor};
 use crate::http::failure::Failure;
-use app::ports::devices::{DeviceError, DeviceKind};
-use app::views::{TrustView, in_groups};
-use identity::Who;
-use identity::joins::Join;
-use text::{Key, Lang, key};
 
 /// A telephone to expect.
 #[derive(Debug, Default, Deserialize)]
@@ -36,16 +34,12 @@ pub(crate) struct Wanted {
 }
 
 /// The form.
-pub(crate) async fn form(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
+pub(crate) async fn form(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
     let wanted = Wanted {
         id: free_name(&site),
         machine: String::new(),
     };
-    form_page(&site, lang, who, &wanted, &html! {})
+    form_page(&site, &visitor, &wanted, &html! {})
 }
 
 /// The first name nobody has.
@@ -59,8 +53,8 @@ fn free_name(site: &Site) -> String {
     names.find(is_free).unwrap_or_default()
 }
 
-fn form_page(site: &Site, lang: Lang, who: Who, wanted: &Wanted, above: &Markup) -> Response {
-    let ctx = Ctx::new(site, lang, who);
+fn form_page(site: &Site, visitor: &Visitor, wanted: &Wanted, above: &Markup) -> Response {
+    let ctx = Ctx::new(site, visitor);
     let board = site.known.board();
     let machines: Vec<&str> = board.machines.iter().map(|m| m.id.as_str()).collect();
     let body = html! {
@@ -71,8 +65,8 @@ fn form_page(site: &Site, lang: Lang, who: Who, wanted: &Wanted, above: &Markup)
             p.quiet { (ctx.text(key::PHONE_NEEDS)) }
             p.quiet.small { (ctx.text(key::PHONE_PROOF)) }
             form.stack.wide method="post" action="/connect/phone" {
-                (text_input(lang, "id", None, &wanted.id, &[]))
-                (text_input(lang, "machine", None, &wanted.machine, &machines))
+                (text_input(visitor.lang, "id", None, &wanted.id, &[]))
+                (text_input(visitor.lang, "machine", None, &wanted.machine, &machines))
                 div.buttons { button.primary type="submit" { (ctx.text(key::PHONE_MAKE)) } }
             }
         }
@@ -83,8 +77,7 @@ fn form_page(site: &Site, lang: Lang, who: Who, wanted: &Wanted, above: &Markup)
 /// Expects a telephone from now on.
 pub(crate) async fn make(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Form(wanted): Form<Wanted>,
 ) -> Response {
     let wanted = Wanted {
@@ -95,19 +88,19 @@ pub(crate) async fn make(
     let is_machine = wanted.machine.is_empty() || MachineId::new(&wanted.machine).is_ok();
     let board = site.known.board();
     let problem = if !is_name || !is_machine {
-        Some(wrong(lang, DeviceError::Name))
+        Some(wrong(visitor.lang, DeviceError::Name))
     } else if board.devices.iter().any(|device| device.id == wanted.id) {
-        Some(wrong(lang, DeviceError::Exists))
+        Some(wrong(visitor.lang, DeviceError::Exists))
     } else {
         let asked = (wanted.id.as_str(), wanted.machine.as_str());
         let made = site
             .joins
-            .expect(asked.0, asked.1, who.clone(), site.known.now());
+            .expect(asked.0, asked.1, visitor.who.clone(), site.known.now());
         made.is_err()
-            .then(|| problem_box(&lang.text(key::ERROR_BUSY)))
+            .then(|| problem_box(&visitor.lang.text(key::ERROR_BUSY)))
     };
     match problem {
-        Some(above) => form_page(&site, lang, who, &wanted, &above),
+        Some(above) => form_page(&site, &visitor, &wanted, &above),
         None => Redirect::to(&format!("/connect/phone/{}", wanted.id)).into_response(),
     }
 }
@@ -126,7 +119,7 @@ pub(crate) async fn wait(
     Path(device): Path<String>,
     Query(at): Query<At>,
 ) -> Response {
-    let ctx = Ctx::new(&site, visitor.lang, visitor.who);
+    let ctx = Ctx::new(&site, &visitor);
     let join = site.joins.of(&device, ctx.now);
     let body = html! {
         p.back { a href="/connect/phone" { (ctx.text(key::PHONE_ANOTHER)) } }
@@ -250,11 +243,14 @@ pub(crate) async fn join(
     let Some(join) = site.joins.take(&shown.code, site.known.now()) else {
         return Failure::new(StatusCode::NOT_FOUND, "no_code", key::PHONE_EXPIRED).answer(lang);
     };
-    let added = add_device(&site, &join.device, &join.machine, DeviceKind::Sender);
-    match added.await {
+    let newcomer = Newcomer {
+        name: &join.device,
+        machine: &join.machine,
+        kind: DeviceKind::Sender,
+    };
+    match register(&site, &join.by, newcomer).await {
         Ok(token) => {
             site.joins.come(&join.device, site.known.now());
-            note(&site, &join.by, EventKind::DeviceAdded, &join.device).await;
             axum::Json(json!({"device": join.device, "token": token})).into_response()
         }
         Err(DeviceError::File) => Failure::store().answer(lang),

@@ -1,6 +1,8 @@
 //! The owner's one page: what holds now, what does not, what nobody knows; what to do first; what
 //! changed. A lamp is colour, shape and word; one tap shows what was seen.
 
+use app::proofs::Said;
+use app::stage::Stage;
 use assure::{
     DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, FunctionView, MeasureView, ProofView,
     ProvenBy, REASON_CHARS_MAX, Requirement, Verdict,
@@ -9,19 +11,17 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use identity::Who;
 use maud::{Markup, html};
 use model::{EventKind, Right};
 use serde::Deserialize;
 use serde_json::json;
+use text::{Lang, key};
 
 use super::{Ctx, Place, frame};
 use crate::Site;
-use crate::http::asked::Asked;
+use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
-use app::proofs::Said;
-use app::stage::Stage;
-use identity::Who;
-use text::{Lang, key};
 
 /// What to do first: so many at most.
 const FIRST_MAX: usize = 3;
@@ -41,16 +41,12 @@ pub(crate) struct Declared {
 }
 
 /// The page.
-pub(crate) async fn show(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
-    page(&site, lang, who, None)
+pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+    page(&site, &visitor, None)
 }
 
-fn page(site: &Site, lang: Lang, who: Who, wrong: Option<&str>) -> Response {
-    let ctx = Ctx::new(site, lang, who);
+fn page(site: &Site, visitor: &Visitor, wrong: Option<&str>) -> Response {
+    let ctx = Ctx::new(site, visitor);
     let view = site.proofs.borrow().clone();
     let body = html! {
         @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
@@ -391,22 +387,20 @@ async fn take(site: &Site, who: &Who, id: &str, typed: &Declared) -> Result<(), 
 /// A person declares by the page.
 pub(crate) async fn declare(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
     Form(typed): Form<Declared>,
 ) -> Response {
-    match take(&site, &who, &id, &typed).await {
+    match take(&site, &visitor.who, &id, &typed).await {
         Ok(()) => Redirect::to("/proof").into_response(),
-        Err(failure) => page(&site, lang, who, Some(&failure.text(lang))),
+        Err(failure) => page(&site, &visitor, Some(&failure.text(visitor.lang))),
     }
 }
 
 /// A person has read the document a declaration rests on.
 pub(crate) async fn read(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
     let view = site.proofs.borrow().clone();
@@ -426,8 +420,7 @@ pub(crate) async fn read(
 /// A script declares.
 pub(crate) async fn declare_json(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
     axum::Json(typed): axum::Json<Declared>,
 ) -> Response {

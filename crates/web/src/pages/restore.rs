@@ -3,19 +3,19 @@
 
 use std::path::PathBuf;
 
+use app::restores::{RestoreProblem, RestoreWanted, Restoring};
 use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use identity::From;
 use maud::{Markup, html};
 use serde::Deserialize;
+use text::{Lang, key};
 
 use super::door::{lone, status_of, why_denied};
 use crate::Site;
 use crate::http::asked::Asked;
-use app::restores::{RestoreProblem, RestoreWanted, Restoring};
-use identity::From;
-use text::{Lang, key};
 
 /// What is typed to restore.
 #[derive(Debug, Deserialize)]

@@ -2,28 +2,24 @@
 //! page of its own and not the board with parts left out, so that what is added to the board later
 //! stays in the factory.
 
+use app::views::{BoardView, MachineView};
 use axum::extract::State;
 use axum::response::Response;
+use identity::Who;
 use maud::{Markup, html};
 use model::Time;
 use serde_json::{Value, json};
+use text::key;
 
 use super::{Ctx, Place, frame, number, state_badge};
 use crate::Site;
 use crate::api::answer;
-use crate::http::asked::Asked;
-use app::views::{BoardView, MachineView};
-use identity::Who;
-use text::{Lang, key};
+use crate::http::asked::{Asked, Visitor};
 
 /// The page.
-pub(crate) async fn show(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
-) -> Response {
+pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
     let board = site.known.board();
-    let ctx = Ctx::new(&site, lang, who);
+    let ctx = Ctx::new(&site, &visitor);
     let body = html! { section.panel #shared { (list(&site, &ctx, &board)) } };
     let title = ctx.text(key::SHARED_TITLE);
     frame(&ctx, Place::Shared, &title, "shared", body)

@@ -2,18 +2,18 @@
 //! is the only one that other computers get in clear text: before the certificate is there, nothing
 //! else can be.
 
+use app::views::in_groups;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use maud::html;
+use text::{Lang, key};
 
 use super::door::lone;
 use crate::Site;
 use crate::http::asked::{Asked, without_port};
 use crate::http::failure::Failure;
-use app::views::in_groups;
-use text::{Lang, key};
 
 /// The page.
 pub(crate) async fn show(

@@ -2,11 +2,11 @@
 
 use maud::{Markup, html};
 use model::{MachineId, MachineState, StateInterval, Time};
+use report::accounts::MachineAccount;
+use text::key;
 
 use super::super::{Ctx, board, chart, number, span as length, state_badge};
 use super::{energy, yen};
-use report::accounts::MachineAccount;
-use text::key;
 
 /// Columns of a line of time.
 const COLUMNS: usize = 288;

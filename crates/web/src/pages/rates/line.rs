@@ -3,10 +3,10 @@
 use kpi::{Bottleneck, By, Line, Turn};
 use maud::{Markup, html};
 use model::{MachineId, Time};
-
-use super::super::{Ctx, number};
 use report::accounts::{MachineAccount, bottleneck};
 use text::key;
+
+use super::super::{Ctx, number};
 
 /// Width of a line of time.
 const WIDTH: f64 = 1_000.0;

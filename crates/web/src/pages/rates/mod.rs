@@ -5,25 +5,25 @@ mod day;
 mod line;
 mod settings;
 
-use crate::http::asked::Visitor;
+use std::iter::successors;
+
+use app::commands::{Command, OrderError};
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::civil::Date;
 use maud::{Markup, html};
 use model::{MachineId, Right, Time};
+use report::accounts::{self, Rates};
 use serde::Deserialize;
-
-pub(crate) use day::today;
+use text::key;
 
 use super::{Ctx, Place, frame};
 use crate::Site;
-use crate::http::asked::Asked;
-use app::commands::{Command, OrderError};
-use identity::Who;
-use report::accounts::{self, Rates};
+use crate::http::asked::{Asked, Visitor};
 use settings::Typed;
-use text::{Lang, key};
+
+pub(crate) use day::today;
 
 /// Days in the table.
 const DAYS_SHOWN: usize = 14;
@@ -52,54 +52,44 @@ impl Wanted {
 /// The page.
 pub(crate) async fn show(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Query(wanted): Query<Wanted>,
 ) -> Response {
     let typed = Typed::of(&site.known.board().factory);
-    page(&site, Visitor { who, lang }, &wanted, &typed, None).await
+    page(&site, &visitor, &wanted, &typed, None).await
 }
 
 /// Takes what a person says of the factory; what is wrong with it is said beside what was typed.
 pub(crate) async fn set(
     State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    Asked(who): Asked<Who>,
+    Asked(visitor): Asked<Visitor>,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
     let typed = Typed::from_fields(fields);
     let problem = match typed.read() {
         Ok(factory) => match site
             .orders
-            .give(Command::SetFactory(factory), &who.actor())
+            .give(Command::SetFactory(factory), &visitor.who.actor())
             .await
         {
             Ok(()) => return Redirect::to("/rates").into_response(),
-            Err(OrderError::NotDurable) => lang.text(key::ERROR_BUSY),
-            Err(_) => lang.text(key::ERROR_SETTINGS),
+            Err(OrderError::NotDurable) => visitor.lang.text(key::ERROR_BUSY),
+            Err(_) => visitor.lang.text(key::ERROR_SETTINGS),
         },
-        Err(wrong) => wrong.text(lang),
+        Err(wrong) => wrong.text(visitor.lang),
     };
     let above = (&typed, Some(problem.as_str()));
-    page(
-        &site,
-        Visitor { who, lang },
-        &Wanted::default(),
-        above.0,
-        above.1,
-    )
-    .await
+    page(&site, &visitor, &Wanted::default(), above.0, above.1).await
 }
 
 async fn page(
     site: &Site,
-    visitor: Visitor,
+    visitor: &Visitor,
     wanted: &Wanted,
     typed: &Typed,
     problem: Option<&str>,
 ) -> Response {
-    let Visitor { who, lang } = visitor;
-    let ctx = Ctx::new(site, lang, who);
+    let ctx = Ctx::new(site, visitor);
     let span = accounts::day_span(&site.known, wanted.date());
     let days = days(site, span);
     let board = site.known.board();
@@ -112,14 +102,18 @@ async fn page(
         Ok(found) => found,
         Err(failure) => {
             let failure: crate::http::failure::Failure = failure;
-            return failure.answer(lang);
+            return failure.answer(visitor.lang);
         }
     };
-    let names: Vec<&str> = board.machines.iter().map(|m| m.names.of(lang)).collect();
+    let names: Vec<&str> = board
+        .machines
+        .iter()
+        .map(|m| m.names.of(visitor.lang))
+        .collect();
     let name_of = |id: &MachineId| {
         board
             .machine(id.as_str())
-            .map_or_else(|| id.to_string(), |m| m.names.of(lang).to_owned())
+            .map_or_else(|| id.to_string(), |m| m.names.of(visitor.lang).to_owned())
     };
     let may_set = ctx.may(Right::Judge);
     let body = html! {
@@ -157,28 +151,18 @@ fn downloads(ctx: &Ctx, site: &Site, days: &[(Time, Time)]) -> Markup {
 
 /// The days of the table: those up to the chosen one, or up to today if it is among the newest.
 fn days(site: &Site, chosen: (Time, Time)) -> Vec<(Time, Time)> {
-    let now = site.known.now();
-    let mut last = site.known.calendar.day_start(now);
-    let mut starts = vec![last];
-    while starts.len() < DAYS_SHOWN {
-        last = site.known.calendar.day_before(last);
-        starts.push(last);
-    }
-    if !starts.contains(&chosen.0) {
-        let mut last = chosen.0;
-        starts = vec![last];
-        while starts.len() < DAYS_SHOWN {
-            last = site.known.calendar.day_before(last);
-            starts.push(last);
-        }
-    }
-    starts.reverse();
-    let span = |start: Time| {
-        (
-            start,
-            site.known.calendar.day_end(start).min(now).max(start),
-        )
+    let calendar = &site.known.calendar;
+    let up_to = |last: Time| -> Vec<Time> {
+        let earlier = |start: &Time| Some(calendar.day_before(*start));
+        let mut starts: Vec<_> = successors(Some(last), earlier).take(DAYS_SHOWN).collect();
+        starts.reverse();
+        starts
     };
+    let mut starts = up_to(calendar.day_start(site.known.now()));
+    if !starts.contains(&chosen.0) {
+        starts = up_to(chosen.0);
+    }
+    let span = |start| accounts::span_from(&site.known, start);
     starts.into_iter().map(span).collect()
 }
 

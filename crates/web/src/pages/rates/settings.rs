@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use app::views::BoardView;
 use kpi::{Factory, FactoryError, Line, Schedule, ScheduleError};
 use maud::{Markup, html};
 use model::MachineId;
+use text::{Lang, key};
 
 use super::super::{Ctx, half_width};
-use app::views::BoardView;
-use text::{Lang, key};
 
 /// Steps of a line that can be added at once.
 const STEPS_SPARE: usize = 2;
