@@ -4,11 +4,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
+use rumqttc::{Event, Packet, QoS};
 use serde_json::Value;
 
 use super::disk::SmallDisk;
-use super::house::{House, until};
+use super::house::{House, now_ms, until};
 use super::publisher::Publisher;
 
 /// The most memory a request of one megabyte may add, in kilobytes.
@@ -24,9 +24,7 @@ fn peak_kb(house: &House) -> u64 {
 
 /// Everything a newcomer who subscribes to all of a device's topics is shown as retained.
 fn retained(house: &House, reader: &str, device: &str) -> usize {
-    let mut options = MqttOptions::new("panel", "127.0.0.1", house.mqtt.port());
-    options.set_credentials("panel", reader);
-    let (client, mut events) = Client::new(options, 10);
+    let (client, mut events) = house.client("panel", reader, 10);
     let filter = format!("mimamori/{device}/#");
     client.subscribe(filter, QoS::AtLeastOnce).unwrap();
     let (mut count, mut since) = (0, Instant::now());
@@ -44,9 +42,7 @@ fn retained(house: &House, reader: &str, device: &str) -> usize {
 
 /// Publishes retained messages and waits until all are acknowledged.
 fn retain(house: &House, device: &str, token: &str, count: usize) {
-    let mut options = MqttOptions::new(device, "127.0.0.1", house.mqtt.port());
-    options.set_credentials(device, token);
-    let (client, mut events) = Client::new(options, count + 10);
+    let (client, mut events) = house.client(device, token, count + 10);
     for i in 0..count {
         let topic = format!("mimamori/{device}/point_{i}");
         client.publish(topic, QoS::AtLeastOnce, true, "5").unwrap();
@@ -89,11 +85,7 @@ fn a_strangers_table_is_not_even_read() {
 fn a_known_devices_largest_bodies_take_little_memory_and_are_answered() {
     let house = House::new();
     let token = house.device("m1", &[]);
-    let bearer = format!("Bearer {token}");
-    let send = |kind: &str, body: &str| {
-        let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
-        house.send_bare("POST", "/ingest/m1", &headers, body)
-    };
+    let send = |kind: &str, body: &str| house.ingest("m1", &token, kind, body);
     let before = peak_kb(&house);
     let table = format!("{}\n{}", "x".repeat(20_000), "1\n".repeat(200_000));
     let (status, said) = send("text/csv", &table);
@@ -115,13 +107,8 @@ fn a_known_devices_largest_bodies_take_little_memory_and_are_answered() {
 fn a_cell_in_quotes_is_one_cell_also_by_http() {
     let house = House::new();
     let token = house.device("m1", &[]);
-    let bearer = format!("Bearer {token}");
-    let headers = [
-        ("Authorization", bearer.as_str()),
-        ("Content-Type", "text/csv"),
-    ];
     let table = "\"power_w\",\"note, of the shift\",temp_c\n5,\"a, b\",20.5\n";
-    let (status, said) = house.send_bare("POST", "/ingest/m1", &headers, table);
+    let (status, said) = house.ingest("m1", &token, "text/csv", table);
     assert_eq!(status, 200);
     assert!(said.contains("\"readings\":2"), "{said}");
     until("the machine is on the board", || {
@@ -142,8 +129,7 @@ fn readings_near_the_largest_numbers_are_refused_and_the_box_starts_again() {
     let mut house = House::with_config("[store]\nseal_every_s = 1\n");
     let token = house.device("m1", &[]);
     let mut publisher = Publisher::new("m1", &token, house.mqtt);
-    let old_ms = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
-        - 3 * 24 * 3_600_000;
+    let old_ms = now_ms() - 3 * 24 * 3_600_000;
     for vibration in ["1.7e308", "-1.7e308"] {
         publisher.queue([format!("{{\"vibration_mm_s\":{vibration}}}")]);
     }
@@ -172,8 +158,7 @@ fn knowledge_that_cannot_be_read_is_set_aside_and_the_reference_judges_on() {
     let mut house = House::with_config("[factory]\nlearn_cycles = 10\n");
     let token = house.device("m1", &[]);
     let mut publisher = Publisher::new("m1", &token, house.mqtt);
-    let start_ms =
-        i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap() - 3_600_000;
+    let start_ms = now_ms() - 3_600_000;
     publisher.queue((0..400).map(|i| {
         let (t, cycle) = (start_ms + i * 1_000, i / 20);
         let watts = if i % 20 < 15 { 900 } else { 150 };
@@ -256,9 +241,7 @@ fn nothing_reaches_a_subscriber_before_it_is_kept() {
         house.device("m1", &[]),
         house.device("panel", &["--reader"]),
     );
-    let mut options = MqttOptions::new("panel", "127.0.0.1", house.mqtt.port());
-    options.set_credentials("panel", reader);
-    let (client, mut events) = Client::new(options, 10);
+    let (client, mut events) = house.client("panel", &reader, 10);
     client.subscribe("mimamori/m1/#", QoS::AtMostOnce).unwrap();
     let mut seen = Vec::new();
     let mut look = |for_ms: u64, seen: &mut Vec<String>| {

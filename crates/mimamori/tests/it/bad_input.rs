@@ -3,12 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use super::house::{House, until};
+use super::house::{House, now_ms, until};
 use super::publisher::Publisher;
-
-fn now_ms() -> i64 {
-    i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
-}
 
 #[test]
 fn bad_input_is_refused_with_its_reason_and_shown() {
@@ -85,10 +81,7 @@ fn readings_by_http_are_durable_when_answered() {
     let house = House::new();
     let token = house.device("m1", &[]);
     let bearer = format!("Bearer {token}");
-    let send = |kind: &str, body: &str| {
-        let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
-        house.send_bare("POST", "/ingest/m1", &headers, body)
-    };
+    let send = |kind: &str, body: &str| house.ingest("m1", &token, kind, body);
     let (status, body) = send("application/json", "{\"power_w\":5,\"temp_c\":\"x\"}");
     assert_eq!(status, 200);
     assert!(

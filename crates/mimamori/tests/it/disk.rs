@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::house::{House, mimamori, until};
+use super::house::{House, mimamori, now_ms, until};
 use super::publisher::Publisher;
 
 /// A small disk, taken away at the end.
@@ -59,7 +59,7 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     let disk = SmallDisk::mount(folder.path(), 8);
     let mut house = House::in_folder(folder.path(), "");
     let token = house.device("m1", &[]);
-    let now_ms = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+    let now_ms = now_ms();
     let mut publisher = Publisher::new("m1", &token, house.mqtt);
     let payload = |i: i64| format!("{{\"t\":{},\"power_w\":{i}}}", now_ms - 10_000_000 + i * 50);
     publisher.queue((0..200).map(payload));

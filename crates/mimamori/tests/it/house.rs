@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rumqttc::{Client, Connection, MqttOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -37,6 +38,11 @@ impl Drop for House {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Now, in milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
 }
 
 /// Waits for something to become true.
@@ -345,6 +351,26 @@ impl House {
             answer.status().as_u16(),
             answer.body_mut().read_to_string().unwrap_or_default(),
         )
+    }
+
+    /// Sends readings of a device.
+    pub(crate) fn ingest(
+        &self,
+        device: &str,
+        token: &str,
+        kind: &str,
+        body: &str,
+    ) -> (u16, String) {
+        let bearer = format!("Bearer {token}");
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
+        self.send_bare("POST", &format!("/ingest/{device}"), &headers, body)
+    }
+
+    /// A foreign client that is let in as a device, with room for so many requests.
+    pub(crate) fn client(&self, device: &str, token: &str, room: usize) -> (Client, Connection) {
+        let mut options = MqttOptions::new(device, "127.0.0.1", self.mqtt.port());
+        options.set_credentials(device, token);
+        Client::new(options, room)
     }
 
     /// The box's certificate, as a file.

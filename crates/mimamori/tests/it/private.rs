@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use model::{DeviceId, Time};
 use web::Access;
 
-use super::house::{House, PROGRAM, until};
+use super::house::{House, PROGRAM, now_ms, until};
 use super::network::OtherComputer;
 use super::openssl::openssl;
 
@@ -312,8 +312,7 @@ fn an_end_that_nobody_noticed_stops_no_recording() {
     );
     let request = std::fs::read_to_string(folder.path().join("old.csr")).unwrap();
     // Signed thirty years ago, it has been over for ten.
-    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
-    let long_ago = Time::from_ms(now - 30 * 365 * 24 * 3_600_000);
+    let long_ago = Time::from_ms(now_ms() - 30 * 365 * 24 * 3_600_000);
     let names = trust::Names::new([], []);
     let authority = trust::Authority::open(&house.data, &names, long_ago).unwrap();
     let id = DeviceId::new("old").unwrap();
