@@ -14,12 +14,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use app::commands::{Command, Orders};
 use model::{EventKind, Right, Role, Time};
+use passkey::Questions;
 use serde_json::{Value, json};
 use store::{BOX, Entry, Pass, PassKind, Person, Record};
-
-use app::commands::{Command, Orders};
-use passkey::Questions;
 use throttle::{Throttle, Trier};
 
 /// A signed-in browser stays signed in this long.

@@ -4,11 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use data_encoding::HEXLOWER;
-use sha2::{Digest, Sha256};
-
 use broker::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
+use data_encoding::HEXLOWER;
 use model::{RefusalReason, Refused, Time};
+use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use wire::convention::{Topic, waits_for_orders};
 use wire::payload::TOPIC_ROOT;

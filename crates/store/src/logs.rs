@@ -1,18 +1,16 @@
 //! Log lines of devices: kept, searched, and every hour covered by an entry of the evidence with a
 //! hash over all lines since the one before.
 
-use crate::record::LogSeal;
+use data_encoding::HEXLOWER;
 use model::{LogLine, Time};
 use rusqlite::{Connection, Row, Transaction, params};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use data_encoding::HEXLOWER;
-
 use crate::error::StoreError;
 use crate::read::{Page, Reader};
-use crate::record::Record;
+use crate::record::{LogSeal, Record};
 use crate::sql::run;
 
 /// Lines dropped at once when they are older than they are kept.

@@ -1,9 +1,5 @@
 //! The one writer. A [`Batch`] is committed whole or not at all, with one fsync.
 
-use crate::record::Batch;
-use crate::record::Record;
-use crate::sql::as_json;
-use crate::sql::run;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -14,15 +10,14 @@ use model::{
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::blob;
 use crate::error::StoreError;
 use crate::evidence::{self, Checkpoint, Head, Signer};
-use crate::imports;
-use crate::logs;
 use crate::people::{self};
-use crate::schema;
+use crate::record::{Batch, Record};
+use crate::sql::{as_json, run};
 use crate::telemetry::{self, State};
 use crate::wal::Checkpointer;
+use crate::{blob, imports, logs, schema};
 
 /// Refused pieces of input kept with their sample; older ones are only counted.
 const REFUSED_KEPT_MAX: i64 = 2_000;

@@ -10,11 +10,13 @@ mod vibration;
 
 use std::collections::BTreeMap;
 
+use cut::Cut;
 use model::{
     AlarmKind, Approval, Cycle, DeviationReason, Finding, FindingKind, Forecast, MachineState,
     ProductId, Reference, SeriesId, Time, VALUE_MAX,
 };
 use serde::{Deserialize, Serialize};
+use vibration::Vibration;
 
 use crate::activity::Activity;
 use crate::course::Course;
@@ -26,8 +28,6 @@ use crate::meter::{Meter, Stretch};
 use crate::quality::Quality;
 use crate::segment::OpenCycle;
 use crate::settings::Settings;
-use cut::Cut;
-use vibration::Vibration;
 
 /// Products remembered per machine.
 const PRODUCTS_MAX: usize = 64;

@@ -8,12 +8,11 @@ mod meaning;
 mod seals;
 mod verify;
 
+use model::{EventKind, Time};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-use model::{EventKind, Time};
 
 use crate::error::StoreError;
 

@@ -6,11 +6,10 @@ use std::fmt;
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use model::{Alarm, DeviationReason, EventKind, Finding, Reference, Time};
 use rusqlite::{Connection, OpenFlags, params};
 use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
-
-use model::{Alarm, DeviationReason, EventKind, Finding, Reference, Time};
 
 use super::checkpoint::Checkpoint;
 use super::seals::Seals;
