@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use model::{Quality, Reading, SeriesId, Time};
+use model::{Quality, Reading, SeriesId, Span, Time};
 use store::{Batch, DayOf, Reader, Record, SealPlan, Sealed, Sealer, Store, StoreError};
 
 use super::data::{self, MACHINES, MINUTES, SECONDS, START_MS, Spread};
@@ -25,7 +25,7 @@ const LANDING_AT_ONCE: usize = 8;
 fn day_of() -> DayOf {
     Arc::new(|t: Time| {
         let start = t.ms() - t.ms().rem_euclid(DAY_MS);
-        (Time::from_ms(start), Time::from_ms(start + DAY_MS))
+        Span::new(Time::from_ms(start), Time::from_ms(start + DAY_MS))
     })
 }
 
@@ -119,7 +119,7 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
     let bytes_per_value = bytes(&main)? / values;
     let minute_values = fill_long(&long)?;
     let reader = Reader::new(&main);
-    let (from, to) = (
+    let span = Span::new(
         Time::from_ms(START_MS),
         Time::from_ms(START_MS + SECONDS * 1_000),
     );
@@ -127,7 +127,7 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
     let raw_ms = median_ms(9, || {
         let mut count = 0;
         let both = [first, *ours.current.first().context("no machine")?];
-        reader.each_piece(&both, from, to, |_, times, values| {
+        reader.each_piece(&both, span, |_, times, values| {
             count += values.len();
             std::hint::black_box((times, values));
         })?;
@@ -135,7 +135,7 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
         Ok(())
     })?;
     let minutes = |id: SeriesId| -> anyhow::Result<()> {
-        let found = reader.minutes(id, from, to)?;
+        let found = reader.minutes(id, span)?;
         anyhow::ensure!(found.len() == 720, "{} minutes", found.len());
         Ok(())
     };
@@ -301,13 +301,13 @@ fn fill_long(folder: &Path) -> anyhow::Result<f64> {
 /// Daily energy of every machine, from the sums of days and again from the readings.
 fn days(folder: &Path) -> anyhow::Result<(f64, f64, f64)> {
     let reader = Reader::new(folder);
-    let span = (
+    let span = Span::new(
         Time::from_ms(START_MS),
         Time::from_ms(START_MS + MINUTES * 60_000),
     );
     let mut kwh = 0.0;
     let days_ms = median_ms(9, || {
-        let days = reader.day_integrals(span.0, span.1)?;
+        let days = reader.day_integrals(span)?;
         anyhow::ensure!(days.len() == 3_000, "{} machine-days", days.len());
         kwh = days.iter().map(|(_, _, integral)| integral / 3.6e6).sum();
         Ok(())
@@ -341,10 +341,10 @@ fn days(folder: &Path) -> anyhow::Result<(f64, f64, f64)> {
 }
 
 /// Energy of a series day by day from its readings, added up.
-fn energy_kwh(reader: &Reader, id: SeriesId, span: (Time, Time)) -> anyhow::Result<f64> {
+fn energy_kwh(reader: &Reader, id: SeriesId, span: Span) -> anyhow::Result<f64> {
     let mut days = [0.0_f64; 31];
     let mut last: Option<(i64, f64)> = None;
-    reader.each_piece(&[id], span.0, span.1, |_, mut times, mut values| {
+    reader.each_piece(&[id], span, |_, mut times, mut values| {
         while let (Some(t), Some(value)) = (times.first(), values.first()) {
             let day = (t - START_MS) / DAY_MS;
             let end = times.partition_point(|t| *t < START_MS + (day + 1) * DAY_MS);

@@ -2,7 +2,7 @@
 
 use std::ops::Add;
 
-use model::{CycleTime, GAP_MS_MAX, MachineState, StateInterval, Time};
+use model::{CycleTime, GAP_MS_MAX, MachineState, Span, StateInterval, Time};
 
 use crate::spread::Spread;
 
@@ -29,9 +29,10 @@ impl Stretch {
         self.to.since(self.from)
     }
 
-    /// Seconds of it between two moments.
-    fn within(&self, from: Time, to: Time) -> f64 {
-        self.to.min(to).since(self.from.max(from)).max(0.0)
+    /// Seconds of it in a span.
+    fn within(&self, span: Span) -> f64 {
+        let (from, to) = (self.from.max(span.from), self.to.min(span.to));
+        to.since(from).max(0.0)
     }
 
     /// How far a moment lies outside, in seconds.
@@ -59,7 +60,7 @@ pub struct Measured<'a> {
     /// When the product changed.
     pub changes: &'a [Time],
     /// Planned hours, oldest first, if there is a plan.
-    pub planned: Option<&'a [(Time, Time)]>,
+    pub planned: Option<&'a [Span]>,
     /// Power by minutes, oldest first.
     pub power: &'a [PowerMinute],
     /// Energy over the whole stretch in watt-hours, by the trapezoid rule.
@@ -72,7 +73,7 @@ pub struct Measured<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
     /// The stretch of time; its end is now while it lasts.
-    pub span: (Time, Time),
+    pub span: Span,
     /// Where the time went, in order; set-up is told from waiting.
     pub stretches: Vec<Stretch>,
     /// Planned time so far; `None` without a plan.
@@ -91,7 +92,7 @@ pub struct Account {
     /// every cycle.
     pub cycle_wait_s: f64,
     /// When the machine was at it without a wait: running, being set up, or stopped by a fault.
-    pub active: Vec<(Time, Time)>,
+    pub active: Vec<Span>,
     /// Energy; `None` where power is not measured.
     pub energy_wh: Option<f64>,
     /// The part of it used while the machine was not running.
@@ -100,12 +101,12 @@ pub struct Account {
 
 impl Account {
     /// The account of a machine between two moments.
-    pub fn of(span: (Time, Time), measured: Measured<'_>) -> Self {
-        let mut stretches = clipped(measured.states, span.0, span.1);
+    pub fn of(span: Span, measured: Measured<'_>) -> Self {
+        let mut stretches = clipped(measured.states, span);
         let setups = mark_setups(&mut stretches, measured.changes);
-        let run_in = |planned: &[(Time, Time)]| -> f64 {
+        let run_in = |planned: &[Span]| -> f64 {
             let running = stretches.iter().filter(|s| s.state == MachineState::Run);
-            let inside = |s: &Stretch| total(planned.iter().map(|span| s.within(span.0, span.1)));
+            let inside = |s: &Stretch| total(planned.iter().map(|span| s.within(*span)));
             total(running.map(inside))
         };
         let seen = || measured.cycles.iter().filter(|cycle| cycle.is_seen);
@@ -117,13 +118,12 @@ impl Account {
             spread
         };
         let waits = waits(&stretches, measured.cycles);
-        let length = |(from, to): &(Time, Time)| to.since(*from);
         let standby_wh = standby_ws(measured.power, &stretches) / 3_600.0;
         Self {
             span,
             planned_s: measured
                 .planned
-                .map(|spans| total(spans.iter().map(length))),
+                .map(|spans| total(spans.iter().map(|span| span.seconds()))),
             planned_run_s: measured.planned.map_or(0.0, run_in),
             setups,
             cycles: measured.cycles.len() as u64,
@@ -189,7 +189,7 @@ fn waits(stretches: &[Stretch], cycles: &[CycleTime]) -> Vec<(Time, f64)> {
             .skip(first)
             .take_while(|s| s.from < cycle.end);
         let told = around.filter(|s| s.state != MachineState::Run);
-        let told_s = total(told.map(|s| s.within(begun, cycle.end)));
+        let told_s = total(told.map(|s| s.within(Span::new(begun, cycle.end))));
         let wait_s = cycle.duration_s - cycle.work_s - told_s;
         if wait_s >= WAIT_S_MIN {
             waits.push((cycle.end, wait_s));
@@ -200,45 +200,45 @@ fn waits(stretches: &[Stretch], cycles: &[CycleTime]) -> Vec<(Time, f64)> {
 
 /// Stretches without a wait. A cycle that waited ends one; where in the cycle it waited is not kept,
 /// so the wait is put at its end.
-fn active(stretches: &[Stretch], waits: &[(Time, f64)]) -> Vec<(Time, Time)> {
+fn active(stretches: &[Stretch], waits: &[(Time, f64)]) -> Vec<Span> {
     let is_active = |state| {
         matches!(
             state,
             MachineState::Run | MachineState::Setup | MachineState::Stop
         )
     };
-    let mut periods: Vec<(Time, Time)> = Vec::new();
+    let mut periods: Vec<Span> = Vec::new();
     for stretch in stretches.iter().filter(|s| is_active(s.state)) {
         match periods.last_mut() {
-            Some(last) if last.1 == stretch.from => last.1 = stretch.to,
-            _ => periods.push((stretch.from, stretch.to)),
+            Some(last) if last.to == stretch.from => last.to = stretch.to,
+            _ => periods.push(Span::new(stretch.from, stretch.to)),
         }
     }
     let mut waits = waits.iter().peekable();
     let mut cut = Vec::new();
-    for (from, to) in periods {
+    for Span { from, to } in periods {
         let mut begun = from;
         while let Some((end, wait_s)) = waits.next_if(|(end, _)| *end <= to) {
             let wait_from = Time::from_seconds(end.seconds() - wait_s);
             if wait_from > begun {
-                cut.push((begun, wait_from));
+                cut.push(Span::new(begun, wait_from));
             }
             begun = begun.max(*end);
         }
         if begun < to {
-            cut.push((begun, to));
+            cut.push(Span::new(begun, to));
         }
     }
     cut
 }
 
 /// The states inside a span. Before the first data there is nothing.
-fn clipped(states: &[StateInterval], from: Time, to: Time) -> Vec<Stretch> {
+fn clipped(states: &[StateInterval], span: Span) -> Vec<Stretch> {
     let inside = states.iter().filter_map(|interval| {
         let stretch = Stretch {
             state: interval.state,
-            from: interval.from.max(from),
-            to: interval.to.unwrap_or(to).min(to),
+            from: interval.from.max(span.from),
+            to: interval.to.unwrap_or(span.to).min(span.to),
         };
         (stretch.from < stretch.to).then_some(stretch)
     });
@@ -276,16 +276,20 @@ fn standby_ws(power: &[PowerMinute], stretches: &[Stretch]) -> f64 {
         let until = power
             .get(i + 1)
             .map_or(minute.minute + 60_000, |next| next.minute.min(until));
-        let span = (minute.minute, until);
-        while stretches.get(first).is_some_and(|s| s.to <= span.0) {
+        let span = Span::new(minute.minute, until);
+        while stretches.get(first).is_some_and(|s| s.to <= span.from) {
             first += 1;
         }
         let (mut run_s, mut rest_s) = (0.0, 0.0);
-        for stretch in stretches.iter().skip(first).take_while(|s| s.from < span.1) {
+        for stretch in stretches
+            .iter()
+            .skip(first)
+            .take_while(|s| s.from < span.to)
+        {
             match stretch.state {
                 MachineState::Unknown => {}
-                MachineState::Run => run_s += stretch.within(span.0, span.1),
-                _ => rest_s += stretch.within(span.0, span.1),
+                MachineState::Run => run_s += stretch.within(span),
+                _ => rest_s += stretch.within(span),
             }
         }
         let watts = if run_s > 0.0 {

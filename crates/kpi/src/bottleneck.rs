@@ -3,7 +3,7 @@
 //! moment the machine that has been active longest without a wait is the bottleneck. Where the
 //! waits decide nothing, the slowest machine per part is named.
 
-use model::Time;
+use model::{Span, Time};
 
 use crate::account::total;
 
@@ -16,7 +16,7 @@ const LEAD: f64 = 0.10;
 #[derive(Debug, Clone, Copy)]
 pub struct Station<'a> {
     /// When it was at it without a wait, in order.
-    pub active: &'a [(Time, Time)],
+    pub active: &'a [Span],
     /// What it usually works on one part, in seconds; `None` without cycles.
     pub s_per_part: Option<f64>,
 }
@@ -106,11 +106,11 @@ fn share(shares: &[f64], station: usize) -> f64 {
 
 /// At each moment the machine whose active period around it is the longest.
 fn turns(line: &[Station<'_>]) -> Vec<Turn> {
-    let periods: Vec<&[(Time, Time)]> = line.iter().map(|s| s.active).collect();
+    let periods: Vec<&[Span]> = line.iter().map(|s| s.active).collect();
     let mut edges: Vec<Time> = periods
         .iter()
         .flat_map(|own| own.iter())
-        .flat_map(|(from, to)| [*from, *to])
+        .flat_map(|span| [span.from, span.to])
         .collect();
     edges.sort_unstable();
     edges.dedup();
@@ -120,11 +120,11 @@ fn turns(line: &[Station<'_>]) -> Vec<Turn> {
         let &[from, to] = pair else { continue };
         let mut longest: Option<(i64, usize)> = None;
         for (station, (own, next)) in periods.iter().zip(&mut next).enumerate() {
-            while own.get(*next).is_some_and(|(_, end)| *end <= from) {
+            while own.get(*next).is_some_and(|span| span.to <= from) {
                 *next += 1;
             }
-            let around = own.get(*next).filter(|(begin, _)| *begin <= from);
-            let ms = around.map(|(begin, end)| end.ms() - begin.ms());
+            let around = own.get(*next).filter(|span| span.from <= from);
+            let ms = around.map(|span| span.to.ms() - span.from.ms());
             if let Some(ms) = ms.filter(|ms| longest.is_none_or(|(most, _)| *ms > most)) {
                 longest = Some((ms, station));
             }

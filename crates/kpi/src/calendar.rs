@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, Time as ClockTime, Weekday};
 use jiff::tz::TimeZone;
-use model::Time;
+use model::{Span, Time};
 use serde::{Deserialize, Serialize};
 
 /// Stretches of work in one day.
@@ -75,12 +75,14 @@ impl Calendar {
         moment_of(date, self.starts, &self.zone)
     }
 
-    /// The planned hours between two moments, oldest first, not overlapping.
-    pub fn planned(&self, schedule: &Schedule, from: Time, to: Time) -> Vec<(Time, Time)> {
+    /// The planned hours within a span, oldest first, not overlapping.
+    pub fn planned(&self, schedule: &Schedule, within: Span) -> Vec<Span> {
         // A night's work of the day before reaches into the first day.
-        let mut date = self.date(from).and_then(|date| date.yesterday().ok());
-        let last = self.date(to);
-        let mut spans: Vec<(Time, Time)> = Vec::new();
+        let mut date = self
+            .date(within.from)
+            .and_then(|date| date.yesterday().ok());
+        let last = self.date(within.to);
+        let mut spans: Vec<Span> = Vec::new();
         while let Some(day) = date.filter(|day| last.is_some_and(|last| *day <= last)) {
             if schedule.works_on(day) {
                 for (begin, end) in &schedule.hours {
@@ -92,8 +94,8 @@ impl Calendar {
                     let begin = moment_of(day, *begin, &self.zone);
                     let end = ends_on.and_then(|day| moment_of(day, *end, &self.zone));
                     if let (Some(begin), Some(end)) = (begin, end) {
-                        let span = (begin.max(from), end.min(to));
-                        spans.extend((span.0 < span.1).then_some(span));
+                        let span = Span::new(begin.max(within.from), end.min(within.to));
+                        spans.extend((span.from < span.to).then_some(span));
                     }
                 }
             }
@@ -101,9 +103,9 @@ impl Calendar {
         }
         spans.sort_unstable();
         spans.dedup_by(|next, before| {
-            let touches = next.0 <= before.1;
+            let touches = next.from <= before.to;
             if touches {
-                before.1 = before.1.max(next.1);
+                before.to = before.to.max(next.to);
             }
             touches
         });
@@ -326,13 +328,13 @@ mod tests {
         )
         .unwrap();
         // From Sunday to Tuesday evening in Tokyo; Monday is a holiday.
-        let span = (at("2026-11-21T23:00:00Z"), at("2026-11-24T12:00:00Z"));
-        let planned = tokyo().planned(&week, span.0, span.1);
+        let span = Span::new(at("2026-11-21T23:00:00Z"), at("2026-11-24T12:00:00Z"));
+        let planned = tokyo().planned(&week, span);
         assert_eq!(
             planned,
             [
-                (at("2026-11-23T23:00:00Z"), at("2026-11-24T03:00:00Z")),
-                (at("2026-11-24T04:00:00Z"), at("2026-11-24T08:00:00Z")),
+                Span::new(at("2026-11-23T23:00:00Z"), at("2026-11-24T03:00:00Z")),
+                Span::new(at("2026-11-24T04:00:00Z"), at("2026-11-24T08:00:00Z")),
             ]
         );
     }
@@ -340,11 +342,14 @@ mod tests {
     #[test]
     fn a_night_shift_ends_on_the_next_day() {
         let nights = schedule("fri", "22:00-06:00", "").unwrap();
-        let saturday = (at("2026-11-27T15:00:00Z"), at("2026-11-28T15:00:00Z"));
-        let planned = tokyo().planned(&nights, saturday.0, saturday.1);
+        let saturday = Span::new(at("2026-11-27T15:00:00Z"), at("2026-11-28T15:00:00Z"));
+        let planned = tokyo().planned(&nights, saturday);
         assert_eq!(
             planned,
-            [(at("2026-11-27T15:00:00Z"), at("2026-11-27T21:00:00Z"))]
+            [Span::new(
+                at("2026-11-27T15:00:00Z"),
+                at("2026-11-27T21:00:00Z")
+            )]
         );
     }
 

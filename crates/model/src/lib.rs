@@ -43,5 +43,5 @@ pub use source::{
 };
 pub use state::{MachineState, Standstill, StateInterval};
 pub use table::{Column, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState};
-pub use time::Time;
+pub use time::{Span, Time};
 pub use unit::{POWER_POINTS, STATUS_POINTS, Unit, UnitScale, VIBRATION_POINTS};

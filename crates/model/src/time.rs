@@ -50,6 +50,27 @@ impl Time {
     }
 }
 
+/// From one moment to another. Whether the second belongs to it, whoever takes it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// Its beginning.
+    pub from: Time,
+    /// Its end.
+    pub to: Time,
+}
+
+impl Span {
+    /// From one moment to another.
+    pub const fn new(from: Time, to: Time) -> Self {
+        Self { from, to }
+    }
+
+    /// Its length, in seconds; negative if it ends before it begins.
+    pub fn seconds(self) -> f64 {
+        self.to.since(self.from)
+    }
+}
+
 impl Add<i64> for Time {
     type Output = Self;
     /// Adds milliseconds.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use kpi::Calendar;
-use model::Time;
+use model::{Span, Time};
 use store::{DayOf, SealPlan, Sealed, Sealer, StoreError};
 use tracing::warn;
 
@@ -113,6 +113,6 @@ pub fn day_of(calendar: &Calendar) -> DayOf {
     let calendar = calendar.clone();
     Arc::new(move |t| {
         let start = calendar.day_start(t);
-        (start, calendar.day_end(start))
+        Span::new(start, calendar.day_end(start))
     })
 }

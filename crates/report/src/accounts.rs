@@ -7,7 +7,7 @@ use app::known::{Known, Unreadable};
 use app::views::BoardView;
 use jiff::civil::Date;
 use kpi::{Account, Bottleneck, Measured, PowerMinute, Station};
-use model::{MachineId, MachineState, POWER_POINTS, SeriesId, Time, Unit};
+use model::{MachineId, MachineState, POWER_POINTS, SeriesId, Span, Time, Unit};
 use serde_json::{Value, json};
 use store::{MinuteRow, Reader, SeriesInfo, StoreError};
 
@@ -69,7 +69,7 @@ impl MachineAccount {
         let states = states.map(|s| (format!("{}_s", s.code()), json!(account.seconds(*s))));
         json!({
             "machine": self.machine,
-            "start": account.span.0, "end": account.span.1,
+            "start": account.span.from, "end": account.span.to,
             "states": states.collect::<serde_json::Map<_, _>>(),
             "operating_rate_observed": account.rate_observed(),
             "operating_rate_planned": account.rate_planned(),
@@ -89,9 +89,6 @@ impl MachineAccount {
         })
     }
 }
-
-/// From one moment to another.
-type Span = (Time, Time);
 
 /// A machine and the devices that watch it.
 struct Watched {
@@ -122,23 +119,23 @@ fn power_of(series: &[SeriesInfo], devices: &[String]) -> Option<SeriesId> {
 }
 
 /// A business day, or today if none is named, as far as it has come.
-pub fn day_span(known: &Known, date: Option<Date>) -> (Time, Time) {
+pub fn day_span(known: &Known, date: Option<Date>) -> Span {
     let wanted = date.and_then(|date| known.calendar.day_of(date));
     let start = wanted.unwrap_or_else(|| known.calendar.day_start(known.now()));
     span_from(known, start)
 }
 
 /// The business day that starts then, as far as it has come.
-pub fn span_from(known: &Known, start: Time) -> (Time, Time) {
+pub fn span_from(known: &Known, start: Time) -> Span {
     let end = known.calendar.day_end(start);
-    (start, end.min(known.now()).max(start))
+    Span::new(start, end.min(known.now()).max(start))
 }
 
 /// The accounts of some machines, or of all, over a stretch of time.
 pub async fn of_all(
     known: &Known,
     only: Option<&MachineId>,
-    span: (Time, Time),
+    span: Span,
 ) -> Result<Vec<MachineAccount>, Unreadable> {
     let board = known.board();
     let wanted = board
@@ -155,7 +152,7 @@ pub async fn of_all(
     let planned = factory
         .schedule
         .as_ref()
-        .map(|s| known.calendar.planned(s, span.0, span.1));
+        .map(|s| known.calendar.planned(s, span));
     let work = move |reader: &Reader| {
         let series = reader.series()?;
         let each = watched.into_iter().map(|watched| {
@@ -179,15 +176,15 @@ fn account(
     machine: &MachineId,
     power: Option<SeriesId>,
     planned: Option<&[Span]>,
-    span: (Time, Time),
+    span: Span,
 ) -> Result<Account, StoreError> {
-    let states = reader.states(machine, span.0, span.1)?;
-    let changes = reader.product_changes(machine, span.0, span.1)?;
-    let cycles = reader.cycle_times(machine, span.0, span.1)?;
+    let states = reader.states(machine, span)?;
+    let changes = reader.product_changes(machine, span)?;
+    let cycles = reader.cycle_times(machine, span)?;
     let (minutes, energy_wh) = match power {
         Some(series) => {
-            let sum = reader.sum(series, span.0, span.1)?;
-            let minutes = reader.minutes(series, span.0, span.1)?;
+            let sum = reader.sum(series, span)?;
+            let minutes = reader.minutes(series, span)?;
             (minutes, sum.map(|sum| sum.integral / WS_PER_WH))
         }
         None => (Vec::new(), None),
@@ -219,19 +216,19 @@ pub type Rates = (Option<f64>, Option<f64>);
 pub async fn rates(
     known: &Known,
     machines: Vec<MachineId>,
-    days: Vec<(Time, Time)>,
+    days: Vec<Span>,
 ) -> Result<Vec<Vec<Rates>>, Unreadable> {
     let factory = Arc::clone(&known.board().factory);
-    let plan = |span: (Time, Time)| {
+    let plan = |span: Span| {
         factory
             .schedule
             .as_ref()
-            .map(|s| known.calendar.planned(s, span.0, span.1))
+            .map(|s| known.calendar.planned(s, span))
     };
     let planned: Vec<_> = days.iter().map(|span| plan(*span)).collect();
     let work = move |reader: &Reader| {
-        let of_day = |machine: &MachineId, span: (Time, Time), planned: Option<&[_]>| {
-            let states = reader.states(machine, span.0, span.1)?;
+        let of_day = |machine: &MachineId, span: Span, planned: Option<&[_]>| {
+            let states = reader.states(machine, span)?;
             let account = Account::of(
                 span,
                 Measured {

@@ -8,7 +8,7 @@ use app::known::{Known, Unreadable};
 use app::views::BoardView;
 use encoding_rs::SHIFT_JIS;
 use jiff::civil::Date;
-use model::{Alarm, MachineId, MachineState, Time};
+use model::{Alarm, MachineId, MachineState, Span, Time};
 use serde::{Deserialize, Serialize};
 use text::{Lang, key, zoned};
 
@@ -245,7 +245,7 @@ pub async fn table_file(
 }
 
 /// A business day and its span.
-type Day = (Date, (Time, Time));
+type Day = (Date, Span);
 
 /// The business days that are wanted; today if none is said.
 fn spans(known: &Known, wanted: &Wanted) -> Result<Vec<Day>, ReportError> {
@@ -332,19 +332,19 @@ fn was_seen(row: &[String]) -> bool {
 }
 
 /// The span of all days that are wanted.
-fn whole(known: &Known, wanted: &Wanted) -> Result<(Time, Time), ReportError> {
+fn whole(known: &Known, wanted: &Wanted) -> Result<Span, ReportError> {
     let spans = spans(known, wanted)?;
     let (first, last) = spans
         .first()
         .zip(spans.last())
         .ok_or(ReportError::Malformed)?;
-    Ok((first.1.0, last.1.1))
+    Ok(Span::new(first.1.from, last.1.to))
 }
 
 /// The cycles of a machine, oldest first.
 async fn cycles(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, ReportError> {
     let id = wanted.machine.clone().ok_or(ReportError::Malformed)?;
-    let (from, to) = whole(known, wanted)?;
+    let Span { from, to } = whole(known, wanted)?;
     let of = id.clone();
     let page = known.read(move |r| r.cycles(&of, to, ROWS_MAX)).await?;
     if page.next.is_some_and(|next| next >= from.ms()) {
@@ -380,7 +380,7 @@ async fn cycles(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, Rep
 
 /// The alarms that were raised, oldest first.
 async fn alarms(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, ReportError> {
-    let (from, to) = whole(known, wanted)?;
+    let Span { from, to } = whole(known, wanted)?;
     let page = known
         .read(move |r| r.alarms(false, i64::MAX, ROWS_MAX))
         .await?;

@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use model::{
     Alarm, AlarmKind, Cycle, CycleTime, CycleVerdict, DeviationReason, EventKind, FindingKind,
     MachineId, MachineState, ProductId, Quality, Reading, Reference, RefusalReason, Refused,
-    SeriesId, StateInterval, TWIN, Time,
+    SeriesId, Span, StateInterval, TWIN, Time,
 };
 use rusqlite::{Connection, OpenFlags, Row, params};
 use serde::Serialize;
@@ -346,22 +346,25 @@ impl Reader {
     pub fn sums_by_product(
         &self,
         machine: &MachineId,
-        from: Time,
-        to: Time,
+        span: Span,
     ) -> Result<Vec<ProductSum>, StoreError> {
         let sql = "SELECT product, count(*), sum(duration_s), sum(energy_wh), min(start), max(end)
                    FROM cycle WHERE machine = ?1 AND start >= ?2 AND start < ?3
                    GROUP BY product ORDER BY product";
-        self.list(sql, params![machine.as_str(), from.ms(), to.ms()], |row| {
-            Ok(ProductSum {
-                product: row.get(0)?,
-                cycles: row.get(1)?,
-                duration_s: row.get(2)?,
-                energy_wh: row.get(3)?,
-                start: Time::from_ms(row.get(4)?),
-                end: Time::from_ms(row.get(5)?),
-            })
-        })
+        self.list(
+            sql,
+            params![machine.as_str(), span.from.ms(), span.to.ms()],
+            |row| {
+                Ok(ProductSum {
+                    product: row.get(0)?,
+                    cycles: row.get(1)?,
+                    duration_s: row.get(2)?,
+                    energy_wh: row.get(3)?,
+                    start: Time::from_ms(row.get(4)?),
+                    end: Time::from_ms(row.get(5)?),
+                })
+            },
+        )
     }
 
     /// The times of the cycles of a machine that started between two moments (the second not
@@ -369,32 +372,34 @@ impl Reader {
     pub fn cycle_times(
         &self,
         machine: &MachineId,
-        from: Time,
-        to: Time,
+        span: Span,
     ) -> Result<Vec<CycleTime>, StoreError> {
         let sql = "SELECT end, duration_s, work_s, verdict <> 'unknown' FROM cycle
                    WHERE machine = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
-        self.list(sql, params![machine.as_str(), from.ms(), to.ms()], |row| {
-            Ok(CycleTime {
-                end: Time::from_ms(row.get(0)?),
-                duration_s: row.get(1)?,
-                work_s: row.get(2)?,
-                is_seen: row.get(3)?,
-            })
-        })
+        self.list(
+            sql,
+            params![machine.as_str(), span.from.ms(), span.to.ms()],
+            |row| {
+                Ok(CycleTime {
+                    end: Time::from_ms(row.get(0)?),
+                    duration_s: row.get(1)?,
+                    work_s: row.get(2)?,
+                    is_seen: row.get(3)?,
+                })
+            },
+        )
     }
 
     /// When the product of a machine changed between two moments (the second not included).
     pub fn product_changes(
         &self,
         machine: &MachineId,
-        from: Time,
-        to: Time,
+        span: Span,
     ) -> Result<Vec<Time>, StoreError> {
         let sql = "SELECT at FROM finding WHERE machine = ?1 AND at >= ?2 AND at < ?3 AND kind = ?4
                    ORDER BY at";
         let kind = FindingKind::ProductChanged.code();
-        let values = params![machine.as_str(), from.ms(), to.ms(), kind];
+        let values = params![machine.as_str(), span.from.ms(), span.to.ms(), kind];
         self.list(sql, values, |row| Ok(Time::from_ms(row.get(0)?)))
     }
 
@@ -412,19 +417,22 @@ impl Reader {
     pub fn states(
         &self,
         machine: &MachineId,
-        from: Time,
-        to: Time,
+        span: Span,
     ) -> Result<Vec<StateInterval>, StoreError> {
         let sql = "SELECT at, state FROM state WHERE machine = ?1 AND at <= ?3 AND at >= coalesce(
                        (SELECT max(at) FROM state WHERE machine = ?1 AND at <= ?2), ?2)
                    ORDER BY at";
-        let marks = self.list(sql, params![machine.as_str(), from.ms(), to.ms()], |row| {
-            let state: String = row.get(1)?;
-            Ok((
-                Time::from_ms(row.get(0)?),
-                MachineState::from_code(&state).unwrap_or_default(),
-            ))
-        })?;
+        let marks = self.list(
+            sql,
+            params![machine.as_str(), span.from.ms(), span.to.ms()],
+            |row| {
+                let state: String = row.get(1)?;
+                Ok((
+                    Time::from_ms(row.get(0)?),
+                    MachineState::from_code(&state).unwrap_or_default(),
+                ))
+            },
+        )?;
         let ends = marks.iter().skip(1).map(|(at, _)| Some(*at)).chain([None]);
         let intervals = marks
             .iter()

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use model::{SeriesId, Time};
+use model::{SeriesId, Span, Time};
 use store::{Reader, verify};
 
 /// The counterpart lies beside the tests that Cargo built.
@@ -89,7 +89,7 @@ fn everything(folder: &Path) -> BTreeSet<u64> {
     let all = BTreeMap::from(all);
     let (mut values, mut after) = (BTreeSet::new(), i64::MIN);
     loop {
-        let span = (Time::from_ms(0), Time::from_ms(i64::MAX / 2));
+        let span = Span::new(Time::from_ms(0), Time::from_ms(i64::MAX / 2));
         let found = reader.readings(&all, span, after, 5_000).unwrap();
         for row in found.page.items {
             assert!(

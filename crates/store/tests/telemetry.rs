@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::{GAP_MS_MAX, Quality, Reading, SeriesId, Time};
+use model::{GAP_MS_MAX, Quality, Reading, SeriesId, Span, Time};
 use store::{Batch, Break, DayOf, Reader, Record, Retention, SealPlan, Sealer, Store, verify};
 
 const HOUR: i64 = 3_600_000;
@@ -19,7 +19,7 @@ const START: i64 = 1_795_982_400_000;
 fn day_of() -> DayOf {
     Arc::new(|t: Time| {
         let start = t.ms() - (t.ms() + HOUR).rem_euclid(DAY);
-        (Time::from_ms(start), Time::from_ms(start + DAY))
+        Span::new(Time::from_ms(start), Time::from_ms(start + DAY))
     })
 }
 
@@ -181,7 +181,10 @@ impl House {
 
     fn compare_days(&self, reader: &Reader) {
         let days = reader
-            .days(Time::from_ms(START - 9 * DAY), Time::from_ms(i64::MAX))
+            .days(Span::new(
+                Time::from_ms(START - 9 * DAY),
+                Time::from_ms(i64::MAX),
+            ))
             .unwrap();
         for day in days {
             let (from, to) = (day.start.ms(), day.end.ms());
@@ -189,7 +192,10 @@ impl House {
             let of_day = of_day.filter(|r| from <= r.t.ms() && r.t.ms() < to).count() as u64;
             assert!(day.n <= of_day);
             if self.store.as_ref().unwrap().unsealed().1 == 0 {
-                let sum = reader.sum(day.series, day.start, day.end).unwrap().unwrap();
+                let sum = reader
+                    .sum(day.series, Span::new(day.start, day.end))
+                    .unwrap()
+                    .unwrap();
                 assert_eq!((day.n, day.min, day.max), (of_day, sum.min, sum.max));
                 assert!((day.integral - sum.integral).abs() <= 1e-6 * (1.0 + sum.integral.abs()));
             }
@@ -219,7 +225,10 @@ fn compare_minutes(reader: &Reader, series: SeriesId, span: (i64, i64), inside: 
         );
     }
     let rows = reader
-        .minutes(series, Time::from_ms(first), Time::from_ms(last - 1))
+        .minutes(
+            series,
+            Span::new(Time::from_ms(first), Time::from_ms(last - 1)),
+        )
         .unwrap();
     assert_eq!(rows.len(), wanted.len());
     for (row, (minute, (n, min, max, sum))) in rows.iter().zip(wanted) {
@@ -231,7 +240,11 @@ fn compare_minutes(reader: &Reader, series: SeriesId, span: (i64, i64), inside: 
         assert!((row.sum / f64::from(row.n) - mean).abs() < 1e-3 * (1.0 + mean.abs()));
     }
     let buckets = reader
-        .picture(series, Time::from_ms(span.0), Time::from_ms(span.1 + 1), 37)
+        .picture(
+            series,
+            Span::new(Time::from_ms(span.0), Time::from_ms(span.1 + 1)),
+            37,
+        )
         .unwrap();
     let n: u64 = buckets.iter().map(|bucket| bucket.n).sum();
     assert!(
@@ -260,7 +273,7 @@ fn raw(
     let wanted = BTreeMap::from([(series, "point".to_owned())]);
     let (mut all, mut after) = (Vec::new(), i64::MIN);
     loop {
-        let span = (Time::from_ms(from), Time::from_ms(to));
+        let span = Span::new(Time::from_ms(from), Time::from_ms(to));
         let found = reader.readings(&wanted, span, after, limit).unwrap();
         assert!(found.damaged.is_empty());
         all.extend(
@@ -297,7 +310,7 @@ fn compare_sum(reader: &Reader, series: SeriesId, (from, to): (i64, i64), model:
         before = Some(r);
     }
     let found = reader
-        .sum(series, Time::from_ms(from), Time::from_ms(to))
+        .sum(series, Span::new(Time::from_ms(from), Time::from_ms(to)))
         .unwrap();
     assert_eq!(found.map_or(0, |stat| stat.n), n);
     if let Some(stat) = found {
@@ -451,7 +464,7 @@ fn a_damaged_chunk_is_told_and_the_rest_is_kept() {
     );
     let reader = Reader::new(folder.path());
     let all = BTreeMap::from([(house.series[0], String::new())]);
-    let span = (Time::from_ms(START), Time::from_ms(START + DAY));
+    let span = Span::new(Time::from_ms(START), Time::from_ms(START + DAY));
     let found = reader.readings(&all, span, i64::MIN, 20_000).unwrap();
     assert_eq!(found.page.items.len(), 9_000);
     let damage = &found.damaged[0];
@@ -545,8 +558,7 @@ fn old_months_go_openly_and_only_they() {
     let minutes = reader
         .minutes(
             house.series[0],
-            Time::from_ms(START),
-            Time::from_ms(START + HOUR - 1),
+            Span::new(Time::from_ms(START), Time::from_ms(START + HOUR - 1)),
         )
         .unwrap();
     assert_eq!(
@@ -576,7 +588,7 @@ fn readings_at_the_end_of_all_numbers_are_sealed_and_their_sums_are_numbers() {
     }
     let from = Time::from_ms(START - 5 * DAY);
     let days = Reader::new(folder.path())
-        .days(from, Time::from_ms(START))
+        .days(Span::new(from, Time::from_ms(START)))
         .unwrap();
     assert_eq!(days.iter().map(|day| day.n).sum::<u64>(), 5);
     for day in days {

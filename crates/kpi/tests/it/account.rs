@@ -1,7 +1,7 @@
 //! Where time and energy went: every second and every watt-hour is somewhere, and only once.
 
 use kpi::{Account, Measured, PowerMinute, Spread};
-use model::{CycleTime, MachineState, StateInterval, Time};
+use model::{CycleTime, MachineState, Span, StateInterval, Time};
 use proptest::prelude::*;
 
 fn t(seconds: i64) -> Time {
@@ -43,13 +43,13 @@ fn both_rates_are_those_of_the_definition() {
     use MachineState::{Idle, Run, Unknown};
     let states = states(&[(0, Run), (3_600, Idle), (5_400, Unknown), (7_200, Run)]);
     // Planned: the second hour, and an hour of overtime that nobody planned is left out.
-    let planned = [(t(1_800), t(7_200))];
+    let planned = [Span::new(t(1_800), t(7_200))];
     let measured = Measured {
         states: &states,
         planned: Some(&planned),
         ..Measured::default()
     };
-    let account = Account::of((t(0), t(9_000)), measured);
+    let account = Account::of(Span::new(t(0), t(9_000)), measured);
     assert_eq!(account.seconds(Run), 5_400.0);
     assert_eq!(account.seconds(Unknown), 1_800.0);
     assert_eq!(account.rate_observed(), Some(5_400.0 / 7_200.0));
@@ -59,7 +59,7 @@ fn both_rates_are_those_of_the_definition() {
 
 #[test]
 fn nothing_seen_is_no_rate() {
-    let account = Account::of((t(0), t(9_000)), Measured::default());
+    let account = Account::of(Span::new(t(0), t(9_000)), Measured::default());
     assert_eq!(
         (account.rate_observed(), account.rate_planned()),
         (None, None)
@@ -84,7 +84,7 @@ fn the_pause_at_a_change_of_product_is_its_set_up_and_no_other() {
             changes,
             ..Measured::default()
         };
-        let account = Account::of((t(0), t(10_000)), measured);
+        let account = Account::of(Span::new(t(0), t(10_000)), measured);
         (
             account.seconds(Setup),
             account.seconds(Idle),
@@ -125,7 +125,7 @@ fn energy_at_rest_is_that_of_the_seconds_at_rest() {
         energy_wh: Some(all_wh),
         ..Measured::default()
     };
-    let account = Account::of((t(0), t(7_200)), measured);
+    let account = Account::of(Span::new(t(0), t(7_200)), measured);
     let rest_wh = (840.0 * 300.0 + (570.0 + 3_700.0) * 10.0) / 3_600.0;
     let found = account.standby_wh.unwrap();
     assert!(
@@ -155,11 +155,14 @@ fn waits_inside_cycles_are_told_once_and_not_where_the_state_tells_them() {
         cycles: &cycles,
         ..Measured::default()
     };
-    let account = Account::of((t(0), t(600)), measured);
+    let account = Account::of(Span::new(t(0), t(600)), measured);
     assert_eq!(account.cycle_wait_s, 50.0);
     assert_eq!(account.work_times.quantile(0.1).map(f64::round), Some(80.0));
     let active = [(0, 80), (100, 180), (200, 300), (400, 490), (500, 600)];
-    assert_eq!(account.active, active.map(|(from, to)| (t(from), t(to))));
+    assert_eq!(
+        account.active,
+        active.map(|(from, to)| Span::new(t(from), t(to)))
+    );
 }
 
 #[test]
@@ -179,7 +182,7 @@ fn readings_five_minutes_apart_stand_for_five_minutes_and_a_gap_stands_for_nothi
         energy_wh: Some(1e6),
         ..Measured::default()
     };
-    let account = Account::of((t(0), t(10_800)), measured);
+    let account = Account::of(Span::new(t(0), t(10_800)), measured);
     let minutes = 9.0 * 5.0 + 6.0 + 1.0;
     assert_eq!(account.standby_wh, Some(120.0 * minutes / 60.0));
 }
@@ -203,14 +206,14 @@ proptest! {
     ) {
         let states = states(&marks);
         let changes: Vec<Time> = changes.into_iter().map(t).collect();
-        let planned = [(t(planned.0), t(planned.0 + planned.1))];
+        let planned = [Span::new(t(planned.0), t(planned.0 + planned.1))];
         let measured = Measured {
             states: &states,
             changes: &changes,
             planned: Some(&planned),
             ..Measured::default()
         };
-        let account = Account::of((t(span.0), t(span.1)), measured);
+        let account = Account::of(Span::new(t(span.0), t(span.1)), measured);
         let all: f64 = MachineState::ALL.iter().map(|state| account.seconds(*state)).sum();
         let first = marks.first().map_or(span.1, |(at, _)| *at).clamp(span.0, span.1);
         prop_assert!((all - (span.1 - first) as f64).abs() < 1e-6);

@@ -2,10 +2,10 @@
 //! slowest has to be named.
 
 use kpi::{Account, Bottleneck, By, Measured, Station};
-use model::{CycleTime, MachineState, StateInterval, Time};
+use model::{CycleTime, MachineState, Span, StateInterval, Time};
 
 /// When a machine was at it.
-type Periods = Vec<(Time, Time)>;
+type Periods = Vec<Span>;
 
 /// Parts that fit between two machines.
 const BUFFER: usize = 2;
@@ -70,7 +70,11 @@ fn by_state(worked: &[(f64, f64)]) -> Periods {
         states: &states,
         ..Measured::default()
     };
-    Account::of((Time::from_ms(0), Time::from_ms(i64::MAX)), measured).active
+    Account::of(
+        Span::new(Time::from_ms(0), Time::from_ms(i64::MAX)),
+        measured,
+    )
+    .active
 }
 
 /// The same where a machine counts as running all the time, and only its cycles tell of waits.
@@ -96,7 +100,11 @@ fn by_cycles(worked: &[(f64, f64)]) -> Periods {
         cycles: &cycles,
         ..Measured::default()
     };
-    Account::of((Time::from_ms(0), Time::from_ms(i64::MAX)), measured).active
+    Account::of(
+        Span::new(Time::from_ms(0), Time::from_ms(i64::MAX)),
+        measured,
+    )
+    .active
 }
 
 fn found(means: &[f64], chance: &mut Chance, active: fn(&[(f64, f64)]) -> Periods) -> Bottleneck {
@@ -161,7 +169,7 @@ fn a_machine_that_breaks_down_is_the_bottleneck_while_it_does() {
             states: &states,
             ..Measured::default()
         };
-        Account::of((t(0), t(2_000)), measured).active
+        Account::of(Span::new(t(0), t(2_000)), measured).active
     };
     let first = account([(0, Run), (500, Idle), (1_500, Run)]);
     let second = account([(0, Run), (400, Stop), (1_400, Run)]);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use detect::Watch;
-use model::{AlarmKind, Quality, Time};
+use model::{AlarmKind, Quality, Span, Time};
 use sources::DeviceBook;
 use store::{Batch, Damage, Reader, Record};
 
@@ -178,7 +178,7 @@ impl Floor {
                 .filter(|alarm| alarm.machine.as_ref() == Some(&machine.id))
                 .map(|alarm| alarm.kind)
                 .collect();
-            let states = reader.states(&machine.id, self.day_start, now)?;
+            let states = reader.states(&machine.id, Span::new(self.day_start, now))?;
             let cycles = reader.cycle_count(&machine.id, self.day_start)?;
             machine.tally = Tally::from_history(self.day_start, &states, cycles);
             if let Some(last) = machine.last_t.or(states.last().map(|s| s.from)) {

@@ -3,7 +3,7 @@
 //! learned or raised is not kept: nobody acts on an alarm of last year.
 
 use detect::{Outcome, Settings, Signal, Watch};
-use model::{FindingKind, MachineId, SeriesId, Time};
+use model::{FindingKind, MachineId, SeriesId, Span, Time};
 use pipeline::signal_of;
 use sources::{Row, RowValue};
 use store::Record;
@@ -60,8 +60,8 @@ pub(crate) fn cycles(records: &[Record]) -> u64 {
 }
 
 /// The first and the last moment of readings.
-pub(crate) fn span(rows: &[Row]) -> Option<(Time, Time)> {
-    Some((rows.first()?.t, rows.last()?.t))
+pub(crate) fn span(rows: &[Row]) -> Option<Span> {
+    Some(Span::new(rows.first()?.t, rows.last()?.t))
 }
 
 #[cfg(test)]

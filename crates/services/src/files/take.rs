@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use app::clock;
 use app::commands::Command;
 use detect::Settings;
-use model::{EventKind, FileProblem, FileUse, Import, MachineId, MachineState, SeriesId, Time};
+use model::{
+    EventKind, FileProblem, FileUse, Import, MachineId, MachineState, SeriesId, Span, Time,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sources::{Content, Device, Logger, Row, WrittenDown, token_hash};
@@ -81,7 +83,7 @@ pub(crate) async fn take(shared: &Arc<Shared>, job: &Job) -> Outcome {
         return Err(FileProblem::Cancelled);
     }
     let known = (held.content.rows.len() - held.fresh.len()) as u64;
-    let (from, to) = past::span(&held.content.rows).unwrap_or_default();
+    let Span { from, to } = past::span(&held.content.rows).unwrap_or_default();
     let mut import = Import {
         sha256: held.sha256,
         name: job.name.clone(),
@@ -218,8 +220,9 @@ fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, Sto
     for piece in rows.chunks(LOOKED_UP_AT_ONCE) {
         // The last moment of the piece before may go on in this one.
         seen.retain(|(_, t)| piece.first().is_some_and(|row| row.t.ms() == *t));
-        if let Some((from, to)) = past::span(piece).filter(|_| !wanted.is_empty()) {
-            reader.each_piece(&wanted, from, to + 1, |id, times, _| {
+        if let Some(span) = past::span(piece).filter(|_| !wanted.is_empty()) {
+            let span = Span::new(span.from, span.to + 1);
+            reader.each_piece(&wanted, span, |id, times, _| {
                 let number = numbers.get(&id);
                 // One moment far from the others must not bring all between them.
                 let is_asked = |t: &&i64| piece.binary_search_by_key(*t, |row| row.t.ms()).is_ok();
@@ -249,14 +252,14 @@ fn telling(
     (all, fresh): (Option<Span>, Option<Span>),
 ) -> Result<Option<Telling>, StoreError> {
     let Some(whole) = all else { return Ok(None) };
-    let first = whole.0;
+    let first = whole.from;
     let is_it = |other: &Telling| other.place == place && other.first == first;
     let begun = others.iter().position(is_it).map(|at| others.remove(at));
-    let (from, to) = match (begun, used) {
+    let span = match (begun, used) {
         (Some(begun), _) => {
             let new = fresh.filter(|_| used == FileUse::Past);
-            let (from, to) = new.unwrap_or((begun.from, begun.to));
-            (from.min(begun.from), to.max(begun.to))
+            let new = new.unwrap_or(Span::new(begun.from, begun.to));
+            Span::new(new.from.min(begun.from), new.to.max(begun.to))
         }
         (None, FileUse::Past) => {
             let is_untold = is_free(reader, machine, whole)?;
@@ -267,8 +270,8 @@ fn telling(
     Ok(Some(Telling {
         place,
         first,
-        from,
-        to,
+        from: span.from,
+        to: span.to,
     }))
 }
 
@@ -293,9 +296,6 @@ async fn give(shared: &Shared, records: Vec<Record>, by: &str) -> Result<(), Fil
     kept.map_err(|_| FileProblem::NotDurable)
 }
 
-/// A first and a last moment.
-type Span = (Time, Time);
-
 /// What the readings are to the machine's watch, from the moments of all and of those that are new.
 fn use_of(
     reader: &Reader,
@@ -304,14 +304,14 @@ fn use_of(
     fresh: Option<Span>,
 ) -> Result<FileUse, StoreError> {
     // Of a file that was cut off while it was taken, all may be there and nothing told from it.
-    let Some((from, to)) = fresh.or(all) else {
+    let Some(span) = fresh.or(all) else {
         return Ok(FileUse::Kept);
     };
-    let is_old = clock::now().ms() - to.ms() > PAST_AFTER_MS;
-    let ever_after = (from, Time::from_ms(i64::MAX - 1));
+    let is_old = clock::now().ms() - span.to.ms() > PAST_AFTER_MS;
+    let ever_after = Span::new(span.from, Time::from_ms(i64::MAX - 1));
     if !is_old && fresh.is_some() && is_free(reader, machine, ever_after)? {
         Ok(FileUse::GoesOn)
-    } else if is_free(reader, machine, (from, to))? {
+    } else if is_free(reader, machine, span)? {
         Ok(FileUse::Past)
     } else {
         Ok(FileUse::Kept)
@@ -319,10 +319,11 @@ fn use_of(
 }
 
 /// Whether nothing is known of a machine between two moments.
-fn is_free(reader: &Reader, machine: &MachineId, (from, to): Span) -> Result<bool, StoreError> {
-    let states = reader.states(machine, from, to)?;
+fn is_free(reader: &Reader, machine: &MachineId, span: Span) -> Result<bool, StoreError> {
+    let states = reader.states(machine, span)?;
     let is_unknown = states.iter().all(|s| s.state == MachineState::Unknown);
-    Ok(is_unknown && reader.cycle_times(machine, from, to + 1)?.is_empty())
+    let with_the_last = Span::new(span.from, span.to + 1);
+    Ok(is_unknown && reader.cycle_times(machine, with_the_last)?.is_empty())
 }
 
 /// Keeps the readings that are new.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::{Reading, SeriesId, Time};
+use model::{Reading, SeriesId, Span, Time};
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
@@ -204,12 +204,12 @@ impl Reader {
     pub fn readings(
         &self,
         series: &BTreeMap<SeriesId, String>,
-        span: (Time, Time),
+        span: Span,
         after: i64,
         limit: usize,
     ) -> Result<ReadingsPage, StoreError> {
         let devices = self.devices_of(series.keys())?;
-        let span = (span.0.ms().max(after.saturating_add(1)), span.1.ms());
+        let span = (span.from.ms().max(after.saturating_add(1)), span.to.ms());
         let (found, damaged) = self.now(&devices, |now| {
             let mut first = First {
                 rows: Vec::new(),
@@ -274,15 +274,14 @@ impl Reader {
     pub fn each_piece(
         &self,
         series: &[SeriesId],
-        from: Time,
-        to: Time,
+        span: Span,
         mut each: impl FnMut(SeriesId, &[i64], &[f64]),
     ) -> Result<Vec<Damage>, StoreError> {
         let devices = self.devices_of(series.iter())?;
         self.now(&devices, |now| {
             let mut damaged = Vec::new();
+            let span = (span.from.ms(), span.to.ms() - 1);
             for device in &devices {
-                let span = (from.ms(), to.ms() - 1);
                 damaged.extend(now.stream(*device, span, &|id| series.contains(&id), &mut each)?);
             }
             Ok(damaged)
@@ -292,18 +291,16 @@ impl Reader {
     /// Whether a series has a reading at exactly this time.
     pub fn has_reading(&self, series: SeriesId, t: Time) -> Result<bool, StoreError> {
         let only = BTreeMap::from([(series, String::new())]);
-        let found = self.readings(&only, (t, t), i64::MIN, 1)?;
+        let found = self.readings(&only, Span::new(t, t), i64::MIN, 1)?;
         Ok(!found.page.items.is_empty())
     }
 
     /// How many readings a device has sent that are kept.
     pub fn reading_count_of(&self, device: &str) -> Result<u64, StoreError> {
-        let always = (Time::from_ms(ALWAYS.0), Time::from_ms(ALWAYS.1));
+        let always = Span::new(Time::from_ms(ALWAYS.0), Time::from_ms(ALWAYS.1));
         let mut count = 0;
         for info in self.series()?.iter().filter(|info| info.device == device) {
-            count += self
-                .sum(info.id, always.0, always.1)?
-                .map_or(0, |sum| sum.n);
+            count += self.sum(info.id, always)?.map_or(0, |sum| sum.n);
         }
         Ok(count)
     }
@@ -374,14 +371,9 @@ impl Reader {
     }
 
     /// The minutes of a series between two moments, oldest first.
-    pub fn minutes(
-        &self,
-        series: SeriesId,
-        from: Time,
-        to: Time,
-    ) -> Result<Vec<MinuteRow>, StoreError> {
+    pub fn minutes(&self, series: SeriesId, span: Span) -> Result<Vec<MinuteRow>, StoreError> {
         let mut minutes: BTreeMap<Time, MinuteRow> = BTreeMap::new();
-        self.each_minute(series, from.ms(), to.ms(), |row| {
+        self.each_minute(series, span.from.ms(), span.to.ms(), |row| {
             add_to(&mut minutes, row.minute, row);
         })?;
         Ok(minutes.into_values().collect())
@@ -392,21 +384,22 @@ impl Reader {
     pub fn picture(
         &self,
         series: SeriesId,
-        from: Time,
-        to: Time,
+        span: Span,
         pixels: usize,
     ) -> Result<Vec<Bucket>, StoreError> {
+        let Span { from, to } = span;
         let pixels = pixels.clamp(1, PIXELS_MAX) as i64;
         let width = to.since_ms(from) as i64 / pixels + 1;
         let mut buckets: BTreeMap<i64, MinuteRow> = BTreeMap::new();
         let mut add = |row: MinuteRow, t: Time| {
             add_to(&mut buckets, (t.ms() - from.ms()) / width, row);
         };
-        let span = (from.ms(), to.ms() - 1);
         if width >= PIXEL_FROM_MINUTES_MS {
-            self.each_minute(series, span.0, span.1, |row| add(row, row.minute.max(from)))?;
+            self.each_minute(series, from.ms(), to.ms() - 1, |row| {
+                add(row, row.minute.max(from))
+            })?;
         } else {
-            self.each_piece(&[series], from, to, |_, times, values| {
+            self.each_piece(&[series], span, |_, times, values| {
                 for (t, value) in times.iter().zip(values) {
                     let t = Time::from_ms(*t);
                     add(MinuteRow::of(t, *value), t);
@@ -425,13 +418,13 @@ impl Reader {
 
     /// Sums of a series between two moments (the second not included), from what chunks know of
     /// themselves where they lie inside; `None` without readings.
-    pub fn sum(&self, series: SeriesId, from: Time, to: Time) -> Result<Option<Stat>, StoreError> {
+    pub fn sum(&self, series: SeriesId, span: Span) -> Result<Option<Stat>, StoreError> {
         let devices = self.devices_of(std::iter::once(&series))?;
         self.now(&devices, |now| {
             let Some(device) = devices.first() else {
                 return Ok(None);
             };
-            let span = (from.ms(), to.ms() - 1);
+            let span = (span.from.ms(), span.to.ms() - 1);
             let mut recent = Vec::new();
             let mut damaged = Vec::new();
             let wanted = |id| id == series;
@@ -444,10 +437,10 @@ impl Reader {
 
     /// The whole days of all series that start between two moments (the second not included), as
     /// far as they are over and summed up.
-    pub fn days(&self, from: Time, to: Time) -> Result<Vec<DaySum>, StoreError> {
+    pub fn days(&self, span: Span) -> Result<Vec<DaySum>, StoreError> {
         let sql = "SELECT series, start, end, n, min, max, sum, integral FROM day
                    WHERE start >= ?1 AND start < ?2 ORDER BY start, series";
-        self.list(sql, params![from.ms(), to.ms()], |row| {
+        self.list(sql, params![span.from.ms(), span.to.ms()], |row| {
             Ok(DaySum {
                 series: SeriesId(row.get(0)?),
                 start: Time::from_ms(row.get(1)?),
@@ -485,14 +478,10 @@ impl Reader {
 
     /// The area under the values of every series on the days that `days` gives: series, start of
     /// the day, unit·seconds.
-    pub fn day_integrals(
-        &self,
-        from: Time,
-        to: Time,
-    ) -> Result<Vec<(SeriesId, Time, f64)>, StoreError> {
+    pub fn day_integrals(&self, span: Span) -> Result<Vec<(SeriesId, Time, f64)>, StoreError> {
         let sql = "SELECT series, start, integral FROM day
                    WHERE start >= ?1 AND start < ?2 ORDER BY start, series";
-        self.list(sql, params![from.ms(), to.ms()], |row| {
+        self.list(sql, params![span.from.ms(), span.to.ms()], |row| {
             Ok((
                 SeriesId(row.get(0)?),
                 Time::from_ms(row.get(1)?),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
-use model::{Reading, SeriesId, Time};
+use model::{Reading, SeriesId, Span, Time};
 use rusqlite::{Connection, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ const CHUNK_ROWS_MAX: usize = 65_536;
 const GRACE_MS: i64 = 15 * 60 * 1000;
 
 /// Gives the first moment of the business day a moment lies in, and of the day after.
-pub type DayOf = Arc<dyn Fn(Time) -> (Time, Time) + Send + Sync>;
+pub type DayOf = Arc<dyn Fn(Time) -> Span + Send + Sync>;
 
 /// What is to be sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,7 +198,7 @@ struct Work {
     chunks: ByMonth,
     late_minutes: Minutes,
     /// Days to sum up, by their ends.
-    days: BTreeSet<(Time, Time)>,
+    days: BTreeSet<Span>,
 }
 
 /// Chunks on their way to the files of their months.
@@ -227,8 +227,8 @@ impl Sealer {
         let sight = connection.unchecked_transaction()?;
         let mut work = survey(&connection, plan)?;
         let grace = Time::from_ms(plan.at.ms() - GRACE_MS);
-        let (day, _) = (self.day_of)(grace);
-        let (rolled, summed) = (utc_day(grace), day.ms());
+        let day = (self.day_of)(grace);
+        let (rolled, summed) = (utc_day(grace), day.from.ms());
         if work.state.number == 0 {
             (work.state.rolled, work.state.summed) = (rolled, summed);
         }
@@ -337,11 +337,11 @@ impl Sealer {
         &self,
         readings: impl Iterator<Item = &'a Reading>,
         summed: i64,
-        days: &mut BTreeSet<(Time, Time)>,
+        days: &mut BTreeSet<Span>,
     ) {
-        let mut known: Option<(Time, Time)> = None;
+        let mut known: Option<Span> = None;
         for reading in readings.filter(|reading| reading.t.ms() < summed) {
-            if known.is_none_or(|(from, to)| reading.t < from || to <= reading.t) {
+            if known.is_none_or(|day| reading.t < day.from || day.to <= reading.t) {
                 let day = (self.day_of)(reading.t);
                 days.insert(day);
                 known = Some(day);
@@ -355,7 +355,7 @@ impl Sealer {
         while start.ms() < summed {
             let day = (self.day_of)(start);
             work.days.insert(day);
-            start = day.1;
+            start = day.to;
         }
     }
 }
@@ -526,17 +526,17 @@ pub(super) fn pieces(rows: Vec<Reading>) -> Vec<Vec<Reading>> {
 fn sum_days(
     view: &View<'_>,
     devices: &BTreeSet<i64>,
-    days: &BTreeSet<(Time, Time)>,
+    days: &BTreeSet<Span>,
 ) -> Result<Vec<DaySum>, StoreError> {
     let mut sums = Vec::new();
-    for (start, end) in days {
+    for day in days {
         for device in devices {
-            let span = (start.ms(), end.ms() - 1);
+            let span = (day.from.ms(), day.to.ms() - 1);
             let stats = sum_chunks(view, *device, span, Vec::new())?;
             sums.extend(stats.into_iter().map(|(series, stat)| DaySum {
                 series,
-                start: *start,
-                end: *end,
+                start: day.from,
+                end: day.to,
                 n: stat.n,
                 min: stat.min,
                 max: stat.max,

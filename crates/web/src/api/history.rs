@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use model::{SeriesId, Time, Unit};
+use model::{SeriesId, Span, Time, Unit};
 use report::accounts::{WS_PER_WH, devices_of};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ pub(crate) async fn picture(
         let pixels = shape.pixels.unwrap_or(PIXELS_DEFAULT);
         let found = read(&site, move |reader| {
             let points = series(reader)?.into_iter().map(|s| {
-                let buckets = reader.picture(s.id, span.0, span.1, pixels)?;
+                let buckets = reader.picture(s.id, span, pixels)?;
                 Ok(json!({"point": name(&s), "unit": s.unit, "buckets": buckets}))
             });
             points.collect::<Result<Vec<Value>, StoreError>>()
@@ -113,15 +113,11 @@ pub(crate) async fn sums(
         let items = match shape.by.as_deref() {
             None | Some("day") => {
                 let series = series_of(&site, &id, paging.point())?;
-                read(&site, move |reader| {
-                    by_day(reader, &series(reader)?, span.0, span.1)
-                })
-                .await?
+                read(&site, move |reader| by_day(reader, &series(reader)?, span)).await?
             }
             Some("product") => {
                 let machine = known(&site.known.board(), &id)?;
-                let sums =
-                    read(&site, move |r| r.sums_by_product(&machine, span.0, span.1)).await?;
+                let sums = read(&site, move |r| r.sums_by_product(&machine, span)).await?;
                 sums.iter().map(|sum| json!(sum)).collect()
             }
             Some(_) => return Err(bad_request()),
@@ -132,18 +128,13 @@ pub(crate) async fn sums(
 }
 
 /// Whole days as they were summed up, then what has been measured since.
-fn by_day(
-    reader: &Reader,
-    series: &[SeriesInfo],
-    from: Time,
-    to: Time,
-) -> Result<Vec<Value>, StoreError> {
-    let days = reader.days(from, to)?;
+fn by_day(reader: &Reader, series: &[SeriesInfo], span: Span) -> Result<Vec<Value>, StoreError> {
+    let days = reader.days(span)?;
     let mut items = Vec::new();
     for one in series {
         let energy =
             |integral: f64| (one.unit == Unit::Watt.symbol()).then_some(integral / WS_PER_WH);
-        let mut rest = from;
+        let mut rest = span.from;
         for day in days.iter().filter(|day| day.series == one.id) {
             rest = rest.max(day.end);
             items.push(json!({
@@ -152,7 +143,7 @@ fn by_day(
                 "mean": day.sum / day.n.max(1) as f64, "energy_wh": energy(day.integral),
             }));
         }
-        if let Some(sum) = reader.sum(one.id, rest, to)? {
+        if let Some(sum) = reader.sum(one.id, Span::new(rest, span.to))? {
             items.push(json!({
                 "point": name(one), "unit": one.unit, "start": rest, "end": null,
                 "n": sum.n, "min": sum.min, "max": sum.max, "mean": sum.mean(),

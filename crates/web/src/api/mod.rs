@@ -22,7 +22,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use identity::{Denied, Who};
-use model::{MachineId, Role, Time, Tolerance};
+use model::{MachineId, Role, Span, Time, Tolerance};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Page, StoreError};
@@ -67,13 +67,13 @@ impl Paging {
         self.point.as_deref()
     }
 
-    pub(crate) fn span(&self, now: Time) -> Result<(Time, Time), Failure> {
+    pub(crate) fn span(&self, now: Time) -> Result<Span, Failure> {
         let from = self
             .from
             .as_deref()
             .map_or(Ok(now - 8 * 3_600_000), parse_time)?;
         let to = self.to.as_deref().map_or(Ok(now), parse_time)?;
-        Ok((from, to))
+        Ok(Span::new(from, to))
     }
 }
 
@@ -201,8 +201,8 @@ pub(crate) async fn states(
 ) -> Response {
     let work = async {
         let machine = known(&site.known.board(), &id)?;
-        let (from, to) = paging.span(site.known.now())?;
-        let items = read(&site, move |r| r.states(&machine, from, to)).await?;
+        let span = paging.span(site.known.now())?;
+        let items = read(&site, move |r| r.states(&machine, span)).await?;
         Ok(answer(json!({"items": items, "next": null})))
     };
     respond(lang, work.await)

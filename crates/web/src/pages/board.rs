@@ -7,7 +7,7 @@ use app::views::{BoardView, LearningView, LightView, MachineView, Shown};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use model::{MachineId, MachineState, Right, StateInterval, Time};
+use model::{MachineId, MachineState, Right, Span, StateInterval, Time};
 use text::key;
 
 use super::devices::in_words;
@@ -33,7 +33,7 @@ pub(crate) async fn strips(site: &Site, board: &BoardView) -> Strips {
     let work = move |reader: &store::Reader| {
         ids.into_iter()
             .map(|id| {
-                let states = reader.states(&id, now - STRIP_MS, now)?;
+                let states = reader.states(&id, Span::new(now - STRIP_MS, now))?;
                 Ok((id, states))
             })
             .collect()
@@ -186,12 +186,12 @@ fn progress(ctx: &Ctx, machine: &MachineView) -> String {
 
 /// The last eight hours as a strip; what was not observed stays empty.
 pub(crate) fn last_hours(ctx: &Ctx, strip: &[StateInterval]) -> Markup {
-    strip_svg(strip, ctx.now - STRIP_MS, ctx.now, STRIP_COLUMNS)
+    strip_svg(strip, Span::new(ctx.now - STRIP_MS, ctx.now), STRIP_COLUMNS)
 }
 
 /// A stretch of time as a strip of so many columns; what was not observed stays empty.
-pub(crate) fn strip_svg(strip: &[StateInterval], from: Time, to: Time, count: usize) -> Markup {
-    let runs = columns(strip, from, to, count);
+pub(crate) fn strip_svg(strip: &[StateInterval], span: Span, count: usize) -> Markup {
+    let runs = columns(strip, span, count);
     html! {
         svg.strip viewBox={ "0 0 " (count) " 4" } preserveAspectRatio="none" aria-hidden="true" {
             @for (start, length, state) in runs {
@@ -202,12 +202,8 @@ pub(crate) fn strip_svg(strip: &[StateInterval], from: Time, to: Time, count: us
 }
 
 /// Columns of equal state joined: start, length, state. Columns without data are left out.
-fn columns(
-    strip: &[StateInterval],
-    from: Time,
-    to: Time,
-    count: usize,
-) -> Vec<(usize, usize, MachineState)> {
+fn columns(strip: &[StateInterval], span: Span, count: usize) -> Vec<(usize, usize, MachineState)> {
+    let Span { from, to } = span;
     let width_ms = (to.ms() - from.ms()) / count as i64;
     let state_of = |column: usize| {
         let start = from.ms() + width_ms * column as i64;
@@ -406,7 +402,7 @@ mod tests {
                 to: None,
             },
         ];
-        let runs = columns(&strip, t(-480), t(480 + 480), STRIP_COLUMNS);
+        let runs = columns(&strip, Span::new(t(-480), t(480 + 480)), STRIP_COLUMNS);
         assert_eq!(runs.len(), 2);
         assert_eq!(runs[0].2, MachineState::Run);
         assert!(runs[0].0 > 0, "nothing is drawn before the first data");

@@ -3,7 +3,7 @@
 
 use kpi::Spread;
 use maud::{Markup, html};
-use model::{CycleVerdict, Forecast, Time};
+use model::{CycleVerdict, Forecast, Span, Time};
 use store::MinuteRow;
 use text::key;
 
@@ -229,10 +229,11 @@ pub(crate) fn forecast(ctx: &Ctx, forecast: &Forecast) -> Markup {
 
 /// A stretch of power: for each column of pixels its range, through the columns its mean. Minutes
 /// without data leave a hole.
-pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], from: Time, to: Time) -> Markup {
+pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], span: Span) -> Markup {
+    let Span { from, to } = span;
     let scale = Scale::around(minutes.iter().map(|m| m.max), true);
     let width = WIDTH - LEFT - RIGHT;
-    let columns = columns(minutes, from, to, width as usize);
+    let columns = columns(minutes, span, width as usize);
     let x = |column: usize| LEFT + column as f64;
     // Neighbouring minutes are joined, a missing one is a hole.
     let minute_px = (width * 60_000.0 / (to.ms() - from.ms()).max(1) as f64).ceil() as usize + 1;
@@ -265,7 +266,8 @@ pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], from: Time, to: Time) -> M
 
 type Column = (usize, (f64, f64, f64));
 
-fn columns(minutes: &[MinuteRow], from: Time, to: Time, width: usize) -> Vec<Column> {
+fn columns(minutes: &[MinuteRow], span: Span, width: usize) -> Vec<Column> {
+    let Span { from, to } = span;
     let span = (to.ms() - from.ms()).max(1) as f64;
     let mut columns: Vec<(usize, f64, f64, f64, u32)> = Vec::new();
     for minute in minutes {

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use model::{
-    Approval, CycleVerdict, FindingKind, MachineId, Reference, Right, StateInterval, Time,
+    Approval, CycleVerdict, FindingKind, MachineId, Reference, Right, Span, StateInterval, Time,
     UNNAMED_PRODUCT,
 };
 use report::accounts;
@@ -51,9 +51,9 @@ pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<History> {
             .cycles(&id, Time::from_ms(i64::MAX), CYCLES_SHOWN)?
             .items;
         let findings = reader.findings(Some(&id), i64::MAX, FINDINGS_SHOWN)?.items;
-        let states = reader.states(&id, now - super::board::STRIP_MS, now)?;
+        let states = reader.states(&id, Span::new(now - super::board::STRIP_MS, now))?;
         let minutes = match accounts::power_series(reader, &devices)? {
-            Some(series) => reader.minutes(series, now - POWER_MS, now)?,
+            Some(series) => reader.minutes(series, Span::new(now - POWER_MS, now))?,
             None => Vec::new(),
         };
         Ok(History {
@@ -254,7 +254,7 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
             @if history.minutes.is_empty() && machine.power_w.is_none() {
                 p.quiet { (ctx.text(key::MACHINE_POWER_NONE)) }
             } @else {
-                (chart::power(ctx, &history.minutes, power_from(ctx, history), ctx.now))
+                (chart::power(ctx, &history.minutes, Span::new(power_from(ctx, history), ctx.now)))
             }
         }
         section.panel {

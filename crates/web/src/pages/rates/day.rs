@@ -1,7 +1,7 @@
 //! One business day in detail: the factory as a whole, then each machine with its line of time.
 
 use maud::{Markup, html};
-use model::{MachineId, MachineState, StateInterval, Time};
+use model::{MachineId, MachineState, Span, StateInterval};
 use report::accounts::MachineAccount;
 use text::key;
 
@@ -18,16 +18,16 @@ const SHOWN_MS_MIN: i64 = 3_600_000;
 /// The day of the factory.
 pub(super) fn section(
     ctx: &Ctx,
-    span: (Time, Time),
+    span: Span,
     accounts: &[MachineAccount],
     name_of: &dyn Fn(&MachineId) -> String,
 ) -> Markup {
-    let shown = shown_span(span.0, span.1, accounts.iter());
+    let shown = shown_span(span, accounts.iter());
     html! {
         section.panel #day {
             div.panel-head {
-                h2 { (ctx.with(key::RATES_DAY, &[("day", &ctx.date(span.0))])) }
-                span.quiet { (ctx.with(key::RATES_UNTIL, &[("time", &ctx.when(span.1))])) }
+                h2 { (ctx.with(key::RATES_DAY, &[("day", &ctx.date(span.from))])) }
+                span.quiet { (ctx.with(key::RATES_UNTIL, &[("time", &ctx.when(span.to))])) }
             }
             (totals(ctx, accounts))
             ul.accounts {
@@ -37,7 +37,7 @@ pub(super) fn section(
                             a href={ "/machines/" (account.machine) } { strong { (name_of(&account.machine)) } }
                             span.big { (percent(account.account.rate_observed())) small { (ctx.text(key::UNIT_PERCENT)) } }
                         }
-                        (time_line(ctx, account, shown.0, shown.1))
+                        (time_line(ctx, account, shown))
                         (figures(ctx, account))
                     }
                 }
@@ -51,19 +51,16 @@ pub(super) fn section(
 
 /// Today of one machine, for its own page.
 pub(crate) fn today(ctx: &Ctx, account: &MachineAccount) -> Markup {
-    let shown = shown_span(
-        account.account.span.0,
-        account.account.span.1,
-        std::iter::once(account),
-    );
+    let span = account.account.span;
+    let shown = shown_span(span, std::iter::once(account));
     html! {
         section.panel {
             div.panel-head {
                 h2 { (ctx.text(key::RATES_TODAY)) }
-                span.quiet { (ctx.with(key::RATES_UNTIL, &[("time", &ctx.when(account.account.span.1))])) }
+                span.quiet { (ctx.with(key::RATES_UNTIL, &[("time", &ctx.when(span.to))])) }
                 a.end href="/rates" { (ctx.text(key::RATES_TITLE)) }
             }
-            (time_line(ctx, account, shown.0, shown.1))
+            (time_line(ctx, account, shown))
             (figures(ctx, account))
         }
         section.panel {
@@ -80,17 +77,14 @@ pub(crate) fn today(ctx: &Ctx, account: &MachineAccount) -> Markup {
 }
 
 /// From the first that was seen to the end, so that a young day fills its lines.
-fn shown_span<'a>(
-    from: Time,
-    to: Time,
-    accounts: impl Iterator<Item = &'a MachineAccount>,
-) -> (Time, Time) {
+fn shown_span<'a>(span: Span, accounts: impl Iterator<Item = &'a MachineAccount>) -> Span {
+    let Span { from, to } = span;
     let first = accounts
         .filter_map(|a| a.account.stretches.first())
         .map(|s| s.from)
         .min();
     let from = first.unwrap_or(from).max(from).min(to - SHOWN_MS_MIN);
-    (from, to)
+    Span::new(from, to)
 }
 
 fn percent(rate: Option<f64>) -> String {
@@ -143,7 +137,7 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
 }
 
 /// The day as a line, with its ends written below.
-fn time_line(ctx: &Ctx, account: &MachineAccount, from: Time, to: Time) -> Markup {
+fn time_line(ctx: &Ctx, account: &MachineAccount, span: Span) -> Markup {
     let states: Vec<StateInterval> = account
         .account
         .stretches
@@ -155,8 +149,8 @@ fn time_line(ctx: &Ctx, account: &MachineAccount, from: Time, to: Time) -> Marku
         })
         .collect();
     html! {
-        div.strip-day { (board::strip_svg(&states, from, to, COLUMNS)) }
-        span.row.quiet.small { span { (ctx.clock(from)) } span { (ctx.clock(to)) } }
+        div.strip-day { (board::strip_svg(&states, span, COLUMNS)) }
+        span.row.quiet.small { span { (ctx.clock(span.from)) } span { (ctx.clock(span.to)) } }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use kpi::{Bottleneck, By, Line, Turn};
 use maud::{Markup, html};
-use model::{MachineId, Time};
+use model::{MachineId, Span, Time};
 use report::accounts::{MachineAccount, bottleneck};
 use text::key;
 
@@ -14,7 +14,7 @@ const WIDTH: f64 = 1_000.0;
 /// The lines of the factory.
 pub(super) fn section(
     ctx: &Ctx,
-    span: (Time, Time),
+    span: Span,
     lines: &[Line],
     accounts: &[MachineAccount],
     name_of: &dyn Fn(&MachineId) -> String,
@@ -61,7 +61,7 @@ fn said(
 /// The machines in order, each with when it was the bottleneck.
 fn steps(
     ctx: &Ctx,
-    span: (Time, Time),
+    span: Span,
     known: &[&MachineAccount],
     found: &Bottleneck,
     name_of: &dyn Fn(&MachineId) -> String,
@@ -80,19 +80,19 @@ fn steps(
                             (format!("{:.0} %", share * 100.0))
                         }
                     }
-                    (turns(found.turns.iter().filter(|turn| turn.station == at), span.0, span.1))
+                    (turns(found.turns.iter().filter(|turn| turn.station == at), span))
                 }
             }
         }
     }
 }
 
-fn turns<'a>(turns: impl Iterator<Item = &'a Turn>, from: Time, to: Time) -> Markup {
-    let width = |a: Time, b: Time| WIDTH * b.since(a) / to.since(from).max(1.0);
+fn turns<'a>(turns: impl Iterator<Item = &'a Turn>, span: Span) -> Markup {
+    let width = |a: Time, b: Time| WIDTH * b.since(a) / span.seconds().max(1.0);
     html! {
         svg.strip viewBox={ "0 0 " (WIDTH) " 10" } preserveAspectRatio="none" aria-hidden="true" {
             @for turn in turns {
-                rect.turn x=(format!("{:.1}", width(from, turn.from))) y="0"
+                rect.turn x=(format!("{:.1}", width(span.from, turn.from))) y="0"
                     width=(format!("{:.1}", width(turn.from, turn.to).max(1.0))) height="10" {}
             }
         }

@@ -13,7 +13,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::civil::Date;
 use maud::{Markup, html};
-use model::{MachineId, Right, Time};
+use model::{MachineId, Right, Span, Time};
 use report::accounts::{self, Rates};
 use serde::Deserialize;
 use text::key;
@@ -135,8 +135,8 @@ async fn page(
 }
 
 /// The days of the table as files for spreadsheets.
-fn downloads(ctx: &Ctx, site: &Site, days: &[(Time, Time)]) -> Markup {
-    let date = |day: Option<&(Time, Time)>| day.and_then(|day| site.known.calendar.date(day.0));
+fn downloads(ctx: &Ctx, site: &Site, days: &[Span]) -> Markup {
+    let date = |day: Option<&Span>| day.and_then(|day| site.known.calendar.date(day.from));
     let (Some(from), Some(to)) = (date(days.first()), date(days.last())) else {
         return html! {};
     };
@@ -150,7 +150,7 @@ fn downloads(ctx: &Ctx, site: &Site, days: &[(Time, Time)]) -> Markup {
 }
 
 /// The days of the table: those up to the chosen one, or up to today if it is among the newest.
-fn days(site: &Site, chosen: (Time, Time)) -> Vec<(Time, Time)> {
+fn days(site: &Site, chosen: Span) -> Vec<Span> {
     let calendar = &site.known.calendar;
     let up_to = |last: Time| -> Vec<Time> {
         let earlier = |start: &Time| Some(calendar.day_before(*start));
@@ -159,8 +159,8 @@ fn days(site: &Site, chosen: (Time, Time)) -> Vec<(Time, Time)> {
         starts
     };
     let mut starts = up_to(calendar.day_start(site.known.now()));
-    if !starts.contains(&chosen.0) {
-        starts = up_to(chosen.0);
+    if !starts.contains(&chosen.from) {
+        starts = up_to(chosen.from);
     }
     let span = |start| accounts::span_from(&site.known, start);
     starts.into_iter().map(span).collect()
@@ -194,7 +194,7 @@ fn table_head(ctx: &Ctx, wanted: &Wanted, has_plan: bool) -> Markup {
 /// The rates of machines on days, with their names.
 struct Heat<'a> {
     site: &'a Site,
-    days: &'a [(Time, Time)],
+    days: &'a [Span],
     names: &'a [&'a str],
     rates: &'a [Vec<Rates>],
 }
@@ -213,7 +213,7 @@ fn heat_table(ctx: &Ctx, heat: &Heat<'_>, wanted: &Wanted) -> Markup {
     };
     let dates: Vec<Option<Date>> = days
         .iter()
-        .map(|(start, _)| site.known.calendar.date(*start))
+        .map(|day| site.known.calendar.date(day.from))
         .collect();
     let is_older = |i: usize| i + DAYS_ON_PHONE < days.len();
     html! {
