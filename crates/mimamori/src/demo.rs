@@ -520,7 +520,7 @@ async fn claim(stage: &Stage) -> anyhow::Result<Owner> {
             break code.context("the product has no claim code")?.to_owned();
         }
         if start.elapsed() > FIRST_PAGE_MAX {
-            bail!("the product has not told where it is");
+            bail!("the product has not told its claim code");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };

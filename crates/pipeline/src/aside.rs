@@ -21,8 +21,20 @@ pub struct Aside {
 
 impl Aside {
     /// Sets aside what stood under a name; its text stays whole in the store, under that name.
-    pub fn put(&mut self, name: &str, text: String, problem: serde_json::Error) {
+    pub fn put(&mut self, name: &str, text: String, problem: &serde_json::Error) {
         self.tell(name, &text, &problem.to_string());
+        self.keep(name, text);
+    }
+
+    /// The same of what holds secrets: the evidence shows nothing of it, nor does it quote it.
+    pub fn put_secret(&mut self, name: &str, text: String, problem: &serde_json::Error) {
+        let (line, column) = (problem.line(), problem.column());
+        let problem = format!("unreadable from line {line}, column {column} on");
+        self.tell(name, "", &problem);
+        self.keep(name, text);
+    }
+
+    fn keep(&mut self, name: &str, text: String) {
         // A second one must not take the place of the first.
         let kept = format!("aside/{name}/{}", app::clock::now().ms());
         self.records.push(Record::Kept(kept.into(), text));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use act::{Failure, Mail, Webhook, due, failed, send_mail, send_webhook, sent};
 use app::clock;
 use app::commands::{Command, Orders};
+use app::known::Known;
 use app::ports::notifier::{NoticeProblem, Notifier, Telling};
 use app::views::BoardView;
 use jiff::Timestamp;
@@ -28,8 +29,9 @@ use crate::certificate;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Tries in a row that fail before that is an alarm: a word may get lost.
 const FAILURES_UNTIL_ALARM: u32 = 2;
-/// Names under which settings and standings are kept.
-const SETTINGS: &str = "notices";
+/// The name under which is kept who is told of what, and by which server.
+pub const SETTINGS: &str = "notices";
+/// The name under which is kept what each of them was told.
 const STANDINGS: &str = "notice-standings";
 /// Characters of a message's name.
 const ID_CHARS: usize = 32;
@@ -64,31 +66,23 @@ struct Message {
     id: String,
 }
 
-/// Whoever tells, going on with what was known before the start.
+/// Whoever tells as `settings` say, going on with what was known before the start.
 pub fn open(
-    board: watch::Receiver<Arc<BoardView>>,
-    reader: &Reader,
+    known: &Known,
     orders: Orders,
-    zone: &TimeZone,
+    settings: Notices,
     pages: Option<SocketAddr>,
 ) -> anyhow::Result<Arc<NoticeDoor>> {
-    let settings = reader.kept(SETTINGS)?;
-    let settings = settings.map(|json| serde_json::from_str::<Notices>(&json));
-    let settings = settings.transpose().unwrap_or_else(|problem| {
-        tell_unreadable(&orders, problem.to_string());
-        None
-    });
-    let standings = reader.kept(STANDINGS)?;
+    let standings = known.reader.kept(STANDINGS)?;
     // Who was told what is only a memory; without it somebody is told twice.
     let standings = standings.and_then(|json| serde_json::from_str(&json).ok());
-    let settings = settings.unwrap_or_default();
     let mut standings: BTreeMap<String, Standing> = standings.unwrap_or_default();
     standings.retain(|name, _| settings.recipients.iter().any(|r| r.name == *name));
-    let reported = board.borrow().is_open(AlarmKind::NoticeFailed);
+    let reported = known.board().is_open(AlarmKind::NoticeFailed);
     let door = Arc::new(NoticeDoor {
-        board,
+        board: known.board.clone(),
         orders,
-        zone: zone.clone(),
+        zone: known.calendar.zone.clone(),
         pages,
         inner: Mutex::new(Inner {
             settings: Arc::new(settings),
@@ -98,18 +92,6 @@ pub fn open(
         }),
     });
     Ok(door)
-}
-
-/// Who is told cannot be read any more: nobody is, until somebody says it anew; that is an alarm.
-fn tell_unreadable(orders: &Orders, problem: String) {
-    error!(problem, "who is told of alarms cannot be read");
-    let report = Command::Report {
-        kind: EventKind::SetAside,
-        body: json!({"what": SETTINGS, "problem": problem}),
-        alarm: (AlarmKind::SetAside, true),
-    };
-    let orders = orders.clone();
-    tokio::spawn(async move { orders.give(report, BOX).await });
 }
 
 /// Tells whoever has to be told, for as long as the program runs.

@@ -121,7 +121,7 @@ struct ServeArgs {
     /// Stop when standard input closes (used by demo)
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
-    /// Write where the program can be reached and the claim code into this file (used by demo)
+    /// Write the claim code into this file (used by demo)
     #[arg(long, hide = true)]
     announce: Option<PathBuf>,
     /// File of the simulated time source (used by demo)

@@ -21,6 +21,7 @@ use app::switch_off::SwitchOff;
 use app::views::{ClockState, TrustView};
 use assure::ProofView;
 use identity::Gate;
+use model::Notices;
 use services::certificate::{self, Shared};
 use services::devices::{FloorDoor, watch_devices};
 use services::files::{self, FileDoor, Ways};
@@ -42,6 +43,8 @@ pub(super) struct House<'a> {
     pub(super) setup: &'a Setup,
     pub(super) config: &'a Config,
     pub(super) known: Known,
+    /// Who is told of alarms.
+    pub(super) notices: Notices,
     pub(super) orders: Orders,
     pub(super) floor: Arc<FloorDoor>,
     pub(super) sources: Arc<SourceDoor>,
@@ -211,9 +214,8 @@ impl House<'_> {
     }
 
     fn notices(&self, https: Option<SocketAddr>) -> anyhow::Result<Arc<NoticeDoor>> {
-        let (board, zone) = (self.known.board.clone(), &self.known.calendar.zone);
-        let (reader, orders) = (&self.known.reader, self.orders.clone());
-        let door = notices::open(board, reader, orders, zone, https)?;
+        let (orders, settings) = (self.orders.clone(), self.notices.clone());
+        let door = notices::open(&self.known, orders, settings, https)?;
         let told = Arc::clone(&door);
         let begin = move || notices::keep(Arc::clone(&told));
         self.supervisor.keep("notices", begin);

@@ -7,11 +7,12 @@ use anyhow::Context;
 use app::clock;
 use broker::{Inbound, Limits, RetainedRoom};
 use kpi::Factory;
-use model::AlarmKind;
+use model::{AlarmKind, Notices};
 use pipeline::{Aside, Floor, Inputs, Outputs, Pace, Parts, Recorder, Sealing, TakenUp, day_of};
+use services::notices::SETTINGS;
 use services::restores;
 use sources::DeviceBook;
-use store::{Batch, Reader, Record, Sealer, Store};
+use store::{Batch, Reader, Record, Sealer, Store, StoreError};
 use tokio::sync::oneshot;
 
 use super::Setup;
@@ -23,6 +24,8 @@ pub(super) type Retained = (String, Inbound);
 /// What was taken up.
 pub(super) struct Kept {
     pub(super) parts: Parts,
+    /// Who is told of alarms.
+    pub(super) notices: Notices,
     pub(super) retained: Vec<Retained>,
 }
 
@@ -44,7 +47,8 @@ pub(super) fn take_up(
     };
     let floor = Floor::restore(&config.floor, &book, &reader, clock::now(), into)
         .context("the stored knowledge could not be taken up")?;
-    let factory = factory(config, reader.factory()?, &mut aside);
+    let factory = factory(config, &reader, &mut aside)?;
+    let notices = notices(&reader, &mut aside)?;
     let retained = retained(&reader, &config.limits, &mut pending, &mut aside)?;
     let known = reader.alarms(true, i64::MAX, 10_000)?.items;
     let is_alarmed = known.iter().any(|alarm| alarm.kind == AlarmKind::SetAside);
@@ -61,21 +65,36 @@ pub(super) fn take_up(
         pace: pace.clone(),
         pending,
     };
-    Ok(Kept { parts, retained })
+    Ok(Kept {
+        parts,
+        notices,
+        retained,
+    })
 }
 
 /// What people said of the factory; what the file of settings says, if they said nothing that can be
 /// read.
-fn factory(config: &Config, kept: Option<String>, aside: &mut Aside) -> Factory {
-    let read = kept.map(|json| (serde_json::from_str(&json), json));
-    match read {
-        Some((Ok(factory), _)) => factory,
-        Some((Err(problem), json)) => {
-            aside.put("factory", json, problem);
-            config.factory.clone()
-        }
-        None => config.factory.clone(),
-    }
+fn factory(config: &Config, reader: &Reader, aside: &mut Aside) -> Result<Factory, StoreError> {
+    let usual = || config.factory.clone();
+    let kept = reader.factory()?;
+    Ok(kept.map_or_else(usual, |json| {
+        serde_json::from_str(&json).unwrap_or_else(|problem| {
+            aside.put("factory", json, &problem);
+            usual()
+        })
+    }))
+}
+
+/// Who is told of alarms; nobody, until somebody says it anew, if it cannot be read.
+fn notices(reader: &Reader, aside: &mut Aside) -> Result<Notices, StoreError> {
+    let kept = reader.kept(SETTINGS)?;
+    Ok(kept.map_or_else(Notices::default, |json| {
+        serde_json::from_str(&json).unwrap_or_else(|problem| {
+            // Passwords of mail servers and secrets of webhooks are in it.
+            aside.put_secret(SETTINGS, json, &problem);
+            Notices::default()
+        })
+    }))
 }
 
 /// The messages retained before, as far as the broker has room for them. What it has none for was

@@ -152,7 +152,11 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let mut board = ways.board.subscribe();
     let listening = floor::listen(setup, ways.to_recorder)?;
     let book = Arc::clone(&listening.book);
-    let Kept { parts, retained } = kept::take_up(setup, &config, pace, book)?;
+    let Kept {
+        parts,
+        notices,
+        retained,
+    } = kept::take_up(setup, &config, pace, book)?;
     let reader = parts.reader.clone();
     let certificate = match (setup.https, setup.mqtts) {
         (None, None) => None,
@@ -188,6 +192,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
             calendar: config.floor.calendar.clone(),
             clock: clock::now,
         },
+        notices,
         orders,
         floor: Arc::new(FloorDoor {
             book: listening.book,

@@ -201,6 +201,29 @@ fn knowledge_that_cannot_be_read_is_set_aside_and_the_reference_judges_on() {
 }
 
 #[test]
+fn who_is_told_is_kept_whole_if_it_cannot_be_read_and_no_secret_of_it_is_shown() {
+    let mut house = House::new();
+    assert_eq!(house.terminate(), Some(0));
+    let spoiled = "INSERT OR REPLACE INTO kept VALUES('notices', '{\"mail\":\"hunter2\"}')";
+    database(&house.data).execute(spoiled, []).unwrap();
+    house.start();
+    until("a person is told", || {
+        let open = house.get("alarms?open=true");
+        let mut open = open["items"].as_array().into_iter().flatten();
+        open.any(|alarm| alarm["kind"] == "set_aside")
+    });
+    let told = set_aside(&house);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["body"]["what"], "notices");
+    assert!(!format!("{told:?}").contains("hunter2"), "{told:?}");
+    let kept = "SELECT body FROM kept WHERE name LIKE 'aside/notices/%'";
+    let kept: String = database(&house.data)
+        .query_row(kept, [], |row| row.get(0))
+        .unwrap();
+    assert!(kept.contains("hunter2"));
+}
+
+#[test]
 fn one_device_retains_no_more_than_its_room_in_memory_and_in_the_file() {
     let mut house = House::with_config("[broker]\nretained_per_client_max = 20\n");
     let (mad, good) = (house.device("mad", &[]), house.device("good", &[]));

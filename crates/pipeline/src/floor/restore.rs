@@ -64,7 +64,7 @@ impl Floor {
                     let references = reader.references(&stored.machine).unwrap_or_default();
                     machine.watch = Watch::recalled(settings, references);
                     machine.is_dirty = true;
-                    aside.put(&format!("watch/{}", stored.machine), stored.body, problem);
+                    aside.put(&format!("watch/{}", stored.machine), stored.body, &problem);
                 }
             }
         }
@@ -75,7 +75,7 @@ impl Floor {
             let index = floor.machine(&id);
             match serde_json::from_str(&json) {
                 Ok(settings) => floor.machines[index].watch.set_settings(settings),
-                Err(problem) => aside.put(&format!("settings/{id}"), json, problem),
+                Err(problem) => aside.put(&format!("settings/{id}"), json, &problem),
             }
         }
         let damaged = floor.replay(book, reader)?;
