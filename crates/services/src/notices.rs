@@ -18,7 +18,7 @@ use model::{AlarmKind, Due, EventKind, MailServer, Notices, Recipient, Standing,
 use report::notices::{notice_about, notice_json, notice_text};
 use serde_json::json;
 use sources::token_hash;
-use store::{BOX, Reader, Record};
+use store::{BOX, Record};
 use text::Lang;
 use tokio::sync::watch;
 use tracing::{error, warn};

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use model::{Quality, Reading, Time};
+use model::{Quality, Reading, Span, Time};
 use store::{Batch, Reader, Retention, SealPlan, Sealer, Store};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -27,7 +27,7 @@ fn main() {
     let slow = store.series("slow", "count", "").unwrap();
     let day = |t: Time| {
         let start = t.ms() - t.ms().rem_euclid(DAY_MS);
-        (Time::from_ms(start), Time::from_ms(start + DAY_MS))
+        Span::new(Time::from_ms(start), Time::from_ms(start + DAY_MS))
     };
     let sealer = Sealer::new(folder, Arc::new(day));
     let mut next = reader.reading_count().unwrap() as i64;

@@ -14,13 +14,13 @@ use crate::pages::off;
 
 /// What somebody does to a device.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Change<'a> {
+pub(crate) struct DeviceChange<'a> {
     pub(crate) who: &'a Who,
     pub(crate) kind: EventKind,
     pub(crate) device: &'a str,
 }
 
-impl<'a> Change<'a> {
+impl<'a> DeviceChange<'a> {
     /// It is something else than before.
     pub(crate) fn changed(who: &'a Who, device: &'a str) -> Self {
         let kind = EventKind::DeviceChanged;
@@ -37,7 +37,7 @@ impl<'a> Change<'a> {
 /// Has `port` do it.
 pub(crate) async fn change<P, E>(
     site: &Site,
-    change: Change<'_>,
+    change: DeviceChange<'_>,
     port: &Arc<P>,
     work: impl FnOnce(&P, &str) -> Result<(), E> + Send + 'static,
 ) -> Result<(), E>
@@ -73,7 +73,7 @@ pub(crate) async fn register(
     };
     let token = off_thread(&site.devices, add).await?;
     let (kind, device) = (EventKind::DeviceAdded, newcomer.name);
-    note(site, Change { who, kind, device }).await;
+    note(site, DeviceChange { who, kind, device }).await;
     Ok(token)
 }
 
@@ -107,12 +107,12 @@ pub(crate) async fn keep_table(site: &Site, who: &Who, table: Table) -> Result<(
         EventKind::DeviceChanged
     };
     let device = &id;
-    note(site, Change { who, kind, device }).await;
+    note(site, DeviceChange { who, kind, device }).await;
     Ok(())
 }
 
-async fn note(site: &Site, change: Change<'_>) {
-    let Change { who, kind, device } = change;
+async fn note(site: &Site, change: DeviceChange<'_>) {
+    let DeviceChange { who, kind, device } = change;
     note_about(site, who, kind, json!({"device": device})).await;
 }
 

@@ -3,7 +3,7 @@
 //! learned or raised is not kept: nobody acts on an alarm of last year.
 
 use detect::{Outcome, Settings, Signal, Watch};
-use model::{FindingKind, MachineId, SeriesId, Span, Time};
+use model::{FindingKind, MachineId, SeriesId, Span};
 use pipeline::signal_of;
 use sources::{Row, RowValue};
 use store::Record;
@@ -66,7 +66,7 @@ pub(crate) fn span(rows: &[Row]) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
-    use model::MachineState;
+    use model::{MachineState, Time};
     use sources::PointRole;
 
     use super::*;

@@ -396,7 +396,7 @@ impl Reader {
         };
         if width >= PIXEL_FROM_MINUTES_MS {
             self.each_minute(series, from.ms(), to.ms() - 1, |row| {
-                add(row, row.minute.max(from))
+                add(row, row.minute.max(from));
             })?;
         } else {
             self.each_piece(&[series], span, |_, times, values| {

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::Site;
 use crate::api::sources::finish;
 use crate::api::{answer, bad_request};
-use crate::changes::{Change, change};
+use crate::changes::{DeviceChange, change};
 use crate::http::asked::{Asked, Visitor};
 
 /// All that arrived.
@@ -29,7 +29,7 @@ pub(crate) async fn add(
         return bad_request().answer(lang);
     };
     let device = binding.place.device.to_string();
-    let about = Change::changed(&who, &device);
+    let about = DeviceChange::changed(&who, &device);
     let done = change(&site, about, &site.bindings, |port, _| port.bind(binding)).await;
     finish(lang, done)
 }
@@ -44,7 +44,7 @@ pub(crate) async fn end(
         return bad_request().answer(lang);
     };
     let device = place.device.to_string();
-    let about = Change::changed(&who, &device);
+    let about = DeviceChange::changed(&who, &device);
     let unbind = move |port: &dyn Bindings, _: &str| port.unbind(&place);
     finish(lang, change(&site, about, &site.bindings, unbind).await)
 }

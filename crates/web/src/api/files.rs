@@ -16,7 +16,7 @@ use text::Lang;
 use crate::Site;
 use crate::api::sources::{failure, finish};
 use crate::api::{answer, bad_request, read};
-use crate::changes::{Change, change, keep_table};
+use crate::changes::{DeviceChange, change, keep_table};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 
@@ -110,7 +110,7 @@ pub(crate) async fn end(
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let about = Change::ended(&who, &id);
+    let about = DeviceChange::ended(&who, &id);
     let done = change(&site, about, &site.files, Files::end).await;
     finish(lang, done)
 }

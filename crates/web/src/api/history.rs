@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use model::{SeriesId, Span, Time, Unit};
+use model::{SeriesId, Span, Unit};
 use report::accounts::{WS_PER_WH, devices_of};
 use serde::Deserialize;
 use serde_json::{Value, json};

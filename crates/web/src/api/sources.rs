@@ -13,7 +13,7 @@ use text::{Lang, key};
 
 use crate::Site;
 use crate::api::{answer, bad_request};
-use crate::changes::{Change, change, connect};
+use crate::changes::{DeviceChange, change, connect};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 
@@ -146,7 +146,7 @@ pub(crate) async fn end(
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let about = Change::ended(&who, &id);
+    let about = DeviceChange::ended(&who, &id);
     let done = change(&site, about, &site.sources, Sources::end).await;
     finish(lang, done)
 }

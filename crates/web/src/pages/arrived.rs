@@ -16,7 +16,7 @@ use text::key;
 use super::devices::{self, value_text};
 use super::{Ctx, half_width, problem_box};
 use crate::Site;
-use crate::changes::{Change, change};
+use crate::changes::{DeviceChange, change};
 use crate::http::asked::{Asked, Visitor};
 
 /// What a value can be for a machine, beside what its maker calls it.
@@ -47,8 +47,8 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    fn change<'a>(&'a self, who: &'a Who) -> Change<'a> {
-        Change::changed(who, &self.device)
+    fn change<'a>(&'a self, who: &'a Who) -> DeviceChange<'a> {
+        DeviceChange::changed(who, &self.device)
     }
 
     fn place(&self) -> Result<Place, Wrong> {

@@ -7,7 +7,7 @@ use app::views::{BoardView, LearningView, LightView, MachineView, Shown};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use model::{MachineId, MachineState, Right, Span, StateInterval, Time};
+use model::{MachineId, MachineState, Right, Span, StateInterval};
 use text::key;
 
 use super::devices::in_words;
@@ -385,6 +385,8 @@ pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use model::Time;
+
     use super::*;
 
     #[test]

@@ -17,7 +17,7 @@ use text::{Lang, key};
 use super::{Ctx, Place, arrived, connect, enter, frame, number, problem_box};
 use crate::Site;
 use crate::api::read;
-use crate::changes::{Change, Newcomer, change, register};
+use crate::changes::{DeviceChange, Newcomer, change, register};
 use crate::http::asked::{Asked, Here, Visitor};
 use crate::pages::off;
 
@@ -87,7 +87,7 @@ pub(crate) async fn limit(
     Form(wanted): Form<Limit>,
 ) -> Response {
     let limited = wanted.limited;
-    let about = Change {
+    let about = DeviceChange {
         who: &visitor.who,
         kind: if limited {
             EventKind::DeviceLimited
@@ -108,7 +108,7 @@ pub(crate) async fn end(
     Asked(visitor): Asked<Visitor>,
     Path(name): Path<String>,
 ) -> Response {
-    let about = Change::ended(&visitor.who, &name);
+    let about = DeviceChange::ended(&visitor.who, &name);
     let done = change(&site, about, &site.devices, Devices::end).await;
     let done = done.map_err(|error| wrong(visitor.lang, error));
     finish(&site, &visitor, "/devices", done).await
@@ -120,7 +120,7 @@ pub(crate) async fn end_source(
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let about = Change::ended(&visitor.who, &id);
+    let about = DeviceChange::ended(&visitor.who, &id);
     let done = change(&site, about, &site.sources, Sources::end).await;
     let done = done.map_err(|problem| problem_box(&problem.text(visitor.lang)));
     finish(&site, &visitor, "/devices", done).await

@@ -19,7 +19,7 @@ use text::{Lang, key};
 use super::{Ctx, Place, frame, half_width, problem_box};
 use crate::Site;
 use crate::api::read;
-use crate::changes::{Change, change, keep_table};
+use crate::changes::{DeviceChange, change, keep_table};
 use crate::http::asked::{Asked, Visitor};
 
 /// What a column can be, the usual ones first.
@@ -166,7 +166,7 @@ pub(crate) async fn end(
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let about = Change::ended(&visitor.who, &id);
+    let about = DeviceChange::ended(&visitor.who, &id);
     match change(&site, about, &site.files, Files::end).await {
         Ok(()) => Redirect::to("/files").into_response(),
         Err(problem) => {
