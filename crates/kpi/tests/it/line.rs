@@ -186,12 +186,15 @@ fn where_nobody_waits_the_slowest_per_part_is_named_and_little_time_names_nobody
     let t = |s: i64| Time::from_ms(s * 1_000);
     // One machine works in the morning, the other in the afternoon.
     let named = |length: i64| {
-        let (a, b) = ([(t(0), t(length))], [(t(length), t(2 * length))]);
+        let (a, b) = (
+            Span::new(t(0), t(length)),
+            Span::new(t(length), t(2 * length)),
+        );
         let station = |active, s_per_part| Station {
             active,
             s_per_part: Some(s_per_part),
         };
-        Bottleneck::of(&[station(&a, 10.0), station(&b, 20.0)]).named
+        Bottleneck::of(&[station(&[a], 10.0), station(&[b], 20.0)]).named
     };
     assert_eq!(named(3_600), Some((1, By::CycleTime)));
     assert_eq!(named(60), None);
