@@ -84,7 +84,8 @@ pub(crate) fn measure(program: &Path, seconds: Duration) -> anyhow::Result<()> {
              class = \"0287\"\ninstance = {instance}\nchannel = {channel}\nevery_s = 0.2\n"
         )
     };
-    target.connect(&(0..DEVICES).map(device).collect::<String>())?;
+    let sources: String = (0..DEVICES).map(device).collect();
+    target.connect(program, &sources)?;
     until_read(&target, DEVICES)?;
     let first = target.values_of_one()? as f64;
     let (before, begun, cpu) = (target.read()?.0, Instant::now(), target.cpu_s());

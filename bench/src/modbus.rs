@@ -70,7 +70,7 @@ fn sources(devices: usize, registers: usize, every_s: f64) -> String {
 pub(crate) fn measure(program: &Path, seconds: Duration) -> anyhow::Result<()> {
     let server = server()?;
     let target = Target::start_ours(program)?;
-    target.connect(&sources(DEVICES, REGISTERS, 0.1))?;
+    target.connect(program, &sources(DEVICES, REGISTERS, 0.1))?;
     until_read(&target, DEVICES)?;
     let (before, begun, cpu) = (target.read()?.0, Instant::now(), target.cpu_s());
     std::thread::park_timeout(seconds);
@@ -101,7 +101,7 @@ pub(crate) fn measure(program: &Path, seconds: Duration) -> anyhow::Result<()> {
     let target = Target::start_ours(program)?;
     std::thread::park_timeout(Duration::from_secs(3));
     let before = target.rss_mb();
-    target.connect(&sources(LINES, 6, 5.0))?;
+    target.connect(program, &sources(LINES, 6, 5.0))?;
     until_read(&target, LINES)?;
     std::thread::park_timeout(Duration::from_secs(12));
     let each_kb = (target.rss_mb() - before) * 1024.0 / LINES as f64;

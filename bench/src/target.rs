@@ -230,9 +230,15 @@ impl Target {
         })
     }
 
-    /// Connects devices that the program reads, as their file says them.
-    pub(crate) fn connect(&self, sources: &str) -> anyhow::Result<()> {
-        Ok(std::fs::write(self.folder.join("sources.toml"), sources)?)
+    /// Connects devices that the program reads, as a file of the register says them.
+    pub(crate) fn connect(&self, program: &Path, sources: &str) -> anyhow::Result<()> {
+        let file = self.folder.join("sources.import");
+        std::fs::write(&file, sources)?;
+        let mut import = Command::new(program);
+        import.args(["device", "import"]).arg(&file);
+        let status = import.arg("--data").arg(&self.folder).status()?;
+        anyhow::ensure!(status.success(), "the devices were not taken in");
+        Ok(())
     }
 
     fn sources(&self) -> anyhow::Result<serde_json::Value> {

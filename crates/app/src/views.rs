@@ -189,6 +189,9 @@ pub struct DeviceView {
     pub offset_ms: Option<i64>,
     /// It may only send few readings.
     pub is_limited: bool,
+    /// It stands for what a machine gets from devices of others.
+    #[serde(skip)]
+    pub is_stand_in: bool,
     /// It is known by a certificate of its own, not by a token.
     pub has_certificate: bool,
     /// It has a connection now.

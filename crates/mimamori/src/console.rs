@@ -1,7 +1,7 @@
 //! What somebody at this PC may ask the running program for: to own the box, to let people in and
-//! end their access, a token for a script, a link for who cannot come in any more. Whoever may write
-//! into the data folder is at the PC; the request is a file there, so it needs no secret of its own,
-//! and the program answers it and leaves a trace.
+//! end their access, a token for a script, a link for who cannot come in any more, a change of the
+//! register of devices, a table. Whoever may write into the data folder is at the PC; the request is
+//! a file there, so it needs no secret of its own, and the program answers it and leaves a trace.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use app::ports::devices::{DeviceChange, DeviceChanged, DeviceProblem};
 use identity::{Denied, Gate, Who};
 use model::Role;
 use report::tables::TableAsked;
 use serde::{Deserialize, Serialize};
 use services::certificate;
+use services::register::CONSOLE;
 use text::Lang;
 use tracing::{info, warn};
 use web::Site;
@@ -30,7 +32,7 @@ const WORK_MAX: Duration = Duration::from_secs(120);
 /// Requests answered in one look.
 const REQUESTS_MAX: usize = 16;
 /// Bytes of a request at most.
-const REQUEST_BYTES_MAX: u64 = 1_024;
+const REQUEST_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
 
 /// What is asked for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,6 +52,13 @@ pub(crate) enum Request {
     EndToken { id: i64 },
     /// Who may come in, and which tokens there are.
     List,
+    /// To change the register of devices.
+    Devices {
+        /// What is to be changed.
+        change: DeviceChange,
+        /// In English instead of Japanese.
+        is_english: bool,
+    },
     /// A table for other programs; it is put beside the answer.
     Export {
         /// `days`, `cycles` or `alarms`.
@@ -83,10 +92,12 @@ pub(crate) enum Answer {
     Token(String),
     /// It is done.
     Done,
+    /// What became of a change of devices.
+    Devices(DeviceChanged),
     /// The table is in this file.
     Table(PathBuf),
-    /// Why there is no table, in words.
-    NoTable(String),
+    /// Why there is no table or no change, in words.
+    NotDone(String),
     /// People, then tokens.
     List(Vec<Listed>, Vec<Listed>),
     /// Why it was not done.
@@ -250,10 +261,19 @@ async fn answer(path: &Path, site: &Site, pages: Pages) -> Answer {
             asked,
             is_english,
         } => export(path, site, &table, asked, is_english).await,
+        Request::Devices { change, is_english } => {
+            let done = site.devices.change(change, CONSOLE).await;
+            let why = |problem: DeviceProblem| Answer::NotDone(problem.text(lang(is_english)));
+            done.map_or_else(why, Answer::Devices)
+        }
         request => obey(request, &site.gate, pages)
             .await
             .unwrap_or_else(Answer::No),
     }
+}
+
+fn lang(is_english: bool) -> Lang {
+    if is_english { Lang::En } else { Lang::Ja }
 }
 
 /// Writes a table beside the request.
@@ -264,7 +284,7 @@ async fn export(
     asked: TableAsked,
     is_english: bool,
 ) -> Answer {
-    let lang = if is_english { Lang::En } else { Lang::Ja };
+    let lang = lang(is_english);
     let file = path.with_extension("table");
     match report::tables::table_file(&site.known, lang, table, asked).await {
         Ok(table) => match put(&file, &table.bytes) {
@@ -274,7 +294,7 @@ async fn export(
                 Answer::No(No::Busy)
             }
         },
-        Err(why) => Answer::NoTable(why.text(lang)),
+        Err(why) => Answer::NotDone(why.text(lang)),
     }
 }
 
@@ -298,7 +318,7 @@ async fn obey(request: Request, gate: &Gate, pages: Pages) -> Result<Answer, No>
         Request::End { name } => gate.end_named(&by, &name).await.map(|()| Answer::Done),
         Request::EndToken { id } => gate.end_pass(&by, id).await.map(|()| Answer::Done),
         Request::List => Ok(list(gate)),
-        Request::Export { .. } => return Err(No::Unknown),
+        Request::Export { .. } | Request::Devices { .. } => return Err(No::Unknown),
     };
     done.map_err(|denied| match denied {
         Denied::NotFound => No::Unknown,

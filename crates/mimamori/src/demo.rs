@@ -8,10 +8,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use app::ports::devices::DeviceChange;
 use clap::Args;
-use model::DeviceId;
+use model::{DeviceId, DeviceRole};
 use serde_json::{Value, json};
-use sources::{DeviceBook, Role};
+use services::register::OfflineRegister;
 use text::Lang;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -178,8 +179,8 @@ impl Stage {
         if self.tokens_file().exists() {
             return Ok(());
         }
-        let book = DeviceBook::open(&self.data)?;
-        if !book.all().is_empty() {
+        let mut register = OfflineRegister::open(&self.data)?;
+        if !register.registrations().is_empty() {
             bail!(
                 "{} belongs to a real factory, not to a demonstration",
                 self.data.display()
@@ -187,10 +188,13 @@ impl Stage {
         }
         let mut tokens = Vec::new();
         for device in sim::DEVICES {
-            tokens.push((
-                device,
-                book.add(DeviceId::new(device)?, Role::Device, None)?,
-            ));
+            let added = register.change(DeviceChange::Add {
+                id: DeviceId::new(device)?,
+                machine: None,
+                role: DeviceRole::Device,
+            });
+            let token = added.ok().and_then(|added| added.token);
+            tokens.push((device, token.context("a device could not be registered")?));
         }
         Ok(std::fs::write(
             self.tokens_file(),

@@ -15,6 +15,7 @@ mod own;
 mod person;
 mod reading;
 mod reference;
+mod register;
 mod source;
 mod state;
 mod table;
@@ -37,6 +38,9 @@ pub use own::{KNOCKS_FROM, PROBER, SELF_CHECK, TWIN};
 pub use person::{Right, Role};
 pub use reading::{GAP_MS_MAX, Quality, Reading, RefusalReason, Refused, VALUE_MAX};
 pub use reference::{Approval, Band, Reference, Tolerance};
+pub use register::{
+    DeviceRole, FileLayout, GivenPoint, Login, ReadBy, RegisterFile, Registration, Speaks,
+};
 pub use source::{
     Field, FieldKind, FieldValue, Fields, Found, OffConsent, OffOutcome, SWITCH_OFF, Search,
     Source, SourceKind, SourceState, Trial, Trouble, Wrong, WrongWhy,

@@ -14,7 +14,7 @@ use detect::Outcome;
 use kpi::Factory;
 use model::{Alarm, AlarmKind, EventKind, LogLine, MachineId, Refused, Time};
 use serde_json::json;
-use sources::{Arrival, DeviceBook};
+use sources::{Arrival, DeviceRegister};
 use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -90,6 +90,17 @@ struct Reply {
     to: oneshot::Sender<Answer>,
     answer: Answer,
     records: Range<usize>,
+    /// Nothing but the records follows from the order: without them it was never given.
+    is_records_alone: bool,
+}
+
+impl Reply {
+    /// A record of the batch goes; those behind it move up.
+    fn forget(&mut self, place: usize) {
+        let Range { start, end } = self.records;
+        let before = |at: usize| at - usize::from(at > place);
+        self.records = before(start)..before(end);
+    }
 }
 
 /// What became of an order.
@@ -116,7 +127,7 @@ pub struct Recorder {
     floor: Floor,
     /// What people say of the factory as a whole.
     factory: Arc<Factory>,
-    book: Arc<DeviceBook>,
+    register: Arc<DeviceRegister>,
     inputs: Inputs,
     outputs: Outputs,
     has_light: bool,
@@ -173,7 +184,7 @@ pub struct Parts {
     /// What people say of the factory as a whole.
     pub factory: Factory,
     /// The devices that may speak.
-    pub book: Arc<DeviceBook>,
+    pub register: Arc<DeviceRegister>,
     /// Whether there is a stack light.
     pub has_light: bool,
     /// What has readings leave the journal.
@@ -193,7 +204,7 @@ impl Recorder {
             reader: parts.reader,
             floor: parts.floor,
             factory: Arc::new(parts.factory),
-            book: parts.book,
+            register: parts.register,
             inputs,
             outputs,
             has_light: parts.has_light,
@@ -307,12 +318,17 @@ impl Recorder {
         }
         while let Ok(order) = self.inputs.orders.try_recv() {
             let first = self.pending.records.len();
+            let is_records_alone = matches!(
+                order.command,
+                Command::Keep(_) | Command::Report { .. } | Command::Acknowledge(_)
+            );
             let result = self.obey(order.command, &order.by, now);
             let records = first..self.pending.records.len();
             self.replies.push(Reply {
                 to: order.answer,
                 answer: result,
                 records,
+                is_records_alone,
             });
         }
         if self.inputs.light.has_changed().unwrap_or(false) {
@@ -527,12 +543,14 @@ impl Recorder {
 
     /// Makes the pending batch durable, then tells whom it concerns.
     fn commit(&mut self) {
-        if !self.pending.is_empty() {
+        let has_something = !self.pending.is_empty();
+        if has_something {
             let seq = loop {
                 match self.store.commit(&self.pending) {
                     Ok(seq) => break seq,
                     Err(problem) if problem.is_of_content() && self.leave_out() => {}
-                    Err(problem) if self.wait_out(&problem) => {}
+                    // Nothing may be left of it, if it was what somebody has given up.
+                    Err(problem) if self.wait_out(&problem) && !self.pending.is_empty() => {}
                     Err(_) => return,
                 }
             };
@@ -554,7 +572,9 @@ impl Recorder {
         self.announce();
         self.pace.call();
         self.pending.clear();
-        self.note_recovery();
+        if has_something {
+            self.note_recovery();
+        }
         if self.attested_at.elapsed() >= ATTEST_EVERY
             && let Err(problem) = self.attest(clock::now())
         {
@@ -584,6 +604,7 @@ impl Recorder {
             for reply in self.replies.iter_mut().filter(is_of_it) {
                 reply.answer = Err(OrderError::NotDurable);
             }
+            self.replies.iter_mut().for_each(|r| r.forget(*place));
             aside.refuse(&record, problem);
         }
         let is_alarmed = self.is_open(AlarmKind::SetAside);
@@ -646,8 +667,16 @@ impl Recorder {
             self.set_light();
             self.show_board();
         }
-        for reply in self.replies.drain(..) {
+        // Who is told that it was not done may give the order again: it must not be done later.
+        for reply in self.replies.drain(..).rev() {
+            if reply.is_records_alone {
+                self.pending.records.drain(reply.records);
+            }
             reply.to.send(Err(OrderError::NotDurable)).ok();
+        }
+        // Nobody waits for a disk that is full: who asks meanwhile is told at once.
+        while let Ok(order) = self.inputs.orders.try_recv() {
+            order.answer.send(Err(OrderError::NotDurable)).ok();
         }
         self.runtime
             .block_on(async { tokio::time::sleep(RETRY_AFTER).await });
@@ -697,7 +726,7 @@ impl Recorder {
             .store_full
             .map(|since| own_alarm(AlarmKind::StoreFull, since));
         let open_alarms: Vec<Alarm> = own.into_iter().chain(self.open_alarms.clone()).collect();
-        self.floor.meet(&self.book);
+        self.floor.meet(&self.register);
         self.set_light();
         let mut counters = (self.outputs.counters)();
         counters.extend([
@@ -711,7 +740,7 @@ impl Recorder {
         self.outputs.board.send_replace(Arc::new(BoardView {
             at: now,
             machines,
-            devices: self.floor.device_views(&self.book),
+            devices: self.floor.device_views(&self.register),
             light: self
                 .has_light
                 .then(|| light_view(*self.inputs.light.borrow())),

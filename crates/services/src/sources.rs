@@ -1,17 +1,12 @@
 //! The devices that the box reads by itself, the values of devices that speak for others and who is
 //! on the network, as pages and scripts reach them.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use app::ports::sources::{IsStill, Searching, SourceProblem, Sources, SwitchingOff, Trying};
-use model::{
-    Binding, Coverage, DeviceId, Neighbour, OffOutcome, Place, Seen, Source, SourceKind,
-    SourceState,
-};
-use sources::{Bindings, Lines, Loggers, Neighbours, SourceError};
-use tracing::error;
+use app::ports::sources::{IsStill, Searching, Sources, SwitchingOff, Trying};
+use model::{Coverage, DeviceId, Neighbour, OffOutcome, Seen, Source, SourceKind, SourceState};
+use sources::{Bindings, Lines, Loggers, Neighbours};
 
 /// The lines, the bindings and who is on the network, as pages and scripts reach them.
 pub struct SourceDoor {
@@ -41,18 +36,6 @@ impl app::ports::bindings::Bindings for SourceDoor {
     fn seen(&self) -> Vec<Seen> {
         self.bindings.seen()
     }
-
-    fn fed(&self) -> BTreeSet<String> {
-        self.bindings.fed()
-    }
-
-    fn bind(&self, binding: Binding) -> Result<(), SourceProblem> {
-        self.bindings.bind(binding).map_err(problem)
-    }
-
-    fn unbind(&self, place: &Place) -> Result<(), SourceProblem> {
-        self.bindings.unbind(place).map_err(problem)
-    }
 }
 
 impl Sources for SourceDoor {
@@ -66,15 +49,6 @@ impl Sources for SourceDoor {
 
     fn states(&self) -> Vec<(Source, SourceState)> {
         self.lines.states()
-    }
-
-    fn add(&self, source: Source) -> Result<(), SourceProblem> {
-        self.lines.add(source).map_err(problem)
-    }
-
-    fn end(&self, id: &str) -> Result<(), SourceProblem> {
-        let id = DeviceId::new(id).map_err(|_| SourceProblem::NotFound)?;
-        self.lines.end(&id).map_err(problem)
     }
 
     fn search<'a>(&'a self, kind: &'a str) -> Searching<'a> {
@@ -92,17 +66,5 @@ impl Sources for SourceDoor {
             };
             self.lines.switch_off(&id, is_still).await
         })
-    }
-}
-
-/// What whoever asked is told of a failure.
-pub fn problem(error: SourceError) -> SourceProblem {
-    match error {
-        SourceError::Wrong(wrong) => SourceProblem::Wrong(wrong),
-        SourceError::Unknown(_) => SourceProblem::NotFound,
-        SourceError::File(error) => {
-            error!(%error, "the file of sources cannot be used");
-            SourceProblem::File
-        }
     }
 }

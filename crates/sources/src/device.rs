@@ -4,27 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use model::{
-    DeviceId, MachineId, POWER_POINTS, PointName, Time, Unit, UnitScale, VIBRATION_POINTS,
+    DeviceId, DeviceRole, MachineId, POWER_POINTS, PointName, Time, Unit, UnitScale,
+    VIBRATION_POINTS,
 };
-use serde::{Deserialize, Serialize};
 
 /// Points a device may have; a device that invents names is stopped here.
 const POINTS_MAX: usize = 64;
 /// Messages a second of a device that is limited.
 pub(crate) const LIMITED_MESSAGES_PER_S: u32 = 5;
-
-/// What a device may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Publishes its own readings and receives its own orders.
-    #[default]
-    Device,
-    /// Reads everything, publishes nothing: another program in the factory.
-    Reader,
-    /// Speaks for others, and watches no machine itself.
-    Gateway,
-}
 
 /// Whether a point of this name counts energy up: a day's or a cycle's energy begins anew by nature.
 fn is_energy_counter(name: &str) -> bool {
@@ -117,7 +104,7 @@ pub struct Device {
     /// The machine it watches.
     pub machine: MachineId,
     /// What it may do.
-    pub role: Role,
+    pub role: DeviceRole,
     /// It is suspected of something: it may only send readings, and few.
     pub is_limited: bool,
     /// It may no longer speak.
@@ -156,7 +143,7 @@ pub(crate) enum PointError {
 
 impl Device {
     /// A device that has sent nothing yet.
-    pub fn new(id: DeviceId, machine: MachineId, role: Role) -> Self {
+    pub fn new(id: DeviceId, machine: MachineId, role: DeviceRole) -> Self {
         Self {
             id,
             machine,
@@ -254,9 +241,9 @@ mod tests {
     #[test]
     fn a_limited_device_sends_few_messages_a_second_whatever_way_it_takes() {
         let (id, machine) = (DeviceId::new("d").unwrap(), MachineId::new("m").unwrap());
-        let free = Device::new(id.clone(), machine.clone(), Role::Device);
+        let free = Device::new(id.clone(), machine.clone(), DeviceRole::Device);
         assert!(free.may_send(1_000_000, Time::from_ms(0)));
-        let limited = Device::new(id, machine, Role::Device).limited(true);
+        let limited = Device::new(id, machine, DeviceRole::Device).limited(true);
         let may = |messages, ms| limited.may_send(messages, Time::from_ms(ms));
         assert!(may(3, 0) && may(2, 900) && !may(1, 999));
         assert!(may(5, 1_000) && !may(1, 1_001));

@@ -6,21 +6,20 @@ use std::time::{Duration, Instant};
 
 use broker::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
 use data_encoding::HEXLOWER;
-use model::{RefusalReason, Refused, Time};
+use model::{DeviceRole, RefusalReason, Refused, Time};
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
 use wire::convention::{Topic, waits_for_orders};
 use wire::payload::TOPIC_ROOT;
 
 use crate::bindings::Bindings;
-use crate::device::{Device, LIMITED_MESSAGES_PER_S, Role};
-use crate::lines::Value;
+use crate::device::{Device, LIMITED_MESSAGES_PER_S};
 use crate::normalise::{
-    ClockWindow, Normalised, Origin, Row, normalise, normalise_read, normalise_said, refusal,
-    refuse_payload,
+    ClockWindow, Normalised, Origin, Row, Value, normalise, normalise_read, normalise_said,
+    refusal, refuse_payload,
 };
 use crate::promises::Promises;
-use crate::tokens::DeviceBook;
+use crate::register::DeviceRegister;
 
 /// Something that came from a device, on its way to the recorder.
 #[derive(Debug)]
@@ -76,7 +75,7 @@ pub struct ClosedError;
 /// Lets devices in by their token and keeps each to its own topics.
 #[derive(Debug)]
 pub struct FloorPolicy {
-    book: Arc<DeviceBook>,
+    register: Arc<DeviceRegister>,
     refusals: mpsc::Sender<Refused>,
     clock: fn() -> Time,
 }
@@ -85,12 +84,12 @@ impl FloorPolicy {
     /// `refusals` takes what was refused before it had a device; what does not fit is dropped
     /// there, the broker's counters still count it.
     pub fn new(
-        book: Arc<DeviceBook>,
+        register: Arc<DeviceRegister>,
         refusals: mpsc::Sender<Refused>,
         clock: fn() -> Time,
     ) -> Self {
         Self {
-            book,
+            register,
             refusals,
             clock,
         }
@@ -105,7 +104,7 @@ impl Policy for FloorPolicy {
         let shown = hello
             .certificate
             .map(|der| HEXLOWER.encode(&Sha256::digest(der)));
-        if let Some(device) = shown.and_then(|shown| self.book.by_certificate(&shown)) {
+        if let Some(device) = shown.and_then(|shown| self.register.by_certificate(&shown)) {
             let is_itself = hello.user.is_none_or(|user| user == device.id.as_str());
             return is_itself
                 .then_some(device)
@@ -113,7 +112,7 @@ impl Policy for FloorPolicy {
         }
         let user = hello.user.ok_or(ConnectRefusal::BadCredentials)?;
         let token = hello.password.ok_or(ConnectRefusal::BadCredentials)?;
-        self.book
+        self.register
             .check(user, token)
             .ok_or(ConnectRefusal::BadCredentials)
     }
@@ -141,7 +140,7 @@ impl Policy for FloorPolicy {
         // Devices of other makers have topics of their own: whatever they say there, it is only
         // taken as said by who is connected.
         let is_own = is_own && !is_order || Topic::of(topic).is_some();
-        client.role != Role::Reader && is_own
+        client.role != DeviceRole::Reader && is_own
     }
 
     fn may_subscribe(&self, client: &Device, filter: &str) -> bool {
@@ -151,12 +150,12 @@ impl Policy for FloorPolicy {
         let mut levels = filter.split('/');
         if levels.next() != Some(TOPIC_ROOT) {
             // zigbee2mqtt hears its orders, and whatever else is said there, through one filter.
-            let is_bridge = client.role == Role::Gateway && filter == "zigbee2mqtt/#";
-            return is_bridge || client.role != Role::Reader && waits_for_orders(filter);
+            let is_bridge = client.role == DeviceRole::Gateway && filter == "zigbee2mqtt/#";
+            return is_bridge || client.role != DeviceRole::Reader && waits_for_orders(filter);
         }
         match client.role {
-            Role::Reader => true,
-            Role::Device | Role::Gateway => {
+            DeviceRole::Reader => true,
+            DeviceRole::Device | DeviceRole::Gateway => {
                 levels.next() == Some(client.id.as_str()) && levels.next() == Some("cmd")
             }
         }
@@ -270,9 +269,10 @@ impl FloorSink {
         }
         // Of itself a device tells by its connection whether it is there.
         let mut gone = self.bindings.take_gone();
-        if let (Some(behind), Some(false)) =
-            (topic.behind(client.role == Role::Gateway), said.is_there)
-        {
+        if let (Some(behind), Some(false)) = (
+            topic.behind(client.role == DeviceRole::Gateway),
+            said.is_there,
+        ) {
             let fed = self.bindings.fed_by(&client.id, Some(behind)).into_iter();
             gone.extend(fed.filter(|device| self.bindings.note_link(device, false)));
         }

@@ -4,27 +4,27 @@
 
 mod bindings;
 mod device;
+mod draft;
 mod drivers;
 mod groups;
 mod intake;
-mod kept_file;
 mod lines;
 mod loggers;
 mod neighbours;
 mod normalise;
 mod promises;
+mod register;
 mod syslog;
-mod tokens;
 
 pub use bindings::Bindings;
-pub use device::{Device, Point, PointRole, Role};
+pub use device::{Device, Point, PointRole};
+pub use draft::{AddError, Draft};
 pub use drivers::serial_ports;
 pub use groups::own_addresses;
 pub use intake::{Arrival, ClosedError, DeliverError, FloorPolicy, FloorSink, WrittenDown};
-pub use kept_file::Stamp;
-pub use lines::{Lines, SourceError, kinds};
+pub use lines::{Lines, kinds};
 pub use loggers::{Content, Logger, Loggers, look};
 pub use neighbours::Neighbours;
 pub use normalise::{ClockWindow, Row, RowValue};
+pub use register::{Changes, DeviceRegister, Registrations, Weak, new_token, token_hash};
 pub use syslog::{LogSink, listen_tcp, listen_udp};
-pub use tokens::{Changes, DeviceBook, TokenFileError, Weak, new_token, token_hash};

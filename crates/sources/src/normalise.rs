@@ -7,7 +7,6 @@ use model::{ProductId, RefusalReason, Refused, Time, Unit, VALUE_MAX};
 use wire::payload::{self, Address, PayloadError, Scalar};
 
 use crate::device::{Device, PointError, PointRole, PointUse};
-use crate::lines::Value;
 
 /// Bytes of refused input kept to be shown.
 const SAMPLE_BYTES: usize = 120;
@@ -29,6 +28,15 @@ impl Default for ClockWindow {
             past_ms_max: 366 * 24 * 3600 * 1000,
         }
     }
+}
+
+/// One value that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Value {
+    /// The point's name.
+    pub(crate) point: String,
+    /// What it said.
+    pub(crate) value: Scalar<'static>,
 }
 
 /// One value of one point.
@@ -304,14 +312,14 @@ pub(crate) fn refusal(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::Role;
+    use model::DeviceRole;
     use model::{DeviceId, MachineId};
 
     fn run(topic: &str, bytes: &[u8]) -> Normalised {
         let device = Device::new(
             DeviceId::new("d").unwrap(),
             MachineId::new("m").unwrap(),
-            Role::Device,
+            DeviceRole::Device,
         );
         let now = Time::from_ms(1_700_000_000_000);
         let mut out = Normalised::default();

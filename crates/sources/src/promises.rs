@@ -40,12 +40,16 @@ impl Promises {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::Role;
+    use model::DeviceRole;
     use model::MachineId;
 
     fn device(name: &str) -> Arc<Device> {
         let (id, machine) = (DeviceId::new(name), MachineId::new("press"));
-        Arc::new(Device::new(id.unwrap(), machine.unwrap(), Role::Device))
+        Arc::new(Device::new(
+            id.unwrap(),
+            machine.unwrap(),
+            DeviceRole::Device,
+        ))
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 pub mod backup;
 mod blob;
+mod devices;
 mod error;
 mod evidence;
 mod imports;

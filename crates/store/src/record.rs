@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, Finding, Import, LogLine, MachineId, MachineState,
-    Reading, Reference, Refused, Time,
+    Alarm, AlarmKind, Cycle, DeviationReason, DeviceId, Finding, Import, LogLine, MachineId,
+    MachineState, Reading, Reference, Refused, Registration, Time,
 };
 
 use crate::evidence::Entry;
@@ -49,6 +49,10 @@ pub enum Record {
     Pass(Pass),
     /// It no longer does, by its number.
     PassEnded(i64),
+    /// A device of the register, new or changed.
+    Device(Box<Registration>),
+    /// It is no longer in the register.
+    DeviceEnded(DeviceId),
     /// Settings of a machine, as JSON.
     Settings(MachineId, String),
     /// What people say of the factory as a whole, as JSON.

@@ -10,8 +10,8 @@ use crate::evidence::{self, Entry, Head};
 use crate::telemetry;
 
 /// The format written by this program. Since 7 the machine without a name is the factory as a whole,
-/// since 8 it is kept which files were taken.
-const FORMAT: i64 = 8;
+/// since 8 it is kept which files were taken, since 9 the register of devices is here.
+const FORMAT: i64 = 9;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -66,6 +66,9 @@ CREATE TABLE checkpoint(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT 
 
 /// Since format 8: small things kept whole, as JSON by a name.
 const KEPT: &str = "CREATE TABLE kept(name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;";
+
+/// Since format 9: the register of devices, each as JSON.
+const DEVICES: &str = "CREATE TABLE device(id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;";
 
 /// What formats 2 to 5 lack.
 const PROOFS: &str = "CREATE INDEX evidence_proof ON evidence(kind, seq)
@@ -137,6 +140,9 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
         if found < 8 {
             transaction.execute_batch(IMPORTS)?;
             transaction.execute_batch(KEPT)?;
+        }
+        if found < 9 {
+            transaction.execute_batch(DEVICES)?;
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;

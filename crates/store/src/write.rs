@@ -17,7 +17,7 @@ use crate::record::{Batch, Record};
 use crate::sql::{as_json, run};
 use crate::telemetry::{self, State};
 use crate::wal::Checkpointer;
-use crate::{blob, imports, logs, schema};
+use crate::{blob, devices, imports, logs, schema};
 
 /// Refused pieces of input kept with their sample; older ones are only counted.
 const REFUSED_KEPT_MAX: i64 = 2_000;
@@ -268,6 +268,8 @@ fn write_record(
         Record::Person(person) => people::write_person(transaction, person),
         Record::Pass(pass) => people::write_pass(transaction, pass),
         Record::PassEnded(id) => run(transaction, "DELETE FROM pass WHERE id = ?1", [id]),
+        Record::Device(device) => devices::write_device(transaction, device),
+        Record::DeviceEnded(id) => devices::write_device_ended(transaction, id),
         Record::EraseText(entry, _) => run(
             transaction,
             "UPDATE evidence SET salt = NULL, body = NULL WHERE seq = ?1 AND body IS NOT NULL",
@@ -310,11 +312,7 @@ fn write_record(
         ),
         Record::Settings(machine, json) => write_settings(transaction, machine.as_str(), json),
         Record::Factory(json) => write_settings(transaction, "", json),
-        Record::Kept(name, json) => run(
-            transaction,
-            "INSERT OR REPLACE INTO kept(name, body) VALUES(?1, ?2)",
-            params![name, json],
-        ),
+        Record::Kept(name, json) => write_kept(transaction, name, json),
         Record::Imported(import) => imports::write_import(transaction, import),
         Record::Log(line) => logs::write_log(transaction, line),
         Record::LogsSealed(seal) => logs::write_log_seal(transaction, seal),
@@ -334,6 +332,11 @@ fn write_record(
             params![topic, payload],
         ),
     }
+}
+
+fn write_kept(transaction: &Transaction<'_>, name: &str, json: &str) -> Result<bool, StoreError> {
+    let sql = "INSERT OR REPLACE INTO kept(name, body) VALUES(?1, ?2)";
+    run(transaction, sql, [name, json])
 }
 
 /// Settings of a machine; those of the factory as a whole have no machine's name.

@@ -130,7 +130,7 @@ pub const ROUTES: &[Route] = &[
         "POST",
         "/sources/{id}/end",
         DEVICES,
-        post(pages::devices::end_source)
+        post(pages::devices::end)
     ),
     route!(
         "POST",

@@ -7,8 +7,6 @@ use std::pin::Pin;
 use model::{DeviceId, FileLook, FileProblem, Import, Importing, Table, TableState, Time};
 use text::Lang;
 
-use super::sources::SourceProblem;
-
 /// Largest file that is taken.
 pub const FILE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Taken files that are listed.
@@ -59,12 +57,6 @@ pub trait Files: Send + Sync + 'static {
     /// Takes the readings of a file that was put in; returns when they are durable. The file is
     /// taken even if nobody waits for the end.
     fn take(&self, wanted: Wanted) -> Result<Doing<'static, Import>, FileProblem>;
-
-    /// Keeps how the files of a logger are laid out; says whether it is a new one.
-    fn put(&self, table: Table) -> Result<bool, SourceProblem>;
-
-    /// A logger's files are no longer looked for.
-    fn end(&self, id: &str) -> Result<(), SourceProblem>;
 
     /// Calls off what is being taken.
     fn cancel(&self);

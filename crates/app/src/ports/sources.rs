@@ -1,5 +1,5 @@
-//! Devices that the box reads by itself: what kinds there are, how each is doing, trying one out,
-//! connecting and ending it.
+//! Devices that the box reads by itself: what kinds there are, how each is doing, trying one out
+//! and switching it off.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,17 +8,6 @@ use model::{
     MachineId, OffOutcome, Search, Source, SourceKind, SourceState, Trial, Trouble, Wrong,
 };
 use text::{Lang, key};
-
-/// Why a source was not taken or let go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceProblem {
-    /// Something that was entered is wrong.
-    Wrong(Wrong),
-    /// There is none of this name.
-    NotFound,
-    /// The file of sources cannot be used.
-    File,
-}
 
 /// A trial that is going on.
 pub type Trying<'a> = Pin<Box<dyn Future<Output = Result<Trial, Wrong>> + Send + 'a>>;
@@ -45,12 +34,6 @@ pub trait Sources: Send + Sync + 'static {
 
     /// The sources and how they are doing.
     fn states(&self) -> Vec<(Source, SourceState)>;
-
-    /// Reads a device from now on.
-    fn add(&self, source: Source) -> Result<(), SourceProblem>;
-
-    /// A device is no longer read.
-    fn end(&self, id: &str) -> Result<(), SourceProblem>;
 
     /// Looks around for devices of a kind.
     fn search<'a>(&'a self, kind: &'a str) -> Searching<'a>;
@@ -80,15 +63,4 @@ pub fn wrong_text(lang: Lang, wrong: &Wrong) -> String {
 pub fn trouble_text(lang: Lang, kind: &str, trouble: Trouble) -> String {
     let of_kind = lang.known(&format!("trouble-{kind}-"), trouble.code());
     of_kind.unwrap_or_else(|| lang.coded("trouble-", trouble.code()))
-}
-
-impl SourceProblem {
-    /// A problem in words.
-    pub fn text(&self, lang: Lang) -> String {
-        match self {
-            Self::Wrong(wrong) => wrong_text(lang, wrong),
-            Self::NotFound => lang.text(key::ERROR_NOT_FOUND),
-            Self::File => lang.text(key::ERROR_STORE),
-        }
-    }
 }

@@ -1,15 +1,25 @@
-//! Devices at the terminal. The file of devices is the register; a running program notices a change
-//! within half a second, whoever made it.
+//! The register of devices at the terminal. A program that runs on the data folder makes the change;
+//! where none runs, it is made here. Either way it is evidence.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
+use app::ports::devices::{DeviceChange, DeviceChanged};
 use clap::{Args, Subcommand};
-use model::{DeviceId, MachineId};
-use serde_json::json;
-use sources::{DeviceBook, Role};
+use model::{DeviceId, DeviceRole, MachineId, RegisterFile, Registration};
+use serde_json::{Value, json};
+use services::register::OfflineRegister;
+use sources::Registrations;
+use store::{Reader, StoreError};
 use text::Lang;
 
+use crate::console::{self, Answer, Request};
 use crate::terminal::say;
+
+/// Bytes of a register that is taken in.
+const IMPORT_BYTES_MAX: u64 = 2 * 1_024 * 1_024;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {
@@ -39,6 +49,31 @@ pub(crate) enum DeviceCommand {
     /// Register a device; its token is shown once / 機器を登録(合言葉は一度だけ表示)
     #[command(after_help = "Example / 例:\n  mimamori device add press-3 --data /var/lib/mimamori")]
     Add(Addition),
+    /// The whole register as TOML, losing nothing; tokens stand in it as hashes only / 機器台帳を書き出す
+    #[command(
+        after_help = "Example / 例:\n  mimamori device export devices.toml --data /var/lib/mimamori"
+    )]
+    Export {
+        /// A new file to write to (default: print) / 書き込むファイル(なければ表示)
+        file: Option<PathBuf>,
+        /// The data folder / データの置き場所
+        #[arg(long)]
+        data: PathBuf,
+    },
+    /// Take in devices of a file: each is new or takes the place of the one of its name / 機器台帳を取り込む
+    #[command(
+        after_help = "Example / 例:\n  mimamori device import devices.toml --data /var/lib/mimamori"
+    )]
+    Import {
+        /// The file, as export writes it; - reads what is piped in / 取り込むファイル
+        file: PathBuf,
+        /// The data folder / データの置き場所
+        #[arg(long)]
+        data: PathBuf,
+        /// Print JSON / JSON で表示
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// A device by its name.
@@ -74,36 +109,66 @@ pub(crate) struct Addition {
 }
 
 /// Does what was typed.
-pub(crate) fn run(command: DeviceCommand, lang: Lang) -> anyhow::Result<bool> {
+pub(crate) async fn run(command: DeviceCommand, lang: Lang) -> anyhow::Result<bool> {
     match command {
-        DeviceCommand::Add(addition) => add(addition, lang)?,
+        DeviceCommand::Add(addition) => add(addition, lang).await?,
         DeviceCommand::End(Named { name, data }) => {
-            DeviceBook::open(&data)?.remove(&DeviceId::new(&name)?)?;
+            let id = DeviceId::new(&name)?;
+            change(&data, DeviceChange::End { id }, lang).await?;
             say(lang.pick("使えなくしました", "it may no longer speak"));
         }
-        DeviceCommand::Limit(Named { name, data }) => {
-            DeviceBook::open(&data)?.set_limited(&DeviceId::new(&name)?, true)?;
+        DeviceCommand::Limit(named) => {
+            limit(&named, true, lang).await?;
             say(lang.pick("制限しました", "it is limited"));
         }
-        DeviceCommand::Free(Named { name, data }) => {
-            DeviceBook::open(&data)?.set_limited(&DeviceId::new(&name)?, false)?;
+        DeviceCommand::Free(named) => {
+            limit(&named, false, lang).await?;
             say(lang.pick("制限を解きました", "it may do everything again"));
         }
         DeviceCommand::List { data, json } => list(&data, json, lang)?,
+        DeviceCommand::Export { file, data } => export(&data, file.as_deref(), lang)?,
+        DeviceCommand::Import { file, data, json } => import(&data, &file, json, lang).await?,
     }
     Ok(true)
 }
 
-fn add(wanted: Addition, lang: Lang) -> anyhow::Result<()> {
+/// Changes the register of a data folder, whether a program runs on it or not.
+async fn change(data: &Path, change: DeviceChange, lang: Lang) -> anyhow::Result<DeviceChanged> {
+    match OfflineRegister::open(data) {
+        Ok(mut register) => match register.change(change) {
+            Ok(done) => Ok(done),
+            Err(problem) => bail!("{}", problem.text(lang)),
+        },
+        Err(StoreError::InUse(_)) => {
+            let is_english = lang == Lang::En;
+            let request = Request::Devices { change, is_english };
+            match console::ask(data, &request).await? {
+                Answer::Devices(done) => Ok(done),
+                Answer::NotDone(why) => bail!("{why}"),
+                other => bail!("the register was not changed: {other:?}"),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn limit(named: &Named, is_limited: bool, lang: Lang) -> anyhow::Result<()> {
+    let id = DeviceId::new(&named.name)?;
+    let limit = DeviceChange::Limit { id, is_limited };
+    change(&named.data, limit, lang).await?;
+    Ok(())
+}
+
+async fn add(wanted: Addition, lang: Lang) -> anyhow::Result<()> {
     let role = match (wanted.reader, wanted.gateway) {
-        (true, _) => Role::Reader,
-        (false, true) => Role::Gateway,
-        (false, false) => Role::Device,
+        (true, _) => DeviceRole::Reader,
+        (false, true) => DeviceRole::Gateway,
+        (false, false) => DeviceRole::Device,
     };
     let machine = wanted.machine.map(|m| MachineId::new(&m)).transpose()?;
-    std::fs::create_dir_all(&wanted.data)?;
-    let name = wanted.name;
-    let token = DeviceBook::open(&wanted.data)?.add(DeviceId::new(&name)?, role, machine)?;
+    let (name, id) = (&wanted.name, DeviceId::new(&wanted.name)?);
+    let added = change(&wanted.data, DeviceChange::Add { id, machine, role }, lang).await?;
+    let token = added.token.context("no token was made")?;
     if wanted.json {
         say(&json!({"device": name, "token": token}).to_string());
         return Ok(());
@@ -116,42 +181,141 @@ fn add(wanted: Addition, lang: Lang) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is registered in a data folder, whether a program runs on it or not.
+fn registrations(data: &Path) -> anyhow::Result<Registrations> {
+    if !data.is_dir() {
+        return Ok(Registrations::new());
+    }
+    match OfflineRegister::open(data) {
+        Ok(register) => Ok(register.registrations()),
+        Err(StoreError::InUse(_)) => {
+            let mut all = Registrations::new();
+            for (name, json) in Reader::new(data).devices()? {
+                let device: Registration =
+                    serde_json::from_str(&json).with_context(|| format!("device {name}"))?;
+                all.insert(device.id.clone(), device);
+            }
+            Ok(all)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn list(data: &Path, as_json: bool, lang: Lang) -> anyhow::Result<()> {
-    let book = DeviceBook::open(data)?;
-    let devices = book.all();
+    let devices = registrations(data)?;
     if as_json {
-        let items = devices.iter().map(|device| {
-            json!({"device": device.id, "machine": device.machine, "role": device.role,
-                "limited": device.is_limited, "certificate": book.has_certificate(&device.id)})
-        });
-        say(&json!(items.collect::<Vec<_>>()).to_string());
+        let items: Vec<Value> = devices.values().map(as_item).collect();
+        say(&json!(items).to_string());
         return Ok(());
     }
-    for device in &devices {
-        let mut line = format!("{}  → {}", device.id, device.machine);
-        let words = [
-            (
-                device.role == Role::Reader,
-                lang.pick("読み取り専用", "reads only"),
-            ),
-            (
-                device.role == Role::Gateway,
-                lang.pick("ほかの機器の中継", "passes on the values of others"),
-            ),
-            (device.is_limited, lang.pick("制限中", "limited")),
-            (
-                book.has_certificate(&device.id),
-                lang.pick("専用の証明書", "own certificate"),
-            ),
-        ];
-        for (_, word) in words.iter().filter(|(is_so, _)| *is_so) {
-            line.push_str("  ");
-            line.push_str(word);
-        }
-        say(&line);
+    for device in devices.values() {
+        say(&line(device, lang));
     }
     if devices.is_empty() {
         say(lang.pick("登録された機器はありません", "no device is registered"));
     }
     Ok(())
+}
+
+fn as_item(device: &Registration) -> Value {
+    let login = device.login().cloned().unwrap_or_default();
+    let way = match (device.source(), device.table()) {
+        (Some(_), _) => "read",
+        (None, Some(_)) => "file",
+        (None, None) => "login",
+    };
+    json!({"device": device.id, "machine": device.watches(), "role": login.role, "speaks": way,
+        "limited": login.is_limited, "certificate": login.certificate_sha256.is_some()})
+}
+
+/// A device as people read it.
+fn line(device: &Registration, lang: Lang) -> String {
+    let login = device.login().cloned().unwrap_or_default();
+    let words = [
+        (
+            login.role == DeviceRole::Reader,
+            lang.pick("読み取り専用", "reads only"),
+        ),
+        (
+            login.role == DeviceRole::Gateway,
+            lang.pick("ほかの機器の中継", "passes on the values of others"),
+        ),
+        (
+            device.source().is_some(),
+            lang.pick("箱が読み取る", "read by the box"),
+        ),
+        (
+            device.table().is_some(),
+            lang.pick("ファイルから", "comes in files"),
+        ),
+        (login.is_limited, lang.pick("制限中", "limited")),
+        (
+            login.certificate_sha256.is_some(),
+            lang.pick("専用の証明書", "own certificate"),
+        ),
+    ];
+    let mut line = format!("{}  → {}", device.id, device.watches());
+    for (_, word) in words.iter().filter(|(is_so, _)| *is_so) {
+        line.push_str("  ");
+        line.push_str(word);
+    }
+    line
+}
+
+fn export(data: &Path, file: Option<&Path>, lang: Lang) -> anyhow::Result<()> {
+    let device = registrations(data)?.into_values().collect();
+    let register = RegisterFile {
+        device,
+        ..RegisterFile::default()
+    };
+    let text = toml::to_string(&register)?;
+    let Some(file) = file else {
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+        return Ok(());
+    };
+    // What a device is read with may hold a secret of it.
+    let made = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
+    let cannot = || {
+        let what = lang.pick("書き込めません", "cannot be written");
+        format!("{}: {what}", file.display())
+    };
+    let mut made = made.with_context(cannot)?;
+    made.write_all(text.as_bytes()).with_context(cannot)
+}
+
+async fn import(data: &Path, file: &Path, as_json: bool, lang: Lang) -> anyhow::Result<()> {
+    let read = read_register(file);
+    let text = read.with_context(|| format!("cannot read {}", file.display()))?;
+    let register: RegisterFile =
+        toml::from_str(&text).with_context(|| file.display().to_string())?;
+    let import = DeviceChange::Import(Box::new(register));
+    let done = change(data, import, lang).await?;
+    if as_json {
+        say(&serde_json::to_string(&done)?);
+        return Ok(());
+    }
+    let (came, changed) = (done.came.len(), done.changed.len());
+    say(&match lang {
+        Lang::Ja => format!("取り込みました: 新しい機器 {came} 台、変わった機器 {changed} 台"),
+        Lang::En => format!("taken in: {came} new, {changed} changed"),
+    });
+    Ok(())
+}
+
+fn read_register(file: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let from: Box<dyn std::io::Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(file)?)
+    };
+    from.take(IMPORT_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > IMPORT_BYTES_MAX {
+        bail!("more than {IMPORT_BYTES_MAX} bytes");
+    }
+    Ok(text)
 }

@@ -73,7 +73,7 @@ pub(crate) async fn run(args: ExportArgs, lang: Lang) -> anyhow::Result<bool> {
     };
     let file = match console::ask(&args.data, &request).await? {
         Answer::Table(file) => file,
-        Answer::NoTable(why) => bail!("{why}"),
+        Answer::NotDone(why) => bail!("{why}"),
         other => bail!("no table was made: {other:?}"),
     };
     let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()));

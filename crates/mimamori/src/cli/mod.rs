@@ -206,7 +206,7 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
             block_on(&pace, serve(args, lang, &pace))
         }
         Command::Analyze(args) => analyze::run(&args, lang),
-        Command::Device(command) => devices::run(command, lang),
+        Command::Device(command) => block_on(&Pace::default(), devices::run(command, lang)),
         Command::User(command) => block_on(&Pace::default(), users::run(command, lang)),
         Command::Export(args) => block_on(&Pace::default(), export::run(args, lang)),
         Command::Backup(args) => backup::run_backup(&args, lang),

@@ -126,7 +126,7 @@ pub(crate) async fn run(command: UserCommand, lang: Lang) -> anyhow::Result<bool
         }
         Answer::Done => say(lang.pick("終わりにしました", "ended")),
         // Nobody asks for a table here.
-        Answer::Table(_) | Answer::NoTable(_) => {}
+        Answer::Table(_) | Answer::NotDone(_) | Answer::Devices(_) => {}
         Answer::List(people, tokens) => print_lists(&people, &tokens, lang),
     }
     Ok(true)
@@ -137,9 +137,7 @@ fn as_json(answer: &Answer) -> serde_json::Value {
         Answer::Link(link) => json!({ "link": link }),
         Answer::Token(token) => json!({ "token": token }),
         Answer::List(people, tokens) => json!({"people": people, "tokens": tokens}),
-        Answer::Done | Answer::No(_) | Answer::Table(_) | Answer::NoTable(_) => {
-            json!({"done": matches!(answer, Answer::Done)})
-        }
+        _ => json!({"done": matches!(answer, Answer::Done)}),
     }
 }
 

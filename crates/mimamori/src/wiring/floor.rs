@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use act::{Light, LightReport, run_light, run_told_light};
 use anyhow::Context;
 use app::clock;
+use app::commands::Orders;
 use app::views::BoardView;
 use broker::rustls::ServerConfig;
 use broker::rustls::pki_types::pem::PemObject;
@@ -14,10 +15,13 @@ use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
 use model::Refused;
 use services::certificate::Shared;
+use services::devices::FloorDoor;
+use services::register::{Registrar, RegistrarParts};
 use services::sources::SourceDoor;
 use services::supervisor::Supervisor;
 use sources::{
-    Arrival, Bindings, ClockWindow, DeviceBook, FloorPolicy, FloorSink, Lines, Loggers, Neighbours,
+    Arrival, Bindings, ClockWindow, DeviceRegister, FloorPolicy, FloorSink, Lines, Loggers,
+    Neighbours,
 };
 use tokio::sync::{mpsc, watch};
 use tracing::info;
@@ -28,8 +32,7 @@ use crate::config::{Config, StackLight, TlsListener};
 
 /// Who may speak, and the ways of what is said.
 pub(super) struct Listening {
-    pub(super) book: Arc<DeviceBook>,
-    pub(super) sink: Arc<FloorSink>,
+    pub(super) floor: Arc<FloorDoor>,
     pub(super) door: Arc<SourceDoor>,
     pub(super) policy: Arc<FloorPolicy>,
 }
@@ -42,17 +45,16 @@ pub(super) struct ToRecorder {
 }
 
 /// Opens what listens to the floor; nothing is read yet.
-pub(super) fn listen(setup: &Setup, to: ToRecorder) -> anyhow::Result<Listening> {
-    let book = Arc::new(DeviceBook::open(&setup.data)?);
-    let policy = FloorPolicy::new(Arc::clone(&book), to.refusals, clock::now);
-    let bindings = Arc::new(Bindings::open(&setup.data, Arc::clone(&book)));
+pub(super) fn listen(setup: &Setup, register: &Arc<DeviceRegister>, to: ToRecorder) -> Listening {
+    let policy = FloorPolicy::new(Arc::clone(register), to.refusals, clock::now);
+    let bindings = Arc::new(Bindings::new(Arc::clone(register)));
     let window = ClockWindow::default();
     let fed = Arc::clone(&bindings);
     let sink = FloorSink::new(to.arrivals, to.durable, clock::now, window, fed);
     let sink = Arc::new(sink);
-    let (known, into) = (Arc::clone(&book), Arc::clone(&sink));
-    let lines = Arc::new(Lines::open(&setup.data, known, into, clock::now)?);
-    let loggers = Arc::new(Loggers::open(&setup.data, Arc::clone(&book)));
+    let lines = Lines::new(Arc::clone(register), Arc::clone(&sink), clock::now);
+    let lines = Arc::new(lines);
+    let loggers = Arc::new(Loggers::new(&setup.data, Arc::clone(register)));
     let neighbours = Arc::new(Neighbours::new(clock::now));
     let door = SourceDoor {
         lines,
@@ -60,11 +62,28 @@ pub(super) fn listen(setup: &Setup, to: ToRecorder) -> anyhow::Result<Listening>
         loggers,
         neighbours,
     };
-    Ok(Listening {
-        book,
-        sink,
+    let register = Arc::clone(register);
+    Listening {
+        floor: Arc::new(FloorDoor { register, sink }),
         door: Arc::new(door),
         policy: Arc::new(policy),
+    }
+}
+
+/// Who changes the register of devices.
+pub(super) fn registrar(
+    listening: &Listening,
+    orders: &Orders,
+    certificate: Option<&Shared>,
+    mqtt: &Mqtt,
+) -> Registrar {
+    Registrar::new(RegistrarParts {
+        register: Arc::clone(&listening.floor.register),
+        lines: Arc::clone(&listening.door.lines),
+        orders: orders.clone(),
+        certificate: certificate.cloned(),
+        kick: Box::new(mqtt.broker.kick()),
+        turn: tokio::sync::Mutex::default(),
     })
 }
 
@@ -79,11 +98,14 @@ pub(super) struct Mqtt {
 pub(super) async fn open_broker(
     setup: &Setup,
     config: &Config,
-    floor: &Listening,
+    listening: &Listening,
     certificate: Option<&Shared>,
     retained: &[Retained],
 ) -> anyhow::Result<Mqtt> {
-    let (policy, sink) = (Arc::clone(&floor.policy), Arc::clone(&floor.sink));
+    let (policy, sink) = (
+        Arc::clone(&listening.policy),
+        Arc::clone(&listening.floor.sink),
+    );
     let broker = Broker::new(policy, sink, config.limits.clone(), retained);
     let clear = broker.listen(setup.mqtt, None).await?;
     if let Some(tls) = &config.tls {

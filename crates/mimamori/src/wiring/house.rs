@@ -23,10 +23,11 @@ use assure::ProofView;
 use identity::Gate;
 use model::Notices;
 use services::certificate::{self, Shared};
-use services::devices::{FloorDoor, watch_devices};
+use services::devices::{FloorDoor, miss_devices};
 use services::files::{self, FileDoor, Ways};
 use services::notices::NoticeDoor;
 use services::probes::{self, Ground, Twin};
+use services::register::Registrar;
 use services::sources::SourceDoor;
 use services::supervisor::Supervisor;
 use services::{backups, chain_watch, clock_watch, day_files, notices, restores, retention};
@@ -46,6 +47,7 @@ pub(super) struct House<'a> {
     /// Who is told of alarms.
     pub(super) notices: Notices,
     pub(super) orders: Orders,
+    pub(super) registrar: Arc<Registrar>,
     pub(super) floor: Arc<FloorDoor>,
     pub(super) sources: Arc<SourceDoor>,
     pub(super) supervisor: Arc<Supervisor>,
@@ -101,7 +103,7 @@ impl House<'_> {
             orders: self.orders.clone(),
             chain: Arc::clone(&chain),
             services: self.supervisor.states(),
-            devices: Arc::clone(&self.floor) as Arc<dyn Devices>,
+            devices: Arc::clone(&self.registrar) as Arc<dyn Devices>,
             ingest: Arc::clone(&self.floor) as Arc<dyn app::ports::ingest::Ingest>,
             bindings: Arc::clone(&self.sources) as Arc<dyn Bindings>,
             sources: Arc::clone(&self.sources) as Arc<dyn Sources>,
@@ -255,9 +257,8 @@ impl House<'_> {
 
     /// Services that nobody asks for anything.
     fn keep_the_rest(&self) {
-        let (floor, sources) = (Arc::clone(&self.floor), Arc::clone(&self.sources));
-        let orders = self.orders.clone();
-        let begin = move || watch_devices(Arc::clone(&floor), Arc::clone(&sources), orders.clone());
+        let sink = Arc::clone(&self.floor.sink);
+        let begin = move || miss_devices(Arc::clone(&sink));
         self.supervisor.keep("devices", begin);
         let neighbours = Arc::clone(&self.sources.neighbours);
         let begin = move || Arc::clone(&neighbours).listen();
@@ -287,12 +288,12 @@ impl House<'_> {
         chain: Arc<ChainWatch>,
         clock_state: watch::Receiver<ClockState>,
     ) -> anyhow::Result<Ground> {
-        let own = self.floor.book.own_devices();
+        let own = self.floor.register.own_devices();
         let [token, twin] = own.context("no random number")?;
         Ok(Ground {
             data: self.setup.data.clone(),
             known: self.known.clone(),
-            book: Arc::clone(&self.floor.book),
+            register: Arc::clone(&self.floor.register),
             clock_state,
             chain,
             gate: Arc::clone(gate),

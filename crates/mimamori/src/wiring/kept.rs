@@ -10,8 +10,8 @@ use kpi::Factory;
 use model::{AlarmKind, Notices};
 use pipeline::{Aside, Floor, Inputs, Outputs, Pace, Parts, Recorder, Sealing, TakenUp, day_of};
 use services::notices::SETTINGS;
-use services::restores;
-use sources::DeviceBook;
+use services::{register, restores};
+use sources::DeviceRegister;
 use store::{Batch, Reader, Record, Sealer, Store, StoreError};
 use tokio::sync::oneshot;
 
@@ -29,23 +29,55 @@ pub(super) struct Kept {
     pub(super) retained: Vec<Retained>,
 }
 
-/// Opens what is kept and takes up where the program left off.
+/// The store, open, and the register of devices that is in it.
+pub(super) struct OpenStore {
+    store: Store,
+    reader: Reader,
+    aside: Aside,
+    pub(super) register: Arc<DeviceRegister>,
+}
+
+/// Opens what is kept and finds who is registered.
+pub(super) fn open(setup: &Setup) -> anyhow::Result<OpenStore> {
+    let mut store = Store::open(&setup.data)?;
+    let (reader, mut aside) = (Reader::new(&setup.data), Aside::default());
+    let found = register::open(&setup.data, &reader, &mut aside)?;
+    store.commit(&Batch {
+        records: found.records.clone(),
+        arrived: clock::now(),
+        ..Batch::default()
+    })?;
+    found.put_away();
+    let register = Arc::new(DeviceRegister::new(found.registrations));
+    Ok(OpenStore {
+        store,
+        reader,
+        aside,
+        register,
+    })
+}
+
+/// Takes up where the program left off.
 pub(super) fn take_up(
+    opened: OpenStore,
     setup: &Setup,
     config: &Config,
     pace: &Pace,
-    book: Arc<DeviceBook>,
 ) -> anyhow::Result<Kept> {
-    let store = Store::open(&setup.data)?;
-    let reader = Reader::new(&setup.data);
-    let (mut pending, mut aside) = (Batch::default(), Aside::default());
+    let OpenStore {
+        store,
+        reader,
+        mut aside,
+        register,
+    } = opened;
+    let mut pending = Batch::default();
     let restored = restores::noted(&setup.data, clock::now());
     pending.records.extend(restored.map(Record::Evidence));
     let into = TakenUp {
         batch: &mut pending,
         aside: &mut aside,
     };
-    let floor = Floor::restore(&config.floor, &book, &reader, clock::now(), into)
+    let floor = Floor::restore(&config.floor, &register, &reader, clock::now(), into)
         .context("the stored knowledge could not be taken up")?;
     let factory = factory(config, &reader, &mut aside)?;
     let notices = notices(&reader, &mut aside)?;
@@ -60,7 +92,7 @@ pub(super) fn take_up(
         factory,
         reader,
         floor,
-        book,
+        register,
         has_light: config.light.is_some(),
         pace: pace.clone(),
         pending,

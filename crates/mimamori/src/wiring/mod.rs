@@ -22,7 +22,6 @@ use kept::Kept;
 use model::{AlarmKind, LogLine};
 use pipeline::{Inputs, Outputs, Pace};
 use services::certificate;
-use services::devices::FloorDoor;
 use services::sources::SourceDoor;
 use services::supervisor::{Begun, Supervisor};
 use sources::{FloorPolicy, FloorSink};
@@ -150,13 +149,13 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let config = Config::read(setup.config.as_deref(), &setup.data)?;
     let ways = Channels::new();
     let mut board = ways.board.subscribe();
-    let listening = floor::listen(setup, ways.to_recorder)?;
-    let book = Arc::clone(&listening.book);
+    let opened = kept::open(setup)?;
+    let listening = floor::listen(setup, &opened.register, ways.to_recorder);
     let Kept {
         parts,
         notices,
         retained,
-    } = kept::take_up(setup, &config, pace, book)?;
+    } = kept::take_up(opened, setup, &config, pace)?;
     let reader = parts.reader.clone();
     let certificate = match (setup.https, setup.mqtts) {
         (None, None) => None,
@@ -183,6 +182,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
         floor::keep_light(&supervisor, light, ends, &mqtt, board.clone());
     }
     listening.door.lines.start();
+    let registrar = floor::registrar(&listening, &orders, own, &mqtt);
     let house = House {
         setup,
         config: &config,
@@ -194,12 +194,8 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
         },
         notices,
         orders,
-        floor: Arc::new(FloorDoor {
-            book: listening.book,
-            certificate: certificate.clone(),
-            sink: listening.sink,
-            kick: Box::new(mqtt.broker.kick()),
-        }),
+        registrar: Arc::new(registrar),
+        floor: listening.floor,
         sources: Arc::clone(&listening.door),
         supervisor,
         certificate,

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{House, PATIENCE, agent, until};
+use crate::house::{House, PATIENCE, agent, mimamori, until};
 use crate::network::OtherComputer;
 use crate::process::{Process, free_port, root};
 use crate::serial::SerialWire;
@@ -233,31 +233,29 @@ fn a_script_connects_a_meter_and_what_is_wrong_has_its_field() {
 }
 
 #[test]
-fn the_file_of_sources_can_be_changed_while_the_program_runs() {
+fn a_file_of_sources_is_taken_in_whole_or_not_at_all_while_the_program_runs() {
     let house = House::new();
     let (_meter, address) = meter();
-    let file = house.data.join("sources.toml");
     let text = format!(
         "[[source]]\nid = \"m\"\nkind = \"modbus-tcp\"\naddress = \"{address}\"\nmap = \"eastron-sdm120\"\n"
     );
-    std::fs::write(&file, &text).unwrap();
+    house.take_in(&text);
     until("it is read", || {
         let all = house.get_all("sources");
         all.first()
             .is_some_and(|s| s["state"]["readings"].as_u64() > Some(0))
     });
     until("that is evidence", || evidence(&house, "device.added") == 1);
-    std::fs::write(
-        &file,
-        format!("{text}[[source]]\nid = \"n\"\nkind = \"none\"\n"),
-    )
-    .unwrap();
-    until("the mistake is logged", || {
-        let log = std::fs::read_to_string(house.data.join("log")).unwrap();
-        log.contains("n: kind (choice)")
-    });
+    let more = format!(
+        "{text}[[source]]\nid = \"n\"\nkind = \"modbus-tcp\"\naddress = \"{address}\"\nmap = \"none\"\n"
+    );
+    let (is_taken, said) = house.import(&more);
+    assert!(!is_taken && said.contains("n: "), "{said}");
     assert_eq!(house.get_all("sources").len(), 1);
-    std::fs::remove_file(&file).unwrap();
+    let again = house.import(&text).1;
+    assert!(again.contains("0 new, 0 changed"), "{again}");
+    let (code, ended) = mimamori(&["device", "end", "m", "--data", house.data.to_str().unwrap()]);
+    assert_eq!(code, 0, "{ended}");
     until("it is let go", || house.get_all("sources").is_empty());
     until("that is evidence", || evidence(&house, "device.ended") == 1);
 }

@@ -4,8 +4,20 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 use super::house::{House, mimamori, now_ms, until};
 use super::publisher::Publisher;
+
+/// Asks for a device to be read; gives the status of the answer.
+fn connect_meter(house: &House) -> u16 {
+    let meter = json!({"id": "meter", "kind": "modbus-tcp", "address": "127.0.0.1:9",
+        "map": "eastron-sdm120"});
+    let json = [("Content-Type", "application/json")];
+    house
+        .send("POST", "/api/v1/sources", &json, &meter.to_string())
+        .0
+}
 
 /// A small disk, taken away at the end.
 pub(crate) struct SmallDisk(PathBuf);
@@ -83,6 +95,7 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     });
     assert_eq!(house.send("GET", "/", &[], "").0, 200, "pages go on");
     assert_eq!(house.send("GET", "/healthz", &[], "").0, 503);
+    assert_eq!(connect_meter(&house), 503);
     assert!(!publisher.is_done() && house.is_running());
     // Room again.
     disk.make_room();
@@ -104,6 +117,15 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
         over.iter()
             .any(|a| a["kind"] == "store_full" && a["cleared_at"].is_string())
     );
+    // What was answered as not done was not done later, and can be done now.
+    let added = |house: &House| {
+        let all = house.get_all("evidence");
+        let of_meter = |entry: &&Value| entry["body"]["device"] == "meter";
+        all.iter().filter(of_meter).count()
+    };
+    assert_eq!((house.get_all("sources").len(), added(&house)), (0, 0));
+    assert_eq!(connect_meter(&house), 201);
+    assert_eq!((house.get_all("sources").len(), added(&house)), (1, 1));
     drop(house);
     drop(disk);
 }

@@ -1,6 +1,6 @@
 //! A running program in a folder of its own, on free ports, with devices and their tokens.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -180,6 +180,23 @@ impl House {
         house
     }
 
+    /// A program in a folder that somebody owns already.
+    pub(crate) fn owned(data: &Path) -> Self {
+        let (mut house, said) = Self::begun(data, "", ["127.0.0.1:0"; 2], &[]);
+        std::thread::spawn(move || said.for_each(drop));
+        let data = data.to_str().unwrap();
+        let (code, token) = mimamori(&[
+            "user", "token", "tests", "--role", "owner", "--json", "--data", data,
+        ]);
+        assert_eq!(code, 0, "{token}");
+        let token: Value = serde_json::from_str(&token).unwrap();
+        token["token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut house.token);
+        house
+    }
+
     /// A program that takes MQTT in clear text from other computers.
     pub(crate) fn clear_to_all(data: &Path) -> Self {
         let ways = ["127.0.0.1:0", "0.0.0.0:0"];
@@ -227,6 +244,28 @@ impl House {
 
     pub(crate) fn new() -> Self {
         Self::with_config("[factory]\nlearn_cycles = 10\n")
+    }
+
+    /// Takes devices in, as a file of them says; gives what is told.
+    pub(crate) fn import(&self, register: &str) -> (bool, String) {
+        let mut command = Command::new(PROGRAM);
+        command.args(["--lang", "en", "device", "import", "-", "--data"]);
+        command.arg(&self.data);
+        command.stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut import = command.spawn().expect("the program runs");
+        let mut stdin = import.stdin.take().unwrap();
+        stdin.write_all(register.as_bytes()).unwrap();
+        drop(stdin);
+        let output = import.wait_with_output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    }
+
+    /// The same, where nothing is wrong with them.
+    pub(crate) fn take_in(&self, register: &str) {
+        let (is_taken, said) = self.import(register);
+        assert!(is_taken, "{said}");
     }
 
     /// Registers a device as a person would and gives its token.

@@ -34,6 +34,7 @@ mod process;
 mod proofs;
 mod publisher;
 mod rates;
+mod register;
 #[path = "../../../sources/tests/it/serial.rs"]
 mod serial;
 mod services;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::house::{House, until};
 
-fn publish(house: &House, who: (&str, &str), topic: &str, payload: &str) {
+pub(crate) fn publish(house: &House, who: (&str, &str), topic: &str, payload: &str) {
     let (user, token) = who;
     let port = house.mqtt.port().to_string();
     let status = Command::new("mosquitto_pub")
@@ -18,13 +18,13 @@ fn publish(house: &House, who: (&str, &str), topic: &str, payload: &str) {
     assert!(status.success());
 }
 
-fn power(house: &House, machine: &str) -> Value {
+pub(crate) fn power(house: &House, machine: &str) -> Value {
     let machines = house.get_all("machines");
     let found = machines.iter().find(|m| m["id"] == machine);
     found.map_or(Value::Null, |machine| machine["power_w"].clone())
 }
 
-const CLAMP: &str = r#"{"power_a":812,"power_b":407,"current_a":8.1,"linkquality":90}"#;
+pub(crate) const CLAMP: &str = r#"{"power_a":812,"power_b":407,"current_a":8.1,"linkquality":90}"#;
 
 #[test]
 fn a_tasmota_plug_and_a_shelly_watch_their_machines_without_configuration() {

@@ -212,11 +212,11 @@ fn an_echonet_lite_device_is_switched_off_only_while_its_machine_says_it_stands_
 }
 
 #[test]
-fn consent_in_the_file_of_echonet_lite_devices_is_evidence_too() {
+fn consent_in_a_file_of_echonet_lite_devices_is_evidence_too() {
     let house = House::new();
     let cooler = "[[source]]\nid = \"cooler\"\nkind = \"echonet-lite\"\n\
         address = \"10.9.9.9\"\nclass = \"0130\"\nswitch_off = \"any-time\"\n";
-    std::fs::write(house.data.join("sources.toml"), cooler).unwrap();
+    house.take_in(cooler);
     until("the consent is evidence", || {
         let all = house.get_all("evidence");
         let mut added = all.iter().filter(|entry| entry["kind"] == "device.added");

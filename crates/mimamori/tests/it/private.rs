@@ -318,10 +318,10 @@ fn an_end_that_nobody_noticed_stops_no_recording() {
     let id = DeviceId::new("old").unwrap();
     let signed = authority.sign_device(&request, &id, long_ago).unwrap();
     std::fs::write(folder.path().join("old.pem"), &signed.pem).unwrap();
-    sources::DeviceBook::open(&house.data)
-        .unwrap()
-        .set_certificate(&id, &signed.fingerprint)
-        .unwrap();
+    let fingerprint = &signed.fingerprint;
+    house.take_in(&format!(
+        "[[device]]\nid = \"old\"\ncertificate_sha256 = \"{fingerprint}\"\n"
+    ));
     let taken = client.publish(
         "old",
         &[

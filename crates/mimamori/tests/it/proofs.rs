@@ -10,7 +10,7 @@ use assure::Measure;
 use serde_json::Value;
 
 use super::disk::SmallDisk;
-use super::house::{House, until};
+use super::house::{House, mimamori, until};
 use super::publisher::Publisher;
 
 /// Measures without a cut, each with the reason. None at present.
@@ -70,38 +70,40 @@ fn every_measure_has_a_cut_or_stands_in_the_list() {
     }
 }
 
+fn end_device(house: &House, name: &str) {
+    let data = house.data.to_str().unwrap();
+    let (code, said) = mimamori(&["device", "end", name, "--data", data]);
+    assert_eq!(code, 0, "{said}");
+}
+
 #[test]
 fn cut_default_secrets() {
     let (house, _) = with_device();
     becomes(&house, Measure::DefaultSecrets, "holds", "proven");
-    let file = house.data.join("devices.toml");
-    let before = std::fs::read_to_string(&file).unwrap();
     // Somebody gives a device the word "admin" as its token.
     let word = sources::token_hash(b"admin");
-    replace(&file, |text| {
-        text + &format!("\n[[device]]\nid = \"admin\"\ntoken_sha256 = \"{word}\"\n")
-    });
-    until("the file is taken up", || {
+    house.take_in(&format!(
+        "[[device]]\nid = \"admin\"\ntoken_sha256 = \"{word}\"\n"
+    ));
+    until("the device is shown", || {
         house.get("devices")["items"].as_array().unwrap().len() == 2
     });
     look(&house);
     becomes(&house, Measure::DefaultSecrets, "fails", "default_accepted");
-    replace(&file, |_| before);
+    end_device(&house, "admin");
     becomes(&house, Measure::DefaultSecrets, "holds", "proven");
 }
 
 #[test]
 fn cut_device_identity() {
     let (house, token) = with_device();
-    let file = house.data.join("devices.toml");
-    let before = std::fs::read_to_string(&file).unwrap();
     let shared = sources::token_hash(token.as_bytes());
-    replace(&file, |text| {
-        text + &format!("\n[[device]]\nid = \"m2\"\ntoken_sha256 = \"{shared}\"\n")
-    });
+    house.take_in(&format!(
+        "[[device]]\nid = \"m2\"\ntoken_sha256 = \"{shared}\"\n"
+    ));
     let took = becomes(&house, Measure::DeviceIdentity, "fails", "identity_shared");
     assert!(took < Duration::from_secs(5), "{took:?}");
-    replace(&file, |_| before);
+    end_device(&house, "m2");
     becomes(&house, Measure::DeviceIdentity, "holds", "proven");
 }
 

@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use detect::{LampDevice, Outcome};
-use model::{MachineId, Refused, Time};
+use model::{DeviceRole, MachineId, Refused, Time};
 use rows::{Sender, Written};
-use sources::{Arrival, Device, DeviceBook, Role, RowValue};
+use sources::{Arrival, Device, DeviceRegister, RowValue};
 use store::{Batch, Reader, Record, Store, StoreError};
 
 use crate::machine::Machine;
@@ -31,7 +31,7 @@ const LATE_MS_MAX: i64 = 60_000;
 
 /// Whether a device watches a machine: readers do not, nor does the box's own, which only tries doors.
 fn has_machine(device: &Device) -> bool {
-    device.role == Role::Device && device.id.as_str() != model::PROBER
+    device.role == DeviceRole::Device && device.id.as_str() != model::PROBER
 }
 
 /// Everything on the floor.
@@ -308,9 +308,9 @@ impl Floor {
         }
     }
 
-    /// Adds devices that were added to the book since.
-    pub fn meet(&mut self, book: &DeviceBook) {
-        for device in book.all() {
+    /// Adds devices that were registered since.
+    pub fn meet(&mut self, register: &DeviceRegister) {
+        for device in register.all() {
             self.speaker(&device);
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use detect::Watch;
 use model::{AlarmKind, Quality, Span, Time};
-use sources::DeviceBook;
+use sources::DeviceRegister;
 use store::{Batch, Damage, Reader, Record};
 
 use super::{Floor, RECENT_ENTRIES};
@@ -29,7 +29,7 @@ impl Floor {
     /// since. What happened in between is not known, so every machine starts as unknown.
     pub fn restore(
         settings: &FloorSettings,
-        book: &DeviceBook,
+        register: &DeviceRegister,
         reader: &Reader,
         now: Time,
         into: TakenUp<'_>,
@@ -68,7 +68,7 @@ impl Floor {
                 }
             }
         }
-        for device in book.all() {
+        for device in register.all() {
             floor.speaker(&device);
         }
         for (id, json) in reader.settings()? {
@@ -78,7 +78,7 @@ impl Floor {
                 Err(problem) => aside.put(&format!("settings/{id}"), json, &problem),
             }
         }
-        let damaged = floor.replay(book, reader)?;
+        let damaged = floor.replay(register, reader)?;
         floor.take_up(reader, now, batch)?;
         if !damaged.is_empty() {
             let known = reader.alarms(true, i64::MAX, 10_000)?.items;
@@ -96,7 +96,11 @@ impl Floor {
     }
 
     /// Feeds the journal entries that the stored knowledge has not seen.
-    fn replay(&mut self, book: &DeviceBook, reader: &Reader) -> anyhow::Result<Vec<Damage>> {
+    fn replay(
+        &mut self,
+        register: &DeviceRegister,
+        reader: &Reader,
+    ) -> anyhow::Result<Vec<Damage>> {
         let names: HashMap<i64, String> = self
             .labels
             .iter()
@@ -107,7 +111,7 @@ impl Floor {
             let Ok(id) = model::DeviceId::new(&info.device) else {
                 continue;
             };
-            let Some(device) = book.device(&id) else {
+            let Some(device) = register.device(&id) else {
                 continue;
             };
             let row = device.number_of(&info.point);

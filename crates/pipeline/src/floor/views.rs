@@ -1,8 +1,8 @@
 //! The floor as pages show it.
 
 use app::views::{LastValue, MachineView};
-use model::Time;
-use sources::{DeviceBook, PointRole, Role};
+use model::{DeviceRole, Time};
+use sources::{DeviceRegister, PointRole};
 
 use super::Floor;
 use crate::speaker::Speaker;
@@ -29,19 +29,20 @@ impl Floor {
     }
 
     /// The devices as pages show them.
-    pub fn device_views(&self, book: &DeviceBook) -> Vec<app::views::DeviceView> {
-        let all = book.all();
+    pub fn device_views(&self, register: &DeviceRegister) -> Vec<app::views::DeviceView> {
+        let all = register.all();
         let views = all.iter().map(|device| {
             let index = self.speaker_of.get(device.id.as_str());
             let speaker = index.and_then(|index| self.speakers.get(*index));
             app::views::DeviceView {
                 id: device.id.as_str().to_owned(),
                 machine: device.machine.as_str().to_owned(),
-                reads_only: device.role == Role::Reader,
-                is_gateway: device.role == Role::Gateway,
+                reads_only: device.role == DeviceRole::Reader,
+                is_gateway: device.role == DeviceRole::Gateway,
                 offset_ms: speaker.and_then(|s| s.keeps_time.then_some(-s.skew_ms)),
                 is_limited: device.is_limited,
-                has_certificate: book.has_certificate(&device.id),
+                is_stand_in: register.is_stand_in(&device.id),
+                has_certificate: register.has_certificate(&device.id),
                 connected: speaker.is_some_and(|s| s.connections > 0),
                 from: speaker.and_then(|s| s.from),
                 heard: speaker.and_then(|s| s.heard),

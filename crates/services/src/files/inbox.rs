@@ -2,6 +2,7 @@
 //! They stay where they are; whoever put them there takes them away.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,7 +10,6 @@ use std::time::{Duration, SystemTime};
 use app::commands::Command;
 use model::{AlarmKind, DeviceId, EventKind, FileProblem};
 use serde_json::json;
-use sources::Stamp;
 use store::BOX;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -32,6 +32,27 @@ const ROUNDS_UNTIL_SETTLED: u64 = 2;
 const FILES_MAX: usize = 10_000;
 /// How names of files with readings end.
 const ENDINGS: [&str; 4] = ["csv", "txt", "tsv", "log"];
+
+/// What changes when a file does. The time alone is too coarse for two changes in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    /// When it was written to last.
+    modified: SystemTime,
+    inode: u64,
+    /// How long it is.
+    bytes: u64,
+}
+
+impl Stamp {
+    /// How a file is now.
+    fn of(file: &std::fs::Metadata) -> std::io::Result<Self> {
+        Ok(Self {
+            modified: file.modified()?,
+            inode: file.ino(),
+            bytes: file.len(),
+        })
+    }
+}
 
 /// A file in a folder.
 #[derive(Debug)]

@@ -14,17 +14,15 @@ use std::time::{Duration, SystemTime};
 use app::clock;
 use app::commands::Orders;
 use app::ports::files::{Doing, FILE_BYTES_MAX, Files, Staged, Wanted};
-use app::ports::sources::SourceProblem;
 use detect::Settings;
 use jiff::tz::TimeZone;
-use model::{DeviceId, FileProblem, Import, Importing, MachineId, Table, TableState, Time};
+use model::{DeviceId, FileProblem, Import, Importing, MachineId, TableState, Time};
 use pipeline::FloorSettings;
 use sources::{FloorSink, Logger, Loggers, look, new_token};
 use store::Reader;
 use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
-use crate::sources::problem;
 use crate::supervisor::AbortOnDrop;
 
 /// Files that wait to be taken.
@@ -347,15 +345,6 @@ impl Files for FileDoor {
         Ok(Box::pin(async move {
             outcome.await.unwrap_or(Err(FileProblem::NotDurable))
         }))
-    }
-
-    fn put(&self, table: Table) -> Result<bool, SourceProblem> {
-        self.shared.loggers.put(table).map_err(problem)
-    }
-
-    fn end(&self, id: &str) -> Result<(), SourceProblem> {
-        let id = DeviceId::new(id).map_err(|_| SourceProblem::NotFound)?;
-        self.shared.loggers.end(&id).map_err(problem)
     }
 
     fn cancel(&self) {

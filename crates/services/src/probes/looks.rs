@@ -18,7 +18,7 @@ use identity::Gate;
 use model::{DeviceId, EventKind, PROBER, Time};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use serde_json::{Value, json};
-use sources::DeviceBook;
+use sources::DeviceRegister;
 use store::{LogQuery, Reader};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
@@ -61,7 +61,7 @@ pub struct Ground {
     /// The present, and what is kept.
     pub known: Known,
     /// The devices that may speak.
-    pub book: Arc<DeviceBook>,
+    pub register: Arc<DeviceRegister>,
     /// Who sets the clock.
     pub clock_state: watch::Receiver<ClockState>,
     /// Checks the evidence.
@@ -152,7 +152,7 @@ impl Ground {
     /// Reads the devices' credentials against the usual words, and tries one pair at the door.
     async fn default_secrets(&self) -> (Found, Value) {
         let words = USUAL.map(|(_, word)| word);
-        let weak = self.book.weak(&words);
+        let weak = self.register.weak(&words);
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % USUAL.len();
         let (user, word) = USUAL.get(turn).copied().unwrap_or(("admin", "admin"));
         let raw = json!({"tried": user, "words": USUAL.len(), "devices": weak.devices,
@@ -168,7 +168,7 @@ impl Ground {
     }
 
     fn device_identity(&self) -> (Found, Value) {
-        let weak = self.book.weak(&[]);
+        let weak = self.register.weak(&[]);
         let raw = json!({"devices": weak.devices, "not_their_own": some(&weak.not_own)});
         let found = match (weak.devices, weak.not_own.is_empty()) {
             (0, _) => blind("no_devices"),
@@ -180,7 +180,11 @@ impl Ground {
 
     /// Publishes in the name of another device, with an identity that is good.
     async fn access_enforced(&self) -> (Found, Value) {
-        let victim = self.book.all().first().map(|device| device.id.to_string());
+        let victim = self
+            .register
+            .all()
+            .first()
+            .map(|device| device.id.to_string());
         // A point of its own: should it ever be taken, no machine is judged by it.
         let victim = victim.as_deref().unwrap_or("another-device");
         let topic = format!("mimamori/{victim}/self_check");

@@ -3,19 +3,22 @@
 //! to try again, who is told, what is counted) is the same for all and lives in `lines`.
 //! The contract in words: `docs/spec/source.md`.
 
+pub(crate) mod checked;
 mod echonet;
+pub(crate) mod form;
+pub(crate) mod hand;
 mod modbus;
 mod pace;
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
-
 use std::sync::Arc;
 
 use model::{Field, FieldKind, OffOutcome, Search, Source, Trouble, Wrong};
 
-use crate::lines::Hand;
+use self::hand::Hand;
+pub(crate) use self::hand::numbers;
 
 /// Where a device is on the network; what can be entered is the driver's.
 pub(crate) const ADDRESS: Field = Field {

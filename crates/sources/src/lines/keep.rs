@@ -10,9 +10,9 @@ use model::{Source, Trouble};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
-use super::hand::Hand;
 use super::seat::Seat;
 use crate::drivers::Driver;
+use crate::drivers::hand::Hand;
 use crate::intake::FloorSink;
 
 /// The first pause before a line is tried again; it doubles up to [`PAUSE_MAX`].
@@ -78,8 +78,8 @@ fn scattered(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drivers::hand::Tap;
     use crate::drivers::{Line, Session};
-    use crate::lines::hand::Tap;
     use model::{Field, Wrong};
 
     /// A driver with a defect.
@@ -111,8 +111,8 @@ mod tests {
         let now = || model::Time::from_ms(0);
         let source: Source = toml::from_str("id = \"m\"\nkind = \"defective\"").unwrap();
         let machine = model::MachineId::named_like(&source.id);
-        let device = crate::Device::new(source.id.clone(), machine, crate::Role::Device);
-        let tap = Tap::new(Arc::new(device), source, 1_000, String::new(), now());
+        let device = crate::Device::new(source.id.clone(), machine, model::DeviceRole::Device);
+        let tap = Tap::new(Arc::new(device), 1_000, String::new(), now());
         let hand = Hand::for_trial(Arc::new(tap), shown, now);
         assert_eq!(run(&Defective, &[], hand).await, Trouble::Internal);
     }

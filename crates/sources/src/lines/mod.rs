@@ -1,72 +1,49 @@
 //! The devices that the box reads by itself, and the lines they hang on. Devices on one line are
 //! read by one task, one after the other; a change of a line stops its task and starts another.
 
-mod file;
-mod form;
-mod hand;
 mod keep;
 mod seat;
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use model::{
-    DeviceId, MachineId, OffConsent, OffOutcome, Search, Source, SourceKind, SourceState, Time,
-    Trial, Trouble, Wrong, WrongWhy,
+    DeviceId, DeviceRole, MachineId, OffConsent, OffOutcome, Search, Source, SourceKind,
+    SourceState, Time, Trial, Trouble, Wrong,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::error;
+use tracing::{error, warn};
 
-pub(crate) use self::file::{SOURCES_FILE, Written};
-pub(crate) use self::form::{Entered, number};
-use self::hand::Tap;
-pub(crate) use self::hand::{Hand, Value, numbers};
 use self::seat::Seat;
-use crate::device::{Device, Role};
-use crate::drivers::{DRIVERS, Driver, Interlock, Line, Switching, driver};
+use crate::device::Device;
+use crate::drivers::checked::Checked;
+use crate::drivers::form::Entered;
+use crate::drivers::hand::{Hand, Tap};
+use crate::drivers::{DRIVERS, Driver, Interlock, Switching, driver, numbers};
 use crate::intake::FloorSink;
-use crate::kept_file::FollowedFile;
-use crate::tokens::{Changes, DeviceBook, TokenFileError, Way};
+use crate::register::DeviceRegister;
 
-/// Devices the box reads by itself.
-const SOURCES_MAX: usize = 500;
 /// How long a trial waits for a first answer.
 const TRIAL: Duration = Duration::from_secs(6);
 /// The field every driver has: seconds between two readings.
 const EVERY_S: &str = "every_s";
 
-/// Why a source was not taken or let go.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// Something is wrong with what was entered.
-    #[error("{} of a source is wrong: {}", .0.field, .0.why.code())]
-    Wrong(Wrong),
-    /// There is no such source.
-    #[error("there is no source {0}")]
-    Unknown(DeviceId),
-    /// The file of sources cannot be used.
-    #[error(transparent)]
-    File(#[from] TokenFileError),
-}
-
 /// Reads the devices that speak only when asked.
 #[derive(Debug)]
 pub struct Lines {
-    book: Arc<DeviceBook>,
+    register: Arc<DeviceRegister>,
     sink: Arc<FloorSink>,
     clock: fn() -> Time,
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
-    file: FollowedFile,
     sources: Vec<Checked>,
     taps: BTreeMap<DeviceId, Arc<Tap>>,
     /// Seats of lines that are read or tried, by the names of the lines.
@@ -82,38 +59,17 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-/// A source whose fields have been checked, and what followed from them.
-#[derive(Debug, Clone)]
-struct Checked {
-    source: Source,
-    driver: &'static dyn Driver,
-    line: Line,
-}
-
 impl Lines {
-    /// Reads `sources.toml` in the folder and makes its devices known; nothing is read from them
-    /// until [`Lines::start`].
-    pub fn open(
-        folder: &Path,
-        book: Arc<DeviceBook>,
-        sink: Arc<FloorSink>,
-        clock: fn() -> Time,
-    ) -> Result<Self, SourceError> {
+    /// The lines of a register; nothing is read until [`Lines::start`].
+    pub fn new(register: Arc<DeviceRegister>, sink: Arc<FloorSink>, clock: fn() -> Time) -> Self {
         let lines = Self {
-            book,
+            register,
             sink,
             clock,
-            inner: Mutex::new(Inner {
-                file: FollowedFile::new(folder, SOURCES_FILE),
-                sources: Vec::new(),
-                taps: BTreeMap::new(),
-                seats: BTreeMap::new(),
-                running: BTreeMap::new(),
-                is_started: false,
-            }),
+            inner: Mutex::default(),
         };
-        lines.take_up(&mut lines.inner())?;
-        Ok(lines)
+        lines.follow();
+        lines
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -140,89 +96,25 @@ impl Lines {
         }
     }
 
-    /// Takes up the file if somebody has changed it: who came, changed and went.
-    pub fn refresh(&self) -> Result<Changes, SourceError> {
+    /// Reads what the register says now.
+    pub fn follow(&self) {
         let mut inner = self.inner();
-        if !inner.file.has_changed() {
-            return Ok(Changes::default());
-        }
-        let before = std::mem::take(&mut inner.sources);
-        if let Err(error) = self.take_up(&mut inner) {
-            inner.sources = before;
-            return Err(error);
-        }
-        let (before, now) = (written(&before).source, written(&inner.sources).source);
-        let changes = Changes::between(&before, &now, |source| &source.id);
+        let known = self.register.sources();
+        let sources = known.iter().filter_map(|(source, _)| {
+            let checked = Checked::new(source.clone());
+            let checked = checked.inspect_err(|wrong| {
+                let (device, field, why) = (&source.id, &wrong.field, wrong.why.code());
+                warn!(%device, field, why, "a device is not read: what is said of it is wrong");
+            });
+            checked.ok()
+        });
+        inner.sources = sources.collect();
+        let devices: BTreeMap<DeviceId, Arc<Device>> = known
+            .into_iter()
+            .map(|(source, device)| (source.id, device))
+            .collect();
+        self.make_taps(&mut inner, &devices);
         self.run_lines(&mut inner);
-        Ok(changes)
-    }
-
-    /// Before a change: what somebody has written by hand is not overwritten.
-    fn catch_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
-        if inner.file.is_ahead() {
-            self.take_up(inner)?;
-        }
-        Ok(())
-    }
-
-    fn take_up(&self, inner: &mut Inner) -> Result<(), SourceError> {
-        let mut sources = Vec::new();
-        for source in inner.file.read::<Written>()?.source {
-            let id = source.id.clone();
-            let checked = self.check_among(source, &sources).map_err(|wrong| {
-                let (field, why) = (wrong.field, wrong.why.code());
-                inner.file.wrong(format!("{id}: {field} ({why})"))
-            })?;
-            sources.push(checked);
-        }
-        inner.file.taken_up();
-        inner.sources = sources;
-        self.make_known(inner);
-        Ok(())
-    }
-
-    /// Checks a source among those that are there.
-    fn check_among(&self, source: Source, others: &[Checked]) -> Result<Checked, Wrong> {
-        let is_taken = others.iter().any(|other| other.source.id == source.id);
-        if is_taken || self.book.comes_otherwise(&source.id, Way::Read) {
-            return Err(Wrong::new("id", WrongWhy::Taken));
-        }
-        if others.len() >= SOURCES_MAX {
-            return Err(Wrong::new("id", WrongWhy::TooMany));
-        }
-        let checked = check(source)?;
-        fits_line(&checked.line, others)?;
-        Ok(checked)
-    }
-
-    /// Adds a source to the file and reads it from now on.
-    pub fn add(&self, source: Source) -> Result<(), SourceError> {
-        let mut inner = self.inner();
-        self.catch_up(&mut inner)?;
-        let checked = self.check_among(source, &inner.sources);
-        let mut sources = inner.sources.clone();
-        sources.push(checked.map_err(SourceError::Wrong)?);
-        inner.file.write(&written(&sources))?;
-        inner.sources = sources;
-        self.make_known(&mut inner);
-        self.run_lines(&mut inner);
-        Ok(())
-    }
-
-    /// Takes a source out of the file; it is no longer read.
-    pub fn end(&self, id: &DeviceId) -> Result<(), SourceError> {
-        let mut inner = self.inner();
-        self.catch_up(&mut inner)?;
-        let mut sources = inner.sources.clone();
-        sources.retain(|checked| checked.source.id != *id);
-        if sources.len() == inner.sources.len() {
-            return Err(SourceError::Unknown(id.clone()));
-        }
-        inner.file.write(&written(&sources))?;
-        inner.sources = sources;
-        self.make_known(&mut inner);
-        self.run_lines(&mut inner);
-        Ok(())
     }
 
     /// The sources and how they are doing.
@@ -238,10 +130,10 @@ impl Lines {
     /// Reads a device once without keeping anything, so that a person sees what it says. A line that
     /// is being read stands still meanwhile, and goes on however this ends.
     pub async fn try_out(&self, source: &Source) -> Result<Trial, Wrong> {
-        let checked = check(source.clone())?;
+        let checked = Checked::new(source.clone())?;
         let seat = {
             let mut inner = self.inner();
-            fits_line(&checked.line, &inner.sources)?;
+            checked.fits(&inner.sources)?;
             inner.seat(&checked.line.name)
         };
         let _asking = seat.ask();
@@ -309,7 +201,9 @@ impl Lines {
 
     async fn first_answer(&self, checked: &Checked) -> Trial {
         let (shown, mut answers) = mpsc::channel(1);
-        let tap = Arc::new(self.tap(checked));
+        let source = &checked.source;
+        let device = Device::new(source.id.clone(), source.watches(), DeviceRole::Device);
+        let tap = Arc::new(self.tap(checked, Arc::new(device)));
         let hand = Hand::for_trial(tap, shown, self.clock);
         let source = std::slice::from_ref(&checked.source);
         let session = keep::run(checked.driver, source, hand);
@@ -320,25 +214,27 @@ impl Lines {
         Ok(numbers(&answer.unwrap_or(Err(Trouble::Silent))?))
     }
 
-    fn tap(&self, checked: &Checked) -> Tap {
+    fn tap(&self, checked: &Checked, device: Arc<Device>) -> Tap {
         let source = &checked.source;
-        let device = Device::new(source.id.clone(), source.watches(), Role::Device);
         let every_s = Entered::new(checked.driver.fields(), &source.fields).number(EVERY_S);
-        let place = checked.line.name.clone();
-        let read = (source.clone(), (every_s * 1e3) as i64);
-        Tap::new(Arc::new(device), read.0, read.1, place, (self.clock)())
+        let (every_ms, place) = ((every_s * 1e3) as i64, checked.line.name.clone());
+        Tap::new(device, every_ms, place, (self.clock)())
     }
 
-    /// Makes the devices of all sources known to the book; those that went or were
-    /// changed are told as gone by whoever reads their line next.
-    fn make_known(&self, inner: &mut Inner) {
+    /// Makes taps for all sources; devices that went or were changed are told as gone by whoever
+    /// reads their line next.
+    fn make_taps(&self, inner: &mut Inner, devices: &BTreeMap<DeviceId, Arc<Device>>) {
         let mut taps = BTreeMap::new();
         for checked in &inner.sources {
-            let source = &checked.source;
-            let known = inner.taps.get(&source.id);
-            let known = known.filter(|tap| tap.source == *source);
-            let tap = known.map_or_else(|| Arc::new(self.tap(checked)), Arc::clone);
-            taps.insert(source.id.clone(), tap);
+            let id = &checked.source.id;
+            let Some(device) = devices.get(id) else {
+                continue;
+            };
+            // Another device of this name, if something else is said of it.
+            let known = inner.taps.get(id);
+            let known = known.filter(|tap| Arc::ptr_eq(&tap.device, device));
+            let new = || Arc::new(self.tap(checked, Arc::clone(device)));
+            taps.insert(id.clone(), known.map_or_else(new, Arc::clone));
         }
         let before = std::mem::replace(&mut inner.taps, taps);
         for (id, tap) in before {
@@ -350,8 +246,6 @@ impl Lines {
                 inner.seat(&tap.place).leave(tap);
             }
         }
-        let devices = inner.taps.values().map(|tap| Arc::clone(&tap.device));
-        self.book.set_read_by_box(devices.collect());
     }
 
     /// Starts and stops tasks so that each line is read as the sources say.
@@ -420,33 +314,4 @@ pub fn kinds() -> Vec<SourceKind> {
         is_searched: driver.search().is_some(),
     });
     kinds.collect()
-}
-
-/// Checks a source by itself.
-fn check(source: Source) -> Result<Checked, Wrong> {
-    let driver = driver(&source.kind).ok_or_else(|| Wrong::new("kind", WrongWhy::Choice))?;
-    form::check(driver.fields(), &source.fields)?;
-    let line = driver.line(&source)?;
-    Ok(Checked {
-        source,
-        driver,
-        line,
-    })
-}
-
-/// Devices on one line agree on how it is set.
-fn fits_line(line: &Line, others: &[Checked]) -> Result<(), Wrong> {
-    let differs = |other: &Line| other.name == line.name && other.settings != line.settings;
-    if others.iter().any(|other| differs(&other.line)) {
-        return Err(Wrong::new("line", WrongWhy::Line));
-    }
-    Ok(())
-}
-
-/// The sources as their file holds them.
-fn written(sources: &[Checked]) -> Written {
-    let source = sources.iter().map(|checked| checked.source.clone());
-    Written {
-        source: source.collect(),
-    }
 }

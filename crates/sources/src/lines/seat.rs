@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{MutexGuard, watch};
 
-use super::hand::Tap;
+use crate::drivers::hand::Tap;
 use crate::intake::FloorSink;
 
 /// The one seat at a line.

@@ -186,7 +186,9 @@ mod tests {
     use model::{DeviceId, MachineId, Table};
 
     use super::*;
-    use crate::device::{Device, Role};
+    use model::DeviceRole;
+
+    use crate::device::Device;
     use crate::normalise::RowValue;
 
     fn logger() -> Logger {
@@ -195,7 +197,7 @@ mod tests {
             name: name.to_owned(),
             point: point.to_owned(),
         };
-        let device = Device::new(id.clone(), MachineId::new("m").unwrap(), Role::Device);
+        let device = Device::new(id.clone(), MachineId::new("m").unwrap(), DeviceRole::Device);
         Logger {
             table: Table {
                 id,

@@ -94,7 +94,7 @@ async fn meters_boards_and_sensors_are_read_in_their_units() {
         ("damp", "class = \"0012\""),
         ("counter", "class = \"0280\""),
     ] {
-        floor.lines.add(nodes.device(id, rest)).unwrap();
+        floor.add(nodes.device(id, rest)).unwrap();
     }
     let all = |floor: &Floor| floor.lines.states().iter().all(|(_, s)| s.readings > 0);
     floor.until("all are read", all).await;
@@ -134,7 +134,7 @@ async fn what_a_node_announces_is_taken() {
             .collect(),
         ..nodes.source("meter")
     };
-    floor.lines.add(slow).unwrap();
+    floor.add(slow).unwrap();
     floor.until_said("meter", "power_w", POWER_W).await;
     nodes.order("announce 4321");
     floor.until_said("meter", "power_w", 4321.0).await;
@@ -150,7 +150,7 @@ async fn what_a_node_announces_is_taken() {
 async fn orders_of_others_and_late_answers_are_shown() {
     let mut nodes = Nodes::start();
     let mut floor = Floor::new();
-    floor.lines.add(nodes.source("meter")).unwrap();
+    floor.add(nodes.source("meter")).unwrap();
     floor.until_said("meter", "power_w", POWER_W).await;
     nodes.order("order");
     let who = nodes.other.there().to_string();
@@ -174,7 +174,7 @@ async fn orders_of_others_and_late_answers_are_shown() {
 async fn a_search_finds_what_can_be_connected() {
     let mut nodes = Nodes::start();
     let mut floor = Floor::new();
-    floor.lines.add(nodes.source("meter")).unwrap();
+    floor.add(nodes.source("meter")).unwrap();
     floor.until_said("meter", "power_w", POWER_W).await;
     let search = floor.lines.search("echonet-lite").await.unwrap().unwrap();
     assert!(search.packets >= 1);
@@ -212,7 +212,7 @@ async fn another_controller_reads_the_same_and_its_orders_are_shown() {
         ("damp", "class = \"0012\""),
         ("cooler", "class = \"0130\""),
     ] {
-        floor.lines.add(nodes.device(id, rest)).unwrap();
+        floor.add(nodes.device(id, rest)).unwrap();
     }
     let all = |floor: &Floor| floor.lines.states().iter().all(|(_, s)| s.readings > 0);
     floor.until("all are read", all).await;
@@ -264,7 +264,7 @@ async fn a_device_is_switched_off_and_what_it_says_then_counts() {
     let cooler = nodes.device("cooler", "class = \"0130\"\nswitch_off = \"any-time\"");
     let switch = nodes.device("switch", "class = \"05fd\"\nswitch_off = \"any-time\"");
     for source in [cooler, switch, nodes.source("meter")] {
-        floor.lines.add(source).unwrap();
+        floor.add(source).unwrap();
     }
     floor.until_said("cooler", "operating", 1.0).await;
     let last = floor.state("cooler").last;
@@ -318,7 +318,7 @@ async fn the_interlock_holds_until_the_machine_stands_still() {
     let nodes = Nodes::start();
     let mut floor = Floor::new();
     let cooler = nodes.device("cooler", "class = \"0130\"\nswitch_off = \"while-still\"");
-    floor.lines.add(cooler).unwrap();
+    floor.add(cooler).unwrap();
     floor.until_said("cooler", "operating", 1.0).await;
     let id = model::DeviceId::new("cooler").unwrap();
     let off = async |floor: &Floor, is_still: bool| {
@@ -334,10 +334,7 @@ async fn the_interlock_holds_until_the_machine_stands_still() {
     assert_eq!(off(&floor, true).await, OffOutcome::Off);
     floor.until_said("cooler", "operating", 0.0).await;
     let meter = nodes.device("meter", "class = \"0288\"\nswitch_off = \"any-time\"");
-    let wrong = match floor.lines.add(meter) {
-        Err(sources::SourceError::Wrong(wrong)) => wrong,
-        other => panic!("{other:?}"),
-    };
+    let wrong = floor.add(meter).unwrap_err();
     assert_eq!(wrong, model::Wrong::new("switch_off", WrongWhy::NoSwitch));
 }
 
@@ -358,8 +355,8 @@ async fn two_networks_are_searched_and_read() {
     let there = format!(
         "id = \"far\"\nkind = \"echonet-lite\"\naddress = \"{other}\"\nclass = \"0288\"\nevery_s = 0.2"
     );
-    floor.lines.add(source(&there)).unwrap();
-    floor.lines.add(nodes.source("near")).unwrap();
+    floor.add(source(&there)).unwrap();
+    floor.add(nodes.source("near")).unwrap();
     floor.until_said("far", "power_w", POWER_W).await;
     floor.until_said("near", "power_w", POWER_W).await;
 }
@@ -370,7 +367,7 @@ async fn a_port_that_another_program_holds_is_named() {
     let held = std::net::UdpSocket::bind("0.0.0.0:3610").unwrap();
     let mut floor = Floor::new();
     let meter = "id = \"m\"\nkind = \"echonet-lite\"\naddress = \"10.0.0.9\"\nclass = \"0288\"";
-    floor.lines.add(source(meter)).unwrap();
+    floor.add(source(meter)).unwrap();
     let named = |f: &Floor| f.trouble("m") == Some(Trouble::PortTaken);
     floor.until("the taken port is named", named).await;
     drop(held);

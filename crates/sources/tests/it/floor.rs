@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use model::{DeviceId, RefusalReason, Source, SourceState, Time, Trouble};
-use sources::{Arrival, Bindings, ClockWindow, DeviceBook, FloorSink, Lines, RowValue};
-use tempfile::TempDir;
+use model::{DeviceId, RefusalReason, Source, SourceState, Time, Trouble, Wrong};
+use sources::{
+    Arrival, Bindings, ClockWindow, DeviceRegister, Draft, FloorSink, Lines, Registrations,
+    RowValue,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
@@ -30,10 +32,10 @@ pub(crate) fn jump(ms: i64) {
     JUMPED_MS.fetch_add(ms, Ordering::SeqCst);
 }
 
-/// Lines in a folder of their own, and the queue that leads to the recorder.
+/// Lines with a register of their own, and the queue that leads to the recorder.
 pub(crate) struct Floor {
     pub(crate) lines: Lines,
-    pub(crate) folder: TempDir,
+    register: Arc<DeviceRegister>,
     arrivals: mpsc::Receiver<Arrival>,
     /// The recorder's other end; dropped it would mean that the recorder has stopped.
     _durable: watch::Sender<u64>,
@@ -49,19 +51,17 @@ pub(crate) struct Floor {
 
 impl Floor {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let (send, arrivals) = mpsc::channel(QUEUE);
         let (durable, seen) = watch::channel(0);
-        let book = Arc::new(DeviceBook::open(folder.path()).unwrap());
-        let bindings = Bindings::open(folder.path(), Arc::clone(&book));
-        let bindings = Arc::new(bindings);
+        let register = Arc::new(DeviceRegister::new(Registrations::new()));
+        let bindings = Arc::new(Bindings::new(Arc::clone(&register)));
         let window = ClockWindow::default();
         let sink = Arc::new(FloorSink::new(send, seen, clock, window, bindings));
-        let lines = Lines::open(folder.path(), book, sink, clock).unwrap();
+        let lines = Lines::new(Arc::clone(&register), sink, clock);
         lines.start();
         Self {
             lines,
-            folder,
+            register,
             arrivals,
             _durable: durable,
             refused: Vec::new(),
@@ -157,9 +157,28 @@ impl Floor {
         self.state(device).trouble
     }
 
+    /// Registers a device that is read from now on.
+    pub(crate) fn add(&self, source: Source) -> Result<(), Wrong> {
+        self.change(|draft| draft.put_new(source.into()))
+    }
+
+    /// Says something else of a device.
+    pub(crate) fn put(&self, source: Source) {
+        self.change(|draft| draft.put(source.into())).unwrap();
+    }
+
+    /// A device is no longer read.
     pub(crate) fn end(&self, device: &str) {
         let id = DeviceId::new(device).unwrap();
-        self.lines.end(&id).unwrap();
+        assert!(self.change(|draft| draft.end(&id)));
+    }
+
+    fn change<T>(&self, how: impl FnOnce(&mut Draft) -> T) -> T {
+        let mut draft = Draft::of(&self.register);
+        let changed = how(&mut draft);
+        self.register.replace(draft.into_registrations());
+        self.lines.follow();
+        changed
     }
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use model::{RefusalReason, Source, Trouble, WrongWhy};
-use sources::SourceError;
 
 use crate::contract::{Counterpart, POWER_W, contract};
 use crate::floor::{Floor, source};
@@ -168,7 +167,7 @@ async fn a_map_of_ones_own_reads_lamps_and_counters() {
            {{ point = \"nothing\", register = 5000, encoding = \"f32\" }},
            {{ point = \"beyond\", register = 30000 }} ]"
     );
-    floor.lines.add(source(&lamps)).unwrap();
+    floor.add(source(&lamps)).unwrap();
     floor.until_said("lamps", "cycle", 17.0).await;
     let state = floor.state("lamps");
     let said = |point: &str| state.last.iter().find(|(p, _)| p == point).map(|(_, n)| *n);
@@ -225,7 +224,7 @@ async fn every_map_every_table_and_every_order_of_bytes_is_read() {
         ),
     ] {
         let toml = format!("id = \"{id}\"\n{place}\nevery_s = 0.2\n{rest}");
-        floor.lines.add(source(&toml)).unwrap();
+        floor.add(source(&toml)).unwrap();
     }
     let all = |floor: &Floor| floor.lines.states().iter().all(|(_, s)| s.readings > 0);
     floor.until("all are read", all).await;
@@ -260,7 +259,7 @@ async fn every_map_every_table_and_every_order_of_bytes_is_read() {
 async fn a_late_answer_is_no_answer() {
     let mut counterpart = Tcp::start();
     let mut floor = Floor::new();
-    floor.lines.add(counterpart.source("meter")).unwrap();
+    floor.add(counterpart.source("meter")).unwrap();
     floor.until_said("meter", "power_w", POWER_W).await;
     counterpart.order("fault late");
     let late = ("meter".to_owned(), RefusalReason::LateAnswer);
@@ -279,7 +278,7 @@ async fn slow_answers<C: Counterpart>(mut counterpart: C, place: String) {
     let registers = "{ point = \"low\", register = 7 }, { point = \"high\", register = 3007 }";
     let two =
         format!("id = \"m\"\n{place}\nmap = \"own\"\nevery_s = 0.2\nregisters = [{registers}]");
-    floor.lines.add(source(&two)).unwrap();
+    floor.add(source(&two)).unwrap();
     floor.until_said("m", "high", 3_007.0).await;
     counterpart.order("fault slow");
     let late = ("m".to_owned(), RefusalReason::LateAnswer);
@@ -314,7 +313,7 @@ async fn a_map_that_does_not_fit_is_named() {
     let mut floor = Floor::new();
     let place = counterpart.place();
     let wrong = format!("id = \"m\"\n{place}\nmap = \"schneider-iem3000\"\nevery_s = 0.2");
-    floor.lines.add(source(&wrong)).unwrap();
+    floor.add(source(&wrong)).unwrap();
     // Part of the addresses happen to exist in the long table: those beyond it do not.
     floor
         .until("what it lacks is named", |f| !f.state("m").lacks.is_empty())
@@ -323,17 +322,15 @@ async fn a_map_that_does_not_fit_is_named() {
     let none = format!(
         "id = \"n\"\n{place}\nmap = \"own\"\nregisters = [{{ point = \"x\", register = 60000 }}]"
     );
-    floor.lines.add(source(&none)).unwrap();
+    floor.add(source(&none)).unwrap();
     let named = |f: &Floor| f.trouble("n") == Some(Trouble::NoSuchValue);
     floor.until("nothing fits", named).await;
 }
 
 /// What the lines say about settings that cannot be right.
 fn wrong(floor: &Floor, toml: &str) -> (String, Option<usize>, WrongWhy) {
-    match floor.lines.add(source(toml)) {
-        Err(SourceError::Wrong(wrong)) => (wrong.field, wrong.row, wrong.why),
-        other => panic!("{other:?}"),
-    }
+    let wrong = floor.add(source(toml)).unwrap_err();
+    (wrong.field, wrong.row, wrong.why)
 }
 
 const BY_TCP: &str = "id = \"m\"\nkind = \"modbus-tcp\"";
@@ -398,7 +395,7 @@ async fn wrong_settings_are_named_with_their_field() {
 async fn what_is_taken_and_what_does_not_fit_a_line_is_named() {
     let floor = Floor::new();
     let first = format!("{BY_RTU}\n{SDM}");
-    floor.lines.add(source(&first)).unwrap();
+    floor.add(source(&first)).unwrap();
     assert_eq!(wrong(&floor, &first).2, WrongWhy::Taken);
     let other = BY_RTU.replace("\"m\"", "\"n\"");
     let other = format!("{other}\nbaud = 38400\nunit = 2\n{SDM}");
@@ -411,32 +408,9 @@ async fn a_missing_port_is_named() {
     let mut floor = Floor::new();
     let gone =
         "id = \"m\"\nkind = \"modbus-rtu\"\nport = \"/dev/ttyNOWHERE\"\nmap = \"eastron-sdm120\"";
-    floor.lines.add(source(gone)).unwrap();
+    floor.add(source(gone)).unwrap();
     let named = |f: &Floor| f.trouble("m") == Some(Trouble::PortMissing);
     floor.until("the missing port is named", named).await;
-}
-
-/// The file can be changed by hand while the program runs, and is not taken up while it is wrong.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_file_is_taken_up_when_somebody_changes_it() {
-    let counterpart = Tcp::start();
-    let mut floor = Floor::new();
-    let file = floor.folder.path().join("sources.toml");
-    let place = counterpart.place();
-    let text = format!("[[source]]\nid = \"meter\"\n{place}\nmap = \"eastron-sdm120\"\n");
-    std::fs::write(&file, &text).unwrap();
-    let changes = floor.lines.refresh().unwrap();
-    assert_eq!(changes.came.len(), 1);
-    floor.until_said("meter", "power_w", POWER_W).await;
-    std::fs::write(&file, format!("{text}unit = 900\n")).unwrap();
-    let refused = floor.lines.refresh().unwrap_err().to_string();
-    assert!(refused.contains("meter: unit (range)"), "{refused}");
-    assert_eq!(floor.lines.states().len(), 1);
-    std::fs::write(&file, "").unwrap();
-    assert_eq!(floor.lines.refresh().unwrap().went.len(), 1);
-    floor
-        .until("nothing is read", |f| f.lines.states().is_empty())
-        .await;
 }
 
 /// A device that says nothing costs the others on its serial line little, however often it is to be
@@ -445,13 +419,13 @@ async fn the_file_is_taken_up_when_somebody_changes_it() {
 async fn a_silent_device_does_not_slow_its_line_down() {
     let counterpart = Rtu::start();
     let mut floor = Floor::new();
-    floor.lines.add(counterpart.source("meter")).unwrap();
+    floor.add(counterpart.source("meter")).unwrap();
     floor.until_said("meter", "power_w", POWER_W).await;
     let readings = |floor: &Floor| floor.state("meter").readings;
     let before = readings(&floor);
     floor.count(Duration::from_secs(5)).await;
     let alone = readings(&floor) - before;
-    floor.lines.add(counterpart.absent("nobody")).unwrap();
+    floor.add(counterpart.absent("nobody")).unwrap();
     let silent = |floor: &Floor| floor.trouble("nobody") == Some(Trouble::Silent);
     floor.until("silence is named", silent).await;
     // Its first misses come close together.

@@ -48,6 +48,8 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
         Record::Person(_)
         | Record::Pass(_)
         | Record::PassEnded(_)
+        | Record::Device(_)
+        | Record::DeviceEnded(_)
         | Record::Cycle(..)
         | Record::State(..)
         | Record::SeenAfterAll(..)

@@ -1,6 +1,6 @@
 //! What devices that speak for others say, and which machine it is given to, for scripts.
 
-use app::ports::bindings::Bindings;
+use app::ports::devices::DeviceChange;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::Site;
 use crate::api::sources::finish;
 use crate::api::{answer, bad_request};
-use crate::changes::{DeviceChange, change};
+use crate::changes::change;
 use crate::http::asked::{Asked, Visitor};
 
 /// All that arrived.
@@ -28,10 +28,7 @@ pub(crate) async fn add(
     let Ok(Json(binding)) = body else {
         return bad_request().answer(lang);
     };
-    let device = binding.place.device.to_string();
-    let about = DeviceChange::changed(&who, &device);
-    let done = change(&site, about, &site.bindings, |port, _| port.bind(binding)).await;
-    finish(lang, done)
+    finish(lang, change(&site, &who, DeviceChange::Bind(binding)).await)
 }
 
 /// A value is no longer given to anybody.
@@ -43,8 +40,5 @@ pub(crate) async fn end(
     let Ok(Json(place)) = body else {
         return bad_request().answer(lang);
     };
-    let device = place.device.to_string();
-    let about = DeviceChange::changed(&who, &device);
-    let unbind = move |port: &dyn Bindings, _: &str| port.unbind(&place);
-    finish(lang, change(&site, about, &site.bindings, unbind).await)
+    finish(lang, change(&site, &who, DeviceChange::Unbind(place)).await)
 }

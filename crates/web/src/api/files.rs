@@ -1,7 +1,8 @@
 //! Files of readings as pages and scripts reach them: a file is put in, looked at, described once
 //! and taken; later ones of the same logger are known by their columns.
 
-use app::ports::files::{FILE_BYTES_MAX, Files, IMPORTS_SHOWN, Wanted, told};
+use app::ports::devices::DeviceChange;
+use app::ports::files::{FILE_BYTES_MAX, IMPORTS_SHOWN, Wanted, told};
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::JsonRejection;
@@ -16,7 +17,7 @@ use text::Lang;
 use crate::Site;
 use crate::api::sources::{failure, finish};
 use crate::api::{answer, bad_request, read};
-use crate::changes::{DeviceChange, change, keep_table};
+use crate::changes::{self, change};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 
@@ -98,8 +99,8 @@ pub(crate) async fn put(
         return bad_request().answer(lang);
     };
     let id = table.id.to_string();
-    match keep_table(&site, &who, table).await {
-        Ok(()) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
+    match change(&site, &who, DeviceChange::KeepTable(table)).await {
+        Ok(_) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
         Err(problem) => failure(lang, &problem),
     }
 }
@@ -110,9 +111,7 @@ pub(crate) async fn end(
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let about = DeviceChange::ended(&who, &id);
-    let done = change(&site, about, &site.files, Files::end).await;
-    finish(lang, done)
+    finish(lang, changes::end(&site, &who, &id).await)
 }
 
 /// Calls off what is being taken.

@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use app::commands::Command;
-use app::ports::devices::DeviceError;
+use app::ports::devices::EnrollError;
 use app::ports::ingest::{IngestError, IngestReceipt};
-use app::threads::off_thread;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -193,35 +191,18 @@ pub(crate) async fn enroll(
 ) -> Response {
     let token = bearer(&headers).unwrap_or_default();
     let bytes = to_bytes(body, REQUEST_BYTES_MAX).await.unwrap_or_default();
-    let request = String::from_utf8_lossy(&bytes).into_owned();
-    let (asked, token) = (device.clone(), token.to_owned());
-    let signed = off_thread(&site.devices, move |port| {
-        port.enroll(&asked, &token, &request)
-    });
-    match signed.await {
-        Ok(enrolled) => {
-            let about = json!({"device": device, "certificate": enrolled.fingerprint});
-            let entry = store::Entry::new(
-                site.known.now(),
-                format!("device:{device}"),
-                model::EventKind::DeviceEnrolled,
-                about,
-            );
-            let noted = Command::Keep(vec![store::Record::Evidence(entry)]);
-            if site.orders.give(noted, store::BOX).await.is_err() {
-                return busy().answer(lang);
-            }
-            answer(json!({
-                "certificate": enrolled.certificate_pem,
-                "authority": enrolled.authority_pem,
-            }))
-        }
-        Err(DeviceError::Request) => {
+    let request = String::from_utf8_lossy(&bytes);
+    match site.devices.enroll(&device, token, &request).await {
+        Ok(enrolled) => answer(json!({
+            "certificate": enrolled.certificate_pem,
+            "authority": enrolled.authority_pem,
+        })),
+        Err(EnrollError::Request) => {
             let code = StatusCode::UNPROCESSABLE_ENTITY;
             Failure::new(code, "no_request", key::ERROR_REQUEST).answer(lang)
         }
-        Err(DeviceError::File) => Failure::store().answer(lang),
-        Err(_) => bad_token(lang),
+        Err(EnrollError::NotDurable) => Failure::store().answer(lang),
+        Err(EnrollError::BadToken) => bad_token(lang),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The devices that the box reads by itself, as pages and scripts reach them: what kinds there are,
 //! how each device is doing, trying one out, connecting and ending it.
 
-use app::ports::sources::{SourceProblem, Sources, trouble_text};
+use app::ports::devices::DeviceProblem;
+use app::ports::sources::trouble_text;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -13,20 +14,22 @@ use text::{Lang, key};
 
 use crate::Site;
 use crate::api::{answer, bad_request};
-use crate::changes::{DeviceChange, change, connect};
+use crate::changes::{self, connect};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 
-pub(crate) fn failure(lang: Lang, problem: &SourceProblem) -> Response {
+pub(crate) fn failure(lang: Lang, problem: &DeviceProblem) -> Response {
     let (status, code) = match problem {
-        SourceProblem::Wrong(_) => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_source"),
-        SourceProblem::NotFound => return Failure::not_found().answer(lang),
-        SourceProblem::File => return Failure::store().answer(lang),
+        DeviceProblem::Wrong(_) | DeviceProblem::WrongIn(..) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "wrong_source")
+        }
+        DeviceProblem::NotFound => return Failure::not_found().answer(lang),
+        DeviceProblem::NotDurable => return Failure::store().answer(lang),
     };
     let hint = lang.text(key::CONNECT_WRONG_HINT);
     let message = problem.text(lang);
     let mut body = json!({"code": code, "message": message, "hint": hint});
-    if let SourceProblem::Wrong(wrong) = problem {
+    if let DeviceProblem::Wrong(wrong) = problem {
         body["field"] = json!(wrong.field);
         body["row"] = json!(wrong.row);
         body["why"] = json!(wrong.why.code());
@@ -121,7 +124,7 @@ pub(crate) async fn try_out(
             "trouble": trouble,
             "message": trouble_text(lang, &source.kind, trouble),
         })),
-        Err(wrong) => failure(lang, &SourceProblem::Wrong(wrong)),
+        Err(wrong) => failure(lang, &DeviceProblem::Wrong(wrong)),
     }
 }
 
@@ -146,15 +149,13 @@ pub(crate) async fn end(
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let about = DeviceChange::ended(&who, &id);
-    let done = change(&site, about, &site.sources, Sources::end).await;
-    finish(lang, done)
+    finish(lang, changes::end(&site, &who, &id).await)
 }
 
 /// The answer to a change.
-pub(crate) fn finish(lang: Lang, done: Result<(), SourceProblem>) -> Response {
+pub(crate) fn finish<T>(lang: Lang, done: Result<T, DeviceProblem>) -> Response {
     match done {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Ok(_) => StatusCode::NO_CONTENT.into_response(),
         Err(problem) => failure(lang, &problem),
     }
 }

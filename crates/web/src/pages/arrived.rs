@@ -1,13 +1,11 @@
 //! Values that arrived from devices of other makers: which machine each concerns, given with one
 //! tap.
 
-use app::ports::bindings::Bindings;
-use app::ports::sources::SourceProblem;
+use app::ports::devices::{DeviceChange, DeviceChanged, DeviceProblem};
 use app::views::BoardView;
 use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
-use identity::Who;
 use maud::{Markup, html};
 use model::{Binding, DeviceId, MachineId, Place, Right, Seen, Wrong, WrongWhy};
 use serde::Deserialize;
@@ -16,7 +14,7 @@ use text::key;
 use super::devices::{self, value_text};
 use super::{Ctx, half_width, problem_box};
 use crate::Site;
-use crate::changes::{DeviceChange, change};
+use crate::changes::change;
 use crate::http::asked::{Asked, Visitor};
 
 /// What a value can be for a machine, beside what its maker calls it.
@@ -47,10 +45,6 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    fn change<'a>(&'a self, who: &'a Who) -> DeviceChange<'a> {
-        DeviceChange::changed(who, &self.device)
-    }
-
     fn place(&self) -> Result<Place, Wrong> {
         let device = DeviceId::new(&self.device);
         Ok(Place {
@@ -76,10 +70,9 @@ pub(crate) async fn bind(
     Asked(visitor): Asked<Visitor>,
     Form(wanted): Form<Wanted>,
 ) -> Response {
-    let about = wanted.change(&visitor.who);
     let done = match wanted.binding() {
-        Ok(binding) => change(&site, about, &site.bindings, |port, _| port.bind(binding)).await,
-        Err(wrong) => Err(SourceProblem::Wrong(wrong)),
+        Ok(binding) => change(&site, &visitor.who, DeviceChange::Bind(binding)).await,
+        Err(wrong) => Err(DeviceProblem::Wrong(wrong)),
     };
     finish(&site, &visitor, done).await
 }
@@ -90,18 +83,18 @@ pub(crate) async fn unbind(
     Asked(visitor): Asked<Visitor>,
     Form(wanted): Form<Wanted>,
 ) -> Response {
-    let about = wanted.change(&visitor.who);
     let done = match wanted.place() {
-        Ok(place) => {
-            let unbind = move |port: &dyn Bindings, _: &str| port.unbind(&place);
-            change(&site, about, &site.bindings, unbind).await
-        }
-        Err(wrong) => Err(SourceProblem::Wrong(wrong)),
+        Ok(place) => change(&site, &visitor.who, DeviceChange::Unbind(place)).await,
+        Err(wrong) => Err(DeviceProblem::Wrong(wrong)),
     };
     finish(&site, &visitor, done).await
 }
 
-async fn finish(site: &Site, visitor: &Visitor, done: Result<(), SourceProblem>) -> Response {
+async fn finish(
+    site: &Site,
+    visitor: &Visitor,
+    done: Result<DeviceChanged, DeviceProblem>,
+) -> Response {
     let done = done.map_err(|problem| problem_box(&problem.text(visitor.lang)));
     devices::finish(site, visitor, "/devices#arrived", done).await
 }

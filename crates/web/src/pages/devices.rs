@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use app::ports::devices::{DeviceError, DeviceKind, Devices};
-use app::ports::sources::{Sources, trouble_text};
+use app::ports::devices::{DeviceChange, DeviceProblem};
+use app::ports::sources::trouble_text;
 use app::views::{BoardView, DeviceView, LastValue};
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use model::{DeviceId, EventKind, FieldValue, Refused, Right, Source, SourceState};
+use model::{DeviceId, DeviceRole, FieldValue, Refused, Right, Source, SourceState, WrongWhy};
 use serde::Deserialize;
 use store::RefusedCount;
 use text::{Lang, key};
@@ -17,7 +17,7 @@ use text::{Lang, key};
 use super::{Ctx, Place, arrived, connect, enter, frame, number, problem_box};
 use crate::Site;
 use crate::api::read;
-use crate::changes::{DeviceChange, Newcomer, change, register};
+use crate::changes::{self, Newcomer, change, register};
 use crate::http::asked::{Asked, Here, Visitor};
 use crate::pages::off;
 
@@ -30,7 +30,7 @@ pub(crate) struct Wanted {
     name: String,
     #[serde(default)]
     machine: String,
-    kind: DeviceKind,
+    kind: DeviceRole,
 }
 
 /// What somebody on the network is called, who is about to be registered.
@@ -61,14 +61,14 @@ pub(crate) async fn add(
     let newcomer = Newcomer {
         name,
         machine: wanted.machine.trim(),
-        kind: wanted.kind,
+        role: wanted.kind,
     };
     let above = match register(&site, &visitor.who, newcomer).await {
         Ok(token) => {
             let ctx = Ctx::new(&site, &visitor);
             enter::panel(&site, &ctx, &here, newcomer, &token)
         }
-        Err(error) => wrong(visitor.lang, error),
+        Err(problem) => wrong(visitor.lang, &problem),
     };
     page(&site, &visitor, &above).await
 }
@@ -86,69 +86,53 @@ pub(crate) async fn limit(
     Path(name): Path<String>,
     Form(wanted): Form<Limit>,
 ) -> Response {
-    let limited = wanted.limited;
-    let about = DeviceChange {
-        who: &visitor.who,
-        kind: if limited {
-            EventKind::DeviceLimited
-        } else {
-            EventKind::DeviceFreed
-        },
-        device: &name,
+    let done = match DeviceId::new(&name) {
+        Ok(id) => {
+            let is_limited = wanted.limited;
+            let limit = DeviceChange::Limit { id, is_limited };
+            change(&site, &visitor.who, limit).await
+        }
+        Err(_) => Err(DeviceProblem::NotFound),
     };
-    let limit = move |port: &dyn Devices, name: &str| port.limit(name, limited);
-    let done = change(&site, about, &site.devices, limit).await;
-    let done = done.map_err(|error| wrong(visitor.lang, error));
+    let done = done.map_err(|problem| wrong(visitor.lang, &problem));
     finish(&site, &visitor, "/devices", done).await
 }
 
-/// A device may no longer speak.
+/// A device may no longer speak, or is no longer read.
 pub(crate) async fn end(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
     Path(name): Path<String>,
 ) -> Response {
-    let about = DeviceChange::ended(&visitor.who, &name);
-    let done = change(&site, about, &site.devices, Devices::end).await;
-    let done = done.map_err(|error| wrong(visitor.lang, error));
-    finish(&site, &visitor, "/devices", done).await
-}
-
-/// The box no longer reads a device.
-pub(crate) async fn end_source(
-    State(site): State<Site>,
-    Asked(visitor): Asked<Visitor>,
-    Path(id): Path<String>,
-) -> Response {
-    let about = DeviceChange::ended(&visitor.who, &id);
-    let done = change(&site, about, &site.sources, Sources::end).await;
-    let done = done.map_err(|problem| problem_box(&problem.text(visitor.lang)));
+    let done = changes::end(&site, &visitor.who, &name).await;
+    let done = done.map_err(|problem| wrong(visitor.lang, &problem));
     finish(&site, &visitor, "/devices", done).await
 }
 
 /// Leads back to where it is seen, or shows what was wrong.
-pub(super) async fn finish(
+pub(super) async fn finish<T>(
     site: &Site,
     visitor: &Visitor,
     back: &str,
-    done: Result<(), Markup>,
+    done: Result<T, Markup>,
 ) -> Response {
     match done {
-        Ok(()) => Redirect::to(back).into_response(),
+        Ok(_) => Redirect::to(back).into_response(),
         Err(wrong) => page(site, visitor, &wrong).await,
     }
 }
 
-pub(super) fn wrong(lang: Lang, error: DeviceError) -> Markup {
-    let text = match error {
-        DeviceError::Name => key::DEVICES_WRONG_NAME,
-        DeviceError::Exists => key::DEVICES_EXISTS,
-        DeviceError::NotFound => key::ERROR_NOT_FOUND,
-        DeviceError::BadToken => key::ERROR_TOKEN,
-        DeviceError::Request => key::ERROR_REQUEST,
-        DeviceError::File => key::ERROR_STORE,
+/// What was wrong, in words that fit a list of devices.
+pub(super) fn wrong(lang: Lang, problem: &DeviceProblem) -> Markup {
+    let why = match problem {
+        DeviceProblem::Wrong(wrong) => Some((wrong.field.as_str(), wrong.why)),
+        _ => None,
     };
-    problem_box(&lang.text(text))
+    problem_box(&match why {
+        Some((_, WrongWhy::Name)) => lang.text(key::DEVICES_WRONG_NAME),
+        Some(("id", WrongWhy::Taken)) => lang.text(key::DEVICES_EXISTS),
+        _ => problem.text(lang),
+    })
 }
 
 pub(crate) async fn page(site: &Site, visitor: &Visitor, above: &Markup) -> Response {
@@ -204,7 +188,7 @@ fn form(ctx: &Ctx, name: &str) -> Markup {
                 input #f-machine name="machine" type="text" maxlength="64" autocomplete="off";
                 label for="f-kind" { (ctx.text(key::DEVICES_KIND)) }
                 select #f-kind name="kind" {
-                    option value="sender" { (ctx.text(key::DEVICES_SENDER)) }
+                    option value="device" { (ctx.text(key::DEVICES_SENDER)) }
                     option value="gateway" { (ctx.text(key::DEVICES_GATEWAY)) }
                     option value="reader" { (ctx.text(key::DEVICES_READER)) }
                 }
@@ -219,7 +203,6 @@ pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
     let states = site.sources.states().into_iter();
     let sources: BTreeMap<String, (Source, SourceState)> =
         states.map(|of| (of.0.id.to_string(), of)).collect();
-    let fed = site.bindings.fed();
     let tables = site.files.tables();
     let is_logger = |id: &str| tables.iter().any(|state| state.table.id.as_str() == id);
     html! {
@@ -237,7 +220,7 @@ pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
             @for device in &board.devices {
                 @match sources.get(&device.id) {
                     Some(source) => (source_card(site, ctx, board, device, source)),
-                    None if fed.contains(&device.id) => (fed_card(ctx, board, device)),
+                    None if device.is_stand_in => (fed_card(ctx, board, device)),
                     None if is_logger(&device.id) => (logger_card(ctx, board, device)),
                     None => (card(ctx, board, device)),
                 }

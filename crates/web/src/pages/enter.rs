@@ -1,8 +1,8 @@
 //! What has to be entered into a device that has just been registered, so that it sends here: shown
 //! once, with its token.
 
-use app::ports::devices::DeviceKind;
 use maud::{Markup, html};
+use model::DeviceRole;
 use text::key;
 
 use super::{Ctx, hosts_from_elsewhere, qr};
@@ -21,16 +21,16 @@ pub(crate) fn panel(
     newcomer: Newcomer<'_>,
     token: &str,
 ) -> Markup {
-    let Newcomer { name, kind, .. } = newcomer;
+    let Newcomer { name, role, .. } = newcomer;
     let title = ctx.text(key::DEVICES_TOKEN);
     let host = hosts_from_elsewhere(site, here).into_iter().next();
     let host = host.unwrap_or_else(|| here.host().to_owned());
     let row = |label: String, value: &str| html! { div { dt { (label) } dd { code { (value) } } } };
     let trust = site.trust.as_deref();
-    let topic = match kind {
-        DeviceKind::Sender => Some(format!("mimamori/{name}")),
-        DeviceKind::Reader => Some("mimamori/#".to_owned()),
-        DeviceKind::Gateway => None,
+    let topic = match role {
+        DeviceRole::Device => Some(format!("mimamori/{name}")),
+        DeviceRole::Reader => Some("mimamori/#".to_owned()),
+        DeviceRole::Gateway => None,
     };
     html! {
         section.panel.fresh {
@@ -45,13 +45,13 @@ pub(crate) fn panel(
                     (row(ctx.text(key::ENTER_USER), name))
                     (row(ctx.text(key::ENTER_PASSWORD), token))
                     @if let Some(topic) = &topic { (row(ctx.text(key::ENTER_TOPIC), topic)) }
-                    @if kind == DeviceKind::Sender { (row(ctx.text(key::ENTER_EXAMPLE), EXAMPLE)) }
+                    @if role == DeviceRole::Device { (row(ctx.text(key::ENTER_EXAMPLE), EXAMPLE)) }
                 }
             }
             @if let Some(trust) = trust {
                 p.quiet { (ctx.text(key::ENTER_TRUST)) " "
                     a href="/trust/mimamori.crt" download { (ctx.text(key::TRUST_GET)) } }
-                @if kind == DeviceKind::Sender {
+                @if role == DeviceRole::Device {
                     p.quiet { (ctx.text(key::ENTER_MAKERS)) }
                     details {
                         summary { (ctx.text(key::ENTER_HTTP)) }

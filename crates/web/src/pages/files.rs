@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use app::ports::files::{Files, IMPORTS_SHOWN, Staged, Wanted, told};
-use app::ports::sources::SourceProblem;
+use app::ports::devices::{DeviceChange, DeviceProblem};
+use app::ports::files::{IMPORTS_SHOWN, Staged, Wanted, told};
 use axum::Form;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, Path, State};
@@ -19,7 +19,7 @@ use text::{Lang, key};
 use super::{Ctx, Place, frame, half_width, problem_box};
 use crate::Site;
 use crate::api::read;
-use crate::changes::{DeviceChange, change, keep_table};
+use crate::changes::{self, change};
 use crate::http::asked::{Asked, Visitor};
 
 /// What a column can be, the usual ones first.
@@ -128,11 +128,10 @@ pub(crate) async fn take(
     let kept = match typed.meant(&file, named) {
         Ok(table) => {
             let logger = table.id.clone();
-            keep_table(&site, &visitor.who, table)
-                .await
-                .map(|()| logger)
+            let keep = DeviceChange::KeepTable(table);
+            change(&site, &visitor.who, keep).await.map(|_| logger)
         }
-        Err(wrong) => Err(SourceProblem::Wrong(wrong)),
+        Err(wrong) => Err(DeviceProblem::Wrong(wrong)),
     };
     match kept {
         Ok(logger) => {
@@ -166,8 +165,7 @@ pub(crate) async fn end(
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let about = DeviceChange::ended(&visitor.who, &id);
-    match change(&site, about, &site.files, Files::end).await {
+    match changes::end(&site, &visitor.who, &id).await {
         Ok(()) => Redirect::to("/files").into_response(),
         Err(problem) => {
             let above = problem_box(&problem.text(visitor.lang));

@@ -2,14 +2,14 @@
 //! itself. What the telephone's camera and accelerometer see is judged there by `phone.js`; only what
 //! the lamp shows and how strongly the machine shakes leave it, by `/ingest` like any device's.
 
-use app::ports::devices::{DeviceError, DeviceKind};
+use app::ports::devices::DeviceProblem;
 use app::views::{TrustView, in_groups};
 use axum::extract::{Form, Json, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use identity::joins::Join;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use model::{DeviceId, MachineId, MachineState};
+use model::{DeviceId, DeviceRole, MachineId, MachineState, Wrong, WrongWhy};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
@@ -88,9 +88,10 @@ pub(crate) async fn make(
     let is_machine = wanted.machine.is_empty() || MachineId::new(&wanted.machine).is_ok();
     let board = site.known.board();
     let problem = if !is_name || !is_machine {
-        Some(wrong(visitor.lang, DeviceError::Name))
+        Some(wrong(visitor.lang, &DeviceProblem::name("id")))
     } else if board.devices.iter().any(|device| device.id == wanted.id) {
-        Some(wrong(visitor.lang, DeviceError::Exists))
+        let taken = Wrong::new("id", WrongWhy::Taken);
+        Some(wrong(visitor.lang, &DeviceProblem::Wrong(taken)))
     } else {
         let asked = (wanted.id.as_str(), wanted.machine.as_str());
         let made = site
@@ -246,14 +247,14 @@ pub(crate) async fn join(
     let newcomer = Newcomer {
         name: &join.device,
         machine: &join.machine,
-        kind: DeviceKind::Sender,
+        role: DeviceRole::Device,
     };
     match register(&site, &join.by, newcomer).await {
         Ok(token) => {
             site.joins.come(&join.device, site.known.now());
             axum::Json(json!({"device": join.device, "token": token})).into_response()
         }
-        Err(DeviceError::File) => Failure::store().answer(lang),
+        Err(DeviceProblem::NotDurable) => Failure::store().answer(lang),
         Err(_) => Failure::new(StatusCode::CONFLICT, "exists", key::DEVICES_EXISTS).answer(lang),
     }
 }

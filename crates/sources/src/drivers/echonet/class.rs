@@ -6,7 +6,7 @@
 use wire::echonet::{Frame, Object};
 use wire::payload::Scalar;
 
-use crate::lines::Value;
+use crate::normalise::Value;
 
 /// Classes that are offered, by their codes.
 pub(super) const CLASSES: &[&str] = &["0287", "0288", "0280", "0011", "0012", "05fd", "0130"];
@@ -324,7 +324,7 @@ mod tests {
     fn values(part: Part, code: u8, data: &[u8]) -> Vec<(String, f64)> {
         let mut values = Vec::new();
         part.property(code, data, Some(SCALE), &mut values);
-        crate::lines::numbers(&values)
+        crate::drivers::numbers(&values)
     }
 
     fn one(part: Part, code: u8, data: &[u8]) -> Option<f64> {
@@ -399,7 +399,7 @@ mod tests {
             let parts = CLASSES.iter().filter_map(|class| Part::of(class, 0));
             for part in parts.chain([Part::Channel(channel)]) {
                 let values = part.values(&frame, part.scale(&frame));
-                let numbers = crate::lines::numbers(&values);
+                let numbers = crate::drivers::numbers(&values);
                 proptest::prop_assert!(numbers.iter().all(|(_, n)| n.is_finite()));
             }
         }

@@ -20,9 +20,11 @@ use wire::echonet::{Frame, INSTANCES, Object, Service, get, property_map};
 
 use self::class::{CHANNELS_MAX, CLASSES, Part, Scale};
 use self::ether::{Asked, Came, Ether, weigh};
+use super::form::Entered;
+use super::hand::Hand;
 use super::pace::Pace;
 use super::{ADDRESS, Driver, Interlock, Line, Searching, Session, Switching};
-use crate::lines::{Entered, Hand, Value};
+use crate::normalise::Value;
 
 /// The one line that all nodes hang on: the port belongs to the computer.
 const LINE: &str = "echonet-lite";

@@ -7,7 +7,7 @@ use model::{Field, FieldKind, PointName, Wrong, WrongWhy};
 use serde::Deserialize;
 use wire::modbus::{ByteOrder, Encoding, Table};
 
-use crate::lines::{Entered, number};
+use crate::drivers::form::{Entered, number};
 
 /// The map that a person enters.
 pub(super) const OWN: &str = "own";

@@ -14,9 +14,11 @@ use wire::payload::Scalar;
 use self::line::{Ask, Failure, PortSettings, Rejects, RtuLine, TcpLine};
 use self::map::{MAPS, Map, REGISTER, Register};
 use self::plan::{Group, divide, groups};
+use super::form::Entered;
+use super::hand::Hand;
 use super::pace::Pace;
 use super::{ADDRESS, Driver, Line, Session};
-use crate::lines::{Entered, Hand, Value};
+use crate::normalise::Value;
 
 /// Where devices listen unless they say otherwise.
 const PORT: u16 = 502;

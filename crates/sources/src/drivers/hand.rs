@@ -4,27 +4,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use data_encoding::HEXLOWER;
-use model::{RefusalReason, Source, SourceState, Time, Trouble};
+use model::{RefusalReason, SourceState, Time, Trouble};
 use tokio::sync::mpsc;
-use wire::payload::Scalar;
 
 use crate::device::Device;
 use crate::intake::FloorSink;
+use crate::normalise::Value;
 
 /// A device that could not be read for this long counts as away, or three of its rounds if they are
 /// longer.
 const AWAY_AFTER_MS: i64 = 5_000;
 /// Bytes of refused input shown.
 const SAMPLE_BYTES: usize = 60;
-
-/// One value that was read.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Value {
-    /// The point's name.
-    pub(crate) point: String,
-    /// What it said.
-    pub(crate) value: Scalar<'static>,
-}
 
 /// Points and what they said, as people are shown them.
 pub(crate) fn numbers(values: &[Value]) -> Vec<(String, f64)> {
@@ -37,8 +28,6 @@ pub(crate) fn numbers(values: &[Value]) -> Vec<(String, f64)> {
 #[derive(Debug)]
 pub(crate) struct Tap {
     pub(crate) device: Arc<Device>,
-    /// What was said of it.
-    pub(super) source: Source,
     /// Where it is, for refusals: `modbus-tcp 192.168.1.5:502`.
     pub(crate) place: String,
     pub(crate) every_ms: i64,
@@ -52,17 +41,10 @@ struct Inner {
 }
 
 impl Tap {
-    /// A device, what was said of it and how often it is read, and its place.
-    pub(crate) fn new(
-        device: Arc<Device>,
-        source: Source,
-        every_ms: i64,
-        place: String,
-        now: Time,
-    ) -> Self {
+    /// A device, how often it is read, and its place.
+    pub(crate) fn new(device: Arc<Device>, every_ms: i64, place: String, now: Time) -> Self {
         Self {
             device,
-            source,
             place,
             every_ms,
             inner: Mutex::new(Inner {
@@ -117,12 +99,12 @@ impl Tap {
     }
 
     /// Whether the device has been told to be there.
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.inner().is_up
     }
 
     /// The device has been told to be there or gone. Only then: telling may be broken off.
-    pub(super) fn told(&self, is_up: bool) {
+    pub(crate) fn told(&self, is_up: bool) {
         self.inner().is_up = is_up;
     }
 }

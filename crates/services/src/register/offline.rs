@@ -1,0 +1,64 @@
+//! The register of a data folder on which no program runs, for whoever sits at this computer.
+
+use std::path::Path;
+
+use app::clock;
+use app::ports::devices::{DeviceChange, DeviceChanged, DeviceProblem};
+use model::AlarmKind;
+use pipeline::Aside;
+use sources::{DeviceRegister, Registrations};
+use store::{Batch, Reader, Store, StoreError};
+use tracing::error;
+
+use super::{CONSOLE, Doing, open};
+
+/// The register of a data folder that nobody else has open.
+#[derive(Debug)]
+pub struct OfflineRegister {
+    store: Store,
+    register: DeviceRegister,
+}
+
+impl OfflineRegister {
+    /// Opens the folder, or makes it; refused while a program runs on it.
+    pub fn open(data: &Path) -> Result<Self, StoreError> {
+        let mut store = Store::open(data)?;
+        let (reader, mut aside) = (Reader::new(data), Aside::default());
+        let opened = open(data, &reader, &mut aside)?;
+        let mut batch = Batch {
+            records: opened.records.clone(),
+            arrived: clock::now(),
+            ..Batch::default()
+        };
+        let alarms = reader.alarms(true, i64::MAX, 10_000)?.items;
+        let is_alarmed = alarms.iter().any(|alarm| alarm.kind == AlarmKind::SetAside);
+        aside.give(&mut batch, is_alarmed, clock::now());
+        store.commit(&batch)?;
+        opened.put_away();
+        Ok(Self {
+            store,
+            register: DeviceRegister::new(opened.registrations),
+        })
+    }
+
+    /// What is registered.
+    pub fn registrations(&self) -> Registrations {
+        self.register.registrations()
+    }
+
+    /// Carries out a change; it is evidence like any other.
+    pub fn change(&mut self, change: DeviceChange) -> Result<DeviceChanged, DeviceProblem> {
+        let prepared = Doing::new(change).prepare(&self.register, CONSOLE)?;
+        let batch = Batch {
+            records: prepared.records,
+            arrived: clock::now(),
+            ..Batch::default()
+        };
+        self.store.commit(&batch).map_err(|error| {
+            error!(%error, "a change of devices could not be kept");
+            DeviceProblem::NotDurable
+        })?;
+        self.register.replace(prepared.registrations);
+        Ok(prepared.done)
+    }
+}
