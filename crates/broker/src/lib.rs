@@ -4,18 +4,23 @@
 //! subscription tree, limits and refusals are here. Everything it holds has a named limit.
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
-mod connection;
+mod admission;
 mod face;
 mod forward;
 mod limits;
+mod link;
 mod listener;
 mod message;
+mod rate;
+mod request;
 mod retained;
 mod routing;
 mod session;
+mod socket;
 mod stats;
 mod topic;
 mod tree;
+mod v3;
 
 pub use face::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
 pub use limits::Limits;

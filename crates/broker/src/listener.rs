@@ -8,14 +8,16 @@ use std::sync::atomic::Ordering;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
 use tracing::{debug, warn};
 
-use crate::connection;
 use crate::face::{Inbound, Policy, Sink};
 use crate::forward::Forward;
 use crate::limits::Limits;
+use crate::link::{End, Link};
 use crate::routing::Hub;
 use crate::stats::Stats;
 
@@ -152,7 +154,7 @@ fn admit<P: Policy, S: Sink<P::Client>>(
     }
     let hub = Arc::clone(hub);
     tokio::spawn(async move {
-        connection::serve(stream, peer, &hub, tls).await;
+        serve(stream, peer, &hub, tls).await;
         hub.stats.connections.fetch_sub(1, Ordering::SeqCst);
     });
 }
@@ -163,4 +165,55 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
         .with_time(PROBE_AFTER)
         .with_interval(PROBE_AFTER / 4);
     SockRef::from(stream).set_tcp_keepalive(&probe)
+}
+
+/// Serves a connection to its end.
+async fn serve<P: Policy, S: Sink<P::Client>>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    hub: &Hub<P, S>,
+    tls: Option<TlsAcceptor>,
+) {
+    let deadline = Instant::now() + hub.limits.connect_time_max;
+    // What happens once or seldom is boxed, here and in `run`: ten thousand connections that say
+    // nothing then do not hold room for it.
+    let end = match tls {
+        None => {
+            let mut link = Box::new(Link::new(stream, peer, hub));
+            link.run(deadline).await
+        }
+        Some(acceptor) => match Box::pin(accept_tls(stream, peer, hub, acceptor, deadline)).await {
+            Ok(mut link) => link.run(deadline).await,
+            Err(end) => end,
+        },
+    };
+    let counter = match end {
+        End::Malformed => &hub.stats.malformed_closed,
+        End::Oversized => &hub.stats.oversized_closed,
+        End::KeepAlive => &hub.stats.keep_alive_closed,
+        End::Slow => &hub.stats.slow_closed,
+        End::Silent => &hub.stats.silent_closed,
+        End::Goodbye | End::Gone | End::Refused => return,
+    };
+    Stats::add(counter);
+}
+
+/// A connection whose client has shaken hands in time.
+async fn accept_tls<P: Policy, S: Sink<P::Client>>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    hub: &Hub<P, S>,
+    acceptor: TlsAcceptor,
+    deadline: Instant,
+) -> Result<Box<Link<'_, TlsStream<TcpStream>, P, S>>, End> {
+    let stream = match timeout_at(deadline, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(_)) => return Err(End::Malformed),
+        Err(_) => return Err(End::Silent),
+    };
+    let shown = stream.get_ref().1.peer_certificates();
+    let certificate = shown.and_then(|chain| Some(chain.first()?.to_vec()));
+    let mut link = Box::new(Link::new(stream, peer, hub));
+    link.certificate = certificate;
+    Ok(link)
 }
