@@ -10,19 +10,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use age::stream::StreamWriter;
 use data_encoding::HEXLOWER;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use model::Time;
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use model::Time;
-
 use crate::error::StoreError;
 use crate::evidence;
-use crate::passphrase::{Opening, Passphrase, Sealing, is_sealed};
+use crate::passphrase::{self, Passphrase, is_sealed};
 use crate::read::Reader;
 use crate::schema;
 use crate::telemetry::{self, SealLock};
@@ -213,14 +213,14 @@ pub fn make(
 /// A backup being written, open to everybody or under a passphrase.
 enum Out {
     Plain(File),
-    Sealed(Box<Sealing<File>>),
+    Sealed(Box<StreamWriter<File>>),
 }
 
 impl Out {
     fn begin(file: File, passphrase: Option<&Passphrase>) -> std::io::Result<Self> {
         match passphrase {
             None => Ok(Self::Plain(file)),
-            Some(passphrase) => Ok(Self::Sealed(Box::new(Sealing::begin(file, passphrase)?))),
+            Some(passphrase) => Ok(Self::Sealed(Box::new(passphrase::seal(file, passphrase)?))),
         }
     }
 
@@ -255,7 +255,7 @@ fn open(from: &Path, passphrase: Option<&Passphrase>) -> Result<Box<dyn Read>, B
         return Ok(Box::new(file));
     }
     let passphrase = passphrase.ok_or(BackupError::NeedsPassphrase)?;
-    let opening = Opening::begin(file, passphrase);
+    let opening = passphrase::open(file, passphrase);
     let opening = opening.map_err(|e| BackupError::NotABackup(e.to_string()))?;
     Ok(Box::new(opening))
 }

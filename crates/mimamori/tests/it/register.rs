@@ -148,6 +148,31 @@ fn a_folder_of_0_1_0_works_on_with_tokens_certificates_lines_loggers_and_binding
 }
 
 #[test]
+fn a_backup_that_0_1_0_made_under_a_passphrase_is_restored_with_its_devices() {
+    let folder = tempfile::tempdir().unwrap();
+    unpack(folder.path());
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/folders/0.1.0-backup.age");
+    let (restored, passphrase) = (folder.path().join("restored"), folder.path().join("words"));
+    std::fs::write(&passphrase, "correct horse battery\n").unwrap();
+    let texts = [&made, &restored, &passphrase].map(|path| path.to_str().unwrap());
+    let [made, to, words] = texts;
+    let restore = [
+        "restore",
+        "--from",
+        made,
+        "--data",
+        to,
+        "--passphrase-file",
+        words,
+    ];
+    let (code, said) = mimamori(&restore);
+    assert_eq!(code, 0, "{said}");
+    let register = export(&restored);
+    assert_eq!(register, export(&folder.path().join("data")));
+    assert!(register.contains("press-log"));
+}
+
+#[test]
 fn an_exported_register_makes_another_box_know_the_same_devices() {
     let folder = tempfile::tempdir().unwrap();
     unpack(folder.path());
