@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
-use assure::{Catalogue, Ledger, Measure, Moment, Observation, Outcome, ProofView};
+use assure::{Catalogue, Claim, Ledger, Measure, Moment, Observation, Outcome, ProofView};
 use model::Time;
 
 /// Devices the goal speaks of.
@@ -13,9 +13,8 @@ const ROUNDS: usize = 21;
 
 /// Measures; gives milliseconds for all devices.
 pub(crate) fn judge_ms() -> anyhow::Result<f64> {
-    let catalogue = Catalogue::ipa_2019()
-        .ok()
-        .context("the catalogue is not whole")?;
+    let catalogues = Catalogue::all().ok();
+    let catalogues = catalogues.context("a catalogue is not whole")?.into();
     let now = Moment {
         wall: Time::from_ms(1_800_000_000_000),
         up_ms: 1_000,
@@ -23,7 +22,7 @@ pub(crate) fn judge_ms() -> anyhow::Result<f64> {
     let mut ledger = Ledger::default();
     for measure in Measure::ALL.iter().copied() {
         let observation = Observation {
-            measure,
+            claim: Claim::of_box(measure),
             at: now.wall,
             outcome: Outcome::Good,
             reason: "proven".to_owned(),
@@ -36,7 +35,7 @@ pub(crate) fn judge_ms() -> anyhow::Result<f64> {
         let began = Instant::now();
         for _ in 0..DEVICES {
             ledger.judge_all(now);
-            std::hint::black_box(ProofView::new(&catalogue, &ledger, &[], &[], now));
+            std::hint::black_box(ProofView::new(&catalogues, &ledger, &[], &[], now));
         }
         all.push(began.elapsed().as_secs_f64() * 1_000.0);
     }

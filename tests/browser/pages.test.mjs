@@ -469,7 +469,7 @@ test("a lamp changes by itself when somebody touches the settings, and the page 
   await page.waitForSelector("#p-configuration_recorded .is-stop[open]", { timeout: 5_000 });
   assert.match(await page.textContent("#p-configuration_recorded"), /設定ファイルが、動いている設定と違います/);
   assert.match(await page.textContent("#p-configuration_recorded .raw"), /sha256/, "one tap shows what was seen");
-  await page.waitForSelector("#f-R8-F14 .chip.is-stop", { timeout: 5_000 });
+  await page.waitForSelector("#f-ipa2019-R8-F14 .chip.is-stop", { timeout: 5_000 });
   await until("it stands first", async () => (await page.textContent("#proof-now .todo li")).includes("設定が記録どおり"));
   writeFileSync(settings, before);
   await page.waitForSelector("#p-configuration_recorded .is-run", { timeout: 5_000 });

@@ -1,7 +1,7 @@
 //! The hand through which pages and scripts ask for a fresh look, and tell what a person declared or
 //! read.
 
-use assure::Declaration;
+use assure::{Declaration, FunctionId};
 use tokio::sync::{Mutex, Notify, mpsc};
 
 /// Declarations on their way to the keeper of the proofs.
@@ -13,7 +13,7 @@ pub enum Said {
     /// Declared something.
     Declared(Declaration),
     /// Read the document of a function's declaration: the function, and who.
-    Read(String, String),
+    Read(FunctionId, String),
 }
 
 /// Asks the keeper of the proofs.

@@ -1,12 +1,17 @@
 //! Guidelines as data: a dated file with its source, in our own words in both languages, whose
 //! functions name the measures that prove them. A file that names what does not exist is refused.
 
+use std::fmt;
+
+use include_dir::{Dir, include_dir};
 use serde::{Deserialize, Serialize};
 
 use crate::measure::Measure;
 
-/// The file that comes with the program.
-const IPA_2019: &str = include_str!("../catalog/ipa-2019.toml");
+/// The files that come with the program: every one in this folder.
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/catalog");
+/// The catalogue of what was declared before functions were named with theirs.
+const FIRST: &str = "ipa2019";
 
 /// A text in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +82,7 @@ impl Function {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
-    /// Its name.
+    /// Its name, before the names of its functions: `ipa2019`.
     pub id: String,
     /// The day of the source.
     pub dated: String,
@@ -87,6 +92,39 @@ pub struct Catalogue {
     pub requirement: Vec<Requirement>,
     /// What meets it.
     pub function: Vec<Function>,
+}
+
+/// A function of a catalogue by name: `ipa2019/F01`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct FunctionId {
+    /// The catalogue.
+    pub catalogue: String,
+    /// The function's name in it.
+    pub function: String,
+}
+
+impl fmt::Display for FunctionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.catalogue, self.function)
+    }
+}
+
+impl From<FunctionId> for String {
+    fn from(id: FunctionId) -> Self {
+        id.to_string()
+    }
+}
+
+impl From<String> for FunctionId {
+    /// A name alone is one of the first catalogue: so was it written before there were more.
+    fn from(text: String) -> Self {
+        let (catalogue, function) = text.split_once('/').unwrap_or((FIRST, &text));
+        Self {
+            catalogue: catalogue.to_owned(),
+            function: function.to_owned(),
+        }
+    }
 }
 
 /// Why a catalogue is not taken.
@@ -101,9 +139,25 @@ pub enum CatalogueError {
 }
 
 impl Catalogue {
-    /// The twelve requirements and twenty-three functions.
-    pub fn ipa_2019() -> Result<Self, CatalogueError> {
-        Self::read(IPA_2019)
+    /// All that come with the program, by name.
+    pub fn all() -> Result<Vec<Self>, CatalogueError> {
+        let files = FILES.files().filter(|file| {
+            let ending = file.path().extension();
+            ending.is_some_and(|ending| ending == "toml")
+        });
+        let read = |file: &include_dir::File<'_>| {
+            let name = file.path().display();
+            let text = file.contents_utf8();
+            let no_text = || CatalogueError::Content(format!("{name} is no text"));
+            Self::read(text.ok_or_else(no_text)?)
+        };
+        let mut all: Vec<Self> = files.map(read).collect::<Result<_, _>>()?;
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        let twice = all.windows(2).find(|pair| pair[0].id == pair[1].id);
+        match twice {
+            Some(twice) => Err(CatalogueError::Twice(twice[0].id.clone())),
+            None => Ok(all),
+        }
     }
 
     /// Reads a file.
@@ -132,7 +186,15 @@ impl Catalogue {
         }
     }
 
-    /// A function by its name.
+    /// A function of this catalogue, with its name.
+    pub fn name(&self, function: &str) -> FunctionId {
+        FunctionId {
+            catalogue: self.id.clone(),
+            function: function.to_owned(),
+        }
+    }
+
+    /// A function by its name in this catalogue.
     pub fn function(&self, id: &str) -> Option<&Function> {
         self.function.iter().find(|function| function.id == id)
     }

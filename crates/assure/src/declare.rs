@@ -4,6 +4,7 @@
 use model::Time;
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::FunctionId;
 use crate::verdict::{Judged, ProvenBy, Verdict};
 
 /// A declaration counts for this long at most.
@@ -37,8 +38,8 @@ impl Document {
 /// What a person declares of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declaration {
-    /// Of which function of the catalogue.
-    pub function: String,
+    /// Of which function of which catalogue.
+    pub function: FunctionId,
     /// Whether it holds.
     pub holds: bool,
     /// Why the person thinks so.
@@ -68,7 +69,7 @@ pub enum DeclareError {
 impl Declaration {
     /// A declaration from now on for some days.
     pub fn new(
-        function: &str,
+        function: FunctionId,
         holds: bool,
         reason: &str,
         by: &str,
@@ -83,7 +84,7 @@ impl Declaration {
             return Err(DeclareError::Days);
         }
         Ok(Self {
-            function: function.to_owned(),
+            function,
             holds,
             reason: reason.to_owned(),
             by: by.to_owned(),
@@ -142,7 +143,8 @@ mod tests {
     #[test]
     fn a_document_counts_once_everybody_has_read_it_and_for_as_long_as_nobody_is_new() {
         let now = Time::from_ms(1_000_000);
-        let made = Declaration::new("F15", true, "rule on the wall", "Hanako", (now, 30)).unwrap();
+        let of = FunctionId::from("ipa2019/F15".to_owned());
+        let made = Declaration::new(of, true, "rule on the wall", "Hanako", (now, 30)).unwrap();
         let mut made = made.resting_on(" Pull the blue plug. ").unwrap();
         let people = ["person:1".to_owned(), "person:2".to_owned()];
         let verdict = |made: &Declaration, people: &[String], at: Time| {
@@ -159,5 +161,14 @@ mod tests {
         assert_eq!(verdict(&made, &people, made.until), None, "it has run out");
         let long = "x".repeat(DOCUMENT_CHARS_MAX + 1);
         assert_eq!(made.resting_on(&long), Err(DeclareError::Document));
+    }
+
+    #[test]
+    fn what_was_declared_before_there_were_catalogues_is_of_the_first() {
+        let json = "{\"function\":\"F15\",\"holds\":true,\"reason\":\"r\",\"by\":\"b\",\"at\":1,\"until\":2}";
+        let read: Declaration = serde_json::from_str(json).unwrap();
+        assert_eq!(read.function.to_string(), "ipa2019/F15");
+        let written = serde_json::to_string(&read).unwrap();
+        assert!(written.contains("\"ipa2019/F15\""), "{written}");
     }
 }

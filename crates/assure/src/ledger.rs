@@ -2,12 +2,12 @@
 //! one people read and the one that only goes forward, and the older age counts: no jump of the
 //! clock makes evidence younger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::Time;
 use serde::Serialize;
 
-use crate::measure::Measure;
+use crate::claim::Claim;
 use crate::verdict::{Judged, Observation, Outcome, ProvenBy, Verdict};
 
 /// Evidence may seem to come from the future by this much: two clocks are never read at once.
@@ -42,8 +42,9 @@ pub struct Stored {
 pub struct Change {
     /// When.
     pub at: Time,
-    /// Of which measure.
-    pub measure: Measure,
+    /// Of what.
+    #[serde(flatten)]
+    pub claim: Claim,
     /// What it had been.
     pub from: Verdict,
     /// What it became.
@@ -62,8 +63,8 @@ struct Seen {
 /// What was seen last.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    seen: BTreeMap<Measure, Seen>,
-    since: BTreeMap<Measure, (Judged, Time)>,
+    seen: BTreeMap<Claim, Seen>,
+    since: BTreeMap<Claim, (Judged, Time)>,
     changes: Vec<Change>,
 }
 
@@ -91,17 +92,18 @@ impl Ledger {
             observation,
             up_ms: now.up_ms - age,
         };
-        self.seen.insert(seen.observation.measure, seen);
+        self.seen.insert(seen.observation.claim.clone(), seen);
     }
 
-    /// What was seen last of a measure.
-    pub fn last(&self, measure: Measure) -> Option<&Observation> {
-        self.seen.get(&measure).map(|seen| &seen.observation)
+    /// What was seen last of a claim.
+    pub fn last(&self, claim: &Claim) -> Option<&Observation> {
+        self.seen.get(claim).map(|seen| &seen.observation)
     }
 
-    /// The verdict on a measure at a moment.
-    pub fn judge(&self, measure: Measure, now: Moment) -> Judged {
-        let Some(Seen { observation, up_ms }) = self.seen.get(&measure) else {
+    /// The verdict on a claim at a moment.
+    pub fn judge(&self, claim: &Claim, now: Moment) -> Judged {
+        let valid_ms = claim.measure.valid_ms();
+        let Some(Seen { observation, up_ms }) = self.seen.get(claim) else {
             return Judged::unknown(NEVER);
         };
         let by_wall = now.wall.ms() - observation.at.ms();
@@ -109,7 +111,7 @@ impl Ledger {
         if by_wall < -FUTURE_MS {
             return Judged::unknown("clock_set_back");
         }
-        if by_wall.max(by_up) > measure.valid_ms() {
+        if by_wall.max(by_up) > valid_ms {
             return Judged::unknown("expired");
         }
         if observation.outcome == Outcome::Blind {
@@ -120,16 +122,22 @@ impl Ledger {
             by: ProvenBy::Machine,
             reason: observation.reason.clone(),
             proven_at: Some(observation.at),
-            valid_until: Some(observation.at + measure.valid_ms()),
+            valid_until: Some(observation.at + valid_ms),
         }
     }
 
-    /// Judges every measure and remembers what became another verdict; gives those.
+    /// What is judged: all that a box can prove of itself, and whatever else was looked at.
+    pub fn claims(&self) -> BTreeSet<Claim> {
+        let seen = self.seen.keys().cloned();
+        Claim::all_of_box().chain(seen).collect()
+    }
+
+    /// Judges every claim and remembers what became another verdict; gives those.
     pub fn judge_all(&mut self, now: Moment) -> Vec<Change> {
         let mut changes = Vec::new();
-        for measure in Measure::ALL.iter().copied() {
-            let judged = self.judge(measure, now);
-            let before = self.since.get(&measure).map(|(before, _)| before);
+        for claim in self.claims() {
+            let judged = self.judge(&claim, now);
+            let before = self.since.get(&claim).map(|(before, _)| before);
             if before.is_some_and(|before| before.verdict == judged.verdict) {
                 continue;
             }
@@ -137,12 +145,12 @@ impl Ledger {
             let before = before.filter(|before| before.reason != NEVER);
             changes.extend(before.map(|before| Change {
                 at: now.wall,
-                measure,
+                claim: claim.clone(),
                 from: before.verdict,
                 to: judged.verdict,
                 reason: judged.reason.clone(),
             }));
-            self.since.insert(measure, (judged, now.wall));
+            self.since.insert(claim, (judged, now.wall));
         }
         self.changes.extend(changes.iter().cloned());
         let over = self.changes.len().saturating_sub(CHANGES_MAX);
@@ -150,9 +158,9 @@ impl Ledger {
         changes
     }
 
-    /// Since when a measure has had its verdict, as far as this program has watched.
-    pub fn since(&self, measure: Measure) -> Option<Time> {
-        self.since.get(&measure).map(|(_, at)| *at)
+    /// Since when a claim has had its verdict, as far as this program has watched.
+    pub fn since(&self, claim: &Claim) -> Option<Time> {
+        self.since.get(claim).map(|(_, at)| *at)
     }
 
     /// What became another verdict, oldest first.
@@ -163,7 +171,11 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
+    use model::DeviceId;
+
     use super::*;
+    use crate::claim::Subject;
+    use crate::measure::Measure;
 
     #[test]
     fn what_is_told_late_does_not_become_younger_when_the_clock_is_set_back() {
@@ -175,15 +187,47 @@ mod tests {
             up_ms,
         };
         let observation = Observation {
-            measure,
+            claim: Claim::of_box(measure),
             at: Time::from_ms(made),
             outcome: Outcome::Good,
             reason: "proven".to_owned(),
             raw: String::new(),
         };
         ledger.note(observation, at(made + told, 5_000));
-        let verdict = |now| ledger.judge(measure, now).verdict;
+        let verdict = |now| ledger.judge(&Claim::of_box(measure), now).verdict;
         assert_eq!(verdict(at(made + told, 5_000)), Verdict::Holds);
         assert_eq!(verdict(at(made + 1_000, 70_000)), Verdict::Unknown);
+    }
+
+    #[test]
+    fn what_is_seen_of_one_says_nothing_of_another() {
+        let measure = Measure::DeviceIdentity;
+        let device = |name: &str| Claim {
+            subject: Subject::Device(DeviceId::new(name).unwrap()),
+            ..Claim::of_box(measure)
+        };
+        let now = Moment {
+            wall: Time::from_ms(1_000_000_000),
+            up_ms: 5_000,
+        };
+        let mut ledger = Ledger::default();
+        let mut note = |claim: Claim, outcome: Outcome| {
+            let observation = Observation {
+                claim,
+                at: now.wall,
+                outcome,
+                reason: "proven".to_owned(),
+                raw: String::new(),
+            };
+            ledger.note(observation, now);
+        };
+        note(device("press-1"), Outcome::Bad);
+        note(device("press-2"), Outcome::Good);
+        let verdict = |claim: &Claim| ledger.judge(claim, now).verdict;
+        assert_eq!(verdict(&device("press-1")), Verdict::Fails);
+        assert_eq!(verdict(&device("press-2")), Verdict::Holds);
+        assert_eq!(verdict(&device("press-3")), Verdict::Unknown);
+        assert_eq!(verdict(&Claim::of_box(measure)), Verdict::Unknown);
+        assert_eq!(ledger.claims().len(), Measure::ALL.len() + 2);
     }
 }

@@ -3,13 +3,15 @@
 //! world: what was seen, and the time, arrive as arguments.
 
 mod catalogue;
+mod claim;
 mod declare;
 mod ledger;
 mod measure;
 mod verdict;
 mod view;
 
-pub use catalogue::{Catalogue, CatalogueError, Function, Phase, Requirement, Words};
+pub use catalogue::{Catalogue, CatalogueError, Function, FunctionId, Phase, Requirement, Words};
+pub use claim::{Claim, Subject};
 pub use declare::{
     DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, Document, REASON_CHARS_MAX,
 };

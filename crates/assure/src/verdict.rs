@@ -3,7 +3,7 @@
 use model::Time;
 use serde::Serialize;
 
-use crate::measure::Measure;
+use crate::claim::Claim;
 
 /// What a look showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,11 +32,12 @@ impl Outcome {
     }
 }
 
-/// One look at a measure.
+/// One look.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Observation {
     /// At what.
-    pub measure: Measure,
+    #[serde(flatten)]
+    pub claim: Claim,
     /// When what was seen was so, by the box's clock.
     pub at: Time,
     /// What it showed.

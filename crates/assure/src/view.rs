@@ -2,21 +2,24 @@
 //! declared. What a page or a script shows is this and nothing more.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::Time;
 use serde::Serialize;
 
-use crate::catalogue::{Catalogue, Function};
+use crate::catalogue::{Catalogue, Function, FunctionId};
+use crate::claim::{Claim, Subject};
 use crate::declare::Declaration;
 use crate::ledger::{Change, Ledger, Moment};
 use crate::measure::{Measure, Method};
 use crate::verdict::{Judged, Observation, ProvenBy, Verdict};
 
-/// One measure as it stands.
+/// One claim as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MeasureView {
-    /// Which.
-    pub measure: Measure,
+    /// Which measure, of whom.
+    #[serde(flatten)]
+    pub claim: Claim,
     /// How its evidence comes about.
     pub method: Method,
     /// What follows.
@@ -31,8 +34,8 @@ pub struct MeasureView {
 /// One function of the catalogue as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FunctionView {
-    /// Its name in the catalogue.
-    pub id: String,
+    /// Its name and its catalogue's.
+    pub id: FunctionId,
     /// What follows: from what a person declared, else from its measures.
     #[serde(flatten)]
     pub judged: Judged,
@@ -47,9 +50,9 @@ pub struct FunctionView {
 pub struct ProofView {
     /// The moment.
     pub at: Time,
-    /// The measures, in their order.
+    /// What is claimed: first of the box, in the order of the measures.
     pub measures: Vec<MeasureView>,
-    /// The functions, in the catalogue's order.
+    /// The functions, in their catalogues' order.
     pub functions: Vec<FunctionView>,
     /// What became another verdict, oldest first.
     pub changes: Vec<Change>,
@@ -58,7 +61,7 @@ pub struct ProofView {
     pub people: Vec<String>,
     /// What the functions belong to.
     #[serde(skip)]
-    pub catalogue: Option<Catalogue>,
+    pub catalogues: Arc<[Catalogue]>,
 }
 
 impl ProofView {
@@ -70,52 +73,78 @@ impl ProofView {
             functions: Vec::new(),
             changes: Vec::new(),
             people: Vec::new(),
-            catalogue: None,
+            catalogues: Arc::default(),
         }
     }
 
     /// Judges everything at a moment.
     pub fn new(
-        catalogue: &Catalogue,
+        catalogues: &Arc<[Catalogue]>,
         ledger: &Ledger,
         declared: &[Declaration],
         people: &[String],
         now: Moment,
     ) -> Self {
-        let measure = |measure: Measure| MeasureView {
-            measure,
-            method: measure.method(),
-            judged: ledger.judge(measure, now),
-            since: ledger.since(measure),
-            last: ledger.last(measure).cloned(),
+        let claim = |claim: Claim| MeasureView {
+            method: claim.measure.method(),
+            judged: ledger.judge(&claim, now),
+            since: ledger.since(&claim),
+            last: ledger.last(&claim).cloned(),
+            claim,
         };
-        let measures: Vec<MeasureView> = Measure::ALL.iter().copied().map(measure).collect();
+        let measures: Vec<MeasureView> = ledger.claims().into_iter().map(claim).collect();
+        let own = measures.iter().filter(|m| m.claim.subject == Subject::Box);
         let judged: BTreeMap<Measure, &Judged> =
-            measures.iter().map(|m| (m.measure, &m.judged)).collect();
-        let function = |function: &Function| {
+            own.map(|m| (m.claim.measure, &m.judged)).collect();
+        let function = |(catalogue, function): (&Catalogue, &Function)| {
+            let id = catalogue.name(&function.id);
             let parts = function.measures().filter_map(|m| judged.get(&m));
             let seen = Judged::all(parts.map(|judged| (*judged).clone()));
-            let own = declared.iter().find(|d| d.function == function.id);
+            let own = declared.iter().find(|d| d.function == id);
             let said = own.and_then(|d| Some((d, d.judge(now.wall, people)?)));
             let has_measures = function.measures().next().is_some();
             let is_other = said
                 .as_ref()
                 .is_some_and(|(_, s)| s.verdict != seen.verdict);
             FunctionView {
-                id: function.id.clone(),
+                id,
                 overruled: (has_measures && is_other).then_some(seen.verdict),
                 declared: said.as_ref().map(|(d, _)| (*d).clone()),
                 judged: said.map_or(seen, |(_, judged)| judged),
             }
         };
+        let functions = catalogues.iter().flat_map(|catalogue| {
+            let functions = catalogue.function.iter();
+            functions.map(move |function| (catalogue, function))
+        });
         Self {
             at: now.wall,
-            functions: catalogue.function.iter().map(function).collect(),
+            functions: functions.map(function).collect(),
             measures,
             changes: ledger.changes().to_vec(),
             people: people.to_vec(),
-            catalogue: Some(catalogue.clone()),
+            catalogues: Arc::clone(catalogues),
         }
+    }
+
+    /// The same with the claims about one subject alone. Functions are about the box.
+    pub fn about(&self, subject: &Subject) -> Self {
+        let mut about = self.clone();
+        about.measures.retain(|m| m.claim.subject == *subject);
+        about.changes.retain(|c| c.claim.subject == *subject);
+        if *subject != Subject::Box {
+            about.functions.clear();
+        }
+        about
+    }
+
+    /// The functions of one catalogue.
+    pub fn functions_of<'a>(
+        &'a self,
+        catalogue: &'a Catalogue,
+    ) -> impl Iterator<Item = &'a FunctionView> {
+        let functions = self.functions.iter();
+        functions.filter(|function| function.id.catalogue == catalogue.id)
     }
 
     /// Whether nothing but the moment differs.

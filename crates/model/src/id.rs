@@ -87,6 +87,10 @@ macro_rules! text_id {
 }
 
 text_id! {
+    /// A factory, or the part of one that one box watches.
+    SiteId
+}
+text_id! {
     /// Something that speaks to Mimamori: a sensor, a meter, a gateway, a robot controller.
     DeviceId
 }
@@ -101,6 +105,13 @@ text_id! {
 text_id! {
     /// One measured point of a device, for example `power_w`.
     PointName
+}
+
+impl SiteId {
+    /// The site that this box watches.
+    pub fn own() -> Self {
+        Self("own".into())
+    }
 }
 
 impl MachineId {

@@ -27,7 +27,9 @@ pub use binding::{Binding, Place, Seen};
 pub use cycle::{Cycle, CycleTime, CycleVerdict};
 pub use event::EventKind;
 pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity};
-pub use id::{DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, UNNAMED_PRODUCT};
+pub use id::{
+    DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, SiteId, UNNAMED_PRODUCT,
+};
 pub use log::LogLine;
 pub use neighbour::{Coverage, Neighbour, SeenBy};
 pub use notice::{

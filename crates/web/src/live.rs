@@ -34,7 +34,7 @@ const STRIPS_EVERY: u64 = 20;
 
 /// Which page listens.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Subject {
+pub(crate) struct LiveSubject {
     page: Option<String>,
 }
 
@@ -45,7 +45,7 @@ type Parts = BTreeMap<String, String>;
 pub(crate) async fn stream(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Query(subject): Query<Subject>,
+    Query(subject): Query<LiveSubject>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let page = subject.page.unwrap_or_else(|| "board".to_owned());
     listen(site, visitor, page)
@@ -150,8 +150,7 @@ async fn parts(
             let proven = site.proofs.borrow().clone();
             put("proof-now", proof::now(ctx, &proven));
             for measure in &proven.measures {
-                let id = format!("p-{}", measure.measure.code());
-                put(&id, proof::measure(ctx, measure));
+                put(&proof::place(&measure.claim), proof::measure(ctx, measure));
             }
             for (id, html) in proof::functions(ctx, &proven) {
                 put(&id, html);

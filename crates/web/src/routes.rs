@@ -158,13 +158,13 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/proof", LOOK, get(pages::proof::show)),
     route!(
         "POST",
-        "/proof/{function}/declare",
+        "/proof/{catalogue}/{function}/declare",
         EVIDENCE,
         post(pages::proof::declare)
     ),
     route!(
         "POST",
-        "/proof/{function}/read",
+        "/proof/{catalogue}/{function}/read",
         LOOK,
         post(pages::proof::read)
     ),
@@ -183,7 +183,7 @@ pub const ROUTES: &[Route] = &[
     ),
     route!(
         "POST",
-        "/api/v1/proofs/{function}/declare",
+        "/api/v1/proofs/{catalogue}/{function}/declare",
         EVIDENCE,
         post(pages::proof::declare_json)
     ),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use assure::{Ledger, Measure, Moment, Observation, Outcome, Stored, Verdict};
+use assure::{Claim, Ledger, Measure, Moment, Observation, Outcome, Stored, Verdict};
 use model::Time;
 
 /// Steps of one world.
@@ -24,7 +24,7 @@ impl Dice {
 
 fn seen(measure: Measure, at: Time, outcome: Outcome) -> Observation {
     Observation {
-        measure,
+        claim: Claim::of_box(measure),
         at,
         outcome,
         reason: "seen".to_owned(),
@@ -115,8 +115,10 @@ impl World {
         }
         for kept in &self.chain {
             let true_ms = kept.at.ms() - self.skew_ms;
-            self.newest
-                .insert(kept.measure, (true_ms.min(self.true_ms), kept.outcome));
+            self.newest.insert(
+                kept.claim.measure,
+                (true_ms.min(self.true_ms), kept.outcome),
+            );
         }
     }
 
@@ -132,7 +134,10 @@ impl World {
 
     fn check(&self) {
         for measure in Measure::ALL.iter().copied() {
-            let verdict = self.ledger.judge(measure, self.now()).verdict;
+            let verdict = self
+                .ledger
+                .judge(&Claim::of_box(measure), self.now())
+                .verdict;
             let Some((seen_ms, outcome)) = self.newest.get(&measure) else {
                 assert_eq!(verdict, Verdict::Unknown, "{measure:?}: nobody has looked");
                 continue;
@@ -173,7 +178,7 @@ fn nothing_is_green_past_its_validity_whatever_is_lost_restarted_or_turned() {
             }
             world.check();
             let all = Measure::ALL.iter();
-            let judged = all.map(|m| world.ledger.judge(*m, world.now()).verdict);
+            let judged = all.map(|m| world.ledger.judge(&Claim::of_box(*m), world.now()).verdict);
             let judged: Vec<_> = judged.collect();
             green += judged.iter().filter(|v| **v == Verdict::Holds).count() as u64;
         }

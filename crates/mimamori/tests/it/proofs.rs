@@ -296,12 +296,12 @@ fn a_rule_counts_once_everybody_who_works_here_has_read_it() {
         house.get("proofs")["functions"][0].is_object()
     });
     let body = "{\"holds\":true,\"reason\":\"rule of the shop\",\"days\":90,\"document\":\"Pull the blue plug.\"}";
-    let path = "/api/v1/proofs/F15/declare";
+    let path = "/api/v1/proofs/ipa2019/F15/declare";
     assert_eq!(house.send("POST", path, &json, body).0, 200);
     let verdict = |house: &House| {
         let all = house.get("proofs");
         let functions = all["functions"].as_array().unwrap().clone();
-        let found = functions.into_iter().find(|f| f["id"] == "F15");
+        let found = functions.into_iter().find(|f| f["id"] == "ipa2019/F15");
         found.unwrap_or_default()["verdict"].clone()
     };
     until("it waits for readers", || {
@@ -309,11 +309,14 @@ fn a_rule_counts_once_everybody_who_works_here_has_read_it() {
         shown.contains("0 of 1 people") && verdict(&house) == "unknown"
     });
     assert_eq!(
-        house.send("POST", "/proof/F16/read", &[], "").0,
+        house.send("POST", "/proof/ipa2019/F16/read", &[], "").0,
         404,
         "nothing to read"
     );
-    assert_eq!(house.send("POST", "/proof/F15/read", &[], "").0, 303);
+    assert_eq!(
+        house.send("POST", "/proof/ipa2019/F15/read", &[], "").0,
+        303
+    );
     until("everybody has read it", || verdict(&house) == "holds");
     house.kill_and_restart();
     until("a restart keeps it", || verdict(&house) == "holds");
@@ -382,6 +385,23 @@ fn cut_monitoring_alive() {
 }
 
 #[test]
+fn a_script_asks_what_is_proven_of_whom() {
+    let house = House::new();
+    until("the proofs", || {
+        house.get("proofs")["measures"][0].is_object()
+    });
+    let count = |subject: &str| {
+        let proofs = house.get(&format!("proofs?subject={subject}"));
+        let of = |list: &str| proofs[list].as_array().unwrap().len();
+        (of("measures"), of("functions"))
+    };
+    assert_eq!(count("box"), (Measure::ALL.len(), 23));
+    assert_eq!(count("device:press-1"), (0, 0));
+    let wrong = house.send("GET", "/api/v1/proofs?subject=press-1", &[], "");
+    assert_eq!(wrong.0, 400);
+}
+
+#[test]
 fn a_restart_knows_only_what_still_counts() {
     let usb = tempfile::tempdir().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -405,11 +425,13 @@ fn a_person_declares_what_the_box_cannot_see_and_it_is_shown_as_that() {
     let mut house = House::new();
     let json = [("Content-Type", "application/json")];
     let declare = |house: &House, id: &str, body: &str| {
-        house.send("POST", &format!("/api/v1/proofs/{id}/declare"), &json, body)
+        let path = format!("/api/v1/proofs/ipa2019/{id}/declare");
+        house.send("POST", &path, &json, body)
     };
     let function = |house: &House, id: &str| -> Value {
         let all = house.get("proofs");
         let functions = all["functions"].as_array().unwrap().clone();
+        let id = format!("ipa2019/{id}");
         let found = functions.into_iter().find(|f| f["id"] == id);
         found.unwrap_or_default()
     };

@@ -11,7 +11,7 @@ use app::chain::ChainWatch;
 use app::clock;
 use app::known::Known;
 use app::views::ClockState;
-use assure::{Measure, Observation, Outcome};
+use assure::{Claim, Measure, Observation, Outcome};
 use broker::rustls::pki_types::{CertificateDer, ServerName};
 use broker::rustls::{ClientConfig, RootCertStore};
 use identity::Gate;
@@ -108,7 +108,7 @@ fn blind(reason: &'static str) -> Found {
 /// A look that was made now.
 pub(crate) fn seen(measure: Measure, (outcome, reason): Found, raw: &Value) -> Observation {
     Observation {
-        measure,
+        claim: Claim::of_box(measure),
         at: clock::now(),
         outcome,
         reason: reason.to_owned(),

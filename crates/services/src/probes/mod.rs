@@ -12,10 +12,10 @@ use app::clock;
 use app::commands::Orders;
 use app::proofs::{ProofHand, Said};
 use assure::{
-    Catalogue, Change, Declaration, Ledger, Measure, Moment, Observation, Outcome, ProofView,
-    Stored, Verdict,
+    Catalogue, Change, Claim, Declaration, FunctionId, Ledger, Measure, Moment, Observation,
+    Outcome, ProofView, Stored, Verdict,
 };
-use model::{EventKind, Time};
+use model::{EventKind, SiteId, Time};
 use serde_json::{Value, json};
 use store::{BOX, Entry, EvidenceRow};
 use tokio::sync::{mpsc, watch};
@@ -49,14 +49,14 @@ const KEEP_AGAIN: Duration = Duration::from_secs(5);
 struct Keeper {
     ground: Arc<Ground>,
     entries: mpsc::Sender<Entry>,
-    catalogue: Catalogue,
+    catalogues: Arc<[Catalogue]>,
     ledger: Ledger,
     declared: Vec<Declaration>,
     began: Instant,
-    /// When each measure was looked at last; `None` while a look is under way.
-    looked: BTreeMap<Measure, Option<i64>>,
-    /// What the chain knows of each measure and since when.
-    kept: BTreeMap<Measure, (Outcome, String, i64)>,
+    /// When each claim was looked at last; `None` while a look is under way.
+    looked: BTreeMap<Claim, Option<i64>>,
+    /// What the chain knows of each claim and since when.
+    kept: BTreeMap<Claim, (Outcome, String, i64)>,
     judged: Moment,
     /// The chain has yet to learn that what it kept no longer counts.
     must_reset: bool,
@@ -76,8 +76,8 @@ pub async fn keep(
     hand: Arc<ProofHand>,
     view: watch::Sender<Arc<ProofView>>,
 ) {
-    let catalogue = match Catalogue::ipa_2019() {
-        Ok(catalogue) => catalogue,
+    let catalogues = match Catalogue::all() {
+        Ok(catalogues) => catalogues,
         Err(problem) => {
             error!(?problem, "a catalogue of measures cannot be read");
             return;
@@ -88,14 +88,14 @@ pub async fn keep(
     let writing = tokio::spawn(write(waiting, orders));
     // When this ends, so does what it began.
     let _writing = AbortOnDrop(writing.abort_handle());
-    let mut keeper = Keeper::new(ground, entries, catalogue);
+    let mut keeper = Keeper::new(ground, entries, catalogues.into());
     keeper.take_up().await;
     let mut rounds = tokio::time::interval(JUDGE_EVERY);
     loop {
         tokio::select! {
             _ = rounds.tick() => keeper.look(&done, false),
             () = hand.wanted() => keeper.look(&done, true),
-            Some((measure, seen)) = looks.recv() => keeper.note(measure, seen),
+            Some((claim, seen)) = looks.recv() => keeper.note(claim, seen),
             said = hand.said() => keeper.hear(said),
         }
         keeper.judge();
@@ -109,11 +109,15 @@ pub async fn keep(
 }
 
 impl Keeper {
-    fn new(ground: Arc<Ground>, entries: mpsc::Sender<Entry>, catalogue: Catalogue) -> Self {
+    fn new(
+        ground: Arc<Ground>,
+        entries: mpsc::Sender<Entry>,
+        catalogues: Arc<[Catalogue]>,
+    ) -> Self {
         Self {
             ground,
             entries,
-            catalogue,
+            catalogues,
             ledger: Ledger::default(),
             declared: Vec::new(),
             began: Instant::now(),
@@ -163,13 +167,14 @@ impl Keeper {
     }
 
     /// Starts the looks that are due; all that are not under way if somebody asks.
-    fn look(&mut self, done: &mpsc::Sender<(Measure, Option<Observation>)>, is_asked: bool) {
+    fn look(&mut self, done: &mpsc::Sender<(Claim, Option<Observation>)>, is_asked: bool) {
         let now = self.now();
-        for measure in Measure::ALL.iter().copied() {
-            let looked = self.looked.get(&measure).copied();
+        for claim in Claim::all_of_box() {
+            let measure = claim.measure;
+            let looked = self.looked.get(&claim).copied();
             let is_good = self
                 .ledger
-                .last(measure)
+                .last(&claim)
                 .is_some_and(|o| o.outcome == Outcome::Good);
             let every = if is_good {
                 measure.every_ms()
@@ -184,7 +189,7 @@ impl Keeper {
             if !is_due {
                 continue;
             }
-            self.looked.insert(measure, None);
+            self.looked.insert(claim.clone(), None);
             let (ground, done) = (Arc::clone(&self.ground), done.clone());
             tokio::spawn(async move {
                 let look = tokio::time::timeout(LOOK_MAX, ground.look(measure)).await;
@@ -196,17 +201,17 @@ impl Keeper {
                         &raw,
                     ))
                 });
-                done.send((measure, seen)).await.ok();
+                done.send((claim, seen)).await.ok();
             });
         }
     }
 
     /// Notes what a look showed; what is new, or was kept long ago, goes into the chain.
-    fn note(&mut self, measure: Measure, seen: Option<Observation>) {
+    fn note(&mut self, claim: Claim, seen: Option<Observation>) {
         let now = self.now();
-        self.looked.insert(measure, Some(now.up_ms));
+        self.looked.insert(claim.clone(), Some(now.up_ms));
         let Some(seen) = seen else { return };
-        let kept = self.kept.get(&measure);
+        let kept = self.kept.get(&claim);
         // A lamp that flickers must not fill the chain.
         let is_news = kept.is_none_or(|(outcome, reason, at)| {
             let is_other = (*outcome, reason) != (seen.outcome, &seen.reason);
@@ -215,14 +220,15 @@ impl Keeper {
         });
         if is_news {
             let raw: Value = serde_json::from_str(&seen.raw).unwrap_or_default();
-            let body = json!({"measure": measure.code(), "outcome": seen.outcome.code(),
+            let body = json!({"site": claim.site, "subject": claim.subject,
+                "measure": claim.measure.code(), "outcome": seen.outcome.code(),
                 "reason": seen.reason, "seen": raw, "at_ms": seen.at.ms()});
             if self.put(EventKind::ProofObserved, now.wall, body) {
                 let about = (seen.outcome, seen.reason.clone(), now.up_ms);
-                self.kept.insert(measure, about);
+                self.kept.insert(claim.clone(), about);
             }
         }
-        if self.ledger.last(measure) != Some(&seen) {
+        if self.ledger.last(&claim) != Some(&seen) {
             self.ledger.note(seen, now);
         }
     }
@@ -261,17 +267,17 @@ impl Keeper {
 
     fn view(&self) -> ProofView {
         let staff = self.ground.gate.staff();
-        let (catalogue, ledger) = (&self.catalogue, &self.ledger);
-        ProofView::new(catalogue, ledger, &self.declared, &staff, self.judged)
+        let (catalogues, ledger) = (&self.catalogues, &self.ledger);
+        ProofView::new(catalogues, ledger, &self.declared, &staff, self.judged)
     }
 }
 
 /// What the chain's entries say: looks since the clock was last set back, what became another
 /// outcome, and the last declaration of each function with who has read its document.
 fn counting(rows: &[EvidenceRow]) -> (Stored, Vec<Declaration>) {
-    let mut declared: BTreeMap<String, Declaration> = BTreeMap::new();
+    let mut declared: BTreeMap<FunctionId, Declaration> = BTreeMap::new();
     let (mut seen, mut changes): (Vec<Observation>, Vec<Change>) = (Vec::new(), Vec::new());
-    let mut before: BTreeMap<Measure, Verdict> = BTreeMap::new();
+    let mut before: BTreeMap<Claim, Verdict> = BTreeMap::new();
     for row in rows.iter().rev() {
         let Some(body) = &row.body else { continue };
         match EventKind::from_code(&row.kind) {
@@ -281,10 +287,10 @@ fn counting(rows: &[EvidenceRow]) -> (Stored, Vec<Declaration>) {
                     continue;
                 };
                 let to = look.outcome.verdict();
-                let from = before.insert(look.measure, to);
+                let from = before.insert(look.claim.clone(), to);
                 changes.extend(from.filter(|from| *from != to).map(|from| Change {
                     at: row.at,
-                    measure: look.measure,
+                    claim: look.claim.clone(),
                     from,
                     to,
                     reason: look.reason.clone(),
@@ -296,8 +302,8 @@ fn counting(rows: &[EvidenceRow]) -> (Stored, Vec<Declaration>) {
                 declared.extend(read.ok().map(|d| (d.function.clone(), d)));
             }
             Some(EventKind::ProofRead) => {
-                let of = body["function"].as_str().unwrap_or_default();
-                if let Some(declaration) = declared.get_mut(of) {
+                let of = body["function"].as_str().unwrap_or_default().to_owned();
+                if let Some(declaration) = declared.get_mut(&FunctionId::from(of)) {
                     declaration.note_reader(&row.actor);
                 }
             }
@@ -313,8 +319,16 @@ fn counting(rows: &[EvidenceRow]) -> (Stored, Vec<Declaration>) {
 }
 
 fn observation(body: &Value) -> Option<Observation> {
+    // What was seen before evidence named them is of this box.
+    let mut claim = Claim::of_box(Measure::from_code(body["measure"].as_str()?)?);
+    if let Some(site) = body["site"].as_str() {
+        claim.site = SiteId::new(site).ok()?;
+    }
+    if let Some(subject) = body["subject"].as_str() {
+        claim.subject = subject.to_owned().try_into().ok()?;
+    }
     Some(Observation {
-        measure: Measure::from_code(body["measure"].as_str()?)?,
+        claim,
         at: Time::from_ms(body["at_ms"].as_i64()?),
         outcome: Outcome::from_code(body["outcome"].as_str()?)?,
         reason: body["reason"].as_str()?.to_owned(),

@@ -18,7 +18,7 @@ use crate::http::failure::Failure;
 
 /// What is typed to claim the box.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Claim {
+pub(crate) struct ClaimForm {
     code: String,
     name: String,
     password: String,
@@ -146,7 +146,7 @@ pub(crate) async fn send_claim(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,
     Asked(from): Asked<From>,
-    Form(claim): Form<Claim>,
+    Form(claim): Form<ClaimForm>,
 ) -> Response {
     if claim.password != claim.again {
         let text = lang.text(key::DENIED_AGAIN);

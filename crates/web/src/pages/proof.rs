@@ -4,11 +4,13 @@
 use app::proofs::Said;
 use app::stage::Stage;
 use assure::{
-    DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, FunctionView, MeasureView, ProofView,
-    ProvenBy, REASON_CHARS_MAX, Requirement, Verdict,
+    Catalogue, Claim, DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, FunctionId,
+    FunctionView, MeasureView, ProofView, ProvenBy, REASON_CHARS_MAX, Requirement, Subject,
+    Verdict,
 };
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::Who;
@@ -66,7 +68,7 @@ fn page(site: &Site, visitor: &Visitor, wrong: Option<&str>) -> Response {
             }
             p.problem role="alert" hidden {}
             div.proofs { @for measure in &view.measures {
-                div #{ "p-" (measure.measure.code()) } { (self::measure(&ctx, measure)) }
+                div #(place(&measure.claim)) { (self::measure(&ctx, measure)) }
             } }
         }
         section.panel.matrix {
@@ -74,8 +76,8 @@ fn page(site: &Site, visitor: &Visitor, wrong: Option<&str>) -> Response {
                 h2 { (ctx.text(key::PROOF_MATRIX)) }
                 span.quiet { (matrix_note(&ctx, &view)) }
             }
-            @if let Some(catalogue) = &view.catalogue {
-                @for requirement in &catalogue.requirement { (demanded(&ctx, &view, requirement)) }
+            @for catalogue in view.catalogues.iter() {
+                @for requirement in &catalogue.requirement { (demanded(&ctx, &view, Of { catalogue, requirement })) }
                 p.quiet { (words(ctx.lang, &catalogue.source)) " " (catalogue.dated) " – "
                     (ctx.text(key::PROOF_OWN_WORDS)) }
             }
@@ -90,6 +92,24 @@ fn words(lang: Lang, words: &assure::Words) -> &str {
     match lang {
         Lang::Ja => &words.ja,
         Lang::En => &words.en,
+    }
+}
+
+/// Where a claim stands on the page.
+pub(crate) fn place(claim: &Claim) -> String {
+    let measure = claim.measure.code();
+    match &claim.subject {
+        Subject::Box => format!("p-{measure}"),
+        Subject::Device(id) => format!("p-{id}-{measure}"),
+    }
+}
+
+/// What a claim is called; nobody is named where it is the box.
+fn name(ctx: &Ctx, claim: &Claim) -> String {
+    let measure = ctx.lang.coded("measure-", claim.measure.code());
+    match &claim.subject {
+        Subject::Box => measure,
+        Subject::Device(id) => format!("{id} · {measure}"),
     }
 }
 
@@ -145,9 +165,9 @@ fn first(ctx: &Ctx, view: &ProofView) -> Markup {
         @if open.is_empty() { p { (ctx.text(key::PROOF_NOTHING)) } }
         ol.todo { @for measure in open.into_iter().take(FIRST_MAX) {
             li {
-                strong { (ctx.lang.coded("measure-", measure.measure.code())) }
+                strong { (name(ctx, &measure.claim)) }
                 " " (lamp(ctx, measure.judged.verdict))
-                span.look { (ctx.lang.coded("todo-", measure.measure.code())) }
+                span.look { (ctx.lang.coded("todo-", measure.claim.measure.code())) }
             }
         } }
     }
@@ -163,7 +183,7 @@ fn changed(ctx: &Ctx, view: &ProofView) -> Markup {
             li {
                 time { (ctx.when(change.at)) }
                 div {
-                    strong { (ctx.lang.coded("measure-", change.measure.code())) } " "
+                    strong { (name(ctx, &change.claim)) } " "
                     (lamp(ctx, change.to))
                 }
             }
@@ -173,12 +193,12 @@ fn changed(ctx: &Ctx, view: &ProofView) -> Markup {
 
 /// One measure; a tap shows what was seen.
 pub(crate) fn measure(ctx: &Ctx, measure: &MeasureView) -> Markup {
-    let (judged, code) = (&measure.judged, measure.measure.code());
+    let (judged, code) = (&measure.judged, measure.claim.measure.code());
     let since = measure.since.map(|at| ctx.when(at)).unwrap_or_default();
     html! {
         details.proof.{ "is-" (shape(judged.verdict)) } {
             summary {
-                strong { (ctx.lang.coded("measure-", code)) }
+                strong { (name(ctx, &measure.claim)) }
                 (lamp(ctx, judged.verdict))
                 @if !since.is_empty() {
                     span.quiet { (ctx.with(key::PROOF_SINCE, &[("time", &since)])) }
@@ -224,10 +244,34 @@ fn matrix_note(ctx: &Ctx, view: &ProofView) -> String {
     )
 }
 
+/// A requirement of a catalogue.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    catalogue: &'a Catalogue,
+    requirement: &'a Requirement,
+}
+
+impl<'a> Of<'a> {
+    /// Its functions, each with the identifier of its place: one stands under every requirement it
+    /// meets.
+    fn functions(self, view: &'a ProofView) -> impl Iterator<Item = (String, &'a FunctionView)> {
+        let Self {
+            catalogue,
+            requirement,
+        } = self;
+        let names = requirement.functions.iter();
+        names.filter_map(move |name| {
+            let mut functions = view.functions_of(catalogue);
+            let shown = functions.find(|shown| shown.id.function == *name)?;
+            let place = format!("f-{}-{}-{name}", catalogue.id, requirement.id);
+            Some((place, shown))
+        })
+    }
+}
+
 /// One requirement with its functions.
-fn demanded(ctx: &Ctx, view: &ProofView, requirement: &Requirement) -> Markup {
-    let functions = requirement.functions.iter();
-    let functions = functions.filter_map(|id| view.functions.iter().find(|f| f.id == *id));
+fn demanded(ctx: &Ctx, view: &ProofView, of: Of<'_>) -> Markup {
+    let requirement = of.requirement;
     html! {
         div.demand {
             h3 {
@@ -235,29 +279,33 @@ fn demanded(ctx: &Ctx, view: &ProofView, requirement: &Requirement) -> Markup {
                     (ctx.lang.coded("phase-", requirement.phase.code())) }
                 br; (words(ctx.lang, &requirement.title))
             }
-            ul.chips { @for shown in functions {
-                li #{ "f-" (requirement.id) "-" (shown.id) } { (function(ctx, view, shown)) }
+            ul.chips { @for (place, shown) in of.functions(view) {
+                li #(place) { (function(ctx, view, shown)) }
             } }
         }
     }
 }
 
-/// The functions by the identifiers of their places: one stands under every requirement it meets.
+/// The functions by the identifiers of their places.
 pub(crate) fn functions(ctx: &Ctx, view: &ProofView) -> Vec<(String, Markup)> {
-    let requirements = view.catalogue.iter().flat_map(|c| &c.requirement);
     let mut places = Vec::new();
-    for requirement in requirements {
-        let own = |f: &&FunctionView| requirement.functions.contains(&f.id);
-        for shown in view.functions.iter().filter(own) {
-            let id = format!("f-{}-{}", requirement.id, shown.id);
-            places.push((id, function(ctx, view, shown)));
+    for catalogue in view.catalogues.iter() {
+        for requirement in &catalogue.requirement {
+            let of = Of {
+                catalogue,
+                requirement,
+            };
+            let functions = of.functions(view);
+            places.extend(functions.map(|(place, shown)| (place, function(ctx, view, shown))));
         }
     }
     places
 }
 
 fn function(ctx: &Ctx, view: &ProofView, shown: &FunctionView) -> Markup {
-    let known = view.catalogue.as_ref().and_then(|c| c.function(&shown.id));
+    let mut catalogues = view.catalogues.iter();
+    let of = catalogues.find(|catalogue| catalogue.id == shown.id.catalogue);
+    let known = of.and_then(|catalogue| catalogue.function(&shown.id.function));
     let measures = known.into_iter().flat_map(assure::Function::measures);
     let names: Vec<String> = measures
         .map(|m| ctx.lang.coded("measure-", m.code()))
@@ -272,7 +320,7 @@ fn function(ctx: &Ctx, view: &ProofView, shown: &FunctionView) -> Markup {
                 }
             }
             p.quiet.small {
-                (shown.id) " · " (ctx.lang.coded("by-", by(shown.judged.by)))
+                (shown.id.function) " · " (ctx.lang.coded("by-", by(shown.judged.by)))
                 @if !names.is_empty() { " · " (names.join(" + ")) }
             }
             @if let Some(declared) = &shown.declared {
@@ -327,7 +375,7 @@ fn document(ctx: &Ctx, view: &ProofView, declared: &Declaration) -> Markup {
     }
 }
 
-fn declare_form(ctx: &Ctx, id: &str) -> Markup {
+fn declare_form(ctx: &Ctx, id: &FunctionId) -> Markup {
     html! {
         form.stack method="post" action={ "/proof/" (id) "/declare" } {
             label {
@@ -354,8 +402,18 @@ fn declare_form(ctx: &Ctx, id: &str) -> Markup {
     }
 }
 
+/// A catalogue and a function of it, as an address names them.
+type At = (String, String);
+
+fn named((catalogue, function): At) -> FunctionId {
+    FunctionId {
+        catalogue,
+        function,
+    }
+}
+
 /// Takes what a person declares: durable and in the evidence before it counts.
-async fn take(site: &Site, who: &Who, id: &str, typed: &Declared) -> Result<(), Failure> {
+async fn take(site: &Site, who: &Who, id: FunctionId, typed: &Declared) -> Result<(), Failure> {
     let view = site.proofs.borrow().clone();
     if !view.functions.iter().any(|function| function.id == id) {
         return Err(Failure::not_found());
@@ -388,10 +446,10 @@ async fn take(site: &Site, who: &Who, id: &str, typed: &Declared) -> Result<(), 
 pub(crate) async fn declare(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Path(id): Path<String>,
+    Path(at): Path<At>,
     Form(typed): Form<Declared>,
 ) -> Response {
-    match take(&site, &visitor.who, &id, &typed).await {
+    match take(&site, &visitor.who, named(at), &typed).await {
         Ok(()) => Redirect::to("/proof").into_response(),
         Err(failure) => page(&site, &visitor, Some(&failure.text(visitor.lang))),
     }
@@ -401,8 +459,9 @@ pub(crate) async fn declare(
 pub(crate) async fn read(
     State(site): State<Site>,
     Asked(Visitor { who, lang }): Asked<Visitor>,
-    Path(id): Path<String>,
+    Path(at): Path<At>,
 ) -> Response {
+    let id = named(at);
     let view = site.proofs.borrow().clone();
     let shown = view.functions.iter().find(|function| function.id == id);
     let declared = shown.and_then(|function| function.declared.as_ref());
@@ -421,19 +480,35 @@ pub(crate) async fn read(
 pub(crate) async fn declare_json(
     State(site): State<Site>,
     Asked(Visitor { who, lang }): Asked<Visitor>,
-    Path(id): Path<String>,
+    Path(at): Path<At>,
     axum::Json(typed): axum::Json<Declared>,
 ) -> Response {
-    match take(&site, &who, &id, &typed).await {
+    match take(&site, &who, named(at), &typed).await {
         Ok(()) => axum::Json(json!({"ok": true})).into_response(),
         Err(failure) => failure.answer(lang),
     }
 }
 
-/// Everything that is proven.
-pub(crate) async fn proofs(State(site): State<Site>) -> Response {
+/// Of whom a script wants to know what is proven.
+#[derive(Debug, Deserialize)]
+pub(crate) struct OfWhom {
+    subject: Option<Subject>,
+}
+
+/// Everything that is proven, or what is proven of one subject.
+pub(crate) async fn proofs(
+    State(site): State<Site>,
+    Asked(lang): Asked<Lang>,
+    asked: Result<Query<OfWhom>, QueryRejection>,
+) -> Response {
     let view = site.proofs.borrow().clone();
-    crate::api::answer(view.as_ref())
+    match asked {
+        Err(_) => crate::api::bad_request().answer(lang),
+        Ok(Query(OfWhom { subject: None })) => crate::api::answer(view.as_ref()),
+        Ok(Query(OfWhom {
+            subject: Some(subject),
+        })) => crate::api::answer(view.about(&subject)),
+    }
 }
 
 /// What a demonstration lets people break.

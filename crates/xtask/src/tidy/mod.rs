@@ -14,7 +14,10 @@ const FILE_LINES_MAX: usize = 800;
 const PACKAGES_MAX: usize = 400;
 /// Rooms that judge: no clock, no file, no socket.
 const JUDGEMENT: [(&str, &[&str]); 3] = [
-    ("assure", &["model", "serde", "strum", "toml"]),
+    (
+        "assure",
+        &["include_dir", "model", "serde", "strum", "toml"],
+    ),
     ("detect", &["data-encoding", "model", "serde"]),
     ("kpi", &["jiff", "model", "serde"]),
 ];
