@@ -1,5 +1,5 @@
-//! What judging costs: nanoseconds for each sample of a machine seen in different ways, microseconds
-//! for each finished cycle, and the size of everything known about a machine.
+//! What judging costs: nanoseconds for each sample of a machine seen in different ways,
+//! microseconds for each finished cycle, and the size of everything known about a machine.
 
 use std::time::Instant;
 

@@ -1,7 +1,8 @@
 //! The load: 60 connections, one reading a message, QoS 1. Nine messages are readings of a sensor
-//! (a temperature where alarms are timed, power where as much as possible is sent), the tenth ends a cycle; every tenth cycle is 30 % longer, and the time from the publish of its end to
-//! the alarm is taken. The bytes are written by hand so that the load costs little of the two cores
-//! it shares.
+//! (a temperature where alarms are timed, power where as much as possible is sent), the tenth ends
+//! a cycle; every tenth cycle is 30 % longer, and the time from the publish of its end to the alarm
+//! is taken. The bytes are written by hand so that the load costs little of the two cores it
+//! shares.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};

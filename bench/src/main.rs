@@ -1,6 +1,7 @@
 //! Measures what the README and the notes claim, as ratios against the home-grown stack
-//! (mosquitto + Node-RED + InfluxDB), and the store against time-series databases, in the same run, on the same machine, under the same load.
-//! Nothing here judges: it prints a table. Run with `cargo run --release -p bench -- all`.
+//! (mosquitto + Node-RED + InfluxDB), and the store against time-series databases, in the same run,
+//! on the same machine, under the same load. Nothing here judges: it prints a table. Run with
+//! `cargo run --release -p bench -- all`.
 
 mod detect;
 mod echonet;

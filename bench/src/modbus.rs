@@ -89,7 +89,8 @@ pub(crate) fn measure(program: &Path, seconds: Duration) -> anyhow::Result<()> {
     let theirs = reads * REGISTERS as f64 / seconds.as_secs_f64();
     line(&format!(
         "mimamori {ours:.0} registers/s judged and stored, {ours_us:.0} us CPU a question; \
-         pymodbus client {theirs:.0} registers/s read as fast as it can, {:.0} us; server {:.1} s CPU",
+         pymodbus client {theirs:.0} registers/s read as fast as it can, {:.0} us; \
+         server {:.1} s CPU",
         peer_cpu_s * 1e6 / reads,
         cpu_s(server.0.id()),
     ));

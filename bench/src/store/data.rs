@@ -4,7 +4,7 @@
 
 /// 2026-10-01 00:00 UTC.
 pub(crate) const START_MS: i64 = 1_790_812_800_000;
-/// Machines.
+/// So many machines work in it, each with its series.
 pub(crate) const MACHINES: u32 = 100;
 /// Seconds of the main set: twelve hours.
 pub(crate) const SECONDS: i64 = 12 * 3_600;

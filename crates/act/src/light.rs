@@ -1,6 +1,6 @@
 //! The stack light, spoken to by PNS or PHN over TCP, by HTTP, or told over MQTT. After each write
-//! the light is asked what it shows, where the model can tell, so "the light is red" is seen and not
-//! assumed.
+//! the light is asked what it shows, where the model can tell, so "the light is red" is seen and
+//! not assumed.
 
 use std::io;
 
@@ -36,7 +36,7 @@ pub enum Protocol {
     Http,
 }
 
-/// Which light.
+/// Where the stack light is, and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LightConfig {
     /// Host and port, for example `192.168.10.1:10000`.

@@ -20,14 +20,14 @@ const MAIL_TIME_MAX: Duration = Duration::from_secs(120);
 /// Longest time to say goodbye.
 const GOODBYE_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// A mail.
+/// One message to one person, as the mail server gets it.
 #[derive(Debug, Clone)]
 pub struct Mail<'a> {
     /// The address it goes to.
     pub to: &'a str,
-    /// Its subject.
+    /// One line, in the reader's language.
     pub subject: &'a str,
-    /// Its text.
+    /// What it says, as plain text in the reader's language.
     pub text: &'a str,
     /// What names it, the same for every try.
     pub id: &'a str,

@@ -1,6 +1,6 @@
 //! Sends JSON to another program, signed so that it can tell who sent it: `X-Mimamori-Signature` is
-//! HMAC-SHA256 (RFC 2104) over the time in `X-Mimamori-Time`, a point, and the body, with the secret
-//! that both know. Every try of one message has the same `X-Mimamori-Delivery`.
+//! HMAC-SHA256 (RFC 2104) over the time in `X-Mimamori-Time`, a point, and the body, with the
+//! secret that both know. Every try of one message has the same `X-Mimamori-Delivery`.
 
 use std::fmt;
 use std::sync::Arc;

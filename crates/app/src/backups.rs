@@ -68,7 +68,8 @@ impl BackupHand {
         true
     }
 
-    /// Whoever made one has ended in the middle: that one is called off, and another may be asked for.
+    /// Whoever made one has ended in the middle: that one is called off, and another may be asked
+    /// for.
     pub fn reset(&self) {
         self.is_cancelled.store(true, Ordering::Relaxed);
         self.progress.store(IDLE, Ordering::Relaxed);

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use model::Time;
 
-/// Now.
+/// The box's clock, in milliseconds since 1970.
 pub fn now() -> Time {
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

@@ -17,8 +17,8 @@ pub enum Command {
     Approve(MachineId),
     /// Forget the reference and learn a new version.
     Relearn(MachineId),
-    /// Put another tolerance in force, and other alarms that chance may raise in a month if they are
-    /// named.
+    /// Put another tolerance in force, and other alarms that chance may raise in a month if they
+    /// are named.
     SetTolerance(MachineId, Tolerance, Option<f64>),
     /// Put other planned hours, prices, lines and parts per cycle in force.
     SetFactory(Factory),
@@ -94,7 +94,8 @@ impl Orders {
         result.await.unwrap_or(Err(OrderError::NotDurable))
     }
 
-    /// Gives an order again after each pause until it is carried out: a disk may be full for a while.
+    /// Gives an order again after each pause until it is carried out: a disk may be full for a
+    /// while.
     pub async fn insist(&self, command: Command, by: &str, pause: Duration) {
         while let Err(problem) = self.give(command.clone(), by).await {
             warn!(?problem, "this could not be kept yet; it is tried again");

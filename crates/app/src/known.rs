@@ -14,7 +14,8 @@ use crate::views::BoardView;
 #[error("the store could not be read")]
 pub struct Unreadable;
 
-/// What is known.
+/// What pages, scripts and services read: the present, what is kept, and the calendar it is told
+/// by.
 #[derive(Debug, Clone)]
 pub struct Known {
     /// The board as it is now; a new one is sent when something has changed.

@@ -1,8 +1,9 @@
-//! What the program offers to any face: views of the present, commands that change something, ports to
-//! whoever carries them out, and the interlock of an order. A page, a script, the terminal and a service
-//! come by here alike; nothing here knows HTTP.
+//! What the program offers to any face: views of the present, commands that change something, ports
+//! to whoever carries them out, and the interlock of an order. A page, a script, the terminal and a
+//! service come by here alike; nothing here knows HTTP.
 
-/// Gives types a `Debug` that tells their name and nothing of what they hold: channels, locks, secrets.
+/// Gives types a `Debug` that tells their name and nothing of what they hold: channels, locks,
+/// secrets.
 #[macro_export]
 macro_rules! opaque_debug {
     ($($name:ident),+ $(,)?) => {$(

@@ -1,5 +1,5 @@
-//! The hand through which pages and scripts ask for a fresh look, and tell what a person declared or
-//! read.
+//! The hand through which pages and scripts ask for a fresh look, and tell what a person declared
+//! or read.
 
 use assure::{Declaration, FunctionId};
 use tokio::sync::{Mutex, Notify, mpsc};

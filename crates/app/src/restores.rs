@@ -12,7 +12,7 @@ const FIND_TIME_MAX: Duration = Duration::from_secs(2);
 /// A backup to restore.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RestoreWanted {
-    /// The file.
+    /// The backup that is to be taken up.
     pub file: PathBuf,
     /// What it is sealed with; empty if it is not.
     pub passphrase: String,
@@ -31,7 +31,7 @@ impl std::fmt::Debug for RestoreWanted {
 pub enum RestoreProblem {
     /// There is no such file, or it cannot be read.
     NoFile,
-    /// It needs its passphrase.
+    /// It is sealed, and no passphrase was given.
     NeedsPassphrase,
     /// It is no whole backup, or the passphrase is another one.
     NotABackup,

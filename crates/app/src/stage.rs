@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// The time source of a demonstration: a file that says what it says, running and stopped.
 #[derive(Debug, Clone)]
 pub struct Stage {
-    /// The file.
+    /// Where the simulated factory reads whether its time source runs.
     pub file: PathBuf,
     /// What it says while the source runs.
     pub running: &'static str,

@@ -1,6 +1,6 @@
-//! Switching a device off. Two steps lead here: whoever connected the device consented that the box may
-//! do it, and somebody asks for it now. The order is evidence before it goes out, and how it ended is
-//! evidence after it. It switches a machine off in order; it is no emergency stop.
+//! Switching a device off. Two steps lead here: whoever connected the device consented that the box
+//! may do it, and somebody asks for it now. The order is evidence before it goes out, and how it
+//! ended is evidence after it. It switches a machine off in order; it is no emergency stop.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -118,8 +118,8 @@ impl SwitchOff {
         last.insert(source.id.to_string(), ((self.clock)(), ended));
     }
 
-    /// What came of the last order to a device, while it is worth telling: it was a short while ago,
-    /// and what was read since says nothing else.
+    /// What came of the last order to a device, while it is worth telling: it was a short while
+    /// ago, and what was read since says nothing else.
     pub fn outcome(
         &self,
         source: &Source,

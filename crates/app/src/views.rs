@@ -44,7 +44,7 @@ pub enum LearningView {
     },
     /// A person has to approve.
     AwaitingApproval,
-    /// Judging.
+    /// The reference is in force: cycles are held against it.
     Judging,
 }
 
@@ -75,9 +75,9 @@ impl DayView {
 pub struct MachineView {
     /// Its identifier.
     pub id: MachineId,
-    /// Its names.
+    /// What people call it, in both languages.
     pub names: Names,
-    /// Its state.
+    /// What it does at this moment, `unknown` if nobody has told.
     pub state: MachineState,
     /// Since when.
     pub since: Time,
@@ -127,7 +127,7 @@ impl MachineView {
 /// What a point said last, in the unit its name says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LastValue {
-    /// The point.
+    /// Name of the point that said it.
     pub point: Arc<str>,
     /// What it said.
     pub value: f64,
@@ -160,7 +160,7 @@ pub enum LightView {
     Unknown,
     /// It does not answer.
     Silent,
-    /// It answered.
+    /// It answered the last question; what it shows was read back, or only told to it.
     Answers {
         /// Red tier.
         red: Shown,
@@ -180,7 +180,7 @@ pub struct DeviceView {
     pub id: String,
     /// The machine it watches.
     pub machine: String,
-    /// It only reads.
+    /// It is another program that may look and publishes nothing.
     pub reads_only: bool,
     /// It speaks for others and watches no machine itself.
     pub is_gateway: bool,

@@ -98,7 +98,7 @@ pub struct Catalogue {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct FunctionId {
-    /// The catalogue.
+    /// Name of the guideline, as its file has it: `ipa2019`.
     pub catalogue: String,
     /// The function's name in it.
     pub function: String,

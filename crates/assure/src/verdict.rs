@@ -58,7 +58,7 @@ pub enum Verdict {
     Fails,
     /// Nobody knows; never counts as good.
     Unknown,
-    /// It holds.
+    /// It was seen to be so, and what was seen still counts.
     Holds,
 }
 
@@ -72,14 +72,14 @@ pub enum ProvenBy {
     Machine,
     /// A named person said so.
     Person,
-    /// Nobody.
+    /// Without evidence nobody does.
     Nobody,
 }
 
 /// A verdict with what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Judged {
-    /// The verdict.
+    /// What follows from the evidence at this moment.
     pub verdict: Verdict,
     /// Who stands behind it.
     pub by: ProvenBy,

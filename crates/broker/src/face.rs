@@ -36,7 +36,7 @@ pub enum ConnectRefusal {
 /// Something a client tried and was refused.
 #[derive(Debug, Clone, Copy)]
 pub enum RefusedAct<'a> {
-    /// To connect.
+    /// To come in, for this reason.
     Connect(ConnectRefusal),
     /// To publish to a topic that is not its own; the payload is there to be shown.
     Publish(&'a Inbound),
@@ -120,12 +120,12 @@ impl Inbound {
         self.publish.packet_id()
     }
 
-    /// The topic.
+    /// Where its sender wants it published.
     pub fn topic(&self) -> &str {
         self.publish.topic_name()
     }
 
-    /// The payload.
+    /// What it carries, as it came.
     pub fn payload(&self) -> &[u8] {
         self.publish.payload().as_slice()
     }

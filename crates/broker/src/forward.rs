@@ -92,9 +92,9 @@ impl Patience {
 }
 
 impl Forwarder {
-    /// Hands on with `route` what becomes durable, in the order in which it was left, until the broker
-    /// closes. `route` says whether a subscriber has much waiting already; then a little time is left
-    /// for it: after a disk that stood still everything becomes durable at once.
+    /// Hands on with `route` what becomes durable, in the order in which it was left, until the
+    /// broker closes. `route` says whether a subscriber has much waiting already; then a little
+    /// time is left for it: after a disk that stood still everything becomes durable at once.
     pub(crate) async fn run(
         mut self,
         mut durable: watch::Receiver<Ticket>,

@@ -21,7 +21,7 @@ pub(crate) struct Greeting {
 /// What a client asks for.
 #[derive(Debug)]
 pub(crate) enum ClientRequest {
-    /// To publish.
+    /// To hand a message to the sink and to subscribers.
     Publish(Inbound),
     /// To get what is published to topics that these filters match.
     Subscribe { id: u16, filters: Vec<Filter> },

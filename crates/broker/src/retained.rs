@@ -102,8 +102,8 @@ impl Retained {
         }
     }
 
-    /// Takes room for a message that a client asks to be retained, before it is durable; says whether
-    /// there was some. An empty payload, which only forgets, needs none.
+    /// Takes room for a message that a client asks to be retained, before it is durable; says
+    /// whether there was some. An empty payload, which only forgets, needs none.
     pub(crate) fn claim(&mut self, owner: &str, topic: &str, payload_bytes: usize) -> bool {
         if payload_bytes == 0 {
             return true;
@@ -139,8 +139,8 @@ impl Retained {
         true
     }
 
-    /// Puts a durable message in its claimed place, or forgets what is there if the payload is empty; the
-    /// place itself stays while another message is on its way to it.
+    /// Puts a durable message in its claimed place, or forgets what is there if the payload is
+    /// empty; the place itself stays while another message is on its way to it.
     pub(crate) fn put(&mut self, message: &Arc<Message>) {
         let Some(kept) = self.by_topic.get_mut(&message.topic) else {
             return;

@@ -1,5 +1,5 @@
-//! What all connections share: who subscribed to what, what is retained, which sessions are kept, and
-//! the way of a message to its subscribers.
+//! What all connections share: who subscribed to what, what is retained, which sessions are kept,
+//! and the way of a message to its subscribers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -59,8 +59,8 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
         publish.retain() || tree().has_subscriber(publish.topic())
     }
 
-    /// Takes room for a publish that `owner` asks to be retained, and marks it so; says whether there
-    /// was some.
+    /// Takes room for a publish that `owner` asks to be retained, and marks it so; says whether
+    /// there was some.
     pub(crate) fn claim(&self, owner: &str, publish: &mut Inbound) -> bool {
         let mut retained = self.retained.lock().unwrap_or_else(PoisonError::into_inner);
         let is_claimed = retained.claim(owner, publish.topic(), publish.payload().len());
@@ -72,8 +72,8 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
         is_claimed
     }
 
-    /// Hands a message to everybody who subscribed to it, and keeps it if it is retained and room was
-    /// taken for it. Says whether somebody who is here has much waiting already.
+    /// Hands a message to everybody who subscribed to it, and keeps it if it is retained and room
+    /// was taken for it. Says whether somebody who is here has much waiting already.
     pub(crate) fn route(&self, publish: &Inbound) -> bool {
         let (topic, retain) = (publish.topic(), publish.retain());
         let tree = self.tree.read().unwrap_or_else(PoisonError::into_inner);

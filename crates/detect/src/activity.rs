@@ -1,7 +1,7 @@
 //! Working or not, from power alone: a hidden Markov model of two states that finds its own levels.
-//! What each state emits is a histogram, so it follows integer-rounded and five-minute data, where a
-//! single reading says little and a run of them much. Before a second level has been seen, the state
-//! that does not work is expected to be the working one tilted to half its power.
+//! What each state emits is a histogram, so it follows integer-rounded and five-minute data, where
+//! a single reading says little and a run of them much. Before a second level has been seen, the
+//! state that does not work is expected to be the working one tilted to half its power.
 
 use std::collections::VecDeque;
 
@@ -16,7 +16,8 @@ const FIRST_FIT: u32 = 8;
 const FIT_EVERY: u32 = 512;
 /// Readings are kept this far apart at most, in seconds, when the history has become long.
 const APART_S_MAX: f64 = 60.0;
-/// The share of readings below which power counts as usual working power; peaks above it add nothing.
+/// The share of readings below which power counts as usual working power; peaks above it add
+/// nothing.
 const USUAL_SHARE: f64 = 0.8;
 /// The state that does not work is expected at this share of the working power,
 const RESTING_SHARE: f64 = 0.5;
@@ -81,8 +82,8 @@ impl Default for Activity {
 }
 
 impl Activity {
-    /// Takes a reading; tells whether the machine works, once that can be said. `apart_s` is the usual
-    /// time between readings.
+    /// Takes a reading; tells whether the machine works, once that can be said. `apart_s` is the
+    /// usual time between readings.
     pub(crate) fn observe(&mut self, watts: f64, apart_s: f64) -> Option<bool> {
         self.keep(watts, apart_s);
         let model = self.model.as_ref()?;

@@ -24,21 +24,22 @@ const STRANGE: f64 = 1.15;
 const STRANGER: f64 = 1.5;
 /// Usual cycles in a row after which a lasting change is over.
 const QUIET_CYCLES: u32 = 12;
-/// Charts begin once so many cycles are known: fewer do not show how far a machine scatters by itself.
+/// Charts begin once so many cycles are known: fewer do not show how far a machine scatters by
+/// itself.
 const CHART_CYCLES: usize = 50;
-/// Smallest spreads of the charts, as shares; wider where a cycle has few readings, by this share of
-/// one of them.
+/// Smallest spreads of the charts, as shares; wider where a cycle has few readings, by this share
+/// of one of them.
 const CHART_SPREAD_MIN: f64 = 0.005;
 const READING_SHARE: f64 = 0.3;
 /// A chart of time this near its limit takes a change of energy for its own.
 const CHANGING: f64 = 0.4;
-/// Cycles this far from the middle while learning, as a share, strayed: a limit of 15 % suits machines
-/// that keep well within it.
+/// Cycles this far from the middle while learning, as a share, strayed: a limit of 15 % suits
+/// machines that keep well within it.
 const STRAYED: f64 = 0.075;
 /// A reference is young for so many cycles;
 const YOUNG_CYCLES: u32 = 1_000;
-/// a change came little by little if the average over many cycles has followed the one over a few by
-/// this share.
+/// a change came little by little if the average over many cycles has followed the one over a few
+/// by this share.
 const GRADUAL: f64 = 0.45;
 const FAST: f64 = 0.3;
 const SLOW: f64 = 0.05;
@@ -70,7 +71,7 @@ pub(crate) enum CourseEvent {
     OtherShape {
         /// The product whose normal they fit.
         known: Option<ProductId>,
-        /// The cycles.
+        /// The last ones, which fit that and no longer what is made, oldest first.
         cycles: Vec<CycleFacts>,
     },
 }
@@ -192,7 +193,8 @@ pub(crate) struct Course {
 }
 
 impl Course {
-    /// Learns what is normal for a product; false if there is nothing to learn from. Chance may raise
+    /// Learns what is normal for a product; false if there is nothing to learn from. Chance may
+    /// raise
     /// `alarms_per_month` alarms in a month of running.
     pub(crate) fn learn(
         &mut self,
@@ -236,8 +238,8 @@ impl Course {
         }
     }
 
-    /// Whether a change is a machine that was learned cold and gets warm: it needs less and less energy,
-    /// little by little, soon after it was learned.
+    /// Whether a change is a machine that was learned cold and gets warm: it needs less and less
+    /// energy, little by little, soon after it was learned.
     pub(crate) fn is_warming(&self, product: &ProductId, change: &Lasting) -> bool {
         let watched = self.watched.get(product);
         change.share < 0.0
@@ -261,8 +263,8 @@ impl Course {
             .forecast(chart.centre(), chart.spread(), limit)
     }
 
-    /// Whether one cycle beyond the tolerance, in its energy or else in its time, is a reason for an
-    /// alarm: it has to be farther than this machine scatters. Where cycles strayed while it was
+    /// Whether one cycle beyond the tolerance, in its energy or else in its time, is a reason for
+    /// an alarm: it has to be farther than this machine scatters. Where cycles strayed while it was
     /// learned, only a change that lasts is.
     pub(crate) fn is_reason_enough(
         &self,

@@ -40,8 +40,8 @@ impl CycleFacts {
         self.duration_s.max(1e-3).ln()
     }
 
-    /// Spread of its length that comes from not knowing its two ends any better: the deviation of the
-    /// difference of two even distributions, as a share.
+    /// Spread of its length that comes from not knowing its two ends any better: the deviation of
+    /// the difference of two even distributions, as a share.
     pub(crate) fn blur(&self) -> f64 {
         self.slack_s / f64::sqrt(6.0) / self.duration_s.max(1e-3)
     }
@@ -88,8 +88,9 @@ pub fn judge(
     (verdict, reason)
 }
 
-/// A cycle that is shorter or longer by more than half of what is allowed, and whose mean power is as
-/// always, needs less or more energy because of its time: that is no change *at unchanged speed*.
+/// A cycle that is shorter or longer by more than half of what is allowed, and whose mean power is
+/// as always, needs less or more energy because of its time: that is no change *at unchanged
+/// speed*.
 fn follows_from_time(reason: &DeviationReason) -> bool {
     let time = reason.duration_deviation();
     let Some(energy) = reason.energy_deviation() else {

@@ -1,7 +1,7 @@
 //! A machine's own three-colour lamp as a source of its state. A simple sensor reports edges; two
-//! or more within two seconds are blinking, otherwise the light is steady. A sensor that decides that
-//! itself, such as a camera, says what a tier shows, again and again: its word holds for a while, and
-//! when it no longer comes the tier is not seen.
+//! or more within two seconds are blinking, otherwise the light is steady. A sensor that decides
+//! that itself, such as a camera, says what a tier shows, again and again: its word holds for a
+//! while, and when it no longer comes the tier is not seen.
 
 use model::{MachineState, Time};
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub enum LampShows {
     Off,
     /// Lit without change.
     Steady,
-    /// Blinking.
+    /// Two edges within two seconds.
     Blink,
 }
 
@@ -153,16 +153,17 @@ impl Lamp {
         self.has_levels() || self.is_said(now)
     }
 
-    /// Whether what was said holds for all tiers: a red tier of which nothing is said any more is not
-    /// dark because the green one is lit.
+    /// Whether what was said holds for all tiers: a red tier of which nothing is said any more is
+    /// not dark because the green one is lit.
     fn is_said(&self, now: Time) -> bool {
         let ages = self.words().map(|at| now.since(at));
         let mut known = ages.filter(|age| *age <= TIER_FORGOTTEN_S).peekable();
         known.peek().is_some() && known.all(|age| age <= WORD_HOLDS_S)
     }
 
-    /// Whether the lamp has ever shown work, and is still seen. One of which only the red tier is wired,
-    /// or whose lamps mean something else, never does, and says nothing about work by being dark.
+    /// Whether the lamp has ever shown work, and is still seen. One of which only the red tier is
+    /// wired, or whose lamps mean something else, never does, and says nothing about work by being
+    /// dark.
     pub fn has_shown_work(&self, now: Time) -> bool {
         let by_level = self.green.lit || self.green.edges.iter().any(Option::is_some);
         by_level && self.has_levels() || self.said_work && self.is_said(now)

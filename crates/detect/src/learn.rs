@@ -66,8 +66,8 @@ impl Learning {
         self.cycles.is_empty()
     }
 
-    /// Takes one good cycle; gives the reference and its cycles when there are enough and they agree.
-    /// If they do not agree the oldest are let go and learning goes on.
+    /// Takes one good cycle; gives the reference and its cycles when there are enough and they
+    /// agree. If they do not agree the oldest are let go and learning goes on.
     pub(crate) fn take(
         &mut self,
         facts: CycleFacts,

@@ -39,7 +39,8 @@ pub struct Levels {
     until_split: u32,
     border: Option<Border>,
     state: PowerState,
-    /// Levels closer than this are one level; where it is 0, those closer than a share of the upper one.
+    /// Levels closer than this are one level; where it is 0, those closer than a share of the upper
+    /// one.
     #[serde(default)]
     apart_min: f64,
 }

@@ -8,8 +8,8 @@ use crate::recording::Recording;
 
 /// Bins of the power profile.
 pub(crate) const BINS: usize = 16;
-/// A shape is known for sure from so many learning cycles with so many readings each: where a reading
-/// falls in the cycle moves fewer ones about.
+/// A shape is known for sure from so many learning cycles with so many readings each: where a
+/// reading falls in the cycle moves fewer ones about.
 const SURE_CYCLES: usize = 20;
 const SURE_READINGS: usize = 36;
 /// With fewer there is no shape to speak of.
@@ -112,7 +112,8 @@ pub(crate) struct Distance {
 #[serde(transparent)]
 struct Coarse(#[serde(with = "crate::packed")] Vec<f32>);
 
-/// What is normal.
+/// What a product's cycles are like when all is well: mean and scatter of their times, energies and
+/// shapes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Normal {
     /// Logarithm of cycle time.

@@ -1,5 +1,5 @@
-//! Parts without a counter: while parts are counted, how many come in a second at each power, working
-//! and not; afterwards the same power is taken to make as many.
+//! Parts without a counter: while parts are counted, how many come in a second at each power,
+//! working and not; afterwards the same power is taken to make as many.
 
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::judge::CycleFacts;
 
-/// A device's clock that moved this much against the box's between two readings, in seconds, was set.
+/// A device's clock that moved this much against the box's between two readings, in seconds, was
+/// set.
 const CLOCK_STEP_S: f64 = 5.0;
 /// Readings that come this many times slower or faster come at another pace,
 const PACE_FACTOR: f64 = 3.0;
@@ -41,7 +42,8 @@ pub(crate) struct Quality {
 }
 
 impl Quality {
-    /// A reading of power measured at `t` that arrived at `heard`; tells what is doubtful about time.
+    /// A reading of power measured at `t` that arrived at `heard`; tells what is doubtful about
+    /// time.
     pub(crate) fn reading(&mut self, t: Time, heard: Time) -> Option<FindingKind> {
         let skew_s = t.since(heard);
         let skew_before = self.skew_s.replace(skew_s);

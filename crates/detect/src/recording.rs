@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// Slots of a recording at most.
 const SLOTS_MAX: usize = 64;
-/// A bin of a profile is the mean of so many readings at least: where a reading falls in the cycle is
-/// chance.
+/// A bin of a profile is the mean of so many readings at least: where a reading falls in the cycle
+/// is chance.
 const READINGS_PER_BIN: usize = 2;
 /// A profile made elsewhere is taken to be of so many readings per bin.
 const READINGS_OF_PROFILE: f64 = 3.0;
@@ -99,7 +99,8 @@ impl Recording {
         self.over(self.whole_s(), bins)
     }
 
-    /// Mean power in `bins` equal parts of a given time from the start; after its end the last power.
+    /// Mean power in `bins` equal parts of a given time from the start; after its end the last
+    /// power.
     pub fn over(&self, seconds: f64, bins: usize) -> Vec<f32> {
         let width = seconds / bins as f64 / self.slot_s;
         (0..bins)

@@ -21,8 +21,8 @@ const COLUMNS_MAX: usize = 64;
 pub struct Oddness {
     /// Whether it is an anomaly.
     pub is_anomaly: bool,
-    /// Between 0 and 1; 0.5 at the border of an anomaly; 0 where something at least as odd was there
-    /// a moment before.
+    /// Between 0 and 1; 0.5 at the border of an anomaly; 0 where something at least as odd was
+    /// there a moment before.
     pub news: f64,
 }
 

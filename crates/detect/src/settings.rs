@@ -1,4 +1,5 @@
-//! What a person may set per machine. Invalid settings cannot exist: they are checked on the way in.
+//! What a person may set per machine. Invalid settings cannot exist: they are checked on the way
+//! in.
 
 use model::Tolerance;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ pub struct Settings {
     pub learn_cycles: u32,
     /// Allowed distance from the reference.
     pub tolerance: Tolerance,
-    /// Who approves.
+    /// Whether a learned reference judges at once or waits for a person.
     pub approval: ApprovalMode,
     /// Alarms that chance may raise in a month of running, for changes inside the tolerance
     /// (0.1 to 30).

@@ -1,6 +1,6 @@
-//! A drift and when it will reach its limit. What is not known is kept apart from what is: the moment
-//! the drift began and its steepness are weighed together (Bayes, with every beginning equally likely
-//! before), and the forecast is the range that holds nine tenths of that weight.
+//! A drift and when it will reach its limit. What is not known is kept apart from what is: the
+//! moment the drift began and its steepness are weighed together (Bayes, with every beginning
+//! equally likely before), and the forecast is the range that holds nine tenths of that weight.
 
 use model::{Forecast, Time};
 use serde::{Deserialize, Serialize};
@@ -77,8 +77,8 @@ impl Trend {
         self.size *= 2.0;
     }
 
-    /// When the quantity will be `limit` away from `centre`, where single values scatter by `spread`;
-    /// none without a drift towards it.
+    /// When the quantity will be `limit` away from `centre`, where single values scatter by
+    /// `spread`; none without a drift towards it.
     pub(crate) fn forecast(&self, centre: f64, spread: f64, limit: f64) -> Option<Forecast> {
         let (first, last) = (self.stretches.first()?, self.stretches.last()?);
         let past_s = last.seconds - first.seconds;
@@ -173,7 +173,8 @@ impl Trend {
     }
 }
 
-/// The share of a standard normal distribution below `z` (Abramowitz and Stegun, 7.1.26; error below
+/// The share of a standard normal distribution below `z` (Abramowitz and Stegun, 7.1.26; error
+/// below
 /// 2e-7).
 fn normal_cdf(z: f64) -> f64 {
     let x = z.abs() / std::f64::consts::SQRT_2;

@@ -1,6 +1,6 @@
-//! Warming up: after a rest a machine needs more energy, or more time, until it is warm. How much at
-//! which age is learned from its first starts and taken off afterwards, so that a cold morning is no
-//! change and a change is seen also on a machine that is never warm for long.
+//! Warming up: after a rest a machine needs more energy, or more time, until it is warm. How much
+//! at which age is learned from its first starts and taken off afterwards, so that a cold morning
+//! is no change and a change is seen also on a machine that is never warm for long.
 
 use model::Time;
 use serde::{Deserialize, Serialize};
@@ -74,8 +74,8 @@ impl Warmup {
         self.ages = Default::default();
     }
 
-    /// Tells how warm the machine is at the end of a cycle, and learns from it. `distance` says how far
-    /// logarithms of time and energy are from the warm ones; `None` while those are not known.
+    /// Tells how warm the machine is at the end of a cycle, and learns from it. `distance` says how
+    /// far logarithms of time and energy are from the warm ones; `None` while those are not known.
     pub(crate) fn take(&mut self, end: Time, distance: Option<(f64, f64)>) -> Warmth {
         // Of the first start nobody saw whether there was a rest before it.
         let seconds = self

@@ -1,6 +1,7 @@
 //! Telephones that are about to become sensors. A person makes a code; the telephone that shows it
-//! first gets a device's name and token for it. Codes live in memory only, for a quarter of an hour:
-//! until a telephone has come there is no device, and a picture of the code is worth nothing after.
+//! first gets a device's name and token for it. Codes live in memory only, for a quarter of an
+//! hour: until a telephone has come there is no device, and a picture of the code is worth nothing
+//! after.
 
 use std::sync::{Mutex, PoisonError};
 

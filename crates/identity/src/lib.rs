@@ -108,9 +108,9 @@ pub enum Denied {
 /// What is typed to come in.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
-    /// The name.
+    /// What the person typed as who it is.
     pub name: &'a str,
-    /// The password.
+    /// What the person typed; it is compared and never kept.
     pub password: &'a str,
     /// The second factor's code; empty for who has none.
     pub code: &'a str,
@@ -121,7 +121,7 @@ pub struct Attempt<'a> {
 /// Where somebody knocks from.
 #[derive(Debug, Clone)]
 pub struct From {
-    /// The address.
+    /// Where the attempt comes from; wrong ones make it wait longer.
     pub address: IpAddr,
     /// What the browser calls itself.
     pub browser: String,

@@ -25,8 +25,8 @@ const ID_CHARS_MAX: usize = 1_364;
 const PRESENT: u8 = 0x01;
 const VERIFIED: u8 = 0x04;
 const NEW_KEY: u8 = 0x40;
-/// How a public key of P-256 for ES256 begins (RFC 9053): five pairs, the first coordinate after them. The order
-/// of the pairs is fixed by the authenticators' protocol (CTAP2 canonical form).
+/// How a public key of P-256 for ES256 begins (RFC 9053): five pairs, the first coordinate after
+/// them. The order of the pairs is fixed by the authenticators' protocol (CTAP2 canonical form).
 const KEY_X: [u8; 10] = [0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20];
 /// And what stands between the coordinates.
 const KEY_Y: [u8; 3] = [0x22, 0x58, 0x20];
@@ -106,7 +106,7 @@ struct Heard {
     flags: u8,
     /// What follows the fixed part.
     rest: Vec<u8>,
-    /// What is signed.
+    /// Authenticator data and the hash of the client's, in this order (WebAuthn §6.3.3).
     signed: Vec<u8>,
 }
 

@@ -1,4 +1,5 @@
-//! The account of one machine over a stretch of time: where its time went and where its energy went.
+//! The account of one machine over a stretch of time: where its time went and where its energy
+//! went.
 
 use std::ops::Add;
 
@@ -16,7 +17,7 @@ const WAIT_S_MIN: f64 = 1.0;
 /// A stretch of one state, with its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
-    /// The state.
+    /// What the machine did in this span.
     pub state: MachineState,
     /// Its beginning.
     pub from: Time,
@@ -88,8 +89,8 @@ pub struct Account {
     pub cycle_times: Spread,
     /// How the time they worked scatters, in seconds: what a cycle would take if it never waited.
     pub work_times: Spread,
-    /// Time waited inside cycles, in seconds; the state calls it running, because a pause belongs to
-    /// every cycle.
+    /// Time waited inside cycles, in seconds; the state calls it running, because a pause belongs
+    /// to every cycle.
     pub cycle_wait_s: f64,
     /// When the machine was at it without a wait: running, being set up, or stopped by a fault.
     pub active: Vec<Span>,
@@ -198,8 +199,8 @@ fn waits(stretches: &[Stretch], cycles: &[CycleTime]) -> Vec<(Time, f64)> {
     waits
 }
 
-/// Stretches without a wait. A cycle that waited ends one; where in the cycle it waited is not kept,
-/// so the wait is put at its end.
+/// Stretches without a wait. A cycle that waited ends one; where in the cycle it waited is not
+/// kept, so the wait is put at its end.
 fn active(stretches: &[Stretch], waits: &[(Time, f64)]) -> Vec<Span> {
     let is_active = |state| {
         matches!(
@@ -265,8 +266,8 @@ fn mark_setups(stretches: &mut [Stretch], changes: &[Time]) -> u32 {
     begun.filter(is_setup).count() as u32
 }
 
-/// Watt-seconds used while the machine was seen and not running. In a minute that was partly worked,
-/// rest is counted at the lowest power seen in it.
+/// Watt-seconds used while the machine was seen and not running. In a minute that was partly
+/// worked, rest is counted at the lowest power seen in it.
 fn standby_ws(power: &[PowerMinute], stretches: &[Stretch]) -> f64 {
     let mut joules = 0.0;
     let mut first = 0;

@@ -54,7 +54,8 @@ impl By {
 /// The bottleneck of a line over a stretch of time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bottleneck {
-    /// Where the machine stands in the line, and how that is known; `None` while too little was seen.
+    /// Where the machine stands in the line, and how that is known; `None` while too little was
+    /// seen.
     pub named: Option<(usize, By)>,
     /// For each machine the share of the line's active time in which it was the bottleneck.
     pub shares: Vec<f64>,

@@ -1,5 +1,5 @@
-//! When the factory means to work: business days that begin at a set hour, and the hours planned for
-//! work in each week. What lies between the hours of a day is a planned break.
+//! When the factory means to work: business days that begin at a set hour, and the hours planned
+//! for work in each week. What lies between the hours of a day is a planned break.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Time as ClockTime, Weekday};

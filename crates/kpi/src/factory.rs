@@ -10,7 +10,7 @@ use crate::calendar::Schedule;
 
 /// Lines of a factory.
 const LINES_MAX: usize = 50;
-/// Machines of a line.
+/// So many machines make a line: one alone waits for nobody.
 const LINE_MACHINES: std::ops::RangeInclusive<usize> = 2..=50;
 /// Characters of a line's name.
 const NAME_CHARS_MAX: usize = 60;
@@ -44,7 +44,7 @@ pub struct Factory {
     pub yen_per_kwh: Option<f64>,
     /// What an hour costs in which a machine stands still.
     pub yen_per_hour: Option<f64>,
-    /// Lines.
+    /// Machines that hand parts to each other, in their order.
     pub lines: Vec<Line>,
     /// Parts from one cycle, where it is not one.
     pub parts_per_cycle: BTreeMap<MachineId, f64>,

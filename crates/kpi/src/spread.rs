@@ -1,5 +1,5 @@
-//! How values scatter, in bounded memory: counts on a logarithmic scale, from which any quantile and
-//! any picture can be drawn.
+//! How values scatter, in bounded memory: counts on a logarithmic scale, from which any quantile
+//! and any picture can be drawn.
 
 use std::collections::BTreeMap;
 

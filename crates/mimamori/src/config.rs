@@ -101,7 +101,7 @@ enum WrittenFamily {
     NhFvMqtt,
 }
 
-/// The stack light.
+/// How the box reaches the light that people see from afar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StackLight {
     /// At an address of its own.

@@ -1,7 +1,8 @@
 //! What somebody at this PC may ask the running program for: to own the box, to let people in and
 //! end their access, a token for a script, a link for who cannot come in any more, a change of the
-//! register of devices, a table. Whoever may write into the data folder is at the PC; the request is
-//! a file there, so it needs no secret of its own, and the program answers it and leaves a trace.
+//! register of devices, a table. Whoever may write into the data folder is at the PC; the request
+//! is a file there, so it needs no secret of its own, and the program answers it and leaves a
+//! trace.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -54,7 +55,7 @@ pub(crate) enum Request {
     List,
     /// To change the register of devices.
     Devices {
-        /// What is to be changed.
+        /// The register gets it as if it came from a page.
         change: DeviceChange,
         /// In English instead of Japanese.
         is_english: bool,
@@ -88,9 +89,9 @@ pub(crate) struct Listed {
 pub(crate) enum Answer {
     /// The address that lets the person in once.
     Link(String),
-    /// The token.
+    /// The secret that was made; it is shown once.
     Token(String),
-    /// It is done.
+    /// Nothing more is to be said.
     Done,
     /// What became of a change of devices.
     Devices(DeviceChanged),

@@ -15,7 +15,8 @@ pub(crate) fn note(line: &str) {
     writeln!(std::io::stderr().lock(), "{line}").ok();
 }
 
-/// The language from `--lang`, else from the environment, else English for terminals that say nothing.
+/// The language from `--lang`, else from the environment, else English for terminals that say
+/// nothing.
 pub(crate) fn choose(asked: Option<Lang>) -> Lang {
     let environment = || {
         let names = ["LC_ALL", "LC_MESSAGES", "LANG"];

@@ -1,7 +1,8 @@
 //! Enumerations whose values are words: in the API, in files, as keys of texts.
 
-/// Gives an enumeration its list of values, and the way from a value to its word and back. The words
-/// are those of its `strum` attributes; it derives `IntoStaticStr`, `VariantArray` and `EnumString`.
+/// Gives an enumeration its list of values, and the way from a value to its word and back. The
+/// words are those of its `strum` attributes; it derives `IntoStaticStr`, `VariantArray` and
+/// `EnumString`.
 #[macro_export]
 macro_rules! coded {
     ($name:ident) => {

@@ -22,8 +22,8 @@ pub enum CycleVerdict {
     SpeedChanged,
     /// Energy outside tolerance at an unchanged cycle time.
     EnergyChanged,
-    /// Within tolerance, but not like the cycles it was learned from: cut off, held up, or of another
-    /// shape. No alarm alone.
+    /// Within tolerance, but not like the cycles it was learned from: cut off, held up, or of
+    /// another shape. No alarm alone.
     Odd,
     /// The product changed during this cycle, so it belongs to neither.
     ProductChanged,

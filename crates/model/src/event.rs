@@ -58,7 +58,7 @@ pub enum EventKind {
     /// A person was invited.
     #[strum(serialize = "person.invited")]
     PersonInvited,
-    /// A person signed in.
+    /// Somebody came in by password, passkey or link.
     #[strum(serialize = "person.signed_in")]
     PersonSignedIn,
     /// A person signed out, or a session was ended.
@@ -190,7 +190,7 @@ pub enum EventKind {
     /// A service that had ended again and again runs.
     #[strum(serialize = "service.recovered")]
     ServiceRecovered,
-    /// The program started.
+    /// A new process took up the folder; its version is told.
     #[strum(serialize = "program.started")]
     ProgramStarted,
     /// The program stopped in order.

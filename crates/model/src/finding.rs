@@ -93,7 +93,8 @@ pub struct Lasting {
     pub cycles: u32,
     /// Since when.
     pub since: Time,
-    /// Whether it came little by little, as wear does, and not at once, as a new part or setting does;
+    /// Whether it came little by little, as wear does, and not at once, as a new part or setting
+    /// does;
     /// `None` where that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_gradual: Option<bool>,

@@ -30,7 +30,7 @@ crate::coded!(SeenBy);
 /// Somebody on the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Neighbour {
-    /// Its address.
+    /// Where it answered or was seen on the network.
     pub address: Ipv4Addr,
     /// Its hardware address, if the system knows it.
     pub hardware: Option<String>,

@@ -37,7 +37,7 @@ crate::coded!(MailSecurity);
 pub struct MailServer {
     /// Its name or address.
     pub host: String,
-    /// Its port.
+    /// Where the server listens: usually 587, or 465 for TLS from the first byte.
     pub port: u16,
     /// How the connection is protected.
     #[serde(default)]
@@ -251,7 +251,7 @@ pub enum NoticeWrong {
     ClearPassword,
     /// Mail is wanted and no server is known.
     NoServer,
-    /// Too many.
+    /// More recipients than there may be.
     TooMany,
 }
 

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Two readings further apart than this, in milliseconds, are a gap; nothing is added up for the time
-/// between them.
+/// Two readings further apart than this, in milliseconds, are a gap; nothing is added up for the
+/// time between them.
 pub const GAP_MS_MAX: i64 = 6 * 60 * 1000;
 
 use crate::{SeriesId, Time};
@@ -53,8 +53,8 @@ pub enum RefusalReason {
     Implausible,
     /// An energy counter below zero.
     NegativeEnergy,
-    /// A counter of cycles or energy smaller than before: it rolled over, or was replaced. The value is
-    /// kept as a new start.
+    /// A counter of cycles or energy smaller than before: it rolled over, or was replaced. The
+    /// value is kept as a new start.
     CounterJumpedBack,
     /// A device time more than the allowed lead ahead of the box.
     ClockAhead,

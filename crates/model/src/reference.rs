@@ -21,7 +21,7 @@ pub enum Approval {
     Awaited,
     /// By the setting that approves automatically.
     Automatic,
-    /// By a person.
+    /// Somebody looked at it and let it judge.
     Person {
         /// When.
         at: Time,
@@ -72,8 +72,8 @@ pub struct Reference {
     pub energy_wh: Option<Band>,
     /// Power while waiting, in watts; used to take a wait out of a cycle's energy.
     pub waiting_w: Option<f64>,
-    /// How much power moves over a cycle (standard deviation over mean); a sensor that does not move
-    /// where the machine does is stuck.
+    /// How much power moves over a cycle (standard deviation over mean); a sensor that does not
+    /// move where the machine does is stuck.
     #[serde(default)]
     pub moves_share: Option<f64>,
     /// When the last learning cycle ended.

@@ -289,7 +289,7 @@ impl From<Registration> for FlatRegistration {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterFile {
-    /// The devices.
+    /// One entry each, however the device comes to the box.
     #[serde(default)]
     pub device: Vec<Registration>,
     /// Devices that the box reads.

@@ -89,7 +89,7 @@ pub enum FieldKind {
 /// What is wrong with a source, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
-    /// The field.
+    /// Its name in files and requests; `table.column` inside a table.
     pub field: String,
     /// The row, counted from 1, if the field is a table.
     pub row: Option<usize>,
@@ -226,7 +226,7 @@ impl SourceState {
 /// A kind of device that can be connected: what its driver is called and has to be told.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceKind {
-    /// Its code.
+    /// The driver's name in files, requests and keys of texts.
     pub code: &'static str,
     /// What has to be said of a device of this kind.
     pub fields: &'static [Field],

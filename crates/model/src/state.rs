@@ -30,8 +30,8 @@ crate::coded!(MachineState);
 /// How long the word of a standstill contact holds, in seconds.
 const STANDSTILL_HOLDS_S: f64 = 10.0;
 
-/// What a contact of the machine said of its standing still, and when. A state is a conclusion; this
-/// is said by the machine itself.
+/// What a contact of the machine said of its standing still, and when. A state is a conclusion;
+/// this is said by the machine itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standstill {
     /// When it was last said to stand still.
@@ -51,7 +51,8 @@ impl Standstill {
         *said = (*said).max(Some(at));
     }
 
-    /// Whether it was said to stand still a short while ago, and by nobody to move since about then.
+    /// Whether it was said to stand still a short while ago, and by nobody to move since about
+    /// then.
     pub fn holds(self, now: Time) -> bool {
         let is_fresh = |at: Time| now.since(at) <= STANDSTILL_HOLDS_S;
         // A word from the future is of before the clock was set back: how old it is nobody knows.

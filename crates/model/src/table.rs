@@ -62,7 +62,7 @@ crate::coded!(FileUse);
 pub struct Import {
     /// SHA-256 of the file as hexadecimal digits: a file is taken once.
     pub sha256: String,
-    /// Its name.
+    /// What the file was called where it came from.
     pub name: String,
     /// The logger.
     pub table: DeviceId,
@@ -74,7 +74,7 @@ pub struct Import {
     pub to: Time,
     /// What it was to the machine's watch.
     pub used: FileUse,
-    /// Rows in it.
+    /// How many lines of readings it has, the headings aside.
     pub rows: u64,
     /// Readings that were new.
     pub readings: u64,
@@ -103,7 +103,7 @@ pub enum FileProblem {
     NoTime,
     /// A column of the description is not in it.
     NoColumn {
-        /// Its name.
+        /// What stands above the column that is missing.
         name: String,
     },
     /// It has no row yet.
@@ -154,7 +154,7 @@ pub struct FileLook {
     pub header: Vec<String>,
     /// Some rows from its beginning.
     pub sample: Vec<Vec<String>>,
-    /// Rows in it.
+    /// How many lines of readings it has, the headings aside.
     pub rows: u64,
     /// The first and the last moment in it, as far as they can be told.
     pub span: Option<(Time, Time)>,
@@ -186,7 +186,7 @@ pub struct TableState {
 /// A file that is being taken.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Importing {
-    /// Its name.
+    /// What it was called where it came from.
     pub name: String,
     /// The logger.
     pub table: DeviceId,

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// A moment, in milliseconds since 1970-01-01 00:00 UTC. As JSON it is a text after RFC 3339, in UTC
-/// with milliseconds; the number of milliseconds, as versions up to 0.1 wrote it, is read as well.
+/// A moment, in milliseconds since 1970-01-01 00:00 UTC. As JSON it is a text after RFC 3339, in
+/// UTC with milliseconds; the number of milliseconds, as versions up to 0.1 wrote it, is read as
+/// well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(i64);
 

@@ -42,8 +42,8 @@ impl Aside {
 
     /// Leaves out what the store refuses for what is in it.
     pub fn refuse(&mut self, record: &Record, problem: &StoreError) {
-        // What was measured or judged may be read by everybody who reads the evidence; what lets a person
-        // in, or is a secret of somebody, may not.
+        // What was measured or judged may be read by everybody who reads the evidence; what lets a
+        // person in, or is a secret of somebody, may not.
         let text = match record {
             Record::Cycle(..)
             | Record::State(..)

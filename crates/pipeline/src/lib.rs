@@ -1,6 +1,7 @@
-//! The way of a reading through the program: from the queue of arrivals to its machine, to the judgement,
-//! into one commit, and only then to everybody whom it concerns. One thread, the recorder, does all of it;
-//! another, the sealer, packs what has been kept into the files of the months.
+//! The way of a reading through the program: from the queue of arrivals to its machine, to the
+//! judgement, into one commit, and only then to everybody whom it concerns. One thread, the
+//! recorder, does all of it; another, the sealer, packs what has been kept into the files of the
+//! months.
 
 mod aside;
 mod day;

@@ -8,7 +8,7 @@ use store::{Batch, Record};
 use crate::day::Tally;
 use crate::settings::MachineSettings;
 
-/// A machine.
+/// What the recorder holds of one machine: its watch, its alarms, its day so far.
 #[derive(Debug)]
 pub struct Machine {
     pub id: MachineId,

@@ -585,8 +585,8 @@ impl Recorder {
         }
     }
 
-    /// Sets aside what of the pending batch the store refuses for what is in it, so that the rest is
-    /// not kept from being durable; says whether there was anything.
+    /// Sets aside what of the pending batch the store refuses for what is in it, so that the rest
+    /// is not kept from being durable; says whether there was anything.
     fn leave_out(&mut self) -> bool {
         let unsound = match self.store.unsound(&self.pending) {
             Ok(unsound) if !unsound.is_empty() => unsound,

@@ -98,8 +98,8 @@ impl Series {
         }
     }
 
-    /// Takes what it says; says whether a counter has fallen back: it rolled over, or another one took
-    /// its place.
+    /// Takes what it says; says whether a counter has fallen back: it rolled over, or another one
+    /// took its place.
     pub(crate) fn falls_back(&mut self, value: f64) -> bool {
         let before = self.latest.replace(value);
         self.role == PointRole::Energy && before.is_some_and(|before| value < before)

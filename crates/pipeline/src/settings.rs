@@ -14,12 +14,12 @@ pub struct MachineSettings {
     pub names: Names,
     /// How it is judged.
     pub settings: Settings,
-    /// Faults are made on it on purpose: its alarms are nobody's, and no other machine is compared with
-    /// it.
+    /// Faults are made on it on purpose: its alarms are nobody's, and no other machine is compared
+    /// with it.
     pub is_rehearsal: bool,
 }
 
-/// What the floor is set to.
+/// What the file of settings says that judging depends on.
 #[derive(Debug, Clone)]
 pub struct FloorSettings {
     /// The factory's zone and business day.

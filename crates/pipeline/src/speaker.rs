@@ -12,7 +12,8 @@ use sources::{Device, PointRole};
 use crate::series::Series;
 use crate::signals::signal_of;
 
-/// A camera that has said nothing of what it sees for so long, while its device said other things, is off.
+/// A camera that has said nothing of what it sees for so long, while its device said other things,
+/// is off.
 const SIGHT_MS_MAX: i64 = 15_000;
 
 /// Values of a device that are shown.
@@ -51,8 +52,8 @@ impl Speaker {
         self.points[index] = Some(series);
     }
 
-    /// What the device said last of itself. What it no longer says while it says other things is not
-    /// so any more.
+    /// What the device said last of itself. What it no longer says while it says other things is
+    /// not so any more.
     pub(crate) fn status(&self) -> BTreeMap<&'static str, f64> {
         let heard = self.heard.unwrap_or_default();
         let points = self.points.iter().flatten();

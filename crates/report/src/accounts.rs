@@ -19,9 +19,9 @@ const USUAL: (f64, f64) = (0.1, 0.9);
 /// The account of a machine and what it is worth.
 #[derive(Debug, Clone)]
 pub struct MachineAccount {
-    /// The machine.
+    /// Whose hours these are.
     pub machine: MachineId,
-    /// Its account.
+    /// What its time and energy went into.
     pub account: Account,
     parts_per_cycle: f64,
     yen_per_kwh: Option<f64>,

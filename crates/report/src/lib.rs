@@ -1,5 +1,5 @@
-//! Reports: what is computed from what is kept when somebody looks, and how it is written down, alike for
-//! pages, scripts, the terminal, daily files and messages.
+//! Reports: what is computed from what is kept when somebody looks, and how it is written down,
+//! alike for pages, scripts, the terminal, daily files and messages.
 
 pub mod accounts;
 pub mod notices;

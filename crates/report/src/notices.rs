@@ -1,5 +1,5 @@
-//! The words of a message about alarms: for people in their language, for programs as JSON, and what the
-//! evidence says of it.
+//! The words of a message about alarms: for people in their language, for programs as JSON, and
+//! what the evidence says of it.
 
 use app::views::BoardView;
 use jiff::tz::TimeZone;

@@ -1,6 +1,6 @@
 //! Tables for spreadsheets and other programs: what the days came to, the cycles of a machine, the
-//! alarms. As CSV with the ends of line that spreadsheets write (RFC 4180), in UTF-8 with its mark or
-//! in CP932, which Japanese business programs still ask for.
+//! alarms. As CSV with the ends of line that spreadsheets write (RFC 4180), in UTF-8 with its mark
+//! or in CP932, which Japanese business programs still ask for.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! The daily file for other programs: what each business day came to, written into a folder once the
-//! day is over. Days that were missed while the folder or the program was away are made up for.
+//! The daily file for other programs: what each business day came to, written into a folder once
+//! the day is over. Days that were missed while the folder or the program was away are made up for.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

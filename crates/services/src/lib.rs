@@ -1,6 +1,6 @@
-//! Work beside the flow, as long as the program runs: who has to be told, backups and their restoring,
-//! daily files, the box's certificate and clock, what is let go, files of readings, the register of
-//! devices and the sources as faces reach them, and the probes that the proofs rest on.
+//! Work beside the flow, as long as the program runs: who has to be told, backups and their
+//! restoring, daily files, the box's certificate and clock, what is let go, files of readings, the
+//! register of devices and the sources as faces reach them, and the probes that the proofs rest on.
 
 pub mod backups;
 pub mod certificate;

@@ -15,7 +15,7 @@ use crate::certificate::Shared;
 /// Where devices send their logs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogListeners {
-    /// By UDP.
+    /// Where lines come in datagrams (RFC 5426); `None` if they do not.
     pub udp: Option<SocketAddr>,
     /// By TCP in clear text.
     pub tcp: Option<SocketAddr>,

@@ -1,5 +1,5 @@
-//! Keeps the services running. One that ends or panics is begun anew after a while that grows; each end is
-//! evidence, and from the third in a row on an alarm, because somebody has to look.
+//! Keeps the services running. One that ends or panics is begun anew after a while that grows; each
+//! end is evidence, and from the third in a row on an alarm, because somebody has to look.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -98,9 +98,9 @@ impl Supervisor {
         self.states.subscribe()
     }
 
-    /// Keeps a service running for as long as the program does. `begin` makes its work, which goes on
-    /// until the program ends: it is called again each time it has ended all the same, and has to find
-    /// by itself where it stands.
+    /// Keeps a service running for as long as the program does. `begin` makes its work, which goes
+    /// on until the program ends: it is called again each time it has ended all the same, and has
+    /// to find by itself where it stands.
     pub fn keep<W>(self: &Arc<Self>, name: &'static str, begin: impl Fn() -> W + Send + 'static)
     where
         W: Future<Output = ()> + Send + 'static,

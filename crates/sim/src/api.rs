@@ -19,7 +19,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 /// Where the API is and what lets a script in.
 #[derive(Debug, Clone)]
 pub struct Api {
-    /// Its address.
+    /// Where the product's pages answer.
     pub address: SocketAddr,
     /// The file that holds the token, once there is one.
     pub token_file: PathBuf,

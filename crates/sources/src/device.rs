@@ -13,7 +13,8 @@ const POINTS_MAX: usize = 64;
 /// Messages a second of a device that is limited.
 pub(crate) const LIMITED_MESSAGES_PER_S: u32 = 5;
 
-/// Whether a point of this name counts energy up: a day's or a cycle's energy begins anew by nature.
+/// Whether a point of this name counts energy up: a day's or a cycle's energy begins anew by
+/// nature.
 fn is_energy_counter(name: &str) -> bool {
     let counts = |rest: &str| {
         let (way, unit) = rest.rsplit_once('_').unwrap_or(("", rest));
@@ -86,7 +87,7 @@ impl PointRole {
 /// One point of a device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
-    /// Its name.
+    /// What the device calls it; its ending says the unit.
     pub name: PointName,
     /// The unit its values are kept in.
     pub unit: Unit,

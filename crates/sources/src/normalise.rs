@@ -50,7 +50,7 @@ pub struct Row {
     pub t: Time,
     /// The device itself said when; only then does the time identify the reading.
     pub has_own_time: bool,
-    /// The value.
+    /// What was said, in the unit that is kept.
     pub value: RowValue,
 }
 
@@ -59,7 +59,7 @@ pub struct Row {
 pub enum RowValue {
     /// A number, or 0 and 1 for a state.
     Number(f64),
-    /// A product.
+    /// From now on the machine makes this.
     Product(ProductId),
 }
 

@@ -1,6 +1,6 @@
-//! Devices that speak by HTTP have no connection that tells whether they are there. One that wants to
-//! be missed promises with each request when the next one comes; a promise that is broken is a link
-//! that went down.
+//! Devices that speak by HTTP have no connection that tells whether they are there. One that wants
+//! to be missed promises with each request when the next one comes; a promise that is broken is a
+//! link that went down.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

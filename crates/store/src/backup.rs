@@ -60,7 +60,7 @@ pub struct Manifest {
     pub program: String,
     /// When, in milliseconds since 1970.
     pub made_ms: i64,
-    /// Readings in it.
+    /// How many readings can be read again from it.
     pub readings: u64,
     /// Entries of the evidence chain in it.
     pub evidence: i64,

@@ -63,8 +63,8 @@ impl StoreError {
         matches!(self, Self::Full | Self::ReadOnly)
     }
 
-    /// Whether what was to be written is at fault, not the disk or the file: tried again as it is, it
-    /// is refused again.
+    /// Whether what was to be written is at fault, not the disk or the file: tried again as it is,
+    /// it is refused again.
     pub fn is_of_content(&self) -> bool {
         use rusqlite::ErrorCode as Code;
         match self {

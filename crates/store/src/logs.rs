@@ -21,7 +21,7 @@ const DROPPED_AT_ONCE: i64 = 2_000;
 pub struct LogRow {
     /// Its number.
     pub id: i64,
-    /// The line.
+    /// What the device wrote, and when it came.
     #[serde(flatten)]
     pub line: LogLine,
 }

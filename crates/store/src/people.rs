@@ -1,5 +1,5 @@
-//! People and what lets them in. A secret is never kept: a password as its argon2id hash, a session,
-//! a script's token or a link as its SHA-256.
+//! People and what lets them in. A secret is never kept: a password as its argon2id hash, a
+//! session, a script's token or a link as its SHA-256.
 
 use model::{MachineId, Role, Time};
 use rusqlite::{Row, Transaction, params};
@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::read::Reader;
 use crate::sql::run;
 
-/// A person.
+/// Somebody who was ever let in, with what lets them in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// The number the evidence chain knows the person by.
@@ -78,7 +78,7 @@ pub struct Pass {
     pub hash: [u8; 32],
     /// Whose.
     pub person: i64,
-    /// What kind.
+    /// A browser's session, a script's token or a link.
     pub kind: PassKind,
     /// What it may do; never more than the person.
     pub role: Role,

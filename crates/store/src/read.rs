@@ -42,7 +42,7 @@ impl<T> Page<T> {
 /// A cycle with the numbers it was judged by.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CycleRow {
-    /// The cycle.
+    /// When it ran, what it made, how it was judged.
     #[serde(flatten)]
     pub cycle: Cycle,
     /// The numbers, if it was judged.
@@ -54,7 +54,7 @@ pub struct CycleRow {
 pub struct FindingRow {
     /// Its number.
     pub id: i64,
-    /// The machine.
+    /// Where it happened.
     pub machine: MachineId,
     /// When.
     pub at: Time,
@@ -107,9 +107,9 @@ impl MinuteRow {
 pub struct SeriesInfo {
     /// Its number.
     pub id: SeriesId,
-    /// The device.
+    /// Who sends it.
     pub device: String,
-    /// The point.
+    /// What the device calls it.
     pub point: String,
     /// The unit its values are in.
     pub unit: String,
@@ -120,7 +120,7 @@ pub struct SeriesInfo {
 pub struct ReadingRow {
     /// When.
     pub t: Time,
-    /// The point.
+    /// What the device calls what it measured.
     pub point: String,
     /// The value, in the unit of the series.
     pub value: f64,
@@ -131,7 +131,7 @@ pub struct ReadingRow {
 /// The cycles of one product summed up.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ProductSum {
-    /// The product.
+    /// What the cycles made; `-` if nobody names products.
     pub product: String,
     /// How many cycles.
     pub cycles: u64,
@@ -148,9 +148,9 @@ pub struct ProductSum {
 /// How often input of a source was refused for a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RefusedCount {
-    /// The source.
+    /// Who sent it: a device's name, or an address.
     pub source: String,
-    /// The reason.
+    /// Why it was not taken.
     pub reason: RefusalReason,
     /// How often.
     pub n: u64,
@@ -161,7 +161,7 @@ pub struct RefusedCount {
 /// What the judgement knew about a machine at a journal entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredWatch {
-    /// The machine.
+    /// Whose watch it was.
     pub machine: MachineId,
     /// The last journal entry it had seen.
     pub seq: i64,
@@ -271,8 +271,8 @@ impl Reader {
         Ok(self.list(sql, params![name], |row| row.get(0))?.pop())
     }
 
-    /// The retained messages that `is_wanted` wants, asked for each with its topic and its length in
-    /// bytes; what is not wanted is not loaded.
+    /// The retained messages that `is_wanted` wants, asked for each with its topic and its length
+    /// in bytes; what is not wanted is not loaded.
     pub fn retained(
         &self,
         mut is_wanted: impl FnMut(&str, usize) -> bool,
@@ -453,7 +453,8 @@ impl Reader {
             .collect()
     }
 
-    /// Findings older than number `before`, newest first; of one machine or of all of the factory's.
+    /// Findings older than number `before`, newest first; of one machine or of all of the
+    /// factory's.
     pub fn findings(
         &self,
         of: Option<&MachineId>,

@@ -29,7 +29,7 @@ pub enum Record {
     State(MachineId, MachineState, Time),
     /// That the state was unknown from this moment on is no longer so: what happened was told late.
     SeenAfterAll(MachineId, Time),
-    /// A finding.
+    /// Something noticed about a machine or its data, with or without an alarm.
     Finding(MachineId, Finding),
     /// A reference was learned or approved.
     Reference(MachineId, Reference),

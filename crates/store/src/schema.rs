@@ -9,8 +9,8 @@ use crate::error::StoreError;
 use crate::evidence::{self, Entry, Head};
 use crate::telemetry;
 
-/// The format written by this program. Since 7 the machine without a name is the factory as a whole,
-/// since 8 it is kept which files were taken, since 9 the register of devices is here.
+/// The format written by this program. Since 7 the machine without a name is the factory as a
+/// whole, since 8 it is kept which files were taken, since 9 the register of devices is here.
 const FORMAT: i64 = 9;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the

@@ -182,8 +182,8 @@ impl Store {
         Ok(seq)
     }
 
-    /// The records of a batch that the engine refuses for what is in them, by their place in it, with
-    /// the reason: each is tried behind those before it, and nothing of it is kept.
+    /// The records of a batch that the engine refuses for what is in them, by their place in it,
+    /// with the reason: each is tried behind those before it, and nothing of it is kept.
     pub fn unsound(&mut self, batch: &Batch) -> Result<Vec<(usize, StoreError)>, StoreError> {
         let transaction = self.connection.transaction()?;
         let mut unsound = Vec::new();
@@ -278,7 +278,8 @@ fn write_record(
         Record::Cycle(machine, cycle, reason) => write_cycle(transaction, machine, cycle, *reason),
         Record::State(machine, state, at) => run(
             transaction,
-            // Of two in one millisecond the last one stands: a lamp's tiers change one after the other.
+            // Of two in one millisecond the last one stands: a lamp's tiers change one after the
+            // other.
             "INSERT OR REPLACE INTO state(machine, at, state) VALUES(?1, ?2, ?3)",
             params![machine.as_str(), at.ms(), state.code()],
         ),

@@ -130,8 +130,8 @@ impl Lang {
     fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
         let bundle = bundle(self);
         let pattern = bundle.get_message(key).and_then(|message| message.value());
-        // A text that does not exist, or one whose variables are missing, is a mistake of ours: tests
-        // end there, and a person is shown the key.
+        // A text that does not exist, or one whose variables are missing, is a mistake of ours:
+        // tests end there, and a person is shown the key.
         debug_assert!(pattern.is_some(), "there is no text {key}");
         let Some(pattern) = pattern else {
             return key.to_owned();

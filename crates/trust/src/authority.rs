@@ -67,7 +67,7 @@ pub enum TrustError {
 pub struct BoxCertificate {
     /// The certificate and the authority behind it.
     pub chain: Vec<CertificateDer<'static>>,
-    /// The key.
+    /// What proves that the certificate is shown by its owner.
     pub key: PrivateKeyDer<'static>,
     /// Until when it is valid.
     pub ends: Time,

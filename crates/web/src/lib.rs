@@ -43,7 +43,7 @@ pub use routes::{ROUTES, Route};
 /// What every request works with.
 #[derive(Clone)]
 pub struct Site {
-    /// What is known.
+    /// The present, what is kept, the calendar.
     pub known: Known,
     /// Where changes go.
     pub orders: Orders,

@@ -1,6 +1,6 @@
-//! A request's body of readings, taken apart into payloads of one moment each: a JSON object, a JSON
-//! list of objects, or a table with a heading. Payloads are made one after the other, so that a small
-//! body never needs much room.
+//! A request's body of readings, taken apart into payloads of one moment each: a JSON object, a
+//! JSON list of objects, or a table with a heading. Payloads are made one after the other, so that
+//! a small body never needs much room.
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};

@@ -131,8 +131,8 @@ pub fn ssdp(bytes: &[u8]) -> Option<Told> {
     (!told.is_empty()).then_some(told)
 }
 
-/// Reads the table of neighbours as Linux shows it in `/proc/net/arp`: addresses that answered, with
-/// their hardware addresses.
+/// Reads the table of neighbours as Linux shows it in `/proc/net/arp`: addresses that answered,
+/// with their hardware addresses.
 pub fn arp(table: &str) -> Vec<(Ipv4Addr, String)> {
     let entry = |line: &str| {
         let mut cells = line.split_whitespace();

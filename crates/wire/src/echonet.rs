@@ -1,6 +1,6 @@
 //! ECHONET Lite frames (format 1): what a controller asks and orders and what nodes say. No socket,
-//! no time; what is wrong with bytes has a name. Source: the ECHONET Lite specification, part 2, and
-//! the appendix of device objects (property maps).
+//! no time; what is wrong with bytes has a name. Source: the ECHONET Lite specification, part 2,
+//! and the appendix of device objects (property maps).
 
 /// UDP port of every node.
 pub const PORT: u16 = 3610;
@@ -88,13 +88,13 @@ impl Service {
 /// One property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Property<'a> {
-    /// Its code.
+    /// EPC: which property it is.
     pub code: u8,
     /// Its value; empty if it was only asked for or is not there.
     pub data: &'a [u8],
 }
 
-/// A frame.
+/// One packet of ECHONET Lite, format 1 (EHD2 0x81).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// Which question it belongs to.

@@ -1,5 +1,5 @@
-//! Bytes to frames and back, one file per protocol, and files of readings to rows. No sockets, and no input makes it panic:
-//! what cannot be read is returned as a named reason.
+//! Bytes to frames and back, one file per protocol, and files of readings to rows. No sockets, and
+//! no input makes it panic: what cannot be read is returned as a named reason.
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
 pub mod body;

@@ -20,7 +20,7 @@ pub enum Table {
 pub struct Read {
     /// The device on the line, 1 to 247; 0 and 255 mean "the device itself" over TCP.
     pub unit: u8,
-    /// Which table.
+    /// Coils, inputs, or one of the two kinds of registers.
     pub table: Table,
     /// The first address, counted from 0 as it goes over the wire.
     pub address: u16,
@@ -134,7 +134,8 @@ impl Read {
         }
     }
 
-    /// Reads the answer over TCP from a whole frame of [`tcp_frame`]; gives the bytes of the values.
+    /// Reads the answer over TCP from a whole frame of [`tcp_frame`]; gives the bytes of the
+    /// values.
     pub fn tcp_answer(self, transaction: u16, frame: &[u8]) -> Result<&[u8], AnswerError> {
         let [first, second, _, _, _, _, unit, pdu @ ..] = frame else {
             return Err(AnswerError::Garbled);

@@ -6,7 +6,7 @@ use crate::pns::{AnswerError, Light, Tier};
 
 /// The answers of PHN to a write.
 pub const PHN_DONE: &[u8; 3] = b"ACK";
-/// Refused.
+/// What a PHN answers to an order it does not take.
 pub const PHN_REFUSED: &[u8; 3] = b"NAK";
 
 /// Bits of a lit and of a blinking tier; a lit one wins.

@@ -1,6 +1,6 @@
 //! The detection table: `analyze` over a folder of recorded data with its own scorers, the figures
-//! written into `docs/detection.md`. The folder is not part of the repository and nothing else needs
-//! it; where it is absent the command says so and changes nothing.
+//! written into `docs/detection.md`. The folder is not part of the repository and nothing else
+//! needs it; where it is absent the command says so and changes nothing.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

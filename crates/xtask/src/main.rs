@@ -1,4 +1,5 @@
-//! Chores in Rust instead of shell: `cargo xtask test` brings what the tests need and runs them all,
+//! Chores in Rust instead of shell: `cargo xtask test` brings what the tests need and runs them
+//! all,
 //! `cargo xtask soak` runs what takes too long for that, `cargo xtask detection-table` measures
 //! detection on recorded data.
 

@@ -15,7 +15,8 @@ use super::sources::wrong_text;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum DeviceChange {
-    /// A new device that logs in, for a machine (of its own name if none is given); it gets a token.
+    /// A new device that logs in, for a machine (of its own name if none is given); it gets a
+    /// token.
     Add {
         /// Its name.
         id: DeviceId,
@@ -88,7 +89,7 @@ pub enum EnrollError {
 /// What a device gets that asked for a certificate of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enrolled {
-    /// The certificate, as PEM.
+    /// What the device shows from now on instead of its token, as PEM.
     pub certificate_pem: String,
     /// The authority behind the box's own certificate, as PEM.
     pub authority_pem: String,

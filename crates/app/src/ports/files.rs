@@ -18,7 +18,7 @@ pub type Doing<'a, T> = Pin<Box<dyn Future<Output = Result<T, FileProblem>> + Se
 /// A file that was put in and not taken yet.
 #[derive(Debug, Clone)]
 pub struct Staged {
-    /// Its name.
+    /// What it is called where it comes from, without a path.
     pub name: String,
     /// What it looks like.
     pub look: FileLook,

@@ -1,5 +1,5 @@
-//! What the program asks of the world around it, as traits: a face is given whoever does it, and a test
-//! may give somebody else.
+//! What the program asks of the world around it, as traits: a face is given whoever does it, and a
+//! test may give somebody else.
 
 pub mod bindings;
 pub mod devices;

@@ -1,6 +1,7 @@
 //! Following a machine through its cycle: at each slot every phase is weighed at once (dynamic
-//! programming over a ring of phases), where a phase may last, be skipped or be left for any other at
-//! a price. So a cycle that waits, hurries or is cut off is followed, and the place is found again.
+//! programming over a ring of phases), where a phase may last, be skipped or be left for any other
+//! at a price. So a cycle that waits, hurries or is cut off is followed, and the place is found
+//! again.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +44,8 @@ pub(super) struct Follower {
     weight: Vec<f32>,
     #[serde(with = "crate::packed")]
     cost: Vec<f32>,
-    /// The slot at which the way to each phase began its cycle, and the one before; both counted from
-    /// the first.
+    /// The slot at which the way to each phase began its cycle, and the one before; both counted
+    /// from the first.
     start: Vec<u32>,
     earlier: Vec<u32>,
     best: usize,
@@ -158,8 +159,8 @@ impl Follower {
         ring
     }
 
-    /// The cheapest way to each phase of a range: from the one before, the same, the one before that,
-    /// or a jump. Written so that the compiler can take several phases at once.
+    /// The cheapest way to each phase of a range: from the one before, the same, the one before
+    /// that, or a jump. Written so that the compiler can take several phases at once.
     fn weigh(&mut self, range: std::ops::Range<usize>, value: f32, ring: &Ring, jump: Jump) {
         let count = range.len();
         let at = |i: usize| range.start + i..range.start + i + count;

@@ -1,6 +1,6 @@
 //! Cycles and parts without wiring: the rhythm of a machine found in its power (or current) alone.
-//! The length of a cycle comes from autocorrelation, its shape from what comes back; then the machine
-//! is followed through the shape, through waits, cut cycles and changes of speed.
+//! The length of a cycle comes from autocorrelation, its shape from what comes back; then the
+//! machine is followed through the shape, through waits, cut cycles and changes of speed.
 
 mod follow;
 mod grid;

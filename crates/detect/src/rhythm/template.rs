@@ -1,5 +1,5 @@
-//! Learning what one cycle looks like: its length by autocorrelation, its shape from the stretch that
-//! comes back most often, both made better by following the shape through what was recorded.
+//! Learning what one cycle looks like: its length by autocorrelation, its shape from the stretch
+//! that comes back most often, both made better by following the shape through what was recorded.
 
 use super::follow::{Follower, align};
 

@@ -25,8 +25,8 @@ const READINGS_MIN: f64 = 5.0;
 const OFF_READINGS: u32 = 3;
 /// Cycles that wait for that, at most.
 const WAITING_MAX: usize = 32;
-/// A start of a cycle is told when a good part of it is over; a machine that has begun none for this
-/// many cycle times is no longer at it.
+/// A start of a cycle is told when a good part of it is over; a machine that has begun none for
+/// this many cycle times is no longer at it.
 const CYCLES_UNTIL_IDLE: f64 = 1.9;
 /// Rises that were regular and are no longer, in a row, end that.
 const IRREGULAR_MAX: u32 = 24;
@@ -47,7 +47,7 @@ enum By {
     Unknown { maybe: Vec<Maybe> },
     /// By rises of power.
     Rises { irregular: u32 },
-    /// By the rhythm.
+    /// Where the power repeats itself, without a signal.
     Rhythm { last: Option<Time> },
 }
 
@@ -123,8 +123,8 @@ impl Watch {
         }
     }
 
-    /// What power alone says of the state: single readings where they come often, the way they follow
-    /// each other where they are far apart.
+    /// What power alone says of the state: single readings where they come often, the way they
+    /// follow each other where they are far apart.
     fn observe_state(&mut self, t: Time, watts: f64) {
         let apart_s = self.meter.interval_s().unwrap_or(0.0);
         let single = self.levels.state();

@@ -1,7 +1,7 @@
 //! One machine under watch: signals in, outcomes out. Everything it knows is in [`Watch`], which
-//! the store keeps; after a power cut it goes on from there and nothing is learned anew. `cut` finds
-//! where cycles begin and end, `verdict` judges a finished one, `sources` says what all that is told
-//! of the state comes to, `vibration` what a machine's shaking tells.
+//! the store keeps; after a power cut it goes on from there and nothing is learned anew. `cut`
+//! finds where cycles begin and end, `verdict` judges a finished one, `sources` says what all that
+//! is told of the state comes to, `vibration` what a machine's shaking tells.
 
 mod cut;
 mod sources;
@@ -37,8 +37,8 @@ const SILENT_GAPS: f64 = 2.0;
 const SILENT_S_MIN: f64 = 2.0;
 /// No machine draws more than this; what says so is not calculated with as it is.
 const WATTS_MAX: f64 = 1e12;
-/// Readings this far apart, in seconds, hide whole cycles: what they tell of the state is in how they
-/// follow each other.
+/// Readings this far apart, in seconds, hide whole cycles: what they tell of the state is in how
+/// they follow each other.
 const COARSE_S: f64 = 10.0;
 
 /// One thing a device told, already translated from its point name.
@@ -50,7 +50,8 @@ pub enum Signal {
     CycleCount(f64),
     /// A pulse at the end of each cycle; its rising edge counts.
     Pulse(bool),
-    /// How strongly the machine vibrates, by which sensor: velocity or acceleration, in any one unit.
+    /// How strongly the machine vibrates, by which sensor: velocity or acceleration, in any one
+    /// unit.
     Vibration(f64, SeriesId),
     /// The level of a tier of the machine's own lamp.
     Lamp(Colour, bool),
@@ -129,7 +130,7 @@ pub enum LearningState {
     },
     /// Learned; a person has to approve.
     AwaitingApproval,
-    /// Judging.
+    /// There is a reference in force.
     Judging,
 }
 
@@ -170,7 +171,8 @@ struct OpenAlarm {
     lasts: bool,
 }
 
-/// Everything known about one machine. What an older program stored lacks the fields with a default.
+/// Everything known about one machine. What an older program stored lacks the fields with a
+/// default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
     settings: Settings,
@@ -283,8 +285,8 @@ impl Watch {
         watch
     }
 
-    /// Takes one signal measured at `t` that arrived at `heard` (equal to `t` in a replay of files).
-    /// A number that nothing measured can have is as if it had not come.
+    /// Takes one signal measured at `t` that arrived at `heard` (equal to `t` in a replay of
+    /// files). A number that nothing measured can have is as if it had not come.
     pub fn feed(&mut self, t: Time, heard: Time, signal: &Signal, out: &mut Vec<Outcome>) {
         if !signal.is_plausible() {
             return;
@@ -312,8 +314,8 @@ impl Watch {
         self.update_state(t, out);
     }
 
-    /// A silence that nobody could notice while it lasted, because what was before it was told after it,
-    /// is noticed now.
+    /// A silence that nobody could notice while it lasted, because what was before it was told
+    /// after it, is noticed now.
     fn miss_silence(&mut self, t: Time, heard: Time, out: &mut Vec<Outcome>) {
         let (Some(latest), Some(before)) = (self.latest, self.heard) else {
             return;
@@ -329,8 +331,8 @@ impl Watch {
         }
     }
 
-    /// Tells that one of several devices of the machine is gone: a cycle of which it would have told
-    /// more is not whole.
+    /// Tells that one of several devices of the machine is gone: a cycle of which it would have
+    /// told more is not whole.
     pub fn lose_device(&mut self) {
         self.break_cycle();
     }
@@ -340,8 +342,8 @@ impl Watch {
         self.lamp.device = device;
     }
 
-    /// Tells that what was recorded goes on at `t`: a silence before it was not seen, as it would not
-    /// have been live.
+    /// Tells that what was recorded goes on at `t`: a silence before it was not seen, as it would
+    /// not have been live.
     pub fn skip_to(&mut self, t: Time, out: &mut Vec<Outcome>) {
         let silent_s = self.silent_s();
         if let Some(heard) = self.heard.filter(|heard| t.since(*heard) > silent_s) {
@@ -434,7 +436,8 @@ impl Watch {
         self.settings = settings;
     }
 
-    /// What the tiers of the machine's own lamp show, red, yellow and green; `None` if it is not seen.
+    /// What the tiers of the machine's own lamp show, red, yellow and green; `None` if it is not
+    /// seen.
     pub fn lamp(&self, now: Time) -> Option<[LampShows; 3]> {
         let tiers = [Colour::Red, Colour::Yellow, Colour::Green];
         let is_seen = self.lamp.is_seen(now) && self.state != MachineState::Unknown;
@@ -504,8 +507,8 @@ impl Watch {
         }
     }
 
-    /// Whoever came at a pace no longer does. The machine is out of sight, unless its lamp is told by a
-    /// device of its own.
+    /// Whoever came at a pace no longer does. The machine is out of sight, unless its lamp is told
+    /// by a device of its own.
     fn fall_silent(&mut self, t: Time, out: &mut Vec<Outcome>) {
         let is_apart = self.lamp.device == LampDevice::Apart;
         match self.told_by_levels(t).filter(|_| is_apart) {
@@ -535,7 +538,8 @@ impl Watch {
         self.contradiction(t, out);
     }
 
-    /// Something about the data and not the machine: told, and the cycle it falls into is not judged.
+    /// Something about the data and not the machine: told, and the cycle it falls into is not
+    /// judged.
     fn doubt(&mut self, kind: FindingKind, at: Time, out: &mut Vec<Outcome>) {
         if kind == FindingKind::DataClock {
             self.break_cycle();
@@ -574,7 +578,8 @@ impl Watch {
         }
     }
 
-    /// Losing sight of a red lamp does not end its alarm; seeing it dark, or the machine at work, does.
+    /// Losing sight of a red lamp does not end its alarm; seeing it dark, or the machine at work,
+    /// does.
     fn end_stop(&mut self, t: Time, out: &mut Vec<Outcome>) {
         let is_over = match self.state {
             MachineState::Run => true,

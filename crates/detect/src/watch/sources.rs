@@ -22,16 +22,16 @@ const SAME_POWER: f64 = 1.10;
 /// machines nearer than this are not told apart by power.
 const OTHER_POWER: f64 = 1.25;
 
-/// How long a source with gaps of at most `gap_s` may be silent, in seconds; unbounded while it is not
-/// known how often it comes.
+/// How long a source with gaps of at most `gap_s` may be silent, in seconds; unbounded while it is
+/// not known how often it comes.
 pub(super) fn patience_s(gap_s: f64) -> f64 {
     (gap_s * SILENT_GAPS).max(SILENT_S_MIN)
 }
 
 impl Watch {
     /// A silence longer than this is not seen, in seconds: the patience of the slowest source that
-    /// comes at a pace of its own and still does. Unbounded if none does: who tells changes alone may
-    /// be silent for long.
+    /// comes at a pace of its own and still does. Unbounded if none does: who tells changes alone
+    /// may be silent for long.
     pub(super) fn silent_s(&self) -> f64 {
         let power = self
             .meter
@@ -172,8 +172,8 @@ impl Watch {
         }
     }
 
-    /// A lamp or a vibration that shows work where no power is drawn, a lamp that shows rest where the
-    /// machine works: one of the two sensors is wrong. Told once, as a matter of data.
+    /// A lamp or a vibration that shows work where no power is drawn, a lamp that shows rest where
+    /// the machine works: one of the two sensors is wrong. Told once, as a matter of data.
     pub(super) fn contradiction(&mut self, t: Time, out: &mut Vec<Outcome>) {
         let power = self.meter.last().map(|_| self.power);
         let lamp = self.lamp.has_shown_work(t).then(|| self.lamp.state(t));
@@ -216,8 +216,8 @@ impl Watch {
         (n == SWAPPED_CYCLES && agree).then(|| self.latest_w.iter().sum::<f64>() / n as f64)
     }
 
-    /// Whether this machine's power has become another's, and the other's this one's, for some cycles:
-    /// somebody has swapped their sensors.
+    /// Whether this machine's power has become another's, and the other's this one's, for some
+    /// cycles: somebody has swapped their sensors.
     pub fn is_swapped_with(&self, other: &Self) -> bool {
         let known = |watch: &Self| watch.usual_w().zip(watch.latest_w());
         let (Some((own, mine)), Some((others, theirs))) = (known(self), known(other)) else {
@@ -228,8 +228,8 @@ impl Watch {
             && is_near(theirs, own, SAME_POWER)
     }
 
-    /// Takes its power for another machine's from now on, until it is its own again or a person has it
-    /// learned anew. What was alarmed about cycles was not the machine.
+    /// Takes its power for another machine's from now on, until it is its own again or a person has
+    /// it learned anew. What was alarmed about cycles was not the machine.
     pub fn doubt_sensor(&mut self, at: Time, out: &mut Vec<Outcome>) {
         if self.is_swapped {
             return;

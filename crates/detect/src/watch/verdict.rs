@@ -1,5 +1,5 @@
-//! The verdict on a finished cycle, and what it does to alarms: the tolerance as the outer limit, the
-//! course of the machine inside it.
+//! The verdict on a finished cycle, and what it does to alarms: the tolerance as the outer limit,
+//! the course of the machine inside it.
 
 use model::{
     AlarmKind, Approval, Cycle, CycleVerdict, DeviationReason, Finding, FindingKind, Lasting,
@@ -144,8 +144,8 @@ impl Watch {
         (verdict, judged)
     }
 
-    /// A reference whose course is not known, from an older program or of a product not made for long:
-    /// good cycles make it known again.
+    /// A reference whose course is not known, from an older program or of a product not made for
+    /// long: good cycles make it known again.
     fn learn_course(&mut self, product: &ProductId, facts: &CycleFacts, outer: CycleVerdict) {
         if outer != CycleVerdict::Good {
             return;
@@ -230,7 +230,8 @@ impl Watch {
         self.course.is_warming(&self.product, lasting) && self.memory().warmed < WARMED_MAX
     }
 
-    /// What was learned cold must not judge the warm machine: the coming cycles are the next version.
+    /// What was learned cold must not judge the warm machine: the coming cycles are the next
+    /// version.
     fn learn_warm(&mut self) {
         self.memory().warmed += 1;
         self.forget_reference();

@@ -1,5 +1,5 @@
-//! A machine seen by how strongly it vibrates: whether it works, how often somebody measures, and its
-//! strokes as cycles where neither a signal nor power tells them.
+//! A machine seen by how strongly it vibrates: whether it works, how often somebody measures, and
+//! its strokes as cycles where neither a signal nor power tells them.
 
 use model::{SeriesId, Time};
 use serde::{Deserialize, Serialize};
@@ -9,14 +9,17 @@ use super::{Outcome, Watch};
 use crate::level::{Levels, PowerState};
 use crate::meter::{Meter, Stretch};
 
-/// A vibration older than this, in seconds, says nothing of now, where it is not known how often it comes.
+/// A vibration older than this, in seconds, says nothing of now, where it is not known how often it
+/// comes.
 const VIBRATION_S_MAX: f64 = 300.0;
-/// A sensor that has said nothing for so long, in seconds, makes room for another of the same machine.
+/// A sensor that has said nothing for so long, in seconds, makes room for another of the same
+/// machine.
 const OTHER_SENSOR_S: f64 = 60.0;
-/// Strengths are compared by their logarithms: blows differ in strength, and once in a while somebody
-/// lifts the sensor. Below this, in mm/s or m/s², they are all next to nothing.
+/// Strengths are compared by their logarithms: blows differ in strength, and once in a while
+/// somebody lifts the sensor. Below this, in mm/s or m/s², they are all next to nothing.
 const NOTHING: f64 = 0.01;
-/// Rest and work differ at least twofold: what a sensor measures of nothing varies by a third by itself.
+/// Rest and work differ at least twofold: what a sensor measures of nothing varies by a third by
+/// itself.
 const APART_MIN: f64 = std::f64::consts::LN_2;
 /// A machine that shook less than this long ago, in seconds, is still at it: between two strokes it
 /// is quiet.
@@ -108,7 +111,8 @@ impl Watch {
         }
         let stretch = vibration.meter.sample(t, strength);
         if !self.has_cycle_signal && !self.is_powered(t) {
-            // Cycles are cut as power would cut them: by its rises if they are regular, else by its rhythm.
+            // Cycles are cut as power would cut them: by its rises if they are regular, else by its
+            // rhythm.
             self.cut_by_vibration();
             self.follow_rhythm(t, strength, out);
             self.stroke(rises, stretch, out);

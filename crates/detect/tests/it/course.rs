@@ -108,7 +108,8 @@ fn healthy_machines_stay_within_their_budget_of_alarms() {
             .filter(|o| matches!(o, Outcome::AlarmRaised(..)))
             .count();
     }
-    // 60,000 cycles of 20 s are half a month of running: at one alarm a month, one is expected in two.
+    // 60,000 cycles of 20 s are half a month of running: at one alarm a month, one is expected in
+    // two.
     assert!(raised <= 2, "{raised} alarms of healthy machines");
 }
 

@@ -1,5 +1,5 @@
-//! A machine seen by its shaking alone, as a telephone that lies on it measures it: ten times a second
-//! how strong it was, noise where there is nothing, a blow that dies away at every stroke.
+//! A machine seen by its shaking alone, as a telephone that lies on it measures it: ten times a
+//! second how strong it was, noise where there is nothing, a blow that dies away at every stroke.
 
 use detect::{Colour, LampShows, Outcome, Signal, Watch};
 use model::{AlarmKind, CycleVerdict, FindingKind, MachineState, SeriesId, Time};
@@ -54,7 +54,8 @@ impl Press {
             let length_s = self.stroke_s * (1.0 + self.uneven * self.noise());
             let blow = 3.0 * (1.0 + 0.2 * self.noise());
             while now_s + 0.1 <= begun_s + length_s {
-                // The mean square of a tenth of a second, of this blow and of what is left of the last.
+                // The mean square of a tenth of a second, of this blow and of what is left of the
+                // last.
                 let dying = |t_s: f64| match t_s - begun_s {
                     since_s if since_s < 0.0 => last * f64::exp(-(since_s + before_s) / 0.15),
                     since_s => blow * f64::exp(-since_s / 0.15),

@@ -28,8 +28,8 @@ impl Chance {
     }
 }
 
-/// When each machine worked on each part: it starts when it is free, the part has come, and there is
-/// room behind it once it is done.
+/// When each machine worked on each part: it starts when it is free, the part has come, and there
+/// is room behind it once it is done.
 fn worked(means: &[f64], parts: usize, chance: &mut Chance) -> Vec<Vec<(f64, f64)>> {
     // `left[m][p]`: when part p left machine m.
     let mut left = vec![vec![0.0_f64; parts]; means.len()];

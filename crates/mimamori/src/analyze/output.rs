@@ -102,7 +102,7 @@ pub(crate) struct CycleRow {
     pub(crate) alarm: &'static str,
     /// How odd: 1 is the border.
     pub(crate) score: String,
-    /// The verdict.
+    /// How the watch judged the cycle, by its code.
     pub(crate) verdict: &'static str,
     /// Why, in numbers.
     pub(crate) why: String,

@@ -1,5 +1,5 @@
-//! The register of devices at the terminal. A program that runs on the data folder makes the change;
-//! where none runs, it is made here. Either way it is evidence.
+//! The register of devices at the terminal. A program that runs on the data folder makes the
+//! change; where none runs, it is made here. Either way it is evidence.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -1,4 +1,5 @@
-//! Tables for other programs at the terminal: the same as on the page, asked of the running program.
+//! Tables for other programs at the terminal: the same as on the page, asked of the running
+//! program.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ enum Table {
     Days,
     /// The cycles of a machine / 機械のサイクル
     Cycles,
-    /// The alarms / 警報
+    /// Each alarm with its beginning, end and who saw it / 警報の一覧
     Alarms,
 }
 

@@ -283,7 +283,8 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
     if !running.mqtt.ip().is_loopback() {
         note(lang.pick(
             "注意: 暗号化しない MQTT がネットワークに開いています。機器名・トークン・測定値を同じネットワークの誰でも読めます",
-            "note: MQTT in clear text is open to the network: names, tokens and readings can be read by whoever is on it",
+            "note: MQTT in clear text is open to the network: names, tokens and readings can be \
+             read by whoever is on it",
         ));
     }
     let restored = Arc::clone(&running.doors.restored);

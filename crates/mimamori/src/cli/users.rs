@@ -72,7 +72,7 @@ pub(crate) struct At {
 /// A name, and where.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
-    /// The name / 名前
+    /// Who it is about, as people call them / 人の名前
     name: String,
     #[command(flatten)]
     at: At,

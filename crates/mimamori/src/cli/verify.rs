@@ -115,7 +115,8 @@ fn tell(verdict: &Verdict, args: &VerifyArgs, lang: Lang) {
         if args.checkpoint.is_none() {
             say(lang.pick(
                 "  末尾の切り取りや箱ごとの書き換えは、外に置いた控え(--checkpoint)と比べて初めて分かります",
-                "  a cut-off end or a wholly rewritten box shows only against a checkpoint kept outside (--checkpoint)",
+                "  a cut-off end or a wholly rewritten box shows only against a checkpoint kept outside \
+                 (--checkpoint)",
             ));
         }
         return;

@@ -104,8 +104,8 @@ pub(super) fn take_up(
     })
 }
 
-/// What people said of the factory; what the file of settings says, if they said nothing that can be
-/// read.
+/// What people said of the factory; what the file of settings says, if they said nothing that can
+/// be read.
 fn factory(config: &Config, reader: &Reader, aside: &mut Aside) -> Result<Factory, StoreError> {
     let usual = || config.factory.clone();
     let kept = reader.factory()?;

@@ -58,7 +58,7 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// The file of settings.
+    /// The one that was named, else `mimamori.toml` in the data folder.
     fn settings_file(&self) -> PathBuf {
         let usual = || self.data.join(config::FILE);
         self.config.clone().unwrap_or_else(usual)

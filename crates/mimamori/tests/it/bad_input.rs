@@ -1,4 +1,5 @@
-//! Each kind of bad input has its named outcome, is counted and shown, and takes nothing good along.
+//! Each kind of bad input has its named outcome, is counted and shown, and takes nothing good
+//! along.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,5 +1,5 @@
-//! People at the door: the claim, invitations, passwords, the second factor, guessing, sessions that
-//! end at once, and the way back in at the console.
+//! People at the door: the claim, invitations, passwords, the second factor, guessing, sessions
+//! that end at once, and the way back in at the console.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! A telephone as a sensor, as the program sees it: who may become one, what a tier that blinks is to
-//! its machine, and that one which does not come again as it promised is missed.
+//! A telephone as a sensor, as the program sees it: who may become one, what a tier that blinks is
+//! to its machine, and that one which does not come again as it promised is missed.
 
 use serde_json::{Value, json};
 
@@ -115,7 +115,8 @@ fn a_tier_that_blinks_is_lit_and_one_millisecond_holds_one_state() {
     let runs = json!({"t": now(), "lamp_red": "off", "lamp_yellow": "off", "lamp_green": "steady"});
     assert_eq!(tell(&house, phone, "", &runs).0, 200);
     until("it runs", || house.state("press-1") == "run");
-    // Tiers come one after the other: for a moment all are dark. That moment is no state of its own.
+    // Tiers come one after the other: for a moment all are dark. That moment is no state of its
+    // own.
     let stops = json!({"t": now(), "lamp_green": 0, "lamp_red": "blink", "lamp_yellow": 0});
     assert_eq!(tell(&house, phone, "", &stops).0, 200);
     until("it stops", || house.state("press-1") == "stop");

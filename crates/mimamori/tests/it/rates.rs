@@ -1,4 +1,5 @@
-//! Where time and energy went, asked of a running program that was given a day it kept the truth of.
+//! Where time and energy went, asked of a running program that was given a day it kept the truth
+//! of.
 
 use serde_json::{Value, json};
 
@@ -216,7 +217,8 @@ fn alarms_that_chance_may_raise_are_set_like_the_tolerance() {
     assert_eq!(machine["tolerance"]["time"], 0.1);
 }
 
-/// Sends cycles of ten seconds, eight at `watts` and two at a tenth of it, between so many seconds ago.
+/// Sends cycles of ten seconds, eight at `watts` and two at a tenth of it, between so many seconds
+/// ago.
 fn ten_second_cycles(house: &House, (machine, token): (&str, &str), watts: i64, ago: (i64, i64)) {
     let bearer = format!("Bearer {token}");
     let headers = [

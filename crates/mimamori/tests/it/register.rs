@@ -17,7 +17,8 @@ const SCREEN: &str = "1987b516d29d521b1a1d2f039d054421d84e368d00fb087d96e51abc2c
 const GATEWAY: &str = "c561decefc5e4686700d5d369239fadb31d325537580f728663ff72069d12125";
 const SLOW: &str = "d6fd177c813c5452b7e8a5419a2231f808563d3fb7421e39a6402fd55f598f49";
 
-/// Unpacks a data folder that version 0.1.0 made, and the key and certificate of one of its devices.
+/// Unpacks a data folder that version 0.1.0 made, and the key and certificate of one of its
+/// devices.
 fn unpack(at: &Path) {
     let packed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/folders/0.1.0.tar.gz");
     let mut tar = Command::new("tar");

@@ -1,5 +1,5 @@
-//! Every service is ended from outside: it is begun anew, its end is evidence, and from the third time
-//! in a row on a person is told.
+//! Every service is ended from outside: it is begun anew, its end is evidence, and from the third
+//! time in a row on a person is told.
 
 use std::path::Path;
 

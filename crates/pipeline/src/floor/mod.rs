@@ -29,7 +29,8 @@ const RETOLD_S_MAX: f64 = 60.0;
 /// A device whose readings stay late this long has had its clock set back; time starts anew.
 const LATE_MS_MAX: i64 = 60_000;
 
-/// Whether a device watches a machine: readers do not, nor does the box's own, which only tries doors.
+/// Whether a device watches a machine: readers do not, nor does the box's own, which only tries
+/// doors.
 fn has_machine(device: &Device) -> bool {
     device.role == DeviceRole::Device && device.id.as_str() != model::PROBER
 }

@@ -84,8 +84,8 @@ impl Floor {
             && let RowValue::Number(said) = row.value
             && let Some(machine) = speaker.machine.and_then(|i| self.machines.get_mut(i))
         {
-            // Standing still may be older than it comes, by its own clock; moving counts as it comes,
-            // and whatever else is wrong with the reading.
+            // Standing still may be older than it comes, by its own clock; moving counts as it
+            // comes, and whatever else is wrong with the reading.
             let (is_still, is_of) = (said != 0.0, t.min(at));
             machine
                 .standstill
@@ -186,8 +186,8 @@ impl Floor {
         }
     }
 
-    /// Lets the machine's watch judge a reading that was written down: for the machine it is as if it
-    /// were then.
+    /// Lets the machine's watch judge a reading that was written down: for the machine it is as if
+    /// it were then.
     fn judge_written(
         &mut self,
         speaker: &mut Speaker,

@@ -1,5 +1,5 @@
-//! Looks into the folders of loggers: files are taken when they come and again when they have grown.
-//! They stay where they are; whoever put them there takes them away.
+//! Looks into the folders of loggers: files are taken when they come and again when they have
+//! grown. They stay where they are; whoever put them there takes them away.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;

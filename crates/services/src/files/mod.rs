@@ -1,5 +1,6 @@
-//! Files of readings: those that people put in and those in the folders of loggers. One at a time is
-//! taken, by `take`; `inbox` looks into the folders; `past` tells what was before anybody watched.
+//! Files of readings: those that people put in and those in the folders of loggers. One at a time
+//! is taken, by `take`; `inbox` looks into the folders; `past` tells what was before anybody
+//! watched.
 
 mod inbox;
 mod past;
@@ -121,8 +122,8 @@ pub struct Ways {
 
 app::opaque_debug!(Shared, FileDoor, Ways);
 
-/// Whoever takes files, and the files that wait for it; those that were put in and never taken before the
-/// start are gone.
+/// Whoever takes files, and the files that wait for it; those that were put in and never taken
+/// before the start are gone.
 pub fn open(ways: Ways, data: &std::path::Path, floor: &FloorSettings) -> FileDoor {
     let staged = data.join(STAGED);
     std::fs::remove_dir_all(&staged).ok();

@@ -243,8 +243,9 @@ fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, Sto
     Ok(fresh)
 }
 
-/// What is to be told of the past: of a file that nothing was told of all of it, of one that lies on
-/// another only the moments of what is new, and what was begun before. That is taken from `others`.
+/// What is to be told of the past: of a file that nothing was told of all of it, of one that lies
+/// on another only the moments of what is new, and what was begun before. That is taken from
+/// `others`.
 fn telling(
     reader: &Reader,
     (place, used): (String, FileUse),

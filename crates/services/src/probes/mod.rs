@@ -1,5 +1,5 @@
-//! Keeps the proofs: has every measure looked at when it is due, judges four times a second, puts what
-//! matters into the evidence chain, and takes up after a restart what still counts.
+//! Keeps the proofs: has every measure looked at when it is due, judges four times a second, puts
+//! what matters into the evidence chain, and takes up after a restart what still counts.
 
 mod looks;
 pub mod self_test;

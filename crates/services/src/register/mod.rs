@@ -30,7 +30,7 @@ pub struct Registrar(Arc<RegistrarParts>);
 
 /// What a registrar needs.
 pub struct RegistrarParts {
-    /// What is registered.
+    /// The register in force; a change is put into it once it is durable.
     pub register: Arc<DeviceRegister>,
     /// Reads what the register says.
     pub lines: Arc<Lines>,
@@ -52,7 +52,8 @@ type Act = Box<dyn FnOnce(&mut Draft) -> Result<Option<String>, DeviceProblem> +
 /// What is done to the register, and what the evidence says of it.
 struct Doing {
     act: Act,
-    /// The kind of event, where it is more than come, changed and gone; and what else is said of it.
+    /// The kind of event, where it is more than come, changed and gone; and what else is said of
+    /// it.
     kind: Option<(EventKind, Value)>,
 }
 
@@ -115,7 +116,8 @@ impl Doing {
     }
 }
 
-/// What is kept of changes, and the evidence of them: events of this kind, or come, changed and gone.
+/// What is kept of changes, and the evidence of them: events of this kind, or come, changed and
+/// gone.
 fn records(
     changes: &Changes,
     now: &Registrations,

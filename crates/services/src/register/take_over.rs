@@ -31,8 +31,8 @@ pub struct Opened {
     files: Vec<&'static str>,
 }
 
-/// Reads the register of a data folder. What cannot be read is set aside and told; what could not be
-/// taken over stays where it is.
+/// Reads the register of a data folder. What cannot be read is set aside and told; what could not
+/// be taken over stays where it is.
 pub fn open(data: &Path, reader: &Reader, aside: &mut Aside) -> Result<Opened, StoreError> {
     let (mut kept, mut records) = (Registrations::new(), Vec::new());
     for (name, json) in reader.devices()? {

@@ -127,8 +127,8 @@ impl Lines {
         sources.collect()
     }
 
-    /// Reads a device once without keeping anything, so that a person sees what it says. A line that
-    /// is being read stands still meanwhile, and goes on however this ends.
+    /// Reads a device once without keeping anything, so that a person sees what it says. A line
+    /// that is being read stands still meanwhile, and goes on however this ends.
     pub async fn try_out(&self, source: &Source) -> Result<Trial, Wrong> {
         let checked = Checked::new(source.clone())?;
         let seat = {
@@ -151,8 +151,9 @@ impl Lines {
         Some(searching.await)
     }
 
-    /// Switches a device off if somebody consented to it. Its line stands still meanwhile. `is_still`
-    /// says whether a machine stands still, and is asked in the moment before the order goes out.
+    /// Switches a device off if somebody consented to it. Its line stands still meanwhile.
+    /// `is_still` says whether a machine stands still, and is asked in the moment before the order
+    /// goes out.
     pub async fn switch_off(
         &self,
         id: &DeviceId,

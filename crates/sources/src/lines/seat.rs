@@ -1,6 +1,6 @@
 //! Who may use a line: one session at a time. A trial asks the session that sits there to stand up;
-//! whoever sits down next tells which devices have left meanwhile, so that a device is never told as
-//! gone after the one that took its place has come.
+//! whoever sits down next tells which devices have left meanwhile, so that a device is never told
+//! as gone after the one that took its place has come.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,5 @@
-//! ECHONET Lite against the npm package echonet-lite on another computer: a network namespace with a
-//! cable to this one.
+//! ECHONET Lite against the npm package echonet-lite on another computer: a network namespace with
+//! a cable to this one.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! The conventions of other makers against what programs of others know of them: the names and units
-//! of every device that zigbee2mqtt knows, and what hatasmota reads in Tasmota's telemetry.
+//! The conventions of other makers against what programs of others know of them: the names and
+//! units of every device that zigbee2mqtt knows, and what hatasmota reads in Tasmota's telemetry.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

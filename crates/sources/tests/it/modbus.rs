@@ -271,8 +271,8 @@ async fn a_late_answer_is_no_answer() {
     floor.until_said("meter", "power_w", 6.5).await;
 }
 
-/// An answer that comes after its time is not taken for another read's, also where nothing in it says
-/// to which it belongs: two reads of one length on a serial line.
+/// An answer that comes after its time is not taken for another read's, also where nothing in it
+/// says to which it belongs: two reads of one length on a serial line.
 async fn slow_answers<C: Counterpart>(mut counterpart: C, place: String) {
     let mut floor = Floor::new();
     let registers = "{ point = \"low\", register = 7 }, { point = \"high\", register = 3007 }";

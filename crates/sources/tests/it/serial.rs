@@ -15,7 +15,7 @@ pub(crate) struct SerialWire {
 }
 
 impl SerialWire {
-    /// Lays it.
+    /// Two ends of a pseudo-terminal, named in a folder of their own.
     pub(crate) fn lay() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let wire = wire(folder.path());

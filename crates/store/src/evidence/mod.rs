@@ -1,7 +1,7 @@
 //! The evidence chain: what was judged, done and changed, in an order nobody can alter unseen.
-//! Each entry's hash covers the hash before it, so a changed, removed or inserted entry breaks every
-//! one behind it. An entry's text enters through a salted hash of its own: text and salt can be
-//! erased together (a person's wish) and the chain stays sound.
+//! Each entry's hash covers the hash before it, so a changed, removed or inserted entry breaks
+//! every one behind it. An entry's text enters through a salted hash of its own: text and salt can
+//! be erased together (a person's wish) and the chain stays sound.
 
 mod checkpoint;
 mod meaning;

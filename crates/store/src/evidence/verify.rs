@@ -72,9 +72,9 @@ pub enum Break {
     },
     /// A stored row is not what the chain says, or the chain does not know it.
     Row {
-        /// The table.
+        /// Where the row stands that the chain covers.
         table: &'static str,
-        /// Which row.
+        /// Its key, as people can look it up.
         row: String,
     },
     /// Sealed readings are not what the chain says.

@@ -49,7 +49,7 @@ pub struct Bucket {
 /// A whole day of a series summed up.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct DaySum {
-    /// Which series.
+    /// The point whose readings these are.
     pub series: SeriesId,
     /// The first moment of the day.
     pub start: Time,
@@ -104,8 +104,8 @@ struct Now<'a> {
 type Each<'a> = &'a mut dyn FnMut(SeriesId, &[i64], &[f64]);
 
 impl Now<'_> {
-    /// Calls `each` with the readable readings of some series of a device in a span, piece by piece:
-    /// chunk by chunk, then the journal.
+    /// Calls `each` with the readable readings of some series of a device in a span, piece by
+    /// piece: chunk by chunk, then the journal.
     fn stream(
         &self,
         device: i64,

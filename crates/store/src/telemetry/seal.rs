@@ -43,7 +43,7 @@ const GRACE_MS: i64 = 15 * 60 * 1000;
 /// Gives the first moment of the business day a moment lies in, and of the day after.
 pub type DayOf = Arc<dyn Fn(Time) -> Span + Send + Sync>;
 
-/// What is to be sealed.
+/// Which entries of the journal leave it, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealPlan {
     /// Journal entries up to this one. Everything that was concluded from them must be durable.

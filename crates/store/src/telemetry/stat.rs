@@ -17,7 +17,7 @@ const SERIES_MAX: u64 = 256;
 /// longer than [`GAP_MS_MAX`] counts nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Stat {
-    /// Which series.
+    /// The point that is summed.
     pub series: SeriesId,
     /// How many readings.
     pub n: u64,
@@ -144,8 +144,8 @@ pub(crate) fn area(from: (Time, f64), to: (Time, f64)) -> f64 {
     finite(f64::midpoint(from.1, to.1) * ms as f64 / 1000.0)
 }
 
-/// A sum that stays a number: beyond the largest there is, it is the largest. Readings that an older
-/// program took can be that large, and a sum that is none can neither be kept nor shown.
+/// A sum that stays a number: beyond the largest there is, it is the largest. Readings that an
+/// older program took can be that large, and a sum that is none can neither be kept nor shown.
 fn finite(sum: f64) -> f64 {
     if sum.is_nan() {
         0.0

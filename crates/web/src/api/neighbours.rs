@@ -21,7 +21,7 @@ use crate::http::failure::Failure;
 pub(crate) enum Proposal {
     /// It is connected already, as this device.
     Connected {
-        /// The device.
+        /// Under which name it is registered.
         device: String,
     },
     /// It sends by itself: registering it is enough.
@@ -37,7 +37,8 @@ pub(crate) enum Proposal {
 
 /// A device that has left is known at its address for this long.
 const CAME_LATELY_MS: i64 = 3_600_000;
-/// The driver of ECHONET Lite; it also stands before the class of an object among what a node offers.
+/// The driver of ECHONET Lite; it also stands before the class of an object among what a node
+/// offers.
 const ECHONET_LITE: &str = "echonet-lite";
 
 /// Services by which devices tell that they send by themselves.

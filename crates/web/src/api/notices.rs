@@ -1,4 +1,5 @@
-//! Who is told of alarms outside the pages: the settings, the words of a message, and trying it out.
+//! Who is told of alarms outside the pages: the settings, the words of a message, and trying it
+//! out.
 
 use app::ports::notifier::NoticeProblem;
 use axum::Json;

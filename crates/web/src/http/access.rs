@@ -14,6 +14,6 @@ pub enum Access {
     SignedIn,
     /// Who has this right.
     May(Right),
-    /// A device with its token.
+    /// Whoever names a device and shows the secret that it was given.
     DeviceToken,
 }

@@ -1,5 +1,5 @@
-//! What a request tells of whoever sends it: who they are, their language, from where they come and how
-//! they reached the box.
+//! What a request tells of whoever sends it: who they are, their language, from where they come and
+//! how they reached the box.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

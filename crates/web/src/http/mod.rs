@@ -1,5 +1,5 @@
-//! HTTP itself: listening, what stands before every request, what a request tells of its sender, and how
-//! one is refused.
+//! HTTP itself: listening, what stands before every request, what a request tells of its sender,
+//! and how one is refused.
 
 pub(crate) mod access;
 pub(crate) mod asked;

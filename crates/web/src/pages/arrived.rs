@@ -112,7 +112,9 @@ pub(crate) fn section(ctx: &Ctx, site: &Site, board: &BoardView) -> Markup {
                 div.panel-head { h2 { (ctx.text(key::ARRIVED_TITLE)) } }
                 p.quiet { (ctx.text(key::ARRIVED_NOTE)) }
                 @if seen.is_empty() { p.quiet { (ctx.text(key::ARRIVED_NONE)) } }
-                ul.cards.arrived { @for group in seen.chunk_by(is_one) { (card(ctx, board, group)) } }
+                ul.cards.arrived {
+                    @for group in seen.chunk_by(is_one) { (card(ctx, board, group)) }
+                }
                 datalist id="l-machines" {
                     @for machine in &board.machines { option value=(machine.id) {} }
                 }
@@ -162,7 +164,8 @@ fn row(ctx: &Ctx, board: &BoardView, seen: &Seen) -> Markup {
                 @match &seen.binding {
                     Some(bound) => span.bound {
                         (ctx.with(key::ARRIVED_BOUND, &[
-                            ("machine", &machine(bound.machine.as_str())), ("as", &text(&bound.becomes)),
+                            ("machine", &machine(bound.machine.as_str())),
+                            ("as", &text(&bound.becomes)),
                         ]))
                     },
                     None if place.behind.is_empty() => span.quiet {

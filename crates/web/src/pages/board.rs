@@ -48,8 +48,11 @@ pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor
     let ctx = Ctx::new(&site, &visitor);
     let body = html! {
         div #alarms { (alarm_bar(&ctx, &board)) }
-        p.sound { button type="button" data-sound aria-pressed="false" data-on=(ctx.text(key::SOUND_OFF))
-            data-off=(ctx.text(key::SOUND_ON)) data-blocked=(ctx.text(key::SOUND_BLOCKED)) { (ctx.text(key::SOUND_ON)) } }
+        p.sound {
+            button type="button" data-sound aria-pressed="false"
+                data-on=(ctx.text(key::SOUND_OFF)) data-off=(ctx.text(key::SOUND_ON))
+                data-blocked=(ctx.text(key::SOUND_BLOCKED)) { (ctx.text(key::SOUND_ON)) }
+        }
         div #kpis.kpis { (kpis(&ctx, &board)) }
         section.panel {
             div.panel-head {
@@ -69,8 +72,12 @@ pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor
                 }
             }
             @if board.machines.is_empty() {
-                div.empty { p { (ctx.text(key::BOARD_EMPTY)) } p.quiet { (ctx.text(key::BOARD_EMPTY_HOW)) }
-                    @if ctx.may(Right::Devices) { a.button.primary href="/connect" { (ctx.text(key::CONNECT_TITLE)) } }
+                div.empty {
+                    p { (ctx.text(key::BOARD_EMPTY)) }
+                    p.quiet { (ctx.text(key::BOARD_EMPTY_HOW)) }
+                    @if ctx.may(Right::Devices) {
+                        a.button.primary href="/connect" { (ctx.text(key::CONNECT_TITLE)) }
+                    }
                 }
             }
             div.tiles {
@@ -140,7 +147,9 @@ fn work(ctx: &Ctx, machine: &MachineView) -> Markup {
             span { (progress(ctx, machine)) }
             span {
                 @match machine.day.rate() {
-                    Some(rate) => (ctx.with(key::TILE_RATE, &[("rate", &format!("{:.1}%", rate * 100.0))])),
+                    Some(rate) => {
+                        (ctx.with(key::TILE_RATE, &[("rate", &format!("{:.1}%", rate * 100.0))]))
+                    }
                     None => (ctx.text(key::TILE_NO_RATE)),
                 }
             }
@@ -261,7 +270,10 @@ pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
     };
     html! {
         (tile(MachineState::Run, count(&[MachineState::Run])))
-        (tile(MachineState::Idle, count(&[MachineState::Idle, MachineState::Setup, MachineState::Off])))
+        (tile(
+            MachineState::Idle,
+            count(&[MachineState::Idle, MachineState::Setup, MachineState::Off]),
+        ))
         (tile(MachineState::Stop, count(&[MachineState::Stop])))
         @if count(&[MachineState::Unknown]) > 0 {
             (tile(MachineState::Unknown, count(&[MachineState::Unknown])))
@@ -269,7 +281,11 @@ pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
         div.kpi {
             span.label { (ctx.text(key::KPI_RATE)) }
             span.value {
-                @if observed_s > 0.0 { (format!("{:.1}", 100.0 * run_s / observed_s)) } @else { "–" }
+                @if observed_s > 0.0 {
+                    (format!("{:.1}", 100.0 * run_s / observed_s))
+                } @else {
+                    "–"
+                }
                 small { (ctx.text(key::UNIT_PERCENT)) }
             }
             span.note { (ctx.text(key::KPI_RATE_NOTE)) }
@@ -324,7 +340,8 @@ pub(super) fn light_card(ctx: &Ctx, light: LightView) -> Markup {
     }
 }
 
-/// What the tiers of a lamp show, red, amber and green, each that shines; that it is dark if none does.
+/// What the tiers of a lamp show, red, amber and green, each that shines; that it is dark if none
+/// does.
 pub(crate) fn tier_words(ctx: &Ctx, tiers: [Shown; 3]) -> Vec<String> {
     let colours = [key::LIGHT_RED, key::LIGHT_AMBER, key::LIGHT_GREEN];
     let words = colours.into_iter().zip(tiers);
@@ -370,7 +387,8 @@ pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
         // What the sound is for: it ends when somebody has seen them.
         span data-unseen=(unseen.count()) hidden {}
         @for alarm in board.open_alarms.iter().take(3) {
-            a.alarm role="alert" href=[alarm.machine.as_ref().map_or(Some("/events".to_owned()), |id| Some(format!("/machines/{id}")))] {
+            @let machine = alarm.machine.as_ref().map(|id| format!("/machines/{id}"));
+            a.alarm role="alert" href=(machine.as_deref().unwrap_or("/events")) {
                 svg.icon aria-hidden="true" { use href="#i-events" {} }
                 span {
                     strong { (board.concerned(ctx.lang, alarm.machine.as_ref())) }

@@ -86,8 +86,12 @@ fn frame(title: &str, scale: &Scale, labels: &[(f64, String)], body: &Markup) ->
     html! {
         svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
             @for tick in scale.ticks() {
-                line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(scale.y(tick))) y2=(px(scale.y(tick))) {}
-                text.axis x=(LEFT - 5.0) y=(px(scale.y(tick) + 4.0)) text-anchor="end" { (tick_text(tick)) }
+                line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(scale.y(tick)))
+                    y2=(px(scale.y(tick))) {
+                }
+                text.axis x=(LEFT - 5.0) y=(px(scale.y(tick) + 4.0)) text-anchor="end" {
+                    (tick_text(tick))
+                }
             }
             (body)
             @for (x, text) in labels {
@@ -144,8 +148,12 @@ pub(crate) fn cycles(
     }
     let body = html! {
         @if let Some((low, median, high)) = band {
-            rect.band x=(LEFT) width=(WIDTH - LEFT - RIGHT) y=(px(scale.y(high))) height=(px(scale.y(low) - scale.y(high))) {}
-            line.reference x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(scale.y(median))) y2=(px(scale.y(median))) {}
+            rect.band x=(LEFT) width=(WIDTH - LEFT - RIGHT) y=(px(scale.y(high)))
+                height=(px(scale.y(low) - scale.y(high))) {
+            }
+            line.reference x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(scale.y(median)))
+                y2=(px(scale.y(median))) {
+            }
         }
         @for (i, dot) in dots.iter().enumerate() {
             @let (cx, cy) = (x(i), scale.y(dot.value));
@@ -191,7 +199,9 @@ pub(crate) fn spread(ctx: &Ctx, times: &Spread, [low, median, high]: [f64; 3]) -
         rect.band x=(px(x(low))) width=(px(x(high) - x(low))) y=(px(TOP)) height=(px(foot - TOP)) {}
         @for (i, count) in bars.iter().enumerate() {
             @let top = scale.y(*count as f64);
-            rect.bar x=(px(LEFT + bar * i as f64 + 0.5)) width=(px((bar - 1.0).max(0.5))) y=(px(top)) height=(px(foot - top)) {}
+            rect.bar x=(px(LEFT + bar * i as f64 + 0.5)) width=(px((bar - 1.0).max(0.5)))
+                y=(px(top)) height=(px(foot - top)) {
+            }
         }
         line.reference x1=(px(x(median))) x2=(px(x(median))) y1=(px(TOP)) y2=(px(foot)) {}
     };
@@ -201,8 +211,8 @@ pub(crate) fn spread(ctx: &Ctx, times: &Spread, [low, median, high]: [f64; 3]) -
     }
 }
 
-/// A line of time from the beginning of a drift to its limit: the range of the forecast as a band, its
-/// middle and now as marks.
+/// A line of time from the beginning of a drift to its limit: the range of the forecast as a band,
+/// its middle and now as marks.
 pub(crate) fn forecast(ctx: &Ctx, forecast: &Forecast) -> Markup {
     let first = forecast.since.min(ctx.now);
     let last = forecast
@@ -215,14 +225,23 @@ pub(crate) fn forecast(ctx: &Ctx, forecast: &Forecast) -> Markup {
     let until = forecast.to.map_or(WIDTH - RIGHT, x);
     let y = LINE_HEIGHT / 2.0;
     html! {
-        svg.chart viewBox={ "0 0 " (WIDTH) " " (LINE_HEIGHT) } role="img" aria-label=(ctx.text(key::MACHINE_FORECAST)) {
+        svg.chart viewBox={ "0 0 " (WIDTH) " " (LINE_HEIGHT) } role="img"
+            aria-label=(ctx.text(key::MACHINE_FORECAST)) {
             line.grid x1=(px(x(first))) x2=(px(WIDTH - RIGHT)) y1=(px(y)) y2=(px(y)) {}
-            rect.range x=(px(x(forecast.from))) width=(px((until - x(forecast.from)).max(2.0))) y=(px(y - 7.0)) height="14" {}
-            line.reference x1=(px(x(forecast.at))) x2=(px(x(forecast.at))) y1=(px(y - 10.0)) y2=(px(y + 10.0)) {}
+            rect.range x=(px(x(forecast.from))) width=(px((until - x(forecast.from)).max(2.0)))
+                y=(px(y - 7.0)) height="14" {
+            }
+            line.reference x1=(px(x(forecast.at))) x2=(px(x(forecast.at))) y1=(px(y - 10.0))
+                y2=(px(y + 10.0)) {
+            }
             circle.dot.good cx=(px(x(ctx.now))) cy=(px(y)) r="4" {}
-            text.axis x=(px(x(ctx.now))) y=(px(y - 13.0)) text-anchor=(anchor(x(ctx.now))) { (ctx.text(key::MACHINE_NOW)) }
+            text.axis x=(px(x(ctx.now))) y=(px(y - 13.0)) text-anchor=(anchor(x(ctx.now))) {
+                (ctx.text(key::MACHINE_NOW))
+            }
             text.axis x=(px(x(first))) y=(px(y + 22.0)) text-anchor="start" { (ctx.when(first)) }
-            text.axis x=(px(x(forecast.at))) y=(px(y + 22.0)) text-anchor=(anchor(x(forecast.at))) { (ctx.when(forecast.at)) }
+            text.axis x=(px(x(forecast.at))) y=(px(y + 22.0)) text-anchor=(anchor(x(forecast.at))) {
+                (ctx.when(forecast.at))
+            }
         }
     }
 }

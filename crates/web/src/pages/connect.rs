@@ -1,6 +1,6 @@
-//! Connecting a device that the box reads by itself: the kinds to choose from, the form of one kind,
-//! and what the device says when it is tried out. The form follows from what the driver declares;
-//! what was typed stays in it until it is right.
+//! Connecting a device that the box reads by itself: the kinds to choose from, the form of one
+//! kind, and what the device says when it is tried out. The form follows from what the driver
+//! declares; what was typed stays in it until it is right.
 
 use std::collections::BTreeMap;
 
@@ -167,7 +167,11 @@ pub(crate) async fn index(State(site): State<Site>, Asked(visitor): Asked<Visito
     let body = html! {
         p.back { a href="/devices" { (ctx.text(key::CONNECT_BACK)) } }
         section.panel {
-            p { (ctx.text(key::CONNECT_WHICH)) " " a href="/network" { (ctx.text(key::NETWORK_TITLE)) } }
+            p {
+                (ctx.text(key::CONNECT_WHICH)) " " a href="/network" {
+                    (ctx.text(key::NETWORK_TITLE))
+                }
+            }
             ul.cards.choices {
                 @for kind in site.sources.kinds() {
                     li { a.card.choice href={ "/connect/" (kind.code) } {
@@ -296,7 +300,15 @@ fn found_card(ctx: &Ctx, kind: SourceKind, found: &Found) -> Markup {
     html! {
         li.card {
             strong { (texts.join(" · ")) }
-            span { a.button href=(filled(kind.code, found.fields.iter().map(|(name, value)| (name, value.clone())))) { (ctx.text(key::CONNECT_USE)) } }
+            span {
+                a.button
+                    href=(filled(
+                        kind.code,
+                        found.fields.iter().map(|(name, value)| (name, value.clone())),
+                    )) {
+                    (ctx.text(key::CONNECT_USE))
+                }
+            }
         }
     }
 }
@@ -340,17 +352,29 @@ fn page(
             @if kind.is_searched {
                 form.plain method="post" action={ "/connect/" (kind.code) } {
                     button type="submit" name="action" value="search"
-                        data-wait=(ctx.text(key::CONNECT_SEARCHING)) { (ctx.text(key::CONNECT_SEARCH)) }
+                        data-wait=(ctx.text(key::CONNECT_SEARCHING)) {
+                            (ctx.text(key::CONNECT_SEARCH))
+                        }
                 }
             }
             form.stack.wide method="post" action={ "/connect/" (kind.code) } {
                 (text_input(visitor.lang, "id", None, &typed.id, &[]))
-                (text_input(visitor.lang, "machine", None, &typed.machine, &machines.collect::<Vec<_>>()))
-                @for field in kind.fields { (input(visitor.lang, *field, typed, &site.sources.ports())) }
+                (text_input(
+                    visitor.lang,
+                    "machine",
+                    None,
+                    &typed.machine,
+                    &machines.collect::<Vec<_>>(),
+                ))
+                @for field in kind.fields {
+                    (input(visitor.lang, *field, typed, &site.sources.ports()))
+                }
                 div.buttons {
                     button type="submit" name="action" value="try"
                         data-wait=(ctx.text(key::CONNECT_TRYING)) { (ctx.text(key::CONNECT_TRY)) }
-                    button.primary type="submit" name="action" value="add" { (ctx.text(key::CONNECT_ADD)) }
+                    button.primary type="submit" name="action" value="add" {
+                        (ctx.text(key::CONNECT_ADD))
+                    }
                 }
             }
         }
@@ -399,8 +423,11 @@ pub(super) fn text_input(
             @if let Some(range) = range { " " span.quiet { (range) } }
         }
         input id={ "f-" (name) } name=(name) value=(value) list=[list.as_ref()] placeholder=[hint]
-            inputmode=[range.map(|_| "decimal")] maxlength="200" autocomplete="off" autocapitalize="none";
-        @if let Some(list) = &list { datalist id=(list) { @for one in offered { option value=(one) {} } } }
+            inputmode=[range.map(|_| "decimal")] maxlength="200" autocomplete="off"
+                autocapitalize="none";
+        @if let Some(list) = &list {
+            datalist id=(list) { @for one in offered { option value=(one) {} } }
+        }
     }
 }
 
@@ -440,7 +467,8 @@ fn table(lang: Lang, field: Field, columns: &[Field], typed: &Typed) -> Markup {
             p.quiet.small { (lang.coded("field-note-", field.name)) }
             @for n in 0..filled.len() + ROWS_SPARE {
                 @let row = filled.get(n).unwrap_or(&empty);
-                div.row-fields role="group" aria-label=(lang.with(key::CONNECT_ROW, &[("n", &(n + 1).to_string())])) {
+                div.row-fields role="group"
+                    aria-label=(lang.with(key::CONNECT_ROW, &[("n", &(n + 1).to_string())])) {
                     span.quiet.nth { (n + 1) }
                     @for column in columns { (cell(lang, field.name, *column, row)) }
                 }
@@ -448,7 +476,9 @@ fn table(lang: Lang, field: Field, columns: &[Field], typed: &Typed) -> Markup {
             @for column in columns {
                 @if let FieldKind::Text(offered) = column.kind {
                     datalist id={ "l-" (field.name) "-" (column.name) } {
-                        @for one in offered { option value=(one) { (lang.coded_or_code("point-", one)) } }
+                        @for one in offered {
+                            option value=(one) { (lang.coded_or_code("point-", one)) }
+                        }
                     }
                 }
             }

@@ -183,7 +183,8 @@ fn form(ctx: &Ctx, name: &str) -> Markup {
             p.quiet { (ctx.text(key::DEVICES_ADD_NOTE)) }
             form.stack method="post" action="/devices" {
                 label for="f-name" { (ctx.text(key::DEVICES_NAME)) }
-                input #f-name name="name" type="text" required maxlength="64" autocomplete="off" value=(name);
+                input #f-name name="name" type="text" required maxlength="64" autocomplete="off"
+                    value=(name);
                 label for="f-machine" { (ctx.text(key::DEVICES_MACHINE_FIELD)) }
                 input #f-machine name="machine" type="text" maxlength="64" autocomplete="off";
                 label for="f-kind" { (ctx.text(key::DEVICES_KIND)) }
@@ -308,7 +309,9 @@ fn source_card(
             }
             (said(ctx.lang, &state.last))
             @if !state.lacks.is_empty() {
-                span.quiet { (ctx.with(key::CONNECT_LACKS, &[("points", &state.lacks.join(", "))])) }
+                span.quiet {
+                    (ctx.with(key::CONNECT_LACKS, &[("points", &state.lacks.join(", "))]))
+                }
             }
             (card_heard(ctx, device))
             @if !state.troubles.is_empty() {
@@ -316,7 +319,8 @@ fn source_card(
                     summary.quiet { (ctx.text(key::CONNECT_TROUBLES)) }
                     ul.why { @for (trouble, n) in &state.troubles {
                         li { (trouble_text(ctx.lang, &source.kind, *trouble)) " "
-                            span.quiet { (ctx.with(key::DEVICES_COUNT, &[("n", &n.to_string())])) } }
+                            span.quiet { (ctx.with(key::DEVICES_COUNT, &[("n", &n.to_string())])) }
+                        }
                     } }
                 }
             }
@@ -438,7 +442,10 @@ fn refused(ctx: &Ctx, count: &RefusedCount, samples: &[(i64, Refused)]) -> Marku
         li {
             time { (ctx.when(count.last_at)) }
             div {
-                strong { (source(ctx, &count.source)) " · " (ctx.lang.coded("reason-", count.reason.code())) }
+                strong {
+                    (source(ctx, &count.source)) " · "
+                    (ctx.lang.coded("reason-", count.reason.code()))
+                }
                 " " span.quiet { (ctx.with(key::DEVICES_COUNT, &[("n", &count.n.to_string())])) }
                 @if let Some(sample) = sample { p { code { (sample.topic) "  " (sample.sample) } } }
             }

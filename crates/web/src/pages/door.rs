@@ -197,7 +197,7 @@ fn sign_in_form(lang: Lang, status: StatusCode, next: &str, wrong: Option<&str>)
     lone(lang, status, key::SIGN_IN_TITLE, &body)
 }
 
-/// Signs in.
+/// Lets a person in by name, password and second factor.
 pub(crate) async fn send_sign_in(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,

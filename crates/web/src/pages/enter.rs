@@ -55,9 +55,12 @@ pub(crate) fn panel(
                     p.quiet { (ctx.text(key::ENTER_MAKERS)) }
                     details {
                         summary { (ctx.text(key::ENTER_HTTP)) }
-                        pre.raw { "curl --cacert mimamori.crt -H \"Authorization: Bearer " (token) "\" \\\n"
+                        pre.raw {
+                            "curl --cacert mimamori.crt "
+                            "-H \"Authorization: Bearer " (token) "\" \\\n"
                             "  -H \"Content-Type: application/json\" -d '" (EXAMPLE) "' \\\n"
-                            "  https://" (host) ":" (trust.https.port()) "/ingest/" (name) }
+                            "  https://" (host) ":" (trust.https.port()) "/ingest/" (name)
+                        }
                     }
                 }
             }

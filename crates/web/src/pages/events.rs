@@ -42,7 +42,9 @@ pub(crate) async fn show(
         section.panel #open { (open(&ctx, &board)) }
         p.buttons {
             a.button href="/logs" { (ctx.text(key::LOGS_LINK)) }
-            @if ctx.may(Right::Devices) { a.button href="/notices" { (ctx.text(key::NOTICES_TITLE)) } }
+            @if ctx.may(Right::Devices) {
+                a.button href="/notices" { (ctx.text(key::NOTICES_TITLE)) }
+            }
         }
         section.panel {
             div #history { (history(&ctx, &board, &page.items)) }
@@ -88,9 +90,12 @@ fn alarm_item(ctx: &Ctx, board: &BoardView, alarm: &Alarm) -> Markup {
                 p.look { (ctx.lang.coded("look-", alarm.kind.code())) }
                 @if let Some(reason) = &alarm.reason { (why(ctx, reason)) }
                 @match alarm.acknowledged_at {
-                    Some(at) => p.quiet { (ctx.with(key::EVENTS_SEEN, &[("time", &ctx.when(at))])) },
+                    Some(at) => {
+                        p.quiet { (ctx.with(key::EVENTS_SEEN, &[("time", &ctx.when(at))])) }
+                    }
                     None => @if alarm.id > 0 && ctx.may(Right::Acknowledge) {
-                        button type="button" data-post={ "/api/v1/alarms/" (alarm.id) "/acknowledge" } {
+                        button type="button"
+                            data-post={ "/api/v1/alarms/" (alarm.id) "/acknowledge" } {
                             (ctx.text(key::EVENTS_ACK))
                         }
                     },

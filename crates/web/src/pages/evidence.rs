@@ -181,6 +181,8 @@ fn clock(ctx: &Ctx, state: &ClockState, board: &BoardView) -> Markup {
         .devices
         .iter()
         .filter(|d| d.offset_ms.is_some_and(|ms| ms.abs() > FAR_MS));
+    let offset = state.offset_ms.map(|ms| format!("{ms:+.1} ms"));
+    let offset = offset.unwrap_or_else(|| "–".to_owned());
     html! {
         section.panel {
             div.panel-head { h2 { (ctx.text(key::CLOCK_TITLE)) } }
@@ -192,7 +194,7 @@ fn clock(ctx: &Ctx, state: &ClockState, board: &BoardView) -> Markup {
                 Some(by) => p { (ctx.with(key::CLOCK_CHECKED, &[
                     ("by", by),
                     ("time", &ctx.when(state.at)),
-                    ("offset", &state.offset_ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:+.1} ms"))),
+                    ("offset", &offset),
                 ])) },
                 None => p { (ctx.with(key::CLOCK_ASKED, &[("time", &ctx.when(state.at))])) },
             }
@@ -271,7 +273,9 @@ fn making(ctx: &Ctx, hand: &BackupHand) -> Markup {
     html! {
         @match hand.progress() {
             Some(done) => {
-                p { (ctx.with(key::BACKUP_MAKING, &[("percent", &format!("{:.0}", done * 100.0))])) }
+                p {
+                    (ctx.with(key::BACKUP_MAKING, &[("percent", &format!("{:.0}", done * 100.0))]))
+                }
                 meter data-busy min="0" max="1" value=(format!("{done:.3}"))
                     aria-label=(ctx.text(key::BACKUP_TITLE)) {}
                 @if may {
@@ -304,7 +308,9 @@ fn checkpoint(ctx: &Ctx, signed: Option<&Checkpoint>) -> Markup {
                             ("time", &ctx.when(Time::from_ms(signed.at_ms))),
                             ("seq", &signed.seq.to_string()),
                         ])) }
-                        p.quiet { (ctx.text(key::CHECKPOINT_KEY)) br; code { (signed.fingerprint()) } }
+                        p.quiet {
+                            (ctx.text(key::CHECKPOINT_KEY)) br; code { (signed.fingerprint()) }
+                        }
                         p { a.button href="/api/v1/evidence/checkpoint"
                             download={ "mimamori-checkpoint-" (signed.seq) ".json" } {
                             (ctx.text(key::CHECKPOINT_SAVE))

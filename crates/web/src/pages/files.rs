@@ -324,9 +324,11 @@ fn look_page(
             @else { p { (ctx.text(key::FILES_ASK)) } }
             form.stack.wide method="post" action={ "/files/" (staged) } {
                 label for="f-id" { (ctx.text(key::FILES_LOGGER)) }
-                input #f-id name="id" value=(typed.id) maxlength="64" autocomplete="off" autocapitalize="none";
+                input #f-id name="id" value=(typed.id) maxlength="64" autocomplete="off"
+                    autocapitalize="none";
                 label for="f-machine" { (visitor.lang.coded("field-", "machine")) }
-                input #f-machine name="machine" value=(typed.machine) list="l-machines" maxlength="64"
+                input #f-machine name="machine" value=(typed.machine) list="l-machines"
+                maxlength="64"
                     autocomplete="off" autocapitalize="none";
                 datalist id="l-machines" {
                     @for machine in &board.machines { option value=(machine.id) {} }
@@ -335,7 +337,9 @@ fn look_page(
                 (time_select(&ctx, file, typed, 1))
                 (columns(&ctx, file, typed))
                 div.buttons {
-                    button.primary type="submit" data-wait=(ctx.text(key::FILES_TAKING)) { (ctx.text(key::FILES_TAKE)) }
+                    button.primary type="submit" data-wait=(ctx.text(key::FILES_TAKING)) {
+                        (ctx.text(key::FILES_TAKE))
+                    }
                 }
             }
         }
@@ -382,7 +386,9 @@ fn columns(ctx: &Ctx, file: &Staged, typed: &Typed) -> Markup {
             @for (n, name) in file.look.header.iter().enumerate().take(COLUMNS_MAX) {
                 @if !fresh.time.contains(name) {
                     div.column-row {
-                        label for={ "c-" (n) } { strong.long { (name) } " " span.quiet { (value(n)) } }
+                        label for={ "c-" (n) } {
+                            strong.long { (name) } " " span.quiet { (value(n)) }
+                        }
                         (meaning(ctx, n, typed.points.get(&n).map_or("", String::as_str)))
                     }
                 }
@@ -400,7 +406,9 @@ fn meaning(ctx: &Ctx, n: usize, chosen: &str) -> Markup {
             option value="" { (ctx.text(key::FILES_LEAVE_OUT)) }
             @if is_other { option value=(chosen) selected { (text(chosen)) } }
             @for code in MEANINGS { option value=(code) selected[code == chosen] { (text(code)) } }
-            option value=(only_kept) selected[chosen == only_kept] { (ctx.text(key::FILES_ONLY_KEEP)) }
+            option value=(only_kept) selected[chosen == only_kept] {
+                (ctx.text(key::FILES_ONLY_KEEP))
+            }
         }
     }
 }
@@ -441,8 +449,11 @@ fn form(ctx: &Ctx) -> Markup {
             p { (ctx.text(key::FILES_WHAT)) }
             form.stack method="post" action="/files" enctype="multipart/form-data" {
                 label for="f-file" { (ctx.text(key::FILES_CHOOSE)) }
-                input #f-file type="file" name="file" required accept=".csv,.txt,.tsv,.log,text/csv,text/plain";
-                button.primary type="submit" data-wait=(ctx.text(key::FILES_SENDING)) { (ctx.text(key::FILES_PUT)) }
+                input #f-file type="file" name="file" required
+                    accept=".csv,.txt,.tsv,.log,text/csv,text/plain";
+                button.primary type="submit" data-wait=(ctx.text(key::FILES_SENDING)) {
+                    (ctx.text(key::FILES_PUT))
+                }
             }
         }
     }
@@ -451,14 +462,18 @@ fn form(ctx: &Ctx) -> Markup {
 fn going_on(ctx: &Ctx, importing: &Importing, may: bool) -> Markup {
     html! {
         section.panel.fresh data-busy role="status" {
-            div.panel-head { h2.long { (ctx.with(key::FILES_GOING_ON, &[("name", &importing.name)])) } }
+            div.panel-head {
+                h2.long { (ctx.with(key::FILES_GOING_ON, &[("name", &importing.name)])) }
+            }
             @if importing.rows == 0 { progress aria-label=(importing.name) {} }
             @else {
                 progress max=(importing.rows) value=(importing.done) aria-label=(importing.name) {}
                 p.quiet { (importing.done) " / " (importing.rows) }
             }
             @if may {
-                button type="button" data-post="/api/v1/files/cancel" { (ctx.text(key::FILES_CANCEL)) }
+                button type="button" data-post="/api/v1/files/cancel" {
+                    (ctx.text(key::FILES_CANCEL))
+                }
             }
             p.problem hidden {}
         }
@@ -492,7 +507,9 @@ fn outcome(ctx: &Ctx, import: &Import) -> Markup {
     let n = |n: u64| n.to_string();
     html! {
         (ctx.with(key::FILES_READINGS, &[("n", &n(import.readings))]))
-        @if import.known > 0 { " · " (ctx.with(key::FILES_KNOWN_READINGS, &[("n", &n(import.known))])) }
+        @if import.known > 0 {
+            " · " (ctx.with(key::FILES_KNOWN_READINGS, &[("n", &n(import.known))]))
+        }
         @if import.refused > 0 {
             " · " a href="/devices" { (ctx.with(key::FILES_REFUSED, &[("n", &n(import.refused))])) }
         }

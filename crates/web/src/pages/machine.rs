@@ -163,10 +163,16 @@ pub(crate) fn now(ctx: &Ctx, machine: &MachineView) -> Markup {
             }
             @if let Some(tiers) = machine.lamp { (lamp(ctx, tiers)) }
             (figure(ctx.text(key::MACHINE_CYCLE), html! {
-                @match cycle { Some(c) => { (number(c.duration_s)) small { (ctx.text(key::UNIT_S)) } } None => "–" }
+                @match cycle {
+                    Some(c) => { (number(c.duration_s)) small { (ctx.text(key::UNIT_S)) } }
+                    None => "–",
+                }
             }))
             @if let Some(wh) = cycle.and_then(|c| c.energy_wh) {
-                (figure(ctx.text(key::MACHINE_ENERGY), html! { (number(wh)) small { (ctx.text(key::UNIT_WH)) } }))
+                (figure(
+                    ctx.text(key::MACHINE_ENERGY),
+                    html! { (number(wh)) small { (ctx.text(key::UNIT_WH)) } },
+                ))
             }
             (figure(ctx.text(key::MACHINE_TODAY), html! {
                 (machine.day.cycles) small { (ctx.text(key::UNIT_PARTS)) }
@@ -174,7 +180,9 @@ pub(crate) fn now(ctx: &Ctx, machine: &MachineView) -> Markup {
             div.kpi {
                 span.label { (ctx.text(key::MACHINE_RATE)) }
                 span.value {
-                    @match machine.day.rate() { Some(r) => (format!("{:.1}", r * 100.0)), None => "–" }
+                    @match machine.day.rate() {
+                        Some(r) => (format!("{:.1}", r * 100.0)), None => "–"
+                    }
                     small { (ctx.text(key::UNIT_PERCENT)) }
                 }
                 span.note {
@@ -210,7 +218,9 @@ pub(crate) fn forecast(ctx: &Ctx, machine: &MachineView) -> Markup {
         section.panel.forecast {
             div.panel-head {
                 h2 { (ctx.text(key::MACHINE_FORECAST)) }
-                span.quiet { (super::deviation(forecast.per_day.exp_m1())) (ctx.text(key::UNIT_PER_DAY)) }
+                span.quiet {
+                    (super::deviation(forecast.per_day.exp_m1())) (ctx.text(key::UNIT_PER_DAY))
+                }
             }
             (chart::forecast(ctx, forecast))
             p { (super::forecast_text(ctx, forecast)) }
@@ -218,7 +228,7 @@ pub(crate) fn forecast(ctx: &Ctx, machine: &MachineView) -> Markup {
     }
 }
 
-/// The charts.
+/// Times and energies of the last cycles against what was learned.
 pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Markup {
     let dots = |value: fn(&CycleRow) -> Option<f64>| -> Vec<Dot> {
         // A cycle across a gap in data says nothing about the machine; drawn, it would only
@@ -244,7 +254,13 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
     html! {
         (cycle_chart(ctx, &ctx.text(key::MACHINE_CYCLE), &ctx.text(key::UNIT_S), &durations, time))
         @if !energies.is_empty() {
-            (cycle_chart(ctx, &ctx.text(key::MACHINE_ENERGY), &ctx.text(key::UNIT_WH), &energies, energy))
+            (cycle_chart(
+                ctx,
+                &ctx.text(key::MACHINE_ENERGY),
+                &ctx.text(key::UNIT_WH),
+                &energies,
+                energy,
+            ))
         }
         section.panel {
             div.panel-head {
@@ -295,7 +311,9 @@ fn cycle_chart(
                 h2 { (title) }
                 span.quiet { (unit) }
                 @if let Some(value) = chart::latest(dots) {
-                    span.quiet.end { (ctx.with(key::CHART_LAST, &[("value", &format!("{value} {unit}"))])) }
+                    span.quiet.end {
+                        (ctx.with(key::CHART_LAST, &[("value", &format!("{value} {unit}"))]))
+                    }
                 }
             }
             @if dots.is_empty() {
@@ -330,7 +348,10 @@ pub(crate) fn reference(ctx: &Ctx, machine: &MachineView) -> Markup {
             }
             (None, LearningView::Learning { have, want }) => {
                 p {
-                    (ctx.with(key::MACHINE_LEARNING, &[("have", &have.to_string()), ("want", &want.to_string())]))
+                    (ctx.with(
+                        key::MACHINE_LEARNING,
+                        &[("have", &have.to_string()), ("want", &want.to_string())],
+                    ))
                 }
                 progress max=(want) value=(have) aria-label=(ctx.text(key::MACHINE_REFERENCE)) {}
             }
@@ -362,7 +383,12 @@ fn reference_table(ctx: &Ctx, reference: &Reference) -> Markup {
             @if let Some(approved) = approved { " · " (approved) }
         }
         table {
-            thead { tr { th {} th { (ctx.text(key::MACHINE_MEDIAN)) } th { (ctx.text(key::MACHINE_SPREAD)) } } }
+            thead {
+                tr {
+                    th {} th { (ctx.text(key::MACHINE_MEDIAN)) }
+                    th { (ctx.text(key::MACHINE_SPREAD)) }
+                }
+            }
             tbody {
                 tr {
                     th scope="row" { (ctx.text(key::MACHINE_CYCLE)) }
@@ -399,7 +425,8 @@ fn tolerance(ctx: &Ctx, machine: &MachineView) -> Markup {
             (field("energy", ctx.text(key::MACHINE_TOLERANCE_ENERGY), machine.tolerance.energy,
                 ctx.text(key::MACHINE_TOLERANCE_ENERGY_SOURCE)))
             label for="alarms-per-month" { (ctx.text(key::MACHINE_ALARMS)) }
-            input #alarms-per-month name="alarms_per_month" type="number" min="0.1" max="30" step="0.1"
+            input #alarms-per-month name="alarms_per_month" type="number" min="0.1" max="30"
+            step="0.1"
                 inputmode="decimal" value=(machine.alarms_per_month) required;
             p.quiet.small { (ctx.text(key::MACHINE_ALARMS_NOTE)) }
             @if ctx.may(Right::Judge) {
@@ -435,7 +462,10 @@ pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str
         li.{ "k-" (finding.kind.code()) } {
             time { (ctx.when(finding.at)) }
             div {
-                strong { @if let Some(name) = machine { a href={ "/machines/" (finding.machine) } { (name) } " " } (text) }
+                strong {
+                    @if let Some(name) =
+                    machine { a href={ "/machines/" (finding.machine) } { (name) } " " } (text)
+                }
                 @if let Some(reason) = &finding.reason { (why(ctx, reason)) }
             }
         }

@@ -103,7 +103,8 @@ fn factor(ctx: &Ctx, person: &Person) -> Markup {
                 p { strong { (ctx.text(key::FACTOR_ON)) } }
                 form.stack method="post" action="/me/second-factor/off" {
                     label for="f-off" { (ctx.text(key::ME_OLD)) }
-                    input #f-off name="old" type="password" autocomplete="current-password" required;
+                    input #f-off name="old" type="password" autocomplete="current-password"
+                        required;
                     button type="submit" { (ctx.text(key::FACTOR_DROP)) }
                 }
             } @else if person.password.is_some() {
@@ -195,7 +196,9 @@ fn factor_form(
             div.pair {
                 (qr(&totp_address(&ctx.who.name, secret), &ctx.text(key::FACTOR_QR)))
                 div {
-                    p.quiet { (ctx.text(key::FACTOR_TYPE)) br; code { (BASE32_NOPAD.encode(secret)) } }
+                    p.quiet {
+                        (ctx.text(key::FACTOR_TYPE)) br; code { (BASE32_NOPAD.encode(secret)) }
+                    }
                     form.stack method="post" action="/me/second-factor" {
                         input type="hidden" name="key" value=(digits);
                         label for="f-code" { (ctx.text(key::FACTOR_CODE)) }
@@ -258,7 +261,7 @@ pub(crate) async fn end_pass(
     done(&site, &visitor, result)
 }
 
-/// Signs out.
+/// Ends this browser's session.
 pub(crate) async fn sign_out(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
     match site.gate.end_pass(&visitor.who, visitor.who.pass).await {
         Ok(()) => (session_cookie(""), Redirect::to("/sign-in")).into_response(),

@@ -1,5 +1,5 @@
-//! What is on the network: everybody who showed up, what could be done with each, and what cannot be
-//! seen from here.
+//! What is on the network: everybody who showed up, what could be done with each, and what cannot
+//! be seen from here.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -28,7 +28,11 @@ pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor
                 span.quiet { (ctx.with(key::NETWORK_COUNT, &[("n", &n)])) }
             }
             @if neighbours.is_empty() { p.quiet { (ctx.text(key::NETWORK_NOBODY)) } }
-            ul.cards { @for (neighbour, proposal) in &neighbours { (card(&ctx, neighbour, proposal.as_ref())) } }
+            ul.cards {
+                @for (neighbour, proposal) in &neighbours {
+                    (card(&ctx, neighbour, proposal.as_ref()))
+                }
+            }
         }
         (covered(&ctx, coverage))
     };
@@ -59,10 +63,14 @@ fn card(ctx: &Ctx, neighbour: &Neighbour, proposal: Option<&Proposal>) -> Markup
                     span.badge.t-run { (ctx.text(key::NETWORK_CONNECTED)) }
                 }
             }
-            span.quiet { (address) @if let Some(hardware) = &neighbour.hardware { " · " (hardware) } }
+            span.quiet {
+                (address) @if let Some(hardware) = &neighbour.hardware { " · " (hardware) }
+            }
             @if !others.is_empty() { span.quiet.small.long { (others.join(" · ")) } }
             span.quiet.small { (by.join(" · ")) }
-            span.quiet.small { (ctx.with(key::DEVICES_LAST, &[("time", &ctx.when(neighbour.last))])) }
+            span.quiet.small {
+                (ctx.with(key::DEVICES_LAST, &[("time", &ctx.when(neighbour.last))]))
+            }
             (what_to_do(ctx, neighbour, proposal))
         }
     }
@@ -86,26 +94,43 @@ fn what_to_do(ctx: &Ctx, neighbour: &Neighbour, proposal: Option<&Proposal>) -> 
     let may = ctx.may(Right::Devices);
     html! {
         @match proposal {
-            Some(Proposal::Connected { device }) => span { (ctx.with(key::NETWORK_AS, &[("name", device)])) },
+            Some(Proposal::Connected { device }) => {
+                span { (ctx.with(key::NETWORK_AS, &[("name", device)])) }
+            }
             Some(Proposal::Register) => {
                 span { (ctx.text(key::NETWORK_SENDS)) }
                 @if may { span { a.button href=(register) { (ctx.text(key::DEVICES_ADD)) } } }
             },
             Some(Proposal::Read { driver, class }) => {
-                @let of = class.as_ref().map_or_else(String::new, |class| format!("&class={class}"));
+                @let of = class.as_ref().map(|class| format!("&class={class}"));
+                @let of = of.unwrap_or_default();
                 span {
                     @match class {
                         Some(class) => (ctx.lang.coded("choice-class-", class)),
                         None => (ctx.lang.coded("source-kind-", driver)),
                     }
                 }
-                @if may { span { a.button href={ "/connect/" (driver) "?address=" (address) (of) } { (ctx.text(key::CONNECT_USE)) } } }
+                @if may {
+                    span {
+                        a.button href={ "/connect/" (driver) "?address=" (address) (of) } {
+                            (ctx.text(key::CONNECT_USE))
+                        }
+                    }
+                }
             },
             None => @if may {
                 details {
                     summary.quiet { (ctx.text(key::NETWORK_KNOW)) }
-                    p { a href={ "/connect/modbus-tcp?address=" (address) } { (ctx.lang.coded("source-kind-", "modbus-tcp")) } }
-                    p { a href={ "/connect/echonet-lite?address=" (address) } { (ctx.lang.coded("source-kind-", "echonet-lite")) } }
+                    p {
+                        a href={ "/connect/modbus-tcp?address=" (address) } {
+                            (ctx.lang.coded("source-kind-", "modbus-tcp"))
+                        }
+                    }
+                    p {
+                        a href={ "/connect/echonet-lite?address=" (address) } {
+                            (ctx.lang.coded("source-kind-", "echonet-lite"))
+                        }
+                    }
                     p { a href=(register) { (ctx.text(key::CONNECT_SPEAKS)) } }
                 }
             },
@@ -126,7 +151,9 @@ fn covered(ctx: &Ctx, coverage: Coverage) -> Markup {
         section.panel {
             div.panel-head {
                 h2 { (ctx.text(key::NETWORK_COVERAGE)) }
-                span.quiet { (ctx.with(key::CONNECT_SINCE, &[("time", &ctx.when(coverage.since))])) }
+                span.quiet {
+                    (ctx.with(key::CONNECT_SINCE, &[("time", &ctx.when(coverage.since))]))
+                }
             }
             p { (ctx.text(key::NETWORK_PASSIVE)) }
             ul.why {

@@ -233,7 +233,8 @@ fn page(site: &Site, visitor: &Visitor, typed: &Typed, above: &Markup) -> Respon
             }
         }
         section.panel {
-            details.folded open[typed.recipient.as_ref().is_some_and(|typed| typed.way == "webhook")] {
+            details.folded
+                open[typed.recipient.as_ref().is_some_and(|typed| typed.way == "webhook")] {
                 summary { h2 { (ctx.text(key::NOTICES_WEBHOOK)) } }
                 p.quiet { (ctx.text(key::NOTICES_WEBHOOK_NOTE)) }
                 (recipient_form(&ctx, "webhook", typed))
@@ -255,7 +256,10 @@ fn card(ctx: &Ctx, recipient: &Recipient, standing: Option<&Standing>) -> Markup
     let after = recipient.after_min.to_string();
     html! {
         li.card {
-            span.row { strong.long { (recipient.name) } span.quiet { (ctx.lang.coded("notice-way-", recipient.way.code())) } }
+            span.row {
+                strong.long { (recipient.name) }
+                span.quiet { (ctx.lang.coded("notice-way-", recipient.way.code())) }
+            }
             span.quiet.long { (recipient.way.place()) }
             span.quiet {
                 (ctx.lang.coded("notice-about-", recipient.about.code())) " · "
@@ -271,7 +275,9 @@ fn card(ctx: &Ctx, recipient: &Recipient, standing: Option<&Standing>) -> Markup
                     span.cause { (ctx.with(key::NOTICES_NOT_SENT, &[("name", &recipient.name)])) }
                     code { (problem) }
                 },
-                Some(Standing { sent: Some(at), .. }) => span.quiet { (ctx.with(key::NOTICES_SENT, &[("time", &ctx.when(*at))])) },
+                Some(Standing { sent: Some(at), .. }) => {
+                    span.quiet { (ctx.with(key::NOTICES_SENT, &[("time", &ctx.when(*at))])) }
+                }
                 _ => span.quiet { (ctx.text(key::NOTICES_NEVER)) },
             }
             span.row {
@@ -295,7 +301,8 @@ fn named_button(action: &str, name: &str, text: &str, ask: Option<&str>) -> Mark
 fn field(ctx: &Ctx, id: &str, name: &str, label: Key, value: &str) -> Markup {
     html! {
         label for=(id) { (ctx.text(label)) }
-        input id=(id) name=(name) value=(value) maxlength="300" autocomplete="off" autocapitalize="none";
+        input id=(id) name=(name) value=(value) maxlength="300" autocomplete="off"
+            autocapitalize="none";
     }
 }
 
@@ -317,7 +324,8 @@ fn server_form(ctx: &Ctx, server: Option<&MailServer>) -> Markup {
             }
             (field(ctx, "s-user", "user", key::NOTICES_USER, &of(|s| s.user.clone())))
             label for="s-password" { (ctx.text(key::NOTICES_PASSWORD)) }
-            input #s-password type="password" name="password" maxlength="300" autocomplete="new-password";
+            input #s-password type="password" name="password" maxlength="300"
+                autocomplete="new-password";
             (field(ctx, "s-from", "from", key::NOTICES_FROM, &of(|s| s.from.clone())))
             button.primary type="submit" { (ctx.text(key::NOTICES_KEEP)) }
         }
@@ -380,9 +388,11 @@ fn conditions(ctx: &Ctx, way: &str, typed: Option<&TypedRecipient>) -> Markup {
             legend { (ctx.text(key::NOTICES_QUIET_HOURS)) }
             div.pair {
                 div { label for=(id("from")) { (ctx.text(key::NOTICES_QUIET_FROM)) }
-                    input id=(id("from")) type="time" name="quiet_from" value=(of(|t| &t.quiet_from)); }
+                    input id=(id("from")) type="time" name="quiet_from"
+                    value=(of(|t| &t.quiet_from)); }
                 div { label for=(id("until")) { (ctx.text(key::NOTICES_QUIET_TO)) }
-                    input id=(id("until")) type="time" name="quiet_to" value=(of(|t| &t.quiet_to)); }
+                    input id=(id("until")) type="time" name="quiet_to" value=(of(|t| &t.quiet_to));
+                    }
             }
         }
         label for=(id("lang")) { (ctx.text(key::NOTICES_LANG)) }

@@ -1,4 +1,5 @@
-//! Switching a device off, as pages and scripts ask for it: the button, the answer, and what came of it.
+//! Switching a device off, as pages and scripts ask for it: the button, the answer, and what came
+//! of it.
 
 use app::ports::sources::{Ended, trouble_text};
 use app::switch_off::{NotOrdered, is_off, outcome_json, stands_still};
@@ -74,8 +75,8 @@ pub(crate) struct Pressed {
     machine: Option<String>,
 }
 
-/// Switches a device off at the push of a button. The answer leads away: a page that is loaded again must not order
-/// again.
+/// Switches a device off at the push of a button. The answer leads away: a page that is loaded
+/// again must not order again.
 pub(crate) async fn by_page(
     State(site): State<Site>,
     Asked(who): Asked<Who>,
@@ -116,8 +117,8 @@ pub(crate) fn of_machine(site: &Site, ctx: &Ctx, machine: &MachineView) -> Marku
     }
 }
 
-/// What came of the last order, and the button, where somebody consented and whoever looks may press
-/// it; none while the device is off.
+/// What came of the last order, and the button, where somebody consented and whoever looks may
+/// press it; none while the device is off.
 pub(crate) fn button(
     site: &Site,
     ctx: &Ctx,
@@ -153,7 +154,9 @@ pub(crate) fn button(
                 @if let Some(machine) = machine.filter(|_| is_its_page) {
                     input type="hidden" name="machine" value=(machine.id);
                 }
-                button type="submit" data-wait=(ctx.text(key::OFF_WAIT)) { (ctx.text(key::OFF_BUTTON)) }
+                button type="submit" data-wait=(ctx.text(key::OFF_WAIT)) {
+                    (ctx.text(key::OFF_BUTTON))
+                }
             }
         }
     }

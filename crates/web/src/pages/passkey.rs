@@ -37,7 +37,9 @@ pub(super) fn panel(ctx: &Ctx, person: &Person) -> Markup {
                 li.card {
                     span.row { strong { (passkey.host) } }
                     span.quiet.long { (passkey.label) }
-                    span.quiet { (ctx.with(key::ME_SINCE, &[("time", &ctx.when(passkey.created))])) }
+                    span.quiet {
+                        (ctx.with(key::ME_SINCE, &[("time", &ctx.when(passkey.created))]))
+                    }
                     form.plain method="post" action={ "/me/passkeys/" (passkey.id) "/end" } {
                         button type="submit" { (ctx.text(key::ME_END)) }
                     }
@@ -46,7 +48,8 @@ pub(super) fn panel(ctx: &Ctx, person: &Person) -> Markup {
             @if person.password.is_some() {
                 form.stack hidden data-passkey="make" data-failed=(ctx.text(key::PASSKEY_FAILED)) {
                     label for="f-passkey" { (ctx.text(key::ME_OLD)) }
-                    input #f-passkey name="old" type="password" autocomplete="current-password" required;
+                    input #f-passkey name="old" type="password" autocomplete="current-password"
+                        required;
                     p.problem role="alert" hidden {}
                     button type="submit" { (ctx.text(key::PASSKEY_MAKE)) }
                 }
@@ -133,7 +136,7 @@ pub(crate) async fn ask(State(site): State<Site>, Asked(lang): Asked<Lang>) -> R
     }
 }
 
-/// Signs in.
+/// Lets a person in by an answer of a passkey.
 pub(crate) async fn sign_in(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,

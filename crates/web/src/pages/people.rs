@@ -88,7 +88,9 @@ fn card(ctx: &Ctx, person: &Person, machines: &[MachineView]) -> Markup {
             span.quiet { (ctx.lang.coded("role-may-", person.role.code())) }
             span.quiet {
                 @if person.password.is_none() { (ctx.text(key::PEOPLE_INVITED)) }
-                @else if person.totp.is_some() || !person.passkeys.is_empty() { (ctx.text(key::FACTOR_ON)) }
+                @else if person.totp.is_some() || !person.passkeys.is_empty() {
+                    (ctx.text(key::FACTOR_ON))
+                }
                 @else { (ctx.text(key::FACTOR_OFF)) }
             }
             @if person.role == Role::Customer { (shares(ctx, person, machines)) }

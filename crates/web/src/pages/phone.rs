@@ -1,6 +1,7 @@
-//! A telephone as a sensor: the page where a person makes a code for it, and the page on the telephone
-//! itself. What the telephone's camera and accelerometer see is judged there by `phone.js`; only what
-//! the lamp shows and how strongly the machine shakes leave it, by `/ingest` like any device's.
+//! A telephone as a sensor: the page where a person makes a code for it, and the page on the
+//! telephone itself. What the telephone's camera and accelerometer see is judged there by
+//! `phone.js`; only what the lamp shows and how strongly the machine shakes leave it, by `/ingest`
+//! like any device's.
 
 use app::ports::devices::DeviceProblem;
 use app::views::{TrustView, in_groups};
@@ -33,7 +34,7 @@ pub(crate) struct Wanted {
     machine: String,
 }
 
-/// The form.
+/// Asks what the telephone and its machine are to be called.
 pub(crate) async fn form(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
     let wanted = Wanted {
         id: free_name(&site),
@@ -164,7 +165,8 @@ fn codes(site: &Site, ctx: &Ctx, here: &Here, at: Option<&str>, join: &Join) -> 
         div data-waits {}
         @match &reached {
             Some((trust, hosts)) if !hosts.is_empty() => {
-                @let host = at.filter(|at| hosts.iter().any(|host| host == at)).unwrap_or(&hosts[0]);
+                @let known = at.filter(|at| hosts.iter().any(|host| host == at));
+                @let host = known.unwrap_or(&hosts[0]);
                 (steps(ctx, trust, host, &join.code))
                 @if hosts.len() > 1 { (other_hosts(ctx, hosts, host)) }
             }
@@ -328,7 +330,9 @@ pub(crate) async fn show(Asked(lang): Asked<Lang>) -> Response {
 fn words(lang: Lang) -> Markup {
     html! {
         div #phone-words hidden {
-            @for (name, text) in WORDS { span data-word=(name) { (lang.with(text, &[("n", "{n}")])) } }
+            @for (name, text) in WORDS {
+                span data-word=(name) { (lang.with(text, &[("n", "{n}")])) }
+            }
             @for state in MachineState::ALL.iter().copied() {
                 span data-word={ "state-" (state.code()) } { (lang.coded("state-", state.code())) }
             }
@@ -358,13 +362,16 @@ fn sensors(lang: Lang) -> Markup {
     }
 }
 
-/// One of the sensors: what it is, its switch, what is wrong with it, and what it shows while it is on.
+/// One of the sensors: what it is, its switch, what is wrong with it, and what it shows while it is
+/// on.
 fn sensor(lang: Lang, id: &str, [title, why]: [Key; 2], shown: &Markup) -> Markup {
     html! {
         section.panel {
             div.panel-head {
                 h2 { (lang.text(title)) }
-                button.primary.end id={ (id) "-toggle" } type="button" { (lang.text(key::PHONE_START)) }
+                button.primary.end id={ (id) "-toggle" } type="button" {
+                    (lang.text(key::PHONE_START))
+                }
             }
             p.quiet { (lang.text(why)) }
             p.problem id={ (id) "-problem" } role="alert" hidden {}

@@ -77,7 +77,9 @@ fn page(site: &Site, visitor: &Visitor, wrong: Option<&str>) -> Response {
                 span.quiet { (matrix_note(&ctx, &view)) }
             }
             @for catalogue in view.catalogues.iter() {
-                @for requirement in &catalogue.requirement { (demanded(&ctx, &view, Of { catalogue, requirement })) }
+                @for requirement in &catalogue.requirement {
+                    (demanded(&ctx, &view, Of { catalogue, requirement }))
+                }
                 p.quiet { (words(ctx.lang, &catalogue.source)) " " (catalogue.dated) " – "
                     (ctx.text(key::PROOF_OWN_WORDS)) }
             }

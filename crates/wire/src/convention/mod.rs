@@ -18,15 +18,15 @@ use crate::payload::{MEMBERS_MAX, PAYLOAD_BYTES_MAX, PayloadError, Scalar, TOPIC
 /// Whose convention it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Maker {
-    /// Tasmota.
+    /// Firmware of plugs and switches: `tele/…`, `stat/…`.
     Tasmota,
     /// Shelly, Gen2 and later.
     Shelly,
-    /// zigbee2mqtt.
+    /// A gateway to Zigbee: `zigbee2mqtt/NAME`.
     Zigbee2mqtt,
-    /// ESPHome.
+    /// Firmware of sensors: `NODE/sensor/NAME/state`.
     Esphome,
-    /// thin-edge.
+    /// thin-edge.io: `te/…/m/…`.
     ThinEdge,
 }
 

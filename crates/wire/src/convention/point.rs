@@ -22,8 +22,8 @@ pub(super) fn put(said: &mut Said, name: &str, number: f64) {
     }
 }
 
-/// For makers whose energy is counted in watt-hours by some firmware and in kilowatt-hours by other:
-/// its name says no unit.
+/// For makers whose energy is counted in watt-hours by some firmware and in kilowatt-hours by
+/// other: its name says no unit.
 pub(super) fn put_unless_energy(said: &mut Said, name: &str, number: f64) {
     let name = plain(name);
     if name.split('_').any(|word| word == "energy") {

@@ -62,7 +62,8 @@ fn sensor_of(sensor: &str, readings: &Map<String, Value>, is_fahrenheit: bool, s
                 };
                 match (tasmota_name(word), word.as_str()) {
                     (Some(name), _) if is_energy => put(said, name, number),
-                    // Of energy, only the counter and what flows now: the sums of days are not kept.
+                    // Of energy, only the counter and what flows now: the sums of days are not
+                    // kept.
                     _ if is_energy => {}
                     (_, "Temperature" | "DewPoint") => {
                         let celsius = (number - 32.0) / 1.8;

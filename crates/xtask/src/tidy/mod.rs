@@ -1,6 +1,7 @@
 //! The house rules, executed. A rule that stands only in prose drifts.
 
 mod shape;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

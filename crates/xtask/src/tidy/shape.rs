@@ -1,5 +1,6 @@
-//! The shape of the code: circles of files, tuples among parameters, names of types, width of structs. What
-//! still breaks a rule stands in a committed list that a test keeps exact: it can only become shorter.
+//! The shape of the code: circles of files, tuples among parameters, names of types, width of
+//! structs. What still breaks a rule stands in a committed list that a test keeps exact: it can
+//! only become shorter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

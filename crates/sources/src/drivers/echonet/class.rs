@@ -1,7 +1,8 @@
-//! What the properties of an object mean. Source: APPENDIX, Detailed Requirements for ECHONET Device
-//! Objects: 0x0287 distribution board, 0x0288 low-voltage smart meter, 0x0280 watt-hour meter,
-//! 0x0011 temperature, 0x0012 humidity, 0x05FD switch for JEM-A/HA terminals, 0x0130 air conditioner,
-//! and the superclass of all devices.
+//! What the properties of an object mean. Source: APPENDIX, Detailed Requirements for ECHONET
+//! Device Objects: 0x0287 distribution board, 0x0288 low-voltage smart meter, 0x0280 watt-hour
+//! meter,
+//! 0x0011 temperature, 0x0012 humidity, 0x05FD switch for JEM-A/HA terminals, 0x0130 air
+//! conditioner, and the superclass of all devices.
 
 use wire::echonet::{Frame, Object};
 use wire::payload::Scalar;
@@ -33,9 +34,9 @@ pub(super) enum Part {
     Board,
     /// One channel of it, counted from 1.
     Channel(u8),
-    /// A smart meter.
+    /// 0288: low-voltage smart electric energy meter.
     SmartMeter,
-    /// A watt-hour meter.
+    /// 0280: watt-hour meter.
     WattHourMeter,
     /// A thermometer.
     Temperature,
@@ -43,7 +44,7 @@ pub(super) enum Part {
     Humidity,
     /// A switch in front of the JEM-A/HA terminals of any machine.
     Switch,
-    /// An air conditioner.
+    /// 0130: home air conditioner.
     AirConditioner,
 }
 

@@ -29,10 +29,10 @@ pub(super) struct Asked {
     pub(super) transaction: u16,
 }
 
-/// What came.
+/// What a packet is to the session that waits for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Came {
-    /// The answer.
+    /// To the question that was asked.
     Answer,
     /// From whom was asked, but not the answer.
     Wrong(Trouble, RefusalReason),

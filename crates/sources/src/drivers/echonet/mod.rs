@@ -1,7 +1,7 @@
 //! ECHONET Lite: meters, distribution boards, sensors and switches on the LAN. The box is a
 //! controller that asks and listens; the one order it knows is off, where somebody consented.
-//! Announcements are taken as they come; orders of others are shown, because nobody has to prove who
-//! they are.
+//! Announcements are taken as they come; orders of others are shown, because nobody has to prove
+//! who they are.
 
 mod class;
 mod ether;
@@ -42,7 +42,7 @@ const FOUND_MAX: usize = 500;
 /// The property map for reading.
 const GET_MAP: u8 = 0x9f;
 
-/// ECHONET Lite.
+/// Nodes on the LAN, by the common port 3610.
 #[derive(Debug)]
 pub(crate) struct EchonetLite;
 

@@ -1,5 +1,5 @@
-//! The two kinds of line: a TCP connection and a serial port. A line asks one question at a time and
-//! says what is wrong with what comes back.
+//! The two kinds of line: a TCP connection and a serial port. A line asks one question at a time
+//! and says what is wrong with what comes back.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use wire::modbus::{AnswerError, FRAME_BYTES_MAX, Read, tcp_frame};
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// A connection has this long to open.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// What a device on a serial line says after that is waited for this long: nothing in an answer says
-/// which question it belongs to.
+/// What a device on a serial line says after that is waited for this long: nothing in an answer
+/// says which question it belongs to.
 const LATE_WITHIN: Duration = Duration::from_secs(1);
 /// A frame on a serial line has ended when nothing comes for this long; USB adapters hand bytes on
 /// in lumps some 16 ms apart.

@@ -1,5 +1,5 @@
-//! Which registers of a device mean what: maps of known meters as data with their sources, or what a
-//! person entered from the manual of another.
+//! Which registers of a device mean what: maps of known meters as data with their sources, or what
+//! a person entered from the manual of another.
 
 use std::collections::BTreeSet;
 

@@ -34,8 +34,14 @@ pub(super) fn section(
                 @for account in accounts {
                     li.account {
                         span.row {
-                            a href={ "/machines/" (account.machine) } { strong { (name_of(&account.machine)) } }
-                            span.big { (percent(account.account.rate_observed())) small { (ctx.text(key::UNIT_PERCENT)) } }
+                            a href={ "/machines/" (account.machine) } {
+                                strong { (name_of(&account.machine)) }
+                            }
+                            span.big {
+                                (percent(account.account.rate_observed())) small {
+                                    (ctx.text(key::UNIT_PERCENT))
+                                }
+                            }
                         }
                         (time_line(ctx, account, shown))
                         (figures(ctx, account))
@@ -43,7 +49,9 @@ pub(super) fn section(
                 }
             }
             ul.legend {
-                @for state in MachineState::ALL.iter().copied() { li { (state_badge(ctx.lang, state)) } }
+                @for state in MachineState::ALL.iter().copied() {
+                    li { (state_badge(ctx.lang, state)) }
+                }
             }
         }
     }
@@ -125,9 +133,17 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
     html! {
         div.kpis {
             (card(ctx.text(key::MACHINE_RATE), format!("{} %", percent(rate)), planned))
-            (card(ctx.lang.coded("state-", "stop"), length(stop_s), price(all(&MachineAccount::stop_yen))))
+            (card(
+                ctx.lang.coded("state-", "stop"),
+                length(stop_s),
+                price(all(&MachineAccount::stop_yen)),
+            ))
             @if let Some(wh) = wh {
-                (card(ctx.text(key::RATES_ENERGY), energy(wh), price(all(&|a| a.yen_of(a.account.energy_wh)))))
+                (card(
+                    ctx.text(key::RATES_ENERGY),
+                    energy(wh),
+                    price(all(&|a| a.yen_of(a.account.energy_wh))),
+                ))
             }
             @if let Some(wh) = standby_wh {
                 (card(ctx.text(key::RATES_STANDBY), energy(wh), Some(standby_note.join(" · "))))
@@ -174,7 +190,10 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                         dt { (state_badge(ctx.lang, state)) }
                         dd { @match state {
                             MachineState::Stop => (with_yen(length(seconds), account.stop_yen())),
-                            MachineState::Setup => { (length(seconds)) " · " (ctx.with(key::RATES_TIMES, &[("n", &times.setups.to_string())])) }
+                            MachineState::Setup => {
+                                (length(seconds)) " · "
+                                (ctx.with(key::RATES_TIMES, &[("n", &times.setups.to_string())]))
+                            }
                             _ => (length(seconds)),
                         } }
                     }
@@ -184,7 +203,10 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                 (figure(ctx.text(key::RATES_CYCLE_WAIT), plain(length(times.cycle_wait_s))))
             }
             @if let Some(planned) = times.rate_planned() {
-                (figure(ctx.text(key::RATES_BY_PLANNED), plain(format!("{} %", percent(Some(planned))))))
+                (figure(
+                    ctx.text(key::RATES_BY_PLANNED),
+                    plain(format!("{} %", percent(Some(planned)))),
+                ))
             }
             @if times.cycles > 0 {
                 (figure(ctx.text(key::RATES_PARTS), plain(super::grouped(account.parts()))))
@@ -195,13 +217,22 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                 ]))))
             }
             @if let Some(wh) = times.energy_wh {
-                (figure(ctx.text(key::RATES_ENERGY), with_yen(energy(wh), account.yen_of(Some(wh)))))
+                (figure(
+                    ctx.text(key::RATES_ENERGY),
+                    with_yen(energy(wh), account.yen_of(Some(wh))),
+                ))
             }
             @if let Some(wh) = times.standby_wh {
-                (figure(ctx.text(key::RATES_STANDBY), with_yen(energy(wh), account.yen_of(Some(wh)))))
+                (figure(
+                    ctx.text(key::RATES_STANDBY),
+                    with_yen(energy(wh), account.yen_of(Some(wh))),
+                ))
             }
             @if let Some(wh) = account.wh_per_part() {
-                (figure(ctx.text(key::RATES_PER_PART), with_yen(energy(wh), account.yen_of(Some(wh)))))
+                (figure(
+                    ctx.text(key::RATES_PER_PART),
+                    with_yen(energy(wh), account.yen_of(Some(wh))),
+                ))
             }
         }
     }

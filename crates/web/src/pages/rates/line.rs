@@ -75,7 +75,8 @@ fn steps(
                         span { (name_of(&machine.machine)) }
                         span.quiet {
                             @if let Some(seconds) = machine.s_per_part() {
-                                (ctx.with(key::RATES_S_PER_PART, &[("value", &number(seconds))])) " · "
+                                (ctx.with(key::RATES_S_PER_PART, &[("value", &number(seconds))]))
+                                " · "
                             }
                             (format!("{:.0} %", share * 100.0))
                         }

@@ -123,7 +123,11 @@ async fn page(
         } @else {
             section.panel {
                 (table_head(&ctx, wanted, board.factory.schedule.is_some()))
-                (heat_table(&ctx, &Heat { site, days: &days, names: &names, rates: &table }, wanted))
+                (heat_table(
+                    &ctx,
+                    &Heat { site, days: &days, names: &names, rates: &table },
+                    wanted,
+                ))
                 (downloads(&ctx, site, &days))
             }
             (day::section(&ctx, span, &accounts, &name_of))
@@ -173,7 +177,11 @@ fn table_head(ctx: &Ctx, wanted: &Wanted, has_plan: bool) -> Markup {
             .day
             .as_deref()
             .map_or_else(String::new, |day| format!("&day={day}"));
-        html! { a.button href={ "?by=" (by) (day) } aria-current=[is_shown.then_some("true")] { (ctx.text(text)) } }
+        html! {
+            a.button href={ "?by=" (by) (day) } aria-current=[is_shown.then_some("true")] {
+                (ctx.text(text))
+            }
+        }
     };
     html! {
         div.panel-head {
@@ -223,7 +231,9 @@ fn heat_table(ctx: &Ctx, heat: &Heat<'_>, wanted: &Wanted) -> Markup {
                 @for (i, date) in dates.iter().enumerate() {
                     @if let Some(date) = date {
                         th.older[is_older(i)] scope="col" {
-                            a href={ "?by=" (by) "&day=" (date) "#day" } { (date.strftime("%-m/%-d")) }
+                            a href={ "?by=" (by) "&day=" (date) "#day" } {
+                                (date.strftime("%-m/%-d"))
+                            }
                         }
                     }
                 }
@@ -233,7 +243,11 @@ fn heat_table(ctx: &Ctx, heat: &Heat<'_>, wanted: &Wanted) -> Markup {
                     tr {
                         th scope="row" { (name) }
                         @for (i, (observed, planned)) in rates.iter().enumerate() {
-                            (heat_cell(ctx, if wanted.is_planned() { *planned } else { *observed }, is_older(i)))
+                            (heat_cell(
+                                ctx,
+                                if wanted.is_planned() { *planned } else { *observed },
+                                is_older(i),
+                            ))
                         }
                     }
                 }

@@ -181,15 +181,27 @@ pub(super) fn form(ctx: &Ctx, typed: &Typed, board: &BoardView, is_open: bool) -
                     (hours(ctx, typed))
                     fieldset {
                         legend { (ctx.text(key::RATES_PRICES)) }
-                        (number_field(ctx.text(key::RATES_YEN_PER_KWH), "yen_per_kwh", &typed.yen_per_kwh))
-                        (number_field(ctx.text(key::RATES_YEN_PER_HOUR), "yen_per_hour", &typed.yen_per_hour))
+                        (number_field(
+                            ctx.text(key::RATES_YEN_PER_KWH),
+                            "yen_per_kwh",
+                            &typed.yen_per_kwh,
+                        ))
+                        (number_field(
+                            ctx.text(key::RATES_YEN_PER_HOUR),
+                            "yen_per_hour",
+                            &typed.yen_per_hour,
+                        ))
                     }
                     fieldset {
                         legend { (ctx.text(key::RATES_PARTS_PER_CYCLE)) }
                         @for machine in &board.machines {
                             @let id = machine.id.as_str();
                             @let value = typed.parts.get(id).map_or("", String::as_str);
-                            (number_field(machine.names.of(ctx.lang).to_owned(), &format!("parts-{id}"), value))
+                            (number_field(
+                                machine.names.of(ctx.lang).to_owned(),
+                                &format!("parts-{id}"),
+                                value,
+                            ))
                         }
                     }
                     (lines(ctx, typed, board))
@@ -202,7 +214,9 @@ pub(super) fn form(ctx: &Ctx, typed: &Typed, board: &BoardView, is_open: bool) -
 
 fn number_field(label: String, name: &str, value: &str) -> Markup {
     html! {
-        label.pair-row { span { (label) } input name=(name) value=(value) inputmode="decimal" autocomplete="off"; }
+        label.pair-row {
+            span { (label) } input name=(name) value=(value) inputmode="decimal" autocomplete="off";
+        }
     }
 }
 
@@ -213,15 +227,18 @@ fn hours(ctx: &Ctx, typed: &Typed) -> Markup {
             div.weekdays {
                 @for day in Schedule::weekdays() {
                     label {
-                        input type="checkbox" name="day" value=(day) checked[typed.days.iter().any(|d| d == day)];
+                        input type="checkbox" name="day" value=(day)
+                            checked[typed.days.iter().any(|d| d == day)];
                         (ctx.lang.coded("weekday-", day))
                     }
                 }
             }
             label for="f-hours" { (ctx.text(key::RATES_HOURS)) }
-            input #f-hours name="hours" value=(typed.hours) placeholder="08:00-12:00 13:00-17:00" autocomplete="off";
+            input #f-hours name="hours" value=(typed.hours) placeholder="08:00-12:00 13:00-17:00"
+                autocomplete="off";
             label for="f-closed" { (ctx.text(key::RATES_CLOSED)) }
-            input #f-closed name="closed" value=(typed.closed) placeholder="2026-12-29 2026-12-30" autocomplete="off";
+            input #f-closed name="closed" value=(typed.closed) placeholder="2026-12-29 2026-12-30"
+                autocomplete="off";
         }
     }
 }
@@ -230,14 +247,20 @@ fn lines(ctx: &Ctx, typed: &Typed, board: &BoardView) -> Markup {
     let line = |name: &str, steps: &[String], count: usize| {
         html! {
             div.line-row {
-                input name="line" value=(name) maxlength="60" aria-label=(ctx.text(key::RATES_LINE_NAME))
+                input name="line" value=(name) maxlength="60"
+                aria-label=(ctx.text(key::RATES_LINE_NAME))
                     placeholder=(ctx.text(key::RATES_LINE_NAME)) autocomplete="off";
                 @for i in 0..count {
-                    select name="step" aria-label=(ctx.with(key::RATES_STEP, &[("n", &(i + 1).to_string())])) {
-                        option value="" { (ctx.with(key::RATES_STEP, &[("n", &(i + 1).to_string())])) }
+                    select name="step"
+                        aria-label=(ctx.with(key::RATES_STEP, &[("n", &(i + 1).to_string())])) {
+                        option value="" {
+                            (ctx.with(key::RATES_STEP, &[("n", &(i + 1).to_string())]))
+                        }
                         @for machine in &board.machines {
                             option value=(machine.id)
-                                selected[steps.get(i).is_some_and(|step| step == machine.id.as_str())] {
+                                selected[
+                                    steps.get(i).is_some_and(|step| step == machine.id.as_str())
+                                ] {
                                 (machine.names.of(ctx.lang))
                             }
                         }
@@ -254,7 +277,9 @@ fn lines(ctx: &Ctx, typed: &Typed, board: &BoardView) -> Markup {
                 @let filled = steps.iter().filter(|step| !step.is_empty()).count();
                 (line(name, steps, (filled + STEPS_SPARE).max(STEPS_NEW)))
             }
-            @if typed.lines.last().is_none_or(|(name, _)| !name.is_empty()) { (line("", &[], STEPS_NEW)) }
+            @if typed.lines.last().is_none_or(|(name, _)| !name.is_empty()) {
+                (line("", &[], STEPS_NEW))
+            }
         }
     }
 }
