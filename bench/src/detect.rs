@@ -13,7 +13,7 @@ const SAMPLES: u32 = 400_000;
 const CYCLES: u32 = 20_000;
 
 /// A machine as its sensors show it.
-struct Machine {
+struct MachineData {
     name: &'static str,
     apart_s: f64,
     cycle_s: f64,
@@ -28,29 +28,29 @@ const BUSY: &[f64] = &[
     400.0, 900.0, 500.0, 700.0, 300.0, 1000.0, 820.0, 410.0, 760.0, 300.0, 640.0, 980.0, 500.0,
     450.0, 880.0, 350.0, 350.0, 350.0,
 ];
-const MACHINES: [Machine; 4] = [
-    Machine {
+const MACHINES: [MachineData; 4] = [
+    MachineData {
         name: "20 Hz, cycle signal",
         apart_s: 0.05,
         cycle_s: 12.0,
         has_signal: true,
         shape: PLAIN,
     },
-    Machine {
+    MachineData {
         name: "20 Hz, rises of power",
         apart_s: 0.05,
         cycle_s: 12.0,
         has_signal: false,
         shape: PLAIN,
     },
-    Machine {
+    MachineData {
         name: "5 Hz, rhythm",
         apart_s: 0.2,
         cycle_s: 15.0,
         has_signal: false,
         shape: BUSY,
     },
-    Machine {
+    MachineData {
         name: "5 minutes, state only",
         apart_s: 300.0,
         cycle_s: 40.0,
@@ -85,7 +85,7 @@ fn noise(random: &mut u64) -> f64 {
     (*random >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
 
-fn samples(machine: &Machine) -> anyhow::Result<Cost> {
+fn samples(machine: &MachineData) -> anyhow::Result<Cost> {
     let mut watch = Watch::new(Settings::default());
     let mut random = 88_172_645_463_325_252_u64;
     let mut out = Vec::new();

@@ -38,7 +38,7 @@ pub(crate) struct Load {
 
 /// What was measured.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct LoadOutcome {
     pub(crate) sent: u64,
     pub(crate) acked: u64,
     pub(crate) alarms: usize,
@@ -49,7 +49,7 @@ pub(crate) struct Outcome {
     latencies_ms: Vec<f64>,
 }
 
-impl Outcome {
+impl LoadOutcome {
     pub(crate) fn acked_per_s(&self) -> f64 {
         self.acked as f64 / self.elapsed.as_secs_f64()
     }
@@ -112,7 +112,7 @@ fn connect(target: &Target, name: &str) -> anyhow::Result<TcpStream> {
 }
 
 /// One machine's connection.
-struct Sender {
+struct LoadSender {
     name: String,
     topic: String,
     point: &'static str,
@@ -128,7 +128,7 @@ struct Sender {
     rest: Vec<u8>,
 }
 
-impl Sender {
+impl LoadSender {
     /// The next message into `out`; says whether it ends a long cycle.
     fn message(&mut self, out: &mut Vec<u8>) -> bool {
         self.count += 1;
@@ -191,7 +191,7 @@ fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 /// Shared by the senders of one run.
-struct Shared {
+struct LoadShared {
     load: Load,
     published: Published,
     sent: AtomicU64,
@@ -199,7 +199,7 @@ struct Shared {
     start: Instant,
 }
 
-fn send(mut senders: Vec<Sender>, shared: &Shared) -> anyhow::Result<()> {
+fn send(mut senders: Vec<LoadSender>, shared: &LoadShared) -> anyhow::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     let mut out = Vec::new();
     let share = shared
@@ -299,10 +299,10 @@ fn listen(mut stream: TcpStream, published: &Published, stop: &AtomicBool) -> Ve
     latencies
 }
 
-type Alarm = (String, Vec<u8>);
+type AlarmSeen = (String, Vec<u8>);
 
 /// The machine and payload of the first whole packet, and how long it is.
-fn whole_packet(bytes: &[u8]) -> Option<(Option<Alarm>, usize)> {
+fn whole_packet(bytes: &[u8]) -> Option<(Option<AlarmSeen>, usize)> {
     let (mut length, mut at, mut shift) = (0_usize, 1, 0);
     loop {
         let byte = *bytes.get(at)?;
@@ -340,7 +340,7 @@ fn subscribe(target: &Target) -> anyhow::Result<TcpStream> {
 }
 
 /// One connected sender for each machine.
-fn senders(target: &mut Target, load: Load) -> anyhow::Result<Vec<Sender>> {
+fn senders(target: &mut Target, load: Load) -> anyhow::Result<Vec<LoadSender>> {
     // Machine time runs on from run to run, far enough back never to be ahead of the clock.
     let now_ms = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)?
@@ -359,7 +359,7 @@ fn senders(target: &mut Target, load: Load) -> anyhow::Result<Vec<Sender>> {
         } else {
             "power_w"
         };
-        senders.push(Sender {
+        senders.push(LoadSender {
             name,
             topic,
             point,
@@ -377,7 +377,7 @@ fn senders(target: &mut Target, load: Load) -> anyhow::Result<Vec<Sender>> {
 }
 
 /// Runs a load against a target.
-pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
+pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<LoadOutcome> {
     let published: Published = Arc::default();
     let stop = Arc::new(AtomicBool::new(false));
     let stream = subscribe(target)?;
@@ -386,7 +386,7 @@ pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
     let stored_before = target.stored().unwrap_or(0);
     let mut senders = senders(target, load)?;
     let cpu_before = target.cpu_s();
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(LoadShared {
         load,
         published,
         sent: AtomicU64::new(0),
@@ -395,7 +395,7 @@ pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
     });
     let mut threads = Vec::new();
     for _ in 0..SENDERS {
-        let own: Vec<Sender> = senders
+        let own: Vec<LoadSender> = senders
             .drain(..(MACHINES / SENDERS).min(senders.len()))
             .collect();
         let shared = Arc::clone(&shared);
@@ -420,7 +420,7 @@ pub(crate) fn run(target: &mut Target, load: Load) -> anyhow::Result<Outcome> {
         .map_err(|_| anyhow::anyhow!("the listener panicked"))?;
     latencies_ms.sort_by(f64::total_cmp);
     let acked = shared.acked.load(Ordering::Relaxed);
-    Ok(Outcome {
+    Ok(LoadOutcome {
         sent: shared.sent.load(Ordering::Relaxed),
         acked,
         alarms: latencies_ms.len(),

@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use load::{Load, Outcome};
+use load::{Load, LoadOutcome};
 use target::Target;
 
 #[derive(Debug, Parser)]
@@ -149,7 +149,7 @@ fn main() -> anyhow::Result<()> {
             peer.rss_mb()
         ));
         load::run(&mut peer, open(4_000))?;
-        let mut highest: Option<Outcome> = None;
+        let mut highest: Option<LoadOutcome> = None;
         for rate in [1_000, 60, 10_000, 20_000, 30_000] {
             let outcome = load::run(&mut peer, open(rate))?;
             report("peer", rate, &outcome);
@@ -183,7 +183,7 @@ fn measure_store(which: &str) -> anyhow::Result<()> {
     measured
 }
 
-fn report(name: &str, rate: u64, o: &Outcome) {
+fn report(name: &str, rate: u64, o: &LoadOutcome) {
     let offered = if rate == 0 {
         "most".to_owned()
     } else {

@@ -50,7 +50,7 @@ fn server() -> anyhow::Result<Owned> {
     Ok(server)
 }
 
-/// Devices as `sources.toml` says them.
+/// Devices as a file for `mimamori device import` says them.
 fn sources(devices: usize, registers: usize, every_s: f64) -> String {
     let rows: Vec<String> = (0..registers)
         .map(|n| format!("{{ point = \"p{n}\", register = {n} }}"))

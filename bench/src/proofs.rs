@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context as _;
-use assure::{Catalogue, Claim, Ledger, Measure, Moment, Observation, Outcome, ProofView};
+use assure::{Catalogue, Claim, Ledger, LookOutcome, Measure, Moment, Observation, ProofView};
 use model::Time;
 
 /// Devices the goal speaks of.
@@ -24,7 +24,7 @@ pub(crate) fn judge_ms() -> anyhow::Result<f64> {
         let observation = Observation {
             claim: Claim::of_box(measure),
             at: now.wall,
-            outcome: Outcome::Good,
+            outcome: LookOutcome::Good,
             reason: "proven".to_owned(),
             raw: "{\"devices\":200,\"free_bytes\":68837949440}".to_owned(),
         };

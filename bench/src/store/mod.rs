@@ -20,12 +20,12 @@ const BURST_SECONDS: usize = 100;
 /// How long an answer took, in milliseconds: asked from here, and as the server itself reports it
 /// (`NaN` where none does).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Told {
+pub(crate) struct BenchTold {
     here_ms: f64,
     server_ms: f64,
 }
 
-impl Told {
+impl BenchTold {
     /// Of an engine that is no server.
     fn here(here_ms: f64) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Told {
     }
 }
 
-impl std::fmt::Display for Told {
+impl std::fmt::Display for BenchTold {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:.2}", self.here_ms)?;
         if self.server_ms.is_nan() {
@@ -60,12 +60,12 @@ pub(crate) struct Figures {
     /// On disk, for each value of the long set.
     bytes_per_minute_value: f64,
     /// One machine, twelve hours, raw.
-    raw: Told,
+    raw: BenchTold,
     /// One-minute series of one machine and of all.
-    minute: Told,
-    minutes: Told,
+    minute: BenchTold,
+    minutes: BenchTold,
     /// Daily energy of all machines over thirty days.
-    days: Told,
+    days: BenchTold,
     /// The same, computed anew from what is kept of every reading.
     days_again_ms: f64,
     /// What it adds up to, in kWh, so that all compute the same.
@@ -78,8 +78,8 @@ pub(crate) struct Figures {
 pub(crate) fn run(what: &str, folder: &std::path::Path) -> anyhow::Result<()> {
     let figures = match what {
         "ours" => ours::measure(folder)?,
-        "victoria-metrics" => peers::measure(peers::Kind::VictoriaMetrics, folder)?,
-        "influxdb" => peers::measure(peers::Kind::Influx, folder)?,
+        "victoria-metrics" => peers::measure(peers::PeerKind::VictoriaMetrics, folder)?,
+        "influxdb" => peers::measure(peers::PeerKind::Influx, folder)?,
         "postgresql" => postgres::measure(folder)?,
         other => anyhow::bail!("{other} is not measured here"),
     };

@@ -11,7 +11,7 @@ use model::{Quality, Reading, SeriesId, Span, Time};
 use store::{Batch, DayOf, Reader, Record, SealPlan, Sealed, Sealer, Store, StoreError};
 
 use super::data::{self, MACHINES, MINUTES, SECONDS, START_MS, Spread};
-use super::{BURST_SECONDS, Figures, Told, median_ms};
+use super::{BURST_SECONDS, BenchTold, Figures, median_ms};
 use crate::process::peak_mb;
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -149,10 +149,10 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
         sealed_rows_per_s,
         bytes_per_value,
         bytes_per_minute_value: bytes(&long)? / minute_values,
-        raw: Told::here(raw_ms),
-        minute: Told::here(minute_ms),
-        minutes: Told::here(minutes_ms),
-        days: Told::here(days_ms),
+        raw: BenchTold::here(raw_ms),
+        minute: BenchTold::here(minute_ms),
+        minutes: BenchTold::here(minutes_ms),
+        days: BenchTold::here(days_ms),
         days_again_ms,
         kwh,
         peak_mb: peak_mb(std::process::id())?,

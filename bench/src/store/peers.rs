@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::data::{self, MACHINES, MINUTES, SECONDS, START_MS, Spread};
-use super::{BURST_SECONDS, Figures, PEER_LIVE_COMMITS, Told, bytes_below, median_ms};
+use super::{BURST_SECONDS, BenchTold, Figures, PEER_LIVE_COMMITS, bytes_below, median_ms};
 use crate::process::{Owned, peak_mb};
 
 /// What is written in the background is on disk after this time.
@@ -20,13 +20,13 @@ const SETTLE: Duration = Duration::from_secs(25);
 
 /// Which one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PeerKind {
     VictoriaMetrics,
     Influx,
 }
 
 struct Peer {
-    kind: Kind,
+    kind: PeerKind,
     process: Owned,
     address: SocketAddr,
     folder: PathBuf,
@@ -38,11 +38,11 @@ fn free_address() -> anyhow::Result<SocketAddr> {
 }
 
 impl Peer {
-    fn start(kind: Kind, folder: &Path) -> anyhow::Result<Self> {
+    fn start(kind: PeerKind, folder: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let address = free_address()?;
         let mut command = match kind {
-            Kind::VictoriaMetrics => {
+            PeerKind::VictoriaMetrics => {
                 let mut command = Command::new("victoria-metrics");
                 command.arg("-storageDataPath").arg(folder).args([
                     "-retentionPeriod=100y",
@@ -51,7 +51,7 @@ impl Peer {
                 ]);
                 command
             }
-            Kind::Influx => {
+            PeerKind::Influx => {
                 let mut command = Command::new("influxd");
                 command
                     .env("INFLUXDB_DATA_DIR", folder.join("data"))
@@ -89,7 +89,7 @@ impl Peer {
             folder: folder.to_owned(),
             agent,
         };
-        if kind == Kind::Influx {
+        if kind == PeerKind::Influx {
             peer.agent
                 .post(peer.url("/query"))
                 .send_form([("q", "CREATE DATABASE b")])?;
@@ -104,8 +104,8 @@ impl Peer {
     /// Sends lines; gives how long it took, in milliseconds.
     fn write(&self, lines: &str) -> anyhow::Result<f64> {
         let path = match self.kind {
-            Kind::VictoriaMetrics => "/write?precision=ms",
-            Kind::Influx => "/write?db=b&precision=ms",
+            PeerKind::VictoriaMetrics => "/write?precision=ms",
+            PeerKind::Influx => "/write?db=b&precision=ms",
         };
         let began = Instant::now();
         let mut answer = self.agent.post(self.url(path)).send(lines)?;
@@ -129,16 +129,20 @@ impl Peer {
     }
 
     /// Asks so often; the median as seen from here, and what the server says it took on average.
-    fn told(&self, calls: usize, ask: impl FnMut() -> anyhow::Result<()>) -> anyhow::Result<Told> {
+    fn told(
+        &self,
+        calls: usize,
+        ask: impl FnMut() -> anyhow::Result<()>,
+    ) -> anyhow::Result<BenchTold> {
         let before = self.query_ns()?;
         let here_ms = median_ms(calls, ask)?;
         let server_ms = (self.query_ns()? - before) / 1e6 / calls as f64;
-        Ok(Told { here_ms, server_ms })
+        Ok(BenchTold { here_ms, server_ms })
     }
 
     /// How long the server has been answering queries so far; only InfluxDB says.
     fn query_ns(&self) -> anyhow::Result<f64> {
-        if self.kind == Kind::VictoriaMetrics {
+        if self.kind == PeerKind::VictoriaMetrics {
             return Ok(f64::NAN);
         }
         let said: serde_json::Value = serde_json::from_str(&self.ask("/debug/vars", &[])?)?;
@@ -151,7 +155,7 @@ impl Peer {
 
     /// Waits until everything is on disk and packed.
     fn settle(&self) -> anyhow::Result<f64> {
-        if self.kind == Kind::VictoriaMetrics {
+        if self.kind == PeerKind::VictoriaMetrics {
             self.ask("/internal/force_flush", &[])?;
             self.ask("/internal/force_merge", &[])?;
         }
@@ -175,7 +179,7 @@ impl Peer {
 }
 
 /// Fills a peer and asks it.
-pub(super) fn measure(kind: Kind, folder: &Path) -> anyhow::Result<Figures> {
+pub(super) fn measure(kind: PeerKind, folder: &Path) -> anyhow::Result<Figures> {
     let main = Peer::start(kind, &folder.join("main"))?;
     let mut text = String::new();
     let mut times = Vec::new();
@@ -261,14 +265,14 @@ fn raw_of(peer: &Peer) -> anyhow::Result<()> {
     let end = START_MS + SECONDS * 1_000;
     let (start_s, end_s) = ((START_MS / 1_000).to_string(), (end / 1_000).to_string());
     let answer = match peer.kind {
-        Kind::VictoriaMetrics => {
+        PeerKind::VictoriaMetrics => {
             let series = "{__name__=~\"m_power|m_current\",machine=\"m0\"}";
             peer.ask(
                 "/api/v1/export",
                 &[("match[]", series), ("start", &start_s), ("end", &end_s)],
             )?
         }
-        Kind::Influx => {
+        PeerKind::Influx => {
             let query = format!(
                 "SELECT power, current FROM m WHERE machine='m0' AND time >= {START_MS}ms AND time < {end}ms"
             );
@@ -282,11 +286,11 @@ fn raw_of(peer: &Peer) -> anyhow::Result<()> {
 fn minutes_of(peer: &Peer, only_one: bool) -> anyhow::Result<()> {
     let end = START_MS + SECONDS * 1_000;
     let answer = match peer.kind {
-        Kind::VictoriaMetrics => {
+        PeerKind::VictoriaMetrics => {
             let which = if only_one { "{machine=\"m0\"}" } else { "" };
             peer.range(&format!("avg_over_time(m_power{which}[1m])"), 60, SECONDS)?
         }
-        Kind::Influx => {
+        PeerKind::Influx => {
             let which = if only_one { "machine='m0' AND " } else { "" };
             let query = format!(
                 "SELECT mean(power) FROM m WHERE {which}time >= {START_MS}ms AND time < {end}ms GROUP BY time(1m), machine"
@@ -303,11 +307,11 @@ fn minutes_of(peer: &Peer, only_one: bool) -> anyhow::Result<()> {
 fn days_of(peer: &Peer) -> anyhow::Result<f64> {
     let end = START_MS + MINUTES * 60_000;
     let answer = match peer.kind {
-        Kind::VictoriaMetrics => {
+        PeerKind::VictoriaMetrics => {
             let query = "sum_over_time(p_power[1d]) / 60000";
             peer.range(query, 86_400, MINUTES * 60)?
         }
-        Kind::Influx => {
+        PeerKind::Influx => {
             let query = format!(
                 "SELECT sum(power) FROM p WHERE time >= {START_MS}ms AND time < {end}ms GROUP BY time(1d), machine"
             );
@@ -322,14 +326,14 @@ fn days_of(peer: &Peer) -> anyhow::Result<f64> {
             .unwrap_or(0.0)
     };
     let kwh = match peer.kind {
-        Kind::VictoriaMetrics => {
+        PeerKind::VictoriaMetrics => {
             let series = answer["data"]["result"].as_array().into_iter().flatten();
             series
                 .flat_map(|s| s["values"].as_array().into_iter().flatten())
                 .map(|v| of(&v[1]))
                 .sum()
         }
-        Kind::Influx => {
+        PeerKind::Influx => {
             let series = answer["results"][0]["series"]
                 .as_array()
                 .into_iter()

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use postgres::{Client, NoTls};
 
 use super::data::{self, MACHINES, MINUTES, SECONDS, START_MS, Spread};
-use super::{BURST_SECONDS, Figures, PEER_LIVE_COMMITS, Told, median_ms};
+use super::{BURST_SECONDS, BenchTold, Figures, PEER_LIVE_COMMITS, median_ms};
 use crate::process::{Owned, peak_mb};
 
 /// Where Debian keeps the server's programs.
@@ -96,7 +96,7 @@ impl Cluster {
 
     /// Asks so often and reads every row; the median as seen from here, and what the server says it
     /// took on average.
-    fn ask(&mut self, calls: usize, sql: &str) -> anyhow::Result<Told> {
+    fn ask(&mut self, calls: usize, sql: &str) -> anyhow::Result<BenchTold> {
         self.client
             .execute("SELECT pg_stat_statements_reset()", &[])?;
         let here_ms = median_ms(calls, || {
@@ -108,7 +108,7 @@ impl Cluster {
             &[&(calls as i64)],
         )?;
         let server_ms: Option<f64> = said.get(0);
-        Ok(Told {
+        Ok(BenchTold {
             here_ms,
             server_ms: server_ms.unwrap_or(f64::NAN),
         })

@@ -2,7 +2,7 @@
 
 /// A failure: a word that names nobody, and what the server or the system said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct SendFailure {
     /// For the evidence: `smtp-550`, `http-503`, `tls`, `timeout`, `network`.
     pub code: String,
     /// For people.
@@ -12,7 +12,7 @@ pub struct Failure {
 /// Longest text of a failure, in characters.
 const TEXT_CHARS_MAX: usize = 300;
 
-impl Failure {
+impl SendFailure {
     /// What others said is cut to a length that fits a page.
     pub fn new(code: impl Into<String>, text: &str) -> Self {
         Self {

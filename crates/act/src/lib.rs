@@ -8,7 +8,7 @@ mod mail;
 mod plan;
 mod webhook;
 
-pub use failure::Failure;
+pub use failure::SendFailure;
 pub use light::{LightConfig, LightReport, Protocol, run_light, run_told_light};
 pub use mail::{Mail, send_mail};
 pub use plan::{due, failed, sent};

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Duration, timeout};
 use tracing::{info, warn};
 use wire::patlite;
-use wire::pns::{self, AnswerError, Family, Light, STATUS_BYTES};
+use wire::pns::{self, Family, Light, PnsError, STATUS_BYTES};
 
 /// Time for one question and its answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(1);
@@ -228,10 +228,10 @@ async fn show_by_http(address: &str, want: Light) -> io::Result<()> {
     patlite::http_ack(&body).map_err(as_io)
 }
 
-fn as_io(error: AnswerError) -> io::Error {
+fn as_io(error: PnsError) -> io::Error {
     io::Error::other(match error {
-        AnswerError::Refused => "it refused the command",
-        AnswerError::Garbled => "its answer is not of this protocol",
+        PnsError::Refused => "it refused the command",
+        PnsError::Garbled => "its answer is not of this protocol",
     })
 }
 

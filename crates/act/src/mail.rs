@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::failure::Failure;
+use crate::failure::SendFailure;
 
 /// Longest time until the server has taken a mail: it may look at it first.
 const MAIL_TIME_MAX: Duration = Duration::from_secs(120);
@@ -34,19 +34,19 @@ pub struct Mail<'a> {
 }
 
 /// Hands a mail over.
-pub async fn send_mail(server: &MailServer, mail: &Mail<'_>) -> Result<(), Failure> {
+pub async fn send_mail(server: &MailServer, mail: &Mail<'_>) -> Result<(), SendFailure> {
     let sent = timeout(MAIL_TIME_MAX, hand_over(server, mail)).await;
     sent.unwrap_or(Err(Error::Timeout)).map_err(|error| {
         let code = match &error {
             Error::UnexpectedReply(reply) | Error::AuthenticationFailed(reply) => {
                 let code = format!("smtp-{}", reply.code);
-                return Failure::new(code, &format!("{} {}", reply.code, reply.message));
+                return SendFailure::new(code, &format!("{} {}", reply.code, reply.message));
             }
             Error::Timeout => "timeout",
             Error::Tls(_) | Error::MissingStartTls | Error::InvalidTLSName => "tls",
             _ => "network",
         };
-        Failure::new(code, &error.to_string())
+        SendFailure::new(code, &error.to_string())
     })
 }
 

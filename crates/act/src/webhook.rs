@@ -12,7 +12,7 @@ use model::Time;
 use sha2::Sha256;
 use ureq::tls::{RootCerts, TlsConfig};
 
-use crate::failure::Failure;
+use crate::failure::SendFailure;
 
 /// Longest time for one delivery.
 const WEBHOOK_TIME_MAX: Duration = Duration::from_secs(10);
@@ -54,12 +54,12 @@ fn signature(secret: &str, at: Time, body: &str) -> String {
 }
 
 /// Sends it; says why that failed. Anything but 2xx is a failure, and nobody is followed elsewhere.
-pub async fn send_webhook(webhook: Webhook) -> Result<(), Failure> {
+pub async fn send_webhook(webhook: Webhook) -> Result<(), SendFailure> {
     let sent = tokio::task::spawn_blocking(move || send(&webhook)).await;
-    sent.unwrap_or_else(|error| Err(Failure::new("network", &error.to_string())))
+    sent.unwrap_or_else(|error| Err(SendFailure::new("network", &error.to_string())))
 }
 
-fn send(webhook: &Webhook) -> Result<(), Failure> {
+fn send(webhook: &Webhook) -> Result<(), SendFailure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = TlsConfig::builder()
         .root_certs(RootCerts::PlatformVerifier)
@@ -85,7 +85,7 @@ fn send(webhook: &Webhook) -> Result<(), Failure> {
         Ok(status) if status.is_success() => Ok(()),
         Ok(status) => {
             let code = format!("http-{}", status.as_u16());
-            Err(Failure::new(code, &format!("answered {status}")))
+            Err(SendFailure::new(code, &format!("answered {status}")))
         }
         Err(error) => {
             let code = match &error {
@@ -93,7 +93,7 @@ fn send(webhook: &Webhook) -> Result<(), Failure> {
                 ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "tls",
                 _ => "network",
             };
-            Err(Failure::new(code, &error.to_string()))
+            Err(SendFailure::new(code, &error.to_string()))
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use model::{AlarmKind, EventKind, Time};
 use serde::Serialize;
 use serde_json::json;
-use store::Verdict;
+use store::ChainVerdict;
 
 use crate::commands::Command;
 
@@ -20,7 +20,7 @@ pub struct Checked {
     /// How long it took, in milliseconds.
     pub took_ms: u64,
     /// What it found; `None` if nothing could be read.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<ChainVerdict>,
 }
 
 impl Checked {
@@ -35,7 +35,7 @@ impl Checked {
 
     /// Whether the evidence is what it was.
     pub fn is_sound(&self) -> bool {
-        self.verdict.as_ref().is_some_and(Verdict::is_sound)
+        self.verdict.as_ref().is_some_and(ChainVerdict::is_sound)
     }
 }
 

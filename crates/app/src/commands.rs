@@ -66,6 +66,8 @@ pub struct Order {
     pub command: Command,
     /// By whom, as the evidence chain writes it.
     pub by: String,
+    /// It tells what has happened: it is kept as soon as the disk takes it, whatever is answered.
+    pub has_happened: bool,
     /// Where the answer goes.
     pub answer: oneshot::Sender<Result<(), OrderError>>,
 }
@@ -80,14 +82,26 @@ impl Orders {
         Self(queue)
     }
 
-    /// Gives an order and waits until it is durable.
+    /// Gives an order and waits until it is durable. What is only kept (records, evidence) and is
+    /// answered as not durable is not kept later either.
     pub async fn give(&self, command: Command, by: &str) -> Result<(), OrderError> {
+        self.send(command, by, false).await
+    }
+
+    /// Tells something that has happened, and waits until it is durable; where the disk does not
+    /// take it now, it is kept once it does.
+    pub async fn tell(&self, command: Command, by: &str) -> Result<(), OrderError> {
+        self.send(command, by, true).await
+    }
+
+    async fn send(&self, command: Command, by: &str, has_happened: bool) -> Result<(), OrderError> {
         let (answer, result) = oneshot::channel();
         let by = by.to_owned();
         self.0
             .try_send(Order {
                 command,
                 by,
+                has_happened,
                 answer,
             })
             .map_err(|_| OrderError::NotDurable)?;
@@ -101,11 +115,5 @@ impl Orders {
             warn!(?problem, "this could not be kept yet; it is tried again");
             sleep(pause).await;
         }
-    }
-
-    /// Makes something that was done evidence, and waits until it is durable.
-    pub async fn note(&self, entry: Entry) -> Result<(), OrderError> {
-        let by = entry.actor.clone();
-        self.give(entry.into(), &by).await
     }
 }

@@ -9,7 +9,7 @@ const DECLARED_MAX: usize = 16;
 
 /// What a person did that is in the chain already.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Said {
+pub enum Statement {
     /// Declared something.
     Declared(Declaration),
     /// Read the document of a function's declaration: the function, and who.
@@ -20,8 +20,8 @@ pub enum Said {
 #[derive(Debug)]
 pub struct ProofHand {
     wanted: Notify,
-    give: mpsc::Sender<Said>,
-    take: Mutex<mpsc::Receiver<Said>>,
+    give: mpsc::Sender<Statement>,
+    take: Mutex<mpsc::Receiver<Statement>>,
 }
 
 impl Default for ProofHand {
@@ -42,7 +42,7 @@ impl ProofHand {
     }
 
     /// Tells what a person did, once it is in the chain.
-    pub async fn tell(&self, said: Said) {
+    pub async fn tell(&self, said: Statement) {
         self.give.send(said).await.ok();
     }
 
@@ -52,7 +52,7 @@ impl ProofHand {
     }
 
     /// Waits until a person has done something.
-    pub async fn said(&self) -> Said {
+    pub async fn said(&self) -> Statement {
         match self.take.lock().await.recv().await {
             Some(said) => said,
             None => std::future::pending().await,

@@ -110,7 +110,7 @@ impl SwitchOff {
 
     async fn keep(&self, by: &str, kind: EventKind, about: Value) -> bool {
         let entry = Entry::new((self.clock)(), by, kind, about);
-        self.orders.note(entry).await.is_ok()
+        self.orders.tell(entry.into(), by).await.is_ok()
     }
 
     fn note(&self, source: &Source, ended: Ended) {

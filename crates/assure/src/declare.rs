@@ -55,6 +55,19 @@ pub struct Declaration {
     pub document: Option<Document>,
 }
 
+/// What a person says of a function, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct Declared<'a> {
+    /// Whether it holds.
+    pub holds: bool,
+    /// Why the person thinks so.
+    pub reason: &'a str,
+    /// Who, as pages show them.
+    pub by: &'a str,
+    /// From now on for so many days.
+    pub days: u32,
+}
+
 /// Why a declaration is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeclareError {
@@ -70,12 +83,13 @@ impl Declaration {
     /// A declaration from now on for some days.
     pub fn new(
         function: FunctionId,
-        holds: bool,
-        reason: &str,
-        by: &str,
-        (now, days): (Time, u32),
+        declared: Declared<'_>,
+        now: Time,
     ) -> Result<Self, DeclareError> {
-        let reason = reason.trim();
+        let Declared {
+            holds, by, days, ..
+        } = declared;
+        let reason = declared.reason.trim();
         let is_said = (1..=REASON_CHARS_MAX).contains(&reason.chars().count());
         if !is_said || reason.chars().any(char::is_control) {
             return Err(DeclareError::Reason);
@@ -143,8 +157,14 @@ mod tests {
     #[test]
     fn a_document_counts_once_everybody_has_read_it_and_for_as_long_as_nobody_is_new() {
         let now = Time::from_ms(1_000_000);
+        let declared = Declared {
+            holds: true,
+            reason: "rule on the wall",
+            by: "Hanako",
+            days: 30,
+        };
         let of = FunctionId::from("ipa2019/F15".to_owned());
-        let made = Declaration::new(of, true, "rule on the wall", "Hanako", (now, 30)).unwrap();
+        let made = Declaration::new(of, declared, now).unwrap();
         let mut made = made.resting_on(" Pull the blue plug. ").unwrap();
         let people = ["person:1".to_owned(), "person:2".to_owned()];
         let verdict = |made: &Declaration, people: &[String], at: Time| {

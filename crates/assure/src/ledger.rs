@@ -8,7 +8,7 @@ use model::Time;
 use serde::Serialize;
 
 use crate::claim::Claim;
-use crate::verdict::{Judged, Observation, Outcome, ProvenBy, Verdict};
+use crate::verdict::{Judged, LookOutcome, Observation, ProvenBy, Verdict};
 
 /// Evidence may seem to come from the future by this much: two clocks are never read at once.
 const FUTURE_MS: i64 = 1_000;
@@ -54,7 +54,7 @@ pub struct Change {
 }
 
 #[derive(Debug, Clone)]
-struct Seen {
+struct SeenAt {
     observation: Observation,
     /// When it was seen, by the clock that never jumps; before the start it lies below zero.
     up_ms: i64,
@@ -63,7 +63,7 @@ struct Seen {
 /// What was seen last.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    seen: BTreeMap<Claim, Seen>,
+    seen: BTreeMap<Claim, SeenAt>,
     since: BTreeMap<Claim, (Judged, Time)>,
     changes: Vec<Change>,
 }
@@ -88,7 +88,7 @@ impl Ledger {
     /// Notes a look; the one noted last counts. What is told late is as old as it is.
     pub fn note(&mut self, observation: Observation, now: Moment) {
         let age = (now.wall.ms() - observation.at.ms()).max(0);
-        let seen = Seen {
+        let seen = SeenAt {
             observation,
             up_ms: now.up_ms - age,
         };
@@ -103,7 +103,7 @@ impl Ledger {
     /// The verdict on a claim at a moment.
     pub fn judge(&self, claim: &Claim, now: Moment) -> Judged {
         let valid_ms = claim.measure.valid_ms();
-        let Some(Seen { observation, up_ms }) = self.seen.get(claim) else {
+        let Some(SeenAt { observation, up_ms }) = self.seen.get(claim) else {
             return Judged::unknown(NEVER);
         };
         let by_wall = now.wall.ms() - observation.at.ms();
@@ -114,9 +114,10 @@ impl Ledger {
         if by_wall.max(by_up) > valid_ms {
             return Judged::unknown("expired");
         }
-        if observation.outcome == Outcome::Blind {
+        if observation.outcome == LookOutcome::Blind {
             return Judged::unknown(&observation.reason);
         }
+        assert!(valid_ms > 0, "evidence runs out");
         Judged {
             verdict: observation.outcome.verdict(),
             by: ProvenBy::Machine,
@@ -189,7 +190,7 @@ mod tests {
         let observation = Observation {
             claim: Claim::of_box(measure),
             at: Time::from_ms(made),
-            outcome: Outcome::Good,
+            outcome: LookOutcome::Good,
             reason: "proven".to_owned(),
             raw: String::new(),
         };
@@ -211,7 +212,7 @@ mod tests {
             up_ms: 5_000,
         };
         let mut ledger = Ledger::default();
-        let mut note = |claim: Claim, outcome: Outcome| {
+        let mut note = |claim: Claim, outcome: LookOutcome| {
             let observation = Observation {
                 claim,
                 at: now.wall,
@@ -221,8 +222,8 @@ mod tests {
             };
             ledger.note(observation, now);
         };
-        note(device("press-1"), Outcome::Bad);
-        note(device("press-2"), Outcome::Good);
+        note(device("press-1"), LookOutcome::Bad);
+        note(device("press-2"), LookOutcome::Good);
         let verdict = |claim: &Claim| ledger.judge(claim, now).verdict;
         assert_eq!(verdict(&device("press-1")), Verdict::Fails);
         assert_eq!(verdict(&device("press-2")), Verdict::Holds);

@@ -13,9 +13,9 @@ mod view;
 pub use catalogue::{Catalogue, CatalogueError, Function, FunctionId, Phase, Requirement, Words};
 pub use claim::{Claim, Subject};
 pub use declare::{
-    DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, Document, REASON_CHARS_MAX,
+    DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, Declared, Document, REASON_CHARS_MAX,
 };
 pub use ledger::{Change, Ledger, Moment, Stored};
 pub use measure::{Measure, Method};
-pub use verdict::{Judged, Observation, Outcome, ProvenBy, Verdict};
+pub use verdict::{Judged, LookOutcome, Observation, ProvenBy, Verdict};
 pub use view::{FunctionView, MeasureView, ProofView};

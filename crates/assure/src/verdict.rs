@@ -10,7 +10,7 @@ use crate::claim::Claim;
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
-pub enum Outcome {
+pub enum LookOutcome {
     /// The measure holds.
     Good,
     /// It does not.
@@ -19,9 +19,9 @@ pub enum Outcome {
     Blind,
 }
 
-model::coded!(Outcome);
+model::coded!(LookOutcome);
 
-impl Outcome {
+impl LookOutcome {
     /// The verdict that follows while the look counts.
     pub fn verdict(self) -> Verdict {
         match self {
@@ -41,7 +41,7 @@ pub struct Observation {
     /// When what was seen was so, by the box's clock.
     pub at: Time,
     /// What it showed.
-    pub outcome: Outcome,
+    pub outcome: LookOutcome,
     /// Why, as a word that pages translate.
     pub reason: String,
     /// What exactly was seen, as JSON.

@@ -93,7 +93,9 @@ impl ProofView {
             claim,
         };
         let measures: Vec<MeasureView> = ledger.claims().into_iter().map(claim).collect();
-        let own = measures.iter().filter(|m| m.claim.subject == Subject::Box);
+        // What another site proves is no proof of this one.
+        let is_own = |m: &&MeasureView| m.claim == Claim::of_box(m.claim.measure);
+        let own = measures.iter().filter(is_own);
         let judged: BTreeMap<Measure, &Judged> =
             own.map(|m| (m.claim.measure, &m.judged)).collect();
         let function = |(catalogue, function): (&Catalogue, &Function)| {

@@ -78,7 +78,7 @@ impl RetainedRoom {
 
 /// A topic's retained message.
 #[derive(Debug)]
-struct Kept {
+struct KeptMessage {
     owner: Box<str>,
     bytes: usize,
     /// Messages that have taken the place and are not durable yet.
@@ -91,7 +91,7 @@ struct Kept {
 #[derive(Debug)]
 pub(crate) struct Retained {
     room: RetainedRoom,
-    by_topic: BTreeMap<Box<str>, Kept>,
+    by_topic: BTreeMap<Box<str>, KeptMessage>,
 }
 
 impl Retained {
@@ -127,7 +127,7 @@ impl Retained {
                 kept.claims += 1;
             }
             None => {
-                let kept = Kept {
+                let kept = KeptMessage {
                     owner,
                     bytes,
                     claims: 1,

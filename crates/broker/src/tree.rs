@@ -18,13 +18,13 @@ struct Subscriber {
 }
 
 #[derive(Debug, Default)]
-struct Node {
-    children: HashMap<Box<str>, Node>,
+struct TreeNode {
+    children: HashMap<Box<str>, TreeNode>,
     here: Vec<Subscriber>,
     below: Vec<Subscriber>,
 }
 
-impl Node {
+impl TreeNode {
     fn is_empty(&self) -> bool {
         self.children.is_empty() && self.here.is_empty() && self.below.is_empty()
     }
@@ -33,7 +33,7 @@ impl Node {
 /// All subscriptions.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
-    root: Node,
+    root: TreeNode,
     subscriptions: usize,
 }
 
@@ -53,7 +53,7 @@ impl Tree {
         }
     }
 
-    fn list<'a>(root: &'a mut Node, filter: &str) -> &'a mut Vec<Subscriber> {
+    fn list<'a>(root: &'a mut TreeNode, filter: &str) -> &'a mut Vec<Subscriber> {
         let mut node = root;
         for level in filter.split('/') {
             if level == "#" {
@@ -72,7 +72,7 @@ impl Tree {
         removed
     }
 
-    fn remove(node: &mut Node, levels: &[&str], session: &Arc<Session>) -> bool {
+    fn remove(node: &mut TreeNode, levels: &[&str], session: &Arc<Session>) -> bool {
         let drop_from = |list: &mut Vec<Subscriber>| {
             let before = list.len();
             list.retain(|s| !Arc::ptr_eq(&s.session, session));
@@ -130,7 +130,7 @@ impl Tree {
     }
 
     fn visit_below(
-        node: &Node,
+        node: &TreeNode,
         mut levels: Split<'_, char>,
         is_hidden: bool,
         look: &mut impl FnMut(&[Subscriber]) -> ControlFlow<()>,

@@ -51,7 +51,7 @@ const ODD_MAX: usize = 8;
 
 /// What one cycle led to.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Judged {
+pub(crate) struct JudgedCycle {
     /// How far from normal.
     pub(crate) distance: Distance,
     /// Beyond 1 it is odd by itself.
@@ -194,8 +194,7 @@ pub(crate) struct Course {
 
 impl Course {
     /// Learns what is normal for a product; false if there is nothing to learn from. Chance may
-    /// raise
-    /// `alarms_per_month` alarms in a month of running.
+    /// raise `alarms_per_month` alarms in a month of running.
     pub(crate) fn learn(
         &mut self,
         product: &ProductId,
@@ -296,7 +295,7 @@ impl Course {
     }
 
     /// Judges one finished cycle of a product; none if nothing is known of it.
-    pub(crate) fn take(&mut self, product: &ProductId, cycle: &CycleFacts) -> Option<Judged> {
+    pub(crate) fn take(&mut self, product: &ProductId, cycle: &CycleFacts) -> Option<JudgedCycle> {
         self.cycles += 1;
         let watched = self.watched.get_mut(product)?;
         watched.used = self.cycles;
@@ -317,7 +316,7 @@ impl Course {
         } else {
             None
         };
-        Some(Judged {
+        Some(JudgedCycle {
             distance,
             oddness,
             event,

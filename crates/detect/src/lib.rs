@@ -31,7 +31,7 @@ pub use judge::{CycleFacts, judge};
 pub use lamp::{Colour, Lamp, LampDevice, LampShows};
 pub use learn::{Learning, reference_from};
 pub use level::{Levels, PowerState};
-pub use meter::{Meter, Stretch};
+pub use meter::{Meter, MeterStretch};
 pub use parts::Parts;
 pub use recording::Recording;
 pub use settings::{ApprovalMode, Settings, SettingsError};

@@ -13,7 +13,7 @@ const INTERVAL_WEIGHT: f64 = 0.1;
 
 /// The stretch between two samples of power.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Stretch {
+pub struct MeterStretch {
     /// Time of the first sample.
     pub from: Time,
     /// Time of the second.
@@ -26,7 +26,7 @@ pub struct Stretch {
     pub is_gap: bool,
 }
 
-impl Stretch {
+impl MeterStretch {
     /// Power at a moment inside the stretch, on the straight line between the samples.
     pub fn watts_at(&self, t: Time) -> f64 {
         let length = self.to.since(self.from);
@@ -71,7 +71,7 @@ pub struct Meter {
 
 impl Meter {
     /// Takes a sample; gives the stretch since the one before it.
-    pub fn sample(&mut self, t: Time, watts: f64) -> Option<Stretch> {
+    pub fn sample(&mut self, t: Time, watts: f64) -> Option<MeterStretch> {
         let before = self.last.replace((t, watts));
         let (from, watts_from) = before?;
         let dt = t.since(from);
@@ -85,7 +85,7 @@ impl Meter {
         } else if self.interval_s.is_none() {
             self.interval_s = Some(dt);
         }
-        Some(Stretch {
+        Some(MeterStretch {
             from,
             to: t,
             watts_from,

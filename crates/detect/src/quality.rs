@@ -29,7 +29,7 @@ const STILL: f64 = 1e-6;
 
 /// What is watched about the data of one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-pub(crate) struct Quality {
+pub(crate) struct DataQuality {
     skew_s: Option<f64>,
     last: Option<Time>,
     pace_s: Option<f64>,
@@ -41,7 +41,7 @@ pub(crate) struct Quality {
     doubt: Option<FindingKind>,
 }
 
-impl Quality {
+impl DataQuality {
     /// A reading of power measured at `t` that arrived at `heard`; tells what is doubtful about
     /// time.
     pub(crate) fn reading(&mut self, t: Time, heard: Time) -> Option<FindingKind> {

@@ -5,7 +5,7 @@ use model::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::CycleFacts;
-use crate::meter::Stretch;
+use crate::meter::MeterStretch;
 use crate::recording::Recording;
 
 /// A cycle that has started and not ended.
@@ -54,7 +54,7 @@ impl OpenCycle {
 
     /// Adds a stretch that lies inside the cycle. `waiting_w` is the power below which the machine
     /// counts as waiting.
-    pub(crate) fn add(&mut self, stretch: &Stretch, waiting_w: Option<f64>) {
+    pub(crate) fn add(&mut self, stretch: &MeterStretch, waiting_w: Option<f64>) {
         if stretch.is_gap {
             self.broken = true;
             return;

@@ -16,7 +16,7 @@ const AHEAD_MAX: f64 = 20.0;
 
 /// Values of a stretch of time, summed up.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Stretch {
+struct TrendStretch {
     seconds: f64,
     value: f64,
     count: f64,
@@ -25,7 +25,7 @@ struct Stretch {
 /// The past of one quantity, as coarse as it is long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub(crate) struct Trend {
-    stretches: Vec<Stretch>,
+    stretches: Vec<TrendStretch>,
     /// Values that make a stretch.
     size: f64,
 }
@@ -51,7 +51,7 @@ impl Trend {
                 last.seconds += (seconds - last.seconds) / last.count;
                 last.value += (value - last.value) / last.count;
             }
-            _ => self.stretches.push(Stretch {
+            _ => self.stretches.push(TrendStretch {
                 seconds,
                 value,
                 count: 1.0,
@@ -65,9 +65,10 @@ impl Trend {
     fn merge(&mut self) {
         let merged = self.stretches.chunks(2).map(|pair| {
             let count: f64 = pair.iter().map(|s| s.count).sum();
-            let mean =
-                |of: fn(&Stretch) -> f64| pair.iter().map(|s| of(s) * s.count).sum::<f64>() / count;
-            Stretch {
+            let mean = |of: fn(&TrendStretch) -> f64| {
+                pair.iter().map(|s| of(s) * s.count).sum::<f64>() / count
+            };
+            TrendStretch {
                 seconds: mean(|s| s.seconds),
                 value: mean(|s| s.value),
                 count,
@@ -174,8 +175,7 @@ impl Trend {
 }
 
 /// The share of a standard normal distribution below `z` (Abramowitz and Stegun, 7.1.26; error
-/// below
-/// 2e-7).
+/// below 2e-7).
 fn normal_cdf(z: f64) -> f64 {
     let x = z.abs() / std::f64::consts::SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * x);

@@ -147,6 +147,28 @@ pub struct Gate {
     clock: fn() -> Time,
 }
 
+/// What a pass is to be: what lets somebody in, as what, and for how long.
+#[derive(Clone, Copy)]
+struct Grant<'a> {
+    kind: PassKind,
+    role: Role,
+    /// What people see of it.
+    label: &'a str,
+    lasts_ms: i64,
+}
+
+impl Grant<'static> {
+    /// A link that works once.
+    fn link(role: Role, lasts_ms: i64) -> Self {
+        Self {
+            kind: PassKind::Link,
+            role,
+            label: "",
+            lasts_ms,
+        }
+    }
+}
+
 impl Gate {
     /// A door for who was let in before. A box without an owner gets a new claim code.
     pub fn new(
@@ -500,19 +522,19 @@ impl Gate {
 
     fn new_session(&self, person: &Person, from: &From) -> Result<(String, Pass), Denied> {
         let (role, kind) = (person.role, PassKind::Session);
-        let (secret, mut pass) = self.new_pass(person, (kind, role), &from.browser, SESSION_MS)?;
+        let grant = Grant {
+            kind,
+            role,
+            label: &from.browser,
+            lasts_ms: SESSION_MS,
+        };
+        let (secret, mut pass) = self.new_pass(person, grant)?;
         // Nobody stands before a wall to sign it in again.
         pass.expires = pass.expires.filter(|_| role != Role::Screen);
         Ok((secret, pass))
     }
 
-    fn new_pass(
-        &self,
-        person: &Person,
-        (kind, role): (PassKind, Role),
-        label: &str,
-        lasts_ms: i64,
-    ) -> Result<(String, Pass), Denied> {
+    fn new_pass(&self, person: &Person, grant: Grant<'_>) -> Result<(String, Pass), Denied> {
         let now = (self.clock)();
         let secret = secret::fresh().map_err(|_| Denied::NotDurable)?;
         let book = self.book();
@@ -524,11 +546,11 @@ impl Gate {
             id,
             hash: secret::hash(&secret),
             person: person.id,
-            kind,
-            role,
-            label: label.to_owned(),
+            kind: grant.kind,
+            role: grant.role,
+            label: grant.label.to_owned(),
             created: now,
-            expires: Some(now + lasts_ms),
+            expires: Some(now + grant.lasts_ms),
         };
         Ok((secret, pass))
     }
@@ -606,5 +628,5 @@ pub fn new_totp_key() -> Result<Vec<u8>, getrandom::Error> {
     Ok(key)
 }
 
-pub use passkey::{Answer, Spoken};
+pub use passkey::{PasskeyAnswer, Spoken};
 pub use totp::address as totp_address;

@@ -84,7 +84,7 @@ pub struct Spoken {
 
 /// A passkey's answer to a question.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Answer {
+pub struct PasskeyAnswer {
     #[serde(flatten)]
     spoken: Spoken,
     signature: String,
@@ -276,7 +276,7 @@ impl Gate {
     /// Somebody signs in with a passkey; gives the secret of the new session.
     pub async fn sign_in_with_passkey(
         &self,
-        answer: &Answer,
+        answer: &PasskeyAnswer,
         here: &str,
         from: &From,
     ) -> Result<String, Denied> {
@@ -343,7 +343,7 @@ mod tests {
             }
         }
 
-        fn answer(&self, (name, origin): (&str, &str), question: &str, flags: u8) -> Answer {
+        fn answer(&self, (name, origin): (&str, &str), question: &str, flags: u8) -> PasskeyAnswer {
             let client = json!({"type": "webauthn.get", "challenge": question, "origin": origin})
                 .to_string();
             let mut said = Sha256::digest(name).to_vec();
@@ -351,7 +351,7 @@ mod tests {
             said.extend_from_slice(&7_u32.to_be_bytes());
             let signed = [&said[..], &Sha256::digest(&client)[..]].concat();
             let signature = self.0.sign(&SystemRandom::new(), &signed).unwrap();
-            Answer {
+            PasskeyAnswer {
                 spoken: Spoken {
                     id: "aWQ".to_owned(),
                     client_data: BASE64URL_NOPAD.encode(client.as_bytes()),
@@ -362,7 +362,7 @@ mod tests {
         }
     }
 
-    fn heard(questions: &Questions, answer: &Answer, at: Time) -> Option<Heard> {
+    fn heard(questions: &Questions, answer: &PasskeyAnswer, at: Time) -> Option<Heard> {
         let asked_at = |given: &str| questions.asked_at(given, None, at);
         answer.spoken.hear("webauthn.get", HERE, asked_at)
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use store::{Pass, PassKind, Person, Record};
 
 use crate::{
-    CONSOLE_LINK_MS, Denied, Gate, INVITATION_MS, PEOPLE_MAX, Who, checked_name, entry_of,
+    CONSOLE_LINK_MS, Denied, Gate, Grant, INVITATION_MS, PEOPLE_MAX, Who, checked_name, entry_of,
 };
 
 /// Machines one customer may see.
@@ -20,8 +20,7 @@ impl Gate {
             return Err(Denied::Wrong);
         }
         let owner = self.newcomer(name, Role::Owner)?;
-        let (secret, link) =
-            self.new_pass(&owner, (PassKind::Link, Role::Owner), "", CONSOLE_LINK_MS)?;
+        let (secret, link) = self.new_pass(&owner, Grant::link(Role::Owner, CONSOLE_LINK_MS))?;
         let (kind, by) = (EventKind::PersonClaimed, Who::at_console());
         let entry = entry_of(&by, kind, (self.clock)(), json!({"person": owner.id}));
         self.keep(vec![
@@ -37,7 +36,7 @@ impl Gate {
     pub async fn invite(&self, by: &Who, name: &str, role: Role) -> Result<String, Denied> {
         let _turn = self.changing.lock().await;
         let person = self.newcomer(name, role)?;
-        let (secret, link) = self.new_pass(&person, (PassKind::Link, role), "", INVITATION_MS)?;
+        let (secret, link) = self.new_pass(&person, Grant::link(role, INVITATION_MS))?;
         let about = json!({"person": person.id, "role": role});
         let entry = entry_of(by, EventKind::PersonInvited, (self.clock)(), about);
         self.keep(vec![
@@ -106,7 +105,7 @@ impl Gate {
         let _turn = self.changing.lock().await;
         let person = self.named(name)?;
         let role = person.role;
-        let (secret, link) = self.new_pass(&person, (PassKind::Link, role), "", CONSOLE_LINK_MS)?;
+        let (secret, link) = self.new_pass(&person, Grant::link(role, CONSOLE_LINK_MS))?;
         let about = json!({"person": person.id, "forgets": forgets});
         let entry = entry_of(
             &Who::at_console(),
@@ -131,7 +130,13 @@ impl Gate {
         let _turn = self.changing.lock().await;
         let label = checked_name(label)?;
         let holder = self.holder(by)?;
-        let (secret, mut token) = self.new_pass(&holder, (PassKind::Token, role), &label, 0)?;
+        let grant = Grant {
+            kind: PassKind::Token,
+            role,
+            label: &label,
+            lasts_ms: 0,
+        };
+        let (secret, mut token) = self.new_pass(&holder, grant)?;
         token.expires = None;
         let about = json!({"pass": token.id, "role": role, "label": label});
         let entry = entry_of(by, EventKind::TokenMade, (self.clock)(), about);

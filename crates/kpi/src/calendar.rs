@@ -120,7 +120,7 @@ fn moment_of(date: Date, clock: ClockTime, zone: &TimeZone) -> Option<Time> {
 
 /// The hours planned for work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "WrittenCalendar", into = "WrittenCalendar")]
 pub struct Schedule {
     days: Vec<Weekday>,
     hours: Vec<(ClockTime, ClockTime)>,
@@ -130,7 +130,7 @@ pub struct Schedule {
 /// The schedule as it is written in files and by scripts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct WrittenCalendar {
     /// `mon` to `sun`.
     days: Vec<String>,
     /// `HH:MM-HH:MM`; an end before its beginning is on the next day.
@@ -242,11 +242,11 @@ fn stretch(text: &str) -> Result<(ClockTime, ClockTime), ScheduleError> {
     ends.ok_or_else(|| ScheduleError::Hours(text.to_owned()))
 }
 
-impl TryFrom<Written> for Schedule {
+impl TryFrom<WrittenCalendar> for Schedule {
     type Error = ScheduleError;
 
-    fn try_from(written: Written) -> Result<Self, ScheduleError> {
-        let Written {
+    fn try_from(written: WrittenCalendar) -> Result<Self, ScheduleError> {
+        let WrittenCalendar {
             days,
             hours,
             closed,
@@ -259,7 +259,7 @@ impl TryFrom<Written> for Schedule {
     }
 }
 
-impl From<Schedule> for Written {
+impl From<Schedule> for WrittenCalendar {
     fn from(schedule: Schedule) -> Self {
         Self {
             days: schedule.days().map(str::to_owned).collect(),

@@ -15,7 +15,7 @@ use kpi::{Calendar, Factory, Line, Schedule};
 use model::{DeviceId, MachineId, Tolerance};
 use pipeline::{FloorSettings, MachineSettings};
 use serde::Deserialize;
-use services::backups::Plan;
+use services::backups::BackupPlan;
 use services::day_files;
 use services::logs::LogListeners;
 use services::probes::self_test;
@@ -28,7 +28,7 @@ pub(crate) const FILE: &str = "mimamori.toml";
 /// The file as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Written {
+struct WrittenConfig {
     factory: WrittenFactory,
     machine: Vec<WrittenMachine>,
     line: Vec<Line>,
@@ -247,8 +247,8 @@ pub(crate) struct Config {
     /// Readings leave the journal this often.
     pub(crate) seal_every: Duration,
     pub(crate) retention: Retention,
-    pub(crate) backup: Option<Plan>,
-    pub(crate) export: Option<day_files::Plan>,
+    pub(crate) backup: Option<BackupPlan>,
+    pub(crate) export: Option<day_files::DayFilePlan>,
 }
 
 impl Config {
@@ -264,7 +264,7 @@ impl Config {
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
-        let written: Written = toml::from_str(text)?;
+        let written: WrittenConfig = toml::from_str(text)?;
         let defaults = Settings::default();
         let default_settings = Settings {
             learn_cycles: written
@@ -325,7 +325,7 @@ impl Config {
                 log_days: Some(written.syslog.keep_days.unwrap_or(400).max(1)),
             },
             backup: written.backup.map(WrittenBackup::checked).transpose()?,
-            export: written.export.map(|export| day_files::Plan {
+            export: written.export.map(|export| day_files::DayFilePlan {
                 folder: export.folder,
                 encoding: export.encoding,
                 lang: export.lang,
@@ -334,7 +334,7 @@ impl Config {
     }
 }
 
-impl Written {
+impl WrittenConfig {
     fn factory_said(&self) -> anyhow::Result<Factory> {
         let parts = self.machine.iter();
         let parts = parts.filter_map(|m| Some((m.id.clone(), m.parts_per_cycle?)));
@@ -366,7 +366,7 @@ impl WrittenStore {
 }
 
 impl WrittenBackup {
-    fn checked(self) -> anyhow::Result<Plan> {
+    fn checked(self) -> anyhow::Result<BackupPlan> {
         let (hours, keep) = (self.every_hours.unwrap_or(24), self.keep.unwrap_or(7));
         if hours == 0 || keep == 0 {
             bail!("every_hours and keep of [backup] must be at least 1");
@@ -374,7 +374,7 @@ impl WrittenBackup {
         let passphrase = self.passphrase_file.map(|file| {
             Passphrase::from_file(&file).with_context(|| format!("[backup] {}", file.display()))
         });
-        Ok(Plan {
+        Ok(BackupPlan {
             folder: self.folder,
             every: Duration::from_secs(u64::from(hours) * 3600),
             keep,

@@ -33,7 +33,7 @@ const WORK_MAX: Duration = Duration::from_secs(120);
 /// Requests answered in one look.
 const REQUESTS_MAX: usize = 16;
 /// Bytes of a request at most.
-const REQUEST_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
+const REQUEST_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 
 /// What is asked for.
 #[derive(Debug, Serialize, Deserialize)]

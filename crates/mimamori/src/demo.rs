@@ -106,7 +106,7 @@ pub(crate) async fn run_sim(args: SimArgs) -> anyhow::Result<bool> {
 }
 
 /// Where everything of one demonstration lives.
-struct Stage {
+struct DemoStage {
     data: PathBuf,
     is_temporary: bool,
     http: SocketAddr,
@@ -115,7 +115,7 @@ struct Stage {
     program: PathBuf,
 }
 
-impl Drop for Stage {
+impl Drop for DemoStage {
     fn drop(&mut self) {
         if self.is_temporary {
             std::fs::remove_dir_all(&self.data).ok();
@@ -139,7 +139,7 @@ fn page_port(asked: Option<u16>) -> std::io::Result<SocketAddr> {
     }
 }
 
-impl Stage {
+impl DemoStage {
     fn set(args: &DemoArgs) -> anyhow::Result<Self> {
         let (data, is_temporary) = match &args.data {
             Some(data) => (data.clone(), false),
@@ -423,7 +423,7 @@ impl Watcher {
 
 /// Runs the demonstration.
 pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
-    let stage = Stage::set(&args)?;
+    let stage = DemoStage::set(&args)?;
     let seed = args
         .seed
         .unwrap_or_else(|| u64::from(std::process::id()) ^ clock_seed());
@@ -489,7 +489,7 @@ struct Owner {
 
 impl Owner {
     /// Says how to come in: by a link, and by name and password from another browser.
-    async fn tell(&self, stage: &Stage, lang: Lang) -> anyhow::Result<()> {
+    async fn tell(&self, stage: &DemoStage, lang: Lang) -> anyhow::Result<()> {
         let request = console::Request::Link {
             name: self.name.clone(),
             forgets: false,
@@ -509,7 +509,7 @@ impl Owner {
 }
 
 /// Claims the box with the code on its console, or takes up who claimed it in this folder before.
-async fn claim(stage: &Stage) -> anyhow::Result<Owner> {
+async fn claim(stage: &DemoStage) -> anyhow::Result<Owner> {
     let file = stage.data.join("demo-owner.json");
     if let Ok(text) = std::fs::read_to_string(&file) {
         return Ok(serde_json::from_str(&text)?);
@@ -563,7 +563,7 @@ fn keep_log(data: &Path) {
 
 /// Runs to the end; gives what the factory said of itself, or nothing if a person ended it.
 async fn play(
-    stage: &Stage,
+    stage: &DemoStage,
     product: &mut Child,
     factory: &mut Child,
     watcher: &mut Watcher,
@@ -610,7 +610,7 @@ async fn play(
 }
 
 /// The factory's own scorecard with what was measured from outside.
-fn scorecard(stage: &Stage, page_ms: u128, rss_mb: f64, sim_ok: bool) -> anyhow::Result<Value> {
+fn scorecard(stage: &DemoStage, page_ms: u128, rss_mb: f64, sim_ok: bool) -> anyhow::Result<Value> {
     let text = std::fs::read_to_string(stage.scorecard_file())
         .context("the simulated factory left no scorecard")?;
     let mut judged: Value = serde_json::from_str(&text)?;

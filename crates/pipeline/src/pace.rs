@@ -14,10 +14,10 @@ const FETCH_MAX: Duration = Duration::from_millis(2);
 
 /// Shared by the recorder, which calls, and the socket thread, which rests.
 #[derive(Debug, Clone, Default)]
-pub struct Pace(Arc<Shared>);
+pub struct Pace(Arc<PaceShared>);
 
 #[derive(Debug, Default)]
-struct Shared {
+struct PaceShared {
     is_busy: AtomicBool,
     calls: Mutex<Calls>,
     called: Condvar,

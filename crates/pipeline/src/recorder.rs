@@ -1,15 +1,14 @@
 //! The recorder: one thread that takes arrivals, judges them, makes everything durable in one
 //! commit and only then tells anybody: the device its acknowledgement, the light, the page.
 
-use std::collections::VecDeque;
-use std::ops::Range;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use act::{Light, LightReport, Tier};
 use app::clock;
 use app::commands::{Command, Order, OrderError};
-use app::views::{BoardView, LightView, Shown};
+use app::views::BoardView;
 use detect::Outcome;
 use kpi::Factory;
 use model::{Alarm, AlarmKind, EventKind, LogLine, MachineId, Refused, Time};
@@ -17,15 +16,17 @@ use serde_json::json;
 use sources::{Arrival, DeviceRegister};
 use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use crate::aside::Aside;
 use crate::floor::Floor;
+use crate::light::{light_view, tier};
 use crate::machine::Machine;
 use crate::own::{damage_entry, own_alarm};
 use crate::pace::Pace;
+use crate::replies::{Replies, Reply, is_of_somebody};
 use crate::sealing::Sealing;
 
 /// Where the evidence chain stands is signed this often.
@@ -52,6 +53,9 @@ const ROOM_BYTES_LOW: f64 = 2e9;
 const ROOM_SHARE_LOW: f64 = 0.05;
 /// Records of a seal in one commit, so that none takes long.
 const LANDING_AT_ONCE: usize = 8;
+/// Records that wait for a full disk beside the batch that found it full; what is told beyond them
+/// is lost, but for the log.
+const WAITING_RECORDS_MAX: usize = 10_000;
 /// A batch that could not be stored is tried again after this time.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Above this many arrivals a second, one commit waits a moment to carry more of them.
@@ -83,28 +87,7 @@ pub struct Inputs {
 pub type Publish = Box<dyn Fn(&str, &[u8]) + Send>;
 /// Reads named counters.
 pub type Counters = Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>;
-app::opaque_debug!(Inputs, Outputs, Parts, Recorder);
-
-/// An answer that waits for its commit, and the records that it is about.
-struct Reply {
-    to: oneshot::Sender<Answer>,
-    answer: Answer,
-    records: Range<usize>,
-    /// Nothing but the records follows from the order: without them it was never given.
-    is_records_alone: bool,
-}
-
-impl Reply {
-    /// A record of the batch goes; those behind it move up.
-    fn forget(&mut self, place: usize) {
-        let Range { start, end } = self.records;
-        let before = |at: usize| at - usize::from(at > place);
-        self.records = before(start)..before(end);
-    }
-}
-
-/// What became of an order.
-type Answer = Result<(), OrderError>;
+app::opaque_debug!(Inputs, Outputs, RecorderParts, Recorder);
 
 /// Whom the recorder tells.
 pub struct Outputs {
@@ -136,13 +119,15 @@ pub struct Recorder {
     landing: VecDeque<Record>,
     runtime: Handle,
     pending: Batch,
-    replies: Vec<Reply>,
+    replies: Replies,
     ticket: u64,
     open_alarms: Vec<Alarm>,
     /// The open alarms have to be read again.
     alarms_changed: bool,
     /// Since when the disk has not taken data.
     store_full: Option<Time>,
+    /// An arrival was dropped because the program stops: devices send it again.
+    has_given_up: bool,
     arrival_rate: Rate,
     pace: Pace,
     version: u64,
@@ -174,7 +159,7 @@ impl Rate {
 }
 
 /// What the recorder is made of.
-pub struct Parts {
+pub struct RecorderParts {
     /// The writer of the main file.
     pub store: Store,
     /// What is kept, to be read.
@@ -197,7 +182,7 @@ pub struct Parts {
 
 impl Recorder {
     /// A recorder ready to run.
-    pub fn new(parts: Parts, inputs: Inputs, outputs: Outputs, runtime: Handle) -> Self {
+    pub fn new(parts: RecorderParts, inputs: Inputs, outputs: Outputs, runtime: Handle) -> Self {
         let now = Instant::now();
         Self {
             store: parts.store,
@@ -212,11 +197,12 @@ impl Recorder {
             landing: VecDeque::new(),
             runtime,
             pending: parts.pending,
-            replies: Vec::new(),
+            replies: Replies::default(),
             ticket: 0,
             open_alarms: Vec::new(),
             alarms_changed: false,
             store_full: None,
+            has_given_up: false,
             pace: parts.pace,
             arrival_rate: Rate {
                 per_s: 0.0,
@@ -291,11 +277,19 @@ impl Recorder {
     }
 
     fn take(&mut self, arrival: Arrival) {
+        // Behind one that was given up nothing may be acknowledged.
+        if self.has_given_up {
+            return;
+        }
         while let Err(problem) = self.floor.introduce(&arrival, &mut self.store) {
             if !self.wait_out(&problem) {
+                self.has_given_up = true;
                 return;
             }
         }
+        // What is acknowledged is everything up to a ticket: one out of turn would be acknowledged
+        // before it is durable.
+        assert!(arrival.ticket > self.ticket, "tickets come in order");
         self.ticket = arrival.ticket;
         self.pending.arrived = arrival.at;
         self.floor.take(arrival, &self.reader, &mut self.pending);
@@ -317,19 +311,8 @@ impl Recorder {
             self.pending.records.push(Record::Log(line));
         }
         while let Ok(order) = self.inputs.orders.try_recv() {
-            let first = self.pending.records.len();
-            let is_records_alone = matches!(
-                order.command,
-                Command::Keep(_) | Command::Report { .. } | Command::Acknowledge(_)
-            );
-            let result = self.obey(order.command, &order.by, now);
-            let records = first..self.pending.records.len();
-            self.replies.push(Reply {
-                to: order.answer,
-                answer: result,
-                records,
-                is_records_alone,
-            });
+            let reply = self.take_order(order, now);
+            self.replies.push(reply);
         }
         if self.inputs.light.has_changed().unwrap_or(false) {
             self.note_light(now);
@@ -355,6 +338,22 @@ impl Recorder {
             if self.pending.records.len() == before {
                 self.written_down_at = Instant::now();
             }
+        }
+    }
+
+    fn take_order(&mut self, order: Order, now: Time) -> Reply {
+        let first = self.pending.records.len();
+        let is_kept_alone = matches!(
+            order.command,
+            Command::Keep(_) | Command::Report { .. } | Command::Acknowledge(_)
+        );
+        let answer = self.obey(order.command, &order.by, now);
+        Reply {
+            to: order.answer,
+            answer,
+            records: first..self.pending.records.len(),
+            is_records_alone: is_kept_alone && !order.has_happened,
+            is_whole: self.pending.records.iter().skip(first).any(is_of_somebody),
         }
     }
 
@@ -504,9 +503,22 @@ impl Recorder {
         self.open_alarms.iter().any(|alarm| alarm.kind == kind)
     }
 
+    /// Whether an alarm about Mimamori itself begins or ends with what is to be kept next.
+    fn waiting_alarm(&self, kind: AlarmKind) -> Option<bool> {
+        let mut records = self.pending.records.iter().rev();
+        records.find_map(|record| match record {
+            Record::AlarmRaised(alarm) if alarm.machine.is_none() && alarm.kind == kind => {
+                Some(true)
+            }
+            Record::AlarmCleared(None, of, _) if *of == kind => Some(false),
+            _ => None,
+        })
+    }
+
     /// Raises or clears an alarm about Mimamori itself, if that is a change.
     fn own_alarm(&mut self, kind: AlarmKind, lasts: bool, now: Time) {
-        let open = self.is_open(kind);
+        let open = self.waiting_alarm(kind);
+        let open = open.unwrap_or_else(|| self.is_open(kind));
         if lasts && !open {
             self.pending
                 .records
@@ -549,8 +561,7 @@ impl Recorder {
                 match self.store.commit(&self.pending) {
                     Ok(seq) => break seq,
                     Err(problem) if problem.is_of_content() && self.leave_out() => {}
-                    // Nothing may be left of it, if it was what somebody has given up.
-                    Err(problem) if self.wait_out(&problem) && !self.pending.is_empty() => {}
+                    Err(problem) if self.wait_out(&problem) => {}
                     Err(_) => return,
                 }
             };
@@ -566,9 +577,7 @@ impl Recorder {
         if self.pending.records.iter().any(is_setting) {
             self.show_board();
         }
-        for reply in self.replies.drain(..) {
-            reply.to.send(reply.answer).ok();
-        }
+        self.replies.answer();
         self.announce();
         self.pace.call();
         self.pending.clear();
@@ -593,19 +602,19 @@ impl Recorder {
             _ => return false,
         };
         let mut aside = Aside::default();
-        for (place, problem) in unsound.iter().rev() {
-            let record = self.pending.records.remove(*place);
+        let problems: BTreeMap<usize, StoreError> = unsound.into_iter().collect();
+        let gone = self.replies.with_whole_orders(problems.keys().copied());
+        for place in gone.into_iter().rev() {
+            let record = self.pending.records.remove(place);
             if let Record::SealBegins(_) | Record::OpenChunk(_) | Record::Sealed(_) = record {
                 // Of a seal that is not whole nothing counts.
                 self.landing.clear();
                 self.sealing.back_off();
             }
-            let is_of_it = |reply: &&mut Reply| reply.records.contains(place);
-            for reply in self.replies.iter_mut().filter(is_of_it) {
-                reply.answer = Err(OrderError::NotDurable);
+            self.replies.forget(place);
+            if let Some(problem) = problems.get(&place) {
+                aside.refuse(&record, problem);
             }
-            self.replies.iter_mut().for_each(|r| r.forget(*place));
-            aside.refuse(&record, problem);
         }
         let is_alarmed = self.is_open(AlarmKind::SetAside);
         aside.give(&mut self.pending, is_alarmed, clock::now());
@@ -667,16 +676,12 @@ impl Recorder {
             self.set_light();
             self.show_board();
         }
-        // Who is told that it was not done may give the order again: it must not be done later.
-        for reply in self.replies.drain(..).rev() {
-            if reply.is_records_alone {
-                self.pending.records.drain(reply.records);
-            }
-            reply.to.send(Err(OrderError::NotDurable)).ok();
-        }
-        // Nobody waits for a disk that is full: who asks meanwhile is told at once.
-        while let Ok(order) = self.inputs.orders.try_recv() {
-            order.answer.send(Err(OrderError::NotDurable)).ok();
+        self.give_up_orders();
+        if self.pending.is_empty() {
+            // Whether the disk takes data again is found by giving it some.
+            let tried = clock::now().ms().to_string();
+            let tried = Record::Kept("disk/tried".into(), tried);
+            self.pending.records.push(tried);
         }
         self.runtime
             .block_on(async { tokio::time::sleep(RETRY_AFTER).await });
@@ -684,6 +689,27 @@ impl Recorder {
             error!(%problem, "the store refused a batch");
         }
         !*self.inputs.stop.borrow()
+    }
+
+    /// Nobody waits for a disk that is full. Who is told that it was not done may give the order
+    /// again: it must not be done later. What has happened stays to be kept.
+    fn give_up_orders(&mut self) {
+        self.replies.give_up(&mut self.pending.records);
+        while let Ok(order) = self.inputs.orders.try_recv() {
+            let has_room = self.pending.records.len() < WAITING_RECORDS_MAX;
+            // Who reports looks at the board, which knows nothing of what waits: once is enough.
+            let is_news = match &order.command {
+                Command::Keep(_) => true,
+                Command::Report { alarm, .. } => self.waiting_alarm(alarm.0) != Some(alarm.1),
+                _ => false,
+            };
+            if order.has_happened && is_news && has_room {
+                let reply = self.take_order(order, clock::now());
+                reply.to.send(Err(OrderError::NotDurable)).ok();
+            } else {
+                order.answer.send(Err(OrderError::NotDurable)).ok();
+            }
+        }
     }
 
     /// The disk takes data again: the time without it becomes part of the record.
@@ -768,32 +794,4 @@ impl Recorder {
 /// Whether the disk will be full before long, from what is free and what it holds.
 fn is_low(free: u64, all: u64) -> bool {
     (free as f64) < ROOM_BYTES_LOW.min(ROOM_SHARE_LOW * all as f64)
-}
-
-fn tier(lit: bool) -> Tier {
-    if lit { Tier::On } else { Tier::Off }
-}
-
-fn light_view(report: LightReport) -> LightView {
-    let shown = |tier: Tier| match tier {
-        Tier::Off => Shown::Off,
-        Tier::On => Shown::On,
-        Tier::Flash => Shown::Flash,
-    };
-    match report {
-        LightReport::Unknown => LightView::Unknown,
-        LightReport::Silent => LightView::Silent,
-        LightReport::Answers {
-            wanted,
-            shown: read_back,
-        } => {
-            let light = read_back.unwrap_or(wanted);
-            LightView::Answers {
-                red: shown(light.red),
-                amber: shown(light.amber),
-                green: shown(light.green),
-                confirmed: read_back.is_some(),
-            }
-        }
-    }
 }

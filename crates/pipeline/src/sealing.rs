@@ -19,13 +19,13 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const BACK_OFF: Duration = Duration::from_secs(3600);
 
 /// What became of a seal.
-type Outcome = Result<Option<Sealed>, StoreError>;
+type SealOutcome = Result<Option<Sealed>, StoreError>;
 
 /// The sealer's thread as the recorder sees it; it ends with its owner.
 #[derive(Debug)]
 pub struct Sealing {
     plans: SyncSender<SealPlan>,
-    outcomes: Receiver<Outcome>,
+    outcomes: Receiver<SealOutcome>,
     every_ms: i64,
     /// The last period that was sealed.
     period: Option<i64>,
@@ -92,9 +92,13 @@ impl Sealing {
 
     /// What became of the last seal, once. If nothing came of it although `waiting` readings are
     /// in the journal, it is tried again soon.
-    pub fn outcome(&mut self, now: Time, waiting: u64) -> Option<Outcome> {
+    pub fn outcome(&mut self, now: Time, waiting: u64) -> Option<SealOutcome> {
         let outcome = match self.outcomes.try_recv() {
             Ok(outcome) => outcome,
+            // It ended in the middle of its work: nothing leaves the journal any more.
+            Err(TryRecvError::Disconnected) if self.is_busy => Err(StoreError::Folder(
+                std::io::Error::other("the sealer has ended"),
+            )),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => return None,
         };
         self.is_busy = false;

@@ -12,7 +12,7 @@ const RECENT_MAX: usize = 1_024;
 
 /// How a time stands to the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum SeriesStanding {
     /// Later than all before.
     New,
     /// Earlier than the last, not seen before.
@@ -83,18 +83,18 @@ impl Series {
     }
 
     /// How `t` stands to what was remembered.
-    pub(crate) fn standing(&self, t: Time) -> Standing {
+    pub(crate) fn standing(&self, t: Time) -> SeriesStanding {
         if t.ms() > self.last && (self.last > i64::MIN || !self.has_forgotten) {
-            return Standing::New;
+            return SeriesStanding::New;
         }
         if self.recent.contains(&t.ms()) {
-            return Standing::Duplicate;
+            return SeriesStanding::Duplicate;
         }
         let oldest = self.recent.iter().min().copied().unwrap_or(i64::MAX);
         if self.has_forgotten && t.ms() < oldest {
-            Standing::AskStore
+            SeriesStanding::AskStore
         } else {
-            Standing::Late
+            SeriesStanding::Late
         }
     }
 
@@ -138,11 +138,11 @@ mod tests {
     fn a_repeated_time_is_told_from_a_late_one() {
         let mut series = Series::new(SeriesId(1), PointRole::Power, true);
         for ms in [10, 20, 40] {
-            assert_eq!(series.standing(t(ms)), Standing::New);
+            assert_eq!(series.standing(t(ms)), SeriesStanding::New);
             series.remember(t(ms));
         }
-        assert_eq!(series.standing(t(20)), Standing::Duplicate);
-        assert_eq!(series.standing(t(30)), Standing::Late);
+        assert_eq!(series.standing(t(20)), SeriesStanding::Duplicate);
+        assert_eq!(series.standing(t(30)), SeriesStanding::Late);
     }
 
     #[test]
@@ -151,9 +151,9 @@ mod tests {
         for ms in 0..2_000 {
             series.remember(t(ms));
         }
-        assert_eq!(series.standing(t(5)), Standing::AskStore);
-        assert_eq!(series.standing(t(1_999)), Standing::Duplicate);
+        assert_eq!(series.standing(t(5)), SeriesStanding::AskStore);
+        assert_eq!(series.standing(t(1_999)), SeriesStanding::Duplicate);
         let reopened = Series::new(SeriesId(1), PointRole::Power, false);
-        assert_eq!(reopened.standing(t(5)), Standing::AskStore);
+        assert_eq!(reopened.standing(t(5)), SeriesStanding::AskStore);
     }
 }

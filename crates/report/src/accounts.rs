@@ -91,7 +91,7 @@ impl MachineAccount {
 }
 
 /// A machine and the devices that watch it.
-struct Watched {
+struct WatchedHours {
     machine: MachineId,
     devices: Vec<String>,
 }
@@ -142,8 +142,8 @@ pub async fn of_all(
         .machines
         .iter()
         .filter(|m| only.is_none_or(|only| *only == m.id));
-    let watched: Vec<Watched> = wanted
-        .map(|m| Watched {
+    let watched: Vec<WatchedHours> = wanted
+        .map(|m| WatchedHours {
             machine: m.id.clone(),
             devices: devices_of(&board, m.id.as_str()),
         })

@@ -108,7 +108,7 @@ pub struct TableAsked {
 
 /// Which part is wanted.
 #[derive(Debug, Default)]
-struct Wanted {
+struct WantedTable {
     from: Option<Date>,
     to: Option<Date>,
     machine: Option<MachineId>,
@@ -116,12 +116,12 @@ struct Wanted {
 }
 
 impl TableAsked {
-    fn checked(self, board: &BoardView) -> Result<Wanted, ReportError> {
+    fn checked(self, board: &BoardView) -> Result<WantedTable, ReportError> {
         let date = |text: Option<String>| {
             let date = text.map(|text| text.parse()).transpose();
             date.map_err(|_| ReportError::Malformed)
         };
-        Ok(Wanted {
+        Ok(WantedTable {
             from: date(self.from)?,
             to: date(self.to)?,
             machine: self.machine.map(|id| on_board(board, &id)).transpose()?,
@@ -136,12 +136,12 @@ impl TableAsked {
 
 /// A table: its columns by the keys of their names, and its rows.
 #[derive(Debug)]
-struct Table {
+struct TableRows {
     columns: &'static [&'static str],
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl TableRows {
     /// The file. What a spreadsheet would take for a formula is made a text.
     fn bytes(&self, lang: Lang, encoding: Encoding) -> Vec<u8> {
         let mut text = csv::WriterBuilder::new()
@@ -201,8 +201,8 @@ async fn named(
     known: &Known,
     lang: Lang,
     name: &str,
-    wanted: &Wanted,
-) -> Result<Table, ReportError> {
+    wanted: &WantedTable,
+) -> Result<TableRows, ReportError> {
     match name {
         "days" => days(known, lang, wanted).await,
         "cycles" => cycles(known, lang, wanted).await,
@@ -248,7 +248,7 @@ pub async fn table_file(
 type Day = (Date, Span);
 
 /// The business days that are wanted; today if none is said.
-fn spans(known: &Known, wanted: &Wanted) -> Result<Vec<Day>, ReportError> {
+fn spans(known: &Known, wanted: &WantedTable) -> Result<Vec<Day>, ReportError> {
     let today = known.calendar.day_start(known.now());
     let today = known.calendar.date(today).ok_or(ReportError::Malformed)?;
     let to = wanted.to.unwrap_or(today);
@@ -266,7 +266,7 @@ fn spans(known: &Known, wanted: &Wanted) -> Result<Vec<Day>, ReportError> {
 }
 
 /// What the days came to, a row for each machine and day.
-async fn days(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, ReportError> {
+async fn days(known: &Known, lang: Lang, wanted: &WantedTable) -> Result<TableRows, ReportError> {
     let mut rows = Vec::new();
     let board = known.board();
     for (date, span) in spans(known, wanted)? {
@@ -274,7 +274,7 @@ async fn days(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, Repor
             rows.push(day_row(lang, date, &board, &account));
         }
     }
-    Ok(Table {
+    Ok(TableRows {
         columns: DAY_COLUMNS,
         rows,
     })
@@ -332,7 +332,7 @@ fn was_seen(row: &[String]) -> bool {
 }
 
 /// The span of all days that are wanted.
-fn whole(known: &Known, wanted: &Wanted) -> Result<Span, ReportError> {
+fn whole(known: &Known, wanted: &WantedTable) -> Result<Span, ReportError> {
     let spans = spans(known, wanted)?;
     let (first, last) = spans
         .first()
@@ -342,7 +342,7 @@ fn whole(known: &Known, wanted: &Wanted) -> Result<Span, ReportError> {
 }
 
 /// The cycles of a machine, oldest first.
-async fn cycles(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, ReportError> {
+async fn cycles(known: &Known, lang: Lang, wanted: &WantedTable) -> Result<TableRows, ReportError> {
     let id = wanted.machine.clone().ok_or(ReportError::Malformed)?;
     let Span { from, to } = whole(known, wanted)?;
     let of = id.clone();
@@ -363,7 +363,7 @@ async fn cycles(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, Rep
             lang.coded("csv-verdict-", cycle.verdict.code()),
         ]
     });
-    Ok(Table {
+    Ok(TableRows {
         columns: &[
             "start",
             "end",
@@ -379,7 +379,7 @@ async fn cycles(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, Rep
 }
 
 /// The alarms that were raised, oldest first.
-async fn alarms(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, ReportError> {
+async fn alarms(known: &Known, lang: Lang, wanted: &WantedTable) -> Result<TableRows, ReportError> {
     let Span { from, to } = whole(known, wanted)?;
     let page = known
         .read(move |r| r.alarms(false, i64::MAX, ROWS_MAX))
@@ -405,7 +405,7 @@ async fn alarms(known: &Known, lang: Lang, wanted: &Wanted) -> Result<Table, Rep
             lang.coded("alarm-", alarm.kind.code()),
         ]
     });
-    Ok(Table {
+    Ok(TableRows {
         columns: &["raised", "cleared", "acknowledged", "machine", "alarm"],
         rows: rows.collect(),
     })
@@ -418,10 +418,10 @@ pub async fn day_file(
     lang: Lang,
     encoding: Encoding,
 ) -> Result<Option<Vec<u8>>, ReportError> {
-    let wanted = Wanted {
+    let wanted = WantedTable {
         from: Some(date),
         to: Some(date),
-        ..Wanted::default()
+        ..WantedTable::default()
     };
     let mut table = days(known, lang, &wanted).await?;
     table.rows.retain(|row| was_seen(row));
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn a_table_is_read_by_spreadsheets_and_harms_none() {
         let row = |cell: &str| vec![cell.to_owned(), "-1.5".to_owned()];
-        let table = Table {
+        let table = TableRows {
             columns: &["machine", "cycles"],
             rows: vec![row("プレス, 1"), row("=cmd()"), row("①髙"), row("🙂")],
         };

@@ -31,7 +31,7 @@ const SEALED: &str = ".age";
 
 /// Where and when backups are made by themselves.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct BackupPlan {
     /// The folder they go to.
     pub folder: PathBuf,
     /// How often.
@@ -43,7 +43,7 @@ pub struct Plan {
 }
 
 /// Makes backups when they are due or somebody asks, for as long as the program runs.
-pub async fn keep_backups(plan: Plan, data: PathBuf, orders: Orders, hand: Arc<BackupHand>) {
+pub async fn keep_backups(plan: BackupPlan, data: PathBuf, orders: Orders, hand: Arc<BackupHand>) {
     hand.reset();
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     let mut failed_at: Option<Instant> = None;
@@ -78,7 +78,7 @@ pub async fn keep_backups(plan: Plan, data: PathBuf, orders: Orders, hand: Arc<B
             Ok(Err(problem)) => failed(&problem.to_string()),
             Err(problem) => failed(&problem.to_string()),
         };
-        if orders.give(report, BOX).await.is_err() {
+        if orders.tell(report, BOX).await.is_err() {
             warn!("the result of a backup could not be noted");
         }
     }
@@ -110,7 +110,7 @@ fn is_backup(name: &str) -> bool {
 }
 
 /// Whether the newest backup is old enough. One from the future (a clock set back) is no excuse.
-fn is_due(plan: &Plan) -> bool {
+fn is_due(plan: &BackupPlan) -> bool {
     let newest = existing(&plan.folder).pop();
     let made = newest.and_then(|path| std::fs::metadata(path).ok()?.modified().ok());
     made.is_none_or(|made| made.elapsed().map_or(true, |age| age >= plan.every))
@@ -118,7 +118,7 @@ fn is_due(plan: &Plan) -> bool {
 
 /// Makes a backup, reads it again, and only then lets older ones go.
 fn make_and_prove(
-    plan: &Plan,
+    plan: &BackupPlan,
     data: &Path,
     hand: &BackupHand,
 ) -> Result<(String, u64, Proved), BackupError> {

@@ -13,7 +13,7 @@ use broker::rustls::ServerConfig;
 use model::Time;
 use tokio::sync::watch;
 use tracing::{info, warn};
-use trust::{Authority, Names, server_config};
+use trust::{Authority, HostNames, server_config};
 
 /// How often addresses, names and dates are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ pub struct Certificate {
     authority: Authority,
     /// Names somebody gave the box.
     given: Vec<String>,
-    names: Names,
+    names: HostNames,
     /// Until when the box's certificate is valid.
     ends: Time,
     pages: watch::Sender<Arc<ServerConfig>>,
@@ -105,16 +105,16 @@ impl Certificate {
 }
 
 /// The box's certificate, looked after beside its use.
-pub type Shared = Arc<Mutex<Certificate>>;
+pub type SharedCertificate = Arc<Mutex<Certificate>>;
 
 /// Opens the box's certificate in a data folder; `given` are names that somebody gave the box.
-pub fn open(folder: &Path, given: &[String]) -> anyhow::Result<Shared> {
+pub fn open(folder: &Path, given: &[String]) -> anyhow::Result<SharedCertificate> {
     let own = Certificate::open(folder, given.to_vec());
     Ok(Arc::new(Mutex::new(own.context("the box's certificate")?)))
 }
 
 /// Looks after the certificate for as long as the program runs.
-pub async fn keep(certificate: Shared) {
+pub async fn keep(certificate: SharedCertificate) {
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     rounds.tick().await;
     loop {
@@ -154,9 +154,9 @@ pub fn from_elsewhere(https: Option<SocketAddr>) -> Option<String> {
 }
 
 /// What this computer is reached by now.
-fn names(given: &[String]) -> Names {
+fn names(given: &[String]) -> HostNames {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
     let hosts = given.iter().cloned().chain([host.trim().to_owned()]);
-    Names::new(interfaces.iter().map(if_addrs::Interface::ip), hosts)
+    HostNames::new(interfaces.iter().map(if_addrs::Interface::ip), hosts)
 }

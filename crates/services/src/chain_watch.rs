@@ -18,7 +18,7 @@ pub async fn keep(chain: Arc<ChainWatch>, orders: Orders) {
     loop {
         rounds.tick().await;
         let checked = chain.check(clock::now).await;
-        if orders.give(checked.report(), BOX).await.is_err() {
+        if orders.tell(checked.report(), BOX).await.is_err() {
             warn!("the check of the evidence could not be noted");
         }
     }

@@ -83,7 +83,7 @@ fn offsets(board: &BoardView) -> serde_json::Map<String, Value> {
 async fn note(orders: &Orders, kind: EventKind, at: Time, body: Value) {
     let entry = Entry::of_box(at, kind, body);
     let kept = Command::Keep(vec![Record::Evidence(entry)]);
-    if orders.give(kept, BOX).await.is_err() {
+    if orders.tell(kept, BOX).await.is_err() {
         warn!(
             kind = kind.code(),
             "the state of the clock could not be noted"

@@ -24,7 +24,7 @@ const DAYS_BACK: usize = 7;
 
 /// Where daily files go.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct DayFilePlan {
     /// The folder they go to.
     pub folder: PathBuf,
     /// In which letters they are written.
@@ -38,7 +38,12 @@ const NOTED: &str = "exported-until";
 
 /// Writes the files that are missing, for as long as the program runs; without a plan it only ends
 /// the alarm of one that was given up.
-pub async fn keep_day_files(plan: Option<Plan>, data: PathBuf, known: Known, orders: Orders) {
+pub async fn keep_day_files(
+    plan: Option<DayFilePlan>,
+    data: PathBuf,
+    known: Known,
+    orders: Orders,
+) {
     let noted = data.join(NOTED);
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     loop {
@@ -67,7 +72,7 @@ pub async fn keep_day_files(plan: Option<Plan>, data: PathBuf, known: Known, ord
             });
         }
         for report in reports {
-            if orders.give(report, BOX).await.is_err() {
+            if orders.tell(report, BOX).await.is_err() {
                 warn!("what came of the daily files could not be noted");
             }
         }
@@ -93,7 +98,10 @@ fn days_over(known: &Known) -> Vec<Date> {
 }
 
 /// Writes what is missing; gives the names of what was written and what kept the rest from it.
-async fn write_missing(plan: (&Plan, &Path), known: &Known) -> (Vec<String>, Option<String>) {
+async fn write_missing(
+    plan: (&DayFilePlan, &Path),
+    known: &Known,
+) -> (Vec<String>, Option<String>) {
     let mut names = Vec::new();
     let last = match last_written(plan.0, plan.1).await {
         Ok(last) => last,
@@ -110,7 +118,7 @@ async fn write_missing(plan: (&Plan, &Path), known: &Known) -> (Vec<String>, Opt
 }
 
 /// The last day that was written, if the folder is there.
-async fn last_written(plan: &Plan, noted: &Path) -> Result<Option<Date>, String> {
+async fn last_written(plan: &DayFilePlan, noted: &Path) -> Result<Option<Date>, String> {
     let (folder, note) = (plan.folder.clone(), noted.to_owned());
     let look = off_thread(move || {
         // A disk that is not there must not be replaced by a folder on this one.
@@ -123,7 +131,7 @@ async fn last_written(plan: &Plan, noted: &Path) -> Result<Option<Date>, String>
 
 /// Writes one day, unless nothing was seen of it or its file is there.
 async fn write_day(
-    plan: &Plan,
+    plan: &DayFilePlan,
     noted: &Path,
     known: &Known,
     date: Date,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::ports::ingest::{Ingest, IngestError, IngestReceipt};
+use app::ports::ingest::{Ingest, IngestError, IngestReceipt, Sending};
 use model::{DeviceRole, MachineId};
 use sources::{DeliverError, DeviceRegister, FloorSink};
 
@@ -34,10 +34,14 @@ pub async fn miss_devices(sink: Arc<FloorSink>) {
 impl Ingest for FloorDoor {
     fn ingest<'a>(
         &'a self,
-        device: &'a str,
-        (token, within): (&'a str, Option<Duration>),
+        from: Sending<'a>,
         payloads: Vec<Vec<u8>>,
     ) -> Pin<Box<dyn Future<Output = Result<IngestReceipt, IngestError>> + Send + 'a>> {
+        let Sending {
+            device,
+            token,
+            within,
+        } = from;
         Box::pin(async move {
             let known = self
                 .register

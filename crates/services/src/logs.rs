@@ -10,7 +10,7 @@ use sources::{LogSink, listen_tcp, listen_udp};
 use tokio::sync::mpsc;
 use tracing::info;
 
-use crate::certificate::Shared;
+use crate::certificate::SharedCertificate;
 
 /// Where devices send their logs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +33,7 @@ impl LogListeners {
     pub async fn open(
         self,
         lines: mpsc::Sender<LogLine>,
-        certificate: Option<&Shared>,
+        certificate: Option<&SharedCertificate>,
     ) -> anyhow::Result<()> {
         let sink = Arc::new(LogSink::new(lines, clock::now));
         let failed = |address| format!("cannot listen for logs on {address}");

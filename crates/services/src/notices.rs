@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use act::{Failure, Mail, Webhook, due, failed, send_mail, send_webhook, sent};
+use act::{Mail, SendFailure, Webhook, due, failed, send_mail, send_webhook, sent};
 use app::clock;
 use app::commands::{Command, Orders};
 use app::known::Known;
@@ -18,7 +18,7 @@ use model::{AlarmKind, Due, EventKind, MailServer, Notices, Recipient, Standing,
 use report::notices::{notice_about, notice_json, notice_text};
 use serde_json::json;
 use sources::token_hash;
-use store::{BOX, Record};
+use store::{BOX, Entry, Record};
 use text::Lang;
 use tokio::sync::watch;
 use tracing::{error, warn};
@@ -59,7 +59,7 @@ struct Inner {
 
 /// A message on its way.
 #[derive(Clone)]
-struct Message {
+struct NoticeMessage {
     recipient: Recipient,
     server: Option<MailServer>,
     due: Due,
@@ -106,7 +106,7 @@ pub async fn keep(door: Arc<NoticeDoor>) {
                 let (sender, sent) = (Arc::clone(&door), message.clone());
                 let sending = tokio::spawn(async move { sender.send(&sent).await });
                 // One that breaks the sender is a failure like any other, and is tried again.
-                let broken = |_| Err(Failure::new("network", "the message could not be made"));
+                let broken = |_| Err(SendFailure::new("network", "the message could not be made"));
                 let outcome = sending.await.unwrap_or_else(broken);
                 door.note(message, outcome).await;
             });
@@ -120,7 +120,7 @@ impl NoticeDoor {
     }
 
     /// The messages that are due; each recipient is busy until its own is noted.
-    fn messages(&self, now: Time) -> Vec<Message> {
+    fn messages(&self, now: Time) -> Vec<NoticeMessage> {
         let board = self.board.borrow().clone();
         let minute = minute_of(now, &self.zone);
         let inner = &mut *self.inner();
@@ -132,7 +132,7 @@ impl NoticeDoor {
                 continue;
             };
             inner.busy.insert(recipient.name.clone());
-            messages.push(Message {
+            messages.push(NoticeMessage {
                 recipient: recipient.clone(),
                 server: inner.settings.mail.clone(),
                 id: id_of(&recipient.name, standing, &due),
@@ -142,13 +142,13 @@ impl NoticeDoor {
         messages
     }
 
-    async fn send(&self, message: &Message) -> Result<(), Failure> {
+    async fn send(&self, message: &NoticeMessage) -> Result<(), SendFailure> {
         let board = self.board.borrow().clone();
         match &message.recipient.way {
             Way::Mail { to } => {
                 let server = message.server.as_ref();
                 let server =
-                    server.ok_or_else(|| Failure::new("network", "no mail server is set"))?;
+                    server.ok_or_else(|| SendFailure::new("network", "no mail server is set"))?;
                 let lang = Lang::from(message.recipient.lang);
                 let pages = certificate::from_elsewhere(self.pages);
                 let told = (&self.zone, pages.as_deref());
@@ -178,8 +178,8 @@ impl NoticeDoor {
 
     /// Keeps what became of a message. The first failures in a row and every success become
     /// evidence; the tries between say nothing new.
-    async fn note(&self, message: Message, outcome: Result<(), Failure>) {
-        let Message { recipient, due, .. } = message;
+    async fn note(&self, message: NoticeMessage, outcome: Result<(), SendFailure>) {
+        let NoticeMessage { recipient, due, .. } = message;
         let name = recipient.name;
         let is_news = {
             let inner = &mut *self.inner();
@@ -237,11 +237,13 @@ impl NoticeDoor {
             body,
             alarm: (AlarmKind::NoticeFailed, failing),
         });
+        let mut is_noted = true;
         for command in kept.into_iter().chain(report) {
-            if self.orders.give(command, BOX).await.is_err() {
-                error!("what became of a message could not be noted");
-                return;
-            }
+            is_noted &= self.orders.tell(command, BOX).await.is_ok();
+        }
+        if !is_noted {
+            error!("what became of a message is noted once the disk takes it");
+            return;
         }
         self.inner().reported = failing;
     }
@@ -269,10 +271,18 @@ impl NoticeDoor {
         settle(&mut standings);
         let json =
             |value: Result<String, serde_json::Error>| value.map_err(|_| NoticeProblem::NotDurable);
-        let kept = Command::Keep(vec![
+        let body = json!({"recipients": names, "mail_server": has_server});
+        let now = clock::now();
+        let mut kept = vec![
             Record::Kept(SETTINGS.into(), json(serde_json::to_string(&notices))?),
             Record::Kept(STANDINGS.into(), json(serde_json::to_string(&standings))?),
-        ]);
+            Record::Evidence(Entry::new(now, by, EventKind::OrderNotices, body)),
+        ];
+        if self.inner().reported {
+            let kind = AlarmKind::NoticeFailed;
+            kept.push(Record::AlarmCleared(None, kind, now));
+        }
+        let kept = Command::Keep(kept);
         let kept = self.orders.give(kept, by).await;
         kept.map_err(|_| NoticeProblem::NotDurable)?;
         {
@@ -281,13 +291,7 @@ impl NoticeDoor {
             settle(&mut inner.standings);
             (inner.settings, inner.reported) = (Arc::new(notices), false);
         }
-        let report = Command::Report {
-            kind: EventKind::OrderNotices,
-            body: json!({"recipients": names, "mail_server": has_server}),
-            alarm: (AlarmKind::NoticeFailed, false),
-        };
-        let noted = self.orders.give(report, by).await;
-        noted.map_err(|_| NoticeProblem::NotDurable)
+        Ok(())
     }
 }
 
@@ -338,7 +342,7 @@ impl Notifier for NoticeDoor {
             let settings = self.settings();
             let recipient = settings.recipients.iter().find(|r| r.name == name);
             let recipient = recipient.ok_or_else(|| format!("{name}: ?"))?;
-            let message = Message {
+            let message = NoticeMessage {
                 recipient: recipient.clone(),
                 server: settings.mail.clone(),
                 due: Due::default(),

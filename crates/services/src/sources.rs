@@ -32,7 +32,7 @@ impl app::ports::network::Network for SourceDoor {
     }
 }
 
-impl app::ports::bindings::Bindings for SourceDoor {
+impl app::ports::bindings::Arrivals for SourceDoor {
     fn seen(&self) -> Vec<Seen> {
         self.bindings.seen()
     }
@@ -45,6 +45,10 @@ impl Sources for SourceDoor {
 
     fn ports(&self) -> Vec<String> {
         sources::serial_ports()
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        DeviceId::new(id).is_ok_and(|id| self.lines.knows(&id))
     }
 
     fn states(&self) -> Vec<(Source, SourceState)> {

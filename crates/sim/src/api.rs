@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::record::Record;
+use crate::record::SimRecord;
 
 /// How often the open alarms are asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -109,7 +109,7 @@ pub async fn claim(
 /// Notes when each alarm is first to be seen.
 pub(crate) async fn watch_alarms(
     api: Api,
-    record: Arc<Record>,
+    record: Arc<SimRecord>,
     mut stopped: watch::Receiver<bool>,
 ) {
     loop {

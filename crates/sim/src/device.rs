@@ -9,7 +9,7 @@ use std::time::Duration;
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS};
 use tokio::sync::mpsc;
 
-use crate::record::Record;
+use crate::record::SimRecord;
 
 /// Messages a sensor can hold while it is cut off.
 const HELD_MAX: usize = 20_000;
@@ -19,11 +19,11 @@ const IN_FLIGHT_MAX: usize = 20;
 const RECONNECT_AFTER: Duration = Duration::from_millis(200);
 
 /// One message: when it was measured and what.
-type Message = (i64, String);
+type SimMessage = (i64, String);
 
 /// Where a machine's measurements go.
 #[derive(Debug, Clone)]
-pub(crate) struct Sender(mpsc::Sender<Message>);
+pub(crate) struct Sender(mpsc::Sender<SimMessage>);
 
 impl Sender {
     /// Hands a measurement to the sensor's memory; a full memory loses it, as it would in life.
@@ -33,22 +33,22 @@ impl Sender {
 }
 
 /// A memory for measurements.
-pub(crate) fn outbox() -> (Sender, mpsc::Receiver<Message>) {
+pub(crate) fn outbox() -> (Sender, mpsc::Receiver<SimMessage>) {
     let (send, receive) = mpsc::channel(HELD_MAX);
     (Sender(send), receive)
 }
 
 /// What a sensor holds.
 struct Memory {
-    waiting: VecDeque<Message>,
-    given: VecDeque<Message>,
-    sent: BTreeMap<u16, Message>,
+    waiting: VecDeque<SimMessage>,
+    given: VecDeque<SimMessage>,
+    sent: BTreeMap<u16, SimMessage>,
 }
 
 impl Memory {
     /// After a cut everything that was not acknowledged is sent again, in order of measurement.
     fn start_over(&mut self) {
-        let mut again: Vec<Message> = std::mem::take(&mut self.sent).into_values().collect();
+        let mut again: Vec<SimMessage> = std::mem::take(&mut self.sent).into_values().collect();
         again.extend(self.given.drain(..));
         again.sort_by_key(|(t_ms, _)| *t_ms);
         for message in again.into_iter().rev() {
@@ -66,8 +66,8 @@ pub(crate) async fn run(
     name: &'static str,
     token: String,
     product: SocketAddr,
-    mut outbox: mpsc::Receiver<Message>,
-    record: Arc<Record>,
+    mut outbox: mpsc::Receiver<SimMessage>,
+    record: Arc<SimRecord>,
 ) {
     let mut options = MqttOptions::new(name, product.ip().to_string(), product.port());
     options.set_credentials(name, token).set_clean_session(true);
@@ -129,7 +129,7 @@ fn note(
     event: Event,
     name: &'static str,
     memory: &mut Memory,
-    record: &Record,
+    record: &SimRecord,
     is_connected: bool,
 ) -> bool {
     match event {

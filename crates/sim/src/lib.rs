@@ -61,7 +61,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(20);
 pub async fn run(options: Options) -> anyhow::Result<bool> {
     let start_ms = now_ms();
     let plan = Arc::new(plan::Plan::new(options.seed, options.seconds));
-    let record = Arc::new(record::Record::default());
+    let record = Arc::new(record::SimRecord::default());
     let (stop, stopped) = watch::channel(false);
     clock::set(&options.time_source, true).context("the time source cannot be written")?;
     let (source, api) = (options.time_source.clone(), options.api.clone());
@@ -86,7 +86,7 @@ pub async fn run(options: Options) -> anyhow::Result<bool> {
         let (send, outbox) = device::outbox();
         let device = device::run(name.id, token, options.mqtt, outbox, Arc::clone(&record));
         let device = tokio::spawn(device);
-        let machine = machine::Machine::new(name, start_ms, Arc::clone(&plan));
+        let machine = machine::SimMachine::new(name, start_ms, Arc::clone(&plan));
         let machine = tokio::spawn(machine.run(send, Arc::clone(&record), stopped.clone()));
         machines.push((machine, device));
     }

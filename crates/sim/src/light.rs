@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::record::Record;
+use crate::record::SimRecord;
 
 /// Largest data part a light accepts.
 const DATA_BYTES_MAX: usize = 64;
@@ -21,7 +21,7 @@ pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Serves the light until told to stop.
 pub(crate) async fn serve(
     listener: TcpListener,
-    record: Arc<Record>,
+    record: Arc<SimRecord>,
     mut stopped: watch::Receiver<bool>,
 ) {
     loop {
@@ -34,7 +34,7 @@ pub(crate) async fn serve(
     }
 }
 
-async fn talk(mut stream: TcpStream, record: Arc<Record>) -> Option<()> {
+async fn talk(mut stream: TcpStream, record: Arc<SimRecord>) -> Option<()> {
     loop {
         let mut head = [0; 6];
         stream.read_exact(&mut head).await.ok()?;

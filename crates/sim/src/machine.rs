@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::device::Sender;
-use crate::plan::{Kind, MachineName, Plan, Random};
-use crate::record::{Record, TrueCycle};
+use crate::plan::{MachineName, Plan, PlanKind, Random};
+use crate::record::{SimRecord, TrueCycle};
 
 /// Time between two samples of power.
 const STEP_MS: i64 = 50;
@@ -35,7 +35,7 @@ enum Sensors {
 }
 
 /// One machine.
-pub(crate) struct Machine {
+pub(crate) struct SimMachine {
     name: MachineName,
     sensors: Sensors,
     plan: Arc<Plan>,
@@ -57,7 +57,7 @@ pub(crate) struct Machine {
     pulse_until: Option<i64>,
 }
 
-impl Machine {
+impl SimMachine {
     pub(crate) fn new(name: MachineName, start_ms: i64, plan: Arc<Plan>) -> Self {
         let (sensors, cycle_s) = match name.id {
             "robot-1" => (Sensors::CycleAndPower, 1.5),
@@ -95,7 +95,7 @@ impl Machine {
     pub(crate) async fn run(
         mut self,
         out: Sender,
-        record: Arc<Record>,
+        record: Arc<SimRecord>,
         mut stopped: watch::Receiver<bool>,
     ) {
         let step = Duration::from_millis(STEP_MS as u64);
@@ -120,7 +120,8 @@ impl Machine {
     }
 
     fn is_silent(&self) -> bool {
-        self.plan.active(self.name.id, Kind::Gap, self.seconds())
+        self.plan
+            .active(self.name.id, PlanKind::Gap, self.seconds())
     }
 
     fn send(&self, out: &Sender, t_ms: i64, members: &str) {
@@ -138,7 +139,7 @@ impl Machine {
         }
     }
 
-    fn step_cycle(&mut self, out: &Sender, record: &Record) {
+    fn step_cycle(&mut self, out: &Sender, record: &SimRecord) {
         let length_ms = self.cycle_s * 1000.0 * self.wobble / self.speed;
         let rest_ms = ((1.0 - self.position) * length_ms).max(0.0);
         let waits = self.waiting_ms > 0;
@@ -163,12 +164,12 @@ impl Machine {
     }
 
     /// A cycle ends and the next begins; what the plan changes takes effect here.
-    fn end_cycle(&mut self, end_ms: i64, out: &Sender, record: &Record) {
+    fn end_cycle(&mut self, end_ms: i64, out: &Sender, record: &SimRecord) {
         let id = self.name.id;
         let (begun_s, now_s) = (self.told_s, self.seconds());
         let overlaps = |event: &crate::plan::Event| {
             event.machine == id
-                && event.kind == Kind::Gap
+                && event.kind == PlanKind::Gap
                 && event.from_s <= now_s
                 && event.to_s > begun_s
         };
@@ -191,18 +192,18 @@ impl Machine {
             }
             _ => {}
         }
-        self.speed = if self.plan.active(id, Kind::Speed, now_s) {
+        self.speed = if self.plan.active(id, PlanKind::Speed, now_s) {
             FASTER
         } else {
             1.0
         };
-        self.load = if self.plan.active(id, Kind::Energy, now_s) {
+        self.load = if self.plan.active(id, PlanKind::Energy, now_s) {
             HUNGRIER
         } else {
             1.0
         };
         self.wobble = 1.0 + 0.004 * self.random.normal().clamp(-2.5, 2.5);
-        if self.plan.active(id, Kind::Wait, now_s) && self.random.share() < 0.7 {
+        if self.plan.active(id, PlanKind::Wait, now_s) && self.random.share() < 0.7 {
             self.waiting_ms = 1_500;
         }
         let changeovers = self.plan.changeovers(id, now_s);
@@ -248,7 +249,7 @@ impl Machine {
         let s = self.seconds();
         let waits = (s % 40.0) > 30.0 && (s % 40.0) < 36.0;
         let blink_on = (self.t_ms - self.start_ms) / (BLINK_MS / 2) % 2 == 0;
-        let wanted = if self.plan.active(self.name.id, Kind::Stop, s) {
+        let wanted = if self.plan.active(self.name.id, PlanKind::Stop, s) {
             [true, false, false]
         } else if waits {
             [false, blink_on, false]

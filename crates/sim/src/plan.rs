@@ -56,7 +56,7 @@ const MARGIN_S: f64 = 6.0;
 
 /// What is done to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum PlanKind {
     /// It runs faster.
     Speed,
     /// It needs more energy at the same speed.
@@ -71,7 +71,7 @@ pub(crate) enum Kind {
     Wait,
 }
 
-impl Kind {
+impl PlanKind {
     pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Speed => "speed",
@@ -87,7 +87,7 @@ impl Kind {
 /// Something that happens to a machine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Event {
-    pub(crate) kind: Kind,
+    pub(crate) kind: PlanKind,
     pub(crate) machine: &'static str,
     pub(crate) from_s: f64,
     pub(crate) to_s: f64,
@@ -153,7 +153,7 @@ impl Plan {
     }
 
     /// What is being done to a machine at a moment of the run.
-    pub(crate) fn active(&self, machine: &str, kind: Kind, at_s: f64) -> bool {
+    pub(crate) fn active(&self, machine: &str, kind: PlanKind, at_s: f64) -> bool {
         self.events.iter().any(|event| {
             event.machine == machine
                 && event.kind == kind
@@ -164,7 +164,7 @@ impl Plan {
     /// How often a machine has changed product by a moment.
     pub(crate) fn changeovers(&self, machine: &str, by_s: f64) -> usize {
         let of =
-            |e: &&Event| e.machine == machine && e.kind == Kind::Changeover && e.from_s <= by_s;
+            |e: &&Event| e.machine == machine && e.kind == PlanKind::Changeover && e.from_s <= by_s;
         self.events.iter().filter(of).count()
     }
 }
@@ -183,12 +183,12 @@ fn one_round(random: &mut Random) -> impl Iterator<Item = Event> + use<> {
         }
     };
     [
-        event(Kind::Wait, "robot-1", 22.0, 2.0),
-        event(Kind::Speed, fast, 26.0, 8.0),
-        event(Kind::Energy, hungry, 44.0, 8.0),
-        event(Kind::Changeover, "mill-2", 55.0, 1.0),
-        event(Kind::Gap, silent, 59.0, 7.0),
-        event(Kind::Stop, "old-1", 70.0, 6.0),
+        event(PlanKind::Wait, "robot-1", 22.0, 2.0),
+        event(PlanKind::Speed, fast, 26.0, 8.0),
+        event(PlanKind::Energy, hungry, 44.0, 8.0),
+        event(PlanKind::Changeover, "mill-2", 55.0, 1.0),
+        event(PlanKind::Gap, silent, 59.0, 7.0),
+        event(PlanKind::Stop, "old-1", 70.0, 6.0),
     ]
     .into_iter()
 }

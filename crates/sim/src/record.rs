@@ -31,12 +31,12 @@ struct Inner {
 
 /// The record, shared by everything in the simulator.
 #[derive(Debug, Default)]
-pub(crate) struct Record {
+pub(crate) struct SimRecord {
     inner: Mutex<Inner>,
     machines_done: AtomicBool,
 }
 
-impl Record {
+impl SimRecord {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::plan::{Event, Kind, MACHINES, Plan};
-use crate::record::Record;
+use crate::plan::{Event, MACHINES, Plan, PlanKind};
+use crate::record::SimRecord;
 
 /// From the end of the bad cycle to API and light, in milliseconds.
 const ALARM_MS_MAX: i64 = 1_000;
@@ -49,7 +49,7 @@ impl Scorecard {
 }
 
 /// An alarm as the API tells it.
-struct Alarm {
+struct AlarmLine {
     id: i64,
     machine: String,
     kind: String,
@@ -58,7 +58,7 @@ struct Alarm {
 }
 
 /// What the API says of all machines.
-struct Seen {
+struct SeenState {
     machines: Vec<Value>,
     stored: Vec<Value>,
     states: BTreeMap<&'static str, Vec<Value>>,
@@ -66,8 +66,13 @@ struct Seen {
     cycles_fit: bool,
 }
 
-async fn gather(record: &Record, api: &Api, start_ms: i64, end_ms: i64) -> anyhow::Result<Seen> {
-    let mut seen = Seen {
+async fn gather(
+    record: &SimRecord,
+    api: &Api,
+    start_ms: i64,
+    end_ms: i64,
+) -> anyhow::Result<SeenState> {
+    let mut seen = SeenState {
         machines: Vec::new(),
         stored: Vec::new(),
         states: BTreeMap::new(),
@@ -109,12 +114,12 @@ async fn gather(record: &Record, api: &Api, start_ms: i64, end_ms: i64) -> anyho
 /// Compares the record with the API.
 pub(crate) async fn judge(
     plan: &Plan,
-    record: &Record,
+    record: &SimRecord,
     api: &Api,
     start_ms: i64,
     end_ms: i64,
 ) -> anyhow::Result<Scorecard> {
-    let alarms: Vec<Alarm> = api
+    let alarms: Vec<AlarmLine> = api
         .get_all("alarms")
         .await?
         .into_iter()
@@ -122,7 +127,7 @@ pub(crate) async fn judge(
         .collect();
     let findings = api.get_all("findings").await?;
     let seen = gather(record, api, start_ms, end_ms).await?;
-    let Seen {
+    let SeenState {
         machines,
         stored,
         states,
@@ -173,8 +178,8 @@ pub(crate) async fn judge(
     })
 }
 
-fn alarm_of(raw: Value) -> Option<Alarm> {
-    Some(Alarm {
+fn alarm_of(raw: Value) -> Option<AlarmLine> {
+    Some(AlarmLine {
         id: raw["id"].as_i64()?,
         machine: raw["machine"].as_str().unwrap_or_default().to_owned(),
         kind: raw["kind"].as_str()?.to_owned(),
@@ -184,7 +189,7 @@ fn alarm_of(raw: Value) -> Option<Alarm> {
 }
 
 /// How many acknowledged readings are missing, and how many are there more than once.
-fn compare_readings(record: &Record, stored: &[Value]) -> (usize, usize) {
+fn compare_readings(record: &SimRecord, stored: &[Value]) -> (usize, usize) {
     let mut count: BTreeMap<(String, i64), usize> = BTreeMap::new();
     for row in stored {
         let t_ms = row["t"].as_str().and_then(parse_ms).unwrap_or_default();
@@ -203,12 +208,12 @@ fn compare_readings(record: &Record, stored: &[Value]) -> (usize, usize) {
     (lost, count.values().filter(|n| **n > 1).count())
 }
 
-fn expected_kind(kind: Kind) -> Option<&'static str> {
+fn expected_kind(kind: PlanKind) -> Option<&'static str> {
     match kind {
-        Kind::Speed => Some("tampering_suspected"),
-        Kind::Energy => Some("wear_suspected"),
-        Kind::Stop => Some("stopped"),
-        Kind::Changeover | Kind::Gap | Kind::Wait => None,
+        PlanKind::Speed => Some("tampering_suspected"),
+        PlanKind::Energy => Some("wear_suspected"),
+        PlanKind::Stop => Some("stopped"),
+        PlanKind::Changeover | PlanKind::Gap | PlanKind::Wait => None,
     }
 }
 
@@ -217,7 +222,7 @@ fn span_ms(event: &Event, start_ms: i64) -> (i64, i64) {
     (at(event.from_s), at(event.to_s))
 }
 
-fn explains(event: &Event, alarm: &Alarm, start_ms: i64) -> bool {
+fn explains(event: &Event, alarm: &AlarmLine, start_ms: i64) -> bool {
     let (from_ms, to_ms) = span_ms(event, start_ms);
     expected_kind(event.kind) == Some(alarm.kind.as_str())
         && event.machine == alarm.machine
@@ -225,8 +230,8 @@ fn explains(event: &Event, alarm: &Alarm, start_ms: i64) -> bool {
 }
 
 struct Context<'a> {
-    record: &'a Record,
-    alarms: &'a [Alarm],
+    record: &'a SimRecord,
+    alarms: &'a [AlarmLine],
     findings: &'a [Value],
     states: &'a BTreeMap<&'static str, Vec<Value>>,
     start_ms: i64,
@@ -235,8 +240,8 @@ struct Context<'a> {
 impl Context<'_> {
     fn event(&self, event: &Event) -> Value {
         match event.kind {
-            Kind::Speed | Kind::Energy | Kind::Stop => self.alarmed(event),
-            Kind::Changeover | Kind::Gap | Kind::Wait => self.quiet(event),
+            PlanKind::Speed | PlanKind::Energy | PlanKind::Stop => self.alarmed(event),
+            PlanKind::Changeover | PlanKind::Gap | PlanKind::Wait => self.quiet(event),
         }
     }
 
@@ -253,7 +258,8 @@ impl Context<'_> {
             .iter()
             .filter(|cycle| cycle.end_ms > from_ms)
             .filter(|c| {
-                event.kind == Kind::Speed && c.is_fast || event.kind == Kind::Energy && c.is_hungry
+                event.kind == PlanKind::Speed && c.is_fast
+                    || event.kind == PlanKind::Energy && c.is_hungry
             })
             .map(|cycle| cycle.end_ms)
             .collect();
@@ -296,12 +302,12 @@ impl Context<'_> {
             alarm.machine == event.machine && (from_ms..to_ms + AFTER_MS).contains(&alarm.since_ms)
         });
         let noticed = match event.kind {
-            Kind::Changeover => self.findings.iter().any(|finding| {
+            PlanKind::Changeover => self.findings.iter().any(|finding| {
                 finding["kind"] == "product_changed"
                     && finding["machine"] == event.machine
                     && inside(&finding["at"])
             }),
-            Kind::Gap => self
+            PlanKind::Gap => self
                 .states
                 .get(event.machine)
                 .into_iter()

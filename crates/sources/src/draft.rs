@@ -1,12 +1,14 @@
 //! The register as somebody wants it: each change is checked against all that is registered, and
 //! nothing holds until the whole has been kept and the register says it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use model::{
     Binding, DeviceId, DeviceRole, Login, MachineId, PROBER, Place, PointName, Registration,
     Speaks, TWIN, Wrong, WrongWhy,
 };
 
-use crate::drivers::checked::Checked;
+use crate::drivers::checked::CheckedSource;
 use crate::loggers;
 use crate::register::{
     DeviceRegister, Registrations, has_stand_in, new_token, stand_in_id, token_hash,
@@ -20,6 +22,9 @@ const SOURCES_MAX: usize = 500;
 const LOGGERS_MAX: usize = 200;
 /// Values that were given to machines.
 const BINDINGS_MAX: usize = 1_000;
+
+/// Names of devices that stand for what machines get, and those whose values they get.
+type StandIns = BTreeMap<DeviceId, BTreeSet<DeviceId>>;
 
 /// The register as somebody wants it.
 #[derive(Debug, Clone)]
@@ -84,9 +89,40 @@ impl Draft {
 
     /// Adds a device, or puts it in the place of the one of its name.
     pub fn put(&mut self, device: Registration) -> Result<(), Wrong> {
-        self.check(&device)?;
-        self.all.insert(device.id.clone(), device);
+        self.put_all(vec![device]).map_err(|(_, wrong)| wrong)
+    }
+
+    /// The same of several: they are checked as they are together. On an error nothing has changed.
+    pub fn put_all(&mut self, devices: Vec<Registration>) -> Result<(), (DeviceId, Wrong)> {
+        let mut with = Self {
+            all: self.all.clone(),
+        };
+        let ids: Vec<DeviceId> = devices.iter().map(|device| device.id.clone()).collect();
+        let devices = devices.into_iter();
+        with.all
+            .extend(devices.map(|device| (device.id.clone(), device)));
+        let stand_ins = with.stand_ins();
+        for id in &ids {
+            if let Some(device) = with.all.get(id) {
+                with.check(device, &stand_ins)
+                    .map_err(|wrong| (id.clone(), wrong))?;
+            }
+        }
+        with.check_room(&ids)?;
+        with.check_sources(&ids)?;
+        *self = with;
         Ok(())
+    }
+
+    /// Gives a device that logs in another token; the old one lets nobody in any more. `None` if
+    /// there is no such device.
+    pub fn renew(&mut self, id: &DeviceId) -> Result<Option<String>, AddError> {
+        let token = new_token()?;
+        let renew = |login: &mut Login| {
+            login.token_sha256 = Some(token_hash(token.as_bytes()));
+            login.certificate_sha256 = None;
+        };
+        Ok(self.login(id).map(renew).map(|()| token))
     }
 
     /// Takes a device out; says whether there was one.
@@ -102,14 +138,16 @@ impl Draft {
             .is_some()
     }
 
-    /// From now on a device is known by its certificate alone, its token is used up; says whether
-    /// there is one that logs in.
-    pub fn certify(&mut self, id: &DeviceId, fingerprint: &str) -> bool {
+    /// From now on a device is known by its certificate alone, this token is used up; says whether
+    /// it is the token of one.
+    pub fn certify(&mut self, id: &DeviceId, token: &str, fingerprint: &str) -> bool {
+        let used = Some(token_hash(token.as_bytes()));
+        let login = self.login(id).filter(|login| login.token_sha256 == used);
         let certify = |login: &mut Login| {
             login.certificate_sha256 = Some(fingerprint.to_owned());
             login.token_sha256 = None;
         };
-        self.login(id).map(certify).is_some()
+        login.map(certify).is_some()
     }
 
     fn login(&mut self, id: &DeviceId) -> Option<&mut Login> {
@@ -137,93 +175,101 @@ impl Draft {
         device.is_some_and(|device| device.unbind(place))
     }
 
-    /// Checks a device among the others.
-    fn check(&self, new: &Registration) -> Result<(), Wrong> {
-        if [PROBER, TWIN].contains(&new.id.as_str()) || self.stands_in(new, &new.id) {
+    /// The devices that stand for what machines get from those of others: who is behind each name.
+    fn stand_ins(&self) -> StandIns {
+        let mut stand_ins = StandIns::new();
+        for device in self.all.values() {
+            for binding in device.bindings().filter(|b| has_stand_in(device, b)) {
+                if let Ok(name) = stand_in_id(&device.id, &binding.machine) {
+                    stand_ins.entry(name).or_default().insert(device.id.clone());
+                }
+            }
+        }
+        stand_ins
+    }
+
+    /// Checks a device by itself, and its names among all.
+    fn check(&self, new: &Registration, stand_ins: &StandIns) -> Result<(), Wrong> {
+        if [PROBER, TWIN].contains(&new.id.as_str()) || stand_ins.contains_key(&new.id) {
             return Err(Wrong::new("id", WrongWhy::Taken));
         }
-        self.check_points(new)?;
-        match &new.speaks {
-            Speaks::ByItself(_) => {
-                let is_login = |device: &Registration| device.login().is_some();
-                self.check_room(new, LOGINS_MAX, is_login)
-            }
-            Speaks::WhenAsked(_) => {
-                let is_read = |device: &Registration| device.source().is_some();
-                self.check_room(new, SOURCES_MAX, is_read)?;
-                self.check_source(new)
-            }
-            Speaks::InFiles(_) => {
-                let is_logger = |device: &Registration| device.table().is_some();
-                self.check_room(new, LOGGERS_MAX, is_logger)?;
-                new.table().map_or(Ok(()), |table| loggers::check(&table))
-            }
+        if new.login().is_none() && !new.points.is_empty() {
+            return Err(Wrong::new("point", WrongWhy::Unknown));
         }
-    }
-
-    /// All devices but the one that `new` takes the place of.
-    fn others(&self, new: &Registration) -> impl Iterator<Item = &Registration> {
-        let id = new.id.clone();
-        self.all.values().filter(move |device| device.id != id)
-    }
-
-    fn check_room(
-        &self,
-        new: &Registration,
-        max: usize,
-        is_of_it: impl Fn(&Registration) -> bool,
-    ) -> Result<(), Wrong> {
-        if self.others(new).filter(|device| is_of_it(device)).count() >= max {
-            return Err(Wrong::new("id", WrongWhy::TooMany));
-        }
-        Ok(())
-    }
-
-    fn check_source(&self, new: &Registration) -> Result<(), Wrong> {
-        let Some(source) = new.source() else {
-            return Ok(());
-        };
-        let others = self.others(new).filter_map(Registration::source);
-        // What a former version took and this one cannot read is nobody's neighbour.
-        let others: Vec<Checked> = others.filter_map(|o| Checked::new(o).ok()).collect();
-        Checked::new(source)?.fits(&others)
-    }
-
-    fn check_points(&self, new: &Registration) -> Result<(), Wrong> {
-        let others = self.others(new).map(|device| device.points.len());
-        if others.sum::<usize>() + new.points.len() > BINDINGS_MAX {
-            return Err(Wrong::new("point", WrongWhy::TooMany));
-        }
-        for (n, binding) in new.bindings().enumerate() {
+        let (mut places, mut meanings) = (BTreeSet::new(), BTreeSet::new());
+        for binding in new.bindings() {
             PointName::new(&binding.becomes).map_err(|_| Wrong::new("as", WrongWhy::Name))?;
             if binding.place.point.is_empty() {
                 return Err(Wrong::new("point", WrongWhy::Missing));
             }
-            let is_same = |other: &Binding| {
-                (&other.machine, &other.becomes) == (&binding.machine, &binding.becomes)
-            };
-            if new.bindings().take(n).any(|other| is_same(&other)) {
+            let name = stand_in_id(&new.id, &binding.machine)?;
+            let is_shared = stand_ins.get(&name).is_some_and(|behind| behind.len() > 1);
+            if has_stand_in(new, &binding) && (self.all.contains_key(&name) || is_shared) {
+                return Err(Wrong::new("machine", WrongWhy::Taken));
+            }
+            if !places.insert(binding.place) {
+                return Err(Wrong::new("point", WrongWhy::Taken));
+            }
+            if !meanings.insert((binding.machine, binding.becomes)) {
                 return Err(Wrong::new("as", WrongWhy::Taken));
             }
-            let name = stand_in_id(&new.id, &binding.machine)?;
-            if has_stand_in(new, &binding)
-                && (self.all.contains_key(&name) || self.stands_in(new, &name))
-            {
-                return Err(Wrong::new("machine", WrongWhy::Taken));
+        }
+        new.table().map_or(Ok(()), |table| loggers::check(&table))
+    }
+
+    /// No more of each kind than there may be.
+    fn check_room(&self, new: &[DeviceId]) -> Result<(), (DeviceId, Wrong)> {
+        let count = |is_of_it: fn(&Registration) -> bool| {
+            let all = self.all.values();
+            all.filter(|device| is_of_it(device)).count()
+        };
+        let points = self.all.values().map(|device| device.points.len());
+        let full = [
+            count(|device| device.login().is_some()) > LOGINS_MAX,
+            count(|device| device.source().is_some()) > SOURCES_MAX,
+            count(|device| device.table().is_some()) > LOGGERS_MAX,
+        ];
+        let field = if points.sum::<usize>() > BINDINGS_MAX {
+            "point"
+        } else if full.contains(&true) {
+            "id"
+        } else {
+            return Ok(());
+        };
+        let last = new.last().cloned();
+        let wrong = Wrong::new(field, WrongWhy::TooMany);
+        last.map_or(Ok(()), |id| Err((id, wrong)))
+    }
+
+    /// New sources are what their drivers need, and all on a line agree on how it is set.
+    fn check_sources(&self, new: &[DeviceId]) -> Result<(), (DeviceId, Wrong)> {
+        let mut read = new.iter().filter_map(|id| self.all.get(id)?.source());
+        if read.next().is_none() {
+            return Ok(());
+        }
+        let new: BTreeSet<&DeviceId> = new.iter().collect();
+        let is_new = |id: &DeviceId| new.contains(id);
+        let mut lines: BTreeMap<String, Vec<CheckedSource>> = BTreeMap::new();
+        for source in self.all.values().filter_map(Registration::source) {
+            let id = source.id.clone();
+            match CheckedSource::new(source) {
+                Ok(checked) => lines
+                    .entry(checked.line.name.clone())
+                    .or_default()
+                    .push(checked),
+                Err(wrong) if is_new(&id) => return Err((id, wrong)),
+                // What a former version took and this one cannot read is nobody's neighbour.
+                Err(_) => {}
+            }
+        }
+        for line in lines.values() {
+            let of_it = line.iter().filter(|checked| is_new(&checked.source.id));
+            for checked in of_it {
+                let fits = checked.fits(line);
+                fits.map_err(|wrong| (checked.source.id.clone(), wrong))?;
             }
         }
         Ok(())
-    }
-
-    /// Whether one of the other devices gives values to a machine by this name.
-    fn stands_in(&self, new: &Registration, name: &DeviceId) -> bool {
-        self.others(new).any(|device| {
-            let mut bindings = device.bindings();
-            bindings.any(|binding| {
-                has_stand_in(device, &binding)
-                    && stand_in_id(&device.id, &binding.machine).as_ref() == Ok(name)
-            })
-        })
     }
 }
 
@@ -340,5 +386,48 @@ mod tests {
         all.insert(old.id.clone(), old);
         let mut draft = Draft::of(&DeviceRegister::new(all));
         draft.put_new(meter("meter")).unwrap();
+    }
+
+    #[test]
+    fn what_a_line_is_set_to_is_changed_for_all_its_devices_together() {
+        let on_line = |name: &str, baud: &str| -> Registration {
+            let text = format!(
+                "id = \"{name}\"\nkind = \"modbus-rtu\"\nport = \"/dev/ttyUSB0\"\n\
+                 baud = {baud}\nmap = \"eastron-sdm120\"\nunit = {}",
+                name.len()
+            );
+            toml::from_str::<model::Source>(&text).unwrap().into()
+        };
+        let both = |baud| vec![on_line("a", baud), on_line("bb", baud)];
+        let mut draft = draft();
+        draft.put_all(both("9600")).unwrap();
+        let alone = draft.put(on_line("a", "19200"));
+        assert_eq!(alone, wrong("line", WrongWhy::Line));
+        draft.put_all(both("19200")).unwrap();
+    }
+
+    #[test]
+    fn a_renewed_token_is_another_and_a_used_one_makes_no_certificate() {
+        let mut draft = draft();
+        let first = draft.add(id("press"), None, DeviceRole::Device).unwrap();
+        let second = draft.renew(&id("press")).unwrap().unwrap();
+        assert_ne!(first, second);
+        assert!(!draft.certify(&id("press"), &first, "ab"));
+        assert!(draft.certify(&id("press"), &second, "ab"));
+        assert!(!draft.certify(&id("press"), &second, "cd"));
+        assert!(draft.renew(&id("nobody")).unwrap().is_none());
+    }
+
+    #[test]
+    fn two_gateways_do_not_share_who_stands_for_their_machines() {
+        let mut draft = draft();
+        for name in ["a", "a.b"] {
+            draft.add(id(name), None, DeviceRole::Gateway).unwrap();
+        }
+        let first = binding(("a", "x", "p_w"), "b.c", "power_w");
+        assert_eq!(draft.bind(first), Ok(true));
+        let second = binding(("a.b", "x", "p_w"), "c", "power_w");
+        let bound = draft.bind(second);
+        assert_eq!(bound, Err(Wrong::new("machine", WrongWhy::Taken)));
     }
 }

@@ -197,6 +197,31 @@ impl Policy for FloorPolicy {
     }
 }
 
+/// Something that came at a device's place and is no answer of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NoAnswer<'a> {
+    pub(crate) who: &'a str,
+    pub(crate) place: &'a str,
+    pub(crate) reason: RefusalReason,
+    pub(crate) sample: &'a [u8],
+}
+
+/// A message in another maker's convention.
+#[derive(Clone, Copy)]
+struct MakerMessage<'a> {
+    client: &'a Arc<Device>,
+    topic: &'a Topic<'a>,
+    publish: &'a Inbound,
+    now: Time,
+}
+
+/// What was found in messages of one device: of itself, and of machines that it feeds.
+#[derive(Debug, Default)]
+struct Parted {
+    own: Normalised,
+    others: Vec<(Arc<Device>, Normalised)>,
+}
+
 /// Hands what devices send to the recorder and tells them when it is durable.
 #[derive(Debug)]
 pub struct FloorSink {
@@ -229,16 +254,15 @@ impl FloorSink {
         }
     }
 
-    /// Takes what a device of another maker published: its own values into `found`, those of
-    /// machines that it feeds beside it.
-    fn take_said(
-        &self,
-        origin: (&Arc<Device>, Time),
-        (topic, publish): (&Topic<'_>, &Inbound),
-        found: &mut Normalised,
-        others: &mut Vec<(Arc<Device>, Normalised)>,
-    ) {
-        let (client, now) = origin;
+    /// Takes what a device of another maker published: its own values, and those of machines that
+    /// it feeds.
+    fn take_said(&self, said: MakerMessage<'_>, parted: &mut Parted) {
+        let MakerMessage {
+            client,
+            topic,
+            publish,
+            now,
+        } = said;
         let bytes = publish.payload();
         let own = Origin {
             device: client,
@@ -246,6 +270,7 @@ impl FloorSink {
             now,
             window: self.window,
         };
+        let Parted { own: found, others } = parted;
         let said = match topic.read(bytes) {
             Ok(said) => said,
             Err(error) => return refuse_payload(own, bytes, error, found),
@@ -394,14 +419,15 @@ impl FloorSink {
     }
 
     /// Something came at a device's place that is no answer, from it or from somebody else.
-    pub(crate) async fn refuse(
-        &self,
-        (device, who): (&Arc<Device>, &str),
-        place: &str,
-        (reason, sample): (RefusalReason, &[u8]),
-    ) {
+    pub(crate) async fn refuse(&self, device: &Arc<Device>, came: NoAnswer<'_>) {
         let now = (self.clock)();
         let mut found = Normalised::default();
+        let NoAnswer {
+            who,
+            place,
+            reason,
+            sample,
+        } = came;
         let refused = refusal(who, place, reason, sample, now);
         found.refused.push(refused);
         self.send(device, now, found, Vec::new()).await;
@@ -444,14 +470,18 @@ impl FloorSink {
 impl Sink<Device> for FloorSink {
     async fn offer(&self, client: &Arc<Device>, batch: &[Inbound]) -> Ticket {
         let now = (self.clock)();
-        let mut found = Normalised::default();
-        found.rows.reserve(batch.len());
-        let (mut retained, mut others) = (Vec::new(), Vec::new());
+        let (mut parted, mut retained) = (Parted::default(), Vec::new());
+        parted.own.rows.reserve(batch.len());
         for publish in batch {
             let topic = publish.topic();
             if let Some(made) = Topic::of(topic) {
-                let message = (&made, publish);
-                self.take_said((client, now), message, &mut found, &mut others);
+                let said = MakerMessage {
+                    client,
+                    topic: &made,
+                    publish,
+                    now,
+                };
+                self.take_said(said, &mut parted);
                 continue;
             }
             let origin = Origin {
@@ -460,11 +490,12 @@ impl Sink<Device> for FloorSink {
                 now,
                 window: self.window,
             };
-            normalise(origin, publish.payload(), &mut found);
+            normalise(origin, publish.payload(), &mut parted.own);
             if publish.retain() {
                 retained.push((topic.to_owned(), publish.payload().to_vec()));
             }
         }
+        let Parted { own: found, others } = parted;
         for (device, found) in others {
             self.send(&device, now, found, Vec::new()).await;
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::{Coverage, Neighbour, SeenBy, Time};
 use tokio::net::UdpSocket;
-use wire::discovery::{self, ECHONET, MDNS, PACKET_BYTES_MAX, SSDP, Told};
+use wire::discovery::{self, Announced, ECHONET, MDNS, PACKET_BYTES_MAX, SSDP};
 
 use crate::groups::{self, own_addresses};
 
@@ -124,7 +124,13 @@ impl Neighbours {
     }
 
     /// Notes what somebody else says; beyond what devices say in a few seconds nothing is read.
-    fn note(&self, from: Ipv4Addr, by: SeenBy, heard: u32, read: impl FnOnce() -> Option<Told>) {
+    fn note(
+        &self,
+        from: Ipv4Addr,
+        by: SeenBy,
+        heard: u32,
+        read: impl FnOnce() -> Option<Announced>,
+    ) {
         if heard > PACKETS_A_ROUND_MAX {
             return;
         }
@@ -183,7 +189,7 @@ mod tests {
     fn whoever_invents_names_fills_no_memory() {
         let neighbours = Neighbours::new(|| Time::from_ms(5));
         for n in 0..3_000_u32 {
-            let told = Told {
+            let told = Announced {
                 names: vec![n.to_string()],
                 services: Vec::new(),
             };

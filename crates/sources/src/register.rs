@@ -69,14 +69,14 @@ pub struct DeviceRegister {
 struct Inner {
     /// How often it has changed.
     version: u64,
-    all: BTreeMap<DeviceId, Known>,
+    all: BTreeMap<DeviceId, KnownDevice>,
     /// Names of devices by the fingerprints of their certificates.
     by_certificate: BTreeMap<String, DeviceId>,
     bindings: BTreeMap<Place, Binding>,
     stand_ins: BTreeMap<(DeviceId, MachineId), Arc<Device>>,
 }
 
-struct Known {
+struct KnownDevice {
     device: Arc<Device>,
     registration: Registration,
 }
@@ -110,7 +110,7 @@ pub(crate) fn has_stand_in(device: &Registration, binding: &Binding) -> bool {
     !binding.place.behind.is_empty() || device.watches() != binding.machine
 }
 
-impl Known {
+impl KnownDevice {
     /// A device of the register: the one that was there, if it is the same in all but its points.
     fn new(registration: Registration, before: Option<Self>) -> Self {
         let is_same = |known: &Self| {
@@ -183,12 +183,13 @@ impl DeviceRegister {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         inner.version += 1;
         let mut before = std::mem::take(&mut inner.all);
-        let known = |(id, registration)| {
-            let known = Known::new(registration, before.remove(&id));
+        let known = |(id, registration): (DeviceId, Registration)| {
+            assert_eq!(id, registration.id, "a device stands under its own name");
+            let known = KnownDevice::new(registration, before.remove(&id));
             (id, known)
         };
         inner.all = registrations.into_iter().map(known).collect();
-        before.values().for_each(Known::end);
+        before.values().for_each(KnownDevice::end);
         inner.follow();
     }
 
@@ -265,7 +266,7 @@ impl DeviceRegister {
     /// Whether a device is known by its certificate.
     pub fn has_certificate(&self, id: &DeviceId) -> bool {
         let inner = self.inner();
-        let login = inner.all.get(id).and_then(Known::login);
+        let login = inner.all.get(id).and_then(KnownDevice::login);
         login.is_some_and(|login| login.certificate_sha256.is_some())
     }
 
@@ -338,7 +339,7 @@ impl Inner {
         self.bindings.clear();
         for (id, known) in &self.all {
             if let Some(fingerprint) = known.login().and_then(|l| l.certificate_sha256.clone()) {
-                self.by_certificate.insert(fingerprint, id.clone());
+                self.by_certificate.entry(fingerprint).or_insert(id.clone());
             }
             for binding in known.registration.bindings() {
                 let of = (id.clone(), binding.machine.clone());

@@ -193,7 +193,7 @@ pub fn make(
     let mut done = 0;
     for (name, path) in &sources {
         let bytes = manifest.files.get(name).map_or(0, |piece| piece.bytes);
-        let watched = Watched {
+        let watched = WatchedCopy {
             inner: File::open(path)?,
             tell: &mut |n: usize| {
                 done += n as u64;
@@ -330,12 +330,12 @@ fn cancelled_or_file(error: std::io::Error) -> BackupError {
 }
 
 /// A reader that tells how much went through it and stops when told to.
-struct Watched<'a, R> {
+struct WatchedCopy<'a, R> {
     inner: R,
     tell: &'a mut dyn FnMut(usize) -> bool,
 }
 
-impl<R: Read> Read for Watched<'_, R> {
+impl<R: Read> Read for WatchedCopy<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let n = self.inner.read(buffer)?;
         if (self.tell)(n) {
@@ -546,7 +546,7 @@ fn unpack(from: impl Read, into: &Path, progress: Progress<'_>) -> Result<Manife
             || telemetry::is_month_file(&name);
         let piece = manifest.files.get(&name).filter(|_| is_ours);
         let piece = piece.ok_or_else(|| BackupError::Damaged(name.clone()))?;
-        let mut watched = Watched {
+        let mut watched = WatchedCopy {
             inner: entry.take(piece.bytes + 1),
             tell: &mut |n: usize| {
                 done += n as u64;

@@ -22,7 +22,7 @@ mod write;
 
 pub use error::StoreError;
 pub use evidence::{
-    BOX, Break, Checkpoint, CheckpointError, Entry, EvidenceRow, Signer, Verdict, verify,
+    BOX, Break, ChainVerdict, Checkpoint, CheckpointError, Entry, EvidenceRow, Signer, verify,
 };
 pub use logs::{LogQuery, LogRow};
 pub use passphrase::Passphrase;

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::error::StoreError;
 use crate::evidence::{Checkpoint, EvidenceRow};
 use crate::schema;
-use crate::telemetry::{Damage, Files, walk_journal};
+use crate::telemetry::{Damage, Entries, MonthFiles, walk_journal};
 
 /// Connections kept open for reading.
 const CONNECTIONS_KEPT_MAX: usize = 3;
@@ -174,7 +174,7 @@ pub struct StoredWatch {
 pub struct Reader {
     file: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
-    months: Arc<Files>,
+    months: Arc<MonthFiles>,
 }
 
 impl Reader {
@@ -188,7 +188,7 @@ impl Reader {
     }
 
     /// The month files, open for reading.
-    pub(crate) fn files(&self) -> &Files {
+    pub(crate) fn files(&self) -> &MonthFiles {
         &self.months
     }
 
@@ -301,8 +301,11 @@ impl Reader {
     ) -> Result<Vec<Damage>, StoreError> {
         self.with(|c| {
             let mut damaged = Vec::new();
-            let everything = ((seq, i64::MAX), (i64::MIN, i64::MAX));
-            walk_journal(c, everything.0, everything.1, |head, found| {
+            let behind = Entries {
+                after: seq,
+                upto: i64::MAX,
+            };
+            walk_journal(c, behind, (i64::MIN, i64::MAX), |head, found| {
                 match found {
                     Ok(readings) => each(head.seq, Time::from_ms(head.arrived), readings),
                     Err(damage) => damaged.push(damage),

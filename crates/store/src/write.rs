@@ -175,6 +175,8 @@ impl Store {
         (self.seq, self.chain) = (seq, chain);
         for record in &batch.records {
             if let Record::Sealed(sealed) = record {
+                // Else entries would leave the journal that no file of a month has.
+                assert!(sealed.seq() <= seq, "only what is in the journal is sealed");
                 self.sealed_seq = self.sealed_seq.max(sealed.seq());
                 self.unsealed = self.unsealed.saturating_sub(sealed.rows());
             }

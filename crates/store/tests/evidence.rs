@@ -12,7 +12,7 @@ use model::{
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use serde_json::json;
-use store::{Batch, Break, Checkpoint, Entry, Reader, Record, Signer, Store, Verdict, verify};
+use store::{Batch, Break, ChainVerdict, Checkpoint, Entry, Reader, Record, Signer, Store, verify};
 
 const FILE: &str = "mimamori.db";
 
@@ -115,7 +115,7 @@ fn filled(folder: &Path) -> Option<Checkpoint> {
     first
 }
 
-fn checked(folder: &Path) -> Verdict {
+fn checked(folder: &Path) -> ChainVerdict {
     verify(folder, None, None).unwrap()
 }
 

@@ -20,7 +20,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use time::{Duration, OffsetDateTime};
 
 use crate::fingerprint::fingerprint_of;
-use crate::names::{Names, is_under};
+use crate::names::{HostNames, is_under};
 
 /// An authority outlives the box.
 const AUTHORITY_DAYS: i64 = 30 * 365;
@@ -90,12 +90,12 @@ pub struct Authority {
     folder: PathBuf,
     /// Names that are not private by their end and may be signed all the same.
     given: Vec<String>,
-    pages: Signer,
-    devices: Signer,
+    pages: CertificateSigner,
+    devices: CertificateSigner,
 }
 
 #[derive(Debug)]
-struct Signer {
+struct CertificateSigner {
     pem: String,
     der: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
@@ -104,9 +104,9 @@ struct Signer {
 impl Authority {
     /// Opens the authorities of a data folder, or makes them. `names` are the hosts the box is
     /// reached by; those that are not private by their end are allowed by name.
-    pub fn open(folder: &Path, names: &Names, now: Time) -> Result<Self, TrustError> {
+    pub fn open(folder: &Path, names: &HostNames, now: Time) -> Result<Self, TrustError> {
         let given = folder.join("tls-ca.names");
-        let pages = Signer::open(folder, "tls-ca", || {
+        let pages = CertificateSigner::open(folder, "tls-ca", || {
             let own: Vec<&str> = names
                 .hosts()
                 .filter(|host| !has_private_end(host))
@@ -115,7 +115,8 @@ impl Authority {
             authority("pages", Some(&own), now)
         })?;
         let given = read(&given).unwrap_or_default();
-        let devices = Signer::open(folder, "tls-devices", || authority("devices", None, now))?;
+        let devices =
+            CertificateSigner::open(folder, "tls-devices", || authority("devices", None, now))?;
         Ok(Self {
             folder: folder.to_owned(),
             given: given.lines().map(str::to_owned).collect(),
@@ -141,7 +142,11 @@ impl Authority {
 
     /// The box's certificate for those of these names that the authority may sign: the one there is
     /// if it fits and is valid for a while, else a new one.
-    pub fn box_certificate(&self, names: &Names, now: Time) -> Result<BoxCertificate, TrustError> {
+    pub fn box_certificate(
+        &self,
+        names: &HostNames,
+        now: Time,
+    ) -> Result<BoxCertificate, TrustError> {
         let names = names.vouched(&PRIVATE_ENDS, &self.given);
         let (pem, key) = (
             self.folder.join("tls-box.pem"),
@@ -210,7 +215,7 @@ impl Authority {
     }
 }
 
-impl Signer {
+impl CertificateSigner {
     fn open(
         folder: &Path,
         name: &str,

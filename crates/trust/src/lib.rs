@@ -9,5 +9,5 @@ mod server;
 
 pub use authority::{Authority, BoxCertificate, DeviceCertificate, TrustError};
 pub use fingerprint::fingerprint_of;
-pub use names::Names;
+pub use names::HostNames;
 pub use server::server_config;

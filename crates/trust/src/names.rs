@@ -8,12 +8,12 @@ const NAMES_MAX: usize = 64;
 
 /// What a box is reached by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Names {
+pub struct HostNames {
     hosts: BTreeSet<String>,
     addresses: BTreeSet<IpAddr>,
 }
 
-impl Names {
+impl HostNames {
     /// The addresses a box has, its host name, and names somebody gave it. Names that are none are
     /// left out.
     pub fn new(
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_box_is_reached_by_its_name_its_addresses_and_from_itself() {
-        let names = Names::new(
+        let names = HostNames::new(
             [IpAddr::V4(Ipv4Addr::new(192, 168, 10, 5))],
             ["Mimamori".to_owned(), "no name".to_owned()],
         );
@@ -117,7 +117,7 @@ mod tests {
         ];
         assert_eq!(names.all(), wanted);
         let addresses = ["8.8.8.8", "100.64.1.1", "fe80::1"].map(|a| a.parse().unwrap());
-        let many = Names::new(addresses, ["a.example".to_owned(), "mylan".to_owned()]);
+        let many = HostNames::new(addresses, ["a.example".to_owned(), "mylan".to_owned()]);
         let vouched = many.vouched(&["lan", "local"], &["localhost".to_owned()]);
         let wanted = [
             "localhost",

@@ -8,14 +8,14 @@ use std::path::Path;
 use std::process::Command;
 
 use model::{DeviceId, Time};
-use trust::{Authority, Names, TrustError};
+use trust::{Authority, HostNames, TrustError};
 
 const NOW: i64 = 1_795_982_400_000;
 const DAY: i64 = 24 * 3_600_000;
 
-fn names() -> Names {
+fn names() -> HostNames {
     let address = IpAddr::V4(Ipv4Addr::new(192, 168, 10, 5));
-    Names::new([address], ["kojo".to_owned(), "box.example.com".to_owned()])
+    HostNames::new([address], ["kojo".to_owned(), "box.example.com".to_owned()])
 }
 
 fn openssl(folder: &Path, words: &str) -> (bool, String) {
@@ -117,7 +117,7 @@ fn the_authority_people_install_may_sign_private_names_only() {
 fn a_certificate_is_kept_until_it_ends_or_the_names_change() {
     let folder = tempfile::tempdir().unwrap();
     let open = |t: i64| Authority::open(folder.path(), &names(), Time::from_ms(t)).unwrap();
-    let made = |t: i64, names: &Names| {
+    let made = |t: i64, names: &HostNames| {
         open(t)
             .box_certificate(names, Time::from_ms(t))
             .unwrap()
@@ -131,7 +131,7 @@ fn a_certificate_is_kept_until_it_ends_or_the_names_change() {
         "it is valid for a while"
     );
     assert_ne!(made(NOW + 340 * DAY, &names()), first, "it ends soon");
-    let other = Names::new([IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9))], []);
+    let other = HostNames::new([IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9))], []);
     assert_ne!(
         made(NOW, &other),
         made(NOW, &names()),

@@ -16,7 +16,7 @@ use app::backups::BackupHand;
 use app::chain::ChainWatch;
 use app::commands::Orders;
 use app::known::Known;
-use app::ports::bindings::Bindings;
+use app::ports::bindings::Arrivals;
 use app::ports::devices::Devices;
 use app::ports::files::Files;
 use app::ports::ingest::Ingest;
@@ -58,7 +58,7 @@ pub struct Site {
     /// Telephones that are about to become sensors.
     pub joins: Arc<Joins>,
     /// What devices that speak for others say, and whom it concerns.
-    pub bindings: Arc<dyn Bindings>,
+    pub bindings: Arc<dyn Arrivals>,
     /// Takes readings from files.
     pub files: Arc<dyn Files>,
     /// Knows who is on the network.
@@ -108,8 +108,10 @@ impl Site {
         kind: EventKind,
         body: Value,
     ) -> Result<(), Failure> {
-        let kept = self.orders.note(Entry::new(at, who.actor(), kind, body));
-        kept.await.map_err(|_| Failure::store())
+        let by = who.actor();
+        let entry = Entry::new(at, by.as_str(), kind, body);
+        let kept = self.orders.give(entry.into(), &by).await;
+        kept.map_err(|_| Failure::store())
     }
 }
 

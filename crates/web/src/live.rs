@@ -39,7 +39,7 @@ pub(crate) struct LiveSubject {
 }
 
 /// The parts of a page by the identifier of their element.
-type Parts = BTreeMap<String, String>;
+type PageParts = BTreeMap<String, String>;
 
 /// The stream of one reader.
 pub(crate) async fn stream(
@@ -88,7 +88,7 @@ async fn feed(
             strips = board::strips(&site, &board).await;
         }
         let parts = parts(&site, &ctx, &page, &board, &strips).await;
-        let mut changed = Parts::new();
+        let mut changed = PageParts::new();
         for (id, html) in parts {
             let mut hasher = DefaultHasher::new();
             html.hash(&mut hasher);
@@ -122,8 +122,8 @@ async fn parts(
     page: &str,
     view: &BoardView,
     strips: &board::Strips,
-) -> Parts {
-    let mut parts = Parts::new();
+) -> PageParts {
+    let mut parts = PageParts::new();
     let mut put = |id: &str, html: maud::Markup| {
         parts.insert(id.to_owned(), html.into_string());
     };

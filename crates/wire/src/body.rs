@@ -26,11 +26,11 @@ pub struct Payloads<'a>(Form<'a>);
 enum Form<'a> {
     One(Option<&'a [u8]>),
     List(std::vec::IntoIter<&'a RawValue>),
-    Table(Box<Table<'a>>),
+    Table(Box<BodyTable<'a>>),
 }
 
 #[derive(Debug)]
-struct Table<'a> {
+struct BodyTable<'a> {
     names: Vec<String>,
     rows: csv::Reader<&'a [u8]>,
     row: csv::ByteRecord,
@@ -62,7 +62,7 @@ impl<'a> Payloads<'a> {
         }
         let text = |name| String::from_utf8_lossy(name).into_owned();
         let names = row.iter().map(text).collect();
-        Ok(Self(Form::Table(Box::new(Table { names, rows, row }))))
+        Ok(Self(Form::Table(Box::new(BodyTable { names, rows, row }))))
     }
 }
 
@@ -78,7 +78,7 @@ impl Iterator for Payloads<'_> {
     }
 }
 
-impl Table<'_> {
+impl BodyTable<'_> {
     fn next(&mut self) -> Option<Vec<u8>> {
         while self.rows.read_byte_record(&mut self.row).ok()? {
             let named = self.names.iter().zip(&self.row);

@@ -29,14 +29,14 @@ const COMPLETE: u32 = 0x02;
 
 /// What a packet says of its sender.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Told {
+pub struct Announced {
     /// What it is called.
     pub names: Vec<String>,
     /// What it offers: `_http._tcp`, `upnp:rootdevice`.
     pub services: Vec<String>,
 }
 
-impl Told {
+impl Announced {
     fn add(list: &mut Vec<String>, text: &str) {
         let fine = text.trim().chars().filter(|c| !c.is_control());
         let text: String = fine.take(TEXT_CHARS_MAX).collect();
@@ -51,12 +51,12 @@ impl Told {
 }
 
 /// Reads a packet of multicast DNS; `None` for questions and for what is none.
-pub fn mdns(bytes: &[u8]) -> Option<Told> {
+pub fn mdns(bytes: &[u8]) -> Option<Announced> {
     let packet = Packet::parse(bytes).ok()?;
     if !packet.has_flags(PacketFlag::RESPONSE) {
         return None;
     }
-    let mut told = Told::default();
+    let mut told = Announced::default();
     for record in packet.answers.iter().chain(&packet.additional_records) {
         tell(record, &mut told);
     }
@@ -65,43 +65,43 @@ pub fn mdns(bytes: &[u8]) -> Option<Told> {
 
 /// Reads a frame of ECHONET Lite by which a node tells what it is: the list of its objects, or
 /// properties of one; `None` for questions, orders and what is none.
-pub fn echonet(bytes: &[u8]) -> Option<Told> {
+pub fn echonet(bytes: &[u8]) -> Option<Announced> {
     let frame = Frame::parse(bytes).ok()?;
     if !matches!(frame.service, Service::Inf | Service::InfConfirmed) {
         return None;
     }
     let objects = frame.instances().into_iter().chain([frame.from]);
-    let mut told = Told::default();
+    let mut told = Announced::default();
     for object in objects.filter(|object| !object.is_node()) {
         let class = object.class();
-        Told::add(&mut told.services, &format!("{ECHONET_CLASS}{class:04x}"));
+        Announced::add(&mut told.services, &format!("{ECHONET_CLASS}{class:04x}"));
     }
     (!told.is_empty()).then_some(told)
 }
 
-fn tell(record: &ResourceRecord<'_>, told: &mut Told) {
+fn tell(record: &ResourceRecord<'_>, told: &mut Announced) {
     let name = record.name.to_string();
     match &record.rdata {
         RData::PTR(target) => {
             let target = target.0.to_string();
             if name.starts_with("_services.") {
-                Told::add(&mut told.services, local(&target));
+                Announced::add(&mut told.services, local(&target));
                 return;
             }
-            Told::add(&mut told.services, local(&name));
+            Announced::add(&mut told.services, local(&name));
             if let Some(instance) = target.strip_suffix(&format!(".{name}")) {
-                Told::add(&mut told.names, instance);
+                Announced::add(&mut told.names, instance);
             }
         }
         RData::SRV(_) => {
             // `<what it is called>.<service>.<protocol>.local`
             let at = name.find("._");
             if let Some((instance, service)) = at.and_then(|at| name.split_at_checked(at)) {
-                Told::add(&mut told.names, instance);
-                Told::add(&mut told.services, local(service.trim_start_matches('.')));
+                Announced::add(&mut told.names, instance);
+                Announced::add(&mut told.services, local(service.trim_start_matches('.')));
             }
         }
-        RData::A(_) => Told::add(&mut told.names, local(&name)),
+        RData::A(_) => Announced::add(&mut told.names, local(&name)),
         _ => {}
     }
 }
@@ -113,18 +113,18 @@ fn local(name: &str) -> &str {
 }
 
 /// Reads an announcement of SSDP; `None` for searches and for what is none.
-pub fn ssdp(bytes: &[u8]) -> Option<Told> {
+pub fn ssdp(bytes: &[u8]) -> Option<Announced> {
     let text = std::str::from_utf8(bytes).ok()?;
     let mut lines = text.lines();
     let first = lines.next()?;
     if !first.starts_with("NOTIFY ") && !first.starts_with("HTTP/1.1 200") {
         return None;
     }
-    let mut told = Told::default();
+    let mut told = Announced::default();
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         match name.trim().to_ascii_lowercase().as_str() {
-            "nt" | "st" => Told::add(&mut told.services, value),
-            "server" => Told::add(&mut told.names, value),
+            "nt" | "st" => Announced::add(&mut told.services, value),
+            "server" => Announced::add(&mut told.names, value),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@
 
 /// The four tables of a device, by the function that reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Table {
+pub enum RegisterTable {
     /// Coils, function 1.
     Coil,
     /// Discrete inputs, function 2.
@@ -21,7 +21,7 @@ pub struct Read {
     /// The device on the line, 1 to 247; 0 and 255 mean "the device itself" over TCP.
     pub unit: u8,
     /// Coils, inputs, or one of the two kinds of registers.
-    pub table: Table,
+    pub table: RegisterTable,
     /// The first address, counted from 0 as it goes over the wire.
     pub address: u16,
     /// How many bits or registers.
@@ -55,7 +55,7 @@ const HEADER_BYTES: usize = 7;
 /// What the device sets in the function to say no.
 const EXCEPTION: u8 = 0x80;
 
-impl Table {
+impl RegisterTable {
     fn function(self) -> u8 {
         match self {
             Self::Coil => 1,
@@ -204,7 +204,7 @@ pub fn checksum(bytes: &[u8]) -> u16 {
 
 /// How a number lies in registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Encoding {
+pub enum NumberEncoding {
     /// One bit: of a register its given bit, else the coil or input itself.
     Bit(u8),
     /// Unsigned, 16 bits.
@@ -239,7 +239,7 @@ pub enum ByteOrder {
     Dcba,
 }
 
-impl Encoding {
+impl NumberEncoding {
     /// Registers a number takes.
     pub fn registers(self) -> u16 {
         match self {
@@ -288,7 +288,7 @@ mod tests {
 
     const READ: Read = Read {
         unit: 1,
-        table: Table::Holding,
+        table: RegisterTable::Holding,
         address: 3,
         count: 3,
     };
@@ -299,7 +299,10 @@ mod tests {
         let frame = [0, 1, 0, 0, 0, 9, 1, 3, 6, 3, 0xe8, 3, 0xe9, 3, 0xea];
         assert_eq!(tcp_frame(&frame), Ok(Some(15)));
         let data = READ.tcp_answer(1, &frame).unwrap();
-        assert_eq!(Encoding::U16.number(ByteOrder::Abcd, data), Some(1000.0));
+        assert_eq!(
+            NumberEncoding::U16.number(ByteOrder::Abcd, data),
+            Some(1000.0)
+        );
         let no = [0, 1, 0, 0, 0, 3, 1, 0x83, 2];
         assert_eq!(READ.tcp_answer(1, &no), Err(AnswerError::Exception(2)));
     }
@@ -308,7 +311,7 @@ mod tests {
     fn a_read_over_a_serial_line_is_checked_by_its_sum() {
         let read = Read {
             unit: 5,
-            table: Table::InputRegister,
+            table: RegisterTable::InputRegister,
             address: 0,
             count: 2,
         };
@@ -317,7 +320,10 @@ mod tests {
         assert_eq!(read.rtu_length(&frame[..2]), None);
         assert_eq!(read.rtu_length(&frame[..3]), Some(9));
         let data = read.rtu_answer(&frame).unwrap();
-        assert_eq!(Encoding::F32.number(ByteOrder::Abcd, data), Some(230.5));
+        assert_eq!(
+            NumberEncoding::F32.number(ByteOrder::Abcd, data),
+            Some(230.5)
+        );
         let mut broken = frame;
         broken[4] ^= 1;
         assert_eq!(read.rtu_answer(&broken), Err(AnswerError::Garbled));
@@ -345,15 +351,21 @@ mod tests {
             (ByteOrder::Badc, [0x5b, 0x07, 0x15, 0xcd]),
             (ByteOrder::Dcba, [0x15, 0xcd, 0x5b, 0x07]),
         ] {
-            let number = Encoding::U32.number(order, &bytes);
+            let number = NumberEncoding::U32.number(order, &bytes);
             assert_eq!(number, Some(123_456_789.0), "{order:?}");
         }
-        let i16 = Encoding::I16.number(ByteOrder::Abcd, &[0xff, 0xfe]);
+        let i16 = NumberEncoding::I16.number(ByteOrder::Abcd, &[0xff, 0xfe]);
         assert_eq!(i16, Some(-2.0));
-        let f64 = Encoding::F64.number(ByteOrder::Abcd, &1.5_f64.to_be_bytes());
+        let f64 = NumberEncoding::F64.number(ByteOrder::Abcd, &1.5_f64.to_be_bytes());
         assert_eq!(f64, Some(1.5));
-        assert_eq!(Encoding::U32.number(ByteOrder::Abcd, &[1, 2, 3]), None);
-        assert_eq!(Encoding::Bit(9).number(ByteOrder::Abcd, &[2, 0]), Some(1.0));
+        assert_eq!(
+            NumberEncoding::U32.number(ByteOrder::Abcd, &[1, 2, 3]),
+            None
+        );
+        assert_eq!(
+            NumberEncoding::Bit(9).number(ByteOrder::Abcd, &[2, 0]),
+            Some(1.0)
+        );
         assert_eq!(bit(&[0b100], 2), Some(true));
         assert_eq!(bit(&[0], 8), None);
     }
@@ -365,7 +377,7 @@ mod tests {
             unit in any::<u8>(),
             count in any::<u16>(),
         ) {
-            let read = Read { unit, table: Table::Input, address: 0, count };
+            let read = Read { unit, table: RegisterTable::Input, address: 0, count };
             if let Ok(Some(whole)) = tcp_frame(&bytes) {
                 prop_assert!(whole <= bytes.len());
             }
@@ -381,8 +393,8 @@ mod tests {
             let high_first = n.to_be_bytes();
             let mut low_first: Vec<u8> = high_first.to_vec();
             low_first.reverse();
-            prop_assert_eq!(Encoding::U64.number(ByteOrder::Abcd, &high_first), Some(n as f64));
-            prop_assert_eq!(Encoding::U64.number(ByteOrder::Dcba, &low_first), Some(n as f64));
+            prop_assert_eq!(NumberEncoding::U64.number(ByteOrder::Abcd, &high_first), Some(n as f64));
+            prop_assert_eq!(NumberEncoding::U64.number(ByteOrder::Dcba, &low_first), Some(n as f64));
         }
     }
 }

@@ -2,7 +2,7 @@
 //! p. 25). HTTP and MQTT: six digits, one a tier and the buzzer (LA6-POE manual p. 62, NH-FV
 //! manual p. 17).
 
-use crate::pns::{AnswerError, Light, Tier};
+use crate::pns::{Light, PnsError, Tier};
 
 /// The answers of PHN to a write.
 pub const PHN_DONE: &[u8; 3] = b"ACK";
@@ -34,18 +34,18 @@ pub fn phn_read() -> [u8; 1] {
 }
 
 /// Reads the answer to a write.
-pub fn phn_ack(answer: &[u8; 3]) -> Result<(), AnswerError> {
+pub fn phn_ack(answer: &[u8; 3]) -> Result<(), PnsError> {
     match answer {
         PHN_DONE => Ok(()),
-        PHN_REFUSED => Err(AnswerError::Refused),
-        _ => Err(AnswerError::Garbled),
+        PHN_REFUSED => Err(PnsError::Refused),
+        _ => Err(PnsError::Garbled),
     }
 }
 
 /// Reads what is shown from the answer to [`phn_read`].
-pub fn phn_status(answer: [u8; 2]) -> Result<Light, AnswerError> {
+pub fn phn_status(answer: [u8; 2]) -> Result<Light, PnsError> {
     let [b'R', shown] = answer else {
-        return Err(AnswerError::Garbled);
+        return Err(PnsError::Garbled);
     };
     let tier = |(lit, blinking): (u8, u8)| {
         if shown & lit != 0 {
@@ -80,11 +80,11 @@ pub fn http_path(light: Light) -> String {
 }
 
 /// Reads the answer over HTTP.
-pub fn http_ack(body: &str) -> Result<(), AnswerError> {
+pub fn http_ack(body: &str) -> Result<(), PnsError> {
     match body.trim() {
         "Success." => Ok(()),
-        "Error." => Err(AnswerError::Refused),
-        _ => Err(AnswerError::Garbled),
+        "Error." => Err(PnsError::Refused),
+        _ => Err(PnsError::Garbled),
     }
 }
 
@@ -115,18 +115,18 @@ mod tests {
     #[test]
     fn answers_are_read_or_named() {
         assert_eq!(phn_ack(b"ACK"), Ok(()));
-        assert_eq!(phn_ack(b"NAK"), Err(AnswerError::Refused));
-        assert_eq!(phn_ack(b"???"), Err(AnswerError::Garbled));
+        assert_eq!(phn_ack(b"NAK"), Err(PnsError::Refused));
+        assert_eq!(phn_ack(b"???"), Err(PnsError::Garbled));
         assert_eq!(phn_status([0x52, 0x45]), Ok(LIGHT));
         assert_eq!(
             phn_status([0x52, 0x65]).unwrap().red,
             Tier::On,
             "lit beats blinking"
         );
-        assert_eq!(phn_status([0x51, 0]), Err(AnswerError::Garbled));
+        assert_eq!(phn_status([0x51, 0]), Err(PnsError::Garbled));
         assert_eq!(http_ack("Success.\r\n"), Ok(()));
-        assert_eq!(http_ack("Error."), Err(AnswerError::Refused));
-        assert_eq!(http_ack("<html>"), Err(AnswerError::Garbled));
+        assert_eq!(http_ack("Error."), Err(PnsError::Refused));
+        assert_eq!(http_ack("<html>"), Err(PnsError::Garbled));
     }
 
     proptest::proptest! {

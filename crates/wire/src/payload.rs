@@ -196,40 +196,40 @@ impl<'de> Visitor<'de> for MembersVisitor {
             finite: true,
             ..Members::default()
         };
-        while let Some(Key(name)) = map.next_key()? {
+        while let Some(PayloadKey(name)) = map.next_key()? {
             match map.next_value()? {
-                Value::Nested => read.nested = true,
-                Value::Scalar(Scalar::Number(n)) if !n.is_finite() => read.finite = false,
-                Value::Scalar(Scalar::Number(n)) if name == "t" => {
+                PayloadValue::Nested => read.nested = true,
+                PayloadValue::Scalar(Scalar::Number(n)) if !n.is_finite() => read.finite = false,
+                PayloadValue::Scalar(Scalar::Number(n)) if name == "t" => {
                     read.payload.t_ms = Some(n as i64);
                 }
-                Value::Scalar(value) if read.payload.members.len() < MEMBERS_MAX => {
+                PayloadValue::Scalar(value) if read.payload.members.len() < MEMBERS_MAX => {
                     read.payload.members.push((name, value));
                 }
-                Value::Scalar(_) => read.too_many = true,
+                PayloadValue::Scalar(_) => read.too_many = true,
             }
         }
         Ok(read)
     }
 }
 
-struct Key<'a>(Cow<'a, str>);
+struct PayloadKey<'a>(Cow<'a, str>);
 
-impl<'de> Deserialize<'de> for Key<'de> {
+impl<'de> Deserialize<'de> for PayloadKey<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::Scalar(Scalar::Text(text)) => Ok(Self(text)),
+        match PayloadValue::deserialize(deserializer)? {
+            PayloadValue::Scalar(Scalar::Text(text)) => Ok(Self(text)),
             _ => Err(serde::de::Error::custom("a member name is a text")),
         }
     }
 }
 
-enum Value<'a> {
+enum PayloadValue<'a> {
     Scalar(Scalar<'a>),
     Nested,
 }
 
-impl<'de> Deserialize<'de> for Value<'de> {
+impl<'de> Deserialize<'de> for PayloadValue<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor)
     }
@@ -238,39 +238,42 @@ impl<'de> Deserialize<'de> for Value<'de> {
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value<'de>;
+    type Value = PayloadValue<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
-    fn visit_bool<E>(self, v: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Scalar(Scalar::Bool(v)))
+    fn visit_bool<E>(self, v: bool) -> Result<PayloadValue<'de>, E> {
+        Ok(PayloadValue::Scalar(Scalar::Bool(v)))
     }
-    fn visit_i64<E>(self, v: i64) -> Result<Value<'de>, E> {
-        Ok(Value::Scalar(Scalar::Number(v as f64)))
+    fn visit_i64<E>(self, v: i64) -> Result<PayloadValue<'de>, E> {
+        Ok(PayloadValue::Scalar(Scalar::Number(v as f64)))
     }
-    fn visit_u64<E>(self, v: u64) -> Result<Value<'de>, E> {
-        Ok(Value::Scalar(Scalar::Number(v as f64)))
+    fn visit_u64<E>(self, v: u64) -> Result<PayloadValue<'de>, E> {
+        Ok(PayloadValue::Scalar(Scalar::Number(v as f64)))
     }
-    fn visit_f64<E>(self, v: f64) -> Result<Value<'de>, E> {
-        Ok(Value::Scalar(Scalar::Number(v)))
+    fn visit_f64<E>(self, v: f64) -> Result<PayloadValue<'de>, E> {
+        Ok(PayloadValue::Scalar(Scalar::Number(v)))
     }
-    fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Value<'de>, E> {
-        Ok(Value::Scalar(Scalar::Text(Cow::Borrowed(v))))
+    fn visit_borrowed_str<E>(self, v: &'de str) -> Result<PayloadValue<'de>, E> {
+        Ok(PayloadValue::Scalar(Scalar::Text(Cow::Borrowed(v))))
     }
-    fn visit_str<E>(self, v: &str) -> Result<Value<'de>, E> {
-        Ok(Value::Scalar(Scalar::Text(Cow::Owned(v.to_owned()))))
+    fn visit_str<E>(self, v: &str) -> Result<PayloadValue<'de>, E> {
+        Ok(PayloadValue::Scalar(Scalar::Text(Cow::Owned(v.to_owned()))))
     }
-    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
-        Ok(Value::Nested)
+    fn visit_unit<E>(self) -> Result<PayloadValue<'de>, E> {
+        Ok(PayloadValue::Nested)
     }
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(
+        self,
+        mut seq: A,
+    ) -> Result<PayloadValue<'de>, A::Error> {
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Nested)
+        Ok(PayloadValue::Nested)
     }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PayloadValue<'de>, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Nested)
+        Ok(PayloadValue::Nested)
     }
 }
 

@@ -94,7 +94,7 @@ pub fn status_request() -> [u8; 6] {
 
 /// Why an answer is not one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AnswerError {
+pub enum PnsError {
     /// The light refused the command.
     Refused,
     /// Bytes that are no answer of this protocol.
@@ -102,21 +102,21 @@ pub enum AnswerError {
 }
 
 /// Reads the one-byte answer to a write.
-pub fn read_ack(byte: u8) -> Result<(), AnswerError> {
+pub fn read_ack(byte: u8) -> Result<(), PnsError> {
     match byte {
         ACK => Ok(()),
-        NAK => Err(AnswerError::Refused),
-        _ => Err(AnswerError::Garbled),
+        NAK => Err(PnsError::Refused),
+        _ => Err(PnsError::Garbled),
     }
 }
 
 /// Reads what the light shows from the answer to [`status_request`].
-pub fn read_status(answer: &[u8; STATUS_BYTES]) -> Result<Light, AnswerError> {
+pub fn read_status(answer: &[u8; STATUS_BYTES]) -> Result<Light, PnsError> {
     let tier = |code: u8| match code {
         0 => Ok(Tier::Off),
         1 => Ok(Tier::On),
         2 => Ok(Tier::Flash),
-        _ => Err(AnswerError::Garbled),
+        _ => Err(PnsError::Garbled),
     };
     let [_, _, _, _, _, _, _, _, _mode, red, amber, green, ..] = *answer;
     Ok(Light {
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn answers_are_read_or_named() {
         assert_eq!(read_ack(0x06), Ok(()));
-        assert_eq!(read_ack(0x15), Err(AnswerError::Refused));
-        assert_eq!(read_ack(0x00), Err(AnswerError::Garbled));
+        assert_eq!(read_ack(0x15), Err(PnsError::Refused));
+        assert_eq!(read_ack(0x00), Err(PnsError::Garbled));
         let mut status = [0_u8; STATUS_BYTES];
         status[9] = 1;
         status[10] = 2;
@@ -162,7 +162,7 @@ mod tests {
         };
         assert_eq!(read_status(&status), Ok(shown));
         status[11] = 77;
-        assert_eq!(read_status(&status), Err(AnswerError::Garbled));
+        assert_eq!(read_status(&status), Err(PnsError::Garbled));
     }
 
     proptest::proptest! {

@@ -13,7 +13,7 @@ const FACILITY_UNSAID: u8 = 1;
 
 /// A line, read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line<'a> {
+pub struct SyslogLine<'a> {
     /// 0 to 7.
     pub severity: u8,
     /// 0 to 23.
@@ -27,9 +27,9 @@ pub struct Line<'a> {
 }
 
 /// Reads a line.
-pub fn parse(line: &str) -> Line<'_> {
+pub fn parse(line: &str) -> SyslogLine<'_> {
     let line = line.trim_end_matches(['\r', '\n', '\0']);
-    let plain = Line {
+    let plain = SyslogLine {
         severity: SEVERITY_UNSAID,
         facility: FACILITY_UNSAID,
         host: "",
@@ -40,7 +40,7 @@ pub fn parse(line: &str) -> Line<'_> {
         return plain;
     };
     let (severity, facility) = (priority % 8, priority / 8);
-    let with = |host, app, text| Line {
+    let with = |host, app, text| SyslogLine {
         severity,
         facility,
         host,
@@ -126,7 +126,7 @@ impl Splitter {
 }
 
 /// A piece of a stream.
-struct Piece<'a> {
+struct SyslogPiece<'a> {
     /// The line in it; none if it was to be passed over.
     line: Option<&'a [u8]>,
     /// How many bytes it is long.
@@ -136,9 +136,9 @@ struct Piece<'a> {
 }
 
 /// The next piece of a stream, if it is there as a whole.
-fn next(rest: &[u8], is_skipping: bool) -> Option<Piece<'_>> {
+fn next(rest: &[u8], is_skipping: bool) -> Option<SyslogPiece<'_>> {
     let piece = |line, length, is_cut| {
-        Some(Piece {
+        Some(SyslogPiece {
             line,
             length,
             is_cut,

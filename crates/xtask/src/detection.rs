@@ -166,7 +166,8 @@ pub(crate) fn table(folder: Option<String>) -> anyhow::Result<()> {
         std::fs::remove_dir_all(&out)?;
     }
     let score = |groups: &[&str], options: &[&str], scorer: &str, file: &str| {
-        scored(&folder, &out, (groups, options), (scorer, file))
+        let results = analyzed(&folder, &out, groups, options)?;
+        ask(&folder, scorer, &[results.join(file)])
     };
     let series = ["--kind", "series", "--learn-rows", "400"];
     let paths = ["--kind", "series", "--id-from", "path"];
@@ -194,13 +195,13 @@ pub(crate) fn table(folder: Option<String>) -> anyhow::Result<()> {
     write(&scores)
 }
 
-/// `analyze` over the files of some folders, then the scorer's answer.
-fn scored(
+/// `analyze` over the files of some folders; gives the folder of what it found.
+fn analyzed(
     folder: &Path,
     out: &Path,
-    (groups, options): (&[&str], &[&str]),
-    (scorer, file): (&str, &str),
-) -> anyhow::Result<String> {
+    groups: &[&str],
+    options: &[&str],
+) -> anyhow::Result<PathBuf> {
     let results = out.join(groups.join("-"));
     let mut analyze = Command::new(root().join("target/release/mimamori"));
     analyze.arg("analyze").args(options).arg("--json");
@@ -217,7 +218,7 @@ fn scored(
     if !status.success() {
         bail!("analyze ended with {status}");
     }
-    ask(folder, scorer, &[results.join(file)])
+    Ok(results)
 }
 
 /// A scorer's answer.

@@ -1,7 +1,6 @@
 //! Chores in Rust instead of shell: `cargo xtask test` brings what the tests need and runs them
-//! all,
-//! `cargo xtask soak` runs what takes too long for that, `cargo xtask detection-table` measures
-//! detection on recorded data.
+//! all, `cargo xtask soak` runs what takes too long for that, `cargo xtask detection-table`
+//! measures detection on recorded data.
 
 mod detection;
 mod setup;

@@ -3,7 +3,7 @@
 use model::Seen;
 
 /// What arrived from devices of other makers.
-pub trait Bindings: Send + Sync + 'static {
+pub trait Arrivals: Send + Sync + 'static {
     /// All that arrived since the program started, and what becomes of it.
     fn seen(&self) -> Vec<Seen>;
 }

@@ -25,6 +25,11 @@ pub enum DeviceChange {
         /// What it may do.
         role: DeviceRole,
     },
+    /// A device that logs in gets another token; what let it in before does so no longer.
+    Renew {
+        /// Its name.
+        id: DeviceId,
+    },
     /// Limits a device to sending few readings, or lets it do everything again.
     Limit {
         /// Its name.
@@ -52,7 +57,7 @@ pub enum DeviceChange {
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DeviceChanged {
-    /// The token of a new device; it is shown once and kept nowhere.
+    /// The token that was made; it is shown once and kept nowhere.
     pub token: Option<String>,
     /// New devices.
     pub came: Vec<DeviceId>,

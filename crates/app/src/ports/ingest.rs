@@ -28,14 +28,24 @@ pub enum IngestError {
     Limited,
 }
 
+/// Who sends, by its own account.
+#[derive(Debug, Clone, Copy)]
+pub struct Sending<'a> {
+    /// The device's name.
+    pub device: &'a str,
+    /// The secret that it shows.
+    pub token: &'a str,
+    /// When it comes again, if it promises to.
+    pub within: Option<Duration>,
+}
+
 /// Takes readings that come by HTTP.
 pub trait Ingest: Send + Sync + 'static {
     /// Takes payloads of a device, each one JSON object or one `point=value` line of a table; the
     /// device may promise to come again within a time.
     fn ingest<'a>(
         &'a self,
-        device: &'a str,
-        by: (&'a str, Option<Duration>),
+        from: Sending<'a>,
         payloads: Vec<Vec<u8>>,
     ) -> Pin<Box<dyn Future<Output = Result<IngestReceipt, IngestError>> + Send + 'a>>;
 

@@ -32,6 +32,9 @@ pub trait Sources: Send + Sync + 'static {
     /// The serial ports of this computer.
     fn ports(&self) -> Vec<String>;
 
+    /// Whether a device of this name is to be read, also if it cannot be.
+    fn knows(&self, id: &str) -> bool;
+
     /// The sources and how they are doing.
     fn states(&self) -> Vec<(Source, SourceState)>;
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use assure::{Claim, Ledger, Measure, Moment, Observation, Outcome, Stored, Verdict};
+use assure::{Claim, Ledger, LookOutcome, Measure, Moment, Observation, Stored, Verdict};
 use model::Time;
 
 /// Steps of one world.
@@ -22,7 +22,7 @@ impl Dice {
     }
 }
 
-fn seen(measure: Measure, at: Time, outcome: Outcome) -> Observation {
+fn seen(measure: Measure, at: Time, outcome: LookOutcome) -> Observation {
     Observation {
         claim: Claim::of_box(measure),
         at,
@@ -46,7 +46,7 @@ struct World {
     chain: Vec<Observation>,
     latest: Time,
     /// The true time and outcome of the newest look at each measure that the ledger may know of.
-    newest: BTreeMap<Measure, (i64, Outcome)>,
+    newest: BTreeMap<Measure, (i64, LookOutcome)>,
 }
 
 impl World {
@@ -72,8 +72,12 @@ impl World {
 
     fn look(&mut self) {
         let measure = Measure::ALL[self.dice.roll(Measure::ALL.len() as u64) as usize];
-        let outcome = [Outcome::Good, Outcome::Good, Outcome::Bad, Outcome::Blind]
-            [self.dice.roll(4) as usize];
+        let outcome = [
+            LookOutcome::Good,
+            LookOutcome::Good,
+            LookOutcome::Bad,
+            LookOutcome::Blind,
+        ][self.dice.roll(4) as usize];
         let now = self.now();
         let observation = seen(measure, now.wall, outcome);
         self.newest.insert(measure, (self.true_ms, outcome));
@@ -147,9 +151,9 @@ impl World {
                 assert_eq!(verdict, Verdict::Unknown, "{measure:?} after {age} ms");
             }
             let said = match outcome {
-                Outcome::Good => Verdict::Holds,
-                Outcome::Bad => Verdict::Fails,
-                Outcome::Blind => Verdict::Unknown,
+                LookOutcome::Good => Verdict::Holds,
+                LookOutcome::Bad => Verdict::Fails,
+                LookOutcome::Blind => Verdict::Unknown,
             };
             assert!(
                 verdict == said || verdict == Verdict::Unknown,
@@ -194,7 +198,7 @@ fn nothing_flaps_while_its_evidence_is_fresh() {
     for seed in 0..runs() {
         let mut world = World::new(seed);
         world.ledger.judge_all(world.now());
-        let mut looked: BTreeMap<Measure, Outcome> = BTreeMap::new();
+        let mut looked: BTreeMap<Measure, LookOutcome> = BTreeMap::new();
         for _ in 0..STEPS {
             // Every measure is looked at again before it runs out, and nothing jumps.
             for measure in Measure::ALL.iter().copied() {
@@ -205,9 +209,9 @@ fn nothing_flaps_while_its_evidence_is_fresh() {
                 if due {
                     let now = world.now();
                     let outcome = if world.dice.roll(10) == 0 {
-                        Outcome::Bad
+                        LookOutcome::Bad
                     } else {
-                        Outcome::Good
+                        LookOutcome::Good
                     };
                     world.newest.insert(measure, (world.true_ms, outcome));
                     let observation = seen(measure, now.wall, outcome);

@@ -22,7 +22,7 @@ const LATE_SHARE: usize = 6;
 
 /// Where the cheapest way to a phase came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum From {
+enum FollowFrom {
     Before,
     Same,
     TwoBefore,
@@ -242,13 +242,13 @@ fn cheapest(cost: &[f32]) -> usize {
 }
 
 /// The cheapest way to phase `k`.
-fn way_to(k: usize, cost: &[f32], jump: f32) -> (From, f32) {
+fn way_to(k: usize, cost: &[f32], jump: f32) -> (FollowFrom, f32) {
     let n = cost.len();
-    let mut way = (From::Before, cost[(k + n - 1) % n]);
+    let mut way = (FollowFrom::Before, cost[(k + n - 1) % n]);
     for other in [
-        (From::Same, cost[k] + STALL),
-        (From::TwoBefore, cost[(k + n - 2) % n] + SKIP),
-        (From::Anywhere, jump),
+        (FollowFrom::Same, cost[k] + STALL),
+        (FollowFrom::TwoBefore, cost[(k + n - 2) % n] + SKIP),
+        (FollowFrom::Anywhere, jump),
     ] {
         if other.1 < way.1 {
             way = other;
@@ -257,12 +257,12 @@ fn way_to(k: usize, cost: &[f32], jump: f32) -> (From, f32) {
     way
 }
 
-fn source_of(k: usize, n: usize, came: From, best: usize) -> usize {
+fn source_of(k: usize, n: usize, came: FollowFrom, best: usize) -> usize {
     match came {
-        From::Before => (k + n - 1) % n,
-        From::Same => k,
-        From::TwoBefore => (k + n - 2) % n,
-        From::Anywhere => best,
+        FollowFrom::Before => (k + n - 1) % n,
+        FollowFrom::Same => k,
+        FollowFrom::TwoBefore => (k + n - 2) % n,
+        FollowFrom::Anywhere => best,
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CycleFacts, Outcome, Watch};
 use crate::level::PowerState;
-use crate::meter::Stretch;
+use crate::meter::MeterStretch;
 use crate::rhythm::Rhythm;
 use crate::segment::OpenCycle;
 
@@ -42,7 +42,7 @@ struct Maybe {
 /// How cycles are cut where no signal does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "by")]
-enum By {
+enum CutBy {
     /// Not known yet: rises are measured and the rhythm looked for.
     Unknown { maybe: Vec<Maybe> },
     /// By rises of power.
@@ -54,7 +54,7 @@ enum By {
 /// What cuts the cycles of a machine seen by power or vibration alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Cut {
-    by: By,
+    by: CutBy,
     rhythm: Rhythm,
     /// What rises and has a rhythm is vibration.
     #[serde(default)]
@@ -71,7 +71,7 @@ impl Cut {
     /// Nothing is known of where cycles begin.
     fn anew(is_vibration: bool) -> Self {
         Self {
-            by: By::Unknown { maybe: Vec::new() },
+            by: CutBy::Unknown { maybe: Vec::new() },
             rhythm: Rhythm::default(),
             is_vibration,
         }
@@ -100,7 +100,7 @@ impl Watch {
             .map(OpenCycle::start)
             .filter(|start| *start > stretch.from);
         if let Some(start) = begun.filter(|start| t.since(*start) <= self.meter.gap_s()) {
-            stretch = Stretch {
+            stretch = MeterStretch {
                 from: start,
                 watts_from: watts,
                 is_gap: false,
@@ -150,19 +150,19 @@ impl Watch {
     /// Looks for a rhythm, or follows it, unless rises of power already are the cycles.
     pub(super) fn follow_rhythm(&mut self, t: Time, value: f64, out: &mut Vec<Outcome>) {
         let apart_s = self.apart_s();
-        if matches!(self.cut.by, By::Rises { .. }) || apart_s >= super::COARSE_S {
+        if matches!(self.cut.by, CutBy::Rises { .. }) || apart_s >= super::COARSE_S {
             return;
         }
         let mut starts = Vec::new();
         self.cut.rhythm.sample(t, value, &mut starts);
         if starts.is_empty() {
-            if matches!(self.cut.by, By::Rhythm { .. }) && self.cut.rhythm.cycle_s().is_none() {
-                self.cut.by = By::Unknown { maybe: Vec::new() };
+            if matches!(self.cut.by, CutBy::Rhythm { .. }) && self.cut.rhythm.cycle_s().is_none() {
+                self.cut.by = CutBy::Unknown { maybe: Vec::new() };
             }
             return;
         }
         let mut last = match self.cut.by {
-            By::Rhythm { last } => last,
+            CutBy::Rhythm { last } => last,
             _ => None,
         };
         for start in starts {
@@ -174,7 +174,7 @@ impl Watch {
             last = Some(start);
         }
         self.last_end = last;
-        self.cut.by = By::Rhythm { last };
+        self.cut.by = CutBy::Rhythm { last };
         self.open = None;
     }
 
@@ -193,8 +193,8 @@ impl Watch {
     }
 
     /// From power or vibration alone, a cycle runs from one rise to the next.
-    pub(super) fn rising_edge(&mut self, stretch: &Stretch, out: &mut Vec<Outcome>) {
-        if matches!(self.cut.by, By::Rhythm { .. }) {
+    pub(super) fn rising_edge(&mut self, stretch: &MeterStretch, out: &mut Vec<Outcome>) {
+        if matches!(self.cut.by, CutBy::Rhythm { .. }) {
             return;
         }
         let border = match &self.vibration {
@@ -280,7 +280,7 @@ impl Watch {
 
     /// Whether it is known where cycles begin from vibration.
     pub(super) fn strokes_are_known(&self) -> bool {
-        self.cut.is_vibration && !matches!(self.cut.by, By::Unknown { .. })
+        self.cut.is_vibration && !matches!(self.cut.by, CutBy::Unknown { .. })
     }
 
     /// Whether cycles are cut by power, or beside it.
@@ -316,7 +316,7 @@ impl Watch {
         if let Some((last, watts)) = self.meter.last().filter(|(last, _)| *last < end) {
             self.flush_held();
             let is_gap = end.since(last) > self.meter.gap_s();
-            self.held = Some(Stretch {
+            self.held = Some(MeterStretch {
                 from: last,
                 to: end,
                 watts_from: watts,
@@ -397,8 +397,8 @@ impl Watch {
             return;
         }
         match &mut self.cut.by {
-            By::Rhythm { .. } => {}
-            By::Rises { irregular } => {
+            CutBy::Rhythm { .. } => {}
+            CutBy::Rises { irregular } => {
                 let typical = self.typical_s.unwrap_or(facts.duration_s);
                 let is_regular = (facts.duration_s / typical - 1.0).abs() <= 2.0 * REGULAR;
                 *irregular = if is_regular { 0 } else { *irregular + 1 };
@@ -407,7 +407,7 @@ impl Watch {
                 }
                 self.conclude_flagged(facts, broken, product_changed, out);
             }
-            By::Unknown { maybe } => {
+            CutBy::Unknown { maybe } => {
                 maybe.push(Maybe {
                     facts,
                     broken,
@@ -418,7 +418,7 @@ impl Watch {
                 }
                 if is_regular(maybe, apart_s) {
                     let waiting = std::mem::take(maybe);
-                    self.cut.by = By::Rises { irregular: 0 };
+                    self.cut.by = CutBy::Rises { irregular: 0 };
                     self.cut.rhythm = Rhythm::default();
                     for cycle in waiting {
                         let flags = (cycle.broken, cycle.product_changed);
@@ -431,7 +431,7 @@ impl Watch {
 
     /// Whether the machine is in a cycle of its rhythm; its power says nothing of that by itself.
     pub(super) fn is_in_rhythm(&self, t: Time) -> bool {
-        let By::Rhythm { last: Some(start) } = self.cut.by else {
+        let CutBy::Rhythm { last: Some(start) } = self.cut.by else {
             return false;
         };
         let cycle_s = self.cut.rhythm.cycle_s().unwrap_or(0.0);

@@ -24,8 +24,8 @@ use crate::judge::CycleFacts;
 use crate::lamp::{Colour, Lamp, LampDevice, LampShows};
 use crate::learn::Learning;
 use crate::level::{Levels, PowerState};
-use crate::meter::{Meter, Stretch};
-use crate::quality::Quality;
+use crate::meter::{Meter, MeterStretch};
+use crate::quality::DataQuality;
 use crate::segment::OpenCycle;
 use crate::settings::Settings;
 
@@ -181,7 +181,7 @@ pub struct Watch {
     #[serde(default)]
     course: Course,
     #[serde(default)]
-    quality: Quality,
+    quality: DataQuality,
     meter: Meter,
     levels: Levels,
     #[serde(default)]
@@ -201,7 +201,7 @@ pub struct Watch {
     #[serde(default)]
     is_swapped: bool,
     open: Option<OpenCycle>,
-    held: Option<Stretch>,
+    held: Option<MeterStretch>,
     pending_end: Option<Time>,
     counter: Option<f64>,
     pulse: bool,
@@ -239,7 +239,7 @@ impl Watch {
             product: ProductId::only(),
             products: BTreeMap::new(),
             course: Course::default(),
-            quality: Quality::default(),
+            quality: DataQuality::default(),
             meter: Meter::default(),
             levels: Levels::default(),
             activity: Activity::default(),

@@ -7,7 +7,7 @@ use model::{
 };
 
 use super::{CycleFacts, Finished, OpenAlarm, Outcome, Watch};
-use crate::course::{CourseEvent, Judged};
+use crate::course::{CourseEvent, JudgedCycle};
 use crate::judge::judge;
 use crate::learn::{Learning, reference_from};
 
@@ -94,7 +94,7 @@ impl Watch {
         &mut self,
         facts: &CycleFacts,
         out: &mut Vec<Outcome>,
-    ) -> (CycleVerdict, Option<DeviationReason>, Option<Judged>) {
+    ) -> (CycleVerdict, Option<DeviationReason>, Option<JudgedCycle>) {
         let settings = self.settings;
         let memory = self.memory();
         match &memory.reference {
@@ -116,7 +116,7 @@ impl Watch {
         &mut self,
         facts: &CycleFacts,
         outer: CycleVerdict,
-    ) -> (CycleVerdict, Option<Judged>) {
+    ) -> (CycleVerdict, Option<JudgedCycle>) {
         // A wait is not of the machine's making and would only blur what is.
         if outer == CycleVerdict::Waiting {
             return (outer, None);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::sources::patience_s;
 use super::{Outcome, Watch};
 use crate::level::{Levels, PowerState};
-use crate::meter::{Meter, Stretch};
+use crate::meter::{Meter, MeterStretch};
 
 /// A vibration older than this, in seconds, says nothing of now, where it is not known how often it
 /// comes.
@@ -120,7 +120,7 @@ impl Watch {
     }
 
     /// Takes the stretch since the last reading: a gap breaks the cycle, a rise may end it.
-    fn stroke(&mut self, rises: bool, stretch: Option<Stretch>, out: &mut Vec<Outcome>) {
+    fn stroke(&mut self, rises: bool, stretch: Option<MeterStretch>, out: &mut Vec<Outcome>) {
         let Some(stretch) = stretch else { return };
         if stretch.is_gap {
             self.break_cycle();

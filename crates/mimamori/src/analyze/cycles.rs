@@ -6,8 +6,8 @@ use detect::{CycleFacts, Finished, Outcome, Recording, Settings, Watch};
 use model::{AlarmKind, FindingKind, Time};
 use serde_json::{Value, json};
 
-use super::output::{Out, Outputs, row_of};
-use super::table::Table;
+use super::output::{CsvOut, OutputFiles, row_of};
+use super::table::CycleTable;
 
 /// Cycles a table without a phase column is learned from.
 const LEARN_CYCLES: u32 = 50;
@@ -26,7 +26,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(table: &Table) -> anyhow::Result<Self> {
+    fn of(table: &CycleTable) -> anyhow::Result<Self> {
         let named = |names: &[&str]| table.column(names);
         let cycle = named(&["cycle"]).context("there is no column cycle")?;
         let duration = named(&["duration_s"]).context("there is no column duration_s")?;
@@ -67,7 +67,7 @@ impl Columns {
     }
 
     /// What a row says of its cycle; the cycles follow each other without a pause.
-    fn facts(&self, table: &Table, row: usize, start: Time) -> anyhow::Result<CycleFacts> {
+    fn facts(&self, table: &CycleTable, row: usize, start: Time) -> anyhow::Result<CycleFacts> {
         let duration_s = table.number(row, self.duration)?.unwrap_or(f64::NAN);
         let energy_wh = self.energy.map(|c| table.number(row, c)).transpose()?;
         let number = |column: &usize| Ok(table.number(row, *column)?.unwrap_or(f64::NAN));
@@ -97,7 +97,11 @@ impl Columns {
 }
 
 /// Judges one table.
-pub(crate) fn analyze(name: &str, table: &Table, outputs: &mut Outputs) -> anyhow::Result<Value> {
+pub(crate) fn analyze(
+    name: &str,
+    table: &CycleTable,
+    outputs: &mut OutputFiles,
+) -> anyhow::Result<Value> {
     let columns = Columns::of(table)?;
     let mut start = Time::default();
     let mut rows = Vec::with_capacity(table.len());
@@ -129,14 +133,14 @@ pub(crate) fn analyze(name: &str, table: &Table, outputs: &mut Outputs) -> anyho
         let number = table.text(row, columns.cycle);
         if is_learn(row) || !facts.duration_s.is_finite() {
             let verdict = if is_learn(row) { "learning" } else { "unknown" };
-            outputs.row(Out::PerCycle, &[name, number, "0", "0", verdict, ""])?;
+            outputs.row(CsvOut::PerCycle, &[name, number, "0", "0", verdict, ""])?;
             continue;
         }
         watch.cycle(facts, &mut out);
         for outcome in out.drain(..) {
             if let Some(kind) = alarm(&outcome) {
                 alarms += usize::from(kind != "changeover");
-                outputs.row(Out::Alarms, &[name, number, kind])?;
+                outputs.row(CsvOut::Alarms, &[name, number, kind])?;
             } else if let Outcome::Cycle(finished) = outcome {
                 write(name, number, &finished, outputs)?;
             }
@@ -161,11 +165,11 @@ fn write(
     name: &str,
     number: &str,
     finished: &Finished,
-    outputs: &mut Outputs,
+    outputs: &mut OutputFiles,
 ) -> anyhow::Result<()> {
     let row = row_of(finished);
     outputs.row(
-        Out::PerCycle,
+        CsvOut::PerCycle,
         &[name, number, row.alarm, &row.score, row.verdict, &row.why],
     )
 }

@@ -8,13 +8,21 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::Time;
 
-use super::output::{Out, Outputs};
-use super::table::Table;
+use super::output::{CsvOut, OutputFiles};
+use super::table::CycleTable;
 
 /// The counter is believed for this long, in seconds; afterwards it is not looked at.
 const COUNTED_S: f64 = 4.0 * 86_400.0;
 /// A row stands for no longer than this, in seconds.
 const STRETCH_S_MAX: f64 = 1_800.0;
+
+/// The power at a moment, and whether the machine works.
+#[derive(Clone, Copy)]
+pub(crate) struct SeenPower {
+    pub(crate) t: Time,
+    pub(crate) watts: f64,
+    pub(crate) works: bool,
+}
 
 /// The parts of one file.
 pub(crate) struct DailyParts {
@@ -28,7 +36,7 @@ pub(crate) struct DailyParts {
 
 impl DailyParts {
     /// Looks for a column of counted parts.
-    pub(crate) fn of(table: &Table, zone: &TimeZone) -> Self {
+    pub(crate) fn of(table: &CycleTable, zone: &TimeZone) -> Self {
         Self {
             column: table.column(&["items"]),
             zone: zone.clone(),
@@ -47,10 +55,11 @@ impl DailyParts {
     /// Takes a row of the file with its power and whether the machine works.
     pub(crate) fn row(
         &mut self,
-        table: &Table,
-        (row, t): (usize, Time),
-        (watts, works): (f64, bool),
+        table: &CycleTable,
+        row: usize,
+        seen: SeenPower,
     ) -> anyhow::Result<()> {
+        let SeenPower { t, watts, works } = seen;
         let Some(column) = self.column else {
             return Ok(());
         };
@@ -78,9 +87,9 @@ impl DailyParts {
     }
 
     /// Writes the days.
-    pub(crate) fn write(&self, name: &str, outputs: &mut Outputs) -> anyhow::Result<()> {
+    pub(crate) fn write(&self, name: &str, outputs: &mut OutputFiles) -> anyhow::Result<()> {
         for (day, made) in &self.days {
-            outputs.row(Out::Parts, &[name, day, &format!("{made:.0}")])?;
+            outputs.row(CsvOut::Parts, &[name, day, &format!("{made:.0}")])?;
         }
         Ok(())
     }

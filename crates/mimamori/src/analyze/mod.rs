@@ -15,16 +15,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
-use output::Outputs;
+use output::OutputFiles;
 use serde_json::json;
-use table::Table;
+use table::CycleTable;
 use text::Lang;
 
 use crate::terminal::{note, say};
 
 /// What the rows of a file are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
+pub(crate) enum InputKind {
     /// Samples over time.
     Trace,
     /// One row per cycle.
@@ -56,7 +56,7 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) machine: Option<String>,
     /// What the rows are (default: told from the header) / 行の種類
     #[arg(long)]
-    pub(crate) kind: Option<Kind>,
+    pub(crate) kind: Option<InputKind>,
     /// Where names come from / 名前の付け方
     #[arg(long, value_enum, default_value = "stem")]
     pub(crate) id_from: IdFrom,
@@ -100,17 +100,17 @@ pub(crate) fn run(args: &AnalyzeArgs, lang: Lang) -> anyhow::Result<bool> {
             bail!("two files would both be {name:?}; try --id-from path");
         }
     }
-    let mut outputs = Outputs::create(&args.out)?;
+    let mut outputs = OutputFiles::create(&args.out)?;
     for (i, file) in args.files.iter().enumerate() {
         let name = name_of(args, file)?;
         if !args.json {
             note(&format!("{}/{} {name}", i + 1, args.files.len()));
         }
-        let table = Table::read(file)?;
+        let table = CycleTable::read(file)?;
         let summary = match args.kind.unwrap_or_else(|| table.kind()) {
-            Kind::Trace => trace::analyze(&name, &table, &zone, &mut outputs),
-            Kind::Cycles => cycles::analyze(&name, &table, &mut outputs),
-            Kind::Series => series::analyze(&name, &table, args.learn_rows, &mut outputs),
+            InputKind::Trace => trace::analyze(&name, &table, &zone, &mut outputs),
+            InputKind::Cycles => cycles::analyze(&name, &table, &mut outputs),
+            InputKind::Series => series::analyze(&name, &table, args.learn_rows, &mut outputs),
         };
         outputs.summary(
             &name,

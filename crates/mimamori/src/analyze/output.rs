@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// A result file and its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Out {
+pub(crate) enum CsvOut {
     States,
     Cycles,
     PerCycle,
@@ -22,7 +22,7 @@ pub(crate) enum Out {
     Anomalies,
 }
 
-impl Out {
+impl CsvOut {
     fn file(self) -> (&'static str, &'static [&'static str]) {
         match self {
             Self::States => ("states.csv", &["machine", "t", "state"]),
@@ -44,13 +44,13 @@ impl Out {
 
 /// All result files of one run.
 #[derive(Debug)]
-pub(crate) struct Outputs {
+pub(crate) struct OutputFiles {
     folder: PathBuf,
-    writers: BTreeMap<Out, csv::Writer<File>>,
+    writers: BTreeMap<CsvOut, csv::Writer<File>>,
     summaries: BTreeMap<String, Value>,
 }
 
-impl Outputs {
+impl OutputFiles {
     /// Makes the folder.
     pub(crate) fn create(folder: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)
@@ -64,7 +64,7 @@ impl Outputs {
     }
 
     /// Writes one row.
-    pub(crate) fn row(&mut self, out: Out, cells: &[&str]) -> anyhow::Result<()> {
+    pub(crate) fn row(&mut self, out: CsvOut, cells: &[&str]) -> anyhow::Result<()> {
         let writer = match self.writers.entry(out) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => {
@@ -97,7 +97,7 @@ impl Outputs {
 }
 
 /// What `percycle.csv` says of a cycle.
-pub(crate) struct CycleRow {
+pub(crate) struct CycleLine {
     /// 1 if it is odd by itself.
     pub(crate) alarm: &'static str,
     /// How odd: 1 is the border.
@@ -109,11 +109,11 @@ pub(crate) struct CycleRow {
 }
 
 /// The row of a finished cycle.
-pub(crate) fn row_of(finished: &Finished) -> CycleRow {
+pub(crate) fn row_of(finished: &Finished) -> CycleLine {
     let verdict = finished.cycle.verdict;
     let oddness = finished.oddness.unwrap_or(0.0);
     let is_odd = oddness > 1.0 || verdict.is_bad();
-    CycleRow {
+    CycleLine {
         alarm: if is_odd { "1" } else { "0" },
         score: format!("{oddness:.4}"),
         verdict: verdict.code(),

@@ -3,8 +3,8 @@
 use detect::series::SeriesJudge;
 use serde_json::{Value, json};
 
-use super::output::{Out, Outputs};
-use super::table::Table;
+use super::output::{CsvOut, OutputFiles};
+use super::table::CycleTable;
 
 /// Share of the rows taken as normal if nobody says how many are.
 const LEARN_SHARE: f64 = 0.15;
@@ -12,9 +12,9 @@ const LEARN_SHARE: f64 = 0.15;
 /// Judges one series.
 pub(crate) fn analyze(
     name: &str,
-    table: &Table,
+    table: &CycleTable,
     learn_rows: Option<usize>,
-    outputs: &mut Outputs,
+    outputs: &mut OutputFiles,
 ) -> anyhow::Result<Value> {
     let time = table.time_column();
     let columns: Vec<usize> = (0..table.header().len())
@@ -46,7 +46,7 @@ pub(crate) fn analyze(
         anomalies += usize::from(is_anomaly);
         let flag = if is_anomaly { "1" } else { "0" };
         let score = format!("{news:.6}");
-        outputs.row(Out::Anomalies, &[name, &index.to_string(), flag, &score])?;
+        outputs.row(CsvOut::Anomalies, &[name, &index.to_string(), flag, &score])?;
     }
     Ok(json!({"kind": "series", "rows": rows.len(), "learned_from": learn, "anomalies": anomalies}))
 }

@@ -8,19 +8,19 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use model::{POWER_POINTS, Time, UnitScale};
 
-use super::Kind;
+use super::InputKind;
 
 /// Rows read from one file; more do not fit a judgement on a small PC.
 const ROWS_MAX: usize = 20_000_000;
 
 /// A file.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct CycleTable {
     header: Vec<String>,
     rows: Vec<csv::StringRecord>,
 }
 
-impl Table {
+impl CycleTable {
     /// Reads a file; says the line where it cannot be read.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
@@ -46,13 +46,13 @@ impl Table {
     }
 
     /// What the rows are, as the header tells.
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> InputKind {
         if self.column(&["duration_s"]).is_some() && self.column(&["cycle"]).is_some() {
-            Kind::Cycles
+            InputKind::Cycles
         } else if self.time_column().is_some() && self.power().is_some() {
-            Kind::Trace
+            InputKind::Trace
         } else {
-            Kind::Series
+            InputKind::Series
         }
     }
 

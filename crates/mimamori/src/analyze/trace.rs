@@ -6,12 +6,12 @@ use jiff::tz::TimeZone;
 use model::{FindingKind, ProductId, Time};
 use serde_json::{Value, json};
 
-use super::daily_parts::DailyParts;
-use super::output::{Out, Outputs, row_of};
-use super::table::Table;
+use super::daily_parts::{DailyParts, SeenPower};
+use super::output::{CsvOut, OutputFiles, row_of};
+use super::table::CycleTable;
 
 /// A cycle found in a trace, with the number its signal gave it.
-struct Found {
+struct FoundCycle {
     number: Option<i64>,
     finished: Finished,
     is_learn: bool,
@@ -20,9 +20,9 @@ struct Found {
 /// Judges one trace.
 pub(crate) fn analyze(
     name: &str,
-    table: &Table,
+    table: &CycleTable,
     zone: &TimeZone,
-    outputs: &mut Outputs,
+    outputs: &mut OutputFiles,
 ) -> anyhow::Result<Value> {
     let time = table
         .time_column()
@@ -54,7 +54,7 @@ pub(crate) fn analyze(
             let watts = watts * factor;
             watch.feed(t, t, &Signal::Power(watts), &mut out);
             let works = watch.power_state() == PowerState::Working;
-            parts.row(table, (row, t), (watts, works))?;
+            parts.row(table, row, SeenPower { t, watts, works })?;
         }
         if let Some(text) = product
             .map(|c| table.text(row, c))
@@ -78,7 +78,7 @@ pub(crate) fn analyze(
             PowerState::Waiting => "idle",
             PowerState::Off => "off",
         };
-        outputs.row(Out::States, &[name, table.text(row, time), state])?;
+        outputs.row(CsvOut::States, &[name, table.text(row, time), state])?;
         last = (last.1, t);
     }
     if let Some(count) = number {
@@ -96,9 +96,9 @@ pub(crate) fn analyze(
 }
 
 /// The cycles that ended with a row; `number` is what the signal called them.
-fn finished(number: Option<i64>, is_learn: bool, out: &[Outcome]) -> Vec<Found> {
+fn finished(number: Option<i64>, is_learn: bool, out: &[Outcome]) -> Vec<FoundCycle> {
     let cycles = out.iter().filter_map(|outcome| match outcome {
-        Outcome::Cycle(finished) => Some(Found {
+        Outcome::Cycle(finished) => Some(FoundCycle {
             number,
             finished: finished.as_ref().clone(),
             is_learn,
@@ -112,7 +112,7 @@ fn write_changes(
     name: &str,
     t: &str,
     out: &mut Vec<Outcome>,
-    outputs: &mut Outputs,
+    outputs: &mut OutputFiles,
 ) -> anyhow::Result<()> {
     for outcome in out.drain(..) {
         let kind = match outcome {
@@ -120,14 +120,14 @@ fn write_changes(
             Outcome::AlarmRaised(..) => "alarm",
             _ => continue,
         };
-        outputs.row(Out::Changeovers, &[name, t, kind])?;
+        outputs.row(CsvOut::Changeovers, &[name, t, kind])?;
     }
     Ok(())
 }
 
 /// Where a file marks its normal cycles, the reference comes from exactly those.
-fn judged_against_learned(found: Vec<Found>) -> anyhow::Result<Vec<Found>> {
-    let is_whole = |f: &&Found| f.is_learn && f.finished.facts.energy_wh.is_some();
+fn judged_against_learned(found: Vec<FoundCycle>) -> anyhow::Result<Vec<FoundCycle>> {
+    let is_whole = |f: &&FoundCycle| f.is_learn && f.finished.facts.energy_wh.is_some();
     let learn = found.iter().filter(is_whole);
     let learn: Vec<CycleFacts> = learn.map(|f| f.finished.facts.clone()).collect();
     let mut watch = Watch::new(Settings::default());
@@ -146,7 +146,7 @@ fn judged_against_learned(found: Vec<Found>) -> anyhow::Result<Vec<Found>> {
             Outcome::Cycle(finished) => Some(finished.as_ref().clone()),
             _ => None,
         });
-        Found {
+        FoundCycle {
             finished: again.unwrap_or(f.finished),
             ..f
         }
@@ -156,9 +156,9 @@ fn judged_against_learned(found: Vec<Found>) -> anyhow::Result<Vec<Found>> {
 
 fn write(
     name: &str,
-    found: &[Found],
+    found: &[FoundCycle],
     mut parts: DailyParts,
-    outputs: &mut Outputs,
+    outputs: &mut OutputFiles,
 ) -> anyhow::Result<Value> {
     let mut alarms = 0;
     for (i, f) in found.iter().enumerate() {
@@ -169,7 +169,7 @@ fn write(
             .map_or_else(String::new, |wh| format!("{wh:.6}"));
         let duration = format!("{:.3}", cycle.duration_s);
         outputs.row(
-            Out::Cycles,
+            CsvOut::Cycles,
             &[
                 name,
                 &seconds(cycle.start),
@@ -182,7 +182,7 @@ fn write(
         let row = row_of(&f.finished);
         alarms += usize::from(row.alarm == "1");
         outputs.row(
-            Out::PerCycle,
+            CsvOut::PerCycle,
             &[name, &number, row.alarm, &row.score, row.verdict, &row.why],
         )?;
         if !parts.is_counted() {

@@ -19,23 +19,28 @@ use crate::console::{self, Answer, Request};
 use crate::terminal::say;
 
 /// Bytes of a register that is taken in.
-const IMPORT_BYTES_MAX: u64 = 2 * 1_024 * 1_024;
+const IMPORT_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeviceCommand {
     /// A device may no longer speak; a running program ends its connections at once / 機器を使えなくする
     #[command(after_help = "Example / 例:\n  mimamori device end press-3 --data /var/lib/mimamori")]
-    End(Named),
+    End(NamedDevice),
     /// A device may only send few readings and receives nothing / 機器を制限する
     #[command(
         after_help = "Example / 例:\n  mimamori device limit press-3 --data /var/lib/mimamori"
     )]
-    Limit(Named),
+    Limit(NamedDevice),
     /// A limited device may do everything again / 機器の制限を解く
     #[command(
         after_help = "Example / 例:\n  mimamori device free press-3 --data /var/lib/mimamori"
     )]
-    Free(Named),
+    Free(NamedDevice),
+    /// A device gets another token, shown once; the old one lets nobody in / 合言葉を作り直す
+    #[command(
+        after_help = "Example / 例:\n  mimamori device renew press-3 --data /var/lib/mimamori"
+    )]
+    Renew(Renewal),
     /// Registered devices / 機器の一覧
     #[command(after_help = "Example / 例:\n  mimamori device list --data /var/lib/mimamori")]
     List {
@@ -78,12 +83,22 @@ pub(crate) enum DeviceCommand {
 
 /// A device by its name.
 #[derive(Debug, Args)]
-pub(crate) struct Named {
+pub(crate) struct NamedDevice {
     /// Name of the device / 機器の名前
     name: String,
     /// The data folder / データの置き場所
     #[arg(long)]
     data: PathBuf,
+}
+
+/// A device whose token is to be another.
+#[derive(Debug, Args)]
+pub(crate) struct Renewal {
+    #[command(flatten)]
+    device: NamedDevice,
+    /// Print JSON / JSON で表示
+    #[arg(long)]
+    json: bool,
 }
 
 /// A device to register.
@@ -112,8 +127,9 @@ pub(crate) struct Addition {
 pub(crate) async fn run(command: DeviceCommand, lang: Lang) -> anyhow::Result<bool> {
     match command {
         DeviceCommand::Add(addition) => add(addition, lang).await?,
-        DeviceCommand::End(Named { name, data }) => {
+        DeviceCommand::End(NamedDevice { name, data }) => {
             let id = DeviceId::new(&name)?;
+            is_folder(&data, lang)?;
             change(&data, DeviceChange::End { id }, lang).await?;
             say(lang.pick("使えなくしました", "it may no longer speak"));
         }
@@ -125,11 +141,25 @@ pub(crate) async fn run(command: DeviceCommand, lang: Lang) -> anyhow::Result<bo
             limit(&named, false, lang).await?;
             say(lang.pick("制限を解きました", "it may do everything again"));
         }
+        DeviceCommand::Renew(renewal) => renew(renewal, lang).await?,
         DeviceCommand::List { data, json } => list(&data, json, lang)?,
         DeviceCommand::Export { file, data } => export(&data, file.as_deref(), lang)?,
         DeviceCommand::Import { file, data, json } => import(&data, &file, json, lang).await?,
     }
     Ok(true)
+}
+
+/// A wrong path makes no new data folder where one has to be there.
+fn is_folder(data: &Path, lang: Lang) -> anyhow::Result<()> {
+    let is_there = |file: &str| data.join(file).exists();
+    if is_there("mimamori.db") || is_there("devices.toml") {
+        return Ok(());
+    }
+    let what = lang.pick(
+        "Mimamori のデータフォルダーではありません",
+        "is no data folder of Mimamori",
+    );
+    bail!("{} {what}", data.display())
 }
 
 /// Changes the register of a data folder, whether a program runs on it or not.
@@ -152,8 +182,9 @@ async fn change(data: &Path, change: DeviceChange, lang: Lang) -> anyhow::Result
     }
 }
 
-async fn limit(named: &Named, is_limited: bool, lang: Lang) -> anyhow::Result<()> {
+async fn limit(named: &NamedDevice, is_limited: bool, lang: Lang) -> anyhow::Result<()> {
     let id = DeviceId::new(&named.name)?;
+    is_folder(&named.data, lang)?;
     let limit = DeviceChange::Limit { id, is_limited };
     change(&named.data, limit, lang).await?;
     Ok(())
@@ -168,24 +199,39 @@ async fn add(wanted: Addition, lang: Lang) -> anyhow::Result<()> {
     let machine = wanted.machine.map(|m| MachineId::new(&m)).transpose()?;
     let (name, id) = (&wanted.name, DeviceId::new(&wanted.name)?);
     let added = change(&wanted.data, DeviceChange::Add { id, machine, role }, lang).await?;
-    let token = added.token.context("no token was made")?;
-    if wanted.json {
+    let done = lang.pick(
+        "機器を登録しました。合言葉はこの一度だけ表示します:",
+        "Device registered. Its token is shown only now:",
+    );
+    show_token(name, added, wanted.json, done)
+}
+
+async fn renew(renewal: Renewal, lang: Lang) -> anyhow::Result<()> {
+    let NamedDevice { name, data } = renewal.device;
+    let id = DeviceId::new(&name)?;
+    is_folder(&data, lang)?;
+    let renewed = change(&data, DeviceChange::Renew { id }, lang).await?;
+    let done = lang.pick(
+        "合言葉を作り直しました。この一度だけ表示します。前の合言葉と証明書は使えません:",
+        "The token is shown only now; what let the device in before does so no longer:",
+    );
+    show_token(&name, renewed, renewal.json, done)
+}
+
+fn show_token(name: &str, done: DeviceChanged, as_json: bool, told: &str) -> anyhow::Result<()> {
+    let token = done.token.context("no token was made")?;
+    if as_json {
         say(&json!({"device": name, "token": token}).to_string());
         return Ok(());
     }
-    say(lang.pick(
-        "機器を登録しました。合言葉はこの一度だけ表示します:",
-        "Device registered. Its token is shown only now:",
-    ));
+    say(told);
     say(&format!("  username: {name}\n  password: {token}"));
     Ok(())
 }
 
 /// What is registered in a data folder, whether a program runs on it or not.
-fn registrations(data: &Path) -> anyhow::Result<Registrations> {
-    if !data.is_dir() {
-        return Ok(Registrations::new());
-    }
+fn registrations(data: &Path, lang: Lang) -> anyhow::Result<Registrations> {
+    is_folder(data, lang)?;
     match OfflineRegister::open(data) {
         Ok(register) => Ok(register.registrations()),
         Err(StoreError::InUse(_)) => {
@@ -202,7 +248,7 @@ fn registrations(data: &Path) -> anyhow::Result<Registrations> {
 }
 
 fn list(data: &Path, as_json: bool, lang: Lang) -> anyhow::Result<()> {
-    let devices = registrations(data)?;
+    let devices = registrations(data, lang)?;
     if as_json {
         let items: Vec<Value> = devices.values().map(as_item).collect();
         say(&json!(items).to_string());
@@ -263,7 +309,7 @@ fn line(device: &Registration, lang: Lang) -> String {
 }
 
 fn export(data: &Path, file: Option<&Path>, lang: Lang) -> anyhow::Result<()> {
-    let device = registrations(data)?.into_values().collect();
+    let device = registrations(data, lang)?.into_values().collect();
     let register = RegisterFile {
         device,
         ..RegisterFile::default()

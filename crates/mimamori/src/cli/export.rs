@@ -17,7 +17,7 @@ use crate::terminal::note;
 pub(crate) struct ExportArgs {
     /// What is wanted / 書き出すもの
     #[arg(value_enum)]
-    table: Table,
+    table: TableKind,
     /// The data folder of the running program / 動いている Mimamori のデータの置き場所
     #[arg(long)]
     data: PathBuf,
@@ -40,7 +40,7 @@ pub(crate) struct ExportArgs {
 
 /// The tables that there are.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Table {
+enum TableKind {
     /// What the days came to / 日ごとのまとめ
     Days,
     /// The cycles of a machine / 機械のサイクル
@@ -49,7 +49,7 @@ enum Table {
     Alarms,
 }
 
-impl Table {
+impl TableKind {
     fn code(self) -> &'static str {
         match self {
             Self::Days => "days",

@@ -45,11 +45,11 @@ struct Cli {
     #[arg(long, global = true, value_parser = terminal::lang)]
     lang: Option<Lang>,
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Run the whole product on a simulated factory / 模擬工場で全体を動かす
     #[command(
         after_help = "Example / 例:\n  mimamori demo --for 90s --seed 7 --scorecard score.json"
@@ -198,21 +198,21 @@ fn hint(error: &anyhow::Error, lang: Lang) -> Option<&'static str> {
 /// Runs a command and gives the exit code: 0, or 1 for a judged failure.
 fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
     let passed = match cli.command {
-        Command::Verify(args) => return Ok(verify::run(&args, lang)),
-        Command::Demo(args) => block_on(&Pace::default(), demo::run(args, lang)),
-        Command::Serve(args) => {
+        CliCommand::Verify(args) => return Ok(verify::run(&args, lang)),
+        CliCommand::Demo(args) => block_on(&Pace::default(), demo::run(args, lang)),
+        CliCommand::Serve(args) => {
             log_to_stderr();
             let pace = Pace::default();
             block_on(&pace, serve(args, lang, &pace))
         }
-        Command::Analyze(args) => analyze::run(&args, lang),
-        Command::Device(command) => block_on(&Pace::default(), devices::run(command, lang)),
-        Command::User(command) => block_on(&Pace::default(), users::run(command, lang)),
-        Command::Export(args) => block_on(&Pace::default(), export::run(args, lang)),
-        Command::Backup(args) => backup::run_backup(&args, lang),
-        Command::Restore(args) => backup::run_restore(&args, lang),
-        Command::Evidence(command) => verify::evidence(&command, lang),
-        Command::Sim(args) => block_on(&Pace::default(), demo::run_sim(args)),
+        CliCommand::Analyze(args) => analyze::run(&args, lang),
+        CliCommand::Device(command) => block_on(&Pace::default(), devices::run(command, lang)),
+        CliCommand::User(command) => block_on(&Pace::default(), users::run(command, lang)),
+        CliCommand::Export(args) => block_on(&Pace::default(), export::run(args, lang)),
+        CliCommand::Backup(args) => backup::run_backup(&args, lang),
+        CliCommand::Restore(args) => backup::run_restore(&args, lang),
+        CliCommand::Evidence(command) => verify::evidence(&command, lang),
+        CliCommand::Sim(args) => block_on(&Pace::default(), demo::run_sim(args)),
     };
     passed.map(|passed| u8::from(!passed))
 }

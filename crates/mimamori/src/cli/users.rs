@@ -16,14 +16,14 @@ use crate::terminal::{note, say};
 pub(crate) enum UserCommand {
     /// Own a box that nobody owns; gives a link that leads to choosing a password / 持ち主になる
     #[command(after_help = "Example / 例:\n  mimamori user claim Hanako --data /var/lib/mimamori")]
-    Claim(Named),
+    Claim(NamedPerson),
     /// Let a person in; gives a link that works once / 招待する
     #[command(
         after_help = "Example / 例:\n  mimamori user invite Taro --role operator --data /var/lib/mimamori"
     )]
     Invite {
         #[command(flatten)]
-        who: Named,
+        who: NamedPerson,
         /// owner, manager, maintenance, operator, coordinator, screen or customer / 役割
         #[arg(long, value_parser = role)]
         role: Role,
@@ -34,33 +34,33 @@ pub(crate) enum UserCommand {
     )]
     Token {
         #[command(flatten)]
-        what: Named,
+        what: NamedPerson,
         /// What it may do, as a role / できること(役割)
         #[arg(long, value_parser = role)]
         role: Role,
     },
     /// A person may no longer come in / ログインできなくする
     #[command(after_help = "Example / 例:\n  mimamori user end Taro --data /var/lib/mimamori")]
-    End(Named),
+    End(NamedPerson),
     /// A token no longer lets anybody in / 鍵を終わりにする
     #[command(after_help = "Example / 例:\n  mimamori user end-token 7 --data /var/lib/mimamori")]
     EndToken {
         /// Its number, as the list shows it / 番号
         id: i64,
         #[command(flatten)]
-        at: At,
+        at: RunningAt,
     },
     /// Who may come in, and which tokens there are / 一覧
     #[command(after_help = "Example / 例:\n  mimamori user list --data /var/lib/mimamori")]
-    List(At),
+    List(RunningAt),
     /// A link for who cannot come in any more; forgets the password / 入れなくなった人のリンク
     #[command(after_help = "Example / 例:\n  mimamori user link Hanako --data /var/lib/mimamori")]
-    Link(Named),
+    Link(NamedPerson),
 }
 
 /// Where the program runs, and how to answer.
 #[derive(Debug, Args)]
-pub(crate) struct At {
+pub(crate) struct RunningAt {
     /// The data folder of the running program / 動いている Mimamori のデータの置き場所
     #[arg(long)]
     data: PathBuf,
@@ -71,11 +71,11 @@ pub(crate) struct At {
 
 /// A name, and where.
 #[derive(Debug, Args)]
-pub(crate) struct Named {
+pub(crate) struct NamedPerson {
     /// Who it is about, as people call them / 人の名前
     name: String,
     #[command(flatten)]
-    at: At,
+    at: RunningAt,
 }
 
 fn role(text: &str) -> Result<Role, String> {
@@ -90,7 +90,7 @@ fn role(text: &str) -> Result<Role, String> {
 /// Asks the running program and says what it answers.
 pub(crate) async fn run(command: UserCommand, lang: Lang) -> anyhow::Result<bool> {
     let (request, at) = match command {
-        UserCommand::Claim(Named { name, at }) => (Request::Claim { name }, at),
+        UserCommand::Claim(NamedPerson { name, at }) => (Request::Claim { name }, at),
         UserCommand::Invite { who, role } => {
             let name = who.name;
             (Request::Invite { name, role }, who.at)
@@ -99,10 +99,10 @@ pub(crate) async fn run(command: UserCommand, lang: Lang) -> anyhow::Result<bool
             let label = what.name;
             (Request::Token { label, role }, what.at)
         }
-        UserCommand::End(Named { name, at }) => (Request::End { name }, at),
+        UserCommand::End(NamedPerson { name, at }) => (Request::End { name }, at),
         UserCommand::EndToken { id, at } => (Request::EndToken { id }, at),
         UserCommand::List(at) => (Request::List, at),
-        UserCommand::Link(Named { name, at }) => {
+        UserCommand::Link(NamedPerson { name, at }) => {
             let forgets = true;
             (Request::Link { name, forgets }, at)
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use model::Time;
-use store::{Break, Checkpoint, Reader, Verdict};
+use store::{Break, ChainVerdict, Checkpoint, Reader};
 use text::Lang;
 
 use crate::terminal::{note, say};
@@ -66,11 +66,11 @@ pub(crate) fn run(args: &VerifyArgs, lang: Lang) -> u8 {
     }
 }
 
-fn code_of(verdict: &Verdict) -> u8 {
+fn code_of(verdict: &ChainVerdict) -> u8 {
     if verdict.is_sound() { 0 } else { BROKEN }
 }
 
-fn check(args: &VerifyArgs) -> anyhow::Result<Verdict> {
+fn check(args: &VerifyArgs) -> anyhow::Result<ChainVerdict> {
     let outside = args
         .checkpoint
         .as_deref()
@@ -87,7 +87,7 @@ fn read_checkpoint(path: &Path) -> anyhow::Result<Checkpoint> {
     Checkpoint::read(text.trim()).with_context(name)
 }
 
-fn tell(verdict: &Verdict, args: &VerifyArgs, lang: Lang) {
+fn tell(verdict: &ChainVerdict, args: &VerifyArgs, lang: Lang) {
     let day = |ms: Option<i64>| {
         ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
             .map_or_else(|| "–".to_owned(), |t| format!("{t:.0}"))

@@ -14,7 +14,7 @@ use broker::rustls::pki_types::pem::PemObject;
 use broker::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use broker::{Broker, Inbound};
 use model::Refused;
-use services::certificate::Shared;
+use services::certificate::SharedCertificate;
 use services::devices::FloorDoor;
 use services::register::{Registrar, RegistrarParts};
 use services::sources::SourceDoor;
@@ -74,7 +74,7 @@ pub(super) fn listen(setup: &Setup, register: &Arc<DeviceRegister>, to: ToRecord
 pub(super) fn registrar(
     listening: &Listening,
     orders: &Orders,
-    certificate: Option<&Shared>,
+    certificate: Option<&SharedCertificate>,
     mqtt: &Mqtt,
 ) -> Registrar {
     Registrar::new(RegistrarParts {
@@ -99,7 +99,7 @@ pub(super) async fn open_broker(
     setup: &Setup,
     config: &Config,
     listening: &Listening,
-    certificate: Option<&Shared>,
+    certificate: Option<&SharedCertificate>,
     retained: &[Retained],
 ) -> anyhow::Result<Mqtt> {
     let (policy, sink) = (

@@ -10,7 +10,7 @@ use app::chain::ChainWatch;
 use app::clock;
 use app::commands::Orders;
 use app::known::Known;
-use app::ports::bindings::Bindings;
+use app::ports::bindings::Arrivals;
 use app::ports::devices::Devices;
 use app::ports::network::Network;
 use app::ports::sources::Sources;
@@ -22,7 +22,7 @@ use app::views::{ClockState, TrustView};
 use assure::ProofView;
 use identity::Gate;
 use model::Notices;
-use services::certificate::{self, Shared};
+use services::certificate::{self, SharedCertificate};
 use services::devices::{FloorDoor, miss_devices};
 use services::files::{self, FileDoor, Ways};
 use services::notices::NoticeDoor;
@@ -51,7 +51,7 @@ pub(super) struct House<'a> {
     pub(super) floor: Arc<FloorDoor>,
     pub(super) sources: Arc<SourceDoor>,
     pub(super) supervisor: Arc<Supervisor>,
-    pub(super) certificate: Option<Shared>,
+    pub(super) certificate: Option<SharedCertificate>,
     /// Where the broker listens, in clear text and over TLS.
     pub(super) mqtt: SocketAddr,
     pub(super) mqtts: Option<SocketAddr>,
@@ -105,7 +105,7 @@ impl House<'_> {
             services: self.supervisor.states(),
             devices: Arc::clone(&self.registrar) as Arc<dyn Devices>,
             ingest: Arc::clone(&self.floor) as Arc<dyn app::ports::ingest::Ingest>,
-            bindings: Arc::clone(&self.sources) as Arc<dyn Bindings>,
+            bindings: Arc::clone(&self.sources) as Arc<dyn Arrivals>,
             sources: Arc::clone(&self.sources) as Arc<dyn Sources>,
             backups: self.backups(),
         };

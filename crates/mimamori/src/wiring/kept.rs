@@ -8,7 +8,9 @@ use app::clock;
 use broker::{Inbound, Limits, RetainedRoom};
 use kpi::Factory;
 use model::{AlarmKind, Notices};
-use pipeline::{Aside, Floor, Inputs, Outputs, Pace, Parts, Recorder, Sealing, TakenUp, day_of};
+use pipeline::{
+    Aside, Floor, Inputs, Outputs, Pace, Recorder, RecorderParts, Sealing, TakenUp, day_of,
+};
 use services::notices::SETTINGS;
 use services::{register, restores};
 use sources::DeviceRegister;
@@ -23,7 +25,7 @@ pub(super) type Retained = (String, Inbound);
 
 /// What was taken up.
 pub(super) struct Kept {
-    pub(super) parts: Parts,
+    pub(super) parts: RecorderParts,
     /// Who is told of alarms.
     pub(super) notices: Notices,
     pub(super) retained: Vec<Retained>,
@@ -32,28 +34,16 @@ pub(super) struct Kept {
 /// The store, open, and the register of devices that is in it.
 pub(super) struct OpenStore {
     store: Store,
-    reader: Reader,
-    aside: Aside,
     pub(super) register: Arc<DeviceRegister>,
 }
 
 /// Opens what is kept and finds who is registered.
 pub(super) fn open(setup: &Setup) -> anyhow::Result<OpenStore> {
     let mut store = Store::open(&setup.data)?;
-    let (reader, mut aside) = (Reader::new(&setup.data), Aside::default());
-    let found = register::open(&setup.data, &reader, &mut aside)?;
-    store.commit(&Batch {
-        records: found.records.clone(),
-        arrived: clock::now(),
-        ..Batch::default()
-    })?;
-    found.put_away();
-    let register = Arc::new(DeviceRegister::new(found.registrations));
+    let registrations = register::open(&setup.data, &mut store)?;
     Ok(OpenStore {
         store,
-        reader,
-        aside,
-        register,
+        register: Arc::new(DeviceRegister::new(registrations)),
     })
 }
 
@@ -64,13 +54,9 @@ pub(super) fn take_up(
     config: &Config,
     pace: &Pace,
 ) -> anyhow::Result<Kept> {
-    let OpenStore {
-        store,
-        reader,
-        mut aside,
-        register,
-    } = opened;
-    let mut pending = Batch::default();
+    let OpenStore { store, register } = opened;
+    let reader = Reader::new(&setup.data);
+    let (mut pending, mut aside) = (Batch::default(), Aside::default());
     let restored = restores::noted(&setup.data, clock::now());
     pending.records.extend(restored.map(Record::Evidence));
     let into = TakenUp {
@@ -86,7 +72,7 @@ pub(super) fn take_up(
     let is_alarmed = known.iter().any(|alarm| alarm.kind == AlarmKind::SetAside);
     aside.give(&mut pending, is_alarmed, clock::now());
     let sealer = Sealer::new(&setup.data, day_of(&config.floor.calendar));
-    let parts = Parts {
+    let parts = RecorderParts {
         sealing: Sealing::start(sealer, config.seal_every, store.sealed_at())?,
         store,
         factory,
@@ -169,13 +155,17 @@ fn owner_of(topic: &str) -> &str {
 }
 
 /// The recorder's thread, and what tells that it has ended, however it ended.
-pub(super) struct Recording {
+pub(super) struct RecorderThread {
     pub(super) thread: JoinHandle<()>,
     pub(super) lives: oneshot::Receiver<()>,
 }
 
 /// Starts the recorder.
-pub(super) fn record(parts: Parts, inputs: Inputs, outputs: Outputs) -> anyhow::Result<Recording> {
+pub(super) fn record(
+    parts: RecorderParts,
+    inputs: Inputs,
+    outputs: Outputs,
+) -> anyhow::Result<RecorderThread> {
     let runtime = tokio::runtime::Handle::current();
     let recorder = Recorder::new(parts, inputs, outputs, runtime);
     let (lives, ended) = oneshot::channel();
@@ -186,7 +176,7 @@ pub(super) fn record(parts: Parts, inputs: Inputs, outputs: Outputs) -> anyhow::
             let _lives: oneshot::Sender<()> = lives;
             recorder.run();
         });
-    Ok(Recording {
+    Ok(RecorderThread {
         thread: thread.context("no thread for the recorder")?,
         lives: ended,
     })

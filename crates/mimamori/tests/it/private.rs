@@ -313,7 +313,7 @@ fn an_end_that_nobody_noticed_stops_no_recording() {
     let request = std::fs::read_to_string(folder.path().join("old.csr")).unwrap();
     // Signed thirty years ago, it has been over for ten.
     let long_ago = Time::from_ms(now_ms() - 30 * 365 * 24 * 3_600_000);
-    let names = trust::Names::new([], []);
+    let names = trust::HostNames::new([], []);
     let authority = trust::Authority::open(&house.data, &names, long_ago).unwrap();
     let id = DeviceId::new("old").unwrap();
     let signed = authority.sign_device(&request, &id, long_ago).unwrap();

@@ -174,6 +174,37 @@ fn a_backup_that_0_1_0_made_under_a_passphrase_is_restored_with_its_devices() {
 }
 
 #[test]
+fn a_file_that_is_broken_waits_and_one_that_comes_later_brings_nobody_back() {
+    let folder = tempfile::tempdir().unwrap();
+    unpack(folder.path());
+    let data = folder.path().join("data");
+    let text = |path: &str| std::fs::read_to_string(data.join(path)).unwrap();
+    let devices = text("devices.toml");
+    let secret = "token = \"a plain word\"\n";
+    std::fs::write(data.join("devices.toml"), format!("{devices}{secret}")).unwrap();
+    // Nothing is lost with it: who is bound waits for those who are registered.
+    let register = export(&data);
+    assert!(register.contains("meter-1") && !register.contains("robot-1"));
+    assert!(data.join("devices.toml").exists() && data.join("bindings.toml").exists());
+    let mut house = House::owned(&data);
+    let told = house.get("evidence?limit=200")["items"].to_string();
+    assert!(told.contains("cannot be read from line") && !told.contains("plain word"));
+    house.terminate();
+    std::fs::write(data.join("devices.toml"), &devices).unwrap();
+    let register = export(&data);
+    assert!(register.contains("robot-1") && register.contains("mill-a"));
+    // Somebody leaves an export where the file of before was, and ends a device.
+    std::fs::write(data.join("devices.toml"), &register).unwrap();
+    let at = data.to_str().unwrap();
+    assert_eq!(mimamori(&["device", "end", "robot-1", "--data", at]).0, 0);
+    assert!(!export(&data).contains("robot-1"));
+    let (code, said) = mimamori(&["device", "renew", "slow-1", "--json", "--data", at]);
+    assert_eq!(code, 0, "{said}");
+    assert!(!said.contains(SLOW));
+    assert_ne!(mimamori(&["device", "list", "--data", "/nowhere"]).0, 0);
+}
+
+#[test]
 fn an_exported_register_makes_another_box_know_the_same_devices() {
     let folder = tempfile::tempdir().unwrap();
     unpack(folder.path());

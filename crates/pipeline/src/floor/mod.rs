@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use detect::{LampDevice, Outcome};
 use model::{DeviceRole, MachineId, Refused, Time};
-use rows::{Sender, Written};
+use rows::{RowSender, WrittenRows};
 use sources::{Arrival, Device, DeviceRegister, RowValue};
 use store::{Batch, Reader, Record, Store, StoreError};
 
@@ -171,7 +171,7 @@ impl Floor {
             self.weigh_lamp(machine);
             speaker = std::mem::take(&mut self.speakers[index]);
         }
-        let from = Sender {
+        let from = RowSender {
             device: &device,
             at,
             reader,
@@ -183,7 +183,7 @@ impl Floor {
                 }
             }
             Some(how) => {
-                let written = Written { rows, how };
+                let written = WrittenRows { rows, how };
                 self.written_rows(&mut speaker, from, written, batch);
             }
         }

@@ -7,20 +7,20 @@ use store::{Batch, Reader};
 
 use super::{Floor, LATE_MS_MAX};
 use crate::machine::Machine;
-use crate::series::{Series, Standing};
+use crate::series::{Series, SeriesStanding};
 use crate::signals::{is_unlike, signal_of};
 use crate::speaker::Speaker;
 
 /// Whose rows they are, when they came, and where is known what came before.
 #[derive(Clone, Copy)]
-pub(super) struct Sender<'a> {
+pub(super) struct RowSender<'a> {
     pub(super) device: &'a Device,
     pub(super) at: Time,
     pub(super) reader: &'a Reader,
 }
 
 /// Rows of a file, and how they are taken.
-pub(super) struct Written {
+pub(super) struct WrittenRows {
     pub(super) rows: Vec<Row>,
     pub(super) how: WrittenDown,
 }
@@ -63,11 +63,11 @@ impl Floor {
     pub(super) fn row(
         &mut self,
         speaker: &mut Speaker,
-        from: Sender<'_>,
+        from: RowSender<'_>,
         row: Row,
         batch: &mut Batch,
     ) {
-        let Sender { device, at, reader } = from;
+        let RowSender { device, at, reader } = from;
         let point = usize::from(row.point);
         let Some(series) = speaker.points.get_mut(point).and_then(Option::as_mut) else {
             let reason = RefusalReason::UnknownPoint;
@@ -94,16 +94,16 @@ impl Floor {
         let standing = if row.has_own_time {
             standing(series, t, reader)
         } else {
-            Standing::New
+            SeriesStanding::New
         };
-        if standing == Standing::Duplicate {
+        if standing == SeriesStanding::Duplicate {
             self.list_refusal(refusal(device, &row, RefusalReason::Duplicate, at), batch);
             return;
         }
         series.remember(t);
         speaker.readings += 1;
         let (value, signal) = self.signal((series.role, series.id), &row.value);
-        let is_late = standing == Standing::Late;
+        let is_late = standing == SeriesStanding::Late;
         let quality = if is_late {
             Quality::Late
         } else {
@@ -144,12 +144,12 @@ impl Floor {
     pub(super) fn written_rows(
         &mut self,
         speaker: &mut Speaker,
-        from: Sender<'_>,
-        written: Written,
+        from: RowSender<'_>,
+        written: WrittenRows,
         batch: &mut Batch,
     ) {
-        let Sender { device, at, .. } = from;
-        let Written { rows, how } = written;
+        let RowSender { device, at, .. } = from;
+        let WrittenRows { rows, how } = written;
         for row in rows {
             let series = speaker.points.get_mut(usize::from(row.point));
             let Some(series) = series.and_then(Option::as_mut) else {
@@ -268,9 +268,9 @@ impl Floor {
 }
 
 /// How a reading's time stands to the ones before; the store is asked where memory ends.
-fn standing(series: &mut Series, t: Time, reader: &Reader) -> Standing {
+fn standing(series: &mut Series, t: Time, reader: &Reader) -> SeriesStanding {
     let remembered = series.standing(t);
-    if remembered != Standing::AskStore {
+    if remembered != SeriesStanding::AskStore {
         return remembered;
     }
     if series.last().is_none()
@@ -279,11 +279,11 @@ fn standing(series: &mut Series, t: Time, reader: &Reader) -> Standing {
         series.resume(last);
     }
     if reader.has_reading(series.id, t).unwrap_or(false) {
-        Standing::Duplicate
+        SeriesStanding::Duplicate
     } else if series.last().is_none_or(|last| t > last) {
-        Standing::New
+        SeriesStanding::New
     } else {
-        Standing::Late
+        SeriesStanding::Late
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::take::STILL_FOR;
-use super::{Job, Ordered, Outcome, Shared, unreadable};
+use super::{FilesShared, Job, Ordered, TakeOutcome, unreadable};
 
 /// How often the folders are looked into.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -56,7 +56,7 @@ impl Stamp {
 
 /// A file in a folder.
 #[derive(Debug)]
-struct Known {
+struct KnownFile {
     /// How it was at the last look.
     stamp: Stamp,
     /// How it was when it was taken or refused, and when that was.
@@ -64,11 +64,11 @@ struct Known {
 }
 
 /// A file that was found, and the logger whose it is.
-type Found = (DeviceId, PathBuf, Stamp);
+type FoundFile = (DeviceId, PathBuf, Stamp);
 
 /// Looks for as long as the program runs.
-pub(crate) async fn keep(shared: Arc<Shared>, jobs: mpsc::Sender<Ordered>) {
-    let mut known: BTreeMap<PathBuf, Known> = BTreeMap::new();
+pub(crate) async fn keep(shared: Arc<FilesShared>, jobs: mpsc::Sender<Ordered>) {
+    let mut known: BTreeMap<PathBuf, KnownFile> = BTreeMap::new();
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     let mut round = 0_u64;
     loop {
@@ -98,7 +98,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, jobs: mpsc::Sender<Ordered>) {
 }
 
 /// What lies in the folders, and the loggers whose folders could be looked into.
-async fn look(shared: &Shared) -> (Vec<Found>, BTreeSet<DeviceId>) {
+async fn look(shared: &FilesShared) -> (Vec<FoundFile>, BTreeSet<DeviceId>) {
     let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     for logger in shared.loggers.all() {
         let (folder, is_own) = (logger.inbox, logger.table.folder.is_none());
@@ -154,9 +154,9 @@ fn list(folder: &Path, is_own: bool) -> std::io::Result<Vec<(PathBuf, Stamp)>> {
 
 /// Whether a file has changed since it was done with and nobody is writing to it, or somebody has
 /// been for long.
-fn is_due(known: &mut BTreeMap<PathBuf, Known>, path: &Path, stamp: Stamp) -> bool {
+fn is_due(known: &mut BTreeMap<PathBuf, KnownFile>, path: &Path, stamp: Stamp) -> bool {
     let Some(file) = known.get_mut(path) else {
-        let first = Known { stamp, done: None };
+        let first = KnownFile { stamp, done: None };
         known.insert(path.to_owned(), first);
         return false;
     };
@@ -176,11 +176,11 @@ fn is_due(known: &mut BTreeMap<PathBuf, Known>, path: &Path, stamp: Stamp) -> bo
 
 /// Has a file taken; `None` once nobody takes any more.
 async fn take(
-    shared: &Shared,
+    shared: &FilesShared,
     jobs: &mpsc::Sender<Ordered>,
     id: &DeviceId,
     path: &Path,
-) -> Option<Outcome> {
+) -> Option<TakeOutcome> {
     // Ended while others were taken.
     if shared.loggers.find(id).is_none() {
         return Some(Err(FileProblem::Gone));
@@ -201,7 +201,7 @@ fn name_of(path: &Path) -> String {
     super::shown_name(&path.to_string_lossy())
 }
 
-async fn judge(shared: &Shared, id: &DeviceId, path: &Path, outcome: Outcome) {
+async fn judge(shared: &FilesShared, id: &DeviceId, path: &Path, outcome: TakeOutcome) {
     match outcome {
         // What a person called off, what is there already and what has only begun is no problem.
         Ok(_)
@@ -225,7 +225,7 @@ async fn judge(shared: &Shared, id: &DeviceId, path: &Path, outcome: Outcome) {
 }
 
 /// A file, or the folder if it has no name, cannot be taken: told once.
-async fn refuse(shared: &Shared, id: &DeviceId, name: &str, problem: FileProblem) {
+async fn refuse(shared: &FilesShared, id: &DeviceId, name: &str, problem: FileProblem) {
     let why = problem.code();
     let place = (id.clone(), name.to_owned());
     let before = shared.now().problems.insert(place, problem.clone());
@@ -237,7 +237,12 @@ async fn refuse(shared: &Shared, id: &DeviceId, name: &str, problem: FileProblem
 
 /// A file that was taken away, and a folder that is there again, are no problem any more; the alarm
 /// ends with the last.
-async fn forgive(shared: &Shared, found: &[Found], seen: &BTreeSet<DeviceId>, is_settled: bool) {
+async fn forgive(
+    shared: &FilesShared,
+    found: &[FoundFile],
+    seen: &BTreeSet<DeviceId>,
+    is_settled: bool,
+) {
     let loggers = shared.loggers.all();
     let is_logger = |id: &DeviceId| loggers.iter().any(|logger| logger.table.id == *id);
     let there = found
@@ -260,18 +265,18 @@ async fn forgive(shared: &Shared, found: &[Found], seen: &BTreeSet<DeviceId>, is
 }
 
 /// Whether the alarm lasts from before the start.
-fn has_alarm(shared: &Shared) -> bool {
+fn has_alarm(shared: &FilesShared) -> bool {
     let open = shared.reader.alarms(true, i64::MAX, 1_000);
     open.is_ok_and(|page| page.items.iter().any(|a| a.kind == AlarmKind::FileRefused))
 }
 
-async fn report(shared: &Shared, body: serde_json::Value, lasts: bool) {
+async fn report(shared: &FilesShared, body: serde_json::Value, lasts: bool) {
     let report = Command::Report {
         kind: EventKind::FileRefused,
         body,
         alarm: (AlarmKind::FileRefused, lasts),
     };
-    if shared.orders.give(report, BOX).await.is_err() {
+    if shared.orders.tell(report, BOX).await.is_err() {
         warn!("a problem with a file could not be noted");
     }
 }

@@ -38,7 +38,7 @@ const NAME_CHARS_MAX: usize = 120;
 const STAGED: &str = "files";
 
 /// What became of a file.
-type Outcome = Result<Import, FileProblem>;
+type TakeOutcome = Result<Import, FileProblem>;
 
 /// A file to be taken.
 #[derive(Debug)]
@@ -65,10 +65,10 @@ impl Job {
 }
 
 /// A file to be taken, and where it is told what became of it.
-type Ordered = (Job, oneshot::Sender<Outcome>);
+type Ordered = (Job, oneshot::Sender<TakeOutcome>);
 
 /// What taking files works with.
-pub struct Shared {
+pub struct FilesShared {
     loggers: Arc<Loggers>,
     sink: Arc<FloorSink>,
     reader: Reader,
@@ -86,12 +86,12 @@ pub struct Shared {
 struct Now {
     importing: Option<Importing>,
     /// The last file that a person wanted taken.
-    last: Option<(String, Time, Outcome)>,
+    last: Option<(String, Time, TakeOutcome)>,
     /// Files in folders that cannot be taken, by logger and name; a folder has no name.
     problems: BTreeMap<(DeviceId, String), FileProblem>,
 }
 
-impl Shared {
+impl FilesShared {
     fn now(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,7 +103,7 @@ impl Shared {
 
 /// Files as pages and scripts reach them.
 pub struct FileDoor {
-    shared: Arc<Shared>,
+    shared: Arc<FilesShared>,
     jobs: mpsc::Sender<Ordered>,
     waiting: Arc<tokio::sync::Mutex<mpsc::Receiver<Ordered>>>,
 }
@@ -120,7 +120,7 @@ pub struct Ways {
     pub orders: Orders,
 }
 
-app::opaque_debug!(Shared, FileDoor, Ways);
+app::opaque_debug!(FilesShared, FileDoor, Ways);
 
 /// Whoever takes files, and the files that wait for it; those that were put in and never taken
 /// before the start are gone.
@@ -128,7 +128,7 @@ pub fn open(ways: Ways, data: &std::path::Path, floor: &FloorSettings) -> FileDo
     let staged = data.join(STAGED);
     std::fs::remove_dir_all(&staged).ok();
     let machines = floor.machines.iter();
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(FilesShared {
         loggers: ways.loggers,
         sink: ways.sink,
         reader: ways.reader,
@@ -165,7 +165,7 @@ pub async fn look_into_folders(door: Arc<FileDoor>) {
     inbox::keep(Arc::clone(&door.shared), door.jobs.clone()).await;
 }
 
-async fn work(shared: &Arc<Shared>, (job, answer): Ordered) {
+async fn work(shared: &Arc<FilesShared>, (job, answer): Ordered) {
     shared.now().importing = Some(job.shown());
     let (worker, job) = (Arc::clone(shared), Arc::new(job));
     let taken = {
@@ -278,7 +278,7 @@ impl Files for FileDoor {
         self.shared.now().importing.clone()
     }
 
-    fn last(&self) -> Option<(String, Time, Outcome)> {
+    fn last(&self) -> Option<(String, Time, TakeOutcome)> {
         self.shared.now().last.clone()
     }
 

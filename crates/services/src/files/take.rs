@@ -12,10 +12,10 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sources::{Content, Device, Logger, Row, WrittenDown, token_hash};
+use sources::{Content, Device, LoggedFile, Logger, Row, WrittenDown, token_hash};
 use store::{BOX, Entry, Reader, Record, StoreError};
 
-use super::{Job, Outcome, Shared, off_thread, past, read_file, unreadable};
+use super::{FilesShared, Job, TakeOutcome, off_thread, past, read_file, unreadable};
 
 /// Readings in one commit.
 const READINGS_AT_ONCE: usize = 2_000;
@@ -63,7 +63,7 @@ struct Telling {
 }
 
 /// Takes a file.
-pub(crate) async fn take(shared: &Arc<Shared>, job: &Job) -> Outcome {
+pub(crate) async fn take(shared: &Arc<FilesShared>, job: &Job) -> TakeOutcome {
     let logger = shared.loggers.find(&job.logger).ok_or(FileProblem::Gone)?;
     let (logger, held) = {
         let (shared, name) = (Arc::clone(shared), job.name.clone());
@@ -156,7 +156,7 @@ fn end_of_lines(bytes: &[u8]) -> usize {
 }
 
 fn hold(
-    shared: &Shared,
+    shared: &FilesShared,
     name: &str,
     bytes: &[u8],
     logger: &Logger,
@@ -173,8 +173,12 @@ fn hold(
     let before = before.filter(|_| is_watched);
     let listed = before.as_ref().map_or(0, |before| before.rows);
     let read = |listed| {
-        let known = (clock::now(), listed);
-        Content::read((name, bytes), logger, &shared.zone, known)
+        let file = LoggedFile {
+            name,
+            bytes,
+            listed,
+        };
+        Content::read(&file, logger, &shared.zone, clock::now())
     };
     let mut content = read(listed)?;
     let first = content.rows.first().map(|row| row.t);
@@ -185,11 +189,18 @@ fn hold(
     }
     let (device, machine) = (&logger.device, &logger.device.machine);
     let fresh = fresh(reader, device, &content.rows).map_err(unreadable)?;
-    let spans = (past::span(&content.rows), past::span(&fresh));
-    let used = use_of(reader, machine, spans.0, spans.1).map_err(unreadable)?;
+    let moments = Moments {
+        machine,
+        all: past::span(&content.rows),
+        fresh: past::span(&fresh),
+    };
+    let used = use_of(reader, &moments).map_err(unreadable)?;
     let mut others = begun(reader).map_err(unreadable)?;
-    let place = (format!("{id}/{name}"), used);
-    let telling = telling(reader, place, (machine, &mut others), spans).map_err(unreadable)?;
+    let first = moments.all.map(|all| all.from);
+    let place = format!("{id}/{name}");
+    let is_it = |other: &Telling| other.place == place && Some(other.first) == first;
+    let begun = others.iter().position(is_it).map(|at| others.remove(at));
+    let telling = telling(reader, place, &moments, used, begun).map_err(unreadable)?;
     Ok(Held {
         sha256,
         content,
@@ -244,18 +255,21 @@ fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, Sto
 }
 
 /// What is to be told of the past: of a file that nothing was told of all of it, of one that lies
-/// on another only the moments of what is new, and what was begun before. That is taken from
-/// `others`.
+/// on another only the moments of what is new, and what was begun before.
 fn telling(
     reader: &Reader,
-    (place, used): (String, FileUse),
-    (machine, others): (&MachineId, &mut Vec<Telling>),
-    (all, fresh): (Option<Span>, Option<Span>),
+    place: String,
+    moments: &Moments<'_>,
+    used: FileUse,
+    begun: Option<Telling>,
 ) -> Result<Option<Telling>, StoreError> {
+    let Moments {
+        machine,
+        all,
+        fresh,
+    } = *moments;
     let Some(whole) = all else { return Ok(None) };
     let first = whole.from;
-    let is_it = |other: &Telling| other.place == place && other.first == first;
-    let begun = others.iter().position(is_it).map(|at| others.remove(at));
     let span = match (begun, used) {
         (Some(begun), _) => {
             let new = fresh.filter(|_| used == FileUse::Past);
@@ -292,18 +306,26 @@ fn begun_to_tell<'a>(begun: impl Iterator<Item = &'a Telling>) -> Record {
 }
 
 /// Has records kept.
-async fn give(shared: &Shared, records: Vec<Record>, by: &str) -> Result<(), FileProblem> {
+async fn give(shared: &FilesShared, records: Vec<Record>, by: &str) -> Result<(), FileProblem> {
     let kept = shared.orders.give(Command::Keep(records), by).await;
     kept.map_err(|_| FileProblem::NotDurable)
 }
 
-/// What the readings are to the machine's watch, from the moments of all and of those that are new.
-fn use_of(
-    reader: &Reader,
-    machine: &MachineId,
+/// When the readings of a file were: of all, and of those that are new.
+#[derive(Debug, Clone, Copy)]
+struct Moments<'a> {
+    machine: &'a MachineId,
     all: Option<Span>,
     fresh: Option<Span>,
-) -> Result<FileUse, StoreError> {
+}
+
+/// What the readings are to the machine's watch.
+fn use_of(reader: &Reader, moments: &Moments<'_>) -> Result<FileUse, StoreError> {
+    let Moments {
+        machine,
+        all,
+        fresh,
+    } = *moments;
     // Of a file that was cut off while it was taken, all may be there and nothing told from it.
     let Some(span) = fresh.or(all) else {
         return Ok(FileUse::Kept);
@@ -329,7 +351,7 @@ fn is_free(reader: &Reader, machine: &MachineId, span: Span) -> Result<bool, Sto
 
 /// Keeps the readings that are new.
 async fn keep(
-    shared: &Arc<Shared>,
+    shared: &Arc<FilesShared>,
     logger: &Logger,
     fresh: Vec<Row>,
     mut refused: Vec<model::Refused>,
@@ -372,7 +394,7 @@ async fn keep(
 }
 
 /// How far it is.
-fn tell(shared: &Shared, rows: usize, done: usize) {
+fn tell(shared: &FilesShared, rows: usize, done: usize) {
     if let Some(importing) = &mut shared.now().importing {
         (importing.rows, importing.done) = (rows as u64, done as u64);
     }
@@ -380,7 +402,7 @@ fn tell(shared: &Shared, rows: usize, done: usize) {
 
 /// Tells what was; gives how many cycles there were.
 async fn tell_past(
-    shared: &Arc<Shared>,
+    shared: &Arc<FilesShared>,
     logger: &Logger,
     mut rows: Vec<Row>,
     telling: Telling,
@@ -398,7 +420,7 @@ async fn tell_past(
     Ok(past::cycles(&records))
 }
 
-fn settings_of(shared: &Shared, machine: &MachineId) -> Result<Settings, FileProblem> {
+fn settings_of(shared: &FilesShared, machine: &MachineId) -> Result<Settings, FileProblem> {
     let stored = shared.reader.settings().map_err(unreadable)?;
     let stored = stored.iter().find(|(id, _)| id == machine);
     if let Some((_, json)) = stored {

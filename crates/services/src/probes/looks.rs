@@ -11,7 +11,7 @@ use app::chain::ChainWatch;
 use app::clock;
 use app::known::Known;
 use app::views::ClockState;
-use assure::{Claim, Measure, Observation, Outcome};
+use assure::{Claim, LookOutcome, Measure, Observation};
 use broker::rustls::pki_types::{CertificateDer, ServerName};
 use broker::rustls::{ClientConfig, RootCertStore};
 use identity::Gate;
@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 
 use super::self_test::Twin;
-use crate::certificate::{Shared, typed};
+use crate::certificate::{SharedCertificate, typed};
 use crate::logs::LogListeners;
 
 /// What devices and boxes are delivered with.
@@ -69,7 +69,7 @@ pub struct Ground {
     /// Knows who works here.
     pub gate: Arc<Gate>,
     /// The box's certificate, if anything is served over TLS.
-    pub certificate: Option<Shared>,
+    pub certificate: Option<SharedCertificate>,
     /// Where log lines are taken.
     pub logs: LogListeners,
     /// Where pages are served in clear text.
@@ -93,20 +93,20 @@ pub struct Ground {
 app::opaque_debug!(Ground);
 
 /// An outcome and its reason.
-pub(crate) type Found = (Outcome, &'static str);
+pub(crate) type LookResult = (LookOutcome, &'static str);
 
-pub(crate) const GOOD: Found = (Outcome::Good, "proven");
+pub(crate) const GOOD: LookResult = (LookOutcome::Good, "proven");
 
-fn bad(reason: &'static str) -> Found {
-    (Outcome::Bad, reason)
+fn bad(reason: &'static str) -> LookResult {
+    (LookOutcome::Bad, reason)
 }
 
-fn blind(reason: &'static str) -> Found {
-    (Outcome::Blind, reason)
+fn blind(reason: &'static str) -> LookResult {
+    (LookOutcome::Blind, reason)
 }
 
 /// A look that was made now.
-pub(crate) fn seen(measure: Measure, (outcome, reason): Found, raw: &Value) -> Observation {
+pub(crate) fn seen(measure: Measure, (outcome, reason): LookResult, raw: &Value) -> Observation {
     Observation {
         claim: Claim::of_box(measure),
         at: clock::now(),
@@ -150,7 +150,7 @@ impl Ground {
     }
 
     /// Reads the devices' credentials against the usual words, and tries one pair at the door.
-    async fn default_secrets(&self) -> (Found, Value) {
+    async fn default_secrets(&self) -> (LookResult, Value) {
         let words = USUAL.map(|(_, word)| word);
         let weak = self.register.weak(&words);
         let turn = self.turn.fetch_add(1, Ordering::Relaxed) % USUAL.len();
@@ -167,7 +167,7 @@ impl Ground {
         }
     }
 
-    fn device_identity(&self) -> (Found, Value) {
+    fn device_identity(&self) -> (LookResult, Value) {
         let weak = self.register.weak(&[]);
         let raw = json!({"devices": weak.devices, "not_their_own": some(&weak.not_own)});
         let found = match (weak.devices, weak.not_own.is_empty()) {
@@ -179,7 +179,7 @@ impl Ground {
     }
 
     /// Publishes in the name of another device, with an identity that is good.
-    async fn access_enforced(&self) -> (Found, Value) {
+    async fn access_enforced(&self) -> (LookResult, Value) {
         let victim = self
             .register
             .all()
@@ -225,7 +225,7 @@ impl Ground {
     }
 
     /// Sends a line like a device and looks for it in what is kept.
-    async fn log_collection(&self) -> (Found, Value) {
+    async fn log_collection(&self) -> (LookResult, Value) {
         let mark = format!("self-check {}", clock::now().ms());
         let (host, app) = model::SELF_CHECK;
         let line = format!("<15>1 - {host} {app} - - - {mark}");
@@ -305,7 +305,7 @@ impl Ground {
     }
 
     /// Asks the page as a browser would, and looks how old what it shows is.
-    async fn state_visible(&self) -> (Found, Value) {
+    async fn state_visible(&self) -> (LookResult, Value) {
         let age_ms = clock::now().ms() - self.known.board().at.ms();
         let answer = ask_page(typed(self.http, false)).await;
         let is_well = answer
@@ -336,7 +336,7 @@ impl Ground {
         Some(Observation { at: row.at, ..seen })
     }
 
-    async fn links_encrypted(&self) -> (Found, Value) {
+    async fn links_encrypted(&self) -> (LookResult, Value) {
         let is_clear_open = !self.mqtt.ip().is_loopback();
         let raw = json!({"mqtt": self.mqtt.to_string(), "clear_from_elsewhere": is_clear_open});
         if is_clear_open {
@@ -353,7 +353,7 @@ impl Ground {
         (GOOD, raw)
     }
 
-    fn disk_headroom(&self) -> (Found, Value) {
+    fn disk_headroom(&self) -> (LookResult, Value) {
         let room = match rustix::fs::statvfs(&self.data) {
             Ok(room) => room,
             Err(problem) => return (blind("could_not_look"), told(json!({}), &problem)),
@@ -385,7 +385,7 @@ impl Ground {
     }
 
     /// The file of settings is still the one that came into force and that the evidence names.
-    fn configuration_recorded(&self) -> (Found, Value) {
+    fn configuration_recorded(&self) -> (LookResult, Value) {
         let (file, in_force) = &self.config;
         let found = hash_of(file);
         let raw = json!({"sha256": found, "in_force": in_force});

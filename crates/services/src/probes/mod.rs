@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use app::clock;
 use app::commands::Orders;
-use app::proofs::{ProofHand, Said};
+use app::proofs::{ProofHand, Statement};
 use assure::{
-    Catalogue, Change, Claim, Declaration, FunctionId, Ledger, Measure, Moment, Observation,
-    Outcome, ProofView, Stored, Verdict,
+    Catalogue, Change, Claim, Declaration, FunctionId, Ledger, LookOutcome, Measure, Moment,
+    Observation, ProofView, Stored, Verdict,
 };
 use model::{EventKind, SiteId, Time};
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ struct Keeper {
     /// When each claim was looked at last; `None` while a look is under way.
     looked: BTreeMap<Claim, Option<i64>>,
     /// What the chain knows of each claim and since when.
-    kept: BTreeMap<Claim, (Outcome, String, i64)>,
+    kept: BTreeMap<Claim, (LookOutcome, String, i64)>,
     judged: Moment,
     /// The chain has yet to learn that what it kept no longer counts.
     must_reset: bool,
@@ -175,7 +175,7 @@ impl Keeper {
             let is_good = self
                 .ledger
                 .last(&claim)
-                .is_some_and(|o| o.outcome == Outcome::Good);
+                .is_some_and(|o| o.outcome == LookOutcome::Good);
             let every = if is_good {
                 measure.every_ms()
             } else {
@@ -197,7 +197,7 @@ impl Keeper {
                     let raw = json!({"error": "no answer in time"});
                     Some(looks::seen(
                         measure,
-                        (Outcome::Blind, "could_not_look"),
+                        (LookOutcome::Blind, "could_not_look"),
                         &raw,
                     ))
                 });
@@ -233,13 +233,13 @@ impl Keeper {
         }
     }
 
-    fn hear(&mut self, said: Said) {
+    fn hear(&mut self, said: Statement) {
         match said {
-            Said::Declared(new) => {
+            Statement::Declared(new) => {
                 self.declared.retain(|known| known.function != new.function);
                 self.declared.push(new);
             }
-            Said::Read(function, person) => {
+            Statement::Read(function, person) => {
                 let mut all = self.declared.iter_mut();
                 if let Some(known) = all.find(|known| known.function == function) {
                     known.note_reader(&person);
@@ -330,7 +330,7 @@ fn observation(body: &Value) -> Option<Observation> {
     Some(Observation {
         claim,
         at: Time::from_ms(body["at_ms"].as_i64()?),
-        outcome: Outcome::from_code(body["outcome"].as_str()?)?,
+        outcome: LookOutcome::from_code(body["outcome"].as_str()?)?,
         reason: body["reason"].as_str()?.to_owned(),
         raw: body["seen"].to_string(),
     })

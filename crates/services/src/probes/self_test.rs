@@ -9,7 +9,7 @@ use std::time::Duration;
 use app::clock;
 use app::known::Known;
 use app::views::Names;
-use assure::Outcome;
+use assure::LookOutcome;
 use detect::{ApprovalMode, Settings};
 use model::{AlarmKind, KNOCKS_FROM, MachineId, RefusalReason, TWIN, Time};
 use pipeline::MachineSettings;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use store::Reader;
 use tokio::time::Instant;
 
-use super::looks::{Found, GOOD, knock};
+use super::looks::{GOOD, LookResult, knock};
 
 /// Each fault has to be noticed within this time after it was sent.
 const NOTICED_WITHIN: Duration = Duration::from_secs(3);
@@ -103,7 +103,7 @@ impl Noticed {
 
 impl Twin {
     /// Makes the faults and waits until they are noticed; `None` if it was asked for too often.
-    pub(crate) async fn test(&self, known: &Known) -> Option<(Found, Value)> {
+    pub(crate) async fn test(&self, known: &Known) -> Option<(LookResult, Value)> {
         let now = clock::now().ms();
         let length = (CYCLES_BEFORE + CYCLES_AFTER + 1) * CYCLE_MS;
         let begin = (now - length).max(self.told.load(Ordering::Relaxed) + CYCLE_MS);
@@ -112,7 +112,7 @@ impl Twin {
         }
         self.told.store(begin + length, Ordering::Relaxed);
         let Some(before) = Refusals::read(known).await else {
-            return Some(((Outcome::Blind, "could_not_look"), json!({})));
+            return Some(((LookOutcome::Blind, "could_not_look"), json!({})));
         };
         let began = clock::now();
         let mut payloads = cycles(begin);
@@ -131,7 +131,7 @@ impl Twin {
         } else {
             json!({"error": "the faults could not be sent"})
         };
-        Some(((Outcome::Bad, "self_test_missed"), raw))
+        Some(((LookOutcome::Bad, "self_test_missed"), raw))
     }
 
     /// Sends as a device does, and waits until everything is acknowledged.

@@ -19,8 +19,8 @@ use store::{BOX, Entry, Record};
 use tracing::{error, warn};
 
 pub use self::offline::OfflineRegister;
-pub use self::take_over::{Opened, open};
-use crate::certificate::Shared;
+pub use self::take_over::open;
+use crate::certificate::SharedCertificate;
 
 /// Who acts, where somebody does it at this computer.
 pub const CONSOLE: &str = "console";
@@ -37,7 +37,7 @@ pub struct RegistrarParts {
     /// Makes changes durable.
     pub orders: Orders,
     /// Signs devices; `None` if nothing is served over TLS.
-    pub certificate: Option<Shared>,
+    pub certificate: Option<SharedCertificate>,
     /// Has a device's connections ask whether they are still welcome.
     pub kick: Box<dyn Fn(&str) + Send + Sync>,
     /// Whose change it is.
@@ -77,10 +77,11 @@ impl Doing {
         }
     }
 
-    fn certify(id: DeviceId, fingerprint: String) -> Self {
+    /// The token of a device is used up for a certificate.
+    fn certify(id: DeviceId, token: String, fingerprint: String) -> Self {
         let about = json!({"certificate": fingerprint});
         let certify = move |draft: &mut Draft| {
-            let is_known = draft.certify(&id, &fingerprint);
+            let is_known = draft.certify(&id, &token, &fingerprint);
             is_known.then_some(None).ok_or(DeviceProblem::NotFound)
         };
         Self {
@@ -154,14 +155,11 @@ fn records(
 fn apply(draft: &mut Draft, change: DeviceChange) -> Result<Option<String>, DeviceProblem> {
     let is_known = match change {
         DeviceChange::Add { id, machine, role } => {
-            let added = draft.add(id, machine, role);
-            return added.map(Some).map_err(|problem| match problem {
-                AddError::Wrong(wrong) => DeviceProblem::Wrong(wrong),
-                AddError::Random(error) => {
-                    error!(%error, "there is no random number for a token");
-                    DeviceProblem::NotDurable
-                }
-            });
+            return draft.add(id, machine, role).map(Some).map_err(no_token);
+        }
+        DeviceChange::Renew { id } => {
+            let token = draft.renew(&id).map_err(no_token)?;
+            return token.map(Some).ok_or(DeviceProblem::NotFound);
         }
         DeviceChange::Limit { id, is_limited } => draft.limit(&id, is_limited),
         DeviceChange::Connect(source) => {
@@ -180,6 +178,16 @@ fn apply(draft: &mut Draft, change: DeviceChange) -> Result<Option<String>, Devi
     is_known.then_some(None).ok_or(DeviceProblem::NotFound)
 }
 
+fn no_token(problem: AddError) -> DeviceProblem {
+    match problem {
+        AddError::Wrong(wrong) => DeviceProblem::Wrong(wrong),
+        AddError::Random(error) => {
+            error!(%error, "there is no random number for a token");
+            DeviceProblem::NotDurable
+        }
+    }
+}
+
 /// Where a logger's files lie is said at this computer alone: a page opens no folder of it.
 fn keep_table(draft: &mut Draft, mut table: Table) -> Result<(), Wrong> {
     table.folder = match draft.get(&table.id) {
@@ -194,7 +202,6 @@ fn keep_table(draft: &mut Draft, mut table: Table) -> Result<(), Wrong> {
 
 /// Takes in the devices of a file: all of them, or none.
 fn import(draft: &mut Draft, file: RegisterFile) -> Result<(), DeviceProblem> {
-    let mut names = std::collections::BTreeSet::new();
     let RegisterFile {
         device,
         source,
@@ -203,25 +210,25 @@ fn import(draft: &mut Draft, file: RegisterFile) -> Result<(), DeviceProblem> {
     } = file;
     let sources = source.into_iter().map(Registration::from);
     let tables = table.into_iter().map(Registration::from);
+    let mut coming = Registrations::new();
     for device in device.into_iter().chain(sources).chain(tables) {
-        let id = device.id.clone();
-        let put = if names.insert(id.clone()) {
-            draft.put(device)
-        } else {
-            Err(Wrong::new("id", WrongWhy::Taken))
-        };
-        put.map_err(|wrong| DeviceProblem::WrongIn(id, wrong))?;
+        if let Some(twice) = coming.insert(device.id.clone(), device) {
+            let wrong = Wrong::new("id", WrongWhy::Taken);
+            return Err(DeviceProblem::WrongIn(twice.id, wrong));
+        }
     }
     for binding in binding {
         let id = binding.place.device.clone();
-        let bound = match draft.bind(binding) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Wrong::new("device", WrongWhy::Unknown)),
-            Err(wrong) => Err(wrong),
+        let known = coming.get(&id).or_else(|| draft.get(&id));
+        let Some(mut device) = known.cloned() else {
+            let wrong = Wrong::new("device", WrongWhy::Unknown);
+            return Err(DeviceProblem::WrongIn(id, wrong));
         };
-        bound.map_err(|wrong| DeviceProblem::WrongIn(id, wrong))?;
+        device.bind(binding);
+        coming.insert(id, device);
     }
-    Ok(())
+    let put = draft.put_all(coming.into_values().collect());
+    put.map_err(|(id, wrong)| DeviceProblem::WrongIn(id, wrong))
 }
 
 impl Registrar {
@@ -241,7 +248,9 @@ impl Registrar {
 impl RegistrarParts {
     async fn carry_out(&self, doing: Doing, by: &str) -> Result<DeviceChanged, DeviceProblem> {
         let _turn = self.turn.lock().await;
-        let prepared = doing.prepare(&self.register, by)?;
+        let actor = by.to_owned();
+        let prepare = move |register: &DeviceRegister| doing.prepare(register, &actor);
+        let prepared = off_thread(&self.register, prepare).await?;
         if prepared.records.is_empty() {
             return Ok(prepared.done);
         }
@@ -298,7 +307,7 @@ impl Devices for Registrar {
             let signed = off_thread(&self.0, move |parts| parts.sign(&asked)).await;
             let (id, signed, authority_pem) = signed?;
             let by = format!("device:{id}");
-            let certify = Doing::certify(id, signed.fingerprint);
+            let certify = Doing::certify(id, token.to_owned(), signed.fingerprint);
             let bound = self.carry_out(certify, by).await;
             bound.map_err(|problem| match problem {
                 // It was ended, or its token used, in the same moment.

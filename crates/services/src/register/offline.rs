@@ -4,10 +4,8 @@ use std::path::Path;
 
 use app::clock;
 use app::ports::devices::{DeviceChange, DeviceChanged, DeviceProblem};
-use model::AlarmKind;
-use pipeline::Aside;
 use sources::{DeviceRegister, Registrations};
-use store::{Batch, Reader, Store, StoreError};
+use store::{Batch, Store, StoreError};
 use tracing::error;
 
 use super::{CONSOLE, Doing, open};
@@ -23,21 +21,10 @@ impl OfflineRegister {
     /// Opens the folder, or makes it; refused while a program runs on it.
     pub fn open(data: &Path) -> Result<Self, StoreError> {
         let mut store = Store::open(data)?;
-        let (reader, mut aside) = (Reader::new(data), Aside::default());
-        let opened = open(data, &reader, &mut aside)?;
-        let mut batch = Batch {
-            records: opened.records.clone(),
-            arrived: clock::now(),
-            ..Batch::default()
-        };
-        let alarms = reader.alarms(true, i64::MAX, 10_000)?.items;
-        let is_alarmed = alarms.iter().any(|alarm| alarm.kind == AlarmKind::SetAside);
-        aside.give(&mut batch, is_alarmed, clock::now());
-        store.commit(&batch)?;
-        opened.put_away();
+        let registrations = open(data, &mut store)?;
         Ok(Self {
             store,
-            register: DeviceRegister::new(opened.registrations),
+            register: DeviceRegister::new(registrations),
         })
     }
 

@@ -1,13 +1,15 @@
 //! The register as it is found at a start: what is kept of it, and the files in which a data folder
-//! of before format 9 kept its devices, which are taken over once.
+//! of before format 9 kept its devices. Each of those is taken over once; that it was is kept with
+//! its devices, so that a file that is put there later brings nobody back.
 
 use std::path::{Path, PathBuf};
 
-use model::{Binding, DeviceId, RegisterFile, Registration, Wrong};
+use app::clock;
+use model::{AlarmKind, DeviceId, RegisterFile, Registration, Wrong};
 use pipeline::Aside;
 use serde_json::json;
 use sources::{Changes, DeviceRegister, Draft, Registrations};
-use store::{BOX, Reader, Record, StoreError};
+use store::{BOX, Batch, Reader, Record, Store, StoreError};
 use tracing::{info, warn};
 
 /// The files of before, in the order in which one follows from another.
@@ -19,22 +21,24 @@ const FILES: [&str; 4] = [
 ];
 /// The folder that they are put into afterwards.
 const TAKEN_OVER: &str = "taken-over";
+/// The name under which it is kept which of them were taken over, or were not there.
+const DECIDED: &str = "register/taken-over";
 
-/// What was found.
-#[derive(Debug)]
-pub struct Opened {
-    /// What is registered.
-    pub registrations: Registrations,
-    /// What has to be kept of it before anything else happens.
-    pub records: Vec<Record>,
-    folder: PathBuf,
-    files: Vec<&'static str>,
+/// What is known of a register while it is opened.
+struct Opening<'a> {
+    data: &'a Path,
+    aside: &'a mut Aside,
+    /// Files that need not be looked for any more.
+    decided: Vec<String>,
+    /// Those of them that were taken over now.
+    taken: Vec<&'static str>,
 }
 
-/// Reads the register of a data folder. What cannot be read is set aside and told; what could not
-/// be taken over stays where it is.
-pub fn open(data: &Path, reader: &Reader, aside: &mut Aside) -> Result<Opened, StoreError> {
-    let (mut kept, mut records) = (Registrations::new(), Vec::new());
+/// Opens the register of a data folder, and keeps at once what has to be kept of it. What cannot be
+/// read is set aside and told; a file that cannot be read stays, so that somebody can mend it.
+pub fn open(data: &Path, store: &mut Store) -> Result<Registrations, StoreError> {
+    let (reader, mut aside, mut records) = (Reader::new(data), Aside::default(), Vec::new());
+    let mut kept = Registrations::new();
     for (name, json) in reader.devices()? {
         match serde_json::from_str::<Registration>(&json) {
             Ok(device) => {
@@ -46,97 +50,164 @@ pub fn open(data: &Path, reader: &Reader, aside: &mut Aside) -> Result<Opened, S
             }
         }
     }
+    let decided = reader.kept(DECIDED)?;
+    let decided = decided.and_then(|json| serde_json::from_str(&json).ok());
+    let mut opening = Opening {
+        data,
+        aside: &mut aside,
+        decided: decided.unwrap_or_default(),
+        taken: Vec::new(),
+    };
+    let before = opening.decided.len();
     let mut draft = Draft::of(&DeviceRegister::new(kept.clone()));
-    let mut files = Vec::new();
-    for file in FILES {
-        let path = data.join(file);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => {
-                aside.tell(file, "", &error.to_string());
+    opening.take_over(&mut draft);
+    let (decided, taken) = (opening.decided, opening.taken);
+    let registrations = draft.into_registrations();
+    let changes = Changes::between(&kept, &registrations);
+    let about = json!({"from": "files of before"});
+    records.extend(super::records(&changes, &registrations, BOX, None, &about));
+    if decided.len() > before {
+        records.push(Record::Kept(DECIDED.into(), json!(decided).to_string()));
+    }
+    let mut batch = Batch {
+        records,
+        arrived: clock::now(),
+        ..Batch::default()
+    };
+    let alarms = reader.alarms(true, i64::MAX, 10_000)?.items;
+    let is_alarmed = alarms.iter().any(|alarm| alarm.kind == AlarmKind::SetAside);
+    aside.give(&mut batch, is_alarmed, clock::now());
+    if !batch.is_empty() {
+        store.commit(&batch)?;
+    }
+    if !taken.is_empty() {
+        info!(files = ?taken, devices = changes.came.len(), "devices were taken over");
+        put_away(data, &taken);
+    }
+    Ok(registrations)
+}
+
+impl Opening<'_> {
+    fn take_over(&mut self, draft: &mut Draft) {
+        for file in FILES {
+            let is_there = match std::fs::symlink_metadata(self.data.join(file)) {
+                Ok(_) => true,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+                Err(error) => {
+                    self.aside.tell(file, "", &error.to_string());
+                    continue;
+                }
+            };
+            if self.is_decided(file) {
+                if is_there {
+                    warn!(
+                        file,
+                        "this is not read any more; see `mimamori device import`"
+                    );
+                }
                 continue;
+            }
+            // Values are given to devices: without those there is nobody to give them to.
+            let waits = file == "bindings.toml" && !self.is_decided("devices.toml");
+            if is_there && (waits || !self.read(file, draft)) {
+                continue;
+            }
+            self.decided.push(file.to_owned());
+        }
+    }
+
+    fn is_decided(&self, file: &str) -> bool {
+        self.decided.iter().any(|decided| decided == file)
+    }
+
+    /// Takes over what one file says; says whether it could be read.
+    fn read(&mut self, file: &'static str, draft: &mut Draft) -> bool {
+        let text = match std::fs::read_to_string(self.data.join(file)) {
+            Ok(text) => text,
+            Err(error) => {
+                self.aside.tell(file, "", &error.to_string());
+                return false;
             }
         };
         match toml::from_str(&text) {
             Ok(said) => {
-                take_over(file, said, &mut draft, aside);
-                files.push(file);
+                self.take(file, said, draft);
+                self.taken.push(file);
+                true
             }
-            // Its line is named; the file stays, so that somebody can mend it.
-            Err(problem) => aside.tell(file, "", &problem.to_string()),
+            Err(problem) => {
+                // Not what stands there: it may be a secret.
+                let end = problem.span().map_or(0, |span| span.start);
+                let line = text.get(..end).unwrap_or_default().matches('\n').count() + 1;
+                let problem = format!("it cannot be read from line {line} on");
+                self.aside.tell(file, "", &problem);
+                false
+            }
         }
     }
-    let registrations = draft.into_registrations();
-    let changes = Changes::between(&kept, &registrations);
-    if !files.is_empty() {
-        info!(
-            ?files,
-            devices = changes.came.len(),
-            "devices were taken over"
-        );
-    }
-    let about = json!({"from": "files of before"});
-    records.extend(super::records(&changes, &registrations, BOX, None, &about));
-    Ok(Opened {
-        registrations,
-        records,
-        folder: data.to_owned(),
-        files,
-    })
-}
 
-/// Takes over what one file says. What is registered already counts more.
-fn take_over(file: &str, said: RegisterFile, draft: &mut Draft, aside: &mut Aside) {
-    let sources = said.source.into_iter().map(Registration::from);
-    let tables = said.table.into_iter().map(Registration::from);
-    for device in said.device.into_iter().chain(sources).chain(tables) {
-        if draft.get(&device.id).is_some_and(|known| *known == device) {
-            continue;
+    /// Takes over what a file says. What is registered already counts more. What cannot be taken is
+    /// named; it stands in the file, which is kept.
+    fn take(&mut self, file: &str, said: RegisterFile, draft: &mut Draft) {
+        let sources = said.source.into_iter().map(Registration::from);
+        let tables = said.table.into_iter().map(Registration::from);
+        let mut devices = said.device;
+        // Of two entries of one name the last one counted.
+        let names: Vec<DeviceId> = devices.iter().map(|device| device.id.clone()).collect();
+        let mut place = 0;
+        devices.retain(|device| {
+            place += 1;
+            !names.get(place..).unwrap_or_default().contains(&device.id)
+        });
+        for device in devices.into_iter().chain(sources).chain(tables) {
+            let id = device.id.clone();
+            let is_same = |known: &Registration| {
+                (&known.machine, &known.speaks) == (&device.machine, &device.speaks)
+            };
+            if draft.get(&id).is_some_and(is_same) {
+                continue;
+            }
+            if let Err(wrong) = draft.put_new(device) {
+                self.aside.tell(file, id.as_str(), &problem(&wrong));
+            }
         }
-        let text = toml::to_string(&device).unwrap_or_default();
-        if let Err(wrong) = draft.put_new(device) {
-            aside.tell(file, &text, &problem(&wrong));
+        for binding in said.binding {
+            let place = &binding.place;
+            let what = format!("{} {} {}", place.device, place.behind, place.point);
+            match draft.bind(binding) {
+                Ok(true) => {}
+                Ok(false) => self.aside.tell(file, &what, "there is no such device"),
+                Err(wrong) => self.aside.tell(file, &what, &problem(&wrong)),
+            }
         }
     }
-    for binding in said.binding {
-        let text = toml::to_string(&binding).unwrap_or_default();
-        match bind(draft, binding) {
-            Ok(true) => {}
-            Ok(false) => aside.tell(file, &text, "there is no such device"),
-            Err(wrong) => aside.tell(file, &text, &problem(&wrong)),
-        }
-    }
-}
-
-fn bind(draft: &mut Draft, binding: Binding) -> Result<bool, Wrong> {
-    let known = draft.get(&binding.place.device);
-    if known.is_some_and(|known| known.bindings().any(|known| known == binding)) {
-        return Ok(true);
-    }
-    draft.bind(binding)
 }
 
 fn problem(wrong: &Wrong) -> String {
     format!("{}: {}", wrong.field, wrong.why.code())
 }
 
-impl Opened {
-    /// Puts the files away whose devices are kept in the store from now on.
-    pub fn put_away(&self) {
-        if self.files.is_empty() {
-            return;
-        }
-        let folder = self.folder.join(TAKEN_OVER);
-        if let Err(error) = std::fs::create_dir_all(&folder) {
-            warn!(%error, "files whose devices were taken over stay where they are");
-            return;
-        }
-        for file in &self.files {
-            let (from, to) = (self.folder.join(file), folder.join(file));
-            if let Err(error) = std::fs::rename(from, to) {
-                warn!(%error, file, "a file whose devices were taken over stays where it is");
-            }
+/// Puts the files away whose devices are kept in the store from now on, without taking the place of
+/// others.
+fn put_away(data: &Path, files: &[&str]) {
+    let folder = data.join(TAKEN_OVER);
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        warn!(%error, "files whose devices were taken over stay where they are");
+        return;
+    }
+    for file in files {
+        let free = |n: &usize| !folder.join(numbered(file, *n)).exists();
+        let number = (0..100).find(free).unwrap_or_default();
+        let (from, to): (PathBuf, PathBuf) = (data.join(file), folder.join(numbered(file, number)));
+        if let Err(error) = std::fs::rename(from, to) {
+            warn!(%error, file, "a file whose devices were taken over stays where it is");
         }
     }
+}
+
+fn numbered(file: &str, number: usize) -> String {
+    if number == 0 {
+        return file.to_owned();
+    }
+    format!("{file}.{number}")
 }

@@ -2,17 +2,17 @@
 
 use model::{Source, Wrong, WrongWhy};
 
-use super::{Driver, Line, driver, form};
+use super::{Driver, SourceLine, driver, form};
 
 /// A source that can be read, and what followed from its fields.
 #[derive(Debug, Clone)]
-pub(crate) struct Checked {
+pub(crate) struct CheckedSource {
     pub(crate) source: Source,
     pub(crate) driver: &'static dyn Driver,
-    pub(crate) line: Line,
+    pub(crate) line: SourceLine,
 }
 
-impl Checked {
+impl CheckedSource {
     /// Checks a source by itself.
     pub(crate) fn new(source: Source) -> Result<Self, Wrong> {
         let driver = driver(&source.kind).ok_or_else(|| Wrong::new("kind", WrongWhy::Choice))?;

@@ -8,7 +8,7 @@ use model::{RefusalReason, SourceState, Time, Trouble};
 use tokio::sync::mpsc;
 
 use crate::device::Device;
-use crate::intake::FloorSink;
+use crate::intake::{FloorSink, NoAnswer};
 use crate::normalise::Value;
 
 /// A device that could not be read for this long counts as away, or three of its rounds if they are
@@ -224,17 +224,26 @@ impl Hand {
             return;
         };
         let sample = sample_of(bytes);
-        let refused = (reason, sample.as_bytes());
-        let who = tap.device.id.as_str();
-        sink.refuse((&tap.device, who), &tap.place, refused).await;
+        let came = NoAnswer {
+            who: tap.device.id.as_str(),
+            place: &tap.place,
+            reason,
+            sample: sample.as_bytes(),
+        };
+        sink.refuse(&tap.device, came).await;
     }
 
     /// Somebody who is none of the devices of this line said something that people should see.
     pub(crate) async fn overheard(&self, who: &str, reason: RefusalReason, bytes: &[u8]) {
         if let (Some(tap), Outlet::Floor(sink)) = (self.taps.first(), &self.outlet) {
             let sample = sample_of(bytes);
-            let refused = (reason, sample.as_bytes());
-            sink.refuse((&tap.device, who), &tap.place, refused).await;
+            let came = NoAnswer {
+                who,
+                place: &tap.place,
+                reason,
+                sample: sample.as_bytes(),
+            };
+            sink.refuse(&tap.device, came).await;
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) trait Driver: Debug + Send + Sync {
 
     /// Checks a source whose fields are of the right shape; gives the line its device hangs on.
     /// Devices on one line are read one after the other.
-    fn line(&self, source: &Source) -> Result<Line, Wrong>;
+    fn line(&self, source: &Source) -> Result<SourceLine, Wrong>;
 
     /// Opens a line and reads its devices, in this order, into the hand. It can be dropped at any
     /// moment and leaves nothing open.
@@ -69,7 +69,7 @@ pub(crate) trait Driver: Debug + Send + Sync {
 
 /// What a device hangs on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct SourceLine {
     /// Its name: the same for all devices on it.
     pub(crate) name: String,
     /// How it is set; devices on one line must agree.

@@ -15,7 +15,7 @@ const EVERY_S_MIN: f64 = 0.1;
 
 /// A device's rhythm.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct AskingPace {
     every: Duration,
     /// When it is read next.
     pub(super) due: Instant,
@@ -23,7 +23,7 @@ pub(super) struct Pace {
     missed: u32,
 }
 
-impl Pace {
+impl AskingPace {
     /// Due at once, then every so many seconds.
     pub(super) fn new(every_s: f64) -> Self {
         Self {
@@ -52,8 +52,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_device_that_cannot_be_read_is_passed_over_only_for_others() {
-        let mut pace = Pace::new(1.0);
-        let wait = |pace: &Pace| pace.due - Instant::now();
+        let mut pace = AskingPace::new(1.0);
+        let wait = |pace: &AskingPace| pace.due - Instant::now();
         pace.put_off(true, 3);
         assert_eq!(wait(&pace), Duration::from_secs(1));
         tokio::time::advance(Duration::from_secs(5)).await;
@@ -65,7 +65,7 @@ mod tests {
         }
         pace.put_off(true, 3);
         assert!(wait(&pace) <= Duration::from_secs(21));
-        let mut alone = Pace::new(1.0);
+        let mut alone = AskingPace::new(1.0);
         alone.put_off(false, 0);
         alone.put_off(false, 0);
         assert_eq!(wait(&alone), Duration::from_secs(2));

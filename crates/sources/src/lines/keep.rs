@@ -79,7 +79,7 @@ fn scattered(pause: Duration) -> Duration {
 mod tests {
     use super::*;
     use crate::drivers::hand::Tap;
-    use crate::drivers::{Line, Session};
+    use crate::drivers::{Session, SourceLine};
     use model::{Field, Wrong};
 
     /// A driver with a defect.
@@ -95,7 +95,7 @@ mod tests {
             &[]
         }
 
-        fn line(&self, _: &Source) -> Result<Line, Wrong> {
+        fn line(&self, _: &Source) -> Result<SourceLine, Wrong> {
             unreachable!("nothing is entered for it")
         }
 

@@ -21,7 +21,7 @@ use tracing::{error, warn};
 
 use self::seat::Seat;
 use crate::device::Device;
-use crate::drivers::checked::Checked;
+use crate::drivers::checked::CheckedSource;
 use crate::drivers::form::Entered;
 use crate::drivers::hand::{Hand, Tap};
 use crate::drivers::{DRIVERS, Driver, Interlock, Switching, driver, numbers};
@@ -44,17 +44,17 @@ pub struct Lines {
 
 #[derive(Debug, Default)]
 struct Inner {
-    sources: Vec<Checked>,
+    sources: Vec<CheckedSource>,
     taps: BTreeMap<DeviceId, Arc<Tap>>,
     /// Seats of lines that are read or tried, by the names of the lines.
     seats: BTreeMap<String, Arc<Seat>>,
-    running: BTreeMap<String, Running>,
+    running: BTreeMap<String, RunningLine>,
     is_started: bool,
 }
 
 /// A line at work.
 #[derive(Debug)]
-struct Running {
+struct RunningLine {
     sources: Vec<Source>,
     task: JoinHandle<()>,
 }
@@ -100,8 +100,14 @@ impl Lines {
     pub fn follow(&self) {
         let mut inner = self.inner();
         let known = self.register.sources();
+        let mut before = std::mem::take(&mut inner.sources);
         let sources = known.iter().filter_map(|(source, _)| {
-            let checked = Checked::new(source.clone());
+            // What has not changed need not be checked again.
+            let same = before.iter().position(|checked| checked.source == *source);
+            if let Some(place) = same {
+                return Some(before.swap_remove(place));
+            }
+            let checked = CheckedSource::new(source.clone());
             let checked = checked.inspect_err(|wrong| {
                 let (device, field, why) = (&source.id, &wrong.field, wrong.why.code());
                 warn!(%device, field, why, "a device is not read: what is said of it is wrong");
@@ -117,20 +123,29 @@ impl Lines {
         self.run_lines(&mut inner);
     }
 
+    /// Whether a device of this name is to be read, also if what is said of it is wrong.
+    pub fn knows(&self, id: &DeviceId) -> bool {
+        let device = self.register.registration(id);
+        device.is_some_and(|device| device.source().is_some())
+    }
+
     /// The sources and how they are doing.
     pub fn states(&self) -> Vec<(Source, SourceState)> {
         let inner = self.inner();
-        let sources = inner.sources.iter().filter_map(|Checked { source, .. }| {
-            let tap = inner.taps.get(&source.id)?;
-            Some((source.clone(), tap.state()))
-        });
+        let sources = inner
+            .sources
+            .iter()
+            .filter_map(|CheckedSource { source, .. }| {
+                let tap = inner.taps.get(&source.id)?;
+                Some((source.clone(), tap.state()))
+            });
         sources.collect()
     }
 
     /// Reads a device once without keeping anything, so that a person sees what it says. A line
     /// that is being read stands still meanwhile, and goes on however this ends.
     pub async fn try_out(&self, source: &Source) -> Result<Trial, Wrong> {
-        let checked = Checked::new(source.clone())?;
+        let checked = CheckedSource::new(source.clone())?;
         let seat = {
             let mut inner = self.inner();
             checked.fits(&inner.sources)?;
@@ -200,7 +215,7 @@ impl Lines {
         known.driver.switch_off(&known.source, interlock)
     }
 
-    async fn first_answer(&self, checked: &Checked) -> Trial {
+    async fn first_answer(&self, checked: &CheckedSource) -> Trial {
         let (shown, mut answers) = mpsc::channel(1);
         let source = &checked.source;
         let device = Device::new(source.id.clone(), source.watches(), DeviceRole::Device);
@@ -215,7 +230,7 @@ impl Lines {
         Ok(numbers(&answer.unwrap_or(Err(Trouble::Silent))?))
     }
 
-    fn tap(&self, checked: &Checked, device: Arc<Device>) -> Tap {
+    fn tap(&self, checked: &CheckedSource, device: Arc<Device>) -> Tap {
         let source = &checked.source;
         let every_s = Entered::new(checked.driver.fields(), &source.fields).number(EVERY_S);
         let (every_ms, place) = ((every_s * 1e3) as i64, checked.line.name.clone());
@@ -288,7 +303,7 @@ impl Lines {
         name: &str,
         driver: &'static dyn Driver,
         sources: Vec<Source>,
-    ) -> Running {
+    ) -> RunningLine {
         let taps = sources
             .iter()
             .filter_map(|s| inner.taps.get(&s.id).cloned());
@@ -296,7 +311,7 @@ impl Lines {
         let seat = (inner.seat(name), Arc::clone(&self.sink));
         let all = Arc::from(sources.clone());
         let task = tokio::spawn(keep::keep(driver, all, hand, seat.0, seat.1));
-        Running { sources, task }
+        RunningLine { sources, task }
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use model::{Column, FileLook, FileProblem, RefusalReason, Refused, Time};
 use wire::payload::Scalar;
-use wire::sheet::{Moment, Sheet, SheetError, moment_of, scalar};
+use wire::sheet::{CellTime, Sheet, SheetError, moment_of, scalar};
 
 use super::Logger;
 use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise_cells, refusal};
@@ -34,15 +34,30 @@ pub struct Content {
     listed: u64,
 }
 
+/// A file of a logger, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct LoggedFile<'a> {
+    /// What it is called, for refusals.
+    pub name: &'a str,
+    /// All of it.
+    pub bytes: &'a [u8],
+    /// What cannot be read in so many rows at its beginning is only counted: it was listed before.
+    pub listed: u64,
+}
+
 impl Content {
-    /// Reads a file of a logger. `name` is the file's, `now` the time by which moments are known to
-    /// lie ahead; what cannot be read in the first `listed` rows is only counted.
+    /// Reads a file of a logger. `now` is the time by which moments are known to lie ahead.
     pub fn read(
-        (name, bytes): (&str, &[u8]),
+        file: &LoggedFile<'_>,
         logger: &Logger,
         zone: &TimeZone,
-        (now, listed): (Time, u64),
+        now: Time,
     ) -> Result<Self, FileProblem> {
+        let LoggedFile {
+            name,
+            bytes,
+            listed,
+        } = *file;
         let table = &logger.table;
         let known: Vec<String> = table.headings().cloned().collect();
         let sheet = Sheet::read(bytes, &known).map_err(problem)?;
@@ -119,10 +134,10 @@ fn unread(origin: Origin<'_>, row: &wire::sheet::Row, time: &[usize]) -> Refused
 
 /// A moment in milliseconds since 1970; of an hour that comes twice the first, as when clocks are
 /// set back.
-fn in_zone(moment: Moment, zone: &TimeZone) -> Option<i64> {
+fn in_zone(moment: CellTime, zone: &TimeZone) -> Option<i64> {
     match moment {
-        Moment::Absolute(ms) => Some(ms),
-        Moment::Civil(at) => {
+        CellTime::Absolute(ms) => Some(ms),
+        CellTime::Civil(at) => {
             let zoned = at.to_zoned(zone.clone()).ok()?;
             Some(zoned.timestamp().as_millisecond())
         }
@@ -217,7 +232,12 @@ mod tests {
 
     fn read(text: &str) -> Result<Content, FileProblem> {
         let now = Time::from_ms(1_795_300_000_000);
-        Content::read(("a.csv", text.as_bytes()), &logger(), &tokyo(), (now, 0))
+        let file = LoggedFile {
+            name: "a.csv",
+            bytes: text.as_bytes(),
+            listed: 0,
+        };
+        Content::read(&file, &logger(), &tokyo(), now)
     }
 
     const HEAD: &str = "日付,時刻,品番,電力(kW)\n";

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use model::{DeviceId, FileLook, PointName, Table, Wrong, WrongWhy};
 
-pub use self::content::{Content, look};
+pub use self::content::{Content, LoggedFile, look};
 use crate::device::Device;
 use crate::register::DeviceRegister;
 

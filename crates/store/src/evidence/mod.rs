@@ -19,7 +19,7 @@ use crate::error::StoreError;
 pub(crate) use meaning::entry_of;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Signer};
-pub use verify::{Break, Verdict, verify};
+pub use verify::{Break, ChainVerdict, verify};
 
 /// Who acted when nobody in particular did.
 pub const BOX: &str = "mimamori";
@@ -115,7 +115,7 @@ impl Head {
         }
         let mut salt = [0_u8; 16];
         getrandom::fill(&mut salt).map_err(|e| StoreError::Folder(std::io::Error::other(e)))?;
-        let link = Link {
+        let link = ChainLink {
             seq: self.seq + 1,
             at: entry.at,
             actor: &entry.actor,
@@ -147,7 +147,7 @@ impl Head {
 }
 
 /// What an entry's hash covers beside the hash before it.
-struct Link<'a> {
+struct ChainLink<'a> {
     seq: i64,
     at: Time,
     actor: &'a str,
@@ -155,7 +155,7 @@ struct Link<'a> {
     inner: Hash,
 }
 
-impl Link<'_> {
+impl ChainLink<'_> {
     /// SHA-256(before ‖ seq ‖ at ‖ length ‖ actor ‖ length ‖ kind ‖ inner); numbers big-endian.
     fn hash(&self, before: &Hash) -> Hash {
         let mut hasher = Sha256::new();

@@ -9,7 +9,7 @@ use data_encoding::HEXLOWER;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::verify::{Break, Verdict};
+use super::verify::{Break, ChainVerdict};
 use crate::error::StoreError;
 use crate::logs;
 use crate::telemetry::{self, State};
@@ -60,7 +60,7 @@ impl Seals {
     }
 
     /// Compares log lines.
-    fn check_logs(&self, main: &Connection, verdict: &mut Verdict) -> Result<(), StoreError> {
+    fn check_logs(&self, main: &Connection, verdict: &mut ChainVerdict) -> Result<(), StoreError> {
         for (span, said) in &self.logs {
             if logs::digest(main, span.0, span.1)? != *said {
                 let row = format!("{}–{}", span.0, span.1);
@@ -75,7 +75,7 @@ impl Seals {
         &self,
         folder: &Path,
         main: &Connection,
-        verdict: &mut Verdict,
+        verdict: &mut ChainVerdict,
     ) -> Result<(), StoreError> {
         self.check_logs(main, verdict)?;
         let state = State::read(main)?;
@@ -112,7 +112,7 @@ impl Seals {
         Ok(())
     }
 
-    fn file(&self, path: &Path, name: &str, verdict: &mut Verdict) -> Result<(), StoreError> {
+    fn file(&self, path: &Path, name: &str, verdict: &mut ChainVerdict) -> Result<(), StoreError> {
         let connection = telemetry::read_month(path)?;
         let there = telemetry::seals_in(&connection, self.last)?;
         let none = BTreeMap::new();

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::checkpoint::Checkpoint;
 use super::seals::Seals;
-use super::{Hash, Head, Link, inner_hash};
+use super::{ChainLink, Hash, Head, inner_hash};
 use crate::error::StoreError;
 use crate::schema;
 
@@ -135,7 +135,7 @@ impl fmt::Display for Break {
 
 /// What checking found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
-pub struct Verdict {
+pub struct ChainVerdict {
     /// Entries checked.
     pub entries: i64,
     /// Entries whose text was erased on purpose.
@@ -158,7 +158,7 @@ pub struct Verdict {
     pub breaks_unlisted: usize,
 }
 
-impl Verdict {
+impl ChainVerdict {
     /// Whether nothing was found.
     pub fn is_sound(&self) -> bool {
         self.breaks.is_empty()
@@ -179,7 +179,7 @@ pub fn verify(
     folder: &Path,
     outside: Option<&Checkpoint>,
     key: Option<&str>,
-) -> Result<Verdict, StoreError> {
+) -> Result<ChainVerdict, StoreError> {
     let connection = open(&folder.join(schema::FILE))?;
     schema::check_version(&connection)?;
     // One view of the file, however long checking takes.
@@ -187,8 +187,8 @@ pub fn verify(
     let mut check = Check {
         connection: &connection,
         outside,
-        verdict: Verdict::default(),
-        seen: Seen::default(),
+        verdict: ChainVerdict::default(),
+        seen: SeenRows::default(),
         seals: Seals::default(),
     };
     let last = check.entries()?;
@@ -232,7 +232,7 @@ fn plain(letter: char) -> String {
 
 /// What the entries say, to be compared with the tables.
 #[derive(Default)]
-struct Seen {
+struct SeenRows {
     /// Numbers of findings and alarms that are older than the chain.
     findings_before: i64,
     alarms_before: i64,
@@ -253,13 +253,13 @@ struct Seen {
 struct Check<'a> {
     connection: &'a Connection,
     outside: Option<&'a Checkpoint>,
-    verdict: Verdict,
-    seen: Seen,
+    verdict: ChainVerdict,
+    seen: SeenRows,
     seals: Seals,
 }
 
 /// An entry as read from the file.
-struct Stored {
+struct StoredRow {
     seq: i64,
     at: i64,
     actor: String,
@@ -316,7 +316,7 @@ impl Check<'_> {
         Ok(covered)
     }
 
-    fn entry(&mut self, stored: &Stored, before: Head) -> Result<(), StoreError> {
+    fn entry(&mut self, stored: &StoredRow, before: Head) -> Result<(), StoreError> {
         let seq = stored.seq;
         self.verdict.entries += 1;
         self.verdict.from_ms.get_or_insert(stored.at);
@@ -537,7 +537,7 @@ impl Check<'_> {
         self.settings(&seen)
     }
 
-    fn references(&mut self, seen: &Seen) -> Result<(), StoreError> {
+    fn references(&mut self, seen: &SeenRows) -> Result<(), StoreError> {
         let connection = self.connection;
         let mut statement =
             connection.prepare("SELECT machine, product, version, body FROM reference")?;
@@ -561,7 +561,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn settings(&mut self, seen: &Seen) -> Result<(), StoreError> {
+    fn settings(&mut self, seen: &SeenRows) -> Result<(), StoreError> {
         let connection = self.connection;
         let mut statement = connection.prepare("SELECT id, settings FROM machine")?;
         let mut rows = statement.query([])?;
@@ -583,9 +583,9 @@ impl Check<'_> {
     }
 }
 
-impl Stored {
-    fn link(&self) -> Link<'_> {
-        Link {
+impl StoredRow {
+    fn link(&self) -> ChainLink<'_> {
+        ChainLink {
             seq: self.seq,
             at: Time::from_ms(self.at),
             actor: &self.actor,
@@ -595,8 +595,8 @@ impl Stored {
     }
 }
 
-fn stored(row: &rusqlite::Row<'_>) -> Result<Stored, rusqlite::Error> {
-    Ok(Stored {
+fn stored(row: &rusqlite::Row<'_>) -> Result<StoredRow, rusqlite::Error> {
+    Ok(StoredRow {
         seq: row.get(0)?,
         at: row.get(1)?,
         actor: row.get(2)?,

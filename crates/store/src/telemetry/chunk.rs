@@ -81,7 +81,7 @@ pub(crate) fn pack(readings: &mut [Reading]) -> Option<Packed> {
     clippy::rc_buffer,
     reason = "making it a slice would copy what was just unpacked"
 )]
-pub(crate) struct Column {
+pub(crate) struct PackedColumn {
     pub(crate) series: SeriesId,
     pub(crate) times: Rc<Vec<i64>>,
     pub(crate) values: Vec<f64>,
@@ -89,7 +89,7 @@ pub(crate) struct Column {
     stretches: Vec<u64>,
 }
 
-impl Column {
+impl PackedColumn {
     /// Times and values between two moments (both included), by time.
     pub(crate) fn within(&self, from: i64, to: i64) -> (&[i64], &[f64]) {
         let first = self.times.partition_point(|t| *t < from);
@@ -116,7 +116,7 @@ impl Column {
 }
 
 /// All readings of some columns, series by series.
-pub(crate) fn readings(columns: &[Column]) -> Vec<Reading> {
+pub(crate) fn readings(columns: &[PackedColumn]) -> Vec<Reading> {
     let mut all = Vec::with_capacity(columns.iter().map(|column| column.values.len()).sum());
     for column in columns {
         column.for_each(|reading| all.push(reading));
@@ -125,7 +125,7 @@ pub(crate) fn readings(columns: &[Column]) -> Vec<Reading> {
 }
 
 /// Unpacks the series that are wanted; `None` if this is not a whole chunk.
-pub(crate) fn unpack(blob: &[u8], wanted: impl Fn(SeriesId) -> bool) -> Option<Vec<Column>> {
+pub(crate) fn unpack(blob: &[u8], wanted: impl Fn(SeriesId) -> bool) -> Option<Vec<PackedColumn>> {
     let (body, crc) = blob.split_last_chunk::<4>()?;
     if crc32fast::hash(body) != u32::from_le_bytes(*crc) {
         return None;
@@ -146,7 +146,7 @@ pub(crate) fn unpack(blob: &[u8], wanted: impl Fn(SeriesId) -> bool) -> Option<V
         let stretches = get_late(&mut rest, times.len())?;
         if wanted(series) {
             let values = get_values(&mut rest, times.len())?;
-            columns.push(Column {
+            columns.push(PackedColumn {
                 series,
                 times: Rc::clone(times),
                 values,

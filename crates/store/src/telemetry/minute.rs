@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Quality, Reading, SeriesId, Time};
 
 use super::DAY_MS;
-use super::chunk::{Column, pack};
+use super::chunk::{PackedColumn, pack};
 use super::column::places;
-use super::month::{Family, Month};
+use super::month::{FileFamily, Month};
 use super::seal::{ByMonth, pieces};
 use super::view::View;
 use crate::error::StoreError;
@@ -71,7 +71,7 @@ pub(super) fn roll(
     let span = (day, day + DAY_MS - 1);
     for device in devices {
         let mut minutes = Minutes::new();
-        for meta in view.chunks(Family::Raw, *device, span.0, span.1)? {
+        for meta in view.chunks(FileFamily::Raw, *device, span.0, span.1)? {
             // What cannot be read any more is told when it is read or checked.
             let Ok(columns) = view.columns(&meta, |_| true)? else {
                 continue;
@@ -136,7 +136,9 @@ fn put_minutes(device: i64, minutes: Minutes, chunks: &mut ByMonth) {
 }
 
 /// The minutes in the columns of a minute chunk.
-pub(super) fn minutes_of(columns: &[Column]) -> impl Iterator<Item = (SeriesId, MinuteRow)> + '_ {
+pub(super) fn minutes_of(
+    columns: &[PackedColumn],
+) -> impl Iterator<Item = (SeriesId, MinuteRow)> + '_ {
     columns
         .as_chunks::<{ COLUMNS_PER_SERIES as usize }>()
         .0

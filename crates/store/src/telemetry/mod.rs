@@ -23,7 +23,7 @@ pub use seal::{DayOf, OpenChunk, SealPlan, Sealed, Sealer};
 pub(crate) use seal::{SealLock, open_digest, write_open_chunk, write_seal_begins, write_sealed};
 pub use stat::Stat;
 pub use view::Damage;
-pub(crate) use view::{Files, State, walk_journal};
+pub(crate) use view::{Entries, MonthFiles, State, walk_journal};
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 /// The whole of time.

@@ -35,14 +35,14 @@ CREATE INDEX chunk_time ON chunk(device, t_min, t_max);
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Family {
+pub(crate) enum FileFamily {
     /// Readings as they came.
     Raw,
     /// Minutes summed up.
     Minute,
 }
 
-impl Family {
+impl FileFamily {
     fn prefix(self) -> &'static str {
         match self {
             Self::Raw => "raw-",
@@ -79,12 +79,12 @@ impl Month {
     }
 
     /// The name of its file.
-    pub(crate) fn name(self, family: Family) -> String {
+    pub(crate) fn name(self, family: FileFamily) -> String {
         let (prefix, year, month) = (family.prefix(), self.0.year(), self.0.month());
         format!("{prefix}{year:04}{month:02}.db")
     }
 
-    fn parse(name: &str, family: Family) -> Option<Self> {
+    fn parse(name: &str, family: FileFamily) -> Option<Self> {
         let digits = name.strip_prefix(family.prefix())?.strip_suffix(".db")?;
         let (year, month) = digits.split_at_checked(digits.len().checked_sub(2)?)?;
         let month = Date::new(year.parse().ok()?, month.parse().ok()?, 1)
@@ -96,7 +96,7 @@ impl Month {
 
 /// Whether a file of this name is one of these.
 pub(crate) fn name_is_ours(name: &str) -> bool {
-    let families = [Family::Raw, Family::Minute];
+    let families = [FileFamily::Raw, FileFamily::Minute];
     families
         .into_iter()
         .any(|family| Month::parse(name, family).is_some())
@@ -113,7 +113,7 @@ pub(crate) fn known(connection: &Connection) -> Result<BTreeSet<String>, StoreEr
 /// Those of a family among them, oldest first.
 pub(crate) fn of_family(
     known: &BTreeSet<String>,
-    family: Family,
+    family: FileFamily,
 ) -> impl DoubleEndedIterator<Item = (Month, &str)> {
     let months = known
         .iter()
@@ -135,7 +135,11 @@ pub(super) fn remove_leftover(folder: &Path, name: &str) -> Result<(), StoreErro
 }
 
 /// Opens a month's file to write to it, or makes it.
-pub(crate) fn open(folder: &Path, family: Family, month: Month) -> Result<Connection, StoreError> {
+pub(crate) fn open(
+    folder: &Path,
+    family: FileFamily,
+    month: Month,
+) -> Result<Connection, StoreError> {
     let connection = Connection::open(folder.join(month.name(family)))?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -254,9 +258,12 @@ mod tests {
     fn months_have_names_and_ends() {
         let t = 1_796_256_000_000; // 2026-12-03 00:00 UTC
         let month = Month::of(t);
-        assert_eq!(month.name(Family::Raw), "raw-202612.db");
+        assert_eq!(month.name(FileFamily::Raw), "raw-202612.db");
         assert_eq!(Month::of(month.end() - 1), month);
-        assert_eq!(Month::of(month.end()).name(Family::Minute), "min-202701.db");
+        assert_eq!(
+            Month::of(month.end()).name(FileFamily::Minute),
+            "min-202701.db"
+        );
         assert!(name_is_ours("min-202701.db"));
         for foreign in [
             "min-202713.db",

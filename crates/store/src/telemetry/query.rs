@@ -11,9 +11,9 @@ use serde::Serialize;
 use super::ALWAYS;
 use super::chunk::readings;
 use super::minute::{COLUMNS_PER_SERIES, add_to, minutes_in, minutes_of};
-use super::month::{self, Family};
+use super::month::{self, FileFamily};
 use super::stat::Stat;
-use super::view::{Damage, Meta, State, View, open_chunk_of, walk_journal};
+use super::view::{Damage, Entries, Meta, State, View, open_chunk_of, walk_journal};
 use crate::error::StoreError;
 use crate::read::{MinuteRow, Page, Reader, ReadingRow};
 
@@ -94,7 +94,7 @@ impl Storage {
 }
 
 /// Everything that can be read at one moment.
-struct Now<'a> {
+struct QueryNow<'a> {
     connection: &'a Connection,
     state: State,
     view: View<'a>,
@@ -103,7 +103,7 @@ struct Now<'a> {
 /// Told a series, times in milliseconds since 1970, and as many values.
 type Each<'a> = &'a mut dyn FnMut(SeriesId, &[i64], &[f64]);
 
-impl Now<'_> {
+impl QueryNow<'_> {
     /// Calls `each` with the readable readings of some series of a device in a span, piece by
     /// piece: chunk by chunk, then the journal.
     fn stream(
@@ -114,7 +114,7 @@ impl Now<'_> {
         each: Each<'_>,
     ) -> Result<Vec<Damage>, StoreError> {
         let mut damaged = Vec::new();
-        for meta in self.view.chunks(Family::Raw, device, span.0, span.1)? {
+        for meta in self.view.chunks(FileFamily::Raw, device, span.0, span.1)? {
             match self.view.columns(&meta, wanted)? {
                 Ok(columns) => {
                     for column in &columns {
@@ -137,7 +137,10 @@ impl Now<'_> {
         each: &mut dyn FnMut(Reading),
         damaged: &mut Vec<Damage>,
     ) -> Result<(), StoreError> {
-        let unsealed = (self.state.seq, i64::MAX);
+        let unsealed = Entries {
+            after: self.state.seq,
+            upto: i64::MAX,
+        };
         walk_journal(self.connection, unsealed, span, |_, found| {
             match found {
                 Ok(readings) => readings
@@ -156,7 +159,7 @@ impl Reader {
     fn now<T>(
         &self,
         devices: &[i64],
-        work: impl FnOnce(&Now<'_>) -> Result<T, StoreError>,
+        work: impl FnOnce(&QueryNow<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.with(|connection| {
             let _sight = connection.unchecked_transaction()?;
@@ -172,7 +175,7 @@ impl Reader {
                 number: state.number,
                 open,
             };
-            work(&Now {
+            work(&QueryNow {
                 connection,
                 state,
                 view,
@@ -221,7 +224,7 @@ impl Reader {
             let wanted = |id| series.contains_key(&id);
             let mut chunks: Vec<Meta> = Vec::new();
             for device in devices.iter().filter(|_| span.0 <= span.1) {
-                chunks.extend(now.view.chunks(Family::Raw, *device, span.0, span.1)?);
+                chunks.extend(now.view.chunks(FileFamily::Raw, *device, span.0, span.1)?);
             }
             chunks.sort_by_key(|meta| meta.t_min);
             for meta in &chunks {
@@ -314,7 +317,9 @@ impl Reader {
             let mut later = |reading: Reading| last = last.max(Some(reading.t));
             now.journal(ALWAYS, &wanted, &mut later, &mut Vec::new())?;
             for device in &devices {
-                let chunks = now.view.chunks(Family::Raw, *device, ALWAYS.0, ALWAYS.1)?;
+                let chunks = now
+                    .view
+                    .chunks(FileFamily::Raw, *device, ALWAYS.0, ALWAYS.1)?;
                 let stats = chunks.iter().flat_map(|meta| &meta.stats);
                 let own = stats.filter(|stat| stat.series == series);
                 last = last.max(own.map(|stat| stat.last.0).max());
@@ -342,7 +347,10 @@ impl Reader {
             let ours = |id: SeriesId| id.0 / COLUMNS_PER_SERIES == series.0;
             if from < rolled {
                 let span = (from, to.min(rolled - 1));
-                for meta in now.view.chunks(Family::Minute, *device, span.0, span.1)? {
+                for meta in now
+                    .view
+                    .chunks(FileFamily::Minute, *device, span.0, span.1)?
+                {
                     match now.view.columns(&meta, ours)? {
                         Ok(columns) => minutes_of(&columns)
                             .filter(|(_, row)| {
@@ -469,7 +477,7 @@ impl Reader {
             readings,
             sealed: state.rows,
             sealed_at: state.sealed_at(),
-            months: month::of_family(&known, Family::Raw).count() as u64,
+            months: month::of_family(&known, FileFamily::Raw).count() as u64,
             bytes,
             free_bytes,
             disk_bytes,
@@ -509,7 +517,10 @@ impl Reader {
         self.now(&devices, |now| {
             let (mut count, mut damaged, mut goes_on) = (0, Vec::new(), true);
             for device in &devices {
-                for meta in now.view.chunks(Family::Raw, *device, ALWAYS.0, ALWAYS.1)? {
+                for meta in now
+                    .view
+                    .chunks(FileFamily::Raw, *device, ALWAYS.0, ALWAYS.1)?
+                {
                     match now.view.columns(&meta, |_| true)? {
                         Ok(columns) => {
                             count += columns.iter().map(|c| c.values.len() as u64).sum::<u64>();
@@ -522,7 +533,10 @@ impl Reader {
                     }
                 }
             }
-            let unsealed = (now.state.seq, i64::MAX);
+            let unsealed = Entries {
+                after: now.state.seq,
+                upto: i64::MAX,
+            };
             walk_journal(now.connection, unsealed, ALWAYS, |_, found| {
                 match found {
                     Ok(readings) => count += readings.len() as u64,
@@ -588,12 +602,12 @@ pub(crate) fn sum_chunks(
         all: BTreeMap::new(),
         before: BTreeMap::new(),
     };
-    let chunks = view.chunks(Family::Raw, device, before.0, before.1)?;
-    let mut pieces: Vec<Piece<'_>> = chunks.iter().map(Piece::Chunk).collect();
+    let chunks = view.chunks(FileFamily::Raw, device, before.0, before.1)?;
+    let mut pieces: Vec<StoredPiece<'_>> = chunks.iter().map(StoredPiece::Chunk).collect();
     if !recent.is_empty() {
-        pieces.push(Piece::Recent(recent));
+        pieces.push(StoredPiece::Recent(recent));
     }
-    pieces.sort_by_key(Piece::start);
+    pieces.sort_by_key(StoredPiece::start);
     let mut rest = pieces.as_slice();
     while let Some((first, _)) = rest.split_first() {
         // What overlaps is put in order together.
@@ -610,12 +624,12 @@ pub(crate) fn sum_chunks(
     Ok(sums.all)
 }
 
-enum Piece<'a> {
+enum StoredPiece<'a> {
     Chunk(&'a Meta),
     Recent(Vec<Reading>),
 }
 
-impl Piece<'_> {
+impl StoredPiece<'_> {
     fn start(&self) -> i64 {
         match self {
             Self::Chunk(meta) => meta.t_min,
@@ -639,8 +653,8 @@ struct Sums {
 }
 
 impl Sums {
-    fn group(&mut self, view: &View<'_>, group: &[Piece<'_>]) -> Result<(), StoreError> {
-        if let [Piece::Chunk(meta)] = group
+    fn group(&mut self, view: &View<'_>, group: &[StoredPiece<'_>]) -> Result<(), StoreError> {
+        if let [StoredPiece::Chunk(meta)] = group
             && self.span.0 <= meta.t_min
             && meta.t_max <= self.span.1
         {
@@ -649,7 +663,7 @@ impl Sums {
             }
             return Ok(());
         }
-        if let [Piece::Chunk(meta)] = group
+        if let [StoredPiece::Chunk(meta)] = group
             && meta.t_max < self.span.0
         {
             let lasts = meta.stats.iter().map(|stat| (stat.series, stat.last));
@@ -659,9 +673,9 @@ impl Sums {
         let mut rows = Vec::new();
         for piece in group {
             match piece {
-                Piece::Recent(recent) => rows.extend_from_slice(recent),
+                StoredPiece::Recent(recent) => rows.extend_from_slice(recent),
                 // What cannot be read cannot be summed; reading tells of it.
-                Piece::Chunk(meta) => {
+                StoredPiece::Chunk(meta) => {
                     if let Ok(columns) = view.columns(meta, |_| true)? {
                         rows.extend(readings(&columns));
                     }

@@ -7,7 +7,7 @@ use model::Time;
 use rusqlite::Transaction;
 
 use super::DAY_MS;
-use super::month::{self, Family};
+use super::month::{self, FileFamily};
 use crate::error::StoreError;
 use crate::read::Reader;
 use crate::record::Record;
@@ -34,8 +34,8 @@ impl Reader {
     ) -> Result<(Vec<PathBuf>, Vec<Record>), StoreError> {
         let (mut paths, mut records) = (Vec::new(), Vec::new());
         let families = [
-            (Family::Raw, kept.raw_days),
-            (Family::Minute, kept.minute_days),
+            (FileFamily::Raw, kept.raw_days),
+            (FileFamily::Minute, kept.minute_days),
         ];
         for (family, days) in families {
             let Some(days) = days else { continue };
@@ -45,11 +45,11 @@ impl Reader {
             for (_, name) in files.filter(|(month, _)| month.end() <= oldest) {
                 let path = self.folder().join(name);
                 let rows = match family {
-                    Family::Raw => self.files().with(&path, |connection| {
+                    FileFamily::Raw => self.files().with(&path, |connection| {
                         let sql = "SELECT coalesce(sum(rows), 0) FROM chunk";
                         Ok(connection.query_row(sql, [], |row| row.get(0))?)
                     }),
-                    Family::Minute => Ok(0),
+                    FileFamily::Minute => Ok(0),
                 };
                 // A file that cannot be read any more goes all the same.
                 records.push(Record::Dropped(name.to_owned(), rows.unwrap_or(0)));

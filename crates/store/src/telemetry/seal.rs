@@ -17,9 +17,9 @@ use sha2::{Digest, Sha256};
 
 use super::chunk::{Packed, pack, readings, unpack};
 use super::minute::{Minutes, late, pack_all, roll};
-use super::month::{self, Family, Month, SPAN_MS_MAX, Written, utc_day};
+use super::month::{self, FileFamily, Month, SPAN_MS_MAX, Written, utc_day};
 use super::query::{DaySum, sum_chunks};
-use super::view::{Damage, Files, State, View, open_with_age, walk_journal};
+use super::view::{Damage, Entries, MonthFiles, State, View, open_with_age, walk_journal};
 use super::{ALWAYS, DAY_MS};
 use crate::error::StoreError;
 use crate::record::Record;
@@ -141,7 +141,7 @@ impl Sealed {
 /// Seals the journal of a data folder beside the writer.
 pub struct Sealer {
     folder: PathBuf,
-    files: Files,
+    files: MonthFiles,
     day_of: DayOf,
 }
 
@@ -206,12 +206,18 @@ pub(super) type ByMonth = BTreeMap<Month, Vec<(i64, Packed)>>;
 /// Readings by device.
 type ByDevice = BTreeMap<i64, Vec<Reading>>;
 
+/// The files of months: those that there are, and what was written to them.
+struct SealTargets {
+    known: BTreeSet<String>,
+    files: BTreeMap<String, Written>,
+}
+
 impl Sealer {
     /// A sealer of a data folder.
     pub fn new(folder: &Path, day_of: DayOf) -> Self {
         Self {
             folder: folder.to_owned(),
-            files: Files::default(),
+            files: MonthFiles::default(),
             day_of,
         }
     }
@@ -237,18 +243,19 @@ impl Sealer {
             return Ok(None);
         }
         self.pack(&connection, &mut work)?;
-        let mut known = month::known(&connection)?;
+        let mut to = SealTargets {
+            known: month::known(&connection)?,
+            files: BTreeMap::new(),
+        };
         drop(sight);
         let number = work.state.number + 1;
-        let mut files = BTreeMap::new();
-        let to = (&mut known, &mut files);
-        self.write(number, Family::Raw, &work.chunks, to)?;
+        self.write(number, FileFamily::Raw, &work.chunks, &mut to)?;
         work.chunks.clear();
         let open = work.open_after();
         let view = View {
             folder: &self.folder,
             files: &self.files,
-            known: known.clone(),
+            known: to.known.clone(),
             number,
             open,
         };
@@ -259,9 +266,8 @@ impl Sealer {
             roll(&view, &devices, day, &mut minutes)?;
             day += DAY_MS;
         }
-        let to = (&mut known, &mut files);
-        self.write(number, Family::Minute, &minutes, to)?;
-        self.add_whole_days(&mut work, summed);
+        self.write(number, FileFamily::Minute, &minutes, &mut to)?;
+        self.add_whole_days(&mut work, summed)?;
         let days = sum_days(&view, &devices, &work.days)?;
         let open_digest = digest(view.open.iter().map(|(of, blob)| (*of, blob.as_slice())));
         Ok(Some(Sealed {
@@ -271,7 +277,7 @@ impl Sealer {
             at: plan.at.ms(),
             rolled: rolled.max(work.state.rolled),
             summed: summed.max(work.state.summed),
-            files,
+            files: to.files,
             open: work.changed,
             open_digest,
             days,
@@ -306,20 +312,21 @@ impl Sealer {
     fn write(
         &self,
         number: i64,
-        family: Family,
+        family: FileFamily,
         chunks: &ByMonth,
-        (known, files): (&mut BTreeSet<String>, &mut BTreeMap<String, Written>),
+        to: &mut SealTargets,
     ) -> Result<(), StoreError> {
         for (month, chunks) in chunks {
             let name = month.name(family);
-            if known.insert(name.clone()) {
+            if to.known.insert(name.clone()) {
                 month::remove_leftover(&self.folder, &name)?;
             }
             let connection = month::open(&self.folder, family, *month)?;
-            files.insert(name, month::write(&connection, number, chunks)?);
+            to.files
+                .insert(name, month::write(&connection, number, chunks)?);
         }
         // An attempt that was cut off may have written to a file this one does not touch.
-        for (month, name) in month::of_family(known, family) {
+        for (month, name) in month::of_family(&to.known, family) {
             let path = self.folder.join(name);
             let is_touched = chunks.contains_key(&month);
             // What cannot be read any more is told when it is read or checked.
@@ -350,13 +357,18 @@ impl Sealer {
     }
 
     /// The days that are over since the last time.
-    fn add_whole_days(&self, work: &mut Work, summed: i64) {
+    fn add_whole_days(&self, work: &mut Work, summed: i64) -> Result<(), StoreError> {
         let mut start = Time::from_ms(work.state.summed);
         while start.ms() < summed {
             let day = (self.day_of)(start);
+            if day.to <= start {
+                let problem = std::io::Error::other("a day ends before its moment");
+                return Err(StoreError::Folder(problem));
+            }
             work.days.insert(day);
             start = day.to;
         }
+        Ok(())
     }
 }
 
@@ -405,8 +417,11 @@ fn gather(
     is_in: impl Fn(i64) -> bool,
 ) -> Result<ByDevice, StoreError> {
     let mut fresh = ByDevice::new();
-    let (after, upto) = (work.state.seq, work.seq);
-    walk_journal(connection, (after, upto), ALWAYS, |_, found| {
+    let entries = Entries {
+        after: work.state.seq,
+        upto: work.seq,
+    };
+    walk_journal(connection, entries, ALWAYS, |_, found| {
         match found {
             Ok(readings) => {
                 for reading in readings {

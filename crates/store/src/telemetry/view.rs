@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use model::{Reading, SeriesId, Time};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::chunk::{Column, readings, unpack};
-use super::month::{self, Family, Month, SPAN_MS_MAX, first_id};
+use super::chunk::{PackedColumn, readings, unpack};
+use super::month::{self, FileFamily, Month, SPAN_MS_MAX, first_id};
 use super::stat::Stat;
 use crate::blob;
 use crate::error::StoreError;
@@ -74,7 +74,7 @@ pub struct Damage {
 
 /// Month files open for reading, some of them kept for the next time.
 #[derive(Debug, Default)]
-pub(crate) struct Files(Mutex<Vec<OpenFile>>);
+pub(crate) struct MonthFiles(Mutex<Vec<OpenFile>>);
 
 #[derive(Debug)]
 struct OpenFile {
@@ -84,7 +84,7 @@ struct OpenFile {
     connection: Connection,
 }
 
-impl Files {
+impl MonthFiles {
     /// Works with a file.
     pub(crate) fn with<T>(
         &self,
@@ -131,7 +131,7 @@ pub(crate) struct Meta {
 #[derive(Debug)]
 pub(crate) struct View<'a> {
     pub(crate) folder: &'a Path,
-    pub(crate) files: &'a Files,
+    pub(crate) files: &'a MonthFiles,
     /// The files that hold chunks that count.
     pub(crate) known: BTreeSet<String>,
     /// The newest seal that counts.
@@ -144,7 +144,7 @@ impl View<'_> {
     /// The chunks of a device in a family of files that reach into a span, oldest first.
     pub(crate) fn chunks(
         &self,
-        family: Family,
+        family: FileFamily,
         device: i64,
         from: i64,
         to: i64,
@@ -168,7 +168,7 @@ impl View<'_> {
                 Err(error) => return Err(error),
             }
         }
-        if family == Family::Raw {
+        if family == FileFamily::Raw {
             metas.extend(self.open_chunk(device));
         }
         metas.sort_by_key(|meta| meta.t_min);
@@ -226,7 +226,7 @@ impl View<'_> {
         &self,
         meta: &Meta,
         wanted: impl Fn(SeriesId) -> bool,
-    ) -> Result<Result<Vec<Column>, Damage>, StoreError> {
+    ) -> Result<Result<Vec<PackedColumn>, Damage>, StoreError> {
         let unpacked = match &meta.file {
             Some(path) => self.files.with(path, |connection| {
                 let sql = "SELECT blob FROM chunk WHERE id = ?1";
@@ -301,18 +301,27 @@ pub(crate) struct EntryHead {
     pub(crate) arrived: i64,
 }
 
-/// Walks along the journal: entries after `after`, up to `upto`, that reach into a span. `each`
-/// says whether to go on.
+/// Entries of the journal by their numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entries {
+    /// Behind this one.
+    pub(crate) after: i64,
+    /// Up to this one.
+    pub(crate) upto: i64,
+}
+
+/// Walks along those entries of the journal that reach into a span, from its first millisecond to
+/// its last. `each` says whether to go on.
 pub(crate) fn walk_journal(
     connection: &Connection,
-    (after, upto): (i64, i64),
-    (from, to): (i64, i64),
+    entries: Entries,
+    span: (i64, i64),
     mut each: impl FnMut(EntryHead, Result<Vec<Reading>, Damage>) -> bool,
 ) -> Result<(), StoreError> {
     let sql = "SELECT seq, arrived, t_min, t_max, rows, crc, blob FROM journal
                WHERE seq > ?1 AND seq <= ?2 AND t_max >= ?3 AND t_min <= ?4 ORDER BY seq";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![after, upto, from, to])?;
+    let mut rows = statement.query(params![entries.after, entries.upto, span.0, span.1])?;
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;
         let bytes = row.get_ref(6)?.as_blob().unwrap_or_default();

@@ -50,7 +50,7 @@ pub(crate) async fn list(State(site): State<Site>, Asked(lang): Asked<Lang>) -> 
 
 /// A name in the address.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Named {
+pub(crate) struct NamedFile {
     #[serde(default)]
     name: Option<String>,
 }
@@ -60,7 +60,7 @@ pub(crate) async fn take(
     State(site): State<Site>,
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(logger): Path<String>,
-    Query(named): Query<Named>,
+    Query(named): Query<NamedFile>,
     body: Body,
 ) -> Response {
     let Ok(bytes) = to_bytes(body, FILE_BYTES_MAX).await else {
@@ -111,6 +111,10 @@ pub(crate) async fn end(
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
+    let all = site.files.tables();
+    if !all.iter().any(|state| state.table.id.as_str() == id) {
+        return Failure::not_found().answer(lang);
+    }
     finish(lang, changes::end(&site, &who, &id).await)
 }
 

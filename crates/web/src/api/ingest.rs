@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use app::ports::devices::EnrollError;
-use app::ports::ingest::{IngestError, IngestReceipt};
+use app::ports::ingest::{IngestError, IngestReceipt, Sending};
 use axum::body::{Body, to_bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -96,10 +96,12 @@ pub(crate) async fn about(
 pub(crate) async fn ingest(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,
-    (Path(device), Query(coming)): (Path<String>, Query<Coming>),
-    headers: HeaderMap,
-    body: Body,
+    Path(device): Path<String>,
+    Query(coming): Query<Coming>,
+    request: Request,
 ) -> Response {
+    let (head, body) = request.into_parts();
+    let headers = head.headers;
     let token = bearer(&headers).unwrap_or_default();
     let within = match coming.promise() {
         Ok(within) => within,
@@ -135,7 +137,12 @@ pub(crate) async fn ingest(
     } else {
         Payloads::of_json(&bytes)
     };
-    match take(&site, &device, (token, within), payloads).await {
+    let from = Sending {
+        device: &device,
+        token,
+        within,
+    };
+    match take(&site, from, payloads).await {
         Ok(receipt) if receipt.readings == 0 => {
             let code = StatusCode::UNPROCESSABLE_ENTITY;
             let failure = Failure::new(code, "nothing_taken", key::ERROR_NOTHING_TAKEN);
@@ -156,8 +163,7 @@ pub(crate) async fn ingest(
 /// Takes payloads some at a time, so that those of other devices come in between.
 async fn take(
     site: &Site,
-    device: &str,
-    by: (&str, Option<Duration>),
+    from: Sending<'_>,
     mut payloads: Payloads<'_>,
 ) -> Result<IngestReceipt, IngestError> {
     let mut all = IngestReceipt::default();
@@ -166,7 +172,7 @@ async fn take(
         if portion.is_empty() {
             return Ok(all);
         }
-        let receipt = site.ingest.ingest(device, by, portion).await?;
+        let receipt = site.ingest.ingest(from, portion).await?;
         all.readings += receipt.readings;
         all.refused_count += receipt.refused.len();
         let room = REFUSED_SHOWN_MAX - all.refused.len();

@@ -277,7 +277,7 @@ pub(crate) async fn verify_evidence(
 ) -> Response {
     let checked = site.chain.check(site.known.clock).await;
     let (report, by) = (checked.report(), who.actor());
-    if site.orders.give(report, &by).await.is_err() {
+    if site.orders.tell(report, &by).await.is_err() {
         return busy().answer(lang);
     }
     answer(
@@ -450,7 +450,7 @@ pub(crate) async fn cancel_backup(State(site): State<Site>) -> Response {
 pub(crate) async fn logs(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,
-    Query(wanted): Query<pages::logs::Wanted>,
+    Query(wanted): Query<pages::logs::WantedLogs>,
     Query(paging): Query<Paging>,
 ) -> Response {
     let (query, before, limit) = (wanted.query(), paging.before(), paging.limit());

@@ -46,7 +46,7 @@ pub(crate) async fn set(
 
 /// Whom to try out.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Named {
+pub(crate) struct NamedRecipient {
     pub(crate) name: String,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Named {
 pub(crate) async fn try_out(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,
-    body: Result<Json<Named>, JsonRejection>,
+    body: Result<Json<NamedRecipient>, JsonRejection>,
 ) -> Response {
     let Ok(Json(named)) = body else {
         return bad_request().answer(lang);

@@ -21,11 +21,11 @@ use crate::http::failure::Failure;
 
 /// Which day is wanted.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Wanted {
+pub(crate) struct AskedRates {
     day: Option<String>,
 }
 
-impl Wanted {
+impl AskedRates {
     /// The date; an error if what is written is none.
     pub(crate) fn date(&self) -> Result<Option<Date>, Failure> {
         self.day
@@ -40,7 +40,7 @@ impl Wanted {
 pub(crate) async fn day(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<AskedRates>,
 ) -> Response {
     let work = async {
         let span = day_span(&site.known, wanted.date()?);

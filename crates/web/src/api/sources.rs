@@ -149,6 +149,9 @@ pub(crate) async fn end(
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
+    if !site.sources.knows(&id) {
+        return Failure::not_found().answer(lang);
+    }
     finish(lang, changes::end(&site, &who, &id).await)
 }
 

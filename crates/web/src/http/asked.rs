@@ -12,7 +12,7 @@ use text::Lang;
 
 /// What is known of the way a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Way {
+pub(crate) struct WayIn {
     /// Nobody between could read it.
     pub(crate) is_encrypted: bool,
     /// It comes from this computer itself.
@@ -121,7 +121,7 @@ pub(crate) fn without_port(host: &str) -> &str {
 
 impl Told for Here {
     fn told(parts: &Parts) -> Option<Self> {
-        let way = parts.extensions.get::<Way>();
+        let way = parts.extensions.get::<WayIn>();
         let scheme = if way.is_some_and(|way| way.is_encrypted) {
             "https"
         } else {

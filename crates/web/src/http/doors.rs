@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::Site;
-use crate::http::asked::Way;
+use crate::http::asked::WayIn;
 use crate::routes::router;
 
 /// Connections of pages and scripts at once.
@@ -51,12 +51,12 @@ struct Guests {
 }
 
 /// A counted connection; it is counted off when this is dropped.
-struct Seat {
+struct DoorSeat {
     guests: Arc<Mutex<Guests>>,
     address: IpAddr,
 }
 
-impl Seat {
+impl DoorSeat {
     fn take(guests: &Arc<Mutex<Guests>>, address: IpAddr, is_local: bool) -> Option<Self> {
         let mut known = guests.lock().unwrap_or_else(PoisonError::into_inner);
         let of_one = known.by_address.get(&address).copied().unwrap_or(0);
@@ -74,7 +74,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for DoorSeat {
     fn drop(&mut self) {
         let mut known = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
         known.all -= 1;
@@ -107,7 +107,7 @@ pub async fn run(
             continue;
         };
         let is_local = is_local(&stream, peer);
-        let Some(seat) = Seat::take(&guests, peer.ip().to_canonical(), is_local) else {
+        let Some(seat) = DoorSeat::take(&guests, peer.ip().to_canonical(), is_local) else {
             continue;
         };
         let (router, mut ending) = (router.clone(), closing.clone());
@@ -140,7 +140,7 @@ async fn serve_one(
 ) {
     stream.set_nodelay(true).ok();
     let is_encrypted = acceptor.is_some();
-    let way = Way {
+    let way = WayIn {
         is_encrypted,
         is_local,
     };
@@ -154,7 +154,7 @@ async fn serve_one(
     }
 }
 
-async fn speak<IO>(io: IO, peer: SocketAddr, way: Way, router: Router)
+async fn speak<IO>(io: IO, peer: SocketAddr, way: WayIn, router: Router)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

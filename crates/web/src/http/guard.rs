@@ -14,7 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use text::{Lang, key};
 
 use crate::http::access::Access;
-use crate::http::asked::{Asked, Way, bearer, header, lang_of, query_lang, session};
+use crate::http::asked::{Asked, WayIn, bearer, header, lang_of, query_lang, session};
 use crate::http::failure::Failure;
 use crate::{Site, pages};
 
@@ -27,7 +27,7 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
     let chosen = query_lang(request.uri());
     let is_encrypted = request
         .extensions()
-        .get::<Way>()
+        .get::<WayIn>()
         .is_some_and(|way| way.is_encrypted);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -110,7 +110,7 @@ pub(crate) async fn admit(
 
 /// Whether nobody else can read what goes to and fro: it is encrypted, or does not leave this PC.
 fn is_private(request: &Request) -> bool {
-    let way = request.extensions().get::<Way>();
+    let way = request.extensions().get::<WayIn>();
     way.is_some_and(|way| way.is_encrypted || way.is_local)
 }
 

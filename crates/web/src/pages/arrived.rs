@@ -33,7 +33,7 @@ const GUESS_MAX: usize = 40;
 
 /// What a browser says of a value.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedBinding {
     device: String,
     #[serde(default)]
     behind: String,
@@ -44,7 +44,7 @@ pub(crate) struct Wanted {
     becomes: String,
 }
 
-impl Wanted {
+impl WantedBinding {
     fn place(&self) -> Result<Place, Wrong> {
         let device = DeviceId::new(&self.device);
         Ok(Place {
@@ -68,7 +68,7 @@ impl Wanted {
 pub(crate) async fn bind(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Form(wanted): Form<Wanted>,
+    Form(wanted): Form<WantedBinding>,
 ) -> Response {
     let done = match wanted.binding() {
         Ok(binding) => change(&site, &visitor.who, DeviceChange::Bind(binding)).await,
@@ -81,7 +81,7 @@ pub(crate) async fn bind(
 pub(crate) async fn unbind(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Form(wanted): Form<Wanted>,
+    Form(wanted): Form<WantedBinding>,
 ) -> Response {
     let done = match wanted.place() {
         Ok(place) => change(&site, &visitor.who, DeviceChange::Unbind(place)).await,

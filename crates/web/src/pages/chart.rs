@@ -31,12 +31,12 @@ pub(crate) struct Dot {
 }
 
 /// A linear scale that leaves a margin around its values.
-struct Scale {
+struct AxisScale {
     low: f64,
     high: f64,
 }
 
-impl Scale {
+impl AxisScale {
     fn around(values: impl Iterator<Item = f64>, from_zero: bool) -> Self {
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
             (l.min(v), h.max(v))
@@ -82,7 +82,7 @@ impl Scale {
     }
 }
 
-fn frame(title: &str, scale: &Scale, labels: &[(f64, String)], body: &Markup) -> Markup {
+fn frame(title: &str, scale: &AxisScale, labels: &[(f64, String)], body: &Markup) -> Markup {
     html! {
         svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
             @for tick in scale.ticks() {
@@ -138,7 +138,7 @@ pub(crate) fn cycles(
     let band =
         reference.map(|(median, share)| (median * (1.0 - share), median, median * (1.0 + share)));
     let edges = band.iter().flat_map(|(low, _, high)| [*low, *high]);
-    let scale = Scale::around(dots.iter().map(|dot| dot.value).chain(edges), false);
+    let scale = AxisScale::around(dots.iter().map(|dot| dot.value).chain(edges), false);
     let step = (WIDTH - LEFT - RIGHT) / dots.len().max(2) as f64;
     let x = |i: usize| LEFT + step * (i as f64 + 0.5);
     let mut labels = Vec::new();
@@ -182,7 +182,7 @@ pub(crate) fn spread(ctx: &Ctx, times: &Spread, [low, median, high]: [f64; 3]) -
     let ends = ((low - margin).max(median * 0.01), high + margin);
     let bars = times.bars(ends.0, ends.1, BARS);
     let tallest = bars.iter().copied().max().unwrap_or(1).max(1) as f64;
-    let scale = Scale {
+    let scale = AxisScale {
         low: 0.0,
         high: tallest * 1.05,
     };
@@ -250,7 +250,7 @@ pub(crate) fn forecast(ctx: &Ctx, forecast: &Forecast) -> Markup {
 /// without data leave a hole.
 pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], span: Span) -> Markup {
     let Span { from, to } = span;
-    let scale = Scale::around(minutes.iter().map(|m| m.max), true);
+    let scale = AxisScale::around(minutes.iter().map(|m| m.max), true);
     let width = WIDTH - LEFT - RIGHT;
     let columns = columns(minutes, span, width as usize);
     let x = |column: usize| LEFT + column as f64;
@@ -283,9 +283,9 @@ pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], span: Span) -> Markup {
     frame(&ctx.text(key::MACHINE_POWER), &scale, &labels, &body)
 }
 
-type Column = (usize, (f64, f64, f64));
+type ChartColumn = (usize, (f64, f64, f64));
 
-fn columns(minutes: &[MinuteRow], span: Span, width: usize) -> Vec<Column> {
+fn columns(minutes: &[MinuteRow], span: Span, width: usize) -> Vec<ChartColumn> {
     let Span { from, to } = span;
     let span = (to.ms() - from.ms()).max(1) as f64;
     let mut columns: Vec<(usize, f64, f64, f64, u32)> = Vec::new();

@@ -29,7 +29,7 @@ const ROWS_MAX: usize = 100;
 
 /// What stands in the form.
 #[derive(Debug, Default)]
-struct Typed {
+struct TypedSource {
     id: String,
     machine: String,
     fields: BTreeMap<String, String>,
@@ -39,13 +39,13 @@ struct Typed {
 
 /// What a browser wants done with what was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum WantedStep {
     Try,
     Search,
     Add,
 }
 
-impl Typed {
+impl TypedSource {
     /// A form nobody has typed into: the defaults, and the port if there is only one.
     fn fresh(kind: SourceKind, ports: &[String]) -> Self {
         let default = |field: &Field| match field.kind {
@@ -62,14 +62,14 @@ impl Typed {
 
     /// What a browser sent. The cells of a table come row by row; one that is repeated begins the
     /// next row.
-    fn from_fields(sent: Vec<(String, String)>) -> (Self, Wanted) {
+    fn from_fields(sent: Vec<(String, String)>) -> (Self, WantedStep) {
         let mut typed = Self::default();
-        let mut wanted = Wanted::Add;
+        let mut wanted = WantedStep::Add;
         for (name, value) in sent {
             let value = half_width(&value).trim().to_owned();
             match (name.as_str(), name.split_once('.')) {
-                ("action", _) if value == "try" => wanted = Wanted::Try,
-                ("action", _) if value == "search" => wanted = Wanted::Search,
+                ("action", _) if value == "try" => wanted = WantedStep::Try,
+                ("action", _) if value == "search" => wanted = WantedStep::Search,
                 ("action", _) => {}
                 ("id", _) => typed.id = value,
                 ("machine", _) => typed.machine = value,
@@ -212,7 +212,7 @@ pub(crate) async fn show(
     let Some(kind) = find(&site, &code) else {
         return Redirect::to("/connect").into_response();
     };
-    let mut typed = Typed::fresh(kind, &site.sources.ports());
+    let mut typed = TypedSource::fresh(kind, &site.sources.ports());
     let is_declared = |name: &String| kind.fields.iter().any(|field| field.name == name);
     let said = said.into_iter().filter(|(name, _)| is_declared(name));
     typed.fields.extend(said);
@@ -229,23 +229,23 @@ pub(crate) async fn send(
     let Some(kind) = find(&site, &code) else {
         return Redirect::to("/connect").into_response();
     };
-    let (mut typed, wanted) = Typed::from_fields(sent);
+    let (mut typed, wanted) = TypedSource::from_fields(sent);
     typed.drop_empty_rows(kind);
     let ctx = Ctx::new(&site, &visitor);
     let above = match (typed.source(kind), wanted) {
-        (_, Wanted::Search) => match site.sources.search(kind.code).await {
+        (_, WantedStep::Search) => match site.sources.search(kind.code).await {
             Some(search) => {
-                typed = Typed::fresh(kind, &site.sources.ports());
+                typed = TypedSource::fresh(kind, &site.sources.ports());
                 searched(&ctx, kind, &search)
             }
             None => return Redirect::to("/connect").into_response(),
         },
         (Err(wrong), _) => problem_box(&wrong_text(visitor.lang, &wrong)),
-        (Ok(source), Wanted::Try) => match site.sources.try_out(&source).await {
+        (Ok(source), WantedStep::Try) => match site.sources.try_out(&source).await {
             Ok(trial) => tried(&ctx, kind, &trial),
             Err(wrong) => problem_box(&wrong_text(visitor.lang, &wrong)),
         },
-        (Ok(source), Wanted::Add) => match connect(&site, &visitor.who, source).await {
+        (Ok(source), WantedStep::Add) => match connect(&site, &visitor.who, source).await {
             Ok(()) => return Redirect::to("/devices").into_response(),
             Err(refused) => problem_box(&refused.text(visitor.lang)),
         },
@@ -337,7 +337,7 @@ fn page(
     site: &Site,
     visitor: &Visitor,
     kind: SourceKind,
-    typed: &Typed,
+    typed: &TypedSource,
     above: &Markup,
 ) -> Response {
     let ctx = Ctx::new(site, visitor);
@@ -384,7 +384,7 @@ fn page(
 }
 
 /// One field with its label.
-fn input(lang: Lang, field: Field, typed: &Typed, ports: &[String]) -> Markup {
+fn input(lang: Lang, field: Field, typed: &TypedSource, ports: &[String]) -> Markup {
     let value = typed.fields.get(field.name).map_or("", String::as_str);
     match field.kind {
         FieldKind::Text(offered) => text_input(lang, field.name, None, value, offered),
@@ -402,7 +402,7 @@ fn input(lang: Lang, field: Field, typed: &Typed, ports: &[String]) -> Markup {
         }
         FieldKind::Choice(choices) => html! {
             label for={ "f-" (field.name) } { (lang.coded("field-", field.name)) }
-            (choice(lang, field, choices, (field.name, value), false))
+            (choice(lang, field, choices, Chosen { name: field.name, value, is_cell: false }))
         },
         FieldKind::Rows(columns) => table(lang, field, columns, typed),
     }
@@ -431,13 +431,21 @@ pub(super) fn text_input(
     }
 }
 
-fn choice(
-    lang: Lang,
-    field: Field,
-    choices: &[&str],
-    (name, value): (&str, &str),
+/// What a choice is called in the form, and what is chosen.
+#[derive(Clone, Copy)]
+struct Chosen<'a> {
+    name: &'a str,
+    value: &'a str,
+    /// It stands in a table, without a label of its own.
     is_cell: bool,
-) -> Markup {
+}
+
+fn choice(lang: Lang, field: Field, choices: &[&str], of: Chosen<'_>) -> Markup {
+    let Chosen {
+        name,
+        value,
+        is_cell,
+    } = of;
     let chosen = if value.is_empty() {
         field.default.unwrap_or_default()
     } else {
@@ -458,7 +466,7 @@ fn choice(
 }
 
 /// A small table: the rows that are filled and some that are not.
-fn table(lang: Lang, field: Field, columns: &[Field], typed: &Typed) -> Markup {
+fn table(lang: Lang, field: Field, columns: &[Field], typed: &TypedSource) -> Markup {
     let filled = typed.rows.get(field.name).map_or(&[][..], Vec::as_slice);
     let empty = BTreeMap::new();
     html! {
@@ -494,7 +502,9 @@ fn cell(lang: Lang, table: &str, column: Field, row: &BTreeMap<String, String>) 
         label.cell {
             span.quiet.small { (label) }
             @match column.kind {
-                FieldKind::Choice(choices) => (choice(lang, column, choices, (&name, value), true)),
+                FieldKind::Choice(choices) => {
+                    (choice(lang, column, choices, Chosen { name: &name, value, is_cell: true }))
+                }
                 FieldKind::Text(_) => input name=(name) value=(value) autocomplete="off"
                     autocapitalize="none" list={ "l-" (table) "-" (column.name) };,
                 _ => input name=(name) value=(value) inputmode="decimal" autocomplete="off"
@@ -541,9 +551,9 @@ mod tests {
         ],
     };
 
-    fn typed(sent: &[(&str, &str)]) -> Typed {
+    fn typed(sent: &[(&str, &str)]) -> TypedSource {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let (mut typed, _) = Typed::from_fields(sent.iter().map(owned).collect());
+        let (mut typed, _) = TypedSource::from_fields(sent.iter().map(owned).collect());
         typed.drop_empty_rows(KIND);
         typed
     }

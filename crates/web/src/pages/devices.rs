@@ -26,7 +26,7 @@ const SAMPLES_SHOWN: usize = 200;
 
 /// A device to register.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedDevice {
     name: String,
     #[serde(default)]
     machine: String,
@@ -55,7 +55,7 @@ pub(crate) async fn add(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
     Asked(here): Asked<Here>,
-    Form(wanted): Form<Wanted>,
+    Form(wanted): Form<WantedDevice>,
 ) -> Response {
     let name = wanted.name.trim();
     let newcomer = Newcomer {

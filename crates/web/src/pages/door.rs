@@ -38,7 +38,7 @@ pub(crate) struct SignIn {
 
 /// Where somebody wanted to go.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedSignIn {
     #[serde(default)]
     next: String,
 }
@@ -171,7 +171,7 @@ pub(crate) async fn send_claim(
 pub(crate) async fn sign_in(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<WantedSignIn>,
 ) -> Response {
     if !site.gate.is_claimed() {
         return Redirect::to("/claim").into_response();

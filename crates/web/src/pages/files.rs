@@ -93,7 +93,7 @@ pub(crate) async fn look(
 ) -> Response {
     match site.files.look(&staged).await {
         Ok(file) => {
-            let typed = Typed::fresh(&file);
+            let typed = TypedTable::fresh(&file);
             look_page(
                 &site,
                 &visitor,
@@ -120,7 +120,7 @@ pub(crate) async fn take(
         Ok(file) => file,
         Err(problem) => return page(&site, &visitor, &problem_above(visitor.lang, &problem)).await,
     };
-    let typed = Typed::from_fields(sent);
+    let typed = TypedTable::from_fields(sent);
     let known = site.files.tables().into_iter().map(|state| state.table);
     let named = known
         .into_iter()
@@ -181,7 +181,7 @@ fn problem_above(lang: Lang, problem: &FileProblem) -> Markup {
 
 /// What stands in the form about a file.
 #[derive(Debug, Default)]
-struct Typed {
+struct TypedTable {
     id: String,
     machine: String,
     time: [String; 2],
@@ -189,7 +189,7 @@ struct Typed {
     points: BTreeMap<usize, String>,
 }
 
-impl Typed {
+impl TypedTable {
     /// As the known table says, or as it can be guessed.
     fn fresh(file: &Staged) -> Self {
         let (look, table) = (&file.look, file.table.as_ref());
@@ -300,7 +300,7 @@ fn look_page(
     site: &Site,
     visitor: &Visitor,
     looked: Looked<'_>,
-    typed: &Typed,
+    typed: &TypedTable,
     above: &Markup,
 ) -> Response {
     let Looked { staged, file } = looked;
@@ -357,7 +357,7 @@ fn sample(file: &Staged) -> Markup {
     }
 }
 
-fn time_select(ctx: &Ctx, file: &Staged, typed: &Typed, n: usize) -> Markup {
+fn time_select(ctx: &Ctx, file: &Staged, typed: &TypedTable, n: usize) -> Markup {
     let (name, label) = [
         ("time", key::FILES_TIME),
         ("time-of-day", key::FILES_TIME_OF_DAY),
@@ -375,10 +375,10 @@ fn time_select(ctx: &Ctx, file: &Staged, typed: &Typed, n: usize) -> Markup {
 }
 
 /// What each column is.
-fn columns(ctx: &Ctx, file: &Staged, typed: &Typed) -> Markup {
+fn columns(ctx: &Ctx, file: &Staged, typed: &TypedTable) -> Markup {
     let first = file.look.sample.first();
     let value = |n: usize| first.and_then(|row| row.get(n)).map_or("", String::as_str);
-    let fresh = Typed::fresh(file);
+    let fresh = TypedTable::fresh(file);
     html! {
         fieldset {
             legend { (ctx.text(key::FILES_COLUMNS)) }
@@ -590,7 +590,7 @@ mod tests {
     #[test]
     fn what_is_guessed_can_be_taken_as_it_is() {
         let file = staged();
-        let table = Typed::fresh(&file).table(&file).unwrap();
+        let table = TypedTable::fresh(&file).table(&file).unwrap();
         assert_eq!((table.id.as_str(), table.machine), ("press-3_2026", None));
         assert_eq!(table.time, ["日付", "時刻"]);
         assert_eq!(table.column, file.look.column);
@@ -611,7 +611,7 @@ mod tests {
                 ("point.x", "y"),
             ];
             let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-            Typed::from_fields(fields.map(owned).into()).table(&file)
+            TypedTable::from_fields(fields.map(owned).into()).table(&file)
         };
         let table = sent("log").unwrap();
         assert_eq!(table.column.len(), 1);

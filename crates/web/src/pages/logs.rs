@@ -20,7 +20,7 @@ const ERROR: u8 = 3;
 
 /// What is looked for.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedLogs {
     #[serde(default)]
     text: String,
     #[serde(default)]
@@ -30,7 +30,7 @@ pub(crate) struct Wanted {
     before: Option<i64>,
 }
 
-impl Wanted {
+impl WantedLogs {
     /// As the store is asked.
     pub(crate) fn query(&self) -> LogQuery {
         let said = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -50,7 +50,7 @@ impl Wanted {
 pub(crate) async fn show(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<WantedLogs>,
 ) -> Response {
     let ctx = Ctx::new(&site, &visitor);
     let (query, before) = (wanted.query(), wanted.before());
@@ -80,7 +80,7 @@ pub(crate) async fn show(
     frame(&ctx, Place::Events, &ctx.text(key::LOGS_TITLE), "", body)
 }
 
-fn form(ctx: &Ctx, wanted: &Wanted) -> Markup {
+fn form(ctx: &Ctx, wanted: &WantedLogs) -> Markup {
     let levels = [
         (7, key::LOGS_ALL),
         (WARNING, key::LOGS_WARNINGS),

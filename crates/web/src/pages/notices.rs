@@ -17,7 +17,7 @@ use text::{Key, Lang, key};
 use super::board::light_card;
 use super::{Ctx, Place, frame, half_width, problem_box, shown_once};
 use crate::Site;
-use crate::api::notices::Named;
+use crate::api::notices::NamedRecipient;
 use crate::http::asked::{Asked, Visitor};
 
 /// Minutes to choose from, after which somebody is told.
@@ -25,14 +25,14 @@ const WAITS: [u32; 6] = [0, 5, 15, 30, 60, 180];
 
 /// What was typed and is not in force: it stays in the form until it is right.
 #[derive(Debug, Clone, Default)]
-struct Typed {
+struct TypedNotices {
     server: Option<MailServer>,
     recipient: Option<TypedRecipient>,
 }
 
 /// The page.
 pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
-    page(&site, &visitor, &Typed::default(), &html! {})
+    page(&site, &visitor, &TypedNotices::default(), &html! {})
 }
 
 /// The mail server as a browser sends it.
@@ -67,9 +67,9 @@ pub(crate) async fn set_server(
         mail: Some(server.clone()),
         ..site.notices.settings().as_ref().clone()
     };
-    let typed = Typed {
+    let typed = TypedNotices {
         server: Some(server),
-        ..Typed::default()
+        ..TypedNotices::default()
     };
     keep(&site, &visitor, notices, None, &typed).await
 }
@@ -97,9 +97,9 @@ pub(crate) async fn add(
     Asked(visitor): Asked<Visitor>,
     Form(typed): Form<TypedRecipient>,
 ) -> Response {
-    let draft = Typed {
+    let draft = TypedNotices {
         recipient: Some(typed.clone()),
-        ..Typed::default()
+        ..TypedNotices::default()
     };
     let (recipient, made) = match typed.recipient() {
         Ok(made) => made,
@@ -148,20 +148,20 @@ impl TypedRecipient {
 pub(crate) async fn end(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Form(named): Form<Named>,
+    Form(named): Form<NamedRecipient>,
 ) -> Response {
     let mut notices = site.notices.settings().as_ref().clone();
     notices
         .recipients
         .retain(|recipient| recipient.name != named.name);
-    keep(&site, &visitor, notices, None, &Typed::default()).await
+    keep(&site, &visitor, notices, None, &TypedNotices::default()).await
 }
 
 /// Sends a message that says that it is only a try.
 pub(crate) async fn try_out(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Form(named): Form<Named>,
+    Form(named): Form<NamedRecipient>,
 ) -> Response {
     let above = match site.notices.try_out(&named.name).await {
         Ok(()) => html! {
@@ -177,7 +177,7 @@ pub(crate) async fn try_out(
             }
         },
     };
-    page(&site, &visitor, &Typed::default(), &above)
+    page(&site, &visitor, &TypedNotices::default(), &above)
 }
 
 /// Keeps settings and shows the page again; a secret that was made is shown this once.
@@ -186,7 +186,7 @@ async fn keep(
     visitor: &Visitor,
     notices: Notices,
     made: Option<String>,
-    typed: &Typed,
+    typed: &TypedNotices,
 ) -> Response {
     let set = site.notices.set(notices, visitor.who.actor()).await;
     match (set, made) {
@@ -195,18 +195,23 @@ async fn keep(
             let ctx = Ctx::new(site, visitor);
             let (title, note) = (key::NOTICES_SECRET, key::NOTICES_SECRET_NOTE);
             let above = shown_once(&ctx, title, note, &secret);
-            page(site, visitor, &Typed::default(), &above)
+            page(site, visitor, &TypedNotices::default(), &above)
         }
         (Err(problem), _) => refused(site, visitor, typed, problem),
     }
 }
 
-fn refused(site: &Site, visitor: &Visitor, typed: &Typed, problem: NoticeProblem) -> Response {
+fn refused(
+    site: &Site,
+    visitor: &Visitor,
+    typed: &TypedNotices,
+    problem: NoticeProblem,
+) -> Response {
     let text = problem.text(visitor.lang);
     page(site, visitor, typed, &problem_box(&text))
 }
 
-fn page(site: &Site, visitor: &Visitor, typed: &Typed, above: &Markup) -> Response {
+fn page(site: &Site, visitor: &Visitor, typed: &TypedNotices, above: &Markup) -> Response {
     let ctx = Ctx::new(site, visitor);
     let board = site.known.board();
     let settings = site.notices.settings();
@@ -332,7 +337,7 @@ fn server_form(ctx: &Ctx, server: Option<&MailServer>) -> Markup {
     }
 }
 
-fn recipient_form(ctx: &Ctx, way: &str, typed: &Typed) -> Markup {
+fn recipient_form(ctx: &Ctx, way: &str, typed: &TypedNotices) -> Markup {
     let typed = typed.recipient.as_ref().filter(|typed| typed.way == way);
     let of = |get: fn(&TypedRecipient) -> &str| typed.map(get).unwrap_or_default();
     let id = |name: &str| format!("{way}-{name}");

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use identity::{Answer, Denied, From, Spoken};
+use identity::{Denied, From, PasskeyAnswer, Spoken};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
@@ -19,9 +19,9 @@ use crate::http::asked::{Asked, Browser, Visitor, session_cookie};
 
 /// A passkey's answer, and where its person wants to go.
 #[derive(Debug, Deserialize)]
-pub(crate) struct SignIn {
+pub(crate) struct PasskeySignIn {
     #[serde(flatten)]
-    answer: Answer,
+    answer: PasskeyAnswer,
     #[serde(default)]
     next: String,
 }
@@ -141,7 +141,7 @@ pub(crate) async fn sign_in(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,
     Asked(browser): Asked<Browser>,
-    Json(given): Json<SignIn>,
+    Json(given): Json<PasskeySignIn>,
 ) -> Response {
     let entered = site
         .gate

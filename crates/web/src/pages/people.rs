@@ -27,7 +27,7 @@ pub(crate) struct Invitation {
 
 /// A token to make.
 #[derive(Debug, Deserialize)]
-pub(crate) struct WantedToken {
+pub(crate) struct TypedToken {
     label: String,
     token_role: Role,
 }
@@ -197,7 +197,7 @@ pub(crate) async fn invite(
 pub(crate) async fn make_token(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Form(wanted): Form<WantedToken>,
+    Form(wanted): Form<TypedToken>,
 ) -> Response {
     let (label, role) = (&wanted.label, wanted.token_role);
     match site.gate.make_token(&visitor.who, label, role).await {

@@ -28,7 +28,7 @@ use crate::http::failure::Failure;
 
 /// A telephone to expect.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedPhone {
     id: String,
     #[serde(default)]
     machine: String,
@@ -36,7 +36,7 @@ pub(crate) struct Wanted {
 
 /// Asks what the telephone and its machine are to be called.
 pub(crate) async fn form(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
-    let wanted = Wanted {
+    let wanted = WantedPhone {
         id: free_name(&site),
         machine: String::new(),
     };
@@ -54,7 +54,7 @@ fn free_name(site: &Site) -> String {
     names.find(is_free).unwrap_or_default()
 }
 
-fn form_page(site: &Site, visitor: &Visitor, wanted: &Wanted, above: &Markup) -> Response {
+fn form_page(site: &Site, visitor: &Visitor, wanted: &WantedPhone, above: &Markup) -> Response {
     let ctx = Ctx::new(site, visitor);
     let board = site.known.board();
     let machines: Vec<&str> = board.machines.iter().map(|m| m.id.as_str()).collect();
@@ -79,9 +79,9 @@ fn form_page(site: &Site, visitor: &Visitor, wanted: &Wanted, above: &Markup) ->
 pub(crate) async fn make(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Form(wanted): Form<Wanted>,
+    Form(wanted): Form<WantedPhone>,
 ) -> Response {
-    let wanted = Wanted {
+    let wanted = WantedPhone {
         id: super::half_width(&wanted.id).trim().to_owned(),
         machine: super::half_width(&wanted.machine).trim().to_owned(),
     };
@@ -109,7 +109,7 @@ pub(crate) async fn make(
 
 /// Which address the telephone is to come to.
 #[derive(Debug, Deserialize)]
-pub(crate) struct At {
+pub(crate) struct ChosenHost {
     host: Option<String>,
 }
 
@@ -119,7 +119,7 @@ pub(crate) async fn wait(
     Asked(visitor): Asked<Visitor>,
     Asked(here): Asked<Here>,
     Path(device): Path<String>,
-    Query(at): Query<At>,
+    Query(at): Query<ChosenHost>,
 ) -> Response {
     let ctx = Ctx::new(&site, &visitor);
     let join = site.joins.of(&device, ctx.now);
@@ -233,7 +233,7 @@ fn other_hosts(ctx: &Ctx, hosts: &[String], chosen: &str) -> Markup {
 
 /// The code a telephone shows.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Shown {
+pub(crate) struct ShownCode {
     code: String,
 }
 
@@ -241,7 +241,7 @@ pub(crate) struct Shown {
 pub(crate) async fn join(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,
-    Json(shown): Json<Shown>,
+    Json(shown): Json<ShownCode>,
 ) -> Response {
     let Some(join) = site.joins.take(&shown.code, site.known.now()) else {
         return Failure::new(StatusCode::NOT_FOUND, "no_code", key::PHONE_EXPIRED).answer(lang);

@@ -1,7 +1,7 @@
 //! The owner's one page: what holds now, what does not, what nobody knows; what to do first; what
 //! changed. A lamp is colour, shape and word; one tap shows what was seen.
 
-use app::proofs::Said;
+use app::proofs::Statement;
 use app::stage::Stage;
 use assure::{
     Catalogue, Claim, DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, FunctionId,
@@ -34,7 +34,7 @@ const CHANGES_SHOWN: usize = 8;
 
 /// What a person declares.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Declared {
+pub(crate) struct TypedDeclaration {
     holds: bool,
     reason: String,
     days: u32,
@@ -100,10 +100,10 @@ fn words(lang: Lang, words: &assure::Words) -> &str {
 /// Where a claim stands on the page.
 pub(crate) fn place(claim: &Claim) -> String {
     let measure = claim.measure.code();
-    match &claim.subject {
-        Subject::Box => format!("p-{measure}"),
-        Subject::Device(id) => format!("p-{id}-{measure}"),
+    if *claim == Claim::of_box(claim.measure) {
+        return format!("p-{measure}");
     }
+    format!("p-{}-{}-{measure}", claim.site, claim.subject)
 }
 
 /// What a claim is called; nobody is named where it is the box.
@@ -405,9 +405,9 @@ fn declare_form(ctx: &Ctx, id: &FunctionId) -> Markup {
 }
 
 /// A catalogue and a function of it, as an address names them.
-type At = (String, String);
+type FunctionPath = (String, String);
 
-fn named((catalogue, function): At) -> FunctionId {
+fn named((catalogue, function): FunctionPath) -> FunctionId {
     FunctionId {
         catalogue,
         function,
@@ -415,7 +415,12 @@ fn named((catalogue, function): At) -> FunctionId {
 }
 
 /// Takes what a person declares: durable and in the evidence before it counts.
-async fn take(site: &Site, who: &Who, id: FunctionId, typed: &Declared) -> Result<(), Failure> {
+async fn take(
+    site: &Site,
+    who: &Who,
+    id: FunctionId,
+    typed: &TypedDeclaration,
+) -> Result<(), Failure> {
     let view = site.proofs.borrow().clone();
     if !view.functions.iter().any(|function| function.id == id) {
         return Err(Failure::not_found());
@@ -427,7 +432,13 @@ async fn take(site: &Site, who: &Who, id: FunctionId, typed: &Declared) -> Resul
     } else {
         who.name.clone()
     };
-    let made = Declaration::new(id, typed.holds, &typed.reason, &name, (now, typed.days));
+    let declared = assure::Declared {
+        holds: typed.holds,
+        reason: &typed.reason,
+        by: &name,
+        days: typed.days,
+    };
+    let made = Declaration::new(id, declared, now);
     let made = made.and_then(|made| made.resting_on(&typed.document));
     let made = made.map_err(|error| {
         let text = match error {
@@ -440,7 +451,7 @@ async fn take(site: &Site, who: &Who, id: FunctionId, typed: &Declared) -> Resul
     let body = json!(made);
     site.note_at(now, who, EventKind::ProofDeclared, body)
         .await?;
-    site.proof_hand.tell(Said::Declared(made)).await;
+    site.proof_hand.tell(Statement::Declared(made)).await;
     Ok(())
 }
 
@@ -448,8 +459,8 @@ async fn take(site: &Site, who: &Who, id: FunctionId, typed: &Declared) -> Resul
 pub(crate) async fn declare(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Path(at): Path<At>,
-    Form(typed): Form<Declared>,
+    Path(at): Path<FunctionPath>,
+    Form(typed): Form<TypedDeclaration>,
 ) -> Response {
     match take(&site, &visitor.who, named(at), &typed).await {
         Ok(()) => Redirect::to("/proof").into_response(),
@@ -461,7 +472,7 @@ pub(crate) async fn declare(
 pub(crate) async fn read(
     State(site): State<Site>,
     Asked(Visitor { who, lang }): Asked<Visitor>,
-    Path(at): Path<At>,
+    Path(at): Path<FunctionPath>,
 ) -> Response {
     let id = named(at);
     let view = site.proofs.borrow().clone();
@@ -474,7 +485,7 @@ pub(crate) async fn read(
     if let Err(failure) = site.note(&who, EventKind::ProofRead, body).await {
         return failure.answer(lang);
     }
-    site.proof_hand.tell(Said::Read(id, who.actor())).await;
+    site.proof_hand.tell(Statement::Read(id, who.actor())).await;
     Redirect::to("/proof").into_response()
 }
 
@@ -482,8 +493,8 @@ pub(crate) async fn read(
 pub(crate) async fn declare_json(
     State(site): State<Site>,
     Asked(Visitor { who, lang }): Asked<Visitor>,
-    Path(at): Path<At>,
-    axum::Json(typed): axum::Json<Declared>,
+    Path(at): Path<FunctionPath>,
+    axum::Json(typed): axum::Json<TypedDeclaration>,
 ) -> Response {
     match take(&site, &who, named(at), &typed).await {
         Ok(()) => axum::Json(json!({"ok": true})).into_response(),

@@ -17,9 +17,9 @@ use super::door::{lone, status_of, why_denied};
 use crate::Site;
 use crate::http::asked::Asked;
 
-/// What is typed to restore.
+/// The claim code, the backup and its passphrase, as a form says them.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Typed {
+pub(crate) struct TypedRestore {
     code: String,
     #[serde(default)]
     found: String,
@@ -62,7 +62,7 @@ pub(crate) async fn send(
     State(site): State<Site>,
     Asked(lang): Asked<Lang>,
     Asked(from): Asked<From>,
-    Form(typed): Form<Typed>,
+    Form(typed): Form<TypedRestore>,
 ) -> Response {
     if let Err(denied) = site.gate.check_claim_code(&typed.code, &from).await {
         let body = html! {

@@ -8,7 +8,7 @@ mod moment;
 mod text;
 
 pub use cell::scalar;
-pub use moment::{Moment, moment};
+pub use moment::{CellTime, moment};
 
 /// Rows from the beginning in which the heading is looked for.
 const HEAD_ROWS: usize = 100;
@@ -142,7 +142,7 @@ impl Sheet {
 }
 
 /// The moment that some cells of a row tell together.
-pub fn moment_of(row: &Row, columns: &[usize]) -> Option<Moment> {
+pub fn moment_of(row: &Row, columns: &[usize]) -> Option<CellTime> {
     let mut cells = columns
         .iter()
         .map(|column| row.get(*column).unwrap_or_default());

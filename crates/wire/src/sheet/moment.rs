@@ -14,7 +14,7 @@ const SECONDS: std::ops::Range<f64> = 1e9..4e9;
 
 /// A moment as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum CellTime {
     /// Milliseconds since 1970 in UTC.
     Absolute(i64),
     /// What a calendar and a clock on the wall show.
@@ -22,13 +22,13 @@ pub enum Moment {
 }
 
 /// Reads a moment; without a time of day it is midnight.
-pub fn moment(text: &str) -> Option<Moment> {
+pub fn moment(text: &str) -> Option<CellTime> {
     let text = narrow(text);
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.matches('.').count() < 2 {
         return digits(&text);
     }
     if let Ok(moment) = text.parse::<Timestamp>() {
-        return Some(Moment::Absolute(moment.as_millisecond()));
+        return Some(CellTime::Absolute(moment.as_millisecond()));
     }
     let mut rest = Rest(&text);
     let date = date(&mut rest)?;
@@ -36,7 +36,7 @@ pub fn moment(text: &str) -> Option<Moment> {
     rest.eat(&["T", "t"]);
     rest.space();
     if rest.0.is_empty() {
-        return Some(Moment::Civil(date.to_datetime(Time::midnight())));
+        return Some(CellTime::Civil(date.to_datetime(Time::midnight())));
     }
     let (time, is_next_day) = time_of_day(&mut rest)?;
     let date = if is_next_day {
@@ -44,7 +44,7 @@ pub fn moment(text: &str) -> Option<Moment> {
     } else {
         date
     };
-    Some(Moment::Civil(date.to_datetime(time)))
+    Some(CellTime::Civil(date.to_datetime(time)))
 }
 
 /// Whether a text is a time of day and nothing else.
@@ -56,7 +56,7 @@ pub(super) fn is_time_of_day(text: &str) -> bool {
 pub(super) fn is_date(text: &str) -> bool {
     let text = narrow(text);
     let mut rest = Rest(&text);
-    let is_short = text.len() == 8 && matches!(digits(&text), Some(Moment::Civil(_)));
+    let is_short = text.len() == 8 && matches!(digits(&text), Some(CellTime::Civil(_)));
     let is_written = date(&mut rest).is_some() && {
         weekday(&mut rest);
         rest.0.is_empty()
@@ -65,7 +65,7 @@ pub(super) fn is_date(text: &str) -> bool {
 }
 
 /// Digits alone: seconds or milliseconds since 1970, or a date and a time written together.
-fn digits(text: &str) -> Option<Moment> {
+fn digits(text: &str) -> Option<CellTime> {
     let part = |from: usize, to: usize| text.get(from..to)?.parse::<i16>().ok();
     let small = |from: usize| i8::try_from(part(from, from + 2)?).ok();
     if matches!(text.len(), 8 | 12 | 14) && !text.contains('.') {
@@ -75,15 +75,15 @@ fn digits(text: &str) -> Option<Moment> {
             12 => Time::new(small(8)?, small(10)?, 0, 0).ok(),
             _ => Time::new(small(8)?, small(10)?, small(12)?, 0).ok(),
         };
-        return Some(Moment::Civil(date?.to_datetime(time()?)));
+        return Some(CellTime::Civil(date?.to_datetime(time()?)));
     }
     let number: f64 = text.parse().ok()?;
     if SECONDS.contains(&number) {
-        return Some(Moment::Absolute((number * 1e3).round() as i64));
+        return Some(CellTime::Absolute((number * 1e3).round() as i64));
     }
     SECONDS
         .contains(&(number / 1e3))
-        .then_some(Moment::Absolute(number.round() as i64))
+        .then_some(CellTime::Absolute(number.round() as i64))
 }
 
 /// What has not been read yet.
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_way_to_write_five_past_eight_is_that() {
-        let five_past = Moment::Civil(date(2026, 11, 21).at(8, 5, 0, 0));
+        let five_past = CellTime::Civil(date(2026, 11, 21).at(8, 5, 0, 0));
         for text in [
             "2026/11/21 8:05",
             "2026-11-21 08:05:00",
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn afternoon_midnight_and_fractions() {
         let at = |text: &str| match moment(text) {
-            Some(Moment::Civil(at)) => at.to_string(),
+            Some(CellTime::Civil(at)) => at.to_string(),
             other => panic!("{text}: {other:?}"),
         };
         assert_eq!(at("2026/1/2 午後1:05"), "2026-01-02T13:05:00");
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn moments_with_a_zone_and_of_computers_are_absolute() {
-        let five_past = Some(Moment::Absolute(1_795_215_900_000));
+        let five_past = Some(CellTime::Absolute(1_795_215_900_000));
         for text in [
             "2026-11-21T08:05:00+09:00",
             "2026-11-20T23:05:00Z",

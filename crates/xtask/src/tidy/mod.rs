@@ -1,5 +1,6 @@
 //! The house rules, executed. A rule that stands only in prose drifts.
 
+mod libraries;
 mod shape;
 mod text;
 

@@ -1,7 +1,6 @@
 //! What the properties of an object mean. Source: APPENDIX, Detailed Requirements for ECHONET
 //! Device Objects: 0x0287 distribution board, 0x0288 low-voltage smart meter, 0x0280 watt-hour
-//! meter,
-//! 0x0011 temperature, 0x0012 humidity, 0x05FD switch for JEM-A/HA terminals, 0x0130 air
+//! meter, 0x0011 temperature, 0x0012 humidity, 0x05FD switch for JEM-A/HA terminals, 0x0130 air
 //! conditioner, and the superclass of all devices.
 
 use wire::echonet::{Frame, Object};
@@ -50,7 +49,7 @@ pub(super) enum Part {
 
 /// What numbers of energy are multiplied by.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Scale {
+pub(super) struct UnitFactor {
     kwh: f64,
     coefficient: f64,
 }
@@ -115,15 +114,15 @@ impl Part {
 
     /// The unit of an object that has none to say: a sensor, or a meter that ought to have one and
     /// whose energy cannot be told.
-    pub(super) fn own_scale(self) -> Option<Scale> {
-        self.scale_codes().is_empty().then_some(Scale {
+    pub(super) fn own_scale(self) -> Option<UnitFactor> {
+        self.scale_codes().is_empty().then_some(UnitFactor {
             kwh: 1.0,
             coefficient: 1.0,
         })
     }
 
     /// The unit of energy as the object says it; `None` if it says something that is not known.
-    pub(super) fn scale(self, said: &Frame<'_>) -> Option<Scale> {
+    pub(super) fn scale(self, said: &Frame<'_>) -> Option<UnitFactor> {
         let unit = match self {
             Self::Board | Self::Channel(_) => 0xc2,
             Self::SmartMeter => 0xe1,
@@ -140,11 +139,11 @@ impl Part {
         } else {
             1.0
         };
-        Some(Scale { kwh, coefficient })
+        Some(UnitFactor { kwh, coefficient })
     }
 
     /// What a frame says of this part. What is "no data" in the appendix is left out.
-    pub(super) fn values(self, said: &Frame<'_>, scale: Option<Scale>) -> Vec<Value> {
+    pub(super) fn values(self, said: &Frame<'_>, scale: Option<UnitFactor>) -> Vec<Value> {
         let mut values = Vec::new();
         for property in &said.properties {
             self.property(property.code, property.data, scale, &mut values);
@@ -152,7 +151,7 @@ impl Part {
         values
     }
 
-    fn property(self, code: u8, data: &[u8], scale: Option<Scale>, values: &mut Vec<Value>) {
+    fn property(self, code: u8, data: &[u8], scale: Option<UnitFactor>, values: &mut Vec<Value>) {
         let mut put = |point: &str, number: Option<f64>| {
             let value = number.map(|number| Value {
                 point: point.to_owned(),
@@ -244,7 +243,7 @@ fn unit_kwh(data: &[u8]) -> Option<f64> {
 
 /// Cumulative energy; `FFFFFFFE` is none. The unit is a power of ten: dividing keeps 1234.5 what it
 /// is.
-fn energy(data: &[u8], scale: Scale) -> Option<f64> {
+fn energy(data: &[u8], scale: UnitFactor) -> Option<f64> {
     let counted = u32::from_be_bytes(data.try_into().ok()?);
     let counted = f64::from(counted) * scale.coefficient;
     let kwh = if scale.kwh < 1.0 {
@@ -317,7 +316,7 @@ fn listed_i32(data: &[u8], channel: u8) -> Option<f64> {
 mod tests {
     use super::*;
 
-    const SCALE: Scale = Scale {
+    const SCALE: UnitFactor = UnitFactor {
         kwh: 0.01,
         coefficient: 1.0,
     };

@@ -23,7 +23,7 @@ pub(super) struct Ether {
 
 /// What was asked of whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct AskedOf {
     pub(super) address: Ipv4Addr,
     pub(super) object: Object,
     pub(super) transaction: u16,
@@ -108,7 +108,7 @@ impl Ether {
 }
 
 /// Says what a packet is to somebody who asked, or who only listens.
-pub(super) fn weigh(bytes: &[u8], from: Ipv4Addr, asked: Option<Asked>) -> Came {
+pub(super) fn weigh(bytes: &[u8], from: Ipv4Addr, asked: Option<AskedOf>) -> Came {
     let asked = asked.filter(|asked| asked.address == from);
     let Ok(frame) = Frame::parse(bytes) else {
         let wrong = Came::Wrong(Trouble::Garbled, RefusalReason::Garbled);
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn only_the_answer_to_the_question_is_taken() {
-        let asked = Some(Asked {
+        let asked = Some(AskedOf {
             address: NODE,
             object: Object([2, 0x88, 1]),
             transaction: 7,

@@ -18,12 +18,12 @@ use model::{
 use tokio::time::{Instant, sleep_until};
 use wire::echonet::{Frame, INSTANCES, Object, Service, get, property_map};
 
-use self::class::{CHANNELS_MAX, CLASSES, Part, Scale};
-use self::ether::{Asked, Came, Ether, weigh};
+use self::class::{CHANNELS_MAX, CLASSES, Part, UnitFactor};
+use self::ether::{AskedOf, Came, Ether, weigh};
 use super::form::Entered;
 use super::hand::Hand;
-use super::pace::Pace;
-use super::{ADDRESS, Driver, Interlock, Line, Searching, Session, Switching};
+use super::pace::AskingPace;
+use super::{ADDRESS, Driver, Interlock, Searching, Session, SourceLine, Switching};
 use crate::normalise::Value;
 
 /// The one line that all nodes hang on: the port belongs to the computer.
@@ -80,12 +80,12 @@ impl Driver for EchonetLite {
         &[ADDRESS, CLASS, INSTANCE, CHANNEL, EVERY, OFF]
     }
 
-    fn line(&self, source: &Source) -> Result<Line, Wrong> {
+    fn line(&self, source: &Source) -> Result<SourceLine, Wrong> {
         let node = Node::of(Entered::new(self.fields(), &source.fields))?;
         if OffConsent::of(source) != OffConsent::Never && !node.part.is_switch() {
             return Err(Wrong::new(SWITCH_OFF, WrongWhy::NoSwitch));
         }
-        Ok(Line {
+        Ok(SourceLine {
             name: LINE.to_owned(),
             settings: String::new(),
         })
@@ -124,10 +124,10 @@ struct Node {
     address: Ipv4Addr,
     object: Object,
     part: Part,
-    pace: Pace,
+    pace: AskingPace,
     /// What it can be asked for; `None` until it has said so.
     codes: Option<Vec<u8>>,
-    scale: Option<Scale>,
+    scale: Option<UnitFactor>,
 }
 
 impl Node {
@@ -147,7 +147,7 @@ impl Node {
             address: address.map_err(|_| Wrong::new("address", WrongWhy::Address))?,
             object: part.object(instance),
             part,
-            pace: Pace::new(entered.number("every_s")),
+            pace: AskingPace::new(entered.number("every_s")),
             codes: None,
             scale: None,
         })
@@ -290,7 +290,7 @@ impl Listener {
     async fn ask(&mut self, device: usize, codes: &[u8]) -> Result<Vec<u8>, Trouble> {
         self.transaction = self.transaction.wrapping_add(1);
         let node = self.nodes.get(device).ok_or(Trouble::Internal)?;
-        let asked = Asked {
+        let asked = AskedOf {
             address: node.address,
             object: node.object,
             transaction: self.transaction,

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use wire::echonet::{Frame, Object, Service, get, set_confirmed};
 
 use super::class::{OFF, STATUS, is_on};
-use super::ether::{Asked, Came, Ether, weigh};
+use super::ether::{AskedOf, Came, Ether, weigh};
 use super::{ANSWER_WITHIN, first_transaction};
 use crate::drivers::Interlock;
 
@@ -99,7 +99,7 @@ impl Talk {
     /// Says something once; gives the answer to it and to nothing else.
     async fn say(&mut self, words: impl Fn(u16) -> Vec<u8>) -> Result<Vec<u8>, Trouble> {
         self.transaction = self.transaction.wrapping_add(1);
-        let asked = Asked {
+        let asked = AskedOf {
             address: self.address,
             object: self.object,
             transaction: self.transaction,

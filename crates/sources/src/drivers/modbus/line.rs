@@ -27,7 +27,7 @@ const SILENCE_BYTES: f64 = 3.5;
 
 /// What came instead of an answer.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum LineFailure {
     /// The device cannot be read; others on the line can.
     Device(Trouble),
     /// The device refuses this read: it does not have what was asked for.
@@ -46,20 +46,20 @@ pub(super) trait Ask: Send {
         &mut self,
         read: Read,
         rejects: &mut Rejects,
-    ) -> impl Future<Output = Result<Vec<u8>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Vec<u8>, LineFailure>> + Send;
 }
 
 /// What an answer means that is none.
-fn failure(error: AnswerError) -> Failure {
+fn failure(error: AnswerError) -> LineFailure {
     match error {
         // Illegal function, address or value.
-        AnswerError::Exception(1..=3) => Failure::Refused,
+        AnswerError::Exception(1..=3) => LineFailure::Refused,
         // A gateway cannot reach the device behind it.
-        AnswerError::Exception(0x0a | 0x0b) => Failure::Device(Trouble::GatewaySilent),
-        AnswerError::Exception(_) => Failure::Device(Trouble::DeviceFailed),
-        AnswerError::Garbled => Failure::Device(Trouble::Garbled),
-        AnswerError::OtherUnit(_) => Failure::Device(Trouble::OtherUnit),
-        AnswerError::OtherAnswer | AnswerError::Late => Failure::Device(Trouble::OtherAnswer),
+        AnswerError::Exception(0x0a | 0x0b) => LineFailure::Device(Trouble::GatewaySilent),
+        AnswerError::Exception(_) => LineFailure::Device(Trouble::DeviceFailed),
+        AnswerError::Garbled => LineFailure::Device(Trouble::Garbled),
+        AnswerError::OtherUnit(_) => LineFailure::Device(Trouble::OtherUnit),
+        AnswerError::OtherAnswer | AnswerError::Late => LineFailure::Device(Trouble::OtherAnswer),
     }
 }
 
@@ -125,23 +125,23 @@ enum NoFrame {
 }
 
 impl Ask for TcpLine {
-    async fn ask(&mut self, read: Read, rejects: &mut Rejects) -> Result<Vec<u8>, Failure> {
+    async fn ask(&mut self, read: Read, rejects: &mut Rejects) -> Result<Vec<u8>, LineFailure> {
         self.transaction = self.transaction.wrapping_add(1);
         let request = read.tcp_request(self.transaction);
         let until = Instant::now() + ANSWER_WITHIN;
         match timeout_at(until, self.stream.write_all(&request)).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return Err(Failure::Line(Trouble::Cut)),
+            Ok(Err(_)) | Err(_) => return Err(LineFailure::Line(Trouble::Cut)),
         }
         loop {
             let frame = match self.frame(until).await {
                 Ok(frame) => frame,
-                Err(NoFrame::Silent) => return Err(Failure::Device(Trouble::Silent)),
-                Err(NoFrame::Line(trouble)) => return Err(Failure::Line(trouble)),
+                Err(NoFrame::Silent) => return Err(LineFailure::Device(Trouble::Silent)),
+                Err(NoFrame::Line(trouble)) => return Err(LineFailure::Line(trouble)),
                 Err(NoFrame::Garbled) => {
                     // Where the next frame begins is unknown: the line starts over.
                     rejects.push((RefusalReason::Garbled, std::mem::take(&mut self.bytes)));
-                    return Err(Failure::Line(Trouble::Garbled));
+                    return Err(LineFailure::Line(Trouble::Garbled));
                 }
             };
             match read.tcp_answer(self.transaction, &frame) {
@@ -195,7 +195,7 @@ impl RtuLine {
     }
 
     /// What comes too late for the last question.
-    async fn late(&mut self) -> Result<Vec<u8>, Failure> {
+    async fn late(&mut self) -> Result<Vec<u8>, LineFailure> {
         let mut late = Vec::new();
         self.drain(&mut late, Duration::ZERO).await?;
         if !std::mem::take(&mut self.is_owed) {
@@ -204,7 +204,7 @@ impl RtuLine {
         if late.is_empty() {
             match timeout(LATE_WITHIN, self.port.read_buf(&mut late)).await {
                 Err(_) => return Ok(late),
-                Ok(Ok(0) | Err(_)) => return Err(Failure::Line(Trouble::PortMissing)),
+                Ok(Ok(0) | Err(_)) => return Err(LineFailure::Line(Trouble::PortMissing)),
                 Ok(Ok(_)) => {}
             }
         }
@@ -213,11 +213,11 @@ impl RtuLine {
     }
 
     /// Reads until the line is quiet; a port that can no longer be read was pulled out.
-    async fn drain(&mut self, bytes: &mut Vec<u8>, quiet: Duration) -> Result<(), Failure> {
+    async fn drain(&mut self, bytes: &mut Vec<u8>, quiet: Duration) -> Result<(), LineFailure> {
         while bytes.len() < 4 * FRAME_BYTES_MAX {
             match timeout(quiet, self.port.read_buf(bytes)).await {
                 Err(_) => return Ok(()),
-                Ok(Ok(0) | Err(_)) => return Err(Failure::Line(Trouble::PortMissing)),
+                Ok(Ok(0) | Err(_)) => return Err(LineFailure::Line(Trouble::PortMissing)),
                 Ok(Ok(_)) => {}
             }
         }
@@ -225,7 +225,7 @@ impl RtuLine {
     }
 
     /// Reads one frame: as long as its own first bytes say, or until the line is quiet.
-    async fn frame(&mut self, read: Read, echo: &[u8]) -> Result<Vec<u8>, Failure> {
+    async fn frame(&mut self, read: Read, echo: &[u8]) -> Result<Vec<u8>, LineFailure> {
         let longest = self.byte * FRAME_BYTES_MAX as u32;
         let until = Instant::now() + ANSWER_WITHIN + self.byte * echo.len() as u32 + longest;
         let mut bytes = Vec::with_capacity(FRAME_BYTES_MAX);
@@ -247,9 +247,9 @@ impl RtuLine {
                 until.min(Instant::now() + QUIET)
             };
             match timeout_at(patience, self.port.read_buf(&mut bytes)).await {
-                Err(_) if bytes.is_empty() => return Err(Failure::Device(Trouble::Silent)),
+                Err(_) if bytes.is_empty() => return Err(LineFailure::Device(Trouble::Silent)),
                 Err(_) => return Ok(bytes),
-                Ok(Ok(0) | Err(_)) => return Err(Failure::Line(Trouble::PortMissing)),
+                Ok(Ok(0) | Err(_)) => return Err(LineFailure::Line(Trouble::PortMissing)),
                 Ok(Ok(_)) => {}
             }
         }
@@ -257,7 +257,7 @@ impl RtuLine {
 }
 
 impl Ask for RtuLine {
-    async fn ask(&mut self, read: Read, rejects: &mut Rejects) -> Result<Vec<u8>, Failure> {
+    async fn ask(&mut self, read: Read, rejects: &mut Rejects) -> Result<Vec<u8>, LineFailure> {
         tokio::time::sleep_until(self.used_at + self.byte.mul_f64(SILENCE_BYTES)).await;
         let late = self.late().await?;
         if !late.is_empty() {
@@ -266,12 +266,12 @@ impl Ask for RtuLine {
         let request = read.rtu_request();
         match timeout(ANSWER_WITHIN, self.port.write_all(&request)).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(Failure::Line(Trouble::PortMissing)),
-            Err(_) => return Err(Failure::Line(Trouble::PortBusy)),
+            Ok(Err(_)) => return Err(LineFailure::Line(Trouble::PortMissing)),
+            Err(_) => return Err(LineFailure::Line(Trouble::PortBusy)),
         }
         let frame = self.frame(read, &request).await;
         self.used_at = Instant::now();
-        self.is_owed = matches!(frame, Err(Failure::Device(Trouble::Silent)));
+        self.is_owed = matches!(frame, Err(LineFailure::Device(Trouble::Silent)));
         let mut frame = frame?;
         match read.rtu_answer(&frame) {
             Ok(data) => Ok(data.to_vec()),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use model::{Field, FieldKind, PointName, Wrong, WrongWhy};
 use serde::Deserialize;
-use wire::modbus::{ByteOrder, Encoding, Table};
+use wire::modbus::{ByteOrder, NumberEncoding, RegisterTable};
 
 use crate::drivers::form::{Entered, number};
 
@@ -73,9 +73,9 @@ pub(super) const REGISTER: &[Field] = &[
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Register {
     pub(super) point: String,
-    pub(super) table: Table,
+    pub(super) table: RegisterTable,
     pub(super) address: u16,
-    pub(super) encoding: Encoding,
+    pub(super) encoding: NumberEncoding,
     pub(super) order: ByteOrder,
     pub(super) scale: f64,
 }
@@ -97,7 +97,7 @@ impl Register {
 
     /// Whether it is a state, not a measurement.
     pub(super) fn is_state(&self) -> bool {
-        self.table.is_bits() || matches!(self.encoding, Encoding::Bit(_))
+        self.table.is_bits() || matches!(self.encoding, NumberEncoding::Bit(_))
     }
 }
 
@@ -112,7 +112,7 @@ pub(super) struct Map {
 /// A map as its file holds it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct WrittenMap {
     /// Where the addresses are from.
     source: String,
     table: String,
@@ -142,7 +142,7 @@ fn file(code: &str) -> Option<&'static str> {
 impl Map {
     /// The map with this code; a test reads every file, so a missing one is no map.
     fn known(code: &str) -> Option<Self> {
-        let written: Written = toml::from_str(file(code)?).ok()?;
+        let written: WrittenMap = toml::from_str(file(code)?).ok()?;
         // A map without its source is none of ours.
         if written.source.is_empty() {
             return None;
@@ -218,30 +218,30 @@ fn whole(text: &str) -> Option<u16> {
     (0.0..=65_535.0).contains(&number).then_some(number as u16)
 }
 
-fn table(code: &str) -> Option<Table> {
+fn table(code: &str) -> Option<RegisterTable> {
     match code {
-        "holding" => Some(Table::Holding),
-        "input-register" => Some(Table::InputRegister),
-        "coil" => Some(Table::Coil),
-        "input" => Some(Table::Input),
+        "holding" => Some(RegisterTable::Holding),
+        "input-register" => Some(RegisterTable::InputRegister),
+        "coil" => Some(RegisterTable::Coil),
+        "input" => Some(RegisterTable::Input),
         _ => None,
     }
 }
 
-fn encoding(code: &str) -> Option<Encoding> {
+fn encoding(code: &str) -> Option<NumberEncoding> {
     match code {
-        "u16" => Some(Encoding::U16),
-        "i16" => Some(Encoding::I16),
-        "u32" => Some(Encoding::U32),
-        "i32" => Some(Encoding::I32),
-        "u64" => Some(Encoding::U64),
-        "i64" => Some(Encoding::I64),
-        "f32" => Some(Encoding::F32),
-        "f64" => Some(Encoding::F64),
-        "bit" => Some(Encoding::Bit(0)),
+        "u16" => Some(NumberEncoding::U16),
+        "i16" => Some(NumberEncoding::I16),
+        "u32" => Some(NumberEncoding::U32),
+        "i32" => Some(NumberEncoding::I32),
+        "u64" => Some(NumberEncoding::U64),
+        "i64" => Some(NumberEncoding::I64),
+        "f32" => Some(NumberEncoding::F32),
+        "f64" => Some(NumberEncoding::F64),
+        "bit" => Some(NumberEncoding::Bit(0)),
         other => {
             let bit = other.strip_prefix("bit")?.parse().ok()?;
-            (bit < 16).then_some(Encoding::Bit(bit))
+            (bit < 16).then_some(NumberEncoding::Bit(bit))
         }
     }
 }

@@ -11,13 +11,13 @@ use tokio_serial::{Parity, StopBits};
 use wire::modbus::bit;
 use wire::payload::Scalar;
 
-use self::line::{Ask, Failure, PortSettings, Rejects, RtuLine, TcpLine};
+use self::line::{Ask, LineFailure, PortSettings, Rejects, RtuLine, TcpLine};
 use self::map::{MAPS, Map, REGISTER, Register};
 use self::plan::{Group, divide, groups};
 use super::form::Entered;
 use super::hand::Hand;
-use super::pace::Pace;
-use super::{ADDRESS, Driver, Line, Session};
+use super::pace::AskingPace;
+use super::{ADDRESS, Driver, Session, SourceLine};
 use crate::normalise::Value;
 
 /// Where devices listen unless they say otherwise.
@@ -63,11 +63,11 @@ impl Driver for Tcp {
         &[ADDRESS, UNIT, MAP, REGISTERS, EVERY]
     }
 
-    fn line(&self, source: &Source) -> Result<Line, Wrong> {
+    fn line(&self, source: &Source) -> Result<SourceLine, Wrong> {
         let entered = Entered::new(self.fields(), &source.fields);
-        Meter::of(entered)?;
+        ModbusMeter::of(entered)?;
         let address = with_port(&entered.text("address"))?;
-        Ok(Line {
+        Ok(SourceLine {
             name: format!("modbus-tcp {address}"),
             settings: String::new(),
         })
@@ -120,9 +120,9 @@ impl Driver for Rtu {
         &[PORT, BAUD, PARITY, STOP, UNIT, MAP, REGISTERS, EVERY]
     }
 
-    fn line(&self, source: &Source) -> Result<Line, Wrong> {
+    fn line(&self, source: &Source) -> Result<SourceLine, Wrong> {
         let entered = Entered::new(self.fields(), &source.fields);
-        Meter::of(entered)?;
+        ModbusMeter::of(entered)?;
         let port = entered.text("port");
         if !port.starts_with('/') {
             return Err(Wrong::new("port", WrongWhy::Address));
@@ -131,7 +131,7 @@ impl Driver for Rtu {
         if !(1.0..=247.0).contains(&entered.number("unit")) {
             return Err(Wrong::new("unit", WrongWhy::Range));
         }
-        Ok(Line {
+        Ok(SourceLine {
             name: format!("modbus-rtu {port}"),
             settings: format!("{:?}", port_settings(entered)),
         })
@@ -195,13 +195,13 @@ fn with_port(address: &str) -> Result<String, Wrong> {
 
 /// A device on the line and how it is read.
 #[derive(Debug)]
-struct Meter {
+struct ModbusMeter {
     unit: u8,
     map: Map,
     groups: Vec<Group>,
     /// Registers that said "no number" last time: told once, not every time.
     numberless: Vec<bool>,
-    pace: Pace,
+    pace: AskingPace,
 }
 
 /// What one round of a device gave.
@@ -209,10 +209,10 @@ struct Round {
     values: Vec<Value>,
     lacks: Vec<String>,
     rejects: Rejects,
-    end: Result<(), Failure>,
+    end: Result<(), LineFailure>,
 }
 
-impl Meter {
+impl ModbusMeter {
     fn of(entered: Entered<'_>) -> Result<Self, Wrong> {
         let map = Map::of(entered)?;
         let unit = entered.number("unit");
@@ -225,7 +225,7 @@ impl Meter {
             groups: groups(unit, &map),
             numberless: vec![false; map.registers.len()],
             map,
-            pace: Pace::new(entered.number("every_s")),
+            pace: AskingPace::new(entered.number("every_s")),
         })
     }
 
@@ -245,7 +245,7 @@ impl Meter {
                     self.take(&group, &data, &mut round.values);
                     self.groups.push(group);
                 }
-                Err(Failure::Refused) => match divide(self.unit, &self.map, &group) {
+                Err(LineFailure::Refused) => match divide(self.unit, &self.map, &group) {
                     Some(pieces) => waiting.extend(pieces.into_iter().rev()),
                     None => round.lacks.extend(self.names(&group)),
                 },
@@ -260,7 +260,7 @@ impl Meter {
         if self.groups.is_empty() {
             // It may be another device tomorrow: ask for everything again.
             self.groups = groups(self.unit, &self.map);
-            round.end = Err(Failure::Device(Trouble::NoSuchValue));
+            round.end = Err(LineFailure::Device(Trouble::NoSuchValue));
         }
         round
     }
@@ -318,13 +318,13 @@ fn scaled(number: f64, scale: f64) -> f64 {
     }
 }
 
-fn meters(fields: &'static [Field], sources: &[Source]) -> Vec<Meter> {
+fn meters(fields: &'static [Field], sources: &[Source]) -> Vec<ModbusMeter> {
     let entered = sources.iter().map(|s| Entered::new(fields, &s.fields));
-    entered.filter_map(|e| Meter::of(e).ok()).collect()
+    entered.filter_map(|e| ModbusMeter::of(e).ok()).collect()
 }
 
 /// Reads the devices of a line, each when it is due, until the line fails.
-async fn read_all(mut line: impl Ask, mut meters: Vec<Meter>, hand: &Hand) -> Trouble {
+async fn read_all(mut line: impl Ask, mut meters: Vec<ModbusMeter>, hand: &Hand) -> Trouble {
     hand.opened();
     let others = meters.len().saturating_sub(1);
     let mut silent_asks = 0;
@@ -350,9 +350,9 @@ async fn read_all(mut line: impl Ask, mut meters: Vec<Meter>, hand: &Hand) -> Tr
         }
         match round.end {
             Ok(()) => hand.took(device, round.values).await,
-            Err(Failure::Line(trouble)) => return trouble,
-            Err(Failure::Refused) => hand.missed(device, Trouble::NoSuchValue).await,
-            Err(Failure::Device(trouble)) => {
+            Err(LineFailure::Line(trouble)) => return trouble,
+            Err(LineFailure::Refused) => hand.missed(device, Trouble::NoSuchValue).await,
+            Err(LineFailure::Device(trouble)) => {
                 hand.missed(device, trouble).await;
                 silent_asks += 1;
                 if trouble != Trouble::Silent {

@@ -85,12 +85,12 @@ fn fits(group: &Group, register: &Register, map: &Map, gap_max: u32) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use wire::modbus::{ByteOrder, Encoding, Table};
+    use wire::modbus::{ByteOrder, NumberEncoding, RegisterTable};
 
-    fn map(addresses: &[u16], encoding: Encoding) -> Map {
+    fn map(addresses: &[u16], encoding: NumberEncoding) -> Map {
         let register = |(i, address): (usize, &u16)| Register {
             point: format!("p{i}"),
-            table: Table::Holding,
+            table: RegisterTable::Holding,
             address: *address,
             encoding,
             order: ByteOrder::Abcd,
@@ -109,13 +109,13 @@ mod tests {
 
     #[test]
     fn near_neighbours_go_together_and_far_ones_do_not() {
-        let map = map(&[12, 0, 6, 342], Encoding::F32);
+        let map = map(&[12, 0, 6, 342], NumberEncoding::F32);
         assert_eq!(reads(&groups(1, &map)), [(0, 14), (342, 2)]);
     }
 
     #[test]
     fn what_is_refused_is_divided_until_one_register_is_left() {
-        let map = map(&[0, 2, 6], Encoding::F32);
+        let map = map(&[0, 2, 6], NumberEncoding::F32);
         let all = groups(1, &map);
         assert_eq!(reads(&all), [(0, 8)]);
         let pieces = divide(1, &map, &all[0]).unwrap();
@@ -130,7 +130,7 @@ mod tests {
         fn every_register_is_in_one_read_that_the_device_takes(
             addresses in proptest::collection::vec(0_u16..65_000, 1..60),
         ) {
-            let map = map(&addresses, Encoding::F32);
+            let map = map(&addresses, NumberEncoding::F32);
             let groups = groups(1, &map);
             let mut seen: Vec<usize> = groups.iter().flat_map(|g| g.members.clone()).collect();
             seen.sort_unstable();

@@ -21,7 +21,7 @@ use text::key;
 use super::{Ctx, Place, frame};
 use crate::Site;
 use crate::http::asked::{Asked, Visitor};
-use settings::Typed;
+use settings::TypedFactory;
 
 pub(crate) use day::today;
 
@@ -34,12 +34,12 @@ const STEPS: f64 = 5.0;
 
 /// What of the page is wanted.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedRates {
     day: Option<String>,
     by: Option<String>,
 }
 
-impl Wanted {
+impl WantedRates {
     fn date(&self) -> Option<Date> {
         self.day.as_deref().and_then(|day| day.parse().ok())
     }
@@ -53,9 +53,9 @@ impl Wanted {
 pub(crate) async fn show(
     State(site): State<Site>,
     Asked(visitor): Asked<Visitor>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<WantedRates>,
 ) -> Response {
-    let typed = Typed::of(&site.known.board().factory);
+    let typed = TypedFactory::of(&site.known.board().factory);
     page(&site, &visitor, &wanted, &typed, None).await
 }
 
@@ -65,7 +65,7 @@ pub(crate) async fn set(
     Asked(visitor): Asked<Visitor>,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
-    let typed = Typed::from_fields(fields);
+    let typed = TypedFactory::from_fields(fields);
     let problem = match typed.read() {
         Ok(factory) => match site
             .orders
@@ -79,14 +79,14 @@ pub(crate) async fn set(
         Err(wrong) => wrong.text(visitor.lang),
     };
     let above = (&typed, Some(problem.as_str()));
-    page(&site, &visitor, &Wanted::default(), above.0, above.1).await
+    page(&site, &visitor, &WantedRates::default(), above.0, above.1).await
 }
 
 async fn page(
     site: &Site,
     visitor: &Visitor,
-    wanted: &Wanted,
-    typed: &Typed,
+    wanted: &WantedRates,
+    typed: &TypedFactory,
     problem: Option<&str>,
 ) -> Response {
     let ctx = Ctx::new(site, visitor);
@@ -170,7 +170,7 @@ fn days(site: &Site, chosen: Span) -> Vec<Span> {
     starts.into_iter().map(span).collect()
 }
 
-fn table_head(ctx: &Ctx, wanted: &Wanted, has_plan: bool) -> Markup {
+fn table_head(ctx: &Ctx, wanted: &WantedRates, has_plan: bool) -> Markup {
     let is_planned = wanted.is_planned();
     let way = |by: &str, text, is_shown: bool| {
         let day = wanted
@@ -207,7 +207,7 @@ struct Heat<'a> {
     rates: &'a [Vec<Rates>],
 }
 
-fn heat_table(ctx: &Ctx, heat: &Heat<'_>, wanted: &Wanted) -> Markup {
+fn heat_table(ctx: &Ctx, heat: &Heat<'_>, wanted: &WantedRates) -> Markup {
     let Heat {
         site,
         days,

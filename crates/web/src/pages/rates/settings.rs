@@ -18,7 +18,7 @@ const STEPS_NEW: usize = 4;
 
 /// What stands in the form.
 #[derive(Debug, Default)]
-pub(super) struct Typed {
+pub(super) struct TypedFactory {
     days: Vec<String>,
     hours: String,
     closed: String,
@@ -30,14 +30,14 @@ pub(super) struct Typed {
 
 /// What is wrong with what was typed.
 #[derive(Debug)]
-pub(super) enum Wrong {
+pub(super) enum WrongField {
     Schedule(ScheduleError),
     Factory(FactoryError),
     Number(String),
     Machine(String),
 }
 
-impl Wrong {
+impl WrongField {
     pub(super) fn text(&self, lang: Lang) -> String {
         let with = |key, what: &str| lang.with(key, &[("what", what)]);
         match self {
@@ -56,7 +56,7 @@ impl Wrong {
     }
 }
 
-impl Typed {
+impl TypedFactory {
     /// What holds now, as a person would type it.
     pub(super) fn of(factory: &Factory) -> Self {
         let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
@@ -109,7 +109,7 @@ impl Typed {
     }
 
     /// What it says, if it is right. What was left empty says nothing.
-    pub(super) fn read(&self) -> Result<Factory, Wrong> {
+    pub(super) fn read(&self) -> Result<Factory, WrongField> {
         let mut parts_per_cycle = BTreeMap::new();
         for (machine, typed) in &self.parts {
             if let Some(parts) = number(typed)? {
@@ -127,13 +127,13 @@ impl Typed {
             }
         }
         let factory = Factory {
-            schedule: self.schedule().map_err(Wrong::Schedule)?,
+            schedule: self.schedule().map_err(WrongField::Schedule)?,
             yen_per_kwh: number(&self.yen_per_kwh)?,
             yen_per_hour: number(&self.yen_per_hour)?,
             lines,
             parts_per_cycle,
         };
-        factory.checked().map_err(Wrong::Factory)
+        factory.checked().map_err(WrongField::Factory)
     }
 
     fn schedule(&self) -> Result<Option<Schedule>, ScheduleError> {
@@ -157,22 +157,22 @@ fn plain(typed: &str) -> String {
     plain.collect::<String>().trim().to_owned()
 }
 
-fn number(typed: &str) -> Result<Option<f64>, Wrong> {
+fn number(typed: &str) -> Result<Option<f64>, WrongField> {
     let text = plain(typed);
     if text.is_empty() {
         return Ok(None);
     }
     text.parse()
         .map(Some)
-        .map_err(|_| Wrong::Number(typed.to_owned()))
+        .map_err(|_| WrongField::Number(typed.to_owned()))
 }
 
-fn machine_id(text: &str) -> Result<MachineId, Wrong> {
-    MachineId::new(text).map_err(|_| Wrong::Machine(text.to_owned()))
+fn machine_id(text: &str) -> Result<MachineId, WrongField> {
+    MachineId::new(text).map_err(|_| WrongField::Machine(text.to_owned()))
 }
 
 /// The form; open if something in it has to be put right.
-pub(super) fn form(ctx: &Ctx, typed: &Typed, board: &BoardView, is_open: bool) -> Markup {
+pub(super) fn form(ctx: &Ctx, typed: &TypedFactory, board: &BoardView, is_open: bool) -> Markup {
     html! {
         section.panel #settings {
             details open[is_open] {
@@ -220,7 +220,7 @@ fn number_field(label: String, name: &str, value: &str) -> Markup {
     }
 }
 
-fn hours(ctx: &Ctx, typed: &Typed) -> Markup {
+fn hours(ctx: &Ctx, typed: &TypedFactory) -> Markup {
     html! {
         fieldset {
             legend { (ctx.text(key::RATES_PLANNED_HOURS)) }
@@ -243,7 +243,7 @@ fn hours(ctx: &Ctx, typed: &Typed) -> Markup {
     }
 }
 
-fn lines(ctx: &Ctx, typed: &Typed, board: &BoardView) -> Markup {
+fn lines(ctx: &Ctx, typed: &TypedFactory, board: &BoardView) -> Markup {
     let line = |name: &str, steps: &[String], count: usize| {
         html! {
             div.line-row {
@@ -288,9 +288,9 @@ fn lines(ctx: &Ctx, typed: &Typed, board: &BoardView) -> Markup {
 mod tests {
     use super::*;
 
-    fn typed(fields: &[(&str, &str)]) -> Typed {
+    fn typed(fields: &[(&str, &str)]) -> TypedFactory {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Typed::from_fields(fields.iter().map(owned).collect())
+        TypedFactory::from_fields(fields.iter().map(owned).collect())
     }
 
     #[test]
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(factory.yen_per_kwh, Some(27.5));
         assert_eq!(factory.lines.len(), 1);
         assert_eq!(factory.lines[0].machines.len(), 2);
-        let again = Typed::of(&factory);
+        let again = TypedFactory::of(&factory);
         assert_eq!(again.hours, "08:00-12:00 13:00-17:00");
         assert_eq!(again.read().unwrap(), factory);
         assert_eq!(typed(&[]).read().unwrap(), Factory::default());
