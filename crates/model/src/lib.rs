@@ -41,7 +41,8 @@ pub use person::{Right, Role};
 pub use reading::{GAP_MS_MAX, Quality, Reading, RefusalReason, Refused, VALUE_MAX};
 pub use reference::{Approval, Band, Reference, Tolerance};
 pub use register::{
-    DeviceRole, FileLayout, GivenPoint, Login, ReadBy, RegisterFile, Registration, Speaks,
+    DeviceRole, FileLayout, GivenPoint, Login, ReadBy, RegisterFile, Registered, Registration,
+    Speaks,
 };
 pub use source::{
     Field, FieldKind, FieldValue, Fields, Found, OffConsent, OffOutcome, SWITCH_OFF, Search,

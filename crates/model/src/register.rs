@@ -121,6 +121,11 @@ impl Registration {
         }
     }
 
+    /// Whether it is the same device as another in all but its points.
+    pub fn is_same_device(&self, other: &Self) -> bool {
+        (&self.id, &self.machine, &self.speaks) == (&other.id, &other.machine, &other.speaks)
+    }
+
     /// What the box reads, if it reads it.
     pub fn source(&self) -> Option<Source> {
         let Speaks::WhenAsked(read) = &self.speaks else {
@@ -301,6 +306,31 @@ pub struct RegisterFile {
     /// Values that were given to machines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub binding: Vec<Binding>,
+}
+
+/// What a register's file says, whichever of its lists says it.
+#[derive(Debug)]
+pub struct Registered {
+    /// Devices in the order of the file; a name may come twice.
+    pub devices: Vec<Registration>,
+    /// Values that were given to machines.
+    pub bindings: Vec<Binding>,
+}
+
+impl From<RegisterFile> for Registered {
+    fn from(file: RegisterFile) -> Self {
+        let sources = file.source.into_iter().map(Registration::from);
+        let tables = file.table.into_iter().map(Registration::from);
+        Self {
+            devices: file
+                .device
+                .into_iter()
+                .chain(sources)
+                .chain(tables)
+                .collect(),
+            bindings: file.binding,
+        }
+    }
 }
 
 #[cfg(test)]

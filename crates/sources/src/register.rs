@@ -113,12 +113,8 @@ pub(crate) fn has_stand_in(device: &Registration, binding: &Binding) -> bool {
 impl KnownDevice {
     /// A device of the register: the one that was there, if it is the same in all but its points.
     fn new(registration: Registration, before: Option<Self>) -> Self {
-        let is_same = |known: &Self| {
-            known.registration.machine == registration.machine
-                && known.registration.speaks == registration.speaks
-        };
         let device = match before {
-            Some(known) if is_same(&known) => known.device,
+            Some(known) if known.registration.is_same_device(&registration) => known.device,
             other => {
                 // The one that is connected has to come again.
                 if let Some(other) = other {

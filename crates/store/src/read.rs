@@ -497,6 +497,14 @@ impl Reader {
         Ok(Page::cut(rows, limit, |alarm| alarm.id))
     }
 
+    /// Whether an alarm of a kind is open, of whichever machine of the factory.
+    pub fn has_open(&self, kind: AlarmKind) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM alarm
+                   WHERE kind = ?1 AND cleared_at IS NULL AND machine <> ?2 LIMIT 1";
+        let found = self.list(sql, params![kind.code(), TWIN], |_| Ok(()))?;
+        Ok(!found.is_empty())
+    }
+
     /// Alarms of one machine, whichever it is, newest first; only the open ones if asked.
     pub fn alarms_of(
         &self,

@@ -68,8 +68,7 @@ pub(super) fn take_up(
     let factory = factory(config, &reader, &mut aside)?;
     let notices = notices(&reader, &mut aside)?;
     let retained = retained(&reader, &config.limits, &mut pending, &mut aside)?;
-    let known = reader.alarms(true, i64::MAX, 10_000)?.items;
-    let is_alarmed = known.iter().any(|alarm| alarm.kind == AlarmKind::SetAside);
+    let is_alarmed = reader.has_open(AlarmKind::SetAside)?;
     aside.give(&mut pending, is_alarmed, clock::now());
     let sealer = Sealer::new(&setup.data, day_of(&config.floor.calendar));
     let parts = RecorderParts {

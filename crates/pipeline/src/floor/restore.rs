@@ -81,12 +81,11 @@ impl Floor {
         let damaged = floor.replay(register, reader)?;
         floor.take_up(reader, now, batch)?;
         if !damaged.is_empty() {
-            let known = reader.alarms(true, i64::MAX, 10_000)?.items;
             let kind = AlarmKind::DataDamaged;
             batch
                 .records
                 .push(Record::Evidence(damage_entry(&damaged, now)));
-            if !known.iter().any(|alarm| alarm.kind == kind) {
+            if !reader.has_open(kind)? {
                 batch
                     .records
                     .push(Record::AlarmRaised(own_alarm(kind, now)));

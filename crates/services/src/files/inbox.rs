@@ -266,8 +266,8 @@ async fn forgive(
 
 /// Whether the alarm lasts from before the start.
 fn has_alarm(shared: &FilesShared) -> bool {
-    let open = shared.reader.alarms(true, i64::MAX, 1_000);
-    open.is_ok_and(|page| page.items.iter().any(|a| a.kind == AlarmKind::FileRefused))
+    let is_open = shared.reader.has_open(AlarmKind::FileRefused);
+    is_open.unwrap_or_default()
 }
 
 async fn report(shared: &FilesShared, body: serde_json::Value, lasts: bool) {

@@ -12,7 +12,9 @@ use app::ports::devices::{
     Changing, DeviceChange, DeviceChanged, DeviceProblem, Devices, EnrollError, Enrolled, Enrolling,
 };
 use app::threads::off_thread;
-use model::{DeviceId, EventKind, RegisterFile, Registration, SWITCH_OFF, Table, Wrong, WrongWhy};
+use model::{
+    DeviceId, EventKind, RegisterFile, Registered, Registration, SWITCH_OFF, Table, Wrong, WrongWhy,
+};
 use serde_json::{Value, json};
 use sources::{AddError, Changes, DeviceRegister, Draft, Lines, Registrations};
 use store::{BOX, Entry, Record};
@@ -202,22 +204,15 @@ fn keep_table(draft: &mut Draft, mut table: Table) -> Result<(), Wrong> {
 
 /// Takes in the devices of a file: all of them, or none.
 fn import(draft: &mut Draft, file: RegisterFile) -> Result<(), DeviceProblem> {
-    let RegisterFile {
-        device,
-        source,
-        table,
-        binding,
-    } = file;
-    let sources = source.into_iter().map(Registration::from);
-    let tables = table.into_iter().map(Registration::from);
+    let said = Registered::from(file);
     let mut coming = Registrations::new();
-    for device in device.into_iter().chain(sources).chain(tables) {
+    for device in said.devices {
         if let Some(twice) = coming.insert(device.id.clone(), device) {
             let wrong = Wrong::new("id", WrongWhy::Taken);
             return Err(DeviceProblem::WrongIn(twice.id, wrong));
         }
     }
-    for binding in binding {
+    for binding in said.bindings {
         let id = binding.place.device.clone();
         let known = coming.get(&id).or_else(|| draft.get(&id));
         let Some(mut device) = known.cloned() else {

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use app::clock;
-use model::{AlarmKind, DeviceId, RegisterFile, Registration, Wrong};
+use model::{AlarmKind, DeviceId, RegisterFile, Registered, Registration, Wrong};
 use pipeline::Aside;
 use serde_json::json;
 use sources::{Changes, DeviceRegister, Draft, Registrations};
@@ -74,8 +74,7 @@ pub fn open(data: &Path, store: &mut Store) -> Result<Registrations, StoreError>
         arrived: clock::now(),
         ..Batch::default()
     };
-    let alarms = reader.alarms(true, i64::MAX, 10_000)?.items;
-    let is_alarmed = alarms.iter().any(|alarm| alarm.kind == AlarmKind::SetAside);
+    let is_alarmed = reader.has_open(AlarmKind::SetAside)?;
     aside.give(&mut batch, is_alarmed, clock::now());
     if !batch.is_empty() {
         store.commit(&batch)?;
@@ -148,10 +147,8 @@ impl Opening<'_> {
 
     /// Takes over what a file says. What is registered already counts more. What cannot be taken is
     /// named; it stands in the file, which is kept.
-    fn take(&mut self, file: &str, said: RegisterFile, draft: &mut Draft) {
-        let sources = said.source.into_iter().map(Registration::from);
-        let tables = said.table.into_iter().map(Registration::from);
-        let mut devices = said.device;
+    fn take(&mut self, file: &str, mut said: RegisterFile, draft: &mut Draft) {
+        let devices = &mut said.device;
         // Of two entries of one name the last one counted.
         let names: Vec<DeviceId> = devices.iter().map(|device| device.id.clone()).collect();
         let mut place = 0;
@@ -159,19 +156,18 @@ impl Opening<'_> {
             place += 1;
             !names.get(place..).unwrap_or_default().contains(&device.id)
         });
-        for device in devices.into_iter().chain(sources).chain(tables) {
+        let said = Registered::from(said);
+        for device in said.devices {
             let id = device.id.clone();
-            let is_same = |known: &Registration| {
-                (&known.machine, &known.speaks) == (&device.machine, &device.speaks)
-            };
-            if draft.get(&id).is_some_and(is_same) {
+            let known = draft.get(&id);
+            if known.is_some_and(|known| known.is_same_device(&device)) {
                 continue;
             }
             if let Err(wrong) = draft.put_new(device) {
                 self.aside.tell(file, id.as_str(), &problem(&wrong));
             }
         }
-        for binding in said.binding {
+        for binding in said.bindings {
             let place = &binding.place;
             let what = format!("{} {} {}", place.device, place.behind, place.point);
             match draft.bind(binding) {

@@ -405,12 +405,18 @@ fn declare_form(ctx: &Ctx, id: &FunctionId) -> Markup {
 }
 
 /// A catalogue and a function of it, as an address names them.
-type FunctionPath = (String, String);
+#[derive(Debug, Deserialize)]
+pub(crate) struct FunctionPath {
+    catalogue: String,
+    function: String,
+}
 
-fn named((catalogue, function): FunctionPath) -> FunctionId {
-    FunctionId {
-        catalogue,
-        function,
+impl From<FunctionPath> for FunctionId {
+    fn from(at: FunctionPath) -> Self {
+        Self {
+            catalogue: at.catalogue,
+            function: at.function,
+        }
     }
 }
 
@@ -462,7 +468,7 @@ pub(crate) async fn declare(
     Path(at): Path<FunctionPath>,
     Form(typed): Form<TypedDeclaration>,
 ) -> Response {
-    match take(&site, &visitor.who, named(at), &typed).await {
+    match take(&site, &visitor.who, at.into(), &typed).await {
         Ok(()) => Redirect::to("/proof").into_response(),
         Err(failure) => page(&site, &visitor, Some(&failure.text(visitor.lang))),
     }
@@ -474,7 +480,7 @@ pub(crate) async fn read(
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(at): Path<FunctionPath>,
 ) -> Response {
-    let id = named(at);
+    let id = FunctionId::from(at);
     let view = site.proofs.borrow().clone();
     let shown = view.functions.iter().find(|function| function.id == id);
     let declared = shown.and_then(|function| function.declared.as_ref());
@@ -496,7 +502,7 @@ pub(crate) async fn declare_json(
     Path(at): Path<FunctionPath>,
     axum::Json(typed): axum::Json<TypedDeclaration>,
 ) -> Response {
-    match take(&site, &who, named(at), &typed).await {
+    match take(&site, &who, at.into(), &typed).await {
         Ok(()) => axum::Json(json!({"ok": true})).into_response(),
         Err(failure) => failure.answer(lang),
     }
