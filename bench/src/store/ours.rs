@@ -7,8 +7,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use embedded::Embedded;
 use model::{Quality, Reading, SeriesId, Span, Time};
-use store::{Batch, DayOf, Reader, Record, SealPlan, Sealed, Sealer, Store, StoreError};
+use store::{
+    Batch, DayOf, Engine as _, Reader, Record, Seal, SealPlan, Sealer, StoreError, Writer,
+};
 
 use super::data::{self, MACHINES, MINUTES, SECONDS, START_MS, Spread};
 use super::{BURST_SECONDS, BenchTold, Figures, median_ms};
@@ -29,6 +32,10 @@ fn day_of() -> DayOf {
     })
 }
 
+fn steps(seal: Seal) -> Vec<Record> {
+    seal.steps
+}
+
 fn reading(series: SeriesId, t_ms: i64, value: f64) -> Reading {
     Reading {
         series,
@@ -39,14 +46,14 @@ fn reading(series: SeriesId, t_ms: i64, value: f64) -> Reading {
 }
 
 struct Ours {
-    store: Store,
+    store: Box<dyn Writer>,
     power: Vec<SeriesId>,
     current: Vec<SeriesId>,
 }
 
 impl Ours {
     fn open(folder: &Path) -> anyhow::Result<Self> {
-        let mut store = Store::open(folder)?;
+        let mut store = Embedded.open(folder)?;
         let (mut power, mut current) = (Vec::new(), Vec::new());
         for machine in 0..MACHINES {
             let device = format!("m{machine}");
@@ -94,9 +101,9 @@ impl Ours {
     }
 
     /// Seals all there is, and lets the journal forget it.
-    fn settle(&mut self, sealer: &Sealer, at_ms: i64) -> anyhow::Result<()> {
+    fn settle(&mut self, sealer: &dyn Sealer, at_ms: i64) -> anyhow::Result<()> {
         while let Some(sealed) = sealer.seal(self.plan(at_ms))? {
-            let records = sealed.into_records();
+            let records = sealed.steps;
             self.store.commit(&Batch {
                 records,
                 ..Batch::default()
@@ -118,7 +125,7 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
         |folder: &Path| std::fs::metadata(folder.join("raw-202610.db")).map(|f| f.len() as f64);
     let bytes_per_value = bytes(&main)? / values;
     let minute_values = fill_long(&long)?;
-    let reader = Reader::new(&main);
+    let reader = Embedded.reader(&main);
     let span = Span::new(
         Time::from_ms(START_MS),
         Time::from_ms(START_MS + SECONDS * 1_000),
@@ -127,7 +134,7 @@ pub(super) fn measure(folder: &Path) -> anyhow::Result<Figures> {
     let raw_ms = median_ms(9, || {
         let mut count = 0;
         let both = [first, *ours.current.first().context("no machine")?];
-        reader.each_piece(&both, span, |_, times, values| {
+        reader.each_piece(&both, span, &mut |_, times, values| {
             count += values.len();
             std::hint::black_box((times, values));
         })?;
@@ -178,7 +185,7 @@ fn live(ours: &mut Ours, folder: &Path) -> anyhow::Result<(Spread, f64)> {
         }
         let mut batch = ours.seconds(std::iter::once(second));
         if let Ok(sealed) = sealing.outcomes.try_recv() {
-            landing.extend(sealed?.context("nothing was sealed")?.into_records());
+            landing.extend(sealed?.context("nothing was sealed")?.steps);
         }
         let some = landing.len().min(LANDING_AT_ONCE);
         batch.records.extend(landing.drain(..some));
@@ -197,14 +204,14 @@ fn live(ours: &mut Ours, folder: &Path) -> anyhow::Result<(Spread, f64)> {
 /// A sealer at work in a thread of its own, as in the program.
 struct Beside {
     plans: SyncSender<SealPlan>,
-    outcomes: Receiver<Result<Option<Sealed>, StoreError>>,
+    outcomes: Receiver<Result<Option<Seal>, StoreError>>,
 }
 
 impl Beside {
     fn start(folder: &Path) -> anyhow::Result<Self> {
         let (plans, wanted) = sync_channel::<SealPlan>(1);
         let (done, outcomes) = sync_channel(1);
-        let sealer = Sealer::new(folder, day_of());
+        let sealer = Embedded.sealer(folder, day_of());
         let work = move || {
             while let Ok(plan) = wanted.recv() {
                 if done.send(sealer.seal(plan)).is_err() {
@@ -232,7 +239,7 @@ fn burst(ours: &mut Ours, folder: &Path) -> anyhow::Result<(f64, f64)> {
         made += making.elapsed();
         rows += batch.readings.len() / 2;
         if let Ok(sealed) = sealing.outcomes.try_recv() {
-            landing.extend(sealed?.map(Sealed::into_records).unwrap_or_default());
+            landing.extend(sealed?.map(steps).unwrap_or_default());
             is_busy = false;
         }
         let some = landing.len().min(LANDING_AT_ONCE);
@@ -244,13 +251,7 @@ fn burst(ours: &mut Ours, folder: &Path) -> anyhow::Result<(f64, f64)> {
         }
     }
     if is_busy {
-        landing.extend(
-            sealing
-                .outcomes
-                .recv()??
-                .map(Sealed::into_records)
-                .unwrap_or_default(),
-        );
+        landing.extend(sealing.outcomes.recv()??.map(steps).unwrap_or_default());
     }
     let batch = Batch {
         records: landing,
@@ -258,7 +259,7 @@ fn burst(ours: &mut Ours, folder: &Path) -> anyhow::Result<(f64, f64)> {
     };
     ours.store.commit(&batch)?;
     ours.settle(
-        &Sealer::new(folder, day_of()),
+        &*Embedded.sealer(folder, day_of()),
         START_MS + SECONDS * 1_000 + 2 * DAY_MS,
     )?;
     let whole_s = began.elapsed().saturating_sub(made).as_secs_f64();
@@ -268,7 +269,7 @@ fn burst(ours: &mut Ours, folder: &Path) -> anyhow::Result<(f64, f64)> {
 /// Thirty days of one-minute power; gives how many values.
 fn fill_long(folder: &Path) -> anyhow::Result<f64> {
     let mut ours = Ours::open(folder)?;
-    let sealer = Sealer::new(folder, day_of());
+    let sealer = Embedded.sealer(folder, day_of());
     let (mut values, mut minute) = (0, 0);
     while minute < MINUTES {
         let hour = (minute..minute + 60).flat_map(|at| {
@@ -287,29 +288,29 @@ fn fill_long(folder: &Path) -> anyhow::Result<f64> {
             ..Batch::default()
         })?;
         if let Some(sealed) = sealer.seal(ours.plan(at))? {
-            let records = sealed.into_records();
+            let records = sealed.steps;
             ours.store.commit(&Batch {
                 records,
                 ..Batch::default()
             })?;
         }
     }
-    ours.settle(&sealer, START_MS + MINUTES * 60_000 + 2 * DAY_MS)?;
+    ours.settle(&*sealer, START_MS + MINUTES * 60_000 + 2 * DAY_MS)?;
     Ok(values as f64)
 }
 
 /// Daily energy of every machine, from the sums of days and again from the readings.
 fn days(folder: &Path) -> anyhow::Result<(f64, f64, f64)> {
-    let reader = Reader::new(folder);
+    let reader = Embedded.reader(folder);
     let span = Span::new(
         Time::from_ms(START_MS),
         Time::from_ms(START_MS + MINUTES * 60_000),
     );
     let mut kwh = 0.0;
     let days_ms = median_ms(9, || {
-        let days = reader.day_integrals(span)?;
+        let days = reader.days(span)?;
         anyhow::ensure!(days.len() == 3_000, "{} machine-days", days.len());
-        kwh = days.iter().map(|(_, _, integral)| integral / 3.6e6).sum();
+        kwh = days.iter().map(|day| day.integral / 3.6e6).sum();
         Ok(())
     })?;
     let series = reader.series()?;
@@ -323,7 +324,7 @@ fn days(folder: &Path) -> anyhow::Result<(f64, f64, f64)> {
         let half = |half: usize| power.iter().skip(half).step_by(2);
         let energy = |ids: Vec<&SeriesId>| -> anyhow::Result<f64> {
             ids.into_iter()
-                .try_fold(0.0, |sum, id| Ok(sum + energy_kwh(&reader, *id, span)?))
+                .try_fold(0.0, |sum, id| Ok(sum + energy_kwh(&*reader, *id, span)?))
         };
         let again = std::thread::scope(|scope| {
             let other = scope.spawn(|| energy(half(1).collect()));
@@ -341,10 +342,10 @@ fn days(folder: &Path) -> anyhow::Result<(f64, f64, f64)> {
 }
 
 /// Energy of a series day by day from its readings, added up.
-fn energy_kwh(reader: &Reader, id: SeriesId, span: Span) -> anyhow::Result<f64> {
+fn energy_kwh(reader: &dyn Reader, id: SeriesId, span: Span) -> anyhow::Result<f64> {
     let mut days = [0.0_f64; 31];
     let mut last: Option<(i64, f64)> = None;
-    reader.each_piece(&[id], span, |_, mut times, mut values| {
+    reader.each_piece(&[id], span, &mut |_, mut times, mut values| {
         while let (Some(t), Some(value)) = (times.first(), values.first()) {
             let day = (t - START_MS) / DAY_MS;
             let end = times.partition_point(|t| *t < START_MS + (day + 1) * DAY_MS);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use model::{AlarmKind, EventKind, Time};
 use serde::Serialize;
 use serde_json::json;
-use store::ChainVerdict;
+use store::{ChainVerdict, Engine};
 
 use crate::commands::Command;
 
@@ -42,6 +42,7 @@ impl Checked {
 /// Checks the chain of a data folder and keeps the last result.
 #[derive(Debug)]
 pub struct ChainWatch {
+    engine: Arc<dyn Engine>,
     folder: PathBuf,
     one_at_a_time: tokio::sync::Mutex<()>,
     last: Mutex<Option<Arc<Checked>>>,
@@ -49,8 +50,9 @@ pub struct ChainWatch {
 
 impl ChainWatch {
     /// Nothing is checked yet.
-    pub fn new(folder: PathBuf) -> Self {
+    pub fn new(engine: Arc<dyn Engine>, folder: PathBuf) -> Self {
         Self {
+            engine,
             folder,
             one_at_a_time: tokio::sync::Mutex::default(),
             last: Mutex::default(),
@@ -60,9 +62,9 @@ impl ChainWatch {
     /// Checks the whole chain now.
     pub async fn check(&self, clock: fn() -> Time) -> Arc<Checked> {
         let _turn = self.one_at_a_time.lock().await;
-        let folder = self.folder.clone();
+        let (engine, folder) = (Arc::clone(&self.engine), self.folder.clone());
         let began = Instant::now();
-        let work = tokio::task::spawn_blocking(move || store::verify(&folder, None, None));
+        let work = tokio::task::spawn_blocking(move || engine.verify(&folder, None, None));
         let verdict = match work.await {
             Ok(Ok(verdict)) => Some(verdict),
             Ok(Err(error)) => {

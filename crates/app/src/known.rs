@@ -21,7 +21,7 @@ pub struct Known {
     /// The board as it is now; a new one is sent when something has changed.
     pub board: watch::Receiver<Arc<BoardView>>,
     /// What is kept.
-    pub reader: Reader,
+    pub reader: Arc<dyn Reader>,
     /// The factory's zone and business day.
     pub calendar: Calendar,
     /// The time.
@@ -42,10 +42,10 @@ impl Known {
     /// Reads the store off the threads that serve sockets.
     pub async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Unreadable> {
-        let reader = self.reader.clone();
-        let done = tokio::task::spawn_blocking(move || work(&reader)).await;
+        let reader = Arc::clone(&self.reader);
+        let done = tokio::task::spawn_blocking(move || work(&*reader)).await;
         done.map_err(|_| Unreadable)?.map_err(|error| {
             tracing::error!(%error, "the store could not be read");
             Unreadable

@@ -179,7 +179,7 @@ impl DemoStage {
         if self.tokens_file().exists() {
             return Ok(());
         }
-        let mut register = OfflineRegister::open(&self.data)?;
+        let mut register = OfflineRegister::open(&*crate::engine(), &self.data)?;
         if !register.registrations().is_empty() {
             bail!(
                 "{} belongs to a real factory, not to a demonstration",

@@ -10,7 +10,16 @@ mod terminal;
 mod wiring;
 
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use embedded::Embedded;
+use store::Engine;
 
 fn main() -> ExitCode {
     cli::main()
+}
+
+/// What this program keeps its stores with. Nothing else names an engine.
+fn engine() -> Arc<dyn Engine> {
+    Arc::new(Embedded)
 }

@@ -14,7 +14,7 @@ use kpi::Factory;
 use model::{Alarm, AlarmKind, EventKind, LogLine, MachineId, Refused, Time};
 use serde_json::json;
 use sources::{Arrival, DeviceRegister};
-use store::{BOX, Batch, Damage, Entry, Reader, Record, Store, StoreError};
+use store::{BOX, Batch, Damage, Entry, Reader, Record, StoreError, Writer};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
@@ -105,8 +105,8 @@ pub struct Outputs {
 
 /// The recorder with all it holds.
 pub struct Recorder {
-    store: Store,
-    reader: Reader,
+    store: Box<dyn Writer>,
+    reader: Arc<dyn Reader>,
     floor: Floor,
     /// What people say of the factory as a whole.
     factory: Arc<Factory>,
@@ -161,9 +161,9 @@ impl Rate {
 /// What the recorder is made of.
 pub struct RecorderParts {
     /// The writer of the main file.
-    pub store: Store,
+    pub store: Box<dyn Writer>,
     /// What is kept, to be read.
-    pub reader: Reader,
+    pub reader: Arc<dyn Reader>,
     /// The machines and devices.
     pub floor: Floor,
     /// What people say of the factory as a whole.
@@ -281,7 +281,7 @@ impl Recorder {
         if self.has_given_up {
             return;
         }
-        while let Err(problem) = self.floor.introduce(&arrival, &mut self.store) {
+        while let Err(problem) = self.floor.introduce(&arrival, &mut *self.store) {
             if !self.wait_out(&problem) {
                 self.has_given_up = true;
                 return;
@@ -292,7 +292,7 @@ impl Recorder {
         assert!(arrival.ticket > self.ticket, "tickets come in order");
         self.ticket = arrival.ticket;
         self.pending.arrived = arrival.at;
-        self.floor.take(arrival, &self.reader, &mut self.pending);
+        self.floor.take(arrival, &*self.reader, &mut self.pending);
     }
 
     /// Refusals, orders, the light and the passing of time.
@@ -364,8 +364,8 @@ impl Recorder {
             Some(Ok(sealed)) => {
                 self.own_alarm(AlarmKind::SealFailed, false, now);
                 if let Some(sealed) = sealed {
-                    self.note_damage(sealed.damaged(), now);
-                    self.landing.extend(sealed.into_records());
+                    self.note_damage(&sealed.damaged, now);
+                    self.landing.extend(sealed.steps);
                 }
             }
             Some(Err(problem)) => {
@@ -606,7 +606,7 @@ impl Recorder {
         let gone = self.replies.with_whole_orders(problems.keys().copied());
         for place in gone.into_iter().rev() {
             let record = self.pending.records.remove(place);
-            if let Record::SealBegins(_) | Record::OpenChunk(_) | Record::Sealed(_) = record {
+            if let Record::SealStep(_) = record {
                 // Of a seal that is not whole nothing counts.
                 self.landing.clear();
                 self.sealing.back_off();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use kpi::Calendar;
 use model::{Span, Time};
-use store::{DayOf, SealPlan, Sealed, Sealer, StoreError};
+use store::{DayOf, Seal, SealPlan, Sealer, StoreError};
 use tracing::warn;
 
 /// This many readings in the journal are sealed before their hour is over.
@@ -19,7 +19,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 const BACK_OFF: Duration = Duration::from_secs(3600);
 
 /// What became of a seal.
-type SealOutcome = Result<Option<Sealed>, StoreError>;
+type SealOutcome = Result<Option<Seal>, StoreError>;
 
 /// The sealer's thread as the recorder sees it; it ends with its owner.
 #[derive(Debug)]
@@ -38,7 +38,11 @@ impl Sealing {
     /// Starts the thread.
     ///
     /// `last` is when readings last left the journal.
-    pub fn start(sealer: Sealer, every: Duration, last: Option<Time>) -> anyhow::Result<Self> {
+    pub fn start(
+        sealer: Box<dyn Sealer>,
+        every: Duration,
+        last: Option<Time>,
+    ) -> anyhow::Result<Self> {
         let (plans, wanted) = sync_channel::<SealPlan>(1);
         let (done, outcomes) = sync_channel(1);
         std::thread::Builder::new()

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use kpi::{Account, Bottleneck, Measured, PowerMinute, Station};
 use model::{MachineId, MachineState, POWER_POINTS, SeriesId, Span, Time, Unit};
 use serde_json::{Value, json};
-use store::{MinuteRow, Reader, SeriesInfo, StoreError};
+use store::{MinuteRow, Reader, SeriesInfo, StoreError, Telemetry};
 
 /// Watt-seconds of a watt-hour.
 pub const WS_PER_WH: f64 = 3_600.0;
@@ -106,7 +106,10 @@ pub fn devices_of(board: &BoardView, machine: &str) -> Vec<String> {
 }
 
 /// Where a machine's power is kept, if it is measured.
-pub fn power_series(reader: &Reader, devices: &[String]) -> Result<Option<SeriesId>, StoreError> {
+pub fn power_series(
+    reader: &dyn Telemetry,
+    devices: &[String],
+) -> Result<Option<SeriesId>, StoreError> {
     Ok(power_of(&reader.series()?, devices))
 }
 
@@ -153,7 +156,7 @@ pub async fn of_all(
         .schedule
         .as_ref()
         .map(|s| known.calendar.planned(s, span));
-    let work = move |reader: &Reader| {
+    let work = move |reader: &dyn Reader| {
         let series = reader.series()?;
         let each = watched.into_iter().map(|watched| {
             let power = power_of(&series, &watched.devices);
@@ -172,7 +175,7 @@ pub async fn of_all(
 }
 
 fn account(
-    reader: &Reader,
+    reader: &dyn Reader,
     machine: &MachineId,
     power: Option<SeriesId>,
     planned: Option<&[Span]>,
@@ -226,7 +229,7 @@ pub async fn rates(
             .map(|s| known.calendar.planned(s, span))
     };
     let planned: Vec<_> = days.iter().map(|span| plan(*span)).collect();
-    let work = move |reader: &Reader| {
+    let work = move |reader: &dyn Reader| {
         let of_day = |machine: &MachineId, span: Span, planned: Option<&[_]>| {
             let states = reader.states(machine, span)?;
             let account = Account::of(

@@ -11,8 +11,7 @@ use app::clock;
 use app::commands::{Command, Orders};
 use model::{AlarmKind, EventKind};
 use serde_json::json;
-use store::backup::{self, BackupError, Proved};
-use store::{BOX, Passphrase};
+use store::{BOX, BackupError, Engine, NewBackup, Passphrase, Proved};
 use tracing::{error, info, warn};
 
 /// How often it is looked whether a backup is due.
@@ -43,7 +42,13 @@ pub struct BackupPlan {
 }
 
 /// Makes backups when they are due or somebody asks, for as long as the program runs.
-pub async fn keep_backups(plan: BackupPlan, data: PathBuf, orders: Orders, hand: Arc<BackupHand>) {
+pub async fn keep_backups(
+    engine: Arc<dyn Engine>,
+    plan: BackupPlan,
+    data: PathBuf,
+    orders: Orders,
+    hand: Arc<BackupHand>,
+) {
     hand.reset();
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     let mut failed_at: Option<Instant> = None;
@@ -57,8 +62,9 @@ pub async fn keep_backups(plan: BackupPlan, data: PathBuf, orders: Orders, hand:
             continue;
         }
         hand.begin();
-        let (planned, folder, watched) = (plan.clone(), data.clone(), Arc::clone(&hand));
-        let work = move || make_and_prove(&planned, &folder, &watched);
+        let (engine, planned) = (Arc::clone(&engine), plan.clone());
+        let (folder, watched) = (data.clone(), Arc::clone(&hand));
+        let work = move || make_and_prove(&*engine, &planned, &folder, &watched);
         let result = tokio::task::spawn_blocking(work).await;
         hand.end();
         let is_cancelled = matches!(result, Ok(Err(BackupError::Cancelled)));
@@ -118,13 +124,14 @@ fn is_due(plan: &BackupPlan) -> bool {
 
 /// Makes a backup, reads it again, and only then lets older ones go.
 fn make_and_prove(
+    engine: &dyn Engine,
     plan: &BackupPlan,
     data: &Path,
     hand: &BackupHand,
 ) -> Result<(String, u64, Proved), BackupError> {
     // A disk that is not there must not be replaced by a folder on this one.
     std::fs::read_dir(&plan.folder)?;
-    backup::sweep(&plan.folder, &is_backup);
+    engine.sweep_backups(&plan.folder, &is_backup);
     let now = clock::now();
     let moment = jiff::Timestamp::from_millisecond(now.ms()).unwrap_or_default();
     let sealed = plan.passphrase.as_ref().map_or("", |_| SEALED);
@@ -134,9 +141,15 @@ fn make_and_prove(
     );
     let to = plan.folder.join(&name);
     let passphrase = plan.passphrase.as_ref();
-    backup::make(data, &to, now, passphrase, &|done| hand.tell(done * MAKING))?;
+    let backup = NewBackup {
+        folder: data,
+        to: &to,
+        made: now,
+        passphrase,
+    };
+    engine.back_up(&backup, &|done| hand.tell(done * MAKING))?;
     let proving = |done| hand.tell(MAKING + done * (1.0 - MAKING));
-    let proved = backup::check(&to, &data.join("backup"), passphrase, &proving);
+    let proved = engine.check_backup(&to, &data.join("backup"), passphrase, &proving);
     let proved = proved.inspect_err(|problem| {
         // It is no backup; under this name it would pass for one.
         if matches!(problem, BackupError::Cancelled) {

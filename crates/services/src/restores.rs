@@ -9,8 +9,7 @@ use std::{fs, io};
 use app::restores::{RestoreHand, RestoreProblem, RestoreWanted};
 use model::{EventKind, Time};
 use serde_json::{Value, json};
-use store::backup::{self, BackupError};
-use store::{Entry, Passphrase, StoreError};
+use store::{BackupError, Engine, Entry, Passphrase, StoreError};
 use tokio::sync::Notify;
 use tracing::{error, info};
 
@@ -57,12 +56,18 @@ fn look(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
 }
 
 /// Restores when somebody asks, for as long as the program runs; tells when one is ready.
-pub async fn keep_restores(data: PathBuf, hand: Arc<RestoreHand>, ready: Arc<Notify>) {
+pub async fn keep_restores(
+    engine: Arc<dyn Engine>,
+    data: PathBuf,
+    hand: Arc<RestoreHand>,
+    ready: Arc<Notify>,
+) {
     hand.reset();
     loop {
         let wanted = hand.wanted().await;
-        let (folder, watched) = (data.join(READY), Arc::clone(&hand));
-        let work = move || restore(&wanted, &folder, &watched);
+        let (engine, folder) = (Arc::clone(&engine), data.join(READY));
+        let watched = Arc::clone(&hand);
+        let work = move || restore(&*engine, &wanted, &folder, &watched);
         let problem = match tokio::task::spawn_blocking(work).await {
             Ok(Ok(())) => None,
             Ok(Err(problem)) => Some(problem),
@@ -76,6 +81,7 @@ pub async fn keep_restores(data: PathBuf, hand: Arc<RestoreHand>, ready: Arc<Not
 }
 
 fn restore(
+    engine: &dyn Engine,
     wanted: &RestoreWanted,
     folder: &Path,
     hand: &RestoreHand,
@@ -88,7 +94,7 @@ fn restore(
         text => Some(Passphrase::new(text).ok_or(RestoreProblem::NotABackup)?),
     };
     let tell = |done| hand.tell(done);
-    let proved = backup::restore(&wanted.file, folder, passphrase.as_ref(), &tell);
+    let proved = engine.restore(&wanted.file, folder, passphrase.as_ref(), &tell);
     let proved = proved.map_err(|problem| {
         error!(%problem, "a backup could not be restored");
         told(&problem)

@@ -16,18 +16,25 @@ pub async fn let_go(known: Known, kept: Retention, orders: Orders) {
     loop {
         rounds.tick().await;
         let now = known.now();
-        let Ok((paths, records)) = known.read(move |r| r.expired(kept, now)).await else {
+        let Ok(expired) = known.read(move |r| r.expired(kept, now)).await else {
             continue;
         };
         drop_logs(&known, kept, &orders).await;
-        if paths.is_empty() {
+        if expired.names.is_empty() {
             continue;
         }
-        if orders.give(Command::Keep(records), BOX).await.is_err() {
+        if orders
+            .give(Command::Keep(expired.records), BOX)
+            .await
+            .is_err()
+        {
             continue;
         }
-        let files = paths.len();
-        match known.read(move |r| Ok(r.remove_expired(&paths))).await {
+        let files = expired.names.len();
+        let removed = known
+            .read(move |r| Ok(r.remove_expired(&expired.names)))
+            .await;
+        match removed {
             Ok(Ok(())) => info!(files, "months older than they are kept were dropped"),
             Ok(Err(error)) => warn!(%error, "the file of a month could not be removed"),
             Err(_) => {}

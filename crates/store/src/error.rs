@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// What an engine says of itself, in its own words.
+pub type EngineSays = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -33,28 +36,19 @@ pub enum StoreError {
     /// The folder could not be made or locked.
     #[error("the data folder could not be opened")]
     Folder(#[source] std::io::Error),
+    /// The engine does not take what was to be written, or cannot understand what it reads: tried
+    /// again as it is, it is refused again.
+    #[error("the storage engine refused a value")]
+    Unacceptable(#[source] EngineSays),
     /// Anything else the engine said.
     #[error("the storage engine refused")]
-    Engine(#[source] rusqlite::Error),
+    Engine(#[source] EngineSays),
     /// The file with the key that signs checkpoints cannot be used.
     #[error("{0} is not a signing key")]
     SigningKey(PathBuf),
     /// A value could not be written as JSON or read back.
     #[error("a stored value could not be understood")]
     Format(#[from] serde_json::Error),
-}
-
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode as Code;
-        match error.sqlite_error_code() {
-            // A failed write or sync counts as full: the batch stays with the caller.
-            Some(Code::DiskFull | Code::SystemIoFailure) => Self::Full,
-            Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => Self::ReadOnly,
-            Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Corrupt,
-            _ => Self::Engine(error),
-        }
-    }
 }
 
 impl StoreError {
@@ -66,14 +60,6 @@ impl StoreError {
     /// Whether what was to be written is at fault, not the disk or the file: tried again as it is,
     /// it is refused again.
     pub fn is_of_content(&self) -> bool {
-        use rusqlite::ErrorCode as Code;
-        match self {
-            Self::Engine(error) => matches!(
-                error.sqlite_error_code(),
-                None | Some(Code::ConstraintViolation | Code::TypeMismatch | Code::TooBig)
-            ),
-            Self::Format(_) => true,
-            _ => false,
-        }
+        matches!(self, Self::Unacceptable(_) | Self::Format(_))
     }
 }

@@ -1,39 +1,39 @@
-//! Keeps readings and what was concluded from them. One SQLite file in WAL mode with
-//! `synchronous=FULL`: a commit that returned is on disk, and a reading and its conclusions become
-//! durable in the same commit. One [`Store`] writes, any number of [`Reader`]s read beside it.
+//! The face of the store: what is kept, what is read of it, and what an engine promises. A commit
+//! that returned is durable, and a reading and its conclusions become so in the same commit. One
+//! [`Writer`] writes, any number of [`Reader`]s read beside it; an [`Engine`] gives both. Which
+//! engine it is, only the wiring knows.
 
-pub mod backup;
-mod blob;
-mod devices;
+mod backup;
+mod checkpoint;
+mod engine;
 mod error;
 mod evidence;
-mod imports;
-mod logs;
 mod passphrase;
 mod people;
-mod read;
+mod reader;
 mod record;
-mod schema;
-mod sql;
+mod rows;
 mod telemetry;
-mod varint;
-mod wal;
-mod write;
+mod writer;
 
-pub use error::StoreError;
-pub use evidence::{
-    BOX, Break, ChainVerdict, Checkpoint, CheckpointError, Entry, EvidenceRow, Signer, verify,
-};
-pub use logs::{LogQuery, LogRow};
+pub use backup::{BackupError, Manifest, NewBackup, Piece, Progress, Proved};
+pub use checkpoint::{Checkpoint, CheckpointError, Signer};
+pub use engine::Engine;
+pub use error::{EngineSays, StoreError};
+pub use evidence::{BOX, Break, ChainVerdict, Entry, EvidenceRow};
 pub use passphrase::Passphrase;
 pub use people::{Pass, PassKind, Passkey, Person};
-pub use read::{
-    CycleRow, FindingRow, MinuteRow, Page, ProductSum, Reader, ReadingRow, RefusedCount,
+pub use reader::{
+    EachEntry, EachPiece, EvidenceLog, History, Intake, KeptSettings, LogBook, Reader, Registry,
+    Resume, Telemetry, Upkeep,
+};
+pub use record::{Batch, LogSeal, Record, SealStep};
+pub use rows::{
+    CycleRow, FindingRow, LogQuery, LogRow, MinuteRow, Page, ProductSum, ReadingRow, RefusedCount,
     SeriesInfo, StoredWatch,
 };
-pub use record::{Batch, LogSeal, Record};
 pub use telemetry::{
-    Bucket, Damage, DayOf, DaySum, OpenChunk, ReadingsPage, Retention, SealPlan, Sealed, Sealer,
-    Stat, Storage,
+    Bucket, Damage, DayOf, DaySum, Expired, ReadingsPage, Retention, Seal, SealPlan, Stat, Storage,
+    area, finite,
 };
-pub use write::Store;
+pub use writer::{Sealer, Writer};

@@ -2,12 +2,7 @@
 //! session, a script's token or a link as its SHA-256.
 
 use model::{MachineId, Role, Time};
-use rusqlite::{Row, Transaction, params};
 use serde::{Deserialize, Serialize};
-
-use crate::error::StoreError;
-use crate::read::Reader;
-use crate::sql::run;
 
 /// Somebody who was ever let in, with what lets them in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +62,6 @@ pub enum PassKind {
     Link,
 }
 
-model::coded!(PassKind);
-
 /// Something that lets a person in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pass {
@@ -90,106 +83,4 @@ pub struct Pass {
     pub expires: Option<Time>,
 }
 
-pub(crate) fn write_person(
-    transaction: &Transaction<'_>,
-    person: &Person,
-) -> Result<bool, StoreError> {
-    run(
-        transaction,
-        "INSERT OR REPLACE INTO person(id, name, role, password, totp, totp_step, created, ended,
-            shares, passkeys)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        params![
-            person.id,
-            person.name,
-            person.role.code(),
-            person.password,
-            person.totp,
-            person.totp_step,
-            person.created.ms(),
-            person.ended.map(Time::ms),
-            serde_json::to_string(&person.shares)?,
-            serde_json::to_string(&person.passkeys)?
-        ],
-    )
-}
-
-pub(crate) fn write_pass(transaction: &Transaction<'_>, pass: &Pass) -> Result<bool, StoreError> {
-    run(
-        transaction,
-        "INSERT OR REPLACE INTO pass(id, hash, person, kind, role, label, created, expires)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![
-            pass.id,
-            pass.hash,
-            pass.person,
-            pass.kind.code(),
-            pass.role.code(),
-            pass.label,
-            pass.created.ms(),
-            pass.expires.map(Time::ms)
-        ],
-    )
-}
-
-fn unknown(column: usize, text: String) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, text.into())
-}
-
-fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
-    let code: String = row.get(column)?;
-    Role::from_code(&code).ok_or_else(|| unknown(column, format!("unknown role {code}")))
-}
-
-fn list<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<T>> {
-    let text: String = row.get(column)?;
-    serde_json::from_str(&text).map_err(|error| unknown(column, error.to_string()))
-}
-
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_ms))
-}
-
-impl Reader {
-    /// Everybody who was ever let in.
-    pub fn people(&self) -> Result<Vec<Person>, StoreError> {
-        let sql = "SELECT id, name, role, password, totp, totp_step, created, ended, shares,
-                       passkeys
-                   FROM person
-                   ORDER BY id";
-        self.list(sql, params![], |row| {
-            Ok(Person {
-                id: row.get(0)?,
-                name: row.get(1)?,
-                role: role(row, 2)?,
-                password: row.get(3)?,
-                totp: row.get(4)?,
-                totp_step: row.get(5)?,
-                created: time(row, 6)?.unwrap_or_default(),
-                ended: time(row, 7)?,
-                shares: list::<MachineId>(row, 8)?,
-                passkeys: list(row, 9)?,
-            })
-        })
-    }
-
-    /// Everything that lets somebody in.
-    pub fn passes(&self) -> Result<Vec<Pass>, StoreError> {
-        let sql = "SELECT id, hash, person, kind, role, label, created, expires FROM pass
-                   ORDER BY id";
-        self.list(sql, params![], |row| {
-            let kind: String = row.get(3)?;
-            Ok(Pass {
-                id: row.get(0)?,
-                hash: row.get(1)?,
-                person: row.get(2)?,
-                kind: PassKind::from_code(&kind)
-                    .ok_or_else(|| unknown(3, format!("unknown kind {kind}")))?,
-                role: role(row, 4)?,
-                label: row.get(5)?,
-                created: time(row, 6)?.unwrap_or_default(),
-                expires: time(row, 7)?,
-            })
-        })
-    }
-}
+model::coded!(PassKind);

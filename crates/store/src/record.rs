@@ -1,6 +1,9 @@
 //! What is to be kept: readings, what was concluded from them, and what people and services did.
 
+use std::any::Any;
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 use model::{
     Alarm, AlarmKind, Cycle, DeviationReason, DeviceId, Finding, Import, LogLine, MachineId,
@@ -9,15 +12,47 @@ use model::{
 
 use crate::evidence::Entry;
 use crate::people::{Pass, Person};
-use crate::telemetry::{OpenChunk, Sealed};
 
 /// Some lines that get an entry of the evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSeal {
-    pub(crate) from: i64,
-    pub(crate) upto: i64,
-    pub(crate) count: u64,
-    pub(crate) sha256: String,
+    /// The number of the first line.
+    pub from: i64,
+    /// The number of the last.
+    pub upto: i64,
+    /// How many they are.
+    pub count: u64,
+    /// SHA-256 over them, as hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A step of a seal, as only the engine that made it understands it.
+#[derive(Clone)]
+pub struct SealStep(Arc<dyn Any + Send + Sync>);
+
+impl SealStep {
+    /// Wraps an engine's own step.
+    pub fn new(step: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(step))
+    }
+
+    /// The step, if it is this engine's.
+    pub fn step<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+}
+
+impl PartialEq for SealStep {
+    /// Whether they are one and the same step, not only alike.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for SealStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealStep")
+    }
 }
 
 /// Something concluded or done, to be kept.
@@ -59,15 +94,12 @@ pub enum Record {
     Factory(String),
     /// Everything the judgement knows about a machine, as JSON, valid up to this batch.
     Watch(MachineId, String),
-    /// A seal is about to be committed, by its number.
-    SealBegins(i64),
-    /// Readings of a device that are too few for a chunk yet.
-    OpenChunk(Box<OpenChunk>),
-    /// A seal counts from now on: its readings are in the files of their months.
-    Sealed(Box<Sealed>),
-    /// The file of a month goes, with so many readings; see [`Reader::expired`].
+    /// A step of a seal; it counts with the last of them.
+    SealStep(SealStep),
+    /// What is older than it is kept goes, by the engine's name for it, with so many readings; see
+    /// [`Upkeep::expired`].
     ///
-    /// [`Reader::expired`]: crate::Reader::expired
+    /// [`Upkeep::expired`]: crate::Upkeep::expired
     Dropped(String, u64),
     /// Readings were taken from a file.
     Imported(Import),

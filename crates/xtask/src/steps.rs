@@ -94,7 +94,7 @@ pub(crate) fn soak() -> anyhow::Result<()> {
             "test",
             "--release",
             "--package",
-            "store",
+            "embedded",
             "--test",
             "kill",
             "--test",

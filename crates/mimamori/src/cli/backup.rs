@@ -6,7 +6,7 @@ use anyhow::Context;
 use app::clock;
 use clap::Args;
 use serde_json::json;
-use store::{Passphrase, backup};
+use store::{NewBackup, Passphrase};
 use text::Lang;
 
 use crate::terminal::{note, say};
@@ -69,7 +69,13 @@ fn read_passphrase(file: Option<&Path>) -> anyhow::Result<Option<Passphrase>> {
 pub(super) fn run_backup(args: &BackupArgs, lang: Lang) -> anyhow::Result<bool> {
     let passphrase = read_passphrase(args.passphrase_file.as_deref())?;
     let sealed = passphrase.as_ref();
-    let manifest = backup::make(&args.data, &args.to, clock::now(), sealed, &show)?;
+    let backup = NewBackup {
+        folder: &args.data,
+        to: &args.to,
+        made: clock::now(),
+        passphrase: sealed,
+    };
+    let manifest = crate::engine().back_up(&backup, &show)?;
     let bytes = std::fs::metadata(&args.to)?.len();
     if args.json {
         say(&json!({"file": args.to, "bytes": bytes, "manifest": manifest}).to_string());
@@ -99,10 +105,11 @@ pub(super) fn run_backup(args: &BackupArgs, lang: Lang) -> anyhow::Result<bool> 
 pub(super) fn run_restore(args: &RestoreArgs, lang: Lang) -> anyhow::Result<bool> {
     let passphrase = read_passphrase(args.passphrase_file.as_deref())?;
     let passphrase = passphrase.as_ref();
+    let engine = crate::engine();
     let proved = if args.check_only {
-        backup::check(&args.from, &args.data, passphrase, &show)
+        engine.check_backup(&args.from, &args.data, passphrase, &show)
     } else {
-        backup::restore(&args.from, &args.data, passphrase, &show)
+        engine.restore(&args.from, &args.data, passphrase, &show)
     };
     let proved = proved.with_context(|| args.from.display().to_string())?;
     if args.json {

@@ -12,7 +12,7 @@ use model::{DeviceId, DeviceRole, MachineId, RegisterFile, Registration};
 use serde_json::{Value, json};
 use services::register::OfflineRegister;
 use sources::Registrations;
-use store::{Reader, StoreError};
+use store::StoreError;
 use text::Lang;
 
 use crate::console::{self, Answer, Request};
@@ -164,7 +164,7 @@ fn is_folder(data: &Path, lang: Lang) -> anyhow::Result<()> {
 
 /// Changes the register of a data folder, whether a program runs on it or not.
 async fn change(data: &Path, change: DeviceChange, lang: Lang) -> anyhow::Result<DeviceChanged> {
-    match OfflineRegister::open(data) {
+    match OfflineRegister::open(&*crate::engine(), data) {
         Ok(mut register) => match register.change(change) {
             Ok(done) => Ok(done),
             Err(problem) => bail!("{}", problem.text(lang)),
@@ -232,11 +232,11 @@ fn show_token(name: &str, done: DeviceChanged, as_json: bool, told: &str) -> any
 /// What is registered in a data folder, whether a program runs on it or not.
 fn registrations(data: &Path, lang: Lang) -> anyhow::Result<Registrations> {
     is_folder(data, lang)?;
-    match OfflineRegister::open(data) {
+    match OfflineRegister::open(&*crate::engine(), data) {
         Ok(register) => Ok(register.registrations()),
         Err(StoreError::InUse(_)) => {
             let mut all = Registrations::new();
-            for (name, json) in Reader::new(data).devices()? {
+            for (name, json) in crate::engine().reader(data).devices()? {
                 let device: Registration =
                     serde_json::from_str(&json).with_context(|| format!("device {name}"))?;
                 all.insert(device.id.clone(), device);

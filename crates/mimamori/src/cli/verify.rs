@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use model::Time;
-use store::{Break, ChainVerdict, Checkpoint, Reader};
+use store::{Break, ChainVerdict, Checkpoint};
 use text::Lang;
 
 use crate::terminal::{note, say};
@@ -76,7 +76,8 @@ fn check(args: &VerifyArgs) -> anyhow::Result<ChainVerdict> {
         .as_deref()
         .map(read_checkpoint)
         .transpose()?;
-    let verdict = store::verify(&args.path, outside.as_ref(), args.key.as_deref())
+    let verdict = crate::engine()
+        .verify(&args.path, outside.as_ref(), args.key.as_deref())
         .with_context(|| args.path.display().to_string())?;
     Ok(verdict)
 }
@@ -159,7 +160,7 @@ fn in_words(found: &Break, lang: Lang) -> String {
 /// Runs a command about the evidence.
 pub(crate) fn evidence(command: &EvidenceCommand, lang: Lang) -> anyhow::Result<bool> {
     let EvidenceCommand::Checkpoint { data } = command;
-    if let Some(checkpoint) = Reader::new(data).checkpoint()? {
+    if let Some(checkpoint) = crate::engine().reader(data).checkpoint()? {
         say(&checkpoint.text());
         let at = jiff::Timestamp::from_millisecond(Time::from_ms(checkpoint.at_ms).ms())?;
         let (seq, key) = (checkpoint.seq, checkpoint.fingerprint());

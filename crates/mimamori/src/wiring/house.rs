@@ -168,7 +168,7 @@ impl House<'_> {
     }
 
     fn watch_chain(&self) -> Arc<ChainWatch> {
-        let chain = Arc::new(ChainWatch::new(self.setup.data.clone()));
+        let chain = Arc::new(ChainWatch::new(crate::engine(), self.setup.data.clone()));
         let (watched, orders) = (Arc::clone(&chain), self.orders.clone());
         let begin = move || chain_watch::keep(Arc::clone(&watched), orders.clone());
         self.supervisor.keep("evidence-check", begin);
@@ -194,7 +194,13 @@ impl House<'_> {
         );
         let begin = move || {
             let (plan, data) = (plan.clone(), data.clone());
-            backups::keep_backups(plan, data, orders.clone(), Arc::clone(&asked))
+            backups::keep_backups(
+                crate::engine(),
+                plan,
+                data,
+                orders.clone(),
+                Arc::clone(&asked),
+            )
         };
         self.supervisor.keep("backups", begin);
         Some(hand)
@@ -209,8 +215,14 @@ impl House<'_> {
             Arc::clone(&hand),
             Arc::clone(&restored),
         );
-        let begin =
-            move || restores::keep_restores(data.clone(), Arc::clone(&asked), Arc::clone(&ready));
+        let begin = move || {
+            restores::keep_restores(
+                crate::engine(),
+                data.clone(),
+                Arc::clone(&asked),
+                Arc::clone(&ready),
+            )
+        };
         self.supervisor.keep("restores", begin);
         (hand, restored)
     }
@@ -228,7 +240,7 @@ impl House<'_> {
         let ways = Ways {
             loggers: Arc::clone(&self.sources.loggers),
             sink: Arc::clone(&self.floor.sink),
-            reader: self.known.reader.clone(),
+            reader: Arc::clone(&self.known.reader),
             orders: self.orders.clone(),
         };
         let door = Arc::new(files::open(ways, &self.setup.data, &self.config.floor));

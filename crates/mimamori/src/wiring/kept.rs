@@ -14,7 +14,7 @@ use pipeline::{
 use services::notices::SETTINGS;
 use services::{register, restores};
 use sources::DeviceRegister;
-use store::{Batch, Reader, Record, Sealer, Store, StoreError};
+use store::{Batch, KeptSettings, Record, Resume, StoreError, Writer};
 use tokio::sync::oneshot;
 
 use super::Setup;
@@ -33,14 +33,15 @@ pub(super) struct Kept {
 
 /// The store, open, and the register of devices that is in it.
 pub(super) struct OpenStore {
-    store: Store,
+    store: Box<dyn Writer>,
     pub(super) register: Arc<DeviceRegister>,
 }
 
 /// Opens what is kept and finds who is registered.
 pub(super) fn open(setup: &Setup) -> anyhow::Result<OpenStore> {
-    let mut store = Store::open(&setup.data)?;
-    let registrations = register::open(&setup.data, &mut store)?;
+    let (engine, data) = (crate::engine(), setup.data.as_path());
+    let mut store = engine.open(data)?;
+    let registrations = register::open(data, &mut *store, &*engine.reader(data))?;
     Ok(OpenStore {
         store,
         register: Arc::new(DeviceRegister::new(registrations)),
@@ -55,7 +56,8 @@ pub(super) fn take_up(
     pace: &Pace,
 ) -> anyhow::Result<Kept> {
     let OpenStore { store, register } = opened;
-    let reader = Reader::new(&setup.data);
+    let engine = crate::engine();
+    let reader = engine.reader(&setup.data);
     let (mut pending, mut aside) = (Batch::default(), Aside::default());
     let restored = restores::noted(&setup.data, clock::now());
     pending.records.extend(restored.map(Record::Evidence));
@@ -63,14 +65,14 @@ pub(super) fn take_up(
         batch: &mut pending,
         aside: &mut aside,
     };
-    let floor = Floor::restore(&config.floor, &register, &reader, clock::now(), into)
+    let floor = Floor::restore(&config.floor, &register, &*reader, clock::now(), into)
         .context("the stored knowledge could not be taken up")?;
-    let factory = factory(config, &reader, &mut aside)?;
-    let notices = notices(&reader, &mut aside)?;
-    let retained = retained(&reader, &config.limits, &mut pending, &mut aside)?;
+    let factory = factory(config, &*reader, &mut aside)?;
+    let notices = notices(&*reader, &mut aside)?;
+    let retained = retained(&*reader, &config.limits, &mut pending, &mut aside)?;
     let is_alarmed = reader.has_open(AlarmKind::SetAside)?;
     aside.give(&mut pending, is_alarmed, clock::now());
-    let sealer = Sealer::new(&setup.data, day_of(&config.floor.calendar));
+    let sealer = engine.sealer(&setup.data, day_of(&config.floor.calendar));
     let parts = RecorderParts {
         sealing: Sealing::start(sealer, config.seal_every, store.sealed_at())?,
         store,
@@ -91,7 +93,11 @@ pub(super) fn take_up(
 
 /// What people said of the factory; what the file of settings says, if they said nothing that can
 /// be read.
-fn factory(config: &Config, reader: &Reader, aside: &mut Aside) -> Result<Factory, StoreError> {
+fn factory(
+    config: &Config,
+    reader: &dyn KeptSettings,
+    aside: &mut Aside,
+) -> Result<Factory, StoreError> {
     let usual = || config.factory.clone();
     let kept = reader.factory()?;
     Ok(kept.map_or_else(usual, |json| {
@@ -103,7 +109,7 @@ fn factory(config: &Config, reader: &Reader, aside: &mut Aside) -> Result<Factor
 }
 
 /// Who is told of alarms; nobody, until somebody says it anew, if it cannot be read.
-fn notices(reader: &Reader, aside: &mut Aside) -> Result<Notices, StoreError> {
+fn notices(reader: &dyn KeptSettings, aside: &mut Aside) -> Result<Notices, StoreError> {
     let kept = reader.kept(SETTINGS)?;
     Ok(kept.map_or_else(Notices::default, |json| {
         serde_json::from_str(&json).unwrap_or_else(|problem| {
@@ -117,14 +123,14 @@ fn notices(reader: &Reader, aside: &mut Aside) -> Result<Notices, StoreError> {
 /// The messages retained before, as far as the broker has room for them. What it has none for was
 /// never handed out, and goes from the store.
 fn retained(
-    reader: &Reader,
+    reader: &dyn Resume,
     limits: &Limits,
     pending: &mut Batch,
     aside: &mut Aside,
 ) -> anyhow::Result<Vec<Retained>> {
     let mut room = RetainedRoom::new(limits);
     let mut gone = Vec::new();
-    let kept = reader.retained(|topic, bytes| {
+    let kept = reader.retained(&mut |topic, bytes| {
         let has_room = room.take(owner_of(topic), topic.len() + bytes);
         if !has_room {
             gone.push(topic.to_owned());

@@ -156,7 +156,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
         notices,
         retained,
     } = kept::take_up(opened, setup, &config, pace)?;
-    let reader = parts.reader.clone();
+    let reader = Arc::clone(&parts.reader);
     let certificate = match (setup.https, setup.mqtts) {
         (None, None) => None,
         _ => Some(certificate::open(&setup.data, &config.names)?),

@@ -4,6 +4,9 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use embedded::Embedded;
+use store::Engine as _;
+
 use super::house::{House, OWNER, PASSWORD, PROGRAM, agent, mimamori, session_of, until};
 use super::publisher::Publisher;
 
@@ -290,7 +293,7 @@ fn a_new_pc_takes_up_what_an_old_one_backed_up_by_the_page_alone() {
     let before = new.data.join("before-restore/mimamori.db");
     assert!(before.is_file(), "what was there is kept");
     assert_eq!(new.terminate(), Some(0));
-    assert!(store::verify(&new.data, None, None).unwrap().is_sound());
+    assert!(Embedded.verify(&new.data, None, None).unwrap().is_sound());
 }
 
 #[test]

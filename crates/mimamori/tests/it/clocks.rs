@@ -3,6 +3,9 @@
 
 use std::path::Path;
 
+use embedded::Embedded;
+use store::Engine as _;
+
 use super::house::{House, until};
 use super::publisher::Publisher;
 
@@ -65,7 +68,7 @@ fn a_clock_that_jumps_is_told_and_nothing_stops() {
     until("sealing goes on", || {
         kinds(&house).contains("readings.sealed")
     });
-    assert!(store::verify(&house.data, None, None).unwrap().is_sound());
+    assert!(Embedded.verify(&house.data, None, None).unwrap().is_sound());
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn ten_years_later_everything_that_records_still_does() {
     publisher.queue(["{\"power_w\":502}".to_owned()]);
     publisher.finish();
     assert_eq!(publisher.acked.len(), 3);
-    let reader = store::Reader::new(&house.data);
+    let reader = Embedded.reader(&house.data);
     until("all is stored", || reader.reading_count().unwrap() == 3);
-    assert!(store::verify(&house.data, None, None).unwrap().is_sound());
+    assert!(Embedded.verify(&house.data, None, None).unwrap().is_sound());
 }

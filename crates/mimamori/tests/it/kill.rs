@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use embedded::Embedded;
 use serde_json::Value;
+use store::Engine as _;
 
 use super::house::{House, until};
 use super::publisher::Publisher;
@@ -160,8 +162,8 @@ fn nothing_acknowledged_is_lost_at_any_kill() {
         "acknowledged readings and stored readings"
     );
     assert_eq!(house.terminate(), Some(0));
-    let verdict = store::verify(&house.data, None, None).unwrap();
+    let verdict = Embedded.verify(&house.data, None, None).unwrap();
     assert!(verdict.is_sound(), "{:?}", verdict.breaks);
-    let storage = store::Reader::new(&house.data).storage().unwrap();
+    let storage = Embedded.reader(&house.data).storage().unwrap();
     assert!(storage.sealed > 0, "readings left the journal meanwhile");
 }

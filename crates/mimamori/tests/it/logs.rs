@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 
+use embedded::Embedded;
 use serde_json::Value;
+use store::Engine as _;
 
 use super::house::{House, until};
 
@@ -114,14 +116,14 @@ fn what_devices_log_is_kept_found_and_covered_by_the_evidence() {
     );
     let covered = house.get("evidence?limit=20")["items"].to_string();
     assert!(covered.contains("logs.sealed"), "{covered}");
-    assert!(store::verify(&house.data, None, None).unwrap().is_sound());
+    assert!(Embedded.verify(&house.data, None, None).unwrap().is_sound());
     let main = rusqlite::Connection::open(house.data.join("mimamori.db")).unwrap();
     main.execute(
         "UPDATE log SET text = 'door opened by nobody' WHERE severity = 3",
         [],
     )
     .unwrap();
-    let verdict = store::verify(&house.data, None, None).unwrap();
+    let verdict = Embedded.verify(&house.data, None, None).unwrap();
     assert!(
         verdict
             .breaks

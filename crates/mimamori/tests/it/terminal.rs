@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
+use embedded::Embedded;
+use store::Engine as _;
+
 use super::house::{House, PROGRAM};
 
 fn run(args: &[&str]) -> (i32, String, String) {
@@ -71,7 +74,7 @@ fn a_configuration_mistake_names_its_place() {
 #[test]
 fn a_folder_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    drop(store::Store::open(folder.path()).unwrap());
+    drop(Embedded.open(folder.path()).unwrap());
     let file = folder.path().join("mimamori.db");
     let script =
         format!("import sqlite3;sqlite3.connect({file:?}).execute('PRAGMA user_version=99')");

@@ -13,7 +13,7 @@ use detect::{LampDevice, Outcome};
 use model::{DeviceRole, MachineId, Refused, Time};
 use rows::{RowSender, WrittenRows};
 use sources::{Arrival, Device, DeviceRegister, RowValue};
-use store::{Batch, Reader, Record, Store, StoreError};
+use store::{Batch, Record, StoreError, Telemetry, Writer};
 
 use crate::machine::Machine;
 use crate::series::Series;
@@ -105,7 +105,11 @@ impl Floor {
 
     /// Makes sure the store knows every series and product of an arrival. Nothing has changed yet
     /// if this fails, so it can be tried again.
-    pub fn introduce(&mut self, arrival: &Arrival, store: &mut Store) -> Result<(), StoreError> {
+    pub fn introduce(
+        &mut self,
+        arrival: &Arrival,
+        store: &mut dyn Writer,
+    ) -> Result<(), StoreError> {
         let speaker = self.speaker(&arrival.device);
         let is_new = self.meet_anew(speaker, &arrival.device);
         for row in &arrival.rows {
@@ -134,7 +138,7 @@ impl Floor {
     }
 
     /// Takes an arrival into the batch and judges it.
-    pub fn take(&mut self, arrival: Arrival, reader: &Reader, batch: &mut Batch) {
+    pub fn take(&mut self, arrival: Arrival, reader: &dyn Telemetry, batch: &mut Batch) {
         let Arrival {
             device,
             at,

@@ -30,7 +30,7 @@ impl Floor {
     pub fn restore(
         settings: &FloorSettings,
         register: &DeviceRegister,
-        reader: &Reader,
+        reader: &dyn Reader,
         now: Time,
         into: TakenUp<'_>,
     ) -> anyhow::Result<Self> {
@@ -98,7 +98,7 @@ impl Floor {
     fn replay(
         &mut self,
         register: &DeviceRegister,
-        reader: &Reader,
+        reader: &dyn Reader,
     ) -> anyhow::Result<Vec<Damage>> {
         let names: HashMap<i64, String> = self
             .labels
@@ -128,7 +128,7 @@ impl Floor {
             .min()
             .unwrap_or(0);
         let from = oldest_seen.min(reader.recent_seq(RECENT_ENTRIES)?).max(0);
-        let damaged = reader.replay(from, |seq, arrived, readings| {
+        let damaged = reader.replay(from, &mut |seq, arrived, readings| {
             for reading in readings {
                 let Some((speaker, number, role)) = where_is.get(&reading.series) else {
                     continue;
@@ -164,7 +164,7 @@ impl Floor {
         Ok(damaged)
     }
 
-    fn take_up(&mut self, reader: &Reader, now: Time, batch: &mut Batch) -> anyhow::Result<()> {
+    fn take_up(&mut self, reader: &dyn Reader, now: Time, batch: &mut Batch) -> anyhow::Result<()> {
         let mut open = reader.alarms(true, i64::MAX, 10_000)?.items;
         for machine in self.machines.iter().filter(|m| m.is_rehearsal) {
             open.extend(reader.alarms_of(&machine.id, true, 100)?);

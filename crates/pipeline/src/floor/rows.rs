@@ -3,7 +3,7 @@
 use detect::{Outcome, Signal};
 use model::{Quality, Reading, RefusalReason, Refused, SeriesId, Time};
 use sources::{Device, PointRole, Row, RowValue, WrittenDown};
-use store::{Batch, Reader};
+use store::{Batch, Telemetry};
 
 use super::{Floor, LATE_MS_MAX};
 use crate::machine::Machine;
@@ -16,7 +16,7 @@ use crate::speaker::Speaker;
 pub(super) struct RowSender<'a> {
     pub(super) device: &'a Device,
     pub(super) at: Time,
-    pub(super) reader: &'a Reader,
+    pub(super) reader: &'a dyn Telemetry,
 }
 
 /// Rows of a file, and how they are taken.
@@ -268,7 +268,7 @@ impl Floor {
 }
 
 /// How a reading's time stands to the ones before; the store is asked where memory ends.
-fn standing(series: &mut Series, t: Time, reader: &Reader) -> SeriesStanding {
+fn standing(series: &mut Series, t: Time, reader: &dyn Telemetry) -> SeriesStanding {
     let remembered = series.standing(t);
     if remembered != SeriesStanding::AskStore {
         return remembered;

@@ -71,7 +71,7 @@ type Ordered = (Job, oneshot::Sender<TakeOutcome>);
 pub struct FilesShared {
     loggers: Arc<Loggers>,
     sink: Arc<FloorSink>,
-    reader: Reader,
+    reader: Arc<dyn Reader>,
     orders: Orders,
     zone: TimeZone,
     machines: BTreeMap<MachineId, Settings>,
@@ -115,7 +115,7 @@ pub struct Ways {
     /// Where readings go.
     pub sink: Arc<FloorSink>,
     /// What is kept already.
-    pub reader: Reader,
+    pub reader: Arc<dyn Reader>,
     /// Where evidence goes.
     pub orders: Orders,
 }

@@ -13,7 +13,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sources::{Content, Device, LoggedFile, Logger, Row, WrittenDown, token_hash};
-use store::{BOX, Entry, Reader, Record, StoreError};
+use store::{BOX, Entry, History, KeptSettings, Record, StoreError, Telemetry};
 
 use super::{FilesShared, Job, TakeOutcome, off_thread, past, read_file, unreadable};
 
@@ -162,7 +162,7 @@ fn hold(
     logger: &Logger,
     is_watched: bool,
 ) -> Result<Held, FileProblem> {
-    let reader = &shared.reader;
+    let reader = &*shared.reader;
     let sha256 = token_hash(bytes);
     if let Some(before) = reader.import(&sha256).map_err(unreadable)? {
         return Err(FileProblem::Taken { at: before.at });
@@ -213,7 +213,7 @@ fn hold(
 }
 
 /// The readings that are not there yet. Of two at one moment the first counts.
-fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, StoreError> {
+fn fresh(reader: &dyn Telemetry, device: &Device, rows: &[Row]) -> Result<Vec<Row>, StoreError> {
     let series = reader.series()?;
     let own = series
         .iter()
@@ -233,7 +233,7 @@ fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, Sto
         seen.retain(|(_, t)| piece.first().is_some_and(|row| row.t.ms() == *t));
         if let Some(span) = past::span(piece).filter(|_| !wanted.is_empty()) {
             let span = Span::new(span.from, span.to + 1);
-            reader.each_piece(&wanted, span, |id, times, _| {
+            reader.each_piece(&wanted, span, &mut |id, times, _| {
                 let number = numbers.get(&id);
                 // One moment far from the others must not bring all between them.
                 let is_asked = |t: &&i64| piece.binary_search_by_key(*t, |row| row.t.ms()).is_ok();
@@ -257,7 +257,7 @@ fn fresh(reader: &Reader, device: &Device, rows: &[Row]) -> Result<Vec<Row>, Sto
 /// What is to be told of the past: of a file that nothing was told of all of it, of one that lies
 /// on another only the moments of what is new, and what was begun before.
 fn telling(
-    reader: &Reader,
+    reader: &dyn History,
     place: String,
     moments: &Moments<'_>,
     used: FileUse,
@@ -291,7 +291,7 @@ fn telling(
 }
 
 /// What was begun to be told and is not noted as told.
-fn begun(reader: &Reader) -> Result<Vec<Telling>, StoreError> {
+fn begun(reader: &dyn KeptSettings) -> Result<Vec<Telling>, StoreError> {
     let kept = reader.kept(TELLING)?;
     let begun = kept.and_then(|json| serde_json::from_str(&json).ok());
     Ok(begun.unwrap_or_default())
@@ -320,7 +320,7 @@ struct Moments<'a> {
 }
 
 /// What the readings are to the machine's watch.
-fn use_of(reader: &Reader, moments: &Moments<'_>) -> Result<FileUse, StoreError> {
+fn use_of(reader: &dyn History, moments: &Moments<'_>) -> Result<FileUse, StoreError> {
     let Moments {
         machine,
         all,
@@ -342,7 +342,7 @@ fn use_of(reader: &Reader, moments: &Moments<'_>) -> Result<FileUse, StoreError>
 }
 
 /// Whether nothing is known of a machine between two moments.
-fn is_free(reader: &Reader, machine: &MachineId, span: Span) -> Result<bool, StoreError> {
+fn is_free(reader: &dyn History, machine: &MachineId, span: Span) -> Result<bool, StoreError> {
     let states = reader.states(machine, span)?;
     let is_unknown = states.iter().all(|s| s.state == MachineState::Unknown);
     let with_the_last = Span::new(span.from, span.to + 1);

@@ -19,7 +19,7 @@ use model::{DeviceId, EventKind, PROBER, Time};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use serde_json::{Value, json};
 use sources::DeviceRegister;
-use store::{LogQuery, Reader};
+use store::LogQuery;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::watch;
@@ -219,7 +219,11 @@ impl Ground {
 
     /// How often the box's own device was refused; a refusal is on disk before it is acknowledged.
     async fn refusals(&self) -> Option<u64> {
-        let counts = self.known.read(Reader::refused_counts).await.ok()?;
+        let counts = self
+            .known
+            .read(|reader| reader.refused_counts())
+            .await
+            .ok()?;
         let own = counts.iter().filter(|count| count.source == PROBER);
         Some(own.map(|count| count.n).sum())
     }

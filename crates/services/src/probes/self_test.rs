@@ -15,7 +15,6 @@ use model::{AlarmKind, KNOCKS_FROM, MachineId, RefusalReason, TWIN, Time};
 use pipeline::MachineSettings;
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use serde_json::{Value, json};
-use store::Reader;
 use tokio::time::Instant;
 
 use super::looks::{GOOD, LookResult, knock};
@@ -182,7 +181,7 @@ struct Refusals {
 
 impl Refusals {
     async fn read(known: &Known) -> Option<Self> {
-        let counts = known.read(Reader::refused_counts).await.ok()?;
+        let counts = known.read(|reader| reader.refused_counts()).await.ok()?;
         let of = |source: &str, reason: RefusalReason| -> u64 {
             let same = counts
                 .iter()

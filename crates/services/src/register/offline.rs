@@ -5,7 +5,7 @@ use std::path::Path;
 use app::clock;
 use app::ports::devices::{DeviceChange, DeviceChanged, DeviceProblem};
 use sources::{DeviceRegister, Registrations};
-use store::{Batch, Store, StoreError};
+use store::{Batch, Engine, StoreError, Writer};
 use tracing::error;
 
 use super::{CONSOLE, Doing, open};
@@ -13,15 +13,15 @@ use super::{CONSOLE, Doing, open};
 /// The register of a data folder that nobody else has open.
 #[derive(Debug)]
 pub struct OfflineRegister {
-    store: Store,
+    store: Box<dyn Writer>,
     register: DeviceRegister,
 }
 
 impl OfflineRegister {
     /// Opens the folder, or makes it; refused while a program runs on it.
-    pub fn open(data: &Path) -> Result<Self, StoreError> {
-        let mut store = Store::open(data)?;
-        let registrations = open(data, &mut store)?;
+    pub fn open(engine: &dyn Engine, data: &Path) -> Result<Self, StoreError> {
+        let mut store = engine.open(data)?;
+        let registrations = open(data, &mut *store, &*engine.reader(data))?;
         Ok(Self {
             store,
             register: DeviceRegister::new(registrations),

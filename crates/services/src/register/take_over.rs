@@ -9,7 +9,7 @@ use model::{AlarmKind, DeviceId, RegisterFile, Registered, Registration, Wrong};
 use pipeline::Aside;
 use serde_json::json;
 use sources::{Changes, DeviceRegister, Draft, Registrations};
-use store::{BOX, Batch, Reader, Record, Store, StoreError};
+use store::{BOX, Batch, Reader, Record, StoreError, Writer};
 use tracing::{info, warn};
 
 /// The files of before, in the order in which one follows from another.
@@ -36,8 +36,12 @@ struct Opening<'a> {
 
 /// Opens the register of a data folder, and keeps at once what has to be kept of it. What cannot be
 /// read is set aside and told; a file that cannot be read stays, so that somebody can mend it.
-pub fn open(data: &Path, store: &mut Store) -> Result<Registrations, StoreError> {
-    let (reader, mut aside, mut records) = (Reader::new(data), Aside::default(), Vec::new());
+pub fn open(
+    data: &Path,
+    store: &mut dyn Writer,
+    reader: &dyn Reader,
+) -> Result<Registrations, StoreError> {
+    let (mut aside, mut records) = (Aside::default(), Vec::new());
     let mut kept = Registrations::new();
     for (name, json) in reader.devices()? {
         match serde_json::from_str::<Registration>(&json) {

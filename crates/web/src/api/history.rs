@@ -9,7 +9,7 @@ use model::{SeriesId, Span, Unit};
 use report::accounts::{WS_PER_WH, devices_of};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Reader, SeriesInfo, StoreError};
+use store::{SeriesInfo, StoreError, Telemetry};
 use text::Lang;
 
 use crate::Site;
@@ -20,22 +20,29 @@ use crate::http::failure::Failure;
 /// Pixels of a picture if the caller does not say.
 const PIXELS_DEFAULT: usize = 800;
 
-/// The series of a machine's devices, the wanted ones, each with its name.
-fn series_of(
-    site: &Site,
-    id: &str,
-    point: Option<&str>,
-) -> Result<impl Fn(&Reader) -> Result<Vec<SeriesInfo>, StoreError> + Send + 'static, Failure> {
-    let board = site.known.board();
-    known(&board, id)?;
-    let devices = devices_of(&board, id);
-    let point = point.map(str::to_owned);
-    Ok(move |reader: &Reader| {
+/// Which series are wanted: those of some devices, or one point of each.
+struct WantedSeries {
+    devices: Vec<String>,
+    point: Option<String>,
+}
+
+impl WantedSeries {
+    /// Those of a machine's devices.
+    fn of(site: &Site, id: &str, point: Option<&str>) -> Result<Self, Failure> {
+        let board = site.known.board();
+        known(&board, id)?;
+        Ok(Self {
+            devices: devices_of(&board, id),
+            point: point.map(str::to_owned),
+        })
+    }
+
+    fn read(&self, reader: &dyn Telemetry) -> Result<Vec<SeriesInfo>, StoreError> {
         let mut all = reader.series()?;
-        all.retain(|s| devices.contains(&s.device));
-        all.retain(|s| point.as_ref().is_none_or(|point| *point == s.point));
+        all.retain(|s| self.devices.contains(&s.device));
+        all.retain(|s| self.point.as_ref().is_none_or(|point| *point == s.point));
         Ok(all)
-    })
+    }
 }
 
 fn name(series: &SeriesInfo) -> String {
@@ -50,14 +57,14 @@ pub(crate) async fn readings(
     Query(paging): Query<Paging>,
 ) -> Response {
     let work = async {
-        let series = series_of(&site, &id, paging.point())?;
+        let wanted = WantedSeries::of(&site, &id, paging.point())?;
         let (span, limit) = (paging.span(site.known.now())?, paging.limit());
         let after = paging.cursor().unwrap_or(i64::MIN);
         let found = read(&site, move |reader| {
-            let series = series(reader)?;
-            let wanted: BTreeMap<SeriesId, String> =
+            let series = wanted.read(reader)?;
+            let names: BTreeMap<SeriesId, String> =
                 series.iter().map(|s| (s.id, name(s))).collect();
-            reader.readings(&wanted, span, after, limit)
+            reader.readings(&names, span, after, limit)
         });
         let found = found.await?;
         let (items, next) = (found.page.items, found.page.next);
@@ -84,11 +91,11 @@ pub(crate) async fn picture(
     Query(shape): Query<Shape>,
 ) -> Response {
     let work = async {
-        let series = series_of(&site, &id, paging.point())?;
+        let wanted = WantedSeries::of(&site, &id, paging.point())?;
         let span = paging.span(site.known.now())?;
         let pixels = shape.pixels.unwrap_or(PIXELS_DEFAULT);
         let found = read(&site, move |reader| {
-            let points = series(reader)?.into_iter().map(|s| {
+            let points = wanted.read(reader)?.into_iter().map(|s| {
                 let buckets = reader.picture(s.id, span, pixels)?;
                 Ok(json!({"point": name(&s), "unit": s.unit, "buckets": buckets}))
             });
@@ -112,8 +119,11 @@ pub(crate) async fn sums(
         let span = paging.span(site.known.now())?;
         let items = match shape.by.as_deref() {
             None | Some("day") => {
-                let series = series_of(&site, &id, paging.point())?;
-                read(&site, move |reader| by_day(reader, &series(reader)?, span)).await?
+                let wanted = WantedSeries::of(&site, &id, paging.point())?;
+                read(&site, move |reader| {
+                    by_day(reader, &wanted.read(reader)?, span)
+                })
+                .await?
             }
             Some("product") => {
                 let machine = known(&site.known.board(), &id)?;
@@ -128,7 +138,11 @@ pub(crate) async fn sums(
 }
 
 /// Whole days as they were summed up, then what has been measured since.
-fn by_day(reader: &Reader, series: &[SeriesInfo], span: Span) -> Result<Vec<Value>, StoreError> {
+fn by_day(
+    reader: &dyn Telemetry,
+    series: &[SeriesInfo],
+    span: Span,
+) -> Result<Vec<Value>, StoreError> {
     let days = reader.days(span)?;
     let mut items = Vec::new();
     for one in series {

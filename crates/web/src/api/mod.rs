@@ -25,7 +25,7 @@ use identity::{Denied, Who};
 use model::{MachineId, Role, Span, Time, Tolerance};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Page, StoreError};
+use store::{Page, Reader, StoreError};
 use text::{Lang, key};
 
 use crate::http::asked::{Asked, Visitor};
@@ -105,7 +105,7 @@ pub(crate) fn answer(value: impl serde::Serialize) -> Response {
 /// Reads the store off the threads that serve sockets.
 pub(crate) async fn read<T: Send + 'static>(
     site: &Site,
-    work: impl FnOnce(&store::Reader) -> Result<T, StoreError> + Send + 'static,
+    work: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Failure> {
     Ok(site.known.read(work).await?)
 }
@@ -255,7 +255,7 @@ pub(crate) async fn evidence(
 
 /// The newest signed checkpoint, exactly as it was signed.
 pub(crate) async fn checkpoint(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
-    match read(&site, store::Reader::checkpoint).await {
+    match read(&site, |reader| reader.checkpoint()).await {
         Ok(Some(checkpoint)) => Json(checkpoint).into_response(),
         Ok(None) => Failure::not_found().answer(lang),
         Err(failure) => failure.answer(lang),
@@ -461,7 +461,7 @@ pub(crate) async fn logs(
 /// Devices and how many readings are stored.
 pub(crate) async fn devices(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
     let devices = site.known.board().devices.clone();
-    let count = |r: &store::Reader| {
+    let count = |r: &dyn Reader| {
         let all = r.reading_count()?;
         // What the self-test sent is no reading of the factory's.
         Ok(all.saturating_sub(r.reading_count_of(model::TWIN)?))

@@ -52,7 +52,7 @@ const READ: [(&str, &str); 2] = [("_modbus._tcp", "modbus-tcp"), ("_mbap._tcp", 
 pub(crate) async fn seen(
     site: &Site,
 ) -> Result<(Vec<(Neighbour, Option<Proposal>)>, Coverage), Failure> {
-    let counts = read(site, store::Reader::refused_counts).await?;
+    let counts = read(site, |reader| reader.refused_counts()).await?;
     let (mut neighbours, coverage) = site.network.seen();
     knocked(&counts, coverage.since, &mut neighbours);
     let sources = site.sources.states();

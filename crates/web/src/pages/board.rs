@@ -30,7 +30,7 @@ pub(crate) type Strips = BTreeMap<MachineId, Vec<StateInterval>>;
 pub(crate) async fn strips(site: &Site, board: &BoardView) -> Strips {
     let ids: Vec<MachineId> = board.machines.iter().map(|m| m.id.clone()).collect();
     let now = site.known.now();
-    let work = move |reader: &store::Reader| {
+    let work = move |reader: &dyn store::Reader| {
         ids.into_iter()
             .map(|id| {
                 let states = reader.states(&id, Span::new(now - STRIP_MS, now))?;

@@ -34,7 +34,7 @@ const POWER_MS: i64 = 24 * 3_600_000;
 const POWER_MS_MIN: i64 = 10 * 60_000;
 
 /// What the page shows beside the present.
-pub(crate) struct History {
+pub(crate) struct MachineHistory {
     cycles: Vec<CycleRow>,
     minutes: Vec<MinuteRow>,
     findings: Vec<FindingRow>,
@@ -42,11 +42,11 @@ pub(crate) struct History {
 }
 
 /// Reads the history of a machine.
-pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<History> {
+pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<MachineHistory> {
     let now = site.known.now();
     let devices = accounts::devices_of(&site.known.board(), id.as_str());
     let id = id.clone();
-    let work = move |reader: &store::Reader| {
+    let work = move |reader: &dyn store::Reader| {
         let cycles = reader
             .cycles(&id, Time::from_ms(i64::MAX), CYCLES_SHOWN)?
             .items;
@@ -56,7 +56,7 @@ pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<History> {
             Some(series) => reader.minutes(series, Span::new(now - POWER_MS, now))?,
             None => Vec::new(),
         };
-        Ok(History {
+        Ok(MachineHistory {
             cycles,
             minutes,
             findings,
@@ -229,7 +229,7 @@ pub(crate) fn forecast(ctx: &Ctx, machine: &MachineView) -> Markup {
 }
 
 /// Times and energies of the last cycles against what was learned.
-pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Markup {
+pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory) -> Markup {
     let dots = |value: fn(&CycleRow) -> Option<f64>| -> Vec<Dot> {
         // A cycle across a gap in data says nothing about the machine; drawn, it would only
         // flatten the others.
@@ -293,7 +293,7 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &History) -> Mar
 }
 
 /// A day back, or to the first data if that is later, so that a young history fills the chart.
-fn power_from(ctx: &Ctx, history: &History) -> Time {
+fn power_from(ctx: &Ctx, history: &MachineHistory) -> Time {
     let first = history.minutes.first().map_or(ctx.now, |row| row.minute);
     first.max(ctx.now - POWER_MS).min(ctx.now - POWER_MS_MIN)
 }
@@ -438,7 +438,7 @@ fn tolerance(ctx: &Ctx, machine: &MachineView) -> Markup {
 }
 
 /// What was noticed, with the reasons.
-pub(crate) fn findings(ctx: &Ctx, history: &History) -> Markup {
+pub(crate) fn findings(ctx: &Ctx, history: &MachineHistory) -> Markup {
     html! {
         div.panel-head { h2 { (ctx.text(key::MACHINE_FINDINGS)) } }
         @if history.findings.is_empty() { p.quiet { (ctx.text(key::MACHINE_FINDINGS_NONE)) } }

@@ -106,6 +106,21 @@ fn the_room_table_says_what_cargo_says() {
 }
 
 #[test]
+fn only_the_engine_knows_its_database_and_only_the_wiring_the_engine() {
+    let edges = edges();
+    let knows_engine = |(room, needs): (&String, &BTreeSet<String>)| {
+        needs.contains("embedded").then(|| room.clone())
+    };
+    let knowing: Vec<String> = edges.iter().filter_map(knows_engine).collect();
+    assert_eq!(knowing, ["mimamori"]);
+    for room in edges.keys().filter(|room| *room != "embedded") {
+        let manifest = manifest(&root().join("crates").join(room).join("Cargo.toml"));
+        let has_it = manifest["dependencies"].get("rusqlite").is_some();
+        assert!(!has_it, "{room} names the database");
+    }
+}
+
+#[test]
 fn every_source_file_says_why_it_exists_and_is_not_too_long() {
     let mut wrong = Vec::new();
     for path in sources() {

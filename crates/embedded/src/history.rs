@@ -1,0 +1,212 @@
+//! What was concluded from readings, read back.
+
+use model::{
+    Alarm, AlarmKind, Cycle, CycleTime, CycleVerdict, FindingKind, MachineId, MachineState,
+    ProductId, Reference, Span, StateInterval, TWIN, Time,
+};
+use rusqlite::{Row, params};
+use store::{CycleRow, FindingRow, History, Page, ProductSum, StoreError};
+
+use crate::read::EmbeddedReader;
+use crate::sql::{bad_text, json, machine};
+
+impl History for EmbeddedReader {
+    fn cycles(
+        &self,
+        machine: &MachineId,
+        before: Time,
+        limit: usize,
+    ) -> Result<Page<CycleRow>, StoreError> {
+        let sql = "SELECT start, end, product, duration_s, work_s, energy_wh, verdict, reason
+                   FROM cycle WHERE machine = ?1 AND start < ?2 ORDER BY start DESC LIMIT ?3";
+        let rows = self.list(
+            sql,
+            params![machine.as_str(), before.ms(), limit + 1],
+            cycle_row,
+        )?;
+        Ok(Page::cut(rows, limit, |row| row.cycle.start.ms()))
+    }
+
+    fn sums_by_product(
+        &self,
+        machine: &MachineId,
+        span: Span,
+    ) -> Result<Vec<ProductSum>, StoreError> {
+        let sql = "SELECT product, count(*), sum(duration_s), sum(energy_wh), min(start), max(end)
+                   FROM cycle WHERE machine = ?1 AND start >= ?2 AND start < ?3
+                   GROUP BY product ORDER BY product";
+        self.list(
+            sql,
+            params![machine.as_str(), span.from.ms(), span.to.ms()],
+            |row| {
+                Ok(ProductSum {
+                    product: row.get(0)?,
+                    cycles: row.get(1)?,
+                    duration_s: row.get(2)?,
+                    energy_wh: row.get(3)?,
+                    start: Time::from_ms(row.get(4)?),
+                    end: Time::from_ms(row.get(5)?),
+                })
+            },
+        )
+    }
+
+    fn cycle_times(&self, machine: &MachineId, span: Span) -> Result<Vec<CycleTime>, StoreError> {
+        let sql = "SELECT end, duration_s, work_s, verdict <> 'unknown' FROM cycle
+                   WHERE machine = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
+        self.list(
+            sql,
+            params![machine.as_str(), span.from.ms(), span.to.ms()],
+            |row| {
+                Ok(CycleTime {
+                    end: Time::from_ms(row.get(0)?),
+                    duration_s: row.get(1)?,
+                    work_s: row.get(2)?,
+                    is_seen: row.get(3)?,
+                })
+            },
+        )
+    }
+
+    fn cycle_count(&self, machine: &MachineId, since: Time) -> Result<u64, StoreError> {
+        self.with(|c| {
+            let sql = "SELECT count(*) FROM cycle WHERE machine = ?1 AND start >= ?2";
+            Ok(c.prepare_cached(sql)?
+                .query_row(params![machine.as_str(), since.ms()], |row| row.get(0))?)
+        })
+    }
+
+    fn product_changes(&self, machine: &MachineId, span: Span) -> Result<Vec<Time>, StoreError> {
+        let sql = "SELECT at FROM finding WHERE machine = ?1 AND at >= ?2 AND at < ?3 AND kind = ?4
+                   ORDER BY at";
+        let kind = FindingKind::ProductChanged.code();
+        let values = params![machine.as_str(), span.from.ms(), span.to.ms(), kind];
+        self.list(sql, values, |row| Ok(Time::from_ms(row.get(0)?)))
+    }
+
+    fn states(&self, machine: &MachineId, span: Span) -> Result<Vec<StateInterval>, StoreError> {
+        let sql = "SELECT at, state FROM state WHERE machine = ?1 AND at <= ?3 AND at >= coalesce(
+                       (SELECT max(at) FROM state WHERE machine = ?1 AND at <= ?2), ?2)
+                   ORDER BY at";
+        let marks = self.list(
+            sql,
+            params![machine.as_str(), span.from.ms(), span.to.ms()],
+            |row| {
+                let state: String = row.get(1)?;
+                Ok((
+                    Time::from_ms(row.get(0)?),
+                    MachineState::from_code(&state).unwrap_or_default(),
+                ))
+            },
+        )?;
+        let ends = marks.iter().skip(1).map(|(at, _)| Some(*at)).chain([None]);
+        let intervals = marks
+            .iter()
+            .zip(ends)
+            .map(|(&(from, state), to)| StateInterval { state, from, to });
+        Ok(intervals.collect())
+    }
+
+    fn references(&self, machine: &MachineId) -> Result<Vec<Reference>, StoreError> {
+        let sql = "SELECT body FROM reference WHERE machine = ?1 ORDER BY product, version";
+        let bodies = self.list(sql, params![machine.as_str()], |row| {
+            row.get::<_, String>(0)
+        })?;
+        bodies
+            .iter()
+            .map(|body| Ok(serde_json::from_str(body)?))
+            .collect()
+    }
+
+    fn findings(
+        &self,
+        of: Option<&MachineId>,
+        before: i64,
+        limit: usize,
+    ) -> Result<Page<FindingRow>, StoreError> {
+        let sql = "SELECT id, machine, at, kind, product, reason FROM finding
+                   WHERE id < ?1 AND (machine = ?2 OR ?2 IS NULL AND machine <> ?4)
+                   ORDER BY id DESC LIMIT ?3";
+        let of = of.map(MachineId::as_str);
+        let rows = self.list(sql, params![before, of, limit + 1, TWIN], |row| {
+            let kind: String = row.get(3)?;
+            Ok(FindingRow {
+                id: row.get(0)?,
+                machine: machine(row, 1)?,
+                at: Time::from_ms(row.get(2)?),
+                kind: FindingKind::from_code(&kind).ok_or_else(|| bad_text(3))?,
+                product: row.get(4)?,
+                reason: json(row, 5)?,
+            })
+        })?;
+        Ok(Page::cut(rows, limit, |row| row.id))
+    }
+
+    fn alarms(
+        &self,
+        only_open: bool,
+        before: i64,
+        limit: usize,
+    ) -> Result<Page<Alarm>, StoreError> {
+        let sql = "SELECT id, machine, kind, since, raised_at, cleared_at, acknowledged_at, reason
+                   FROM alarm WHERE id < ?1 AND (?2 = 0 OR cleared_at IS NULL)
+                   AND machine <> ?4 ORDER BY id DESC LIMIT ?3";
+        let rows = self.list(sql, params![before, only_open, limit + 1, TWIN], alarm_row)?;
+        Ok(Page::cut(rows, limit, |alarm| alarm.id))
+    }
+
+    fn alarms_of(
+        &self,
+        machine: &MachineId,
+        only_open: bool,
+        limit: usize,
+    ) -> Result<Vec<Alarm>, StoreError> {
+        let sql = "SELECT id, machine, kind, since, raised_at, cleared_at, acknowledged_at, reason
+                   FROM alarm WHERE machine = ?1 AND (?2 = 0 OR cleared_at IS NULL)
+                   ORDER BY id DESC LIMIT ?3";
+        self.list(sql, params![machine.as_str(), only_open, limit], alarm_row)
+    }
+
+    fn has_open(&self, kind: AlarmKind) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM alarm
+                   WHERE kind = ?1 AND cleared_at IS NULL AND machine <> ?2 LIMIT 1";
+        let found = self.list(sql, params![kind.code(), TWIN], |_| Ok(()))?;
+        Ok(!found.is_empty())
+    }
+}
+
+fn cycle_row(row: &Row<'_>) -> rusqlite::Result<CycleRow> {
+    let (product, verdict): (String, String) = (row.get(2)?, row.get(6)?);
+    let cycle = Cycle {
+        product: ProductId::new(&product).map_err(|_| bad_text(2))?,
+        start: Time::from_ms(row.get(0)?),
+        end: Time::from_ms(row.get(1)?),
+        duration_s: row.get(3)?,
+        work_s: row.get(4)?,
+        energy_wh: row.get(5)?,
+        verdict: CycleVerdict::from_code(&verdict).ok_or_else(|| bad_text(6))?,
+    };
+    Ok(CycleRow {
+        cycle,
+        reason: json(row, 7)?,
+    })
+}
+
+fn alarm_row(row: &Row<'_>) -> rusqlite::Result<Alarm> {
+    let (name, kind): (String, String) = (row.get(1)?, row.get(2)?);
+    let moment = |ms: Option<i64>| ms.map(Time::from_ms);
+    Ok(Alarm {
+        id: row.get(0)?,
+        machine: if name.is_empty() {
+            None
+        } else {
+            Some(machine(row, 1)?)
+        },
+        kind: AlarmKind::from_code(&kind).ok_or_else(|| bad_text(2))?,
+        since: Time::from_ms(row.get(3)?),
+        raised_at: Time::from_ms(row.get(4)?),
+        cleared_at: moment(row.get(5)?),
+        acknowledged_at: moment(row.get(6)?),
+        reason: json(row, 7)?,
+    })
+}

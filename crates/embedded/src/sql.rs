@@ -1,0 +1,43 @@
+//! Small helpers for statements.
+
+use model::{DeviationReason, MachineId, RefusalReason};
+use rusqlite::{Row, Transaction};
+
+use crate::error::EngineError;
+
+/// Runs a statement; says whether it changed anything.
+pub(crate) fn run(
+    transaction: &Transaction<'_>,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> Result<bool, EngineError> {
+    Ok(transaction.prepare_cached(sql)?.execute(values)? > 0)
+}
+
+pub(crate) fn as_json(reason: Option<DeviationReason>) -> Result<Option<String>, EngineError> {
+    Ok(reason.map(|r| serde_json::to_string(&r)).transpose()?)
+}
+
+pub(crate) fn machine(row: &Row<'_>, column: usize) -> rusqlite::Result<MachineId> {
+    let text: String = row.get(column)?;
+    MachineId::new(&text).map_err(|_| bad_text(column))
+}
+
+pub(crate) fn refusal(row: &Row<'_>, column: usize) -> rusqlite::Result<RefusalReason> {
+    let text: String = row.get(column)?;
+    RefusalReason::from_code(&text).ok_or_else(|| bad_text(column))
+}
+
+pub(crate) fn json<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|t| serde_json::from_str(&t))
+        .transpose()
+        .map_err(|_| bad_text(column))
+}
+
+pub(crate) fn bad_text(column: usize) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, "text".to_owned(), rusqlite::types::Type::Text)
+}

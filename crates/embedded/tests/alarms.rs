@@ -1,0 +1,58 @@
+//! Alarms as the store answers for them.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails ends with a panic")]
+
+use embedded::Embedded;
+use model::{Alarm, AlarmKind, MachineId, TWIN, Time};
+use store::{Batch, Engine as _, Record, Writer};
+
+fn alarm(machine: Option<&str>, kind: AlarmKind) -> Alarm {
+    Alarm {
+        id: 0,
+        machine: machine.map(|name| MachineId::new(name).unwrap()),
+        kind,
+        since: Time::from_ms(1_000),
+        raised_at: Time::from_ms(2_000),
+        cleared_at: None,
+        acknowledged_at: None,
+        reason: None,
+    }
+}
+
+fn commit(store: &mut dyn Writer, records: Vec<Record>) {
+    let batch = Batch {
+        arrived: Time::from_ms(3_000),
+        records,
+        ..Batch::default()
+    };
+    store.commit(&batch).unwrap();
+}
+
+#[test]
+fn an_alarm_is_open_until_it_is_cleared() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Embedded.open(folder.path()).unwrap();
+    let reader = Embedded.reader(folder.path());
+    assert!(!reader.has_open(AlarmKind::SetAside).unwrap());
+    let own = alarm(None, AlarmKind::SetAside);
+    let of_press = alarm(Some("press"), AlarmKind::TamperingSuspected);
+    let raised = [own, of_press].map(Record::AlarmRaised);
+    commit(&mut *store, raised.into());
+    assert!(reader.has_open(AlarmKind::SetAside).unwrap());
+    assert!(reader.has_open(AlarmKind::TamperingSuspected).unwrap());
+    assert!(!reader.has_open(AlarmKind::FileRefused).unwrap());
+    let cleared = Record::AlarmCleared(None, AlarmKind::SetAside, Time::from_ms(4_000));
+    commit(&mut *store, vec![cleared]);
+    assert!(!reader.has_open(AlarmKind::SetAside).unwrap());
+    assert!(reader.has_open(AlarmKind::TamperingSuspected).unwrap());
+}
+
+#[test]
+fn a_fault_made_on_purpose_is_not_of_the_factory() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Embedded.open(folder.path()).unwrap();
+    let on_purpose = alarm(Some(TWIN), AlarmKind::TamperingSuspected);
+    commit(&mut *store, vec![Record::AlarmRaised(on_purpose)]);
+    let reader = Embedded.reader(folder.path());
+    assert!(!reader.has_open(AlarmKind::TamperingSuspected).unwrap());
+}

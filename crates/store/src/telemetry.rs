@@ -1,0 +1,286 @@
+//! Readings as they are read back: as they came, by the minute, by the day, summed up.
+
+use std::sync::Arc;
+
+use model::{GAP_MS_MAX, Reading, SeriesId, Span, Time};
+use serde::Serialize;
+
+use crate::record::Record;
+use crate::rows::{Page, ReadingRow};
+
+/// A page of readings, and what of its span can no longer be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadingsPage {
+    /// The readings by time; the next page starts after the last time.
+    pub page: Page<ReadingRow>,
+    /// What is missing because it is damaged.
+    pub damaged: Vec<Damage>,
+}
+
+/// One pixel of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Bucket {
+    /// Where it starts.
+    pub from: Time,
+    /// How many readings.
+    pub n: u64,
+    /// The smallest value.
+    pub min: f64,
+    /// The largest value.
+    pub max: f64,
+    /// The mean of the values.
+    pub mean: f64,
+}
+
+/// A whole day of a series summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct DaySum {
+    /// The point whose readings these are.
+    pub series: SeriesId,
+    /// The first moment of the day.
+    pub start: Time,
+    /// The first moment of the day after.
+    pub end: Time,
+    /// How many readings.
+    pub n: u64,
+    /// The smallest value.
+    pub min: f64,
+    /// The largest value.
+    pub max: f64,
+    /// The sum of the values.
+    pub sum: f64,
+    /// The area under the values, in unit·seconds; see [`Stat`].
+    pub integral: f64,
+}
+
+/// What is kept, and what room is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Storage {
+    /// Readings kept.
+    pub readings: u64,
+    /// Those of them that have left the journal.
+    pub sealed: u64,
+    /// When readings last left the journal.
+    pub sealed_at: Option<Time>,
+    /// Files of months with readings.
+    pub months: u64,
+    /// What the data folder takes.
+    pub bytes: u64,
+    /// What is free on its disk.
+    pub free_bytes: u64,
+    /// What its disk holds.
+    pub disk_bytes: u64,
+}
+
+impl Storage {
+    /// How full the disk is, from 0 to 1.
+    pub fn used_share(&self) -> f64 {
+        1.0 - self.free_bytes as f64 / self.disk_bytes.max(1) as f64
+    }
+}
+
+/// A stretch of a series summed up.
+///
+/// `integral` is the area under the value by the trapezoid rule, in unit·seconds (W·s for power):
+/// each step between two neighbouring readings counts to the stretch in which it ends, and a step
+/// longer than [`GAP_MS_MAX`] counts nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Stat {
+    /// The point that is summed.
+    pub series: SeriesId,
+    /// How many readings.
+    pub n: u64,
+    /// The smallest value.
+    pub min: f64,
+    /// The largest value.
+    pub max: f64,
+    /// The sum of the values.
+    pub sum: f64,
+    /// The area under them, in unit·seconds.
+    pub integral: f64,
+    /// The first reading.
+    pub first: (Time, f64),
+    /// The last reading.
+    pub last: (Time, f64),
+}
+
+impl Stat {
+    /// A stretch of one reading.
+    pub fn begin(series: SeriesId, t: Time, value: f64) -> Self {
+        Self {
+            series,
+            n: 1,
+            min: value,
+            max: value,
+            sum: value,
+            integral: 0.0,
+            first: (t, value),
+            last: (t, value),
+        }
+    }
+
+    /// Sums up readings of one series in order of time; `None` if there are none.
+    pub fn of(readings: &[Reading]) -> Option<Self> {
+        let (first, rest) = readings.split_first()?;
+        let mut stat = Self::begin(first.series, first.t, first.value);
+        for reading in rest {
+            stat.add(reading.t, reading.value);
+        }
+        Some(stat)
+    }
+
+    /// Adds a reading that is not earlier than the last.
+    pub fn add(&mut self, t: Time, value: f64) {
+        self.integral = finite(self.integral + area(self.last, (t, value)));
+        self.n += 1;
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+        self.sum = finite(self.sum + value);
+        self.last = (t, value);
+    }
+
+    /// Adds the stretch that follows.
+    pub fn follow(&mut self, next: &Self) {
+        let between = area(self.last, next.first);
+        self.integral = finite(finite(self.integral + between) + next.integral);
+        self.n += next.n;
+        self.min = self.min.min(next.min);
+        self.max = self.max.max(next.max);
+        self.sum = finite(self.sum + next.sum);
+        self.last = next.last;
+    }
+
+    /// The mean of the values.
+    pub fn mean(&self) -> f64 {
+        self.sum / self.n.max(1) as f64
+    }
+}
+
+/// Readings that can no longer be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    /// The file, and the entry or chunk in it.
+    pub place: String,
+    /// The first moment that is concerned, in milliseconds since 1970.
+    pub from_ms: i64,
+    /// The last.
+    pub to_ms: i64,
+    /// How many readings.
+    pub rows: u64,
+    /// The journal entry, if it is one.
+    #[serde(skip)]
+    pub entry: Option<i64>,
+}
+
+/// How long readings are kept; `None` for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Days for which readings are kept as they came.
+    pub raw_days: Option<u32>,
+    /// Days for which minutes are kept.
+    pub minute_days: Option<u32>,
+    /// Days for which log lines are kept.
+    pub log_days: Option<u32>,
+}
+
+/// Gives the first moment of the business day a moment lies in, and of the day after.
+pub type DayOf = Arc<dyn Fn(Time) -> Span + Send + Sync>;
+
+/// Which entries of the journal leave it, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealPlan {
+    /// Journal entries up to this one. Everything that was concluded from them must be durable.
+    pub upto: i64,
+    /// When, by the box's clock.
+    pub at: Time,
+}
+
+/// A seal that is on disk and waits for the commit that makes it count.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Seal {
+    /// What to commit, in this order, in one batch or in several. The seal counts with the last.
+    pub steps: Vec<Record>,
+    /// Readings that left the journal.
+    pub rows: u64,
+    /// What could not be read any more and is therefore not in it.
+    pub damaged: Vec<Damage>,
+}
+
+/// What is older than it is kept.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Expired {
+    /// What to commit before it goes.
+    pub records: Vec<Record>,
+    /// What to remove once that is durable, each by the engine's name for it.
+    pub names: Vec<String>,
+}
+
+/// The area between two neighbouring readings; nothing over a gap or backwards.
+pub fn area(from: (Time, f64), to: (Time, f64)) -> f64 {
+    let ms = to.0.ms() - from.0.ms();
+    if !(0..=GAP_MS_MAX).contains(&ms) {
+        return 0.0;
+    }
+    finite(f64::midpoint(from.1, to.1) * ms as f64 / 1000.0)
+}
+
+/// A sum that stays a number: beyond the largest there is, it is the largest. Readings that an
+/// older program took can be that large, and a sum that is none can neither be kept nor shown.
+pub fn finite(sum: f64) -> f64 {
+    if sum.is_nan() {
+        0.0
+    } else {
+        sum.clamp(f64::MIN, f64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Quality;
+
+    fn readings() -> Vec<Reading> {
+        let at = |i: i64| Reading {
+            series: SeriesId(3),
+            t: Time::from_ms(1_790_000_000_000 + i * 1000 + if i > 50 { GAP_MS_MAX } else { 0 }),
+            value: 100.0 + i as f64,
+            quality: Quality::Good,
+        };
+        (0..100).map(at).collect()
+    }
+
+    #[test]
+    fn a_gap_adds_nothing() {
+        let stat = Stat::of(&readings()).unwrap();
+        let mean = |from: f64, to: f64| f64::midpoint(100.0 + from, 100.0 + to);
+        let by_hand = mean(0.0, 50.0) * 50.0 + mean(51.0, 99.0) * 48.0;
+        assert!(
+            (stat.integral - by_hand).abs() < 1e-9,
+            "{} {by_hand}",
+            stat.integral
+        );
+        assert_eq!(
+            (stat.n, stat.min, stat.max, stat.mean()),
+            (100, 100.0, 199.0, 149.5)
+        );
+    }
+
+    #[test]
+    fn a_stretch_may_be_cut_anywhere() {
+        let all = readings();
+        let whole = Stat::of(&all).unwrap();
+        for cut in 1..all.len() {
+            let (before, after) = all.split_at(cut);
+            let mut joined = Stat::of(before).unwrap();
+            joined.follow(&Stat::of(after).unwrap());
+            assert!((joined.integral - whole.integral).abs() < 1e-6);
+            assert_eq!(
+                joined,
+                Stat {
+                    integral: joined.integral,
+                    ..whole
+                }
+            );
+        }
+    }
+}
