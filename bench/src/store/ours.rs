@@ -32,10 +32,6 @@ fn day_of() -> DayOf {
     })
 }
 
-fn steps(seal: Seal) -> Vec<Record> {
-    seal.steps
-}
-
 fn reading(series: SeriesId, t_ms: i64, value: f64) -> Reading {
     Reading {
         series,
@@ -239,7 +235,7 @@ fn burst(ours: &mut Ours, folder: &Path) -> anyhow::Result<(f64, f64)> {
         made += making.elapsed();
         rows += batch.readings.len() / 2;
         if let Ok(sealed) = sealing.outcomes.try_recv() {
-            landing.extend(sealed?.map(steps).unwrap_or_default());
+            landing.extend(sealed?.map(|seal| seal.steps).unwrap_or_default());
             is_busy = false;
         }
         let some = landing.len().min(LANDING_AT_ONCE);
@@ -251,7 +247,13 @@ fn burst(ours: &mut Ours, folder: &Path) -> anyhow::Result<(f64, f64)> {
         }
     }
     if is_busy {
-        landing.extend(sealing.outcomes.recv()??.map(steps).unwrap_or_default());
+        landing.extend(
+            sealing
+                .outcomes
+                .recv()??
+                .map(|seal| seal.steps)
+                .unwrap_or_default(),
+        );
     }
     let batch = Batch {
         records: landing,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, Row};
-use store::StoreError;
+use store::{Reader, StoreError};
 
 use crate::error::EngineError;
 use crate::schema;
@@ -20,6 +20,8 @@ pub(crate) struct EmbeddedReader {
     idle: Mutex<Vec<Connection>>,
     months: MonthFiles,
 }
+
+impl Reader for EmbeddedReader {}
 
 impl EmbeddedReader {
     /// A reader of the data folder; the writer must have opened it once.

@@ -136,8 +136,11 @@ impl EmbeddedWriter {
                 ])?;
             seq += 1;
         }
-        let mut chain = self.chain;
+        let (mut chain, mut sealed) = (self.chain, Vec::new());
         for record in &batch.records {
+            if let Record::SealStep(step) = record {
+                sealed.extend(StoredStep::of(step)?.counts());
+            }
             // A record that changes nothing (an alarm cleared twice) is no event either.
             if write_record(&transaction, record, seq)?
                 && let Some(entry) = evidence::entry_of(record, batch.arrived)
@@ -154,15 +157,11 @@ impl EmbeddedWriter {
             .wrote(bytes + 4_096 * (1 + batch.records.len()));
         self.unsealed += batch.readings.len() as u64;
         (self.seq, self.chain) = (seq, chain);
-        for record in &batch.records {
-            if let Record::SealStep(step) = record
-                && let Some((upto, rows)) = StoredStep::of(step)?.counts()
-            {
-                // Else entries would leave the journal that no file of a month has.
-                assert!(upto <= seq, "only what is in the journal is sealed");
-                self.sealed_seq = self.sealed_seq.max(upto);
-                self.unsealed = self.unsealed.saturating_sub(rows);
-            }
+        for (upto, rows) in sealed {
+            // Else entries would leave the journal that no file of a month has.
+            assert!(upto <= seq, "only what is in the journal is sealed");
+            self.sealed_seq = self.sealed_seq.max(upto);
+            self.unsealed = self.unsealed.saturating_sub(rows);
         }
         Ok(seq)
     }

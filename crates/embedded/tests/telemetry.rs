@@ -10,7 +10,8 @@ use std::sync::Arc;
 use embedded::Embedded;
 use model::{GAP_MS_MAX, Quality, Reading, SeriesId, Span, Time};
 use store::{
-    Batch, Break, DayOf, Engine as _, Expired, Reader, Record, Retention, SealPlan, Sealer, Writer,
+    Batch, Break, ChainVerdict, DayOf, Engine as _, Expired, Reader, Record, Retention, SealPlan,
+    SealStep, Sealer, StoreError, Writer,
 };
 
 const HOUR: i64 = 3_600_000;
@@ -206,6 +207,10 @@ impl House {
     }
 }
 
+fn verdict(folder: &Path) -> ChainVerdict {
+    Embedded.verify(folder, None, None).unwrap()
+}
+
 fn compare_minutes(reader: &dyn Reader, series: SeriesId, span: (i64, i64), inside: &[Reading]) {
     // Minutes that lie wholly inside; a minute file cannot cut one.
     let (first, last) = (
@@ -348,7 +353,7 @@ fn whatever_is_sealed_when_everything_comes_back() {
         house.compare(&mut dice);
         house.seal(true);
         house.compare(&mut dice);
-        let verdict = Embedded.verify(folder.path(), None, None).unwrap();
+        let verdict = verdict(folder.path());
         assert!(verdict.is_sound(), "seed {seed}: {:?}", verdict.breaks);
     }
 }
@@ -377,12 +382,7 @@ fn sql(file: &Path, text: &str) -> usize {
 fn every_changed_byte_of_sealed_readings_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let (house, month) = sealed_house(folder.path());
-    assert!(
-        Embedded
-            .verify(folder.path(), None, None)
-            .unwrap()
-            .is_sound()
-    );
+    assert!(verdict(folder.path()).is_sound());
     let connection = rusqlite::Connection::open(&month).unwrap();
     let length = |column: &str| -> i64 {
         connection
@@ -400,7 +400,7 @@ fn every_changed_byte_of_sealed_readings_is_found() {
             after[at as usize - 1] ^= 0x41;
             let put = format!("UPDATE chunk SET {column} = ?1");
             connection.execute(&put, [&after]).unwrap();
-            let breaks = Embedded.verify(folder.path(), None, None).unwrap().breaks;
+            let breaks = verdict(folder.path()).breaks;
             let wanted = Break::Sealed {
                 file: "raw-202611.db".to_owned(),
                 seal: 1,
@@ -421,13 +421,7 @@ fn every_changed_byte_of_sealed_readings_is_found() {
             .execute(&format!("UPDATE chunk SET {change}"), [])
             .unwrap();
         connection.execute_batch("COMMIT").unwrap();
-        assert!(
-            !Embedded
-                .verify(folder.path(), None, None)
-                .unwrap()
-                .is_sound(),
-            "{change}"
-        );
+        assert!(!verdict(folder.path()).is_sound(), "{change}");
         let back = format!(
             "UPDATE chunk SET id = {}, device = {}, t_min = {START}, t_max = {}, rows = 9000",
             1 << 20,
@@ -436,12 +430,7 @@ fn every_changed_byte_of_sealed_readings_is_found() {
         );
         connection.execute(&back, []).unwrap();
     }
-    assert!(
-        Embedded
-            .verify(folder.path(), None, None)
-            .unwrap()
-            .is_sound()
-    );
+    assert!(verdict(folder.path()).is_sound());
 }
 
 #[test]
@@ -454,7 +443,7 @@ fn a_chunk_put_in_taken_out_or_a_whole_month_gone_is_found() {
             "no file" => std::fs::write(&month, "nothing at all").unwrap(),
             text => assert!(sql(&month, text) > 0),
         }
-        let verdict = Embedded.verify(folder.path(), None, None).unwrap();
+        let verdict = verdict(folder.path());
         assert!(!verdict.is_sound(), "{change}");
         verdict.breaks[0].to_string()
     };
@@ -534,12 +523,7 @@ fn a_damaged_journal_entry_is_set_aside_and_the_rest_is_sealed() {
         .query_row("SELECT count(*) FROM quarantine", [], |row| row.get(0))
         .unwrap();
     assert_eq!(kept, 1, "what is damaged is set aside, not thrown away");
-    assert!(
-        Embedded
-            .verify(folder.path(), None, None)
-            .unwrap()
-            .is_sound()
-    );
+    assert!(verdict(folder.path()).is_sound());
 }
 
 #[test]
@@ -580,7 +564,7 @@ fn old_months_go_openly_and_only_they() {
     reader.remove_expired(&foreign).unwrap();
     assert!(month.exists() && folder.path().join("mimamori.db").exists());
     reader.remove_expired(&names).unwrap();
-    let verdict = Embedded.verify(folder.path(), None, None).unwrap();
+    let verdict = verdict(folder.path());
     assert!(verdict.is_sound(), "{:?}", verdict.breaks);
     assert_eq!(reader.reading_count().unwrap(), 3_000);
     let minutes = reader
@@ -658,4 +642,34 @@ fn a_record_that_the_engine_refuses_is_named_and_the_others_can_be_kept() {
         .cycles(&machine(), Time::from_ms(i64::MAX), 10)
         .unwrap();
     assert_eq!(cycles.items.len(), 2);
+}
+
+#[test]
+fn a_step_of_another_engines_seal_is_refused_with_its_whole_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Embedded.open(folder.path()).unwrap();
+    let reading = Reading {
+        series: store.series("m1", "power_w", "W").unwrap(),
+        t: Time::from_ms(START),
+        value: 1.0,
+        quality: Quality::Good,
+    };
+    let batch = Batch {
+        readings: vec![reading],
+        records: vec![Record::SealStep(SealStep::new("of another engine"))],
+        ..Batch::default()
+    };
+    let refused = store.commit(&batch);
+    assert!(
+        matches!(refused, Err(StoreError::Unacceptable(_))),
+        "{refused:?}"
+    );
+    let unsound = store.unsound(&batch).unwrap();
+    assert_eq!(
+        unsound.iter().map(|(place, _)| *place).collect::<Vec<_>>(),
+        [0]
+    );
+    assert_eq!(store.unsealed(), (0, 0));
+    let reader = Embedded.reader(folder.path());
+    assert_eq!(reader.reading_count().unwrap(), 0);
 }

@@ -34,6 +34,5 @@ pub use rows::{
 };
 pub use telemetry::{
     Bucket, Damage, DayOf, DaySum, Expired, ReadingsPage, Retention, Seal, SealPlan, Stat, Storage,
-    area, finite,
 };
 pub use writer::{Sealer, Writer};

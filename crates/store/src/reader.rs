@@ -272,19 +272,3 @@ pub trait Reader:
     + Sync
 {
 }
-
-impl<T> Reader for T where
-    T: Telemetry
-        + History
-        + EvidenceLog
-        + LogBook
-        + Registry
-        + KeptSettings
-        + Intake
-        + Resume
-        + Upkeep
-        + fmt::Debug
-        + Send
-        + Sync
-{
-}

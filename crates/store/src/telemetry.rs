@@ -150,6 +150,29 @@ impl Stat {
         self.last = next.last;
     }
 
+    /// The same stretch with the step to it from the last reading of one before.
+    pub fn behind(self, before: &Self) -> Self {
+        let step = area(before.last, self.first);
+        Self {
+            integral: finite(self.integral + step),
+            ..self
+        }
+    }
+
+    /// The same with numbers only: what an older program summed up may lie outside of all.
+    pub fn bounded(self) -> Self {
+        let value = |(t, value)| (t, finite(value));
+        Self {
+            min: finite(self.min),
+            max: finite(self.max),
+            sum: finite(self.sum),
+            integral: finite(self.integral),
+            first: value(self.first),
+            last: value(self.last),
+            ..self
+        }
+    }
+
     /// The mean of the values.
     pub fn mean(&self) -> f64 {
         self.sum / self.n.max(1) as f64
@@ -216,7 +239,7 @@ pub struct Expired {
 }
 
 /// The area between two neighbouring readings; nothing over a gap or backwards.
-pub fn area(from: (Time, f64), to: (Time, f64)) -> f64 {
+fn area(from: (Time, f64), to: (Time, f64)) -> f64 {
     let ms = to.0.ms() - from.0.ms();
     if !(0..=GAP_MS_MAX).contains(&ms) {
         return 0.0;
@@ -226,7 +249,7 @@ pub fn area(from: (Time, f64), to: (Time, f64)) -> f64 {
 
 /// A sum that stays a number: beyond the largest there is, it is the largest. Readings that an
 /// older program took can be that large, and a sum that is none can neither be kept nor shown.
-pub fn finite(sum: f64) -> f64 {
+fn finite(sum: f64) -> f64 {
     if sum.is_nan() {
         0.0
     } else {
@@ -282,5 +305,17 @@ mod tests {
                 }
             );
         }
+    }
+    #[test]
+    fn a_sum_stays_a_number() {
+        let at = |s: i64| Time::from_ms(s * 1000);
+        let mut long = Stat::begin(SeriesId(3), at(2), f64::MAX);
+        long.add(at(60), f64::MAX);
+        let before = Stat::begin(SeriesId(3), at(0), f64::MAX);
+        assert_eq!(long.behind(&before).integral, f64::MAX);
+        long.sum = f64::INFINITY;
+        long.last.1 = f64::NAN;
+        let bounded = long.bounded();
+        assert_eq!((bounded.sum, bounded.last.1), (f64::MAX, 0.0));
     }
 }

@@ -8,7 +8,7 @@ use model::{Reading, SeriesId, Span, Time};
 use rusqlite::{Connection, params};
 use store::{
     Bucket, Damage, DaySum, EachPiece, MinuteRow, Page, ReadingRow, ReadingsPage, SeriesInfo, Stat,
-    Storage, StoreError, Telemetry, area,
+    Storage, StoreError, Telemetry,
 };
 
 use super::ALWAYS;
@@ -559,8 +559,8 @@ impl StoredPiece<'_> {
 struct Sums {
     span: (i64, i64),
     all: BTreeMap<SeriesId, Stat>,
-    /// The last reading before the span, from which the first step inside it comes.
-    before: BTreeMap<SeriesId, (Time, f64)>,
+    /// What ended last before the span, from which the first step inside it comes.
+    before: BTreeMap<SeriesId, Stat>,
 }
 
 impl Sums {
@@ -577,8 +577,8 @@ impl Sums {
         if let [StoredPiece::Chunk(meta)] = group
             && meta.t_max < self.span.0
         {
-            let lasts = meta.stats.iter().map(|stat| (stat.series, stat.last));
-            self.before.extend(lasts);
+            let ended = meta.stats.iter().map(|stat| (stat.series, *stat));
+            self.before.extend(ended);
             return Ok(());
         }
         let mut rows = Vec::new();
@@ -595,11 +595,11 @@ impl Sums {
         }
         rows.sort_by_key(|reading| reading.t);
         for reading in rows {
+            let one = Stat::begin(reading.series, reading.t, reading.value);
             if reading.t.ms() < self.span.0 {
-                self.before
-                    .insert(reading.series, (reading.t, reading.value));
+                self.before.insert(reading.series, one);
             } else if reading.t.ms() <= self.span.1 {
-                self.add(&Stat::begin(reading.series, reading.t, reading.value));
+                self.add(&one);
             }
         }
         Ok(())
@@ -609,10 +609,8 @@ impl Sums {
         if let Some(sum) = self.all.get_mut(&next.series) {
             return sum.follow(next);
         }
-        let mut sum = *next;
-        if let Some(before) = self.before.get(&next.series) {
-            sum.integral += area(*before, next.first);
-        }
+        let before = self.before.get(&next.series);
+        let sum = before.map_or(*next, |before| next.behind(before));
         self.all.insert(next.series, sum);
     }
 }

@@ -2,7 +2,7 @@
 //! for knowing which value came last.
 
 use model::{SeriesId, Time};
-use store::{Stat, finite};
+use store::Stat;
 
 use super::column::{get_number, put_number};
 use crate::varint::{get, put, unzigzag, zigzag};
@@ -41,11 +41,10 @@ pub(crate) fn unpack_stats(mut rest: &[u8]) -> Option<Vec<Stat>> {
         let n = get(&mut rest)?;
         let first_t = Time::from_ms(unzigzag(get(&mut rest)?));
         let last_t = first_t + i64::try_from(get(&mut rest)?).ok()?;
-        // What an older program summed up may lie outside of all numbers.
-        let mut number = || get_number(&mut rest).map(finite);
+        let mut number = || get_number(&mut rest);
         let (min, max, sum) = (number()?, number()?, number()?);
         let (first, last, integral) = (number()?, number()?, number()?);
-        Some(Stat {
+        let stat = Stat {
             series,
             n,
             min,
@@ -54,7 +53,8 @@ pub(crate) fn unpack_stats(mut rest: &[u8]) -> Option<Vec<Stat>> {
             integral,
             first: (first_t, first),
             last: (last_t, last),
-        })
+        };
+        Some(stat.bounded())
     });
     let stats: Vec<Stat> = stats.collect::<Option<_>>()?;
     rest.is_empty().then_some(stats)

@@ -39,9 +39,7 @@ pub(super) struct OpenStore {
 
 /// Opens what is kept and finds who is registered.
 pub(super) fn open(setup: &Setup) -> anyhow::Result<OpenStore> {
-    let (engine, data) = (crate::engine(), setup.data.as_path());
-    let mut store = engine.open(data)?;
-    let registrations = register::open(data, &mut *store, &*engine.reader(data))?;
+    let (store, registrations) = register::open(&*crate::engine(), &setup.data)?;
     Ok(OpenStore {
         store,
         register: Arc::new(DeviceRegister::new(registrations)),

@@ -20,8 +20,7 @@ pub struct OfflineRegister {
 impl OfflineRegister {
     /// Opens the folder, or makes it; refused while a program runs on it.
     pub fn open(engine: &dyn Engine, data: &Path) -> Result<Self, StoreError> {
-        let mut store = engine.open(data)?;
-        let registrations = open(data, &mut *store, &*engine.reader(data))?;
+        let (store, registrations) = open(engine, data)?;
         Ok(Self {
             store,
             register: DeviceRegister::new(registrations),

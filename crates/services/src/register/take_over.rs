@@ -9,7 +9,7 @@ use model::{AlarmKind, DeviceId, RegisterFile, Registered, Registration, Wrong};
 use pipeline::Aside;
 use serde_json::json;
 use sources::{Changes, DeviceRegister, Draft, Registrations};
-use store::{BOX, Batch, Reader, Record, StoreError, Writer};
+use store::{BOX, Batch, Engine, Record, StoreError, Writer};
 use tracing::{info, warn};
 
 /// The files of before, in the order in which one follows from another.
@@ -34,13 +34,14 @@ struct Opening<'a> {
     taken: Vec<&'static str>,
 }
 
-/// Opens the register of a data folder, and keeps at once what has to be kept of it. What cannot be
-/// read is set aside and told; a file that cannot be read stays, so that somebody can mend it.
+/// Opens the store of a data folder with its register, and keeps at once what has to be kept of
+/// that. What cannot be read is set aside and told; a file that cannot be read stays, so that
+/// somebody can mend it.
 pub fn open(
+    engine: &dyn Engine,
     data: &Path,
-    store: &mut dyn Writer,
-    reader: &dyn Reader,
-) -> Result<Registrations, StoreError> {
+) -> Result<(Box<dyn Writer>, Registrations), StoreError> {
+    let (mut store, reader) = (engine.open(data)?, engine.reader(data));
     let (mut aside, mut records) = (Aside::default(), Vec::new());
     let mut kept = Registrations::new();
     for (name, json) in reader.devices()? {
@@ -87,7 +88,7 @@ pub fn open(
         info!(files = ?taken, devices = changes.came.len(), "devices were taken over");
         put_away(data, &taken);
     }
-    Ok(registrations)
+    Ok((store, registrations))
 }
 
 impl Opening<'_> {
