@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use kpi::Factory;
 use model::{AlarmKind, EventKind, MachineId, Tolerance};
-use store::{Entry, Record};
+use store::Entry;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tracing::warn;
+
+use crate::keeping::Keeping;
 
 /// A change asked for by a person.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +28,8 @@ pub enum Command {
     Acknowledge(i64),
     /// Sign where the evidence chain stands.
     Attest,
-    /// Keep people, what lets them in, and the evidence of it.
-    Keep(Vec<Record>),
+    /// Keep what a part of the program looks after, and the evidence of it.
+    Keep(Keeping),
     /// Something the box found out about itself: kept as evidence, and an alarm that lasts or
     /// does not.
     Report {
@@ -42,7 +44,7 @@ pub enum Command {
 
 impl From<Entry> for Command {
     fn from(entry: Entry) -> Self {
-        Self::Keep(vec![Record::Evidence(entry)])
+        Self::Keep(Keeping::Evidence(entry))
     }
 }
 

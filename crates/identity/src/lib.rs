@@ -15,10 +15,11 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use app::commands::{Command, Orders};
+use app::keeping::{Keeping, PeopleChange};
 use model::{EventKind, Right, Role, Time};
 use passkey::Questions;
 use serde_json::{Value, json};
-use store::{BOX, Entry, Pass, PassKind, Person, Record};
+use store::{BOX, Entry, Pass, PassKind, Person};
 use throttle::{Throttle, Trier};
 
 /// A signed-in browser stays signed in this long.
@@ -284,12 +285,8 @@ impl Gate {
         let (secret, pass) = self.new_session(&owner, attempt.from)?;
         let about = json!({"address": attempt.from.address.to_string()});
         let entry = entry_by(&owner, EventKind::PersonClaimed, owner.created, about);
-        self.keep(vec![
-            Record::Person(owner),
-            Record::Pass(pass),
-            Record::Evidence(entry),
-        ])
-        .await?;
+        let change = PeopleChange::noted(entry).person(owner).pass(pass);
+        self.keep(change).await?;
         Ok(secret)
     }
 
@@ -346,13 +343,9 @@ impl Gate {
         about["address"] = json!(from.address.to_string());
         about["pass"] = json!(pass.id);
         let now = (self.clock)();
-        let mut records = self.without_oldest(person.id);
-        records.extend([
-            Record::Evidence(entry_by(&person, EventKind::PersonSignedIn, now, about)),
-            Record::Person(person),
-            Record::Pass(pass),
-        ]);
-        self.keep(records).await?;
+        let entry = entry_by(&person, EventKind::PersonSignedIn, now, about);
+        let change = PeopleChange::noted(entry).end(self.beyond_the_most(person.id));
+        self.keep(change.person(person).pass(pass)).await?;
         Ok(secret)
     }
 
@@ -381,12 +374,8 @@ impl Gate {
         let (secret, pass) = self.new_session(&person, from)?;
         let about = json!({"address": from.address.to_string(), "pass": pass.id, "link": link});
         let entry = entry_by(&person, EventKind::PersonSignedIn, (self.clock)(), about);
-        self.keep(vec![
-            Record::PassEnded(link),
-            Record::Pass(pass),
-            Record::Evidence(entry),
-        ])
-        .await?;
+        let change = PeopleChange::noted(entry).pass(pass).end([link]);
+        self.keep(change).await?;
         Ok(secret)
     }
 
@@ -407,16 +396,10 @@ impl Gate {
         let others = self.passes().into_iter().filter(|pass| {
             pass.person == by.person && pass.kind != PassKind::Token && pass.id != by.pass
         });
-        let mut records: Vec<Record> = others.map(|p| Record::PassEnded(p.id)).collect();
-        let now = (self.clock)();
-        records.push(Record::Evidence(entry_of(
-            by,
-            EventKind::PersonPassword,
-            now,
-            json!({}),
-        )));
-        records.push(Record::Person(person));
-        self.keep(records).await
+        let others = others.map(|pass| pass.id);
+        let entry = entry_of(by, EventKind::PersonPassword, (self.clock)(), json!({}));
+        let change = PeopleChange::noted(entry).person(person).end(others);
+        self.keep(change).await
     }
 
     /// Turns the second factor on, once the person's app shows the right code for the secret.
@@ -451,8 +434,7 @@ impl Gate {
     async fn keep_factor(&self, by: &Who, person: Person, is_on: bool) -> Result<(), Denied> {
         let kind = EventKind::PersonSecondFactor;
         let entry = entry_of(by, kind, (self.clock)(), json!({"on": is_on}));
-        self.keep(vec![Record::Person(person), Record::Evidence(entry)])
-            .await
+        self.keep(PeopleChange::noted(entry).person(person)).await
     }
 
     fn person(&self, by: &Who) -> Result<Person, Denied> {
@@ -498,7 +480,7 @@ impl Gate {
                 json!({"person": person, "failures": count,
                     "address": from.address.to_string()}),
             );
-            self.keep(vec![Record::Evidence(entry)]).await.ok();
+            self.keep(PeopleChange::noted(entry)).await.ok();
         }
         Denied::Wrong
     }
@@ -511,13 +493,13 @@ impl Gate {
         Ok(name)
     }
 
-    /// Ends the oldest session of somebody who has the most there may be.
-    fn without_oldest(&self, person: i64) -> Vec<Record> {
+    /// The oldest sessions of somebody who has the most there may be: they end with a new one.
+    fn beyond_the_most(&self, person: i64) -> Vec<i64> {
         let passes = self.passes().into_iter();
         let sessions = passes.filter(|p| p.person == person && p.kind == PassKind::Session);
         let ids: Vec<i64> = sessions.map(|pass| pass.id).collect();
         let over = (ids.len() + 1).saturating_sub(SESSIONS_MAX);
-        ids.into_iter().take(over).map(Record::PassEnded).collect()
+        ids.into_iter().take(over).collect()
     }
 
     fn new_session(&self, person: &Person, from: &From) -> Result<(String, Pass), Denied> {
@@ -555,36 +537,26 @@ impl Gate {
         Ok((secret, pass))
     }
 
-    /// Makes records durable, then lets them count. What has run out goes with them.
-    async fn keep(&self, mut records: Vec<Record>) -> Result<(), Denied> {
+    /// Makes a change durable, then lets it count. What has run out goes with it.
+    async fn keep(&self, change: PeopleChange) -> Result<(), Denied> {
         let now = (self.clock)();
         let is_over = |pass: &&Pass| pass.expires.is_some_and(|end| end <= now);
-        let over: Vec<i64> = self
-            .book()
-            .passes
-            .values()
-            .filter(is_over)
-            .map(|p| p.id)
-            .collect();
-        records.extend(over.into_iter().map(Record::PassEnded));
-        let kept = records.clone();
-        self.orders
-            .give(Command::Keep(records), BOX)
-            .await
-            .map_err(|_| Denied::NotDurable)?;
+        let over: Vec<i64> = {
+            let book = self.book();
+            let over = book.passes.values().filter(is_over);
+            over.map(|pass| pass.id).collect()
+        };
+        let change = change.end(over);
+        let keep = Command::Keep(Keeping::People(change.clone()));
+        let kept = self.orders.give(keep, BOX).await;
+        kept.map_err(|_| Denied::NotDurable)?;
         let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
-        for record in kept {
-            match record {
-                Record::Person(person) => {
-                    book.people.insert(person.id, person);
-                }
-                Record::Pass(pass) => {
-                    book.passes.insert(pass.hash, pass);
-                }
-                Record::PassEnded(id) => book.passes.retain(|_, pass| pass.id != id),
-                _ => {}
-            }
-        }
+        let people = change.people.into_iter();
+        book.people.extend(people.map(|person| (person.id, person)));
+        book.passes
+            .retain(|_, pass| !change.ended.contains(&pass.id));
+        let passes = change.passes.into_iter();
+        book.passes.extend(passes.map(|pass| (pass.hash, pass)));
         Ok(())
     }
 }

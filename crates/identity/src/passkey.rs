@@ -2,6 +2,7 @@
 //! a key made for its host name, after it made sure who holds it. Only what is needed of it is
 //! taken: ES256, no attestation, user verification always.
 
+use app::keeping::PeopleChange;
 use data_encoding::BASE64URL_NOPAD;
 use model::{EventKind, Time};
 use ring::hmac;
@@ -9,7 +10,7 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use store::{Passkey, Record};
+use store::Passkey;
 
 use crate::{Denied, From, Gate, Who, entry_of};
 
@@ -269,8 +270,7 @@ impl Gate {
     ) -> Result<(), Denied> {
         let about = json!({"passkey": is_on, "passkeys": person.passkeys.len()});
         let entry = entry_of(by, EventKind::PersonSecondFactor, (self.clock)(), about);
-        self.keep(vec![Record::Person(person), Record::Evidence(entry)])
-            .await
+        self.keep(PeopleChange::noted(entry).person(person)).await
     }
 
     /// Somebody signs in with a passkey; gives the secret of the new session.

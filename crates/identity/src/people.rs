@@ -1,8 +1,9 @@
 //! Who may come in, changed by whoever looks after people: on the page, or at the box's console.
 
+use app::keeping::PeopleChange;
 use model::{EventKind, MachineId, Right, Role};
 use serde_json::json;
-use store::{Pass, PassKind, Person, Record};
+use store::{Pass, PassKind, Person};
 
 use crate::{
     CONSOLE_LINK_MS, Denied, Gate, Grant, INVITATION_MS, PEOPLE_MAX, Who, checked_name, entry_of,
@@ -23,12 +24,8 @@ impl Gate {
         let (secret, link) = self.new_pass(&owner, Grant::link(Role::Owner, CONSOLE_LINK_MS))?;
         let (kind, by) = (EventKind::PersonClaimed, Who::at_console());
         let entry = entry_of(&by, kind, (self.clock)(), json!({"person": owner.id}));
-        self.keep(vec![
-            Record::Person(owner),
-            Record::Pass(link),
-            Record::Evidence(entry),
-        ])
-        .await?;
+        let change = PeopleChange::noted(entry).person(owner).pass(link);
+        self.keep(change).await?;
         Ok(secret)
     }
 
@@ -39,12 +36,8 @@ impl Gate {
         let (secret, link) = self.new_pass(&person, Grant::link(role, INVITATION_MS))?;
         let about = json!({"person": person.id, "role": role});
         let entry = entry_of(by, EventKind::PersonInvited, (self.clock)(), about);
-        self.keep(vec![
-            Record::Person(person),
-            Record::Pass(link),
-            Record::Evidence(entry),
-        ])
-        .await?;
+        let change = PeopleChange::noted(entry).person(person).pass(link);
+        self.keep(change).await?;
         Ok(secret)
     }
 
@@ -84,8 +77,7 @@ impl Gate {
             shares: machines,
             ..person.clone()
         };
-        self.keep(vec![Record::Person(changed), Record::Evidence(entry)])
-            .await
+        self.keep(PeopleChange::noted(entry).person(changed)).await
     }
 
     /// Whether somebody may see a machine: who may look at all sees every one, a customer those
@@ -113,15 +105,15 @@ impl Gate {
             (self.clock)(),
             about,
         );
-        let mut records = vec![Record::Pass(link), Record::Evidence(entry)];
+        let mut change = PeopleChange::noted(entry).pass(link);
         if forgets {
-            records.push(Record::Person(Person {
+            change = change.person(Person {
                 password: None,
                 totp: None,
                 ..person
-            }));
+            });
         }
-        self.keep(records).await?;
+        self.keep(change).await?;
         Ok(secret)
     }
 
@@ -140,8 +132,7 @@ impl Gate {
         token.expires = None;
         let about = json!({"pass": token.id, "role": role, "label": label});
         let entry = entry_of(by, EventKind::TokenMade, (self.clock)(), about);
-        self.keep(vec![Record::Pass(token), Record::Evidence(entry)])
-            .await?;
+        self.keep(PeopleChange::noted(entry).pass(token)).await?;
         Ok(secret)
     }
 
@@ -168,8 +159,7 @@ impl Gate {
         };
         let about = json!({"pass": id, "person": pass.person});
         let entry = entry_of(by, kind, (self.clock)(), about);
-        self.keep(vec![Record::PassEnded(id), Record::Evidence(entry)])
-            .await
+        self.keep(PeopleChange::noted(entry).end([id])).await
     }
 
     /// A person may no longer come in; every session and token ends at once.
@@ -200,16 +190,10 @@ impl Gate {
             ..person.clone()
         };
         let passes = self.passes().into_iter().filter(|pass| pass.person == id);
-        let mut records: Vec<Record> = passes.map(|p| Record::PassEnded(p.id)).collect();
-        records.push(Record::Person(ended));
-        let about = json!({"person": id});
-        records.push(Record::Evidence(entry_of(
-            by,
-            EventKind::PersonEnded,
-            now,
-            about,
-        )));
-        self.keep(records).await
+        let passes = passes.map(|pass| pass.id);
+        let entry = entry_of(by, EventKind::PersonEnded, now, json!({"person": id}));
+        let change = PeopleChange::noted(entry).person(ended).end(passes);
+        self.keep(change).await
     }
 
     /// Who may come in under this name.

@@ -411,8 +411,8 @@ impl Recorder {
                 }
                 (EventKind::OrderAcknowledge, json!({"alarm": id}))
             }
-            Command::Keep(records) => {
-                self.pending.records.extend(records);
+            Command::Keep(keeping) => {
+                self.pending.records.extend(keeping.records());
                 return Ok(());
             }
             Command::Attest => return self.attest(now).map_err(|_| OrderError::NotDurable),

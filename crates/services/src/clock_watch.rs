@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use app::clock;
-use app::commands::{Command, Orders};
+use app::commands::Orders;
 use app::views::{BoardView, ClockState};
 use model::{EventKind, Time};
 use serde_json::{Value, json};
-use store::{BOX, Entry, Record};
+use store::{BOX, Entry};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::warn;
@@ -82,8 +82,7 @@ fn offsets(board: &BoardView) -> serde_json::Map<String, Value> {
 
 async fn note(orders: &Orders, kind: EventKind, at: Time, body: Value) {
     let entry = Entry::of_box(at, kind, body);
-    let kept = Command::Keep(vec![Record::Evidence(entry)]);
-    if orders.tell(kept, BOX).await.is_err() {
+    if orders.tell(entry.into(), BOX).await.is_err() {
         warn!(
             kind = kind.code(),
             "the state of the clock could not be noted"

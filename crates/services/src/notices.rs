@@ -9,6 +9,7 @@ use std::time::Duration;
 use act::{Mail, SendFailure, Webhook, due, failed, send_mail, send_webhook, sent};
 use app::clock;
 use app::commands::{Command, Orders};
+use app::keeping::{Keeping, NoticesChange};
 use app::known::Known;
 use app::ports::notifier::{NoticeProblem, Notifier, Telling};
 use app::views::BoardView;
@@ -18,7 +19,7 @@ use model::{AlarmKind, Due, EventKind, MailServer, Notices, Recipient, Standing,
 use report::notices::{notice_about, notice_json, notice_text};
 use serde_json::json;
 use sources::token_hash;
-use store::{BOX, Entry, Record};
+use store::{BOX, Entry};
 use text::Lang;
 use tokio::sync::watch;
 use tracing::{error, warn};
@@ -29,10 +30,6 @@ use crate::certificate;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Tries in a row that fail before that is an alarm: a word may get lost.
 const FAILURES_UNTIL_ALARM: u32 = 2;
-/// The name under which is kept who is told of what, and by which server.
-pub const SETTINGS: &str = "notices";
-/// The name under which is kept what each of them was told.
-const STANDINGS: &str = "notice-standings";
 /// Characters of a message's name.
 const ID_CHARS: usize = 32;
 
@@ -73,7 +70,7 @@ pub fn open(
     settings: Notices,
     pages: Option<SocketAddr>,
 ) -> anyhow::Result<Arc<NoticeDoor>> {
-    let standings = known.reader.kept(STANDINGS)?;
+    let standings = known.reader.kept(NoticesChange::STANDINGS)?;
     // Who was told what is only a memory; without it somebody is told twice.
     let standings = standings.and_then(|json| serde_json::from_str(&json).ok());
     let mut standings: BTreeMap<String, Standing> = standings.unwrap_or_default();
@@ -222,7 +219,12 @@ impl NoticeDoor {
             let standings = serde_json::to_string(&inner.standings).ok();
             (standings, failing, inner.reported != failing)
         };
-        let kept = standings.map(|json| Command::Keep(vec![Record::Kept(STANDINGS.into(), json)]));
+        let kept = standings.map(|standings| {
+            Command::Keep(Keeping::Notices(NoticesChange {
+                standings,
+                ..NoticesChange::default()
+            }))
+        });
         let again = || {
             let kind = if failing {
                 EventKind::NoticeFailed
@@ -273,16 +275,13 @@ impl NoticeDoor {
             |value: Result<String, serde_json::Error>| value.map_err(|_| NoticeProblem::NotDurable);
         let body = json!({"recipients": names, "mail_server": has_server});
         let now = clock::now();
-        let mut kept = vec![
-            Record::Kept(SETTINGS.into(), json(serde_json::to_string(&notices))?),
-            Record::Kept(STANDINGS.into(), json(serde_json::to_string(&standings))?),
-            Record::Evidence(Entry::new(now, by, EventKind::OrderNotices, body)),
-        ];
-        if self.inner().reported {
-            let kind = AlarmKind::NoticeFailed;
-            kept.push(Record::AlarmCleared(None, kind, now));
-        }
-        let kept = Command::Keep(kept);
+        let change = NoticesChange {
+            settings: Some(json(serde_json::to_string(&notices))?),
+            standings: json(serde_json::to_string(&standings))?,
+            evidence: Some(Entry::new(now, by, EventKind::OrderNotices, body)),
+            mended: self.inner().reported.then_some(now),
+        };
+        let kept = Command::Keep(Keeping::Notices(change));
         let kept = self.orders.give(kept, by).await;
         kept.map_err(|_| NoticeProblem::NotDurable)?;
         {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use app::commands::{Command, Orders};
+use app::keeping::Keeping;
 use app::known::Known;
 use store::{BOX, Retention};
 use tracing::{info, warn};
@@ -23,17 +24,13 @@ pub async fn let_go(known: Known, kept: Retention, orders: Orders) {
         if expired.names.is_empty() {
             continue;
         }
-        if orders
-            .give(Command::Keep(expired.records), BOX)
-            .await
-            .is_err()
-        {
+        let names = expired.names.clone();
+        let let_go = Command::Keep(Keeping::LetGo(expired));
+        if orders.give(let_go, BOX).await.is_err() {
             continue;
         }
-        let files = expired.names.len();
-        let removed = known
-            .read(move |r| Ok(r.remove_expired(&expired.names)))
-            .await;
+        let files = names.len();
+        let removed = known.read(move |r| Ok(r.remove_expired(&names))).await;
         match removed {
             Ok(Ok(())) => info!(files, "months older than they are kept were dropped"),
             Ok(Err(error)) => warn!(%error, "the file of a month could not be removed"),
@@ -46,9 +43,9 @@ pub async fn let_go(known: Known, kept: Retention, orders: Orders) {
 async fn drop_logs(known: &Known, kept: Retention, orders: &Orders) {
     let Some(days) = kept.log_days else { return };
     let now = known.now();
-    while let Ok(Some(record)) = known.read(move |r| r.expired_logs(days, now)).await {
-        let kept = Command::Keep(vec![record]);
-        if orders.give(kept, BOX).await.is_err() {
+    while let Ok(Some(expired)) = known.read(move |r| r.expired_logs(days, now)).await {
+        let let_go = Command::Keep(Keeping::LetGo(expired));
+        if orders.give(let_go, BOX).await.is_err() {
             return;
         }
     }

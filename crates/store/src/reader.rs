@@ -13,7 +13,7 @@ use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
 use crate::evidence::EvidenceRow;
 use crate::people::{Pass, Person};
-use crate::record::{LogSeal, Record};
+use crate::record::LogSeal;
 use crate::rows::{
     CycleRow, FindingRow, LogQuery, LogRow, MinuteRow, Page, ProductSum, RefusedCount, SeriesInfo,
     StoredWatch,
@@ -179,7 +179,7 @@ pub trait LogBook {
     fn log_seal(&self) -> Result<Option<LogSeal>, StoreError>;
 
     /// Lines that are older than they are kept, some at a time; only lines that an entry covers.
-    fn expired_logs(&self, days: u32, now: Time) -> Result<Option<Record>, StoreError>;
+    fn expired_logs(&self, days: u32, now: Time) -> Result<Option<Expired>, StoreError>;
 }
 
 /// Who may come in, and which devices are registered.

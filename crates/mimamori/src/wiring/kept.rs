@@ -5,13 +5,13 @@ use std::thread::JoinHandle;
 
 use anyhow::Context;
 use app::clock;
+use app::keeping::NoticesChange;
 use broker::{Inbound, Limits, RetainedRoom};
 use kpi::Factory;
 use model::{AlarmKind, Notices};
 use pipeline::{
     Aside, Floor, Inputs, Outputs, Pace, Recorder, RecorderParts, Sealing, TakenUp, day_of,
 };
-use services::notices::SETTINGS;
 use services::{register, restores};
 use sources::DeviceRegister;
 use store::{Batch, KeptSettings, Record, Resume, StoreError, Writer};
@@ -108,11 +108,11 @@ fn factory(
 
 /// Who is told of alarms; nobody, until somebody says it anew, if it cannot be read.
 fn notices(reader: &dyn KeptSettings, aside: &mut Aside) -> Result<Notices, StoreError> {
-    let kept = reader.kept(SETTINGS)?;
+    let kept = reader.kept(NoticesChange::SETTINGS)?;
     Ok(kept.map_or_else(Notices::default, |json| {
         serde_json::from_str(&json).unwrap_or_else(|problem| {
             // Passwords of mail servers and secrets of webhooks are in it.
-            aside.put_secret(SETTINGS, json, &problem);
+            aside.put_secret(NoticesChange::SETTINGS, json, &problem);
             Notices::default()
         })
     }))

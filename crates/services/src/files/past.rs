@@ -2,28 +2,28 @@
 //! that judges live, one that knows nothing else and is forgotten afterwards. What it would have
 //! learned or raised is not kept: nobody acts on an alarm of last year.
 
+use app::keeping::PastEvent;
 use detect::{Outcome, Settings, Signal, Watch};
-use model::{FindingKind, MachineId, SeriesId, Span};
+use model::{FindingKind, SeriesId, Span};
 use pipeline::signal_of;
 use sources::{Row, RowValue};
-use store::Record;
 
-/// The records that recorded readings lead to, by time.
-pub(crate) fn told(machine: &MachineId, settings: Settings, rows: &[Row]) -> Vec<Record> {
+/// What recorded readings tell of their machine, by time.
+pub(crate) fn told(settings: Settings, rows: &[Row]) -> Vec<PastEvent> {
     let mut watch = Watch::new(settings);
-    let (mut outcomes, mut records) = (Vec::new(), Vec::new());
+    let (mut outcomes, mut events) = (Vec::new(), Vec::new());
     for row in rows {
         if let Some(signal) = signal_in(row) {
             watch.skip_to(row.t, &mut outcomes);
             watch.feed(row.t, row.t, &signal, &mut outcomes);
-            keep(machine, &mut outcomes, &mut records);
+            events.extend(outcomes.drain(..).filter_map(event));
         }
     }
     if let Some(last) = rows.last() {
         watch.resume(last.t + 1, &mut outcomes);
-        keep(machine, &mut outcomes, &mut records);
+        events.extend(outcomes.drain(..).filter_map(event));
     }
-    records
+    events
 }
 
 fn signal_in(row: &Row) -> Option<Signal> {
@@ -36,26 +36,21 @@ fn signal_in(row: &Row) -> Option<Signal> {
     }
 }
 
-fn keep(machine: &MachineId, outcomes: &mut Vec<Outcome>, records: &mut Vec<Record>) {
-    let kept = outcomes.drain(..).filter_map(|outcome| match outcome {
-        Outcome::State(state, at) => Some(Record::State(machine.clone(), state, at)),
-        Outcome::Cycle(finished) => Some(Record::Cycle(
-            machine.clone(),
-            finished.cycle,
-            finished.reason,
-        )),
+fn event(outcome: Outcome) -> Option<PastEvent> {
+    match outcome {
+        Outcome::State(state, at) => Some(PastEvent::State(state, at)),
+        Outcome::Cycle(finished) => Some(PastEvent::Cycle(finished.cycle, finished.reason)),
         // Set-up is told from changes of product.
         Outcome::Finding(finding) if finding.kind == FindingKind::ProductChanged => {
-            Some(Record::Finding(machine.clone(), finding))
+            Some(PastEvent::Finding(finding))
         }
         _ => None,
-    });
-    records.extend(kept);
+    }
 }
 
-/// How many cycles are among records.
-pub(crate) fn cycles(records: &[Record]) -> u64 {
-    let cycles = records.iter().filter(|r| matches!(r, Record::Cycle(..)));
+/// How many cycles are among events.
+pub(crate) fn cycles(events: &[PastEvent]) -> u64 {
+    let cycles = events.iter().filter(|e| matches!(e, PastEvent::Cycle(..)));
     cycles.count() as u64
 }
 
@@ -84,14 +79,13 @@ mod tests {
 
     #[test]
     fn cycles_are_found_and_a_night_without_readings_is_not_work() {
-        let machine = MachineId::new("m").unwrap();
         let night = 10 * 3600;
         let rows: Vec<Row> = working(0, 40).chain(working(night, 40)).collect();
-        let records = told(&machine, Settings::default(), &rows);
-        let found = cycles(&records);
+        let events = told(Settings::default(), &rows);
+        let found = cycles(&events);
         assert!((70..=80).contains(&found), "{found} cycles");
-        let unknown = records.iter().filter_map(|record| match record {
-            Record::State(_, MachineState::Unknown, at) => Some(at.ms() / 1000),
+        let unknown = events.iter().filter_map(|event| match event {
+            PastEvent::State(MachineState::Unknown, at) => Some(at.ms() / 1000),
             _ => None,
         });
         let unknown: Vec<i64> = unknown.collect();
@@ -99,12 +93,5 @@ mod tests {
         assert_eq!(unknown.len(), 2, "{unknown:?}");
         assert!((600..630).contains(&unknown[0]), "{unknown:?}");
         assert_eq!(unknown[1], night + 599);
-        let is_judgement = |r: &&Record| {
-            matches!(
-                r,
-                Record::AlarmRaised(_) | Record::Reference(..) | Record::Watch(..)
-            )
-        };
-        assert_eq!(records.iter().filter(is_judgement).count(), 0);
     }
 }

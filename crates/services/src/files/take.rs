@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use app::clock;
 use app::commands::Command;
+use app::keeping::{FileChange, Keeping};
 use detect::Settings;
 use model::{
     EventKind, FileProblem, FileUse, Import, MachineId, MachineState, SeriesId, Span, Time,
@@ -13,7 +14,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sources::{Content, Device, LoggedFile, Logger, Row, WrittenDown, token_hash};
-use store::{BOX, Entry, History, KeptSettings, Record, StoreError, Telemetry};
+use store::{BOX, Entry, History, KeptSettings, StoreError, Telemetry};
 
 use super::{FilesShared, Job, TakeOutcome, off_thread, past, read_file, unreadable};
 
@@ -21,12 +22,10 @@ use super::{FilesShared, Job, TakeOutcome, off_thread, past, read_file, unreadab
 const READINGS_AT_ONCE: usize = 2_000;
 /// Readings that are held against those that are there in one look.
 const LOOKED_UP_AT_ONCE: usize = 20_000;
-/// Under this name it is kept what of the past is being told.
-const TELLING: &str = "files-telling";
 /// Files that may be cut off while their past is told.
 const BEGUN_MAX: usize = 100;
-/// Records of the past in one commit.
-const RECORDS_AT_ONCE: usize = 500;
+/// Events of the past in one commit.
+const EVENTS_AT_ONCE: usize = 500;
 /// What ended longer ago than this, in milliseconds, is the past: nobody acts on it any more.
 const PAST_AFTER_MS: i64 = 7 * 24 * 3_600_000;
 /// The last line of a file that somebody wrote to this lately may be half written.
@@ -99,24 +98,23 @@ pub(crate) async fn take(shared: &Arc<FilesShared>, job: &Job) -> TakeOutcome {
         cycles: 0,
     };
     let refused = held.content.refused;
-    let mut records = Vec::new();
+    let mut unmark = None;
     if let Some(telling) = &held.telling {
         // Whatever happens from here on: whoever comes again with the file tells all of it.
         let begun = held.others.iter().chain([telling]);
-        let marks = [begun_to_tell(begun), begun_to_tell(held.others.iter())];
-        let [mark, unmark] = marks;
-        give(shared, vec![mark], BOX).await?;
-        records.push(unmark);
+        give(shared, FileChange::Begun(begun_to_tell(begun)), BOX).await?;
+        unmark = Some(begun_to_tell(held.others.iter()));
     }
     keep(shared, &logger, held.fresh, refused, held.used).await?;
     if let Some(telling) = held.telling {
         import.cycles = tell_past(shared, &logger, held.content.rows, telling).await?;
     }
-    records.push(Record::Imported(import.clone()));
-    if !held.has_grown {
-        records.push(taken(&job.by, &import));
-    }
-    give(shared, records, &job.by).await?;
+    let whole = FileChange::Taken {
+        import: import.clone(),
+        begun: unmark,
+        evidence: (!held.has_grown).then(|| taken(&job.by, &import)),
+    };
+    give(shared, whole, &job.by).await?;
     Ok(import)
 }
 
@@ -292,22 +290,23 @@ fn telling(
 
 /// What was begun to be told and is not noted as told.
 fn begun(reader: &dyn KeptSettings) -> Result<Vec<Telling>, StoreError> {
-    let kept = reader.kept(TELLING)?;
+    let kept = reader.kept(FileChange::BEGUN)?;
     let begun = kept.and_then(|json| serde_json::from_str(&json).ok());
     Ok(begun.unwrap_or_default())
 }
 
-/// The same, to be kept: the newest of it.
-fn begun_to_tell<'a>(begun: impl Iterator<Item = &'a Telling>) -> Record {
+/// What was begun to be told, as JSON: the newest of it.
+fn begun_to_tell<'a>(begun: impl Iterator<Item = &'a Telling>) -> String {
     let begun: Vec<&Telling> = begun.collect();
     let newest = begun.len().saturating_sub(BEGUN_MAX);
     let newest = begun.get(newest..).unwrap_or_default();
-    Record::Kept(TELLING.into(), json!(newest).to_string())
+    json!(newest).to_string()
 }
 
-/// Has records kept.
-async fn give(shared: &FilesShared, records: Vec<Record>, by: &str) -> Result<(), FileProblem> {
-    let kept = shared.orders.give(Command::Keep(records), by).await;
+/// Has something kept that a file told.
+async fn give(shared: &FilesShared, change: FileChange, by: &str) -> Result<(), FileProblem> {
+    let keep = Command::Keep(Keeping::File(change));
+    let kept = shared.orders.give(keep, by).await;
     kept.map_err(|_| FileProblem::NotDurable)
 }
 
@@ -407,17 +406,19 @@ async fn tell_past(
     mut rows: Vec<Row>,
     telling: Telling,
 ) -> Result<u64, FileProblem> {
-    let (machine, asked) = (logger.device.machine.clone(), Arc::clone(shared));
+    let machine = &logger.device.machine;
+    let (watched, asked) = (machine.clone(), Arc::clone(shared));
     rows.retain(|row| (telling.from..=telling.to).contains(&row.t));
     let told = off_thread(move || {
-        let settings = settings_of(&asked, &machine)?;
-        Ok(past::told(&machine, settings, &rows))
+        let settings = settings_of(&asked, &watched)?;
+        Ok(past::told(settings, &rows))
     });
-    let records = told.await?;
-    for piece in records.chunks(RECORDS_AT_ONCE) {
-        give(shared, piece.to_vec(), BOX).await?;
+    let events = told.await?;
+    for piece in events.chunks(EVENTS_AT_ONCE) {
+        let past = FileChange::Past(machine.clone(), piece.to_vec());
+        give(shared, past, BOX).await?;
     }
-    Ok(past::cycles(&records))
+    Ok(past::cycles(&events))
 }
 
 fn settings_of(shared: &FilesShared, machine: &MachineId) -> Result<Settings, FileProblem> {
@@ -431,14 +432,14 @@ fn settings_of(shared: &FilesShared, machine: &MachineId) -> Result<Settings, Fi
 }
 
 /// What was taken, by whom, from which file, for the evidence.
-fn taken(by: &str, import: &Import) -> Record {
-    Record::Evidence(Entry::new(
+fn taken(by: &str, import: &Import) -> Entry {
+    Entry::new(
         import.at,
         by,
         EventKind::FileTaken,
         json!({"device": import.table, "file": import.name, "sha256": import.sha256,
             "rows": import.rows, "readings": import.readings, "used": import.used}),
-    ))
+    )
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use app::clock;
 use app::commands::{Command, Orders};
+use app::keeping::{DevicesChange, Keeping};
 use app::ports::devices::{
     Changing, DeviceChange, DeviceChanged, DeviceProblem, Devices, EnrollError, Enrolled, Enrolling,
 };
@@ -17,7 +18,7 @@ use model::{
 };
 use serde_json::{Value, json};
 use sources::{AddError, Changes, DeviceRegister, Draft, Lines, Registrations};
-use store::{BOX, Entry, Record};
+use store::{BOX, Entry};
 use tracing::{error, warn};
 
 pub use self::offline::OfflineRegister;
@@ -62,7 +63,7 @@ struct Doing {
 /// A change that was checked.
 struct Prepared {
     registrations: Registrations,
-    records: Vec<Record>,
+    change: DevicesChange,
     done: DeviceChanged,
 }
 
@@ -100,7 +101,7 @@ impl Doing {
         let changes = Changes::between(&before, &now);
         let (kind, about) = self.kind.unzip();
         let about = about.unwrap_or_else(|| json!({}));
-        let records = records(&changes, &now, by, kind, &about);
+        let change = noted(&changes, &now, by, kind, &about);
         let Changes {
             came,
             changed,
@@ -108,7 +109,7 @@ impl Doing {
         } = changes;
         Ok(Prepared {
             registrations: now,
-            records,
+            change,
             done: DeviceChanged {
                 token,
                 came,
@@ -121,36 +122,37 @@ impl Doing {
 
 /// What is kept of changes, and the evidence of them: events of this kind, or come, changed and
 /// gone.
-fn records(
+fn noted(
     changes: &Changes,
     now: &Registrations,
     by: &str,
     kind: Option<EventKind>,
     about: &Value,
-) -> Vec<Record> {
+) -> DevicesChange {
     let kinds = [
         (EventKind::DeviceAdded, &changes.came),
         (EventKind::DeviceChanged, &changes.changed),
         (EventKind::DeviceEnded, &changes.went),
     ];
-    let mut records = Vec::new();
+    let mut change = DevicesChange::default();
     for (usual, devices) in kinds {
         for id in devices {
             let device = now.get(id);
-            records.push(match device {
-                Some(device) => Record::Device(Box::new(device.clone())),
-                None => Record::DeviceEnded(id.clone()),
-            });
+            match device {
+                Some(device) => change.devices.push(device.clone()),
+                None => change.ended.push(id.clone()),
+            }
             let (kind, mut body) = (kind.unwrap_or(usual), about.clone());
             body["device"] = json!(id);
             let source = device.and_then(Registration::source);
             if let Some(consent) = source.as_ref().and_then(|s| s.fields.get(SWITCH_OFF)) {
                 body["switch_off"] = json!(consent);
             }
-            records.push(Record::Evidence(Entry::new(clock::now(), by, kind, body)));
+            let entry = Entry::new(clock::now(), by, kind, body);
+            change.evidence.push(entry);
         }
     }
-    records
+    change
 }
 
 /// Changes a draft; gives the token of a new device.
@@ -246,10 +248,10 @@ impl RegistrarParts {
         let actor = by.to_owned();
         let prepare = move |register: &DeviceRegister| doing.prepare(register, &actor);
         let prepared = off_thread(&self.register, prepare).await?;
-        if prepared.records.is_empty() {
+        if prepared.change.is_empty() {
             return Ok(prepared.done);
         }
-        let keep = Command::Keep(prepared.records);
+        let keep = Command::Keep(Keeping::Devices(prepared.change));
         let kept = self.orders.give(keep, BOX).await;
         kept.map_err(|_| DeviceProblem::NotDurable)?;
         self.register.replace(prepared.registrations);

@@ -36,7 +36,7 @@ impl OfflineRegister {
     pub fn change(&mut self, change: DeviceChange) -> Result<DeviceChanged, DeviceProblem> {
         let prepared = Doing::new(change).prepare(&self.register, CONSOLE)?;
         let batch = Batch {
-            records: prepared.records,
+            records: prepared.change.records(),
             arrived: clock::now(),
             ..Batch::default()
         };

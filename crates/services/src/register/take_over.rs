@@ -70,7 +70,8 @@ pub fn open(
     let registrations = draft.into_registrations();
     let changes = Changes::between(&kept, &registrations);
     let about = json!({"from": "files of before"});
-    records.extend(super::records(&changes, &registrations, BOX, None, &about));
+    let change = super::noted(&changes, &registrations, BOX, None, &about);
+    records.extend(change.records());
     if decided.len() > before {
         records.push(Record::Kept(DECIDED.into(), json!(decided).to_string()));
     }
