@@ -1,5 +1,5 @@
-//! What each part of the program may have kept. Who looks after people keeps people, who takes files
-//! keeps what a file told: nobody hands rows of the store over as they like.
+//! What each part of the program may have kept. Who looks after people keeps people, who takes
+//! files keeps what a file told: nobody hands rows of the store over as they like.
 
 use model::{
     AlarmKind, Cycle, DeviationReason, DeviceId, Finding, Import, MachineId, MachineState,

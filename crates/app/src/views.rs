@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use text::{Lang, key};
 
 /// A machine's name in both languages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Names {
     /// Japanese.
     pub ja: String,
@@ -32,8 +32,9 @@ impl Names {
 }
 
 /// How far learning has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "phase")]
+#[schemars(rename = "Learning")]
 pub enum LearningView {
     /// `have` of `want` good cycles.
     Learning {
@@ -50,6 +51,7 @@ pub enum LearningView {
 
 /// The business day so far.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(into = "DayTold")]
 pub struct DayView {
     /// When it began.
     pub since: Time,
@@ -70,8 +72,42 @@ impl DayView {
     }
 }
 
+/// The business day so far, as scripts are told it.
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Day")]
+struct DayTold {
+    /// When it began.
+    since: Time,
+    /// Seconds running.
+    run_s: f64,
+    /// Seconds for which the state is known.
+    observed_s: f64,
+    /// Seconds for which it is not.
+    unknown_s: f64,
+    /// Cycles finished.
+    cycles: u64,
+    /// Running ÷ observed time; null before anything was observed.
+    operating_rate_observed: Option<f64>,
+}
+
+model::described_as!(DayView, DayTold);
+
+impl From<DayView> for DayTold {
+    fn from(day: DayView) -> Self {
+        Self {
+            since: day.since,
+            run_s: day.run_s,
+            observed_s: day.observed_s,
+            unknown_s: day.unknown_s,
+            cycles: day.cycles,
+            operating_rate_observed: day.rate(),
+        }
+    }
+}
+
 /// One machine.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Machine")]
 pub struct MachineView {
     /// Its identifier.
     pub id: MachineId,
@@ -141,7 +177,7 @@ impl LastValue {
 }
 
 /// One tier colour as shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shown {
     /// Dark.
@@ -153,8 +189,9 @@ pub enum Shown {
 }
 
 /// The stack light.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "report")]
+#[schemars(rename = "Light")]
 pub enum LightView {
     /// Not asked yet.
     Unknown,
@@ -174,7 +211,8 @@ pub enum LightView {
 }
 
 /// One device.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Device")]
 pub struct DeviceView {
     /// Its name.
     pub id: String,
@@ -303,7 +341,7 @@ pub struct ClockState {
 }
 
 /// How a service of the program is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ServiceState {
     /// It runs; otherwise it has ended and is begun anew before long.
     pub is_running: bool,

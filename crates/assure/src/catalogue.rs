@@ -104,6 +104,8 @@ pub struct FunctionId {
     pub function: String,
 }
 
+model::described_as!(FunctionId, String);
+
 impl fmt::Display for FunctionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.catalogue, self.function)

@@ -24,7 +24,7 @@ pub enum Subject {
 }
 
 /// Something that holds or does not, of somebody, somewhere.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 pub struct Claim {
     /// Where.
     pub site: SiteId,
@@ -49,6 +49,8 @@ impl Claim {
         Measure::ALL.iter().copied().map(Self::of_box)
     }
 }
+
+model::described_as!(Subject, String);
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

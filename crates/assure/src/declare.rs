@@ -18,7 +18,7 @@ const DAY_MS: i64 = 24 * 3_600_000;
 pub const DOCUMENT_CHARS_MAX: usize = 4_000;
 
 /// A rule that people have to know: it counts once everybody who has to has read it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Document {
     /// What it says.
     pub text: String,
@@ -36,7 +36,7 @@ impl Document {
 }
 
 /// What a person declares of a function.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Declaration {
     /// Of which function of which catalogue.
     pub function: FunctionId,

@@ -38,7 +38,7 @@ pub struct Stored {
 }
 
 /// A verdict that became another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Change {
     /// When.
     pub at: Time,

@@ -8,7 +8,7 @@ use crate::claim::Claim;
 /// What a look showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString, schemars::JsonSchema)]
 #[strum(serialize_all = "snake_case")]
 pub enum LookOutcome {
     /// The measure holds.
@@ -33,7 +33,7 @@ impl LookOutcome {
 }
 
 /// One look.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Observation {
     /// At what.
     #[serde(flatten)]
@@ -49,7 +49,9 @@ pub struct Observation {
 }
 
 /// What is known of a measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -65,7 +67,7 @@ pub enum Verdict {
 model::coded!(Verdict);
 
 /// Who stands behind a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProvenBy {
     /// The box has seen it.
@@ -77,7 +79,7 @@ pub enum ProvenBy {
 }
 
 /// A verdict with what it rests on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Judged {
     /// What follows from the evidence at this moment.
     pub verdict: Verdict,

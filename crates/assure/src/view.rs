@@ -15,7 +15,8 @@ use crate::measure::{Measure, Method};
 use crate::verdict::{Judged, Observation, ProvenBy, Verdict};
 
 /// One claim as it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "MeasureNow")]
 pub struct MeasureView {
     /// Which measure, of whom.
     #[serde(flatten)]
@@ -32,7 +33,8 @@ pub struct MeasureView {
 }
 
 /// One function of the catalogue as it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "FunctionNow")]
 pub struct FunctionView {
     /// Its name and its catalogue's.
     pub id: FunctionId,
@@ -46,7 +48,8 @@ pub struct FunctionView {
 }
 
 /// Everything that is proven at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Proof")]
 pub struct ProofView {
     /// The moment.
     pub at: Time,

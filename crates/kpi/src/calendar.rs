@@ -128,7 +128,7 @@ pub struct Schedule {
 }
 
 /// The schedule as it is written in files and by scripts.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WrittenCalendar {
     /// `mon` to `sun`.
@@ -139,6 +139,8 @@ struct WrittenCalendar {
     #[serde(default)]
     closed: Vec<String>,
 }
+
+model::described_as!(Schedule, WrittenCalendar);
 
 /// Why a schedule is not valid; each with what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -24,7 +24,7 @@ const MACHINES_MAX: usize = 10_000;
 const PARTS_PER_CYCLE: std::ops::RangeInclusive<f64> = 0.001..=10_000.0;
 
 /// Machines a part passes through, in this order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
     /// What people call it.
@@ -35,7 +35,7 @@ pub struct Line {
 
 /// What people say of the factory. What nobody said is not guessed: without a price there are no
 /// yen, without hours no rate against planned time.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Factory {
     /// The hours planned for work.

@@ -263,7 +263,7 @@ async fn answer(path: &Path, site: &Site, pages: Pages) -> Answer {
             is_english,
         } => export(path, site, &table, asked, is_english).await,
         Request::Devices { change, is_english } => {
-            let done = site.devices.change(change, CONSOLE).await;
+            let done = site.ports.devices.change(change, CONSOLE).await;
             let why = |problem: DeviceProblem| Answer::NotDone(problem.text(lang(is_english)));
             done.map_or_else(why, Answer::Devices)
         }

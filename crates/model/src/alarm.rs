@@ -5,7 +5,19 @@ use serde::{Deserialize, Serialize};
 use crate::{DeviationReason, MachineId, Time};
 
 /// Why the stack light is red.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -45,7 +57,7 @@ pub enum AlarmKind {
 crate::coded!(AlarmKind);
 
 /// An alarm from its start to its end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Alarm {
     /// Its number in the store; 0 until it is stored.
     pub id: i64,

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::{DeviceId, MachineId, Time};
 
 /// A value of a device: who is connected, for whom it speaks, and the point.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Place {
     /// Who is connected.
     pub device: DeviceId,
@@ -17,7 +19,7 @@ pub struct Place {
 }
 
 /// A value that was given to a machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Binding {
     /// Which value.
     #[serde(flatten)]
@@ -30,7 +32,7 @@ pub struct Binding {
 }
 
 /// A value that arrived.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Seen {
     /// Which.
     #[serde(flatten)]

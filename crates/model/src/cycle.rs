@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ProductId, Time};
 
 /// What was concluded about one finished cycle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -41,7 +41,7 @@ impl CycleVerdict {
 }
 
 /// One finished cycle of a machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Cycle {
     /// What was made.
     pub product: ProductId,

@@ -11,6 +11,7 @@
     strum::IntoStaticStr,
     strum::VariantArray,
     strum::EnumString,
+    schemars::JsonSchema,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum EventKind {

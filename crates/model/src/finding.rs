@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ProductId, Time};
 
 /// What kind of change was noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -45,7 +45,7 @@ pub enum FindingKind {
 crate::coded!(FindingKind);
 
 /// The numbers behind a finding about a cycle.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DeviationReason {
     /// Cycle time of the cycle, seconds.
     pub duration_s: f64,
@@ -67,7 +67,7 @@ pub struct DeviationReason {
 }
 
 /// The quantity of a cycle that changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -83,7 +83,7 @@ pub enum Quantity {
 crate::coded!(Quantity);
 
 /// A change too small for one cycle to show, noticed because it lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Lasting {
     /// What changed.
     pub quantity: Quantity,
@@ -103,7 +103,7 @@ pub struct Lasting {
 }
 
 /// When a drift reaches its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Forecast {
     /// As likely before as after.
     pub at: Time,
@@ -139,7 +139,7 @@ impl DeviationReason {
 }
 
 /// Something noticed about a machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Finding {
     /// What.
     pub kind: FindingKind,

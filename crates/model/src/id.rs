@@ -65,6 +65,8 @@ macro_rules! text_id {
             }
         }
 
+        $crate::described_as!($name, String);
+
         impl TryFrom<String> for $name {
             type Error = IdError;
             fn try_from(text: String) -> Result<Self, IdError> {

@@ -5,6 +5,7 @@ mod alarm;
 mod binding;
 mod coded;
 mod cycle;
+mod described;
 mod event;
 mod finding;
 mod id;

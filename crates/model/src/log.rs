@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Time;
 
 /// A log line as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LogLine {
     /// When it arrived, by the box's clock.
     pub at: Time,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::Time;
 
 /// How somebody on the network was noticed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -28,7 +28,7 @@ pub enum SeenBy {
 crate::coded!(SeenBy);
 
 /// Somebody on the network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Neighbour {
     /// Where it answered or was seen on the network.
     pub address: Ipv4Addr,
@@ -68,7 +68,7 @@ impl Neighbour {
 }
 
 /// What can be noticed at all, and since when.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 pub struct Coverage {
     /// The table of neighbours can be read.
     pub table: bool,

@@ -15,7 +15,9 @@ const TEXT_MAX: usize = 300;
 const WAIT_MIN_MAX: u32 = 24 * 60;
 
 /// How a connection to a mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -32,7 +34,7 @@ pub enum MailSecurity {
 crate::coded!(MailSecurity);
 
 /// The server that mail is handed to.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MailServer {
     /// Its name or address.
@@ -53,7 +55,7 @@ pub struct MailServer {
 }
 
 /// How somebody is told.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "way", deny_unknown_fields)]
 pub enum Way {
     /// A mail to this address.
@@ -108,7 +110,9 @@ impl Way {
 }
 
 /// Which alarms somebody is told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -136,7 +140,9 @@ impl About {
 }
 
 /// The language of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Tongue {
     /// Japanese.
@@ -148,7 +154,7 @@ pub enum Tongue {
 
 /// Hours of the day in which nobody is disturbed, as minutes since midnight; over midnight if the
 /// end comes before the beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuietHours {
     /// The first minute.
@@ -188,7 +194,7 @@ impl QuietHours {
 }
 
 /// Somebody, or another program, that is told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Recipient {
     /// What it is called here; the evidence names this and no address.
     pub name: String,
@@ -210,7 +216,7 @@ pub struct Recipient {
 }
 
 /// Who is told, and by which server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Notices {
     /// Where mail is handed to.
@@ -389,7 +395,7 @@ fn is_url(text: &str) -> bool {
 }
 
 /// What is told of one alarm.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Told {
     /// What it is about; `None` for Mimamori itself.
     pub machine: Option<MachineId>,
@@ -400,7 +406,7 @@ pub struct Told {
 }
 
 /// What one recipient has been told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default, schemars::JsonSchema)]
 pub struct Standing {
     /// Alarms it knows of and that lasted when it was told, by their keys.
     pub told: BTreeMap<String, Told>,

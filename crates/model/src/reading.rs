@@ -14,7 +14,9 @@ use crate::{SeriesId, Time};
 pub const VALUE_MAX: f64 = 1e15;
 
 /// How far a reading can be trusted for judging.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Quality {
     /// In order and in range: kept and judged.
@@ -38,7 +40,19 @@ pub struct Reading {
 }
 
 /// Why input was not taken as a reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
@@ -49,7 +63,7 @@ pub enum RefusalReason {
     WrongType,
     /// NaN or infinity.
     NotFinite,
-    /// A number larger than [`VALUE_MAX`]: nothing that is measured is.
+    /// A number larger than anything that is measured.
     Implausible,
     /// An energy counter below zero.
     NegativeEnergy,
@@ -103,7 +117,7 @@ impl RefusalReason {
 }
 
 /// One refused piece of input, as it is shown to a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Refused {
     /// Who sent it, as far as known (a device name or a network address).
     pub source: String,

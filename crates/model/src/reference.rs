@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ProductId, Time};
 
 /// A robust centre and spread.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Band {
     /// Median of the learning cycles.
     pub median: f64,
@@ -14,7 +14,7 @@ pub struct Band {
 }
 
 /// Who let a reference become the standard.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Approval {
     /// Nobody yet: cycles are not judged against it.
@@ -29,7 +29,7 @@ pub enum Approval {
 }
 
 /// How far a cycle may be from the reference, as a share of it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Tolerance {
     /// For energy per cycle. 0.15 is the figure of the IPA demonstration (seed 004).
     pub energy: f64,
@@ -56,7 +56,7 @@ impl Tolerance {
 }
 
 /// A learned reference. A new version never overwrites an old one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Reference {
     /// The product it holds for.
     pub product: ProductId,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{DeviceId, MachineId, Time};
 
 /// A device to be read.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Source {
     /// The device's name.
     pub id: DeviceId,
@@ -35,7 +35,7 @@ impl Source {
 pub type Fields = BTreeMap<String, FieldValue>;
 
 /// What somebody entered into a field.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum FieldValue {
     /// One value as text.
@@ -149,7 +149,9 @@ impl Wrong {
 }
 
 /// Why a source cannot be read just now. Each has a text that says what to look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
@@ -187,7 +189,7 @@ pub enum Trouble {
 crate::coded!(Trouble);
 
 /// How a source is doing.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct SourceState {
     /// What keeps it from being read; `None` while all is well.
     pub trouble: Option<Trouble>,
@@ -276,7 +278,10 @@ impl OffConsent {
     strum::IntoStaticStr,
     strum::VariantArray,
     strum::EnumString,
+    Serialize,
+    schemars::JsonSchema,
 )]
+#[serde(rename_all = "kebab-case")]
 #[strum(serialize_all = "kebab-case")]
 pub enum OffOutcome {
     /// It said before that it was on and says now that it is off.
@@ -310,7 +315,7 @@ impl OffOutcome {
 pub type Trial = Result<Vec<(String, f64)>, Trouble>;
 
 /// What a look around the network showed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 pub struct Search {
     /// Packets of the protocol that came; none at all says that nothing gets through.
     pub packets: u64,
@@ -319,7 +324,7 @@ pub struct Search {
 }
 
 /// A device that answered.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
 pub struct Found {
     /// What its driver has to be told of it.
     pub fields: BTreeMap<String, String>,

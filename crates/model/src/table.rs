@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{DeviceId, MachineId, Time};
 
 /// How the files of one logger are read, said once and used for every file that has these columns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// The name of the logger; its readings are those of a device of this name.
@@ -31,7 +31,7 @@ impl Table {
 }
 
 /// A column and the point that its values are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Column {
     /// What stands above it.
@@ -41,7 +41,7 @@ pub struct Column {
 }
 
 /// What the readings of a file were to the machine's watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -58,7 +58,7 @@ pub enum FileUse {
 crate::coded!(FileUse);
 
 /// A file whose readings were taken, and what came of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Import {
     /// SHA-256 of the file as hexadecimal digits: a file is taken once.
     pub sha256: String,
@@ -87,7 +87,7 @@ pub struct Import {
 }
 
 /// Why a file, or its description, cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "why", rename_all = "kebab-case")]
 pub enum FileProblem {
     /// It cannot be read; what the system said.
@@ -172,7 +172,7 @@ impl FileLook {
 }
 
 /// A logger, and how it is doing.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct TableState {
     /// How its files are read.
     #[serde(flatten)]
@@ -184,7 +184,7 @@ pub struct TableState {
 }
 
 /// A file that is being taken.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Importing {
     /// What it was called where it came from.
     pub name: String,

@@ -1,9 +1,11 @@
 //! Time as the readings carry it. Rooms that judge never look at a clock: the time is in the data.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Add, Sub};
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
@@ -104,6 +106,20 @@ impl Serialize for Time {
             Ok(_) => to.collect_str(self),
             Err(_) => to.serialize_i64(self.0),
         }
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
     }
 }
 

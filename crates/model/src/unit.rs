@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 /// The unit a value is kept in. Larger and smaller spellings are scaled to it on arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A bare number: a count, a ratio, a switch.

@@ -8,7 +8,8 @@ use app::views::BoardView;
 use jiff::civil::Date;
 use kpi::{Account, Bottleneck, Measured, PowerMinute, Station};
 use model::{MachineId, MachineState, POWER_POINTS, SeriesId, Span, Time, Unit};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use store::{MinuteRow, Reader, SeriesInfo, StoreError, Telemetry};
 
 /// Watt-seconds of a watt-hour.
@@ -63,31 +64,121 @@ impl MachineAccount {
     }
 
     /// The account as scripts are told it.
-    pub fn json(&self) -> Value {
+    pub fn told(&self) -> AccountTold {
         let account = &self.account;
-        let states = MachineState::ALL.iter();
-        let states = states.map(|s| (format!("{}_s", s.code()), json!(account.seconds(*s))));
-        json!({
-            "machine": self.machine,
-            "start": account.span.from, "end": account.span.to,
-            "states": states.collect::<serde_json::Map<_, _>>(),
-            "operating_rate_observed": account.rate_observed(),
-            "operating_rate_planned": account.rate_planned(),
-            "planned_s": account.planned_s,
-            "setups": account.setups,
-            "cycles": account.cycles,
-            "cycle_wait_s": account.cycle_wait_s,
-            "parts": self.parts(),
-            "cycle_time": self.cycle_time().map(|[low, median, high]|
-                json!({"p10_s": low, "median_s": median, "p90_s": high})),
-            "energy_wh": account.energy_wh,
-            "standby_wh": account.standby_wh,
-            "energy_per_part_wh": self.wh_per_part(),
-            "energy_yen": self.yen_of(account.energy_wh),
-            "standby_yen": self.yen_of(account.standby_wh),
-            "stop_yen": self.stop_yen(),
-        })
+        let cycle_time = |[p10_s, median_s, p90_s]: [f64; 3]| CycleTimes {
+            p10_s,
+            median_s,
+            p90_s,
+        };
+        AccountTold {
+            machine: self.machine.clone(),
+            start: account.span.from,
+            end: account.span.to,
+            states: StateSeconds {
+                run_s: account.seconds(MachineState::Run),
+                idle_s: account.seconds(MachineState::Idle),
+                setup_s: account.seconds(MachineState::Setup),
+                stop_s: account.seconds(MachineState::Stop),
+                off_s: account.seconds(MachineState::Off),
+                unknown_s: account.seconds(MachineState::Unknown),
+            },
+            operating_rate_observed: account.rate_observed(),
+            operating_rate_planned: account.rate_planned(),
+            planned_s: account.planned_s,
+            setups: account.setups,
+            cycles: account.cycles,
+            cycle_wait_s: account.cycle_wait_s,
+            parts: self.parts(),
+            cycle_time: self.cycle_time().map(cycle_time),
+            energy: EnergyTold {
+                energy_wh: account.energy_wh,
+                standby_wh: account.standby_wh,
+                energy_per_part_wh: self.wh_per_part(),
+                energy_yen: self.yen_of(account.energy_wh),
+                standby_yen: self.yen_of(account.standby_wh),
+            },
+            stop_yen: self.stop_yen(),
+        }
     }
+}
+
+/// The account of a machine, in figures with their units.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Account")]
+pub struct AccountTold {
+    /// Whose.
+    pub machine: MachineId,
+    /// From when.
+    pub start: Time,
+    /// To when.
+    pub end: Time,
+    /// Seconds in each state.
+    pub states: StateSeconds,
+    /// Running ÷ observed time.
+    pub operating_rate_observed: Option<f64>,
+    /// Running ÷ planned time.
+    pub operating_rate_planned: Option<f64>,
+    /// Seconds planned for work.
+    pub planned_s: Option<f64>,
+    /// Changes of product.
+    pub setups: u32,
+    /// Cycles finished.
+    pub cycles: u64,
+    /// Seconds of waiting inside of cycles.
+    pub cycle_wait_s: f64,
+    /// Parts made.
+    pub parts: f64,
+    /// How long cycles take.
+    pub cycle_time: Option<CycleTimes>,
+    /// What energy went into.
+    #[serde(flatten)]
+    pub energy: EnergyTold,
+    /// What standing still costs, in yen.
+    pub stop_yen: Option<f64>,
+}
+
+/// Seconds in each state.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct StateSeconds {
+    /// It worked.
+    pub run_s: f64,
+    /// It was ready and waited.
+    pub idle_s: f64,
+    /// It was set up for another product.
+    pub setup_s: f64,
+    /// It had stopped.
+    pub stop_s: f64,
+    /// It was off.
+    pub off_s: f64,
+    /// Nobody knows.
+    pub unknown_s: f64,
+}
+
+/// The middle four fifths of cycle times, in seconds.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct CycleTimes {
+    /// One in ten is shorter.
+    pub p10_s: f64,
+    /// The middle one.
+    pub median_s: f64,
+    /// One in ten is longer.
+    pub p90_s: f64,
+}
+
+/// What energy went into, and what it costs.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct EnergyTold {
+    /// All of it, in watt-hours.
+    pub energy_wh: Option<f64>,
+    /// What was used at rest, in watt-hours.
+    pub standby_wh: Option<f64>,
+    /// All energy for one part, in watt-hours, what was used at rest included.
+    pub energy_per_part_wh: Option<f64>,
+    /// What it costs, in yen.
+    pub energy_yen: Option<f64>,
+    /// What the rest costs, in yen.
+    pub standby_yen: Option<f64>,
 }
 
 /// A machine and the devices that watch it.

@@ -94,7 +94,8 @@ pub enum Encoding {
 }
 
 /// What is asked for, as it is written.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[schemars(inline)]
 pub struct TableAsked {
     /// The first business day; the last one if absent.
     pub from: Option<String>,

@@ -20,7 +20,7 @@ use crate::error::StoreError;
 const KEY_FILE: &str = "evidence.key";
 
 /// A signed statement: "entry `seq` of the chain has this hash".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
     /// The last entry it covers.

@@ -28,7 +28,7 @@ pub struct Entry {
 }
 
 /// An entry as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct EvidenceRow {
     /// Its number, from 1 without gaps.
     pub seq: i64,
@@ -62,7 +62,7 @@ impl Entry {
 }
 
 /// One place where the evidence is not what it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum Break {
     /// Time, actor, kind or hash of an entry were altered, or an entry was put in.
@@ -175,7 +175,7 @@ impl fmt::Display for Break {
 }
 
 /// What checking found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default, schemars::JsonSchema)]
 pub struct ChainVerdict {
     /// Entries checked.
     pub entries: i64,

@@ -6,7 +6,8 @@ use model::{
 use serde::Serialize;
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub struct Page<T> {
     /// The rows, newest first unless said otherwise.
     pub items: Vec<T>,
@@ -25,7 +26,7 @@ impl<T> Page<T> {
 }
 
 /// A cycle with the numbers it was judged by.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct CycleRow {
     /// When it ran, what it made, how it was judged.
     #[serde(flatten)]
@@ -35,7 +36,7 @@ pub struct CycleRow {
 }
 
 /// A finding as it is kept.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct FindingRow {
     /// Its number.
     pub id: i64,
@@ -101,7 +102,7 @@ pub struct SeriesInfo {
 }
 
 /// A stored reading with its names.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ReadingRow {
     /// When.
     pub t: Time,
@@ -114,7 +115,7 @@ pub struct ReadingRow {
 }
 
 /// The cycles of one product summed up.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ProductSum {
     /// What the cycles made; `-` if nobody names products.
     pub product: String,
@@ -131,7 +132,7 @@ pub struct ProductSum {
 }
 
 /// How often input of a source was refused for a reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct RefusedCount {
     /// Who sent it: a device's name, or an address.
     pub source: String,
@@ -155,7 +156,7 @@ pub struct StoredWatch {
 }
 
 /// A line with its number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct LogRow {
     /// Its number.
     pub id: i64,

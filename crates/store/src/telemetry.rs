@@ -18,7 +18,7 @@ pub struct ReadingsPage {
 }
 
 /// One pixel of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Bucket {
     /// Where it starts.
     pub from: Time,
@@ -180,7 +180,7 @@ impl Stat {
 }
 
 /// Readings that can no longer be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Damage {
     /// The file, and the entry or chunk in it.
     pub place: String,

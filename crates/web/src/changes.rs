@@ -1,20 +1,10 @@
 //! What pages and scripts do to the register of devices alike; each of it becomes evidence.
 
-use app::ports::devices::{DeviceChange, DeviceChanged, DeviceProblem};
+use app::ports::devices::{DeviceChange, DeviceProblem, Devices};
 use identity::Who;
 use model::{DeviceId, DeviceRole, MachineId, SWITCH_OFF, Source, Wrong, WrongWhy};
 
-use crate::Site;
 use crate::pages::off;
-
-/// Carries out a change.
-pub(crate) async fn change(
-    site: &Site,
-    who: &Who,
-    change: DeviceChange,
-) -> Result<DeviceChanged, DeviceProblem> {
-    site.devices.change(change, &who.actor()).await
-}
 
 /// A device that is to be registered, as it was typed.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +17,7 @@ pub(crate) struct Newcomer<'a> {
 
 /// Registers a device; gives its token.
 pub(crate) async fn register(
-    site: &Site,
+    devices: &dyn Devices,
     who: &Who,
     newcomer: Newcomer<'_>,
 ) -> Result<String, DeviceProblem> {
@@ -36,23 +26,30 @@ pub(crate) async fn register(
     let machine = machine.map(MachineId::new).transpose();
     let machine = machine.map_err(|_| DeviceProblem::name("machine"))?;
     let role = newcomer.role;
-    let added = change(site, who, DeviceChange::Add { id, machine, role }).await?;
+    let add = DeviceChange::Add { id, machine, role };
+    let added = devices.change(add, &who.actor()).await?;
     added.token.ok_or(DeviceProblem::NotDurable)
 }
 
 /// Reads a device from now on.
-pub(crate) async fn connect(site: &Site, who: &Who, source: Source) -> Result<(), DeviceProblem> {
+pub(crate) async fn connect(
+    devices: &dyn Devices,
+    who: &Who,
+    source: Source,
+) -> Result<(), DeviceProblem> {
     if !off::may_consent(who, &source) {
         let wrong = Wrong::new(SWITCH_OFF, WrongWhy::Consent);
         return Err(DeviceProblem::Wrong(wrong));
     }
-    change(site, who, DeviceChange::Connect(source)).await?;
+    let connect = DeviceChange::Connect(source);
+    devices.change(connect, &who.actor()).await?;
     Ok(())
 }
 
 /// A device may no longer speak, or is no longer read or looked for.
-pub(crate) async fn end(site: &Site, who: &Who, name: &str) -> Result<(), DeviceProblem> {
+pub(crate) async fn end(devices: &dyn Devices, who: &Who, name: &str) -> Result<(), DeviceProblem> {
     let id = DeviceId::new(name).map_err(|_| DeviceProblem::NotFound)?;
-    change(site, who, DeviceChange::End { id }).await?;
+    let end = DeviceChange::End { id };
+    devices.change(end, &who.actor()).await?;
     Ok(())
 }

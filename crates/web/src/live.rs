@@ -5,23 +5,55 @@
 //! a machine may have stopped, and what nobody sends the page would show wrongly until it changes
 //! once more.
 
+use crate::ProofPort;
+use crate::pages::devices::DevicesPart;
+use crate::pages::off::OffPart;
+use crate::pages::shared::SharedPart;
+use crate::site::part;
+use app::known::Known;
+use identity::Gate;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::views::BoardView;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::Site;
+use crate::http::access::{LOOK, LOOK_SHARED};
 use crate::http::asked::{Asked, Visitor};
+use crate::http::route::{Route, api, page};
+use crate::http::script::Queried;
 use crate::pages::{Ctx, board, devices, events, machine, off, proof, shared};
+
+part! {
+    /// What the live view needs.
+    LivePart {
+        known: Known,
+        gate: Arc<Gate>,
+        proofs: ProofPort,
+        device_pages: DevicesPart,
+        off: OffPart,
+        shared: SharedPart,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/shared/live", LOOK_SHARED, shared_stream),
+    api!(
+        get "/live", LOOK, stream,
+        "Live view (server-sent events): first every part of a page, then those that changed, \
+            as HTML in the reader's language", text "text/event-stream"
+    ),
+];
 
 /// Shortest time between two updates of one page.
 const UPDATE_EVERY: Duration = Duration::from_millis(500);
@@ -33,8 +65,10 @@ const SHARED: &str = "shared";
 const STRIPS_EVERY: u64 = 20;
 
 /// Which page listens.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct LiveSubject {
+    /// `board`, `events`, `devices`, `proof` or `machine/ID`; the board if absent.
     page: Option<String>,
 }
 
@@ -43,35 +77,32 @@ type PageParts = BTreeMap<String, String>;
 
 /// The stream of one reader.
 pub(crate) async fn stream(
-    State(site): State<Site>,
+    State(site): State<LivePart>,
     Asked(visitor): Asked<Visitor>,
-    Query(subject): Query<LiveSubject>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    Queried(subject): Queried<LiveSubject>,
+) -> Response {
     let page = subject.page.unwrap_or_else(|| "board".to_owned());
     listen(site, visitor, page)
 }
 
 /// The stream of what was shared with a customer.
 pub(crate) async fn shared_stream(
-    State(site): State<Site>,
+    State(site): State<LivePart>,
     Asked(visitor): Asked<Visitor>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+) -> Response {
     listen(site, visitor, SHARED.to_owned())
 }
 
-fn listen(
-    site: Site,
-    visitor: Visitor,
-    page: String,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+fn listen(site: LivePart, visitor: Visitor, page: String) -> Response {
     let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-    let ctx = Ctx::new(&site, &visitor);
+    let ctx = Ctx::new(&site.known, &visitor);
     tokio::spawn(feed(site, ctx, page, sender));
-    Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new())
+    let events = Sse::new(ReceiverStream::new(receiver));
+    events.keep_alive(KeepAlive::new()).into_response()
 }
 
 async fn feed(
-    mut site: Site,
+    mut site: LivePart,
     mut ctx: Ctx,
     page: String,
     sender: mpsc::Sender<Result<Event, Infallible>>,
@@ -85,7 +116,7 @@ async fn feed(
         ctx.now = site.known.now();
         let board = site.known.board.borrow_and_update().clone();
         if page == "board" && round.is_multiple_of(STRIPS_EVERY) {
-            strips = board::strips(&site, &board).await;
+            strips = board::strips(&site.known, &board).await;
         }
         let parts = parts(&site, &ctx, &page, &board, &strips).await;
         let mut changed = PageParts::new();
@@ -108,16 +139,17 @@ async fn feed(
             () = tokio::time::sleep(UPDATE_EVERY) => {}
             () = sender.closed() => return,
         }
+        let proofs = &mut site.proofs.view;
         tokio::select! {
             changed = site.known.board.changed() => if changed.is_err() { return },
-            changed = site.proofs.changed(), if page == "proof" => if changed.is_err() { return },
+            changed = proofs.changed(), if page == "proof" => if changed.is_err() { return },
             () = sender.closed() => return,
         }
     }
 }
 
 async fn parts(
-    site: &Site,
+    site: &LivePart,
     ctx: &Ctx,
     page: &str,
     view: &BoardView,
@@ -141,13 +173,13 @@ async fn parts(
         }
         "events" => {
             put("open", events::open(ctx, view));
-            if let Ok(findings) = events::newest(site).await {
+            if let Ok(findings) = events::newest(&site.known).await {
                 put("history", events::history(ctx, view, &findings));
             }
         }
-        "devices" => put("devices", devices::list(site, ctx, view)),
+        "devices" => put("devices", devices::list(&site.device_pages, ctx, view)),
         "proof" => {
-            let proven = site.proofs.borrow().clone();
+            let proven = site.proofs.view.borrow().clone();
             put("proof-now", proof::now(ctx, &proven));
             for measure in &proven.measures {
                 put(&proof::place(&measure.claim), proof::measure(ctx, measure));
@@ -156,7 +188,7 @@ async fn parts(
                 put(&id, html);
             }
         }
-        SHARED => put(SHARED, shared::list(site, ctx, view)),
+        SHARED => put(SHARED, shared::list(&site.shared, ctx, view)),
         _ => {
             let shown = page
                 .strip_prefix("machine/")
@@ -166,9 +198,9 @@ async fn parts(
                 put("now", machine::now(ctx, shown));
                 put("forecast", machine::forecast(ctx, shown));
                 put("values", machine::values(ctx, shown));
-                put("off", off::of_machine(site, ctx, shown));
+                put("off", off::of_machine(&site.off, ctx, shown));
                 put("reference", machine::reference(ctx, shown));
-                if let Some(history) = machine::history(site, &shown.id).await {
+                if let Some(history) = machine::history(&site.known, &shown.id).await {
                     put("charts", machine::charts(ctx, shown, &history));
                     put("findings", machine::findings(ctx, &history));
                 }

@@ -12,6 +12,7 @@ use app::commands::Orders;
 use app::known::Known;
 use app::ports::bindings::Arrivals;
 use app::ports::devices::Devices;
+use app::ports::ingest::Ingest;
 use app::ports::network::Network;
 use app::ports::sources::Sources;
 use app::proofs::ProofHand;
@@ -33,7 +34,7 @@ use services::supervisor::Supervisor;
 use services::{backups, chain_watch, clock_watch, day_files, notices, restores, retention};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use web::Site;
+use web::{Ports, ProofPort, Site, TakesLogs};
 
 use super::{Doors, Secure, Setup};
 use crate::config::Config;
@@ -85,29 +86,35 @@ impl House<'_> {
             view: watch::Sender::new(Arc::new(ProofView::empty())),
         };
         let https = listeners.secure.https;
-        let site = Site {
+        let ports = Ports {
+            devices: Arc::clone(&self.registrar) as Arc<dyn Devices>,
+            ingest: Arc::clone(&self.floor) as Arc<dyn Ingest>,
+            sources: Arc::clone(&self.sources) as Arc<dyn Sources>,
+            arrivals: Arc::clone(&self.sources) as Arc<dyn Arrivals>,
             files: self.files(),
-            switch_off: self.switch_off(),
-            joins: Arc::default(),
             network: Arc::clone(&self.sources) as Arc<dyn Network>,
-            notices: self.notices(https)?,
-            trust: listeners.trust.clone(),
-            restores,
-            clock_state: clock_state.clone(),
-            proofs: proofs.view.subscribe(),
+        };
+        let shown = ProofPort {
+            view: proofs.view.subscribe(),
+            hand: Arc::clone(&proofs.hand),
             stage: self.stage(),
-            proof_hand: Arc::clone(&proofs.hand),
-            takes_logs: self.config.logs.is_on(),
-            gate: Arc::clone(&gate),
+        };
+        let site = Site {
             known: self.known.clone(),
             orders: self.orders.clone(),
+            ports,
+            switch_off: self.switch_off(),
+            joins: Arc::default(),
+            notices: self.notices(https)?,
+            gate: Arc::clone(&gate),
             chain: Arc::clone(&chain),
             services: self.supervisor.states(),
-            devices: Arc::clone(&self.registrar) as Arc<dyn Devices>,
-            ingest: Arc::clone(&self.floor) as Arc<dyn app::ports::ingest::Ingest>,
-            bindings: Arc::clone(&self.sources) as Arc<dyn Arrivals>,
-            sources: Arc::clone(&self.sources) as Arc<dyn Sources>,
+            trust: listeners.trust.clone(),
+            clock_state: clock_state.clone(),
+            proofs: shown,
+            takes_logs: TakesLogs(self.config.logs.is_on()),
             backups: self.backups(),
+            restores,
         };
         let ground = self.ground(&listeners, &gate, chain, clock_state)?;
         self.keep_the_rest();

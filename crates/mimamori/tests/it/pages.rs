@@ -1,11 +1,14 @@
 //! Every address: who may use it, and that what it answers has the shape that was promised.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
 
 use model::Role;
+use serde_json::json;
 use web::Access;
 
 use super::house::{House, agent, until};
+use super::process::root;
 use super::publisher::Publisher;
 
 fn filled() -> House {
@@ -49,7 +52,7 @@ fn every_address_lets_in_only_whom_it_should() {
         .iter()
         .map(|role| (*role, house.token_for(role.code())))
         .collect();
-    for route in web::ROUTES {
+    for route in web::routes() {
         let path = concrete(route.path);
         let ask = |headers: &[(&str, &str)]| {
             let headers = [headers, &[JSON]].concat();
@@ -165,7 +168,7 @@ fn a_change_from_a_foreign_page_is_refused() {
     let house = filled();
     let cookie = format!("session={}", house.token);
     let own = format!("http://{}", house.http);
-    for route in web::ROUTES.iter().filter(|route| route.method != "GET") {
+    for route in web::routes().filter(|route| route.method != "GET") {
         let path = concrete(route.path);
         let ask = |headers: &[(&str, &str)]| {
             let headers = [headers, &[JSON]].concat();
@@ -193,20 +196,33 @@ fn a_change_from_a_foreign_page_is_refused() {
 fn answers_have_the_shape_the_description_promises() {
     let house = filled();
     let described = house.get("openapi.json");
-    let mut checked = 0;
+    let mut answers = Vec::new();
     for (path, methods) in described["paths"].as_object().unwrap() {
         let schema = &methods["get"]["responses"]["200"]["content"]["application/json"]["schema"];
-        if schema.is_null() {
+        // The description itself has no schema but that of texts.
+        if schema.is_null() || path.ends_with("openapi.json") {
             continue;
         }
         let answer = match path.strip_prefix("/api/v1/") {
             None if path.starts_with("/ingest/") => asked_by_a_device(&house),
             _ => house.get(concrete(path).trim_start_matches("/api/v1/")),
         };
-        check(&described, schema, &answer, path);
-        checked += 1;
+        answers.push(json!({"path": path, "schema": schema, "answer": answer}));
     }
-    assert!(checked > 10, "{checked}");
+    assert!(answers.len() > 20, "{}", answers.len());
+    let asked = json!({"description": described, "answers": answers});
+    let mut validators = Command::new(root().join(".venv/bin/python"))
+        .arg(root().join("tests/counterparts/openapi.py"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to = validators.stdin.take().unwrap();
+    to.write_all(asked.to_string().as_bytes()).unwrap();
+    drop(to);
+    let said = validators.wait_with_output().unwrap();
+    let why = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{why}");
 }
 
 /// What a device is told of its machine.
@@ -216,63 +232,6 @@ fn asked_by_a_device(house: &House) -> serde_json::Value {
     let (status, said) = house.send_bare("GET", "/ingest/asks", &headers, "");
     assert_eq!(status, 200, "{said}");
     serde_json::from_str(&said).unwrap()
-}
-
-/// Checks required members and types, following references.
-fn check(
-    root: &serde_json::Value,
-    schema: &serde_json::Value,
-    value: &serde_json::Value,
-    at: &str,
-) {
-    if let Some(name) = schema["$ref"].as_str() {
-        let name = name.rsplit('/').next().unwrap();
-        return check(root, &root["components"]["schemas"][name], value, at);
-    }
-    if let Some(all) = schema["allOf"].as_array() {
-        return all.iter().for_each(|part| check(root, part, value, at));
-    }
-    if let Some(any) = schema["anyOf"].as_array() {
-        if !value.is_null() {
-            check(root, &any[0], value, at);
-        }
-        return;
-    }
-    if let Some(allowed) = schema["enum"].as_array() {
-        assert!(
-            allowed.contains(value),
-            "{at}: {value} is not one of {allowed:?}"
-        );
-    }
-    let fits = match schema["type"].as_str() {
-        Some("string") => value.is_string(),
-        Some("number") => value.is_number(),
-        Some("integer") => value.is_i64() || value.is_u64(),
-        Some("boolean") => value.is_boolean(),
-        Some("array") => value.is_array(),
-        Some("object") => value.is_object(),
-        _ => true,
-    };
-    assert!(fits, "{at}: {value} is no {}", schema["type"]);
-    for name in schema["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|n| n.as_str())
-    {
-        let member = value
-            .get(name)
-            .unwrap_or_else(|| panic!("{at}: {name} is missing in {value}"));
-        check(
-            root,
-            &schema["properties"][name],
-            member,
-            &format!("{at}.{name}"),
-        );
-    }
-    for item in value.as_array().into_iter().flatten() {
-        check(root, &schema["items"], item, &format!("{at}[]"));
-    }
 }
 
 #[test]

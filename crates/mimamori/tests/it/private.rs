@@ -55,7 +55,7 @@ fn in_clear_text_another_computer_gets_the_certificate_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let house = House::listening_on(folder.path(), "", &format!("{}:0", other.here));
     let clear = format!("http://{}", house.http);
-    for route in web::ROUTES {
+    for route in web::routes() {
         let path = route
             .path
             .replace("{id}", "m1")

@@ -1,125 +1,141 @@
-//! Files of readings as pages and scripts reach them: a file is put in, looked at, described once
-//! and taken; later ones of the same logger are known by their columns.
+//! Files of readings as scripts reach them: a logger is described once, and its files are taken as
+//! they are.
 
-use app::ports::devices::DeviceChange;
-use app::ports::files::{FILE_BYTES_MAX, IMPORTS_SHOWN, Wanted, told};
+use std::sync::Arc;
+
+use app::known::Known;
+use app::ports::devices::{DeviceChange, Devices};
+use app::ports::files::{FILE_BYTES_MAX, Files, IMPORTS_SHOWN, Wanted};
 use axum::Json;
 use axum::body::{Body, to_bytes};
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use model::{DeviceId, FileProblem, Table};
-use serde::Deserialize;
-use serde_json::json;
-use text::Lang;
+use axum::extract::{Path, State};
+use axum::response::NoContent;
+use identity::Who;
+use model::{DeviceId, FileProblem, Import, Importing, Table, TableState};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::Site;
-use crate::api::sources::{failure, finish};
-use crate::api::{answer, bad_request, read};
-use crate::changes::{self, change};
-use crate::http::asked::{Asked, Visitor};
+use super::Named;
+use crate::changes;
+use crate::http::access::{DEVICES, LOOK};
+use crate::http::asked::Asked;
 use crate::http::failure::Failure;
+use crate::http::route::{Route, api};
+use crate::http::script::{Answer, Created, Queried, Sent};
 
-fn file_failure(lang: Lang, problem: &FileProblem) -> Response {
-    let status = match problem {
-        FileProblem::Gone => return Failure::not_found().answer(lang),
-        FileProblem::NotDurable => return Failure::store().answer(lang),
-        FileProblem::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        FileProblem::Taken { .. } => StatusCode::CONFLICT,
-        FileProblem::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
-    let (message, hint) = told(lang, problem);
-    let body = json!({"code": problem.code(), "message": message, "hint": hint});
-    (status, Json(body)).into_response()
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    api!(
+        get "/api/v1/files", LOOK, list,
+        "Loggers whose readings come in files, the file that is being taken, and those that \
+            were"
+    ),
+    api!(
+        post "/api/v1/files/cancel", DEVICES, cancel,
+        "Calls off the file that is being taken; what was taken of it stays"
+    ),
+    api!(
+        post "/api/v1/files/{logger}", DEVICES, take,
+        "Takes a file of a known logger as it is (UTF-8, Shift_JIS or UTF-16; at most 64 MB); \
+            answers when its readings are durable",
+        takes &["text/csv"]
+    ),
+    api!(
+        post "/api/v1/loggers", DEVICES, put,
+        "Keeps how the files of a logger are laid out, in the place of what was known of it"
+    ),
+    api!(
+        post "/api/v1/loggers/{id}/end", DEVICES, end,
+        "A logger's files are no longer looked for"
+    ),
+];
+
+/// The loggers and their files.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct FileList {
+    /// The loggers.
+    items: Vec<TableState>,
+    next: Option<i64>,
+    /// The file that is being taken.
+    importing: Option<Importing>,
+    /// What was taken, newest first.
+    imports: Vec<Import>,
 }
 
-/// The loggers, what is being taken, and what was.
-pub(crate) async fn list(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
-    match read(&site, |r| r.imports(IMPORTS_SHOWN)).await {
-        Ok(imports) => answer(json!({
-            "items": site.files.tables(),
-            "importing": site.files.importing(),
-            "imports": imports,
-            "next": null,
-        })),
-        Err(failure) => failure.answer(lang),
-    }
+/// Lists the loggers, what is being taken, and what was.
+pub(crate) async fn list(
+    State(known): State<Known>,
+    State(files): State<Arc<dyn Files>>,
+) -> Answer<FileList> {
+    let imports = known.read(|r| r.imports(IMPORTS_SHOWN)).await?;
+    Ok(Json(FileList {
+        items: files.tables(),
+        next: None,
+        importing: files.importing(),
+        imports,
+    }))
 }
 
-/// A name in the address.
-#[derive(Debug, Deserialize)]
+/// What the file is called.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct NamedFile {
+    /// What it is called where it comes from; the logger's name if absent.
     #[serde(default)]
     name: Option<String>,
 }
 
+/// The logger of this name.
+fn logger(files: &dyn Files, name: &str) -> Result<DeviceId, Failure> {
+    let mut tables = files.tables().into_iter();
+    let logger = tables.find(|state| state.table.id.as_str() == name);
+    Ok(logger.ok_or_else(Failure::not_found)?.table.id)
+}
+
 /// Takes a file of a known logger, as it is.
 pub(crate) async fn take(
-    State(site): State<Site>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
-    Path(logger): Path<String>,
-    Query(named): Query<NamedFile>,
+    State(files): State<Arc<dyn Files>>,
+    Asked(who): Asked<Who>,
+    Path(name): Path<String>,
+    Queried(named): Queried<NamedFile>,
     body: Body,
-) -> Response {
-    let Ok(bytes) = to_bytes(body, FILE_BYTES_MAX).await else {
-        return file_failure(lang, &FileProblem::TooLarge);
-    };
-    let logger = DeviceId::new(&logger).ok();
-    let tables = site.files.tables();
-    let known = tables.iter().map(|state| &state.table.id);
-    let Some(logger) = logger.filter(|id| known.into_iter().any(|known| known == id)) else {
-        return Failure::not_found().answer(lang);
-    };
+) -> Answer<Import> {
+    let bytes = to_bytes(body, FILE_BYTES_MAX).await;
+    let bytes = bytes.map_err(|_| FileProblem::TooLarge)?;
+    let logger = logger(&*files, &name)?;
     let name = named.name.unwrap_or_else(|| format!("{logger}.csv"));
-    let staged = match site.files.stage(&name, bytes.to_vec()).await {
-        Ok(staged) => staged,
-        Err(problem) => return file_failure(lang, &problem),
-    };
+    let staged = files.stage(&name, bytes.to_vec()).await?;
     let by = who.actor();
-    let wanted = Wanted { staged, logger, by };
-    let taken = match site.files.take(wanted) {
-        Ok(taking) => taking.await,
-        Err(problem) => Err(problem),
-    };
-    match taken {
-        Ok(import) => answer(json!(import)),
-        Err(problem) => file_failure(lang, &problem),
-    }
+    let taking = files.take(Wanted { staged, logger, by })?;
+    Ok(Json(taking.await?))
 }
 
 /// Keeps how the files of a logger are laid out.
 pub(crate) async fn put(
-    State(site): State<Site>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
-    body: Result<Json<Table>, JsonRejection>,
-) -> Response {
-    let Ok(Json(table)) = body else {
-        return bad_request().answer(lang);
-    };
+    State(devices): State<Arc<dyn Devices>>,
+    Asked(who): Asked<Who>,
+    Sent(table): Sent<Table>,
+) -> Result<Created<Named>, Failure> {
     let id = table.id.to_string();
-    match change(&site, &who, DeviceChange::KeepTable(table)).await {
-        Ok(_) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
-        Err(problem) => failure(lang, &problem),
-    }
+    let keep = DeviceChange::KeepTable(table);
+    devices.change(keep, &who.actor()).await?;
+    Ok(Created(Named { id }))
 }
 
-/// A logger's files are no longer looked for.
+/// Looks for a logger's files no longer.
 pub(crate) async fn end(
-    State(site): State<Site>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
+    State(devices): State<Arc<dyn Devices>>,
+    State(files): State<Arc<dyn Files>>,
+    Asked(who): Asked<Who>,
     Path(id): Path<String>,
-) -> Response {
-    let all = site.files.tables();
-    if !all.iter().any(|state| state.table.id.as_str() == id) {
-        return Failure::not_found().answer(lang);
-    }
-    finish(lang, changes::end(&site, &who, &id).await)
+) -> Result<NoContent, Failure> {
+    let logger = logger(&*files, &id)?;
+    changes::end(&*devices, &who, logger.as_str()).await?;
+    Ok(NoContent)
 }
 
 /// Calls off what is being taken.
-pub(crate) async fn cancel(State(site): State<Site>) -> Response {
-    site.files.cancel();
-    StatusCode::NO_CONTENT.into_response()
+pub(crate) async fn cancel(State(files): State<Arc<dyn Files>>) -> NoContent {
+    files.cancel();
+    NoContent
 }

@@ -3,22 +3,50 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, Query, State};
-use axum::response::Response;
-use model::{SeriesId, Span, Unit};
+use app::known::Known;
+use axum::Json;
+use axum::extract::{Path, State};
+use model::{SeriesId, Span, Time, Unit};
 use report::accounts::{WS_PER_WH, devices_of};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use store::{SeriesInfo, StoreError, Telemetry};
-use text::Lang;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::{Bucket, Damage, Page, ProductSum, ReadingRow, SeriesInfo, StoreError, Telemetry};
 
-use crate::Site;
-use crate::api::{Paging, answer, bad_request, known, read, respond};
-use crate::http::asked::Asked;
+use super::{AskedSpan, Paging, known};
+use crate::http::access::LOOK;
 use crate::http::failure::Failure;
+use crate::http::route::{Route, api};
+use crate::http::script::{Answer, Queried, whole};
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    api!(
+        get "/api/v1/machines/{id}/readings", LOOK, readings,
+        "Raw readings by time, in the unit of each point"
+    ),
+    api!(
+        get "/api/v1/machines/{id}/picture", LOOK, picture,
+        "Smallest, largest and mean value of each pixel, for each point"
+    ),
+    api!(
+        get "/api/v1/machines/{id}/sums", LOOK, sums,
+        "Sums by business day of each point (energy of a power by the trapezoid rule; no energy \
+            over gaps of more than 6 minutes), or by product from the cycles"
+    ),
+];
 
 /// Pixels of a picture if the caller does not say.
 const PIXELS_DEFAULT: usize = 800;
+
+/// Which points are wanted, from when to when.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct AskedPoints {
+    /// This point alone; all of them if none is named.
+    point: Option<String>,
+    #[serde(flatten)]
+    span: AskedSpan,
+}
 
 /// Which series are wanted: those of some devices, or one point of each.
 struct WantedSeries {
@@ -28,12 +56,12 @@ struct WantedSeries {
 
 impl WantedSeries {
     /// Those of a machine's devices.
-    fn of(site: &Site, id: &str, point: Option<&str>) -> Result<Self, Failure> {
-        let board = site.known.board();
-        known(&board, id)?;
+    fn of(known: &Known, id: &str, point: Option<String>) -> Result<Self, Failure> {
+        let board = known.board();
+        self::known(&board, id)?;
         Ok(Self {
             devices: devices_of(&board, id),
-            point: point.map(str::to_owned),
+            point,
         })
     }
 
@@ -49,92 +77,151 @@ fn name(series: &SeriesInfo) -> String {
     format!("{}/{}", series.device, series.point)
 }
 
-/// Raw readings of a machine's devices in a span of time, by time.
+/// Raw readings.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Readings {
+    /// By time.
+    items: Vec<ReadingRow>,
+    next: Option<i64>,
+    /// What can no longer be read and is therefore not among them.
+    damaged: Vec<Damage>,
+}
+
+/// Lists raw readings of a machine's devices in a span of time, by time.
 pub(crate) async fn readings(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
+    State(known): State<Known>,
     Path(id): Path<String>,
-    Query(paging): Query<Paging>,
-) -> Response {
-    let work = async {
-        let wanted = WantedSeries::of(&site, &id, paging.point())?;
-        let (span, limit) = (paging.span(site.known.now())?, paging.limit());
-        let after = paging.cursor().unwrap_or(i64::MIN);
-        let found = read(&site, move |reader| {
-            let series = wanted.read(reader)?;
-            let names: BTreeMap<SeriesId, String> =
-                series.iter().map(|s| (s.id, name(s))).collect();
-            reader.readings(&names, span, after, limit)
-        });
-        let found = found.await?;
-        let (items, next) = (found.page.items, found.page.next);
-        Ok(answer(
-            json!({"items": items, "next": next, "damaged": found.damaged}),
-        ))
-    };
-    respond(lang, work.await)
+    Queried(asked): Queried<AskedPoints>,
+    Queried(paging): Queried<Paging>,
+) -> Answer<Readings> {
+    let span = asked.span.span(known.now())?;
+    let wanted = WantedSeries::of(&known, &id, asked.point)?;
+    let (after, limit) = (paging.after(), paging.limit());
+    let found = known.read(move |reader| {
+        let series = wanted.read(reader)?;
+        let names: BTreeMap<SeriesId, String> = series.iter().map(|s| (s.id, name(s))).collect();
+        reader.readings(&names, span, after, limit)
+    });
+    let found = found.await?;
+    Ok(Json(Readings {
+        items: found.page.items,
+        next: found.page.next,
+        damaged: found.damaged,
+    }))
 }
 
-/// How a picture or sums are wanted.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Shape {
+/// How wide a picture is wanted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct AskedPixels {
+    /// Pixels the span is drawn on.
     pixels: Option<usize>,
-    by: Option<String>,
 }
 
-/// Smallest, largest and mean value of each pixel, for each point of a machine's devices.
+/// A point over time, as so many pixels show it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Picture {
+    /// Its device and its name.
+    point: String,
+    unit: String,
+    /// Smallest, largest and mean value of each pixel.
+    buckets: Vec<Bucket>,
+}
+
+/// Gives smallest, largest and mean value of each pixel, for each point of a machine's devices.
 pub(crate) async fn picture(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
+    State(known): State<Known>,
     Path(id): Path<String>,
-    Query(paging): Query<Paging>,
-    Query(shape): Query<Shape>,
-) -> Response {
-    let work = async {
-        let wanted = WantedSeries::of(&site, &id, paging.point())?;
-        let span = paging.span(site.known.now())?;
-        let pixels = shape.pixels.unwrap_or(PIXELS_DEFAULT);
-        let found = read(&site, move |reader| {
-            let points = wanted.read(reader)?.into_iter().map(|s| {
-                let buckets = reader.picture(s.id, span, pixels)?;
-                Ok(json!({"point": name(&s), "unit": s.unit, "buckets": buckets}))
-            });
-            points.collect::<Result<Vec<Value>, StoreError>>()
+    Queried(asked): Queried<AskedPoints>,
+    Queried(width): Queried<AskedPixels>,
+) -> Answer<Page<Picture>> {
+    let span = asked.span.span(known.now())?;
+    let wanted = WantedSeries::of(&known, &id, asked.point)?;
+    let pixels = width.pixels.unwrap_or(PIXELS_DEFAULT);
+    let pictures = known.read(move |reader| {
+        let points = wanted.read(reader)?.into_iter().map(|series| {
+            let buckets = reader.picture(series.id, span, pixels)?;
+            let point = name(&series);
+            let unit = series.unit;
+            Ok(Picture {
+                point,
+                unit,
+                buckets,
+            })
         });
-        Ok(answer(json!({"items": found.await?, "next": null})))
-    };
-    respond(lang, work.await)
+        points.collect::<Result<Vec<Picture>, StoreError>>()
+    });
+    Ok(whole(pictures.await?))
 }
 
-/// Sums of a machine in a span of time: by business day of each point (energy of a power by the
+/// By what sums are wanted.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct AskedSums {
+    /// By business day of each point, or by product from the machine's cycles.
+    by: Option<SumsBy>,
+}
+
+/// By what something is summed up.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum SumsBy {
+    /// Each point over each business day.
+    #[default]
+    Day,
+    /// All cycles of each product.
+    Product,
+}
+
+/// A point over one business day.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct PointDay {
+    /// Its device and its name.
+    point: String,
+    unit: String,
+    start: Time,
+    /// Null while the day lasts.
+    end: Option<Time>,
+    /// Readings.
+    n: u64,
+    min: f64,
+    max: f64,
+    mean: f64,
+    /// Energy of a power by the trapezoid rule, in watt-hours.
+    energy_wh: Option<f64>,
+}
+
+/// What a machine did, in one row: over a day, or for a product.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum MachineSum {
+    /// A point over a business day.
+    Day(PointDay),
+    /// All cycles of a product.
+    Product(ProductSum),
+}
+
+/// Sums a machine up over a span of time: by business day of each point (energy of a power by the
 /// trapezoid rule), or by product from its cycles.
 pub(crate) async fn sums(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
+    State(known): State<Known>,
     Path(id): Path<String>,
-    Query(paging): Query<Paging>,
-    Query(shape): Query<Shape>,
-) -> Response {
-    let work = async {
-        let span = paging.span(site.known.now())?;
-        let items = match shape.by.as_deref() {
-            None | Some("day") => {
-                let wanted = WantedSeries::of(&site, &id, paging.point())?;
-                read(&site, move |reader| {
-                    by_day(reader, &wanted.read(reader)?, span)
-                })
-                .await?
-            }
-            Some("product") => {
-                let machine = known(&site.known.board(), &id)?;
-                let sums = read(&site, move |r| r.sums_by_product(&machine, span)).await?;
-                sums.iter().map(|sum| json!(sum)).collect()
-            }
-            Some(_) => return Err(bad_request()),
-        };
-        Ok(answer(json!({"items": items, "next": null})))
-    };
-    respond(lang, work.await)
+    Queried(asked): Queried<AskedPoints>,
+    Queried(wanted): Queried<AskedSums>,
+) -> Answer<Page<MachineSum>> {
+    let span = asked.span.span(known.now())?;
+    match wanted.by.unwrap_or_default() {
+        SumsBy::Day => {
+            let series = WantedSeries::of(&known, &id, asked.point)?;
+            let days = known.read(move |reader| by_day(reader, &series.read(reader)?, span));
+            Ok(whole(days.await?.into_iter().map(MachineSum::Day)))
+        }
+        SumsBy::Product => {
+            let machine = self::known(&known.board(), &id)?;
+            let sums = known.read(move |r| r.sums_by_product(&machine, span));
+            Ok(whole(sums.await?.into_iter().map(MachineSum::Product)))
+        }
+    }
 }
 
 /// Whole days as they were summed up, then what has been measured since.
@@ -142,7 +229,7 @@ fn by_day(
     reader: &dyn Telemetry,
     series: &[SeriesInfo],
     span: Span,
-) -> Result<Vec<Value>, StoreError> {
+) -> Result<Vec<PointDay>, StoreError> {
     let days = reader.days(span)?;
     let mut items = Vec::new();
     for one in series {
@@ -151,18 +238,30 @@ fn by_day(
         let mut rest = span.from;
         for day in days.iter().filter(|day| day.series == one.id) {
             rest = rest.max(day.end);
-            items.push(json!({
-                "point": name(one), "unit": one.unit, "start": day.start, "end": day.end,
-                "n": day.n, "min": day.min, "max": day.max,
-                "mean": day.sum / day.n.max(1) as f64, "energy_wh": energy(day.integral),
-            }));
+            items.push(PointDay {
+                point: name(one),
+                unit: one.unit.clone(),
+                start: day.start,
+                end: Some(day.end),
+                n: day.n,
+                min: day.min,
+                max: day.max,
+                mean: day.sum / day.n.max(1) as f64,
+                energy_wh: energy(day.integral),
+            });
         }
         if let Some(sum) = reader.sum(one.id, Span::new(rest, span.to))? {
-            items.push(json!({
-                "point": name(one), "unit": one.unit, "start": rest, "end": null,
-                "n": sum.n, "min": sum.min, "max": sum.max, "mean": sum.mean(),
-                "energy_wh": energy(sum.integral),
-            }));
+            items.push(PointDay {
+                point: name(one),
+                unit: one.unit.clone(),
+                start: rest,
+                end: None,
+                n: sum.n,
+                min: sum.min,
+                max: sum.max,
+                mean: sum.mean(),
+                energy_wh: energy(sum.integral),
+            });
         }
     }
     Ok(items)

@@ -2,31 +2,44 @@
 
 use std::fmt::Write as _;
 
+use crate::http::access::{LOOK, OPEN};
+use crate::http::route::{Route, api};
+use app::known::Known;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use model::{AlarmKind, MachineState};
 
-use crate::Site;
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    api!(
+        get "/healthz", OPEN, healthz,
+        "200 while readings can be made durable, else 503", text "text/plain"
+    ),
+    api!(
+        get "/metrics", LOOK, metrics,
+        "Counters and machine states, Prometheus text format", text "text/plain"
+    ),
+];
 
 /// 200 while readings can be made durable, 503 while they cannot.
-pub(crate) async fn healthz(State(site): State<Site>) -> impl IntoResponse {
-    let board = site.known.board();
+pub(crate) async fn healthz(State(known): State<Known>) -> Response {
+    let board = known.board();
     let full = board
         .open_alarms
         .iter()
         .any(|alarm| alarm.kind == AlarmKind::StoreFull);
     if full {
-        (StatusCode::SERVICE_UNAVAILABLE, "store full\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "store full\n").into_response()
     } else {
-        (StatusCode::OK, "ok\n")
+        (StatusCode::OK, "ok\n").into_response()
     }
 }
 
 /// Counters, and of each machine its state, power and cycles of the day.
-pub(crate) async fn metrics(State(site): State<Site>) -> impl IntoResponse {
-    let board = site.known.board();
+pub(crate) async fn metrics(State(known): State<Known>) -> Response {
+    let board = known.board();
     let mut text = String::new();
     for (name, value) in &board.counters {
         let kind = if *name == "connections" {
@@ -78,7 +91,7 @@ pub(crate) async fn metrics(State(site): State<Site>) -> impl IntoResponse {
     }
     family(&mut text, "open_alarms", "gauge", "Alarms that last.");
     writeln!(text, "mimamori_open_alarms {}", board.open_alarms.len()).ok();
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
 /// What stands before the values of a name.

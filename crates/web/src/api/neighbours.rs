@@ -1,22 +1,33 @@
 //! Who is on the network, what could be done with each, and what cannot be seen.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
+use app::known::Known;
+use app::ports::network::Network;
+use app::ports::sources::Sources;
+use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
 use model::{Coverage, FieldKind, FieldValue, Neighbour, RefusalReason, SeenBy, SourceKind, Time};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 use store::RefusedCount;
-use text::Lang;
 
-use crate::Site;
-use crate::api::{answer, read};
-use crate::http::asked::Asked;
+use crate::http::access::LOOK;
 use crate::http::failure::Failure;
+use crate::http::route::{Route, api};
+use crate::http::script::Answer;
+use crate::site::part;
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[api!(
+    get "/api/v1/neighbours", LOOK, list,
+    "Who is on the network, as far as it was heard without sending anything; what could be \
+        done with each, and what can be heard at all"
+)];
 
 /// What could be done with somebody on the network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub(crate) enum Proposal {
     /// It is connected already, as this device.
@@ -48,11 +59,18 @@ const SENDER_NAMES: [&str; 3] = ["shelly", "tasmota", "esphome"];
 /// Services by which devices tell that they can be read.
 const READ: [(&str, &str); 2] = [("_modbus._tcp", "modbus-tcp"), ("_mbap._tcp", "modbus-tcp")];
 
+part! {
+    /// What tells who is on the network.
+    NetworkPart {
+        known: Known,
+        network: Arc<dyn Network>,
+        sources: Arc<dyn Sources>,
+    }
+}
+
 /// Who is on the network, each with what could be done.
-pub(crate) async fn seen(
-    site: &Site,
-) -> Result<(Vec<(Neighbour, Option<Proposal>)>, Coverage), Failure> {
-    let counts = read(site, |reader| reader.refused_counts()).await?;
+pub(crate) async fn seen(site: &NetworkPart) -> Result<NetworkSeen, Failure> {
+    let counts = site.known.read(|reader| reader.refused_counts()).await?;
     let (mut neighbours, coverage) = site.network.seen();
     knocked(&counts, coverage.since, &mut neighbours);
     let sources = site.sources.states();
@@ -77,9 +95,16 @@ pub(crate) async fn seen(
             Some(device) => Some(Proposal::Connected { device }),
             None => proposal(&neighbour, &sources, &classes),
         };
-        (neighbour, proposal)
+        SeenNeighbour {
+            neighbour,
+            proposal,
+        }
     };
-    Ok((neighbours.into_iter().map(with).collect(), coverage))
+    Ok(NetworkSeen {
+        items: neighbours.into_iter().map(with).collect(),
+        coverage,
+        next: None,
+    })
 }
 
 /// The classes of ECHONET Lite objects that can be read.
@@ -153,19 +178,27 @@ fn host_of(place: &str) -> Option<Ipv4Addr> {
     place.split(':').next()?.trim().parse().ok()
 }
 
-/// The same for scripts.
-pub(crate) async fn list(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
-    match seen(&site).await {
-        Ok((seen, coverage)) => {
-            let items = seen.into_iter().map(|(neighbour, proposal)| {
-                let mut item = json!(neighbour);
-                item["proposal"] = json!(proposal);
-                item
-            });
-            answer(json!({"items": items.collect::<Vec<_>>(), "coverage": coverage, "next": null}))
-        }
-        Err(failure) => failure.answer(lang),
-    }
+/// Somebody on the network.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct SeenNeighbour {
+    #[serde(flatten)]
+    pub(crate) neighbour: Neighbour,
+    /// What could be done; null if nothing is known of it.
+    pub(crate) proposal: Option<Proposal>,
+}
+
+/// Everybody who was seen on the network.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct NetworkSeen {
+    pub(crate) items: Vec<SeenNeighbour>,
+    next: Option<i64>,
+    /// What can be seen from here, and what cannot.
+    pub(crate) coverage: Coverage,
+}
+
+/// Lists who is on the network, each with what could be done.
+pub(crate) async fn list(State(site): State<NetworkPart>) -> Answer<NetworkSeen> {
+    Ok(Json(seen(&site).await?))
 }
 
 #[cfg(test)]

@@ -1,70 +1,79 @@
-//! Who is told of alarms outside the pages: the settings, the words of a message, and trying it
-//! out.
+//! Who is told of alarms outside the pages: the settings, how it went, and trying it out.
 
-use app::ports::notifier::NoticeProblem;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use app::ports::notifier::Notifier;
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use model::Notices;
-use serde::Deserialize;
-use serde_json::json;
-use text::{Lang, key};
+use axum::response::NoContent;
+use identity::Who;
+use model::{Notices, Standing};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use text::key;
 
-use crate::Site;
-use crate::api::{answer, bad_request};
-use crate::http::asked::{Asked, Visitor};
+use crate::http::access::DEVICES;
+use crate::http::asked::Asked;
 use crate::http::failure::Failure;
+use crate::http::route::{Route, api};
+use crate::http::script::Sent;
 
-/// Who is told, and how it went; without passwords and secrets.
-pub(crate) async fn show(State(site): State<Site>) -> Response {
-    let settings = site.notices.settings().without_secrets();
-    answer(json!({"settings": settings, "standings": site.notices.standings()}))
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    api!(get "/api/v1/notices", DEVICES, show, "Who is told of alarms, and how it went"),
+    api!(
+        put "/api/v1/notices", DEVICES, set,
+        "Puts other settings in force; what is wrong is named (422)"
+    ),
+    api!(
+        post "/api/v1/notices/try", DEVICES, try_out,
+        "Sends a message that says that it is only a try"
+    ),
+];
+
+/// Who is told, and how it went.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct NoticesNow {
+    /// Without passwords and secrets.
+    settings: Notices,
+    /// By the recipients' names.
+    standings: BTreeMap<String, Standing>,
+}
+
+/// Gives who is told, and how it went; without passwords and secrets.
+pub(crate) async fn show(State(notices): State<Arc<dyn Notifier>>) -> Json<NoticesNow> {
+    let settings = notices.settings().without_secrets();
+    let standings = notices.standings();
+    Json(NoticesNow {
+        settings,
+        standings,
+    })
 }
 
 /// Puts other settings in force.
 pub(crate) async fn set(
-    State(site): State<Site>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
-    body: Result<Json<Notices>, JsonRejection>,
-) -> Response {
-    let Ok(Json(notices)) = body else {
-        return bad_request().answer(lang);
-    };
-    match site.notices.set(notices, who.actor()).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(NoticeProblem::NotDurable) => Failure::store().answer(lang),
-        Err(problem @ NoticeProblem::Wrong(wrong)) => {
-            let message = problem.text(lang);
-            let hint = lang.text(key::CONNECT_WRONG_HINT);
-            let body = json!({"code": wrong.code(), "message": message, "hint": hint});
-            (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
-        }
-    }
+    State(notices): State<Arc<dyn Notifier>>,
+    Asked(who): Asked<Who>,
+    Sent(wanted): Sent<Notices>,
+) -> Result<NoContent, Failure> {
+    notices.set(wanted, who.actor()).await?;
+    Ok(NoContent)
 }
 
 /// Whom to try out.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct NamedRecipient {
+    /// As the settings name them.
     pub(crate) name: String,
 }
 
 /// Sends a message that says that it is only a try.
 pub(crate) async fn try_out(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    body: Result<Json<NamedRecipient>, JsonRejection>,
-) -> Response {
-    let Ok(Json(named)) = body else {
-        return bad_request().answer(lang);
-    };
-    match site.notices.try_out(&named.name).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(problem) => {
-            let hint = lang.text(key::NOTICES_LOOK);
-            let body = json!({"code": "not_sent", "message": problem, "hint": hint});
-            (StatusCode::BAD_GATEWAY, Json(body)).into_response()
-        }
-    }
+    State(notices): State<Arc<dyn Notifier>>,
+    Sent(named): Sent<NamedRecipient>,
+) -> Result<NoContent, Failure> {
+    let sent = notices.try_out(&named.name).await;
+    sent.map_err(|problem| Failure::said("not_sent", problem, key::NOTICES_LOOK))?;
+    Ok(NoContent)
 }

@@ -1,164 +1,245 @@
-//! The devices that the box reads by itself, as pages and scripts reach them: what kinds there are,
-//! how each device is doing, trying one out, connecting and ending it.
+//! The devices that the box reads by itself, as scripts reach them: what kinds there are, how each
+//! device is doing, trying one out, connecting and ending it.
 
-use app::ports::devices::DeviceProblem;
-use app::ports::sources::trouble_text;
+use std::sync::Arc;
+
+use app::ports::devices::{DeviceProblem, Devices};
+use app::ports::sources::{Sources, trouble_text};
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use model::{Field, FieldKind, Source};
-use serde_json::{Value, json};
-use text::{Lang, key};
+use axum::response::NoContent;
+use identity::Who;
+use model::{Field, FieldKind, Found, Source, SourceState, Trouble};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::Page;
+use text::Lang;
 
-use crate::Site;
-use crate::api::{answer, bad_request};
-use crate::changes::{self, connect};
-use crate::http::asked::{Asked, Visitor};
+use super::Named;
+use crate::changes;
+use crate::http::access::{DEVICES, LOOK};
+use crate::http::asked::Asked;
 use crate::http::failure::Failure;
+use crate::http::route::{Route, api};
+use crate::http::script::{Answer, Created, Sent, whole};
 
-pub(crate) fn failure(lang: Lang, problem: &DeviceProblem) -> Response {
-    let (status, code) = match problem {
-        DeviceProblem::Wrong(_) | DeviceProblem::WrongIn(..) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "wrong_source")
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    api!(
+        get "/api/v1/sources", LOOK, list,
+        "Devices that the box reads by itself, and how each is doing"
+    ),
+    api!(
+        post "/api/v1/sources", DEVICES, add,
+        "Reads a device from now on; what is wrong with what was sent is named with its field \
+            (422)"
+    ),
+    api!(
+        get "/api/v1/sources/kinds", LOOK, kinds,
+        "The kinds of devices the box can read, and what has to be said of each"
+    ),
+    api!(
+        post "/api/v1/sources/search/{kind}", DEVICES, search,
+        "Looks around the network for devices of a kind (404 if it cannot be looked for); no \
+            packet at all says that nothing gets through"
+    ),
+    api!(
+        post "/api/v1/sources/try", DEVICES, try_out,
+        "Reads a device once and keeps nothing; a line that is being read stands still \
+            meanwhile"
+    ),
+    api!(post "/api/v1/sources/{id}/end", DEVICES, end, "A device is no longer read"),
+];
+
+/// A device that is read, and how it is doing.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct ReadDevice {
+    #[serde(flatten)]
+    source: Source,
+    /// How it is doing.
+    state: SourceState,
+}
+
+/// Lists all sources and how they are doing.
+pub(crate) async fn list(State(sources): State<Arc<dyn Sources>>) -> Json<Page<ReadDevice>> {
+    let states = sources.states().into_iter();
+    whole(states.map(|(source, state)| ReadDevice { source, state }))
+}
+
+/// A kind of device that can be read.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct KindOffered {
+    /// The kind's code.
+    code: &'static str,
+    /// What has to be said of a device of this kind.
+    fields: Vec<FieldOffered>,
+    /// Devices of this kind can be searched for.
+    is_searched: bool,
+}
+
+/// Something that has to be said of a device.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct FieldOffered {
+    /// As it is written.
+    name: &'static str,
+    /// What is taken if it is left out; null if it has to be said.
+    default: Option<&'static str>,
+    #[serde(flatten)]
+    shape: FieldShape,
+}
+
+/// What can be said.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "type")]
+enum FieldShape {
+    /// Any text.
+    Text {
+        /// Usual ones.
+        offered: &'static [&'static str],
+    },
+    /// One of these.
+    Choice {
+        /// The codes.
+        choices: &'static [&'static str],
+    },
+    /// A number within these bounds.
+    Number {
+        /// The smallest.
+        minimum: f64,
+        /// The largest.
+        maximum: f64,
+    },
+    /// A serial port of this PC.
+    SerialPort,
+    /// Rows of these columns.
+    Rows {
+        /// What each row has.
+        columns: Vec<FieldOffered>,
+    },
+}
+
+impl From<&Field> for FieldOffered {
+    fn from(field: &Field) -> Self {
+        Self {
+            name: field.name,
+            default: field.default,
+            shape: match field.kind {
+                FieldKind::Text(offered) => FieldShape::Text { offered },
+                FieldKind::Choice(choices) => FieldShape::Choice { choices },
+                FieldKind::Number(minimum, maximum) => FieldShape::Number { minimum, maximum },
+                FieldKind::SerialPort => FieldShape::SerialPort,
+                FieldKind::Rows(columns) => FieldShape::Rows {
+                    columns: columns.iter().map(Self::from).collect(),
+                },
+            },
         }
-        DeviceProblem::NotFound => return Failure::not_found().answer(lang),
-        DeviceProblem::NotDurable => return Failure::store().answer(lang),
-    };
-    let hint = lang.text(key::CONNECT_WRONG_HINT);
-    let message = problem.text(lang);
-    let mut body = json!({"code": code, "message": message, "hint": hint});
-    if let DeviceProblem::Wrong(wrong) = problem {
-        body["field"] = json!(wrong.field);
-        body["row"] = json!(wrong.row);
-        body["why"] = json!(wrong.why.code());
     }
-    (status, Json(body)).into_response()
 }
 
-/// All sources and how they are doing.
-pub(crate) async fn list(State(site): State<Site>) -> Response {
-    let items: Vec<Value> = site
-        .sources
-        .states()
-        .into_iter()
-        .map(|(source, state)| {
-            let mut item = json!(source);
-            item["state"] = json!(state);
-            item
-        })
-        .collect();
-    answer(json!({"items": items, "next": null}))
-}
-
-/// The kinds of devices and what has to be said of each.
-pub(crate) async fn kinds(State(site): State<Site>) -> Response {
-    let kinds = site.sources.kinds();
-    let items = kinds.iter().map(|kind| {
-        let fields = kind.fields.iter().map(field_json).collect::<Vec<_>>();
-        json!({"code": kind.code, "fields": fields, "is_searched": kind.is_searched})
-    });
-    let items: Vec<Value> = items.collect();
-    answer(json!({"items": items, "next": null}))
-}
-
-fn field_json(field: &Field) -> Value {
-    let mut value = json!({"name": field.name, "default": field.default});
-    match field.kind {
-        FieldKind::Text(offered) => {
-            value["type"] = json!("text");
-            value["offered"] = json!(offered);
-        }
-        FieldKind::Choice(choices) => {
-            value["type"] = json!("choice");
-            value["choices"] = json!(choices);
-        }
-        FieldKind::Number(from, to) => {
-            value["type"] = json!("number");
-            value["minimum"] = json!(from);
-            value["maximum"] = json!(to);
-        }
-        FieldKind::SerialPort => value["type"] = json!("serial_port"),
-        FieldKind::Rows(columns) => {
-            value["type"] = json!("rows");
-            value["columns"] = columns.iter().map(field_json).collect();
-        }
-    }
-    value
+/// Lists the kinds of devices and what has to be said of each.
+pub(crate) async fn kinds(State(sources): State<Arc<dyn Sources>>) -> Json<Page<KindOffered>> {
+    let kinds = sources.kinds().into_iter();
+    whole(kinds.map(|kind| KindOffered {
+        code: kind.code,
+        fields: kind.fields.iter().map(FieldOffered::from).collect(),
+        is_searched: kind.is_searched,
+    }))
 }
 
 /// Connects a device.
 pub(crate) async fn add(
-    State(site): State<Site>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
-    body: Result<Json<Source>, JsonRejection>,
-) -> Response {
-    let Ok(Json(source)) = body else {
-        return bad_request().answer(lang);
-    };
+    State(devices): State<Arc<dyn Devices>>,
+    Asked(who): Asked<Who>,
+    Sent(source): Sent<Source>,
+) -> Result<Created<Named>, Failure> {
     let id = source.id.to_string();
-    match connect(&site, &who, source).await {
-        Ok(()) => (StatusCode::CREATED, Json(json!({"id": id}))).into_response(),
-        Err(problem) => failure(lang, &problem),
-    }
+    changes::connect(&*devices, &who, source).await?;
+    Ok(Created(Named { id }))
+}
+
+/// What a point said.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PointValue {
+    point: String,
+    value: f64,
+}
+
+/// What a device said when it was tried out.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Tried {
+    readings: Vec<PointValue>,
+    /// What kept it from answering.
+    trouble: Option<Trouble>,
+    /// The trouble in the caller's language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
 }
 
 /// Reads a device once and keeps nothing.
 pub(crate) async fn try_out(
-    State(site): State<Site>,
+    State(sources): State<Arc<dyn Sources>>,
     Asked(lang): Asked<Lang>,
-    body: Result<Json<Source>, JsonRejection>,
-) -> Response {
-    let Ok(Json(source)) = body else {
-        return bad_request().answer(lang);
-    };
-    match site.sources.try_out(&source).await {
-        Ok(Ok(said)) => {
-            let readings = said.iter();
-            let readings = readings.map(|(point, value)| json!({"point": point, "value": value}));
-            answer(json!({"readings": readings.collect::<Vec<_>>(), "trouble": null}))
-        }
-        Ok(Err(trouble)) => answer(json!({
-            "readings": [],
-            "trouble": trouble,
-            "message": trouble_text(lang, &source.kind, trouble),
-        })),
-        Err(wrong) => failure(lang, &DeviceProblem::Wrong(wrong)),
-    }
+    Sent(source): Sent<Source>,
+) -> Answer<Tried> {
+    let tried = sources.try_out(&source).await;
+    let said = tried.map_err(DeviceProblem::Wrong)?;
+    let trouble = said.as_ref().err().copied();
+    let readings = said.unwrap_or_default().into_iter();
+    Ok(Json(Tried {
+        readings: readings
+            .map(|(point, value)| PointValue { point, value })
+            .collect(),
+        message: trouble.map(|trouble| trouble_text(lang, &source.kind, trouble)),
+        trouble,
+    }))
+}
+
+/// What was found on the network.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Searched {
+    /// Packets that were sent.
+    packets: u64,
+    found: Vec<Found>,
+    /// What kept it from searching.
+    trouble: Option<Trouble>,
+    /// The trouble in the caller's language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
 }
 
 /// Looks around for devices of a kind.
 pub(crate) async fn search(
-    State(site): State<Site>,
+    State(sources): State<Arc<dyn Sources>>,
     Asked(lang): Asked<Lang>,
     Path(kind): Path<String>,
-) -> Response {
-    match site.sources.search(&kind).await {
-        Some(Ok(search)) => answer(json!({"packets": search.packets, "found": search.found,
-            "trouble": null})),
-        Some(Err(trouble)) => answer(json!({"packets": 0, "found": [], "trouble": trouble,
-            "message": trouble_text(lang, &kind, trouble)})),
-        None => Failure::not_found().answer(lang),
-    }
+) -> Answer<Searched> {
+    let searched = sources.search(&kind).await;
+    Ok(Json(match searched.ok_or_else(Failure::not_found)? {
+        Ok(search) => Searched {
+            packets: search.packets,
+            found: search.found,
+            trouble: None,
+            message: None,
+        },
+        Err(trouble) => Searched {
+            packets: 0,
+            found: Vec::new(),
+            trouble: Some(trouble),
+            message: Some(trouble_text(lang, &kind, trouble)),
+        },
+    }))
 }
 
-/// A device is no longer read.
+/// Reads a device no longer.
 pub(crate) async fn end(
-    State(site): State<Site>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
+    State(sources): State<Arc<dyn Sources>>,
+    State(devices): State<Arc<dyn Devices>>,
+    Asked(who): Asked<Who>,
     Path(id): Path<String>,
-) -> Response {
-    if !site.sources.knows(&id) {
-        return Failure::not_found().answer(lang);
+) -> Result<NoContent, Failure> {
+    if !sources.knows(&id) {
+        return Err(Failure::not_found());
     }
-    finish(lang, changes::end(&site, &who, &id).await)
-}
-
-/// The answer to a change.
-pub(crate) fn finish<T>(lang: Lang, done: Result<T, DeviceProblem>) -> Response {
-    match done {
-        Ok(_) => StatusCode::NO_CONTENT.into_response(),
-        Err(problem) => failure(lang, &problem),
-    }
+    changes::end(&*devices, &who, &id).await?;
+    Ok(NoContent)
 }

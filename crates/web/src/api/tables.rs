@@ -1,28 +1,35 @@
 //! Tables as files, for scripts and the buttons of pages.
 
-use axum::extract::{Path, Query, State};
+use app::known::Known;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use report::tables::{Encoding, ReportError, TableAsked, TableFile, table_file};
 use text::{Lang, key};
 
-use crate::Site;
-use crate::api::bad_request;
+use crate::http::access::LOOK;
 use crate::http::asked::Asked;
 use crate::http::failure::Failure;
+use crate::http::route::{Route, api};
+use crate::http::script::Queried;
 
-/// A table as a file.
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[api!(
+    get "/api/v1/export/{table}", LOOK, table,
+    "A table as CSV: what the days came to, the cycles of a machine, the alarms; names of \
+        columns in the caller's language, times in the factory's zone", text "text/csv"
+)];
+
+/// Gives a table as a file.
 pub(crate) async fn table(
-    State(site): State<Site>,
+    State(known): State<Known>,
     Asked(lang): Asked<Lang>,
     Path(name): Path<String>,
-    Query(asked): Query<TableAsked>,
-) -> Response {
-    match table_file(&site.known, lang, &name, asked).await {
-        Ok(file) => attachment(file),
-        Err(problem) => failure(problem).answer(lang),
-    }
+    Queried(asked): Queried<TableAsked>,
+) -> Result<Response, Failure> {
+    let file = table_file(&known, lang, &name, asked).await;
+    Ok(attachment(file?))
 }
 
 fn attachment(file: TableFile) -> Response {
@@ -38,14 +45,16 @@ fn attachment(file: TableFile) -> Response {
     (headers, file.bytes).into_response()
 }
 
-fn failure(problem: ReportError) -> Failure {
-    match problem {
-        ReportError::NotFound => Failure::not_found(),
-        ReportError::Malformed => bad_request(),
-        ReportError::Store(_) => Failure::store(),
-        ReportError::TooMuch => {
-            let code = StatusCode::UNPROCESSABLE_ENTITY;
-            Failure::new(code, "too_much", key::EXPORT_TOO_MUCH).hint(key::EXPORT_TOO_MUCH_HINT)
+impl From<ReportError> for Failure {
+    fn from(problem: ReportError) -> Self {
+        match problem {
+            ReportError::NotFound => Self::not_found(),
+            ReportError::Malformed => Self::bad_request(),
+            ReportError::Store(_) => Self::store(),
+            ReportError::TooMuch => {
+                let code = StatusCode::UNPROCESSABLE_ENTITY;
+                Self::new(code, "too_much", key::EXPORT_TOO_MUCH).hint(key::EXPORT_TOO_MUCH_HINT)
+            }
         }
     }
 }

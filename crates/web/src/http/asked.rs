@@ -3,12 +3,16 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE, HOST, SET_COOKIE, USER_AGENT};
+use aide::OperationInput;
+use axum::extract::{ConnectInfo, FromRequestParts, Query};
+use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, HOST, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use identity::{From, Who};
+use serde::Deserialize;
 use text::Lang;
+use time::Duration;
 
 /// What is known of the way a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub(crate) struct WayIn {
 
 /// Name of the cookie that holds a session's secret.
 const SESSION_COOKIE: &str = "session";
+/// Name of the cookie that holds the language a reader chose.
+const LANG_COOKIE: &str = "lang";
 
 /// Something that a request tells of whoever sends it.
 #[derive(Debug, Clone)]
@@ -39,6 +45,9 @@ impl<S: Sync, T: Told> FromRequestParts<S> for Asked<T> {
         T::told(parts).map(Self).ok_or(StatusCode::UNAUTHORIZED)
     }
 }
+
+/// Nobody has to say it: every request tells it.
+impl<T> OperationInput for Asked<T> {}
 
 impl Told for Who {
     fn told(parts: &Parts) -> Option<Self> {
@@ -76,27 +85,38 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     header(headers, AUTHORIZATION)?.strip_prefix("Bearer ")
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let mut pairs = header(headers, COOKIE)?.split(';').map(str::trim);
-    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-}
+/// Browsers keep a cookie this long at most; the gate decides how long it lets anybody in.
+const COOKIE_DAYS_MAX: i64 = 400;
 
-/// The header that keeps a browser signed in. Scripts of pages cannot read it.
-pub(crate) fn session_cookie(secret: &str) -> [(HeaderName, String); 1] {
-    // Browsers keep a cookie 400 days at most; the gate decides how long it lets anybody in.
-    let lasts_s = if secret.is_empty() {
-        0
+/// The cookie that keeps a browser signed in, or with an empty secret no longer. Scripts of pages
+/// cannot read it.
+pub(crate) fn session_cookie(secret: &str) -> CookieJar {
+    let lasts = if secret.is_empty() {
+        Duration::ZERO
     } else {
-        400 * 24 * 3600
+        Duration::days(COOKIE_DAYS_MAX)
     };
-    let cookie =
-        format!("{SESSION_COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={lasts_s}");
-    [(SET_COOKIE, cookie)]
+    let cookie = Cookie::build((SESSION_COOKIE, secret.to_owned()))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(lasts);
+    CookieJar::new().add(cookie)
 }
 
 /// The secret of a browser's session.
-pub(crate) fn session(headers: &HeaderMap) -> Option<&str> {
-    cookie(headers, SESSION_COOKIE)
+pub(crate) fn session(headers: &HeaderMap) -> Option<String> {
+    let jar = CookieJar::from_headers(headers);
+    Some(jar.get(SESSION_COOKIE)?.value().to_owned())
+}
+
+/// The cookie that keeps the language a reader chose.
+pub(crate) fn lang_cookie(lang: Lang) -> Cookie<'static> {
+    let cookie = Cookie::build((LANG_COOKIE, lang.code()))
+        .path("/")
+        .same_site(SameSite::Strict)
+        .max_age(Duration::days(365));
+    cookie.build()
 }
 
 /// How the caller reached the box, for links that lead back to it: `https://` and the host typed.
@@ -160,16 +180,24 @@ impl Told for Browser {
     }
 }
 
+/// A language in the query.
+#[derive(Debug, Deserialize)]
+struct ChosenLang {
+    lang: Option<String>,
+}
+
+/// The language chosen now.
 pub(crate) fn query_lang(uri: &Uri) -> Option<Lang> {
-    let pairs = uri.query()?.split('&');
-    pairs
-        .filter_map(|pair| pair.strip_prefix("lang="))
-        .find_map(Lang::from_code)
+    let Query(chosen) = Query::<ChosenLang>::try_from_uri(uri).ok()?;
+    Lang::from_code(&chosen.lang?)
 }
 
 /// The reader's language: chosen now, chosen before, asked for by the browser, Japanese.
 pub(crate) fn lang_of(uri: &Uri, headers: &HeaderMap) -> Lang {
-    let kept = || cookie(headers, "lang").and_then(Lang::from_code);
+    let kept = || {
+        let jar = CookieJar::from_headers(headers);
+        Lang::from_code(jar.get(LANG_COOKIE)?.value())
+    };
     let asked = || {
         let wishes = header(headers, ACCEPT_LANGUAGE)?.split(',').map(str::trim);
         wishes

@@ -1,6 +1,9 @@
 //! What stands before every request: security headers, the language, who sends it and whether they
 //! may, and that a browser's change comes from Mimamori's own pages.
 
+use std::sync::Arc;
+
+use app::views::TrustView;
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, SET_COOKIE,
@@ -9,27 +12,43 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum_extra::extract::cookie::Cookie;
+use identity::Gate;
 use model::Right;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use text::{Lang, key};
 
 use crate::http::access::Access;
-use crate::http::asked::{Asked, WayIn, bearer, header, lang_of, query_lang, session};
+use crate::http::asked::{Asked, WayIn, bearer, header, lang_cookie, lang_of, query_lang, session};
 use crate::http::failure::Failure;
-use crate::{Site, pages};
+use crate::pages;
+use crate::site::part;
 
 /// Scripts, styles, pictures and connections only from here; nothing inline, no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Adds the headers and keeps the language that `?lang=` chose.
+part! {
+    /// What decides who comes in.
+    Door {
+        gate: Arc<Gate>,
+        trust: Option<Arc<TrustView>>,
+    }
+}
+
+/// Writes a refusal in the reader's language, adds the headers and keeps the language that `?lang=`
+/// chose.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {
+    let lang = lang_of(request.uri(), request.headers());
     let chosen = query_lang(request.uri());
     let is_encrypted = request
         .extensions()
         .get::<WayIn>()
         .is_some_and(|way| way.is_encrypted);
     let mut response = next.run(request).await;
+    if let Some(failure) = response.extensions_mut().remove::<Failure>() {
+        response = failure.answer(lang);
+    }
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -39,38 +58,37 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     if is_encrypted {
-        let cookies = headers.get_all(SET_COOKIE).iter();
-        let only_encrypted = cookies.filter_map(|cookie| {
-            HeaderValue::from_str(&format!("{}; Secure", cookie.to_str().ok()?)).ok()
-        });
-        let only_encrypted: Vec<HeaderValue> = only_encrypted.collect();
+        let cookies: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().cloned().collect();
         headers.remove(SET_COOKIE);
-        for cookie in only_encrypted {
+        for cookie in cookies.iter().filter_map(only_encrypted) {
             headers.append(SET_COOKIE, cookie);
         }
     }
-    if let Some(lang) = chosen {
-        let cookie = format!(
-            "lang={}; Path=/; SameSite=Strict; Max-Age=31536000",
-            lang.code()
-        );
-        if let Ok(value) = HeaderValue::from_str(&cookie) {
-            headers.append(SET_COOKIE, value);
-        }
+    if let Some(lang) = chosen
+        && let Ok(value) = HeaderValue::from_str(&lang_cookie(lang).to_string())
+    {
+        headers.append(SET_COOKIE, value);
     }
     response
+}
+
+/// A cookie that browsers send over TLS alone.
+fn only_encrypted(cookie: &HeaderValue) -> Option<HeaderValue> {
+    let mut cookie = Cookie::parse(cookie.to_str().ok()?).ok()?;
+    cookie.set_secure(true);
+    HeaderValue::from_str(&cookie.to_string()).ok()
 }
 
 /// Lets a request through to an address if who sends it may use it. A browser that is not signed
 /// in is led to where it can; a script gets the reason.
 pub(crate) async fn admit(
-    State((site, access)): State<(Site, Access)>,
+    State((door, access)): State<(Door, Access)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let lang = lang_of(request.uri(), request.headers());
     if access != Access::Clear && !is_private(&request) {
-        return lead_to_trust(&site, &request, lang);
+        return lead_to_trust(&door, &request, lang);
     }
     let (from_page, changes) = (same_origin(request.headers()), is_change(&request));
     let right = match access {
@@ -81,12 +99,13 @@ pub(crate) async fn admit(
         Access::SignedIn => None,
         Access::May(right) => Some(right),
     };
+    let kept = session(request.headers());
     let (given, by_cookie) = match bearer(request.headers()) {
         Some(token) => (Some(token), false),
-        None => (session(request.headers()), true),
+        None => (kept.as_deref(), true),
     };
-    let Some(who) = given.and_then(|given| site.gate.who(given)) else {
-        return lead_in(&site, &request, lang);
+    let Some(who) = given.and_then(|given| door.gate.who(given)) else {
+        return lead_in(&door, &request, lang);
     };
     // What is a person's own (password, second factor, sessions) is not a script's.
     if right.map_or(!who.is_session, |right| !who.may(right)) {
@@ -115,9 +134,9 @@ fn is_private(request: &Request) -> bool {
 }
 
 /// What another computer gets in clear text.
-fn lead_to_trust(site: &Site, request: &Request, lang: Lang) -> Response {
+fn lead_to_trust(door: &Door, request: &Request, lang: Lang) -> Response {
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
-    if is_page && site.trust.is_some() && !request.uri().path().starts_with("/api/") {
+    if is_page && door.trust.is_some() && !request.uri().path().starts_with("/api/") {
         return Redirect::to("/trust").into_response();
     }
     Failure::new(StatusCode::FORBIDDEN, "clear_text", key::ERROR_CLEAR_TEXT)
@@ -127,12 +146,12 @@ fn lead_to_trust(site: &Site, request: &Request, lang: Lang) -> Response {
 
 /// An address that is none.
 pub(crate) async fn nowhere(
-    State(site): State<Site>,
+    State(door): State<Door>,
     Asked(lang): Asked<Lang>,
     request: Request,
 ) -> Response {
     if !is_private(&request) {
-        return lead_to_trust(&site, &request, lang);
+        return lead_to_trust(&door, &request, lang);
     }
     pages::not_found(request.uri(), lang)
 }
@@ -154,18 +173,18 @@ fn is_change(request: &Request) -> bool {
 }
 
 /// What somebody gets who is not signed in.
-fn lead_in(site: &Site, request: &Request, lang: Lang) -> Response {
+fn lead_in(door: &Door, request: &Request, lang: Lang) -> Response {
     let path = request.uri().path();
     let is_page = !path.starts_with("/api/") && !matches!(path, "/live" | "/metrics");
     if is_page && !is_change(request) {
-        if !site.gate.is_claimed() {
+        if !door.gate.is_claimed() {
             return Redirect::to("/claim").into_response();
         }
         let wanted = request.uri().path_and_query().map_or("/", |p| p.as_str());
         let next = utf8_percent_encode(wanted, NON_ALPHANUMERIC);
         return Redirect::to(&format!("/sign-in?next={next}")).into_response();
     }
-    let failure = if site.gate.is_claimed() {
+    let failure = if door.gate.is_claimed() {
         Failure::new(
             StatusCode::UNAUTHORIZED,
             "not_signed_in",

@@ -6,3 +6,5 @@ pub(crate) mod asked;
 pub(crate) mod doors;
 pub(crate) mod failure;
 pub(crate) mod guard;
+pub(crate) mod route;
+pub(crate) mod script;

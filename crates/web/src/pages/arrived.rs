@@ -13,9 +13,16 @@ use text::key;
 
 use super::devices::{self, value_text};
 use super::{Ctx, half_width, problem_box};
-use crate::Site;
-use crate::changes::change;
+use crate::http::access::DEVICES;
 use crate::http::asked::{Asked, Visitor};
+use crate::http::route::{Route, page};
+use crate::pages::devices::DevicesPart;
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(post "/bindings", DEVICES, bind),
+    page!(post "/bindings/end", DEVICES, unbind),
+];
 
 /// What a value can be for a machine, beside what its maker calls it.
 const MEANINGS: [&str; 8] = [
@@ -66,12 +73,15 @@ impl WantedBinding {
 
 /// Gives a value to a machine.
 pub(crate) async fn bind(
-    State(site): State<Site>,
+    State(site): State<DevicesPart>,
     Asked(visitor): Asked<Visitor>,
     Form(wanted): Form<WantedBinding>,
 ) -> Response {
     let done = match wanted.binding() {
-        Ok(binding) => change(&site, &visitor.who, DeviceChange::Bind(binding)).await,
+        Ok(binding) => {
+            let change = DeviceChange::Bind(binding);
+            site.devices.change(change, &visitor.who.actor()).await
+        }
         Err(wrong) => Err(DeviceProblem::Wrong(wrong)),
     };
     finish(&site, &visitor, done).await
@@ -79,19 +89,22 @@ pub(crate) async fn bind(
 
 /// A value is no longer given to anybody.
 pub(crate) async fn unbind(
-    State(site): State<Site>,
+    State(site): State<DevicesPart>,
     Asked(visitor): Asked<Visitor>,
     Form(wanted): Form<WantedBinding>,
 ) -> Response {
     let done = match wanted.place() {
-        Ok(place) => change(&site, &visitor.who, DeviceChange::Unbind(place)).await,
+        Ok(place) => {
+            let change = DeviceChange::Unbind(place);
+            site.devices.change(change, &visitor.who.actor()).await
+        }
         Err(wrong) => Err(DeviceProblem::Wrong(wrong)),
     };
     finish(&site, &visitor, done).await
 }
 
 async fn finish(
-    site: &Site,
+    site: &DevicesPart,
     visitor: &Visitor,
     done: Result<DeviceChanged, DeviceProblem>,
 ) -> Response {
@@ -100,8 +113,8 @@ async fn finish(
 }
 
 /// The section; nothing if nobody of another maker has spoken.
-pub(crate) fn section(ctx: &Ctx, site: &Site, board: &BoardView) -> Markup {
-    let seen = site.bindings.seen();
+pub(crate) fn section(ctx: &Ctx, site: &DevicesPart, board: &BoardView) -> Markup {
+    let seen = site.arrivals.seen();
     let is_one = |a: &Seen, b: &Seen| {
         (&a.place.device, &a.place.behind) == (&b.place.device, &b.place.behind)
     };

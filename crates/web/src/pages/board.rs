@@ -1,6 +1,7 @@
 //! The andon board: every machine a tile with one state, the numbers of its last cycle against the
 //! reference, and a strip of the last eight hours.
 
+use app::known::Known;
 use std::collections::BTreeMap;
 
 use app::views::{BoardView, LearningView, LightView, MachineView, Shown};
@@ -12,9 +13,12 @@ use text::key;
 
 use super::devices::in_words;
 use super::{Ctx, Place, frame, number, shape, state_badge};
-use crate::Site;
-use crate::api::read;
+use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
+use crate::http::route::{Route, page};
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[page!(get "/", LOOK, show)];
 
 /// How far back the strip of a tile goes, in milliseconds.
 pub(crate) const STRIP_MS: i64 = 8 * 3_600_000;
@@ -27,9 +31,9 @@ const STRIP_COLUMNS: usize = 96;
 pub(crate) type Strips = BTreeMap<MachineId, Vec<StateInterval>>;
 
 /// Reads the strips of all machines.
-pub(crate) async fn strips(site: &Site, board: &BoardView) -> Strips {
+pub(crate) async fn strips(known: &Known, board: &BoardView) -> Strips {
     let ids: Vec<MachineId> = board.machines.iter().map(|m| m.id.clone()).collect();
-    let now = site.known.now();
+    let now = known.now();
     let work = move |reader: &dyn store::Reader| {
         ids.into_iter()
             .map(|id| {
@@ -38,14 +42,14 @@ pub(crate) async fn strips(site: &Site, board: &BoardView) -> Strips {
             })
             .collect()
     };
-    read(site, work).await.unwrap_or_default()
+    known.read(work).await.unwrap_or_default()
 }
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
-    let board = site.known.board();
-    let strips = strips(&site, &board).await;
-    let ctx = Ctx::new(&site, &visitor);
+pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visitor>) -> Response {
+    let board = known.board();
+    let strips = strips(&known, &board).await;
+    let ctx = Ctx::new(&known, &visitor);
     let body = html! {
         div #alarms { (alarm_bar(&ctx, &board)) }
         p.sound {

@@ -2,7 +2,12 @@
 //! kind, and what the device says when it is tried out. The form follows from what the driver
 //! declares; what was typed stays in it until it is right.
 
+use crate::site::part;
+use app::known::Known;
+use app::ports::devices::Devices;
+use app::ports::sources::Sources;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use app::ports::sources::{trouble_text, wrong_text};
 use axum::Form;
@@ -18,9 +23,26 @@ use text::{Lang, key};
 
 use super::devices::said;
 use super::{Ctx, Place, frame, half_width, problem_box};
-use crate::Site;
 use crate::changes::connect;
+use crate::http::access::DEVICES;
 use crate::http::asked::{Asked, Visitor};
+use crate::http::route::{Route, page};
+
+part! {
+    /// What connecting a device needs.
+    ConnectPart {
+        known: Known,
+        sources: Arc<dyn Sources>,
+        devices: Arc<dyn Devices>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/connect", DEVICES, index),
+    page!(get "/connect/{kind}", DEVICES, show),
+    page!(post "/connect/{kind}", DEVICES, send),
+];
 
 /// Empty rows offered beyond those that are filled.
 const ROWS_SPARE: usize = 3;
@@ -156,14 +178,17 @@ fn entered(declared: &[Field], typed: &BTreeMap<String, String>) -> Fields {
         .collect()
 }
 
-fn find(site: &Site, code: &str) -> Option<SourceKind> {
+fn find(site: &ConnectPart, code: &str) -> Option<SourceKind> {
     let kinds = site.sources.kinds();
     kinds.into_iter().find(|kind| kind.code == code)
 }
 
 /// The kinds of devices to choose from.
-pub(crate) async fn index(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
-    let ctx = Ctx::new(&site, &visitor);
+pub(crate) async fn index(
+    State(site): State<ConnectPart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Response {
+    let ctx = Ctx::new(&site.known, &visitor);
     let body = html! {
         p.back { a href="/devices" { (ctx.text(key::CONNECT_BACK)) } }
         section.panel {
@@ -204,7 +229,7 @@ pub(crate) async fn index(State(site): State<Site>, Asked(visitor): Asked<Visito
 
 /// The form of one kind, filled in as far as the address says.
 pub(crate) async fn show(
-    State(site): State<Site>,
+    State(site): State<ConnectPart>,
     Asked(visitor): Asked<Visitor>,
     Path(code): Path<String>,
     Query(said): Query<BTreeMap<String, String>>,
@@ -221,7 +246,7 @@ pub(crate) async fn show(
 
 /// Tries a device out or connects it; what is wrong is said above what was typed.
 pub(crate) async fn send(
-    State(site): State<Site>,
+    State(site): State<ConnectPart>,
     Asked(visitor): Asked<Visitor>,
     Path(code): Path<String>,
     Form(sent): Form<Vec<(String, String)>>,
@@ -231,7 +256,7 @@ pub(crate) async fn send(
     };
     let (mut typed, wanted) = TypedSource::from_fields(sent);
     typed.drop_empty_rows(kind);
-    let ctx = Ctx::new(&site, &visitor);
+    let ctx = Ctx::new(&site.known, &visitor);
     let above = match (typed.source(kind), wanted) {
         (_, WantedStep::Search) => match site.sources.search(kind.code).await {
             Some(search) => {
@@ -245,10 +270,12 @@ pub(crate) async fn send(
             Ok(trial) => tried(&ctx, kind, &trial),
             Err(wrong) => problem_box(&wrong_text(visitor.lang, &wrong)),
         },
-        (Ok(source), WantedStep::Add) => match connect(&site, &visitor.who, source).await {
-            Ok(()) => return Redirect::to("/devices").into_response(),
-            Err(refused) => problem_box(&refused.text(visitor.lang)),
-        },
+        (Ok(source), WantedStep::Add) => {
+            match connect(&*site.devices, &visitor.who, source).await {
+                Ok(()) => return Redirect::to("/devices").into_response(),
+                Err(refused) => problem_box(&refused.text(visitor.lang)),
+            }
+        }
     };
     page(&site, &visitor, kind, &typed, &above)
 }
@@ -334,13 +361,13 @@ pub(crate) fn another(source: &Source) -> Option<String> {
 }
 
 fn page(
-    site: &Site,
+    site: &ConnectPart,
     visitor: &Visitor,
     kind: SourceKind,
     typed: &TypedSource,
     above: &Markup,
 ) -> Response {
-    let ctx = Ctx::new(site, visitor);
+    let ctx = Ctx::new(&site.known, visitor);
     let board = site.known.board();
     let machines = board.machines.iter().map(|m| m.id.as_str());
     let body = html! {

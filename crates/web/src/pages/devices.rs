@@ -1,8 +1,17 @@
 //! Who speaks: the registered devices, and everything that was not taken, with its reason.
 
+use super::off::OffPart;
+use crate::site::part;
+use app::known::Known;
+use app::ports::bindings::Arrivals;
+use app::ports::files::Files;
+use app::ports::network::Network;
+use app::ports::sources::Sources;
+use app::views::TrustView;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use app::ports::devices::{DeviceChange, DeviceProblem};
+use app::ports::devices::{DeviceChange, DeviceProblem, Devices};
 use app::ports::sources::trouble_text;
 use app::views::{BoardView, DeviceView, LastValue};
 use axum::Form;
@@ -15,11 +24,35 @@ use store::RefusedCount;
 use text::{Lang, key};
 
 use super::{Ctx, Place, arrived, connect, enter, frame, number, problem_box};
-use crate::Site;
-use crate::api::read;
-use crate::changes::{self, Newcomer, change, register};
+use crate::changes::{self, Newcomer, register};
+use crate::http::access::{DEVICES, LOOK};
 use crate::http::asked::{Asked, Here, Visitor};
+use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
 use crate::pages::off;
+
+part! {
+    /// What the pages of devices need.
+    DevicesPart {
+        known: Known,
+        devices: Arc<dyn Devices>,
+        sources: Arc<dyn Sources>,
+        files: Arc<dyn Files>,
+        arrivals: Arc<dyn Arrivals>,
+        network: Arc<dyn Network>,
+        trust: Option<Arc<TrustView>>,
+        off: OffPart,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/devices", LOOK, show),
+    page!(post "/devices", DEVICES, add),
+    page!(post "/devices/{id}/end", DEVICES, end),
+    page!(post "/devices/{id}/limit", DEVICES, limit),
+    page!(post "/sources/{id}/end", DEVICES, end),
+];
 
 /// Samples of refused input shown.
 const SAMPLES_SHOWN: usize = 200;
@@ -41,7 +74,7 @@ pub(crate) struct Called {
 
 /// The page.
 pub(crate) async fn show(
-    State(site): State<Site>,
+    State(site): State<DevicesPart>,
     Asked(visitor): Asked<Visitor>,
     Query(called): Query<Called>,
 ) -> Response {
@@ -52,7 +85,7 @@ pub(crate) async fn show(
 
 /// Registers a device and shows its token.
 pub(crate) async fn add(
-    State(site): State<Site>,
+    State(site): State<DevicesPart>,
     Asked(visitor): Asked<Visitor>,
     Asked(here): Asked<Here>,
     Form(wanted): Form<WantedDevice>,
@@ -63,9 +96,9 @@ pub(crate) async fn add(
         machine: wanted.machine.trim(),
         role: wanted.kind,
     };
-    let above = match register(&site, &visitor.who, newcomer).await {
+    let above = match register(&*site.devices, &visitor.who, newcomer).await {
         Ok(token) => {
-            let ctx = Ctx::new(&site, &visitor);
+            let ctx = Ctx::new(&site.known, &visitor);
             enter::panel(&site, &ctx, &here, newcomer, &token)
         }
         Err(problem) => wrong(visitor.lang, &problem),
@@ -81,7 +114,7 @@ pub(crate) struct Limit {
 
 /// Limits a device, or lets it do everything again.
 pub(crate) async fn limit(
-    State(site): State<Site>,
+    State(site): State<DevicesPart>,
     Asked(visitor): Asked<Visitor>,
     Path(name): Path<String>,
     Form(wanted): Form<Limit>,
@@ -90,7 +123,7 @@ pub(crate) async fn limit(
         Ok(id) => {
             let is_limited = wanted.limited;
             let limit = DeviceChange::Limit { id, is_limited };
-            change(&site, &visitor.who, limit).await
+            site.devices.change(limit, &visitor.who.actor()).await
         }
         Err(_) => Err(DeviceProblem::NotFound),
     };
@@ -100,18 +133,18 @@ pub(crate) async fn limit(
 
 /// A device may no longer speak, or is no longer read.
 pub(crate) async fn end(
-    State(site): State<Site>,
+    State(site): State<DevicesPart>,
     Asked(visitor): Asked<Visitor>,
     Path(name): Path<String>,
 ) -> Response {
-    let done = changes::end(&site, &visitor.who, &name).await;
+    let done = changes::end(&*site.devices, &visitor.who, &name).await;
     let done = done.map_err(|problem| wrong(visitor.lang, &problem));
     finish(&site, &visitor, "/devices", done).await
 }
 
 /// Leads back to where it is seen, or shows what was wrong.
 pub(super) async fn finish<T>(
-    site: &Site,
+    site: &DevicesPart,
     visitor: &Visitor,
     back: &str,
     done: Result<T, Markup>,
@@ -135,20 +168,20 @@ pub(super) fn wrong(lang: Lang, problem: &DeviceProblem) -> Markup {
     })
 }
 
-pub(crate) async fn page(site: &Site, visitor: &Visitor, above: &Markup) -> Response {
+pub(crate) async fn page(site: &DevicesPart, visitor: &Visitor, above: &Markup) -> Response {
     page_with(site, visitor, above, "").await
 }
 
 /// The same, with a name for the device that is about to be registered.
-async fn page_with(site: &Site, visitor: &Visitor, above: &Markup, name: &str) -> Response {
+async fn page_with(site: &DevicesPart, visitor: &Visitor, above: &Markup, name: &str) -> Response {
     let board = site.known.board();
-    let ctx = Ctx::new(site, visitor);
-    let work = read(site, |r| {
-        Ok((r.refused_counts()?, r.refused(i64::MAX, SAMPLES_SHOWN)?))
-    });
+    let ctx = Ctx::new(&site.known, visitor);
+    let work = site
+        .known
+        .read(|r| Ok((r.refused_counts()?, r.refused(i64::MAX, SAMPLES_SHOWN)?)));
     let (counts, samples) = match work.await {
         Ok((counts, page)) => (counts, page.items),
-        Err(failure) => return failure.answer(visitor.lang),
+        Err(unreadable) => return Failure::from(unreadable).into_response(),
     };
     let body = html! {
         (above)
@@ -200,7 +233,7 @@ fn form(ctx: &Ctx, name: &str) -> Markup {
 }
 
 /// The devices.
-pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
+pub(crate) fn list(site: &DevicesPart, ctx: &Ctx, board: &BoardView) -> Markup {
     let states = site.sources.states().into_iter();
     let sources: BTreeMap<String, (Source, SourceState)> =
         states.map(|of| (of.0.id.to_string(), of)).collect();
@@ -288,7 +321,7 @@ fn logger_card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
 
 /// A device that the box reads: where it is, what it said last, and what is wrong with it.
 fn source_card(
-    site: &Site,
+    site: &DevicesPart,
     ctx: &Ctx,
     board: &BoardView,
     device: &DeviceView,
@@ -324,7 +357,7 @@ fn source_card(
                     } }
                 }
             }
-            (off::button(site, ctx, of, board.machine(source.watches().as_str()), false))
+            (off::button(&site.off, ctx, of, board.machine(source.watches().as_str()), false))
             @if ctx.may(Right::Devices) {
                 @if let Some(form) = connect::another(source) {
                     span { a.button href=(form) { (ctx.text(key::CONNECT_ANOTHER)) } }

@@ -1,20 +1,43 @@
 //! The ways in: claiming a new box, signing in, using a link. These pages need nobody to be signed
 //! in and show nothing of the factory.
 
+use crate::site::part;
+use app::restores::RestoreHand;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use identity::Gate;
 use identity::{Attempt, Denied, From};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::Role;
 use serde::Deserialize;
+use std::sync::Arc;
 use text::{Key, Lang, key};
 
 use super::{SHAPES, head, passkey, restore};
-use crate::Site;
+use crate::http::access::OPEN;
 use crate::http::asked::{Asked, session_cookie};
 use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+
+part! {
+    /// What letting somebody in needs.
+    EnterPart {
+        gate: Arc<Gate>,
+        restores: Arc<RestoreHand>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/claim", OPEN, claim),
+    page!(post "/claim", OPEN, send_claim),
+    page!(get "/sign-in", OPEN, sign_in),
+    page!(post "/sign-in", OPEN, send_sign_in),
+    page!(get "/link/{secret}", OPEN, link),
+    page!(post "/link/{secret}", OPEN, send_link),
+];
 
 /// What is typed to claim the box.
 #[derive(Debug, Deserialize)]
@@ -116,14 +139,19 @@ fn enter(secret: &str, to: &str) -> Response {
 }
 
 /// The form that claims the box.
-pub(crate) async fn claim(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
+pub(crate) async fn claim(State(site): State<EnterPart>, Asked(lang): Asked<Lang>) -> Response {
     if site.gate.is_claimed() {
         return Redirect::to("/").into_response();
     }
     claim_form(&site, lang, StatusCode::OK, None).await
 }
 
-async fn claim_form(site: &Site, lang: Lang, status: StatusCode, wrong: Option<&str>) -> Response {
+async fn claim_form(
+    site: &EnterPart,
+    lang: Lang,
+    status: StatusCode,
+    wrong: Option<&str>,
+) -> Response {
     let found = site.restores.found().await;
     let body = html! {
         p { (lang.text(key::CLAIM_NOTE)) }
@@ -143,7 +171,7 @@ async fn claim_form(site: &Site, lang: Lang, status: StatusCode, wrong: Option<&
 
 /// Claims the box.
 pub(crate) async fn send_claim(
-    State(site): State<Site>,
+    State(site): State<EnterPart>,
     Asked(lang): Asked<Lang>,
     Asked(from): Asked<From>,
     Form(claim): Form<ClaimForm>,
@@ -169,7 +197,7 @@ pub(crate) async fn send_claim(
 
 /// The form to sign in.
 pub(crate) async fn sign_in(
-    State(site): State<Site>,
+    State(site): State<EnterPart>,
     Asked(lang): Asked<Lang>,
     Query(wanted): Query<WantedSignIn>,
 ) -> Response {
@@ -199,7 +227,7 @@ fn sign_in_form(lang: Lang, status: StatusCode, next: &str, wrong: Option<&str>)
 
 /// Lets a person in by name, password and second factor.
 pub(crate) async fn send_sign_in(
-    State(site): State<Site>,
+    State(site): State<EnterPart>,
     Asked(lang): Asked<Lang>,
     Asked(from): Asked<From>,
     Form(typed): Form<SignIn>,
@@ -231,7 +259,7 @@ pub(super) fn inside(next: &str) -> &str {
 
 /// A link greets and waits for a press, so that a program that only looks does not use it up.
 pub(crate) async fn link(
-    State(site): State<Site>,
+    State(site): State<EnterPart>,
     Asked(lang): Asked<Lang>,
     Path(secret): Path<String>,
 ) -> Response {
@@ -257,7 +285,7 @@ fn link_over(lang: Lang) -> Response {
 
 /// Uses a link.
 pub(crate) async fn send_link(
-    State(site): State<Site>,
+    State(site): State<EnterPart>,
     Asked(lang): Asked<Lang>,
     Asked(from): Asked<From>,
     Path(secret): Path<String>,

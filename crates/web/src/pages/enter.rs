@@ -6,16 +6,16 @@ use model::DeviceRole;
 use text::key;
 
 use super::{Ctx, hosts_from_elsewhere, qr};
-use crate::Site;
 use crate::changes::Newcomer;
 use crate::http::asked::Here;
+use crate::pages::devices::DevicesPart;
 
 /// A reading as an example.
 const EXAMPLE: &str = "{\"power_w\": 812, \"green\": true}";
 
 /// What is to be entered, for a device with this name and token.
 pub(crate) fn panel(
-    site: &Site,
+    site: &DevicesPart,
     ctx: &Ctx,
     here: &Here,
     newcomer: Newcomer<'_>,
@@ -23,7 +23,9 @@ pub(crate) fn panel(
 ) -> Markup {
     let Newcomer { name, role, .. } = newcomer;
     let title = ctx.text(key::DEVICES_TOKEN);
-    let host = hosts_from_elsewhere(site, here).into_iter().next();
+    let host = hosts_from_elsewhere(&*site.network, here)
+        .into_iter()
+        .next();
     let host = host.unwrap_or_else(|| here.host().to_owned());
     let row = |label: String, value: &str| html! { div { dt { (label) } dd { code { (value) } } } };
     let trust = site.trust.as_deref();

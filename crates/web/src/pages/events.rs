@@ -1,8 +1,9 @@
 //! What happened: the alarms that last, with a button to say "seen", and everything noticed before.
 
+use app::known::Known;
 use app::views::BoardView;
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 use model::{Alarm, Right};
 use serde::Deserialize;
@@ -11,10 +12,13 @@ use text::key;
 
 use super::machine::finding_item;
 use super::{Ctx, Place, frame, why};
-use crate::Site;
-use crate::api::read;
+use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[page!(get "/events", LOOK, show)];
 
 /// Findings on one page.
 const FINDINGS_SHOWN: usize = 50;
@@ -27,16 +31,19 @@ pub(crate) struct Start {
 
 /// The page.
 pub(crate) async fn show(
-    State(site): State<Site>,
+    State(known): State<Known>,
     Asked(visitor): Asked<Visitor>,
     Query(start): Query<Start>,
 ) -> Response {
-    let board = site.known.board();
-    let ctx = Ctx::new(&site, &visitor);
+    let board = known.board();
+    let ctx = Ctx::new(&known, &visitor);
     let before = start.before.unwrap_or(i64::MAX);
-    let page = match read(&site, move |r| r.findings(None, before, FINDINGS_SHOWN)).await {
+    let page = match known
+        .read(move |r| r.findings(None, before, FINDINGS_SHOWN))
+        .await
+    {
         Ok(page) => page,
-        Err(failure) => return failure.answer(visitor.lang),
+        Err(unreadable) => return Failure::from(unreadable).into_response(),
     };
     let body = html! {
         section.panel #open { (open(&ctx, &board)) }
@@ -64,8 +71,9 @@ pub(crate) async fn show(
 }
 
 /// The newest findings, for the live view.
-pub(crate) async fn newest(site: &Site) -> Result<Vec<FindingRow>, Failure> {
-    Ok(read(site, |r| r.findings(None, i64::MAX, FINDINGS_SHOWN))
+pub(crate) async fn newest(known: &Known) -> Result<Vec<FindingRow>, Failure> {
+    Ok(known
+        .read(|r| r.findings(None, i64::MAX, FINDINGS_SHOWN))
         .await?
         .items)
 }

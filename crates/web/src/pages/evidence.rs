@@ -1,25 +1,46 @@
 //! Whether the records are what they were: the last check of the chain, the signed checkpoint to
 //! keep outside the box, and what the chain holds.
 
+use crate::site::part;
 use app::backups::BackupHand;
+use app::chain::ChainWatch;
 use app::chain::Checked;
+use app::known::Known;
 use app::views::{BoardView, ClockState, Shown};
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use identity::Gate;
 use maud::{Markup, html};
 use model::{EventKind, Finding, Right, Time};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use std::sync::Arc;
 use store::{Break, Checkpoint, EvidenceRow, Storage};
 use text::key;
+use tokio::sync::watch;
 
 use super::board::tier_words;
 use super::events::Start;
 use super::{Ctx, Place, frame, qr};
-use crate::Site;
-use crate::api::read;
+use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
+use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
 use crate::pages::machine::finding_text;
+
+part! {
+    /// What the page of the evidence needs.
+    EvidencePart {
+        known: Known,
+        gate: Arc<Gate>,
+        chain: Arc<ChainWatch>,
+        clock_state: watch::Receiver<ClockState>,
+        backups: Option<Arc<BackupHand>>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[page!(get "/evidence", LOOK, show)];
 
 /// A device whose clock is further from the box's is named.
 const FAR_MS: i64 = 2_000;
@@ -28,14 +49,14 @@ const ENTRIES_SHOWN: usize = 50;
 
 /// The page.
 pub(crate) async fn show(
-    State(site): State<Site>,
+    State(site): State<EvidencePart>,
     Asked(visitor): Asked<Visitor>,
     Query(start): Query<Start>,
 ) -> Response {
     let board = site.known.board();
-    let ctx = Ctx::new(&site, &visitor);
+    let ctx = Ctx::new(&site.known, &visitor);
     let before = start.before.unwrap_or(i64::MAX);
-    let work = read(&site, move |r| {
+    let work = site.known.read(move |r| {
         let proved = r.newest_backup(EventKind::BackupProved)?;
         let failed = r.newest_backup(EventKind::BackupFailed)?;
         let page = r.evidence(before, ENTRIES_SHOWN)?;
@@ -43,7 +64,7 @@ pub(crate) async fn show(
     });
     let (page, signed, backups, storage) = match work.await {
         Ok(found) => found,
-        Err(failure) => return failure.answer(visitor.lang),
+        Err(unreadable) => return Failure::from(unreadable).into_response(),
     };
     let last = site.chain.last();
     let body = html! {
@@ -338,7 +359,7 @@ fn by_mail(ctx: &Ctx, signed: &Checkpoint) -> String {
     format!("mailto:?subject={subject}&body={}", quoted(&signed.text()))
 }
 
-fn entry(ctx: &Ctx, site: &Site, board: &BoardView, row: &EvidenceRow) -> Markup {
+fn entry(ctx: &Ctx, site: &EvidencePart, board: &BoardView, row: &EvidenceRow) -> Markup {
     let what = ctx.lang.coded("event-", &row.kind.replace('.', "-"));
     let who = match row.actor.as_str() {
         store::BOX => ctx.text(key::EVENTS_SELF),

@@ -1,13 +1,18 @@
 //! Files of readings: putting one in, saying once what its columns are, and what became of each. A
 //! file whose columns are known needs one tap.
 
+use crate::site::part;
+use app::known::Known;
+use app::ports::devices::Devices;
+use app::ports::files::Files;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use app::ports::devices::{DeviceChange, DeviceProblem};
-use app::ports::files::{IMPORTS_SHOWN, Staged, Wanted, told};
+use app::ports::files::{FILE_BYTES_MAX, IMPORTS_SHOWN, Staged, Wanted, told};
 use axum::Form;
 use axum::extract::multipart::MultipartRejection;
-use axum::extract::{Multipart, Path, State};
+use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use model::{
@@ -17,10 +22,29 @@ use model::{
 use text::{Lang, key};
 
 use super::{Ctx, Place, frame, half_width, problem_box};
-use crate::Site;
-use crate::api::read;
-use crate::changes::{self, change};
+use crate::changes;
+use crate::http::access::{DEVICES, LOOK};
 use crate::http::asked::{Asked, Visitor};
+use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+
+part! {
+    /// What the pages of files need.
+    FilesPart {
+        known: Known,
+        files: Arc<dyn Files>,
+        devices: Arc<dyn Devices>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/files", LOOK, show),
+    page!(post "/files", DEVICES, put, DefaultBodyLimit::max(FORM_BYTES_MAX)),
+    page!(get "/files/{staged}", DEVICES, look),
+    page!(post "/files/{staged}", DEVICES, take),
+    page!(post "/loggers/{id}/end", DEVICES, end),
+];
 
 /// What a column can be, the usual ones first.
 const MEANINGS: [&str; 16] = [
@@ -41,6 +65,8 @@ const MEANINGS: [&str; 16] = [
     "yellow",
     "green",
 ];
+/// Largest form with a file in it.
+const FORM_BYTES_MAX: usize = FILE_BYTES_MAX + 64 * 1024;
 /// Columns that may be given a meaning.
 const COLUMNS_MAX: usize = 64;
 /// How long it is shown what became of the last file.
@@ -49,13 +75,16 @@ const LAST_MS: i64 = 3_600_000;
 const GUESS_MAX: usize = 40;
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+pub(crate) async fn show(
+    State(site): State<FilesPart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Response {
     page(&site, &visitor, &html! {}).await
 }
 
 /// Takes a file from a form and asks what it is.
 pub(crate) async fn put(
-    State(site): State<Site>,
+    State(site): State<FilesPart>,
     Asked(visitor): Asked<Visitor>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Response {
@@ -69,7 +98,7 @@ pub(crate) async fn put(
     }
 }
 
-async fn put_in(site: &Site, mut form: Multipart) -> Result<String, FileProblem> {
+async fn put_in(site: &FilesPart, mut form: Multipart) -> Result<String, FileProblem> {
     // A form that breaks off is one whose file is too large.
     let too_large = |_| FileProblem::TooLarge;
     while let Some(field) = form.next_field().await.map_err(too_large)? {
@@ -87,7 +116,7 @@ async fn put_in(site: &Site, mut form: Multipart) -> Result<String, FileProblem>
 
 /// What is in a file that was put in, and what its columns are.
 pub(crate) async fn look(
-    State(site): State<Site>,
+    State(site): State<FilesPart>,
     Asked(visitor): Asked<Visitor>,
     Path(staged): Path<String>,
 ) -> Response {
@@ -111,7 +140,7 @@ pub(crate) async fn look(
 
 /// Takes a file as it was described.
 pub(crate) async fn take(
-    State(site): State<Site>,
+    State(site): State<FilesPart>,
     Asked(visitor): Asked<Visitor>,
     Path(staged): Path<String>,
     Form(sent): Form<Vec<(String, String)>>,
@@ -129,7 +158,10 @@ pub(crate) async fn take(
         Ok(table) => {
             let logger = table.id.clone();
             let keep = DeviceChange::KeepTable(table);
-            change(&site, &visitor.who, keep).await.map(|_| logger)
+            site.devices
+                .change(keep, &visitor.who.actor())
+                .await
+                .map(|_| logger)
         }
         Err(wrong) => Err(DeviceProblem::Wrong(wrong)),
     };
@@ -161,11 +193,11 @@ pub(crate) async fn take(
 
 /// A logger's files are no longer looked for.
 pub(crate) async fn end(
-    State(site): State<Site>,
+    State(site): State<FilesPart>,
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    match changes::end(&site, &visitor.who, &id).await {
+    match changes::end(&*site.devices, &visitor.who, &id).await {
         Ok(()) => Redirect::to("/files").into_response(),
         Err(problem) => {
             let above = problem_box(&problem.text(visitor.lang));
@@ -297,14 +329,14 @@ struct Looked<'a> {
 }
 
 fn look_page(
-    site: &Site,
+    site: &FilesPart,
     visitor: &Visitor,
     looked: Looked<'_>,
     typed: &TypedTable,
     above: &Markup,
 ) -> Response {
     let Looked { staged, file } = looked;
-    let ctx = Ctx::new(site, visitor);
+    let ctx = Ctx::new(&site.known, visitor);
     let board = site.known.board();
     let look = &file.look;
     let rows = look.rows.to_string();
@@ -413,11 +445,11 @@ fn meaning(ctx: &Ctx, n: usize, chosen: &str) -> Markup {
     }
 }
 
-async fn page(site: &Site, visitor: &Visitor, above: &Markup) -> Response {
-    let ctx = Ctx::new(site, visitor);
-    let imports = match read(site, |r| r.imports(IMPORTS_SHOWN)).await {
+async fn page(site: &FilesPart, visitor: &Visitor, above: &Markup) -> Response {
+    let ctx = Ctx::new(&site.known, visitor);
+    let imports = match site.known.read(|r| r.imports(IMPORTS_SHOWN)).await {
         Ok(imports) => imports,
-        Err(failure) => return failure.answer(visitor.lang),
+        Err(unreadable) => return Failure::from(unreadable).into_response(),
     };
     let tables = site.files.tables();
     let may = ctx.may(Right::Devices);
@@ -481,7 +513,7 @@ fn going_on(ctx: &Ctx, importing: &Importing, may: bool) -> Markup {
 }
 
 /// What became of the last file that a person wanted taken.
-fn last(ctx: &Ctx, site: &Site) -> Markup {
+fn last(ctx: &Ctx, site: &FilesPart) -> Markup {
     let last = site.files.last();
     let recent = last.filter(|(_, at, _)| ctx.now.ms() - at.ms() < LAST_MS);
     html! {

@@ -1,16 +1,31 @@
 //! What devices and programs wrote into their logs: searched by text, sender and severity.
 
+use crate::TakesLogs;
+use crate::site::part;
+use app::known::Known;
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 use serde::Deserialize;
 use store::{LogQuery, LogRow};
 use text::key;
 
 use super::{Ctx, Place, frame};
-use crate::Site;
-use crate::api::read;
+use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
+use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+
+part! {
+    /// What this page needs.
+    LogsPart {
+        known: Known,
+        takes_logs: TakesLogs,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[page!(get "/logs", LOOK, show)];
 
 /// Lines on one page.
 const LINES_SHOWN: usize = 100;
@@ -19,14 +34,19 @@ const WARNING: u8 = 4;
 const ERROR: u8 = 3;
 
 /// What is looked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct WantedLogs {
+    /// Lines that hold this.
     #[serde(default)]
     text: String,
+    /// Lines of this sender alone.
     #[serde(default)]
     source: String,
+    /// Lines of this severity (RFC 5424) or a graver one.
     #[serde(default)]
     severity: Option<u8>,
+    #[schemars(skip)]
     before: Option<i64>,
 }
 
@@ -48,21 +68,27 @@ impl WantedLogs {
 
 /// The page.
 pub(crate) async fn show(
-    State(site): State<Site>,
+    State(site): State<LogsPart>,
     Asked(visitor): Asked<Visitor>,
     Query(wanted): Query<WantedLogs>,
 ) -> Response {
-    let ctx = Ctx::new(&site, &visitor);
+    let ctx = Ctx::new(&site.known, &visitor);
     let (query, before) = (wanted.query(), wanted.before());
-    let page = match read(&site, move |r| r.logs(&query, before, LINES_SHOWN)).await {
+    let page = match site
+        .known
+        .read(move |r| r.logs(&query, before, LINES_SHOWN))
+        .await
+    {
         Ok(page) => page,
-        Err(failure) => return failure.answer(visitor.lang),
+        Err(unreadable) => return Failure::from(unreadable).into_response(),
     };
     let body = html! {
         section.panel {
             (form(&ctx, &wanted))
             @if page.items.is_empty() { p { (ctx.text(key::LOGS_NONE)) } }
-            @if page.items.is_empty() && !site.takes_logs { p.quiet { (ctx.text(key::LOGS_HOW)) } }
+            @if page.items.is_empty() && !site.takes_logs.0 {
+                p.quiet { (ctx.text(key::LOGS_HOW)) }
+            }
             ol.events { @for row in &page.items { (line(&ctx, row)) } }
             @if let Some(next) = page.next {
                 form method="get" action="/logs" {

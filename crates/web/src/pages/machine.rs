@@ -1,6 +1,9 @@
 //! One machine: what it does now, its cycles against the learned band, a day of power, what was
 //! noticed and why, and the three things a person decides: approve, learn again, tolerance.
 
+use super::off::OffPart;
+use crate::site::part;
+use app::known::Known;
 use app::views::{LearningView, MachineView, Shown};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -18,11 +21,22 @@ use super::board::{light_picture, tier_words};
 use super::chart::{self, Dot};
 use super::devices::told;
 use super::{Ctx, Place, frame, number, span, state_badge, why};
-use crate::Site;
-use crate::api::read;
+use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
 use crate::pages::off;
+
+part! {
+    /// What the page of a machine needs.
+    MachinePart {
+        known: Known,
+        off: OffPart,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[page!(get "/machines/{id}", LOOK, show)];
 
 /// Cycles in a chart.
 const CYCLES_SHOWN: usize = 80;
@@ -42,9 +56,9 @@ pub(crate) struct MachineHistory {
 }
 
 /// Reads the history of a machine.
-pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<MachineHistory> {
-    let now = site.known.now();
-    let devices = accounts::devices_of(&site.known.board(), id.as_str());
+pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHistory> {
+    let now = known.now();
+    let devices = accounts::devices_of(&known.board(), id.as_str());
     let id = id.clone();
     let work = move |reader: &dyn store::Reader| {
         let cycles = reader
@@ -63,17 +77,17 @@ pub(crate) async fn history(site: &Site, id: &MachineId) -> Option<MachineHistor
             states,
         })
     };
-    read(site, work).await.ok()
+    known.read(work).await.ok()
 }
 
 /// The page.
 pub(crate) async fn show(
-    State(site): State<Site>,
+    State(site): State<MachinePart>,
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
     let board = site.known.board();
-    let ctx = Ctx::new(&site, &visitor);
+    let ctx = Ctx::new(&site.known, &visitor);
     let Some(machine) = board.machine(&id) else {
         let body = html! { div.empty { p { (ctx.text(key::MACHINE_NOT_HERE)) } } };
         let title = ctx.text(key::ERROR_NOT_FOUND);
@@ -83,7 +97,7 @@ pub(crate) async fn show(
         )
             .into_response();
     };
-    let Some(history) = history(&site, &machine.id).await else {
+    let Some(history) = history(&site.known, &machine.id).await else {
         return crate::http::failure::Failure::store().answer(visitor.lang);
     };
     let span = accounts::day_span(&site.known, None);
@@ -102,7 +116,7 @@ pub(crate) async fn show(
         div.grid {
             section.panel #reference { (reference(&ctx, machine)) }
             section.panel { (tolerance(&ctx, machine)) }
-            div #off { (off::of_machine(&site, &ctx, machine)) }
+            div #off { (off::of_machine(&site.off, &ctx, machine)) }
         }
         section.panel #findings { (findings(&ctx, &history)) }
     };

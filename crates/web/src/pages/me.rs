@@ -1,21 +1,45 @@
 //! One's own things: the password, the second factor, where one is signed in.
 
+use crate::site::part;
+use app::known::Known;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use identity::Gate;
 use identity::{Denied, From, new_totp_key, totp_address};
 use maud::{Markup, html};
 use serde::Deserialize;
+use std::sync::Arc;
 use store::{Pass, PassKind, Person};
 use text::key;
 
 use super::door::{field, status_of, why_denied};
 use super::{Ctx, Place, frame, passkey, qr};
-use crate::Site;
+use crate::http::access::SIGNED_IN;
 use crate::http::asked::{Asked, Visitor, session_cookie};
 use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+
+part! {
+    /// What the pages of a person's own need.
+    MePart {
+        known: Known,
+        gate: Arc<Gate>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(post "/sign-out", SIGNED_IN, sign_out),
+    page!(get "/me", SIGNED_IN, show),
+    page!(post "/me/password", SIGNED_IN, send_password),
+    page!(get "/me/second-factor", SIGNED_IN, second_factor),
+    page!(post "/me/second-factor", SIGNED_IN, send_second_factor),
+    page!(post "/me/second-factor/off", SIGNED_IN, drop_second_factor),
+    page!(post "/me/passes/{id}/end", SIGNED_IN, end_pass),
+];
 
 /// A new password, twice, and the old one.
 #[derive(Debug, Deserialize)]
@@ -40,16 +64,16 @@ pub(crate) struct Confirm {
 }
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+pub(crate) async fn show(State(site): State<MePart>, Asked(visitor): Asked<Visitor>) -> Response {
     page(&site, &visitor, None)
 }
 
-fn page(site: &Site, visitor: &Visitor, denied: Option<(StatusCode, String)>) -> Response {
+fn page(site: &MePart, visitor: &Visitor, denied: Option<(StatusCode, String)>) -> Response {
     let people = site.gate.people();
     let Some(person) = people.iter().find(|p| p.id == visitor.who.person) else {
         return Failure::not_found().answer(visitor.lang);
     };
-    let ctx = Ctx::new(site, visitor);
+    let ctx = Ctx::new(&site.known, visitor);
     let own = |pass: &Pass| pass.person == visitor.who.person && pass.kind == PassKind::Session;
     let passes: Vec<Pass> = site.gate.passes().into_iter().filter(own).collect();
     let (status, wrong) = denied.map_or((StatusCode::OK, None), |(s, text)| (s, Some(text)));
@@ -140,7 +164,7 @@ pub(super) fn pass_list(ctx: &Ctx, passes: &[Pass], owners: &[Person], end: &str
     }
 }
 
-pub(super) fn done(site: &Site, visitor: &Visitor, result: Result<(), Denied>) -> Response {
+pub(super) fn done(site: &MePart, visitor: &Visitor, result: Result<(), Denied>) -> Response {
     match result {
         Ok(()) => Redirect::to("/me").into_response(),
         Err(denied) => {
@@ -152,7 +176,7 @@ pub(super) fn done(site: &Site, visitor: &Visitor, result: Result<(), Denied>) -
 
 /// Sets a password.
 pub(crate) async fn send_password(
-    State(site): State<Site>,
+    State(site): State<MePart>,
     Asked(visitor): Asked<Visitor>,
     Asked(from): Asked<From>,
     Form(typed): Form<NewPassword>,
@@ -171,7 +195,7 @@ pub(crate) async fn send_password(
 
 /// Shows a new shared secret to the person's app.
 pub(crate) async fn second_factor(
-    State(site): State<Site>,
+    State(site): State<MePart>,
     Asked(visitor): Asked<Visitor>,
 ) -> Response {
     match new_totp_key() {
@@ -181,12 +205,12 @@ pub(crate) async fn second_factor(
 }
 
 fn factor_form(
-    site: &Site,
+    site: &MePart,
     visitor: &Visitor,
     secret: &[u8],
     wrong: Option<(StatusCode, String)>,
 ) -> Response {
-    let ctx = Ctx::new(site, visitor);
+    let ctx = Ctx::new(&site.known, visitor);
     let digits = HEXLOWER.encode(secret);
     let (status, wrong) = wrong.map_or((StatusCode::OK, None), |(s, text)| (s, Some(text)));
     let body = html! {
@@ -216,7 +240,7 @@ fn factor_form(
 
 /// Turns the second factor on.
 pub(crate) async fn send_second_factor(
-    State(site): State<Site>,
+    State(site): State<MePart>,
     Asked(visitor): Asked<Visitor>,
     Form(typed): Form<NewFactor>,
 ) -> Response {
@@ -239,7 +263,7 @@ pub(crate) async fn send_second_factor(
 
 /// Turns the second factor off.
 pub(crate) async fn drop_second_factor(
-    State(site): State<Site>,
+    State(site): State<MePart>,
     Asked(visitor): Asked<Visitor>,
     Asked(from): Asked<From>,
     Form(typed): Form<Confirm>,
@@ -253,7 +277,7 @@ pub(crate) async fn drop_second_factor(
 
 /// Ends one of one's own sessions.
 pub(crate) async fn end_pass(
-    State(site): State<Site>,
+    State(site): State<MePart>,
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<i64>,
 ) -> Response {
@@ -262,7 +286,10 @@ pub(crate) async fn end_pass(
 }
 
 /// Ends this browser's session.
-pub(crate) async fn sign_out(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+pub(crate) async fn sign_out(
+    State(site): State<MePart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Response {
     match site.gate.end_pass(&visitor.who, visitor.who.pass).await {
         Ok(()) => (session_cookie(""), Redirect::to("/sign-in")).into_response(),
         Err(denied) => done(&site, &visitor, Err(denied)),

@@ -28,6 +28,8 @@ pub(crate) mod trust;
 
 use std::fmt::Write as _;
 
+use app::known::Known;
+use app::ports::network::Network;
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
@@ -39,8 +41,12 @@ use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, T
 use qrcodegen::{QrCode, QrCodeEcc};
 use text::{Key, Lang, key, zoned};
 
-use crate::Site;
+use crate::http::access::CLEAR;
 use crate::http::asked::{Here, Visitor};
+use crate::http::route::{Route, page};
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[page!(get "/assets/{version}/{file}", CLEAR, asset)];
 
 /// White modules around a QR code, as its standard asks.
 const QR_QUIET: i32 = 4;
@@ -76,11 +82,11 @@ pub(crate) struct Ctx {
 }
 
 impl Ctx {
-    pub(crate) fn new(site: &Site, visitor: &Visitor) -> Self {
+    pub(crate) fn new(known: &Known, visitor: &Visitor) -> Self {
         Self {
             lang: visitor.lang,
-            zone: site.known.calendar.zone.clone(),
-            now: site.known.now(),
+            zone: known.calendar.zone.clone(),
+            now: known.now(),
             who: visitor.who.clone(),
         }
     }
@@ -261,10 +267,10 @@ pub(crate) fn qr(text: &str, label: &str) -> Markup {
 
 /// What this box is called from elsewhere: as whoever looks has come, if that leads here from
 /// elsewhere, then its addresses.
-pub(crate) fn hosts_from_elsewhere(site: &Site, here: &Here) -> Vec<String> {
+pub(crate) fn hosts_from_elsewhere(network: &dyn Network, here: &Here) -> Vec<String> {
     let typed = here.host().to_owned();
     let is_local = typed == "localhost" || typed.starts_with("127.") || typed == "[::1]";
-    let others = site.network.addresses().into_iter();
+    let others = network.addresses().into_iter();
     let others = others.map(|address| address.to_string());
     let mut hosts: Vec<String> = (!is_local).then_some(typed).into_iter().collect();
     for host in others {

@@ -8,18 +8,25 @@ use model::{Coverage, DeviceId, Neighbour, Right, SeenBy};
 use text::key;
 
 use super::{Ctx, Place, frame};
-use crate::Site;
-use crate::api::neighbours::{Proposal, seen};
+use crate::api::neighbours::{NetworkPart, Proposal, seen};
+use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
+use crate::http::route::{Route, page};
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[page!(get "/network", LOOK, show)];
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
-    let ctx = Ctx::new(&site, &visitor);
-    let (neighbours, coverage) = match seen(&site).await {
+pub(crate) async fn show(
+    State(site): State<NetworkPart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Response {
+    let ctx = Ctx::new(&site.known, &visitor);
+    let found = match seen(&site).await {
         Ok(found) => found,
         Err(failure) => return failure.answer(visitor.lang),
     };
-    let n = neighbours.len().to_string();
+    let n = found.items.len().to_string();
     let body = html! {
         p.back { a href="/devices" { (ctx.text(key::CONNECT_BACK)) } }
         section.panel {
@@ -27,14 +34,14 @@ pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor
                 h2 { (ctx.text(key::NETWORK_WHO)) }
                 span.quiet { (ctx.with(key::NETWORK_COUNT, &[("n", &n)])) }
             }
-            @if neighbours.is_empty() { p.quiet { (ctx.text(key::NETWORK_NOBODY)) } }
+            @if found.items.is_empty() { p.quiet { (ctx.text(key::NETWORK_NOBODY)) } }
             ul.cards {
-                @for (neighbour, proposal) in &neighbours {
-                    (card(&ctx, neighbour, proposal.as_ref()))
+                @for seen in &found.items {
+                    (card(&ctx, &seen.neighbour, seen.proposal.as_ref()))
                 }
             }
         }
-        (covered(&ctx, coverage))
+        (covered(&ctx, found.coverage))
     };
     frame(
         &ctx,

@@ -1,7 +1,10 @@
 //! Who is told of alarms outside the pages: by mail or as JSON to another program, when, and how it
 //! went; and the mail server.
 
+use crate::site::part;
+use app::known::Known;
 use app::ports::notifier::NoticeProblem;
+use app::ports::notifier::Notifier;
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -12,13 +15,32 @@ use model::{
     Way,
 };
 use serde::Deserialize;
+use std::sync::Arc;
 use text::{Key, Lang, key};
 
 use super::board::light_card;
 use super::{Ctx, Place, frame, half_width, problem_box, shown_once};
-use crate::Site;
 use crate::api::notices::NamedRecipient;
+use crate::http::access::DEVICES;
 use crate::http::asked::{Asked, Visitor};
+use crate::http::route::{Route, page};
+
+part! {
+    /// What the pages of who is told need.
+    NoticesPart {
+        known: Known,
+        notices: Arc<dyn Notifier>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/notices", DEVICES, show),
+    page!(post "/notices", DEVICES, add),
+    page!(post "/notices/server", DEVICES, set_server),
+    page!(post "/notices/try", DEVICES, try_out),
+    page!(post "/notices/end", DEVICES, end),
+];
 
 /// Minutes to choose from, after which somebody is told.
 const WAITS: [u32; 6] = [0, 5, 15, 30, 60, 180];
@@ -31,7 +53,10 @@ struct TypedNotices {
 }
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+pub(crate) async fn show(
+    State(site): State<NoticesPart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Response {
     page(&site, &visitor, &TypedNotices::default(), &html! {})
 }
 
@@ -50,7 +75,7 @@ pub(crate) struct TypedServer {
 
 /// Puts another mail server in force.
 pub(crate) async fn set_server(
-    State(site): State<Site>,
+    State(site): State<NoticesPart>,
     Asked(visitor): Asked<Visitor>,
     Form(typed): Form<TypedServer>,
 ) -> Response {
@@ -93,7 +118,7 @@ pub(crate) struct TypedRecipient {
 
 /// Adds somebody who is told.
 pub(crate) async fn add(
-    State(site): State<Site>,
+    State(site): State<NoticesPart>,
     Asked(visitor): Asked<Visitor>,
     Form(typed): Form<TypedRecipient>,
 ) -> Response {
@@ -146,7 +171,7 @@ impl TypedRecipient {
 
 /// Nobody is told there any more.
 pub(crate) async fn end(
-    State(site): State<Site>,
+    State(site): State<NoticesPart>,
     Asked(visitor): Asked<Visitor>,
     Form(named): Form<NamedRecipient>,
 ) -> Response {
@@ -159,7 +184,7 @@ pub(crate) async fn end(
 
 /// Sends a message that says that it is only a try.
 pub(crate) async fn try_out(
-    State(site): State<Site>,
+    State(site): State<NoticesPart>,
     Asked(visitor): Asked<Visitor>,
     Form(named): Form<NamedRecipient>,
 ) -> Response {
@@ -182,7 +207,7 @@ pub(crate) async fn try_out(
 
 /// Keeps settings and shows the page again; a secret that was made is shown this once.
 async fn keep(
-    site: &Site,
+    site: &NoticesPart,
     visitor: &Visitor,
     notices: Notices,
     made: Option<String>,
@@ -192,7 +217,7 @@ async fn keep(
     match (set, made) {
         (Ok(()), None) => Redirect::to("/notices").into_response(),
         (Ok(()), Some(secret)) => {
-            let ctx = Ctx::new(site, visitor);
+            let ctx = Ctx::new(&site.known, visitor);
             let (title, note) = (key::NOTICES_SECRET, key::NOTICES_SECRET_NOTE);
             let above = shown_once(&ctx, title, note, &secret);
             page(site, visitor, &TypedNotices::default(), &above)
@@ -202,7 +227,7 @@ async fn keep(
 }
 
 fn refused(
-    site: &Site,
+    site: &NoticesPart,
     visitor: &Visitor,
     typed: &TypedNotices,
     problem: NoticeProblem,
@@ -211,8 +236,8 @@ fn refused(
     page(site, visitor, typed, &problem_box(&text))
 }
 
-fn page(site: &Site, visitor: &Visitor, typed: &TypedNotices, above: &Markup) -> Response {
-    let ctx = Ctx::new(site, visitor);
+fn page(site: &NoticesPart, visitor: &Visitor, typed: &TypedNotices, above: &Markup) -> Response {
+    let ctx = Ctx::new(&site.known, visitor);
     let board = site.known.board();
     let settings = site.notices.settings();
     let standings = site.notices.standings();

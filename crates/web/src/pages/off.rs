@@ -1,26 +1,44 @@
 //! Switching a device off, as pages and scripts ask for it: the button, the answer, and what came
 //! of it.
 
+use crate::site::part;
+use app::known::Known;
+use app::ports::sources::Sources;
 use app::ports::sources::{Ended, trouble_text};
-use app::switch_off::{NotOrdered, is_off, outcome_json, stands_still};
+use app::switch_off::SwitchOff;
+use app::switch_off::{NotOrdered, is_off, stands_still};
 use app::views::MachineView;
+use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Form, Json};
 use identity::Who;
 use maud::{Markup, html};
 use model::{OffConsent, OffOutcome, Right, Source, SourceState};
 use serde::Deserialize;
-use serde_json::json;
+use std::sync::Arc;
 use text::{Lang, key};
 
-use crate::Site;
-use crate::http::asked::{Asked, Visitor};
+use crate::http::access::OPERATE;
+use crate::http::asked::Asked;
 use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
 use crate::pages::Ctx;
 
-fn text(lang: Lang, source: &Source, ended: Ended) -> String {
+part! {
+    /// What switching a device off needs.
+    OffPart {
+        known: Known,
+        sources: Arc<dyn Sources>,
+        switch_off: Arc<SwitchOff>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[page!(post "/sources/{id}/switch-off", OPERATE, by_page)];
+
+/// What came of an order, in words.
+pub(crate) fn text(lang: Lang, source: &Source, ended: Ended) -> String {
     match ended {
         Ok(outcome) => lang.coded("outcome-", outcome.code()),
         Err(trouble) => trouble_text(lang, &source.kind, trouble),
@@ -32,12 +50,18 @@ pub(crate) fn may_consent(who: &Who, source: &Source) -> bool {
     OffConsent::of(source) == OffConsent::Never || who.may(Right::Operate)
 }
 
-fn source_of(site: &Site, id: &str) -> Option<Source> {
+/// A device that is read, by its name.
+pub(crate) fn source_of(site: &OffPart, id: &str) -> Option<Source> {
     let mut states = site.sources.states().into_iter();
     Some(states.find(|(source, _)| source.id.as_str() == id)?.0)
 }
 
-async fn switch_off(site: &Site, who: &Who, source: &Source) -> Result<Ended, Failure> {
+/// Orders that a device be off.
+pub(crate) async fn switch_off(
+    site: &OffPart,
+    who: &Who,
+    source: &Source,
+) -> Result<Ended, Failure> {
     let ended = site.switch_off.order(&who.actor(), source).await;
     ended.map_err(|problem| match problem {
         NotOrdered::NotKept => Failure::store(),
@@ -47,25 +71,6 @@ async fn switch_off(site: &Site, who: &Who, source: &Source) -> Result<Ended, Fa
                 .hint(key::OFF_NOT_CONSENTED_HINT)
         }
     })
-}
-
-/// Switches a device off; what it says then is the answer.
-pub(crate) async fn by_script(
-    State(site): State<Site>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
-    Path(id): Path<String>,
-) -> Response {
-    let Some(source) = source_of(&site, &id) else {
-        return Failure::not_found().answer(lang);
-    };
-    match switch_off(&site, &who, &source).await {
-        Ok(ended) => {
-            let mut body = outcome_json(ended);
-            body["message"] = json!(text(lang, &source, ended));
-            Json(body).into_response()
-        }
-        Err(failure) => failure.answer(lang),
-    }
 }
 
 /// Where the button stood.
@@ -78,7 +83,7 @@ pub(crate) struct Pressed {
 /// Switches a device off at the push of a button. The answer leads away: a page that is loaded
 /// again must not order again.
 pub(crate) async fn by_page(
-    State(site): State<Site>,
+    State(site): State<OffPart>,
     Asked(who): Asked<Who>,
     Path(id): Path<String>,
     Form(pressed): Form<Pressed>,
@@ -98,7 +103,7 @@ pub(crate) async fn by_page(
 }
 
 /// The devices of a machine that can be switched off, with their buttons.
-pub(crate) fn of_machine(site: &Site, ctx: &Ctx, machine: &MachineView) -> Markup {
+pub(crate) fn of_machine(site: &OffPart, ctx: &Ctx, machine: &MachineView) -> Markup {
     let is_offered = |(source, _): &(Source, SourceState)| {
         source.watches() == machine.id && OffConsent::of(source) != OffConsent::Never
     };
@@ -120,7 +125,7 @@ pub(crate) fn of_machine(site: &Site, ctx: &Ctx, machine: &MachineView) -> Marku
 /// What came of the last order, and the button, where somebody consented and whoever looks may
 /// press it; none while the device is off.
 pub(crate) fn button(
-    site: &Site,
+    site: &OffPart,
     ctx: &Ctx,
     (source, state): &(Source, SourceState),
     machine: Option<&MachineView>,

@@ -14,8 +14,19 @@ use text::{Lang, key};
 use super::Ctx;
 use super::door::{inside, status_of, why_denied};
 use super::me::{Confirm, done};
-use crate::Site;
+use crate::http::access::{OPEN, SIGNED_IN};
 use crate::http::asked::{Asked, Browser, Visitor, session_cookie};
+use crate::http::route::{Route, page};
+use crate::pages::me::MePart;
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(post "/sign-in/passkey/question", OPEN, ask),
+    page!(post "/sign-in/passkey", OPEN, sign_in),
+    page!(post "/me/passkeys/question", SIGNED_IN, ask_new),
+    page!(post "/me/passkeys", SIGNED_IN, add),
+    page!(post "/me/passkeys/{id}/end", SIGNED_IN, end),
+];
 
 /// A passkey's answer, and where its person wants to go.
 #[derive(Debug, Deserialize)]
@@ -80,7 +91,7 @@ fn refused(lang: Lang, denied: Denied, is_of_passkey: bool) -> Response {
 
 /// A question for a new passkey.
 pub(crate) async fn ask_new(
-    State(site): State<Site>,
+    State(site): State<MePart>,
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Asked(from): Asked<From>,
     Json(typed): Json<Confirm>,
@@ -103,7 +114,7 @@ pub(crate) async fn ask_new(
 
 /// Keeps a new passkey.
 pub(crate) async fn add(
-    State(site): State<Site>,
+    State(site): State<MePart>,
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Asked(browser): Asked<Browser>,
     Json(spoken): Json<Spoken>,
@@ -120,7 +131,7 @@ pub(crate) async fn add(
 
 /// Ends a passkey.
 pub(crate) async fn end(
-    State(site): State<Site>,
+    State(site): State<MePart>,
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
@@ -129,7 +140,7 @@ pub(crate) async fn end(
 }
 
 /// A question for whoever signs in.
-pub(crate) async fn ask(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
+pub(crate) async fn ask(State(site): State<MePart>, Asked(lang): Asked<Lang>) -> Response {
     match site.gate.ask_passkey() {
         Ok(question) => Json(json!({"challenge": question})).into_response(),
         Err(denied) => refused(lang, denied, true),
@@ -138,7 +149,7 @@ pub(crate) async fn ask(State(site): State<Site>, Asked(lang): Asked<Lang>) -> R
 
 /// Lets a person in by an answer of a passkey.
 pub(crate) async fn sign_in(
-    State(site): State<Site>,
+    State(site): State<MePart>,
     Asked(lang): Asked<Lang>,
     Asked(browser): Asked<Browser>,
     Json(given): Json<PasskeySignIn>,

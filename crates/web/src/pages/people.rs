@@ -1,22 +1,45 @@
 //! Who may come in: inviting people, ending their access, tokens for scripts and screens.
 
+use crate::site::part;
+use app::known::Known;
 use app::views::MachineView;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::Denied;
+use identity::Gate;
 use maud::{Markup, html};
 use model::{MachineId, Role};
 use serde::Deserialize;
+use std::sync::Arc;
 use store::{Pass, PassKind, Person};
 use text::key;
 
 use super::door::{field, status_of, why_denied};
 use super::me::pass_list;
 use super::{Ctx, Place, frame, shown_once};
-use crate::Site;
+use crate::http::access::PEOPLE;
 use crate::http::asked::{Asked, Here, Visitor};
+use crate::http::route::{Route, page};
+
+part! {
+    /// What the pages of people need.
+    PeoplePart {
+        known: Known,
+        gate: Arc<Gate>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/people", PEOPLE, show),
+    page!(post "/people", PEOPLE, invite),
+    page!(post "/people/{id}/end", PEOPLE, end),
+    page!(post "/people/{id}/shares", PEOPLE, share),
+    page!(post "/people/tokens", PEOPLE, make_token),
+    page!(post "/people/passes/{id}/end", PEOPLE, end_pass),
+];
 
 /// A person to invite.
 #[derive(Debug, Deserialize)]
@@ -33,12 +56,15 @@ pub(crate) struct TypedToken {
 }
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+pub(crate) async fn show(
+    State(site): State<PeoplePart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Response {
     page(&site, &visitor, StatusCode::OK, &html! {})
 }
 
-fn page(site: &Site, visitor: &Visitor, status: StatusCode, above: &Markup) -> Response {
-    let ctx = Ctx::new(site, visitor);
+fn page(site: &PeoplePart, visitor: &Visitor, status: StatusCode, above: &Markup) -> Response {
+    let ctx = Ctx::new(&site.known, visitor);
     let people = site.gate.people();
     let passes = site.gate.passes();
     let board = site.known.board();
@@ -165,7 +191,7 @@ fn token_form(ctx: &Ctx) -> Markup {
     }
 }
 
-fn refused(site: &Site, visitor: &Visitor, denied: Denied) -> Response {
+fn refused(site: &PeoplePart, visitor: &Visitor, denied: Denied) -> Response {
     let text = why_denied(visitor.lang, denied);
     let above = html! { p.problem role="alert" { (text) } };
     page(site, visitor, status_of(denied), &above)
@@ -173,7 +199,7 @@ fn refused(site: &Site, visitor: &Visitor, denied: Denied) -> Response {
 
 /// Invites a person and shows the link.
 pub(crate) async fn invite(
-    State(site): State<Site>,
+    State(site): State<PeoplePart>,
     Asked(visitor): Asked<Visitor>,
     Asked(here): Asked<Here>,
     Form(wanted): Form<Invitation>,
@@ -185,7 +211,7 @@ pub(crate) async fn invite(
     {
         Ok(secret) => {
             let link = format!("{}/link/{secret}", here.0);
-            let ctx = Ctx::new(&site, &visitor);
+            let ctx = Ctx::new(&site.known, &visitor);
             let above = shown_once(&ctx, key::PEOPLE_LINK, key::PEOPLE_LINK_NOTE, &link);
             page(&site, &visitor, StatusCode::OK, &above)
         }
@@ -195,14 +221,14 @@ pub(crate) async fn invite(
 
 /// Makes a token and shows it.
 pub(crate) async fn make_token(
-    State(site): State<Site>,
+    State(site): State<PeoplePart>,
     Asked(visitor): Asked<Visitor>,
     Form(wanted): Form<TypedToken>,
 ) -> Response {
     let (label, role) = (&wanted.label, wanted.token_role);
     match site.gate.make_token(&visitor.who, label, role).await {
         Ok(secret) => {
-            let ctx = Ctx::new(&site, &visitor);
+            let ctx = Ctx::new(&site.known, &visitor);
             let above = shown_once(&ctx, key::PEOPLE_MADE, key::PEOPLE_MADE_NOTE, &secret);
             page(&site, &visitor, StatusCode::OK, &above)
         }
@@ -212,7 +238,7 @@ pub(crate) async fn make_token(
 
 /// Shares machines with a customer: those that are ticked.
 pub(crate) async fn share(
-    State(site): State<Site>,
+    State(site): State<PeoplePart>,
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<i64>,
     Form(ticked): Form<Vec<(String, String)>>,
@@ -227,7 +253,7 @@ pub(crate) async fn share(
 
 /// Ends a person's access.
 pub(crate) async fn end(
-    State(site): State<Site>,
+    State(site): State<PeoplePart>,
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<i64>,
 ) -> Response {
@@ -239,7 +265,7 @@ pub(crate) async fn end(
 
 /// Ends a session or token.
 pub(crate) async fn end_pass(
-    State(site): State<Site>,
+    State(site): State<PeoplePart>,
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<i64>,
 ) -> Response {

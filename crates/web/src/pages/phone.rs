@@ -3,17 +3,23 @@
 //! `phone.js`; only what the lamp shows and how strongly the machine shakes leave it, by `/ingest`
 //! like any device's.
 
+use crate::site::part;
+use app::known::Known;
 use app::ports::devices::DeviceProblem;
+use app::ports::devices::Devices;
+use app::ports::network::Network;
 use app::views::{TrustView, in_groups};
 use axum::extract::{Form, Json, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use identity::joins::Join;
+use identity::joins::Joins;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::{DeviceId, DeviceRole, MachineId, MachineState, Wrong, WrongWhy};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
+use std::sync::Arc;
 use text::{Key, Lang, key};
 
 use super::connect::text_input;
@@ -21,10 +27,31 @@ use super::devices::wrong;
 use super::{
     ASSETS_VERSION, Ctx, Place, SHAPES, frame, head, hosts_from_elsewhere, problem_box, qr,
 };
-use crate::Site;
 use crate::changes::{Newcomer, register};
+use crate::http::access::{DEVICES, OPEN};
 use crate::http::asked::{Asked, Here, Visitor};
 use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+
+part! {
+    /// What the pages of telephones need.
+    PhonePart {
+        known: Known,
+        devices: Arc<dyn Devices>,
+        joins: Arc<Joins>,
+        network: Arc<dyn Network>,
+        trust: Option<Arc<TrustView>>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/connect/phone", DEVICES, form),
+    page!(post "/connect/phone", DEVICES, make),
+    page!(get "/connect/phone/{device}", DEVICES, wait),
+    page!(get "/phone", OPEN, show),
+    page!(post "/phone/join", OPEN, join),
+];
 
 /// A telephone to expect.
 #[derive(Debug, Default, Deserialize)]
@@ -35,7 +62,10 @@ pub(crate) struct WantedPhone {
 }
 
 /// Asks what the telephone and its machine are to be called.
-pub(crate) async fn form(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+pub(crate) async fn form(
+    State(site): State<PhonePart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Response {
     let wanted = WantedPhone {
         id: free_name(&site),
         machine: String::new(),
@@ -44,7 +74,7 @@ pub(crate) async fn form(State(site): State<Site>, Asked(visitor): Asked<Visitor
 }
 
 /// The first name nobody has.
-fn free_name(site: &Site) -> String {
+fn free_name(site: &PhonePart) -> String {
     let board = site.known.board();
     let is_free = |name: &String| {
         let is_device = board.devices.iter().any(|device| device.id == *name);
@@ -54,8 +84,13 @@ fn free_name(site: &Site) -> String {
     names.find(is_free).unwrap_or_default()
 }
 
-fn form_page(site: &Site, visitor: &Visitor, wanted: &WantedPhone, above: &Markup) -> Response {
-    let ctx = Ctx::new(site, visitor);
+fn form_page(
+    site: &PhonePart,
+    visitor: &Visitor,
+    wanted: &WantedPhone,
+    above: &Markup,
+) -> Response {
+    let ctx = Ctx::new(&site.known, visitor);
     let board = site.known.board();
     let machines: Vec<&str> = board.machines.iter().map(|m| m.id.as_str()).collect();
     let body = html! {
@@ -77,7 +112,7 @@ fn form_page(site: &Site, visitor: &Visitor, wanted: &WantedPhone, above: &Marku
 
 /// Expects a telephone from now on.
 pub(crate) async fn make(
-    State(site): State<Site>,
+    State(site): State<PhonePart>,
     Asked(visitor): Asked<Visitor>,
     Form(wanted): Form<WantedPhone>,
 ) -> Response {
@@ -115,13 +150,13 @@ pub(crate) struct ChosenHost {
 
 /// The codes to scan, and whether the telephone has come.
 pub(crate) async fn wait(
-    State(site): State<Site>,
+    State(site): State<PhonePart>,
     Asked(visitor): Asked<Visitor>,
     Asked(here): Asked<Here>,
     Path(device): Path<String>,
     Query(at): Query<ChosenHost>,
 ) -> Response {
-    let ctx = Ctx::new(&site, &visitor);
+    let ctx = Ctx::new(&site.known, &visitor);
     let join = site.joins.of(&device, ctx.now);
     let body = html! {
         p.back { a href="/connect/phone" { (ctx.text(key::PHONE_ANOTHER)) } }
@@ -147,14 +182,14 @@ fn came(ctx: &Ctx, join: &Join) -> Markup {
 }
 
 /// The addresses a telephone can reach this box at.
-fn hosts(site: &Site, trust: &TrustView, here: &Here) -> Vec<String> {
+fn hosts(site: &PhonePart, trust: &TrustView, here: &Here) -> Vec<String> {
     if trust.https.ip().is_loopback() {
         return Vec::new();
     }
-    hosts_from_elsewhere(site, here)
+    hosts_from_elsewhere(&*site.network, here)
 }
 
-fn codes(site: &Site, ctx: &Ctx, here: &Here, at: Option<&str>, join: &Join) -> Markup {
+fn codes(site: &PhonePart, ctx: &Ctx, here: &Here, at: Option<&str>, join: &Join) -> Markup {
     let reached = site
         .trust
         .as_ref()
@@ -239,7 +274,7 @@ pub(crate) struct ShownCode {
 
 /// A telephone has come: it becomes a device and gets its token.
 pub(crate) async fn join(
-    State(site): State<Site>,
+    State(site): State<PhonePart>,
     Asked(lang): Asked<Lang>,
     Json(shown): Json<ShownCode>,
 ) -> Response {
@@ -251,7 +286,7 @@ pub(crate) async fn join(
         machine: &join.machine,
         role: DeviceRole::Device,
     };
-    match register(&site, &join.by, newcomer).await {
+    match register(&*site.devices, &join.by, newcomer).await {
         Ok(token) => {
             site.joins.come(&join.device, site.known.now());
             axum::Json(json!({"device": join.device, "token": token})).into_response()

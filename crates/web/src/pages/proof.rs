@@ -1,6 +1,10 @@
 //! The owner's one page: what holds now, what does not, what nobody knows; what to do first; what
 //! changed. A lamp is colour, shape and word; one tap shows what was seen.
 
+use crate::ProofPort;
+use crate::site::part;
+use app::commands::Orders;
+use app::known::Known;
 use app::proofs::Statement;
 use app::stage::Stage;
 use assure::{
@@ -9,21 +13,40 @@ use assure::{
     Verdict,
 };
 use axum::Form;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::Who;
 use maud::{Markup, html};
-use model::{EventKind, Right};
+use model::{EventKind, Right, Time};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
+use store::Entry;
 use text::{Lang, key};
 
 use super::{Ctx, Place, frame};
-use crate::Site;
+use crate::http::access::{EVIDENCE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+
+part! {
+    /// What the pages of the proofs need.
+    ProofPart {
+        known: Known,
+        orders: Orders,
+        proofs: ProofPort,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/proof", LOOK, show),
+    page!(post "/proof/{catalogue}/{function}/declare", EVIDENCE, declare),
+    page!(post "/proof/{catalogue}/{function}/read", LOOK, read),
+    page!(post "/demo/time-source", EVIDENCE, toggle_time),
+];
 
 /// What to do first: so many at most.
 const FIRST_MAX: usize = 3;
@@ -33,27 +56,34 @@ const DAY_MS: i64 = 24 * 3_600_000;
 const CHANGES_SHOWN: usize = 8;
 
 /// What a person declares.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct TypedDeclaration {
+    /// Whether it holds.
     holds: bool,
+    /// Why.
     reason: String,
+    /// For how many days.
     days: u32,
+    /// The document it rests on, if there is one.
     #[serde(default)]
     document: String,
 }
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+pub(crate) async fn show(
+    State(site): State<ProofPart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Response {
     page(&site, &visitor, None)
 }
 
-fn page(site: &Site, visitor: &Visitor, wrong: Option<&str>) -> Response {
-    let ctx = Ctx::new(site, visitor);
-    let view = site.proofs.borrow().clone();
+fn page(site: &ProofPart, visitor: &Visitor, wrong: Option<&str>) -> Response {
+    let ctx = Ctx::new(&site.known, visitor);
+    let view = site.proofs.view.borrow().clone();
     let body = html! {
         @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
         div #proof-now { (now(&ctx, &view)) }
-        @if let Some(stage) = site.stage.as_ref().filter(|_| ctx.may(Right::Evidence)) {
+        @if let Some(stage) = site.proofs.stage.as_ref().filter(|_| ctx.may(Right::Evidence)) {
             (demonstration(&ctx, stage))
         }
         section.panel {
@@ -405,7 +435,8 @@ fn declare_form(ctx: &Ctx, id: &FunctionId) -> Markup {
 }
 
 /// A catalogue and a function of it, as an address names them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub(crate) struct FunctionPath {
     catalogue: String,
     function: String,
@@ -420,14 +451,28 @@ impl From<FunctionPath> for FunctionId {
     }
 }
 
+/// Makes something that somebody did evidence.
+async fn note(
+    orders: &Orders,
+    who: &Who,
+    kind: EventKind,
+    body: Value,
+    at: Time,
+) -> Result<(), Failure> {
+    let by = who.actor();
+    let entry = Entry::new(at, by.as_str(), kind, body);
+    let kept = orders.give(entry.into(), &by).await;
+    kept.map_err(|_| Failure::store())
+}
+
 /// Takes what a person declares: durable and in the evidence before it counts.
-async fn take(
-    site: &Site,
+pub(crate) async fn take(
+    site: &ProofPart,
     who: &Who,
     id: FunctionId,
     typed: &TypedDeclaration,
 ) -> Result<(), Failure> {
-    let view = site.proofs.borrow().clone();
+    let view = site.proofs.view.borrow().clone();
     if !view.functions.iter().any(|function| function.id == id) {
         return Err(Failure::not_found());
     }
@@ -455,15 +500,14 @@ async fn take(
         Failure::new(StatusCode::UNPROCESSABLE_ENTITY, "declaration", text)
     })?;
     let body = json!(made);
-    site.note_at(now, who, EventKind::ProofDeclared, body)
-        .await?;
-    site.proof_hand.tell(Statement::Declared(made)).await;
+    note(&site.orders, who, EventKind::ProofDeclared, body, now).await?;
+    site.proofs.hand.tell(Statement::Declared(made)).await;
     Ok(())
 }
 
 /// A person declares by the page.
 pub(crate) async fn declare(
-    State(site): State<Site>,
+    State(site): State<ProofPart>,
     Asked(visitor): Asked<Visitor>,
     Path(at): Path<FunctionPath>,
     Form(typed): Form<TypedDeclaration>,
@@ -476,58 +520,27 @@ pub(crate) async fn declare(
 
 /// A person has read the document a declaration rests on.
 pub(crate) async fn read(
-    State(site): State<Site>,
+    State(site): State<ProofPart>,
     Asked(Visitor { who, lang }): Asked<Visitor>,
     Path(at): Path<FunctionPath>,
 ) -> Response {
     let id = FunctionId::from(at);
-    let view = site.proofs.borrow().clone();
+    let view = site.proofs.view.borrow().clone();
     let shown = view.functions.iter().find(|function| function.id == id);
     let declared = shown.and_then(|function| function.declared.as_ref());
     let Some(declared) = declared.filter(|declared| declared.document.is_some()) else {
         return Failure::not_found().answer(lang);
     };
     let body = json!({"function": id, "declared_at": declared.at});
-    if let Err(failure) = site.note(&who, EventKind::ProofRead, body).await {
+    let (kind, now) = (EventKind::ProofRead, site.known.now());
+    if let Err(failure) = note(&site.orders, &who, kind, body, now).await {
         return failure.answer(lang);
     }
-    site.proof_hand.tell(Statement::Read(id, who.actor())).await;
+    site.proofs
+        .hand
+        .tell(Statement::Read(id, who.actor()))
+        .await;
     Redirect::to("/proof").into_response()
-}
-
-/// A script declares.
-pub(crate) async fn declare_json(
-    State(site): State<Site>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
-    Path(at): Path<FunctionPath>,
-    axum::Json(typed): axum::Json<TypedDeclaration>,
-) -> Response {
-    match take(&site, &who, at.into(), &typed).await {
-        Ok(()) => axum::Json(json!({"ok": true})).into_response(),
-        Err(failure) => failure.answer(lang),
-    }
-}
-
-/// Of whom a script wants to know what is proven.
-#[derive(Debug, Deserialize)]
-pub(crate) struct OfWhom {
-    subject: Option<Subject>,
-}
-
-/// Everything that is proven, or what is proven of one subject.
-pub(crate) async fn proofs(
-    State(site): State<Site>,
-    Asked(lang): Asked<Lang>,
-    asked: Result<Query<OfWhom>, QueryRejection>,
-) -> Response {
-    let view = site.proofs.borrow().clone();
-    match asked {
-        Err(_) => crate::api::bad_request().answer(lang),
-        Ok(Query(OfWhom { subject: None })) => crate::api::answer(view.as_ref()),
-        Ok(Query(OfWhom {
-            subject: Some(subject),
-        })) => crate::api::answer(view.about(&subject)),
-    }
 }
 
 /// What a demonstration lets people break.
@@ -547,16 +560,13 @@ fn demonstration(ctx: &Ctx, stage: &Stage) -> Markup {
 }
 
 /// Stops the demonstration's time source, or lets it run again.
-pub(crate) async fn toggle_time(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
-    match site.stage.as_ref().map(Stage::toggle) {
+pub(crate) async fn toggle_time(
+    State(site): State<ProofPart>,
+    Asked(lang): Asked<Lang>,
+) -> Response {
+    match site.proofs.stage.as_ref().map(Stage::toggle) {
         None => Failure::not_found().answer(lang),
         Some(Ok(())) => axum::Json(json!({"ok": true})).into_response(),
         Some(Err(_)) => Failure::store().answer(lang),
     }
-}
-
-/// Has everything looked at now; the answer does not wait for it.
-pub(crate) async fn look(State(site): State<Site>) -> Response {
-    site.proof_hand.ask();
-    axum::Json(json!({"ok": true})).into_response()
 }

@@ -1,7 +1,11 @@
 //! A new PC takes up what an old one backed up: on a box that nobody owns, whoever has its claim
 //! code may restore a backup instead of claiming it.
 
+use crate::site::part;
+use app::restores::RestoreHand;
+use identity::Gate;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use app::restores::{RestoreProblem, RestoreWanted, Restoring};
 use axum::Form;
@@ -14,8 +18,24 @@ use serde::Deserialize;
 use text::{Lang, key};
 
 use super::door::{lone, status_of, why_denied};
-use crate::Site;
+use crate::http::access::OPEN;
 use crate::http::asked::Asked;
+use crate::http::route::{Route, page};
+
+part! {
+    /// What restoring a backup needs.
+    RestorePart {
+        gate: Arc<Gate>,
+        restores: Arc<RestoreHand>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/restore", OPEN, show),
+    page!(post "/restore", OPEN, send),
+    page!(post "/restore/cancel", OPEN, cancel),
+];
 
 /// The claim code, the backup and its passphrase, as a form says them.
 #[derive(Debug, Deserialize)]
@@ -59,7 +79,7 @@ pub(super) fn form(lang: Lang, found: &[PathBuf]) -> Markup {
 
 /// Begins to restore.
 pub(crate) async fn send(
-    State(site): State<Site>,
+    State(site): State<RestorePart>,
     Asked(lang): Asked<Lang>,
     Asked(from): Asked<From>,
     Form(typed): Form<TypedRestore>,
@@ -84,7 +104,7 @@ pub(crate) async fn send(
 }
 
 /// How far it is; the page looks again by itself.
-pub(crate) async fn show(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
+pub(crate) async fn show(State(site): State<RestorePart>, Asked(lang): Asked<Lang>) -> Response {
     if site.gate.is_claimed() {
         return Redirect::to("/").into_response();
     }
@@ -116,7 +136,7 @@ pub(crate) async fn show(State(site): State<Site>, Asked(lang): Asked<Lang>) -> 
 }
 
 /// Stops it.
-pub(crate) async fn cancel(State(site): State<Site>) -> Response {
+pub(crate) async fn cancel(State(site): State<RestorePart>) -> Response {
     site.restores.cancel();
     Redirect::to("/restore").into_response()
 }

@@ -2,37 +2,54 @@
 //! page of its own and not the board with parts left out, so that what is added to the board later
 //! stays in the factory.
 
+use crate::site::part;
+use app::known::Known;
 use app::views::{BoardView, MachineView};
 use axum::extract::State;
 use axum::response::Response;
+use identity::Gate;
 use identity::Who;
 use maud::{Markup, html};
 use model::Time;
-use serde_json::{Value, json};
+use std::sync::Arc;
 use text::key;
 
 use super::{Ctx, Place, frame, number, state_badge};
-use crate::Site;
-use crate::api::answer;
+use crate::http::access::LOOK_SHARED;
 use crate::http::asked::{Asked, Visitor};
+use crate::http::route::{Route, page};
+
+part! {
+    /// What customers' pages need.
+    SharedPart {
+        known: Known,
+        gate: Arc<Gate>,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[page!(get "/shared", LOOK_SHARED, show)];
 
 /// The page.
-pub(crate) async fn show(State(site): State<Site>, Asked(visitor): Asked<Visitor>) -> Response {
+pub(crate) async fn show(
+    State(site): State<SharedPart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Response {
     let board = site.known.board();
-    let ctx = Ctx::new(&site, &visitor);
+    let ctx = Ctx::new(&site.known, &visitor);
     let body = html! { section.panel #shared { (list(&site, &ctx, &board)) } };
     let title = ctx.text(key::SHARED_TITLE);
     frame(&ctx, Place::Shared, &title, "shared", body)
 }
 
 /// The machines somebody may see.
-fn seen<'a>(site: &'a Site, who: &'a Who, board: &'a BoardView) -> Vec<&'a MachineView> {
+pub(crate) fn seen<'a>(site: &SharedPart, who: &Who, board: &'a BoardView) -> Vec<&'a MachineView> {
     let machines = board.machines.iter();
     machines.filter(|m| site.gate.sees(who, &m.id)).collect()
 }
 
 /// The shared machines.
-pub(crate) fn list(site: &Site, ctx: &Ctx, board: &BoardView) -> Markup {
+pub(crate) fn list(site: &SharedPart, ctx: &Ctx, board: &BoardView) -> Markup {
     let machines = seen(site, &ctx.who, board);
     html! {
         @if machines.is_empty() { p.empty { (ctx.text(key::SHARED_NONE)) } }
@@ -67,21 +84,4 @@ fn tile(ctx: &Ctx, machine: &MachineView) -> Markup {
             }
         }
     }
-}
-
-/// The same for the customer's own programs.
-pub(crate) async fn machines(State(site): State<Site>, Asked(who): Asked<Who>) -> Response {
-    let board = site.known.board();
-    let items: Vec<Value> = seen(&site, &who, &board)
-        .into_iter()
-        .map(|machine| {
-            json!({
-                "id": machine.id, "names": machine.names, "state": machine.state,
-                "since": machine.since, "product": machine.product,
-                "cycles_today": machine.day.cycles,
-                "cycle_time_s": machine.last_cycle.as_ref().map(|cycle| cycle.duration_s),
-            })
-        })
-        .collect();
-    answer(json!({"items": items, "next": null}))
 }

@@ -2,6 +2,9 @@
 //! is the only one that other computers get in clear text: before the certificate is there, nothing
 //! else can be.
 
+use std::sync::Arc;
+
+use app::views::TrustView;
 use app::views::in_groups;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST};
@@ -11,17 +14,24 @@ use maud::html;
 use text::{Lang, key};
 
 use super::door::lone;
-use crate::Site;
+use crate::http::access::CLEAR;
 use crate::http::asked::{Asked, without_port};
 use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/trust", CLEAR, show),
+    page!(get "/trust/mimamori.crt", CLEAR, certificate),
+];
 
 /// The page.
 pub(crate) async fn show(
-    State(site): State<Site>,
+    State(trust): State<Option<Arc<TrustView>>>,
     Asked(lang): Asked<Lang>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(trust) = &site.trust else {
+    let Some(trust) = &trust else {
         return Failure::not_found().answer(lang);
     };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -46,8 +56,11 @@ pub(crate) async fn show(
 }
 
 /// The certificate, as browsers, phones and Windows take it.
-pub(crate) async fn certificate(State(site): State<Site>, Asked(lang): Asked<Lang>) -> Response {
-    let Some(trust) = &site.trust else {
+pub(crate) async fn certificate(
+    State(trust): State<Option<Arc<TrustView>>>,
+    Asked(lang): Asked<Lang>,
+) -> Response {
+    let Some(trust) = &trust else {
         return Failure::not_found().answer(lang);
     };
     let headers = [

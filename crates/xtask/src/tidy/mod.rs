@@ -18,10 +18,10 @@ const PACKAGES_MAX: usize = 400;
 const JUDGEMENT: [(&str, &[&str]); 3] = [
     (
         "assure",
-        &["include_dir", "model", "serde", "strum", "toml"],
+        &["include_dir", "model", "schemars", "serde", "strum", "toml"],
     ),
     ("detect", &["data-encoding", "model", "serde"]),
-    ("kpi", &["jiff", "model", "serde"]),
+    ("kpi", &["jiff", "model", "schemars", "serde"]),
 ];
 /// Crates beside the rooms.
 const WORKSHOP: [&str; 2] = ["xtask", "bench"];

@@ -5,6 +5,9 @@ mod day;
 mod line;
 mod settings;
 
+use crate::site::part;
+use app::commands::Orders;
+use app::known::Known;
 use std::iter::successors;
 
 use app::commands::{Command, OrderError};
@@ -19,11 +22,26 @@ use serde::Deserialize;
 use text::key;
 
 use super::{Ctx, Place, frame};
-use crate::Site;
 use crate::http::asked::{Asked, Visitor};
 use settings::TypedFactory;
 
+use crate::http::access::{JUDGE, LOOK};
+use crate::http::route::{Route, page};
 pub(crate) use day::today;
+
+part! {
+    /// What the pages of rates need.
+    RatesPart {
+        known: Known,
+        orders: Orders,
+    }
+}
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/rates", LOOK, show),
+    page!(post "/rates", JUDGE, set),
+];
 
 /// Days in the table.
 const DAYS_SHOWN: usize = 14;
@@ -51,7 +69,7 @@ impl WantedRates {
 
 /// The page.
 pub(crate) async fn show(
-    State(site): State<Site>,
+    State(site): State<RatesPart>,
     Asked(visitor): Asked<Visitor>,
     Query(wanted): Query<WantedRates>,
 ) -> Response {
@@ -61,7 +79,7 @@ pub(crate) async fn show(
 
 /// Takes what a person says of the factory; what is wrong with it is said beside what was typed.
 pub(crate) async fn set(
-    State(site): State<Site>,
+    State(site): State<RatesPart>,
     Asked(visitor): Asked<Visitor>,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
@@ -83,13 +101,13 @@ pub(crate) async fn set(
 }
 
 async fn page(
-    site: &Site,
+    site: &RatesPart,
     visitor: &Visitor,
     wanted: &WantedRates,
     typed: &TypedFactory,
     problem: Option<&str>,
 ) -> Response {
-    let ctx = Ctx::new(site, visitor);
+    let ctx = Ctx::new(&site.known, visitor);
     let span = accounts::day_span(&site.known, wanted.date());
     let days = days(site, span);
     let board = site.known.board();
@@ -139,7 +157,7 @@ async fn page(
 }
 
 /// The days of the table as files for spreadsheets.
-fn downloads(ctx: &Ctx, site: &Site, days: &[Span]) -> Markup {
+fn downloads(ctx: &Ctx, site: &RatesPart, days: &[Span]) -> Markup {
     let date = |day: Option<&Span>| day.and_then(|day| site.known.calendar.date(day.from));
     let (Some(from), Some(to)) = (date(days.first()), date(days.last())) else {
         return html! {};
@@ -154,7 +172,7 @@ fn downloads(ctx: &Ctx, site: &Site, days: &[Span]) -> Markup {
 }
 
 /// The days of the table: those up to the chosen one, or up to today if it is among the newest.
-fn days(site: &Site, chosen: Span) -> Vec<Span> {
+fn days(site: &RatesPart, chosen: Span) -> Vec<Span> {
     let calendar = &site.known.calendar;
     let up_to = |last: Time| -> Vec<Time> {
         let earlier = |start: &Time| Some(calendar.day_before(*start));
@@ -201,7 +219,7 @@ fn table_head(ctx: &Ctx, wanted: &WantedRates, has_plan: bool) -> Markup {
 
 /// The rates of machines on days, with their names.
 struct Heat<'a> {
-    site: &'a Site,
+    site: &'a RatesPart,
     days: &'a [Span],
     names: &'a [&'a str],
     rates: &'a [Vec<Rates>],
