@@ -12,6 +12,7 @@ use app::ports::devices::DeviceChange;
 use clap::Args;
 use model::{DeviceId, DeviceRole};
 use serde_json::{Value, json};
+use services::console;
 use services::register::OfflineRegister;
 use text::Lang;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,8 +20,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::config;
 use crate::terminal::{self, note, say};
-use crate::{config, console};
 
 /// The page's usual port.
 const PORT_USUAL: u16 = 8080;

@@ -4,7 +4,6 @@
 mod analyze;
 mod cli;
 mod config;
-mod console;
 mod demo;
 mod terminal;
 mod wiring;

@@ -6,6 +6,7 @@ pub mod backups;
 pub mod certificate;
 pub mod chain_watch;
 pub mod clock_watch;
+pub mod console;
 pub mod day_files;
 pub mod devices;
 pub mod files;

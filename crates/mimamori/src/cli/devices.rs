@@ -15,8 +15,8 @@ use sources::Registrations;
 use store::StoreError;
 use text::Lang;
 
-use crate::console::{self, Answer, Request};
 use crate::terminal::say;
+use services::console::{self, Answer, Request};
 
 /// Bytes of a register that is taken in.
 const IMPORT_BYTES_MAX: u64 = 16 * 1_024 * 1_024;

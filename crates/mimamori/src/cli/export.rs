@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use report::tables::TableAsked;
 use text::Lang;
 
-use crate::console::{self, Answer, Request};
 use crate::terminal::note;
+use services::console::{self, Answer, Request};
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]

@@ -9,8 +9,8 @@ use model::Role;
 use serde_json::json;
 use text::Lang;
 
-use crate::console::{self, Answer, Listed, No, Request};
 use crate::terminal::{note, say};
+use services::console::{self, Answer, Listed, No, Request};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {

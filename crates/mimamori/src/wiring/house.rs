@@ -24,6 +24,7 @@ use assure::ProofView;
 use identity::Gate;
 use model::Notices;
 use services::certificate::{self, SharedCertificate};
+use services::console::{self, ConsoleParts, Pages};
 use services::devices::{FloorDoor, miss_devices};
 use services::files::{self, FileDoor, Ways};
 use services::notices::NoticeDoor;
@@ -38,7 +39,6 @@ use web::{Ports, ProofPort, Site, TakesLogs};
 
 use super::{Doors, Secure, Setup};
 use crate::config::Config;
-use crate::console;
 
 /// What the services and the doors have in common.
 pub(super) struct House<'a> {
@@ -119,7 +119,7 @@ impl House<'_> {
         let ground = self.ground(&listeners, &gate, chain, clock_state)?;
         self.keep_the_rest();
         self.prove(ground, proofs);
-        self.answer_console(site.clone(), &listeners);
+        self.answer_console(&gate, &listeners);
         let (http, secure) = (listeners.http, listeners.secure.clone());
         Ok(Doors {
             close: serve_pages(listeners, site),
@@ -343,13 +343,16 @@ impl House<'_> {
     }
 
     /// Answers who asks at the console.
-    fn answer_console(&self, site: Site, listeners: &Listeners) {
+    fn answer_console(&self, gate: &Arc<Gate>, listeners: &Listeners) {
         let (http, https) = (listeners.http, listeners.secure.https);
-        let data = self.setup.data.clone();
-        let begin = move || {
-            let pages = console::Pages { http, https };
-            console::answer_requests(data.clone(), site.clone(), pages)
+        let parts = ConsoleParts {
+            known: self.known.clone(),
+            gate: Arc::clone(gate),
+            devices: Arc::clone(&self.registrar) as Arc<dyn Devices>,
+            pages: Pages { http, https },
         };
+        let data = self.setup.data.clone();
+        let begin = move || console::answer_requests(data.clone(), parts.clone());
         self.supervisor.keep("console", begin);
     }
 }

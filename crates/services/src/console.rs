@@ -8,19 +8,21 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use app::ports::devices::{DeviceChange, DeviceChanged, DeviceProblem};
+use app::known::Known;
+use app::ports::devices::{DeviceChange, DeviceChanged, DeviceProblem, Devices};
 use identity::{Denied, Gate, Who};
 use model::Role;
 use report::tables::TableAsked;
 use serde::{Deserialize, Serialize};
-use services::certificate;
-use services::register::CONSOLE;
 use text::Lang;
 use tracing::{info, warn};
-use web::Site;
+
+use crate::certificate;
+use crate::register::CONSOLE;
 
 /// The folder of requests inside the data folder.
 const FOLDER: &str = "console";
@@ -38,19 +40,43 @@ const REQUEST_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 /// What is asked for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Request {
+pub enum Request {
     /// A link for a person who is known; with `forgets`, password and second factor go.
-    Link { name: String, forgets: bool },
+    Link {
+        /// Whose.
+        name: String,
+        /// Whether they choose new ones.
+        forgets: bool,
+    },
     /// To own a box that nobody owns.
-    Claim { name: String },
+    Claim {
+        /// What the owner is called.
+        name: String,
+    },
     /// To let a person in.
-    Invite { name: String, role: Role },
+    Invite {
+        /// What the person is called.
+        name: String,
+        /// What they may do.
+        role: Role,
+    },
     /// A token for a script or a screen.
-    Token { label: String, role: Role },
+    Token {
+        /// What it is for.
+        label: String,
+        /// What it may do.
+        role: Role,
+    },
     /// A person may no longer come in.
-    End { name: String },
+    End {
+        /// Who.
+        name: String,
+    },
     /// A token no longer lets anybody in.
-    EndToken { id: i64 },
+    EndToken {
+        /// Its number.
+        id: i64,
+    },
     /// Who may come in, and which tokens there are.
     List,
     /// To change the register of devices.
@@ -73,20 +99,21 @@ pub(crate) enum Request {
 
 /// Somebody, or a token, in a list.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Listed {
+pub struct Listed {
     /// The number; tokens are ended by it.
-    pub(crate) id: i64,
+    pub id: i64,
     /// The person's name, or what the token is for.
-    pub(crate) name: String,
-    pub(crate) role: Role,
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
     /// Signs in with a second factor.
-    pub(crate) has_second_factor: bool,
+    pub has_second_factor: bool,
 }
 
 /// What the program says.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Answer {
+pub enum Answer {
     /// The address that lets the person in once.
     Link(String),
     /// The secret that was made; it is shown once.
@@ -108,7 +135,7 @@ pub(crate) enum Answer {
 /// Why the program did not do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum No {
+pub enum No {
     /// There is nobody, or no token, of this name.
     Unknown,
     /// Somebody owns the box already.
@@ -145,7 +172,7 @@ fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// Asks the program that runs on a data folder.
-pub(crate) async fn ask(data: &Path, request: &Request) -> anyhow::Result<Answer> {
+pub async fn ask(data: &Path, request: &Request) -> anyhow::Result<Answer> {
     let folder = make_folder(data).with_context(|| format!("cannot use {}", data.display()))?;
     let name = sources::new_token().context("no random number")?;
     let (question, answer) = (
@@ -172,7 +199,7 @@ pub(crate) async fn ask(data: &Path, request: &Request) -> anyhow::Result<Answer
 }
 
 /// Asks for a link and gives its address.
-pub(crate) async fn link(data: &Path, request: &Request) -> anyhow::Result<String> {
+pub async fn link(data: &Path, request: &Request) -> anyhow::Result<String> {
     match ask(data, request).await? {
         Answer::Link(link) => Ok(link),
         other => bail!("no link was made: {other:?}"),
@@ -181,9 +208,11 @@ pub(crate) async fn link(data: &Path, request: &Request) -> anyhow::Result<Strin
 
 /// Where pages are served: in clear text, and over TLS if they are.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pages {
-    pub(crate) http: SocketAddr,
-    pub(crate) https: Option<SocketAddr>,
+pub struct Pages {
+    /// To this PC.
+    pub http: SocketAddr,
+    /// To everybody else.
+    pub https: Option<SocketAddr>,
 }
 
 impl Pages {
@@ -202,8 +231,23 @@ impl Pages {
     }
 }
 
+/// Who carries out what is asked for.
+#[derive(Clone)]
+pub struct ConsoleParts {
+    /// What tables are made of.
+    pub known: Known,
+    /// Who comes in.
+    pub gate: Arc<Gate>,
+    /// The register of devices.
+    pub devices: Arc<dyn Devices>,
+    /// Where links lead.
+    pub pages: Pages,
+}
+
+app::opaque_debug!(ConsoleParts);
+
 /// Answers requests for as long as the program runs.
-pub(crate) async fn answer_requests(data: PathBuf, site: Site, pages: Pages) {
+pub async fn answer_requests(data: PathBuf, parts: ConsoleParts) {
     let folder = match make_folder(&data) {
         Ok(folder) => folder,
         Err(error) => {
@@ -225,7 +269,7 @@ pub(crate) async fn answer_requests(data: PathBuf, site: Site, pages: Pages) {
             if std::fs::rename(&path, &taken).is_err() {
                 continue;
             }
-            let said = answer(&taken, &site, pages).await;
+            let said = answer(&taken, &parts).await;
             std::fs::remove_file(&taken).ok();
             let text = serde_json::to_string(&said).unwrap_or_default();
             if let Err(error) = put(&path.with_extension("answer"), text.as_bytes()) {
@@ -247,7 +291,7 @@ fn clear(folder: &Path) {
     }
 }
 
-async fn answer(path: &Path, site: &Site, pages: Pages) -> Answer {
+async fn answer(path: &Path, parts: &ConsoleParts) -> Answer {
     let is_small = std::fs::metadata(path).is_ok_and(|m| m.len() <= REQUEST_BYTES_MAX);
     let request: Option<Request> = is_small
         .then(|| std::fs::read_to_string(path).ok())
@@ -261,13 +305,13 @@ async fn answer(path: &Path, site: &Site, pages: Pages) -> Answer {
             table,
             asked,
             is_english,
-        } => export(path, site, &table, asked, is_english).await,
+        } => export(path, &parts.known, &table, asked, is_english).await,
         Request::Devices { change, is_english } => {
-            let done = site.ports.devices.change(change, CONSOLE).await;
+            let done = parts.devices.change(change, CONSOLE).await;
             let why = |problem: DeviceProblem| Answer::NotDone(problem.text(lang(is_english)));
             done.map_or_else(why, Answer::Devices)
         }
-        request => obey(request, &site.gate, pages)
+        request => obey(request, &parts.gate, parts.pages)
             .await
             .unwrap_or_else(Answer::No),
     }
@@ -280,14 +324,14 @@ fn lang(is_english: bool) -> Lang {
 /// Writes a table beside the request.
 async fn export(
     path: &Path,
-    site: &Site,
+    known: &Known,
     table: &str,
     asked: TableAsked,
     is_english: bool,
 ) -> Answer {
     let lang = lang(is_english);
     let file = path.with_extension("table");
-    match report::tables::table_file(&site.known, lang, table, asked).await {
+    match report::tables::table_file(known, lang, table, asked).await {
         Ok(table) => match put(&file, &table.bytes) {
             Ok(()) => Answer::Table(file),
             Err(error) => {
