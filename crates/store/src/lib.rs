@@ -22,7 +22,7 @@ pub use engine::Engine;
 pub use error::{EngineSays, StoreError};
 pub use evidence::{BOX, Break, ChainVerdict, Entry, EvidenceRow};
 pub use passphrase::Passphrase;
-pub use people::{Pass, PassKind, Passkey, Person};
+pub use people::{Pass, PassKind, Passkey, PasskeyKey, Person};
 pub use reader::{
     EachEntry, EachPiece, EvidenceLog, History, Intake, KeptSettings, LogBook, Reader, Registry,
     Resume, Telemetry, Upkeep,

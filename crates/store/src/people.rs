@@ -38,14 +38,38 @@ pub struct Passkey {
     pub host: String,
     /// What people see of it: the browser it was made with.
     pub label: String,
-    /// The public key: a point of P-256, uncompressed, in base64url.
-    pub point: String,
+    /// The public key.
+    #[serde(flatten)]
+    pub key: PasskeyKey,
     /// Since when.
     pub created: Time,
     /// How often the device has signed with it; 0 if it does not count.
     pub count: u32,
     /// When the question was asked that it answered last; none counts twice.
     pub answered: Time,
+}
+
+/// The public key of a passkey, its parts in base64url.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PasskeyKey {
+    /// ECDSA on P-256 with SHA-256.
+    Es256 {
+        /// The point, uncompressed.
+        point: String,
+    },
+    /// EdDSA on Ed25519.
+    Ed25519 {
+        /// The key.
+        ed25519: String,
+    },
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256 {
+        /// The modulus.
+        modulus: String,
+        /// The exponent.
+        exponent: String,
+    },
 }
 
 /// What kind of thing lets somebody in.

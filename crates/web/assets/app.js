@@ -210,7 +210,8 @@ async function makePasskey(old) {
     challenge: bytesOf(asked.challenge),
     rp: { id: location.hostname, name: "Mimamori" },
     user: { id: new TextEncoder().encode(asked.person), name: asked.name, displayName: asked.name },
-    pubKeyCredParams: [{ type: "public-key", alg: -7 }],
+    // What phones and security keys have, and what Windows Hello has (COSE: ES256, EdDSA, RS256).
+    pubKeyCredParams: [-7, -8, -257].map((alg) => ({ type: "public-key", alg })),
     authenticatorSelection: { residentKey: "required", userVerification: "required" },
     excludeCredentials: asked.known.map((/** @type {string} */ id) => ({ type: "public-key", id: bytesOf(id) })),
   } }));

@@ -31,6 +31,18 @@ pub(crate) async fn register(
     added.token.ok_or(DeviceProblem::NotDurable)
 }
 
+/// Gives a registered device another token; that of before lets nobody in any more.
+pub(crate) async fn renew(
+    devices: &dyn Devices,
+    who: &Who,
+    name: &str,
+) -> Result<String, DeviceProblem> {
+    let id = DeviceId::new(name).map_err(|_| DeviceProblem::NotFound)?;
+    let renew = DeviceChange::Renew { id };
+    let renewed = devices.change(renew, &who.actor()).await?;
+    renewed.token.ok_or(DeviceProblem::NotDurable)
+}
+
 /// Reads a device from now on.
 pub(crate) async fn connect(
     devices: &dyn Devices,

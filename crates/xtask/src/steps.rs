@@ -14,6 +14,8 @@ const SOAK_SEAL_KILLS: &str = "5000";
 const SOAK_POWER_CUTS: &str = "1000000";
 /// Seeds of the demonstration in the long run; one more is drawn by chance.
 const SOAK_SEEDS: u64 = 20;
+/// The `cargo-deny` that is built in the long run: none of today comes prebuilt.
+const DENY: &str = "0.20.2";
 /// Inputs that every decoder is given in the long run.
 const SOAK_INPUTS: &str = "10000000";
 
@@ -56,7 +58,7 @@ pub(crate) fn test() -> anyhow::Result<()> {
         .env("RUSTDOCFLAGS", "-D warnings"))?;
     // By name: a folder means something else to each Node.
     let mut browser = Command::new("node");
-    browser.args(["--test", "--test-concurrency=1"]);
+    browser.args(["--test", "--test-concurrency=2"]);
     for entry in std::fs::read_dir(root().join("tests/browser"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name.ends_with(".test.mjs") {
@@ -66,8 +68,22 @@ pub(crate) fn test() -> anyhow::Result<()> {
     run(&mut browser)
 }
 
+/// Holds the libraries against `deny.toml`.
+fn deny() -> anyhow::Result<()> {
+    let tools = root().join("target/tools");
+    let program = tools.join("bin/cargo-deny");
+    if !program.exists() {
+        run(Command::new("cargo")
+            .args(["install", "--locked", "--version", DENY, "--root"])
+            .arg(&tools)
+            .arg("cargo-deny"))?;
+    }
+    run(Command::new(program).args(["check", "bans", "licenses", "sources"]))
+}
+
 /// What takes too long for every change.
 pub(crate) fn soak() -> anyhow::Result<()> {
+    deny()?;
     cargo(&["build", "--release", "--package", "mimamori"])?;
     let chance = u64::from(std::process::id()) * 7_919 % 1_000_000;
     say(&format!("the seed drawn by chance is {chance}"));

@@ -48,7 +48,7 @@ fn a_device_is_registered_on_the_page_and_thrown_out_from_there() {
     let house = House::new();
     let (status, shown) = page(&house, "/devices", "name=m1&machine=&kind=sender");
     assert_eq!(status, 200);
-    let token = value_of(&shown, "Password");
+    let mut token = value_of(&shown, "Password");
     let connected = come_in(&house, "m1", &token).expect("its token lets it in");
     assert!(
         page(&house, "/devices", "name=m1&machine=&kind=sender")
@@ -59,6 +59,17 @@ fn a_device_is_registered_on_the_page_and_thrown_out_from_there() {
         page(&house, "/devices", "name=a+b&machine=&kind=sender")
             .1
             .contains("letters")
+    );
+    let (status, shown) = page(&house, "/devices/m1/renew", "");
+    assert_eq!(status, 200);
+    let lost = std::mem::replace(&mut token, value_of(&shown, "Password"));
+    assert!(is_thrown_out(connected), "whoever has the one of before");
+    assert!(come_in(&house, "m1", &lost).is_none());
+    let connected = come_in(&house, "m1", &token).expect("its new token lets it in");
+    assert!(
+        page(&house, "/devices/m2/renew", "")
+            .1
+            .contains("Not found")
     );
     assert_eq!(page(&house, "/devices/m1/end", "").0, 303);
     assert!(is_thrown_out(connected), "its connection ends at once");
@@ -71,6 +82,7 @@ fn a_device_is_registered_on_the_page_and_thrown_out_from_there() {
         401
     );
     assert_eq!(actor(&house, "device.added").as_deref(), Some("person:1"));
+    assert_eq!(actor(&house, "device.changed").as_deref(), Some("person:1"));
     assert_eq!(actor(&house, "device.ended").as_deref(), Some("person:1"));
     assert!(page(&house, "/devices/m1/end", "").1.contains("Not found"));
 }

@@ -51,6 +51,7 @@ pub(crate) const ROUTES: &[Route] = &[
     page!(post "/devices", DEVICES, add),
     page!(post "/devices/{id}/end", DEVICES, end),
     page!(post "/devices/{id}/limit", DEVICES, limit),
+    page!(post "/devices/{id}/renew", DEVICES, renew),
     page!(post "/sources/{id}/end", DEVICES, end),
 ];
 
@@ -104,6 +105,38 @@ pub(crate) async fn add(
         Err(problem) => wrong(visitor.lang, &problem),
     };
     page(&site, &visitor, &above).await
+}
+
+/// Gives a device another token, where that of before was lost or seen, and shows it.
+pub(crate) async fn renew(
+    State(site): State<DevicesPart>,
+    Asked(visitor): Asked<Visitor>,
+    Asked(here): Asked<Here>,
+    Path(name): Path<String>,
+) -> Response {
+    let board = site.known.board();
+    let device = board.devices.iter().find(|device| device.id == name);
+    let above = match changes::renew(&*site.devices, &visitor.who, &name).await {
+        Ok(token) => {
+            let newcomer = Newcomer {
+                name: &name,
+                machine: device.map_or("", |device| device.machine.as_str()),
+                role: device.map_or(DeviceRole::Device, role_of),
+            };
+            let ctx = Ctx::new(&site.known, &visitor);
+            enter::panel(&site, &ctx, &here, newcomer, &token)
+        }
+        Err(problem) => wrong(visitor.lang, &problem),
+    };
+    page(&site, &visitor, &above).await
+}
+
+fn role_of(device: &DeviceView) -> DeviceRole {
+    match (device.reads_only, device.is_gateway) {
+        (true, _) => DeviceRole::Reader,
+        (_, true) => DeviceRole::Gateway,
+        _ => DeviceRole::Device,
+    }
 }
 
 /// Whether a device is to be limited.
@@ -455,6 +488,12 @@ fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
                     } else {
                         key::DEVICES_LIMIT
                     })) }
+                }
+                @if !device.has_certificate {
+                    form.plain method="post" action={ "/devices/" (device.id) "/renew" }
+                        data-ask=(ctx.with(key::ASK_RENEW, &[("name", &device.id)])) {
+                        button type="submit" { (ctx.text(key::DEVICES_RENEW)) }
+                    }
                 }
                 form.plain method="post" action={ "/devices/" (device.id) "/end" }
                     data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {

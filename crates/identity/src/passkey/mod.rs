@@ -1,16 +1,17 @@
 //! Passkeys (Web Authentication Level 2): a person's phone or PC signs a question of the box's with
 //! a key made for its host name, after it made sure who holds it. Only what is needed of it is
-//! taken: ES256, no attestation, user verification always.
+//! taken: no attestation, user verification always. Why by hand: decision 0030.
+
+mod key;
 
 use app::keeping::PeopleChange;
 use data_encoding::BASE64URL_NOPAD;
 use model::{EventKind, Time};
 use ring::hmac;
-use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use store::Passkey;
+use store::{Passkey, PasskeyKey};
 
 use crate::{Denied, From, Gate, Who, entry_of};
 
@@ -26,13 +27,6 @@ const ID_CHARS_MAX: usize = 1_364;
 const PRESENT: u8 = 0x01;
 const VERIFIED: u8 = 0x04;
 const NEW_KEY: u8 = 0x40;
-/// How a public key of P-256 for ES256 begins (RFC 9053): five pairs, the first coordinate after
-/// them. The order of the pairs is fixed by the authenticators' protocol (CTAP2 canonical form).
-const KEY_X: [u8; 10] = [0xa5, 0x01, 0x02, 0x03, 0x26, 0x20, 0x01, 0x21, 0x58, 0x20];
-/// And what stands between the coordinates.
-const KEY_Y: [u8; 3] = [0x22, 0x58, 0x20];
-/// Length of a coordinate.
-const COORDINATE: usize = 32;
 
 /// Questions need not be remembered: each carries its moment and a seal only this process can set.
 #[derive(Debug)]
@@ -161,33 +155,25 @@ impl Spoken {
     }
 }
 
-/// The new key in what a device said: its name and the point, uncompressed.
-fn new_key(heard: &Heard) -> Option<(&[u8], Vec<u8>)> {
+/// The new key in what a device said, and what the device calls it.
+fn new_key(heard: &Heard) -> Option<(&[u8], PasskeyKey)> {
     let after = heard
         .rest
         .get(16..)
         .filter(|_| heard.flags & NEW_KEY != 0)?;
     let (length, after) = after.split_first_chunk::<2>()?;
     let (id, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-    let (x, after) = after
-        .strip_prefix(&KEY_X)?
-        .split_first_chunk::<COORDINATE>()?;
-    let (y, _) = after
-        .strip_prefix(&KEY_Y)?
-        .split_first_chunk::<COORDINATE>()?;
-    Some((id, [&[0x04], &x[..], &y[..]].concat()))
+    Some((id, key::read(after)?))
 }
 
 /// Whether a passkey gave this answer, to a question later than the last, and was not copied.
 fn is_signed(passkey: &Passkey, heard: &Heard, signature: &str) -> bool {
     let counts = heard.count == 0 && passkey.count == 0 || heard.count > passkey.count;
-    let point = BASE64URL_NOPAD.decode(passkey.point.as_bytes());
-    let signature = BASE64URL_NOPAD.decode(signature.as_bytes());
-    let (Ok(point), Ok(signature)) = (point, signature) else {
+    let Ok(signature) = BASE64URL_NOPAD.decode(signature.as_bytes()) else {
         return false;
     };
-    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point);
-    counts && heard.asked > passkey.answered && key.verify(&heard.signed, &signature).is_ok()
+    let is_new = heard.asked > passkey.answered;
+    counts && is_new && key::has_signed(&passkey.key, &heard.signed, &signature)
 }
 
 impl Gate {
@@ -226,7 +212,7 @@ impl Gate {
         let asked_at = |given: &str| self.questions.asked_at(given, Some(person.id), now);
         let heard = spoken.hear("webauthn.create", here, asked_at);
         let heard = heard.ok_or(Denied::Wrong)?;
-        let (id, point) = new_key(&heard).ok_or(Denied::Wrong)?;
+        let (id, key) = new_key(&heard).ok_or(Denied::Wrong)?;
         let id = BASE64URL_NOPAD.encode(id);
         let is_known = self
             .people()
@@ -242,7 +228,7 @@ impl Gate {
             id,
             host: host_name(here).unwrap_or_default().to_owned(),
             label: from.browser.clone(),
-            point: BASE64URL_NOPAD.encode(&point),
+            key,
             created: now,
             count: heard.count,
             answered: heard.asked,
@@ -336,7 +322,9 @@ mod tests {
                 id: "aWQ".to_owned(),
                 host: "mimamori.local".to_owned(),
                 label: String::new(),
-                point: BASE64URL_NOPAD.encode(self.0.public_key().as_ref()),
+                key: PasskeyKey::Es256 {
+                    point: BASE64URL_NOPAD.encode(self.0.public_key().as_ref()),
+                },
                 created: now(),
                 count,
                 answered,
