@@ -2,33 +2,45 @@
 //! that depend on it change by themselves.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The time source of a demonstration: a file that says what it says, running and stopped.
 #[derive(Debug, Clone)]
 pub struct Stage {
     /// Where the simulated factory reads whether its time source runs.
-    pub file: PathBuf,
+    file: PathBuf,
     /// What it says while the source runs.
-    pub running: &'static str,
+    running: &'static str,
     /// What it says when it is stopped.
-    pub stopped: &'static str,
+    stopped: &'static str,
+    is_stopped: Arc<AtomicBool>,
 }
 
 impl Stage {
-    /// Whether the source runs.
-    pub fn is_running(&self) -> bool {
-        std::fs::read_to_string(&self.file).is_ok_and(|said| said == self.running)
+    /// A source that runs.
+    pub fn new(file: PathBuf, running: &'static str, stopped: &'static str) -> Self {
+        Self {
+            file,
+            running,
+            stopped,
+            is_stopped: Arc::default(),
+        }
     }
 
-    /// Stops the source, or lets it run again.
+    /// Whether the source runs.
+    pub fn is_running(&self) -> bool {
+        !self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Stops the source, or lets it run again; waits for the disk.
     pub fn toggle(&self) -> std::io::Result<()> {
-        let said = if self.is_running() {
-            self.stopped
-        } else {
-            self.running
-        };
+        let stops = self.is_running();
+        let said = if stops { self.stopped } else { self.running };
         let part = self.file.with_extension("page");
         std::fs::write(&part, said)?;
-        std::fs::rename(part, &self.file)
+        std::fs::rename(part, &self.file)?;
+        self.is_stopped.store(stops, Ordering::Relaxed);
+        Ok(())
     }
 }

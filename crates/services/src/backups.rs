@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use app::backups::BackupHand;
 use app::clock;
 use app::commands::{Command, Orders};
+use app::threads::waiting;
 use model::{AlarmKind, EventKind};
 use serde_json::json;
 use store::{BOX, BackupError, Engine, NewBackup, Passphrase, Proved};
@@ -58,7 +59,11 @@ pub async fn keep_backups(
             () = hand.wanted() => true,
         };
         let waits = failed_at.is_some_and(|at| at.elapsed() < AGAIN_AFTER);
-        if !is_asked && (waits || !is_due(&plan)) {
+        if !is_asked && waits {
+            continue;
+        }
+        let planned = plan.clone();
+        if !is_asked && !waiting(move || is_due(&planned)).await {
             continue;
         }
         hand.begin();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use app::clock;
+use app::threads::waiting;
 use app::views::TrustView;
 use broker::rustls::ServerConfig;
 use model::Time;
@@ -119,11 +120,9 @@ pub async fn keep(certificate: SharedCertificate) {
     rounds.tick().await;
     loop {
         rounds.tick().await;
-        if let Err(problem) = certificate
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .renew()
-        {
+        let own = Arc::clone(&certificate);
+        let renew = move || own.lock().unwrap_or_else(PoisonError::into_inner).renew();
+        if let Err(problem) = waiting(renew).await {
             warn!(%problem, "the box's certificate could not be looked after");
         }
     }

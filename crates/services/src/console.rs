@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use app::known::Known;
 use app::ports::devices::{DeviceChange, DeviceChanged, DeviceProblem, Devices};
+use app::threads::waiting;
 use identity::{Denied, Gate, Who};
 use model::Role;
 use report::tables::TableAsked;
@@ -248,35 +249,53 @@ app::opaque_debug!(ConsoleParts);
 
 /// Answers requests for as long as the program runs.
 pub async fn answer_requests(data: PathBuf, parts: ConsoleParts) {
-    let folder = match make_folder(&data) {
+    let made = waiting(move || {
+        let folder = make_folder(&data)?;
+        clear(&folder);
+        Ok::<_, std::io::Error>(folder)
+    });
+    let folder = match made.await {
         Ok(folder) => folder,
         Err(error) => {
             warn!(%error, "nobody can ask for a link at the console");
             return;
         }
     };
-    clear(&folder);
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     loop {
         rounds.tick().await;
-        let Ok(entries) = std::fs::read_dir(&folder) else {
-            continue;
-        };
-        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        let is_new = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "json");
-        for path in paths.filter(is_new).take(REQUESTS_MAX) {
-            let taken = path.with_extension("taken");
-            if std::fs::rename(&path, &taken).is_err() {
-                continue;
-            }
-            let said = answer(&taken, &parts).await;
-            std::fs::remove_file(&taken).ok();
+        let looked = folder.clone();
+        for (path, request) in waiting(move || take_requests(&looked)).await {
+            let said = match request {
+                Some(request) => answer(&path, request, &parts).await,
+                None => Answer::No(No::Unknown),
+            };
             let text = serde_json::to_string(&said).unwrap_or_default();
-            if let Err(error) = put(&path.with_extension("answer"), text.as_bytes()) {
+            let to = path.with_extension("answer");
+            if let Err(error) = waiting(move || put(&to, text.as_bytes())).await {
                 warn!(%error, "a request at the console could not be answered");
             }
         }
     }
+}
+
+/// What is asked for now, each with where it was asked; nothing where it cannot be read.
+fn take_requests(folder: &Path) -> Vec<(PathBuf, Option<Request>)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_new = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "json");
+    let take = |path: PathBuf| {
+        let taken = path.with_extension("taken");
+        std::fs::rename(&path, &taken).ok()?;
+        let is_small = std::fs::metadata(&taken).is_ok_and(|m| m.len() <= REQUEST_BYTES_MAX);
+        let text = is_small.then(|| std::fs::read_to_string(&taken).ok());
+        let request = text.flatten();
+        let request = request.and_then(|text| serde_json::from_str(&text).ok());
+        std::fs::remove_file(&taken).ok();
+        Some((path, request))
+    };
+    let new = paths.filter(is_new).take(REQUESTS_MAX);
+    new.filter_map(take).collect()
 }
 
 /// Answers that nobody has fetched are of before the start.
@@ -291,15 +310,7 @@ fn clear(folder: &Path) {
     }
 }
 
-async fn answer(path: &Path, parts: &ConsoleParts) -> Answer {
-    let is_small = std::fs::metadata(path).is_ok_and(|m| m.len() <= REQUEST_BYTES_MAX);
-    let request: Option<Request> = is_small
-        .then(|| std::fs::read_to_string(path).ok())
-        .flatten()
-        .and_then(|text| serde_json::from_str(&text).ok());
-    let Some(request) = request else {
-        return Answer::No(No::Unknown);
-    };
+async fn answer(path: &Path, request: Request, parts: &ConsoleParts) -> Answer {
     match request {
         Request::Export {
             table,
@@ -332,8 +343,8 @@ async fn export(
     let lang = lang(is_english);
     let file = path.with_extension("table");
     match report::tables::table_file(known, lang, table, asked).await {
-        Ok(table) => match put(&file, &table.bytes) {
-            Ok(()) => Answer::Table(file),
+        Ok(table) => match waiting(move || put(&file, &table.bytes).map(|()| file)).await {
+            Ok(file) => Answer::Table(file),
             Err(error) => {
                 warn!(%error, "a table could not be written");
                 Answer::No(No::Busy)

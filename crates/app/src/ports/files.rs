@@ -56,7 +56,7 @@ pub trait Files: Send + Sync + 'static {
 
     /// Takes the readings of a file that was put in; returns when they are durable. The file is
     /// taken even if nobody waits for the end.
-    fn take(&self, wanted: Wanted) -> Result<Doing<'static, Import>, FileProblem>;
+    fn take(&self, wanted: Wanted) -> Doing<'_, Doing<'static, Import>>;
 
     /// Calls off what is being taken.
     fn cancel(&self);

@@ -175,9 +175,9 @@ mod tests {
 
     #[test]
     fn a_key_of_before_is_known_by_its_point() {
-        let kept = r#"{"point":"BA"}"#;
+        let kept = r#"{"point":"BAQE"}"#;
         let key: PasskeyKey = serde_json::from_str(kept).unwrap();
-        let point = "BA".to_owned();
+        let point = "BAQE".to_owned();
         assert_eq!(key, PasskeyKey::Es256 { point });
     }
 

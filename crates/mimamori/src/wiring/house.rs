@@ -267,11 +267,8 @@ impl House<'_> {
 
     /// What a demonstration lets people break.
     fn stage(&self) -> Option<Stage> {
-        self.setup.time_source.clone().map(|file| Stage {
-            file,
-            running: sim::RUNNING,
-            stopped: sim::STOPPED,
-        })
+        let file = self.setup.time_source.clone();
+        file.map(|file| Stage::new(file, sim::RUNNING, sim::STOPPED))
     }
 
     /// Services that nobody asks for anything.

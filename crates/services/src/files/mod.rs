@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use app::clock;
 use app::commands::Orders;
 use app::ports::files::{Doing, FILE_BYTES_MAX, Files, Staged, Wanted};
+use app::threads::waiting;
 use detect::Settings;
 use jiff::tz::TimeZone;
 use model::{DeviceId, FileProblem, Import, Importing, MachineId, TableState, Time};
@@ -176,6 +177,10 @@ async fn work(shared: &Arc<FilesShared>, (job, answer): Ordered) {
         taking.await
     };
     let outcome = taken.unwrap_or_else(|error| Err(unreadable(error)));
+    if !job.is_watched {
+        let staged = job.path.clone();
+        waiting(move || std::fs::remove_file(staged).ok()).await;
+    }
     let mut now = shared.now();
     now.importing = None;
     shared.is_cancelled.store(false, Ordering::SeqCst);
@@ -188,17 +193,35 @@ async fn work(shared: &Arc<FilesShared>, (job, answer): Ordered) {
     }
     if !job.is_watched {
         now.last = Some((job.name.clone(), clock::now(), outcome.clone()));
-        std::fs::remove_file(&job.path).ok();
     }
     drop(now);
     answer.send(outcome).ok();
 }
 
 impl FileDoor {
+    /// Has a file taken after those that wait; gives what waits for the end.
+    fn order(&self, job: Job) -> Result<Doing<'static, Import>, FileProblem> {
+        let (answer, outcome) = oneshot::channel();
+        // Shown at once; it begins a moment later.
+        let shown = job.shown();
+        let mut now = self.shared.now();
+        let is_alone = now.importing.is_none();
+        if self.jobs.try_send((job, answer)).is_err() {
+            return Err(FileProblem::Busy);
+        }
+        if is_alone {
+            now.importing = Some(shown);
+        }
+        drop(now);
+        Ok(Box::pin(async move {
+            outcome.await.unwrap_or(Err(FileProblem::NotDurable))
+        }))
+    }
+
+    /// Where a file lies that was put in, if it is there at all.
     fn path_of(&self, staged: &str) -> Option<PathBuf> {
         let is_name = !staged.is_empty() && staged.bytes().all(|b| b.is_ascii_alphanumeric());
-        let path = self.shared.staged.join(staged);
-        (is_name && path.is_file()).then_some(path)
+        is_name.then(|| self.shared.staged.join(staged))
     }
 }
 
@@ -308,6 +331,7 @@ impl Files for FileDoor {
         let (path, zone) = (self.path_of(staged), self.shared.zone.clone());
         let loggers = Arc::clone(&self.shared.loggers);
         Box::pin(off_thread(move || {
+            let path = path.filter(|path| path.is_file());
             let path = path.ok_or(FileProblem::Gone)?;
             let name = std::fs::read_to_string(path.with_extension("name"));
             let look = look(&read_file(&path)?, &zone)?;
@@ -319,33 +343,27 @@ impl Files for FileDoor {
         }))
     }
 
-    fn take(&self, wanted: Wanted) -> Result<Doing<'static, Import>, FileProblem> {
+    fn take(&self, wanted: Wanted) -> Doing<'_, Doing<'static, Import>> {
         let path = self.path_of(&wanted.staged);
-        let (answer, outcome) = oneshot::channel();
-        let path = path.ok_or(FileProblem::Gone)?;
-        let name = path.with_extension("name");
-        let job = Job {
-            name: std::fs::read_to_string(&name).map_err(unreadable)?,
-            path,
-            logger: wanted.logger,
-            by: wanted.by,
-            is_watched: false,
-        };
-        // Shown at once; it begins a moment later.
-        let shown = job.shown();
-        let mut now = self.shared.now();
-        let is_alone = now.importing.is_none();
-        if self.jobs.try_send((job, answer)).is_err() {
-            return Err(FileProblem::Busy);
-        }
-        if is_alone {
-            now.importing = Some(shown);
-        }
-        drop(now);
-        std::fs::remove_file(name).ok();
-        Ok(Box::pin(async move {
-            outcome.await.unwrap_or(Err(FileProblem::NotDurable))
-        }))
+        Box::pin(async move {
+            let found = off_thread(move || {
+                let path = path.filter(|path| path.is_file());
+                let path = path.ok_or(FileProblem::Gone)?;
+                let name = std::fs::read_to_string(path.with_extension("name"));
+                Ok((name.map_err(unreadable)?, path))
+            });
+            let (name, path) = found.await?;
+            let named = path.with_extension("name");
+            let taking = self.order(Job {
+                name,
+                path,
+                logger: wanted.logger,
+                by: wanted.by,
+                is_watched: false,
+            })?;
+            waiting(move || std::fs::remove_file(named).ok()).await;
+            Ok(taking)
+        })
     }
 
     fn cancel(&self) {

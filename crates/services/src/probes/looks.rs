@@ -10,6 +10,7 @@ use std::time::Duration;
 use app::chain::ChainWatch;
 use app::clock;
 use app::known::Known;
+use app::threads::waiting;
 use app::views::ClockState;
 use assure::{Claim, LookOutcome, Measure, Observation};
 use broker::rustls::pki_types::{CertificateDer, ServerName};
@@ -143,7 +144,7 @@ impl Ground {
             Measure::LinksEncrypted => self.links_encrypted().await,
             Measure::DiskHeadroom => self.disk_headroom(),
             Measure::ChainSound => return self.chain_sound(),
-            Measure::ConfigurationRecorded => self.configuration_recorded(),
+            Measure::ConfigurationRecorded => self.configuration_recorded().await,
             Measure::MonitoringAlive => self.twin.test(&self.known).await?,
         };
         Some(seen(measure, found, &raw))
@@ -389,11 +390,11 @@ impl Ground {
     }
 
     /// The file of settings is still the one that came into force and that the evidence names.
-    fn configuration_recorded(&self) -> (LookResult, Value) {
-        let (file, in_force) = &self.config;
-        let found = hash_of(file);
+    async fn configuration_recorded(&self) -> (LookResult, Value) {
+        let (file, in_force) = self.config.clone();
+        let found = waiting(move || hash_of(&file)).await;
         let raw = json!({"sha256": found, "in_force": in_force});
-        if found == *in_force {
+        if found == in_force {
             (GOOD, raw)
         } else {
             (bad("configuration_changed"), raw)

@@ -106,7 +106,7 @@ pub(crate) async fn take(
     let name = named.name.unwrap_or_else(|| format!("{logger}.csv"));
     let staged = files.stage(&name, bytes.to_vec()).await?;
     let by = who.actor();
-    let taking = files.take(Wanted { staged, logger, by })?;
+    let taking = files.take(Wanted { staged, logger, by }).await?;
     Ok(Json(taking.await?))
 }
 

@@ -170,7 +170,7 @@ pub(crate) async fn take(
             let by = visitor.who.actor();
             let wanted = Wanted { staged, logger, by };
             // It goes on by itself; the page shows how far it is.
-            match site.files.take(wanted) {
+            match site.files.take(wanted).await {
                 Ok(_) => Redirect::to("/files").into_response(),
                 Err(problem) => page(&site, &visitor, &problem_above(visitor.lang, &problem)).await,
             }

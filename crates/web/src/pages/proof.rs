@@ -7,6 +7,7 @@ use app::commands::Orders;
 use app::known::Known;
 use app::proofs::Statement;
 use app::stage::Stage;
+use app::threads::waiting;
 use assure::{
     Catalogue, Claim, DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, FunctionId,
     FunctionView, MeasureView, ProofView, ProvenBy, REASON_CHARS_MAX, Requirement, Subject,
@@ -15,7 +16,7 @@ use assure::{
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, NoContent, Redirect, Response};
 use identity::Who;
 use maud::{Markup, html};
 use model::{EventKind, Right, Time};
@@ -560,13 +561,9 @@ fn demonstration(ctx: &Ctx, stage: &Stage) -> Markup {
 }
 
 /// Stops the demonstration's time source, or lets it run again.
-pub(crate) async fn toggle_time(
-    State(site): State<ProofPart>,
-    Asked(lang): Asked<Lang>,
-) -> Response {
-    match site.proofs.stage.as_ref().map(Stage::toggle) {
-        None => Failure::not_found().answer(lang),
-        Some(Ok(())) => axum::Json(json!({"ok": true})).into_response(),
-        Some(Err(_)) => Failure::store().answer(lang),
-    }
+pub(crate) async fn toggle_time(State(site): State<ProofPart>) -> Result<NoContent, Failure> {
+    let stage = site.proofs.stage.ok_or_else(Failure::not_found)?;
+    let toggled = waiting(move || stage.toggle()).await;
+    toggled.map_err(|_| Failure::store())?;
+    Ok(NoContent)
 }
