@@ -20,8 +20,10 @@ pub enum Keeping {
     Notices(NoticesChange),
     /// What a file told.
     File(FileChange),
-    /// What is older than it is kept goes.
+    /// Readings that are older than they are kept go.
     LetGo(Expired),
+    /// Log lines up to this number go.
+    LetGoOfLogs(i64),
 }
 
 impl Keeping {
@@ -33,7 +35,8 @@ impl Keeping {
             Self::Devices(change) => change.records(),
             Self::Notices(change) => change.records(),
             Self::File(change) => change.records(),
-            Self::LetGo(expired) => expired.records,
+            Self::LetGo(expired) => expired.records(),
+            Self::LetGoOfLogs(upto) => vec![Record::LogsDropped(upto)],
         }
     }
 }
@@ -83,7 +86,7 @@ impl PeopleChange {
         let passes = self.passes.into_iter().map(Record::Pass);
         let ended = self.ended.into_iter().map(Record::PassEnded);
         let evidence = self.evidence.into_iter().map(Record::Evidence);
-        people.chain(passes).chain(ended).chain(evidence).collect()
+        people.chain(ended).chain(passes).chain(evidence).collect()
     }
 }
 

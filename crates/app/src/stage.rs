@@ -18,13 +18,14 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A source that runs.
+    /// The source as the file says it is now.
     pub fn new(file: PathBuf, running: &'static str, stopped: &'static str) -> Self {
+        let is_stopped = std::fs::read_to_string(&file).is_ok_and(|said| said == stopped);
         Self {
             file,
             running,
             stopped,
-            is_stopped: Arc::default(),
+            is_stopped: Arc::new(AtomicBool::new(is_stopped)),
         }
     }
 

@@ -140,8 +140,8 @@ pub fn is_off(state: &SourceState) -> bool {
     said.is_some_and(|(_, is_on)| *is_on == 0.0) && state.trouble.is_none()
 }
 
-/// How an order ended, as the evidence and scripts are told.
-pub fn outcome_json(ended: Ended) -> Value {
+/// How an order ended, as the evidence is told.
+fn outcome_json(ended: Ended) -> Value {
     match ended {
         Ok(outcome) => json!({"outcome": outcome.code(), "trouble": null}),
         Err(trouble) => json!({"outcome": null, "trouble": trouble}),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use embedded::Embedded;
 use model::{Quality, Reading, Span, Time};
-use store::{Batch, Engine as _, Expired, Retention, SealPlan};
+use store::{Batch, Engine as _, Retention, SealPlan};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 const ROWS: i64 = 120;
@@ -77,14 +77,14 @@ fn main() {
                 minute_days: Some(200),
                 log_days: None,
             };
-            let Expired { names, records } = reader.expired(kept, at(next)).unwrap();
+            let expired = reader.expired(kept, at(next)).unwrap();
             store
                 .commit(&Batch {
-                    records,
+                    records: expired.records(),
                     ..Batch::default()
                 })
                 .unwrap();
-            reader.remove_expired(&names).unwrap();
+            reader.remove_expired(&expired.names()).unwrap();
         }
     }
 }

@@ -6,7 +6,7 @@ use model::{LogLine, Time};
 use rusqlite::{Connection, Row, Transaction, params};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use store::{Expired, LogBook, LogQuery, LogRow, LogSeal, Page, Record, StoreError};
+use store::{LogBook, LogQuery, LogRow, LogSeal, Page, StoreError};
 
 use crate::error::EngineError;
 use crate::read::EmbeddedReader;
@@ -108,7 +108,7 @@ impl LogBook for EmbeddedReader {
         })
     }
 
-    fn expired_logs(&self, days: u32, now: Time) -> Result<Option<Expired>, StoreError> {
+    fn expired_logs(&self, days: u32, now: Time) -> Result<Option<i64>, StoreError> {
         let oldest = now.ms() - i64::from(days) * 24 * 3_600_000;
         self.with(|connection| {
             let sql = "SELECT max(id) FROM (SELECT id FROM log WHERE at < ?1 AND id <= ?2
@@ -116,11 +116,7 @@ impl LogBook for EmbeddedReader {
             let sealed = sealed_upto(connection)?;
             let upto: Option<i64> =
                 connection.query_row(sql, [oldest, sealed, DROPPED_AT_ONCE], |row| row.get(0))?;
-            let expired = |upto| Expired {
-                records: vec![Record::LogsDropped(upto)],
-                names: Vec::new(),
-            };
-            Ok(upto.map(expired))
+            Ok(upto)
         })
     }
 

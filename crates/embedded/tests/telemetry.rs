@@ -10,8 +10,8 @@ use std::sync::Arc;
 use embedded::Embedded;
 use model::{GAP_MS_MAX, Quality, Reading, SeriesId, Span, Time};
 use store::{
-    Batch, Break, ChainVerdict, DayOf, Engine as _, Expired, Reader, Record, Retention, SealPlan,
-    SealStep, Sealer, StoreError, Writer,
+    Batch, Break, ChainVerdict, DayOf, Engine as _, Reader, Record, Retention, SealPlan, SealStep,
+    Sealer, StoreError, Writer,
 };
 
 const HOUR: i64 = 3_600_000;
@@ -542,7 +542,8 @@ fn old_months_go_openly_and_only_they() {
         minute_days: Some(3_650),
         log_days: None,
     };
-    let Expired { names, records } = reader.expired(kept, Time::from_ms(house.now)).unwrap();
+    let expired = reader.expired(kept, Time::from_ms(house.now)).unwrap();
+    let (names, records) = (expired.names(), expired.records());
     assert_eq!(names, [month.file_name().unwrap().to_str().unwrap()]);
     // Removed without the entry, it would be missing.
     house

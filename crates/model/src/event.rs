@@ -11,7 +11,6 @@
     strum::IntoStaticStr,
     strum::VariantArray,
     strum::EnumString,
-    schemars::JsonSchema,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum EventKind {

@@ -315,7 +315,7 @@ impl OffOutcome {
 pub type Trial = Result<Vec<(String, f64)>, Trouble>;
 
 /// What a look around the network showed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Search {
     /// Packets of the protocol that came; none at all says that nothing gets through.
     pub packets: u64,

@@ -75,14 +75,7 @@ impl MachineAccount {
             machine: self.machine.clone(),
             start: account.span.from,
             end: account.span.to,
-            states: StateSeconds {
-                run_s: account.seconds(MachineState::Run),
-                idle_s: account.seconds(MachineState::Idle),
-                setup_s: account.seconds(MachineState::Setup),
-                stop_s: account.seconds(MachineState::Stop),
-                off_s: account.seconds(MachineState::Off),
-                unknown_s: account.seconds(MachineState::Unknown),
-            },
+            states: StateSeconds::of(account),
             operating_rate_observed: account.rate_observed(),
             operating_rate_planned: account.rate_planned(),
             planned_s: account.planned_s,
@@ -139,7 +132,7 @@ pub struct AccountTold {
 }
 
 /// Seconds in each state.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, Serialize, JsonSchema)]
 pub struct StateSeconds {
     /// It worked.
     pub run_s: f64,
@@ -153,6 +146,24 @@ pub struct StateSeconds {
     pub off_s: f64,
     /// Nobody knows.
     pub unknown_s: f64,
+}
+
+impl StateSeconds {
+    fn of(account: &Account) -> Self {
+        let mut seconds = Self::default();
+        for state in MachineState::ALL {
+            let place = match state {
+                MachineState::Run => &mut seconds.run_s,
+                MachineState::Idle => &mut seconds.idle_s,
+                MachineState::Setup => &mut seconds.setup_s,
+                MachineState::Stop => &mut seconds.stop_s,
+                MachineState::Off => &mut seconds.off_s,
+                MachineState::Unknown => &mut seconds.unknown_s,
+            };
+            *place = account.seconds(*state);
+        }
+        seconds
+    }
 }
 
 /// The middle four fifths of cycle times, in seconds.

@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long what it asked for may take.
 const WORK_MAX: Duration = Duration::from_secs(120);
-/// Requests answered in one look.
+/// Requests answered in one round.
 const REQUESTS_MAX: usize = 16;
 /// Bytes of a request at most.
 const REQUEST_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
@@ -264,38 +264,49 @@ pub async fn answer_requests(data: PathBuf, parts: ConsoleParts) {
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     loop {
         rounds.tick().await;
-        let looked = folder.clone();
-        for (path, request) in waiting(move || take_requests(&looked)).await {
-            let said = match request {
-                Some(request) => answer(&path, request, &parts).await,
+        for _ in 0..REQUESTS_MAX {
+            let looked = folder.clone();
+            let Some(asked) = waiting(move || take_request(&looked)).await else {
+                break;
+            };
+            let said = match asked.request {
+                Some(request) => answer(&asked.path, request, &parts).await,
                 None => Answer::No(No::Unknown),
             };
             let text = serde_json::to_string(&said).unwrap_or_default();
-            let to = path.with_extension("answer");
-            if let Err(error) = waiting(move || put(&to, text.as_bytes())).await {
+            let path = asked.path;
+            let answered = waiting(move || {
+                std::fs::remove_file(path.with_extension("taken")).ok();
+                put(&path.with_extension("answer"), text.as_bytes())
+            });
+            if let Err(error) = answered.await {
                 warn!(%error, "a request at the console could not be answered");
             }
         }
     }
 }
 
-/// What is asked for now, each with where it was asked; nothing where it cannot be read.
-fn take_requests(folder: &Path) -> Vec<(PathBuf, Option<Request>)> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten();
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+/// A request that was taken.
+struct TakenRequest {
+    /// Where it was asked.
+    path: PathBuf,
+    /// What is asked for; nothing if it cannot be read.
+    request: Option<Request>,
+}
+
+/// Takes one of the requests that wait.
+fn take_request(folder: &Path) -> Option<TakenRequest> {
+    let paths = std::fs::read_dir(folder).ok()?.flatten();
+    let mut paths = paths.map(|entry| entry.path());
     let is_new = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "json");
-    let take = |path: PathBuf| {
-        let taken = path.with_extension("taken");
-        std::fs::rename(&path, &taken).ok()?;
-        let is_small = std::fs::metadata(&taken).is_ok_and(|m| m.len() <= REQUEST_BYTES_MAX);
-        let text = is_small.then(|| std::fs::read_to_string(&taken).ok());
-        let request = text.flatten();
-        let request = request.and_then(|text| serde_json::from_str(&text).ok());
-        std::fs::remove_file(&taken).ok();
-        Some((path, request))
-    };
-    let new = paths.filter(is_new).take(REQUESTS_MAX);
-    new.filter_map(take).collect()
+    let path = paths.find(is_new)?;
+    let taken = path.with_extension("taken");
+    std::fs::rename(&path, &taken).ok()?;
+    let is_small = std::fs::metadata(&taken).is_ok_and(|m| m.len() <= REQUEST_BYTES_MAX);
+    let text = is_small.then(|| std::fs::read_to_string(&taken).ok());
+    let request = text.flatten();
+    let request = request.and_then(|text| serde_json::from_str(&text).ok());
+    Some(TakenRequest { path, request })
 }
 
 /// Answers that nobody has fetched are of before the start.

@@ -21,10 +21,10 @@ pub async fn let_go(known: Known, kept: Retention, orders: Orders) {
             continue;
         };
         drop_logs(&known, kept, &orders).await;
-        if expired.names.is_empty() {
+        if expired.0.is_empty() {
             continue;
         }
-        let names = expired.names.clone();
+        let names = expired.names();
         let let_go = Command::Keep(Keeping::LetGo(expired));
         if orders.give(let_go, BOX).await.is_err() {
             continue;
@@ -43,8 +43,8 @@ pub async fn let_go(known: Known, kept: Retention, orders: Orders) {
 async fn drop_logs(known: &Known, kept: Retention, orders: &Orders) {
     let Some(days) = kept.log_days else { return };
     let now = known.now();
-    while let Ok(Some(expired)) = known.read(move |r| r.expired_logs(days, now)).await {
-        let let_go = Command::Keep(Keeping::LetGo(expired));
+    while let Ok(Some(upto)) = known.read(move |r| r.expired_logs(days, now)).await {
+        let let_go = Command::Keep(Keeping::LetGoOfLogs(upto));
         if orders.give(let_go, BOX).await.is_err() {
             return;
         }

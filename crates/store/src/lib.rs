@@ -33,6 +33,7 @@ pub use rows::{
     SeriesInfo, StoredWatch,
 };
 pub use telemetry::{
-    Bucket, Damage, DayOf, DaySum, Expired, ReadingsPage, Retention, Seal, SealPlan, Stat, Storage,
+    Bucket, Damage, DayOf, DaySum, Expired, ExpiredPiece, ReadingsPage, Retention, Seal, SealPlan,
+    Stat, Storage,
 };
 pub use writer::{Sealer, Writer};

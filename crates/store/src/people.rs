@@ -65,9 +65,9 @@ pub enum PasskeyKey {
     },
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256 {
-        /// The modulus.
+        /// The modulus, most significant byte first.
         modulus: String,
-        /// The exponent.
+        /// The public exponent, written likewise.
         exponent: String,
     },
 }

@@ -178,8 +178,8 @@ pub trait LogBook {
     /// are none.
     fn log_seal(&self) -> Result<Option<LogSeal>, StoreError>;
 
-    /// Lines that are older than they are kept, some at a time; only lines that an entry covers.
-    fn expired_logs(&self, days: u32, now: Time) -> Result<Option<Expired>, StoreError>;
+    /// The last of some lines that are older than they are kept; only lines that an entry covers.
+    fn expired_logs(&self, days: u32, now: Time) -> Result<Option<i64>, StoreError>;
 }
 
 /// Who may come in, and which devices are registered.

@@ -231,11 +231,28 @@ pub struct Seal {
 
 /// What is older than it is kept.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Expired {
-    /// What to commit before it goes.
-    pub records: Vec<Record>,
-    /// What to remove once that is durable, each by the engine's name for it.
-    pub names: Vec<String>,
+pub struct Expired(pub Vec<ExpiredPiece>);
+
+/// A piece of what is older than it is kept. That it goes is made durable before it is removed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExpiredPiece {
+    /// The engine's name for it.
+    pub name: String,
+    /// How many readings go with it.
+    pub readings: u64,
+}
+
+impl Expired {
+    /// What is kept of it before it is removed.
+    pub fn records(&self) -> Vec<Record> {
+        let dropped = |piece: &ExpiredPiece| Record::Dropped(piece.name.clone(), piece.readings);
+        self.0.iter().map(dropped).collect()
+    }
+
+    /// The engine's names for the pieces.
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(|piece| piece.name.clone()).collect()
+    }
 }
 
 /// The area between two neighbouring readings; nothing over a gap or backwards.

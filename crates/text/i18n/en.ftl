@@ -362,6 +362,7 @@ devices-wrong-name = A name has letters, digits and - _ . only
 devices-exists = There is a device of this name already
 devices-end = End
 devices-renew = New token
+ask-renew-certificate = The certificate of { $name } will no longer let it in; it comes with the new token. Go on?
 ask-renew = The token of before will no longer let { $name } in. Go on?
 ask-end = { $name } will no longer be let in. Go on?
 event-device-added = Device registered

@@ -362,6 +362,7 @@ devices-wrong-name = 名前に使えるのは英数字と - _ . です
 devices-exists = その名前の機器はもうあります
 devices-end = 使えなくする
 devices-renew = 合言葉を作り直す
+ask-renew-certificate = { $name } の証明書は使えなくなり、新しい合言葉で入ります。よろしいですか?
 ask-renew = { $name } の今までの合言葉は使えなくなります。よろしいですか?
 ask-end = { $name } を使えなくします。よろしいですか?
 event-device-added = 機器を登録

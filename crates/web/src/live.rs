@@ -5,33 +5,33 @@
 //! a machine may have stopped, and what nobody sends the page would show wrongly until it changes
 //! once more.
 
-use crate::ProofPort;
-use crate::pages::devices::DevicesPart;
-use crate::pages::off::OffPart;
-use crate::pages::shared::SharedPart;
-use crate::site::part;
-use app::known::Known;
-use identity::Gate;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
+use app::known::Known;
 use app::views::BoardView;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
+use identity::Gate;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::ProofPort;
 use crate::http::access::{LOOK, LOOK_SHARED};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, api, page};
 use crate::http::script::Queried;
+use crate::pages::devices::DevicesPart;
+use crate::pages::off::OffPart;
+use crate::pages::shared::SharedPart;
 use crate::pages::{Ctx, board, devices, events, machine, off, proof, shared};
+use crate::site::part;
 
 part! {
     /// What the live view needs.

@@ -1,6 +1,6 @@
 //! Every address the program answers: each page and each part of the API says its own, and here
-//! they come together. The router is built from them, the description of the API is made from them, and
-//! the authorisation test walks them.
+//! they come together. The router is built from them, the description of the API is made from
+//! them, and the authorisation test walks them.
 
 use axum::Router;
 use axum::extract::FromRef as _;

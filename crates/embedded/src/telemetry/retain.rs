@@ -3,7 +3,7 @@
 
 use model::Time;
 use rusqlite::Transaction;
-use store::{Expired, Record, Retention, StoreError, Upkeep};
+use store::{Expired, ExpiredPiece, Retention, StoreError, Upkeep};
 
 use super::DAY_MS;
 use super::month::{self, FileFamily};
@@ -33,8 +33,10 @@ impl Upkeep for EmbeddedReader {
                 };
                 // A file that cannot be read any more goes all the same.
                 let rows = rows.unwrap_or(0);
-                expired.records.push(Record::Dropped(name.to_owned(), rows));
-                expired.names.push(name.to_owned());
+                expired.0.push(ExpiredPiece {
+                    name: name.to_owned(),
+                    readings: rows,
+                });
             }
         }
         Ok(expired)

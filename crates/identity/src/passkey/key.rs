@@ -18,10 +18,10 @@ use store::PasskeyKey;
 const COORDINATE: usize = 32;
 /// An uncompressed point begins with this (SEC 1 §2.3.3).
 const UNCOMPRESSED: u8 = 0x04;
-/// Length of a modulus of RSA, at least (2048 bits) and at most (4096).
-const MODULUS: std::ops::RangeInclusive<usize> = 256..=512;
-/// Length of an exponent, at most.
-const EXPONENT_MAX: usize = 8;
+/// Bits of a modulus of RSA, at least and at most.
+const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2_048..=4_096;
+/// Bits of an exponent, at most.
+const EXPONENT_BITS_MAX: usize = 64;
 
 /// Reads the key at the beginning of `cose`; `None` unless it is of a kind that can be asked.
 pub(super) fn read(cose: &[u8]) -> Option<PasskeyKey> {
@@ -61,7 +61,10 @@ pub(super) fn read(cose: &[u8]) -> Option<PasskeyKey> {
         (KeyType::RSA, Algorithm::RS256) => {
             let modulus = bytes(RsaKeyParameter::N.to_i64())?;
             let exponent = bytes(RsaKeyParameter::E.to_i64())?;
-            let is_usual = MODULUS.contains(&modulus.len()) && exponent.len() <= EXPONENT_MAX;
+            let is_odd = exponent.last().is_some_and(|last| last % 2 == 1);
+            let is_usual = MODULUS_BITS.contains(&bits(modulus)?)
+                && bits(exponent)? <= EXPONENT_BITS_MAX
+                && is_odd;
             is_usual.then(|| PasskeyKey::Rs256 {
                 modulus: text(modulus),
                 exponent: text(exponent),
@@ -69,6 +72,12 @@ pub(super) fn read(cose: &[u8]) -> Option<PasskeyKey> {
         }
         _ => None,
     }
+}
+
+/// How long a number is, most significant byte first; none if it is written with leading zeros.
+fn bits(number: &[u8]) -> Option<usize> {
+    let first = number.first().filter(|first| **first != 0)?;
+    Some(number.len() * 8 - first.leading_zeros() as usize)
 }
 
 /// Whether this key signed it.
@@ -197,8 +206,18 @@ mod tests {
         let mut unsaid = whole;
         unsaid.alg = None;
         assert_eq!(read(&unsaid.to_vec().unwrap()), None, "no algorithm");
-        let (mut weak, _) = of_rsa();
-        weak.params[0].1 = Value::Bytes(vec![0xff; 128]);
-        assert_eq!(read(&weak.to_vec().unwrap()), None, "1024 bits");
+        let (rsa, _) = of_rsa();
+        let with = |part: usize, bytes: Vec<u8>| {
+            let mut other = rsa.clone();
+            other.params[part].1 = Value::Bytes(bytes);
+            read(&other.to_vec().unwrap())
+        };
+        assert!(with(1, vec![1, 0, 1]).is_some());
+        assert_eq!(with(0, vec![0xff; 128]), None, "1024 bits");
+        assert_eq!(with(0, vec![0x7f; 256]), None, "2047 bits");
+        assert_eq!(with(0, vec![0; 257]), None, "leading zeros");
+        for exponent in [vec![], vec![2], vec![0, 3], vec![0xff; 9]] {
+            assert_eq!(with(1, exponent.clone()), None, "{exponent:?}");
+        }
     }
 }

@@ -10,13 +10,13 @@ use app::ports::devices::{DeviceChange, DeviceChanged};
 use clap::{Args, Subcommand};
 use model::{DeviceId, DeviceRole, MachineId, RegisterFile, Registration};
 use serde_json::{Value, json};
+use services::console::{self, Answer, Request};
 use services::register::OfflineRegister;
 use sources::Registrations;
 use store::StoreError;
 use text::Lang;
 
 use crate::terminal::say;
-use services::console::{self, Answer, Request};
 
 /// Bytes of a register that is taken in.
 const IMPORT_BYTES_MAX: u64 = 16 * 1_024 * 1_024;

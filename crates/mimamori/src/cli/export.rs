@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use report::tables::TableAsked;
+use services::console::{self, Answer, Request};
 use text::Lang;
 
 use crate::terminal::note;
-use services::console::{self, Answer, Request};
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]

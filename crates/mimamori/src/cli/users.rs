@@ -7,10 +7,10 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use model::Role;
 use serde_json::json;
+use services::console::{self, Answer, Listed, No, Request};
 use text::Lang;
 
 use crate::terminal::{note, say};
-use services::console::{self, Answer, Listed, No, Request};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {

@@ -349,20 +349,32 @@ impl Files for FileDoor {
             let found = off_thread(move || {
                 let path = path.filter(|path| path.is_file());
                 let path = path.ok_or(FileProblem::Gone)?;
-                let name = std::fs::read_to_string(path.with_extension("name"));
+                let (named, claimed) =
+                    (path.with_extension("name"), path.with_extension("claimed"));
+                // Whoever presses twice orders once.
+                std::fs::rename(named, &claimed).map_err(|_| FileProblem::Gone)?;
+                let name = std::fs::read_to_string(claimed);
                 Ok((name.map_err(unreadable)?, path))
             });
             let (name, path) = found.await?;
-            let named = path.with_extension("name");
-            let taking = self.order(Job {
+            let (named, claimed) = (path.with_extension("name"), path.with_extension("claimed"));
+            let ordered = self.order(Job {
                 name,
                 path,
                 logger: wanted.logger,
                 by: wanted.by,
                 is_watched: false,
-            })?;
-            waiting(move || std::fs::remove_file(named).ok()).await;
-            Ok(taking)
+            });
+            let is_ordered = ordered.is_ok();
+            let let_go = move || {
+                if is_ordered {
+                    std::fs::remove_file(claimed)
+                } else {
+                    std::fs::rename(claimed, named)
+                }
+            };
+            waiting(let_go).await.ok();
+            ordered
         })
     }
 

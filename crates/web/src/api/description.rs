@@ -3,10 +3,11 @@
 
 use std::sync::LazyLock;
 
+use aide::OperationOutput as _;
 use aide::axum::ApiRouter;
 use aide::generate::{in_context, reset_context};
 use aide::openapi::{
-    ApiKeyLocation, Info, License, MediaType, OpenApi, Parameter, ParameterData,
+    ApiKeyLocation, Info, License, MediaType, OpenApi, Operation, Parameter, ParameterData,
     ParameterSchemaOrContent, PathStyle, ReferenceOr, RequestBody, Response as ResponseText,
     SchemaObject, SecurityScheme, StatusCode as StatusText,
 };
@@ -20,6 +21,7 @@ use schemars::json_schema;
 
 use crate::http::access::Access;
 use crate::http::access::OPEN;
+use crate::http::failure::Failure;
 use crate::http::route::{Described, Route, api};
 
 /// The addresses of these.
@@ -28,6 +30,8 @@ pub(crate) const ROUTES: &[Route] =
 
 /// Where schemas stand in the description.
 const SCHEMAS: &str = "/components/schemas";
+/// The type of media of nearly everything.
+const JSON: &str = "application/json";
 /// How scripts show who they are.
 const TOKEN: &str = "token";
 /// How browsers do.
@@ -41,9 +45,10 @@ const ABOUT: &str = "Times are RFC 3339 in UTC. Lists are paged with `limit` and
 
 /// The description as it is served.
 static TEXT: LazyLock<String> = LazyLock::new(|| {
-    let mut text = serde_json::to_string_pretty(&describe()).unwrap_or_default();
-    text.push('\n');
-    text
+    let text = serde_json::to_string_pretty(&describe()).unwrap_or_default();
+    // The comments of the types speak Rust, and are broken where a line of source ends.
+    let text = text.replace("`None`", "null").replace("\\n ", " ");
+    text + "\n"
 });
 
 /// Gives this description.
@@ -72,11 +77,12 @@ fn describe() -> OpenApi {
         },
         ..OpenApi::default()
     };
+    let refused = in_context(|ctx| Failure::operation_response(ctx, &mut Operation::default()));
     let mut router = ApiRouter::new();
     for route in crate::routes() {
         if let Some(said) = route.described {
             router = router.api_route_with(route.path, (route.answered_by)(), |path| {
-                complete(path, route, said)
+                complete(path, route, said, refused.as_ref())
             });
         }
     }
@@ -109,6 +115,7 @@ fn complete<'t>(
     mut path: TransformPathItem<'t>,
     route: &Route,
     said: Described,
+    refused: Option<&ResponseText>,
 ) -> TransformPathItem<'t> {
     let item = path.inner_mut();
     let operations = [&mut item.get, &mut item.post, &mut item.put];
@@ -118,8 +125,15 @@ fn complete<'t>(
         operation.security = match route.access {
             Access::Clear | Access::Open => Vec::new(),
             Access::DeviceToken => vec![needs(TOKEN)],
-            Access::SignedIn | Access::May(_) => vec![needs(TOKEN), needs(SESSION)],
+            Access::SignedIn => vec![needs(SESSION)],
+            Access::May(_) => vec![needs(TOKEN), needs(SESSION)],
         };
+        // Whoever is asked who they are may be refused.
+        if !operation.security.is_empty() {
+            let responses = operation.responses.get_or_insert_default();
+            let refused = refused.cloned().map(ReferenceOr::Item);
+            responses.default = responses.default.take().or(refused);
+        }
         if let Access::May(right) = route.access {
             let roles = Role::ALL.iter().filter(|role| role.may(right));
             let roles: Vec<&str> = roles.map(|role| role.code()).collect();
@@ -133,7 +147,7 @@ fn complete<'t>(
             let media = said
                 .takes
                 .iter()
-                .map(|kind| ((*kind).to_owned(), text_media()));
+                .map(|kind| ((*kind).to_owned(), media_of(kind)));
             let body = RequestBody {
                 content: media.collect(),
                 required: true,
@@ -185,17 +199,26 @@ fn parameter(name: &str) -> Parameter {
     }
 }
 
-fn text_media() -> MediaType {
+/// What a type of media holds, as far as it can be said of all of it.
+fn media_of(kind: &str) -> MediaType {
+    let schema = if kind == JSON {
+        SchemaObject {
+            json_schema: json_schema!({}),
+            ..text_schema()
+        }
+    } else {
+        text_schema()
+    };
     MediaType {
-        schema: Some(text_schema()),
+        schema: Some(schema),
         ..MediaType::default()
     }
 }
 
 fn text_response(kind: &str) -> ResponseText {
     ResponseText {
-        description: "Text".to_owned(),
-        content: IndexMap::from([(kind.to_owned(), text_media())]),
+        description: "As it is".to_owned(),
+        content: IndexMap::from([(kind.to_owned(), media_of(kind))]),
         ..ResponseText::default()
     }
 }
@@ -218,6 +241,15 @@ mod tests {
             "openapi.json is not what the handlers give: run this test with MIMAMORI_BLESS=1 \
              and look at the difference"
         );
+    }
+
+    #[test]
+    fn it_speaks_of_json_and_not_of_rust() {
+        for word in ["`None`", "`Some`", "[`", "``"] {
+            let lines = TEXT.lines().filter(|line| line.contains(word));
+            let lines: Vec<&str> = lines.collect();
+            assert!(lines.is_empty(), "{word}: {lines:#?}");
+        }
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub(crate) async fn list(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub(crate) struct NamedFile {
-    /// What it is called where it comes from; the logger's name if absent.
+    /// What it is called where it comes from; the logger's name and `.csv` if absent.
     #[serde(default)]
     name: Option<String>,
 }

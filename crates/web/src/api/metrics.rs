@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-use crate::http::access::{LOOK, OPEN};
-use crate::http::route::{Route, api};
 use app::known::Known;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use model::{AlarmKind, MachineState};
+
+use crate::http::access::{LOOK, OPEN};
+use crate::http::route::{Route, api};
 
 /// The addresses of these.
 pub(crate) const ROUTES: &[Route] = &[

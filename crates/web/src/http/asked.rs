@@ -10,7 +10,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use identity::{From, Who};
-use serde::Deserialize;
 use text::Lang;
 use time::Duration;
 
@@ -180,16 +179,11 @@ impl Told for Browser {
     }
 }
 
-/// A language in the query.
-#[derive(Debug, Deserialize)]
-struct ChosenLang {
-    lang: Option<String>,
-}
-
 /// The language chosen now.
 pub(crate) fn query_lang(uri: &Uri) -> Option<Lang> {
-    let Query(chosen) = Query::<ChosenLang>::try_from_uri(uri).ok()?;
-    Lang::from_code(&chosen.lang?)
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let mut chosen = pairs.iter().filter(|(name, _)| name == "lang");
+    chosen.find_map(|(_, lang)| Lang::from_code(lang))
 }
 
 /// The reader's language: chosen now, chosen before, asked for by the browser, Japanese.

@@ -12,7 +12,7 @@ use app::ports::notifier::NoticeProblem;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::FileProblem;
+use model::{FileProblem, NoticeWrong};
 use schemars::JsonSchema;
 use serde::Serialize;
 use text::{Key, Lang, key};
@@ -38,7 +38,7 @@ enum FailureCause {
     /// A file cannot be used.
     File(FileProblem),
     /// What was entered about who is told is wrong.
-    Notices(NoticeProblem),
+    Notices(NoticeWrong),
     /// What somebody else said who was asked.
     Said {
         code: &'static str,
@@ -57,15 +57,20 @@ struct Refusal {
     message: String,
     /// What to do about it, in the caller's language.
     hint: Option<String>,
+    /// What of what was entered is wrong, if it can be told.
+    #[serde(flatten)]
+    wrong: Option<WronglyEntered>,
+}
+
+/// Something that was entered and is wrong.
+#[derive(Debug, Serialize, JsonSchema)]
+struct WronglyEntered {
     /// The field that is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
-    /// The row of it that is wrong, from 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    field: String,
+    /// The row of it that is wrong, from 0; null if it has none.
     row: Option<usize>,
     /// What is wrong with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<&'static str>,
+    why: &'static str,
 }
 
 impl Failure {
@@ -144,12 +149,9 @@ impl Failure {
                 let (message, hint) = told(lang, problem);
                 (problem.code(), message, Some(hint))
             }
-            FailureCause::Notices(problem) => {
-                let code = match problem {
-                    NoticeProblem::Wrong(wrong) => wrong.code(),
-                    NoticeProblem::NotDurable => "store",
-                };
-                (code, problem.text(lang), Some(entered_wrong(lang)))
+            FailureCause::Notices(wrong) => {
+                let message = NoticeProblem::Wrong(*wrong).text(lang);
+                (wrong.code(), message, Some(entered_wrong(lang)))
             }
             FailureCause::Device(problem) => (
                 "wrong_source",
@@ -161,13 +163,16 @@ impl Failure {
             FailureCause::Device(DeviceProblem::Wrong(wrong)) => Some(wrong),
             _ => None,
         };
+        let wrong = wrong.map(|wrong| WronglyEntered {
+            field: wrong.field.clone(),
+            row: wrong.row,
+            why: wrong.why.code(),
+        });
         Refusal {
             code,
             message,
             hint,
-            field: wrong.map(|wrong| wrong.field.clone()),
-            row: wrong.and_then(|wrong| wrong.row),
-            why: wrong.map(|wrong| wrong.why.code()),
+            wrong,
         }
     }
 }
@@ -234,9 +239,9 @@ impl From<NoticeProblem> for Failure {
     fn from(problem: NoticeProblem) -> Self {
         match problem {
             NoticeProblem::NotDurable => Self::store(),
-            NoticeProblem::Wrong(_) => Self {
+            NoticeProblem::Wrong(wrong) => Self {
                 status: StatusCode::UNPROCESSABLE_ENTITY,
-                why: FailureCause::Notices(problem),
+                why: FailureCause::Notices(wrong),
             },
         }
     }

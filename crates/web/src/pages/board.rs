@@ -1,9 +1,9 @@
 //! The andon board: every machine a tile with one state, the numbers of its last cycle against the
 //! reference, and a strip of the last eight hours.
 
-use app::known::Known;
 use std::collections::BTreeMap;
 
+use app::known::Known;
 use app::views::{BoardView, LearningView, LightView, MachineView, Shown};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};

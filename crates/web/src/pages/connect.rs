@@ -2,13 +2,12 @@
 //! kind, and what the device says when it is tried out. The form follows from what the driver
 //! declares; what was typed stays in it until it is right.
 
-use crate::site::part;
-use app::known::Known;
-use app::ports::devices::Devices;
-use app::ports::sources::Sources;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use app::known::Known;
+use app::ports::devices::Devices;
+use app::ports::sources::Sources;
 use app::ports::sources::{trouble_text, wrong_text};
 use axum::Form;
 use axum::extract::{Path, Query, State};
@@ -27,6 +26,7 @@ use crate::changes::connect;
 use crate::http::access::DEVICES;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What connecting a device needs.

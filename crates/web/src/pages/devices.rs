@@ -1,18 +1,16 @@
 //! Who speaks: the registered devices, and everything that was not taken, with its reason.
 
-use super::off::OffPart;
-use crate::site::part;
-use app::known::Known;
-use app::ports::bindings::Arrivals;
-use app::ports::files::Files;
-use app::ports::network::Network;
-use app::ports::sources::Sources;
-use app::views::TrustView;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use app::known::Known;
+use app::ports::bindings::Arrivals;
 use app::ports::devices::{DeviceChange, DeviceProblem, Devices};
+use app::ports::files::Files;
+use app::ports::network::Network;
+use app::ports::sources::Sources;
 use app::ports::sources::trouble_text;
+use app::views::TrustView;
 use app::views::{BoardView, DeviceView, LastValue};
 use axum::Form;
 use axum::extract::{Path, Query, State};
@@ -23,6 +21,7 @@ use serde::Deserialize;
 use store::RefusedCount;
 use text::{Lang, key};
 
+use super::off::OffPart;
 use super::{Ctx, Place, arrived, connect, enter, frame, number, problem_box};
 use crate::changes::{self, Newcomer, register};
 use crate::http::access::{DEVICES, LOOK};
@@ -30,6 +29,7 @@ use crate::http::asked::{Asked, Here, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 use crate::pages::off;
+use crate::site::part;
 
 part! {
     /// What the pages of devices need.
@@ -489,11 +489,13 @@ fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
                         key::DEVICES_LIMIT
                     })) }
                 }
-                @if !device.has_certificate {
-                    form.plain method="post" action={ "/devices/" (device.id) "/renew" }
-                        data-ask=(ctx.with(key::ASK_RENEW, &[("name", &device.id)])) {
-                        button type="submit" { (ctx.text(key::DEVICES_RENEW)) }
-                    }
+                form.plain method="post" action={ "/devices/" (device.id) "/renew" }
+                    data-ask=(ctx.with(if device.has_certificate {
+                        key::ASK_RENEW_CERTIFICATE
+                    } else {
+                        key::ASK_RENEW
+                    }, &[("name", &device.id)])) {
+                    button type="submit" { (ctx.text(key::DEVICES_RENEW)) }
                 }
                 form.plain method="post" action={ "/devices/" (device.id) "/end" }
                     data-ask=(ctx.with(key::ASK_END, &[("name", &device.id)])) {

@@ -1,7 +1,8 @@
 //! The ways in: claiming a new box, signing in, using a link. These pages need nobody to be signed
 //! in and show nothing of the factory.
 
-use crate::site::part;
+use std::sync::Arc;
+
 use app::restores::RestoreHand;
 use axum::Form;
 use axum::extract::{Path, Query, State};
@@ -12,7 +13,6 @@ use identity::{Attempt, Denied, From};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::Role;
 use serde::Deserialize;
-use std::sync::Arc;
 use text::{Key, Lang, key};
 
 use super::{SHAPES, head, passkey, restore};
@@ -20,10 +20,11 @@ use crate::http::access::OPEN;
 use crate::http::asked::{Asked, session_cookie};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What letting somebody in needs.
-    EnterPart {
+    DoorPart {
         gate: Arc<Gate>,
         restores: Arc<RestoreHand>,
     }
@@ -139,7 +140,7 @@ fn enter(secret: &str, to: &str) -> Response {
 }
 
 /// The form that claims the box.
-pub(crate) async fn claim(State(site): State<EnterPart>, Asked(lang): Asked<Lang>) -> Response {
+pub(crate) async fn claim(State(site): State<DoorPart>, Asked(lang): Asked<Lang>) -> Response {
     if site.gate.is_claimed() {
         return Redirect::to("/").into_response();
     }
@@ -147,7 +148,7 @@ pub(crate) async fn claim(State(site): State<EnterPart>, Asked(lang): Asked<Lang
 }
 
 async fn claim_form(
-    site: &EnterPart,
+    site: &DoorPart,
     lang: Lang,
     status: StatusCode,
     wrong: Option<&str>,
@@ -171,7 +172,7 @@ async fn claim_form(
 
 /// Claims the box.
 pub(crate) async fn send_claim(
-    State(site): State<EnterPart>,
+    State(site): State<DoorPart>,
     Asked(lang): Asked<Lang>,
     Asked(from): Asked<From>,
     Form(claim): Form<ClaimForm>,
@@ -197,7 +198,7 @@ pub(crate) async fn send_claim(
 
 /// The form to sign in.
 pub(crate) async fn sign_in(
-    State(site): State<EnterPart>,
+    State(site): State<DoorPart>,
     Asked(lang): Asked<Lang>,
     Query(wanted): Query<WantedSignIn>,
 ) -> Response {
@@ -227,7 +228,7 @@ fn sign_in_form(lang: Lang, status: StatusCode, next: &str, wrong: Option<&str>)
 
 /// Lets a person in by name, password and second factor.
 pub(crate) async fn send_sign_in(
-    State(site): State<EnterPart>,
+    State(site): State<DoorPart>,
     Asked(lang): Asked<Lang>,
     Asked(from): Asked<From>,
     Form(typed): Form<SignIn>,
@@ -259,7 +260,7 @@ pub(super) fn inside(next: &str) -> &str {
 
 /// A link greets and waits for a press, so that a program that only looks does not use it up.
 pub(crate) async fn link(
-    State(site): State<EnterPart>,
+    State(site): State<DoorPart>,
     Asked(lang): Asked<Lang>,
     Path(secret): Path<String>,
 ) -> Response {
@@ -285,7 +286,7 @@ fn link_over(lang: Lang) -> Response {
 
 /// Uses a link.
 pub(crate) async fn send_link(
-    State(site): State<EnterPart>,
+    State(site): State<DoorPart>,
     Asked(lang): Asked<Lang>,
     Asked(from): Asked<From>,
     Path(secret): Path<String>,

@@ -1,7 +1,8 @@
 //! Whether the records are what they were: the last check of the chain, the signed checkpoint to
 //! keep outside the box, and what the chain holds.
 
-use crate::site::part;
+use std::sync::Arc;
+
 use app::backups::BackupHand;
 use app::chain::ChainWatch;
 use app::chain::Checked;
@@ -14,7 +15,6 @@ use maud::{Markup, html};
 use model::{EventKind, Finding, Right, Time};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use std::sync::Arc;
 use store::{Break, Checkpoint, EvidenceRow, Storage};
 use text::key;
 use tokio::sync::watch;
@@ -27,6 +27,7 @@ use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 use crate::pages::machine::finding_text;
+use crate::site::part;
 
 part! {
     /// What the page of the evidence needs.

@@ -1,14 +1,13 @@
 //! Files of readings: putting one in, saying once what its columns are, and what became of each. A
 //! file whose columns are known needs one tap.
 
-use crate::site::part;
-use app::known::Known;
-use app::ports::devices::Devices;
-use app::ports::files::Files;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use app::known::Known;
+use app::ports::devices::Devices;
 use app::ports::devices::{DeviceChange, DeviceProblem};
+use app::ports::files::Files;
 use app::ports::files::{FILE_BYTES_MAX, IMPORTS_SHOWN, Staged, Wanted, told};
 use axum::Form;
 use axum::extract::multipart::MultipartRejection;
@@ -27,6 +26,7 @@ use crate::http::access::{DEVICES, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What the pages of files need.

@@ -1,7 +1,5 @@
 //! What devices and programs wrote into their logs: searched by text, sender and severity.
 
-use crate::TakesLogs;
-use crate::site::part;
 use app::known::Known;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
@@ -11,10 +9,12 @@ use store::{LogQuery, LogRow};
 use text::key;
 
 use super::{Ctx, Place, frame};
+use crate::TakesLogs;
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What this page needs.

@@ -1,8 +1,6 @@
 //! One machine: what it does now, its cycles against the learned band, a day of power, what was
 //! noticed and why, and the three things a person decides: approve, learn again, tolerance.
 
-use super::off::OffPart;
-use crate::site::part;
 use app::known::Known;
 use app::views::{LearningView, MachineView, Shown};
 use axum::extract::{Path, State};
@@ -20,12 +18,14 @@ use text::{Lang, key};
 use super::board::{light_picture, tier_words};
 use super::chart::{self, Dot};
 use super::devices::told;
+use super::off::OffPart;
 use super::{Ctx, Place, frame, number, span, state_badge, why};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 use crate::pages::off;
+use crate::site::part;
 
 part! {
     /// What the page of a machine needs.

@@ -1,6 +1,7 @@
 //! One's own things: the password, the second factor, where one is signed in.
 
-use crate::site::part;
+use std::sync::Arc;
+
 use app::known::Known;
 use axum::Form;
 use axum::extract::{Path, State};
@@ -11,7 +12,6 @@ use identity::Gate;
 use identity::{Denied, From, new_totp_key, totp_address};
 use maud::{Markup, html};
 use serde::Deserialize;
-use std::sync::Arc;
 use store::{Pass, PassKind, Person};
 use text::key;
 
@@ -21,6 +21,7 @@ use crate::http::access::SIGNED_IN;
 use crate::http::asked::{Asked, Visitor, session_cookie};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What the pages of a person's own need.

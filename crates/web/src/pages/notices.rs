@@ -1,7 +1,8 @@
 //! Who is told of alarms outside the pages: by mail or as JSON to another program, when, and how it
 //! went; and the mail server.
 
-use crate::site::part;
+use std::sync::Arc;
+
 use app::known::Known;
 use app::ports::notifier::NoticeProblem;
 use app::ports::notifier::Notifier;
@@ -15,7 +16,6 @@ use model::{
     Way,
 };
 use serde::Deserialize;
-use std::sync::Arc;
 use text::{Key, Lang, key};
 
 use super::board::light_card;
@@ -24,6 +24,7 @@ use crate::api::notices::NamedRecipient;
 use crate::http::access::DEVICES;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What the pages of who is told need.

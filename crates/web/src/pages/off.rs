@@ -1,7 +1,8 @@
 //! Switching a device off, as pages and scripts ask for it: the button, the answer, and what came
 //! of it.
 
-use crate::site::part;
+use std::sync::Arc;
+
 use app::known::Known;
 use app::ports::sources::Sources;
 use app::ports::sources::{Ended, trouble_text};
@@ -16,7 +17,6 @@ use identity::Who;
 use maud::{Markup, html};
 use model::{OffConsent, OffOutcome, Right, Source, SourceState};
 use serde::Deserialize;
-use std::sync::Arc;
 use text::{Lang, key};
 
 use crate::http::access::OPERATE;
@@ -24,6 +24,7 @@ use crate::http::asked::Asked;
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 use crate::pages::Ctx;
+use crate::site::part;
 
 part! {
     /// What switching a device off needs.

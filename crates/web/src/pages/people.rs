@@ -1,6 +1,7 @@
 //! Who may come in: inviting people, ending their access, tokens for scripts and screens.
 
-use crate::site::part;
+use std::sync::Arc;
+
 use app::known::Known;
 use app::views::MachineView;
 use axum::Form;
@@ -12,7 +13,6 @@ use identity::Gate;
 use maud::{Markup, html};
 use model::{MachineId, Role};
 use serde::Deserialize;
-use std::sync::Arc;
 use store::{Pass, PassKind, Person};
 use text::key;
 
@@ -22,6 +22,7 @@ use super::{Ctx, Place, frame, shown_once};
 use crate::http::access::PEOPLE;
 use crate::http::asked::{Asked, Here, Visitor};
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What the pages of people need.

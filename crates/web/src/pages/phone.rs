@@ -3,7 +3,8 @@
 //! `phone.js`; only what the lamp shows and how strongly the machine shakes leave it, by `/ingest`
 //! like any device's.
 
-use crate::site::part;
+use std::sync::Arc;
+
 use app::known::Known;
 use app::ports::devices::DeviceProblem;
 use app::ports::devices::Devices;
@@ -19,7 +20,6 @@ use model::{DeviceId, DeviceRole, MachineId, MachineState, Wrong, WrongWhy};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::json;
-use std::sync::Arc;
 use text::{Key, Lang, key};
 
 use super::connect::text_input;
@@ -32,6 +32,7 @@ use crate::http::access::{DEVICES, OPEN};
 use crate::http::asked::{Asked, Here, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What the pages of telephones need.

@@ -1,8 +1,6 @@
 //! The owner's one page: what holds now, what does not, what nobody knows; what to do first; what
 //! changed. A lamp is colour, shape and word; one tap shows what was seen.
 
-use crate::ProofPort;
-use crate::site::part;
 use app::commands::Orders;
 use app::known::Known;
 use app::proofs::Statement;
@@ -27,10 +25,12 @@ use store::Entry;
 use text::{Lang, key};
 
 use super::{Ctx, Place, frame};
+use crate::ProofPort;
 use crate::http::access::{EVIDENCE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What the pages of the proofs need.

@@ -1,18 +1,17 @@
 //! A new PC takes up what an old one backed up: on a box that nobody owns, whoever has its claim
 //! code may restore a backup instead of claiming it.
 
-use crate::site::part;
-use app::restores::RestoreHand;
-use identity::Gate;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use app::restores::RestoreHand;
 use app::restores::{RestoreProblem, RestoreWanted, Restoring};
 use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::From;
+use identity::Gate;
 use maud::{Markup, html};
 use serde::Deserialize;
 use text::{Lang, key};
@@ -21,6 +20,7 @@ use super::door::{lone, status_of, why_denied};
 use crate::http::access::OPEN;
 use crate::http::asked::Asked;
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What restoring a backup needs.

@@ -2,7 +2,8 @@
 //! page of its own and not the board with parts left out, so that what is added to the board later
 //! stays in the factory.
 
-use crate::site::part;
+use std::sync::Arc;
+
 use app::known::Known;
 use app::views::{BoardView, MachineView};
 use axum::extract::State;
@@ -11,13 +12,13 @@ use identity::Gate;
 use identity::Who;
 use maud::{Markup, html};
 use model::Time;
-use std::sync::Arc;
 use text::key;
 
 use super::{Ctx, Place, frame, number, state_badge};
 use crate::http::access::LOOK_SHARED;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
+use crate::site::part;
 
 part! {
     /// What customers' pages need.

@@ -5,12 +5,11 @@ mod day;
 mod line;
 mod settings;
 
-use crate::site::part;
-use app::commands::Orders;
-use app::known::Known;
 use std::iter::successors;
 
+use app::commands::Orders;
 use app::commands::{Command, OrderError};
+use app::known::Known;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -19,14 +18,14 @@ use maud::{Markup, html};
 use model::{MachineId, Right, Span, Time};
 use report::accounts::{self, Rates};
 use serde::Deserialize;
+use settings::TypedFactory;
 use text::key;
 
 use super::{Ctx, Place, frame};
-use crate::http::asked::{Asked, Visitor};
-use settings::TypedFactory;
-
 use crate::http::access::{JUDGE, LOOK};
+use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
+use crate::site::part;
 pub(crate) use day::today;
 
 part! {
