@@ -14,7 +14,7 @@ const SOAK_SEAL_KILLS: &str = "5000";
 const SOAK_POWER_CUTS: &str = "1000000";
 /// Seeds of the demonstration in the long run; one more is drawn by chance.
 const SOAK_SEEDS: u64 = 20;
-/// The `cargo-deny` that is built in the long run: what comes prebuilt is too old for the manifests.
+/// The `cargo-deny` of the long run: what comes prebuilt is too old for the manifests.
 const DENY: &str = "0.20.2";
 /// Inputs that every decoder is given in the long run.
 const SOAK_INPUTS: &str = "10000000";
