@@ -5,7 +5,6 @@
 use axum::Router;
 use axum::extract::FromRef as _;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::MethodRouter;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
@@ -74,7 +73,7 @@ pub(crate) fn router(site: Site) -> Router {
     let mut router = Router::new();
     for route in routes() {
         let admit = from_fn_with_state((door.clone(), route.access), guard::admit);
-        let answered = MethodRouter::from((route.answered_by)());
+        let answered = (route.answered_by)();
         router = router.route(route.path, answered.route_layer(admit));
     }
     router

@@ -81,7 +81,7 @@ fn describe() -> OpenApi {
     let mut router = ApiRouter::new();
     for route in crate::routes() {
         if let Some(said) = route.described {
-            router = router.api_route_with(route.path, (route.answered_by)(), |path| {
+            router = router.api_route_with(route.path, (said.told)(), |path| {
                 complete(path, route, said, refused.as_ref())
             });
         }

@@ -1,6 +1,7 @@
 //! An address: how it is asked, who may use it, what is said of it and which handler answers.
 
 use aide::axum::routing::ApiMethodRouter;
+use axum::routing::MethodRouter;
 
 use crate::Site;
 use crate::http::access::Access;
@@ -16,7 +17,7 @@ pub struct Route {
     pub access: Access,
     /// What is said of it in the description of the API; `None` if it is for people.
     pub(crate) described: Option<Described>,
-    pub(crate) answered_by: fn() -> ApiMethodRouter<Site>,
+    pub(crate) answered_by: fn() -> MethodRouter<Site>,
 }
 
 /// What is said of an address beside what its handler tells.
@@ -24,6 +25,9 @@ pub struct Route {
 pub(crate) struct Described {
     /// What it is for.
     pub(crate) summary: &'static str,
+    /// What its handler tells. Apart from the answering: the types of everything stay in memory
+    /// where they were looked at.
+    pub(crate) told: fn() -> ApiMethodRouter<Site>,
     /// The types of what it takes, where its handler reads that itself.
     pub(crate) takes: &'static [&'static str],
     /// The type of its text, if it gives no JSON.
@@ -32,9 +36,10 @@ pub(crate) struct Described {
 
 impl Described {
     /// Takes and gives what its handler tells.
-    pub(crate) const fn new(summary: &'static str) -> Self {
+    pub(crate) const fn new(summary: &'static str, told: fn() -> ApiMethodRouter<Site>) -> Self {
         Self {
             summary,
+            told,
             takes: &[],
             text: None,
         }
@@ -56,7 +61,7 @@ macro_rules! page {
             path: $path,
             access: $access,
             described: None,
-            answered_by: || $router.into(),
+            answered_by: || $router,
         }
     };
 }
@@ -75,9 +80,11 @@ macro_rules! api {
             described: Some($crate::http::route::Described {
                 $(takes: $takes,)?
                 $(text: Some($text),)?
-                ..$crate::http::route::Described::new($summary)
+                ..$crate::http::route::Described::new($summary, || {
+                    aide::axum::routing::$method($handler)
+                })
             }),
-            answered_by: || aide::axum::routing::$method($handler),
+            answered_by: || axum::routing::$method($handler),
         }
     };
 }
