@@ -38,8 +38,12 @@ where
                     Event::NotifyPacketReceived(Packet::V3_1_1Connect(connect)) => {
                         return Ok((v3::greeting(&connect), rest));
                     }
-                    Event::NotifyPacketReceived(Packet::V5_0Connect(_)) => {
+                    Event::NotifyPacketReceived(Packet::V5_0Connect(connect)) => {
                         self.refuse_version_5();
+                        let name = connect.user_name().unwrap_or(connect.client_id());
+                        self.hub
+                            .policy
+                            .refused(self.peer, name, RefusedAct::Version);
                         return Err(End::Refused);
                     }
                     Event::NotifyPacketReceived(_) => return Err(End::Malformed),
@@ -49,6 +53,7 @@ where
                         if error == MqttError::UnsupportedProtocolVersion && self.output.is_empty()
                         {
                             self.output.extend(v3::UNKNOWN_VERSION);
+                            self.hub.policy.refused(self.peer, "", RefusedAct::Version);
                         }
                         return Err(End::Malformed);
                     }
@@ -101,10 +106,13 @@ where
         } else {
             format!("{name}/{}", greeting.client_id)
         };
-        let Some((session, was_kept)) = self.hub.open_session(&key, greeting.is_clean) else {
+        let Some(found) = self.hub.open_session(&key, greeting.is_clean) else {
             return self.deny(Denial::NoRoom);
         };
-        session.claim(number);
+        let (session, was_kept) = (found.session, found.was_kept);
+        if session.claim(number) || found.is_contested {
+            policy.refused(self.peer, name, RefusedAct::Contested);
+        }
         if greeting.keep_alive_s > 0 {
             let silence_ms = u64::from(greeting.keep_alive_s) * 1_500;
             self.keep_alive = Some(Duration::from_millis(silence_ms));

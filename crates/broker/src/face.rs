@@ -38,6 +38,11 @@ pub enum ConnectRefusal {
 pub enum RefusedAct<'a> {
     /// To come in, for this reason.
     Connect(ConnectRefusal),
+    /// To keep its place: another client of the same name took it as soon as it had come. It is let
+    /// in all the same.
+    Contested,
+    /// To come in with a version of MQTT that is not spoken.
+    Version,
     /// To publish to a topic that is not its own; the payload is there to be shown.
     Publish(&'a Inbound),
     /// To have this publish retained, beyond the room it has; it is taken as any other.

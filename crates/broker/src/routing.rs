@@ -30,6 +30,15 @@ pub(crate) struct Hub<P: Policy, S> {
     next_connection: AtomicU64,
 }
 
+/// The session of a client that comes.
+pub(crate) struct SessionFound {
+    pub(crate) session: Arc<Session>,
+    /// It is the one of before.
+    pub(crate) was_kept: bool,
+    /// It took the place of one whose client had only just come.
+    pub(crate) is_contested: bool,
+}
+
 impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
     /// What all connections of a broker share; connections leave publishes at `forward`.
     pub(crate) fn new(
@@ -151,7 +160,7 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
 
     /// The session for a client that connects, and whether it was there before; `None` if there
     /// are too many.
-    pub(crate) fn open_session(&self, key: &str, is_clean: bool) -> Option<(Arc<Session>, bool)> {
+    pub(crate) fn open_session(&self, key: &str, is_clean: bool) -> Option<SessionFound> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = sessions.open(key, is_clean, self.limits.sessions_max);
         drop(sessions);
@@ -160,11 +169,15 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
             was_kept,
             replaced,
         } = opened.ok()?;
-        if let Some(old) = replaced {
+        let is_contested = replaced.is_some_and(|old| {
             self.forget(&old);
-            old.claim(u64::MAX);
-        }
-        Some((session, was_kept))
+            old.claim(u64::MAX)
+        });
+        Some(SessionFound {
+            session,
+            was_kept,
+            is_contested,
+        })
     }
 
     /// Drops a session and its subscriptions.

@@ -4,11 +4,16 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use mqtt_protocol_core::mqtt::packet::{GenericStorePacket, Qos};
 use tokio::sync::Notify;
 
 use crate::message::Message;
+
+/// Who takes the place of one that came this lately is another client of its name, not the same one
+/// come back.
+const CONTESTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A message queued for one subscriber.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub(crate) struct SessionState {
     pub(crate) unacknowledged: Vec<GenericStorePacket<u16>>,
     pub(crate) handled_qos2: HashSet<u16>,
     pub(crate) is_connected: bool,
+    /// When its owner came.
+    claimed: Option<Instant>,
 }
 
 /// One client's session.
@@ -68,10 +75,17 @@ impl Session {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes `connection` the owner; the earlier one notices and leaves.
-    pub(crate) fn claim(&self, connection: u64) {
+    /// Makes `connection` the owner; the earlier one notices and leaves. Says whether it had only
+    /// just come: then two clients take each other's place.
+    pub(crate) fn claim(&self, connection: u64) -> bool {
+        let earlier = {
+            let mut state = self.state();
+            let earlier = state.claimed.replace(Instant::now());
+            earlier.filter(|_| state.is_connected)
+        };
         self.owner.store(connection, Ordering::SeqCst);
         self.wake.notify_one();
+        earlier.is_some_and(|at| at.elapsed() < CONTESTED_WITHIN)
     }
 
     /// Whether `connection` still owns the session.

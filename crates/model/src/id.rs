@@ -3,9 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// Longest identifier accepted anywhere, in bytes.
 const ID_BYTES_MAX: usize = 64;
+/// Longest name of a product, in letters.
+const NAME_CHARS_MAX: usize = 64;
 
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +17,8 @@ pub enum IdError {
     Empty,
     /// Longer than 64 bytes.
     TooLong,
-    /// Holds something other than ASCII letters, digits, `-`, `_` or `.`.
+    /// Holds something other than ASCII letters, digits, `-`, `_` or `.`; of a product, something
+    /// that is no letter at all.
     Character,
 }
 
@@ -30,7 +34,9 @@ impl fmt::Display for IdError {
 
 impl std::error::Error for IdError {}
 
-fn check(text: &str) -> Result<(), IdError> {
+/// An identifier as it appears in topics, paths and addresses without any escaping: 1 to 64 ASCII
+/// letters, digits, `-`, `_` or `.`.
+fn identifier(text: &str) -> Result<Box<str>, IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
     }
@@ -41,22 +47,36 @@ fn check(text: &str) -> Result<(), IdError> {
     if !text.bytes().all(fine) || text.bytes().all(|b| b == b'.') {
         return Err(IdError::Character);
     }
-    Ok(())
+    Ok(text.into())
+}
+
+/// A name as people write it, in any script: 1 to 64 letters, composed (Unicode NFC), so that the
+/// same name typed on two computers is one.
+fn name(text: &str) -> Result<Box<str>, IdError> {
+    let text: String = text.trim().nfc().collect();
+    if text.is_empty() {
+        return Err(IdError::Empty);
+    }
+    if text.chars().count() > NAME_CHARS_MAX {
+        return Err(IdError::TooLong);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(IdError::Character);
+    }
+    Ok(text.into())
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Box<str>);
 
         impl $name {
-            /// Checks the text: 1 to 64 ASCII letters, digits, `-`, `_` or `.`, as it appears in
-            /// topics, paths and addresses without any escaping.
+            /// Checks the text.
             pub fn new(text: &str) -> Result<Self, IdError> {
-                check(text)?;
-                Ok(Self(text.into()))
+                Ok(Self($check(text)?))
             }
 
             /// The identifier as text.
@@ -90,23 +110,23 @@ macro_rules! text_id {
 
 text_id! {
     /// A factory, or the part of one that one box watches.
-    SiteId
+    SiteId, identifier
 }
 text_id! {
     /// Something that speaks to Mimamori: a sensor, a meter, a gateway, a robot controller.
-    DeviceId
+    DeviceId, identifier
 }
 text_id! {
     /// Something that makes parts. One machine is seen through one or more devices.
-    MachineId
+    MachineId, identifier
 }
 text_id! {
-    /// What a machine is making; a reference belongs to a machine and a product.
-    ProductId
+    /// What a machine is making, as people call it; a reference belongs to a machine and a product.
+    ProductId, name
 }
 text_id! {
     /// One measured point of a device, for example `power_w`.
-    PointName
+    PointName, identifier
 }
 
 impl SiteId {
@@ -148,6 +168,15 @@ mod tests {
     fn an_identifier_holds_nothing_that_needs_escaping() {
         assert!(DeviceId::new("robot-1").is_ok());
         assert!(PointName::new("power_w").is_ok());
+        for product in ["部品A", "A/100", "bracket 7"] {
+            assert_eq!(ProductId::new(product).unwrap().as_str(), product);
+        }
+        let composed = ProductId::new("ガ").unwrap();
+        assert_eq!(ProductId::new(" カ\u{3099} ").unwrap(), composed);
+        assert!(ProductId::new(&"品".repeat(64)).is_ok());
+        for bad in ["", "  ", "a\0b", &"品".repeat(65)] {
+            assert!(ProductId::new(bad).is_err(), "{bad:?}");
+        }
         for bad in ["", "a/b", "a b", "機械", "..", "+", "#", "a\0b"] {
             assert!(MachineId::new(bad).is_err(), "{bad:?}");
         }

@@ -100,8 +100,16 @@ pub enum RefusalReason {
     LateAnswer,
     /// Somebody else gives devices orders.
     ForeignOrder,
-    /// A row of a file without a time that can be read.
+    /// A time that cannot be read, in a row of a file or in a message.
     NoTime,
+    /// Two clients of one name take each other's place.
+    NameInUse,
+    /// A version of MQTT that is not spoken.
+    ProtocolVersion,
+    /// A row of a file with more cells than there are columns.
+    RowTooWide,
+    /// A value in a unit that its point cannot have, or in one that is not known.
+    WrongUnit,
 }
 
 crate::coded!(RefusalReason);

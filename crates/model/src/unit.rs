@@ -57,7 +57,53 @@ const SUFFIXES: [(&str, Unit, f64); 12] = [
     ("_s", Unit::Second, 1.0),
 ];
 
+/// What stands beside a value, unit, factor. The first with other capitals counts where none has
+/// these: `kw` is kilowatts, `mW` and `MW` are told apart.
+const SYMBOLS: [(&str, Unit, f64); 29] = [
+    ("W", Unit::Watt, 1.0),
+    ("kW", Unit::Watt, 1e3),
+    ("MW", Unit::Watt, 1e6),
+    ("mW", Unit::Watt, 1e-3),
+    ("Wh", Unit::WattHour, 1.0),
+    ("kWh", Unit::WattHour, 1e3),
+    ("MWh", Unit::WattHour, 1e6),
+    ("A", Unit::Ampere, 1.0),
+    ("mA", Unit::Ampere, 1e-3),
+    ("kA", Unit::Ampere, 1e3),
+    ("V", Unit::Volt, 1.0),
+    ("mV", Unit::Volt, 1e-3),
+    ("kV", Unit::Volt, 1e3),
+    ("°C", Unit::Celsius, 1.0),
+    ("℃", Unit::Celsius, 1.0),
+    ("C", Unit::Celsius, 1.0),
+    ("degC", Unit::Celsius, 1.0),
+    ("mm/s", Unit::MillimetrePerSecond, 1.0),
+    ("m/s²", Unit::MetrePerSecondSquared, 1.0),
+    ("m/s2", Unit::MetrePerSecondSquared, 1.0),
+    ("m/s^2", Unit::MetrePerSecondSquared, 1.0),
+    ("bar", Unit::Bar, 1.0),
+    ("mbar", Unit::Bar, 1e-3),
+    ("kPa", Unit::Bar, 1e-2),
+    ("MPa", Unit::Bar, 10.0),
+    ("s", Unit::Second, 1.0),
+    ("ms", Unit::Second, 1e-3),
+    ("min", Unit::Second, 60.0),
+    ("h", Unit::Second, 3_600.0),
+];
+
 impl UnitScale {
+    /// Reads a unit that stands beside a value; `None` if it is not known.
+    pub fn of_symbol(symbol: &str) -> Option<Self> {
+        let symbol = symbol.trim();
+        let exact = SYMBOLS.iter().find(|(known, ..)| *known == symbol);
+        let alike = || {
+            let mut all = SYMBOLS.iter();
+            all.find(|(known, ..)| known.eq_ignore_ascii_case(symbol))
+        };
+        let (_, unit, factor) = *exact.or_else(alike)?;
+        Some(Self { unit, factor })
+    }
+
     /// Reads the unit off a point's name; a name without a known suffix is a bare number, except
     /// plain `power`, which counts as watts.
     pub fn of_point(name: &str) -> Self {
@@ -125,6 +171,12 @@ mod tests {
         assert_eq!(of("vibration_m_s2").unit, Unit::MetrePerSecondSquared);
         assert_eq!(of("duration_s").unit, Unit::Second);
         assert_eq!(of("power").unit, Unit::Watt);
+        let beside = |symbol| UnitScale::of_symbol(symbol).map(|scale| (scale.unit, scale.factor));
+        assert_eq!(beside("kW"), Some((Unit::Watt, 1e3)));
+        assert_eq!(beside(" kw "), Some((Unit::Watt, 1e3)));
+        assert_eq!(beside("mW"), Some((Unit::Watt, 1e-3)));
+        assert_eq!(beside("℃"), Some((Unit::Celsius, 1.0)));
+        assert_eq!(beside("VA"), None);
         assert_eq!(
             of("cycle"),
             UnitScale {

@@ -163,17 +163,18 @@ impl Policy for FloorPolicy {
 
     fn refused(&self, peer: SocketAddr, name: &str, act: RefusedAct<'_>) {
         let now = (self.clock)();
+        // Known or not, the name was only claimed: the address is what is certain.
+        let knocked = |reason| {
+            let source = peer.ip().to_string();
+            refusal(&source, "CONNECT", reason, name.as_bytes(), now)
+        };
         let refused = match act {
-            RefusedAct::Connect(_) => {
-                // Known or not, the name was only claimed: the address is what is certain.
-                let source = peer.ip().to_string();
-                refusal(
-                    &source,
-                    "CONNECT",
-                    RefusalReason::BadCredentials,
-                    name.as_bytes(),
-                    now,
-                )
+            RefusedAct::Connect(_) => knocked(RefusalReason::BadCredentials),
+            RefusedAct::Version => knocked(RefusalReason::ProtocolVersion),
+            RefusedAct::Contested => {
+                let sample = peer.ip().to_string();
+                let reason = RefusalReason::NameInUse;
+                refusal(name, "CONNECT", reason, sample.as_bytes(), now)
             }
             RefusedAct::Publish(publish) => refusal(
                 name,

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use model::{ProductId, RefusalReason, Refused, Time, Unit, VALUE_MAX};
+use model::{ProductId, RefusalReason, Refused, Time, Unit, UnitScale, VALUE_MAX};
 use wire::payload::{self, Address, PayloadError, Scalar};
 
 use crate::device::{Device, PointError, PointRole, PointUse};
@@ -88,24 +88,27 @@ pub(crate) fn normalise(origin: Origin<'_>, bytes: &[u8], out: &mut Normalised) 
             Ok(object) => {
                 let first = out.rows.len();
                 for (name, value) in &object.members {
-                    let t_ms = object.t_ms;
-                    take_member(origin, bytes, Member { t_ms, name, value }, out);
+                    let member = Member::at(object.t_ms, name, value);
+                    take_member(origin, bytes, member, out);
+                }
+                for _ in &object.unfit {
+                    refuse(origin, bytes, RefusalReason::WrongType, out);
                 }
                 sort_for_judging(out, first);
             }
             Err(error) => refuse(origin, bytes, reason_of(error), out),
         },
         Some(Address::Point(_, name)) => match payload::decode_point(bytes) {
-            Ok((t_ms, value)) => {
-                let value = &value;
-                take_member(origin, bytes, Member { t_ms, name, value }, out);
+            Ok(said) => {
+                let mut member = Member::at(said.t_ms, name, &said.value);
+                member.unit = said.unit.as_deref();
+                take_member(origin, bytes, member, out);
             }
             // A product may be published as its plain name.
             Err(PayloadError::NotJson) if name == "product" => {
                 let text = std::str::from_utf8(bytes).unwrap_or_default().trim();
                 let value = &Scalar::Text(text.into());
-                let t_ms = None;
-                take_member(origin, bytes, Member { t_ms, name, value }, out);
+                take_member(origin, bytes, Member::at(None, name, value), out);
             }
             Err(error) => refuse(origin, bytes, reason_of(error), out),
         },
@@ -125,7 +128,7 @@ pub(crate) fn normalise_said(
 ) {
     let first = out.rows.len();
     for (name, value) in values {
-        take_member(origin, bytes, Member { t_ms, name, value }, out);
+        take_member(origin, bytes, Member::at(t_ms, name, value), out);
     }
     sort_for_judging(out, first);
 }
@@ -144,7 +147,7 @@ pub(crate) fn refuse_payload(
 pub(crate) fn normalise_read(origin: Origin<'_>, values: &[Value], out: &mut Normalised) {
     let first = out.rows.len();
     for Value { point, value } in values {
-        match row_of(origin, None, point, value) {
+        match row_of(origin, Member::at(None, point, value)) {
             Ok(row) => out.rows.push(row),
             Err(reason) => refuse(origin, format!("{point} {value:?}").as_bytes(), reason, out),
         }
@@ -161,7 +164,7 @@ pub(crate) fn normalise_cells(
 ) {
     let first = out.rows.len();
     for (name, text, value) in cells {
-        match row_of(origin, Some(t_ms), name, value) {
+        match row_of(origin, Member::at(Some(t_ms), name, value)) {
             Ok(row) => out.rows.push(row),
             Err(reason) => refuse(origin, text.trim().as_bytes(), reason, out),
         }
@@ -189,21 +192,47 @@ struct Member<'a> {
     t_ms: Option<i64>,
     name: &'a str,
     value: &'a Scalar<'a>,
+    /// The unit that stands beside it.
+    unit: Option<&'a str>,
+}
+
+impl<'a> Member<'a> {
+    /// A value in the unit that its name says.
+    fn at(t_ms: Option<i64>, name: &'a str, value: &'a Scalar<'a>) -> Self {
+        Self {
+            t_ms,
+            name,
+            value,
+            unit: None,
+        }
+    }
+
+    /// What its numbers are multiplied by, where the point is kept in `unit` and says `factor`: a
+    /// unit that stands beside a value counts, not the one in the name.
+    fn factor(self, unit: Unit, factor: f64) -> Result<f64, RefusalReason> {
+        let Some(said) = self.unit else {
+            return Ok(factor);
+        };
+        match UnitScale::of_symbol(said) {
+            Some(scale) if scale.unit == unit => Ok(scale.factor),
+            // Kept as a bare number, whatever it counts.
+            _ if unit == Unit::None => Ok(factor),
+            _ => Err(RefusalReason::WrongUnit),
+        }
+    }
 }
 
 fn take_member(origin: Origin<'_>, bytes: &[u8], member: Member<'_>, out: &mut Normalised) {
-    match row_of(origin, member.t_ms, member.name, member.value) {
+    match row_of(origin, member) {
         Ok(row) => out.rows.push(row),
         Err(reason) => refuse(origin, bytes, reason, out),
     }
 }
 
-fn row_of(
-    origin: Origin<'_>,
-    t_ms: Option<i64>,
-    name: &str,
-    value: &Scalar<'_>,
-) -> Result<Row, RefusalReason> {
+fn row_of(origin: Origin<'_>, member: Member<'_>) -> Result<Row, RefusalReason> {
+    let Member {
+        t_ms, name, value, ..
+    } = member;
     let t = t_ms.map_or(origin.now, Time::from_ms);
     let lead_ms = t.ms().saturating_sub(origin.now.ms());
     if lead_ms > origin.window.ahead_ms_max {
@@ -225,6 +254,7 @@ fn row_of(
         unit,
         role,
     } = point;
+    let factor = member.factor(unit, factor)?;
     let value = match (role, value) {
         (PointRole::Product, Scalar::Text(text)) => product(text)?,
         (PointRole::Product, Scalar::Number(n)) => product(&n.to_string())?,
@@ -276,6 +306,7 @@ fn reason_of(error: PayloadError) -> RefusalReason {
         PayloadError::NotJson => RefusalReason::NotJson,
         PayloadError::WrongType => RefusalReason::WrongType,
         PayloadError::NotFinite => RefusalReason::NotFinite,
+        PayloadError::NoTime => RefusalReason::NoTime,
     }
 }
 
@@ -363,7 +394,11 @@ mod tests {
             reason("mimamori/d", br#"{"t":1700009999999,"x":1}"#),
             R::ClockAhead
         );
-        assert_eq!(reason("mimamori/d", br#"{"t":12,"x":1}"#), R::ClockFarPast);
+        assert_eq!(
+            reason("mimamori/d", br#"{"t":1000000000000,"x":1}"#),
+            R::ClockFarPast
+        );
+        assert_eq!(reason("mimamori/d", br#"{"t":12,"x":1}"#), R::NoTime);
         assert_eq!(reason("mimamori/d", "{\"電力\":1}".as_bytes()), R::BadName);
         assert_eq!(reason("mimamori/d/a/b", b"1"), R::BadName);
         let many: Vec<String> = (0..70).map(|i| format!("\"p{i}\":1")).collect();
@@ -393,5 +428,30 @@ mod tests {
     fn one_bad_member_does_not_take_the_good_ones_along() {
         let out = run("mimamori/d", br#"{"power_w":5,"energy_wh":-1}"#);
         assert_eq!((out.rows.len(), out.refused.len()), (1, 1));
+        let out = run("mimamori/d", br#"{"power_w":5,"humidity":null,"wifi":{}}"#);
+        assert_eq!((out.rows.len(), out.refused.len()), (1, 2));
+        assert_eq!(out.refused[0].reason, RefusalReason::WrongType);
+    }
+
+    #[test]
+    fn a_unit_beside_a_value_counts_and_one_that_cannot_be_refuses_it() {
+        let value = |point: &str, text: &str| {
+            let out = run(&format!("mimamori/d/{point}"), text.as_bytes());
+            let row = out.rows.first().map(|row| row.value.clone());
+            row.ok_or_else(|| out.refused[0].reason)
+        };
+        let kilowatts = r#"{"value":0.812,"unit":"kW"}"#;
+        for point in ["power_w", "power_kw", "power"] {
+            assert_eq!(
+                value(point, kilowatts),
+                Ok(RowValue::Number(812.0)),
+                "{point}"
+            );
+        }
+        let wrong = Err(RefusalReason::WrongUnit);
+        assert_eq!(value("temperature_c", kilowatts), wrong);
+        assert_eq!(value("power_w", r#"{"value":1,"unit":"PS"}"#), wrong);
+        let parts = r#"{"value":7,"unit":"pcs"}"#;
+        assert_eq!(value("made", parts), Ok(RowValue::Number(7.0)));
     }
 }

@@ -5,6 +5,8 @@
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::payload::without_mark;
+
 /// Columns of a table at most: every point of a device, its time, and some that are empty.
 const COLUMNS_MAX: usize = 128;
 /// Bytes of a column's name at most; no point has a longer one.
@@ -39,6 +41,7 @@ struct BodyTable<'a> {
 impl<'a> Payloads<'a> {
     /// The elements of a JSON list; anything else is one payload, as it is.
     pub fn of_json(bytes: &'a [u8]) -> Self {
+        let bytes = without_mark(bytes);
         Self(match serde_json::from_slice::<Vec<&RawValue>>(bytes) {
             Ok(list) => Form::List(list.into_iter()),
             Err(_) => Form::One(Some(bytes)),
@@ -48,6 +51,7 @@ impl<'a> Payloads<'a> {
     /// The rows of a table whose first row names the columns (RFC 4180: cells may be quoted). Each
     /// row is an object; empty cells and empty rows are left out.
     pub fn of_table(bytes: &'a [u8]) -> Result<Self, BodyError> {
+        let bytes = without_mark(bytes);
         let mut rows = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -114,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_table_becomes_one_object_a_row() {
-        let table = b"t,power_w\n1,5\n2,\n\n,\n3,7.5\n";
+        let table = b"\xef\xbb\xbft,power_w\n1,5\n2,\n\n,\n3,7.5\n";
         assert_eq!(
             texts(Payloads::of_table(table).unwrap()),
             [
@@ -139,6 +143,8 @@ mod tests {
 
     #[test]
     fn a_list_comes_apart_and_anything_else_is_one_payload() {
+        let marked = b"\xef\xbb\xbf[{\"t\":1},{\"t\":2}]";
+        assert_eq!(texts(Payloads::of_json(marked)).len(), 2);
         let list = br#"[{"t":1}, 0, "x", [1,{"a":2}]]"#;
         let parts = [r#"{"t":1}"#, "0", r#""x""#, r#"[1,{"a":2}]"#];
         assert_eq!(texts(Payloads::of_json(list)), parts);

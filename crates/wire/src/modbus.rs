@@ -239,6 +239,9 @@ pub enum ByteOrder {
     Dcba,
 }
 
+/// 2⁴⁸ − 1.
+const COUNTER_48_NONE: f64 = 281_474_976_710_655.0;
+
 impl NumberEncoding {
     /// Registers a number takes.
     pub fn registers(self) -> u16 {
@@ -247,6 +250,22 @@ impl NumberEncoding {
             Self::U32 | Self::I32 | Self::F32 => 2,
             Self::U64 | Self::I64 | Self::F64 => 4,
         }
+    }
+
+    /// Whether makers write this number where there is none: the smallest of the signed, the
+    /// largest of the unsigned (SunSpec, SMA), or the largest of 48 bits in a counter of 64.
+    pub fn is_none(self, number: f64) -> bool {
+        let none = match self {
+            Self::Bit(_) | Self::F32 | Self::F64 => return false,
+            Self::U16 => f64::from(u16::MAX),
+            Self::I16 => f64::from(i16::MIN),
+            Self::U32 => f64::from(u32::MAX),
+            Self::I32 => f64::from(i32::MIN),
+            Self::U64 if number == COUNTER_48_NONE => return true,
+            Self::U64 => u64::MAX as f64,
+            Self::I64 => i64::MIN as f64,
+        };
+        number == none
     }
 
     /// The number in these bytes, `None` if they are too few.
@@ -353,6 +372,23 @@ mod tests {
         ] {
             let number = NumberEncoding::U32.number(order, &bytes);
             assert_eq!(number, Some(123_456_789.0), "{order:?}");
+        }
+        let nones = [
+            (NumberEncoding::U16, &[0xff; 2][..]),
+            (NumberEncoding::I16, &[0x80, 0]),
+            (NumberEncoding::U32, &[0xff; 4]),
+            (NumberEncoding::I32, &[0x80, 0, 0, 0]),
+            (NumberEncoding::U64, &[0xff; 8]),
+            (
+                NumberEncoding::U64,
+                &[0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            ),
+            (NumberEncoding::I64, &[0x80, 0, 0, 0, 0, 0, 0, 0]),
+        ];
+        for (encoding, bytes) in nones {
+            let number = encoding.number(ByteOrder::Abcd, bytes).unwrap();
+            assert!(encoding.is_none(number), "{encoding:?}");
+            assert!(!encoding.is_none(230.0), "{encoding:?}");
         }
         let i16 = NumberEncoding::I16.number(ByteOrder::Abcd, &[0xff, 0xfe]);
         assert_eq!(i16, Some(-2.0));

@@ -1,10 +1,12 @@
 //! The product's own MQTT convention: `mimamori/<device>/<point>` carries a plain number,
 //! `mimamori/<device>` one flat JSON object. Numbers are measurements, booleans are states, `t` is
-//! the device's time in milliseconds since 1970, and `product` may be a name.
+//! the device's time, and `product` may be a name. What other programs send is understood as they
+//! mean it: the time may be called `ts`, `timestamp` or `time`, in seconds or finer, or as a text.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 /// First level of every topic of the convention.
@@ -76,6 +78,10 @@ impl Scalar<'_> {
     }
 }
 
+/// What the time of a payload is called, the usual name first: if several are there, the first of
+/// these is the time and the others are values.
+const TIME_NAMES: [&str; 4] = ["t", "ts", "timestamp", "time"];
+
 /// Why a payload is not a set of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayloadError {
@@ -83,10 +89,12 @@ pub enum PayloadError {
     TooLarge,
     /// Neither a number nor a JSON object.
     NotJson,
-    /// A member that is null, a list or an object.
+    /// No object, or one without the value that was asked for.
     WrongType,
     /// NaN or infinity.
     NotFinite,
+    /// A time that cannot be read: kept as of now, the values would be told wrong.
+    NoTime,
 }
 
 /// A decoded payload: the device's time, if it sent one, and the members in order.
@@ -96,38 +104,71 @@ pub struct Payload<'a> {
     pub t_ms: Option<i64>,
     /// Member names and values.
     pub members: Vec<(Cow<'a, str>, Scalar<'a>)>,
+    /// Names of members that hold no value: null, a list or an object.
+    pub unfit: Vec<Cow<'a, str>>,
+}
+
+/// What the payload of a single point says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PointSaid<'a> {
+    /// Device time in milliseconds since 1970.
+    pub t_ms: Option<i64>,
+    /// What it measured, as it was written.
+    pub value: Scalar<'a>,
+    /// The unit that stands beside it.
+    pub unit: Option<Cow<'a, str>>,
+}
+
+impl<'a> PointSaid<'a> {
+    fn plain(value: Scalar<'a>) -> Self {
+        Self {
+            t_ms: None,
+            value,
+            unit: None,
+        }
+    }
 }
 
 /// Reads the payload of a single point: a number, `true` or `false`, or an object
-/// `{"t":…,"value":…}`.
-pub fn decode_point(bytes: &[u8]) -> Result<(Option<i64>, Scalar<'_>), PayloadError> {
+/// `{"t":…,"value":…,"unit":…}`.
+pub fn decode_point(bytes: &[u8]) -> Result<PointSaid<'_>, PayloadError> {
     if bytes.len() > PAYLOAD_BYTES_MAX {
         return Err(PayloadError::TooLarge);
     }
+    let bytes = without_mark(bytes);
     let text = std::str::from_utf8(bytes)
         .map_err(|_| PayloadError::NotJson)?
         .trim();
     if text.starts_with('{') {
-        let payload = decode_object(bytes)?;
-        let value = payload
-            .members
-            .into_iter()
-            .find(|(name, _)| name == "value");
-        return value
-            .map(|(_, v)| (payload.t_ms, v))
-            .ok_or(PayloadError::WrongType);
+        let mut payload = decode_object(bytes)?;
+        let mut take = |wanted: &str| {
+            let at = payload.members.iter().position(|(name, _)| name == wanted);
+            at.map(|at| payload.members.swap_remove(at).1)
+        };
+        let value = take("value").ok_or(PayloadError::WrongType)?;
+        let unit = match take("unit") {
+            Some(Scalar::Text(unit)) => Some(unit),
+            _ => None,
+        };
+        let t_ms = payload.t_ms;
+        return Ok(PointSaid { t_ms, value, unit });
     }
     match text {
-        "true" | "ON" | "on" => return Ok((None, Scalar::Bool(true))),
-        "false" | "OFF" | "off" => return Ok((None, Scalar::Bool(false))),
+        "true" | "ON" | "on" => return Ok(PointSaid::plain(Scalar::Bool(true))),
+        "false" | "OFF" | "off" => return Ok(PointSaid::plain(Scalar::Bool(false))),
         _ => {}
     }
     let number: f64 = text.parse().map_err(|_| PayloadError::NotJson)?;
     if number.is_finite() {
-        Ok((None, Scalar::Number(number)))
+        Ok(PointSaid::plain(Scalar::Number(number)))
     } else {
         Err(PayloadError::NotFinite)
     }
+}
+
+/// Without the mark that some programs put before UTF-8.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// Reads the payload of a device: one flat JSON object.
@@ -135,18 +176,52 @@ pub fn decode_object(bytes: &[u8]) -> Result<Payload<'_>, PayloadError> {
     if bytes.len() > PAYLOAD_BYTES_MAX {
         return Err(PayloadError::TooLarge);
     }
+    let bytes = without_mark(bytes);
     let read: Members<'_> =
         serde_json::from_slice(bytes).map_err(|error| name_error(&error, bytes))?;
-    if read.nested {
-        return Err(PayloadError::WrongType);
-    }
     if read.too_many {
         return Err(PayloadError::TooLarge);
     }
     if !read.finite {
         return Err(PayloadError::NotFinite);
     }
-    Ok(read.payload)
+    let mut payload = read.payload;
+    let has = |name: &&str| payload.members.iter().any(|(own, _)| own == name);
+    if let Some(name) = TIME_NAMES.iter().find(|name| has(name)) {
+        let at = payload.members.iter().position(|(own, _)| own == name);
+        let said = at.map(|at| payload.members.remove(at).1);
+        let time = said.and_then(|said| time_of(&said));
+        payload.t_ms = Some(time.ok_or(PayloadError::NoTime)?);
+    }
+    Ok(payload)
+}
+
+/// A moment as programs write it, in milliseconds since 1970: a number of seconds, milliseconds,
+/// microseconds or nanoseconds, told apart by how large it is, or a text after RFC 3339.
+fn time_of(said: &Scalar<'_>) -> Option<i64> {
+    match said {
+        Scalar::Number(number) => epoch(*number),
+        Scalar::Bool(_) => None,
+        Scalar::Text(text) => {
+            let text = text.trim();
+            match text.parse::<f64>() {
+                Ok(number) => epoch(number),
+                Err(_) => Some(text.parse::<Timestamp>().ok()?.as_millisecond()),
+            }
+        }
+    }
+}
+
+/// Since 1973 and until 5138 the four do not overlap.
+fn epoch(number: f64) -> Option<i64> {
+    let ms = match number {
+        n if (1e8..1e11).contains(&n) => n * 1e3,
+        n if (1e11..1e14).contains(&n) => n,
+        n if (1e14..1e17).contains(&n) => n / 1e3,
+        n if (1e17..1e20).contains(&n) => n / 1e6,
+        _ => return None,
+    };
+    Some(ms.round() as i64)
 }
 
 /// JSON has no NaN, but common libraries write one; tell that apart from plain garbage.
@@ -171,7 +246,6 @@ fn name_error(error: &serde_json::Error, bytes: &[u8]) -> PayloadError {
 #[derive(Default)]
 struct Members<'a> {
     payload: Payload<'a>,
-    nested: bool,
     too_many: bool,
     finite: bool,
 }
@@ -197,16 +271,12 @@ impl<'de> Visitor<'de> for MembersVisitor {
             ..Members::default()
         };
         while let Some(PayloadKey(name)) = map.next_key()? {
+            let so_many = read.payload.members.len() + read.payload.unfit.len();
             match map.next_value()? {
-                PayloadValue::Nested => read.nested = true,
                 PayloadValue::Scalar(Scalar::Number(n)) if !n.is_finite() => read.finite = false,
-                PayloadValue::Scalar(Scalar::Number(n)) if name == "t" => {
-                    read.payload.t_ms = Some(n as i64);
-                }
-                PayloadValue::Scalar(value) if read.payload.members.len() < MEMBERS_MAX => {
-                    read.payload.members.push((name, value));
-                }
-                PayloadValue::Scalar(_) => read.too_many = true,
+                _ if so_many > MEMBERS_MAX => read.too_many = true,
+                PayloadValue::Nested => read.payload.unfit.push(name),
+                PayloadValue::Scalar(value) => read.payload.members.push((name, value)),
             }
         }
         Ok(read)
@@ -325,8 +395,6 @@ mod tests {
         let object = |text: &str| decode_object(text.as_bytes()).unwrap_err();
         assert_eq!(object("power=3"), PayloadError::NotJson);
         assert_eq!(object("[1,2]"), PayloadError::WrongType);
-        assert_eq!(object(r#"{"power_w":[1]}"#), PayloadError::WrongType);
-        assert_eq!(object(r#"{"power_w":null}"#), PayloadError::WrongType);
         assert_eq!(object(r#"{"power_w":NaN}"#), PayloadError::NotFinite);
         assert_eq!(object(r#"{"power_w":1e999}"#), PayloadError::NotFinite);
         assert_eq!(decode_point(b"inf"), Err(PayloadError::NotFinite));
@@ -338,13 +406,73 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_holds_no_value_is_named_and_its_neighbours_are_read() {
+        let text =
+            br#"{"power_w":2,"temperature_c":null,"wifi":{"rssi":-60},"flags":[1],"on":true}"#;
+        let payload = decode_object(text).unwrap();
+        assert_eq!(payload.unfit, ["temperature_c", "wifi", "flags"]);
+        let names: Vec<&str> = payload.members.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["power_w", "on"]);
+    }
+
+    #[test]
+    fn a_time_is_read_as_programs_write_it() {
+        let at = 1_795_886_894_000_i64;
+        for time in [
+            r#""t":1795886894000"#,
+            r#""ts":1795886894000"#,
+            r#""timestamp":1795886894"#,
+            r#""time":1795886894.0"#,
+            r#""ts":1795886894000000"#,
+            r#""ts":1795886894000000000"#,
+            r#""t":"1795886894000""#,
+            r#""timestamp":"2026-11-28T17:28:14Z""#,
+            r#""time":"2026-11-29T02:28:14+09:00""#,
+        ] {
+            let text = format!("{{\"power_w\":1,{time}}}");
+            let payload = decode_object(text.as_bytes()).unwrap();
+            assert_eq!(
+                (payload.t_ms, payload.members.len()),
+                (Some(at), 1),
+                "{time}"
+            );
+        }
+        let both = decode_object(br#"{"t":1795886894000,"time":12.5}"#).unwrap();
+        assert_eq!(both.t_ms, Some(at));
+        assert_eq!(both.members, [("time".into(), Scalar::Number(12.5))]);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_read_refuses_what_was_measured_then() {
+        for time in [
+            r#""t":"yesterday""#,
+            r#""ts":4711"#,
+            r#""time":true"#,
+            r#""timestamp":"2026-11-28 17:28""#,
+        ] {
+            let text = format!("{{\"power_w\":1,{time}}}");
+            let read = decode_object(text.as_bytes());
+            assert_eq!(read, Err(PayloadError::NoTime), "{time}");
+        }
+    }
+
+    #[test]
+    fn a_unit_beside_a_value_is_read_with_it() {
+        let said = decode_point(br#"{"value":0.812,"unit":"kW"}"#).unwrap();
+        assert_eq!(said.value, Scalar::Number(0.812));
+        assert_eq!(said.unit.as_deref(), Some("kW"));
+        let none = decode_point(br#"{"value":null}"#);
+        assert_eq!(none, Err(PayloadError::WrongType));
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Ok(payload) = decode_object(&bytes) {
-                prop_assert!(payload.members.len() <= MEMBERS_MAX);
+                prop_assert!(payload.members.len() <= MEMBERS_MAX + 1);
             }
-            if let Ok((_, Scalar::Number(n))) = decode_point(&bytes) {
+            if let Ok(PointSaid { value: Scalar::Number(n), .. }) = decode_point(&bytes) {
                 prop_assert!(n.is_finite());
             }
         }

@@ -24,7 +24,11 @@ fn bad_input_is_refused_with_its_reason_and_shown() {
             "clock-ahead",
             format!("{{\"t\":{},\"power_w\":1}}", t + 3_600_000),
         ),
-        ("clock-far-past", "{\"t\":1000,\"power_w\":1}".to_owned()),
+        (
+            "clock-far-past",
+            "{\"t\":1000000000000,\"power_w\":1}".to_owned(),
+        ),
+        ("no-time", "{\"t\":1000,\"power_w\":1}".to_owned()),
         ("bad-name", "{\"a b\":1}".to_owned()),
         (
             "too-large",
@@ -68,7 +72,7 @@ fn bad_input_is_refused_with_its_reason_and_shown() {
     house.until_stored(10);
     let page = house.send("GET", "/devices?lang=en", &[], "").1;
     for shown in [
-        "NaN or infinity",
+        "no number (NaN, infinity",
         "negative energy",
         "neither number nor JSON",
         "counter went back",

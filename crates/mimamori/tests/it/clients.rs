@@ -60,6 +60,36 @@ fn mosquitto_publishes_at_every_quality_and_sees_retained_messages() {
 }
 
 #[test]
+fn who_speaks_another_version_is_refused_and_can_be_seen() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    for (n, version) in ["5", "31"].into_iter().enumerate() {
+        let more = ["-V", version, "-t", "mimamori/m1/power_w", "-m", "1"];
+        let mut publish = mosquitto("mosquitto_pub", &house, "m1", &token, &more);
+        assert!(!publish.output().unwrap().status.success(), "{version}");
+        until("it is among what was refused", || {
+            house.refused("127.0.0.1", "protocol_version") == n as u64 + 1
+        });
+    }
+}
+
+#[test]
+fn two_devices_of_one_name_are_told() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let more = ["-i", "same", "-t", "mimamori/m1/cmd/#", "-W", "20"];
+    let listen = || mosquitto("mosquitto_sub", &house, "m1", &token, &more).spawn();
+    let mut both = [listen().unwrap(), listen().unwrap()];
+    until("that they throw each other out", || {
+        house.refused("m1", "name_in_use") >= 2
+    });
+    for one in &mut both {
+        one.kill().unwrap();
+        one.wait().unwrap();
+    }
+}
+
+#[test]
 fn retained_messages_survive_a_power_cut() {
     let mut house = House::new();
     let token = house.device("m1", &[]);

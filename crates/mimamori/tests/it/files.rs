@@ -306,7 +306,8 @@ fn a_file_that_cannot_be_used_says_why_and_nothing_of_it_stays() {
             "no-value",
             422,
         ),
-        (b"", "no-table", 422),
+        (b"", "empty", 422),
+        (b"a word", "no-table", 422),
     ] {
         std::fs::write(&file, content).unwrap();
         let (found, said) = take(&house, "log", &file);

@@ -16,6 +16,7 @@ mod evidence;
 mod exports;
 mod files;
 mod house;
+mod inputs;
 mod kill;
 mod logs;
 mod makers;

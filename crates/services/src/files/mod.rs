@@ -31,6 +31,8 @@ use crate::supervisor::AbortOnDrop;
 const JOBS_QUEUED_MAX: usize = 16;
 /// Files that were put in and that nobody has said what they are.
 const STAGED_MAX: usize = 16;
+/// Beside a file that was only looked at stands what it is called, in one that ends so.
+const NAME: &str = "name";
 /// A file that nobody wants taken goes after this time.
 const STAGED_FOR: Duration = Duration::from_secs(3600);
 /// Longest name of a file that is kept.
@@ -237,25 +239,27 @@ fn shown_name(name: &str) -> String {
     }
 }
 
-/// Lets go of files that nobody wanted taken; says whether there is room for one more.
-fn has_room(folder: &std::path::Path) -> bool {
-    let Ok(files) = std::fs::read_dir(folder) else {
-        return true;
-    };
-    let mut waiting = 0;
-    for file in files.flatten() {
+/// Lets go of files that nobody wanted taken: of those that lie there for long, and of the oldest
+/// of those that were only looked at, where there are too many for one more.
+fn make_room(folder: &std::path::Path) {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut looked_at = Vec::new();
+    for file in files {
         let made = file.metadata().and_then(|meta| meta.modified());
-        let age = made
-            .ok()
-            .and_then(|at| SystemTime::now().duration_since(at).ok());
-        if age.is_some_and(|age| age > STAGED_FOR) {
-            std::fs::remove_file(file.path()).ok();
-        } else {
-            waiting += 1;
+        let (made, path) = (made.unwrap_or(SystemTime::UNIX_EPOCH), file.path());
+        let age = SystemTime::now().duration_since(made).unwrap_or_default();
+        if age > STAGED_FOR {
+            std::fs::remove_file(path).ok();
+        } else if path.extension().is_some_and(|kind| kind == NAME) {
+            looked_at.push((made, path));
         }
     }
-    // Each has its name beside it.
-    waiting < 2 * STAGED_MAX
+    looked_at.sort();
+    let over = (looked_at.len() + 1).saturating_sub(STAGED_MAX);
+    for (_, named) in looked_at.into_iter().take(over) {
+        std::fs::remove_file(named.with_extension("")).ok();
+        std::fs::remove_file(named).ok();
+    }
 }
 
 fn unreadable(error: impl std::fmt::Display) -> FileProblem {
@@ -311,13 +315,11 @@ impl Files for FileDoor {
             if bytes.len() > FILE_BYTES_MAX {
                 return Err(FileProblem::TooLarge);
             }
-            if !has_room(&folder) {
-                return Err(FileProblem::Busy);
-            }
+            make_room(&folder);
             let staged = new_token().map_err(unreadable)?;
             let path = folder.join(&staged);
             std::fs::create_dir_all(&folder)
-                .and_then(|()| std::fs::write(path.with_extension("name"), &name))
+                .and_then(|()| std::fs::write(path.with_extension(NAME), &name))
                 .and_then(|()| std::fs::write(&path, &bytes))
                 .map_err(|error| {
                     std::fs::remove_file(&path).ok();
@@ -333,7 +335,7 @@ impl Files for FileDoor {
         Box::pin(off_thread(move || {
             let path = path.filter(|path| path.is_file());
             let path = path.ok_or(FileProblem::Gone)?;
-            let name = std::fs::read_to_string(path.with_extension("name"));
+            let name = std::fs::read_to_string(path.with_extension(NAME));
             let look = look(&read_file(&path)?, &zone)?;
             Ok(Staged {
                 name: name.map_err(unreadable)?,
@@ -349,15 +351,14 @@ impl Files for FileDoor {
             let found = off_thread(move || {
                 let path = path.filter(|path| path.is_file());
                 let path = path.ok_or(FileProblem::Gone)?;
-                let (named, claimed) =
-                    (path.with_extension("name"), path.with_extension("claimed"));
+                let (named, claimed) = (path.with_extension(NAME), path.with_extension("claimed"));
                 // Whoever presses twice orders once.
                 std::fs::rename(named, &claimed).map_err(|_| FileProblem::Gone)?;
                 let name = std::fs::read_to_string(claimed);
                 Ok((name.map_err(unreadable)?, path))
             });
             let (name, path) = found.await?;
-            let (named, claimed) = (path.with_extension("name"), path.with_extension("claimed"));
+            let (named, claimed) = (path.with_extension(NAME), path.with_extension("claimed"));
             let ordered = self.order(Job {
                 name,
                 path,

@@ -1,11 +1,14 @@
 //! What a file holds for a table: rows in known units by time, and what could not be read.
 
+use std::collections::BTreeSet;
+
 use jiff::tz::TimeZone;
 use model::{Column, FileLook, FileProblem, RefusalReason, Refused, Time};
-use wire::payload::Scalar;
-use wire::sheet::{CellTime, Sheet, SheetError, moment_of, scalar};
+use wire::payload::{Scalar, without_mark};
+use wire::sheet::{Comma, Sheet, SheetError, moment_of, scalar};
 
 use super::Logger;
+use super::moments::{RowMoments, settled, spread};
 use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise_cells, refusal};
 
 /// Readings of one file; more do not fit the memory of a small PC.
@@ -30,6 +33,8 @@ pub struct Content {
     pub refused: Vec<Refused>,
     /// How much could not be read.
     pub refused_count: u64,
+    /// Rows at its end wait until it is known that no more come.
+    pub has_waiting: bool,
     /// Rows of which nothing is listed.
     listed: u64,
 }
@@ -43,6 +48,8 @@ pub struct LoggedFile<'a> {
     pub bytes: &'a [u8],
     /// What cannot be read in so many rows at its beginning is only counted: it was listed before.
     pub listed: u64,
+    /// Somebody may still be writing it.
+    pub is_growing: bool,
 }
 
 impl Content {
@@ -57,7 +64,12 @@ impl Content {
             name,
             bytes,
             listed,
+            is_growing,
         } = *file;
+        // A logger that has made its file and not written yet is no problem.
+        if without_mark(bytes).trim_ascii().is_empty() {
+            return Err(FileProblem::Empty);
+        }
         let table = &logger.table;
         let known: Vec<String> = table.headings().cloned().collect();
         let sheet = Sheet::read(bytes, &known).map_err(problem)?;
@@ -67,9 +79,10 @@ impl Content {
             listed,
             ..Self::default()
         };
-        let mut last = i64::MIN;
-        let mut is_sorted = true;
-        for (line, row) in sheet.rows() {
+        let commas = columns.iter().map(|place| sheet.comma(*place));
+        let commas: Vec<Comma> = commas.collect();
+        let times = times_of(&sheet, &time, zone, is_growing);
+        for ((line, row), moment) in sheet.rows().zip(times) {
             content.lines += 1;
             let topic = format!("{name}:{line}");
             let origin = Origin {
@@ -81,16 +94,26 @@ impl Content {
                     ..ClockWindow::default()
                 },
             };
-            let Some(t) = moment_of(&row, &time).and_then(|moment| in_zone(moment, zone)) else {
-                content.refuse(unread(origin, &row, &time));
+            if sheet.is_wider(&row) {
+                content.refuse(too_wide(origin, &row));
                 continue;
+            }
+            let t = match moment {
+                RowTime::At(t) => t,
+                RowTime::Unread => {
+                    content.refuse(unread(origin, &row, &time));
+                    continue;
+                }
+                RowTime::Waits => {
+                    content.lines -= 1;
+                    content.has_waiting = true;
+                    break;
+                }
             };
-            is_sorted &= t >= last;
-            last = t;
-            let cells = table.column.iter().zip(&columns);
-            let cells = cells.filter_map(|(column, place)| {
+            let cells = table.column.iter().zip(columns.iter().zip(&commas));
+            let cells = cells.filter_map(|(column, (place, comma))| {
                 let cell = row.get(*place)?;
-                Some((column.point.as_str(), cell, scalar(cell)?))
+                Some((column.point.as_str(), cell, scalar(cell, *comma)?))
             });
             let cells: Vec<(&str, &str, Scalar<'static>)> = cells.collect();
             content.take(origin, t, &cells);
@@ -98,9 +121,10 @@ impl Content {
                 return Err(FileProblem::TooLarge);
             }
         }
-        if !is_sorted {
+        if !content.rows.is_sorted_by_key(|row| row.t) {
             content.rows.sort_by_key(|row| row.t);
         }
+        content.drop_repeated(name, logger, now);
         match (content.rows.is_empty(), content.lines) {
             (false, _) => Ok(content),
             (true, 0) => Err(FileProblem::Empty),
@@ -115,12 +139,62 @@ impl Content {
         found.refused.into_iter().for_each(|r| self.refuse(r));
     }
 
+    /// Of two values that a point has at one moment the first counts; that there are more is told.
+    fn drop_repeated(&mut self, name: &str, logger: &Logger, now: Time) {
+        let (mut moment, mut points) = (None, BTreeSet::new());
+        let before = self.rows.len();
+        self.rows.retain(|row| {
+            if moment != Some(row.t) {
+                (moment, points) = (Some(row.t), BTreeSet::new());
+            }
+            points.insert(row.point)
+        });
+        let repeated = before - self.rows.len();
+        if repeated > 0 {
+            let (source, reason) = (logger.device.id.as_str(), RefusalReason::Duplicate);
+            let sample = format!("{repeated}");
+            self.refuse(refusal(source, name, reason, sample.as_bytes(), now));
+            self.refused_count += repeated as u64 - 1;
+        }
+    }
+
     fn refuse(&mut self, refused: Refused) {
         self.refused_count += 1;
         if self.lines > self.listed && self.refused.len() < REFUSED_LISTED_MAX {
             self.refused.push(refused);
         }
     }
+}
+
+/// When a row was measured.
+#[derive(Debug, Clone, Copy)]
+enum RowTime {
+    At(i64),
+    /// Nobody can read it.
+    Unread,
+    /// That is known once it is known that no more rows of this moment come.
+    Waits,
+}
+
+/// When the rows of a file were measured.
+fn times_of(sheet: &Sheet, time: &[usize], zone: &TimeZone, is_growing: bool) -> Vec<RowTime> {
+    let mut moments = RowMoments::new(zone);
+    let said = sheet.rows().map(|(_, row)| {
+        let moment = moment_of(&row, time).filter(|_| !sheet.is_wider(&row));
+        moment.and_then(|moment| moments.next(moment))
+    });
+    let said: Vec<Option<i64>> = said.collect();
+    let mut known: Vec<i64> = said.iter().copied().flatten().collect();
+    if is_growing {
+        known.truncate(settled(&known));
+    }
+    spread(&mut known);
+    let mut known = known.into_iter();
+    let place = |said: Option<i64>| match said {
+        None => RowTime::Unread,
+        Some(_) => known.next().map_or(RowTime::Waits, RowTime::At),
+    };
+    said.into_iter().map(place).collect()
 }
 
 /// The refusal of a row whose time cannot be read.
@@ -132,16 +206,12 @@ fn unread(origin: Origin<'_>, row: &wire::sheet::Row, time: &[usize]) -> Refused
     refusal(source, origin.topic, reason, sample.as_bytes(), origin.now)
 }
 
-/// A moment in milliseconds since 1970; of an hour that comes twice the first, as when clocks are
-/// set back.
-fn in_zone(moment: CellTime, zone: &TimeZone) -> Option<i64> {
-    match moment {
-        CellTime::Absolute(ms) => Some(ms),
-        CellTime::Civil(at) => {
-            let zoned = at.to_zoned(zone.clone()).ok()?;
-            Some(zoned.timestamp().as_millisecond())
-        }
-    }
+/// The refusal of a row with more cells than there are columns: its values may have slid.
+fn too_wide(origin: Origin<'_>, row: &wire::sheet::Row) -> Refused {
+    let sample = row.iter().collect::<Vec<_>>().join(",");
+    let source = origin.device.id.as_str();
+    let reason = RefusalReason::RowTooWide;
+    refusal(source, origin.topic, reason, sample.as_bytes(), origin.now)
 }
 
 fn places<'a>(
@@ -179,13 +249,14 @@ pub fn look(bytes: &[u8], zone: &TimeZone) -> Result<FileLook, FileProblem> {
         let name = heading(&place);
         look.column.extend(name.map(|name| Column { name, point }));
     }
+    let mut moments = RowMoments::new(zone);
     for (_, row) in sheet.rows() {
         look.rows += 1;
         if look.sample.len() < SAMPLE_ROWS {
             let cells = row.iter().take(SAMPLE_COLUMNS);
             look.sample.push(cells.map(str::to_owned).collect());
         }
-        let moment = moment_of(&row, sheet.time()).and_then(|moment| in_zone(moment, zone));
+        let moment = moment_of(&row, sheet.time()).and_then(|moment| moments.next(moment));
         if let Some(t) = moment.map(Time::from_ms) {
             let (from, to) = look.span.unwrap_or((t, t));
             look.span = Some((from.min(t), to.max(t)));
@@ -236,6 +307,7 @@ mod tests {
             name: "a.csv",
             bytes: text.as_bytes(),
             listed: 0,
+            is_growing: false,
         };
         Content::read(&file, &logger(), &tokyo(), now)
     }

@@ -2,6 +2,7 @@
 //! register; `content` reads a file by its table.
 
 mod content;
+mod moments;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -121,10 +121,13 @@ fn classes_of(kinds: &[SourceKind]) -> Vec<&'static str> {
 
 /// Strangers who tried to sign in to the broker since the start are on the network too.
 fn knocked(counts: &[RefusedCount], since: Time, neighbours: &mut Vec<Neighbour>) {
-    for count in counts
-        .iter()
-        .filter(|c| c.reason == RefusalReason::BadCredentials)
-    {
+    let is_knock = |reason| {
+        matches!(
+            reason,
+            RefusalReason::BadCredentials | RefusalReason::ProtocolVersion
+        )
+    };
+    for count in counts.iter().filter(|count| is_knock(count.reason)) {
         if count.last_at < since {
             continue;
         }

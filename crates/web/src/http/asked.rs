@@ -81,7 +81,8 @@ pub(crate) fn header(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 
 /// The token of a script.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    header(headers, AUTHORIZATION)?.strip_prefix("Bearer ")
+    let (scheme, token) = header(headers, AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Browsers keep a cookie this long at most; the gate decides how long it lets anybody in.
@@ -206,7 +207,23 @@ pub(crate) fn lang_of(uri: &Uri, headers: &HeaderMap) -> Lang {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
+
+    #[test]
+    fn a_token_is_found_however_its_scheme_is_written() {
+        let of = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
+            bearer(&headers).map(str::to_owned)
+        };
+        for value in ["Bearer abc", "bearer abc", "BEARER  abc"] {
+            assert_eq!(of(value).as_deref(), Some("abc"), "{value}");
+        }
+        assert_eq!(of("Basic abc"), None);
+        assert_eq!(of("abc"), None);
+    }
 
     #[test]
     fn a_host_loses_its_port_and_nothing_else() {

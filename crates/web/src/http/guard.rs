@@ -93,7 +93,7 @@ pub(crate) async fn admit(
     let (from_page, changes) = (same_origin(request.headers()), is_change(&request));
     let right = match access {
         // Forms that let somebody in: a page of another site may not send them either.
-        Access::Open if changes && from_page == Some(false) => return foreign(lang),
+        Access::Open if changes && from_page == Some(false) => return foreign(&request, lang),
         Access::Open | Access::DeviceToken if changes => return to_the_end(request, next).await,
         Access::Clear | Access::Open | Access::DeviceToken => return next.run(request).await,
         Access::SignedIn => None,
@@ -118,7 +118,7 @@ pub(crate) async fn admit(
     }
     // Browsers send the cookie along whoever made the page; they also say who did.
     if by_cookie && changes && from_page != Some(true) {
-        return foreign(lang);
+        return foreign(&request, lang);
     }
     request.extensions_mut().insert(who);
     if changes {
@@ -163,8 +163,20 @@ async fn to_the_end(request: Request, next: Next) -> Response {
     done.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-fn foreign(lang: Lang) -> Response {
-    Failure::new(StatusCode::FORBIDDEN, "origin", key::ERROR_ORIGIN).answer(lang)
+/// What somebody gets whose browser says that the change comes from elsewhere: also whoever sits
+/// behind a proxy that calls the box by another name.
+fn foreign(request: &Request, lang: Lang) -> Response {
+    let status = StatusCode::FORBIDDEN;
+    if is_for_scripts(request.uri().path()) {
+        let failure = Failure::new(status, "origin", key::ERROR_ORIGIN);
+        return failure.hint(key::ERROR_ORIGIN_HINT).answer(lang);
+    }
+    pages::refused(status, lang, [key::ERROR_ORIGIN, key::ERROR_ORIGIN_HINT])
+}
+
+/// Whether an answer is read by a script and not by a person.
+fn is_for_scripts(path: &str) -> bool {
+    path.starts_with("/api/") || matches!(path, "/live" | "/metrics")
 }
 
 fn is_change(request: &Request) -> bool {
@@ -175,8 +187,7 @@ fn is_change(request: &Request) -> bool {
 /// What somebody gets who is not signed in.
 fn lead_in(door: &Door, request: &Request, lang: Lang) -> Response {
     let path = request.uri().path();
-    let is_page = !path.starts_with("/api/") && !matches!(path, "/live" | "/metrics");
-    if is_page && !is_change(request) {
+    if !is_for_scripts(path) && !is_change(request) {
         if !door.gate.is_claimed() {
             return Redirect::to("/claim").into_response();
         }
@@ -202,8 +213,42 @@ fn lead_in(door: &Door, request: &Request, lang: Lang) -> Response {
 fn same_origin(headers: &HeaderMap) -> Option<bool> {
     let host = header(headers, HOST).unwrap_or_default();
     let origin = header(headers, ORIGIN)?;
-    let plain = origin
-        .strip_prefix("http://")
-        .or_else(|| origin.strip_prefix("https://"));
-    Some(plain == Some(host))
+    // A browser leaves out the port that its scheme has anyway; some proxies write it.
+    let is_host = |plain: &str, port: &str| plain == host || Some(plain) == host.strip_suffix(port);
+    let secure = origin.strip_prefix("https://");
+    let clear = origin.strip_prefix("http://");
+    let is_own = secure.is_some_and(|plain| is_host(plain, ":443"));
+    Some(is_own || clear.is_some_and(|plain| is_host(plain, ":80")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_place_is_known_by_its_port_and_another_is_not() {
+        let said = |origin: &'static str, host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            headers.insert(HOST, HeaderValue::from_static(host));
+            same_origin(&headers)
+        };
+        for (origin, host) in [
+            ("https://a.example", "a.example"),
+            ("https://a.example", "a.example:443"),
+            ("http://a.example", "a.example:80"),
+            ("https://a.example:8443", "a.example:8443"),
+        ] {
+            assert_eq!(said(origin, host), Some(true), "{origin} {host}");
+        }
+        for (origin, host) in [
+            ("https://a.example", "b.example"),
+            ("http://a.example", "a.example:443"),
+            ("https://a.example", "a.example:8443"),
+            ("null", "a.example"),
+        ] {
+            assert_eq!(said(origin, host), Some(false), "{origin} {host}");
+        }
+        assert_eq!(same_origin(&HeaderMap::new()), None);
+    }
 }

@@ -412,6 +412,22 @@ pub(crate) fn not_found(uri: &Uri, lang: Lang) -> Response {
     (StatusCode::NOT_FOUND, Html(page.into_string())).into_response()
 }
 
+/// A page for somebody whose request was refused: why, and what to do about it.
+pub(crate) fn refused(status: StatusCode, lang: Lang, [why, hint]: [Key; 2]) -> Response {
+    let page = html! {
+        (DOCTYPE)
+        html lang=(lang.code()) {
+            (head(lang, &lang.text(why), false))
+            body.lone { main {
+                h1.small-title { (lang.text(why)) }
+                p { (lang.text(hint)) }
+                p { a href="/" { (lang.text(key::MACHINE_BACK)) } }
+            } }
+        }
+    };
+    (status, Html(page.into_string())).into_response()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

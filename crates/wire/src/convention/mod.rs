@@ -99,7 +99,8 @@ impl<'a> Topic<'a> {
         // Wherever somebody may wait for orders: those are nobody's to give.
         let is_order = |level: &&str| matches!(*level, "set" | "get" | "command" | "cmd");
         let first = levels.first().copied().unwrap_or_default();
-        let is_for_orders = matches!(first, "cmnd" | "tasmotas");
+        let before_last = levels.iter().rev().nth(1).copied();
+        let is_for_orders = matches!(first, "cmnd" | "tasmotas") || before_last == Some("cmnd");
         if is_for_orders || first.starts_with('$') || levels.iter().any(is_order) {
             return None;
         }
@@ -114,7 +115,15 @@ impl<'a> Topic<'a> {
             ["homeassistant", "status"] | ["zigbee2mqtt", "bridge", "request", ..] | [_, "rpc"] => {
                 return None;
             }
-            ["tele" | "stat", name, last] => own(Maker::Tasmota, name, tasmota_carries(last)),
+            ["tele" | "stat", _, .., last] => {
+                let name = topic.split_once('/')?.1.rsplit_once('/')?.0;
+                own(Maker::Tasmota, name, tasmota_carries(last))
+            }
+            // Whoever set "FullTopic" to %topic%/%prefix%/.
+            [_, .., "tele" | "stat", last] => {
+                let name = topic.rsplit_once('/')?.0.rsplit_once('/')?.0;
+                own(Maker::Tasmota, name, tasmota_carries(last))
+            }
             ["tasmota", "discovery", ..] => own(Maker::Tasmota, "", Carries::Nothing),
             ["zigbee2mqtt", "bridge", ..] => own(Maker::Zigbee2mqtt, "", Carries::Nothing),
             ["zigbee2mqtt", _, ..] => {
@@ -344,6 +353,20 @@ mod tests {
         let relay = said("stat/plug/RESULT", r#"{"POWER":"OFF"}"#);
         assert_eq!(number(&relay, "on"), Some(0.0));
         assert_eq!(said("tele/plug/LWT", "Online").is_there, Some(true));
+    }
+
+    #[test]
+    fn tasmota_is_known_however_its_topics_are_laid_out() {
+        for (topic, name) in [
+            ("tele/plug/SENSOR", "plug"),
+            ("plug/tele/SENSOR", "plug"),
+            ("tele/site/line/plug/STATE", "site/line/plug"),
+            ("site/line/plug/stat/RESULT", "site/line/plug"),
+        ] {
+            let known = Topic::of(topic).unwrap();
+            assert_eq!((known.maker, known.name), (Maker::Tasmota, name), "{topic}");
+        }
+        assert_eq!(Topic::of("plug/cmnd/POWER"), None);
     }
 
     #[test]

@@ -23,9 +23,36 @@ const STATES: [(&str, bool); 12] = [
     ("×", false),
 ];
 
+/// What a comma means in the numbers of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Comma {
+    /// It stands before every three digits, as in Japan.
+    #[default]
+    Thousands,
+    /// It stands where others write a point.
+    Decimal,
+}
+
+/// What the commas of a column mean: points, if one of its cells can mean nothing else and none
+/// speaks against it.
+pub(super) fn comma_of(cells: impl Iterator<Item = String>) -> Comma {
+    let (mut is_decimal, mut is_grouping) = (false, false);
+    for cell in cells.filter(|cell| cell.contains([',', '，'])) {
+        let text = narrow(&cell);
+        let is_grouped = is_grouped(&text);
+        is_grouping |= is_grouped && (text.contains('.') || text.matches(',').count() > 1);
+        is_decimal |= !is_grouped && text.replacen(',', ".", 1).parse::<f64>().is_ok();
+    }
+    if is_decimal && !is_grouping {
+        Comma::Decimal
+    } else {
+        Comma::Thousands
+    }
+}
+
 /// Reads a cell: a number, a state, or a text; `None` if it holds no value.
-pub fn scalar(cell: &str) -> Option<Scalar<'static>> {
-    let text = narrow(cell);
+pub fn scalar(cell: &str, comma: Comma) -> Option<Scalar<'static>> {
+    let text = together(narrow(cell));
     let small = text.to_lowercase();
     if text.is_empty() || NO_VALUE.contains(&small.as_str()) {
         return None;
@@ -34,17 +61,28 @@ pub fn scalar(cell: &str) -> Option<Scalar<'static>> {
         return Some(Scalar::Bool(*state));
     }
     let is_number = text.bytes().any(|b| b.is_ascii_digit());
-    let plain = if is_grouped(&text) {
-        text.replace(',', "")
-    } else {
-        text.clone()
+    let plain = match comma {
+        Comma::Decimal => text.replacen(',', ".", 1),
+        Comma::Thousands if is_grouped(&text) => text.replace(',', ""),
+        Comma::Thousands => text.clone(),
     };
     let number = plain.parse().ok();
     let number = number.filter(|number: &f64| is_number && number.is_finite());
     Some(number.map_or_else(|| Scalar::Text(text.into()), Scalar::Number))
 }
 
-/// Whether a comma stands before every three digits, as spreadsheets write large numbers.
+/// A number whose sign stands apart from its digits, as some loggers write it, without the space.
+fn together(text: String) -> String {
+    let apart = ['+', '-'].iter().find_map(|sign| {
+        let digits = text.strip_prefix(*sign)?.trim_start();
+        let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
+        is_number.then(|| format!("{sign}{digits}"))
+    });
+    apart.unwrap_or(text)
+}
+
+/// Whether a comma stands before every three digits, as spreadsheets write large numbers: never
+/// after a lone zero.
 fn is_grouped(text: &str) -> bool {
     let whole = text.split('.').next().unwrap_or_default();
     let mut groups = whole.trim_start_matches(['-', '+']).split(',');
@@ -55,7 +93,8 @@ fn is_grouped(text: &str) -> bool {
         has_more = true;
         group.len() == 3 && is_digits(group)
     });
-    has_more && rest && (1..=3).contains(&first.len()) && is_digits(first)
+    let is_first = (1..=3).contains(&first.len()) && is_digits(first) && !first.starts_with('0');
+    has_more && rest && is_first
 }
 
 #[cfg(test)]
@@ -71,20 +110,52 @@ mod tests {
             ("-1,234,567", -1_234_567.0),
             (" +7 ", 7.0),
             ("1.5E3", 1500.0),
+            ("+    1.50", 1.5),
+            ("- 7", -7.0),
         ] {
-            assert_eq!(scalar(cell), Some(Scalar::Number(value)), "{cell}");
+            let read = scalar(cell, Comma::Thousands);
+            assert_eq!(read, Some(Scalar::Number(value)), "{cell}");
         }
+    }
+
+    #[test]
+    fn a_column_tells_what_its_commas_mean() {
+        let of = |cells: &[&str]| comma_of(cells.iter().map(|cell| (*cell).to_owned()));
+        assert_eq!(of(&["0,619", "12,345"]), Comma::Decimal);
+        assert_eq!(of(&["12,345", "0,62"]), Comma::Decimal);
+        assert_eq!(of(&["-5,5"]), Comma::Decimal);
+        for grouped in [
+            &["1,234", "980"][..],
+            &["1,234,567"],
+            &["1,234.5", "0,5"],
+            &["12.5", "ERR,1"],
+            &[],
+        ] {
+            assert_eq!(of(grouped), Comma::Thousands, "{grouped:?}");
+        }
+        assert_eq!(
+            scalar("12,345", Comma::Decimal),
+            Some(Scalar::Number(12.345))
+        );
+        assert_eq!(scalar("0,619", Comma::Decimal), Some(Scalar::Number(0.619)));
+        let alone = scalar("0,619", Comma::Thousands);
+        assert_eq!(
+            alone,
+            Some(Scalar::Text("0,619".into())),
+            "no number by itself"
+        );
     }
 
     #[test]
     fn no_value_is_not_zero_and_a_word_is_no_number() {
         for cell in ["", " ", "--", "***", "NaN", "#N/A", "－"] {
-            assert_eq!(scalar(cell), None, "{cell}");
+            assert_eq!(scalar(cell, Comma::Thousands), None, "{cell}");
         }
         for cell in ["inf", "1e999", "ERR", "1,23", "12,3456", "1.2.3", "AB-12"] {
-            assert!(matches!(scalar(cell), Some(Scalar::Text(_))), "{cell}");
+            let read = scalar(cell, Comma::Thousands);
+            assert!(matches!(read, Some(Scalar::Text(_))), "{cell}");
         }
-        assert_eq!(scalar("ON"), Some(Scalar::Bool(true)));
-        assert_eq!(scalar("消灯"), Some(Scalar::Bool(false)));
+        assert_eq!(scalar("ON", Comma::Thousands), Some(Scalar::Bool(true)));
+        assert_eq!(scalar("消灯", Comma::Thousands), Some(Scalar::Bool(false)));
     }
 }

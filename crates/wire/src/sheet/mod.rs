@@ -7,7 +7,7 @@ mod guess;
 mod moment;
 mod text;
 
-pub use cell::scalar;
+pub use cell::{Comma, scalar};
 pub use moment::{CellTime, moment};
 
 /// Rows from the beginning in which the heading is looked for.
@@ -38,6 +38,8 @@ pub struct Sheet {
     encoding: &'static str,
     delimiter: u8,
     heading: Vec<String>,
+    /// Cells of the row that names the columns; none if there is no such row.
+    named: Option<usize>,
     /// Rows before the data.
     skip: usize,
     /// Columns that say when.
@@ -60,6 +62,7 @@ impl Sheet {
             text,
             encoding,
             heading: Vec::new(),
+            named: None,
             skip: 0,
             time: Vec::new(),
         };
@@ -77,6 +80,7 @@ impl Sheet {
         let found = found.or_else(|| first_row_of_data(&head));
         (sheet.skip, sheet.time) = found.ok_or(SheetError::NoTime)?;
         sheet.heading = heading(&head, sheet.skip);
+        sheet.named = name_rows(&head, sheet.skip).0.map(Row::len);
         Ok(sheet)
     }
 
@@ -120,6 +124,26 @@ impl Sheet {
             );
         }
         found
+    }
+
+    /// What a comma means in the numbers of a column, as all of its cells together tell.
+    pub fn comma(&self, column: usize) -> Comma {
+        // Between commas only a quoted cell holds one.
+        if self.delimiter == b',' && !self.text.contains('"') {
+            return Comma::default();
+        }
+        let rows = self.all().skip(self.skip);
+        cell::comma_of(rows.map(|row| row.get(column).unwrap_or_default().to_owned()))
+    }
+
+    /// Whether a row has cells with something in them beyond those of the heading: its values may
+    /// have slid into other columns.
+    pub fn is_wider(&self, row: &Row) -> bool {
+        let Some(named) = self.named else {
+            return false;
+        };
+        let mut beyond = row.iter().skip(named);
+        beyond.any(|cell| !cell.trim().is_empty())
     }
 
     /// The rows of data with their number in the file, counted from 1 as a spreadsheet does.
@@ -192,6 +216,18 @@ fn time_columns(row: &Row) -> Option<Vec<usize>> {
     Some(std::iter::once(first).chain(second).collect())
 }
 
+/// The row above the data that names the columns, and the one between that holds their units.
+fn name_rows(head: &[Row], first: usize) -> (Option<&Row>, Option<&Row>) {
+    let above = |n: usize| first.checked_sub(n).and_then(|at| head.get(at));
+    let is_units = |row: &&Row| {
+        let mut filled = row.iter().filter(|cell| !cell.trim().is_empty()).peekable();
+        filled.peek().is_some() && filled.all(guess::is_unit)
+    };
+    let units = above(1).filter(is_units).filter(|_| above(2).is_some());
+    let names = if units.is_some() { above(2) } else { above(1) };
+    (names, units)
+}
+
 /// The names of the columns from the row above the data, or the two above it if the last holds
 /// units.
 fn heading(head: &[Row], first: usize) -> Vec<String> {
@@ -200,12 +236,7 @@ fn heading(head: &[Row], first: usize) -> Vec<String> {
         || above(1).map_or(0, Row::len),
         |row| row.len().max(above(1).map_or(0, Row::len)),
     );
-    let is_units = |row: &&Row| {
-        let mut filled = row.iter().filter(|cell| !cell.trim().is_empty()).peekable();
-        filled.peek().is_some() && filled.all(guess::is_unit)
-    };
-    let units = above(1).filter(is_units).filter(|_| above(2).is_some());
-    let names = if units.is_some() { above(2) } else { above(1) };
+    let (names, units) = name_rows(head, first);
     let mut heading: Vec<String> = Vec::new();
     for column in 0..width.min(CELLS_MAX) {
         let cell = |row: Option<&Row>| {
@@ -272,6 +303,24 @@ mod tests {
     }
 
     #[test]
+    fn a_row_with_more_cells_than_the_heading_is_known() {
+        let rows = [
+            "8:00,5,6",
+            "8:01,5,6",
+            "8:02,5,6,7",
+            "8:03,5,",
+            "8:04,5,6",
+            "8:05,5,,,",
+        ];
+        let rows = rows.map(|row| format!("2026/11/21 {row}\n"));
+        let sheet = read(&format!("日時,電力,\n{}", rows.concat()));
+        let wide: Vec<bool> = sheet.rows().map(|(_, row)| sheet.is_wider(&row)).collect();
+        assert_eq!(wide, [false, false, true, false, false, false]);
+        let bare = read("2026/11/21 8:00,5,6\n2026/11/21 8:01,6,7\n");
+        assert!(bare.rows().all(|(_, row)| !bare.is_wider(&row)));
+    }
+
+    #[test]
     fn columns_of_one_name_are_told_apart() {
         let sheet = read("日時,電力,電力\n2026/11/21 8:00,5,6\n2026/11/21 8:01,6,7\n");
         assert_eq!(sheet.heading(), ["日時", "電力", "電力 (2)"]);
@@ -311,7 +360,8 @@ mod tests {
         fn no_bytes_make_it_panic_that_look_like_a_table(text in "[0-9/:. ,;\t\"\n年月日時分秒午前後令和R元()\u{ff10}-\u{ff19}kW電力-]{0,200}") {
             walk(text.as_bytes());
             moment(&text);
-            scalar(&text);
+                scalar(&text, Comma::Thousands);
+            scalar(&text, Comma::Decimal);
         }
     }
 
@@ -320,7 +370,8 @@ mod tests {
             sheet.guess();
             for (_, row) in sheet.rows() {
                 moment_of(&row, sheet.time());
-                row.iter().for_each(|cell| drop(scalar(cell)));
+                row.iter()
+                    .for_each(|cell| drop(scalar(cell, sheet.comma(0))));
             }
         }
     }

@@ -34,6 +34,8 @@ const ENCODINGS: &[&str] = &[
     "bit5", "bit6", "bit7", "bit8", "bit9", "bit10", "bit11", "bit12", "bit13", "bit14", "bit15",
 ];
 const ORDERS: &[&str] = &["abcd", "cdab", "badc", "dcba"];
+/// Whether the numbers that makers write where there is none are values.
+const NO_VALUES: &[&str] = &["usual", "none"];
 
 /// A register as a person enters it.
 pub(super) const REGISTER: &[Field] = &[
@@ -67,6 +69,11 @@ pub(super) const REGISTER: &[Field] = &[
         kind: FieldKind::Number(-1e9, 1e9),
         default: Some("1"),
     },
+    Field {
+        name: "no_value",
+        kind: FieldKind::Choice(NO_VALUES),
+        default: Some("usual"),
+    },
 ];
 
 /// One point of a device and where it lies.
@@ -78,6 +85,8 @@ pub(super) struct Register {
     pub(super) encoding: NumberEncoding,
     pub(super) order: ByteOrder,
     pub(super) scale: f64,
+    /// What makers write where there is no number is none.
+    pub(super) has_none: bool,
 }
 
 impl Register {
@@ -156,6 +165,7 @@ impl Map {
             encoding,
             order,
             scale: 1.0,
+            has_none: true,
         });
         Some(Self {
             registers: registers.collect(),
@@ -201,6 +211,7 @@ fn own(entered: Entered<'_>) -> Result<Map, Wrong> {
             encoding: encoding(&row.text("encoding")).ok_or_else(|| choice("encoding"))?,
             order: order(&row.text("order")).ok_or_else(|| choice("order"))?,
             scale: row.number("scale"),
+            has_none: row.text("no_value") == "usual",
         };
         if register.end() > 65_536 {
             return Err(wrong("register", WrongWhy::Range));

@@ -294,14 +294,18 @@ impl ModbusMeter {
     }
 }
 
+/// What a register says; no number where its maker writes that there is none.
 fn value_of(register: &Register, data: &[u8], offset: usize) -> Option<Scalar<'static>> {
     if register.table.is_bits() {
         return bit(data, offset).map(Scalar::Bool);
     }
     let bytes = data.get(2 * offset..)?;
     let number = register.encoding.number(register.order, bytes)?;
+    let is_none = register.has_none && register.encoding.is_none(number);
     Some(if register.is_state() {
         Scalar::Bool(number != 0.0)
+    } else if is_none {
+        Scalar::Number(f64::NAN)
     } else {
         Scalar::Number(scaled(number, register.scale))
     })

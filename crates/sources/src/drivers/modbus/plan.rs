@@ -95,6 +95,7 @@ mod tests {
             encoding,
             order: ByteOrder::Abcd,
             scale: 1.0,
+            has_none: true,
         };
         Map {
             registers: addresses.iter().enumerate().map(register).collect(),
