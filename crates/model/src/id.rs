@@ -60,10 +60,16 @@ fn name(text: &str) -> Result<Box<str>, IdError> {
     if text.chars().count() > NAME_CHARS_MAX {
         return Err(IdError::TooLong);
     }
-    if text.chars().any(char::is_control) {
+    if text.chars().any(|c| c.is_control() || is_unseen(c)) {
         return Err(IdError::Character);
     }
     Ok(text.into())
+}
+
+/// What nobody sees and what turns others round: two names that look alike would be two.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 macro_rules! text_id {

@@ -57,10 +57,14 @@ const SUFFIXES: [(&str, Unit, f64); 12] = [
     ("_s", Unit::Second, 1.0),
 ];
 
-/// What stands beside a value, unit, factor. The first with other capitals counts where none has
-/// these: `kw` is kilowatts, `mW` and `MW` are told apart.
-const SYMBOLS: [(&str, Unit, f64); 29] = [
+/// What stands beside a value, unit, factor. Capitals tell `mW` and `MW` apart; where only one is
+/// known by these letters, they do not matter.
+const SYMBOLS: [(&str, Unit, f64); 41] = [
     ("W", Unit::Watt, 1.0),
+    ("watt", Unit::Watt, 1.0),
+    ("watts", Unit::Watt, 1.0),
+    ("kilowatt", Unit::Watt, 1e3),
+    ("kilowatts", Unit::Watt, 1e3),
     ("kW", Unit::Watt, 1e3),
     ("MW", Unit::Watt, 1e6),
     ("mW", Unit::Watt, 1e-3),
@@ -68,9 +72,14 @@ const SYMBOLS: [(&str, Unit, f64); 29] = [
     ("kWh", Unit::WattHour, 1e3),
     ("MWh", Unit::WattHour, 1e6),
     ("A", Unit::Ampere, 1.0),
+    ("ampere", Unit::Ampere, 1.0),
+    ("amperes", Unit::Ampere, 1.0),
+    ("amps", Unit::Ampere, 1.0),
     ("mA", Unit::Ampere, 1e-3),
     ("kA", Unit::Ampere, 1e3),
     ("V", Unit::Volt, 1.0),
+    ("volt", Unit::Volt, 1.0),
+    ("volts", Unit::Volt, 1.0),
     ("mV", Unit::Volt, 1e-3),
     ("kV", Unit::Volt, 1e3),
     ("°C", Unit::Celsius, 1.0),
@@ -86,6 +95,9 @@ const SYMBOLS: [(&str, Unit, f64); 29] = [
     ("kPa", Unit::Bar, 1e-2),
     ("MPa", Unit::Bar, 10.0),
     ("s", Unit::Second, 1.0),
+    ("sec", Unit::Second, 1.0),
+    ("second", Unit::Second, 1.0),
+    ("seconds", Unit::Second, 1.0),
     ("ms", Unit::Second, 1e-3),
     ("min", Unit::Second, 60.0),
     ("h", Unit::Second, 3_600.0),
@@ -97,8 +109,10 @@ impl UnitScale {
         let symbol = symbol.trim();
         let exact = SYMBOLS.iter().find(|(known, ..)| *known == symbol);
         let alike = || {
-            let mut all = SYMBOLS.iter();
-            all.find(|(known, ..)| known.eq_ignore_ascii_case(symbol))
+            let is_alike = |known: &&str| known.eq_ignore_ascii_case(symbol);
+            let mut alike = SYMBOLS.iter().filter(|(known, ..)| is_alike(&known));
+            let only = alike.next();
+            only.filter(|_| alike.next().is_none())
         };
         let (_, unit, factor) = *exact.or_else(alike)?;
         Some(Self { unit, factor })
@@ -176,6 +190,8 @@ mod tests {
         assert_eq!(beside(" kw "), Some((Unit::Watt, 1e3)));
         assert_eq!(beside("mW"), Some((Unit::Watt, 1e-3)));
         assert_eq!(beside("℃"), Some((Unit::Celsius, 1.0)));
+        assert_eq!(beside("mw"), None, "thousandths or millions");
+        assert_eq!(beside("Watts"), Some((Unit::Watt, 1.0)));
         assert_eq!(beside("VA"), None);
         assert_eq!(
             of("cycle"),

@@ -91,8 +91,9 @@ pub(crate) fn normalise(origin: Origin<'_>, bytes: &[u8], out: &mut Normalised) 
                     let member = Member::at(object.t_ms, name, value);
                     take_member(origin, bytes, member, out);
                 }
-                for _ in &object.unfit {
-                    refuse(origin, bytes, RefusalReason::WrongType, out);
+                for name in &object.unfit {
+                    let sample = [name.as_bytes(), b" in ", bytes].concat();
+                    refuse(origin, &sample, RefusalReason::WrongType, out);
                 }
                 sort_for_judging(out, first);
             }
@@ -210,7 +211,7 @@ impl<'a> Member<'a> {
     /// What its numbers are multiplied by, where the point is kept in `unit` and says `factor`: a
     /// unit that stands beside a value counts, not the one in the name.
     fn factor(self, unit: Unit, factor: f64) -> Result<f64, RefusalReason> {
-        let Some(said) = self.unit else {
+        let Some(said) = self.unit.filter(|said| !said.trim().is_empty()) else {
             return Ok(factor);
         };
         match UnitScale::of_symbol(said) {

@@ -257,8 +257,11 @@ fn make_room(folder: &std::path::Path) {
     looked_at.sort();
     let over = (looked_at.len() + 1).saturating_sub(STAGED_MAX);
     for (_, named) in looked_at.into_iter().take(over) {
-        std::fs::remove_file(named.with_extension("")).ok();
-        std::fs::remove_file(named).ok();
+        let data = named.with_extension("");
+        // Whoever orders it at this moment has taken its name away.
+        if std::fs::remove_file(named).is_ok() {
+            std::fs::remove_file(data).ok();
+        }
     }
 }
 

@@ -68,12 +68,12 @@ pub(crate) async fn take(shared: &Arc<FilesShared>, job: &Job) -> TakeOutcome {
         let (shared, name) = (Arc::clone(shared), job.name.clone());
         let (path, is_watched) = (job.path.clone(), job.is_watched);
         let read = off_thread(move || {
-            let file = if is_watched {
+            let bytes = if is_watched {
                 whole_lines(&path)?
             } else {
-                FileRead::whole(read_file(&path)?)
+                read_file(&path)?
             };
-            let held = hold(&shared, &name, &file, &logger, is_watched)?;
+            let held = hold(&shared, &name, &bytes, &logger, is_watched)?;
             Ok((logger, held))
         });
         read.await?
@@ -118,22 +118,8 @@ pub(crate) async fn take(shared: &Arc<FilesShared>, job: &Job) -> TakeOutcome {
     Ok(import)
 }
 
-/// A file as it was read.
-struct FileRead {
-    bytes: Vec<u8>,
-    /// Somebody may still be writing it.
-    is_growing: bool,
-}
-
-impl FileRead {
-    fn whole(bytes: Vec<u8>) -> Self {
-        let is_growing = false;
-        Self { bytes, is_growing }
-    }
-}
-
 /// A file that may still be growing, without a last line that is only begun.
-fn whole_lines(path: &std::path::Path) -> Result<FileRead, FileProblem> {
+fn whole_lines(path: &std::path::Path) -> Result<Vec<u8>, FileProblem> {
     let changed = std::fs::metadata(path).and_then(|meta| meta.modified());
     let mut bytes = read_file(path)?;
     let now = SystemTime::now();
@@ -145,8 +131,7 @@ fn whole_lines(path: &std::path::Path) -> Result<FileRead, FileProblem> {
     if is_young {
         bytes.truncate(end_of_lines(&bytes));
     }
-    let is_growing = is_young;
-    Ok(FileRead { bytes, is_growing })
+    Ok(bytes)
 }
 
 /// Where the last line ends that is whole, also where a letter has two bytes.
@@ -171,11 +156,10 @@ fn end_of_lines(bytes: &[u8]) -> usize {
 fn hold(
     shared: &FilesShared,
     name: &str,
-    file: &FileRead,
+    bytes: &[u8],
     logger: &Logger,
     is_watched: bool,
 ) -> Result<Held, FileProblem> {
-    let FileRead { bytes, is_growing } = file;
     let reader = &*shared.reader;
     let sha256 = token_hash(bytes);
     if let Some(before) = reader.import(&sha256).map_err(unreadable)? {
@@ -191,7 +175,7 @@ fn hold(
             name,
             bytes,
             listed,
-            is_growing: *is_growing,
+            may_grow: is_watched,
         };
         Content::read(&file, logger, &shared.zone, clock::now())
     };
@@ -202,12 +186,6 @@ fn hold(
         // Another file in its place.
         content = read(0)?;
     }
-    // What waits is looked at again, though the file be the same.
-    let sha256 = if content.has_waiting {
-        token_hash(format!("{sha256} in part").as_bytes())
-    } else {
-        sha256
-    };
     let (device, machine) = (&logger.device, &logger.device.machine);
     let fresh = fresh(reader, device, &content.rows).map_err(unreadable)?;
     let moments = Moments {

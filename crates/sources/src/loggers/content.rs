@@ -8,7 +8,7 @@ use wire::payload::{Scalar, without_mark};
 use wire::sheet::{Comma, Sheet, SheetError, moment_of, scalar};
 
 use super::Logger;
-use super::moments::{RowMoments, settled, spread};
+use super::moments::{RowMoments, spread};
 use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise_cells, refusal};
 
 /// Readings of one file; more do not fit the memory of a small PC.
@@ -33,8 +33,6 @@ pub struct Content {
     pub refused: Vec<Refused>,
     /// How much could not be read.
     pub refused_count: u64,
-    /// Rows at its end wait until it is known that no more come.
-    pub has_waiting: bool,
     /// Rows of which nothing is listed.
     listed: u64,
 }
@@ -48,8 +46,9 @@ pub struct LoggedFile<'a> {
     pub bytes: &'a [u8],
     /// What cannot be read in so many rows at its beginning is only counted: it was listed before.
     pub listed: u64,
-    /// Somebody may still be writing it.
-    pub is_growing: bool,
+    /// It lies where a logger writes it: rows of one moment may still get neighbours, and where each
+    /// belongs cannot be told.
+    pub may_grow: bool,
 }
 
 impl Content {
@@ -64,7 +63,7 @@ impl Content {
             name,
             bytes,
             listed,
-            is_growing,
+            may_grow,
         } = *file;
         // A logger that has made its file and not written yet is no problem.
         if without_mark(bytes).trim_ascii().is_empty() {
@@ -79,9 +78,8 @@ impl Content {
             listed,
             ..Self::default()
         };
-        let commas = columns.iter().map(|place| sheet.comma(*place));
-        let commas: Vec<Comma> = commas.collect();
-        let times = times_of(&sheet, &time, zone, is_growing);
+        let commas = sheet.commas(&columns);
+        let times = times_of(&sheet, &time, zone, may_grow);
         for ((line, row), moment) in sheet.rows().zip(times) {
             content.lines += 1;
             let topic = format!("{name}:{line}");
@@ -98,22 +96,19 @@ impl Content {
                 content.refuse(too_wide(origin, &row));
                 continue;
             }
-            let t = match moment {
-                RowTime::At(t) => t,
-                RowTime::Unread => {
-                    content.refuse(unread(origin, &row, &time));
-                    continue;
-                }
-                RowTime::Waits => {
-                    content.lines -= 1;
-                    content.has_waiting = true;
-                    break;
-                }
+            let Some(t) = moment else {
+                content.refuse(unread(origin, &row, &time));
+                continue;
             };
             let cells = table.column.iter().zip(columns.iter().zip(&commas));
             let cells = cells.filter_map(|(column, (place, comma))| {
                 let cell = row.get(*place)?;
-                Some((column.point.as_str(), cell, scalar(cell, *comma)?))
+                // A product may be called `10,5`.
+                let comma = match column.point.as_str() {
+                    "product" => Comma::Thousands,
+                    _ => *comma,
+                };
+                Some((column.point.as_str(), cell, scalar(cell, comma)?))
             });
             let cells: Vec<(&str, &str, Scalar<'static>)> = cells.collect();
             content.take(origin, t, &cells);
@@ -166,35 +161,23 @@ impl Content {
     }
 }
 
-/// When a row was measured.
-#[derive(Debug, Clone, Copy)]
-enum RowTime {
-    At(i64),
-    /// Nobody can read it.
-    Unread,
-    /// That is known once it is known that no more rows of this moment come.
-    Waits,
-}
-
-/// When the rows of a file were measured.
-fn times_of(sheet: &Sheet, time: &[usize], zone: &TimeZone, is_growing: bool) -> Vec<RowTime> {
+/// When the rows of a file were measured; `None` for one whose time cannot be read.
+fn times_of(sheet: &Sheet, time: &[usize], zone: &TimeZone, may_grow: bool) -> Vec<Option<i64>> {
     let mut moments = RowMoments::new(zone);
     let said = sheet.rows().map(|(_, row)| {
         let moment = moment_of(&row, time).filter(|_| !sheet.is_wider(&row));
         moment.and_then(|moment| moments.next(moment))
     });
     let said: Vec<Option<i64>> = said.collect();
-    let mut known: Vec<i64> = said.iter().copied().flatten().collect();
-    if is_growing {
-        known.truncate(settled(&known));
+    if may_grow {
+        return said;
     }
+    let mut known: Vec<i64> = said.iter().copied().flatten().collect();
     spread(&mut known);
     let mut known = known.into_iter();
-    let place = |said: Option<i64>| match said {
-        None => RowTime::Unread,
-        Some(_) => known.next().map_or(RowTime::Waits, RowTime::At),
-    };
-    said.into_iter().map(place).collect()
+    said.into_iter()
+        .map(|said| said.and_then(|_| known.next()))
+        .collect()
 }
 
 /// The refusal of a row whose time cannot be read.
@@ -307,7 +290,7 @@ mod tests {
             name: "a.csv",
             bytes: text.as_bytes(),
             listed: 0,
-            is_growing: false,
+            may_grow: false,
         };
         Content::read(&file, &logger(), &tokyo(), now)
     }

@@ -5,19 +5,24 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use wire::sheet::CellTime;
 
-/// RowMoments after which it is known how many rows one has.
-const SETTLED_AFTER: usize = 3;
-
 /// Reads the moments of a file's rows one after the other.
 pub(super) struct RowMoments<'a> {
     zone: &'a TimeZone,
     last: i64,
+    /// What the first row with a local time said.
+    first_said: Option<DateTime>,
+    /// The newest row comes first; known from the second moment on.
+    is_falling: Option<bool>,
 }
 
 impl<'a> RowMoments<'a> {
     pub(super) fn new(zone: &'a TimeZone) -> Self {
-        let last = i64::MIN;
-        Self { zone, last }
+        Self {
+            zone,
+            last: i64::MIN,
+            first_said: None,
+            is_falling: None,
+        }
     }
 
     /// The moment of the next row in milliseconds since 1970; `None` for one that no clock showed,
@@ -25,13 +30,20 @@ impl<'a> RowMoments<'a> {
     pub(super) fn next(&mut self, said: CellTime) -> Option<i64> {
         let t = match said {
             CellTime::Absolute(ms) => ms,
-            CellTime::Civil(at) => self.of_civil(at)?,
+            CellTime::Civil(at) => {
+                let first = *self.first_said.get_or_insert(at);
+                if at != first {
+                    self.is_falling.get_or_insert(at < first);
+                }
+                self.of_civil(at)?
+            }
         };
         self.last = t;
         Some(t)
     }
 
-    /// Of an hour that comes twice the first, until the rows go back: then it is the second.
+    /// Of an hour that comes twice the one that rows come to first, until they go back in it: then
+    /// it is the other.
     fn of_civil(&self, at: DateTime) -> Option<i64> {
         let ambiguous = self.zone.to_ambiguous_zoned(at);
         let ms = |zoned: jiff::Zoned| zoned.timestamp().as_millisecond();
@@ -41,8 +53,17 @@ impl<'a> RowMoments<'a> {
             AmbiguousOffset::Fold { .. } => {
                 let first = ms(ambiguous.clone().earlier().ok()?);
                 let second = ms(ambiguous.later().ok()?);
-                let is_second = first <= self.last && self.last - first < second - first;
-                Some(if is_second { second } else { first })
+                let hour = second - first;
+                Some(match self.is_falling {
+                    Some(true)
+                        if self.last < second && second.saturating_sub(self.last) <= hour =>
+                    {
+                        first
+                    }
+                    Some(true) => second,
+                    _ if first < self.last && self.last.saturating_sub(first) <= hour => second,
+                    _ => first,
+                })
             }
         }
     }
@@ -61,18 +82,6 @@ pub(super) fn spread(times: &mut [i64]) {
     }
 }
 
-/// How many rows of a file that may still grow stay where they are: those of the last moment may
-/// become more, and how many a moment has is known after the third.
-pub(super) fn settled(times: &[i64]) -> usize {
-    let counts = counts(times);
-    let is_shared = counts.iter().any(|count| *count > 1);
-    match counts.last() {
-        Some(last) if is_shared && counts.len() > SETTLED_AFTER => times.len() - last,
-        Some(_) if is_shared => 0,
-        _ => times.len(),
-    }
-}
-
 fn spread_rising(times: &mut [i64]) {
     let counts = counts(times);
     let (Some(usual), Some(step)) = (usual(&counts), finest(times)) else {
@@ -83,7 +92,8 @@ fn spread_rising(times: &mut [i64]) {
         let places = count.max(usual as i64);
         let skipped = if n == 0 { places - count } else { 0 };
         for (i, t) in moment.iter_mut().enumerate() {
-            *t += step * (skipped + i as i64) / places;
+            let place = i128::from(skipped + i as i64);
+            *t += (i128::from(step) * place / i128::from(places)) as i64;
         }
     }
 }
@@ -144,26 +154,25 @@ mod tests {
     }
 
     #[test]
-    fn what_may_still_get_neighbours_waits() {
-        assert_eq!(settled(&[0, 1, 2]), 3, "each has its own moment");
-        assert_eq!(settled(&[0, 0, 1, 1, 2]), 0, "too early to tell");
-        assert_eq!(settled(&[0, 0, 1, 1, 2, 2, 3]), 6);
-        assert_eq!(settled(&[]), 0);
-    }
-
-    #[test]
     fn an_hour_that_comes_twice_is_told_apart_and_one_that_never_was_is_no_moment() {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let civil = |text: &str| CellTime::Civil(text.parse().unwrap());
-        let mut moments = RowMoments::new(&zone);
-        let mut last = i64::MIN;
-        for text in ["01:50", "02:00", "02:50", "02:00", "02:50", "03:00"] {
-            let t = moments
-                .next(civil(&format!("2026-10-25T{text}:00")))
-                .unwrap();
-            assert!(t > last, "{text}");
-            last = t;
-        }
+        let times = |texts: &[&str]| -> Vec<i64> {
+            let mut moments = RowMoments::new(&zone);
+            let next = |text: &&str| moments.next(civil(&format!("2026-10-25T{text}:00")));
+            texts.iter().filter_map(next).collect()
+        };
+        let said = [
+            "01:50", "02:00", "02:00", "02:50", "02:00", "02:50", "03:00",
+        ];
+        let rising = times(&said);
+        let minutes: Vec<i64> = rising.iter().map(|t| (t - rising[0]) / 60_000).collect();
+        assert_eq!(minutes, [0, 10, 10, 60, 70, 120, 130]);
+        let mut said = said;
+        said.reverse();
+        let mut falling = times(&said);
+        falling.reverse();
+        assert_eq!(falling, rising, "the newest row first");
         let mut moments = RowMoments::new(&zone);
         assert!(moments.next(civil("2026-03-29T01:50:00")).is_some());
         assert_eq!(moments.next(civil("2026-03-29T02:10:00")), None);

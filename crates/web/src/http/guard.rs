@@ -6,8 +6,8 @@ use std::sync::Arc;
 use app::views::TrustView;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, SET_COOKIE,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY,
+    SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -167,7 +167,8 @@ async fn to_the_end(request: Request, next: Next) -> Response {
 /// behind a proxy that calls the box by another name.
 fn foreign(request: &Request, lang: Lang) -> Response {
     let status = StatusCode::FORBIDDEN;
-    if is_for_scripts(request.uri().path()) {
+    let kind = header(request.headers(), CONTENT_TYPE).unwrap_or_default();
+    if is_for_scripts(request.uri().path()) || kind.starts_with("application/json") {
         let failure = Failure::new(status, "origin", key::ERROR_ORIGIN);
         return failure.hint(key::ERROR_ORIGIN_HINT).answer(lang);
     }

@@ -115,15 +115,7 @@ impl<'a> Topic<'a> {
             ["homeassistant", "status"] | ["zigbee2mqtt", "bridge", "request", ..] | [_, "rpc"] => {
                 return None;
             }
-            ["tele" | "stat", _, .., last] => {
-                let name = topic.split_once('/')?.1.rsplit_once('/')?.0;
-                own(Maker::Tasmota, name, tasmota_carries(last))
-            }
-            // Whoever set "FullTopic" to %topic%/%prefix%/.
-            [_, .., "tele" | "stat", last] => {
-                let name = topic.rsplit_once('/')?.0.rsplit_once('/')?.0;
-                own(Maker::Tasmota, name, tasmota_carries(last))
-            }
+            ["tele" | "stat", name, last] => own(Maker::Tasmota, name, tasmota_carries(last)),
             ["tasmota", "discovery", ..] => own(Maker::Tasmota, "", Carries::Nothing),
             ["zigbee2mqtt", "bridge", ..] => own(Maker::Zigbee2mqtt, "", Carries::Nothing),
             ["zigbee2mqtt", _, ..] => {
@@ -159,6 +151,18 @@ impl<'a> Topic<'a> {
             [name, "status"] => own(Maker::Esphome, name, Carries::Presence),
             [name, "debug"] => own(Maker::Esphome, name, Carries::Nothing),
             ["homeassistant", ..] => own(Maker::Esphome, "", Carries::Nothing),
+            // A Tasmota with a "FullTopic" of its own: several levels, or %topic%/%prefix%/.
+            [first, .., before, last] if tasmota_carries(last) != Carries::Nothing => {
+                let is_prefix = |level: &str| matches!(level, "tele" | "stat");
+                let name = if is_prefix(first) {
+                    topic.split_once('/')?.1.rsplit_once('/')?.0
+                } else if is_prefix(before) {
+                    topic.rsplit_once('/')?.0.rsplit_once('/')?.0
+                } else {
+                    return None;
+                };
+                own(Maker::Tasmota, name, tasmota_carries(last))
+            }
             _ => return None,
         })
     }
@@ -219,6 +223,7 @@ pub fn waits_for_orders(filter: &str) -> bool {
         | ["zigbee2mqtt", .., "set" | "get"]
         | ["te", "device", _, _, _, "cmd", ..]
         | [_, "rpc"]
+        | [_, .., "cmnd", _]
         | [_, .., "command"] => true,
         _ => false,
     }
@@ -367,6 +372,9 @@ mod tests {
             assert_eq!((known.maker, known.name), (Maker::Tasmota, name), "{topic}");
         }
         assert_eq!(Topic::of("plug/cmnd/POWER"), None);
+        assert_eq!(Topic::of("line/stat/temperature"), None, "anybody's");
+        let gateway = Topic::of("zigbee2mqtt/stat/LWT").unwrap();
+        assert_eq!(gateway.maker, Maker::Zigbee2mqtt);
     }
 
     #[test]
@@ -582,6 +590,7 @@ mod tests {
         );
         for filter in [
             "cmnd/plug/#",
+            "plug/cmnd/#",
             "shelly-a/rpc",
             "p/switch/+/command",
             "zigbee2mqtt/+/set",

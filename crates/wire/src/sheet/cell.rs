@@ -33,20 +33,32 @@ pub enum Comma {
     Decimal,
 }
 
-/// What the commas of a column mean: points, if one of its cells can mean nothing else and none
-/// speaks against it.
-pub(super) fn comma_of(cells: impl Iterator<Item = String>) -> Comma {
-    let (mut is_decimal, mut is_grouping) = (false, false);
-    for cell in cells.filter(|cell| cell.contains([',', '，'])) {
-        let text = narrow(&cell);
+/// What the cells of a column tell of their commas.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct CommaUse {
+    is_decimal: bool,
+    is_grouping: bool,
+}
+
+impl CommaUse {
+    /// Looks at one more cell of the column.
+    pub(super) fn note(&mut self, cell: &str) {
+        if !cell.contains([',', '，']) {
+            return;
+        }
+        let text = narrow(cell);
         let is_grouped = is_grouped(&text);
-        is_grouping |= is_grouped && (text.contains('.') || text.matches(',').count() > 1);
-        is_decimal |= !is_grouped && text.replacen(',', ".", 1).parse::<f64>().is_ok();
+        self.is_grouping |= is_grouped && (text.contains('.') || text.matches(',').count() > 1);
+        self.is_decimal |= !is_grouped && text.replacen(',', ".", 1).parse::<f64>().is_ok();
     }
-    if is_decimal && !is_grouping {
-        Comma::Decimal
-    } else {
-        Comma::Thousands
+
+    /// Points, if one of the cells could mean nothing else and none spoke against it.
+    pub(super) fn means(self) -> Comma {
+        if self.is_decimal && !self.is_grouping {
+            Comma::Decimal
+        } else {
+            Comma::Thousands
+        }
     }
 }
 
@@ -120,7 +132,11 @@ mod tests {
 
     #[test]
     fn a_column_tells_what_its_commas_mean() {
-        let of = |cells: &[&str]| comma_of(cells.iter().map(|cell| (*cell).to_owned()));
+        let of = |cells: &[&str]| {
+            let mut comma = CommaUse::default();
+            cells.iter().for_each(|cell| comma.note(cell));
+            comma.means()
+        };
         assert_eq!(of(&["0,619", "12,345"]), Comma::Decimal);
         assert_eq!(of(&["12,345", "0,62"]), Comma::Decimal);
         assert_eq!(of(&["-5,5"]), Comma::Decimal);

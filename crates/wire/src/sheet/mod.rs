@@ -7,6 +7,7 @@ mod guess;
 mod moment;
 mod text;
 
+use cell::CommaUse;
 pub use cell::{Comma, scalar};
 pub use moment::{CellTime, moment};
 
@@ -81,6 +82,11 @@ impl Sheet {
         (sheet.skip, sheet.time) = found.ok_or(SheetError::NoTime)?;
         sheet.heading = heading(&head, sheet.skip);
         sheet.named = name_rows(&head, sheet.skip).0.map(Row::len);
+        // A heading that its own rows do not fit limits none.
+        let mut first = head.iter().skip(sheet.skip).take(ALIKE_ROWS);
+        if first.all(|row| sheet.is_wider(row)) {
+            sheet.named = None;
+        }
         Ok(sheet)
     }
 
@@ -126,14 +132,19 @@ impl Sheet {
         found
     }
 
-    /// What a comma means in the numbers of a column, as all of its cells together tell.
-    pub fn comma(&self, column: usize) -> Comma {
+    /// What a comma means in the numbers of each of these columns, as all of its cells together
+    /// tell.
+    pub fn commas(&self, columns: &[usize]) -> Vec<Comma> {
+        let mut commas = vec![CommaUse::default(); columns.len()];
         // Between commas only a quoted cell holds one.
-        if self.delimiter == b',' && !self.text.contains('"') {
-            return Comma::default();
+        if self.delimiter != b',' || self.text.contains('"') {
+            for row in self.all().skip(self.skip) {
+                for (comma, column) in commas.iter_mut().zip(columns) {
+                    comma.note(row.get(*column).unwrap_or_default());
+                }
+            }
         }
-        let rows = self.all().skip(self.skip);
-        cell::comma_of(rows.map(|row| row.get(column).unwrap_or_default().to_owned()))
+        commas.into_iter().map(CommaUse::means).collect()
     }
 
     /// Whether a row has cells with something in them beyond those of the heading: its values may
@@ -316,6 +327,9 @@ mod tests {
         let sheet = read(&format!("日時,電力,\n{}", rows.concat()));
         let wide: Vec<bool> = sheet.rows().map(|(_, row)| sheet.is_wider(&row)).collect();
         assert_eq!(wide, [false, false, true, false, false, false]);
+        let titled = "監視\n\n2026/11/21 8:00,5,6\n2026/11/21 8:01,6,7\n";
+        let titled = read(titled);
+        assert!(titled.rows().all(|(_, row)| !titled.is_wider(&row)));
         let bare = read("2026/11/21 8:00,5,6\n2026/11/21 8:01,6,7\n");
         assert!(bare.rows().all(|(_, row)| !bare.is_wider(&row)));
     }

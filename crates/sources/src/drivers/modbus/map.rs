@@ -203,6 +203,8 @@ fn own(entered: Entered<'_>) -> Result<Map, Wrong> {
             return Err(wrong("point", WrongWhy::Taken));
         }
         let choice = |field| wrong(field, WrongWhy::Choice);
+        // A counter that is full is one.
+        let is_counter = matches!(point.as_str(), "cycle" | "pulse");
         let register = Register {
             point,
             table: table(&row.text("table")).ok_or_else(|| choice("table"))?,
@@ -211,7 +213,7 @@ fn own(entered: Entered<'_>) -> Result<Map, Wrong> {
             encoding: encoding(&row.text("encoding")).ok_or_else(|| choice("encoding"))?,
             order: order(&row.text("order")).ok_or_else(|| choice("order"))?,
             scale: row.number("scale"),
-            has_none: row.text("no_value") == "usual",
+            has_none: row.text("no_value") == "usual" && !is_counter,
         };
         if register.end() > 65_536 {
             return Err(wrong("register", WrongWhy::Range));
