@@ -109,8 +109,8 @@ impl UnitScale {
         let symbol = symbol.trim();
         let exact = SYMBOLS.iter().find(|(known, ..)| *known == symbol);
         let alike = || {
-            let is_alike = |known: &&str| known.eq_ignore_ascii_case(symbol);
-            let mut alike = SYMBOLS.iter().filter(|(known, ..)| is_alike(&known));
+            let is_alike = |known: &str| known.eq_ignore_ascii_case(symbol);
+            let mut alike = SYMBOLS.iter().filter(|(known, ..)| is_alike(known));
             let only = alike.next();
             only.filter(|_| alike.next().is_none())
         };

@@ -46,8 +46,8 @@ pub struct LoggedFile<'a> {
     pub bytes: &'a [u8],
     /// What cannot be read in so many rows at its beginning is only counted: it was listed before.
     pub listed: u64,
-    /// It lies where a logger writes it: rows of one moment may still get neighbours, and where each
-    /// belongs cannot be told.
+    /// It lies where a logger writes it: rows of one moment may still get neighbours, and where
+    /// each belongs cannot be told.
     pub may_grow: bool,
 }
 

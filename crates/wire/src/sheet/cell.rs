@@ -134,7 +134,9 @@ mod tests {
     fn a_column_tells_what_its_commas_mean() {
         let of = |cells: &[&str]| {
             let mut comma = CommaUse::default();
-            cells.iter().for_each(|cell| comma.note(cell));
+            for cell in cells {
+                comma.note(cell);
+            }
             comma.means()
         };
         assert_eq!(of(&["0,619", "12,345"]), Comma::Decimal);

@@ -382,10 +382,10 @@ mod tests {
     fn walk(bytes: &[u8]) {
         if let Ok(sheet) = Sheet::read(bytes, &[]) {
             sheet.guess();
+            let comma = sheet.commas(&[0])[0];
             for (_, row) in sheet.rows() {
                 moment_of(&row, sheet.time());
-                row.iter()
-                    .for_each(|cell| drop(scalar(cell, sheet.comma(0))));
+                row.iter().for_each(|cell| drop(scalar(cell, comma)));
             }
         }
     }
