@@ -46,8 +46,8 @@ pub use register::{
     Speaks,
 };
 pub use source::{
-    Field, FieldKind, FieldValue, Fields, Found, OffConsent, OffOutcome, SWITCH_OFF, Search,
-    Source, SourceKind, SourceState, Trial, Trouble, Wrong, WrongWhy,
+    Field, FieldKind, FieldValue, Fields, Found, OffConsent, OffOutcome, ReadDevice, SWITCH_OFF,
+    Search, Source, SourceKind, SourceState, Trial, Trouble, Wrong, WrongWhy,
 };
 pub use state::{MachineState, Standstill, StateInterval};
 pub use table::{Column, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState};

@@ -209,6 +209,16 @@ pub struct SourceState {
     pub last: Vec<(String, f64)>,
 }
 
+/// A device that is read, and how it is doing.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct ReadDevice {
+    /// What is read.
+    #[serde(flatten)]
+    pub source: Source,
+    /// How it is doing.
+    pub state: SourceState,
+}
+
 impl SourceState {
     /// A source that has not been read yet.
     pub fn new(now: Time) -> Self {

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use app::ports::sources::{IsStill, Searching, Sources, SwitchingOff, Trying};
-use model::{Coverage, DeviceId, Neighbour, OffOutcome, Seen, Source, SourceKind, SourceState};
+use model::{Coverage, DeviceId, Neighbour, OffOutcome, ReadDevice, Seen, Source, SourceKind};
 use sources::{Bindings, Lines, Loggers, Neighbours};
 
 /// The lines, the bindings and who is on the network, as pages and scripts reach them.
@@ -51,8 +51,10 @@ impl Sources for SourceDoor {
         DeviceId::new(id).is_ok_and(|id| self.lines.knows(&id))
     }
 
-    fn states(&self) -> Vec<(Source, SourceState)> {
-        self.lines.states()
+    fn states(&self) -> Vec<ReadDevice> {
+        let states = self.lines.states().into_iter();
+        let states = states.map(|(source, state)| ReadDevice { source, state });
+        states.collect()
     }
 
     fn search<'a>(&'a self, kind: &'a str) -> Searching<'a> {

@@ -4,9 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use model::{
-    MachineId, OffOutcome, Search, Source, SourceKind, SourceState, Trial, Trouble, Wrong,
-};
+use model::{MachineId, OffOutcome, ReadDevice, Search, Source, SourceKind, Trial, Trouble, Wrong};
 use text::{Lang, key};
 
 /// A trial that is going on.
@@ -36,7 +34,7 @@ pub trait Sources: Send + Sync + 'static {
     fn knows(&self, id: &str) -> bool;
 
     /// The sources and how they are doing.
-    fn states(&self) -> Vec<(Source, SourceState)>;
+    fn states(&self) -> Vec<ReadDevice>;
 
     /// Looks around for devices of a kind.
     fn search<'a>(&'a self, kind: &'a str) -> Searching<'a>;

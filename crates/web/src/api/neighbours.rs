@@ -8,7 +8,9 @@ use app::ports::network::Network;
 use app::ports::sources::Sources;
 use axum::Json;
 use axum::extract::State;
-use model::{Coverage, FieldKind, FieldValue, Neighbour, RefusalReason, SeenBy, SourceKind, Time};
+use model::{
+    Coverage, FieldKind, FieldValue, Neighbour, ReadDevice, RefusalReason, SeenBy, SourceKind, Time,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::RefusedCount;
@@ -76,7 +78,7 @@ pub(crate) async fn seen(site: &NetworkPart) -> Result<NetworkSeen, Failure> {
     let sources = site.sources.states();
     let sources: Vec<(String, String)> = sources
         .iter()
-        .filter_map(|(source, _)| {
+        .filter_map(|ReadDevice { source, .. }| {
             let address = source.fields.get("address").map(FieldValue::text)?;
             Some((source.id.to_string(), address))
         })

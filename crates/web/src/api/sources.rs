@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::NoContent;
 use identity::Who;
-use model::{Field, FieldKind, Found, Source, SourceState, Trouble};
+use model::{Field, FieldKind, Found, ReadDevice, Source, Trouble};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Page;
@@ -51,19 +51,9 @@ pub(crate) const ROUTES: &[Route] = &[
     api!(post "/api/v1/sources/{id}/end", DEVICES, end, "A device is no longer read"),
 ];
 
-/// A device that is read, and how it is doing.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct ReadDevice {
-    #[serde(flatten)]
-    source: Source,
-    /// How it is doing.
-    state: SourceState,
-}
-
 /// Lists all sources and how they are doing.
 pub(crate) async fn list(State(sources): State<Arc<dyn Sources>>) -> Json<Page<ReadDevice>> {
-    let states = sources.states().into_iter();
-    whole(states.map(|(source, state)| ReadDevice { source, state }))
+    whole(sources.states())
 }
 
 /// A kind of device that can be read.

@@ -8,15 +8,13 @@ use app::ports::bindings::Arrivals;
 use app::ports::devices::{DeviceChange, DeviceProblem, Devices};
 use app::ports::files::Files;
 use app::ports::network::Network;
-use app::ports::sources::Sources;
-use app::ports::sources::trouble_text;
-use app::views::TrustView;
-use app::views::{BoardView, DeviceView, LastValue};
+use app::ports::sources::{Sources, trouble_text};
+use app::views::{BoardView, DeviceView, LastValue, TrustView};
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use model::{DeviceId, DeviceRole, FieldValue, Refused, Right, Source, SourceState, WrongWhy};
+use model::{DeviceId, DeviceRole, FieldValue, ReadDevice, Refused, Right, WrongWhy};
 use serde::Deserialize;
 use store::RefusedCount;
 use text::{Lang, key};
@@ -267,9 +265,9 @@ fn form(ctx: &Ctx, name: &str) -> Markup {
 
 /// The devices.
 pub(crate) fn list(site: &DevicesPart, ctx: &Ctx, board: &BoardView) -> Markup {
-    let states = site.sources.states().into_iter();
-    let sources: BTreeMap<String, (Source, SourceState)> =
-        states.map(|of| (of.0.id.to_string(), of)).collect();
+    let read = site.sources.states().into_iter();
+    let read: BTreeMap<String, ReadDevice> =
+        read.map(|of| (of.source.id.to_string(), of)).collect();
     let tables = site.files.tables();
     let is_logger = |id: &str| tables.iter().any(|state| state.table.id.as_str() == id);
     html! {
@@ -285,8 +283,8 @@ pub(crate) fn list(site: &DevicesPart, ctx: &Ctx, board: &BoardView) -> Markup {
         }
         ul.cards {
             @for device in &board.devices {
-                @match sources.get(&device.id) {
-                    Some(source) => (source_card(site, ctx, board, device, source)),
+                @match read.get(&device.id) {
+                    Some(read) => (source_card(site, ctx, board, device, read)),
                     None if device.is_stand_in => (fed_card(ctx, board, device)),
                     None if is_logger(&device.id) => (logger_card(ctx, board, device)),
                     None => (card(ctx, board, device)),
@@ -358,9 +356,9 @@ fn source_card(
     ctx: &Ctx,
     board: &BoardView,
     device: &DeviceView,
-    of: &(Source, SourceState),
+    read: &ReadDevice,
 ) -> Markup {
-    let (source, state) = of;
+    let ReadDevice { source, state } = read;
     let place: Vec<String> = ["address", "port", "unit"]
         .iter()
         .filter_map(|name| source.fields.get(*name).map(FieldValue::text))
@@ -390,7 +388,7 @@ fn source_card(
                     } }
                 }
             }
-            (off::button(&site.off, ctx, of, board.machine(source.watches().as_str()), false))
+            (off::button(&site.off, ctx, read, board.machine(source.watches().as_str()), false))
             @if ctx.may(Right::Devices) {
                 @if let Some(form) = connect::another(source) {
                     span { a.button href=(form) { (ctx.text(key::CONNECT_ANOTHER)) } }

@@ -4,10 +4,8 @@
 use std::sync::Arc;
 
 use app::known::Known;
-use app::ports::sources::Sources;
-use app::ports::sources::{Ended, trouble_text};
-use app::switch_off::SwitchOff;
-use app::switch_off::{NotOrdered, is_off, stands_still};
+use app::ports::sources::{Ended, Sources, trouble_text};
+use app::switch_off::{NotOrdered, SwitchOff, is_off, stands_still};
 use app::views::MachineView;
 use axum::Form;
 use axum::extract::{Path, State};
@@ -15,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::Who;
 use maud::{Markup, html};
-use model::{OffConsent, OffOutcome, Right, Source, SourceState};
+use model::{OffConsent, OffOutcome, ReadDevice, Right, Source};
 use serde::Deserialize;
 use text::{Lang, key};
 
@@ -54,7 +52,7 @@ pub(crate) fn may_consent(who: &Who, source: &Source) -> bool {
 /// A device that is read, by its name.
 pub(crate) fn source_of(site: &OffPart, id: &str) -> Option<Source> {
     let mut states = site.sources.states().into_iter();
-    Some(states.find(|(source, _)| source.id.as_str() == id)?.0)
+    Some(states.find(|read| read.source.id.as_str() == id)?.source)
 }
 
 /// Orders that a device be off.
@@ -105,7 +103,7 @@ pub(crate) async fn by_page(
 
 /// The devices of a machine that can be switched off, with their buttons.
 pub(crate) fn of_machine(site: &OffPart, ctx: &Ctx, machine: &MachineView) -> Markup {
-    let is_offered = |(source, _): &(Source, SourceState)| {
+    let is_offered = |ReadDevice { source, .. }: &ReadDevice| {
         source.watches() == machine.id && OffConsent::of(source) != OffConsent::Never
     };
     let mut offered = site.sources.states();
@@ -114,9 +112,9 @@ pub(crate) fn of_machine(site: &OffPart, ctx: &Ctx, machine: &MachineView) -> Ma
         @if !offered.is_empty() && ctx.may(Right::Operate) {
             section.panel {
                 div.panel-head { h2 { (ctx.text(key::OFF_TITLE)) } }
-                @for of in &offered {
-                    p { strong { (of.0.id) } }
-                    (button(site, ctx, of, Some(machine), true))
+                @for read in &offered {
+                    p { strong { (read.source.id) } }
+                    (button(site, ctx, read, Some(machine), true))
                 }
             }
         }
@@ -128,10 +126,11 @@ pub(crate) fn of_machine(site: &OffPart, ctx: &Ctx, machine: &MachineView) -> Ma
 pub(crate) fn button(
     site: &OffPart,
     ctx: &Ctx,
-    (source, state): &(Source, SourceState),
+    read: &ReadDevice,
     machine: Option<&MachineView>,
     is_its_page: bool,
 ) -> Markup {
+    let ReadDevice { source, state } = read;
     let consent = OffConsent::of(source);
     if consent == OffConsent::Never || !ctx.may(Right::Operate) {
         return html! {};
