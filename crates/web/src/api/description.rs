@@ -19,8 +19,7 @@ use model::Role;
 use schemars::generate::SchemaSettings;
 use schemars::json_schema;
 
-use crate::http::access::Access;
-use crate::http::access::OPEN;
+use crate::http::access::{Access, OPEN};
 use crate::http::failure::Failure;
 use crate::http::route::{Described, Route, api};
 
@@ -53,7 +52,7 @@ static TEXT: LazyLock<String> = LazyLock::new(|| {
 
 /// Gives this description.
 pub(crate) async fn show() -> Response {
-    ([(CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+    ([(CONTENT_TYPE, JSON)], TEXT.as_str()).into_response()
 }
 
 /// Describes every address that is for scripts.

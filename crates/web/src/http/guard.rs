@@ -86,14 +86,13 @@ pub(crate) async fn admit(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let lang = lang_of(request.uri(), request.headers());
     if access != Access::Clear && !is_private(&request) {
-        return lead_to_trust(&door, &request, lang);
+        return lead_to_trust(&door, &request);
     }
     let (from_page, changes) = (same_origin(request.headers()), is_change(&request));
     let right = match access {
         // Forms that let somebody in: a page of another site may not send them either.
-        Access::Open if changes && from_page == Some(false) => return foreign(&request, lang),
+        Access::Open if changes && from_page == Some(false) => return foreign(&request),
         Access::Open | Access::DeviceToken if changes => return to_the_end(request, next).await,
         Access::Clear | Access::Open | Access::DeviceToken => return next.run(request).await,
         Access::SignedIn => None,
@@ -105,7 +104,7 @@ pub(crate) async fn admit(
         None => (kept.as_deref(), true),
     };
     let Some(who) = given.and_then(|given| door.gate.who(given)) else {
-        return lead_in(&door, &request, lang);
+        return lead_in(&door, &request);
     };
     // What is a person's own (password, second factor, sessions) is not a script's.
     if right.map_or(!who.is_session, |right| !who.may(right)) {
@@ -114,11 +113,11 @@ pub(crate) async fn admit(
         }
         return Failure::new(StatusCode::FORBIDDEN, "not_allowed", key::ERROR_NOT_ALLOWED)
             .hint(key::ERROR_NOT_ALLOWED_HINT)
-            .answer(lang);
+            .into_response();
     }
     // Browsers send the cookie along whoever made the page; they also say who did.
     if by_cookie && changes && from_page != Some(true) {
-        return foreign(&request, lang);
+        return foreign(&request);
     }
     request.extensions_mut().insert(who);
     if changes {
@@ -134,14 +133,14 @@ fn is_private(request: &Request) -> bool {
 }
 
 /// What another computer gets in clear text.
-fn lead_to_trust(door: &Door, request: &Request, lang: Lang) -> Response {
+fn lead_to_trust(door: &Door, request: &Request) -> Response {
     let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
     if is_page && door.trust.is_some() && !request.uri().path().starts_with("/api/") {
         return Redirect::to("/trust").into_response();
     }
     Failure::new(StatusCode::FORBIDDEN, "clear_text", key::ERROR_CLEAR_TEXT)
         .hint(key::ERROR_CLEAR_TEXT_HINT)
-        .answer(lang)
+        .into_response()
 }
 
 /// An address that is none.
@@ -151,7 +150,7 @@ pub(crate) async fn nowhere(
     request: Request,
 ) -> Response {
     if !is_private(&request) {
-        return lead_to_trust(&door, &request, lang);
+        return lead_to_trust(&door, &request);
     }
     pages::not_found(request.uri(), lang)
 }
@@ -165,13 +164,14 @@ async fn to_the_end(request: Request, next: Next) -> Response {
 
 /// What somebody gets whose browser says that the change comes from elsewhere: also whoever sits
 /// behind a proxy that calls the box by another name.
-fn foreign(request: &Request, lang: Lang) -> Response {
+fn foreign(request: &Request) -> Response {
     let status = StatusCode::FORBIDDEN;
     let kind = header(request.headers(), CONTENT_TYPE).unwrap_or_default();
     if is_for_scripts(request.uri().path()) || kind.starts_with("application/json") {
         let failure = Failure::new(status, "origin", key::ERROR_ORIGIN);
-        return failure.hint(key::ERROR_ORIGIN_HINT).answer(lang);
+        return failure.hint(key::ERROR_ORIGIN_HINT).into_response();
     }
+    let lang = lang_of(request.uri(), request.headers());
     pages::refused(status, lang, [key::ERROR_ORIGIN, key::ERROR_ORIGIN_HINT])
 }
 
@@ -186,7 +186,7 @@ fn is_change(request: &Request) -> bool {
 }
 
 /// What somebody gets who is not signed in.
-fn lead_in(door: &Door, request: &Request, lang: Lang) -> Response {
+fn lead_in(door: &Door, request: &Request) -> Response {
     let path = request.uri().path();
     if !is_for_scripts(path) && !is_change(request) {
         if !door.gate.is_claimed() {
@@ -207,7 +207,7 @@ fn lead_in(door: &Door, request: &Request, lang: Lang) -> Response {
         Failure::new(StatusCode::UNAUTHORIZED, "unclaimed", key::ERROR_UNCLAIMED)
             .hint(key::ERROR_UNCLAIMED_HINT)
     };
-    failure.answer(lang)
+    failure.into_response()
 }
 
 /// Whether the page that sent a request is Mimamori's own; `None` if the request does not say.

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use app::known::Known;
 use app::ports::devices::Devices;
-use app::ports::sources::Sources;
-use app::ports::sources::{trouble_text, wrong_text};
+use app::ports::sources::{Sources, trouble_text, wrong_text};
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};

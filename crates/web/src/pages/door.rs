@@ -8,8 +8,7 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use identity::Gate;
-use identity::{Attempt, Denied, From};
+use identity::{Attempt, Denied, From, Gate};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::Role;
 use serde::Deserialize;
@@ -296,7 +295,7 @@ pub(crate) async fn send_link(
     let is_new = site.gate.link_of(&secret).is_some_and(is_new);
     match site.gate.use_link(&secret, &from).await {
         Ok(session) => enter(&session, if is_new { "/me" } else { "/" }),
-        Err(Denied::NotDurable) => Failure::store().answer(lang),
+        Err(Denied::NotDurable) => Failure::store().into_response(),
         Err(_) => link_over(lang),
     }
 }

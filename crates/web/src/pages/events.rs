@@ -3,7 +3,7 @@
 use app::known::Known;
 use app::views::BoardView;
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use maud::{Markup, html};
 use model::{Alarm, Right};
 use serde::Deserialize;
@@ -34,17 +34,12 @@ pub(crate) async fn show(
     State(known): State<Known>,
     Asked(visitor): Asked<Visitor>,
     Query(start): Query<Start>,
-) -> Response {
+) -> Result<Response, Failure> {
     let board = known.board();
     let ctx = Ctx::new(&known, &visitor);
     let before = start.before.unwrap_or(i64::MAX);
-    let page = match known
-        .read(move |r| r.findings(None, before, FINDINGS_SHOWN))
-        .await
-    {
-        Ok(page) => page,
-        Err(unreadable) => return Failure::from(unreadable).into_response(),
-    };
+    let found = known.read(move |r| r.findings(None, before, FINDINGS_SHOWN));
+    let page = found.await?;
     let body = html! {
         section.panel #open { (open(&ctx, &board)) }
         p.buttons {
@@ -61,13 +56,8 @@ pub(crate) async fn show(
         }
     };
     let live = if start.before.is_some() { "" } else { "events" };
-    frame(
-        &ctx,
-        Place::Events,
-        &ctx.text(key::EVENTS_TITLE),
-        live,
-        body,
-    )
+    let title = ctx.text(key::EVENTS_TITLE);
+    Ok(frame(&ctx, Place::Events, &title, live, body))
 }
 
 /// The newest findings, for the live view.

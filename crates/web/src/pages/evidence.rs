@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use app::backups::BackupHand;
-use app::chain::ChainWatch;
-use app::chain::Checked;
+use app::chain::{ChainWatch, Checked};
 use app::known::Known;
 use app::views::{BoardView, ClockState, Shown};
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use identity::Gate;
 use maud::{Markup, html};
 use model::{EventKind, Finding, Right, Time};
@@ -53,7 +52,7 @@ pub(crate) async fn show(
     State(site): State<EvidencePart>,
     Asked(visitor): Asked<Visitor>,
     Query(start): Query<Start>,
-) -> Response {
+) -> Result<Response, Failure> {
     let board = site.known.board();
     let ctx = Ctx::new(&site.known, &visitor);
     let before = start.before.unwrap_or(i64::MAX);
@@ -63,10 +62,7 @@ pub(crate) async fn show(
         let page = r.evidence(before, ENTRIES_SHOWN)?;
         Ok((page, r.checkpoint()?, [proved, failed], r.storage()?))
     });
-    let (page, signed, backups, storage) = match work.await {
-        Ok(found) => found,
-        Err(unreadable) => return Failure::from(unreadable).into_response(),
-    };
+    let (page, signed, backups, storage) = work.await?;
     let last = site.chain.last();
     let body = html! {
         @if start.before.is_none() {
@@ -89,7 +85,7 @@ pub(crate) async fn show(
         }
     };
     let title = ctx.text(key::EVIDENCE_TITLE);
-    frame(&ctx, Place::Evidence, &title, "", body)
+    Ok(frame(&ctx, Place::Evidence, &title, "", body))
 }
 
 /// Whether the chain holds, with the time of the proof.

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::known::Known;
-use app::ports::devices::Devices;
-use app::ports::devices::{DeviceChange, DeviceProblem};
-use app::ports::files::Files;
-use app::ports::files::{FILE_BYTES_MAX, IMPORTS_SHOWN, Staged, Wanted, told};
+use app::ports::devices::{DeviceChange, DeviceProblem, Devices};
+use app::ports::files::{FILE_BYTES_MAX, Files, IMPORTS_SHOWN, Staged, Wanted, told};
 use axum::Form;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};

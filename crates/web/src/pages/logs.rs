@@ -2,7 +2,7 @@
 
 use app::known::Known;
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 use store::{LogQuery, LogRow};
@@ -71,17 +71,13 @@ pub(crate) async fn show(
     State(site): State<LogsPart>,
     Asked(visitor): Asked<Visitor>,
     Query(wanted): Query<WantedLogs>,
-) -> Response {
+) -> Result<Response, Failure> {
     let ctx = Ctx::new(&site.known, &visitor);
     let (query, before) = (wanted.query(), wanted.before());
-    let page = match site
+    let found = site
         .known
-        .read(move |r| r.logs(&query, before, LINES_SHOWN))
-        .await
-    {
-        Ok(page) => page,
-        Err(unreadable) => return Failure::from(unreadable).into_response(),
-    };
+        .read(move |r| r.logs(&query, before, LINES_SHOWN));
+    let page = found.await?;
     let body = html! {
         section.panel {
             (form(&ctx, &wanted))
@@ -103,7 +99,8 @@ pub(crate) async fn show(
             }
         }
     };
-    frame(&ctx, Place::Events, &ctx.text(key::LOGS_TITLE), "", body)
+    let title = ctx.text(key::LOGS_TITLE);
+    Ok(frame(&ctx, Place::Events, &title, "", body))
 }
 
 fn form(ctx: &Ctx, wanted: &WantedLogs) -> Markup {

@@ -98,12 +98,12 @@ pub(crate) async fn show(
             .into_response();
     };
     let Some(history) = history(&site.known, &machine.id).await else {
-        return crate::http::failure::Failure::store().answer(visitor.lang);
+        return Failure::store().into_response();
     };
     let span = accounts::day_span(&site.known, None);
     let account = match accounts::of_all(&site.known, Some(&machine.id), span).await {
         Ok(accounts) => accounts.into_iter().next(),
-        Err(problem) => return Failure::from(problem).answer(visitor.lang),
+        Err(problem) => return Failure::from(problem).into_response(),
     };
     let body = html! {
         p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }

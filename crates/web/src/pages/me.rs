@@ -8,8 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
-use identity::Gate;
-use identity::{Denied, From, new_totp_key, totp_address};
+use identity::{Denied, From, Gate, new_totp_key, totp_address};
 use maud::{Markup, html};
 use serde::Deserialize;
 use store::{Pass, PassKind, Person};
@@ -72,7 +71,7 @@ pub(crate) async fn show(State(site): State<MePart>, Asked(visitor): Asked<Visit
 fn page(site: &MePart, visitor: &Visitor, denied: Option<(StatusCode, String)>) -> Response {
     let people = site.gate.people();
     let Some(person) = people.iter().find(|p| p.id == visitor.who.person) else {
-        return Failure::not_found().answer(visitor.lang);
+        return Failure::not_found().into_response();
     };
     let ctx = Ctx::new(&site.known, visitor);
     let own = |pass: &Pass| pass.person == visitor.who.person && pass.kind == PassKind::Session;
@@ -201,7 +200,7 @@ pub(crate) async fn second_factor(
 ) -> Response {
     match new_totp_key() {
         Ok(secret) => factor_form(&site, &visitor, &secret, None),
-        Err(_) => Failure::store().answer(visitor.lang),
+        Err(_) => Failure::store().into_response(),
     }
 }
 
@@ -247,7 +246,7 @@ pub(crate) async fn send_second_factor(
 ) -> Response {
     let secret = HEXLOWER.decode(typed.key.as_bytes());
     let Some(secret) = secret.ok().filter(|s| (16..=64).contains(&s.len())) else {
-        return Failure::not_found().answer(visitor.lang);
+        return Failure::not_found().into_response();
     };
     let result = site
         .gate

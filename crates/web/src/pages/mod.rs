@@ -43,6 +43,7 @@ use text::{Key, Lang, key, zoned};
 
 use crate::http::access::CLEAR;
 use crate::http::asked::{Here, Visitor};
+use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 
 /// The addresses of these.
@@ -397,30 +398,31 @@ pub(crate) async fn asset(Path((_, file)): Path<(String, String)>) -> Response {
 /// Anything that is not an address of the table.
 pub(crate) fn not_found(uri: &Uri, lang: Lang) -> Response {
     if uri.path().starts_with("/api/") {
-        return crate::http::failure::Failure::not_found().answer(lang);
+        return Failure::not_found().into_response();
     }
-    let page = html! {
-        (DOCTYPE)
-        html lang=(lang.code()) {
-            (head(lang, &lang.text(key::ERROR_NOT_FOUND), false))
-            body.lone { main {
-                h1 { (lang.text(key::ERROR_NOT_FOUND)) }
-                p { a href="/" { (lang.text(key::MACHINE_BACK)) } }
-            } }
-        }
-    };
-    (StatusCode::NOT_FOUND, Html(page.into_string())).into_response()
+    let title = lang.text(key::ERROR_NOT_FOUND);
+    let said = html! { h1 { (title) } };
+    dead_end(StatusCode::NOT_FOUND, lang, &title, &said)
 }
 
 /// A page for somebody whose request was refused: why, and what to do about it.
 pub(crate) fn refused(status: StatusCode, lang: Lang, [why, hint]: [Key; 2]) -> Response {
+    let title = lang.text(why);
+    let said = html! {
+        h1.small-title { (title) }
+        p { (lang.text(hint)) }
+    };
+    dead_end(status, lang, &title, &said)
+}
+
+/// A page from which there is only the way back.
+fn dead_end(status: StatusCode, lang: Lang, title: &str, said: &Markup) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang=(lang.code()) {
-            (head(lang, &lang.text(why), false))
+            (head(lang, title, false))
             body.lone { main {
-                h1.small-title { (lang.text(why)) }
-                p { (lang.text(hint)) }
+                (said)
                 p { a href="/" { (lang.text(key::MACHINE_BACK)) } }
             } }
         }

@@ -11,6 +11,7 @@ use super::{Ctx, Place, frame};
 use crate::api::neighbours::{NetworkPart, Proposal, seen};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
+use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 
 /// The addresses of these.
@@ -20,12 +21,9 @@ pub(crate) const ROUTES: &[Route] = &[page!(get "/network", LOOK, show)];
 pub(crate) async fn show(
     State(site): State<NetworkPart>,
     Asked(visitor): Asked<Visitor>,
-) -> Response {
+) -> Result<Response, Failure> {
     let ctx = Ctx::new(&site.known, &visitor);
-    let found = match seen(&site).await {
-        Ok(found) => found,
-        Err(failure) => return failure.answer(visitor.lang),
-    };
+    let found = seen(&site).await?;
     let n = found.items.len().to_string();
     let body = html! {
         p.back { a href="/devices" { (ctx.text(key::CONNECT_BACK)) } }
@@ -43,13 +41,8 @@ pub(crate) async fn show(
         }
         (covered(&ctx, found.coverage))
     };
-    frame(
-        &ctx,
-        Place::Devices,
-        &ctx.text(key::NETWORK_TITLE),
-        "",
-        body,
-    )
+    let title = ctx.text(key::NETWORK_TITLE);
+    Ok(frame(&ctx, Place::Devices, &title, "", body))
 }
 
 fn card(ctx: &Ctx, neighbour: &Neighbour, proposal: Option<&Proposal>) -> Markup {

@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use app::known::Known;
-use app::ports::notifier::NoticeProblem;
-use app::ports::notifier::Notifier;
+use app::ports::notifier::{NoticeProblem, Notifier};
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};

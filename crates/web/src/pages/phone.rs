@@ -6,15 +6,13 @@
 use std::sync::Arc;
 
 use app::known::Known;
-use app::ports::devices::DeviceProblem;
-use app::ports::devices::Devices;
+use app::ports::devices::{DeviceProblem, Devices};
 use app::ports::network::Network;
 use app::views::{TrustView, in_groups};
 use axum::extract::{Form, Json, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use identity::joins::Join;
-use identity::joins::Joins;
+use identity::joins::{Join, Joins};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::{DeviceId, DeviceRole, MachineId, MachineState, Wrong, WrongWhy};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -274,13 +272,10 @@ pub(crate) struct ShownCode {
 }
 
 /// A telephone has come: it becomes a device and gets its token.
-pub(crate) async fn join(
-    State(site): State<PhonePart>,
-    Asked(lang): Asked<Lang>,
-    Json(shown): Json<ShownCode>,
-) -> Response {
+pub(crate) async fn join(State(site): State<PhonePart>, Json(shown): Json<ShownCode>) -> Response {
     let Some(join) = site.joins.take(&shown.code, site.known.now()) else {
-        return Failure::new(StatusCode::NOT_FOUND, "no_code", key::PHONE_EXPIRED).answer(lang);
+        let failure = Failure::new(StatusCode::NOT_FOUND, "no_code", key::PHONE_EXPIRED);
+        return failure.into_response();
     };
     let newcomer = Newcomer {
         name: &join.device,
@@ -292,8 +287,8 @@ pub(crate) async fn join(
             site.joins.come(&join.device, site.known.now());
             axum::Json(json!({"device": join.device, "token": token})).into_response()
         }
-        Err(DeviceProblem::NotDurable) => Failure::store().answer(lang),
-        Err(_) => Failure::new(StatusCode::CONFLICT, "exists", key::DEVICES_EXISTS).answer(lang),
+        Err(DeviceProblem::NotDurable) => Failure::store().into_response(),
+        Err(_) => Failure::new(StatusCode::CONFLICT, "exists", key::DEVICES_EXISTS).into_response(),
     }
 }
 

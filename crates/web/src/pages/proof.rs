@@ -522,26 +522,24 @@ pub(crate) async fn declare(
 /// A person has read the document a declaration rests on.
 pub(crate) async fn read(
     State(site): State<ProofPart>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
+    Asked(who): Asked<Who>,
     Path(at): Path<FunctionPath>,
-) -> Response {
+) -> Result<Redirect, Failure> {
     let id = FunctionId::from(at);
     let view = site.proofs.view.borrow().clone();
     let shown = view.functions.iter().find(|function| function.id == id);
     let declared = shown.and_then(|function| function.declared.as_ref());
     let Some(declared) = declared.filter(|declared| declared.document.is_some()) else {
-        return Failure::not_found().answer(lang);
+        return Err(Failure::not_found());
     };
     let body = json!({"function": id, "declared_at": declared.at});
     let (kind, now) = (EventKind::ProofRead, site.known.now());
-    if let Err(failure) = note(&site.orders, &who, kind, body, now).await {
-        return failure.answer(lang);
-    }
+    note(&site.orders, &who, kind, body, now).await?;
     site.proofs
         .hand
         .tell(Statement::Read(id, who.actor()))
         .await;
-    Redirect::to("/proof").into_response()
+    Ok(Redirect::to("/proof"))
 }
 
 /// What a demonstration lets people break.

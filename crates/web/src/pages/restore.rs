@@ -4,14 +4,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use app::restores::RestoreHand;
-use app::restores::{RestoreProblem, RestoreWanted, Restoring};
+use app::restores::{RestoreHand, RestoreProblem, RestoreWanted, Restoring};
 use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use identity::From;
-use identity::Gate;
+use identity::{From, Gate};
 use maud::{Markup, html};
 use serde::Deserialize;
 use text::{Lang, key};

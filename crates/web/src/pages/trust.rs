@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use app::views::TrustView;
-use app::views::in_groups;
+use app::views::{TrustView, in_groups};
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, StatusCode};
@@ -32,7 +31,7 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Response {
     let Some(trust) = &trust else {
-        return Failure::not_found().answer(lang);
+        return Failure::not_found().into_response();
     };
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.map_or("localhost", without_port);
@@ -56,12 +55,9 @@ pub(crate) async fn show(
 }
 
 /// The certificate, as browsers, phones and Windows take it.
-pub(crate) async fn certificate(
-    State(trust): State<Option<Arc<TrustView>>>,
-    Asked(lang): Asked<Lang>,
-) -> Response {
+pub(crate) async fn certificate(State(trust): State<Option<Arc<TrustView>>>) -> Response {
     let Some(trust) = &trust else {
-        return Failure::not_found().answer(lang);
+        return Failure::not_found().into_response();
     };
     let headers = [
         (CONTENT_TYPE, "application/x-x509-ca-cert"),

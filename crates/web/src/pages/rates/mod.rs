@@ -7,8 +7,7 @@ mod settings;
 
 use std::iter::successors;
 
-use app::commands::Orders;
-use app::commands::{Command, OrderError};
+use app::commands::{Command, OrderError, Orders};
 use app::known::Known;
 use axum::Form;
 use axum::extract::{Query, State};
@@ -18,15 +17,16 @@ use maud::{Markup, html};
 use model::{MachineId, Right, Span, Time};
 use report::accounts::{self, Rates};
 use serde::Deserialize;
-use settings::TypedFactory;
 use text::key;
 
+pub(crate) use self::day::today;
+use self::settings::TypedFactory;
 use super::{Ctx, Place, frame};
 use crate::http::access::{JUDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
+use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 use crate::site::part;
-pub(crate) use day::today;
 
 part! {
     /// What the pages of rates need.
@@ -113,14 +113,12 @@ async fn page(
     let machines: Vec<MachineId> = board.machines.iter().map(|m| m.id.clone()).collect();
     let work = async {
         let table = accounts::rates(&site.known, machines, days.clone()).await?;
-        Ok((table, accounts::of_all(&site.known, None, span).await?))
+        let accounts = accounts::of_all(&site.known, None, span).await?;
+        Ok::<_, Failure>((table, accounts))
     };
     let (table, accounts) = match work.await {
         Ok(found) => found,
-        Err(failure) => {
-            let failure: crate::http::failure::Failure = failure;
-            return failure.answer(visitor.lang);
-        }
+        Err(failure) => return failure.into_response(),
     };
     let names: Vec<&str> = board
         .machines
