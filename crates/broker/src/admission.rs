@@ -106,11 +106,12 @@ where
         } else {
             format!("{name}/{}", greeting.client_id)
         };
-        let Some(found) = self.hub.open_session(&key, greeting.is_clean) else {
+        let found = self.hub.open_session(&key, greeting.is_clean, number);
+        let Some(found) = found else {
             return self.deny(Denial::NoRoom);
         };
         let (session, was_kept) = (found.session, found.was_kept);
-        if session.claim(number) || found.is_contested {
+        if found.is_contested {
             policy.refused(self.peer, name, RefusedAct::Contested);
         }
         if greeting.keep_alive_s > 0 {

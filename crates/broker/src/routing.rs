@@ -158,9 +158,14 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
         session.state().filters.remove(filter);
     }
 
-    /// The session for a client that connects, and whether it was there before; `None` if there
-    /// are too many.
-    pub(crate) fn open_session(&self, key: &str, is_clean: bool) -> Option<SessionFound> {
+    /// The session for a client that connects as `connection`, which owns it from now on; `None` if
+    /// there are too many.
+    pub(crate) fn open_session(
+        &self,
+        key: &str,
+        is_clean: bool,
+        connection: u64,
+    ) -> Option<SessionFound> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = sessions.open(key, is_clean, self.limits.sessions_max);
         drop(sessions);
@@ -169,10 +174,11 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
             was_kept,
             replaced,
         } = opened.ok()?;
-        let is_contested = replaced.is_some_and(|old| {
+        let took_place = replaced.is_some_and(|old| {
             self.forget(&old);
             old.claim(u64::MAX)
         });
+        let is_contested = session.claim(connection) || took_place;
         Some(SessionFound {
             session,
             was_kept,

@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{SeriesId, Time};
+
 /// Two readings further apart than this, in milliseconds, are a gap; nothing is added up for the
 /// time between them.
 pub const GAP_MS_MAX: i64 = 6 * 60 * 1000;
-
-use crate::{SeriesId, Time};
 
 /// No reading is larger than this, in whatever unit it is kept: a value beyond it is a fault of the
 /// sender. Powers of four of all that is smaller can still be calculated with.

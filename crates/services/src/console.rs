@@ -297,11 +297,14 @@ struct TakenRequest {
 /// Takes one of the requests that wait.
 fn take_request(folder: &Path) -> Option<TakenRequest> {
     let paths = std::fs::read_dir(folder).ok()?.flatten();
-    let mut paths = paths.map(|entry| entry.path());
+    let paths = paths.map(|entry| entry.path());
     let is_new = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "json");
-    let path = paths.find(is_new)?;
-    let taken = path.with_extension("taken");
-    std::fs::rename(&path, &taken).ok()?;
+    // One that cannot be taken does not hold up the others.
+    let (path, taken) = paths.filter(is_new).find_map(|path| {
+        let taken = path.with_extension("taken");
+        let is_taken = std::fs::rename(&path, &taken).is_ok();
+        is_taken.then_some((path, taken))
+    })?;
     let is_small = std::fs::metadata(&taken).is_ok_and(|m| m.len() <= REQUEST_BYTES_MAX);
     let text = is_small.then(|| std::fs::read_to_string(&taken).ok());
     let request = text.flatten();

@@ -312,9 +312,13 @@ fn reason_of(error: PayloadError) -> RefusalReason {
 }
 
 fn refuse(origin: Origin<'_>, bytes: &[u8], reason: RefusalReason, out: &mut Normalised) {
+    out.refused.push(refusal_of(origin, reason, bytes));
+}
+
+/// The refusal of something that a device sent, or that stands in its file.
+pub(crate) fn refusal_of(origin: Origin<'_>, reason: RefusalReason, bytes: &[u8]) -> Refused {
     let source = origin.device.id.as_str();
-    out.refused
-        .push(refusal(source, origin.topic, reason, bytes, origin.now));
+    refusal(source, origin.topic, reason, bytes, origin.now)
 }
 
 /// A refusal as it is shown.
@@ -344,8 +348,7 @@ pub(crate) fn refusal(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::DeviceRole;
-    use model::{DeviceId, MachineId};
+    use model::{DeviceId, DeviceRole, MachineId};
 
     fn run(topic: &str, bytes: &[u8]) -> Normalised {
         let device = Device::new(

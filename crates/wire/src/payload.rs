@@ -186,9 +186,12 @@ pub fn decode_object(bytes: &[u8]) -> Result<Payload<'_>, PayloadError> {
         return Err(PayloadError::NotFinite);
     }
     let mut payload = read.payload;
-    let has = |name: &&str| payload.members.iter().any(|(own, _)| own == name);
-    let is_unfit = |name: &&str| payload.unfit.iter().any(|own| own == name);
-    if let Some(name) = TIME_NAMES.iter().find(|name| has(name) || is_unfit(name)) {
+    let names = payload.members.iter().map(|(own, _)| own);
+    let names = names.chain(&payload.unfit);
+    if let Some(name) = TIME_NAMES
+        .iter()
+        .find(|name| names.clone().any(|own| own == *name))
+    {
         let at = payload.members.iter().position(|(own, _)| own == name);
         let said = at.map(|at| payload.members.remove(at).1);
         let time = said.and_then(|said| time_of(&said));

@@ -33,6 +33,8 @@ const JOBS_QUEUED_MAX: usize = 16;
 const STAGED_MAX: usize = 16;
 /// Beside a file that was only looked at stands what it is called, in one that ends so.
 const NAME: &str = "name";
+/// And once somebody has ordered that it be taken, in one that ends so.
+const CLAIMED: &str = "claimed";
 /// A file that nobody wants taken goes after this time.
 const STAGED_FOR: Duration = Duration::from_secs(3600);
 /// Longest name of a file that is kept.
@@ -279,6 +281,11 @@ async fn off_thread<T: Send + 'static>(
     done.map_err(unreadable)?
 }
 
+/// Whether a file that was put in has not gone.
+fn is_there(path: &std::path::Path) -> Result<(), FileProblem> {
+    path.is_file().then_some(()).ok_or(FileProblem::Gone)
+}
+
 fn read_file(path: &std::path::Path) -> Result<Vec<u8>, FileProblem> {
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > FILE_BYTES_MAX as u64 {
@@ -336,8 +343,8 @@ impl Files for FileDoor {
         let (path, zone) = (self.path_of(staged), self.shared.zone.clone());
         let loggers = Arc::clone(&self.shared.loggers);
         Box::pin(off_thread(move || {
-            let path = path.filter(|path| path.is_file());
             let path = path.ok_or(FileProblem::Gone)?;
+            is_there(&path)?;
             let name = std::fs::read_to_string(path.with_extension(NAME));
             let look = look(&read_file(&path)?, &zone)?;
             Ok(Staged {
@@ -351,17 +358,16 @@ impl Files for FileDoor {
     fn take(&self, wanted: Wanted) -> Doing<'_, Doing<'static, Import>> {
         let path = self.path_of(&wanted.staged);
         Box::pin(async move {
-            let found = off_thread(move || {
-                let path = path.filter(|path| path.is_file());
-                let path = path.ok_or(FileProblem::Gone)?;
-                let (named, claimed) = (path.with_extension(NAME), path.with_extension("claimed"));
+            let path = path.ok_or(FileProblem::Gone)?;
+            let (named, claimed) = (path.with_extension(NAME), path.with_extension(CLAIMED));
+            let (from, to, data) = (named.clone(), claimed.clone(), path.clone());
+            let name = off_thread(move || {
+                is_there(&data)?;
                 // Whoever presses twice orders once.
-                std::fs::rename(named, &claimed).map_err(|_| FileProblem::Gone)?;
-                let name = std::fs::read_to_string(claimed);
-                Ok((name.map_err(unreadable)?, path))
+                std::fs::rename(from, &to).map_err(|_| FileProblem::Gone)?;
+                std::fs::read_to_string(to).map_err(unreadable)
             });
-            let (name, path) = found.await?;
-            let (named, claimed) = (path.with_extension(NAME), path.with_extension("claimed"));
+            let name = name.await?;
             let ordered = self.order(Job {
                 name,
                 path,

@@ -9,7 +9,9 @@ use wire::sheet::{Comma, Sheet, SheetError, moment_of, scalar};
 
 use super::Logger;
 use super::moments::{RowMoments, spread};
-use crate::normalise::{ClockWindow, Normalised, Origin, Row, normalise_cells, refusal};
+use crate::normalise::{
+    ClockWindow, Normalised, Origin, Row, normalise_cells, refusal, refusal_of,
+};
 
 /// Readings of one file; more do not fit the memory of a small PC.
 const READINGS_MAX: usize = 4_000_000;
@@ -184,17 +186,13 @@ fn times_of(sheet: &Sheet, time: &[usize], zone: &TimeZone, may_grow: bool) -> V
 fn unread(origin: Origin<'_>, row: &wire::sheet::Row, time: &[usize]) -> Refused {
     let cells = time.iter().filter_map(|place| row.get(*place));
     let sample = cells.collect::<Vec<_>>().join(" ");
-    let source = origin.device.id.as_str();
-    let reason = RefusalReason::NoTime;
-    refusal(source, origin.topic, reason, sample.as_bytes(), origin.now)
+    refusal_of(origin, RefusalReason::NoTime, sample.as_bytes())
 }
 
 /// The refusal of a row with more cells than there are columns: its values may have slid.
 fn too_wide(origin: Origin<'_>, row: &wire::sheet::Row) -> Refused {
     let sample = row.iter().collect::<Vec<_>>().join(",");
-    let source = origin.device.id.as_str();
-    let reason = RefusalReason::RowTooWide;
-    refusal(source, origin.topic, reason, sample.as_bytes(), origin.now)
+    refusal_of(origin, RefusalReason::RowTooWide, sample.as_bytes())
 }
 
 fn places<'a>(
