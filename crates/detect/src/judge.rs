@@ -36,6 +36,24 @@ pub struct CycleFacts {
 }
 
 impl CycleFacts {
+    /// What was measured of several cycles together, in equal shares.
+    pub(crate) fn shares(&self, count: u32) -> impl Iterator<Item = Self> + '_ {
+        let share = 1.0 / f64::from(count);
+        let at = move |i: u32| {
+            Time::from_seconds(self.start.seconds() + self.duration_s * share * f64::from(i))
+        };
+        (0..count).map(move |i| Self {
+            start: at(i),
+            end: if i + 1 == count { self.end } else { at(i + 1) },
+            duration_s: self.duration_s * share,
+            work_s: self.work_s * share,
+            energy_wh: self.energy_wh.map(|wh| wh * share),
+            waiting_w: self.waiting_w,
+            slack_s: self.duration_s,
+            ..Self::default()
+        })
+    }
+
     pub(crate) fn log_duration(&self) -> f64 {
         self.duration_s.max(1e-3).ln()
     }

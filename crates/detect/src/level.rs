@@ -10,6 +10,10 @@ const BINS: usize = 96;
 const SAMPLES_MIN: u32 = 30;
 /// When this many samples are counted, all counts are halved: the recent past weighs more.
 const SAMPLES_HALVE: u32 = 200_000;
+/// So few samples are no level
+const STRAYS_MAX: u32 = 2;
+/// beside so many others.
+const SAMPLES_BESIDE_STRAYS: u32 = 1_000;
 /// Share of the distance between the levels that power must pass beyond the border.
 const HYSTERESIS: f64 = 0.08;
 /// Levels closer than this share of the upper one are one level.
@@ -43,6 +47,9 @@ pub struct Levels {
     /// one.
     #[serde(default)]
     apart_min: f64,
+    /// Samples so high that they may be strays, as of the last split.
+    #[serde(default)]
+    strays: u32,
 }
 
 /// The border between the two levels and the levels themselves, in watts.
@@ -64,6 +71,7 @@ impl Default for Levels {
             border: None,
             state: PowerState::Off,
             apart_min: 0.0,
+            strays: 0,
         }
     }
 }
@@ -138,7 +146,7 @@ impl Levels {
             self.total = self.counts.iter().sum();
         }
         self.until_split = self.until_split.saturating_sub(1);
-        if self.until_split == 0 {
+        if self.until_split == 0 && !self.drop_strays() {
             self.border = self.split();
             self.until_split = (self.total / 16).clamp(8, 2_000);
         }
@@ -156,6 +164,23 @@ impl Levels {
             *slot = count;
         }
         self.top *= 2.0;
+    }
+
+    /// A scale that was stretched for a few stray samples, after which no more of their size came,
+    /// shows the others in too few bins. Says whether the levels are found anew.
+    fn drop_strays(&mut self) -> bool {
+        let upper: u32 = self.counts.iter().skip(BINS / 2).sum();
+        let is_stray = (1..=STRAYS_MAX).contains(&upper) && self.total >= SAMPLES_BESIDE_STRAYS;
+        let strays = if is_stray { upper } else { 0 };
+        let before = std::mem::replace(&mut self.strays, strays);
+        let is_over = is_stray && before == strays;
+        if is_over {
+            *self = Self {
+                state: self.state,
+                ..Self::apart(self.apart_min)
+            };
+        }
+        is_over
     }
 
     fn split(&self) -> Option<Border> {
@@ -259,6 +284,40 @@ mod tests {
         assert_eq!(levels.observe(border - 1.0), PowerState::Working);
         levels.observe(100.0);
         assert_eq!(levels.observe(border + 1.0), PowerState::Waiting);
+    }
+
+    #[test]
+    fn stray_samples_do_not_stretch_the_scale_for_good() {
+        let mut levels = Levels::default();
+        let at = |i: u32| if i % 120 < 60 { 2_000.0 } else { 300.0 };
+        levels.observe(4_294_967_295.0);
+        (0..2_400).for_each(|i| {
+            levels.observe(at(i));
+        });
+        let mut usual = Levels::default();
+        (0..2_400).for_each(|i| {
+            usual.observe(at(i));
+        });
+        let (border, expected) = (levels.border().unwrap(), usual.border().unwrap());
+        assert!(
+            (border.at - expected.at).abs() < 100.0,
+            "{border:?} {expected:?}"
+        );
+        assert_eq!(levels.observe(2_000.0), PowerState::Working);
+        assert_eq!(levels.observe(300.0), PowerState::Waiting);
+    }
+
+    #[test]
+    fn a_level_that_was_once_reached_stays_known_over_a_holiday() {
+        let mut levels = Levels::default();
+        (0..4_000).for_each(|i| {
+            levels.observe(if i % 2 == 0 { 2_000.0 } else { 100.0 });
+        });
+        let before = levels.border().unwrap();
+        (0..150_000).for_each(|_| {
+            levels.observe(100.0);
+        });
+        assert!((levels.border().unwrap().at - before.at).abs() < 100.0);
     }
 
     #[test]

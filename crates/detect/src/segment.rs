@@ -24,6 +24,9 @@ pub(crate) struct OpenCycle {
     /// Power was not seen from its very start: its shape cannot be compared.
     #[serde(default)]
     pub(crate) late: bool,
+    /// So many further cycles were counted with its end.
+    #[serde(default)]
+    pub(crate) further: u32,
 }
 
 /// Time at waiting power: how long in all, and its energy.
@@ -45,6 +48,15 @@ impl OpenCycle {
             low: Low::default(),
             power: Recording::new(slot_s),
             late: false,
+            further: 0,
+        }
+    }
+
+    /// One that had begun before it was seen.
+    pub(crate) fn unseen(since: Time) -> Self {
+        Self {
+            broken: true,
+            ..Self::new(since, 0.0)
         }
     }
 

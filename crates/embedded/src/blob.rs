@@ -6,6 +6,30 @@ use model::{Quality, Reading, SeriesId, Time};
 use crate::varint::{get, put, take, unzigzag, zigzag};
 
 const VERSION: u8 = 1;
+/// The head of a reading holds its series and its quality: bit 0 is set where it is late, bit 33,
+/// above every series, where it is doubted.
+const LATE: u64 = 1;
+const DOUBTED: u64 = 1 << 33;
+
+fn head_of(reading: &Reading) -> u64 {
+    let quality = match reading.quality {
+        Quality::Good => 0,
+        Quality::Late => LATE,
+        Quality::Doubted => DOUBTED,
+    };
+    u64::from(reading.series.0) << 1 | quality
+}
+
+fn from_head(head: u64) -> Option<(SeriesId, Quality)> {
+    let quality = match head & (LATE | DOUBTED) {
+        0 => Quality::Good,
+        LATE => Quality::Late,
+        DOUBTED => Quality::Doubted,
+        _ => return None,
+    };
+    let series = u32::try_from((head & !DOUBTED) >> 1).ok()?;
+    Some((SeriesId(series), quality))
+}
 
 /// Packs readings; their order is kept.
 pub(crate) fn encode(readings: &[Reading]) -> Vec<u8> {
@@ -14,8 +38,7 @@ pub(crate) fn encode(readings: &[Reading]) -> Vec<u8> {
     put(&mut out, readings.len() as u64);
     let mut before = 0_i64;
     for reading in readings {
-        let late = u64::from(reading.quality == Quality::Late);
-        put(&mut out, u64::from(reading.series.0) << 1 | late);
+        put(&mut out, head_of(reading));
         put(&mut out, zigzag(reading.t.ms().wrapping_sub(before)));
         before = reading.t.ms();
         out.extend_from_slice(&reading.value.to_le_bytes());
@@ -37,18 +60,14 @@ pub(crate) fn decode(blob: &[u8]) -> Option<Vec<Reading>> {
     let mut readings = Vec::with_capacity(count);
     let mut t = 0_i64;
     for _ in 0..count {
-        let head = get(&mut rest)?;
+        let (series, quality) = from_head(get(&mut rest)?)?;
         t = t.wrapping_add(unzigzag(get(&mut rest)?));
         let value = f64::from_le_bytes(take(&mut rest, 8)?.try_into().ok()?);
         readings.push(Reading {
-            series: SeriesId(u32::try_from(head >> 1).ok()?),
+            series,
             t: Time::from_ms(t),
             value,
-            quality: if head & 1 == 1 {
-                Quality::Late
-            } else {
-                Quality::Good
-            },
+            quality,
         });
     }
     rest.is_empty().then_some(readings)
@@ -61,12 +80,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_comes_back(rows in proptest::collection::vec((any::<u32>(), any::<i64>(), any::<f64>(), any::<bool>()), 0..50)) {
-            let readings: Vec<Reading> = rows.into_iter().map(|(s, t, value, late)| Reading {
+        fn what_is_packed_comes_back(rows in proptest::collection::vec((any::<u32>(), any::<i64>(), any::<f64>(), 0_usize..3), 0..50)) {
+            let readings: Vec<Reading> = rows.into_iter().map(|(s, t, value, quality)| Reading {
                 series: SeriesId(s),
                 t: Time::from_ms(t),
                 value,
-                quality: if late { Quality::Late } else { Quality::Good },
+                quality: [Quality::Good, Quality::Late, Quality::Doubted][quality],
             }).collect();
             let back = decode(&encode(&readings)).unwrap();
             prop_assert_eq!(back.len(), readings.len());

@@ -52,7 +52,7 @@ impl History for EmbeddedReader {
     }
 
     fn cycle_times(&self, machine: &MachineId, span: Span) -> Result<Vec<CycleTime>, StoreError> {
-        let sql = "SELECT end, duration_s, work_s, verdict <> 'unknown' FROM cycle
+        let sql = "SELECT end, duration_s, work_s, verdict FROM cycle
                    WHERE machine = ?1 AND start >= ?2 AND start < ?3 ORDER BY start";
         self.list(
             sql,
@@ -62,7 +62,7 @@ impl History for EmbeddedReader {
                     end: Time::from_ms(row.get(0)?),
                     duration_s: row.get(1)?,
                     work_s: row.get(2)?,
-                    is_seen: row.get(3)?,
+                    is_seen: verdict(row, 3)?.is_seen(),
                 })
             },
         )
@@ -176,7 +176,7 @@ impl History for EmbeddedReader {
 }
 
 fn cycle_row(row: &Row<'_>) -> rusqlite::Result<CycleRow> {
-    let (product, verdict): (String, String) = (row.get(2)?, row.get(6)?);
+    let product: String = row.get(2)?;
     let cycle = Cycle {
         product: ProductId::new(&product).map_err(|_| bad_text(2))?,
         start: Time::from_ms(row.get(0)?),
@@ -184,12 +184,17 @@ fn cycle_row(row: &Row<'_>) -> rusqlite::Result<CycleRow> {
         duration_s: row.get(3)?,
         work_s: row.get(4)?,
         energy_wh: row.get(5)?,
-        verdict: CycleVerdict::from_code(&verdict).ok_or_else(|| bad_text(6))?,
+        verdict: verdict(row, 6)?,
     };
     Ok(CycleRow {
         cycle,
         reason: json(row, 7)?,
     })
+}
+
+fn verdict(row: &Row<'_>, column: usize) -> rusqlite::Result<CycleVerdict> {
+    let code = row.get_ref(column)?.as_str()?;
+    CycleVerdict::from_code(code).ok_or_else(|| bad_text(column))
 }
 
 fn alarm_row(row: &Row<'_>) -> rusqlite::Result<Alarm> {

@@ -29,6 +29,9 @@ pub enum CycleVerdict {
     ProductChanged,
     /// Data was missing: no judgement.
     Unknown,
+    /// Its counter rose by more than one at once: it is one of several, and when each of them began
+    /// and ended is not known. Time and energy are its equal share.
+    Counted,
 }
 
 crate::coded!(CycleVerdict);
@@ -37,6 +40,11 @@ impl CycleVerdict {
     /// Whether this cycle alone is a reason for an alarm.
     pub fn is_bad(self) -> bool {
         matches!(self, Self::SpeedChanged | Self::EnergyChanged)
+    }
+
+    /// Whether its beginning and its end were seen, so that its length is its own.
+    pub fn is_seen(self) -> bool {
+        !matches!(self, Self::Unknown | Self::Counted)
     }
 }
 

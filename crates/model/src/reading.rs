@@ -24,6 +24,16 @@ pub enum Quality {
     Good,
     /// Older than one already seen: kept, not judged, because judging never looks back.
     Late,
+    /// Many times larger than everything its point ever said: kept as it came, but neither judged
+    /// nor summed up.
+    Doubted,
+}
+
+impl Quality {
+    /// Whether it goes into sums, means and pictures.
+    pub fn counts(self) -> bool {
+        self != Self::Doubted
+    }
 }
 
 /// One value of one point at one moment, in the unit its series is kept in.
@@ -110,6 +120,9 @@ pub enum RefusalReason {
     RowTooWide,
     /// A value in a unit that its point cannot have, or in one that is not known.
     WrongUnit,
+    /// Many times larger than everything before and after it; kept, but neither judged nor summed
+    /// up.
+    Outlier,
 }
 
 crate::coded!(RefusalReason);
@@ -119,7 +132,7 @@ impl RefusalReason {
     pub fn keeps_value(self) -> bool {
         matches!(
             self,
-            Self::OutOfOrder | Self::CounterJumpedBack | Self::RetainedFull
+            Self::OutOfOrder | Self::CounterJumpedBack | Self::RetainedFull | Self::Outlier
         )
     }
 }

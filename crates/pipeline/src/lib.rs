@@ -8,6 +8,7 @@ mod day;
 mod floor;
 mod light;
 mod machine;
+mod outlier;
 mod own;
 mod pace;
 mod recorder;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use model::{SeriesId, Time};
 use sources::{Point, PointRole};
 
+use crate::outlier::Reach;
+
 /// Recent times remembered. At least as many as a client may have in flight, because that is what
 /// it sends again after a cut.
 const RECENT_MAX: usize = 1_024;
@@ -35,6 +37,8 @@ pub(crate) struct Series {
     pub factor: f64,
     /// What it said last.
     pub latest: Option<f64>,
+    /// How high it has reached.
+    pub reach: Reach,
     recent: VecDeque<i64>,
     last: i64,
     has_forgotten: bool,
@@ -51,6 +55,7 @@ impl Series {
             name: Arc::from(""),
             factor: 1.0,
             latest: None,
+            reach: Reach::of(role),
             recent,
             last: i64::MIN,
             has_forgotten: !is_new,
@@ -64,6 +69,7 @@ impl Series {
             name: Arc::clone(&self.name),
             factor: self.factor,
             latest: self.latest,
+            reach: self.reach.clone(),
             ..Self::new(self.id, self.role, false)
         }
     }
@@ -100,7 +106,10 @@ impl Series {
 
     /// Takes what it says; says whether a counter has fallen back: it rolled over, or another one
     /// took its place.
-    pub(crate) fn falls_back(&mut self, value: f64) -> bool {
+    pub(crate) fn tell(&mut self, value: f64) -> bool {
+        if let Some((_, last)) = &mut self.status {
+            *last = Some(value);
+        }
         let before = self.latest.replace(value);
         self.role == PointRole::Energy && before.is_some_and(|before| value < before)
     }

@@ -119,11 +119,12 @@ impl Stat {
         }
     }
 
-    /// Sums up readings of one series in order of time; `None` if there are none.
+    /// Sums up readings of one series in order of time; `None` if there are none that count.
     pub fn of(readings: &[Reading]) -> Option<Self> {
-        let (first, rest) = readings.split_first()?;
+        let mut counted = readings.iter().filter(|reading| reading.quality.counts());
+        let first = counted.next()?;
         let mut stat = Self::begin(first.series, first.t, first.value);
-        for reading in rest {
+        for reading in counted {
             stat.add(reading.t, reading.value);
         }
         Some(stat)

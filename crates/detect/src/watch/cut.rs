@@ -28,6 +28,8 @@ const WAITING_MAX: usize = 32;
 /// A start of a cycle is told when a good part of it is over; a machine that has begun none for
 /// this many cycle times is no longer at it.
 const CYCLES_UNTIL_IDLE: f64 = 1.9;
+/// A counter that rises by more than this at once was replaced or set.
+const FURTHER_MAX: f64 = 10_000.0;
 /// Rises that were regular and are no longer, in a row, end that.
 const IRREGULAR_MAX: u32 = 24;
 
@@ -227,15 +229,21 @@ impl Watch {
     pub(super) fn cycle_count(&mut self, t: Time, count: f64, out: &mut Vec<Outcome>) {
         self.use_cycle_signal();
         let before = self.counter.replace(count);
-        let Some(before) = before else { return };
+        let Some(before) = before else {
+            // What the counter counts from now on was made since, the first of it begun before.
+            self.open.get_or_insert_with(|| OpenCycle::unseen(t));
+            return;
+        };
         if count == before {
             return;
         }
         if count < before {
             out.push(Outcome::CounterJumpedBack);
         }
-        if count != before + 1.0 {
-            self.break_cycle();
+        let further = count - before - 1.0;
+        match self.open.as_mut() {
+            Some(open) if (0.0..=FURTHER_MAX).contains(&further) => open.further = further as u32,
+            _ => self.break_cycle(),
         }
         self.cycle_boundary(t, out);
     }
@@ -383,11 +391,16 @@ impl Watch {
     /// A cycle is cut off: concluded, or kept until it is known whether rises of power are cycles.
     fn cut_off(&mut self, open: OpenCycle, end: Time, out: &mut Vec<Outcome>) {
         let (broken, product_changed) = (open.broken, open.product_changed);
+        let further = open.further;
         let apart_s = self.apart_s();
         let mut facts = open.facts(end);
         if self.cut.is_vibration {
             // A blow raises all readings of its tenth of a second alike.
             facts.slack_s = apart_s;
+        }
+        if further > 0 {
+            self.conclude_counted(&facts, further + 1, out);
+            return;
         }
         if !broken {
             self.note_typical(&facts);

@@ -540,6 +540,12 @@ impl Watch {
 
     /// Something about the data and not the machine: told, and the cycle it falls into is not
     /// judged.
+    /// Tells that a reading was not fed because no machine does that: what goes on around it is
+    /// not interrupted.
+    pub fn set_apart_reading(&mut self, at: Time, out: &mut Vec<Outcome>) {
+        self.doubt(FindingKind::DataImpossible, at, out);
+    }
+
     fn doubt(&mut self, kind: FindingKind, at: Time, out: &mut Vec<Outcome>) {
         if kind == FindingKind::DataClock {
             self.break_cycle();

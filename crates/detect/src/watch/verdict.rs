@@ -55,15 +55,7 @@ impl Watch {
         } else {
             self.verdict(&facts, out)
         };
-        let cycle = Cycle {
-            product: self.product.clone(),
-            start: facts.start,
-            end: facts.end,
-            duration_s: facts.duration_s,
-            work_s: facts.work_s,
-            energy_wh: facts.energy_wh,
-            verdict,
-        };
+        let cycle = self.finished(&facts, verdict);
         let end = facts.end;
         out.push(Outcome::Cycle(Box::new(Finished {
             cycle,
@@ -74,6 +66,38 @@ impl Watch {
         self.alarm_from(verdict, end, reason, out);
         if let Some(event) = judged.and_then(|j| j.event) {
             self.course_event(event, end, reason, out);
+        }
+    }
+
+    /// Takes cycles that were counted together: nothing is judged by their times.
+    pub(super) fn conclude_counted(
+        &mut self,
+        together: &CycleFacts,
+        count: u32,
+        out: &mut Vec<Outcome>,
+    ) {
+        // No two cycles begin in one millisecond.
+        let most = (together.duration_s * 1_000.0) as u32;
+        for facts in together.shares(count.min(most)) {
+            let cycle = self.finished(&facts, CycleVerdict::Counted);
+            out.push(Outcome::Cycle(Box::new(Finished {
+                cycle,
+                reason: None,
+                oddness: None,
+                facts,
+            })));
+        }
+    }
+
+    fn finished(&self, facts: &CycleFacts, verdict: CycleVerdict) -> Cycle {
+        Cycle {
+            product: self.product.clone(),
+            start: facts.start,
+            end: facts.end,
+            duration_s: facts.duration_s,
+            work_s: facts.work_s,
+            energy_wh: facts.energy_wh,
+            verdict,
         }
     }
 

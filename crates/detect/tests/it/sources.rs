@@ -2,7 +2,7 @@
 //! each other.
 
 use detect::{Colour, LampDevice, Outcome, Signal, Watch};
-use model::{AlarmKind, CycleVerdict, FindingKind, MachineState, SeriesId, Time};
+use model::{AlarmKind, Cycle, CycleVerdict, FindingKind, MachineState, SeriesId, Time};
 
 use crate::trace::{Robot, run};
 use crate::{raised, settings, verdicts};
@@ -314,4 +314,53 @@ fn before_its_first_whole_cycle_power_says_whether_it_works() {
     let idle = |o: &Outcome| matches!(o, Outcome::State(MachineState::Idle, at) if *at > t(0.0));
     assert!(!out.iter().any(idle), "{out:?}");
     assert_eq!(watch.snapshot().state, MachineState::Run);
+}
+
+#[test]
+fn a_counter_that_rises_by_several_counts_every_part() {
+    let mut watch = Watch::new(settings());
+    let mut out = Vec::new();
+    let reports = [
+        (0, 100),
+        (10, 101),
+        (20, 102),
+        (50, 105),
+        (110, 105),
+        (460, 138),
+    ];
+    let mut count = reports.iter().copied().peekable();
+    for s in 0..470 {
+        let at = t(f64::from(s));
+        watch.feed(at, at, &Signal::Power(600.0), &mut out);
+        if let Some((_, count)) = count.next_if(|(when, _)| *when == s) {
+            watch.feed(at, at, &Signal::CycleCount(f64::from(count)), &mut out);
+        }
+    }
+    let cycles: Vec<&Cycle> = out
+        .iter()
+        .filter_map(|o| match o {
+            Outcome::Cycle(finished) => Some(&finished.cycle),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(cycles.len(), 38, "as many as the counter counted");
+    let counted = |c: &&&Cycle| c.verdict == CycleVerdict::Counted;
+    let counted: Vec<&&Cycle> = cycles.iter().filter(counted).collect();
+    assert_eq!(counted.len(), 3 + 33, "the times of these are not known");
+    let ends_meet = cycles.windows(2).all(|pair| pair[0].end == pair[1].start);
+    assert!(ends_meet, "every moment belongs to one cycle");
+    let wh: f64 = counted.iter().filter_map(|c| c.energy_wh).sum();
+    let true_wh = 600.0 * (460.0 - 20.0) / 3_600.0;
+    assert!((wh - true_wh).abs() < 0.01 * true_wh, "{wh} of {true_wh}");
+    assert_eq!(told(&out), [], "nothing is wrong with that");
+}
+
+#[test]
+fn a_counter_that_was_set_counts_no_millions() {
+    let mut watch = Watch::new(settings());
+    let out = feed(&mut watch, 0..100, |s| {
+        let set = if s < 50 { 0.0 } else { 7e6 };
+        Signal::CycleCount(set + f64::from(s / 10))
+    });
+    assert!(verdicts(&out).len() <= 10, "{}", verdicts(&out).len());
 }

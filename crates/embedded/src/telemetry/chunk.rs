@@ -1,7 +1,8 @@
 //! A chunk: the readings of one device over about an hour, column by column. Points that a device
 //! sends together share one column of times. Version, columns of times, columns of values with
-//! their late stretches, and a checksum over all of it at the end.
+//! the stretches of one quality, and a checksum over all of it at the end.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use model::{Quality, Reading, SeriesId, Time};
@@ -12,6 +13,9 @@ use super::stat::pack_stats;
 use crate::varint::{get, put, take};
 
 const VERSION: u8 = 1;
+/// Added to the length of a stretch that is doubted. The others are good and late in turn, good
+/// first.
+const DOUBTED: u64 = 1 << 32;
 /// Series of one device at most.
 const COLUMNS_MAX: usize = 256;
 
@@ -44,10 +48,10 @@ pub(crate) fn pack(readings: &mut [Reading]) -> Option<Packed> {
         let series = column.first()?.series;
         put(&mut body, u64::from(series.0));
         put(&mut body, index as u64);
-        put_late(&mut body, column);
+        put_qualities(&mut body, column);
         let values: Vec<f64> = column.iter().map(|reading| reading.value).collect();
         put_values(&mut body, &values);
-        stats.push(Stat::of(column)?);
+        stats.extend(Stat::of(column));
     }
     let mut blob = vec![VERSION];
     put(&mut blob, times.len() as u64);
@@ -86,8 +90,7 @@ pub(crate) struct PackedColumn {
     pub(crate) series: SeriesId,
     pub(crate) times: Rc<Vec<i64>>,
     pub(crate) values: Vec<f64>,
-    /// Lengths of stretches, good and late in turn, good first.
-    stretches: Vec<u64>,
+    stretches: Vec<(Quality, u64)>,
 }
 
 impl PackedColumn {
@@ -99,17 +102,37 @@ impl PackedColumn {
         (times, self.values.get(first..end).unwrap_or_default())
     }
 
+    /// The same column with only what counts in sums; nearly always it is itself.
+    pub(crate) fn counted(&self) -> Cow<'_, Self> {
+        if self.stretches.iter().all(|(quality, _)| quality.counts()) {
+            return Cow::Borrowed(self);
+        }
+        let (mut times, mut values, mut late) = (Vec::new(), Vec::new(), Vec::new());
+        self.for_each(|reading| {
+            if reading.quality.counts() {
+                times.push(reading.t.ms());
+                values.push(reading.value);
+                late.push((reading.quality, 1));
+            }
+        });
+        Cow::Owned(Self {
+            series: self.series,
+            times: Rc::new(times),
+            values,
+            stretches: late,
+        })
+    }
+
     /// Calls `each` with every reading, by time.
     pub(crate) fn for_each(&self, mut each: impl FnMut(Reading)) {
         let mut rows = self.times.iter().zip(&self.values);
-        let qualities = [Quality::Good, Quality::Late].into_iter().cycle();
-        for (length, quality) in self.stretches.iter().zip(qualities) {
+        for (quality, length) in &self.stretches {
             for (t, value) in rows.by_ref().take(*length as usize) {
                 each(Reading {
                     series: self.series,
                     t: Time::from_ms(*t),
                     value: *value,
-                    quality,
+                    quality: *quality,
                 });
             }
         }
@@ -144,7 +167,7 @@ pub(crate) fn unpack(blob: &[u8], wanted: impl Fn(SeriesId) -> bool) -> Option<V
     for _ in 0..count(&mut rest, COLUMNS_MAX)? {
         let series = SeriesId(u32::try_from(get(&mut rest)?).ok()?);
         let times = times.get(count(&mut rest, COLUMNS_MAX)?)?;
-        let stretches = get_late(&mut rest, times.len())?;
+        let stretches = get_qualities(&mut rest, times.len())?;
         if wanted(series) {
             let values = get_values(&mut rest, times.len())?;
             columns.push(PackedColumn {
@@ -166,16 +189,21 @@ fn count(rest: &mut &[u8], max: usize) -> Option<usize> {
     usize::try_from(get(rest)?).ok().filter(|n| *n <= max)
 }
 
-fn put_late(out: &mut Vec<u8>, column: &[Reading]) {
-    let mut stretches = vec![0_u64];
-    let mut quality = Quality::Good;
-    for reading in column {
-        if reading.quality != quality {
-            quality = reading.quality;
-            stretches.push(0);
-        }
-        if let Some(last) = stretches.last_mut() {
-            *last += 1;
+fn put_qualities(out: &mut Vec<u8>, column: &[Reading]) {
+    let mut stretches = Vec::new();
+    let mut next = Quality::Good;
+    for stretch in column.chunk_by(|a, b| a.quality == b.quality) {
+        let length = stretch.len() as u64;
+        match stretch.first().map(|reading| reading.quality) {
+            Some(Quality::Doubted) => stretches.push(DOUBTED + length),
+            Some(quality) => {
+                if quality != next {
+                    stretches.push(0);
+                }
+                stretches.push(length);
+                next = the_other(quality);
+            }
+            None => {}
         }
     }
     put(out, stretches.len() as u64);
@@ -184,13 +212,31 @@ fn put_late(out: &mut Vec<u8>, column: &[Reading]) {
     }
 }
 
-fn get_late(rest: &mut &[u8], rows: usize) -> Option<Vec<u64>> {
-    let stretches = count(rest, rows + 1)?;
-    let lengths: Vec<u64> = (0..stretches).map(|_| get(rest)).collect::<Option<_>>()?;
-    let all = lengths
+fn get_qualities(rest: &mut &[u8], rows: usize) -> Option<Vec<(Quality, u64)>> {
+    let mut quality = Quality::Good;
+    let mut stretches = Vec::new();
+    // Where good and doubted alternate, each doubted one has an empty late stretch before it.
+    for _ in 0..count(rest, 2 * rows + 1)? {
+        let length = get(rest)?;
+        if length > DOUBTED {
+            stretches.push((Quality::Doubted, length - DOUBTED));
+        } else {
+            stretches.push((quality, length));
+            quality = the_other(quality);
+        }
+    }
+    let all = stretches
         .iter()
-        .try_fold(0_u64, |sum, n| sum.checked_add(*n))?;
-    (all == rows as u64).then_some(lengths)
+        .try_fold(0_u64, |sum, (_, length)| sum.checked_add(*length))?;
+    (all == rows as u64).then_some(stretches)
+}
+
+/// What follows a stretch that is good or late.
+fn the_other(quality: Quality) -> Quality {
+    match quality {
+        Quality::Good => Quality::Late,
+        Quality::Late | Quality::Doubted => Quality::Good,
+    }
 }
 
 #[cfg(test)]
@@ -203,20 +249,19 @@ mod tests {
         readings
     }
 
-    fn reading(series: u32, t: i64, value: f64, late: bool) -> Reading {
+    fn reading(series: u32, t: i64, value: f64, quality: usize) -> Reading {
         Reading {
             series: SeriesId(series),
             t: Time::from_ms(t),
             value,
-            quality: if late { Quality::Late } else { Quality::Good },
+            quality: [Quality::Good, Quality::Late, Quality::Doubted][quality],
         }
     }
 
     #[test]
     fn points_sent_together_share_their_times() {
-        let rows = |series| {
-            (0..1000_i64).map(move |i| reading(series, i * 1000 + i * i % 7, i as f64, false))
-        };
+        let rows =
+            |series| (0..1000_i64).map(move |i| reading(series, i * 1000 + i * i % 7, i as f64, 0));
         let one = pack(&mut rows(1).collect::<Vec<_>>()).unwrap().blob.len();
         let two = pack(&mut rows(1).chain(rows(2)).collect::<Vec<_>>())
             .unwrap()
@@ -227,7 +272,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_packed_comes_back(rows in proptest::collection::vec((0_u32..4, -5_000_i64..5_000, any::<f64>(), any::<bool>()), 1..80)) {
+        fn what_is_packed_comes_back(rows in proptest::collection::vec((0_u32..4, -5_000_i64..5_000, any::<f64>(), 0_usize..3), 1..80)) {
             let mut readings: Vec<Reading> = rows.into_iter().map(|(s, t, v, late)| reading(s, t, v, late)).collect();
             let wanted = sorted(readings.clone());
             let packed = pack(&mut readings).unwrap();
@@ -246,7 +291,7 @@ mod tests {
 
         #[test]
         fn one_changed_byte_is_noticed(at in any::<proptest::sample::Index>(), flip in 1_u8..) {
-            let mut readings: Vec<Reading> = (0..200_i64).map(|i| reading(1, i * 1000, i as f64 * 0.1, false)).collect();
+            let mut readings: Vec<Reading> = (0..200_i64).map(|i| reading(1, i * 1000, i as f64 * 0.1, 0)).collect();
             let mut blob = pack(&mut readings).unwrap().blob;
             let at = at.index(blob.len());
             blob[at] ^= flip;

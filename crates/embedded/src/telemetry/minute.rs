@@ -26,6 +26,9 @@ pub(super) fn add_to<K: Ord>(rows: &mut BTreeMap<K, MinuteRow>, key: K, row: Min
 }
 
 fn add_minute(minutes: &mut Minutes, reading: &Reading) {
+    if !reading.quality.counts() {
+        return;
+    }
     let row = MinuteRow::of(reading.t, reading.value);
     add_to(minutes, (reading.series, row.minute), row);
 }

@@ -46,6 +46,7 @@ impl QueryNow<'_> {
             match self.view.columns(&meta, wanted)? {
                 Ok(columns) => {
                     for column in &columns {
+                        let column = column.counted();
                         let (times, values) = column.within(span.0, span.1);
                         each(column.series, times, values);
                     }
@@ -53,7 +54,11 @@ impl QueryNow<'_> {
                 Err(damage) => damaged.push(damage),
             }
         }
-        let mut one = |r: Reading| each(r.series, &[r.t.ms()], &[r.value]);
+        let mut one = |r: Reading| {
+            if r.quality.counts() {
+                each(r.series, &[r.t.ms()], &[r.value]);
+            }
+        };
         self.journal(span, wanted, &mut one, &mut damaged)?;
         Ok(damaged)
     }
@@ -171,7 +176,11 @@ impl EmbeddedReader {
                 };
                 damaged.extend(now.stream(*device, span, &wanted, &mut piece)?);
             }
-            let mut single = |reading: Reading| each(MinuteRow::of(reading.t, reading.value));
+            let mut single = |reading: Reading| {
+                if reading.quality.counts() {
+                    each(MinuteRow::of(reading.t, reading.value));
+                }
+            };
             if from < rolled {
                 let span = (from, to.min(rolled - 1));
                 now.journal(span, &wanted, &mut single, &mut damaged)?;
@@ -594,7 +603,7 @@ impl Sums {
             }
         }
         rows.sort_by_key(|reading| reading.t);
-        for reading in rows {
+        for reading in rows.iter().filter(|reading| reading.quality.counts()) {
             let one = Stat::begin(reading.series, reading.t, reading.value);
             if reading.t.ms() < self.span.0 {
                 self.before.insert(reading.series, one);

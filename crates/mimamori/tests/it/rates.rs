@@ -264,3 +264,68 @@ fn sensors_swapped_between_two_machines_are_named_on_both() {
         "what the swap had alarmed is over"
     );
 }
+
+/// Half an hour of readings a second, a minute at work and a minute at rest by turns; `odd` is put
+/// in the middle.
+fn half_an_hour(house: &House, machine: &str, odd: Option<f64>) {
+    let token = house.device(machine, &[]);
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "text/csv"),
+    ];
+    let from = minutes_ago(60.0);
+    let mut body = "t,power_w".to_owned();
+    for s in 0..1_800_i64 {
+        let usual = if s % 120 < 60 {
+            2_000 + s % 7
+        } else {
+            300 + s % 5
+        };
+        let watts = odd.filter(|_| s == 900).unwrap_or(usual as f64);
+        body.push_str(&format!("\n{},{watts}", from + s * 1_000));
+    }
+    let (status, said) = house.send_bare("POST", &format!("/ingest/{machine}"), &headers, &body);
+    assert_eq!(status, 200, "{said}");
+    until_shown(house, machine);
+}
+
+#[test]
+fn one_impossible_reading_changes_no_figure_and_is_told_once() {
+    let house = house();
+    half_an_hour(&house, "usual", None);
+    let odd = [("m65534", 65_534.0), ("m4294967295", 4_294_967_295.0)];
+    for (machine, odd) in odd {
+        half_an_hour(&house, machine, Some(odd));
+    }
+    let rates = house.get("rates");
+    let usual = of(&rates, "usual");
+    let found = |machine: &str| house.get(&format!("findings?machine={machine}"));
+    assert_eq!(found("usual")["items"], json!([]));
+    for (machine, odd) in odd {
+        let day = of(&rates, machine);
+        about(
+            &day["energy_wh"],
+            usual["energy_wh"].as_f64().unwrap(),
+            0.001,
+        );
+        let rate = usual["operating_rate_observed"].as_f64().unwrap();
+        about(&day["operating_rate_observed"], rate, 0.005);
+        let findings = found(machine);
+        let items = findings["items"].as_array().unwrap();
+        assert_eq!(items.len(), 1, "{findings}");
+        assert_eq!(items[0]["kind"], "data_impossible");
+        // It is kept as it came, and shown with what is thought of it.
+        let rows = house.get_all(&format!("machines/{machine}/readings?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z"));
+        let kept: Vec<&Value> = rows
+            .iter()
+            .filter(|row| row["quality"] == "doubted")
+            .collect();
+        assert_eq!((rows.len(), kept.len()), (1_800, 1));
+        assert_eq!(kept[0]["value"], odd);
+        let refused = house.get("refused");
+        let is_told = |row: &&Value| row["source"] == machine && row["reason"] == "outlier";
+        let told = refused["items"].as_array().unwrap();
+        assert_eq!(told.iter().filter(is_told).count(), 1, "{refused}");
+    }
+}

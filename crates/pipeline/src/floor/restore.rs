@@ -145,6 +145,9 @@ impl Floor {
                     continue;
                 };
                 series.remember(reading.t);
+                if reading.quality == Quality::Good {
+                    series.reach.weigh(reading.t, reading.value);
+                }
                 if seq <= machine.stored_seq {
                     continue;
                 }

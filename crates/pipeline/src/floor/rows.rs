@@ -7,6 +7,7 @@ use store::{Batch, Telemetry};
 
 use super::{Floor, LATE_MS_MAX};
 use crate::machine::Machine;
+use crate::outlier::Weighed;
 use crate::series::{Series, SeriesStanding};
 use crate::signals::{is_unlike, signal_of};
 use crate::speaker::Speaker;
@@ -104,10 +105,15 @@ impl Floor {
         speaker.readings += 1;
         let (value, signal) = self.signal((series.role, series.id), &row.value);
         let is_late = standing == SeriesStanding::Late;
-        let quality = if is_late {
-            Quality::Late
+        let weighed = if is_late {
+            Weighed::default()
         } else {
-            Quality::Good
+            series.reach.weigh(t, value)
+        };
+        let quality = match (is_late, weighed.is_doubted) {
+            (true, _) => Quality::Late,
+            (false, true) => Quality::Doubted,
+            (false, false) => Quality::Good,
         };
         batch.readings.push(Reading {
             series: series.id,
@@ -124,14 +130,17 @@ impl Floor {
             self.list_refusal(refusal(device, &row, RefusalReason::OutOfOrder, at), batch);
             return;
         }
-        if let Some((_, last)) = &mut series.status {
-            *last = Some(value);
-        }
-        let falls_back = series.falls_back(value);
+        let falls_back = !weighed.is_doubted && series.tell(value);
         speaker.late_since = None;
         if row.has_own_time {
             speaker.skew_ms = at.ms() - t.ms();
             speaker.keeps_time = true;
+        }
+        if let Some(outlier) = weighed.outlier {
+            self.set_apart(speaker.machine, from, outlier.row(&row), batch);
+        }
+        if weighed.is_doubted {
+            return;
         }
         if self.judge(speaker, When::told(t, at), signal, batch) || falls_back {
             let reason = RefusalReason::CounterJumpedBack;
@@ -164,10 +173,11 @@ impl Floor {
             // Judging never looks back, whoever told of the time before.
             let goes_on = machine.is_some_and(|m| m.last_t.is_none_or(|last| t >= last));
             let is_judged = how == WrittenDown::GoOn && goes_on;
-            let quality = if is_judged {
-                Quality::Good
-            } else {
-                Quality::Late
+            let weighed = series.reach.weigh(t, value);
+            let quality = match (weighed.is_doubted, is_judged) {
+                (true, _) => Quality::Doubted,
+                (false, true) => Quality::Good,
+                (false, false) => Quality::Late,
             };
             batch.readings.push(Reading {
                 series: id,
@@ -177,12 +187,36 @@ impl Floor {
             });
             if is_judged {
                 series.remember(t);
+            }
+            if let Some(outlier) = weighed.outlier {
+                self.set_apart(speaker.machine, from, outlier.row(&row), batch);
+            }
+            if is_judged && !weighed.is_doubted {
                 self.judge_written(speaker, When::written(t, at), signal, batch);
             }
         }
         let machine = speaker.machine.and_then(|i| self.machines.get_mut(i));
         if let Some(machine) = machine.filter(|_| how == WrittenDown::End) {
             machine.rest(&mut self.outcomes, at, batch);
+        }
+    }
+
+    /// Tells of a reading that stood alone.
+    fn set_apart(
+        &mut self,
+        machine: Option<usize>,
+        from: RowSender<'_>,
+        outlier: Row,
+        batch: &mut Batch,
+    ) {
+        let RowSender { device, at, .. } = from;
+        let reason = RefusalReason::Outlier;
+        self.list_refusal(refusal(device, &outlier, reason, at), batch);
+        if let Some(machine) = machine.and_then(|index| self.machines.get_mut(index)) {
+            machine
+                .watch
+                .set_apart_reading(outlier.t, &mut self.outcomes);
+            machine.conclude(&mut self.outcomes, at, batch);
         }
     }
 

@@ -247,8 +247,8 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory)
     let dots = |value: fn(&CycleRow) -> Option<f64>| -> Vec<Dot> {
         // A cycle across a gap in data says nothing about the machine; drawn, it would only
         // flatten the others.
-        let known = |row: &&CycleRow| row.cycle.verdict != CycleVerdict::Unknown;
-        let rows = history.cycles.iter().rev().filter(known);
+        let seen = |row: &&CycleRow| row.cycle.verdict.is_seen();
+        let rows = history.cycles.iter().rev().filter(seen);
         rows.filter_map(|row| {
             Some(Dot {
                 value: value(row)?,
