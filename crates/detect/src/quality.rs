@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::judge::CycleFacts;
 
 /// A device's clock that moved this much against the box's between two readings, in seconds, was
-/// set.
+/// set,
 const CLOCK_STEP_S: f64 = 5.0;
+/// if it stays so for this long, in seconds. What waited while the link, the program or the PC
+/// slept comes late all at once and says nothing of a clock.
+const CLOCK_STAYS_S: f64 = 3.0;
 /// Readings that come this many times slower or faster come at another pace,
 const PACE_FACTOR: f64 = 3.0;
 /// if it lasts for this many readings.
@@ -31,6 +34,9 @@ const STILL: f64 = 1e-6;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub(crate) struct DataQuality {
     skew_s: Option<f64>,
+    /// What may be the skew from now on, and since when.
+    #[serde(default)]
+    moved: Option<(f64, Time)>,
     last: Option<Time>,
     pace_s: Option<f64>,
     other_pace: u32,
@@ -45,16 +51,45 @@ impl DataQuality {
     /// A reading of power measured at `t` that arrived at `heard`; tells what is doubtful about
     /// time.
     pub(crate) fn reading(&mut self, t: Time, heard: Time) -> Option<FindingKind> {
-        let skew_s = t.since(heard);
-        let skew_before = self.skew_s.replace(skew_s);
-        let apart_s = t.since(self.last.replace(t)?);
-        // Readings that were kept while the link was down come late, but one after the other.
-        let goes_on = apart_s >= 0.0 && apart_s <= PACE_FACTOR * self.pace_s.unwrap_or(0.0);
-        let moved = skew_before.is_some_and(|before| (skew_s - before).abs() > CLOCK_STEP_S);
-        if moved && !goes_on {
+        let apart_s = self.last.replace(t).map(|last| t.since(last));
+        if self.clock_was_set(t.since(heard), heard, apart_s) {
             return Some(FindingKind::DataClock);
         }
+        let apart_s = apart_s?;
         self.coarse(apart_s).or_else(|| self.pace(apart_s))
+    }
+
+    /// Whether the clock may have been set: what is measured across that moment is not whole.
+    pub(crate) fn is_clock_doubted(&self) -> bool {
+        self.moved.is_some() && self.skew_s.is_some()
+    }
+
+    /// Forgets how far the device's clock is from the box's, because the box's was set.
+    pub(crate) fn forget_clock(&mut self) {
+        (self.skew_s, self.moved) = (None, None);
+    }
+
+    fn clock_was_set(&mut self, skew_s: f64, heard: Time, apart_s: Option<f64>) -> bool {
+        let is_near = |other: f64| (skew_s - other).abs() <= CLOCK_STEP_S;
+        if self.skew_s.is_some_and(is_near) {
+            (self.skew_s, self.moved) = (Some(skew_s), None);
+            return false;
+        }
+        let moved = self.moved.filter(|(other, _)| is_near(*other));
+        if let Some((_, since)) = moved {
+            if heard.since(since) < CLOCK_STAYS_S {
+                return false;
+            }
+            self.moved = None;
+            return self.skew_s.replace(skew_s).is_some();
+        }
+        // Readings that were kept while the link was down come late, but one after the other.
+        let usual_s = PACE_FACTOR * self.pace_s.unwrap_or(0.0);
+        let goes_on = apart_s.is_some_and(|apart_s| (0.0..=usual_s).contains(&apart_s));
+        if !goes_on || self.skew_s.is_none() {
+            self.moved = Some((skew_s, heard));
+        }
+        false
     }
 
     fn coarse(&mut self, apart_s: f64) -> Option<FindingKind> {
@@ -146,4 +181,44 @@ pub(crate) fn movement(profile: &[f32]) -> f64 {
         .sum::<f64>()
         / n;
     square.sqrt() / mean.abs().max(1e-9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds readings of a device that measures once a second and gives what is told, where `when`
+    /// says by which clock a second was measured and when it was heard.
+    fn told(seconds: std::ops::Range<i64>, when: impl Fn(i64) -> (i64, i64)) -> Vec<FindingKind> {
+        let mut quality = DataQuality::default();
+        let at = |s: i64| Time::from_ms(1_700_000_000_000 + s * 1_000);
+        let each = seconds.filter_map(|s| {
+            let (measured, heard) = when(s);
+            quality.reading(at(measured), at(heard))
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_told_once() {
+        for hours in [1, -1] {
+            let set = |s: i64| (s + if s < 100 { 0 } else { hours * 3_600 }, s);
+            assert_eq!(told(0..200, set), [FindingKind::DataClock]);
+        }
+    }
+
+    #[test]
+    fn what_waited_while_the_box_slept_says_nothing_of_a_clock() {
+        // What was sent while it slept is heard when it wakes: all of it, or the beginning.
+        for kept in [145, 110] {
+            let mut quality = DataQuality::default();
+            let mut found = Vec::new();
+            for s in (0..300_i64).filter(|s| *s < kept || 145 <= *s) {
+                let heard = if (100..145).contains(&s) { 145 } else { s };
+                let at = |s: i64| Time::from_ms(1_700_000_000_000 + s * 1_000);
+                found.extend(quality.reading(at(s), at(heard)));
+            }
+            assert_eq!(found, [], "{kept}");
+        }
+    }
 }

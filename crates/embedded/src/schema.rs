@@ -11,8 +11,9 @@ use crate::evidence::Head;
 use crate::telemetry;
 
 /// The format written by this program. Since 7 the machine without a name is the factory as a
-/// whole, since 8 it is kept which files were taken, since 9 the register of devices is here.
-const FORMAT: i64 = 9;
+/// whole, since 8 it is kept which files were taken, since 9 the register of devices is here,
+/// since 10 days tell what lay below zero.
+const FORMAT: i64 = 10;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -137,6 +138,9 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), EngineError> {
         if found < 4 {
             transaction.execute_batch(telemetry::TABLES)?;
             transaction.execute_batch(LOGS)?;
+        }
+        if (4..10).contains(&found) {
+            transaction.execute_batch(telemetry::BELOW)?;
         }
         if found < 8 {
             transaction.execute_batch(IMPORTS)?;

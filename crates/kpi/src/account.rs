@@ -64,8 +64,10 @@ pub struct Measured<'a> {
     pub planned: Option<&'a [Span]>,
     /// Power by minutes, oldest first.
     pub power: &'a [PowerMinute],
-    /// Energy over the whole stretch in watt-hours, by the trapezoid rule.
+    /// Energy drawn over the whole stretch in watt-hours, by the trapezoid rule.
     pub energy_wh: Option<f64>,
+    /// Energy fed back over the whole stretch: by a brake, a generator, a solar panel.
+    pub fed_in_wh: Option<f64>,
     /// Finished cycles, oldest first.
     pub cycles: &'a [CycleTime],
 }
@@ -94,8 +96,10 @@ pub struct Account {
     pub cycle_wait_s: f64,
     /// When the machine was at it without a wait: running, being set up, or stopped by a fault.
     pub active: Vec<Span>,
-    /// Energy; `None` where power is not measured.
+    /// Energy drawn; `None` where power is not measured.
     pub energy_wh: Option<f64>,
+    /// Energy fed back, never taken off what was drawn; `None` where power is not measured.
+    pub fed_in_wh: Option<f64>,
     /// The part of it used while the machine was not running.
     pub standby_wh: Option<f64>,
 }
@@ -133,6 +137,7 @@ impl Account {
             cycle_wait_s: total(waits.iter().map(|(_, wait_s)| *wait_s)),
             active: active(&stretches, &waits),
             energy_wh: measured.energy_wh,
+            fed_in_wh: measured.fed_in_wh,
             standby_wh: measured
                 .energy_wh
                 .map(|all| standby_wh.clamp(0.0, all.max(0.0))),

@@ -169,6 +169,9 @@ pub enum EventKind {
     /// The box's clock jumped.
     #[strum(serialize = "clock.stepped")]
     ClockStepped,
+    /// The program did not run for a while: the PC slept, or was too busy.
+    #[strum(serialize = "box.stood_still")]
+    BoxStoodStill,
     /// How far the clocks of devices are from the box's.
     #[strum(serialize = "clock.devices")]
     ClockDevices,

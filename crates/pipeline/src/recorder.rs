@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use act::{Light, LightReport, Tier};
-use app::clock;
+use app::clock::{self, ClockLaps};
 use app::commands::{Command, Order, OrderError};
 use app::views::BoardView;
 use detect::Outcome;
@@ -35,6 +35,10 @@ const ATTEST_EVERY: Duration = Duration::from_secs(3600);
 const ARRIVALS_PER_COMMIT_MAX: usize = 2_048;
 /// Log lines taken into one commit at most.
 const LOG_LINES_PER_COMMIT_MAX: usize = 256;
+/// The box's clock was set if it went on by so much more or less than time did.
+const CLOCK_STEP_MS: i64 = 500;
+/// The program slept if it waited for so much longer than it wanted to.
+const SLEPT_MS: i64 = 3_000;
 /// The recorder wakes at least this often, to notice silence.
 const TICK: Duration = Duration::from_millis(100);
 /// A new board is shown this often.
@@ -135,6 +139,7 @@ pub struct Recorder {
     written_down_at: Instant,
     attested_at: Instant,
     ticked_at: Instant,
+    clock_laps: ClockLaps,
     room_looked_at: Instant,
     commits: u64,
     stored: u64,
@@ -214,6 +219,7 @@ impl Recorder {
             written_down_at: now,
             attested_at: now,
             ticked_at: now,
+            clock_laps: ClockLaps::start(),
             // At the first look, so that a disk that is nearly full is told at once.
             room_looked_at: now.checked_sub(LOOK_FOR_ROOM_EVERY).unwrap_or(now),
             commits: 0,
@@ -230,7 +236,9 @@ impl Recorder {
         let mut arrivals = Vec::new();
         loop {
             let stopping = *self.inputs.stop.borrow();
+            let began = Instant::now();
             self.gather(&mut arrivals, stopping);
+            self.notice_own_clock(began.elapsed());
             if stopping && arrivals.is_empty() {
                 break;
             }
@@ -253,6 +261,21 @@ impl Recorder {
             }
         }
         self.finish();
+    }
+
+    /// Where the box's clock was set, what was known of other clocks by it is not known any more.
+    /// Where the PC or the program slept, nobody was looking: `gathered` is how long it took to wait
+    /// for a moment at most.
+    fn notice_own_clock(&mut self, gathered: Duration) {
+        let lap = self.clock_laps.next();
+        if lap.step_ms.abs() >= CLOCK_STEP_MS {
+            self.floor.forget_clocks();
+        }
+        let slept_ms = lap.suspended_ms.max(gathered.as_millis() as i64);
+        if slept_ms >= SLEPT_MS {
+            let now = clock::now();
+            self.floor.sleep(now - slept_ms, now, &mut self.pending);
+        }
     }
 
     fn gather(&mut self, arrivals: &mut Vec<Arrival>, stopping: bool) {

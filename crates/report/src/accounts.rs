@@ -86,6 +86,7 @@ impl MachineAccount {
             cycle_time: self.cycle_time().map(cycle_time),
             energy: EnergyTold {
                 energy_wh: account.energy_wh,
+                fed_in_wh: account.fed_in_wh,
                 standby_wh: account.standby_wh,
                 energy_per_part_wh: self.wh_per_part(),
                 energy_yen: self.yen_of(account.energy_wh),
@@ -180,8 +181,10 @@ pub struct CycleTimes {
 /// What energy went into, and what it costs.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct EnergyTold {
-    /// All of it, in watt-hours.
+    /// All that was drawn, in watt-hours.
     pub energy_wh: Option<f64>,
+    /// All that was fed back, in watt-hours.
+    pub fed_in_wh: Option<f64>,
     /// What was used at rest, in watt-hours.
     pub standby_wh: Option<f64>,
     /// All energy for one part, in watt-hours, what was used at rest included.
@@ -286,12 +289,8 @@ fn account(
     let states = reader.states(machine, span)?;
     let changes = reader.product_changes(machine, span)?;
     let cycles = reader.cycle_times(machine, span)?;
-    let (minutes, energy_wh) = match power {
-        Some(series) => {
-            let sum = reader.sum(series, span)?;
-            let minutes = reader.minutes(series, span)?;
-            (minutes, sum.map(|sum| sum.integral / WS_PER_WH))
-        }
+    let (minutes, sum) = match power {
+        Some(series) => (reader.minutes(series, span)?, reader.sum(series, span)?),
         None => (Vec::new(), None),
     };
     let power: Vec<PowerMinute> = minutes.iter().map(power_minute).collect();
@@ -300,10 +299,21 @@ fn account(
         changes: &changes,
         planned,
         power: &power,
-        energy_wh,
+        energy_wh: sum.map(|sum| wh_drawn(sum.integral, sum.below)),
+        fed_in_wh: sum.and_then(|sum| wh_fed_in(sum.below)),
         cycles: &cycles,
     };
     Ok(Account::of(span, measured))
+}
+
+/// Watt-hours that were drawn, by the area under a power and the part of it below zero.
+pub fn wh_drawn(integral: f64, below: Option<f64>) -> f64 {
+    (integral - below.unwrap_or(0.0)) / WS_PER_WH
+}
+
+/// Watt-hours that were fed back.
+pub fn wh_fed_in(below: Option<f64>) -> Option<f64> {
+    below.map(|below| below.abs() / WS_PER_WH)
 }
 
 fn power_minute(row: &MinuteRow) -> PowerMinute {

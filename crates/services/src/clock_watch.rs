@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use app::clock;
+use app::clock::{self, ClockLaps};
 use app::commands::Orders;
 use app::views::{BoardView, ClockState};
 use model::{EventKind, Time};
@@ -26,6 +26,8 @@ const NOTE_EVERY: Duration = Duration::from_secs(3_600);
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The clock jumped if it went on by this much more or less than time did.
 const STEP_MS: i64 = 500;
+/// The box stood still if a look comes this much later than it should.
+const STOOD_STILL_MS: i64 = 5_000;
 
 /// Watches for as long as the program runs.
 pub async fn watch_clock(
@@ -34,22 +36,28 @@ pub async fn watch_clock(
     orders: Orders,
 ) {
     let mut rounds = tokio::time::interval(LOOK_EVERY);
-    let (mut seen, mut began) = (clock::now(), Instant::now());
+    let mut laps = ClockLaps::start();
     let (mut asked, mut noted): (Option<Instant>, Option<Instant>) = (None, None);
     loop {
+        let waits = Instant::now();
         rounds.tick().await;
+        let late = waits.elapsed().saturating_sub(LOOK_EVERY);
         let now = clock::now();
-        let step_ms = now.ms() - seen.ms() - began.elapsed().as_millis() as i64;
-        (seen, began) = (now, Instant::now());
-        if step_ms.abs() >= STEP_MS {
-            warn!(step_ms, "the clock jumped");
-            note(
-                &orders,
-                EventKind::ClockStepped,
-                now,
-                json!({"step_ms": step_ms}),
-            )
-            .await;
+        let lap = laps.next();
+        let is_step = lap.step_ms.abs() >= STEP_MS;
+        if is_step {
+            warn!(lap.step_ms, "the clock jumped");
+            let body = json!({"step_ms": lap.step_ms});
+            note(&orders, EventKind::ClockStepped, now, body).await;
+        }
+        let stood_ms = (late.as_millis() as i64).max(lap.suspended_ms);
+        if stood_ms >= STOOD_STILL_MS {
+            warn!(stood_ms, "the box stood still");
+            let is_suspended = lap.suspended_ms >= STOOD_STILL_MS;
+            let body = json!({"stood_ms": stood_ms, "is_suspended": is_suspended});
+            note(&orders, EventKind::BoxStoodStill, now, body).await;
+        }
+        if is_step || stood_ms >= STOOD_STILL_MS {
             asked = None;
         }
         if asked.is_some_and(|at| at.elapsed() < ASK_EVERY) {

@@ -51,6 +51,8 @@ pub struct DaySum {
     pub sum: f64,
     /// The area under the values, in unit·seconds; see [`Stat`].
     pub integral: f64,
+    /// The part of it below zero, if that was summed up; never positive.
+    pub below: Option<f64>,
 }
 
 /// What is kept, and what room is left.
@@ -83,7 +85,8 @@ impl Storage {
 ///
 /// `integral` is the area under the value by the trapezoid rule, in unit·seconds (W·s for power):
 /// each step between two neighbouring readings counts to the stretch in which it ends, and a step
-/// longer than [`GAP_MS_MAX`] counts nothing.
+/// longer than [`GAP_MS_MAX`] counts nothing. `below` is the part of it under zero: of a power that
+/// is drawn and fed in by turns, what was drawn is `integral - below` and what was fed in `-below`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Stat {
     /// The point that is summed.
@@ -98,6 +101,9 @@ pub struct Stat {
     pub sum: f64,
     /// The area under them, in unit·seconds.
     pub integral: f64,
+    /// The part of the area that lies below zero, so never positive; `None` where an older program
+    /// did not sum it up.
+    pub below: Option<f64>,
     /// The first reading.
     pub first: (Time, f64),
     /// The last reading.
@@ -114,6 +120,7 @@ impl Stat {
             max: value,
             sum: value,
             integral: 0.0,
+            below: Some(0.0),
             first: (t, value),
             last: (t, value),
         }
@@ -132,7 +139,7 @@ impl Stat {
 
     /// Adds a reading that is not earlier than the last.
     pub fn add(&mut self, t: Time, value: f64) {
-        self.integral = finite(self.integral + area(self.last, (t, value)));
+        self.step(Area::between(self.last, (t, value)));
         self.n += 1;
         self.min = self.min.min(value);
         self.max = self.max.max(value);
@@ -142,8 +149,9 @@ impl Stat {
 
     /// Adds the stretch that follows.
     pub fn follow(&mut self, next: &Self) {
-        let between = area(self.last, next.first);
-        self.integral = finite(finite(self.integral + between) + next.integral);
+        self.step(Area::between(self.last, next.first));
+        self.integral = finite(self.integral + next.integral);
+        self.below = self.below.zip(next.below).map(|(a, b)| finite(a + b));
         self.n += next.n;
         self.min = self.min.min(next.min);
         self.max = self.max.max(next.max);
@@ -152,12 +160,14 @@ impl Stat {
     }
 
     /// The same stretch with the step to it from the last reading of one before.
-    pub fn behind(self, before: &Self) -> Self {
-        let step = area(before.last, self.first);
-        Self {
-            integral: finite(self.integral + step),
-            ..self
-        }
+    pub fn behind(mut self, before: &Self) -> Self {
+        self.step(Area::between(before.last, self.first));
+        self
+    }
+
+    fn step(&mut self, area: Area) {
+        self.integral = finite(self.integral + area.all);
+        self.below = self.below.map(|below| finite(below + area.below));
     }
 
     /// The same with numbers only: what an older program summed up may lie outside of all.
@@ -168,6 +178,7 @@ impl Stat {
             max: finite(self.max),
             sum: finite(self.sum),
             integral: finite(self.integral),
+            below: self.below.map(finite),
             first: value(self.first),
             last: value(self.last),
             ..self
@@ -256,13 +267,33 @@ impl Expired {
     }
 }
 
-/// The area between two neighbouring readings; nothing over a gap or backwards.
-fn area(from: (Time, f64), to: (Time, f64)) -> f64 {
-    let ms = to.0.ms() - from.0.ms();
-    if !(0..=GAP_MS_MAX).contains(&ms) {
-        return 0.0;
+/// The area between two neighbouring readings, in unit·seconds.
+#[derive(Debug, Clone, Copy, Default)]
+struct Area {
+    all: f64,
+    below: f64,
+}
+
+impl Area {
+    /// Nothing over a gap or backwards.
+    fn between(from: (Time, f64), to: (Time, f64)) -> Self {
+        let ms = to.0.ms() - from.0.ms();
+        if !(0..=GAP_MS_MAX).contains(&ms) {
+            return Self::default();
+        }
+        let seconds = ms as f64 / 1000.0;
+        let all = finite(f64::midpoint(from.1, to.1) * seconds);
+        let (low, high) = (from.1.min(to.1), from.1.max(to.1));
+        let below = if low >= 0.0 {
+            0.0
+        } else if high <= 0.0 {
+            all
+        } else {
+            // The straight line crosses zero: the triangle under it.
+            finite(low / (high - low) * -low / 2.0 * seconds)
+        };
+        Self { all, below }
     }
-    finite(f64::midpoint(from.1, to.1) * ms as f64 / 1000.0)
 }
 
 /// A sum that stays a number: beyond the largest there is, it is the largest. Readings that an
@@ -324,6 +355,31 @@ mod tests {
             );
         }
     }
+    #[test]
+    fn what_lies_below_zero_is_told_apart() {
+        let at = |s: i64| Time::from_ms(s * 1_000);
+        let mut stat = Stat::begin(SeriesId(3), at(0), 500.0);
+        for (s, value) in [(60, 500.0), (70, -500.0), (130, -500.0), (140, 0.0)] {
+            stat.add(at(s), value);
+        }
+        // Half a minute either way is a rectangle, the slopes are triangles.
+        assert_eq!(
+            stat.below,
+            Some(-(500.0 * 60.0 + 500.0 * 5.0 / 2.0 + 500.0 * 10.0 / 2.0))
+        );
+        let drawn = stat.integral - stat.below.unwrap();
+        assert!(
+            (drawn - (500.0 * 60.0 + 500.0 * 5.0 / 2.0)).abs() < 1e-9,
+            "{drawn}"
+        );
+        let old = Stat {
+            below: None,
+            ..stat
+        };
+        stat.follow(&old);
+        assert_eq!(stat.below, None, "what a part of is not known is not known");
+    }
+
     #[test]
     fn a_sum_stays_a_number() {
         let at = |s: i64| Time::from_ms(s * 1000);

@@ -194,6 +194,9 @@ pub struct Watch {
     /// Whoever came at a pace is silent; the lamp alone tells.
     #[serde(skip)]
     rests_on_lamp: bool,
+    /// The program did not look until then.
+    #[serde(skip)]
+    slept_until: Option<Time>,
     #[serde(default)]
     vibration: Option<Vibration>,
     #[serde(default)]
@@ -247,6 +250,7 @@ impl Watch {
             off_readings: 0,
             lamp: Lamp::default(),
             rests_on_lamp: false,
+            slept_until: None,
             vibration: None,
             latest_w: Vec::new(),
             is_swapped: false,
@@ -302,6 +306,9 @@ impl Watch {
                 if let Some(doubt) = self.quality.reading(t, heard) {
                     self.doubt(doubt, t, out);
                 }
+                if self.quality.is_clock_doubted() {
+                    self.break_cycle();
+                }
                 self.power(t, watts, out);
             }
             Signal::CycleCount(count) => self.cycle_count(t, *count, out),
@@ -335,6 +342,11 @@ impl Watch {
     /// told more is not whole.
     pub fn lose_device(&mut self) {
         self.break_cycle();
+    }
+
+    /// Tells that the box's own clock was set: how far a device's is from it is not known any more.
+    pub fn forget_clock(&mut self) {
+        self.quality.forget_clock();
     }
 
     /// Tells which device tells the levels of the lamp from now on.
@@ -387,6 +399,12 @@ impl Watch {
             self.break_cycle();
         }
         self.set_state(MachineState::Unknown, t, out);
+    }
+
+    /// Tells that the program slept: what it did not see in that time is no silence of a device.
+    pub fn sleep(&mut self, from: Time, until: Time, out: &mut Vec<Outcome>) {
+        self.slept_until = Some(until);
+        self.resume(from, out);
     }
 
     /// Approves the reference of the product being made.
@@ -528,7 +546,9 @@ impl Watch {
     fn lose_sight(&mut self, t: Time, out: &mut Vec<Outcome>) {
         self.break_cycle();
         self.set_state(MachineState::Unknown, t, out);
-        self.tell(FindingKind::DataGap, t, None, out);
+        if self.slept_until.is_none_or(|until| until <= t) {
+            self.tell(FindingKind::DataGap, t, None, out);
+        }
     }
 
     fn update_state(&mut self, t: Time, out: &mut Vec<Outcome>) {
@@ -538,14 +558,14 @@ impl Watch {
         self.contradiction(t, out);
     }
 
-    /// Something about the data and not the machine: told, and the cycle it falls into is not
-    /// judged.
     /// Tells that a reading was not fed because no machine does that: what goes on around it is
     /// not interrupted.
     pub fn set_apart_reading(&mut self, at: Time, out: &mut Vec<Outcome>) {
         self.doubt(FindingKind::DataImpossible, at, out);
     }
 
+    /// Something about the data and not the machine: told, and the cycle it falls into is not
+    /// judged.
     fn doubt(&mut self, kind: FindingKind, at: Time, out: &mut Vec<Outcome>) {
         if kind == FindingKind::DataClock {
             self.break_cycle();

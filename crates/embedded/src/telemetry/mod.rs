@@ -40,5 +40,12 @@ CREATE TABLE quarantine(seq INTEGER PRIMARY KEY, t_min INTEGER NOT NULL, t_max I
 DROP TABLE IF EXISTS minute;
 CREATE TABLE day(series INTEGER NOT NULL, start INTEGER NOT NULL, end INTEGER NOT NULL,
     n INTEGER NOT NULL, min REAL NOT NULL, max REAL NOT NULL, sum REAL NOT NULL,
-    integral REAL NOT NULL, PRIMARY KEY(start, series)) WITHOUT ROWID;
+    integral REAL NOT NULL, below REAL, PRIMARY KEY(start, series)) WITHOUT ROWID;
+";
+
+/// What formats 4 to 9 lack: of days summed up before, how much lay below zero is known where
+/// nothing did.
+pub(crate) const BELOW: &str = "
+ALTER TABLE day ADD COLUMN below REAL;
+UPDATE day SET below = 0 WHERE min >= 0;
 ";

@@ -375,7 +375,7 @@ impl Telemetry for EmbeddedReader {
     }
 
     fn days(&self, span: Span) -> Result<Vec<DaySum>, StoreError> {
-        let sql = "SELECT series, start, end, n, min, max, sum, integral FROM day
+        let sql = "SELECT series, start, end, n, min, max, sum, integral, below FROM day
                    WHERE start >= ?1 AND start < ?2 ORDER BY start, series";
         self.list(sql, params![span.from.ms(), span.to.ms()], |row| {
             Ok(DaySum {
@@ -387,6 +387,7 @@ impl Telemetry for EmbeddedReader {
                 max: row.get(5)?,
                 sum: row.get(6)?,
                 integral: row.get(7)?,
+                below: row.get(8)?,
             })
         })
     }
@@ -577,6 +578,7 @@ impl Sums {
         if let [StoredPiece::Chunk(meta)] = group
             && self.span.0 <= meta.t_min
             && meta.t_max <= self.span.1
+            && meta.stats.iter().all(|stat| stat.below.is_some())
         {
             for stat in &meta.stats {
                 self.add(stat);

@@ -569,6 +569,7 @@ fn sum_days(
                 max: stat.max,
                 sum: stat.sum,
                 integral: stat.integral,
+                below: stat.below,
             }));
         }
     }
@@ -675,8 +676,8 @@ fn write_sealed(transaction: &Transaction<'_>, sealed: &Sealed) -> Result<bool, 
     for day in &sealed.days {
         run(
             transaction,
-            "INSERT OR REPLACE INTO day(series, start, end, n, min, max, sum, integral)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT OR REPLACE INTO day(series, start, end, n, min, max, sum, integral, below)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 day.series.0,
                 day.start.ms(),
@@ -685,7 +686,8 @@ fn write_sealed(transaction: &Transaction<'_>, sealed: &Sealed) -> Result<bool, 
                 day.min,
                 day.max,
                 day.sum,
-                day.integral
+                day.integral,
+                day.below
             ],
         )?;
     }

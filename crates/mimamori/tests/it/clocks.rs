@@ -2,8 +2,10 @@
 //! program another time; nothing may stop being recorded.
 
 use std::path::Path;
+use std::time::Duration;
 
 use embedded::Embedded;
+use rustix::process::{Pid, Signal, kill_process};
 use store::Engine as _;
 
 use super::house::{House, until};
@@ -105,4 +107,66 @@ fn ten_years_later_everything_that_records_still_does() {
     let reader = Embedded.reader(&house.data);
     until("all is stored", || reader.reading_count().unwrap() == 3);
     assert!(Embedded.verify(&house.data, None, None).unwrap().is_sound());
+}
+
+/// Sends readings that carry the device's own time, ten a second.
+fn measure(publisher: &mut Publisher, seconds: u64) {
+    for n in 0..seconds * 10 {
+        let t = jiff::Timestamp::now().as_millisecond();
+        publisher.queue([format!("{{\"t\":{t},\"power_w\":{}}}", 500 + n % 7)]);
+        publisher.work();
+        std::thread::park_timeout(Duration::from_millis(95));
+    }
+}
+
+/// Stops the program as a PC that goes to sleep does.
+fn sleep_now(house: &House, signal: Signal) {
+    let pid = Pid::from_raw(house.pid().cast_signed()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+#[test]
+fn a_box_that_slept_knows_that_it_slept_and_doubts_no_devices_clock() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    measure(&mut publisher, 3);
+    sleep_now(&house, Signal::STOP);
+    // Some of what is measured meanwhile waits in the connection, the rest is lost.
+    measure(&mut publisher, 2);
+    std::thread::park_timeout(Duration::from_secs(6));
+    sleep_now(&house, Signal::CONT);
+    measure(&mut publisher, 5);
+    publisher.finish();
+    until("the box tells that it slept", || {
+        kinds(&house).contains("box.stood_still")
+    });
+    let findings = house.get("findings?machine=m1");
+    assert_eq!(findings["items"], serde_json::json!([]));
+}
+
+#[test]
+fn a_devices_clock_that_is_set_is_told_and_the_boxs_own_is_not_taken_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house_with_clock(folder.path(), "");
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    let found = || house.get("findings?machine=m1")["items"].to_string();
+    measure(&mut publisher, 2);
+    // The box's clock goes back a minute: every device seems to be a minute ahead.
+    set(folder.path(), "-60");
+    measure(&mut publisher, 6);
+    publisher.finish();
+    assert_eq!(found(), "[]");
+    // The device's own is set half a minute ahead.
+    let ahead = jiff::Timestamp::now().as_millisecond() + 30_000;
+    for n in 0..60 {
+        publisher.queue([format!("{{\"t\":{},\"power_w\":500}}", ahead + n * 100)]);
+        publisher.work();
+        std::thread::park_timeout(Duration::from_millis(95));
+    }
+    publisher.finish();
+    until("the device's clock is told", || {
+        found().contains("data_clock")
+    });
 }

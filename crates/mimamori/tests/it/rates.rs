@@ -316,7 +316,9 @@ fn one_impossible_reading_changes_no_figure_and_is_told_once() {
         assert_eq!(items.len(), 1, "{findings}");
         assert_eq!(items[0]["kind"], "data_impossible");
         // It is kept as it came, and shown with what is thought of it.
-        let rows = house.get_all(&format!("machines/{machine}/readings?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z"));
+        let rows = house.get_all(&format!(
+            "machines/{machine}/readings?from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z"
+        ));
         let kept: Vec<&Value> = rows
             .iter()
             .filter(|row| row["quality"] == "doubted")
@@ -328,4 +330,38 @@ fn one_impossible_reading_changes_no_figure_and_is_told_once() {
         let told = refused["items"].as_array().unwrap();
         assert_eq!(told.iter().filter(is_told).count(), 1, "{refused}");
     }
+}
+
+#[test]
+fn what_is_drawn_and_what_is_fed_back_are_two_sums() {
+    let house = house();
+    let token = house.device("press", &[]);
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "text/csv"),
+    ];
+    let from = minutes_ago(120.0);
+    let mut body = "t,power_w".to_owned();
+    for s in 0..3_601_i64 {
+        let watts = if s % 20 < 10 { 500 } else { -500 };
+        body.push_str(&format!("\n{},{watts}", from + s * 1_000));
+    }
+    let (status, said) = house.send_bare("POST", "/ingest/press", &headers, &body);
+    assert_eq!(status, 200, "{said}");
+    until_shown(&house, "press");
+    let rates = house.get("rates");
+    let day = of(&rates, "press");
+    // Nine seconds of ten either way, and a second in which the line crosses zero.
+    let each_wh = 500.0 * (9.0 + 0.25 * 2.0) * 180.0 / 3_600.0;
+    about(&day["energy_wh"], each_wh, 0.01);
+    about(&day["fed_in_wh"], each_wh, 0.01);
+    let sums = house.get("machines/press/sums");
+    let point = &sums["items"][0];
+    about(&point["energy_wh"], each_wh, 0.01);
+    about(&point["fed_in_wh"], each_wh, 0.01);
+    let page = house
+        .send("GET", "/rates", &[("Accept-Language", "ja")], "")
+        .1;
+    assert!(page.contains("送り返した電力量"), "{page}");
 }

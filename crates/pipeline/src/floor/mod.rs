@@ -267,6 +267,23 @@ impl Floor {
         }
     }
 
+    /// The box's clock was set.
+    pub fn forget_clocks(&mut self) {
+        for machine in &mut self.machines {
+            machine.watch.forget_clock();
+        }
+    }
+
+    /// The box did not look from then until now: what the machines did meanwhile is not known.
+    pub fn sleep(&mut self, from: Time, now: Time, batch: &mut Batch) {
+        for machine in self.machines.iter_mut().filter(|m| m.retold.is_none()) {
+            let (from, until) = (from - machine.skew_ms, now - machine.skew_ms);
+            machine.watch.sleep(from, until, &mut self.outcomes);
+            machine.is_dirty = true;
+            machine.conclude(&mut self.outcomes, now, batch);
+        }
+    }
+
     /// Writes down what is known about up to `count` machines that have changed.
     pub fn write_down(&mut self, count: usize, batch: &mut Batch) -> anyhow::Result<()> {
         let dirty = self.machines.iter_mut().filter(|m| m.is_dirty);

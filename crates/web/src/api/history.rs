@@ -7,10 +7,12 @@ use app::known::Known;
 use axum::Json;
 use axum::extract::{Path, State};
 use model::{SeriesId, Span, Time, Unit};
-use report::accounts::{WS_PER_WH, devices_of};
+use report::accounts::{devices_of, wh_drawn, wh_fed_in};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Bucket, Damage, Page, ProductSum, ReadingRow, SeriesInfo, StoreError, Telemetry};
+use store::{
+    Bucket, Damage, DaySum, Page, ProductSum, ReadingRow, SeriesInfo, StoreError, Telemetry,
+};
 
 use super::{AskedSpan, Paging, known};
 use crate::http::access::LOOK;
@@ -187,8 +189,10 @@ pub(crate) struct PointDay {
     min: f64,
     max: f64,
     mean: f64,
-    /// Energy of a power by the trapezoid rule, in watt-hours.
+    /// Energy of a power that was drawn, by the trapezoid rule, in watt-hours.
     energy_wh: Option<f64>,
+    /// Energy of a power that was fed back, in watt-hours.
+    fed_in_wh: Option<f64>,
 }
 
 /// What a machine did, in one row: over a day, or for a product.
@@ -224,6 +228,15 @@ pub(crate) async fn sums(
     }
 }
 
+/// What of a day lay below zero; of days an older program summed up it is looked up in what came.
+fn below(reader: &dyn Telemetry, day: &DaySum) -> Result<Option<f64>, StoreError> {
+    if day.below.is_some() {
+        return Ok(day.below);
+    }
+    let again = reader.sum(day.series, Span::new(day.start, day.end))?;
+    Ok(again.and_then(|sum| sum.below))
+}
+
 /// Whole days as they were summed up, then what has been measured since.
 fn by_day(
     reader: &dyn Telemetry,
@@ -233,11 +246,11 @@ fn by_day(
     let days = reader.days(span)?;
     let mut items = Vec::new();
     for one in series {
-        let energy =
-            |integral: f64| (one.unit == Unit::Watt.symbol()).then_some(integral / WS_PER_WH);
+        let is_power = one.unit == Unit::Watt.symbol();
         let mut rest = span.from;
         for day in days.iter().filter(|day| day.series == one.id) {
             rest = rest.max(day.end);
+            let below = below(reader, day)?;
             items.push(PointDay {
                 point: name(one),
                 unit: one.unit.clone(),
@@ -247,7 +260,8 @@ fn by_day(
                 min: day.min,
                 max: day.max,
                 mean: day.sum / day.n.max(1) as f64,
-                energy_wh: energy(day.integral),
+                energy_wh: is_power.then(|| wh_drawn(day.integral, below)),
+                fed_in_wh: wh_fed_in(below).filter(|_| is_power),
             });
         }
         if let Some(sum) = reader.sum(one.id, Span::new(rest, span.to))? {
@@ -260,7 +274,8 @@ fn by_day(
                 min: sum.min,
                 max: sum.max,
                 mean: sum.mean(),
-                energy_wh: energy(sum.integral),
+                energy_wh: is_power.then(|| wh_drawn(sum.integral, sum.below)),
+                fed_in_wh: wh_fed_in(sum.below).filter(|_| is_power),
             });
         }
     }

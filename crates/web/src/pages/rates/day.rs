@@ -14,6 +14,10 @@ const COLUMNS: usize = 288;
 const WAIT_SHARE_TOLD: f64 = 0.01;
 /// The shortest stretch a line of time shows, in milliseconds.
 const SHOWN_MS_MIN: i64 = 3_600_000;
+/// Energy fed back is shown from so many watt-hours on,
+const FED_IN_WH_MIN: f64 = 10.0;
+/// if it is more than this share of what was drawn.
+const FED_IN_SHARE_MIN: f64 = 0.001;
 
 /// The day of the factory.
 pub(super) fn section(
@@ -99,6 +103,15 @@ fn percent(rate: Option<f64>) -> String {
     rate.map_or_else(|| "–".to_owned(), |rate| format!("{:.1}", rate * 100.0))
 }
 
+/// Energy a machine fed back, in watt-hours; what a meter trembles around zero is none.
+fn fed_in(account: &MachineAccount) -> Option<f64> {
+    let drawn = account.account.energy_wh.unwrap_or(0.0);
+    account
+        .account
+        .fed_in_wh
+        .filter(|wh| *wh >= FED_IN_WH_MIN && *wh > FED_IN_SHARE_MIN * drawn)
+}
+
 /// The factory's day in a row of figures.
 fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
     let sum = |value: &dyn Fn(&MachineAccount) -> f64| accounts.iter().map(value).sum::<f64>();
@@ -144,6 +157,9 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
                     energy(wh),
                     price(all(&|a| a.yen_of(a.account.energy_wh))),
                 ))
+            }
+            @if let Some(wh) = all(&fed_in) {
+                (card(ctx.text(key::RATES_FED_IN), energy(wh), None))
             }
             @if let Some(wh) = standby_wh {
                 (card(ctx.text(key::RATES_STANDBY), energy(wh), Some(standby_note.join(" · "))))
@@ -221,6 +237,9 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                     ctx.text(key::RATES_ENERGY),
                     with_yen(energy(wh), account.yen_of(Some(wh))),
                 ))
+            }
+            @if let Some(wh) = fed_in(account) {
+                (figure(ctx.text(key::RATES_FED_IN), plain(energy(wh))))
             }
             @if let Some(wh) = times.standby_wh {
                 (figure(
