@@ -72,12 +72,21 @@ function spoil(bytes) {
 const send = EL.sendBase;
 EL.sendBase = (to, bytes) => {
   const spoilt = spoil(Buffer.from(bytes));
-  return spoilt ? send(to, spoilt) : [0, 0];
+  if (spoilt && fault === "drag") setTimeout(() => send(to, spoilt), 1300);
+  return spoilt && fault !== "drag" ? send(to, spoilt) : [0, 0];
 };
 
 function take(from, frame) {
   // A node says nothing for an object that it does not have.
   if (!frame || !objects[frame.DEOJ]) return;
+  // A small node has room for three properties: it says nothing to more, or answers the first two.
+  const asked = parseInt(frame.OPC, 16);
+  if (fault === "three" && asked > 3) return;
+  if (fault === "two" && asked > 2) {
+    const names = frame.DETAIL.match(/..../g).slice(0, 2).map((property) => property.slice(0, 2));
+    [frame.OPC, frame.DETAIL] = ["02", names.map((name) => name + "00").join("")];
+    frame.DETAILs = Object.fromEntries(names.map((name) => [name, ""]));
+  }
   if (frame.ESV === EL.GET) EL.replyGetDetail(from, frame, objects);
   if (frame.ESV !== EL.SETC) return;
   ordered = true;
@@ -96,6 +105,11 @@ function obey(line) {
   if (word === "fault") [fault, kept, ordered] = [value, null, false];
   // Somebody switches the air conditioner on at its own button.
   if (word === "on") objects["013001"]["80"] = [0x30];
+  // The meter has no such property any more.
+  if (word === "lose") {
+    delete objects["028801"][value];
+    objects["028801"] = withMap(objects["028801"]);
+  }
   if (word === "power") {
     power = Number(value);
     objects["028801"] = meter();

@@ -60,6 +60,9 @@ def spoil(sending, data):
         if len(Fault.kept) == 2:
             time.sleep(1.3)
         return data
+    if Fault.name == "drag":
+        time.sleep(1.3)
+        return data
     raise ValueError(Fault.name)
 
 

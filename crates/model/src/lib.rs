@@ -47,7 +47,7 @@ pub use register::{
 };
 pub use source::{
     Field, FieldKind, FieldValue, Fields, Found, OffConsent, OffOutcome, ReadDevice, SWITCH_OFF,
-    Search, Source, SourceKind, SourceState, Trial, Trouble, Wrong, WrongWhy,
+    Search, Source, SourceKind, SourceState, Trial, TrialAnswer, Trouble, Wrong, WrongWhy,
 };
 pub use state::{MachineState, Standstill, StateInterval};
 pub use table::{Column, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState};

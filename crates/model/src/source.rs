@@ -203,8 +203,11 @@ pub struct SourceState {
     pub opened: u64,
     /// How often each trouble came up.
     pub troubles: BTreeMap<Trouble, u64>,
-    /// Points it does not have although the map says so.
+    /// Points it does not tell although the map says so; behind a point in brackets, what keeps it
+    /// from being told.
     pub lacks: Vec<String>,
+    /// How long it takes to answer, in seconds: the slowest of its latest answers.
+    pub answer_s: Option<f64>,
     /// What it said last, in the order of the map.
     pub last: Vec<(String, f64)>,
 }
@@ -230,6 +233,7 @@ impl SourceState {
             opened: 0,
             troubles: BTreeMap::new(),
             lacks: Vec::new(),
+            answer_s: None,
             last: Vec::new(),
         }
     }
@@ -321,8 +325,19 @@ impl OffOutcome {
     }
 }
 
-/// What a trial showed: points and what they said, or what kept them from being read.
-pub type Trial = Result<Vec<(String, f64)>, Trouble>;
+/// What a device said when it was tried out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TrialAnswer {
+    /// Points and what they said, in the order of the map.
+    pub readings: Vec<(String, f64)>,
+    /// Points it did not tell although the map says so.
+    pub lacks: Vec<String>,
+    /// How long it took to answer, in seconds.
+    pub answer_s: Option<f64>,
+}
+
+/// What a trial showed, or what kept the device from being read.
+pub type Trial = Result<TrialAnswer, Trouble>;
 
 /// What a look around the network showed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]

@@ -2,6 +2,7 @@
 //! reading them. States and counters are kept here, the same for all drivers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use model::{RefusalReason, SourceState, Time, Trouble};
@@ -71,6 +72,8 @@ impl Tap {
             state.since = now;
         }
         state.read_at = Some(now);
+        let said = |lacking: &String| values.iter().any(|value| is_of(lacking, &value.point));
+        state.lacks.retain(|lacking| !said(lacking));
         state.readings += values.len() as u64;
         for (point, number) in numbers(values) {
             // What a device announces is only what has changed.
@@ -107,6 +110,13 @@ impl Tap {
     pub(crate) fn told(&self, is_up: bool) {
         self.inner().is_up = is_up;
     }
+}
+
+/// Whether what is lacking is this point; where something keeps it from being told, that is named
+/// behind it.
+fn is_of(lacking: &str, point: &str) -> bool {
+    let rest = lacking.strip_prefix(point);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 /// The beginning of refused bytes, as people are shown it.
@@ -154,6 +164,13 @@ impl Hand {
             taps: Arc::from([tap]),
             outlet: Outlet::Trial(shown),
             clock,
+        }
+    }
+
+    /// What a device answered, it answered within so long.
+    pub(crate) fn answered_within(&self, device: usize, slowest: Option<Duration>) {
+        if let Some(tap) = self.taps.get(device) {
+            tap.inner().state.answer_s = slowest.map(|slowest| slowest.as_secs_f64());
         }
     }
 
@@ -207,7 +224,7 @@ impl Hand {
         }
     }
 
-    /// A device does not have a point that its map names; it is not asked for it again.
+    /// A device does not tell a point that its map names.
     pub(crate) fn lacks(&self, device: usize, point: &str) {
         if let Some(tap) = self.taps.get(device) {
             let mut inner = tap.inner();

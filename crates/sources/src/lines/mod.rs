@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use model::{
     DeviceId, DeviceRole, MachineId, OffConsent, OffOutcome, Search, Source, SourceKind,
-    SourceState, Time, Trial, Trouble, Wrong,
+    SourceState, Time, Trial, TrialAnswer, Trouble, Wrong,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -29,7 +29,7 @@ use crate::intake::FloorSink;
 use crate::register::DeviceRegister;
 
 /// How long a trial waits for a first answer.
-const TRIAL: Duration = Duration::from_secs(6);
+const TRIAL: Duration = Duration::from_secs(12);
 /// The field every driver has: seconds between two readings.
 const EVERY_S: &str = "every_s";
 
@@ -220,14 +220,33 @@ impl Lines {
         let source = &checked.source;
         let device = Device::new(source.id.clone(), source.watches(), DeviceRole::Device);
         let tap = Arc::new(self.tap(checked, Arc::new(device)));
-        let hand = Hand::for_trial(tap, shown, self.clock);
+        let hand = Hand::for_trial(Arc::clone(&tap), shown, self.clock);
         let source = std::slice::from_ref(&checked.source);
         let session = keep::run(checked.driver, source, hand);
-        let answer = tokio::select! {
-            answer = timeout(TRIAL, answers.recv()) => answer.ok().flatten(),
-            trouble = session => Some(Err(trouble)),
+        // A device that takes its time is not silent: what comes first counts only at the end.
+        let answering = async {
+            let mut last = Err(Trouble::Silent);
+            while let Some(answer) = answers.recv().await {
+                last = answer;
+                if !matches!(last, Err(Trouble::Silent)) {
+                    break;
+                }
+            }
+            last
         };
-        Ok(numbers(&answer.unwrap_or(Err(Trouble::Silent))?))
+        let answer = tokio::select! {
+            answer = timeout(TRIAL, answering) => answer.unwrap_or(Err(Trouble::Silent)),
+            trouble = session => Err(trouble),
+        };
+        let readings = numbers(&answer?);
+        let SourceState {
+            lacks, answer_s, ..
+        } = tap.state();
+        Ok(TrialAnswer {
+            readings,
+            lacks,
+            answer_s,
+        })
     }
 
     fn tap(&self, checked: &CheckedSource, device: Arc<Device>) -> Tap {

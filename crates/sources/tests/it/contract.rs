@@ -25,7 +25,7 @@ pub(crate) trait Counterpart: Sized {
     /// Devices that have some thousand points together.
     fn crowd(&self) -> Vec<Source>;
 
-    /// `power <watts>`, `fault none|silence|garbage|cut|unit|late`.
+    /// `power <watts>`, `fault none|silence|garbage|cut|unit|late|drag`.
     fn order(&mut self, words: &str);
 
     /// Pulls its plug.
@@ -71,6 +71,24 @@ pub(crate) async fn silence<C: Counterpart>() {
     floor.until_said("meter", "power_w", 7.0).await;
     assert_eq!(floor.trouble("meter"), None);
     assert_eq!(floor.links.last(), Some(&("meter".to_owned(), true)));
+}
+
+/// A device that takes more than a second to answer is waited for, and it is said how long it takes.
+pub(crate) async fn slow<C: Counterpart>() {
+    let (mut floor, mut counterpart) = reading::<C>().await;
+    counterpart.order("fault drag");
+    counterpart.order("power 31");
+    floor.until_said("meter", "power_w", 31.0).await;
+    counterpart.order("power 32");
+    floor.until_said("meter", "power_w", 32.0).await;
+    let state = floor.state("meter");
+    assert_eq!(state.trouble, None);
+    assert!(state.answer_s.is_some_and(|s| s >= 1.3), "{state:?}");
+    // Somebody who tries such a device out has not met it before.
+    let said = floor.lines.try_out(&counterpart.source("trial")).await;
+    let said = said.unwrap().unwrap();
+    assert!(said.answer_s.is_some_and(|s| s >= 1.3), "{said:?}");
+    assert!(said.readings.contains(&("power_w".to_owned(), 32.0)));
 }
 
 /// A line that breaks in the middle of an answer takes nothing wrong in and is opened again.
@@ -230,7 +248,10 @@ pub(crate) async fn stop<C: Counterpart>() {
     // The line is free: it can be opened again, also by somebody else.
     let trial = floor.lines.try_out(&counterpart.source("trial")).await;
     let said = trial.unwrap().unwrap();
-    assert!(said.contains(&("power_w".to_owned(), POWER_W)), "{said:?}");
+    assert!(
+        said.readings.contains(&("power_w".to_owned(), POWER_W)),
+        "{said:?}"
+    );
     floor.add(counterpart.source("meter")).unwrap();
     floor.until_said("meter", "power_w", POWER_W).await;
     let begun = Instant::now();
@@ -245,7 +266,10 @@ pub(crate) async fn trial<C: Counterpart>() {
     let (mut floor, mut counterpart) = reading::<C>().await;
     let said = floor.lines.try_out(&counterpart.source("trial")).await;
     let said = said.unwrap().unwrap();
-    assert!(said.contains(&("power_w".to_owned(), POWER_W)), "{said:?}");
+    assert!(
+        said.readings.contains(&("power_w".to_owned(), POWER_W)),
+        "{said:?}"
+    );
     let none = floor.lines.try_out(&counterpart.absent("trial")).await;
     assert!(none.unwrap().is_err());
     counterpart.order("power 4");
@@ -284,7 +308,7 @@ macro_rules! contract {
     ($module:ident, $counterpart:ty) => {
         mod $module {
             use super::*;
-            contract!(@each $counterpart: start silence cut garbage other_unit clock_jump restart
+            contract!(@each $counterpart: start silence slow cut garbage other_unit clock_jump restart
                 crowd stop trial change);
         }
     };

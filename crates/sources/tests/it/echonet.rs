@@ -116,6 +116,39 @@ async fn meters_boards_and_sensors_are_read_in_their_units() {
     assert_eq!(said("counter", "energy_kwh"), Some(7_770.0));
 }
 
+/// A node that answers only part of a long question, or nothing to it, is asked in portions that it
+/// takes; what it does not tell is named, and of energy without a unit the unit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_asked_for_as_much_as_it_takes_and_what_lacks_is_named() {
+    for fault in ["two", "three"] {
+        let mut nodes = Nodes::start();
+        nodes.order(&format!("fault {fault}"));
+        let mut floor = Floor::new();
+        floor.add(nodes.source("meter")).unwrap();
+        let counted = ("energy_kwh".to_owned(), 246.9);
+        let is_read = |floor: &Floor| floor.state("meter").last.contains(&counted);
+        floor.until("its energy is read", is_read).await;
+        let state = floor.state("meter");
+        let said = |point: &str| state.last.iter().any(|(p, _)| p == point);
+        for point in ["power_w", "energy_kwh", "current_r_a", "operating", "fault"] {
+            assert!(said(point), "{fault}: {state:?}");
+        }
+        assert_eq!(state.trouble, None, "{fault}");
+        assert_eq!(state.lacks, [] as [&str; 0], "{fault}");
+    }
+    let mut nodes = Nodes::start();
+    nodes.order("lose e1");
+    nodes.order("lose e8");
+    let mut floor = Floor::new();
+    floor.add(nodes.source("meter")).unwrap();
+    floor.until_said("meter", "power_w", POWER_W).await;
+    let lacks = |floor: &Floor| floor.state("meter").lacks.len() >= 2;
+    floor.until("what lacks is named", lacks).await;
+    let mut lacks = floor.state("meter").lacks;
+    lacks.sort();
+    assert_eq!(lacks, ["current_r_a", "energy_kwh (0xE1)"]);
+}
+
 /// What a node announces is taken before it is asked again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_node_announces_is_taken() {

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::NoContent;
 use identity::Who;
-use model::{Field, FieldKind, Found, ReadDevice, Source, Trouble};
+use model::{Field, FieldKind, Found, ReadDevice, Source, TrialAnswer, Trouble};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::Page;
@@ -158,6 +158,11 @@ struct PointValue {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Tried {
     readings: Vec<PointValue>,
+    /// Points it did not tell although the map says so; behind a point in brackets, what keeps it
+    /// from being told.
+    lacks: Vec<String>,
+    /// How long it took to answer, in seconds.
+    answer_s: Option<f64>,
     /// What kept it from answering.
     trouble: Option<Trouble>,
     /// The trouble in the caller's language.
@@ -174,11 +179,16 @@ pub(crate) async fn try_out(
     let tried = sources.try_out(&source).await;
     let said = tried.map_err(DeviceProblem::Wrong)?;
     let trouble = said.as_ref().err().copied();
-    let readings = said.unwrap_or_default().into_iter();
+    let TrialAnswer {
+        readings,
+        lacks,
+        answer_s,
+    } = said.unwrap_or_default();
+    let value = |(point, value)| PointValue { point, value };
     Ok(Json(Tried {
-        readings: readings
-            .map(|(point, value)| PointValue { point, value })
-            .collect(),
+        readings: readings.into_iter().map(value).collect(),
+        lacks,
+        answer_s,
         message: trouble.map(|trouble| trouble_text(lang, &source.kind, trouble)),
         trouble,
     }))

@@ -19,7 +19,7 @@ use model::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use text::{Lang, key};
 
-use super::devices::said;
+use super::devices::{answered, said};
 use super::{Ctx, Place, frame, half_width, problem_box};
 use crate::changes::connect;
 use crate::http::access::DEVICES;
@@ -282,11 +282,12 @@ pub(crate) async fn send(
 /// What a device said when it was tried out.
 fn tried(ctx: &Ctx, kind: SourceKind, trial: &Trial) -> Markup {
     match trial {
-        Ok(readings) => html! {
+        Ok(answer) => html! {
             section.panel.fresh role="status" {
                 div.panel-head { h2 { (ctx.text(key::CONNECT_ANSWERS)) } }
                 p.quiet { (ctx.text(key::CONNECT_ANSWERS_NOTE)) }
-                (said(ctx.lang, readings))
+                (said(ctx.lang, &answer.readings))
+                (answered(ctx, &answer.lacks, answer.answer_s))
             }
         },
         Err(trouble) => html! {

@@ -55,6 +55,8 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// Samples of refused input shown.
 const SAMPLES_SHOWN: usize = 200;
+/// An answer that takes so many seconds is worth a word.
+const SLOW_S: f64 = 1.0;
 
 /// A device to register.
 #[derive(Debug, Deserialize)]
@@ -372,11 +374,7 @@ fn source_card(
                 span.quiet { (ctx.with(key::CONNECT_SINCE, &[("time", &ctx.when(state.since))])) }
             }
             (said(ctx.lang, &state.last))
-            @if !state.lacks.is_empty() {
-                span.quiet {
-                    (ctx.with(key::CONNECT_LACKS, &[("points", &state.lacks.join(", "))]))
-                }
-            }
+            (answered(ctx, &state.lacks, state.answer_s))
             (card_heard(ctx, device))
             @if !state.troubles.is_empty() {
                 details {
@@ -408,6 +406,18 @@ pub(crate) fn value_text(value: f64) -> String {
         format!("{value:.0}")
     } else {
         number(value)
+    }
+}
+
+/// What a device did not say, and how long it took to say the rest, where that is worth a word.
+pub(crate) fn answered(ctx: &Ctx, lacks: &[String], answer_s: Option<f64>) -> Markup {
+    html! {
+        @if !lacks.is_empty() {
+            span.quiet { (ctx.with(key::CONNECT_LACKS, &[("points", &lacks.join(", "))])) }
+        }
+        @if let Some(seconds) = answer_s.filter(|s| *s >= SLOW_S) {
+            span.quiet { (ctx.with(key::CONNECT_SLOW, &[("seconds", &number(seconds))])) }
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! meter, 0x0011 temperature, 0x0012 humidity, 0x05FD switch for JEM-A/HA terminals, 0x0130 air
 //! conditioner, and the superclass of all devices.
 
+use std::collections::BTreeMap;
+
 use wire::echonet::{Frame, Object};
 use wire::payload::Scalar;
 
@@ -23,6 +25,8 @@ const FAULT: u8 = 0x88;
 const OWN_POWER: u8 = 0x84;
 const OWN_ENERGY: u8 = 0x85;
 const ROOM_TEMPERATURE: u8 = 0xbb;
+/// What a smart meter's energy is multiplied by.
+const COEFFICIENT: u8 = 0xd3;
 const CHANNEL_1: u8 = 0xd0;
 const CHANNEL_POWERS: u8 = 0xb7;
 
@@ -92,7 +96,7 @@ impl Part {
     pub(super) fn scale_codes(self) -> &'static [u8] {
         match self {
             Self::Board | Self::Channel(_) => &[0xc2],
-            Self::SmartMeter => &[0xd3, 0xe1],
+            Self::SmartMeter => &[COEFFICIENT, 0xe1],
             Self::WattHourMeter => &[0xe2],
             Self::Temperature | Self::Humidity | Self::Switch | Self::AirConditioner => &[],
         }
@@ -121,23 +125,26 @@ impl Part {
         })
     }
 
+    /// The property that says in which unit energy is counted.
+    pub(super) fn unit_code(self) -> Option<u8> {
+        match self {
+            Self::Board | Self::Channel(_) => Some(0xc2),
+            Self::SmartMeter => Some(0xe1),
+            Self::WattHourMeter => Some(0xe2),
+            Self::Temperature | Self::Humidity | Self::Switch | Self::AirConditioner => None,
+        }
+    }
+
     /// The unit of energy as the object says it; `None` if it says something that is not known.
-    pub(super) fn scale(self, said: &Frame<'_>) -> Option<UnitFactor> {
-        let unit = match self {
-            Self::Board | Self::Channel(_) => 0xc2,
-            Self::SmartMeter => 0xe1,
-            Self::WattHourMeter => 0xe2,
-            Self::Temperature | Self::Humidity | Self::Switch | Self::AirConditioner => {
-                return self.own_scale();
-            }
+    pub(super) fn scale(self, said: &BTreeMap<u8, Vec<u8>>) -> Option<UnitFactor> {
+        let Some(unit) = self.unit_code() else {
+            return self.own_scale();
         };
-        let kwh = unit_kwh(said.value(unit)?)?;
+        let kwh = unit_kwh(said.get(&unit)?)?;
         // A meter that has no coefficient has 1; one that does not say it now is asked again.
-        let was_asked = said.properties.iter().any(|property| property.code == 0xd3);
-        let coefficient = if was_asked && self == Self::SmartMeter {
-            f64::from(u32::from_be_bytes(said.value(0xd3)?.try_into().ok()?))
-        } else {
-            1.0
+        let coefficient = match said.get(&COEFFICIENT) {
+            Some(told) => f64::from(u32::from_be_bytes(told.as_slice().try_into().ok()?)),
+            None => 1.0,
         };
         Some(UnitFactor { kwh, coefficient })
     }
@@ -398,7 +405,8 @@ mod tests {
             let frame = Frame::parse(&bytes).unwrap();
             let parts = CLASSES.iter().filter_map(|class| Part::of(class, 0));
             for part in parts.chain([Part::Channel(channel)]) {
-                let values = part.values(&frame, part.scale(&frame));
+                let told = frame.properties.iter().map(|p| (p.code, p.data.to_vec()));
+                let values = part.values(&frame, part.scale(&told.collect()));
                 let numbers = crate::drivers::numbers(&values);
                 proptest::prop_assert!(numbers.iter().all(|(_, n)| n.is_finite()));
             }

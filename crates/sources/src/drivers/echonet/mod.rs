@@ -22,14 +22,12 @@ use self::class::{CHANNELS_MAX, CLASSES, Part, UnitFactor};
 use self::ether::{AskedOf, Came, Ether, weigh};
 use super::form::Entered;
 use super::hand::Hand;
-use super::pace::AskingPace;
+use super::pace::{AskingPace, Patience};
 use super::{ADDRESS, Driver, Interlock, Searching, Session, SourceLine, Switching};
 use crate::normalise::Value;
 
 /// The one line that all nodes hang on: the port belongs to the computer.
 const LINE: &str = "echonet-lite";
-/// A node has this long to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// Nobody has answered for this many questions a node: the socket is opened anew.
 const SILENT_ASKS_MAX: usize = 5;
 /// It is looked this often whether this computer is on other networks than before.
@@ -39,6 +37,8 @@ const SEARCH_ROUNDS: u16 = 2;
 const SEARCH_LISTENS: Duration = Duration::from_millis(1_200);
 /// Devices that a search lists.
 const FOUND_MAX: usize = 500;
+/// Properties a node is asked for at once, until it shows that it takes fewer.
+const PORTION_MAX: usize = 32;
 /// The property map for reading.
 const GET_MAP: u8 = 0x9f;
 
@@ -125,6 +125,8 @@ struct Node {
     object: Object,
     part: Part,
     pace: AskingPace,
+    patience: Patience,
+    portion: Portion,
     /// What it can be asked for; `None` until it has said so.
     codes: Option<Vec<u8>>,
     scale: Option<UnitFactor>,
@@ -148,10 +150,23 @@ impl Node {
             object: part.object(instance),
             part,
             pace: AskingPace::new(entered.number("every_s")),
+            patience: Patience::default(),
+            portion: Portion {
+                size: PORTION_MAX,
+                answered: 1,
+            },
             codes: None,
             scale: None,
         })
     }
+}
+
+/// How many properties a node is asked for at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Portion {
+    size: usize,
+    /// It has answered so many at once.
+    answered: usize,
 }
 
 /// Not where the last session began: its late answers are not taken for this one's.
@@ -183,6 +198,9 @@ impl Listener {
     async fn read_all(mut self) -> Trouble {
         self.hand.opened();
         let others = self.nodes.len().saturating_sub(1);
+        for node in &mut self.nodes {
+            node.patience.share(others);
+        }
         let (mut silent_asks, mut looked) = (0, Instant::now());
         loop {
             let next = self.nodes.iter().map(|node| node.pace.due).enumerate();
@@ -241,8 +259,11 @@ impl Listener {
         }
         let known = self.nodes.get(device).ok_or(Trouble::Internal)?;
         let codes = known.codes.clone().ok_or(Trouble::Internal)?;
-        let answer = self.ask(device, &codes).await?;
-        let values = self.values(device, &answer);
+        let mut values = Vec::new();
+        for answer in self.ask_all(device, &codes).await? {
+            values.extend(self.values(device, &answer));
+        }
+        self.tell_lacks(device, &codes, &values);
         if values.is_empty() {
             return Err(Trouble::NoSuchValue);
         }
@@ -254,6 +275,61 @@ impl Listener {
             return Vec::new();
         };
         node.part.values(&frame, node.scale)
+    }
+
+    /// Tells which points a node was asked for and did not say.
+    fn tell_lacks(&self, device: usize, codes: &[u8], values: &[Value]) {
+        let Some(node) = self.nodes.get(device) else {
+            return;
+        };
+        for point in codes.iter().filter_map(|code| node.part.point(*code)) {
+            if values.iter().any(|value| value.point == point) {
+                continue;
+            }
+            match node.part.unit_code() {
+                Some(unit) if node.scale.is_none() && point.starts_with("energy") => {
+                    self.hand.lacks(device, &format!("{point} (0x{unit:02X})"));
+                }
+                _ => self.hand.lacks(device, point),
+            }
+        }
+    }
+
+    /// Asks a node for properties, in portions as large as it takes: some answer only the first few
+    /// of a long question, some say nothing to it.
+    async fn ask_all(&mut self, device: usize, codes: &[u8]) -> Result<Vec<Vec<u8>>, Trouble> {
+        let mut answers = Vec::new();
+        let mut rest = codes.to_vec();
+        while !rest.is_empty() {
+            let portion = self.nodes.get(device).ok_or(Trouble::Internal)?.portion;
+            let asked: Vec<u8> = rest.drain(..portion.size.min(rest.len())).collect();
+            let answer = self.ask(device, &asked).await;
+            if matches!(answer, Err(Trouble::Silent)) && asked.len() > portion.answered {
+                self.set_portion(device, asked.len() / 2, portion.answered);
+                rest.splice(..0, asked);
+                continue;
+            }
+            let answer = answer?;
+            let frame = Frame::parse(&answer).map_err(|_| Trouble::Internal)?;
+            let unsaid = |code: &u8| frame.properties.iter().all(|p| p.code != *code);
+            let left: Vec<u8> = asked.iter().copied().filter(unsaid).collect();
+            let said = asked.len() - left.len();
+            if left.is_empty() {
+                self.set_portion(device, portion.size, asked.len());
+            } else if said > 0 {
+                self.set_portion(device, said, said);
+                rest.splice(..0, left);
+            }
+            answers.push(answer);
+        }
+        Ok(answers)
+    }
+
+    fn set_portion(&mut self, device: usize, size: usize, answered: usize) {
+        if let Some(node) = self.nodes.get_mut(device) {
+            let answered = answered.max(node.portion.answered);
+            node.portion = Portion { size, answered };
+        }
     }
 
     /// Asks a node what it has and in which unit it counts.
@@ -272,10 +348,13 @@ impl Listener {
         let scale = if units.is_empty() {
             part.own_scale()
         } else {
-            let answer = self.ask(device, &units).await?;
-            Frame::parse(&answer)
-                .ok()
-                .and_then(|said| part.scale(&said))
+            let mut said = BTreeMap::new();
+            for answer in self.ask_all(device, &units).await? {
+                let frame = Frame::parse(&answer).map_err(|_| Trouble::Internal)?;
+                let told = frame.properties.iter().map(|p| (p.code, p.data.to_vec()));
+                said.extend(told);
+            }
+            part.scale(&said)
         };
         if codes.is_empty() {
             return Err(Trouble::NoSuchValue);
@@ -296,12 +375,16 @@ impl Listener {
             transaction: self.transaction,
         };
         let question = get(asked.transaction, asked.object, codes);
+        let (begun, until) = (Instant::now(), Instant::now() + node.patience.limit());
         self.ether.send(&question, asked.address).await?;
-        let until = Instant::now() + ANSWER_WITHIN;
         loop {
-            let (bytes, from) = self.ether.hear_until(until).await?;
+            let heard = self.ether.hear_until(until).await;
+            let (bytes, from) = heard.inspect_err(|_| self.note_silence(device))?;
             match weigh(&bytes, from, Some(asked)) {
-                Came::Answer => return Ok(bytes),
+                Came::Answer => {
+                    self.note_answer(device, begun.elapsed());
+                    return Ok(bytes);
+                }
                 Came::Wrong(trouble, reason) => {
                     self.hand.refused(device, reason, &bytes).await;
                     return Err(trouble);
@@ -312,6 +395,19 @@ impl Listener {
                 }
                 other => self.take(other, &bytes, from).await,
             }
+        }
+    }
+
+    fn note_silence(&mut self, device: usize) {
+        if let Some(node) = self.nodes.get_mut(device) {
+            node.patience.was_silent();
+        }
+    }
+
+    fn note_answer(&mut self, device: usize, took: Duration) {
+        if let Some(node) = self.nodes.get_mut(device) {
+            node.patience.answered(took);
+            self.hand.answered_within(device, node.patience.slowest());
         }
     }
 

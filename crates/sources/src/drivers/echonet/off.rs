@@ -10,9 +10,11 @@ use wire::echonet::{Frame, Object, Service, get, set_confirmed};
 
 use super::class::{OFF, STATUS, is_on};
 use super::ether::{AskedOf, Came, Ether, weigh};
-use super::{ANSWER_WITHIN, first_transaction};
+use super::first_transaction;
 use crate::drivers::Interlock;
 
+/// A device has this long to answer; some take more than a second.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// A packet can be lost: so often it is asked what it is before nothing is ordered.
 const ASKS: usize = 2;
 /// A contactor takes a moment to fall: so often it is asked afterwards, with a pause each time.

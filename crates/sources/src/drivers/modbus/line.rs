@@ -10,8 +10,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_serial::{DataBits, ErrorKind, Parity, SerialPortBuilderExt, SerialStream, StopBits};
 use wire::modbus::{AnswerError, FRAME_BYTES_MAX, Read, tcp_frame};
 
-/// A device has this long to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+use crate::drivers::pace::Patience;
+
+/// A question has this long to be sent.
+const SEND_WITHIN: Duration = Duration::from_secs(1);
 /// A connection has this long to open.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// What a device on a serial line says after that is waited for this long: nothing in an answer
@@ -41,10 +43,12 @@ pub(super) type Rejects = Vec<(RefusalReason, Vec<u8>)>;
 
 /// A line that can be asked.
 pub(super) trait Ask: Send {
-    /// Asks; gives the bytes of the values. What came and was no answer is added to the rejects.
+    /// Asks and waits as long as it takes; gives the bytes of the values. What came and was no
+    /// answer is added to the rejects.
     fn ask(
         &mut self,
         read: Read,
+        patience: &mut Patience,
         rejects: &mut Rejects,
     ) -> impl Future<Output = Result<Vec<u8>, LineFailure>> + Send;
 }
@@ -125,18 +129,26 @@ enum NoFrame {
 }
 
 impl Ask for TcpLine {
-    async fn ask(&mut self, read: Read, rejects: &mut Rejects) -> Result<Vec<u8>, LineFailure> {
+    async fn ask(
+        &mut self,
+        read: Read,
+        patience: &mut Patience,
+        rejects: &mut Rejects,
+    ) -> Result<Vec<u8>, LineFailure> {
         self.transaction = self.transaction.wrapping_add(1);
         let request = read.tcp_request(self.transaction);
-        let until = Instant::now() + ANSWER_WITHIN;
-        match timeout_at(until, self.stream.write_all(&request)).await {
+        match timeout(SEND_WITHIN, self.stream.write_all(&request)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return Err(LineFailure::Line(Trouble::Cut)),
         }
+        let sent = Instant::now();
         loop {
-            let frame = match self.frame(until).await {
+            let frame = match self.frame(sent + patience.limit()).await {
                 Ok(frame) => frame,
-                Err(NoFrame::Silent) => return Err(LineFailure::Device(Trouble::Silent)),
+                Err(NoFrame::Silent) => {
+                    patience.was_silent();
+                    return Err(LineFailure::Device(Trouble::Silent));
+                }
                 Err(NoFrame::Line(trouble)) => return Err(LineFailure::Line(trouble)),
                 Err(NoFrame::Garbled) => {
                     // Where the next frame begins is unknown: the line starts over.
@@ -144,7 +156,11 @@ impl Ask for TcpLine {
                     return Err(LineFailure::Line(Trouble::Garbled));
                 }
             };
-            match read.tcp_answer(self.transaction, &frame) {
+            let answer = read.tcp_answer(self.transaction, &frame);
+            if !matches!(answer, Err(AnswerError::Late)) {
+                patience.answered(sent.elapsed());
+            }
+            match answer {
                 Ok(data) => return Ok(data.to_vec()),
                 Err(AnswerError::Late) => rejects.push((RefusalReason::LateAnswer, frame)),
                 Err(error) => {
@@ -225,9 +241,14 @@ impl RtuLine {
     }
 
     /// Reads one frame: as long as its own first bytes say, or until the line is quiet.
-    async fn frame(&mut self, read: Read, echo: &[u8]) -> Result<Vec<u8>, LineFailure> {
+    async fn frame(
+        &mut self,
+        read: Read,
+        patience: Duration,
+        echo: &[u8],
+    ) -> Result<Vec<u8>, LineFailure> {
         let longest = self.byte * FRAME_BYTES_MAX as u32;
-        let until = Instant::now() + ANSWER_WITHIN + self.byte * echo.len() as u32 + longest;
+        let until = Instant::now() + patience + self.byte * echo.len() as u32 + longest;
         let mut bytes = Vec::with_capacity(FRAME_BYTES_MAX);
         loop {
             // Some adapters hear what they send themselves.
@@ -257,21 +278,32 @@ impl RtuLine {
 }
 
 impl Ask for RtuLine {
-    async fn ask(&mut self, read: Read, rejects: &mut Rejects) -> Result<Vec<u8>, LineFailure> {
+    async fn ask(
+        &mut self,
+        read: Read,
+        patience: &mut Patience,
+        rejects: &mut Rejects,
+    ) -> Result<Vec<u8>, LineFailure> {
         tokio::time::sleep_until(self.used_at + self.byte.mul_f64(SILENCE_BYTES)).await;
         let late = self.late().await?;
         if !late.is_empty() {
             rejects.push((RefusalReason::LateAnswer, late));
         }
         let request = read.rtu_request();
-        match timeout(ANSWER_WITHIN, self.port.write_all(&request)).await {
+        match timeout(SEND_WITHIN, self.port.write_all(&request)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(LineFailure::Line(Trouble::PortMissing)),
             Err(_) => return Err(LineFailure::Line(Trouble::PortBusy)),
         }
-        let frame = self.frame(read, &request).await;
+        let sent = Instant::now();
+        let frame = self.frame(read, patience.limit(), &request).await;
         self.used_at = Instant::now();
         self.is_owed = matches!(frame, Err(LineFailure::Device(Trouble::Silent)));
+        if self.is_owed {
+            patience.was_silent();
+        } else {
+            patience.answered(sent.elapsed());
+        }
         let mut frame = frame?;
         match read.rtu_answer(&frame) {
             Ok(data) => Ok(data.to_vec()),

@@ -16,7 +16,7 @@ use self::map::{MAPS, Map, REGISTER, Register};
 use self::plan::{Group, divide, groups};
 use super::form::Entered;
 use super::hand::Hand;
-use super::pace::AskingPace;
+use super::pace::{AskingPace, Patience};
 use super::{ADDRESS, Driver, Session, SourceLine};
 use crate::normalise::Value;
 
@@ -202,6 +202,7 @@ struct ModbusMeter {
     /// Registers that said "no number" last time: told once, not every time.
     numberless: Vec<bool>,
     pace: AskingPace,
+    patience: Patience,
 }
 
 /// What one round of a device gave.
@@ -226,6 +227,7 @@ impl ModbusMeter {
             numberless: vec![false; map.registers.len()],
             map,
             pace: AskingPace::new(entered.number("every_s")),
+            patience: Patience::default(),
         })
     }
 
@@ -240,7 +242,8 @@ impl ModbusMeter {
         let mut waiting: Vec<Group> = std::mem::take(&mut self.groups);
         waiting.reverse();
         while let Some(group) = waiting.pop() {
-            match line.ask(group.read, &mut round.rejects).await {
+            let asked = line.ask(group.read, &mut self.patience, &mut round.rejects);
+            match asked.await {
                 Ok(data) => {
                     self.take(&group, &data, &mut round.values);
                     self.groups.push(group);
@@ -331,6 +334,9 @@ fn meters(fields: &'static [Field], sources: &[Source]) -> Vec<ModbusMeter> {
 async fn read_all(mut line: impl Ask, mut meters: Vec<ModbusMeter>, hand: &Hand) -> Trouble {
     hand.opened();
     let others = meters.len().saturating_sub(1);
+    for meter in &mut meters {
+        meter.patience.share(others);
+    }
     let mut silent_asks = 0;
     loop {
         let next = meters.iter().map(|meter| meter.pace.due).enumerate();
@@ -343,6 +349,7 @@ async fn read_all(mut line: impl Ask, mut meters: Vec<ModbusMeter>, hand: &Hand)
         };
         let round = meter.round(&mut line).await;
         meter.pace.put_off(round.end.is_ok(), others);
+        hand.answered_within(device, meter.patience.slowest());
         for (reason, bytes) in &round.rejects {
             hand.refused(device, *reason, bytes).await;
         }
