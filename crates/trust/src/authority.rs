@@ -11,13 +11,15 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use model::{DeviceId, Time};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CidrSubnet, DnType,
-    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    NameConstraints,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CidrSubnet,
+    CustomExtension, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, NameConstraints,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use time::{Duration, OffsetDateTime};
+use x509_parser::oid_registry::OID_X509_EXT_NAME_CONSTRAINTS;
+use x509_parser::prelude::{FromDer as _, ParsedExtension, X509Certificate, X509Extension};
 
 use crate::fingerprint::fingerprint_of;
 use crate::names::{HostNames, is_under};
@@ -36,6 +38,9 @@ const EARLIER: Duration = Duration::days(2);
 const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Ends of host names that no public name has, or that networks at home and at work use.
 const PRIVATE_ENDS: [&str; 6] = ["local", "lan", "internal", "home.arpa", "localhost", "test"];
+
+/// The number of the extension that says what an authority may sign (RFC 5280, 4.2.1.10).
+const NAME_CONSTRAINTS: &[u64] = &[2, 5, 29, 30];
 
 /// Why something about certificates could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +70,8 @@ pub enum TrustError {
 /// The certificate of the box, with its key.
 #[derive(Debug)]
 pub struct BoxCertificate {
-    /// The certificate and the authority behind it.
+    /// The certificate. The authority is not sent along: who trusts it has it, and small devices
+    /// stumble over what they need not read.
     pub chain: Vec<CertificateDer<'static>>,
     /// What proves that the certificate is shown by its owner.
     pub key: PrivateKeyDer<'static>,
@@ -106,20 +112,27 @@ impl Authority {
     /// reached by; those that are not private by their end are allowed by name.
     pub fn open(folder: &Path, names: &HostNames, now: Time) -> Result<Self, TrustError> {
         let given = folder.join("tls-ca.names");
-        let pages = CertificateSigner::open(folder, "tls-ca", || {
+        let mut pages = CertificateSigner::open(folder, "tls-ca", || {
             let own: Vec<&str> = names
                 .hosts()
                 .filter(|host| !has_private_end(host))
                 .collect();
             write(&given, &own.join("\n"))?;
-            authority("pages", Some(&own), now)
+            authority(
+                &new_name("pages")?,
+                Some(&own),
+                Validity::of_authority(now)?,
+            )
         })?;
         let given = read(&given).unwrap_or_default();
-        let devices =
-            CertificateSigner::open(folder, "tls-devices", || authority("devices", None, now))?;
+        let given: Vec<String> = given.lines().map(str::to_owned).collect();
+        pages.let_everybody_read(folder, &given)?;
+        let devices = CertificateSigner::open(folder, "tls-devices", || {
+            authority(&new_name("devices")?, None, Validity::of_authority(now)?)
+        })?;
         Ok(Self {
             folder: folder.to_owned(),
-            given: given.lines().map(str::to_owned).collect(),
+            given,
             pages,
             devices,
         })
@@ -162,7 +175,7 @@ impl Authority {
             let ends = after(now, BOX_DAYS);
             let own = KeyPair::generate()?;
             let mut params = CertificateParams::new(names.all())?;
-            valid(&mut params, now, ends)?;
+            Validity::between(now, ends)?.put(&mut params);
             params
                 .distinguished_name
                 .push(DnType::CommonName, "Mimamori");
@@ -178,7 +191,7 @@ impl Authority {
         let certificate = CertificateDer::from_pem_file(&pem);
         let certificate = certificate.map_err(|_| TrustError::Content(pem))?;
         Ok(BoxCertificate {
-            chain: vec![certificate, self.pages.der.clone()],
+            chain: vec![certificate],
             key: PrivateKeyDer::from_pem_file(&key).map_err(|_| TrustError::Content(key))?,
             ends,
         })
@@ -199,7 +212,7 @@ impl Authority {
         let request = request.map_err(|_| TrustError::Request)?;
         let ends = after(now, DEVICE_DAYS);
         let mut params = CertificateParams::default();
-        valid(&mut params, now, ends)?;
+        Validity::between(now, ends)?.put(&mut params);
         params
             .distinguished_name
             .push(DnType::CommonName, device.as_str());
@@ -219,14 +232,14 @@ impl CertificateSigner {
     fn open(
         folder: &Path,
         name: &str,
-        make: impl FnOnce() -> Result<(CertificateParams, KeyPair), TrustError>,
+        make: impl FnOnce() -> Result<CertificateParams, TrustError>,
     ) -> Result<Self, TrustError> {
         let (pem, key) = (
             folder.join(format!("{name}.pem")),
             folder.join(format!("{name}.key")),
         );
         if !pem.exists() || !key.exists() {
-            let (params, own) = make()?;
+            let (params, own) = (make()?, KeyPair::generate()?);
             let made = params.self_signed(&own)?;
             // The certificate last: a key without it is made anew, and nobody has seen it yet.
             write(&key, &own.serialize_pem())?;
@@ -241,26 +254,117 @@ impl CertificateSigner {
             pem: text,
         })
     }
+
+    /// Signs itself anew, with the same name, key and end, if an older program marked its
+    /// constraints critical: small devices cannot read it then. Who trusts the old one trusts
+    /// what this one signs.
+    fn let_everybody_read(&mut self, folder: &Path, given: &[String]) -> Result<(), TrustError> {
+        let path = folder.join("tls-ca.pem");
+        let content = || TrustError::Content(path.clone());
+        let (_, known) = X509Certificate::from_der(&self.der).map_err(|_| content())?;
+        if !known
+            .extensions()
+            .iter()
+            .any(|e| is_constraint(e) && e.critical)
+        {
+            return Ok(());
+        }
+        let name = known.subject().iter_common_name().next();
+        let name = name.and_then(|name| name.as_str().ok().map(str::to_owned));
+        let validity = Validity {
+            from: known.validity().not_before.to_datetime(),
+            to: known.validity().not_after.to_datetime(),
+        };
+        let key_id = known
+            .extensions()
+            .iter()
+            .find_map(|e| match e.parsed_extension() {
+                ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+                _ => None,
+            });
+        let given: Vec<&str> = given.iter().map(String::as_str).collect();
+        let mut params = authority(&name.ok_or_else(content)?, Some(&given), validity)?;
+        if let Some(id) = key_id {
+            params.key_identifier_method = KeyIdMethod::PreSpecified(id);
+        }
+        let made = params.self_signed(self.issuer.key())?;
+        write(&path, &made.pem())?;
+        (self.der, self.pem) = (made.der().clone(), made.pem());
+        Ok(())
+    }
+}
+
+/// From when to when a certificate is valid.
+struct Validity {
+    from: OffsetDateTime,
+    to: OffsetDateTime,
+}
+
+impl Validity {
+    fn between(from: Time, to: Time) -> Result<Self, TrustError> {
+        let moment = |t: Time| {
+            let moment = OffsetDateTime::from_unix_timestamp(t.ms().div_euclid(1_000));
+            moment.map_err(|_| rcgen::Error::Time)
+        };
+        Ok(Self {
+            from: moment(from)? - EARLIER,
+            to: moment(to)?,
+        })
+    }
+
+    fn of_authority(now: Time) -> Result<Self, TrustError> {
+        Self::between(now, after(now, AUTHORITY_DAYS))
+    }
+
+    fn put(self, params: &mut CertificateParams) {
+        (params.not_before, params.not_after) = (self.from, self.to);
+    }
+}
+
+fn new_name(of: &str) -> Result<String, TrustError> {
+    let mut id = [0_u8; 3];
+    getrandom::fill(&mut id).map_err(|_| rcgen::Error::RingUnspecified)?;
+    Ok(format!("Mimamori {} ({of})", HEXLOWER.encode(&id)))
 }
 
 fn authority(
-    of: &str,
+    name: &str,
     given: Option<&[&str]>,
-    now: Time,
-) -> Result<(CertificateParams, KeyPair), TrustError> {
+    validity: Validity,
+) -> Result<CertificateParams, TrustError> {
     let mut params = CertificateParams::default();
-    valid(&mut params, now, after(now, AUTHORITY_DAYS))?;
-    let mut id = [0_u8; 3];
-    getrandom::fill(&mut id).map_err(|_| rcgen::Error::RingUnspecified)?;
-    let name = format!("Mimamori {} ({of})", HEXLOWER.encode(&id));
+    validity.put(&mut params);
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.name_constraints = given.map(|given| NameConstraints {
-        permitted_subtrees: private(given),
+    if let Some(given) = given {
+        params.custom_extensions.push(constraints(private(given))?);
+    }
+    Ok(params)
+}
+
+/// What an authority may sign, as an extension that is not critical. RFC 5280 wants it critical, so
+/// that whoever cannot check it refuses the authority; then small devices (Mbed TLS) refuse it
+/// altogether, though they speak with nobody but the box. Browsers and systems check it either way.
+fn constraints(permitted: Vec<GeneralSubtree>) -> Result<CustomExtension, TrustError> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: permitted,
         excluded_subtrees: Vec::new(),
     });
-    Ok((params, KeyPair::generate()?))
+    let made = params.self_signed(&KeyPair::generate()?)?;
+    let read = X509Certificate::from_der(made.der()).ok();
+    let content = read.and_then(|(_, made)| {
+        let constraint = made.extensions().iter().find(|e| is_constraint(e))?;
+        Some(constraint.value.to_vec())
+    });
+    let content = content.ok_or(rcgen::Error::CouldNotParseCertificate)?;
+    Ok(CustomExtension::from_oid_content(NAME_CONSTRAINTS, content))
+}
+
+fn is_constraint(extension: &X509Extension<'_>) -> bool {
+    extension.oid == OID_X509_EXT_NAME_CONSTRAINTS
 }
 
 /// What the authority of the pages may sign: names and addresses that are private, and the names
@@ -291,16 +395,6 @@ fn private(given: &[&str]) -> Vec<GeneralSubtree> {
 /// Whether a name can only be one of a private network.
 fn has_private_end(host: &str) -> bool {
     PRIVATE_ENDS.iter().any(|end| is_under(host, end))
-}
-
-fn valid(params: &mut CertificateParams, now: Time, ends: Time) -> Result<(), TrustError> {
-    let moment = |t: Time| {
-        let moment = OffsetDateTime::from_unix_timestamp(t.ms().div_euclid(1_000));
-        moment.map_err(|_| rcgen::Error::Time)
-    };
-    params.not_before = moment(now)? - EARLIER;
-    params.not_after = moment(ends)?;
-    Ok(())
 }
 
 fn after(now: Time, days: i64) -> Time {

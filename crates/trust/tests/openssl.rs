@@ -37,7 +37,7 @@ fn openssl_accepts_the_box_under_its_names_and_no_others() {
     let now = Time::from_ms(NOW);
     let authority = Authority::open(folder.path(), &names(), now).unwrap();
     let own = authority.box_certificate(&names(), now).unwrap();
-    assert_eq!(own.chain.len(), 2);
+    assert_eq!(own.chain.len(), 1, "the authority is not sent along");
     let at = NOW / 1_000;
     let verify = |what: &str| {
         openssl(
@@ -111,6 +111,48 @@ fn the_authority_people_install_may_sign_private_names_only() {
     );
     assert!(!sign("IP:8.8.8.8").0);
     assert!(sign("DNS:printer.local").0);
+}
+
+/// What an older program made: small devices could not read it.
+#[test]
+fn an_authority_that_devices_cannot_read_is_signed_anew_and_both_are_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Time::from_ms(NOW);
+    let made = openssl(
+        folder.path(),
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9000 \
+         -subj /CN=Mimamori-0a1b2c -addext basicConstraints=critical,CA:TRUE,pathlen:0 \
+         -addext keyUsage=critical,keyCertSign,cRLSign -addext \
+         nameConstraints=critical,permitted;DNS:local,permitted;DNS:localhost \
+         -keyout tls-ca.key -out tls-ca.pem",
+    );
+    assert!(made.0, "{}", made.1);
+    std::fs::write(folder.path().join("tls-ca.names"), "").unwrap();
+    std::fs::copy(
+        folder.path().join("tls-ca.pem"),
+        folder.path().join("old.pem"),
+    )
+    .unwrap();
+    let constraints = || {
+        let shown = openssl(folder.path(), "x509 -in tls-ca.pem -noout -text").1;
+        let line = shown.lines().find(|line| line.contains("Name Constraints"));
+        line.unwrap().trim().to_owned()
+    };
+    assert_eq!(constraints(), "X509v3 Name Constraints: critical");
+    let only_local = HostNames::new([], ["kojo".to_owned()]);
+    let authority = Authority::open(folder.path(), &only_local, now).unwrap();
+    authority.box_certificate(&only_local, now).unwrap();
+    assert_eq!(constraints(), "X509v3 Name Constraints:");
+    for known in ["old.pem", "tls-ca.pem"] {
+        let words = format!("verify -no_check_time -CAfile {known} tls-box.pem");
+        let (_, said) = openssl(folder.path(), &words);
+        // The old one lets it sign no addresses.
+        let fine = said.contains("OK") || said.contains("permitted subtree violation");
+        assert!(fine, "{known}: {said}");
+    }
+    let fingerprint = authority.fingerprint();
+    let again = Authority::open(folder.path(), &only_local, now).unwrap();
+    assert_eq!(again.fingerprint(), fingerprint, "once is enough");
 }
 
 #[test]

@@ -25,7 +25,7 @@ const DEBIAN: [(&str, &str); 11] = [
     ("curl", "curl"),
 ];
 /// Packages with what only tests use, from PyPI.
-const PYTHON: [&str; 13] = [
+const PYTHON: [&str; 14] = [
     "aiosmtpd==1.4.6",
     "hatasmota==0.9.2",
     "jsonschema==4.26.0",
@@ -36,6 +36,7 @@ const PYTHON: [&str; 13] = [
     "pymodbus==3.16.1",
     "pyrage==1.4.0",
     "pyserial==3.5",
+    "python-mbedtls==2.10.1",
     "ssdpy==0.4.1",
     "typos==1.52.0",
     "zeroconf==0.154.0",

@@ -14,6 +14,7 @@ use web::Access;
 use super::house::{House, PROGRAM, now_ms, until};
 use super::network::OtherComputer;
 use super::openssl::openssl;
+use crate::process::root;
 
 /// Asks as a browser would, from another computer: status, where it is led, body.
 const ASK: &str = "
@@ -495,4 +496,25 @@ print(gone,len(held))";
     let (gone, held) = rest.trim().split_once(' ').unwrap();
     assert_eq!(gone, held, "what never became a request is gone in the end");
     assert!(storm.wait().unwrap().success());
+}
+
+/// What chips with little memory carry (Mbed TLS) reads the authority, checks the box by it, and
+/// gets in.
+#[test]
+fn a_small_device_checks_the_box_and_connects() {
+    let house = House::new();
+    let token = house.device("chip", &[]);
+    let authority = house.data.join("tls-ca.pem");
+    let said = Command::new(root().join(".venv/bin/python"))
+        .arg(root().join("tests/counterparts/mbedtls_client.py"))
+        .arg(&authority)
+        .args(["127.0.0.1", &house.mqtts.port().to_string(), "chip", &token])
+        .output()
+        .expect("a counterpart is missing: python-mbedtls");
+    let problem = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(
+        String::from_utf8_lossy(&said.stdout).trim(),
+        "20020000",
+        "{problem}"
+    );
 }
