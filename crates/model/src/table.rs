@@ -152,6 +152,9 @@ pub struct FileLook {
     pub encoding: String,
     /// What stands above the columns.
     pub header: Vec<String>,
+    /// The same as other rows above them say it, where there are several.
+    #[serde(skip)]
+    pub headers: Vec<Vec<String>>,
     /// Some rows from its beginning.
     pub sample: Vec<Vec<String>>,
     /// How many lines of readings it has, the headings aside.
@@ -167,7 +170,8 @@ pub struct FileLook {
 impl FileLook {
     /// Whether the file has all columns that a table describes.
     pub fn fits(&self, table: &Table) -> bool {
-        table.headings().all(|name| self.header.contains(name))
+        let mut headers = std::iter::once(&self.header).chain(&self.headers);
+        headers.any(|header| table.headings().all(|name| header.contains(name)))
     }
 }
 

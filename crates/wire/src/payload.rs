@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::sheet::{CellTime, moment};
 
 /// First level of every topic of the convention.
 pub const TOPIC_ROOT: &str = "mimamori";
@@ -190,9 +191,10 @@ pub fn decode_object(bytes: &[u8]) -> Result<Payload<'_>, PayloadError> {
     let names = names.chain(&payload.unfit);
     if let Some(name) = TIME_NAMES
         .iter()
-        .find(|name| names.clone().any(|own| own == *name))
+        .find(|name| names.clone().any(|own| is_named(own, name)))
     {
-        let at = payload.members.iter().position(|(own, _)| own == name);
+        let mut members = payload.members.iter();
+        let at = members.position(|(own, _)| is_named(own, name));
         let said = at.map(|at| payload.members.remove(at).1);
         let time = said.and_then(|said| time_of(&said));
         payload.t_ms = Some(time.ok_or(PayloadError::NoTime)?);
@@ -200,8 +202,15 @@ pub fn decode_object(bytes: &[u8]) -> Result<Payload<'_>, PayloadError> {
     Ok(payload)
 }
 
+/// Whether a member is the one of this name. Some write it with capitals; a single capital letter
+/// is a quantity.
+fn is_named(own: &str, name: &str) -> bool {
+    own == name || name.len() > 1 && own.eq_ignore_ascii_case(name)
+}
+
 /// A moment as programs write it, in milliseconds since 1970: a number of seconds, milliseconds,
-/// microseconds or nanoseconds, told apart by how large it is, or a text after RFC 3339.
+/// microseconds or nanoseconds, told apart by how large it is, or a text after RFC 3339 or with
+/// another name for its zone.
 fn time_of(said: &Scalar<'_>) -> Option<i64> {
     match said {
         Scalar::Number(number) => epoch(*number),
@@ -210,7 +219,11 @@ fn time_of(said: &Scalar<'_>) -> Option<i64> {
             let text = text.trim();
             match text.parse::<f64>() {
                 Ok(number) => epoch(number),
-                Err(_) => Some(text.parse::<Timestamp>().ok()?.as_millisecond()),
+                Err(_) => match moment(text)? {
+                    CellTime::Absolute(ms) => Some(ms),
+                    // Of which zone the device did not say.
+                    CellTime::Civil(_) => None,
+                },
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::tz::TimeZone;
 use model::{Column, FileLook, FileProblem, RefusalReason, Refused, Time};
 use wire::payload::{Scalar, without_mark};
-use wire::sheet::{Comma, Sheet, SheetError, moment_of, scalar};
+use wire::sheet::{Comma, Sheet, SheetError, scalar};
 
 use super::Logger;
 use super::moments::{RowMoments, spread};
@@ -167,7 +167,9 @@ impl Content {
 fn times_of(sheet: &Sheet, time: &[usize], zone: &TimeZone, may_grow: bool) -> Vec<Option<i64>> {
     let mut moments = RowMoments::new(zone);
     let said = sheet.rows().map(|(_, row)| {
-        let moment = moment_of(&row, time).filter(|_| !sheet.is_wider(&row));
+        let moment = sheet
+            .moment_of(&row, time)
+            .filter(|_| !sheet.is_wider(&row));
         moment.and_then(|moment| moments.next(moment))
     });
     let said: Vec<Option<i64>> = said.collect();
@@ -220,6 +222,7 @@ pub fn look(bytes: &[u8], zone: &TimeZone) -> Result<FileLook, FileProblem> {
     let mut look = FileLook {
         encoding: sheet.encoding().to_owned(),
         header: sheet.heading().to_vec(),
+        headers: sheet.headings().to_vec(),
         sample: Vec::new(),
         rows: 0,
         span: None,
@@ -237,7 +240,9 @@ pub fn look(bytes: &[u8], zone: &TimeZone) -> Result<FileLook, FileProblem> {
             let cells = row.iter().take(SAMPLE_COLUMNS);
             look.sample.push(cells.map(str::to_owned).collect());
         }
-        let moment = moment_of(&row, sheet.time()).and_then(|moment| moments.next(moment));
+        let moment = sheet
+            .moment_of(&row, sheet.time())
+            .and_then(|moment| moments.next(moment));
         if let Some(t) = moment.map(Time::from_ms) {
             let (from, to) = look.span.unwrap_or((t, t));
             look.span = Some((from.min(t), to.max(t)));

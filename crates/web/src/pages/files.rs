@@ -602,6 +602,7 @@ mod tests {
         Staged {
             name: "電力 press-3_2026.csv".to_owned(),
             look: FileLook {
+                headers: Vec::new(),
                 encoding: "Shift_JIS".to_owned(),
                 header: names(&["日付", "時刻", "電力(kW)", "備考"]),
                 sample: Vec::new(),

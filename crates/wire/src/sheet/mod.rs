@@ -2,13 +2,17 @@
 //! cells between commas, tabs or semicolons, some lines about the logger before the heading, the
 //! units perhaps in a line of their own. Nothing is believed of a file but what every row repeats.
 
+mod begin;
 mod cell;
 mod guess;
+mod heading;
 mod moment;
 mod text;
 
+use begin::{Since, first_row_of_data};
 use cell::CommaUse;
 pub use cell::{Comma, scalar};
+use heading::Headings;
 pub use moment::{CellTime, moment};
 
 /// Rows from the beginning in which the heading is looked for.
@@ -39,12 +43,16 @@ pub struct Sheet {
     encoding: &'static str,
     delimiter: u8,
     heading: Vec<String>,
+    /// Every way in which the rows above the data name the columns.
+    headings: Vec<Vec<String>>,
     /// Cells of the row that names the columns; none if there is no such row.
     named: Option<usize>,
     /// Rows before the data.
     skip: usize,
     /// Columns that say when.
     time: Vec<usize>,
+    /// From when they count, if they count time.
+    since: Option<Since>,
 }
 
 impl Sheet {
@@ -63,25 +71,34 @@ impl Sheet {
             text,
             encoding,
             heading: Vec::new(),
+            headings: Vec::new(),
             named: None,
             skip: 0,
             time: Vec::new(),
+            since: None,
         };
         let head: Vec<Row> = sheet.all().take(HEAD_ROWS + ALIKE_ROWS).collect();
         if head.iter().all(|row| row.len() < 2) {
             return Err(SheetError::NoTable);
         }
-        let has_all = |first: &usize| {
-            let heading = heading(&head, *first);
-            known.iter().all(|name| heading.contains(name))
-        };
+        let has_all = |found: &Headings| known.iter().all(|name| found.names.contains(name));
         let rows = 0..=head.len().min(HEAD_ROWS);
-        let named = rows.into_iter().find(has_all).filter(|_| !known.is_empty());
-        let found = named.map(|first| (first, Vec::new()));
-        let found = found.or_else(|| first_row_of_data(&head));
-        (sheet.skip, sheet.time) = found.ok_or(SheetError::NoTime)?;
-        sheet.heading = heading(&head, sheet.skip);
-        sheet.named = name_rows(&head, sheet.skip).0.map(Row::len);
+        let mut named = rows.flat_map(|first| heading::all(&head, first));
+        let named = named.find(has_all).filter(|_| !known.is_empty());
+        let found = match named {
+            Some(found) => found,
+            None => {
+                let (first, time) = first_row_of_data(&head).ok_or(SheetError::NoTime)?;
+                sheet.time = time;
+                heading::best(&head, first)
+            }
+        };
+        let ways = heading::all(&head, found.first).into_iter();
+        sheet.headings = ways.map(|way| way.names).collect();
+        sheet.skip = found.first;
+        sheet.named = found.named;
+        sheet.heading = found.names;
+        sheet.since = Since::in_head(head.get(..sheet.skip).unwrap_or_default());
         // A heading that its own rows do not fit limits none.
         let mut first = head.iter().skip(sheet.skip).take(ALIKE_ROWS);
         if first.all(|row| sheet.is_wider(row)) {
@@ -98,6 +115,11 @@ impl Sheet {
     /// What stands above the columns, each once; `#3` above one without a heading.
     pub fn heading(&self) -> &[String] {
         &self.heading
+    }
+
+    /// The same in every way in which the rows above the data say it.
+    pub fn headings(&self) -> &[Vec<String>] {
+        &self.headings
     }
 
     /// Where the column of this heading is.
@@ -157,6 +179,17 @@ impl Sheet {
         beyond.any(|cell| !cell.trim().is_empty())
     }
 
+    /// The moment that these cells of a row tell together: said as it is, or counted from the start
+    /// that the file's head names.
+    pub fn moment_of(&self, row: &Row, columns: &[usize]) -> Option<CellTime> {
+        let said = said_moment(row, columns);
+        said.or_else(|| {
+            let [column] = columns else { return None };
+            let unit = self.heading.get(*column).map_or("", String::as_str);
+            self.since?.after(row.get(*column)?, unit)
+        })
+    }
+
     /// The rows of data with their number in the file, counted from 1 as a spreadsheet does.
     pub fn rows(&self) -> impl Iterator<Item = (u64, Row)> + '_ {
         self.all().skip(self.skip).filter_map(|row| {
@@ -176,8 +209,8 @@ impl Sheet {
     }
 }
 
-/// The moment that some cells of a row tell together.
-pub fn moment_of(row: &Row, columns: &[usize]) -> Option<CellTime> {
+/// The moment that some cells of a row say.
+fn said_moment(row: &Row, columns: &[usize]) -> Option<CellTime> {
     let mut cells = columns
         .iter()
         .map(|column| row.get(*column).unwrap_or_default());
@@ -201,71 +234,6 @@ fn delimiter(text: &str) -> u8 {
         }
     }
     best.1
-}
-
-/// Where the data begins, and the columns that say when: rows that all have a moment at one place.
-fn first_row_of_data(head: &[Row]) -> Option<(usize, Vec<usize>)> {
-    (0..head.len().min(HEAD_ROWS)).find_map(|first| {
-        let alike = head.get(first..)?;
-        let alike = alike.get(..alike.len().min(ALIKE_ROWS))?;
-        let row = alike.first()?;
-        let time = time_columns(row)?;
-        let is_alike = |other: &Row| other.len() == row.len() && moment_of(other, &time).is_some();
-        // A file that has only begun has fewer; without a heading one row is too little.
-        let is_enough = first > 0 || alike.len() > 1;
-        let spoilt = alike.iter().filter(|other| !is_alike(other)).count();
-        let is_data = spoilt == 0 || alike.len() == ALIKE_ROWS && spoilt <= SPOILT_ROWS;
-        (is_enough && is_data && row.len() > time.len()).then_some((first, time))
-    })
-}
-
-fn time_columns(row: &Row) -> Option<Vec<usize>> {
-    let cells = || row.iter().take(CELLS_MAX).enumerate();
-    let (first, cell) = cells().find(|(_, cell)| moment(cell).is_some())?;
-    let of_day = cells().find(|(_, other)| moment::is_date(cell) && moment::is_time_of_day(other));
-    let second = of_day.map(|(second, _)| second);
-    Some(std::iter::once(first).chain(second).collect())
-}
-
-/// The row above the data that names the columns, and the one between that holds their units.
-fn name_rows(head: &[Row], first: usize) -> (Option<&Row>, Option<&Row>) {
-    let above = |n: usize| first.checked_sub(n).and_then(|at| head.get(at));
-    let is_units = |row: &&Row| {
-        let mut filled = row.iter().filter(|cell| !cell.trim().is_empty()).peekable();
-        filled.peek().is_some() && filled.all(guess::is_unit)
-    };
-    let units = above(1).filter(is_units).filter(|_| above(2).is_some());
-    let names = if units.is_some() { above(2) } else { above(1) };
-    (names, units)
-}
-
-/// The names of the columns from the row above the data, or the two above it if the last holds
-/// units.
-fn heading(head: &[Row], first: usize) -> Vec<String> {
-    let above = |n: usize| first.checked_sub(n).and_then(|at| head.get(at));
-    let width = head.get(first).map_or_else(
-        || above(1).map_or(0, Row::len),
-        |row| row.len().max(above(1).map_or(0, Row::len)),
-    );
-    let (names, units) = name_rows(head, first);
-    let mut heading: Vec<String> = Vec::new();
-    for column in 0..width.min(CELLS_MAX) {
-        let cell = |row: Option<&Row>| {
-            let cell = row.and_then(|row| row.get(column)).unwrap_or_default();
-            cell.split_whitespace().collect::<Vec<_>>().join(" ")
-        };
-        let (name, unit) = (cell(names), cell(units));
-        let name = match (name.is_empty(), unit.is_empty()) {
-            (true, _) => format!("#{}", column + 1),
-            (false, true) => name,
-            (false, false) => format!("{name} [{}]", unit.trim_matches(['[', ']', '(', ')'])),
-        };
-        let is_taken = |name: &String| heading.contains(name);
-        let names = (2..).map(|n| format!("{name} ({n})"));
-        let mut names = std::iter::once(name.clone()).chain(names);
-        heading.extend(names.find(|name| !is_taken(name)));
-    }
-    heading
 }
 
 #[cfg(test)]
@@ -335,6 +303,60 @@ mod tests {
     }
 
     #[test]
+    fn seconds_since_a_start_that_the_head_names_are_moments() {
+        let head = "機種,LR8431\n\"トリガ日付\",\"'26-11-21\"\n\"トリガ時刻\",\"08:00:00\"\n";
+        let rows = "Time(s),CH1,CH2\n0.0,1.5,20\n0.5,1.6,20\n1.0,1.7,20\n1.5,1.7,20\n2.0,1.8,20\n";
+        let at = |sheet: &Sheet, n: usize| match sheet
+            .moment_of(&sheet.rows().nth(n).unwrap().1, sheet.time())
+        {
+            Some(CellTime::Civil(at)) => at.to_string(),
+            other => panic!("{other:?}"),
+        };
+        let sheet = read(&format!("{head}{rows}"));
+        assert_eq!((sheet.time(), sheet.rows().count()), (&[0][..], 5));
+        assert_eq!(at(&sheet, 3), "2026-11-21T08:00:01.5");
+        let known = ["Time(s)".to_owned(), "CH1".to_owned()];
+        let again = Sheet::read(format!("{head}{rows}").as_bytes(), &known).unwrap();
+        let row = again.rows().nth(2).unwrap().1;
+        let civil = jiff::civil::date(2026, 11, 21).at(8, 0, 1, 0);
+        assert_eq!(again.moment_of(&row, &[0]), Some(CellTime::Civil(civil)));
+        let millis = read(
+            "終了日時,2026/11/21 9:00\n開始日時,2026/11/21 8:00\n経過時間[ms],電力[kW]\n0,1\n200,1\n400,1\n",
+        );
+        assert_eq!(at(&millis, 2), "2026-11-21T08:00:00.4");
+        let clock = read("Start,2026/11/21 8:00:00\nElapsed,A\n0:00:00,1\n0:01:30,1\n1:00:00,1\n");
+        assert_eq!(at(&clock, 1), "2026-11-21T08:01:30");
+        let lost = Sheet::read(rows.as_bytes(), &[]).unwrap_err();
+        assert_eq!(lost, SheetError::NoTime, "from when nobody says");
+    }
+
+    #[test]
+    fn names_that_stand_in_several_rows_are_put_together() {
+        let sheet = read(
+            "\"日時\",\"電力\",\"室温\",\"備考\"\n\"Date/Time\",\"No.1\",\"No.2\",\"No.3\"\n\"\",\"kW\",\"℃\",\"\"\n\
+             '2026/11/21 8:00:00,1,20,\n'2026/11/21 8:00:10,1,20,\n'2026/11/21 8:00:20,1,20,\n",
+        );
+        assert_eq!(
+            sheet.heading(),
+            [
+                "日時 Date/Time",
+                "電力 No.1 [kW]",
+                "室温 No.2 [℃]",
+                "備考 No.3"
+            ]
+        );
+        assert_eq!(sheet.rows().count(), 3);
+        let guessed = [(1, "power_kw".to_owned()), (2, "temperature_c".to_owned())];
+        assert_eq!(sheet.guess(), guessed);
+        // Who called them by one row alone goes on doing so.
+        let known = ["No.1 [kW]".to_owned()];
+        let text =
+            "\"日時\",\"電力\",\"室温\"\n\"t\",\"No.1\",\"No.2\"\n,kW,℃\n2026/11/21 8:00,1,2\n";
+        let plain = Sheet::read(text.as_bytes(), &known).unwrap();
+        assert_eq!(plain.column("No.1 [kW]"), Some(1));
+    }
+
+    #[test]
     fn columns_of_one_name_are_told_apart() {
         let sheet = read("日時,電力,電力\n2026/11/21 8:00,5,6\n2026/11/21 8:01,6,7\n");
         assert_eq!(sheet.heading(), ["日時", "電力", "電力 (2)"]);
@@ -384,7 +406,7 @@ mod tests {
             sheet.guess();
             let comma = sheet.commas(&[0])[0];
             for (_, row) in sheet.rows() {
-                moment_of(&row, sheet.time());
+                sheet.moment_of(&row, sheet.time());
                 row.iter().for_each(|cell| drop(scalar(cell, comma)));
             }
         }

@@ -1,9 +1,10 @@
 //! Moments as loggers and offices in Japan write them: `2026/11/21 8:05`, `2026年11月21日 8時5分`,
 //! `令和8年11月21日 午後1:05`, `26/11/21`, `20261121080530`, and what ISO 8601 and clocks of computers
-//! add to that. The year comes first always: `11/21/2026` is refused rather than guessed at.
+//! add to that, a zone behind it (`+0900`, `JST`, `UTC`) included. The year comes first always: `11/21/2026` is refused rather than guessed at.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::Offset;
 
 use super::text::narrow;
 
@@ -24,13 +25,15 @@ pub enum CellTime {
 /// Reads a moment; without a time of day it is midnight.
 pub fn moment(text: &str) -> Option<CellTime> {
     let text = narrow(text);
+    // Spreadsheets mark with it what is text; some loggers put it before a short year.
+    let text = text.trim_matches('\'').trim();
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.matches('.').count() < 2 {
-        return digits(&text);
+        return digits(text);
     }
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Some(CellTime::Absolute(moment.as_millisecond()));
     }
-    let mut rest = Rest(&text);
+    let mut rest = Rest(text);
     let date = date(&mut rest)?;
     weekday(&mut rest);
     rest.eat(&["T", "t"]);
@@ -44,19 +47,27 @@ pub fn moment(text: &str) -> Option<CellTime> {
     } else {
         date
     };
-    Some(CellTime::Civil(date.to_datetime(time)))
+    let at = date.to_datetime(time);
+    if rest.0.is_empty() {
+        return Some(CellTime::Civil(at));
+    }
+    let zoned = zone(&mut rest)?.to_timestamp(at).ok()?;
+    Some(CellTime::Absolute(zoned.as_millisecond()))
 }
 
 /// Whether a text is a time of day and nothing else.
 pub(super) fn is_time_of_day(text: &str) -> bool {
-    time_of_day(&mut Rest(&narrow(text))).is_some()
+    let text = narrow(text);
+    let mut rest = Rest(text.trim_matches('\''));
+    time_of_day(&mut rest).is_some() && rest.0.is_empty()
 }
 
 /// Whether a text is a date and nothing else.
 pub(super) fn is_date(text: &str) -> bool {
     let text = narrow(text);
-    let mut rest = Rest(&text);
-    let is_short = text.len() == 8 && matches!(digits(&text), Some(CellTime::Civil(_)));
+    let text = text.trim_matches('\'');
+    let mut rest = Rest(text);
+    let is_short = text.len() == 8 && matches!(digits(text), Some(CellTime::Civil(_)));
     let is_written = date(&mut rest).is_some() && {
         weekday(&mut rest);
         rest.0.is_empty()
@@ -77,13 +88,11 @@ fn digits(text: &str) -> Option<CellTime> {
         };
         return Some(CellTime::Civil(date?.to_datetime(time()?)));
     }
+    // Seconds, or thousandths, millionths, billionths of them.
     let number: f64 = text.parse().ok()?;
-    if SECONDS.contains(&number) {
-        return Some(CellTime::Absolute((number * 1e3).round() as i64));
-    }
-    SECONDS
-        .contains(&(number / 1e3))
-        .then_some(CellTime::Absolute(number.round() as i64))
+    let seconds = [1.0, 1e3, 1e6, 1e9].map(|parts| number / parts);
+    let seconds = seconds.into_iter().find(|s| SECONDS.contains(s))?;
+    Some(CellTime::Absolute((seconds * 1e3).round() as i64))
 }
 
 /// What has not been read yet.
@@ -163,7 +172,35 @@ fn weekday(rest: &mut Rest<'_>) {
     rest.space();
 }
 
-/// A time of day to the end of the text; midnight at the end of a day is written 24:00 too.
+/// A zone as computers and loggers name it, to the end of the text.
+fn zone(rest: &mut Rest<'_>) -> Option<Offset> {
+    let named = rest.eat(&["JST", "UTC", "GMT", "Z"]);
+    rest.space();
+    let sign = match rest.eat(&["+", "-"]) {
+        Some("-") => -1,
+        Some(_) if named != Some("JST") => 1,
+        None if rest.0.is_empty() => {
+            return Some(Offset::constant(if named? == "JST" { 9 } else { 0 }));
+        }
+        _ => return None,
+    };
+    let digits = rest.digits()?;
+    let (hours, minutes) = match digits.len() {
+        1 | 2 => (
+            digits,
+            rest.eat(&[":"]).and_then(|_| rest.digits()).unwrap_or("0"),
+        ),
+        4 => digits.split_at(2),
+        _ => return None,
+    };
+    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    if !rest.0.is_empty() || minutes > 59 {
+        return None;
+    }
+    Offset::from_seconds(sign * (hours * 3_600 + minutes * 60)).ok()
+}
+
+/// A time of day, and what follows it left; midnight at the end of a day is written 24:00 too.
 fn time_of_day(rest: &mut Rest<'_>) -> Option<(Time, bool)> {
     let half = ["午前", "午後", "AM", "PM", "am", "pm"];
     let is_later = |word: &str| matches!(word, "午後" | "PM" | "pm");
@@ -174,20 +211,22 @@ fn time_of_day(rest: &mut Rest<'_>) -> Option<(Time, bool)> {
     if !(sign == "時" && rest.0.trim().is_empty()) {
         minute = rest.small()?;
         let is_minute_named = rest.eat(&["分"]).is_some();
-        if rest.eat(&[":"]).is_some() || is_minute_named && !rest.0.trim().is_empty() {
+        let goes_on = rest
+            .0
+            .trim_start()
+            .starts_with(|c: char| c.is_ascii_digit());
+        if rest.eat(&[":"]).is_some() || is_minute_named && goes_on {
             second = rest.small()?;
             if rest.eat(&[".", ",", ":"]).is_some() {
                 nanos = fraction(rest.digits()?)?;
             }
-            rest.eat(&["秒"]);
+            rest.eat(&["秒", "s"]);
         }
     }
     rest.space();
     if later.is_none() {
         later = rest.eat(&half).map(is_later);
-    }
-    if !rest.0.trim().is_empty() {
-        return None;
+        rest.space();
     }
     if (hour, minute, second) == (24, 0, 0) && later.is_none() {
         return Some((Time::midnight(), true));
@@ -234,6 +273,9 @@ mod tests {
             "R08/11/21 8:05 AM",
             "20261121080500",
             "202611210805",
+            "'26-11-21 08:05:00",
+            "'2026/11/21 8:05",
+            "2026/11/21 8:05:00s",
         ] {
             assert_eq!(moment(text), Some(five_past), "{text}");
         }
@@ -263,6 +305,14 @@ mod tests {
             "1795215900",
             "1795215900.0",
             "1795215900000",
+            "1795215900000000",
+            "1795215900000000000",
+            "2026/11/21 8:05:00 +0900",
+            "2026/11/21 8:05 +09:00",
+            "2026/11/21 8:05 JST",
+            "2026年11月20日 23時5分 UTC",
+            "2026-11-20 23:05:00 GMT",
+            "2026-11-20 18:05:00.000000 UTC-5",
         ] {
             assert_eq!(moment(text), five_past, "{text}");
         }
@@ -285,6 +335,10 @@ mod tests {
             "年月日",
             "R",
             "2026/11/21 8:05 extra",
+            "2026/11/21 8:05 EST",
+            "2026/11/21 8:05 +99:00",
+            "2026/11/21 8:05 JST+9",
+            "2026/11/21 8:05 +",
             "123456789012345678901234567890",
         ] {
             assert_eq!(moment(text), None, "{text}");
