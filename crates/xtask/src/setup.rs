@@ -25,11 +25,12 @@ const DEBIAN: [(&str, &str); 11] = [
     ("curl", "curl"),
 ];
 /// Packages with what only tests use, from PyPI.
-const PYTHON: [&str; 14] = [
+const PYTHON: [&str; 15] = [
     "aiosmtpd==1.4.6",
     "hatasmota==0.9.2",
     "jsonschema==4.26.0",
     "openapi-spec-validator==0.9.0",
+    "openpyxl==3.1.5",
     "paho-mqtt==2.1.0",
     "prometheus-client==0.26.0",
     "pychonet==2.8.2",

@@ -445,3 +445,87 @@ fn a_kill_in_the_middle_loses_and_doubles_nothing_and_a_person_can_call_it_off()
         "{new} cycles of nine days"
     );
 }
+
+/// The same as Excel keeps it: a title, a date and a time of day in cells of their own kinds, and a
+/// sheet of notes before it.
+const WORKBOOK: &str = r#"
+import datetime, sys
+from openpyxl import Workbook
+path, odd = sys.argv[1:3]
+book = Workbook()
+notes = book.active
+notes.title = "メモ"
+notes.append(["作成者", "花子"])
+sheet = book.create_sheet("データ")
+sheet.append(["機種", "PW-1000"])
+sheet.append([])
+sheet.append(["日付", "時刻", "電力(kW)", "室温(℃)", "備考"])
+start = datetime.datetime(2026, 11, 20, 8, 0)
+for n in range(600):
+    t = start + datetime.timedelta(seconds=5 * n)
+    sheet.append([t.date(), t.time(), 5.25 if n % 12 < 8 else 0.4, 22.5, "a, \"b\"" if n == 3 else None])
+if odd == "far":
+    sheet.cell(row=1048576, column=16384, value="x")
+book.save(path)
+"#;
+
+#[test]
+fn a_workbook_is_read_as_the_table_it_shows() {
+    let house = house();
+    let folder = tempfile::tempdir().unwrap();
+    for odd in ["none", "far"] {
+        let path = folder.path().join(format!("{odd}.xlsx"));
+        let status = Command::new(root().join(".venv/bin/python"))
+            .args(["-c", WORKBOOK])
+            .arg(&path)
+            .arg(odd)
+            .status()
+            .expect("a counterpart is missing: openpyxl");
+        assert!(status.success());
+        let name = format!("log-{odd}");
+        let table = json!({"id": name, "machine": name, "time": ["日付", "時刻"], "column": [
+            {"name": "電力(kW)", "point": "power_kw"}, {"name": "室温(℃)", "point": "temperature_c"}]});
+        know(&house, &table);
+        let (status, import) = take(&house, &name, &path);
+        assert_eq!(status, 200, "{import}");
+        assert_eq!(
+            (&import["readings"], &import["refused"]),
+            (&json!(1_200), &json!(0)),
+            "{odd}: {import}"
+        );
+        let span = "from=2026-11-19T00:00:00Z&to=2026-11-21T00:00:00Z";
+        let readings = house.get_all(&format!("machines/{name}/readings?{span}"));
+        assert_eq!(readings[0]["t"], "2026-11-19T23:00:00.000Z");
+        let form = format!("file=@{}", path.display());
+        let (_, to, _) = curl(&house, "/files", &["--form", &form]);
+        let staged = to.rsplit_once('/').unwrap().1;
+        let (_, _, page) = curl(&house, &format!("/files/{staged}"), &[]);
+        assert!(page.contains("Excel") && page.contains("600 行"), "{page}");
+    }
+    // What only looks like a workbook, and one that would fill the memory.
+    let bomb = folder.path().join("bomb.xlsx");
+    let made = Command::new(root().join(".venv/bin/python"))
+        .args(["-c", BOMB])
+        .arg(&bomb)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    std::fs::write(folder.path().join("cut.xlsx"), b"PK\x03\x04 and no more").unwrap();
+    for name in ["bomb.xlsx", "cut.xlsx"] {
+        let (status, said) = take(&house, "log-none", &folder.path().join(name));
+        assert_eq!(status, 422, "{said}");
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let most: u64 = most.unwrap().trim_end_matches("kB").trim().parse().unwrap();
+    assert!(most < 400_000, "{most} kB");
+}
+
+/// Two gigabytes of one letter, packed.
+const BOMB: &str = r#"
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as book:
+    with book.open("xl/sharedStrings.xml", "w", force_zip64=True) as part:
+        for _ in range(2048):
+            part.write(b"a" * 1048576)
+"#;

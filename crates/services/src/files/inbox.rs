@@ -31,7 +31,7 @@ const ROUNDS_UNTIL_SETTLED: u64 = 2;
 /// Files of one folder; more are a problem that is told.
 const FILES_MAX: usize = 10_000;
 /// How names of files with readings end.
-const ENDINGS: [&str; 4] = ["csv", "txt", "tsv", "log"];
+const ENDINGS: [&str; 5] = ["csv", "txt", "tsv", "log", "xlsx"];
 
 /// What changes when a file does. The time alone is too coarse for two changes in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -480,7 +480,7 @@ fn form(ctx: &Ctx) -> Markup {
             form.stack method="post" action="/files" enctype="multipart/form-data" {
                 label for="f-file" { (ctx.text(key::FILES_CHOOSE)) }
                 input #f-file type="file" name="file" required
-                    accept=".csv,.txt,.tsv,.log,text/csv,text/plain";
+                    accept=".csv,.txt,.tsv,.log,.xlsx,text/csv,text/plain";
                 button.primary type="submit" data-wait=(ctx.text(key::FILES_SENDING)) {
                     (ctx.text(key::FILES_PUT))
                 }

@@ -3,6 +3,7 @@
 //! units perhaps in a line of their own. Nothing is believed of a file but what every row repeats.
 
 mod begin;
+mod book;
 mod cell;
 mod guess;
 mod heading;
@@ -57,9 +58,25 @@ pub struct Sheet {
 
 impl Sheet {
     /// Reads a file and finds its heading: the one that has all of `known` if some are known, else
-    /// the one above rows that begin with a time.
+    /// the one above rows that begin with a time. Of a workbook the first sheet with such rows
+    /// counts.
     pub fn read(bytes: &[u8], known: &[String]) -> Result<Self, SheetError> {
+        if book::is_book(bytes) {
+            let mut problem = SheetError::NoTable;
+            for text in book::sheets(bytes).unwrap_or_default() {
+                match Self::of_text(text, "Excel", known) {
+                    Ok(sheet) => return Ok(sheet),
+                    Err(other) if problem == SheetError::NoTable => problem = other,
+                    Err(_) => {}
+                }
+            }
+            return Err(problem);
+        }
         let (text, encoding) = text::decode(bytes);
+        Self::of_text(text, encoding, known)
+    }
+
+    fn of_text(text: String, encoding: &'static str, known: &[String]) -> Result<Self, SheetError> {
         // What is no text is full of what no keyboard writes.
         let odd = text.chars().take(4_096);
         let odd = odd.filter(|c| *c == '\u{fffd}' || c.is_control() && !c.is_whitespace());
