@@ -23,7 +23,7 @@ pub use drivers::serial_ports;
 pub use groups::own_addresses;
 pub use intake::{Arrival, ClosedError, DeliverError, FloorPolicy, FloorSink, WrittenDown};
 pub use lines::{Lines, kinds};
-pub use loggers::{Content, LoggedFile, Logger, Loggers, look};
+pub use loggers::{Content, LoggedFile, Logger, Loggers, ToldRow, ToldTable, look, tell};
 pub use neighbours::Neighbours;
 pub use normalise::{ClockWindow, Row, RowValue};
 pub use register::{Changes, DeviceRegister, Registrations, Weak, new_token, token_hash};

@@ -45,7 +45,7 @@ pub(crate) enum IdFrom {
 /// Arguments of `analyze`.
 #[derive(Debug, Args)]
 pub(crate) struct AnalyzeArgs {
-    /// CSV files with a header / 見出し付きの CSV
+    /// Files of readings: CSV, text or Excel with a heading / 見出し付きの CSV・テキスト・Excel
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Folder for the results / 結果の出力先
@@ -106,7 +106,7 @@ pub(crate) fn run(args: &AnalyzeArgs, lang: Lang) -> anyhow::Result<bool> {
         if !args.json {
             note(&format!("{}/{} {name}", i + 1, args.files.len()));
         }
-        let table = CycleTable::read(file)?;
+        let table = CycleTable::read(file, &zone)?;
         let summary = match args.kind.unwrap_or_else(|| table.kind()) {
             InputKind::Trace => trace::analyze(&name, &table, &zone, &mut outputs),
             InputKind::Cycles => cycles::analyze(&name, &table, &mut outputs),

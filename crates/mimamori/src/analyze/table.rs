@@ -1,4 +1,4 @@
-//! A CSV file in memory: its header, its rows as text, and its times however they are written.
+//! A table in memory: its header, its rows as text, and its times however they are written.
 
 use std::path::Path;
 
@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use model::{POWER_POINTS, Time, UnitScale};
+use sources::{ToldRow, ToldTable, tell};
+use wire::payload::Scalar;
 
 use super::InputKind;
 
@@ -21,28 +23,65 @@ pub(crate) struct CycleTable {
 }
 
 impl CycleTable {
-    /// Reads a file; says the line where it cannot be read.
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+    /// Reads a file: a plain table under the program's own names, else whatever loggers and
+    /// spreadsheets write, as the page reads it. Says what is wrong with one that is neither.
+    pub(crate) fn read(path: &Path, zone: &TimeZone) -> anyhow::Result<Self> {
         let shown = path.display();
-        let mut reader =
-            csv::Reader::from_path(path).with_context(|| format!("cannot read {shown}"))?;
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+        let plain = match Self::plain(&bytes) {
+            // Its columns have the program's own names: nothing has to be guessed.
+            Ok(plain) if plain.kind() != InputKind::Series => return Ok(plain),
+            plain => plain,
+        };
+        match (tell(&bytes, zone).map(Self::told), plain) {
+            (Ok(told), Err(_)) => Ok(told),
+            (Ok(told), Ok(_)) if told.kind() == InputKind::Trace => Ok(told),
+            // Rows of a sensor, which need no time and no names.
+            (_, Ok(plain)) => Ok(plain),
+            (Err(problem), Err(error)) => {
+                let problem = problem.code();
+                Err(error).with_context(|| format!("{shown} is not a table ({problem})"))
+            }
+        }
+    }
+
+    fn plain(bytes: &[u8]) -> anyhow::Result<Self> {
+        let mut reader = csv::Reader::from_reader(bytes);
         let header: Vec<String> = reader
-            .headers()
-            .with_context(|| format!("{shown} has no header"))?
+            .headers()?
             .iter()
             .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned())
             .collect();
         let mut rows = Vec::new();
         for row in reader.records() {
-            rows.push(row.with_context(|| format!("{shown} is not a table"))?);
+            rows.push(row?);
             if rows.len() > ROWS_MAX {
-                bail!("{shown} has more than {ROWS_MAX} rows");
+                bail!("more than {ROWS_MAX} rows");
             }
         }
         if rows.is_empty() {
-            bail!("{shown} has no rows");
+            bail!("no rows");
         }
         Ok(Self { header, rows })
+    }
+
+    fn told(told: ToldTable) -> Self {
+        let header = std::iter::once("t".to_owned()).chain(told.points);
+        let text = |cell: Option<Scalar<'static>>| match cell {
+            Some(Scalar::Number(number)) => number.to_string(),
+            Some(Scalar::Bool(is_so)) => u8::from(is_so).to_string(),
+            Some(Scalar::Text(text)) => text.into_owned(),
+            None => String::new(),
+        };
+        let row = |row: ToldRow| {
+            let t = format!("{:.3}", row.t.seconds());
+            let cells = row.cells.into_iter().map(text);
+            std::iter::once(t).chain(cells).collect()
+        };
+        Self {
+            header: header.collect(),
+            rows: told.rows.into_iter().map(row).collect(),
+        }
     }
 
     /// What the rows are, as the header tells.

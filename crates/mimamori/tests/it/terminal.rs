@@ -155,6 +155,35 @@ fn analyze_judges_files_and_says_what_is_wrong_with_others() {
     assert!(said.contains("row 2") && said.contains("warm"), "{said}");
 }
 
+/// What a logger of a Japanese office writes, as the page reads it.
+#[test]
+fn analyze_reads_what_the_page_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "機種,PW-1\n\n日付,時刻,電力\n,,kW\n".to_owned();
+    for s in 0..2_400 {
+        let (minute, watts) = (s / 60, if s % 20 < 15 { 0.5 } else { 0.1 });
+        writeln!(text, "2026/11/20,8:{minute:02}:{:02},{watts}", s % 60).unwrap();
+    }
+    let utf8 = folder.path().join("press.csv");
+    std::fs::write(&utf8, &text).unwrap();
+    let cp932 = folder.path().join("old.csv");
+    let iconv = std::process::Command::new("iconv")
+        .args(["-f", "utf-8", "-t", "cp932", "-o"])
+        .args([&cp932, &utf8])
+        .status()
+        .expect("a counterpart is missing: iconv");
+    assert!(iconv.success());
+    let out = folder.path().join("out");
+    let [press, old, to] = [&utf8, &cp932, &out].map(|path| path.to_str().unwrap());
+    let (code, _, said) = run(&["analyze", press, old, "--tz", "Asia/Tokyo", "--out", to]);
+    assert_eq!(code, 0, "{said}");
+    let judged = std::fs::read_to_string(out.join("percycle.csv")).unwrap();
+    for name in ["press,", "old,"] {
+        let cycles = judged.lines().filter(|line| line.starts_with(name)).count();
+        assert!((100..=120).contains(&cycles), "{name} {cycles}");
+    }
+}
+
 #[test]
 fn a_real_factory_is_not_taken_for_a_demonstration() {
     let folder = tempfile::tempdir().unwrap();

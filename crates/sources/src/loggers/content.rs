@@ -251,6 +251,48 @@ pub fn look(bytes: &[u8], zone: &TimeZone) -> Result<FileLook, FileProblem> {
     Ok(look)
 }
 
+/// A file whose columns are what their headings say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToldTable {
+    /// The points of the columns that were understood.
+    pub points: Vec<String>,
+    /// The rows whose time could be read, in the order of the file.
+    pub rows: Vec<ToldRow>,
+}
+
+/// A row of such a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToldRow {
+    /// When it was measured.
+    pub t: Time,
+    /// What each point said; nothing where there was no value.
+    pub cells: Vec<Option<Scalar<'static>>>,
+}
+
+/// Reads a file that nobody has described by what its headings say.
+pub fn tell(bytes: &[u8], zone: &TimeZone) -> Result<ToldTable, FileProblem> {
+    let sheet = Sheet::read(bytes, &[]).map_err(problem)?;
+    let guessed = sheet.guess();
+    let places: Vec<usize> = guessed.iter().map(|(place, _)| *place).collect();
+    let commas = sheet.commas(&places);
+    let times = times_of(&sheet, sheet.time(), zone, false);
+    let rows = sheet.rows().zip(times).filter_map(|((_, row), t)| {
+        let cell = |(place, comma): (&usize, &Comma)| scalar(row.get(*place)?, *comma);
+        Some(ToldRow {
+            t: Time::from_ms(t?),
+            cells: places.iter().zip(&commas).map(cell).collect(),
+        })
+    });
+    let rows: Vec<ToldRow> = rows.collect();
+    if guessed.is_empty() || rows.is_empty() {
+        return Err(FileProblem::NoValue);
+    }
+    Ok(ToldTable {
+        points: guessed.into_iter().map(|(_, point)| point).collect(),
+        rows,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

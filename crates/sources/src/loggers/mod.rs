@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use model::{DeviceId, FileLook, PointName, Table, Wrong, WrongWhy};
 
-pub use self::content::{Content, LoggedFile, look};
+pub use self::content::{Content, LoggedFile, ToldRow, ToldTable, look, tell};
 use crate::device::Device;
 use crate::register::DeviceRegister;
 
