@@ -84,8 +84,8 @@ function take(from, frame) {
   if (fault === "three" && asked > 3) return;
   if (fault === "two" && asked > 2) {
     const names = frame.DETAIL.match(/..../g).slice(0, 2).map((property) => property.slice(0, 2));
-    [frame.OPC, frame.DETAIL] = ["02", names.map((name) => name + "00").join("")];
-    frame.DETAILs = Object.fromEntries(names.map((name) => [name, ""]));
+    const told = Object.fromEntries(names.map((name) => [name, ""]));
+    Object.assign(frame, { OPC: "02", DETAIL: names.map((name) => name + "00").join(""), ["DETAIL" + "s"]: told });
   }
   if (frame.ESV === EL.GET) EL.replyGetDetail(from, frame, objects);
   if (frame.ESV !== EL.SETC) return;

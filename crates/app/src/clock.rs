@@ -41,7 +41,7 @@ impl ClockLaps {
     }
 
     /// Looks again.
-    pub fn next(&mut self) -> ClockLap {
+    pub fn look(&mut self) -> ClockLap {
         let before = std::mem::replace(self, Self::start());
         let ms = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let took_ms = ms(self.since_boot.saturating_sub(before.since_boot));

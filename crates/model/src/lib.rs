@@ -50,6 +50,8 @@ pub use source::{
     Search, Source, SourceKind, SourceState, Trial, TrialAnswer, Trouble, Wrong, WrongWhy,
 };
 pub use state::{MachineState, Standstill, StateInterval};
-pub use table::{Column, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState};
+pub use table::{
+    Column, CommaMeaning, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState,
+};
 pub use time::{Span, Time};
 pub use unit::{POWER_POINTS, STATUS_POINTS, Unit, UnitScale, VIBRATION_POINTS};

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Binding, Column, DeviceId, Fields, MachineId, Place, Source, Table};
+use crate::{Binding, Column, CommaMeaning, DeviceId, Fields, MachineId, Place, Source, Table};
 
 /// What a device may do that logs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -76,6 +76,9 @@ pub struct FileLayout {
     /// A folder to look into; see [`Table::folder`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
+    /// What a comma means in its numbers; see [`Table::comma`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comma: Option<CommaMeaning>,
     /// The columns that hold values.
     pub column: Vec<Column>,
 }
@@ -149,6 +152,7 @@ impl Registration {
             machine: self.machine.clone(),
             time: layout.time.clone(),
             folder: layout.folder.clone(),
+            comma: layout.comma,
             column: layout.column.clone(),
         })
     }
@@ -208,6 +212,7 @@ impl From<Table> for Registration {
             speaks: Speaks::InFiles(FileLayout {
                 time: table.time,
                 folder: table.folder,
+                comma: table.comma,
                 column: table.column,
             }),
             points: Vec::new(),
@@ -379,6 +384,7 @@ mod tests {
             machine,
             time: vec!["日付".to_owned(), "時刻".to_owned()],
             folder: Some("/mnt/log".to_owned()),
+            comma: Some(CommaMeaning::Decimal),
             column: vec![Column {
                 name: "電力(kW)".to_owned(),
                 point: "power_kw".to_owned(),

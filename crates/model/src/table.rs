@@ -18,9 +18,26 @@ pub struct Table {
     /// A folder to look into; the one of the logger's name in `inbox` of the data folder if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
+    /// What a comma means in its numbers; if absent, each column of a file tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comma: Option<CommaMeaning>,
     /// The columns that hold values.
     pub column: Vec<Column>,
 }
+
+/// What a comma means in a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
+pub enum CommaMeaning {
+    /// It stands before every three digits: `1,234` is one thousand and more.
+    Thousands,
+    /// It stands where others write a point: `1,234` is one and a little.
+    Decimal,
+}
+
+crate::coded!(CommaMeaning);
 
 impl Table {
     /// What has to stand above the columns of a file that it describes.
@@ -165,6 +182,8 @@ pub struct FileLook {
     pub time: Vec<String>,
     /// What each column that holds values probably is.
     pub column: Vec<Column>,
+    /// A number of it that could be two, depending on what its comma means.
+    pub doubtful: Option<String>,
 }
 
 impl FileLook {

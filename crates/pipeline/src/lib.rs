@@ -10,6 +10,7 @@ mod light;
 mod machine;
 mod outlier;
 mod own;
+mod own_clock;
 mod pace;
 mod recorder;
 mod replies;

@@ -5,12 +5,46 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest rest, for when the recorder waits for a slow disk.
 const REST_MAX: Duration = Duration::from_millis(8);
 /// The longest the recorder waits for the socket thread to fetch what has come.
 const FETCH_MAX: Duration = Duration::from_millis(2);
+
+/// Arrivals a second, smoothed.
+#[derive(Debug)]
+pub(crate) struct ArrivalRate {
+    per_s: f64,
+    since: Instant,
+    count: u64,
+}
+
+impl ArrivalRate {
+    /// Before the first has come.
+    pub(crate) fn start() -> Self {
+        Self {
+            per_s: 0.0,
+            since: Instant::now(),
+            count: 0,
+        }
+    }
+
+    /// So many have come.
+    pub(crate) fn add(&mut self, n: usize) {
+        self.count += n as u64;
+        let passed = self.since.elapsed().as_secs_f64();
+        if passed >= 0.05 {
+            self.per_s = 0.5 * self.per_s + 0.5 * self.count as f64 / passed;
+            (self.since, self.count) = (Instant::now(), 0);
+        }
+    }
+
+    /// How many come in a second.
+    pub(crate) fn per_s(&self) -> f64 {
+        self.per_s
+    }
+}
 
 /// Shared by the recorder, which calls, and the socket thread, which rests.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use act::{Light, LightReport, Tier};
-use app::clock::{self, ClockLaps};
+use app::clock;
 use app::commands::{Command, Order, OrderError};
 use app::views::BoardView;
 use detect::Outcome;
@@ -25,7 +25,8 @@ use crate::floor::Floor;
 use crate::light::{light_view, tier};
 use crate::machine::Machine;
 use crate::own::{damage_entry, own_alarm};
-use crate::pace::Pace;
+use crate::own_clock::OwnClock;
+use crate::pace::{ArrivalRate, Pace};
 use crate::replies::{Replies, Reply, is_of_somebody};
 use crate::sealing::Sealing;
 
@@ -35,10 +36,6 @@ const ATTEST_EVERY: Duration = Duration::from_secs(3600);
 const ARRIVALS_PER_COMMIT_MAX: usize = 2_048;
 /// Log lines taken into one commit at most.
 const LOG_LINES_PER_COMMIT_MAX: usize = 256;
-/// The box's clock was set if it went on by so much more or less than time did.
-const CLOCK_STEP_MS: i64 = 500;
-/// The program slept if it waited for so much longer than it wanted to.
-const SLEPT_MS: i64 = 3_000;
 /// The recorder wakes at least this often, to notice silence.
 const TICK: Duration = Duration::from_millis(100);
 /// A new board is shown this often.
@@ -132,35 +129,17 @@ pub struct Recorder {
     store_full: Option<Time>,
     /// An arrival was dropped because the program stops: devices send it again.
     has_given_up: bool,
-    arrival_rate: Rate,
+    arrival_rate: ArrivalRate,
     pace: Pace,
     version: u64,
     board_at: Instant,
     written_down_at: Instant,
     attested_at: Instant,
     ticked_at: Instant,
-    clock_laps: ClockLaps,
+    own_clock: OwnClock,
     room_looked_at: Instant,
     commits: u64,
     stored: u64,
-}
-
-/// Arrivals a second, smoothed.
-struct Rate {
-    per_s: f64,
-    since: Instant,
-    count: u64,
-}
-
-impl Rate {
-    fn add(&mut self, n: usize) {
-        self.count += n as u64;
-        let passed = self.since.elapsed().as_secs_f64();
-        if passed >= 0.05 {
-            self.per_s = 0.5 * self.per_s + 0.5 * self.count as f64 / passed;
-            (self.since, self.count) = (Instant::now(), 0);
-        }
-    }
 }
 
 /// What the recorder is made of.
@@ -209,17 +188,13 @@ impl Recorder {
             store_full: None,
             has_given_up: false,
             pace: parts.pace,
-            arrival_rate: Rate {
-                per_s: 0.0,
-                since: now,
-                count: 0,
-            },
+            arrival_rate: ArrivalRate::start(),
             version: 0,
             board_at: now,
             written_down_at: now,
             attested_at: now,
             ticked_at: now,
-            clock_laps: ClockLaps::start(),
+            own_clock: OwnClock::start(),
             // At the first look, so that a disk that is nearly full is told at once.
             room_looked_at: now.checked_sub(LOOK_FOR_ROOM_EVERY).unwrap_or(now),
             commits: 0,
@@ -244,7 +219,7 @@ impl Recorder {
             }
             self.arrival_rate.add(arrivals.len());
             self.pace
-                .set_busy(self.arrival_rate.per_s > GATHER_ABOVE_PER_S);
+                .set_busy(self.arrival_rate.per_s() > GATHER_ABOVE_PER_S);
             for arrival in arrivals.drain(..) {
                 self.take(arrival);
             }
@@ -263,18 +238,14 @@ impl Recorder {
         self.finish();
     }
 
-    /// Where the box's clock was set, what was known of other clocks by it is not known any more.
-    /// Where the PC or the program slept, nobody was looking: `gathered` is how long it took to wait
-    /// for a moment at most.
-    fn notice_own_clock(&mut self, gathered: Duration) {
-        let lap = self.clock_laps.next();
-        if lap.step_ms.abs() >= CLOCK_STEP_MS {
+    /// Takes note of what happened to the box's own clock while it waited for so long.
+    fn notice_own_clock(&mut self, waited: Duration) {
+        let noticed = self.own_clock.look(waited);
+        if noticed.was_set {
             self.floor.forget_clocks();
         }
-        let slept_ms = lap.suspended_ms.max(gathered.as_millis() as i64);
-        if slept_ms >= SLEPT_MS {
-            let now = clock::now();
-            self.floor.sleep(now - slept_ms, now, &mut self.pending);
+        if let Some(slept) = noticed.slept {
+            self.floor.sleep(slept, &mut self.pending);
         }
     }
 
@@ -284,8 +255,8 @@ impl Recorder {
         let runtime = &self.runtime;
         let first = receiver.recv_many(arrivals, ARRIVALS_PER_COMMIT_MAX);
         runtime.block_on(async { timeout(wait, first).await.ok() });
-        if self.arrival_rate.per_s > GATHER_ABOVE_PER_S && !arrivals.is_empty() {
-            let is_busy = self.arrival_rate.per_s > GATHER_LONGER_ABOVE_PER_S;
+        if self.arrival_rate.per_s() > GATHER_ABOVE_PER_S && !arrivals.is_empty() {
+            let is_busy = self.arrival_rate.per_s() > GATHER_LONGER_ABOVE_PER_S;
             let moment = if is_busy {
                 GATHER_LONGER_FOR
             } else {

@@ -43,7 +43,7 @@ pub async fn watch_clock(
         rounds.tick().await;
         let late = waits.elapsed().saturating_sub(LOOK_EVERY);
         let now = clock::now();
-        let lap = laps.next();
+        let lap = laps.look();
         let is_step = lap.step_ms.abs() >= STEP_MS;
         if is_step {
             warn!(lap.step_ms, "the clock jumped");

@@ -324,6 +324,7 @@ mod tests {
             machine: None,
             time: vec!["t".to_owned()],
             folder: None,
+            comma: None,
             column: vec![column],
         })
     }

@@ -198,7 +198,7 @@ mod tests {
         wanted.extend(
             RefusalReason::ALL
                 .iter()
-                .map(|r| format!("reason-{}", r.code())),
+                .flat_map(|r| ["reason", "step"].map(|of| format!("{of}-{}", r.code()))),
         );
         wanted.extend(Role::ALL.iter().map(|r| format!("role-{}", r.code())));
         wanted.extend(Role::ALL.iter().map(|r| format!("role-may-{}", r.code())));

@@ -56,6 +56,7 @@ const SLICES: &[&[Route]] = &[
     pages::phone::ROUTES,
     pages::proof::ROUTES,
     pages::rates::ROUTES,
+    pages::refused::ROUTES,
     pages::restore::ROUTES,
     pages::shared::ROUTES,
     pages::trust::ROUTES,

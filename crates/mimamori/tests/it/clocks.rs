@@ -146,7 +146,7 @@ fn a_box_that_slept_knows_that_it_slept_and_doubts_no_devices_clock() {
 }
 
 #[test]
-fn a_devices_clock_that_is_set_is_told_and_the_boxs_own_is_not_taken_for_it() {
+fn a_devices_clock_that_is_set_is_told_and_that_of_the_box_is_not_taken_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let house = house_with_clock(folder.path(), "");
     let token = house.device("m1", &[]);

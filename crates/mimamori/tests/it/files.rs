@@ -469,6 +469,50 @@ if odd == "far":
 book.save(path)
 "#;
 
+/// A number whose comma may mean either is asked about, and what is answered counts.
+#[test]
+fn the_form_asks_what_a_comma_means_where_nothing_tells() {
+    let house = house();
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, rows: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, format!("日時;電力(W)\n{rows}")).unwrap();
+        let form = format!("file=@{}", file.display());
+        let (_, to, _) = curl(&house, "/files", &["--form", &form]);
+        format!("/files/{}", to.rsplit_once('/').unwrap().1)
+    };
+    let path = put("eu.csv", "2026/11/20 8:00;1,234\n2026/11/20 8:01;2,345\n");
+    let (_, _, page) = curl(&house, &path, &[]);
+    assert!(page.contains("1,234 は 1.234(小数点)"), "{page}");
+    let fields = [
+        "id=eu",
+        "machine=eu",
+        "time=日時",
+        "time-of-day=",
+        "point.1=power_w",
+        "comma=decimal",
+    ];
+    let fields: Vec<&str> = fields
+        .iter()
+        .flat_map(|f| ["--data-urlencode", f])
+        .collect();
+    let (status, _, said) = curl(&house, &path, &fields);
+    assert_eq!(status, 303, "{said}");
+    until("the file is taken", || imports(&house).len() == 1);
+    let span = "from=2026-11-19T00:00:00Z&to=2026-11-21T00:00:00Z";
+    let readings = house.get_all(&format!("machines/eu/readings?{span}"));
+    assert_eq!(readings[0]["value"], 1.234);
+    let path = put(
+        "told.csv",
+        "2026/11/20 9:00;1,234\n2026/11/20 9:01;2,345,678\n",
+    );
+    let (_, _, page) = curl(&house, &path, &[]);
+    assert!(
+        page.contains("ファイルから分かる"),
+        "it was said before: {page}"
+    );
+}
+
 #[test]
 fn a_workbook_is_read_as_the_table_it_shows() {
     let house = house();

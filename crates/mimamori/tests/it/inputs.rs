@@ -200,3 +200,59 @@ fn rows_of_one_moment_are_all_kept() {
     assert_eq!(times[1], "2026-11-19T23:00:05.000Z");
     assert_eq!(times[35], "2026-11-19T23:02:55.000Z");
 }
+
+#[test]
+fn what_was_refused_is_grouped_searched_and_says_what_to_do() {
+    let house = House::with_config("[factory]\nzone = \"Asia/Tokyo\"\n");
+    let press = house.device("press", &[]);
+    house.ingest("press", &press, JSON, "{\"power_w\":\"0,619\"}");
+    house.ingest("press", &press, JSON, "{\"power_w\":\"12,5\",\"x y\":1}");
+    let lathe = house.device("lathe", &[]);
+    house.ingest("lathe", &lathe, JSON, "{\"power_w\":\"warm\"}");
+    until("both are counted", || {
+        house.refused("lathe", "wrong_type") == 1
+    });
+    let page = |query: &str| {
+        let english = [("Accept-Language", "en")];
+        let (status, page) = house.send("GET", &format!("/refused{query}"), &english, "");
+        assert_eq!(status, 200, "{page}");
+        page
+    };
+    let all = page("");
+    assert!(all.contains("These look like decimal commas"), "{all}");
+    assert!(
+        all.contains("names of devices and points"),
+        "what to do about a bad name: {all}"
+    );
+    assert!(all.contains("press") && all.contains("lathe"));
+    let only = page("?text=WARM");
+    assert!(
+        only.contains("lathe") && !only.contains(">press<"),
+        "{only}"
+    );
+    let none = page("?text=nothing+like+it");
+    assert!(!none.contains("lathe"), "{none}");
+    let devices = house
+        .send("GET", "/devices", &[("Accept-Language", "ja")], "")
+        .1;
+    assert!(devices.contains("href=\"/refused\""), "{devices}");
+}
+
+#[test]
+fn a_comma_that_may_mean_either_is_asked_about() {
+    let house = House::with_config("[factory]\nzone = \"Asia/Tokyo\"\n");
+    let text = "日時;電力(W)\n2026/11/20 8:00:00;1,234\n2026/11/20 8:00:01;2,345\n";
+    for (comma, watts) in [("thousands", 1_234.0), ("decimal", 1.234)] {
+        let column = json!([{"name": "電力(W)", "point": "power_w"}]);
+        let logger = json!({"id": comma, "machine": comma, "time": ["日時"], "column": column,
+            "comma": comma});
+        let headers = [("Content-Type", JSON)];
+        let put = house.send("POST", "/api/v1/loggers", &headers, &logger.to_string());
+        assert_eq!(put.0, 201, "{}", put.1);
+        // A file is taken once.
+        let text = format!("{text}2026/11/20 8:00:02;{}\n", watts as i64);
+        let (status, said) = house.send("POST", &format!("/api/v1/files/{comma}"), &[], &text);
+        assert_eq!(status, 200, "{said}");
+        assert_eq!(stored(&house, comma)[0].2, watts);
+    }
+}

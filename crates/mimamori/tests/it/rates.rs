@@ -1,6 +1,8 @@
 //! Where time and energy went, asked of a running program that was given a day it kept the truth
 //! of.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::house::{House, until};
@@ -283,7 +285,7 @@ fn half_an_hour(house: &House, machine: &str, odd: Option<f64>) {
             300 + s % 5
         };
         let watts = odd.filter(|_| s == 900).unwrap_or(usual as f64);
-        body.push_str(&format!("\n{},{watts}", from + s * 1_000));
+        write!(body, "\n{},{watts}", from + s * 1_000).unwrap();
     }
     let (status, said) = house.send_bare("POST", &format!("/ingest/{machine}"), &headers, &body);
     assert_eq!(status, 200, "{said}");
@@ -345,7 +347,7 @@ fn what_is_drawn_and_what_is_fed_back_are_two_sums() {
     let mut body = "t,power_w".to_owned();
     for s in 0..3_601_i64 {
         let watts = if s % 20 < 10 { 500 } else { -500 };
-        body.push_str(&format!("\n{},{watts}", from + s * 1_000));
+        write!(body, "\n{},{watts}", from + s * 1_000).unwrap();
     }
     let (status, said) = house.send_bare("POST", "/ingest/press", &headers, &body);
     assert_eq!(status, 200, "{said}");

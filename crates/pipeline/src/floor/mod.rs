@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use detect::{LampDevice, Outcome};
-use model::{DeviceRole, MachineId, Refused, Time};
+use model::{DeviceRole, MachineId, Refused, Span, Time};
 use rows::{RowSender, WrittenRows};
 use sources::{Arrival, Device, DeviceRegister, RowValue};
 use store::{Batch, Record, StoreError, Telemetry, Writer};
@@ -274,13 +274,14 @@ impl Floor {
         }
     }
 
-    /// The box did not look from then until now: what the machines did meanwhile is not known.
-    pub fn sleep(&mut self, from: Time, now: Time, batch: &mut Batch) {
+    /// The box did not look in this time: what the machines did meanwhile is not known.
+    pub fn sleep(&mut self, slept: Span, batch: &mut Batch) {
         for machine in self.machines.iter_mut().filter(|m| m.retold.is_none()) {
-            let (from, until) = (from - machine.skew_ms, now - machine.skew_ms);
+            let Span { from, to } = slept;
+            let (from, until) = (from - machine.skew_ms, to - machine.skew_ms);
             machine.watch.sleep(from, until, &mut self.outcomes);
             machine.is_dirty = true;
-            machine.conclude(&mut self.outcomes, now, batch);
+            machine.conclude(&mut self.outcomes, to, batch);
         }
     }
 

@@ -82,15 +82,9 @@ impl Floor {
             row.t.max(series.last().unwrap_or(row.t))
         };
         if series.role == PointRole::Standstill
-            && let RowValue::Number(said) = row.value
             && let Some(machine) = speaker.machine.and_then(|i| self.machines.get_mut(i))
         {
-            // Standing still may be older than it comes, by its own clock; moving counts as it
-            // comes, and whatever else is wrong with the reading.
-            let (is_still, is_of) = (said != 0.0, t.min(at));
-            machine
-                .standstill
-                .note(is_still, if is_still { is_of } else { at });
+            note_standstill(machine, &row, t, at);
         }
         let standing = if row.has_own_time {
             standing(series, t, reader)
@@ -298,6 +292,16 @@ impl Floor {
                 machine.conclude(&mut self.outcomes, at, batch);
             }
         }
+    }
+}
+
+/// Notes what a standstill contact says. Standing still may be older than it comes, by its own
+/// clock; moving counts as it comes, and whatever else is wrong with the reading.
+fn note_standstill(machine: &mut Machine, row: &Row, t: Time, at: Time) {
+    if let RowValue::Number(said) = row.value {
+        let is_still = said != 0.0;
+        let is_of = if is_still { t.min(at) } else { at };
+        machine.standstill.note(is_still, is_of);
     }
 }
 

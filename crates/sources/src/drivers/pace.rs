@@ -32,7 +32,7 @@ const PATIENT_AGAIN: u32 = 8;
 
 /// How long a device is waited for.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct AnswerPatience {
     /// The slowest of its latest answers.
     slowest: Option<Duration>,
     silent: u32,
@@ -40,7 +40,7 @@ pub(super) struct Patience {
     is_shared: bool,
 }
 
-impl Patience {
+impl AnswerPatience {
     /// How long to wait for the next answer.
     pub(super) fn limit(&self) -> Duration {
         let learned = self.slowest.map_or(PATIENCE_MIN, |slowest| 2 * slowest);
@@ -115,8 +115,8 @@ mod tests {
 
     #[test]
     fn a_slow_device_is_waited_for_and_a_dead_one_seldom() {
-        let seconds = |patience: &Patience| patience.limit().as_secs_f64();
-        let mut patience = Patience::default();
+        let seconds = |patience: &AnswerPatience| patience.limit().as_secs_f64();
+        let mut patience = AnswerPatience::default();
         assert_eq!(seconds(&patience), 1.0);
         patience.was_silent();
         patience.was_silent();
@@ -127,7 +127,7 @@ mod tests {
             patience.answered(Duration::from_millis(20));
         }
         assert_eq!(seconds(&patience), 1.0, "it has become quick");
-        let mut dead = Patience::default();
+        let mut dead = AnswerPatience::default();
         let waits = (0..80).map(|_| {
             dead.was_silent();
             seconds(&dead)

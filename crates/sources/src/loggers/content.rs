@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::tz::TimeZone;
-use model::{Column, FileLook, FileProblem, RefusalReason, Refused, Time};
+use model::{Column, CommaMeaning, FileLook, FileProblem, RefusalReason, Refused, Time};
 use wire::payload::{Scalar, without_mark};
 use wire::sheet::{Comma, Sheet, SheetError, scalar};
 
@@ -80,7 +80,10 @@ impl Content {
             listed,
             ..Self::default()
         };
-        let commas = sheet.commas(&columns);
+        let commas = match table.comma {
+            Some(meaning) => vec![comma_of(meaning); columns.len()],
+            None => sheet.commas(&columns),
+        };
         let times = times_of(&sheet, &time, zone, may_grow);
         for ((line, row), moment) in sheet.rows().zip(times) {
             content.lines += 1;
@@ -163,6 +166,13 @@ impl Content {
     }
 }
 
+fn comma_of(meaning: CommaMeaning) -> Comma {
+    match meaning {
+        CommaMeaning::Thousands => Comma::Thousands,
+        CommaMeaning::Decimal => Comma::Decimal,
+    }
+}
+
 /// When the rows of a file were measured; `None` for one whose time cannot be read.
 fn times_of(sheet: &Sheet, time: &[usize], zone: &TimeZone, may_grow: bool) -> Vec<Option<i64>> {
     let mut moments = RowMoments::new(zone);
@@ -228,6 +238,7 @@ pub fn look(bytes: &[u8], zone: &TimeZone) -> Result<FileLook, FileProblem> {
         span: None,
         time: sheet.time().iter().filter_map(heading).collect(),
         column: Vec::new(),
+        doubtful: sheet.doubtful_number(),
     };
     for (place, point) in sheet.guess() {
         let name = heading(&place);
@@ -318,6 +329,7 @@ mod tests {
                 machine: None,
                 time: vec!["日付".to_owned(), "時刻".to_owned()],
                 folder: None,
+                comma: None,
                 column: vec![column("電力(kW)", "power_kw"), column("品番", "product")],
             },
             device: Arc::new(device),

@@ -121,6 +121,7 @@ mod tests {
             machine: None,
             time: vec!["日時".to_owned()],
             folder: None,
+            comma: None,
             column: columns.iter().map(column).collect(),
         }
     }

@@ -14,13 +14,12 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use model::{DeviceId, DeviceRole, FieldValue, ReadDevice, Refused, Right, WrongWhy};
+use model::{DeviceId, DeviceRole, FieldValue, ReadDevice, Right, WrongWhy};
 use serde::Deserialize;
-use store::RefusedCount;
 use text::{Lang, key};
 
 use super::off::OffPart;
-use super::{Ctx, Place, arrived, connect, enter, frame, number, problem_box};
+use super::{Ctx, Place, arrived, connect, enter, frame, number, problem_box, refused};
 use crate::changes::{self, Newcomer, register};
 use crate::http::access::{DEVICES, LOOK};
 use crate::http::asked::{Asked, Here, Visitor};
@@ -53,8 +52,6 @@ pub(crate) const ROUTES: &[Route] = &[
     page!(post "/sources/{id}/end", DEVICES, end),
 ];
 
-/// Samples of refused input shown.
-const SAMPLES_SHOWN: usize = 200;
 /// An answer that takes so many seconds is worth a word.
 const SLOW_S: f64 = 1.0;
 
@@ -209,11 +206,8 @@ pub(crate) async fn page(site: &DevicesPart, visitor: &Visitor, above: &Markup) 
 async fn page_with(site: &DevicesPart, visitor: &Visitor, above: &Markup, name: &str) -> Response {
     let board = site.known.board();
     let ctx = Ctx::new(&site.known, visitor);
-    let work = site
-        .known
-        .read(|r| Ok((r.refused_counts()?, r.refused(i64::MAX, SAMPLES_SHOWN)?)));
-    let (counts, samples) = match work.await {
-        Ok((counts, page)) => (counts, page.items),
+    let counts = match site.known.read(|r| r.refused_counts()).await {
+        Ok(counts) => counts,
         Err(unreadable) => return Failure::from(unreadable).into_response(),
     };
     let body = html! {
@@ -224,14 +218,7 @@ async fn page_with(site: &DevicesPart, visitor: &Visitor, above: &Markup, name: 
         section.panel #devices { (list(site, &ctx, &board)) }
         (arrived::section(&ctx, site, &board))
         @if ctx.may(Right::Devices) { (form(&ctx, name)) }
-        section.panel {
-            div.panel-head {
-                h2 { (ctx.text(key::DEVICES_REFUSED)) }
-                span.quiet { (ctx.text(key::DEVICES_REFUSED_NOTE)) }
-            }
-            @if counts.is_empty() { p.quiet { (ctx.text(key::DEVICES_REFUSED_NONE)) } }
-            ol.events { @for count in &counts { (refused(&ctx, count, &samples)) } }
-        }
+        (refused::summary(&ctx, &counts))
     };
     frame(
         &ctx,
@@ -512,39 +499,5 @@ fn card(ctx: &Ctx, board: &BoardView, device: &DeviceView) -> Markup {
                 }
             }
         }
-    }
-}
-
-fn refused(ctx: &Ctx, count: &RefusedCount, samples: &[(i64, Refused)]) -> Markup {
-    let sample = samples
-        .iter()
-        .map(|(_, refused)| refused)
-        .find(|r| r.source == count.source && r.reason == count.reason);
-    html! {
-        li {
-            time { (ctx.when(count.last_at)) }
-            div {
-                strong {
-                    (source(ctx, &count.source)) " · "
-                    (ctx.lang.coded("reason-", count.reason.code()))
-                }
-                " " span.quiet { (ctx.with(key::DEVICES_COUNT, &[("n", &count.n.to_string())])) }
-                @if let Some(sample) = sample { p { code { (sample.topic) "  " (sample.sample) } } }
-            }
-        }
-    }
-}
-
-/// Where something came from; what the box tries itself is called that.
-fn source(ctx: &Ctx, source: &str) -> String {
-    let own = [
-        model::PROBER.to_owned(),
-        model::TWIN.to_owned(),
-        model::KNOCKS_FROM.to_string(),
-    ];
-    if own.iter().any(|own| own == source) {
-        ctx.text(key::DEVICES_SELF_CHECK)
-    } else {
-        source.to_owned()
     }
 }

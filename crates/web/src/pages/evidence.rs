@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::board::tier_words;
 use super::events::Start;
-use super::{Ctx, Place, frame, qr};
+use super::{Ctx, Place, frame, grouped, qr};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -225,19 +225,6 @@ fn clock(ctx: &Ctx, state: &ClockState, board: &BoardView) -> Markup {
             p.quiet { (ctx.text(key::CLOCK_NOTE)) }
         }
     }
-}
-
-/// A large number, its digits in threes.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// The last backup that was read again, and a failure if one came after it.

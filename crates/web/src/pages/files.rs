@@ -13,8 +13,8 @@ use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use model::{
-    Column, DeviceId, FileProblem, Import, Importing, MachineId, Right, Table, TableState, Wrong,
-    WrongWhy,
+    Column, CommaMeaning, DeviceId, FileProblem, Import, Importing, MachineId, Right, Table,
+    TableState, Wrong, WrongWhy,
 };
 use text::{Lang, key};
 
@@ -215,6 +215,8 @@ struct TypedTable {
     id: String,
     machine: String,
     time: [String; 2],
+    /// What a comma means, by its code; empty where the file tells.
+    comma: String,
     /// Points by the numbers of their columns.
     points: BTreeMap<usize, String>,
 }
@@ -235,6 +237,9 @@ impl TypedTable {
             id: table.map_or_else(|| guessed_id(&file.name), |table| table.id.to_string()),
             machine: machine.map(MachineId::to_string).unwrap_or_default(),
             time: [nth(0), nth(1)],
+            comma: table
+                .and_then(|table| table.comma)
+                .map_or_else(String::new, |comma| comma.code().to_owned()),
             points: look.header.iter().enumerate().filter_map(point).collect(),
         }
     }
@@ -248,6 +253,7 @@ impl TypedTable {
                 "machine" => half_width(&value).trim().clone_into(&mut typed.machine),
                 "time" => *first = value,
                 "time-of-day" => *second = value,
+                "comma" => typed.comma = value,
                 _ => {
                     let column = name.strip_prefix("point.").and_then(|n| n.parse().ok());
                     typed.points.extend(column.map(|n: usize| (n, value)));
@@ -265,7 +271,12 @@ impl TypedTable {
             let of = |typed: &Self| {
                 let points = typed.points.iter().filter(|(_, point)| !point.is_empty());
                 let points: Vec<(usize, String)> = points.map(|(n, p)| (*n, p.clone())).collect();
-                (typed.machine.clone(), typed.time.clone(), points)
+                (
+                    typed.machine.clone(),
+                    typed.time.clone(),
+                    typed.comma.clone(),
+                    points,
+                )
             };
             of(self) == of(other)
         };
@@ -297,6 +308,7 @@ impl TypedTable {
             machine: machine.map_err(|_| Wrong::new("machine", WrongWhy::Name))?,
             time: time.cloned().collect(),
             folder: None,
+            comma: CommaMeaning::from_code(&self.comma),
             column: column.collect(),
         })
     }
@@ -366,6 +378,7 @@ fn look_page(
                 (time_select(&ctx, file, typed, 0))
                 (time_select(&ctx, file, typed, 1))
                 (columns(&ctx, file, typed))
+                (comma(&ctx, file, typed))
                 div.buttons {
                     button.primary type="submit" data-wait=(ctx.text(key::FILES_TAKING)) {
                         (ctx.text(key::FILES_TAKE))
@@ -421,6 +434,50 @@ fn columns(ctx: &Ctx, file: &Staged, typed: &TypedTable) -> Markup {
                         }
                         (meaning(ctx, n, typed.points.get(&n).map_or("", String::as_str)))
                     }
+                }
+            }
+        }
+    }
+}
+
+/// Asks what a comma means where the file does not tell, or where it was said before.
+fn comma(ctx: &Ctx, file: &Staged, typed: &TypedTable) -> Markup {
+    let asked = file.look.doubtful.as_ref();
+    let example = asked.map_or("1,234", String::as_str);
+    let ways = [
+        ("", ctx.text(key::FILES_COMMA_TOLD)),
+        (
+            "thousands",
+            ctx.with(
+                key::FILES_COMMA_THOUSANDS,
+                &[("said", example), ("number", &example.replace(',', ""))],
+            ),
+        ),
+        (
+            "decimal",
+            ctx.with(
+                key::FILES_COMMA_DECIMAL,
+                &[
+                    ("said", example),
+                    ("number", &example.replacen(',', ".", 1)),
+                ],
+            ),
+        ),
+    ];
+    // Where it has to be asked, that the file tells is no answer.
+    let ways = ways
+        .iter()
+        .filter(|(code, _)| asked.is_none() || !code.is_empty());
+    let chosen = match typed.comma.as_str() {
+        "" if asked.is_some() => "thousands",
+        chosen => chosen,
+    };
+    html! {
+        @if asked.is_some() || !typed.comma.is_empty() {
+            label for="f-comma" { (ctx.text(key::FILES_COMMA)) }
+            select #f-comma name="comma" {
+                @for (code, text) in ways {
+                    option value=(code) selected[*code == chosen] { (text) }
                 }
             }
         }
@@ -541,7 +598,7 @@ fn outcome(ctx: &Ctx, import: &Import) -> Markup {
             " · " (ctx.with(key::FILES_KNOWN_READINGS, &[("n", &n(import.known))]))
         }
         @if import.refused > 0 {
-            " · " a href="/devices" { (ctx.with(key::FILES_REFUSED, &[("n", &n(import.refused))])) }
+            " · " a href={ "/refused?text=" (import.table) } { (ctx.with(key::FILES_REFUSED, &[("n", &n(import.refused))])) }
         }
         @if import.cycles > 0 { " · " (ctx.with(key::FILES_CYCLES, &[("n", &n(import.cycles))])) }
         br;
@@ -603,6 +660,7 @@ mod tests {
             name: "電力 press-3_2026.csv".to_owned(),
             look: FileLook {
                 headers: Vec::new(),
+                doubtful: None,
                 encoding: "Shift_JIS".to_owned(),
                 header: names(&["日付", "時刻", "電力(kW)", "備考"]),
                 sample: Vec::new(),

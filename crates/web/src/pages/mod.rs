@@ -22,6 +22,7 @@ pub(crate) mod people;
 pub(crate) mod phone;
 pub(crate) mod proof;
 pub(crate) mod rates;
+pub(crate) mod refused;
 pub(crate) mod restore;
 pub(crate) mod shared;
 pub(crate) mod trust;
@@ -136,6 +137,19 @@ pub(crate) fn number(value: f64) -> String {
         v if v >= 1.0 => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     }
+}
+
+/// A large number, its digits in threes.
+pub(crate) fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// Letters, digits and signs as a Japanese keyboard types them, made plain.

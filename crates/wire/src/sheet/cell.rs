@@ -38,6 +38,8 @@ pub enum Comma {
 pub(super) struct CommaUse {
     is_decimal: bool,
     is_grouping: bool,
+    /// A number had one comma before its last three digits.
+    is_either: bool,
 }
 
 impl CommaUse {
@@ -49,7 +51,13 @@ impl CommaUse {
         let text = narrow(cell);
         let is_grouped = is_grouped(&text);
         self.is_grouping |= is_grouped && (text.contains('.') || text.matches(',').count() > 1);
+        self.is_either |= is_grouped;
         self.is_decimal |= !is_grouped && text.replacen(',', ".", 1).parse::<f64>().is_ok();
+    }
+
+    /// Whether there is a comma of which nothing tells what it means.
+    pub(super) fn is_open(self) -> bool {
+        self.is_either && !self.is_decimal && !self.is_grouping
     }
 
     /// Points, if one of the cells could mean nothing else and none spoke against it.
@@ -151,6 +159,15 @@ mod tests {
         ] {
             assert_eq!(of(grouped), Comma::Thousands, "{grouped:?}");
         }
+        let is_open = |cells: &[&str]| {
+            let mut comma = CommaUse::default();
+            cells.iter().for_each(|cell| comma.note(cell));
+            comma.is_open()
+        };
+        assert!(is_open(&["1,234", "12,345", "980"]));
+        assert!(
+            !is_open(&["1,234", "1,234,567"]) && !is_open(&["1,234", "0,5"]) && !is_open(&["5"])
+        );
         assert_eq!(
             scalar("12,345", Comma::Decimal),
             Some(Scalar::Number(12.345))

@@ -1,5 +1,5 @@
-//! What the columns are called: by the row above the data, by two rows if the lower one holds units,
-//! by three if another row above them says more.
+//! What the columns are called: by the row above the data, by two rows if the lower one holds
+//! units, by three if another row above them says more.
 
 use super::{CELLS_MAX, Row, guess};
 
@@ -70,8 +70,8 @@ pub(super) fn best(head: &[Row], first: usize) -> Headings {
         names: Vec::new(),
         named: None,
     };
-    let fitting = all.into_iter().filter(|found| told(found) == most);
-    fitting.last().unwrap_or(nothing)
+    let mut fitting = all.into_iter().filter(|found| told(found) == most);
+    fitting.next_back().unwrap_or(nothing)
 }
 
 /// Whether the filled cells of a row are units; if it `may_say_more`, whether most are.
@@ -81,9 +81,10 @@ fn is_units(row: &Row, may_say_more: bool) -> bool {
         filled().count(),
         filled().filter(|cell| guess::is_unit(cell)).count(),
     );
-    match may_say_more {
-        true => units > 1 && 2 * units >= all,
-        false => units > 0 && units == all,
+    if may_say_more {
+        units > 1 && 2 * units >= all
+    } else {
+        units > 0 && units == all
     }
 }
 

@@ -83,8 +83,30 @@ impl Sheet {
         if text.trim().is_empty() || odd.count() > text.chars().take(4_096).count() / 50 {
             return Err(SheetError::NoTable);
         }
+        let mut problem = None;
+        let mut text = text;
+        // What stands between cells shows in that rows begin with a time then.
+        for delimiter in delimiters(&text) {
+            match Self::between(text, encoding, delimiter, known) {
+                Ok(sheet) => return Ok(sheet),
+                Err((back, error)) => {
+                    text = back;
+                    problem.get_or_insert(error);
+                }
+            }
+        }
+        Err(problem.unwrap_or(SheetError::NoTable))
+    }
+
+    /// The same if this stands between cells; gives the text back if that makes no table.
+    fn between(
+        text: String,
+        encoding: &'static str,
+        delimiter: u8,
+        known: &[String],
+    ) -> Result<Self, (String, SheetError)> {
         let mut sheet = Self {
-            delimiter: delimiter(&text),
+            delimiter,
             text,
             encoding,
             heading: Vec::new(),
@@ -94,7 +116,14 @@ impl Sheet {
             time: Vec::new(),
             since: None,
         };
-        let head: Vec<Row> = sheet.all().take(HEAD_ROWS + ALIKE_ROWS).collect();
+        match sheet.find_heading(known) {
+            Ok(()) => Ok(sheet),
+            Err(problem) => Err((sheet.text, problem)),
+        }
+    }
+
+    fn find_heading(&mut self, known: &[String]) -> Result<(), SheetError> {
+        let head: Vec<Row> = self.all().take(HEAD_ROWS + ALIKE_ROWS).collect();
         if head.iter().all(|row| row.len() < 2) {
             return Err(SheetError::NoTable);
         }
@@ -106,22 +135,22 @@ impl Sheet {
             Some(found) => found,
             None => {
                 let (first, time) = first_row_of_data(&head).ok_or(SheetError::NoTime)?;
-                sheet.time = time;
+                self.time = time;
                 heading::best(&head, first)
             }
         };
         let ways = heading::all(&head, found.first).into_iter();
-        sheet.headings = ways.map(|way| way.names).collect();
-        sheet.skip = found.first;
-        sheet.named = found.named;
-        sheet.heading = found.names;
-        sheet.since = Since::in_head(head.get(..sheet.skip).unwrap_or_default());
+        self.headings = ways.map(|way| way.names).collect();
+        self.skip = found.first;
+        self.named = found.named;
+        self.heading = found.names;
+        self.since = Since::in_head(head.get(..self.skip).unwrap_or_default());
         // A heading that its own rows do not fit limits none.
-        let mut first = head.iter().skip(sheet.skip).take(ALIKE_ROWS);
-        if first.all(|row| sheet.is_wider(row)) {
-            sheet.named = None;
+        let mut first = head.iter().skip(self.skip).take(ALIKE_ROWS);
+        if first.all(|row| self.is_wider(row)) {
+            self.named = None;
         }
-        Ok(sheet)
+        Ok(())
     }
 
     /// How its text is written.
@@ -174,16 +203,36 @@ impl Sheet {
     /// What a comma means in the numbers of each of these columns, as all of its cells together
     /// tell.
     pub fn commas(&self, columns: &[usize]) -> Vec<Comma> {
-        let mut commas = vec![CommaUse::default(); columns.len()];
+        let uses = self.comma_uses(columns).into_iter();
+        uses.map(CommaUse::means).collect()
+    }
+
+    fn comma_uses(&self, columns: &[usize]) -> Vec<CommaUse> {
+        let mut uses = vec![CommaUse::default(); columns.len()];
         // Between commas only a quoted cell holds one.
         if self.delimiter != b',' || self.text.contains('"') {
             for row in self.all().skip(self.skip) {
-                for (comma, column) in commas.iter_mut().zip(columns) {
-                    comma.note(row.get(*column).unwrap_or_default());
+                for (told, column) in uses.iter_mut().zip(columns) {
+                    told.note(row.get(*column).unwrap_or_default());
                 }
             }
         }
-        commas.into_iter().map(CommaUse::means).collect()
+        uses
+    }
+
+    /// A number whose comma may mean either, in a column of which no other cell tells.
+    pub fn doubtful_number(&self) -> Option<String> {
+        let columns: Vec<usize> = (0..self.heading.len()).collect();
+        let columns = columns.into_iter().filter(|c| !self.time.contains(c));
+        let columns: Vec<usize> = columns.collect();
+        let uses = self.comma_uses(&columns);
+        let mut open = columns.iter().zip(&uses).filter(|(_, told)| told.is_open());
+        let (column, _) = open.next()?;
+        let mut cells = self.all().skip(self.skip);
+        cells.find_map(|row| {
+            let cell = row.get(*column).filter(|cell| cell.contains([',', '，']));
+            cell.map(|cell| cell.trim().to_owned())
+        })
     }
 
     /// Whether a row has cells with something in them beyond those of the heading: its values may
@@ -237,20 +286,17 @@ fn said_moment(row: &Row, columns: &[usize]) -> Option<CellTime> {
     }
 }
 
-/// What stands between cells: the sign that the beginning has most of.
-fn delimiter(text: &str) -> u8 {
-    let count = |sign: char| {
+/// What may stand between cells: first the sign that the beginning has most of.
+fn delimiters(text: &str) -> [u8; 3] {
+    let count = |sign: &u8| {
         let lines = text.lines().take(HEAD_ROWS);
-        lines.map(|line| line.matches(sign).count()).sum::<usize>()
+        lines
+            .map(|line| line.bytes().filter(|b| b == sign).count())
+            .sum::<usize>()
     };
-    let mut best = (count(','), b',');
-    for (sign, byte) in [('\t', b'\t'), (';', b';')] {
-        let found = count(sign);
-        if found > best.0 {
-            best = (found, byte);
-        }
-    }
-    best.1
+    let mut signs = [b',', b'\t', b';'];
+    signs.sort_by_key(|sign| std::cmp::Reverse(count(sign)));
+    signs
 }
 
 #[cfg(test)]
@@ -296,6 +342,14 @@ mod tests {
             (2, "#2")
         );
         assert_eq!(bare.rows().count(), 2);
+    }
+
+    #[test]
+    fn what_stands_between_cells_is_told_by_the_times_and_not_by_how_often_it_stands() {
+        let sheet = read("日時;電力\n2026/11/21 8:00;1,234,567\n2026/11/21 8:01;2,345,678\n");
+        assert_eq!(sheet.heading(), ["日時", "電力"]);
+        let noted = read("日時,備考,電力\n2026/11/21 8:00,a;b;c;d,5\n2026/11/21 8:01,a;b;c;d,6\n");
+        assert_eq!(noted.heading(), ["日時", "備考", "電力"]);
     }
 
     #[test]

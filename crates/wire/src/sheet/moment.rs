@@ -1,6 +1,7 @@
 //! Moments as loggers and offices in Japan write them: `2026/11/21 8:05`, `2026年11月21日 8時5分`,
 //! `令和8年11月21日 午後1:05`, `26/11/21`, `20261121080530`, and what ISO 8601 and clocks of computers
-//! add to that, a zone behind it (`+0900`, `JST`, `UTC`) included. The year comes first always: `11/21/2026` is refused rather than guessed at.
+//! add to that, a zone behind it (`+0900`, `JST`, `UTC`) included. The year comes first always:
+//! `11/21/2026` is refused rather than guessed at.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};

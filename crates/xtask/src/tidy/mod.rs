@@ -242,6 +242,7 @@ fn every_text_is_used() {
         "outcome-",
         "said-",
         "trouble-",
+        "step-",
         "csv-",
         "file-problem-",
         "file-hint-",

@@ -22,7 +22,7 @@ use self::class::{CHANNELS_MAX, CLASSES, Part, UnitFactor};
 use self::ether::{AskedOf, Came, Ether, weigh};
 use super::form::Entered;
 use super::hand::Hand;
-use super::pace::{AskingPace, Patience};
+use super::pace::{AnswerPatience, AskingPace};
 use super::{ADDRESS, Driver, Interlock, Searching, Session, SourceLine, Switching};
 use crate::normalise::Value;
 
@@ -125,7 +125,7 @@ struct Node {
     object: Object,
     part: Part,
     pace: AskingPace,
-    patience: Patience,
+    patience: AnswerPatience,
     portion: Portion,
     /// What it can be asked for; `None` until it has said so.
     codes: Option<Vec<u8>>,
@@ -150,7 +150,7 @@ impl Node {
             object: part.object(instance),
             part,
             pace: AskingPace::new(entered.number("every_s")),
-            patience: Patience::default(),
+            patience: AnswerPatience::default(),
             portion: Portion {
                 size: PORTION_MAX,
                 answered: 1,

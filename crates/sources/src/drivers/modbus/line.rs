@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_serial::{DataBits, ErrorKind, Parity, SerialPortBuilderExt, SerialStream, StopBits};
 use wire::modbus::{AnswerError, FRAME_BYTES_MAX, Read, tcp_frame};
 
-use crate::drivers::pace::Patience;
+use crate::drivers::pace::AnswerPatience;
 
 /// A question has this long to be sent.
 const SEND_WITHIN: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ pub(super) trait Ask: Send {
     fn ask(
         &mut self,
         read: Read,
-        patience: &mut Patience,
+        patience: &mut AnswerPatience,
         rejects: &mut Rejects,
     ) -> impl Future<Output = Result<Vec<u8>, LineFailure>> + Send;
 }
@@ -132,7 +132,7 @@ impl Ask for TcpLine {
     async fn ask(
         &mut self,
         read: Read,
-        patience: &mut Patience,
+        patience: &mut AnswerPatience,
         rejects: &mut Rejects,
     ) -> Result<Vec<u8>, LineFailure> {
         self.transaction = self.transaction.wrapping_add(1);
@@ -281,7 +281,7 @@ impl Ask for RtuLine {
     async fn ask(
         &mut self,
         read: Read,
-        patience: &mut Patience,
+        patience: &mut AnswerPatience,
         rejects: &mut Rejects,
     ) -> Result<Vec<u8>, LineFailure> {
         tokio::time::sleep_until(self.used_at + self.byte.mul_f64(SILENCE_BYTES)).await;

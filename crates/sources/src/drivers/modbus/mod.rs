@@ -16,7 +16,7 @@ use self::map::{MAPS, Map, REGISTER, Register};
 use self::plan::{Group, divide, groups};
 use super::form::Entered;
 use super::hand::Hand;
-use super::pace::{AskingPace, Patience};
+use super::pace::{AnswerPatience, AskingPace};
 use super::{ADDRESS, Driver, Session, SourceLine};
 use crate::normalise::Value;
 
@@ -202,7 +202,7 @@ struct ModbusMeter {
     /// Registers that said "no number" last time: told once, not every time.
     numberless: Vec<bool>,
     pace: AskingPace,
-    patience: Patience,
+    patience: AnswerPatience,
 }
 
 /// What one round of a device gave.
@@ -227,7 +227,7 @@ impl ModbusMeter {
             numberless: vec![false; map.registers.len()],
             map,
             pace: AskingPace::new(entered.number("every_s")),
-            patience: Patience::default(),
+            patience: AnswerPatience::default(),
         })
     }
 

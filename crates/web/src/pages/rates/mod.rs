@@ -295,14 +295,7 @@ fn yen(ctx: &Ctx, yen: f64) -> String {
 
 /// A whole number in groups of three digits.
 fn grouped(value: f64) -> String {
-    let digits = format!("{:.0}", value.abs());
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
+    let text = super::grouped(value.abs().round() as u64);
     if value <= -0.5 {
         format!("-{text}")
     } else {
