@@ -85,7 +85,7 @@ function take(from, frame) {
   if (fault === "two" && asked > 2) {
     const names = frame.DETAIL.match(/..../g).slice(0, 2).map((property) => property.slice(0, 2));
     const told = Object.fromEntries(names.map((name) => [name, ""]));
-    Object.assign(frame, { OPC: "02", DETAIL: names.map((name) => name + "00").join(""), ["DETAIL" + "s"]: told });
+    Object.assign(frame, { OPC: "02", DETAIL: names.map((name) => name + "00").join(""), DETAILs: told });
   }
   if (frame.ESV === EL.GET) EL.replyGetDetail(from, frame, objects);
   if (frame.ESV !== EL.SETC) return;

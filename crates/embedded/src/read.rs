@@ -8,7 +8,7 @@ use store::{Reader, StoreError};
 
 use crate::error::EngineError;
 use crate::schema;
-use crate::telemetry::MonthFiles;
+use crate::telemetry::{MonthFiles, RecentKept};
 
 /// Connections kept open for reading.
 const CONNECTIONS_KEPT_MAX: usize = 3;
@@ -19,6 +19,7 @@ pub(crate) struct EmbeddedReader {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
     months: MonthFiles,
+    recent: RecentKept,
 }
 
 impl Reader for EmbeddedReader {}
@@ -30,12 +31,18 @@ impl EmbeddedReader {
             file: folder.join(schema::FILE),
             idle: Mutex::default(),
             months: MonthFiles::default(),
+            recent: RecentKept::default(),
         }
     }
 
     /// The month files, open for reading.
     pub(crate) fn files(&self) -> &MonthFiles {
         &self.months
+    }
+
+    /// What is known of the journal from earlier looks.
+    pub(crate) fn recent(&self) -> &RecentKept {
+        &self.recent
     }
 
     /// The folder that is read.

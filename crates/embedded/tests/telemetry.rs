@@ -44,6 +44,8 @@ struct House {
     folder: PathBuf,
     store: Option<Box<dyn Writer>>,
     sealer: Box<dyn Sealer>,
+    /// One that has looked before.
+    reader: Arc<dyn Reader>,
     series: Vec<SeriesId>,
     /// What was acknowledged.
     kept: Vec<Reading>,
@@ -64,6 +66,7 @@ impl House {
             folder: folder.to_owned(),
             store: Some(store),
             sealer: Embedded.sealer(folder, day_of()),
+            reader: Embedded.reader(folder),
             series: series.to_vec(),
             kept: Vec::new(),
             now: START,
@@ -181,6 +184,36 @@ impl House {
             assert_eq!(reader.last_time(series).unwrap(), last);
         }
         self.compare_days(&*reader);
+    }
+
+    /// All series at once are what each of them is by itself, however often it was looked before.
+    fn compare_recaps(&self, dice: &mut Dice) {
+        let fresh = Embedded.reader(&self.folder);
+        let day = day_of()(Time::from_ms(self.now));
+        let past = START - 4 * DAY + dice.roll(4 * DAY as u64) as i64;
+        let past = Span::new(Time::from_ms(past), Time::from_ms(past + HOUR));
+        let today = Span::new(day.from, Time::from_ms(self.now + HOUR));
+        for span in [today, past, today] {
+            let recaps = self.reader.recaps(&self.series, span).unwrap();
+            for series in &self.series {
+                let sum = fresh.sum(*series, span).unwrap();
+                let Some(sum) = sum else {
+                    assert!(!recaps.contains_key(series));
+                    continue;
+                };
+                let recap = &recaps[series];
+                let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * (1.0 + a.abs());
+                assert!(near(recap.sum.integral, sum.integral) && near(recap.sum.sum, sum.sum));
+                let told = |s: &store::Stat| (s.n, s.min, s.max, s.first, s.last);
+                assert_eq!(told(&recap.sum), told(&sum));
+                let minutes = fresh.minutes(*series, span).unwrap();
+                assert_eq!(recap.minutes.len(), minutes.len());
+                for (a, b) in recap.minutes.iter().zip(&minutes) {
+                    assert_eq!((a.minute, a.n, a.min, a.max), (b.minute, b.n, b.min, b.max));
+                    assert!(near(a.sum, b.sum));
+                }
+            }
+        }
     }
 
     fn compare_days(&self, reader: &dyn Reader) {
@@ -349,6 +382,7 @@ fn whatever_is_sealed_when_everything_comes_back() {
                     house.store().forget_sealed().unwrap();
                 }
             }
+            house.compare_recaps(&mut dice);
         }
         house.compare(&mut dice);
         house.seal(true);

@@ -1,6 +1,7 @@
 //! What time and energy went into, read from what is kept: the accounts of the machines over one
 //! business day, their rates over many, the bottlenecks of the lines.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
@@ -10,7 +11,7 @@ use kpi::{Account, Bottleneck, Measured, PowerMinute, Station};
 use model::{MachineId, MachineState, POWER_POINTS, SeriesId, Span, Time, Unit};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::{MinuteRow, Reader, SeriesInfo, StoreError, Telemetry};
+use store::{MinuteRow, Reader, Recap, SeriesInfo, StoreError, Telemetry};
 
 /// Watt-seconds of a watt-hour.
 pub const WS_PER_WH: f64 = 3_600.0;
@@ -218,6 +219,26 @@ pub fn power_series(
     Ok(power_of(&reader.series()?, devices))
 }
 
+/// Where the power of each machine is kept, in their order: the first series of one of its devices
+/// that is a power in watts.
+fn powers_of(series: &[SeriesInfo], watched: &[WatchedHours]) -> Vec<Option<SeriesId>> {
+    let is_power = |one: &&SeriesInfo| {
+        POWER_POINTS.contains(&one.point.as_str()) && one.unit == Unit::Watt.symbol()
+    };
+    let mut of_device: BTreeMap<&str, SeriesId> = BTreeMap::new();
+    for one in series.iter().filter(is_power) {
+        of_device.entry(&one.device).or_insert(one.id);
+    }
+    let first = |watched: &WatchedHours| {
+        let devices = watched.devices.iter();
+        devices
+            .filter_map(|d| of_device.get(d.as_str()))
+            .min()
+            .copied()
+    };
+    watched.iter().map(first).collect()
+}
+
 fn power_of(series: &[SeriesInfo], devices: &[String]) -> Option<SeriesId> {
     let is_power = |s: &&SeriesInfo| {
         let is_named = POWER_POINTS.contains(&s.point.as_str());
@@ -250,10 +271,15 @@ pub async fn of_all(
         .machines
         .iter()
         .filter(|m| only.is_none_or(|only| *only == m.id));
+    let mut devices: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for device in &board.devices {
+        let of_machine = devices.entry(&device.machine).or_default();
+        of_machine.push(device.id.clone());
+    }
     let watched: Vec<WatchedHours> = wanted
         .map(|m| WatchedHours {
             machine: m.id.clone(),
-            devices: devices_of(&board, m.id.as_str()),
+            devices: devices.remove(m.id.as_str()).unwrap_or_default(),
         })
         .collect();
     let factory = Arc::clone(&board.factory);
@@ -262,10 +288,12 @@ pub async fn of_all(
         .as_ref()
         .map(|s| known.calendar.planned(s, span));
     let work = move |reader: &dyn Reader| {
-        let series = reader.series()?;
-        let each = watched.into_iter().map(|watched| {
-            let power = power_of(&series, &watched.devices);
-            let account = account(reader, &watched.machine, power, planned.as_deref(), span)?;
+        let powers = powers_of(&reader.series()?, &watched);
+        let known: Vec<SeriesId> = powers.iter().copied().flatten().collect();
+        let mut recaps = reader.recaps(&known, span)?;
+        let each = watched.into_iter().zip(powers).map(|(watched, power)| {
+            let recap = power.and_then(|power| recaps.remove(&power));
+            let account = account(reader, &watched.machine, recap, planned.as_deref(), span)?;
             Ok(MachineAccount {
                 account,
                 parts_per_cycle: factory.parts_per_cycle(&watched.machine),
@@ -282,17 +310,14 @@ pub async fn of_all(
 fn account(
     reader: &dyn Reader,
     machine: &MachineId,
-    power: Option<SeriesId>,
+    recap: Option<Recap>,
     planned: Option<&[Span]>,
     span: Span,
 ) -> Result<Account, StoreError> {
     let states = reader.states(machine, span)?;
     let changes = reader.product_changes(machine, span)?;
     let cycles = reader.cycle_times(machine, span)?;
-    let (minutes, sum) = match power {
-        Some(series) => (reader.minutes(series, span)?, reader.sum(series, span)?),
-        None => (Vec::new(), None),
-    };
+    let (sum, minutes) = recap.map_or((None, Vec::new()), |r| (Some(r.sum), r.minutes));
     let power: Vec<PowerMinute> = minutes.iter().map(power_minute).collect();
     let measured = Measured {
         states: &states,

@@ -18,7 +18,9 @@ use crate::rows::{
     CycleRow, FindingRow, LogQuery, LogRow, MinuteRow, Page, ProductSum, RefusedCount, SeriesInfo,
     StoredWatch,
 };
-use crate::telemetry::{Bucket, Damage, DaySum, Expired, ReadingsPage, Retention, Stat, Storage};
+use crate::telemetry::{
+    Bucket, Damage, DaySum, Expired, ReadingsPage, Recap, Retention, Stat, Storage,
+};
 
 /// Told a series, times in milliseconds since 1970, and as many values.
 pub type EachPiece<'a> = &'a mut dyn FnMut(SeriesId, &[i64], &[f64]);
@@ -71,6 +73,14 @@ pub trait Telemetry {
     /// Sums of a series between two moments (the second not included), from what sealed pieces know
     /// of themselves where they lie inside; `None` without readings.
     fn sum(&self, series: SeriesId, span: Span) -> Result<Option<Stat>, StoreError>;
+
+    /// Sums and minutes of many series between two moments (the second not included): what has not
+    /// been sealed is gone through once for all of them. Series without readings are left out.
+    fn recaps(
+        &self,
+        series: &[SeriesId],
+        span: Span,
+    ) -> Result<BTreeMap<SeriesId, Recap>, StoreError>;
 
     /// The whole days of all series that start between two moments (the second not included), as
     /// far as they are over and summed up.

@@ -6,7 +6,7 @@ use model::{GAP_MS_MAX, Reading, SeriesId, Span, Time};
 use serde::Serialize;
 
 use crate::record::Record;
-use crate::rows::{Page, ReadingRow};
+use crate::rows::{MinuteRow, Page, ReadingRow};
 
 /// A page of readings, and what of its span can no longer be read.
 #[derive(Debug, Clone, PartialEq)]
@@ -189,6 +189,15 @@ impl Stat {
     pub fn mean(&self) -> f64 {
         self.sum / self.n.max(1) as f64
     }
+}
+
+/// A series over a span: summed up, and by the minute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recap {
+    /// All of it.
+    pub sum: Stat,
+    /// Its minutes, oldest first.
+    pub minutes: Vec<MinuteRow>,
 }
 
 /// Readings that can no longer be read.

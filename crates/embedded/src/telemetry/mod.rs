@@ -7,6 +7,7 @@ mod column;
 mod minute;
 mod month;
 mod query;
+mod recap;
 mod retain;
 mod seal;
 mod stat;
@@ -16,6 +17,7 @@ pub(crate) use month::{
     describe, known as month_files, name_is_ours as is_month_file, read as read_month, seals_in,
 };
 pub(crate) use query::room;
+pub(crate) use recap::RecentKept;
 pub(crate) use retain::write_dropped;
 pub(crate) use seal::{EmbeddedSealer, SealLock, StoredStep, open_digest, write_step};
 pub(crate) use view::{Entries, MonthFiles, State, walk_journal};

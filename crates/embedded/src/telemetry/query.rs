@@ -7,14 +7,15 @@ use std::path::Path;
 use model::{Reading, SeriesId, Span, Time};
 use rusqlite::{Connection, params};
 use store::{
-    Bucket, Damage, DaySum, EachPiece, MinuteRow, Page, ReadingRow, ReadingsPage, SeriesInfo, Stat,
-    Storage, StoreError, Telemetry,
+    Bucket, Damage, DaySum, EachPiece, MinuteRow, Page, ReadingRow, ReadingsPage, Recap,
+    SeriesInfo, Stat, Storage, StoreError, Telemetry,
 };
 
 use super::ALWAYS;
 use super::chunk::readings;
 use super::minute::{COLUMNS_PER_SERIES, add_to, minutes_in, minutes_of};
 use super::month::{self, FileFamily};
+use super::recap;
 use super::view::{Entries, Meta, State, View, open_chunk_of, walk_journal};
 use crate::error::EngineError;
 use crate::read::EmbeddedReader;
@@ -25,16 +26,34 @@ const PIXEL_FROM_MINUTES_MS: i64 = 2 * 60_000;
 const PIXELS_MAX: usize = 4_000;
 
 /// Everything that can be read at one moment.
-struct QueryNow<'a> {
-    connection: &'a Connection,
-    state: State,
-    view: View<'a>,
+pub(super) struct QueryNow<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) state: State,
+    pub(super) view: View<'a>,
 }
 
 impl QueryNow<'_> {
     /// Calls `each` with the readable readings of some series of a device in a span, piece by
     /// piece: chunk by chunk, then the journal.
     fn stream(
+        &self,
+        device: i64,
+        span: (i64, i64),
+        wanted: &dyn Fn(SeriesId) -> bool,
+        each: EachPiece<'_>,
+    ) -> Result<Vec<Damage>, EngineError> {
+        let mut damaged = self.sealed(device, span, wanted, each)?;
+        let mut one = |r: Reading| {
+            if r.quality.counts() {
+                each(r.series, &[r.t.ms()], &[r.value]);
+            }
+        };
+        self.journal(span, wanted, &mut one, &mut damaged)?;
+        Ok(damaged)
+    }
+
+    /// The same of what is in chunks alone.
+    fn sealed(
         &self,
         device: i64,
         span: (i64, i64),
@@ -54,12 +73,43 @@ impl QueryNow<'_> {
                 Err(damage) => damaged.push(damage),
             }
         }
-        let mut one = |r: Reading| {
-            if r.quality.counts() {
-                each(r.series, &[r.t.ms()], &[r.value]);
+        Ok(damaged)
+    }
+
+    /// Calls `each` with what is known of a series by the minute, the journal aside: rows of minute
+    /// files where they are made already, else minutes of readings. In no particular order.
+    pub(super) fn sealed_minutes(
+        &self,
+        device: i64,
+        series: SeriesId,
+        span: (i64, i64),
+        each: &mut impl FnMut(MinuteRow),
+    ) -> Result<Vec<Damage>, EngineError> {
+        let mut damaged = Vec::new();
+        let ours = |id: SeriesId| id.0 / COLUMNS_PER_SERIES == series.0;
+        let rolled = self.state.rolled;
+        let (from, to) = span;
+        if from < rolled {
+            let span = (from, to.min(rolled - 1));
+            for meta in self
+                .view
+                .chunks(FileFamily::Minute, device, span.0, span.1)?
+            {
+                match self.view.columns(&meta, ours)? {
+                    Ok(columns) => minutes_of(&columns)
+                        .filter(|(_, row)| span.0 <= row.minute.ms() && row.minute.ms() <= span.1)
+                        .for_each(|(_, row)| each(row)),
+                    Err(damage) => damaged.push(damage),
+                }
             }
-        };
-        self.journal(span, wanted, &mut one, &mut damaged)?;
+        }
+        if to >= rolled {
+            let span = (from.max(rolled), to);
+            let mut piece = |_, times: &[i64], values: &[f64]| {
+                minutes_in(times, values, each);
+            };
+            damaged.extend(self.sealed(device, span, &|id| id == series, &mut piece)?);
+        }
         Ok(damaged)
     }
 
@@ -89,7 +139,7 @@ impl QueryNow<'_> {
 
 impl EmbeddedReader {
     /// Works with one consistent sight of the journal and the chunks of some devices.
-    fn now<T>(
+    pub(super) fn now<T>(
         &self,
         devices: &[i64],
         work: impl FnOnce(&QueryNow<'_>) -> Result<T, EngineError>,
@@ -146,45 +196,16 @@ impl EmbeddedReader {
     ) -> Result<Vec<Damage>, StoreError> {
         let devices = self.devices_of(std::iter::once(&series))?;
         self.now(&devices, |now| {
-            let mut damaged = Vec::new();
             let Some(device) = devices.first() else {
-                return Ok(damaged);
+                return Ok(Vec::new());
             };
-            let rolled = now.state.rolled;
-            let ours = |id: SeriesId| id.0 / COLUMNS_PER_SERIES == series.0;
-            if from < rolled {
-                let span = (from, to.min(rolled - 1));
-                for meta in now
-                    .view
-                    .chunks(FileFamily::Minute, *device, span.0, span.1)?
-                {
-                    match now.view.columns(&meta, ours)? {
-                        Ok(columns) => minutes_of(&columns)
-                            .filter(|(_, row)| {
-                                span.0 <= row.minute.ms() && row.minute.ms() <= span.1
-                            })
-                            .for_each(|(_, row)| each(row)),
-                        Err(damage) => damaged.push(damage),
-                    }
-                }
-            }
-            let wanted = |id| id == series;
-            if to >= rolled {
-                let span = (from.max(rolled), to);
-                let mut piece = |_, times: &[i64], values: &[f64]| {
-                    minutes_in(times, values, &mut each);
-                };
-                damaged.extend(now.stream(*device, span, &wanted, &mut piece)?);
-            }
+            let mut damaged = now.sealed_minutes(*device, series, (from, to), &mut each)?;
             let mut single = |reading: Reading| {
                 if reading.quality.counts() {
                     each(MinuteRow::of(reading.t, reading.value));
                 }
             };
-            if from < rolled {
-                let span = (from, to.min(rolled - 1));
-                now.journal(span, &wanted, &mut single, &mut damaged)?;
-            }
+            now.journal((from, to), &|id| id == series, &mut single, &mut damaged)?;
             Ok(damaged)
         })
     }
@@ -374,6 +395,14 @@ impl Telemetry for EmbeddedReader {
         })
     }
 
+    fn recaps(
+        &self,
+        series: &[SeriesId],
+        span: Span,
+    ) -> Result<BTreeMap<SeriesId, Recap>, StoreError> {
+        recap::of(self, series, span)
+    }
+
     fn days(&self, span: Span) -> Result<Vec<DaySum>, StoreError> {
         let sql = "SELECT series, start, end, n, min, max, sum, integral, below FROM day
                    WHERE start >= ?1 AND start < ?2 ORDER BY start, series";
@@ -517,32 +546,7 @@ pub(crate) fn sum_chunks(
     span: (i64, i64),
     recent: Vec<Reading>,
 ) -> Result<BTreeMap<SeriesId, Stat>, EngineError> {
-    let before = (span.0.saturating_sub(model::GAP_MS_MAX), span.1);
-    let mut sums = Sums {
-        span,
-        all: BTreeMap::new(),
-        before: BTreeMap::new(),
-    };
-    let chunks = view.chunks(FileFamily::Raw, device, before.0, before.1)?;
-    let mut pieces: Vec<StoredPiece<'_>> = chunks.iter().map(StoredPiece::Chunk).collect();
-    if !recent.is_empty() {
-        pieces.push(StoredPiece::Recent(recent));
-    }
-    pieces.sort_by_key(StoredPiece::start);
-    let mut rest = pieces.as_slice();
-    while let Some((first, _)) = rest.split_first() {
-        // What overlaps is put in order together.
-        let mut end = first.end();
-        let overlapping = rest.iter().take_while(|piece| {
-            let joins = piece.start() <= end;
-            end = end.max(if joins { piece.end() } else { end });
-            joins
-        });
-        let (group, later) = rest.split_at(overlapping.count().max(1));
-        sums.group(view, group)?;
-        rest = later;
-    }
-    Ok(sums.all)
+    Ok(Sums::of_chunks(view, device, span, recent)?.all)
 }
 
 enum StoredPiece<'a> {
@@ -566,14 +570,50 @@ impl StoredPiece<'_> {
     }
 }
 
-struct Sums {
+/// Sums of the series of a device over a span.
+pub(super) struct Sums {
     span: (i64, i64),
-    all: BTreeMap<SeriesId, Stat>,
+    pub(super) all: BTreeMap<SeriesId, Stat>,
     /// What ended last before the span, from which the first step inside it comes.
-    before: BTreeMap<SeriesId, Stat>,
+    pub(super) before: BTreeMap<SeriesId, Stat>,
 }
 
 impl Sums {
+    /// Of what is in chunks, and of readings that are in none yet.
+    pub(super) fn of_chunks(
+        view: &View<'_>,
+        device: i64,
+        span: (i64, i64),
+        recent: Vec<Reading>,
+    ) -> Result<Self, EngineError> {
+        let before = (span.0.saturating_sub(model::GAP_MS_MAX), span.1);
+        let mut sums = Self {
+            span,
+            all: BTreeMap::new(),
+            before: BTreeMap::new(),
+        };
+        let chunks = view.chunks(FileFamily::Raw, device, before.0, before.1)?;
+        let mut pieces: Vec<StoredPiece<'_>> = chunks.iter().map(StoredPiece::Chunk).collect();
+        if !recent.is_empty() {
+            pieces.push(StoredPiece::Recent(recent));
+        }
+        pieces.sort_by_key(StoredPiece::start);
+        let mut rest = pieces.as_slice();
+        while let Some((first, _)) = rest.split_first() {
+            // What overlaps is put in order together.
+            let mut end = first.end();
+            let overlapping = rest.iter().take_while(|piece| {
+                let joins = piece.start() <= end;
+                end = end.max(if joins { piece.end() } else { end });
+                joins
+            });
+            let (group, later) = rest.split_at(overlapping.count().max(1));
+            sums.group(view, group)?;
+            rest = later;
+        }
+        Ok(sums)
+    }
+
     fn group(&mut self, view: &View<'_>, group: &[StoredPiece<'_>]) -> Result<(), EngineError> {
         if let [StoredPiece::Chunk(meta)] = group
             && self.span.0 <= meta.t_min
@@ -616,7 +656,8 @@ impl Sums {
         Ok(())
     }
 
-    fn add(&mut self, next: &Stat) {
+    /// Adds what follows.
+    pub(super) fn add(&mut self, next: &Stat) {
         if let Some(sum) = self.all.get_mut(&next.series) {
             return sum.follow(next);
         }

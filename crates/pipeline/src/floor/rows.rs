@@ -104,11 +104,7 @@ impl Floor {
         } else {
             series.reach.weigh(t, value)
         };
-        let quality = match (is_late, weighed.is_doubted) {
-            (true, _) => Quality::Late,
-            (false, true) => Quality::Doubted,
-            (false, false) => Quality::Good,
-        };
+        let quality = quality_of(weighed, is_late);
         batch.readings.push(Reading {
             series: series.id,
             t,
@@ -168,11 +164,7 @@ impl Floor {
             let goes_on = machine.is_some_and(|m| m.last_t.is_none_or(|last| t >= last));
             let is_judged = how == WrittenDown::GoOn && goes_on;
             let weighed = series.reach.weigh(t, value);
-            let quality = match (weighed.is_doubted, is_judged) {
-                (true, _) => Quality::Doubted,
-                (false, true) => Quality::Good,
-                (false, false) => Quality::Late,
-            };
+            let quality = quality_of(weighed, !is_judged);
             batch.readings.push(Reading {
                 series: id,
                 t,
@@ -292,6 +284,15 @@ impl Floor {
                 machine.conclude(&mut self.outcomes, at, batch);
             }
         }
+    }
+}
+
+/// How far a reading may be trusted.
+fn quality_of(weighed: Weighed, is_late: bool) -> Quality {
+    match (weighed.is_doubted, is_late) {
+        (true, _) => Quality::Doubted,
+        (false, true) => Quality::Late,
+        (false, false) => Quality::Good,
     }
 }
 

@@ -161,7 +161,9 @@ mod tests {
         }
         let is_open = |cells: &[&str]| {
             let mut comma = CommaUse::default();
-            cells.iter().for_each(|cell| comma.note(cell));
+            for cell in cells {
+                comma.note(cell);
+            }
             comma.is_open()
         };
         assert!(is_open(&["1,234", "12,345", "980"]));
