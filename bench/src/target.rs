@@ -107,7 +107,7 @@ impl Target {
         let folder = folder("ours")?;
         std::fs::write(
             folder.join("mimamori.toml"),
-            "[broker]\npublishes_per_s_max = 1000000\nqueue_messages_max = 100000\nconnections_max = 20000\nsessions_max = 20000\n",
+            "[broker]\npublishes_per_s_max = 1000000\nqueue_messages_max = 100000\nconnections_max = 20000\nconnections_per_client_max = 20000\nsessions_max = 20000\n",
         )?;
         let mut tokens = Vec::new();
         for name in (0..MACHINES)

@@ -95,12 +95,21 @@ where
                 return self.deny(Denial::ByPolicy(refusal));
             }
         };
+        let name = policy.name(&client);
+        let each = self.hub.limits.connections_per_client_max;
+        let Some(place) = self.hub.clients.take(name, each) else {
+            policy.refused(self.peer, name, RefusedAct::TooMany);
+            return self.deny(Denial::NoRoom);
+        };
+        // Nobody could ever come back to a session without a name.
+        if greeting.client_id.is_empty() && !greeting.is_clean {
+            return self.deny(Denial::NoIdentifier);
+        }
         if let Some(less) = policy.publishes_per_s_max(&client) {
             self.rate.at_most(less);
         }
         let number = self.hub.next_connection();
         // Sessions are kept apart by client name, so no client can take over another's.
-        let name = policy.name(&client);
         let key = if greeting.client_id.is_empty() {
             format!("{name}/#{number}")
         } else {
@@ -125,6 +134,7 @@ where
             will,
             number,
             was_kept,
+            _place: place,
         })
     }
 
@@ -149,7 +159,7 @@ where
     pub(crate) fn resume(&mut self, admitted: &Admitted<P::Client>) {
         let (kept, handled) = {
             let mut state = admitted.session.state();
-            state.is_connected = true;
+            admitted.session.come_back(&mut state);
             let kept = std::mem::take(&mut state.unacknowledged);
             (kept, std::mem::take(&mut state.handled_qos2))
         };

@@ -41,6 +41,8 @@ pub enum RefusedAct<'a> {
     /// To keep its place: another client of the same name took it as soon as it had come. It is let
     /// in all the same.
     Contested,
+    /// To come in once more: it holds all the connections it may have.
+    TooMany,
     /// To come in with a version of MQTT that is not spoken.
     Version,
     /// To publish to a topic that is not its own; the payload is there to be shown.

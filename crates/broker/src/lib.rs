@@ -5,6 +5,7 @@
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
 mod admission;
+mod door;
 mod face;
 mod forward;
 mod limits;

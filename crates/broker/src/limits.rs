@@ -13,12 +13,25 @@ pub struct Limits {
     pub in_flight_out_max: usize,
     /// Publishes a client may send per second; past that its socket is not read for a while.
     pub publishes_per_s_max: u32,
-    /// Connections at once.
+    /// Connections at once. Half of them are for those who have said who they are.
     pub connections_max: usize,
+    /// Connections from one address that have not said who they are.
+    pub strangers_per_address_max: usize,
+    /// Connections of one client.
+    pub connections_per_client_max: usize,
     /// Messages waiting for one subscriber; past that new ones for it are dropped and counted.
     pub queue_messages_max: usize,
-    /// Sessions kept for clients that are away.
+    /// What they come to, topics and payloads, in bytes.
+    pub queue_bytes_max: usize,
+    /// The same for all subscribers that are away together.
+    pub away_bytes_max: usize,
+    /// Sessions at once, those kept for clients that are away included; the one whose client has
+    /// been away longest makes room.
     pub sessions_max: usize,
+    /// Sessions kept for one client while it is away.
+    pub sessions_per_client_max: usize,
+    /// A session is kept this long for a client that is away.
+    pub away_time_max: Duration,
     /// Subscriptions of one client.
     pub subscriptions_max: usize,
     /// Retained messages in all.
@@ -41,8 +54,14 @@ impl Default for Limits {
             in_flight_out_max: 64,
             publishes_per_s_max: 2_000,
             connections_max: 2_000,
+            strangers_per_address_max: 64,
+            connections_per_client_max: 64,
             queue_messages_max: 1_000,
+            queue_bytes_max: 4 * 1024 * 1024,
+            away_bytes_max: 32 * 1024 * 1024,
             sessions_max: 5_000,
+            sessions_per_client_max: 16,
+            away_time_max: Duration::from_secs(7 * 24 * 3_600),
             subscriptions_max: 200,
             retained_max: 10_000,
             retained_per_client_max: 1_000,

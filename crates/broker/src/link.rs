@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep_until, timeout, timeout_at};
 
+use crate::door::{ClientPlace, StrangerPlace};
 use crate::face::{Inbound, Policy, RefusedAct, Sink, Ticket};
 use crate::rate::PublishRate;
 use crate::request::{ClientRequest, Filter};
@@ -54,6 +55,8 @@ pub(crate) enum End {
     Slow,
     /// No CONNECT in time.
     Silent,
+    /// Another one took its place before it said who it is.
+    Crowded,
     /// Refused at CONNECT, or the broker closes.
     Refused,
 }
@@ -74,6 +77,15 @@ pub(crate) struct Admitted<C> {
     pub(crate) number: u64,
     /// The session was there before this connection.
     pub(crate) was_kept: bool,
+    /// One of the places of its client.
+    pub(crate) _place: ClientPlace,
+}
+
+/// Somebody who has not said who it is.
+pub(crate) struct Stranger {
+    pub(crate) peer: SocketAddr,
+    /// Its place among the strangers of its address, until it is known.
+    pub(crate) place: StrangerPlace,
 }
 
 /// A client's link: what both versions of MQTT have in common.
@@ -129,9 +141,15 @@ where
         }
     }
 
-    /// Serves the client to its end; it has to say who it is by the deadline.
-    pub(crate) async fn run(&mut self, deadline: Instant) -> End {
-        let (greeting, rest) = match Box::pin(timeout_at(deadline, self.await_connect())).await {
+    /// Serves the client to its end; it has to say who it is by the deadline, and while it holds
+    /// its place.
+    pub(crate) async fn run(&mut self, deadline: Instant, place: StrangerPlace) -> End {
+        let said = Box::pin(timeout_at(deadline, self.await_connect()));
+        let said = tokio::select! {
+            said = said => said,
+            () = place.lost() => return End::Crowded,
+        };
+        let (greeting, rest) = match said {
             Ok(Ok(found)) => found,
             Ok(Err(end)) => {
                 self.write_out().await.ok();
@@ -143,6 +161,7 @@ where
             self.write_out().await.ok();
             return End::Refused;
         };
+        drop(place);
         let session = Arc::clone(&admitted.session);
         let Ok(gate) = Box::pin(timeout(TAKEOVER_TIME_MAX, session.gate.lock())).await else {
             return End::Refused;
@@ -366,7 +385,7 @@ where
     /// Sends what is queued for the client, as far as it acknowledges.
     fn pump(&mut self, session: &Session) {
         while self.in_flight_out < self.hub.limits.in_flight_out_max {
-            let Some(outgoing) = session.state().queue.pop_front() else {
+            let Some(outgoing) = session.pop() else {
                 return;
             };
             self.deliver(&outgoing);
@@ -461,7 +480,7 @@ where
         let waiting: Vec<u16> = self.unacknowledged.iter().map(|u| u.packet_id).collect();
         let handled = self.core.get_qos2_publish_handled();
         let mut state = session.state();
-        state.is_connected = false;
+        session.go_away(&mut state);
         state.unacknowledged = self.core.get_stored_packets();
         // What was not yet durable has not been answered; it counts as new when it comes again.
         state.handled_qos2 = handled

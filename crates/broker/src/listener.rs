@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 use crate::face::{Inbound, Policy, Sink};
 use crate::forward::Forward;
 use crate::limits::Limits;
-use crate::link::{End, Link};
+use crate::link::{End, Link, Stranger};
 use crate::routing::Hub;
 use crate::stats::Stats;
 
@@ -149,12 +149,17 @@ fn admit<P: Policy, S: Sink<P::Client>>(
         Stats::add(&hub.stats.connections_over_limit);
         return;
     }
+    let limits = &hub.limits;
+    let (each, all) = (limits.strangers_per_address_max, limits.connections_max / 2);
+    let address = peer.ip().to_canonical();
+    let place = hub.strangers.enter(address, each, all.max(1));
     if let Err(error) = prepare(&stream) {
         debug!(%peer, %error, "socket options were not taken");
     }
     let hub = Arc::clone(hub);
+    let from = Stranger { peer, place };
     tokio::spawn(async move {
-        serve(stream, peer, &hub, tls).await;
+        serve(stream, from, &hub, tls).await;
         hub.stats.connections.fetch_sub(1, Ordering::SeqCst);
     });
 }
@@ -170,22 +175,30 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
 /// Serves a connection to its end.
 async fn serve<P: Policy, S: Sink<P::Client>>(
     stream: TcpStream,
-    peer: SocketAddr,
+    from: Stranger,
     hub: &Hub<P, S>,
     tls: Option<TlsAcceptor>,
 ) {
+    let Stranger { peer, place } = from;
     let deadline = Instant::now() + hub.limits.connect_time_max;
     // What happens once or seldom is boxed, here and in `run`: ten thousand connections that say
     // nothing then do not hold room for it.
     let end = match tls {
         None => {
             let mut link = Box::new(Link::new(stream, peer, hub));
-            link.run(deadline).await
+            link.run(deadline, place).await
         }
-        Some(acceptor) => match Box::pin(accept_tls(stream, peer, hub, acceptor, deadline)).await {
-            Ok(mut link) => link.run(deadline).await,
-            Err(end) => end,
-        },
+        Some(acceptor) => {
+            let accepted = Box::pin(accept_tls(stream, peer, hub, acceptor, deadline));
+            let accepted = tokio::select! {
+                accepted = accepted => accepted,
+                () = place.lost() => Err(End::Crowded),
+            };
+            match accepted {
+                Ok(mut link) => link.run(deadline, place).await,
+                Err(end) => end,
+            }
+        }
     };
     let counter = match end {
         End::Malformed => &hub.stats.malformed_closed,
@@ -193,6 +206,7 @@ async fn serve<P: Policy, S: Sink<P::Client>>(
         End::KeepAlive => &hub.stats.keep_alive_closed,
         End::Slow => &hub.stats.slow_closed,
         End::Silent => &hub.stats.silent_closed,
+        End::Crowded => &hub.stats.connections_over_limit,
         End::Goodbye | End::Gone | End::Refused => return,
     };
     Stats::add(counter);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use mqtt_protocol_core::mqtt::packet::Qos;
 use tokio::sync::watch;
 
+use crate::door::{ClientPlaces, Strangers};
 use crate::face::{Inbound, Policy, Sink};
 use crate::forward::Forward;
 use crate::limits::Limits;
@@ -24,6 +25,8 @@ pub(crate) struct Hub<P: Policy, S> {
     pub(crate) stats: Arc<Stats>,
     pub(crate) closing: watch::Receiver<bool>,
     pub(crate) forward: Forward,
+    pub(crate) strangers: Strangers,
+    pub(crate) clients: ClientPlaces,
     tree: RwLock<Tree>,
     retained: Mutex<Retained>,
     sessions: Mutex<Sessions>,
@@ -54,6 +57,8 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
             stats: Arc::default(),
             closing,
             forward,
+            strangers: Strangers::default(),
+            clients: ClientPlaces::default(),
             tree: RwLock::default(),
             retained: Mutex::new(Retained::new(&limits)),
             limits,
@@ -131,7 +136,7 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
             qos,
             retain,
         };
-        if !session.push(outgoing, self.limits.queue_messages_max) {
+        if !session.push(outgoing, &self.limits) {
             Stats::add(&self.stats.messages_dropped);
         }
     }
@@ -167,8 +172,13 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
         connection: u64,
     ) -> Option<SessionFound> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = sessions.make_room(key, is_clean, &self.limits);
         let opened = sessions.open(key, is_clean, self.limits.sessions_max);
         drop(sessions);
+        for session in ended {
+            self.forget(&session);
+            session.drop_waiting();
+        }
         let Opened {
             session,
             was_kept,

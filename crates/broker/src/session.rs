@@ -2,18 +2,22 @@
 //! if the client asked for that (clean session 0).
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mqtt_protocol_core::mqtt::packet::{GenericStorePacket, Qos};
 use tokio::sync::Notify;
 
+use crate::limits::Limits;
 use crate::message::Message;
 
 /// Who takes the place of one that came this lately is another client of its name, not the same one
 /// come back.
 const CONTESTED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often it is looked for sessions that were kept long enough.
+const LOOK_FOR_EXPIRED_EVERY: Duration = Duration::from_secs(60);
 
 /// A message queued for one subscriber.
 #[derive(Debug)]
@@ -21,6 +25,13 @@ pub(crate) struct Outgoing {
     pub(crate) message: Arc<Message>,
     pub(crate) qos: Qos,
     pub(crate) retain: bool,
+}
+
+impl Outgoing {
+    /// What it takes while it waits.
+    fn bytes(&self) -> usize {
+        self.message.topic.len() + self.message.payload.len()
+    }
 }
 
 /// What changes while a session lives.
@@ -33,6 +44,10 @@ pub(crate) struct SessionState {
     pub(crate) is_connected: bool,
     /// When its owner came.
     claimed: Option<Instant>,
+    /// When its owner went, if it is away.
+    pub(crate) away_since: Option<Instant>,
+    /// What waits, in bytes.
+    waiting_bytes: usize,
 }
 
 /// One client's session.
@@ -44,13 +59,16 @@ pub(crate) struct Session {
     /// Woken when something is queued or the session is taken over.
     pub(crate) wake: Notify,
     owner: AtomicU64,
+    /// What waits for all clients that are away, in bytes.
+    away_bytes: Arc<AtomicUsize>,
     /// Held by the connection that serves the session.
     pub(crate) gate: tokio::sync::Mutex<()>,
 }
 
 impl Session {
-    fn new(key: String, is_clean: bool) -> Self {
+    fn new(key: String, is_clean: bool, away_bytes: Arc<AtomicUsize>) -> Self {
         Self {
+            away_bytes,
             key,
             is_clean,
             state: Mutex::default(),
@@ -62,7 +80,7 @@ impl Session {
 
     #[cfg(test)]
     pub(crate) fn for_test(key: &str) -> Arc<Self> {
-        Arc::new(Self::new(key.to_owned(), true))
+        Arc::new(Self::new(key.to_owned(), true, Arc::default()))
     }
 
     #[cfg(test)]
@@ -100,19 +118,63 @@ impl Session {
     }
 
     /// Queues a message; says whether there was room and somebody to keep it for.
-    pub(crate) fn push(&self, outgoing: Outgoing, max: usize) -> bool {
+    pub(crate) fn push(&self, outgoing: Outgoing, limits: &Limits) -> bool {
         let mut state = self.state();
         let away = !state.is_connected;
         if away && (self.is_clean || outgoing.qos == Qos::AtMostOnce) {
             return true;
         }
-        if state.queue.len() >= max {
+        let bytes = outgoing.bytes();
+        if state.queue.len() >= limits.queue_messages_max
+            || state.waiting_bytes + bytes > limits.queue_bytes_max
+            || away && self.away_bytes.load(Ordering::Relaxed) + bytes > limits.away_bytes_max
+        {
             return false;
         }
         state.queue.push_back(outgoing);
+        state.waiting_bytes += bytes;
+        if away {
+            self.away_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
         drop(state);
         self.wake.notify_one();
         true
+    }
+
+    /// Takes the next message that waits.
+    pub(crate) fn pop(&self) -> Option<Outgoing> {
+        let mut state = self.state();
+        let next = state.queue.pop_front()?;
+        state.waiting_bytes = state.waiting_bytes.saturating_sub(next.bytes());
+        Some(next)
+    }
+
+    /// Its client is here: what waits for it is no longer that of one that is away.
+    pub(crate) fn come_back(&self, state: &mut SessionState) {
+        if !state.is_connected && state.away_since.take().is_some() {
+            self.away_bytes
+                .fetch_sub(state.waiting_bytes, Ordering::Relaxed);
+        }
+        state.is_connected = true;
+    }
+
+    /// Its client is away.
+    pub(crate) fn go_away(&self, state: &mut SessionState) {
+        state.is_connected = false;
+        state.away_since = Some(Instant::now());
+        self.away_bytes
+            .fetch_add(state.waiting_bytes, Ordering::Relaxed);
+    }
+
+    /// What waits for a client that will not come back is dropped.
+    pub(crate) fn drop_waiting(&self) {
+        let mut state = self.state();
+        if state.away_since.take().is_some() {
+            self.away_bytes
+                .fetch_sub(state.waiting_bytes, Ordering::Relaxed);
+        }
+        state.queue.clear();
+        state.waiting_bytes = 0;
     }
 }
 
@@ -120,6 +182,8 @@ impl Session {
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     by_key: HashMap<String, Arc<Session>>,
+    away_bytes: Arc<AtomicUsize>,
+    looked_for_expired: Option<Instant>,
 }
 
 /// Why a session could not be opened.
@@ -137,6 +201,51 @@ pub(crate) struct Opened {
 }
 
 impl Sessions {
+    /// Ends sessions whose clients have been away longest, so that there is room for one more of
+    /// this client: it keeps a few, and all together a few thousand. Gives those that ended.
+    pub(crate) fn make_room(
+        &mut self,
+        key: &str,
+        is_clean: bool,
+        limits: &Limits,
+    ) -> Vec<Arc<Session>> {
+        let name = key.split_once('/').map_or(key, |(name, _)| name);
+        let is_new = !self.by_key.contains_key(key);
+        let mut ended = Vec::new();
+        let is_due = |at: Instant| at.elapsed() >= LOOK_FOR_EXPIRED_EVERY;
+        if self.looked_for_expired.is_none_or(is_due) {
+            self.looked_for_expired = Some(Instant::now());
+            let is_over = |session: &Session| {
+                let since = session.state().away_since;
+                since.is_some_and(|since| since.elapsed() >= limits.away_time_max)
+            };
+            let over = self.by_key.extract_if(|_, session| is_over(session));
+            ended.extend(over.map(|(_, session)| session));
+        }
+        let own = || self.of_client(name).filter(|s| !s.is_clean).count();
+        if is_new && !is_clean && own() >= limits.sessions_per_client_max {
+            let oldest = self.longest_away(name);
+            ended.extend(oldest.and_then(|(key, _)| self.by_key.remove(&key)));
+        }
+        if is_new && self.by_key.len() >= limits.sessions_max {
+            let oldest = self.longest_away("");
+            ended.extend(oldest.and_then(|(key, _)| self.by_key.remove(&key)));
+        }
+        ended
+    }
+
+    /// The session of a client, or of all, whose connection ended first, and when.
+    fn longest_away(&self, name: &str) -> Option<(String, Instant)> {
+        let of_client = |key: &str| {
+            let rest = key.strip_prefix(name);
+            name.is_empty() || rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        let sessions = self.by_key.iter().filter(|(key, _)| of_client(key));
+        let away = sessions.filter_map(|(key, session)| Some((key, session.state().away_since?)));
+        let oldest = away.min_by_key(|(_, since)| *since)?;
+        Some((oldest.0.clone(), oldest.1))
+    }
+
     /// The session to use for a client that connects. A kept session is used again only if it was
     /// kept before and is to be kept again.
     pub(crate) fn open(
@@ -157,7 +266,8 @@ impl Sessions {
         } else if self.by_key.len() >= max {
             return Err(TooManySessions);
         }
-        let fresh = Arc::new(Session::new(key.to_owned(), is_clean));
+        let away_bytes = Arc::clone(&self.away_bytes);
+        let fresh = Arc::new(Session::new(key.to_owned(), is_clean, away_bytes));
         let replaced = self.by_key.insert(key.to_owned(), Arc::clone(&fresh));
         Ok(Opened {
             session: fresh,

@@ -16,8 +16,10 @@ pub(crate) const UNKNOWN_VERSION: [u8; 4] = [0x20, 0x02, 0x00, 0x01];
 pub(crate) enum Denial {
     /// The policy refuses it.
     ByPolicy(ConnectRefusal),
-    /// There is no room for its session.
+    /// There is no room for it or its session.
     NoRoom,
+    /// It wants a session kept that has no name.
+    NoIdentifier,
 }
 
 /// What a client says in its CONNECT.
@@ -36,12 +38,15 @@ fn will(connect: &v3_1_1::Connect) -> Option<Inbound> {
     let publish = v3_1_1::Publish::builder()
         .topic_name(connect.will_topic()?)
         .ok()?
-        .qos(Qos::AtMostOnce)
+        .qos(connect.will_qos())
         .retain(connect.will_retain())
-        .payload(connect.will_payload().unwrap_or_default().to_vec())
-        .build()
-        .ok()?;
-    Some(Inbound::received(publish))
+        .payload(connect.will_payload().unwrap_or_default().to_vec());
+    // Nobody acknowledges a will to its sender; the core wants a number all the same.
+    let publish = match connect.will_qos() {
+        Qos::AtMostOnce => publish,
+        Qos::AtLeastOnce | Qos::ExactlyOnce => publish.packet_id(1),
+    };
+    Some(Inbound::received(publish.build().ok()?))
 }
 
 /// What a packet asks for.
@@ -94,6 +99,7 @@ pub(crate) fn denial(why: Denial) -> Option<Packet> {
         }
         Denial::ByPolicy(ConnectRefusal::NotAllowed) => ConnectReturnCode::NotAuthorized,
         Denial::NoRoom => ConnectReturnCode::ServerUnavailable,
+        Denial::NoIdentifier => ConnectReturnCode::IdentifierRejected,
     };
     connack(false, code)
 }

@@ -240,7 +240,8 @@ fn active(stretches: &[Stretch], waits: &[(Time, f64)]) -> Vec<Span> {
 
 /// The states inside a span. Before the first data there is nothing.
 fn clipped(states: &[StateInterval], span: Span) -> Vec<Stretch> {
-    let inside = states.iter().filter_map(|interval| {
+    let until = states.iter().take_while(|interval| interval.from < span.to);
+    let inside = until.filter_map(|interval| {
         let stretch = Stretch {
             state: interval.state,
             from: interval.from.max(span.from),

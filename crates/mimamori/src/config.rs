@@ -138,6 +138,7 @@ struct WrittenBroker {
     in_flight_out_max: Option<usize>,
     publishes_per_s_max: Option<u32>,
     connections_max: Option<usize>,
+    connections_per_client_max: Option<usize>,
     queue_messages_max: Option<usize>,
     sessions_max: Option<usize>,
     subscriptions_max: Option<usize>,
@@ -421,6 +422,9 @@ impl WrittenBroker {
             in_flight_out_max: self.in_flight_out_max.unwrap_or(d.in_flight_out_max),
             publishes_per_s_max: self.publishes_per_s_max.unwrap_or(d.publishes_per_s_max),
             connections_max: self.connections_max.unwrap_or(d.connections_max),
+            connections_per_client_max: self
+                .connections_per_client_max
+                .unwrap_or(d.connections_per_client_max),
             queue_messages_max: self.queue_messages_max.unwrap_or(d.queue_messages_max),
             sessions_max: self.sessions_max.unwrap_or(d.sessions_max),
             subscriptions_max: self.subscriptions_max.unwrap_or(d.subscriptions_max),
@@ -439,6 +443,7 @@ impl WrittenBroker {
             limits.in_flight_out_max,
             limits.publishes_per_s_max as usize,
             limits.connections_max,
+            limits.connections_per_client_max,
             limits.queue_messages_max,
         ];
         if smallest.contains(&0) {

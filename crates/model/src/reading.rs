@@ -114,6 +114,8 @@ pub enum RefusalReason {
     NoTime,
     /// Two clients of one name take each other's place.
     NameInUse,
+    /// More connections at once than a client may have.
+    TooManyConnections,
     /// A version of MQTT that is not spoken.
     ProtocolVersion,
     /// A row of a file with more cells than there are columns.

@@ -367,22 +367,24 @@ pub async fn rates(
     };
     let planned: Vec<_> = days.iter().map(|span| plan(*span)).collect();
     let work = move |reader: &dyn Reader| {
-        let of_day = |machine: &MachineId, span: Span, planned: Option<&[_]>| {
-            let states = reader.states(machine, span)?;
-            let account = Account::of(
-                span,
-                Measured {
-                    states: &states,
-                    planned,
-                    ..Measured::default()
-                },
-            );
-            Ok((account.rate_observed(), account.rate_planned()))
+        let (Some(first), Some(last)) = (days.first(), days.last()) else {
+            return Ok(vec![Vec::new(); machines.len()]);
         };
+        let all = Span::new(first.from, last.to);
         let of_machine = |machine: &MachineId| {
-            let days = days.iter().zip(&planned);
-            days.map(|(span, planned)| of_day(machine, *span, planned.as_deref()))
-                .collect()
+            let states = reader.states(machine, all)?;
+            let of_day = |(span, planned): (&Span, &Option<Vec<Span>>)| {
+                // What ended before the day is none of it.
+                let begun = states.partition_point(|s| s.to.is_some_and(|to| to <= span.from));
+                let measured = Measured {
+                    states: states.get(begun..).unwrap_or_default(),
+                    planned: planned.as_deref(),
+                    ..Measured::default()
+                };
+                let account = Account::of(*span, measured);
+                (account.rate_observed(), account.rate_planned())
+            };
+            Ok(days.iter().zip(&planned).map(of_day).collect())
         };
         machines.iter().map(of_machine).collect()
     };

@@ -168,14 +168,15 @@ impl Policy for FloorPolicy {
             let source = peer.ip().to_string();
             refusal(&source, "CONNECT", reason, name.as_bytes(), now)
         };
+        let of_client = |reason| {
+            let sample = peer.ip().to_string();
+            refusal(name, "CONNECT", reason, sample.as_bytes(), now)
+        };
         let refused = match act {
             RefusedAct::Connect(_) => knocked(RefusalReason::BadCredentials),
             RefusedAct::Version => knocked(RefusalReason::ProtocolVersion),
-            RefusedAct::Contested => {
-                let sample = peer.ip().to_string();
-                let reason = RefusalReason::NameInUse;
-                refusal(name, "CONNECT", reason, sample.as_bytes(), now)
-            }
+            RefusedAct::Contested => of_client(RefusalReason::NameInUse),
+            RefusedAct::TooMany => of_client(RefusalReason::TooManyConnections),
             RefusedAct::Publish(publish) => refusal(
                 name,
                 publish.topic(),

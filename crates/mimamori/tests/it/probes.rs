@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Socket, Type};
+
 use super::house::{House, until};
 use super::openssl::self_signed;
 use super::publisher::{Publisher, connect, packet, publish, string};
@@ -162,7 +164,10 @@ fn silent_connections_are_closed_and_hinder_nobody() {
     for stream in silent.into_iter().chain(half) {
         assert!(rest(stream).is_empty());
     }
-    until("all are counted", || house.counter("silent_closed") == 100);
+    // The oldest of them made room for those who came.
+    until("all are counted", || {
+        house.counter("silent_closed") + house.counter("connections_over_limit") == 100
+    });
 }
 
 #[test]
@@ -232,7 +237,8 @@ fn connections_beyond_the_limit_are_closed_and_counted() {
     let house = House::with_config("[broker]\nconnections_max = 20\n");
     let held: Vec<TcpStream> = (0..30).map(|_| raw(house.mqtt, &[])).collect();
     until("the rest is closed", || {
-        house.counter("connections_over_limit") == 10
+        // Half of the places are for those who say who they are.
+        house.counter("connections_over_limit") == 20
     });
     drop(held);
 }
@@ -308,4 +314,125 @@ fn over_tls_silent_connections_hinder_nobody_either() {
         assert!(rest(stream).is_empty());
     }
     until("all are counted", || house.counter("silent_closed") == 50);
+}
+
+/// A connection from another address of this computer.
+fn raw_from(from: [u8; 4], to: SocketAddr, bytes: &[u8]) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    stream.write_all(bytes).unwrap();
+    stream
+}
+
+fn answer(stream: &mut TcpStream) -> [u8; 4] {
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn one_address_or_one_device_holds_no_more_than_its_places() {
+    let house = House::new();
+    let token = house.device("m1", &[]);
+    let strangers: Vec<TcpStream> = (0..80)
+        .map(|_| raw_from([127, 0, 0, 2], house.mqtt, &[]))
+        .collect();
+    until("sixty-four of an address are held", || {
+        house.counter("connections_over_limit") == 16
+    });
+    let hello = |client: &str| connect(client, "m1", &token, 0);
+    let mut own = raw_from([127, 0, 0, 3], house.mqtt, &hello("c"));
+    assert_eq!(
+        answer(&mut own),
+        [0x20, 2, 0, 0],
+        "another address comes in"
+    );
+    // Who has said who it is holds a place of its own and none of its address.
+    let mut held: Vec<TcpStream> = (0..63)
+        .map(|n| {
+            let mut stream = raw_from([127, 0, 0, 3], house.mqtt, &hello(&format!("c{n}")));
+            assert_eq!(answer(&mut stream), [0x20, 2, 0, 0], "{n}");
+            stream
+        })
+        .collect();
+    let mut more = raw_from([127, 0, 0, 3], house.mqtt, &hello("one more"));
+    assert_eq!(
+        answer(&mut more),
+        [0x20, 2, 0, 3],
+        "a device has its places"
+    );
+    until("that is told", || {
+        house.refused("m1", "too_many_connections") == 1
+    });
+    held.pop();
+    until("a place that is given back is free", || {
+        let mut again = raw_from([127, 0, 0, 3], house.mqtt, &hello("again"));
+        answer(&mut again)[3] == 0
+    });
+    drop(strangers);
+}
+
+/// A client that wants its session kept: CONNECT, perhaps SUBSCRIBE to everything, and gone.
+fn leave_a_session(house: &House, name: &str, token: &str, client: &str, subscribes: bool) -> u8 {
+    let mut hello = connect(client, name, token, 0);
+    // The flag of a clean session.
+    hello[9] &= !2;
+    let mut stream = raw(house.mqtt, &hello);
+    let code = answer(&mut stream)[3];
+    if subscribes {
+        let mut body = vec![0, 1];
+        body.extend(string("mimamori/#"));
+        body.push(1);
+        stream.write_all(&packet(0x82, &body)).unwrap();
+        let mut granted = [0; 5];
+        stream.read_exact(&mut granted).unwrap();
+    }
+    code
+}
+
+#[test]
+fn kept_sessions_make_room_for_those_who_come() {
+    let house = House::with_config("[broker]\nsessions_max = 40\n");
+    let many = house.device("many", &[]);
+    for n in 0..60 {
+        let code = leave_a_session(&house, "many", &many, &format!("c{n}"), false);
+        assert_eq!(code, 0, "{n}");
+    }
+    for n in 0..4 {
+        let name = format!("other-{n}");
+        let token = house.device(&name, &[]);
+        for client in 0..20 {
+            let code = leave_a_session(&house, &name, &token, &format!("c{client}"), false);
+            assert_eq!(code, 0, "{name}");
+        }
+    }
+    // A session without a name could never be found again.
+    assert_eq!(leave_a_session(&house, "many", &many, "", false), 2);
+}
+
+#[test]
+fn what_waits_for_those_who_are_away_has_an_end() {
+    let house = House::with_config("[broker]\npublishes_per_s_max = 100000\n");
+    let reader = house.device("panel", &["--reader"]);
+    for n in 0..16 {
+        leave_a_session(&house, "panel", &reader, &format!("c{n}"), true);
+    }
+    let token = house.device("m1", &[]);
+    let mut publisher = Publisher::new("m1", &token, house.mqtt);
+    let filler = "x".repeat(15_000);
+    publisher.queue((0..400).map(|n| format!("{{\"power_w\":{n},\"note\":\"{filler}\"}}")));
+    publisher.finish();
+    // Sixteen times six megabytes would wait.
+    until("the rest is dropped and counted", || {
+        house.counter("messages_dropped") > 400
+    });
+    let status = std::fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
+    let now = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kb: u64 = now.unwrap().trim_end_matches("kB").trim().parse().unwrap();
+    assert!(kb < 120_000, "{kb} kB");
 }
