@@ -10,13 +10,13 @@ use tokio::sync::Notify;
 
 /// Connections that have not said who they are, by their addresses, the oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Strangers(Arc<Mutex<Waiting>>);
+pub struct Strangers(Arc<Mutex<Waiting>>);
 
 type Waiting = HashMap<IpAddr, VecDeque<Arc<Notify>>>;
 
 /// The place of a stranger, until it is known or gone.
 #[derive(Debug)]
-pub(crate) struct StrangerPlace {
+pub struct StrangerPlace {
     address: IpAddr,
     /// Told when another one takes its place.
     leave: Arc<Notify>,
@@ -26,7 +26,7 @@ pub(crate) struct StrangerPlace {
 impl Strangers {
     /// Takes one of the `each` places of an address. If all of them are taken, the oldest of that
     /// address leaves; if `all` places of everybody are, the oldest of the address that has most.
-    pub(crate) fn enter(&self, address: IpAddr, each: usize, all: usize) -> StrangerPlace {
+    pub fn enter(&self, address: IpAddr, each: usize, all: usize) -> StrangerPlace {
         let leave = Arc::new(Notify::new());
         let mut waiting = lock(&self.0);
         let own = waiting.get(&address).map_or(0, VecDeque::len);
@@ -54,7 +54,7 @@ impl Strangers {
 
 impl StrangerPlace {
     /// Another one has taken its place.
-    pub(crate) async fn lost(&self) {
+    pub async fn lost(&self) {
         self.leave.notified().await;
     }
 }

@@ -23,8 +23,9 @@ mod topic;
 mod tree;
 mod v3;
 
+pub use door::{StrangerPlace, Strangers};
 pub use face::{ConnectRefusal, Hello, Inbound, Policy, RefusedAct, Sink, Ticket};
-pub use limits::Limits;
+pub use limits::{Limits, SessionLimits};
 pub use listener::{Broker, ListenError};
 pub use retained::RetainedRoom;
 pub use stats::{Stats, StatsSnapshot};

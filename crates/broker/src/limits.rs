@@ -19,19 +19,8 @@ pub struct Limits {
     pub strangers_per_address_max: usize,
     /// Connections of one client.
     pub connections_per_client_max: usize,
-    /// Messages waiting for one subscriber; past that new ones for it are dropped and counted.
-    pub queue_messages_max: usize,
-    /// What they come to, topics and payloads, in bytes.
-    pub queue_bytes_max: usize,
-    /// The same for all subscribers that are away together.
-    pub away_bytes_max: usize,
-    /// Sessions at once, those kept for clients that are away included; the one whose client has
-    /// been away longest makes room.
-    pub sessions_max: usize,
-    /// Sessions kept for one client while it is away.
-    pub sessions_per_client_max: usize,
-    /// A session is kept this long for a client that is away.
-    pub away_time_max: Duration,
+    /// What waits for subscribers, and how long.
+    pub sessions: SessionLimits,
     /// Subscriptions of one client.
     pub subscriptions_max: usize,
     /// Retained messages in all.
@@ -46,6 +35,37 @@ pub struct Limits {
     pub write_time_max: Duration,
 }
 
+/// What of sessions there may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Messages waiting for one subscriber; past that new ones for it are dropped and counted.
+    pub queue_messages_max: usize,
+    /// What they come to, topics and payloads, in bytes.
+    pub queue_bytes_max: usize,
+    /// The same for all subscribers that are away together.
+    pub away_bytes_max: usize,
+    /// Sessions at once, those kept for clients that are away included; the one whose client has
+    /// been away longest makes room.
+    pub all_max: usize,
+    /// Sessions kept for one client while it is away.
+    pub per_client_max: usize,
+    /// A session is kept this long for a client that is away.
+    pub away_time_max: Duration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self {
+            queue_messages_max: 1_000,
+            queue_bytes_max: 4 * 1024 * 1024,
+            away_bytes_max: 32 * 1024 * 1024,
+            all_max: 5_000,
+            per_client_max: 16,
+            away_time_max: Duration::from_secs(7 * 24 * 3_600),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -56,12 +76,7 @@ impl Default for Limits {
             connections_max: 2_000,
             strangers_per_address_max: 64,
             connections_per_client_max: 64,
-            queue_messages_max: 1_000,
-            queue_bytes_max: 4 * 1024 * 1024,
-            away_bytes_max: 32 * 1024 * 1024,
-            sessions_max: 5_000,
-            sessions_per_client_max: 16,
-            away_time_max: Duration::from_secs(7 * 24 * 3_600),
+            sessions: SessionLimits::default(),
             subscriptions_max: 200,
             retained_max: 10_000,
             retained_per_client_max: 1_000,

@@ -105,7 +105,7 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
             payload: publish.payload().into(),
             qos: publish.level(),
         });
-        let much = self.limits.queue_messages_max / 2;
+        let much = self.limits.sessions.queue_messages_max / 2;
         let mut is_pressed = false;
         for (session, qos) in subscribers {
             self.queue(&session, &message, qos, false);
@@ -136,7 +136,7 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
             qos,
             retain,
         };
-        if !session.push(outgoing, &self.limits) {
+        if !session.push(outgoing, &self.limits.sessions) {
             Stats::add(&self.stats.messages_dropped);
         }
     }
@@ -172,8 +172,8 @@ impl<P: Policy, S: Sink<P::Client>> Hub<P, S> {
         connection: u64,
     ) -> Option<SessionFound> {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let ended = sessions.make_room(key, is_clean, &self.limits);
-        let opened = sessions.open(key, is_clean, self.limits.sessions_max);
+        let ended = sessions.make_room(key, is_clean, &self.limits.sessions);
+        let opened = sessions.open(key, is_clean, self.limits.sessions.all_max);
         drop(sessions);
         for session in ended {
             self.forget(&session);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mqtt_protocol_core::mqtt::packet::{GenericStorePacket, Qos};
 use tokio::sync::Notify;
 
-use crate::limits::Limits;
+use crate::limits::SessionLimits;
 use crate::message::Message;
 
 /// Who takes the place of one that came this lately is another client of its name, not the same one
@@ -46,7 +46,7 @@ pub(crate) struct SessionState {
     claimed: Option<Instant>,
     /// When its owner went, if it is away.
     pub(crate) away_since: Option<Instant>,
-    /// What waits, in bytes.
+    /// How many bytes the queue comes to.
     waiting_bytes: usize,
 }
 
@@ -118,7 +118,7 @@ impl Session {
     }
 
     /// Queues a message; says whether there was room and somebody to keep it for.
-    pub(crate) fn push(&self, outgoing: Outgoing, limits: &Limits) -> bool {
+    pub(crate) fn push(&self, outgoing: Outgoing, limits: &SessionLimits) -> bool {
         let mut state = self.state();
         let away = !state.is_connected;
         if away && (self.is_clean || outgoing.qos == Qos::AtMostOnce) {
@@ -207,7 +207,7 @@ impl Sessions {
         &mut self,
         key: &str,
         is_clean: bool,
-        limits: &Limits,
+        limits: &SessionLimits,
     ) -> Vec<Arc<Session>> {
         let name = key.split_once('/').map_or(key, |(name, _)| name);
         let is_new = !self.by_key.contains_key(key);
@@ -223,11 +223,11 @@ impl Sessions {
             ended.extend(over.map(|(_, session)| session));
         }
         let own = || self.of_client(name).filter(|s| !s.is_clean).count();
-        if is_new && !is_clean && own() >= limits.sessions_per_client_max {
+        if is_new && !is_clean && own() >= limits.per_client_max {
             let oldest = self.longest_away(name);
             ended.extend(oldest.and_then(|(key, _)| self.by_key.remove(&key)));
         }
-        if is_new && self.by_key.len() >= limits.sessions_max {
+        if is_new && self.by_key.len() >= limits.all_max {
             let oldest = self.longest_away("");
             ended.extend(oldest.and_then(|(key, _)| self.by_key.remove(&key)));
         }

@@ -14,6 +14,14 @@ use crate::sql::run;
 
 /// Lines dropped at once when they are older than they are kept.
 const DROPPED_AT_ONCE: i64 = 2_000;
+/// Lines that one entry of the evidence covers at most: while it is made nothing is recorded.
+const SEALED_AT_ONCE: i64 = 1_000;
+/// What log lines may take, in bytes: whoever reaches the port can write.
+const BYTES_MAX: f64 = 2e9;
+/// Lines from which it is guessed how long lines are.
+const LINES_WEIGHED: i64 = 1_000;
+/// What a line takes beside its text.
+const BYTES_BESIDE: f64 = 100.0;
 
 /// What the evidence says of some lines.
 pub(crate) fn body_of(seal: &LogSeal) -> Value {
@@ -88,6 +96,17 @@ pub(crate) fn sealed_upto(connection: &Connection) -> Result<i64, EngineError> {
     Ok(connection.query_row("SELECT upto FROM log_sealed", [], |row| row.get(0))?)
 }
 
+/// About what the lines take: their number times what the newest of them are long.
+fn bytes_about(connection: &Connection) -> Result<f64, EngineError> {
+    let sql = "SELECT (SELECT count(*) FROM log), (SELECT coalesce(avg(length(text)), 0)
+               FROM (SELECT text FROM log ORDER BY id DESC LIMIT ?1))";
+    let about = |row: &Row<'_>| {
+        let (lines, letters): (f64, f64) = (row.get::<_, i64>(0)? as f64, row.get(1)?);
+        Ok(lines * (letters + BYTES_BESIDE))
+    };
+    Ok(connection.query_row(sql, [LINES_WEIGHED], about)?)
+}
+
 impl LogBook for EmbeddedReader {
     fn log_seal(&self) -> Result<Option<LogSeal>, StoreError> {
         self.with(|connection| {
@@ -98,6 +117,7 @@ impl LogBook for EmbeddedReader {
             if upto < from {
                 return Ok(None);
             }
+            let upto = upto.min(from + SEALED_AT_ONCE - 1);
             let (count, sha256) = digest(connection, from, upto)?;
             Ok(Some(LogSeal {
                 from,
@@ -116,7 +136,11 @@ impl LogBook for EmbeddedReader {
             let sealed = sealed_upto(connection)?;
             let upto: Option<i64> =
                 connection.query_row(sql, [oldest, sealed, DROPPED_AT_ONCE], |row| row.get(0))?;
-            Ok(upto)
+            if upto.is_some() || bytes_about(connection)? <= BYTES_MAX {
+                return Ok(upto);
+            }
+            let all = [i64::MAX, sealed, DROPPED_AT_ONCE];
+            Ok(connection.query_row(sql, all, |row| row.get(0))?)
         })
     }
 

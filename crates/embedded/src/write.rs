@@ -1,6 +1,7 @@
 //! The one writer. A [`Batch`] is committed whole or not at all, with one fsync.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use model::{
@@ -44,7 +45,62 @@ pub(crate) struct EmbeddedWriter {
     /// The last entry a checkpoint covers.
     attested: i64,
     checkpointer: Checkpointer,
+    /// The folder with months whose main file was lost.
+    aside: Option<String>,
     _lock: File,
+}
+
+/// Takes from everybody but the owner what an older program, or a copy, let them do: nobody else
+/// reads the files of the folder, or lists them. A way through it stays, to folders that are
+/// shared.
+fn hide(folder: &Path) -> std::io::Result<()> {
+    let without = |path: &Path, bits: u32| {
+        let known = std::fs::metadata(path)?.permissions();
+        let mode = known.mode() & !bits;
+        if mode == known.mode() {
+            return Ok(());
+        }
+        std::fs::set_permissions(path, Permissions::from_mode(mode))
+    };
+    without(folder, 0o066)?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        // A socket is there for others of this computer.
+        if entry.file_type()?.is_file() {
+            without(&entry.path(), 0o077)?;
+        }
+    }
+    Ok(())
+}
+
+/// Files of months beside a main file that is not there, or empty, belong to one that was lost. The
+/// first seal would take their place: they are put into a folder of their own, which is named.
+fn move_lost_months(folder: &Path) -> Result<Option<String>, EngineError> {
+    let main = folder.join(schema::FILE);
+    let is_there = std::fs::metadata(&main).is_ok_and(|main| main.len() > 0);
+    let names = std::fs::read_dir(folder).map_err(StoreError::Folder)?;
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let months: Vec<String> = names
+        .filter(|name| telemetry::is_month_file(name))
+        .collect();
+    if is_there || months.is_empty() {
+        return Ok(None);
+    }
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let aside = format!("aside-{}", now.as_millis());
+    let into = folder.join(&aside);
+    std::fs::create_dir(&into).map_err(StoreError::Folder)?;
+    for name in months {
+        // What belongs to a file of a month goes with it.
+        for ending in ["", "-wal", "-shm", "-journal"] {
+            let name = format!("{name}{ending}");
+            if folder.join(&name).exists() {
+                std::fs::rename(folder.join(&name), into.join(&name))
+                    .map_err(StoreError::Folder)?;
+            }
+        }
+    }
+    Ok(Some(aside))
 }
 
 impl EmbeddedWriter {
@@ -54,6 +110,9 @@ impl EmbeddedWriter {
         let lock = File::create(folder.join("lock")).map_err(StoreError::Folder)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| StoreError::InUse(folder.to_owned()))?;
+        let aside = move_lost_months(folder)?;
+        // A folder of somebody else, or of a system without such rights, stays as it is.
+        hide(folder).ok();
         let mut connection = Connection::open(folder.join(schema::FILE))?;
         schema::prepare(&mut connection)?;
         let state = State::read(&connection)?;
@@ -79,6 +138,7 @@ impl EmbeddedWriter {
             signer: Signer::open(folder)?,
             attested,
             checkpointer,
+            aside,
             _lock: lock,
         })
     }
@@ -248,6 +308,10 @@ impl Writer for EmbeddedWriter {
 
     fn fingerprint(&self) -> String {
         self.signer.fingerprint()
+    }
+
+    fn found_aside(&self) -> Option<&str> {
+        self.aside.as_deref()
     }
 
     fn sealed_at(&self) -> Option<Time> {

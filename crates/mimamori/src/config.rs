@@ -425,8 +425,13 @@ impl WrittenBroker {
             connections_per_client_max: self
                 .connections_per_client_max
                 .unwrap_or(d.connections_per_client_max),
-            queue_messages_max: self.queue_messages_max.unwrap_or(d.queue_messages_max),
-            sessions_max: self.sessions_max.unwrap_or(d.sessions_max),
+            sessions: broker::SessionLimits {
+                queue_messages_max: self
+                    .queue_messages_max
+                    .unwrap_or(d.sessions.queue_messages_max),
+                all_max: self.sessions_max.unwrap_or(d.sessions.all_max),
+                ..d.sessions
+            },
             subscriptions_max: self.subscriptions_max.unwrap_or(d.subscriptions_max),
             retained_max: self.retained_max.unwrap_or(d.retained_max),
             retained_per_client_max: self
@@ -444,7 +449,7 @@ impl WrittenBroker {
             limits.publishes_per_s_max as usize,
             limits.connections_max,
             limits.connections_per_client_max,
-            limits.queue_messages_max,
+            limits.sessions.queue_messages_max,
         ];
         if smallest.contains(&0) {
             bail!("a broker limit is zero, or packet_bytes_max is under 256");

@@ -42,6 +42,8 @@ pub enum AlarmKind {
     DataDamaged,
     /// The disk will be full before long.
     DiskLow,
+    /// Several devices say a later time than the box: its own clock may be behind.
+    ClockDoubted,
     /// The daily files for other programs cannot be written.
     ExportFailed,
     /// A file in a watched folder cannot be taken.

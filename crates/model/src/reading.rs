@@ -80,7 +80,8 @@ pub enum RefusalReason {
     /// A counter of cycles or energy smaller than before: it rolled over, or was replaced. The
     /// value is kept as a new start.
     CounterJumpedBack,
-    /// A device time more than the allowed lead ahead of the box.
+    /// A device time more than the allowed lead ahead of the box. What a device has just sent is
+    /// kept as of now; a row of a file is not.
     ClockAhead,
     /// A device time further back than the box keeps data.
     ClockFarPast,

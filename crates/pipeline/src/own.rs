@@ -4,6 +4,11 @@ use model::{Alarm, AlarmKind, EventKind, Time};
 use serde_json::json;
 use store::{Damage, Entry};
 
+/// Less room than this is an alarm, or less than [`ROOM_SHARE_LOW`] of a small disk.
+const ROOM_BYTES_LOW: f64 = 2e9;
+/// Share of the disk.
+const ROOM_SHARE_LOW: f64 = 0.05;
+
 /// An alarm about Mimamori itself.
 pub(crate) fn own_alarm(kind: AlarmKind, now: Time) -> Alarm {
     Alarm {
@@ -21,4 +26,9 @@ pub(crate) fn own_alarm(kind: AlarmKind, now: Time) -> Alarm {
 /// What the evidence says of readings that can no longer be read.
 pub(crate) fn damage_entry(damaged: &[Damage], now: Time) -> Entry {
     Entry::of_box(now, EventKind::Damaged, json!({"damaged": damaged}))
+}
+
+/// Whether the disk will be full before long, from what is free and what it holds.
+pub(crate) fn is_low(free: u64, all: u64) -> bool {
+    (free as f64) < ROOM_BYTES_LOW.min(ROOM_SHARE_LOW * all as f64)
 }

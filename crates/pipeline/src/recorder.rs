@@ -24,7 +24,7 @@ use crate::aside::Aside;
 use crate::floor::Floor;
 use crate::light::{light_view, tier};
 use crate::machine::Machine;
-use crate::own::{damage_entry, own_alarm};
+use crate::own::{damage_entry, is_low, own_alarm};
 use crate::own_clock::OwnClock;
 use crate::pace::{ArrivalRate, Pace};
 use crate::replies::{Replies, Reply, is_of_somebody};
@@ -32,6 +32,8 @@ use crate::sealing::Sealing;
 
 /// Where the evidence chain stands is signed this often.
 const ATTEST_EVERY: Duration = Duration::from_secs(3600);
+/// The next log lines are covered this soon, where there are many.
+const MORE_LOGS_AFTER: Duration = Duration::from_millis(100);
 /// Arrivals taken into one commit at most.
 const ARRIVALS_PER_COMMIT_MAX: usize = 2_048;
 /// Log lines taken into one commit at most.
@@ -48,10 +50,6 @@ const WRITE_DOWN_EVERY: Duration = Duration::from_secs(5);
 const WRITE_DOWN_AT_ONCE: usize = 4;
 /// How often it is looked how much room the disk has.
 const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_secs(60);
-/// Less room than this is an alarm, or less than [`ROOM_SHARE_LOW`] of a small disk.
-const ROOM_BYTES_LOW: f64 = 2e9;
-/// Share of the disk.
-const ROOM_SHARE_LOW: f64 = 0.05;
 /// Records of a seal in one commit, so that none takes long.
 const LANDING_AT_ONCE: usize = 8;
 /// Records that wait for a full disk beside the batch that found it full; what is told beyond them
@@ -135,6 +133,7 @@ pub struct Recorder {
     board_at: Instant,
     written_down_at: Instant,
     attested_at: Instant,
+    attest_again: Duration,
     ticked_at: Instant,
     own_clock: OwnClock,
     room_looked_at: Instant,
@@ -193,6 +192,7 @@ impl Recorder {
             board_at: now,
             written_down_at: now,
             attested_at: now,
+            attest_again: ATTEST_EVERY,
             ticked_at: now,
             own_clock: OwnClock::start(),
             // At the first look, so that a disk that is nearly full is told at once.
@@ -314,6 +314,8 @@ impl Recorder {
         if self.ticked_at.elapsed() >= TICK {
             self.ticked_at = Instant::now();
             self.floor.tick(now, &mut self.pending);
+            let is_doubted = self.floor.doubts_own_clock(now);
+            self.own_alarm(AlarmKind::ClockDoubted, is_doubted, now);
             self.seal(now);
         }
         if self.room_looked_at.elapsed() >= LOOK_FOR_ROOM_EVERY {
@@ -526,7 +528,14 @@ impl Recorder {
 
     /// Signs where the evidence chain stands.
     fn attest(&mut self, now: Time) -> Result<(), StoreError> {
-        if let Some(seal) = self.reader.log_seal()? {
+        let seal = self.reader.log_seal()?;
+        // What is left of many lines comes with the next rounds.
+        self.attest_again = if seal.is_some() {
+            MORE_LOGS_AFTER
+        } else {
+            ATTEST_EVERY
+        };
+        if let Some(seal) = seal {
             let records = vec![Record::LogsSealed(seal)];
             self.store.commit(&Batch {
                 records,
@@ -578,7 +587,7 @@ impl Recorder {
         if has_something {
             self.note_recovery();
         }
-        if self.attested_at.elapsed() >= ATTEST_EVERY
+        if self.attested_at.elapsed() >= self.attest_again
             && let Err(problem) = self.attest(clock::now())
         {
             warn!(%problem, "no checkpoint of the evidence could be signed");
@@ -783,9 +792,4 @@ impl Recorder {
         }
         info!("everything that arrived is on disk");
     }
-}
-
-/// Whether the disk will be full before long, from what is free and what it holds.
-fn is_low(free: u64, all: u64) -> bool {
-    (free as f64) < ROOM_BYTES_LOW.min(ROOM_SHARE_LOW * all as f64)
 }

@@ -1,7 +1,9 @@
 //! The daily file for other programs: what each business day came to, written into a folder once
 //! the day is over. Days that were missed while the folder or the program was away are made up for.
 
+use std::fs::Permissions;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -171,6 +173,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let beside = path.with_extension("part");
     let written = std::fs::File::create(&beside).and_then(|mut file| {
         file.write_all(bytes)?;
+        // Other programs read it; a network drive may know no such rights.
+        file.set_permissions(Permissions::from_mode(0o644)).ok();
         file.sync_all()
     });
     written

@@ -226,6 +226,16 @@ impl<'a> Member<'a> {
 fn take_member(origin: Origin<'_>, bytes: &[u8], member: Member<'_>, out: &mut Normalised) {
     match row_of(origin, member) {
         Ok(row) => out.rows.push(row),
+        Err(RefusalReason::ClockAhead) => {
+            // Nothing is measured in the future: one of the two clocks is wrong, and what has just
+            // come was measured about now.
+            refuse(origin, bytes, RefusalReason::ClockAhead, out);
+            let now = Member {
+                t_ms: None,
+                ..member
+            };
+            out.rows.extend(row_of(origin, now));
+        }
         Err(reason) => refuse(origin, bytes, reason, out),
     }
 }
@@ -394,9 +404,12 @@ mod tests {
         assert_eq!(reason("mimamori/d/energy_wh", b"-5"), R::NegativeEnergy);
         assert_eq!(reason("mimamori/d/x_c", b"-1.7e308"), R::Implausible);
         assert_eq!(reason("mimamori/d/energy_kwh", b"1e14"), R::Implausible);
-        assert_eq!(
-            reason("mimamori/d", br#"{"t":1700009999999,"x":1}"#),
-            R::ClockAhead
+        let ahead = run("mimamori/d", br#"{"t":1700009999999,"x":1}"#);
+        assert_eq!(ahead.refused[0].reason, R::ClockAhead);
+        let row = &ahead.rows[0];
+        assert!(
+            !row.has_own_time,
+            "what has just come was measured about now"
         );
         assert_eq!(
             reason("mimamori/d", br#"{"t":1000000000000,"x":1}"#),

@@ -7,22 +7,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use broker::Strangers;
 use broker::rustls::ServerConfig;
 use model::{LogLine, Time};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use wire::syslog::{LINE_BYTES_MAX, Splitter, parse};
 
-/// Lines a second from one address, and how many may come at once.
+/// Lines a second from one address, and how many may come at once; a long line counts as several.
 const LINES_PER_S_MAX: f64 = 200.0;
 const LINES_AT_ONCE_MAX: f64 = 1_000.0;
+/// Bytes that count as one line.
+const LINE_BYTES_USUAL: f64 = 512.0;
 /// Addresses whose rate is remembered.
 const ADDRESSES_MAX: usize = 1_024;
-/// Open connections.
+/// Open connections, and those from one address; the one that is open longest makes room.
 const CONNECTIONS_MAX: usize = 128;
+const CONNECTIONS_OF_ONE_MAX: usize = 16;
 /// A connection that says nothing for so long is closed.
 const SILENCE_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// A TLS handshake takes at most this long.
@@ -60,7 +64,7 @@ impl LogSink {
         if text.trim().is_empty() {
             return None;
         }
-        if !self.may_send(from) {
+        if !self.may_send(from, bytes.len()) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return None;
         }
@@ -76,7 +80,7 @@ impl LogSink {
         })
     }
 
-    fn may_send(&self, from: IpAddr) -> bool {
+    fn may_send(&self, from: IpAddr, bytes: usize) -> bool {
         let now = Instant::now();
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         if rates.len() >= ADDRESSES_MAX && !rates.contains_key(&from) {
@@ -91,10 +95,11 @@ impl LogSink {
         let passed_s = now.duration_since(*at).as_secs_f64();
         *left = (*left + passed_s * LINES_PER_S_MAX).min(LINES_AT_ONCE_MAX);
         *at = now;
-        if *left < 1.0 {
+        let lines = (bytes as f64 / LINE_BYTES_USUAL).max(1.0);
+        if *left < lines {
             return false;
         }
-        *left -= 1.0;
+        *left -= lines;
         true
     }
 }
@@ -123,28 +128,30 @@ pub async fn listen_tcp(
 ) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(address).await?;
     let taken = listener.local_addr()?;
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Strangers::default();
     tokio::spawn(async move {
         loop {
             let Ok((stream, from)) = listener.accept().await else {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                continue;
-            };
             let (sink, from) = (Arc::clone(&sink), from.ip());
+            let address = from.to_canonical();
+            let place = places.enter(address, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_MAX);
             let config = tls.as_ref().map(|tls| Arc::clone(&tls.borrow()));
             tokio::spawn(async move {
-                let _place = place;
-                match config {
-                    None => read_lines(stream, from, &sink).await,
-                    Some(config) => {
-                        let handshake = TlsAcceptor::from(config).accept(stream);
-                        if let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, handshake).await {
-                            read_lines(stream, from, &sink).await;
-                        }
+                let reading = async {
+                    let Some(config) = config else {
+                        return read_lines(stream, from, &sink).await;
+                    };
+                    let handshake = TlsAcceptor::from(config).accept(stream);
+                    if let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, handshake).await {
+                        read_lines(stream, from, &sink).await;
                     }
+                };
+                tokio::select! {
+                    () = reading => {}
+                    () = place.lost() => {}
                 }
             });
         }

@@ -34,6 +34,10 @@ pub trait Writer: fmt::Debug + Send {
     /// Leaves nothing to be done at the next start; for an orderly stop.
     fn settle(&self) -> Result<(), StoreError>;
 
+    /// Where files were put that belong to a main file which is not there any more; `None` if there
+    /// were none when the store was opened.
+    fn found_aside(&self) -> Option<&str>;
+
     /// When readings last left the journal before the store was opened.
     fn sealed_at(&self) -> Option<Time>;
 

@@ -124,16 +124,19 @@ pub(super) fn of(
         .collect();
     devices.sort_unstable();
     devices.dedup();
-    let ends = (span.from.ms(), span.to.ms() - 1);
     let (mut recaps, mut mixed) = (BTreeMap::new(), Vec::new());
     reader.now(&devices, |now| {
-        let recent = recent(reader.recent(), now, series, ends)?;
+        let recent = recent(reader.recent(), now, series, span)?;
         for id in series {
-            let Some(device) = device_of.get(id) else {
+            let Some(device) = device_of.get(id).copied() else {
                 continue;
             };
+            let of = SeriesOf {
+                device,
+                series: *id,
+            };
             let of_journal = recent.get(id).cloned().unwrap_or_default();
-            match recap(now, (*device, *id), ends, of_journal)? {
+            match recap(now, of, span, of_journal)? {
                 Ok(Some(recap)) => {
                     recaps.insert(*id, recap);
                 }
@@ -164,10 +167,11 @@ fn recent(
     kept: &RecentKept,
     now: &QueryNow<'_>,
     series: &[SeriesId],
-    (from, end): (i64, i64),
+    span: Span,
 ) -> Result<BTreeMap<SeriesId, RecentSeries>, EngineError> {
     let sql = "SELECT coalesce(max(t_max), 0) FROM journal";
     let newest: i64 = now.connection.query_row(sql, [], |row| row.get(0))?;
+    let (from, end) = (span.from.ms(), span.to.ms() - 1);
     let (seal, sealed) = (now.state.number, now.state.seq);
     let mut once = Recent::new(seal, sealed, from, series);
     if newest > end {
@@ -186,15 +190,24 @@ fn recent(
     Ok(found)
 }
 
+/// A series and its device, by the number of the device's first series.
+#[derive(Debug, Clone, Copy)]
+struct SeriesOf {
+    device: i64,
+    series: SeriesId,
+}
+
 /// Readings in the journal lie before or between those in chunks.
 struct Mixed;
 
 fn recap(
     now: &QueryNow<'_>,
-    (device, series): (i64, SeriesId),
-    ends: (i64, i64),
+    of: SeriesOf,
+    span: Span,
     recent: RecentSeries,
 ) -> Result<Result<Option<Recap>, Mixed>, EngineError> {
+    let SeriesOf { device, series } = of;
+    let ends = (span.from.ms(), span.to.ms() - 1);
     let mut sums = Sums::of_chunks(&now.view, device, ends, Vec::new())?;
     let sealed = sums.all.get(&series).or(sums.before.get(&series));
     let first = recent.before.or(recent.sum).map(|stat| stat.first.0);

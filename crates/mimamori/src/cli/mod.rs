@@ -19,6 +19,8 @@ use backup::{BackupArgs, RestoreArgs};
 use clap::{Args, Parser, Subcommand};
 use devices::DeviceCommand;
 use pipeline::Pace;
+use rustix::fs::Mode;
+use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use serde_json::json;
 use services::{certificate, restores};
 use text::Lang;
@@ -153,6 +155,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let lang = terminal::choose(cli.lang);
+    prepare();
     match run(cli, lang) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -163,6 +166,15 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// What the program makes is for its owner alone: there are keys and secrets among it. It may have
+/// as many files open as the system lets it: each connection is one.
+fn prepare() {
+    umask(Mode::from_raw_mode(0o077));
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).ok();
 }
 
 /// What a person can do about a failure.

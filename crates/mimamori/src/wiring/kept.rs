@@ -59,6 +59,10 @@ pub(super) fn take_up(
     let (mut pending, mut aside) = (Batch::default(), Aside::default());
     let restored = restores::noted(&setup.data, clock::now());
     pending.records.extend(restored.map(Record::Evidence));
+    if let Some(found) = store.found_aside() {
+        let problem = "the main file was lost: these months belong to another one";
+        aside.tell(found, "", problem);
+    }
     let into = TakenUp {
         batch: &mut pending,
         aside: &mut aside,

@@ -1,6 +1,8 @@
 //! What an attacker, or a device gone mad, may send: no request, no reading and no retained message
 //! ends the recording of others, takes the memory, or keeps the box from starting again.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -301,4 +303,89 @@ fn nothing_reaches_a_subscriber_before_it_is_kept() {
     assert!(seen.len() <= stored, "{} seen, {stored} kept", seen.len());
     drop(house);
     drop(disk);
+}
+
+/// Nobody but the owner reads what is kept: keys, passwords' hashes and secrets are among it.
+#[test]
+fn what_is_kept_is_for_its_owner_alone_in_an_older_folder_too() {
+    let mut house = House::new();
+    let token = house.device("m1", &[]);
+    house.ingest("m1", &token, "application/json", "{\"power_w\":1}");
+    house.kill();
+    let open = Permissions::from_mode(0o755);
+    std::fs::set_permissions(&house.data, open).unwrap();
+    let main = house.data.join("mimamori.db");
+    std::fs::set_permissions(&main, Permissions::from_mode(0o644)).unwrap();
+    house.start();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&house.data) & 0o066, 0, "nobody else lists the folder");
+    for entry in std::fs::read_dir(&house.data).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            let path = entry.path();
+            assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+        }
+    }
+}
+
+/// A main file that is lost takes no months along: they are put aside and that is told.
+#[test]
+fn months_whose_main_file_is_lost_are_put_aside() {
+    let mut house = House::with_config("[store]\nseal_every_s = 1\n");
+    let token = house.device("m1", &[]);
+    let from = now_ms() - 10_000_000;
+    let rows = (0..9_000).map(|n| format!("{},{n}\n", from + n * 1_000));
+    let table = format!("t,power_w\n{}", rows.collect::<String>());
+    house.ingest("m1", &token, "text/csv", &table);
+    let months = |folder: &Path| {
+        let names = std::fs::read_dir(folder).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|n| n.starts_with("raw-")).collect();
+        names.sort();
+        names
+    };
+    until("a month is there", || !months(&house.data).is_empty());
+    house.kill();
+    let before = std::fs::read(house.data.join(&months(&house.data)[0])).unwrap();
+    for ending in ["", "-wal", "-shm"] {
+        std::fs::remove_file(house.data.join(format!("mimamori.db{ending}"))).ok();
+    }
+    house.start();
+    let aside = std::fs::read_dir(&house.data).unwrap();
+    let aside = aside.map(|entry| entry.unwrap().path());
+    let aside = aside.into_iter().find(|path| {
+        path.file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("aside-")
+    });
+    let aside = aside.expect("a folder for what was found");
+    let kept = std::fs::read(aside.join(&months(&aside)[0])).unwrap();
+    assert_eq!(kept, before);
+    assert_eq!(months(&house.data), [] as [&str; 0]);
+    let database = database(&house.data);
+    let sql = "SELECT count(*) FROM evidence WHERE kind = 'store.set_aside'";
+    until("that is told", || {
+        database.query_row(sql, [], |row| row.get::<_, i64>(0)) == Ok(1)
+    });
+}
+
+/// The box's clock is behind: what comes is kept, and the clock is doubted.
+#[test]
+fn readings_from_the_future_are_kept_as_of_now_and_the_own_clock_is_doubted() {
+    let house = House::new();
+    let ahead = jiff::Timestamp::now().as_millisecond() + 3_600_000;
+    for name in ["m1", "m2"] {
+        let token = house.device(name, &[]);
+        for n in 0..100 {
+            let body = format!("{{\"t\":{},\"power_w\":{n}}}", ahead + n * 1_000);
+            house.ingest(name, &token, "application/json", &body);
+        }
+    }
+    house.until_stored(200);
+    until("the clock is doubted", || {
+        let open = house.get("alarms");
+        open["items"].to_string().contains("clock_doubted")
+    });
+    assert_eq!(house.refused("m1", "clock_ahead"), 100);
 }

@@ -6,11 +6,11 @@ mod rows;
 mod views;
 
 pub use restore::TakenUp;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use detect::{LampDevice, Outcome};
-use model::{DeviceRole, MachineId, Refused, Span, Time};
+use model::{DeviceRole, MachineId, RefusalReason, Refused, Span, Time};
 use rows::{RowSender, WrittenRows};
 use sources::{Arrival, Device, DeviceRegister, RowValue};
 use store::{Batch, Record, StoreError, Telemetry, Writer};
@@ -35,6 +35,13 @@ fn has_machine(device: &Device) -> bool {
     device.role == DeviceRole::Device && device.id.as_str() != model::PROBER
 }
 
+/// So many devices have to say a later time than the box before its clock is doubted,
+const CLOCK_DOUBTED_BY: usize = 2;
+/// each within so many milliseconds.
+const CLOCK_DOUBTED_MS: u64 = 10 * 60 * 1000;
+/// Devices of which that is remembered.
+const CLOCK_AHEAD_MAX: usize = 64;
+
 /// Everything on the floor.
 #[derive(Debug)]
 pub struct Floor {
@@ -49,6 +56,8 @@ pub struct Floor {
     day_start: Time,
     /// Refusals that were counted but not listed.
     pub refusals_unlisted: u64,
+    /// Devices whose clock was far ahead of the box's, and when.
+    ahead: BTreeMap<String, Time>,
 }
 
 impl Floor {
@@ -238,8 +247,18 @@ impl Floor {
         machine.is_some_and(|machine| machine.is_rehearsal)
     }
 
+    /// Whether several devices said lately that it is later than the box's clock says.
+    pub fn doubts_own_clock(&mut self, now: Time) -> bool {
+        let is_recent = |at: &Time| now.ms().abs_diff(at.ms()) < CLOCK_DOUBTED_MS;
+        self.ahead.retain(|_, at| is_recent(at));
+        self.ahead.len() >= CLOCK_DOUBTED_BY
+    }
+
     /// Takes a refusal into the batch, as far as there is room for it.
     pub fn list_refusal(&mut self, refusal: Refused, batch: &mut Batch) {
+        if refusal.reason == RefusalReason::ClockAhead && self.ahead.len() < CLOCK_AHEAD_MAX {
+            self.ahead.insert(refusal.source.clone(), refusal.at);
+        }
         if batch.refused.len() < REFUSALS_LISTED_MAX {
             batch.refused.push(refusal);
         } else {

@@ -1,6 +1,6 @@
 //! Taking up where the program left off.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use detect::Watch;
 use model::{AlarmKind, Quality, Span, Time};
@@ -49,6 +49,7 @@ impl Floor {
             outcomes: Vec::new(),
             day_start: settings.calendar.day_start(now),
             refusals_unlisted: 0,
+            ahead: BTreeMap::new(),
         };
         for machine in &settings.machines {
             floor.machine(&machine.id);
