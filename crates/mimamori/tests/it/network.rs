@@ -45,6 +45,17 @@ impl OtherComputer {
         ip(&format!("addr add {address} dev mm{number}a"));
     }
 
+    /// Gives the other computer so many further addresses: it looks like many.
+    pub(crate) fn multiply(&self, count: u8) {
+        let [a, b, number, _] = self.here.octets();
+        for last in 10..10 + count {
+            let name = &self.name;
+            ip(&format!(
+                "-n {name} addr add {a}.{b}.{number}.{last}/24 dev mm{number}b"
+            ));
+        }
+    }
+
     /// The other computer's address.
     pub(crate) fn there(&self) -> Ipv4Addr {
         let [a, b, c, _] = self.here.octets();

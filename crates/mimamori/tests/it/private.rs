@@ -518,3 +518,76 @@ fn a_small_device_checks_the_box_and_connects() {
         "{problem}"
     );
 }
+
+/// Thirty computers hold as many half-open handshakes, and requests whose answers they never take,
+/// as they get, and take new places as soon as they lose one: another computer, and this PC, see
+/// the board all the while.
+#[test]
+fn thirty_computers_keep_nobody_from_the_pages() {
+    let other = OtherComputer::new(27);
+    other.multiply(31);
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::listening_on(folder.path(), "", "0.0.0.0:0");
+    let authority = house.data.join("tls-ca.pem");
+    let storm = "
+import socket,ssl,sys,time,selectors
+host,port,net=sys.argv[1],int(sys.argv[2]),sys.argv[3]
+held=[]; end=time.time()+18; turn=0
+context=ssl._create_unverified_context()
+def half(address):
+    s=socket.socket(); s.bind((address,0)); s.settimeout(2)
+    s.connect((host,port)); s.send(b'\\x16\\x03\\x01\\x02'); s.setblocking(False); return s
+def deaf(address):
+    s=socket.socket(); s.setsockopt(socket.SOL_SOCKET,socket.SO_RCVBUF,2048); s.bind((address,0)); s.settimeout(2)
+    s.connect((host,port)); t=context.wrap_socket(s)
+    t.send(b'GET /assets/0.1.0/app.css HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'*50); t.setblocking(False); return t
+print('held',flush=True)
+while time.time()<end:
+    for last in range(10,40):
+        address=net+str(last)
+        try: held.append(half(address) if turn%4 else deaf(address))
+        except OSError: pass
+    turn+=1
+    if len(held)>3000:
+        for s in held[:1000]: s.close()
+        del held[:1000]
+";
+    let port = house.https.port().to_string();
+    let mut command = other.command("python3");
+    let mut storm = command
+        .args(["-c", storm, "10.211.27.1", &port, "10.211.27."])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut said = std::io::BufReader::new(storm.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut said, &mut line).unwrap();
+    std::thread::park_timeout(Duration::from_secs(3));
+    let guest = "
+import sys,ssl,socket,time
+host,port,ca=sys.argv[1],int(sys.argv[2]),sys.argv[3]
+context=ssl.create_default_context(cafile=ca)
+seen=0
+for n in range(20):
+    try:
+        s=socket.create_connection((host,port),timeout=5,source_address=('10.211.27.40',0))
+        t=context.wrap_socket(s,server_hostname=host)
+        t.send(b'GET /healthz HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n')
+        seen+=t.recv(100).startswith(b'HTTP/1.1 200'); t.close()
+    except OSError as e: print(e,file=sys.stderr)
+    time.sleep(.3)
+print(seen)";
+    let seen = other
+        .command("python3")
+        .args(["-c", guest, "10.211.27.1", &port])
+        .arg(&authority)
+        .output()
+        .unwrap();
+    let problem = String::from_utf8_lossy(&seen.stderr).into_owned();
+    let seen = String::from_utf8_lossy(&seen.stdout).trim().to_owned();
+    let own = (0..20).filter(|_| house.send("GET", "/api/v1/machines", &[], "").0 == 200);
+    assert_eq!(own.count(), 20, "this PC");
+    assert!(storm.wait().unwrap().success());
+    let seen: u32 = seen.parse().unwrap();
+    assert!(seen >= 19, "another computer: {seen} of 20, {problem}");
+}

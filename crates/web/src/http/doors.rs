@@ -1,11 +1,11 @@
 //! The listeners of the pages. Over TLS everything is served; in clear text everything to this PC
 //! itself, and to other computers only the page that hands out the box's certificate. Nobody can
-//! keep a door shut for others: handshakes and headers have a deadline, and connections have a
-//! number, in all and for each address.
+//! keep a door shut for others: handshakes, headers and writing have a deadline, connections have a
+//! number, in all and for each address, and the one that is open longest makes room. This PC has
+//! places of its own.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,6 +13,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use broker::{StrangerPlace, Strangers};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -27,65 +28,29 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::Site;
 use crate::http::asked::WayIn;
+use crate::http::timed::TimedWrite;
 use crate::routes::router;
 
-/// Connections of pages and scripts at once.
+/// Connections of pages and scripts from other computers at once.
 const CONNECTIONS_MAX: usize = 1_024;
-/// Of these, from one other computer.
+/// Of these, from one.
 const CONNECTIONS_OF_ONE_MAX: usize = 64;
+/// Connections from this PC.
+const OWN_CONNECTIONS_MAX: usize = 256;
+/// Handshakes under way at once, and those of one computer: they take time of the processor.
+const HANDSHAKES_MAX: usize = 128;
+const HANDSHAKES_OF_ONE_MAX: usize = 16;
 /// A TLS handshake takes at most this long.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// The headers of a request are complete after this time.
 const HEADERS_MAX: Duration = Duration::from_secs(15);
+/// Whoever takes nothing of an answer for this long does not get the rest.
+const WRITE_MAX: Duration = Duration::from_secs(20);
 /// A request is answered after this time, however slowly its body comes.
 const REQUEST_MAX: Duration = Duration::from_secs(120);
 
 /// TLS settings as they are now.
 pub type Tls = watch::Receiver<Arc<ServerConfig>>;
-
-/// How many connections there are from where.
-#[derive(Debug, Default)]
-struct Guests {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// A counted connection; it is counted off when this is dropped.
-struct DoorSeat {
-    guests: Arc<Mutex<Guests>>,
-    address: IpAddr,
-}
-
-impl DoorSeat {
-    fn take(guests: &Arc<Mutex<Guests>>, address: IpAddr, is_local: bool) -> Option<Self> {
-        let mut known = guests.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_one = known.by_address.get(&address).copied().unwrap_or(0);
-        let is_full = known.all >= CONNECTIONS_MAX;
-        if is_full || (!is_local && of_one >= CONNECTIONS_OF_ONE_MAX) {
-            return None;
-        }
-        known.all += 1;
-        known.by_address.insert(address, of_one + 1);
-        drop(known);
-        Some(Self {
-            guests: Arc::clone(guests),
-            address,
-        })
-    }
-}
-
-impl Drop for DoorSeat {
-    fn drop(&mut self) {
-        let mut known = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
-        known.all -= 1;
-        let left = known.by_address.get(&self.address).copied().unwrap_or(1) - 1;
-        if left == 0 {
-            known.by_address.remove(&self.address);
-        } else {
-            known.by_address.insert(self.address, left);
-        }
-    }
-}
 
 /// Serves the site on a listener until `closing` turns true; over TLS if there are settings.
 pub async fn run(
@@ -95,7 +60,8 @@ pub async fn run(
     mut closing: watch::Receiver<bool>,
 ) {
     let router = router(site);
-    let guests = Arc::default();
+    let (guests, own) = (Strangers::default(), Strangers::default());
+    let handshakes = Arc::new(Strangers::default());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -107,17 +73,21 @@ pub async fn run(
             continue;
         };
         let is_local = is_local(&stream, peer);
-        let Some(seat) = DoorSeat::take(&guests, peer.ip().to_canonical(), is_local) else {
-            continue;
+        let address = peer.ip().to_canonical();
+        let seat = if is_local {
+            own.enter(address, OWN_CONNECTIONS_MAX, OWN_CONNECTIONS_MAX)
+        } else {
+            guests.enter(address, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_MAX)
         };
         let (router, mut ending) = (router.clone(), closing.clone());
-        let acceptor = tls
-            .as_ref()
-            .map(|tls| TlsAcceptor::from(Arc::clone(&tls.borrow())));
+        let acceptor = tls.as_ref().map(|tls| Handshake {
+            acceptor: TlsAcceptor::from(Arc::clone(&tls.borrow())),
+            place: handshakes.enter(address, HANDSHAKES_OF_ONE_MAX, HANDSHAKES_MAX),
+        });
         tokio::spawn(async move {
-            let _seat = seat;
             tokio::select! {
                 () = serve_one(stream, peer, is_local, acceptor, router) => {}
+                () = seat.lost() => {}
                 _ = ending.wait_for(|closed| *closed) => {}
             }
         });
@@ -131,26 +101,35 @@ fn is_local(stream: &TcpStream, peer: SocketAddr) -> bool {
     peer.is_loopback() || own.is_ok_and(|own| own == peer)
 }
 
+/// A TLS handshake that has its place.
+struct Handshake {
+    acceptor: TlsAcceptor,
+    place: StrangerPlace,
+}
+
 async fn serve_one(
     stream: TcpStream,
     peer: SocketAddr,
     is_local: bool,
-    acceptor: Option<TlsAcceptor>,
+    handshake: Option<Handshake>,
     router: Router,
 ) {
     stream.set_nodelay(true).ok();
-    let is_encrypted = acceptor.is_some();
+    let is_encrypted = handshake.is_some();
     let way = WayIn {
         is_encrypted,
         is_local,
     };
-    match acceptor {
-        None => speak(stream, peer, way, router).await,
-        Some(acceptor) => {
-            if let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
-                speak(stream, peer, way, router).await;
-            }
-        }
+    let Some(Handshake { acceptor, place }) = handshake else {
+        return speak(stream, peer, way, router).await;
+    };
+    let shaken = tokio::select! {
+        shaken = timeout(HANDSHAKE_MAX, acceptor.accept(stream)) => shaken,
+        () = place.lost() => return,
+    };
+    drop(place);
+    if let Ok(Ok(stream)) = shaken {
+        speak(stream, peer, way, router).await;
     }
 }
 
@@ -166,7 +145,7 @@ where
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_MAX)
-        .serve_connection(TokioIo::new(io), service);
+        .serve_connection(TokioIo::new(TimedWrite::new(io, WRITE_MAX)), service);
     // How a connection ended concerns nobody here.
     served.await.ok();
 }

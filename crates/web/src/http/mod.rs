@@ -8,3 +8,4 @@ pub(crate) mod failure;
 pub(crate) mod guard;
 pub(crate) mod route;
 pub(crate) mod script;
+pub(crate) mod timed;
