@@ -13,5 +13,5 @@ mod site;
 pub use http::access::Access;
 pub use http::doors::{Tls, run};
 pub use http::route::Route;
-pub use routes::routes;
+pub use routes::{Served, routes};
 pub use site::{Ports, ProofPort, Site, TakesLogs};

@@ -67,8 +67,17 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
     SLICES.iter().copied().flatten()
 }
 
-/// The whole site.
-pub(crate) fn router(site: Site) -> Router {
+/// Everything the program answers, made once and served at every door.
+#[derive(Debug, Clone)]
+pub struct Served(pub(crate) Router);
+
+impl From<Site> for Served {
+    fn from(site: Site) -> Self {
+        Self(router(site))
+    }
+}
+
+fn router(site: Site) -> Router {
     let compressible = SizeAbove::new(512).and(NotForContentType::const_new("text/event-stream"));
     let door = Door::from_ref(&site);
     let mut router = Router::new();

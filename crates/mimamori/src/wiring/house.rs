@@ -361,10 +361,11 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 fn serve_pages(listeners: Listeners, site: Site) -> watch::Sender<bool> {
     let (close, closing) = watch::channel(false);
+    let served = web::Served::from(site);
     if let Some((listener, tls)) = listeners.tls {
-        let (site, closing) = (site.clone(), closing.clone());
-        tokio::spawn(web::run(listener, site, Some(tls), closing));
+        let (served, closing) = (served.clone(), closing.clone());
+        tokio::spawn(web::run(listener, served, Some(tls), closing));
     }
-    tokio::spawn(web::run(listeners.clear, site, None, closing));
+    tokio::spawn(web::run(listeners.clear, served, None, closing));
     close
 }

@@ -26,10 +26,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::Site;
 use crate::http::asked::WayIn;
 use crate::http::timed::TimedWrite;
-use crate::routes::router;
+use crate::routes::Served;
 
 /// Connections of pages and scripts from other computers at once.
 const CONNECTIONS_MAX: usize = 1_024;
@@ -55,11 +54,11 @@ pub type Tls = watch::Receiver<Arc<ServerConfig>>;
 /// Serves the site on a listener until `closing` turns true; over TLS if there are settings.
 pub async fn run(
     listener: TcpListener,
-    site: Site,
+    served: Served,
     tls: Option<Tls>,
     mut closing: watch::Receiver<bool>,
 ) {
-    let router = router(site);
+    let Served(router) = served;
     let (guests, own) = (Strangers::default(), Strangers::default());
     let handshakes = Arc::new(Strangers::default());
     loop {
