@@ -89,7 +89,8 @@ async fn gather(
         let found = api.get_all(&format!("machines/{id}/cycles")).await?;
         let judged = found
             .iter()
-            .filter(|cycle| cycle["verdict"] != "unknown")
+            // Of these not all was seen, or only how many there were.
+            .filter(|cycle| cycle["verdict"] != "unknown" && cycle["verdict"] != "counted")
             .count();
         // The first cycle's start was before anybody looked.
         let truth = record

@@ -22,7 +22,7 @@ fn bad_input_is_refused_with_its_reason_and_shown() {
         ("negative-energy", "{\"energy_wh\":-4}".to_owned()),
         (
             "clock-ahead",
-            format!("{{\"t\":{},\"power_w\":1}}", t + 3_600_000),
+            format!("{{\"t\":{},\"x_c\":1}}", t + 3_600_000),
         ),
         (
             "clock-far-past",
@@ -68,9 +68,9 @@ fn bad_input_is_refused_with_its_reason_and_shown() {
         let times = (times.max(1) + counters) as u64;
         until(reason, || house.refused("m1", reason) == times);
     }
-    // Ten good ones, the duplicate only once.
-    house.until_stored(10);
-    let page = house.send("GET", "/devices?lang=en", &[], "").1;
+    // Ten good ones, the duplicate only once, and the one from the future as of now.
+    house.until_stored(11);
+    let page = house.send("GET", "/refused?lang=en", &[], "").1;
     for shown in [
         "no number (NaN, infinity",
         "negative energy",

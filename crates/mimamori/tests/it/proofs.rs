@@ -4,6 +4,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use assure::Measure;
@@ -268,17 +269,17 @@ fn cut_access_enforced() {
 fn cut_state_visible() {
     let house = House::new();
     becomes(&house, Measure::StateVisible, "holds", "proven");
-    // So many open connections that the page has no seat left, for nobody.
-    let began = Instant::now();
-    let mut held: Vec<std::net::TcpStream> = Vec::new();
-    while began.elapsed() < Duration::from_secs(8) {
-        let fresh = std::net::TcpStream::connect_timeout(&house.http, Duration::from_millis(200));
-        held.extend(fresh.ok());
-        if held.len() > 1_200 {
-            std::thread::park_timeout(Duration::from_millis(100));
-        }
-    }
-    drop(held);
+    // No file is left for a connection, so nobody gets a page.
+    let files = |limit: &str| {
+        let pid = house.pid().to_string();
+        let done = Command::new("prlimit")
+            .args(["--pid", &pid, limit])
+            .status();
+        assert!(done.expect("a counterpart is missing: prlimit").success());
+    };
+    files("--nofile=3:20000");
+    std::thread::park_timeout(Duration::from_secs(8));
+    files("--nofile=20000:20000");
     becomes(&house, Measure::StateVisible, "holds", "proven");
     let changes = house.get("proofs")["changes"].clone();
     let of_page = |c: &&Value| c["measure"] == "state_visible";
