@@ -67,6 +67,22 @@ pub(crate) fn write_device_ended(
     run(transaction, sql, params![id.as_str()])
 }
 
+/// A clock that was set back does not put an assignment before the one it follows.
+pub(crate) fn write_assigned(
+    transaction: &Transaction<'_>,
+    device: &DeviceId,
+    machine: &MachineId,
+    since: Time,
+) -> Result<bool, EngineError> {
+    let sql = "INSERT INTO assignment(device, machine, since)
+        SELECT ?1, ?2,
+            coalesce(max(?3, (SELECT max(since) + 1 FROM assignment WHERE device = ?1)), 0)
+        WHERE ?2 IS NOT
+            (SELECT machine FROM assignment WHERE device = ?1 ORDER BY since DESC LIMIT 1)";
+    let row = params![device.as_str(), machine.as_str(), since.ms()];
+    run(transaction, sql, row)
+}
+
 fn unknown(column: usize, text: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, text.into())
 }

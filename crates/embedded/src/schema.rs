@@ -12,8 +12,8 @@ use crate::telemetry;
 
 /// The format written by this program. Since 7 the machine without a name is the factory as a
 /// whole, since 8 it is kept which files were taken, since 9 the register of devices is here,
-/// since 10 days tell what lay below zero.
-const FORMAT: i64 = 10;
+/// since 10 days tell what lay below zero, since 11 it is kept which device watched which machine.
+const FORMAT: i64 = 11;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -71,6 +71,12 @@ const KEPT: &str = "CREATE TABLE kept(name TEXT PRIMARY KEY, body TEXT NOT NULL)
 
 /// Since format 9: the register of devices, each as JSON.
 const DEVICES: &str = "CREATE TABLE device(id TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;";
+
+/// Since format 11: which machine each device watched from when on.
+const ASSIGNMENTS: &str = "
+CREATE TABLE assignment(device TEXT NOT NULL, since INTEGER NOT NULL, machine TEXT NOT NULL,
+    PRIMARY KEY(device, since)) WITHOUT ROWID;
+";
 
 /// What formats 2 to 5 lack.
 const PROOFS: &str = "CREATE INDEX evidence_proof ON evidence(kind, seq)
@@ -148,6 +154,9 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), EngineError> {
         }
         if found < 9 {
             transaction.execute_batch(DEVICES)?;
+        }
+        if found < 11 {
+            transaction.execute_batch(ASSIGNMENTS)?;
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;

@@ -339,6 +339,9 @@ fn write_record(
         Record::PassEnded(id) => run(transaction, "DELETE FROM pass WHERE id = ?1", [id]),
         Record::Device(device) => registry::write_device(transaction, device),
         Record::DeviceEnded(id) => registry::write_device_ended(transaction, id),
+        Record::Assigned(device, machine, since) => {
+            registry::write_assigned(transaction, device, machine, *since)
+        }
         Record::EraseText(entry, _) => run(
             transaction,
             "UPDATE evidence SET salt = NULL, body = NULL WHERE seq = ?1 AND body IS NOT NULL",

@@ -34,6 +34,8 @@ pub(crate) struct Speaker {
     pub heard: Option<Time>,
     pub readings: u64,
     pub late_since: Option<Time>,
+    /// Which machine it watches was written down.
+    pub is_assigned: bool,
     /// It was registered anew while the program ran.
     pub is_renewed: bool,
     /// By how much the box's clock is ahead of its own.

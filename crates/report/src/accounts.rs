@@ -1,17 +1,17 @@
 //! What time and energy went into, read from what is kept: the accounts of the machines over one
 //! business day, their rates over many, the bottlenecks of the lines.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
-use app::views::BoardView;
 use jiff::civil::Date;
 use kpi::{Account, Bottleneck, Measured, PowerMinute, Station};
-use model::{MachineId, MachineState, POWER_POINTS, SeriesId, Span, Time, Unit};
+use model::{MachineId, MachineState, Span, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::{MinuteRow, Reader, Recap, SeriesInfo, StoreError, Telemetry};
+use store::{MinuteRow, Reader, Recap, StoreError};
+
+use crate::watched::MachineSeries;
 
 /// Watt-seconds of a watt-hour.
 pub const WS_PER_WH: f64 = 3_600.0;
@@ -196,57 +196,6 @@ pub struct EnergyTold {
     pub standby_yen: Option<f64>,
 }
 
-/// A machine and the devices that watch it.
-struct WatchedHours {
-    machine: MachineId,
-    devices: Vec<String>,
-}
-
-/// The devices of a machine.
-pub fn devices_of(board: &BoardView, machine: &str) -> Vec<String> {
-    let devices = board
-        .devices
-        .iter()
-        .filter(|device| device.machine == machine);
-    devices.map(|device| device.id.clone()).collect()
-}
-
-/// Where a machine's power is kept, if it is measured.
-pub fn power_series(
-    reader: &dyn Telemetry,
-    devices: &[String],
-) -> Result<Option<SeriesId>, StoreError> {
-    Ok(power_of(&reader.series()?, devices))
-}
-
-/// Where the power of each machine is kept, in their order: the first series of one of its devices
-/// that is a power in watts.
-fn powers_of(series: &[SeriesInfo], watched: &[WatchedHours]) -> Vec<Option<SeriesId>> {
-    let is_power = |one: &&SeriesInfo| {
-        POWER_POINTS.contains(&one.point.as_str()) && one.unit == Unit::Watt.symbol()
-    };
-    let mut of_device: BTreeMap<&str, SeriesId> = BTreeMap::new();
-    for one in series.iter().filter(is_power) {
-        of_device.entry(&one.device).or_insert(one.id);
-    }
-    let first = |watched: &WatchedHours| {
-        let devices = watched.devices.iter();
-        devices
-            .filter_map(|d| of_device.get(d.as_str()))
-            .min()
-            .copied()
-    };
-    watched.iter().map(first).collect()
-}
-
-fn power_of(series: &[SeriesInfo], devices: &[String]) -> Option<SeriesId> {
-    let is_power = |s: &&SeriesInfo| {
-        let is_named = POWER_POINTS.contains(&s.point.as_str());
-        is_named && s.unit == Unit::Watt.symbol() && devices.contains(&s.device)
-    };
-    series.iter().find(is_power).map(|series| series.id)
-}
-
 /// A business day, or today if none is named, as far as it has come.
 pub fn day_span(known: &Known, date: Option<Date>) -> Span {
     let wanted = date.and_then(|date| known.calendar.day_of(date));
@@ -271,33 +220,20 @@ pub async fn of_all(
         .machines
         .iter()
         .filter(|m| only.is_none_or(|only| *only == m.id));
-    let mut devices: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for device in &board.devices {
-        let of_machine = devices.entry(&device.machine).or_default();
-        of_machine.push(device.id.clone());
-    }
-    let watched: Vec<WatchedHours> = wanted
-        .map(|m| WatchedHours {
-            machine: m.id.clone(),
-            devices: devices.remove(m.id.as_str()).unwrap_or_default(),
-        })
-        .collect();
+    let machines: Vec<MachineId> = wanted.map(|m| m.id.clone()).collect();
     let factory = Arc::clone(&board.factory);
     let planned = factory
         .schedule
         .as_ref()
         .map(|s| known.calendar.planned(s, span));
     let work = move |reader: &dyn Reader| {
-        let powers = powers_of(&reader.series()?, &watched);
-        let known: Vec<SeriesId> = powers.iter().copied().flatten().collect();
-        let mut recaps = reader.recaps(&known, span)?;
-        let each = watched.into_iter().zip(powers).map(|(watched, power)| {
-            let recap = power.and_then(|power| recaps.remove(&power));
-            let account = account(reader, &watched.machine, recap, planned.as_deref(), span)?;
+        let powers = MachineSeries::read(reader)?.powers(reader, &machines, span)?;
+        let each = machines.into_iter().zip(powers).map(|(machine, power)| {
+            let account = account(reader, &machine, power, planned.as_deref(), span)?;
             Ok(MachineAccount {
                 account,
-                parts_per_cycle: factory.parts_per_cycle(&watched.machine),
-                machine: watched.machine,
+                parts_per_cycle: factory.parts_per_cycle(&machine),
+                machine,
                 yen_per_kwh: factory.yen_per_kwh,
                 yen_per_hour: factory.yen_per_hour,
             })

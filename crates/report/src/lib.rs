@@ -4,3 +4,4 @@
 pub mod accounts;
 pub mod notices;
 pub mod tables;
+pub mod watched;

@@ -15,8 +15,8 @@ use crate::evidence::EvidenceRow;
 use crate::people::{Pass, Person};
 use crate::record::LogSeal;
 use crate::rows::{
-    CycleRow, FindingRow, LogQuery, LogRow, MinuteRow, Page, ProductSum, RefusedCount, SeriesInfo,
-    StoredWatch,
+    Assignment, CycleRow, FindingRow, LogQuery, LogRow, MinuteRow, Page, ProductSum, RefusedCount,
+    SeriesInfo, StoredWatch,
 };
 use crate::telemetry::{
     Bucket, Damage, DaySum, Expired, ReadingsPage, Recap, Retention, Stat, Storage,
@@ -57,6 +57,9 @@ pub trait Telemetry {
 
     /// The latest time a series has a reading of.
     fn last_time(&self, series: SeriesId) -> Result<Option<Time>, StoreError>;
+
+    /// Which machine each device watched from when on, by device and time.
+    fn assignments(&self) -> Result<Vec<Assignment>, StoreError>;
 
     /// The minutes of a series between two moments, oldest first.
     fn minutes(&self, series: SeriesId, span: Span) -> Result<Vec<MinuteRow>, StoreError>;

@@ -88,6 +88,9 @@ pub enum Record {
     Device(Box<Registration>),
     /// It is no longer in the register.
     DeviceEnded(DeviceId),
+    /// A device watches this machine from that moment on; the first of a device holds from the
+    /// beginning, and one that says nothing new is passed over.
+    Assigned(DeviceId, MachineId, Time),
     /// Settings of a machine, as JSON.
     Settings(MachineId, String),
     /// What people say of the factory as a whole, as JSON.

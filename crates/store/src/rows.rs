@@ -101,6 +101,18 @@ pub struct SeriesInfo {
     pub unit: String,
 }
 
+/// Which machine a device watches from a moment on, until its next one begins. A device that is no
+/// longer registered has none that says so: it sends nothing more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Who watches.
+    pub device: String,
+    /// What is watched.
+    pub machine: MachineId,
+    /// From when on.
+    pub since: Time,
+}
+
 /// A stored reading with its names.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct ReadingRow {

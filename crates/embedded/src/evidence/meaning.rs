@@ -53,6 +53,7 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
         | Record::PassEnded(_)
         | Record::Device(_)
         | Record::DeviceEnded(_)
+        | Record::Assigned(..)
         | Record::Cycle(..)
         | Record::State(..)
         | Record::SeenAfterAll(..)

@@ -7,8 +7,8 @@ use std::path::Path;
 use model::{Reading, SeriesId, Span, Time};
 use rusqlite::{Connection, params};
 use store::{
-    Bucket, Damage, DaySum, EachPiece, MinuteRow, Page, ReadingRow, ReadingsPage, Recap,
-    SeriesInfo, Stat, Storage, StoreError, Telemetry,
+    Assignment, Bucket, Damage, DaySum, EachPiece, MinuteRow, Page, ReadingRow, ReadingsPage,
+    Recap, SeriesInfo, Stat, Storage, StoreError, Telemetry,
 };
 
 use super::ALWAYS;
@@ -222,6 +222,20 @@ impl Telemetry for EmbeddedReader {
                     device: row.get(1)?,
                     point: row.get(2)?,
                     unit: row.get(3)?,
+                })
+            },
+        )
+    }
+
+    fn assignments(&self) -> Result<Vec<Assignment>, StoreError> {
+        self.list(
+            "SELECT device, machine, since FROM assignment ORDER BY device, since",
+            params![],
+            |row| {
+                Ok(Assignment {
+                    device: row.get(0)?,
+                    machine: crate::sql::machine(row, 1)?,
+                    since: Time::from_ms(row.get(2)?),
                 })
             },
         )

@@ -367,3 +367,80 @@ fn what_is_drawn_and_what_is_fed_back_are_two_sums() {
         .1;
     assert!(page.contains("送り返した電力量"), "{page}");
 }
+
+/// Watt-hours of a machine today, by its account.
+fn energy_of(house: &House, machine: &str) -> f64 {
+    let rates = house.get("rates");
+    of(&rates, machine)["energy_wh"].as_f64().unwrap_or(0.0)
+}
+
+/// Watt-hours of a machine today, by the sums of its points.
+fn summed_of(house: &House, machine: &str) -> f64 {
+    let sums = house.get(&format!("machines/{machine}/sums"));
+    let items = sums["items"].as_array().unwrap();
+    items
+        .iter()
+        .filter_map(|sum| sum["energy_wh"].as_f64())
+        .sum()
+}
+
+/// Readings of a machine's powers today.
+fn summed_count(house: &House, machine: &str) -> u64 {
+    let sums = house.get(&format!("machines/{machine}/sums?point=power_w"));
+    let items = sums["items"].as_array().unwrap();
+    items.iter().filter_map(|sum| sum["n"].as_u64()).sum()
+}
+
+/// Sends a steady power, a reading a minute, between two moments in minutes ago.
+fn steady(house: &House, (device, token): (&str, &str), watts: i64, ago: (i64, i64)) {
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("Authorization", bearer.as_str()),
+        ("Content-Type", "text/csv"),
+    ];
+    let mut body = "t,power_w\n".to_owned();
+    for minute in (ago.1..=ago.0).rev() {
+        writeln!(body, "{},{watts}", minutes_ago(minute as f64)).unwrap();
+    }
+    let (status, said) = house.send_bare("POST", &format!("/ingest/{device}"), &headers, &body);
+    assert_eq!(status, 200, "{said}");
+}
+
+#[test]
+fn a_machines_past_stays_its_own_when_its_sensor_ends_or_goes_to_another_machine() {
+    let mut house = house();
+    two_hours(&house, "m1", 15);
+    let past = energy_of(&house, "m1");
+    assert!(past > 1_000.0, "{past}");
+    let readings = |house: &House| house.get("machines/m1/readings?limit=5")["items"].clone();
+    let said = readings(&house);
+    assert!(said.as_array().unwrap().len() >= 5);
+    let data = house.data.to_str().unwrap().to_owned();
+    let ended = super::house::mimamori(&["device", "end", "m1", "--data", &data]);
+    assert_eq!(ended.0, 0, "{}", ended.1);
+    for _ in 0..2 {
+        about(&json!(energy_of(&house, "m1")), past, 1e-6);
+        about(&json!(summed_of(&house, "m1")), past, 1e-6);
+        assert_eq!(readings(&house), said);
+        house.kill_and_restart();
+    }
+    // A new sensor tells what the old one had not: forty minutes before.
+    let token = house.device("clamp-2", &["--machine", "m1"]);
+    steady(&house, ("clamp-2", &token), 600, (170, 130));
+    let both = past + 400.0;
+    until("both count", || {
+        (energy_of(&house, "m1") - both).abs() < 20.0
+    });
+    // The old one is put on another machine: what it says now is that one's, and no more.
+    let token = house.device("m1", &["--machine", "m9"]);
+    steady(&house, ("m1", &token), 1_200, (0, 0));
+    until_shown(&house, "m9");
+    until("it is heard", || summed_count(&house, "m9") == 1);
+    for _ in 0..2 {
+        assert!(energy_of(&house, "m9") < 1.0);
+        assert!((energy_of(&house, "m1") - both).abs() < 20.0);
+        assert_eq!(summed_count(&house, "m9"), 1);
+        assert_eq!(summed_count(&house, "m1"), 7_195 + 41);
+        house.kill_and_restart();
+    }
+}

@@ -35,6 +35,20 @@ fn has_machine(device: &Device) -> bool {
     device.role == DeviceRole::Device && device.id.as_str() != model::PROBER
 }
 
+/// Writes down which machine a device watches, once.
+fn assign(speaker: &mut Speaker, since: Time, batch: &mut Batch) {
+    let device = speaker.device.as_deref();
+    if let Some(device) = device.filter(|device| has_machine(device) && !speaker.is_assigned) {
+        let (device, machine) = (device.id.clone(), device.machine.clone());
+        batch.records.push(Record::Assigned(device, machine, since));
+        speaker.is_assigned = true;
+    }
+}
+
+/// A device watches another machine from the first reading it tells of it, which was measured at
+/// most so many milliseconds before it came: what is older may be from where it was before.
+const ASSIGNED_BEFORE_MS_MAX: i64 = 10 * 60 * 1000;
+
 /// So many devices have to say a later time than the box before its clock is doubted,
 const CLOCK_DOUBTED_BY: usize = 2;
 /// each within so many milliseconds.
@@ -107,6 +121,7 @@ impl Floor {
         if known.is_some() {
             speaker.points.clear();
             speaker.machine = machine;
+            speaker.is_assigned = false;
             speaker.is_renewed = true;
         }
         !speaker.is_renewed
@@ -170,6 +185,10 @@ impl Floor {
             .extend(retained.into_iter().map(|(t, p)| Record::Retained(t, p)));
         let index = self.speaker(&device);
         let mut speaker = std::mem::take(&mut self.speakers[index]);
+        if let Some(measured) = rows.iter().map(|row| row.t).min() {
+            let since = measured.clamp(at - ASSIGNED_BEFORE_MS_MAX, at);
+            assign(&mut speaker, since, batch);
+        }
         let is_new = link.is_some() || !speaker.is_there();
         if is_heard {
             speaker.heard = Some(at);
@@ -201,6 +220,13 @@ impl Floor {
             }
         }
         self.speakers[index] = speaker;
+    }
+
+    /// Writes down which machines the devices watch that have ever sent anything.
+    fn assign_all(&mut self, now: Time, batch: &mut Batch) {
+        for speaker in self.speakers.iter_mut().filter(|s| !s.points.is_empty()) {
+            assign(speaker, now, batch);
+        }
     }
 
     fn link(&mut self, speaker: &mut Speaker, up: bool, at: Time, batch: &mut Batch) {

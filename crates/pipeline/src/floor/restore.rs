@@ -72,6 +72,10 @@ impl Floor {
         for device in register.all() {
             floor.speaker(&device);
         }
+        // What was measured of a machine is shown, also when nothing watches it any more.
+        for assignment in reader.assignments()? {
+            floor.machine(&assignment.machine);
+        }
         for (id, json) in reader.settings()? {
             let index = floor.machine(&id);
             match serde_json::from_str(&json) {
@@ -80,6 +84,7 @@ impl Floor {
             }
         }
         let damaged = floor.replay(register, reader)?;
+        floor.assign_all(now, batch);
         floor.take_up(reader, now, batch)?;
         if !damaged.is_empty() {
             let kind = AlarmKind::DataDamaged;

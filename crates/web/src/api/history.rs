@@ -1,13 +1,12 @@
 //! What was measured, as scripts ask for it: raw readings, a picture of so many pixels, and sums by
 //! day or by product.
 
-use std::collections::BTreeMap;
-
 use app::known::Known;
 use axum::Json;
 use axum::extract::{Path, State};
-use model::{SeriesId, Span, Time, Unit};
-use report::accounts::{devices_of, wh_drawn, wh_fed_in};
+use model::{MachineId, Span, Time, Unit};
+use report::accounts::{wh_drawn, wh_fed_in};
+use report::watched::{MachineSeries, WatchedSeries};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{
@@ -50,27 +49,30 @@ pub(crate) struct AskedPoints {
     span: AskedSpan,
 }
 
-/// Which series are wanted: those of some devices, or one point of each.
+/// Which series are wanted: all of a machine, or one point of each of its devices.
 struct WantedSeries {
-    devices: Vec<String>,
+    machine: MachineId,
     point: Option<String>,
+    span: Span,
 }
 
 impl WantedSeries {
-    /// Those of a machine's devices.
-    fn of(known: &Known, id: &str, point: Option<String>) -> Result<Self, Failure> {
-        let board = known.board();
-        self::known(&board, id)?;
+    /// Those of a machine.
+    fn of(known: &Known, id: &str, asked: AskedPoints) -> Result<Self, Failure> {
         Ok(Self {
-            devices: devices_of(&board, id),
-            point,
+            machine: self::known(&known.board(), id)?,
+            point: asked.point,
+            span: asked.span.span(known.now())?,
         })
     }
 
-    fn read(&self, reader: &dyn Telemetry) -> Result<Vec<SeriesInfo>, StoreError> {
-        let mut all = reader.series()?;
-        all.retain(|s| self.devices.contains(&s.device));
-        all.retain(|s| self.point.as_ref().is_none_or(|point| *point == s.point));
+    fn read(&self, reader: &dyn Telemetry) -> Result<Vec<WatchedSeries>, StoreError> {
+        let mut all = MachineSeries::read(reader)?.of(&self.machine, self.span);
+        let is_wanted = |one: &WatchedSeries| {
+            let point = self.point.as_ref();
+            point.is_none_or(|point| *point == one.info.point)
+        };
+        all.retain(is_wanted);
         Ok(all)
     }
 }
@@ -96,13 +98,18 @@ pub(crate) async fn readings(
     Queried(asked): Queried<AskedPoints>,
     Queried(paging): Queried<Paging>,
 ) -> Answer<Readings> {
-    let span = asked.span.span(known.now())?;
-    let wanted = WantedSeries::of(&known, &id, asked.point)?;
+    let wanted = WantedSeries::of(&known, &id, asked)?;
     let (after, limit) = (paging.after(), paging.limit());
     let found = known.read(move |reader| {
         let series = wanted.read(reader)?;
-        let names: BTreeMap<SeriesId, String> = series.iter().map(|s| (s.id, name(s))).collect();
-        reader.readings(&names, span, after, limit)
+        let names = series.iter().map(|one| (one.info.id, name(&one.info)));
+        let mut found = reader.readings(&names.collect(), wanted.span, after, limit)?;
+        // What a device said while it watched another machine is that one's.
+        found.page.items.retain(|row| {
+            let is_of = |one: &WatchedSeries| name(&one.info) == row.point && one.has(row.t);
+            series.iter().any(is_of)
+        });
+        Ok(found)
     });
     let found = found.await?;
     Ok(Json(Readings {
@@ -137,17 +144,15 @@ pub(crate) async fn picture(
     Queried(asked): Queried<AskedPoints>,
     Queried(width): Queried<AskedPixels>,
 ) -> Answer<Page<Picture>> {
-    let span = asked.span.span(known.now())?;
-    let wanted = WantedSeries::of(&known, &id, asked.point)?;
+    let wanted = WantedSeries::of(&known, &id, asked)?;
     let pixels = width.pixels.unwrap_or(PIXELS_DEFAULT);
     let pictures = known.read(move |reader| {
-        let points = wanted.read(reader)?.into_iter().map(|series| {
-            let buckets = reader.picture(series.id, span, pixels)?;
-            let point = name(&series);
-            let unit = series.unit;
+        let points = wanted.read(reader)?.into_iter().map(|one| {
+            let mut buckets = reader.picture(one.info.id, wanted.span, pixels)?;
+            buckets.retain(|bucket| one.span == wanted.span || one.has(bucket.from));
             Ok(Picture {
-                point,
-                unit,
+                point: name(&one.info),
+                unit: one.info.unit,
                 buckets,
             })
         });
@@ -213,15 +218,15 @@ pub(crate) async fn sums(
     Queried(asked): Queried<AskedPoints>,
     Queried(wanted): Queried<AskedSums>,
 ) -> Answer<Page<MachineSum>> {
-    let span = asked.span.span(known.now())?;
     match wanted.by.unwrap_or_default() {
         SumsBy::Day => {
-            let series = WantedSeries::of(&known, &id, asked.point)?;
-            let days = known.read(move |reader| by_day(reader, &series.read(reader)?, span));
+            let series = WantedSeries::of(&known, &id, asked)?;
+            let days = known.read(move |reader| by_day(reader, &series.read(reader)?, series.span));
             Ok(whole(days.await?.into_iter().map(MachineSum::Day)))
         }
         SumsBy::Product => {
             let machine = self::known(&known.board(), &id)?;
+            let span = asked.span.span(known.now())?;
             let sums = known.read(move |r| r.sums_by_product(&machine, span));
             Ok(whole(sums.await?.into_iter().map(MachineSum::Product)))
         }
@@ -240,15 +245,21 @@ fn below(reader: &dyn Telemetry, day: &DaySum) -> Result<Option<f64>, StoreError
 /// Whole days as they were summed up, then what has been measured since.
 fn by_day(
     reader: &dyn Telemetry,
-    series: &[SeriesInfo],
+    series: &[WatchedSeries],
     span: Span,
 ) -> Result<Vec<PointDay>, StoreError> {
     let days = reader.days(span)?;
     let mut items = Vec::new();
-    for one in series {
+    for watched in series {
+        let (one, part) = (&watched.info, watched.span);
         let is_power = one.unit == Unit::Watt.symbol();
-        let mut rest = span.from;
-        for day in days.iter().filter(|day| day.series == one.id) {
+        let mut rest = part.from;
+        // A day that was asked for in part is told whole, but not what is another machine's of it.
+        let is_own = |day: &&DaySum| {
+            let ends = day.end <= part.to || part.to == span.to;
+            day.series == one.id && day.start >= part.from && ends
+        };
+        for day in days.iter().filter(is_own) {
             rest = rest.max(day.end);
             let below = below(reader, day)?;
             items.push(PointDay {
@@ -264,7 +275,7 @@ fn by_day(
                 fed_in_wh: wh_fed_in(below).filter(|_| is_power),
             });
         }
-        if let Some(sum) = reader.sum(one.id, Span::new(rest, span.to))? {
+        if let Some(sum) = watched.sum(reader, Span::new(rest, part.to))? {
             items.push(PointDay {
                 point: name(one),
                 unit: one.unit.clone(),

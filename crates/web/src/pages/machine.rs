@@ -12,6 +12,7 @@ use model::{
     UNNAMED_PRODUCT,
 };
 use report::accounts;
+use report::watched::MachineSeries;
 use store::{CycleRow, FindingRow, MinuteRow};
 use text::{Lang, key};
 
@@ -58,7 +59,6 @@ pub(crate) struct MachineHistory {
 /// Reads the history of a machine.
 pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHistory> {
     let now = known.now();
-    let devices = accounts::devices_of(&known.board(), id.as_str());
     let id = id.clone();
     let work = move |reader: &dyn store::Reader| {
         let cycles = reader
@@ -66,10 +66,11 @@ pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHist
             .items;
         let findings = reader.findings(Some(&id), i64::MAX, FINDINGS_SHOWN)?.items;
         let states = reader.states(&id, Span::new(now - super::board::STRIP_MS, now))?;
-        let minutes = match accounts::power_series(reader, &devices)? {
-            Some(series) => reader.minutes(series, Span::new(now - POWER_MS, now))?,
-            None => Vec::new(),
-        };
+        let shown = Span::new(now - POWER_MS, now);
+        let power =
+            MachineSeries::read(reader)?.powers(reader, std::slice::from_ref(&id), shown)?;
+        let minutes = power.into_iter().flatten().next();
+        let minutes = minutes.map_or_else(Vec::new, |power| power.minutes);
         Ok(MachineHistory {
             cycles,
             minutes,
