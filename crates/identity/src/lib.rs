@@ -36,10 +36,6 @@ const PASSES_MAX: usize = 2_000;
 const SESSIONS_MAX: usize = 20;
 /// Letters of a name at most.
 const NAME_CHARS_MAX: usize = 40;
-/// Failures of one name that cost nothing.
-const NAME_FORGIVEN: u32 = 3;
-/// Failures from one address that cost nothing: many people may sit behind one.
-const ADDRESS_FORGIVEN: u32 = 20;
 
 /// The number of whoever is at the box's console.
 const CONSOLE: i64 = 0;
@@ -310,8 +306,7 @@ impl Gate {
         let _turn = self.changing.lock().await;
         // What is remembered of a stranger is never longer than a name may be.
         let name: String = attempt.name.chars().take(NAME_CHARS_MAX).collect();
-        let key = format!("name {name}");
-        self.not_too_soon(Some(&key), attempt.from)?;
+        self.not_too_soon(Some(&name), attempt.from)?;
         let known = self.people().into_iter().find(|p| p.name == attempt.name);
         let hash = known.as_ref().and_then(|p| p.password.clone());
         // For an unknown name a hash is computed as well: the time must not tell.
@@ -327,12 +322,13 @@ impl Gate {
             .and_then(|person| Some((person.clone(), step(person)?)));
         let Some((mut person, step)) = admitted else {
             let known = known.map(|person| person.id);
-            return Err(self.refuse(Some(&key), known, attempt.from).await);
+            return Err(self.refuse(Some(&name), known, attempt.from).await);
         };
         person.totp_step = step;
         let how = json!({"second_factor": person.totp.is_some()});
         let secret = self.let_in(person, attempt.from, how).await?;
-        self.throttle().succeeded(&key);
+        let trier = trier(Some(&name), attempt.from);
+        self.throttle().succeeded(trier, now);
         Ok(secret)
     }
 
@@ -448,19 +444,15 @@ impl Gate {
         given: &str,
         from: &From,
     ) -> Result<(), Denied> {
-        let key = format!("name {}", person.name);
-        self.not_too_soon(Some(&key), from)?;
+        self.not_too_soon(Some(&person.name), from)?;
         if secret::password_fits(given, person.password.clone()).await {
             return Ok(());
         }
-        Err(self.refuse(Some(&key), Some(person.id), from).await)
+        Err(self.refuse(Some(&person.name), Some(person.id), from).await)
     }
 
     fn not_too_soon(&self, name: Option<&str>, from: &From) -> Result<(), Denied> {
-        let address = format!("address {}", from.address);
-        let wait = self
-            .throttle()
-            .wait_s(&triers(name, &address), (self.clock)());
+        let wait = self.throttle().wait_s(trier(name, from), (self.clock)());
         if wait > 0 {
             return Err(Denied::Wait(wait));
         }
@@ -470,9 +462,8 @@ impl Gate {
     /// Notes a failure. The first and then ever rarer ones go into the evidence, so that guessing
     /// leaves a trace and cannot fill the disk.
     async fn refuse(&self, name: Option<&str>, person: Option<i64>, from: &From) -> Denied {
-        let address = format!("address {}", from.address);
         let now = (self.clock)();
-        let count = self.throttle().failed(&triers(name, &address), now);
+        let count = self.throttle().failed(trier(name, from), now);
         if count.is_power_of_two() {
             let entry = Entry::of_box(
                 now,
@@ -561,18 +552,11 @@ impl Gate {
     }
 }
 
-/// Who has to wait after a failure: the address, and the name if one was given. Claim codes and
-/// links cannot be guessed, and a stranger must not be able to close them for everybody.
-fn triers<'a>(name: Option<&'a str>, address: &'a str) -> Vec<Trier<'a>> {
-    let name = name.map(|key| Trier {
-        key,
-        forgiven: NAME_FORGIVEN,
-    });
-    let address = Trier {
-        key: address,
-        forgiven: ADDRESS_FORGIVEN,
-    };
-    name.into_iter().chain([address]).collect()
+fn trier<'a>(name: Option<&'a str>, from: &From) -> Trier<'a> {
+    Trier {
+        name,
+        address: from.address,
+    }
 }
 
 fn checked_name(name: &str) -> Result<String, Denied> {
