@@ -475,6 +475,7 @@ fn a_chunk_put_in_taken_out_or_a_whole_month_gone_is_found() {
         match change {
             "gone" => std::fs::remove_file(&month).unwrap(),
             "no file" => std::fs::write(&month, "nothing at all").unwrap(),
+            "empty" => std::fs::write(&month, "").unwrap(),
             text => assert!(sql(&month, text) > 0),
         }
         let verdict = verdict(folder.path());
@@ -486,6 +487,31 @@ fn a_chunk_put_in_taken_out_or_a_whole_month_gone_is_found() {
     assert!(wanted(copy).contains("seal 1"));
     assert!(wanted("gone").contains("raw-202611.db is missing"));
     assert!(wanted("no file").contains("raw-202611.db"));
+    assert!(wanted("empty").contains("raw-202611.db"));
+}
+
+#[test]
+fn a_month_that_is_gone_or_cut_to_nothing_is_told_and_the_rest_is_read() {
+    for content in [None, Some(""), Some("nothing at all")] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut house, month) = sealed_house(folder.path());
+        let more = (9_000..9_100)
+            .map(|i| house.reading(0, START + i * 1_000, 1.0, false))
+            .collect();
+        house.commit(more);
+        std::fs::remove_file(&month).unwrap();
+        if let Some(content) = content {
+            std::fs::write(&month, content).unwrap();
+        }
+        let reader = Embedded.reader(folder.path());
+        let all = BTreeMap::from([(house.series[0], String::new())]);
+        let span = Span::new(Time::from_ms(START), Time::from_ms(START + DAY));
+        let found = reader.readings(&all, span, i64::MIN, 20_000).unwrap();
+        assert_eq!(found.page.items.len(), 100, "{content:?}");
+        assert!(found.damaged[0].place.contains("raw-202611.db"));
+        assert!(reader.sum(house.series[0], span).is_ok());
+        assert!(reader.recaps(&house.series, span).is_ok());
+    }
 }
 
 #[test]

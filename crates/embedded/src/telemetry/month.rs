@@ -164,6 +164,11 @@ pub(crate) fn read(path: &Path) -> Result<Connection, EngineError> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "cache_size", -1_000)?;
+    let made: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    // SQLite takes a file that was cut to nothing for a new one.
+    if made == 0 {
+        return Err(StoreError::Corrupt.into());
+    }
     Ok(connection)
 }
 
