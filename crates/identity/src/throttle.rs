@@ -46,7 +46,7 @@ pub(crate) struct Trier<'a> {
 }
 
 /// What failures are counted for, and how many are forgiven.
-struct Counted {
+struct CountedFor {
     key: String,
     forgiven: u32,
 }
@@ -62,8 +62,8 @@ impl Trier<'_> {
     }
 
     /// What one failure counts for.
-    fn counted(&self) -> Vec<Counted> {
-        let counted = |key, forgiven| Counted { key, forgiven };
+    fn counted(&self) -> Vec<CountedFor> {
+        let counted = |key, forgiven| CountedFor { key, forgiven };
         let here = self.here().map(|key| counted(key, NAME_HERE_FORGIVEN));
         let name = self.everywhere().map(|key| counted(key, NAME_FORGIVEN));
         let address = counted(format!("address {}", self.address), ADDRESS_FORGIVEN);
@@ -78,7 +78,7 @@ impl Throttle {
             .here()
             .is_some_and(|here| self.let_in.contains_key(&here));
         let passed_over = trier.everywhere().filter(|_| is_known);
-        let left = |counted: Counted| {
+        let left = |counted: CountedFor| {
             let until = self.failures.get(&counted.key).map_or(now, |f| f.until);
             // A clock that was set back must not lock anybody out for longer than a wait.
             ((until.ms() - now.ms() + 999) / 1000).clamp(0, WAIT_S_MAX)
@@ -95,7 +95,7 @@ impl Throttle {
         self.failures
             .retain(|_, f| now.ms() - f.last.ms() < FORGOTTEN_AFTER_MS);
         let mut most = 0;
-        for Counted { key, forgiven } in trier.counted() {
+        for CountedFor { key, forgiven } in trier.counted() {
             if self.failures.len() >= REMEMBERED_MAX && !self.failures.contains_key(&key) {
                 self.forget_one();
             }
