@@ -151,10 +151,7 @@ impl Session {
 
     /// Its client is here: what waits for it is no longer that of one that is away.
     pub(crate) fn come_back(&self, state: &mut SessionState) {
-        if !state.is_connected && state.away_since.take().is_some() {
-            self.away_bytes
-                .fetch_sub(state.waiting_bytes, Ordering::Relaxed);
-        }
+        self.end_absence(state);
         state.is_connected = true;
     }
 
@@ -169,12 +166,17 @@ impl Session {
     /// What waits for a client that will not come back is dropped.
     pub(crate) fn drop_waiting(&self) {
         let mut state = self.state();
+        self.end_absence(&mut state);
+        state.queue.clear();
+        state.waiting_bytes = 0;
+    }
+
+    /// What waits is no longer that of a client that is away.
+    fn end_absence(&self, state: &mut SessionState) {
         if state.away_since.take().is_some() {
             self.away_bytes
                 .fetch_sub(state.waiting_bytes, Ordering::Relaxed);
         }
-        state.queue.clear();
-        state.waiting_bytes = 0;
     }
 }
 
@@ -225,25 +227,25 @@ impl Sessions {
         let own = || self.of_client(name).filter(|s| !s.is_clean).count();
         if is_new && !is_clean && own() >= limits.per_client_max {
             let oldest = self.longest_away(name);
-            ended.extend(oldest.and_then(|(key, _)| self.by_key.remove(&key)));
+            ended.extend(oldest.and_then(|key| self.by_key.remove(&key)));
         }
         if is_new && self.by_key.len() >= limits.all_max {
             let oldest = self.longest_away("");
-            ended.extend(oldest.and_then(|(key, _)| self.by_key.remove(&key)));
+            ended.extend(oldest.and_then(|key| self.by_key.remove(&key)));
         }
         ended
     }
 
-    /// The session of a client, or of all, whose connection ended first, and when.
-    fn longest_away(&self, name: &str) -> Option<(String, Instant)> {
+    /// The key of the session of a client, or of all, whose connection ended first.
+    fn longest_away(&self, name: &str) -> Option<String> {
         let of_client = |key: &str| {
             let rest = key.strip_prefix(name);
             name.is_empty() || rest.is_some_and(|rest| rest.starts_with('/'))
         };
         let sessions = self.by_key.iter().filter(|(key, _)| of_client(key));
         let away = sessions.filter_map(|(key, session)| Some((key, session.state().away_since?)));
-        let oldest = away.min_by_key(|(_, since)| *since)?;
-        Some((oldest.0.clone(), oldest.1))
+        let (oldest, _) = away.min_by_key(|(_, since)| *since)?;
+        Some(oldest.clone())
     }
 
     /// The session to use for a client that connects. A kept session is used again only if it was

@@ -96,13 +96,15 @@ pub(crate) fn sealed_upto(connection: &Connection) -> Result<i64, EngineError> {
     Ok(connection.query_row("SELECT upto FROM log_sealed", [], |row| row.get(0))?)
 }
 
-/// About what the lines take: their number times what the newest of them are long.
+/// About what the lines take: their number times what the newest of them are long. They are
+/// numbered one after the other and go from the front, so that nobody has to count them.
 fn bytes_about(connection: &Connection) -> Result<f64, EngineError> {
-    let sql = "SELECT (SELECT count(*) FROM log), (SELECT coalesce(avg(length(text)), 0)
-               FROM (SELECT text FROM log ORDER BY id DESC LIMIT ?1))";
+    let sql = "SELECT (SELECT max(id) FROM log) - (SELECT min(id) FROM log) + 1,
+               (SELECT avg(length(text)) FROM (SELECT text FROM log ORDER BY id DESC LIMIT ?1))";
     let about = |row: &Row<'_>| {
-        let (lines, letters): (f64, f64) = (row.get::<_, i64>(0)? as f64, row.get(1)?);
-        Ok(lines * (letters + BYTES_BESIDE))
+        let lines: Option<i64> = row.get(0)?;
+        let letters: Option<f64> = row.get(1)?;
+        Ok(lines.unwrap_or(0) as f64 * (letters.unwrap_or(0.0) + BYTES_BESIDE))
     };
     Ok(connection.query_row(sql, [LINES_WEIGHED], about)?)
 }

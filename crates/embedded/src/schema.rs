@@ -177,6 +177,12 @@ pub(crate) fn check_version(connection: &Connection) -> Result<i64, EngineError>
     Ok(found)
 }
 
+/// The computer's clock, for what the store does of its own accord.
+pub(crate) fn now() -> Time {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    Time::from_ms(since.as_millis() as i64)
+}
+
 /// The first entry of the chain says what was there before it and is not covered.
 fn begin_chain(transaction: &Transaction<'_>) -> Result<(), EngineError> {
     let newest = |table: &str| -> Result<i64, EngineError> {
@@ -186,9 +192,8 @@ fn begin_chain(transaction: &Transaction<'_>) -> Result<(), EngineError> {
     let mut statement = transaction.prepare("SELECT id FROM machine ORDER BY id")?;
     let machines = statement.query_map([], |row| row.get::<_, String>(0))?;
     let machines: Vec<String> = machines.collect::<Result<_, _>>()?;
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     let entry = Entry::new(
-        Time::from_ms(now.as_millis() as i64),
+        now(),
         BOX,
         EventKind::Chain,
         json!({"findings": newest("finding")?, "alarms": newest("alarm")?,

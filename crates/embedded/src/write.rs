@@ -86,8 +86,7 @@ fn move_lost_months(folder: &Path) -> Result<Option<String>, EngineError> {
     if is_there || months.is_empty() {
         return Ok(None);
     }
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let aside = format!("aside-{}", now.as_millis());
+    let aside = format!("aside-{}", schema::now().ms());
     let into = folder.join(&aside);
     std::fs::create_dir(&into).map_err(StoreError::Folder)?;
     for name in months {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::{GAP_MS_MAX, MachineId, POWER_POINTS, SeriesId, Span, Time, Unit};
-use store::{Assignment, Recap, SeriesInfo, Stat, StoreError, Telemetry};
+use store::{Assignment, MinuteRow, Recap, SeriesInfo, Stat, StoreError, Telemetry};
 
 /// A series, as far as it is of one machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +42,15 @@ impl WatchedSeries {
             }
         }
         Ok(Some(sum))
+    }
+
+    /// The same, and by the minute.
+    fn recap(&self, reader: &dyn Telemetry, stretch: Span) -> Result<Option<Recap>, StoreError> {
+        let Some(sum) = self.sum(reader, stretch)? else {
+            return Ok(None);
+        };
+        let minutes = reader.minutes(self.info.id, stretch)?;
+        Ok(Some(Recap { sum, minutes }))
     }
 
     /// What of it lies in a span; `None` if nothing does.
@@ -92,6 +101,12 @@ impl MachineSeries {
         all.iter().filter_map(|one| one.within(span)).collect()
     }
 
+    fn powers_of(&self, machine: &MachineId, span: Span) -> Vec<WatchedSeries> {
+        let mut series = self.of(machine, span);
+        series.retain(WatchedSeries::is_power);
+        series
+    }
+
     /// The powers of some machines in a span, summed up, in their order; `None` for a machine whose
     /// power was not measured. What has not been sealed is gone through once for all of them.
     pub fn powers(
@@ -100,82 +115,76 @@ impl MachineSeries {
         machines: &[MachineId],
         span: Span,
     ) -> Result<Vec<Option<Recap>>, StoreError> {
-        let powers_of = |machine: &MachineId| {
-            let mut series = self.of(machine, span);
-            series.retain(WatchedSeries::is_power);
-            series
-        };
-        let powers: Vec<Vec<WatchedSeries>> = machines.iter().map(powers_of).collect();
-        let all = powers.iter().flatten().filter(|one| one.span == span);
-        let all: Vec<SeriesId> = all.map(|one| one.info.id).collect();
-        let recaps = reader.recaps(&all, span)?;
-        let mut joined = Vec::with_capacity(powers.len());
-        for of_machine in powers {
-            let mut power = JoinedPower::default();
-            for one in of_machine {
-                power.join(reader, &one, recaps.get(&one.info.id))?;
-            }
-            joined.push(power.0);
-        }
-        Ok(joined)
+        let powers = machines.iter().map(|machine| self.powers_of(machine, span));
+        let powers: Vec<Vec<WatchedSeries>> = powers.collect();
+        let whole = powers.iter().flatten().filter(|one| one.span == span);
+        let whole: Vec<SeriesId> = whole.map(|one| one.info.id).collect();
+        let mut recaps = reader.recaps(&whole, span)?;
+        let each = powers.into_iter();
+        each.map(|of_machine| joined(reader, of_machine, span, &mut recaps))
+            .collect()
     }
-}
 
-/// The power of a machine from several series: the first one counts, and where it says nothing
-/// before its first or after its last reading, the next. Two meters are never added up.
-#[derive(Debug, Default)]
-struct JoinedPower(Option<Recap>);
-
-impl JoinedPower {
-    /// Adds what another series, or the same one at another time, tells beside what is there;
-    /// `known` is its recap if it is of the whole span.
-    fn join(
-        &mut self,
+    /// The power of a machine by the minute, oldest first.
+    pub fn power_minutes(
+        &self,
         reader: &dyn Telemetry,
-        one: &WatchedSeries,
-        known: Option<&Recap>,
-    ) -> Result<(), StoreError> {
-        let Some(told) = &self.0 else {
-            self.0 = match known {
-                Some(recap) => Some(recap.clone()),
-                None => read(reader, one, one.span)?,
-            };
-            return Ok(());
-        };
-        let before = Span::new(one.span.from, one.span.to.min(told.sum.first.0));
-        let after = Span::new(one.span.from.max(told.sum.last.0 + 1), one.span.to);
-        let is_long = |span: &Span| span.to.ms().saturating_sub(span.from.ms()) > GAP_MS_MAX;
-        for stretch in [before, after].into_iter().filter(is_long) {
-            if let Some(more) = read(reader, one, stretch)? {
-                self.0 = self.0.take().map(|told| in_order(told, more));
+        machine: &MachineId,
+        span: Span,
+    ) -> Result<Vec<MinuteRow>, StoreError> {
+        let mut minutes: Vec<MinuteRow> = Vec::new();
+        for one in self.powers_of(machine, span) {
+            let ends = minutes.first().zip(minutes.last());
+            let told = ends.map(|(first, last)| Span::new(first.minute, last.minute + 60_000));
+            for stretch in untold(told, one.span) {
+                minutes.extend(reader.minutes(one.info.id, stretch)?);
             }
+            minutes.sort_by_key(|row| row.minute);
         }
-        Ok(())
+        Ok(minutes)
     }
 }
 
-fn read(
-    reader: &dyn Telemetry,
-    one: &WatchedSeries,
-    stretch: Span,
-) -> Result<Option<Recap>, StoreError> {
-    let Some(sum) = one.sum(reader, stretch)? else {
-        return Ok(None);
-    };
-    let minutes = reader.minutes(one.info.id, stretch)?;
-    Ok(Some(Recap { sum, minutes }))
+/// What a further meter of a machine is asked for: where those before it say nothing before their
+/// first or after their last reading. Two meters are never added up.
+fn untold(told: Option<Span>, span: Span) -> Vec<Span> {
+    let Some(told) = told else { return vec![span] };
+    let before = Span::new(span.from, span.to.min(told.from));
+    let after = Span::new(span.from.max(told.to), span.to);
+    let is_long = |span: &Span| span.to.ms().saturating_sub(span.from.ms()) > GAP_MS_MAX;
+    [before, after].into_iter().filter(is_long).collect()
 }
 
-/// Two recaps that do not overlap as one.
+/// The power of one machine from all that measured it; `recaps` are of the whole span.
+fn joined(
+    reader: &dyn Telemetry,
+    of_machine: Vec<WatchedSeries>,
+    span: Span,
+    recaps: &mut BTreeMap<SeriesId, Recap>,
+) -> Result<Option<Recap>, StoreError> {
+    let mut power: Option<Recap> = None;
+    for one in of_machine {
+        let told = power.as_ref();
+        let told = told.map(|told| Span::new(told.sum.first.0, told.sum.last.0 + 1));
+        for stretch in untold(told, one.span) {
+            let more = if stretch == span {
+                recaps.remove(&one.info.id)
+            } else {
+                one.recap(reader, stretch)?
+            };
+            power = match (power, more) {
+                (Some(one), Some(other)) => Some(in_order(one, other)),
+                (one, other) => one.or(other),
+            };
+        }
+    }
+    Ok(power)
+}
+
+/// Two stretches that do not overlap as one.
 fn in_order(one: Recap, other: Recap) -> Recap {
     let is_first = one.sum.first.0 <= other.sum.first.0;
     let (mut first, second) = if is_first { (one, other) } else { (other, one) };
-    first.sum.follow(&second.sum);
-    for row in second.minutes {
-        match first.minutes.last_mut() {
-            Some(last) if last.minute == row.minute => last.add(&row),
-            _ => first.minutes.push(row),
-        }
-    }
+    first.follow(second);
     first
 }

@@ -107,19 +107,19 @@ impl PackedColumn {
         if self.stretches.iter().all(|(quality, _)| quality.counts()) {
             return Cow::Borrowed(self);
         }
-        let (mut times, mut values, mut late) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut times, mut values, mut stretches) = (Vec::new(), Vec::new(), Vec::new());
         self.for_each(|reading| {
             if reading.quality.counts() {
                 times.push(reading.t.ms());
                 values.push(reading.value);
-                late.push((reading.quality, 1));
+                stretches.push((reading.quality, 1));
             }
         });
         Cow::Owned(Self {
             series: self.series,
             times: Rc::new(times),
             values,
-            stretches: late,
+            stretches,
         })
     }
 

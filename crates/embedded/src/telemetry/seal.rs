@@ -560,17 +560,7 @@ fn sum_days(
         for device in devices {
             let span = (day.from.ms(), day.to.ms() - 1);
             let stats = sum_chunks(view, *device, span, Vec::new())?;
-            sums.extend(stats.into_iter().map(|(series, stat)| DaySum {
-                series,
-                start: day.from,
-                end: day.to,
-                n: stat.n,
-                min: stat.min,
-                max: stat.max,
-                sum: stat.sum,
-                integral: stat.integral,
-                below: stat.below,
-            }));
+            sums.extend(stats.values().map(|stat| DaySum::of(*day, stat)));
         }
     }
     Ok(sums)

@@ -28,11 +28,6 @@ fn house() -> House {
 /// from 80 to 50 minutes ago half an hour of nothing at 100 W. A row every second.
 fn two_hours(house: &House, machine: &str, work_s: i64) {
     let token = house.device(machine, &[]);
-    let bearer = format!("Bearer {token}");
-    let headers = [
-        ("Authorization", bearer.as_str()),
-        ("Content-Type", "text/csv"),
-    ];
     let from = minutes_ago(120.0);
     let mut rows = vec!["t,power_w,cycle".to_owned()];
     let mut count = 0;
@@ -46,8 +41,7 @@ fn two_hours(house: &House, machine: &str, work_s: i64) {
     }
     for part in rows[1..].chunks(2_000) {
         let body = format!("{}\n{}", rows[0], part.join("\n"));
-        let (status, said) =
-            house.send_bare("POST", &format!("/ingest/{machine}"), &headers, &body);
+        let (status, said) = house.ingest(machine, &token, "text/csv", &body);
         assert_eq!(status, 200, "{said}");
     }
     until_shown(house, machine);
@@ -222,11 +216,6 @@ fn alarms_that_chance_may_raise_are_set_like_the_tolerance() {
 /// Sends cycles of ten seconds, eight at `watts` and two at a tenth of it, between so many seconds
 /// ago.
 fn ten_second_cycles(house: &House, (machine, token): (&str, &str), watts: i64, ago: (i64, i64)) {
-    let bearer = format!("Bearer {token}");
-    let headers = [
-        ("Authorization", bearer.as_str()),
-        ("Content-Type", "text/csv"),
-    ];
     let now = minutes_ago(0.0);
     let row = |s: i64| {
         let power = if s.rem_euclid(10) < 8 {
@@ -239,7 +228,7 @@ fn ten_second_cycles(house: &House, (machine, token): (&str, &str), watts: i64, 
     };
     let rows: Vec<String> = (-ago.0..-ago.1).map(row).collect();
     let body = format!("t,power_w,cycle\n{}", rows.join("\n"));
-    let (status, said) = house.send_bare("POST", &format!("/ingest/{machine}"), &headers, &body);
+    let (status, said) = house.ingest(machine, token, "text/csv", &body);
     assert_eq!(status, 200, "{said}");
 }
 
@@ -271,11 +260,6 @@ fn sensors_swapped_between_two_machines_are_named_on_both() {
 /// in the middle.
 fn half_an_hour(house: &House, machine: &str, odd: Option<f64>) {
     let token = house.device(machine, &[]);
-    let bearer = format!("Bearer {token}");
-    let headers = [
-        ("Authorization", bearer.as_str()),
-        ("Content-Type", "text/csv"),
-    ];
     let from = minutes_ago(60.0);
     let mut body = "t,power_w".to_owned();
     for s in 0..1_800_i64 {
@@ -287,7 +271,7 @@ fn half_an_hour(house: &House, machine: &str, odd: Option<f64>) {
         let watts = odd.filter(|_| s == 900).unwrap_or(usual as f64);
         write!(body, "\n{},{watts}", from + s * 1_000).unwrap();
     }
-    let (status, said) = house.send_bare("POST", &format!("/ingest/{machine}"), &headers, &body);
+    let (status, said) = house.ingest(machine, &token, "text/csv", &body);
     assert_eq!(status, 200, "{said}");
     until_shown(house, machine);
 }
@@ -338,18 +322,13 @@ fn one_impossible_reading_changes_no_figure_and_is_told_once() {
 fn what_is_drawn_and_what_is_fed_back_are_two_sums() {
     let house = house();
     let token = house.device("press", &[]);
-    let bearer = format!("Bearer {token}");
-    let headers = [
-        ("Authorization", bearer.as_str()),
-        ("Content-Type", "text/csv"),
-    ];
     let from = minutes_ago(120.0);
     let mut body = "t,power_w".to_owned();
     for s in 0..3_601_i64 {
         let watts = if s % 20 < 10 { 500 } else { -500 };
         write!(body, "\n{},{watts}", from + s * 1_000).unwrap();
     }
-    let (status, said) = house.send_bare("POST", "/ingest/press", &headers, &body);
+    let (status, said) = house.ingest("press", &token, "text/csv", &body);
     assert_eq!(status, 200, "{said}");
     until_shown(&house, "press");
     let rates = house.get("rates");
@@ -393,16 +372,11 @@ fn summed_count(house: &House, machine: &str) -> u64 {
 
 /// Sends a steady power, a reading a minute, between two moments in minutes ago.
 fn steady(house: &House, (device, token): (&str, &str), watts: i64, ago: (i64, i64)) {
-    let bearer = format!("Bearer {token}");
-    let headers = [
-        ("Authorization", bearer.as_str()),
-        ("Content-Type", "text/csv"),
-    ];
     let mut body = "t,power_w\n".to_owned();
     for minute in (ago.1..=ago.0).rev() {
         writeln!(body, "{},{watts}", minutes_ago(minute as f64)).unwrap();
     }
-    let (status, said) = house.send_bare("POST", &format!("/ingest/{device}"), &headers, &body);
+    let (status, said) = house.ingest(device, token, "text/csv", &body);
     assert_eq!(status, 200, "{said}");
 }
 

@@ -35,16 +35,6 @@ fn has_machine(device: &Device) -> bool {
     device.role == DeviceRole::Device && device.id.as_str() != model::PROBER
 }
 
-/// Writes down which machine a device watches, once.
-fn assign(speaker: &mut Speaker, since: Time, batch: &mut Batch) {
-    let device = speaker.device.as_deref();
-    if let Some(device) = device.filter(|device| has_machine(device) && !speaker.is_assigned) {
-        let (device, machine) = (device.id.clone(), device.machine.clone());
-        batch.records.push(Record::Assigned(device, machine, since));
-        speaker.is_assigned = true;
-    }
-}
-
 /// A device watches another machine from the first reading it tells of it, which was measured at
 /// most so many milliseconds before it came: what is older may be from where it was before.
 const ASSIGNED_BEFORE_MS_MAX: i64 = 10 * 60 * 1000;
@@ -55,6 +45,16 @@ const CLOCK_DOUBTED_BY: usize = 2;
 const CLOCK_DOUBTED_MS: u64 = 10 * 60 * 1000;
 /// Devices of which that is remembered.
 const CLOCK_AHEAD_MAX: usize = 64;
+
+/// Writes down which machine a device watches, once.
+fn assign(speaker: &mut Speaker, since: Time, batch: &mut Batch) {
+    let device = speaker.device.as_deref();
+    if let Some(device) = device.filter(|device| has_machine(device) && !speaker.is_assigned) {
+        let (device, machine) = (device.id.clone(), device.machine.clone());
+        batch.records.push(Record::Assigned(device, machine, since));
+        speaker.is_assigned = true;
+    }
+}
 
 /// Everything on the floor.
 #[derive(Debug)]
@@ -185,7 +185,9 @@ impl Floor {
             .extend(retained.into_iter().map(|(t, p)| Record::Retained(t, p)));
         let index = self.speaker(&device);
         let mut speaker = std::mem::take(&mut self.speakers[index]);
-        if let Some(measured) = rows.iter().map(|row| row.t).min() {
+        if !speaker.is_assigned
+            && let Some(measured) = rows.iter().map(|row| row.t).min()
+        {
             let since = measured.clamp(at - ASSIGNED_BEFORE_MS_MAX, at);
             assign(&mut speaker, since, batch);
         }

@@ -447,14 +447,14 @@ fn comma(ctx: &Ctx, file: &Staged, typed: &TypedTable) -> Markup {
     let ways = [
         ("", ctx.text(key::FILES_COMMA_TOLD)),
         (
-            "thousands",
+            CommaMeaning::Thousands.code(),
             ctx.with(
                 key::FILES_COMMA_THOUSANDS,
                 &[("said", example), ("number", &example.replace(',', ""))],
             ),
         ),
         (
-            "decimal",
+            CommaMeaning::Decimal.code(),
             ctx.with(
                 key::FILES_COMMA_DECIMAL,
                 &[
@@ -469,7 +469,7 @@ fn comma(ctx: &Ctx, file: &Staged, typed: &TypedTable) -> Markup {
         .iter()
         .filter(|(code, _)| asked.is_none() || !code.is_empty());
     let chosen = match typed.comma.as_str() {
-        "" if asked.is_some() => "thousands",
+        "" if asked.is_some() => CommaMeaning::Thousands.code(),
         chosen => chosen,
     };
     html! {

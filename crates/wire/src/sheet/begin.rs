@@ -105,9 +105,8 @@ pub(super) fn first_row_of_data(head: &[Row]) -> Option<(usize, Vec<usize>)> {
         .then_some((first, time))
     };
     let counted = |first: usize| {
-        let above = head.get(..first)?;
-        Since::in_head(above)?;
         let column = counting_column(head, first)?;
+        Since::in_head(head.get(..first)?)?;
         Some((first, vec![column]))
     };
     rows().find_map(said).or_else(|| rows().find_map(counted))

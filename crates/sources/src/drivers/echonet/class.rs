@@ -93,13 +93,9 @@ impl Part {
     }
 
     /// Properties that say in which unit others are: asked for once.
-    pub(super) fn scale_codes(self) -> &'static [u8] {
-        match self {
-            Self::Board | Self::Channel(_) => &[0xc2],
-            Self::SmartMeter => &[COEFFICIENT, 0xe1],
-            Self::WattHourMeter => &[0xe2],
-            Self::Temperature | Self::Humidity | Self::Switch | Self::AirConditioner => &[],
-        }
+    pub(super) fn scale_codes(self) -> impl Iterator<Item = u8> {
+        let coefficient = (self == Self::SmartMeter).then_some(COEFFICIENT);
+        coefficient.into_iter().chain(self.unit_code())
     }
 
     /// Properties that are read in every round.
@@ -119,7 +115,7 @@ impl Part {
     /// The unit of an object that has none to say: a sensor, or a meter that ought to have one and
     /// whose energy cannot be told.
     pub(super) fn own_scale(self) -> Option<UnitFactor> {
-        self.scale_codes().is_empty().then_some(UnitFactor {
+        self.unit_code().is_none().then_some(UnitFactor {
             kwh: 1.0,
             coefficient: 1.0,
         })

@@ -341,7 +341,7 @@ impl Listener {
         let map = frame.value(GET_MAP).and_then(property_map);
         let has = |code: &u8| map.as_ref().is_none_or(|map| map.contains(code));
         let (codes, lacks): (Vec<u8>, Vec<u8>) = part.value_codes().into_iter().partition(has);
-        let units: Vec<u8> = part.scale_codes().iter().copied().filter(has).collect();
+        let units: Vec<u8> = part.scale_codes().filter(has).collect();
         for point in lacks.iter().filter_map(|code| part.point(*code)) {
             self.hand.lacks(device, point);
         }
