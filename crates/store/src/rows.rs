@@ -86,6 +86,14 @@ impl MinuteRow {
         self.max = self.max.max(more.max);
         self.sum += more.sum;
     }
+
+    /// Puts it behind minutes that are not later: into the last of them if it is the same one.
+    pub fn append_to(self, minutes: &mut Vec<Self>) {
+        match minutes.last_mut() {
+            Some(last) if last.minute == self.minute => last.add(&self),
+            _ => minutes.push(self),
+        }
+    }
 }
 
 /// A series and its names.

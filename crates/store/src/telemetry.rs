@@ -55,6 +55,23 @@ pub struct DaySum {
     pub below: Option<f64>,
 }
 
+impl DaySum {
+    /// What a stretch of a series comes to.
+    pub fn of(span: Span, stat: &Stat) -> Self {
+        Self {
+            series: stat.series,
+            start: span.from,
+            end: span.to,
+            n: stat.n,
+            min: stat.min,
+            max: stat.max,
+            sum: stat.sum,
+            integral: stat.integral,
+            below: stat.below,
+        }
+    }
+}
+
 /// What is kept, and what room is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Storage {
@@ -198,6 +215,16 @@ pub struct Recap {
     pub sum: Stat,
     /// Its minutes, oldest first.
     pub minutes: Vec<MinuteRow>,
+}
+
+impl Recap {
+    /// Adds the stretch that follows.
+    pub fn follow(&mut self, next: Self) {
+        self.sum.follow(&next.sum);
+        for row in next.minutes {
+            row.append_to(&mut self.minutes);
+        }
+    }
 }
 
 /// Readings that can no longer be read.
@@ -364,6 +391,7 @@ mod tests {
             );
         }
     }
+
     #[test]
     fn what_lies_below_zero_is_told_apart() {
         let at = |s: i64| Time::from_ms(s * 1_000);

@@ -103,11 +103,7 @@ impl RecentSeries {
             Some(sum) => sum.add(reading.t, reading.value),
             None => self.sum = Some(one),
         }
-        let row = MinuteRow::of(reading.t, reading.value);
-        match self.minutes.last_mut() {
-            Some(last) if last.minute == row.minute => last.add(&row),
-            _ => self.minutes.push(row),
-        }
+        MinuteRow::of(reading.t, reading.value).append_to(&mut self.minutes);
     }
 }
 

@@ -200,6 +200,25 @@ pub(crate) struct PointDay {
     fed_in_wh: Option<f64>,
 }
 
+impl PointDay {
+    /// A stretch of a point; `below` is what of it lay below zero, if that is known.
+    fn of(point: &SeriesInfo, sum: &DaySum, below: Option<f64>, end: Option<Time>) -> Self {
+        let is_power = point.unit == Unit::Watt.symbol();
+        Self {
+            point: name(point),
+            unit: point.unit.clone(),
+            start: sum.start,
+            end,
+            n: sum.n,
+            min: sum.min,
+            max: sum.max,
+            mean: sum.sum / sum.n.max(1) as f64,
+            energy_wh: is_power.then(|| wh_drawn(sum.integral, below)),
+            fed_in_wh: wh_fed_in(below).filter(|_| is_power),
+        }
+    }
+}
+
 /// What a machine did, in one row: over a day, or for a product.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -242,7 +261,8 @@ fn below(reader: &dyn Telemetry, day: &DaySum) -> Result<Option<f64>, StoreError
     Ok(again.and_then(|sum| sum.below))
 }
 
-/// Whole days as they were summed up, then what has been measured since.
+/// Whole days as they were summed up, then what has been measured since. Of a device that came or
+/// went in the middle of a day, the part of that day in which it watched the machine.
 fn by_day(
     reader: &dyn Telemetry,
     series: &[WatchedSeries],
@@ -252,43 +272,120 @@ fn by_day(
     let mut items = Vec::new();
     for watched in series {
         let (one, part) = (&watched.info, watched.span);
-        let is_power = one.unit == Unit::Watt.symbol();
-        let mut rest = part.from;
+        let lasts = part.to == span.to;
         // A day that was asked for in part is told whole, but not what is another machine's of it.
         let is_own = |day: &&DaySum| {
-            let ends = day.end <= part.to || part.to == span.to;
-            day.series == one.id && day.start >= part.from && ends
+            day.series == one.id && day.start >= part.from && (day.end <= part.to || lasts)
         };
-        for day in days.iter().filter(is_own) {
-            rest = rest.max(day.end);
-            let below = below(reader, day)?;
-            items.push(PointDay {
-                point: name(one),
-                unit: one.unit.clone(),
-                start: day.start,
-                end: Some(day.end),
-                n: day.n,
-                min: day.min,
-                max: day.max,
-                mean: day.sum / day.n.max(1) as f64,
-                energy_wh: is_power.then(|| wh_drawn(day.integral, below)),
-                fed_in_wh: wh_fed_in(below).filter(|_| is_power),
-            });
+        let own: Vec<&DaySum> = days.iter().filter(is_own).collect();
+        let rest = own.last().map_or(part.from, |day| day.end);
+        let first = own.first().map(|day| Span::new(part.from, day.start));
+        if let Some(first) = first.filter(|_| part.from > span.from)
+            && let Some(sum) = watched.sum(reader, first)?
+        {
+            let end = Some(first.to);
+            items.push(PointDay::of(one, &DaySum::of(first, &sum), sum.below, end));
         }
-        if let Some(sum) = watched.sum(reader, Span::new(rest, part.to))? {
-            items.push(PointDay {
-                point: name(one),
-                unit: one.unit.clone(),
-                start: rest,
-                end: None,
-                n: sum.n,
-                min: sum.min,
-                max: sum.max,
-                mean: sum.mean(),
-                energy_wh: is_power.then(|| wh_drawn(sum.integral, sum.below)),
-                fed_in_wh: wh_fed_in(sum.below).filter(|_| is_power),
-            });
+        for day in own {
+            let below = below(reader, day)?;
+            items.push(PointDay::of(one, day, below, Some(day.end)));
+        }
+        let rest = Span::new(rest, part.to);
+        if let Some(sum) = watched.sum(reader, rest)? {
+            let end = (!lasts).then_some(rest.to);
+            items.push(PointDay::of(one, &DaySum::of(rest, &sum), sum.below, end));
         }
     }
     Ok(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use embedded::Embedded;
+    use model::{DeviceId, Quality, Reading};
+    use store::{Batch, DayOf, Engine as _, Record, SealPlan};
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+    const DAY: i64 = 24 * HOUR;
+    const START: i64 = 20_000 * DAY;
+
+    fn days() -> DayOf {
+        Arc::new(|t: Time| {
+            let start = t.ms() - t.ms().rem_euclid(DAY);
+            Span::new(Time::from_ms(start), Time::from_ms(start + DAY))
+        })
+    }
+
+    /// A clamp that measures 1,000 W over four days and a half, and is put on another machine in
+    /// the middle of the second.
+    #[test]
+    fn the_days_of_a_device_that_changed_its_machine_are_divided_at_that_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Embedded.open(folder.path()).unwrap();
+        let series = store.series("clamp", "power_w", "W").unwrap();
+        let end = START + 4 * DAY + DAY / 2;
+        let readings = (START..end).step_by(60_000).map(|t| Reading {
+            series,
+            t: Time::from_ms(t),
+            value: 1_000.0,
+            quality: Quality::Good,
+        });
+        let [device, other] = ["m1", "m2"].map(|name| MachineId::new(name).unwrap());
+        let assigned = |machine: &MachineId, at| {
+            let device = DeviceId::new("clamp").unwrap();
+            Record::Assigned(device, machine.clone(), Time::from_ms(at))
+        };
+        let arrived = Time::from_ms(end);
+        let batch = Batch {
+            readings: readings.collect(),
+            arrived,
+            records: vec![
+                assigned(&device, START),
+                assigned(&other, START + DAY + DAY / 2),
+            ],
+            ..Batch::default()
+        };
+        store.commit(&batch).unwrap();
+        let plan = SealPlan {
+            upto: store.unsealed().0,
+            at: arrived,
+        };
+        let sealed = Embedded.sealer(folder.path(), days()).seal(plan).unwrap();
+        let records = sealed.unwrap().steps;
+        let batch = Batch {
+            records,
+            arrived,
+            ..Batch::default()
+        };
+        store.commit(&batch).unwrap();
+
+        let reader = Embedded.reader(folder.path());
+        let span = Span::new(Time::from_ms(START), arrived);
+        assert!(!reader.days(span).unwrap().is_empty(), "days are summed up");
+        let all = MachineSeries::read(&*reader).unwrap();
+        let told = |machine: &MachineId| -> Vec<(i64, Option<i64>, i64)> {
+            let days = by_day(&*reader, &all.of(machine, span), span).unwrap();
+            let hours = |t: Time| (t.ms() - START) / HOUR;
+            let told = |day: &PointDay| {
+                let kwh = day.energy_wh.unwrap() / 1_000.0;
+                (hours(day.start), day.end.map(hours), kwh.round() as i64)
+            };
+            days.iter().map(told).collect()
+        };
+        let before = [(0, Some(24), 24), (24, Some(36), 12)];
+        assert_eq!(told(&device), before);
+        let since = [
+            (36, Some(48), 12),
+            (48, Some(72), 24),
+            (72, Some(96), 24),
+            (96, None, 12),
+        ];
+        assert_eq!(told(&other), since);
+        let minutes = all.power_minutes(&*reader, &other, span).unwrap();
+        assert_eq!(minutes.len(), 3 * 24 * 60, "from when on it watched");
+    }
 }

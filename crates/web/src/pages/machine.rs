@@ -67,10 +67,7 @@ pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHist
         let findings = reader.findings(Some(&id), i64::MAX, FINDINGS_SHOWN)?.items;
         let states = reader.states(&id, Span::new(now - super::board::STRIP_MS, now))?;
         let shown = Span::new(now - POWER_MS, now);
-        let power =
-            MachineSeries::read(reader)?.powers(reader, std::slice::from_ref(&id), shown)?;
-        let minutes = power.into_iter().flatten().next();
-        let minutes = minutes.map_or_else(Vec::new, |power| power.minutes);
+        let minutes = MachineSeries::read(reader)?.power_minutes(reader, &id, shown)?;
         Ok(MachineHistory {
             cycles,
             minutes,
