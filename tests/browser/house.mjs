@@ -9,13 +9,13 @@ const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
 const rules = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"];
 export const owner = { name: "花子", password: "browser tests 1" };
 
-/** Waits until `look` gives something true. */
+/** Waits until `look` gives something true; `what` says what was waited for, or tells it with what was seen last. */
 export async function until(what, look, ms = 15_000) {
   const end = Date.now() + ms;
   for (;;) {
     const got = await look();
     if (got) return got;
-    assert.ok(Date.now() < end, `${what} did not happen`);
+    assert.ok(Date.now() < end, `${typeof what === "string" ? what : what()} did not happen`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }

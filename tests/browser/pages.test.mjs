@@ -470,7 +470,13 @@ test("a lamp changes by itself when somebody touches the settings, and the page 
   assert.match(await page.textContent("#p-configuration_recorded"), /設定ファイルが、動いている設定と違います/);
   assert.match(await page.textContent("#p-configuration_recorded .raw"), /sha256/, "one tap shows what was seen");
   await page.waitForSelector("#f-ipa2019-R8-F14 .chip.is-stop", { timeout: 5_000 });
-  await until("it stands first", async () => (await page.textContent("#proof-now .todo li")).includes("設定が記録どおり"));
+  // What fails stands before what nobody knows. Something else may fail on this computer too: a clock nobody set, a full disk.
+  let first = [];
+  await until(() => `it stands among what fails: ${first.join(" | ")}`, async () => {
+    first = await page.locator("#proof-now .todo li").allTextContents();
+    const known = first.findIndex((line) => line.includes("不明"));
+    return first.slice(0, known < 0 ? first.length : known).some((line) => line.includes("設定が記録どおり"));
+  });
   writeFileSync(settings, before);
   await page.waitForSelector("#p-configuration_recorded .is-run", { timeout: 5_000 });
   assert.ok((await page.textContent("#proof-now ol.events")).includes("設定が記録どおり"), "what changed is kept");

@@ -86,6 +86,8 @@ impl Who {
 pub enum Denied {
     /// Name, password, code or link is wrong; which one is not said.
     Wrong,
+    /// The code does not belong to the secret it was shown for.
+    Code,
     /// Too many failures: so many seconds to wait.
     Wait(i64),
     /// The name is empty, too long, or somebody has it.
@@ -113,6 +115,17 @@ pub struct Attempt<'a> {
     pub code: &'a str,
     /// What is known of the browser.
     pub from: &'a From,
+}
+
+/// A second factor that a person wants to use from now on.
+#[derive(Debug)]
+pub struct OfferedFactor<'a> {
+    /// The shared secret.
+    pub key: Vec<u8>,
+    /// What the person's app shows for it.
+    pub code: &'a str,
+    /// The person's password, once more.
+    pub password: &'a str,
 }
 
 /// Where somebody knocks from.
@@ -398,18 +411,21 @@ impl Gate {
         self.keep(change).await
     }
 
-    /// Turns the second factor on, once the person's app shows the right code for the secret.
+    /// Turns the second factor on, or exchanges it, once the person's app shows the right code for
+    /// the secret. It takes the password once more: whoever finds a browser signed in does not lock
+    /// its person out.
     pub async fn set_second_factor(
         &self,
         by: &Who,
-        key: Vec<u8>,
-        code: &str,
+        offered: OfferedFactor<'_>,
+        from: &From,
     ) -> Result<(), Denied> {
         let _turn = self.changing.lock().await;
         let mut person = self.person(by)?;
+        self.check_password(&person, offered.password, from).await?;
         let now = (self.clock)();
-        let step = totp::step_of(&key, code, now, 0).ok_or(Denied::Wrong)?;
-        (person.totp, person.totp_step) = (Some(key), step);
+        let step = totp::step_of(&offered.key, offered.code, now, 0).ok_or(Denied::Code)?;
+        (person.totp, person.totp_step) = (Some(offered.key), step);
         self.keep_factor(by, person, true).await
     }
 

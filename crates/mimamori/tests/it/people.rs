@@ -212,13 +212,29 @@ print('%06d'%((struct.unpack('>I',d[o:o+4])[0]&0x7fffffff)%1000000))";
             .trim()
             .to_owned()
     };
-    let typed = |code: &str| {
-        let typed = [("key", secret.as_str()), ("code", code)];
+    let typed = |code: &str, password: &str| {
+        let typed = [("key", secret.as_str()), ("code", code), ("old", password)];
         form(&house, "/me/second-factor", &house.token, &typed).status
     };
-    assert_eq!(typed("000000"), 401, "not before the app is right");
-    assert_eq!(typed(&code(-1)), 303);
-    assert_eq!(sign_in(&house, OWNER, PASSWORD, "").status, 401);
+    let is_wanted = || sign_in(&house, OWNER, PASSWORD, "").status == 401;
+    assert_eq!(
+        typed(&code(-1), ""),
+        401,
+        "a browser left open is not enough"
+    );
+    assert_eq!(
+        typed("000000", PASSWORD),
+        422,
+        "not before the app is right"
+    );
+    assert!(!is_wanted());
+    assert_eq!(typed(&code(-1), PASSWORD), 303);
+    assert_eq!(
+        typed(&code(-1), "a wrong password"),
+        401,
+        "nor is one exchanged"
+    );
+    assert!(is_wanted());
     let now = code(0);
     assert_eq!(sign_in(&house, OWNER, PASSWORD, &now).status, 303);
     assert_eq!(

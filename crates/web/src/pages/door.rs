@@ -105,6 +105,7 @@ pub(super) fn why_denied(lang: Lang, denied: Denied) -> String {
     let wait;
     match denied {
         Denied::Wrong => lang.text(key::DENIED_WRONG),
+        Denied::Code => lang.text(key::DENIED_CODE),
         Denied::Wait(seconds) => {
             wait = seconds.to_string();
             lang.with(key::DENIED_WAIT, &[("s", &wait)])
@@ -123,7 +124,9 @@ pub(super) fn status_of(denied: Denied) -> StatusCode {
     match denied {
         Denied::Wrong => StatusCode::UNAUTHORIZED,
         Denied::Wait(_) => StatusCode::TOO_MANY_REQUESTS,
-        Denied::Name | Denied::Password | Denied::LastOwner => StatusCode::UNPROCESSABLE_ENTITY,
+        Denied::Code | Denied::Name | Denied::Password | Denied::LastOwner => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Denied::TooMany => StatusCode::CONFLICT,
         Denied::NotFound => StatusCode::NOT_FOUND,
         Denied::NotDurable => StatusCode::SERVICE_UNAVAILABLE,

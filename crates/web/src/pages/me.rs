@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
-use identity::{Denied, From, Gate, new_totp_key, totp_address};
+use identity::{Denied, From, Gate, OfferedFactor, new_totp_key, totp_address};
 use maud::{Markup, html};
 use serde::Deserialize;
 use store::{Pass, PassKind, Person};
@@ -50,11 +50,13 @@ pub(crate) struct NewPassword {
     again: String,
 }
 
-/// The shared secret and the code the app shows for it.
+/// The shared secret, the code the app shows for it, and the password.
 #[derive(Debug, Deserialize)]
 pub(crate) struct NewFactor {
     key: String,
     code: String,
+    #[serde(default)]
+    old: String,
 }
 
 /// A password to confirm something.
@@ -228,6 +230,9 @@ fn factor_form(
                         label for="f-code" { (ctx.text(key::FACTOR_CODE)) }
                         input #f-code name="code" type="text" inputmode="numeric"
                             autocomplete="one-time-code" required maxlength="10";
+                        label for="f-old" { (ctx.text(key::ME_OLD)) }
+                        input #f-old name="old" type="password" autocomplete="current-password"
+                            required;
                         button.primary type="submit" { (ctx.text(key::FACTOR_CONFIRM)) }
                     }
                 }
@@ -242,17 +247,20 @@ fn factor_form(
 pub(crate) async fn send_second_factor(
     State(site): State<MePart>,
     Asked(visitor): Asked<Visitor>,
+    Asked(from): Asked<From>,
     Form(typed): Form<NewFactor>,
 ) -> Response {
     let secret = HEXLOWER.decode(typed.key.as_bytes());
     let Some(secret) = secret.ok().filter(|s| (16..=64).contains(&s.len())) else {
         return Failure::not_found().into_response();
     };
-    let result = site
-        .gate
-        .set_second_factor(&visitor.who, secret.clone(), &typed.code)
-        .await;
-    match result {
+    let offered = OfferedFactor {
+        key: secret.clone(),
+        code: &typed.code,
+        password: &typed.old,
+    };
+    let work = site.gate.set_second_factor(&visitor.who, offered, &from);
+    match work.await {
         Ok(()) => Redirect::to("/me").into_response(),
         Err(denied) => {
             let wrong = (status_of(denied), why_denied(visitor.lang, denied));

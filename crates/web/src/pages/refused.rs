@@ -153,15 +153,18 @@ fn one(ctx: &Ctx, group: &RefusedGroup<'_>, samples: &[Refused]) -> Markup {
         group.reason,
         RefusalReason::NotJson | RefusalReason::WrongType
     );
-    let step = if is_number && has_comma {
+    let is_rehearsed = group.senders.iter().all(|count| is_own(&count.source));
+    let step = if is_rehearsed {
+        ctx.text(key::REFUSED_OWN)
+    } else if is_number && has_comma {
         ctx.text(key::REFUSED_COMMA)
     } else {
         ctx.lang.coded("step-", group.reason.code())
     };
-    let place = place_of(group.reason);
+    let place = place_of(group.reason).filter(|_| !is_rehearsed);
     html! {
         section.panel {
-            div.panel-head { h2 { (head(ctx, group)) } }
+            div.panel-head { h2.reason { (head(ctx, group)) } }
             p { (step) }
             @if let Some((href, word)) = place { p { a.button href=(href) { (ctx.text(word)) } } }
             ol.events {
@@ -225,16 +228,16 @@ fn is_decimal_comma(sample: &str) -> bool {
 
 /// Where something came from; what the box tries itself is called that.
 fn source(ctx: &Ctx, source: &str) -> String {
-    let own = [
-        model::PROBER.to_owned(),
-        model::TWIN.to_owned(),
-        model::KNOCKS_FROM.to_string(),
-    ];
-    if own.iter().any(|own| own == source) {
+    if is_own(source) {
         ctx.text(key::DEVICES_SELF_CHECK)
     } else {
         source.to_owned()
     }
+}
+
+/// Whether the box itself sent it, to see that it is refused.
+fn is_own(source: &str) -> bool {
+    source == model::PROBER || source == model::TWIN || source == model::KNOCKS_FROM.to_string()
 }
 
 #[cfg(test)]
