@@ -57,8 +57,10 @@ pub enum OrderError {
     NothingToApprove,
     /// A value is out of its range.
     OutOfRange,
-    /// It could not be made durable.
+    /// It could not be made durable, and is not done.
     NotDurable,
+    /// It is done, and kept as soon as the disk takes it: it must not be ordered again.
+    Delayed,
 }
 
 /// A change, who asked for it and where its answer goes.
@@ -84,8 +86,8 @@ impl Orders {
         Self(queue)
     }
 
-    /// Gives an order and waits until it is durable. What is only kept (records, evidence) and is
-    /// answered as not durable is not kept later either.
+    /// Gives an order and waits until it is durable. What is answered as not durable is not done
+    /// later either.
     pub async fn give(&self, command: Command, by: &str) -> Result<(), OrderError> {
         self.send(command, by, false).await
     }

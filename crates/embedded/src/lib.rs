@@ -7,6 +7,7 @@ mod error;
 mod evidence;
 mod history;
 mod intake;
+mod last;
 mod logs;
 mod passphrase;
 mod read;

@@ -9,9 +9,10 @@ use model::{
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
-use store::{Batch, Checkpoint, Record, Signer, StoreError, Writer};
+use store::{Batch, Checkpoint, Damage, Record, Signer, StoreError, Writer};
 
 use crate::error::EngineError;
+use crate::last::{LastCommit, LastNote};
 use crate::evidence::{self, Head};
 use crate::sql::{as_json, run};
 use crate::telemetry::{self, State, StoredStep};
@@ -33,6 +34,8 @@ pub(crate) struct EmbeddedWriter {
     seq: i64,
     /// Entries up to this one are sealed.
     sealed_seq: i64,
+    /// Readings that left the journal.
+    sealed_rows: u64,
     /// When the last seal from before was made.
     sealed_at: Option<Time>,
     /// Readings in the journal that are not sealed.
@@ -47,6 +50,9 @@ pub(crate) struct EmbeddedWriter {
     checkpointer: Checkpointer,
     /// The folder with months whose main file was lost.
     aside: Option<String>,
+    /// What had been kept and was gone when it was opened.
+    lost: Option<Damage>,
+    last: LastNote,
     _lock: File,
 }
 
@@ -115,29 +121,30 @@ impl EmbeddedWriter {
         let mut connection = Connection::open(folder.join(schema::FILE))?;
         schema::prepare(&mut connection)?;
         let state = State::read(&connection)?;
-        let (unsealed, newest, oldest) = connection.query_row(
-            "SELECT coalesce(sum(rows) FILTER (WHERE seq > ?1), 0), coalesce(max(seq), 0),
-                coalesce(min(seq), 1) FROM journal",
-            [state.seq],
-            |row| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)),
-        )?;
+        let oldest = "SELECT coalesce(min(seq), 1) FROM journal";
+        let oldest: i64 = connection.query_row(oldest, [], |row| row.get(0))?;
         let chain = Head::read(&connection)?;
+        let kept = LastCommit::read(&connection)?;
+        let lost = LastCommit::noted(folder).and_then(|noted| noted.lost(&kept));
         let signed = "SELECT coalesce(max(seq), 0) FROM checkpoint";
         let attested = connection.query_row(signed, [], |row| row.get(0))?;
         let checkpointer = Checkpointer::start(folder.to_owned()).map_err(StoreError::Folder)?;
         Ok(Self {
             connection,
             folder: folder.to_owned(),
-            seq: newest.max(state.seq),
+            seq: kept.journal,
+            sealed_rows: state.rows,
             sealed_seq: state.seq,
             sealed_at: state.sealed_at(),
-            unsealed,
+            unsealed: kept.rows - state.rows,
             forgotten_seq: oldest - 1,
             chain,
-            signer: Signer::open(folder)?,
+            signer: Signer::open(folder, schema::now())?,
             attested,
             checkpointer,
             aside,
+            lost,
+            last: LastNote::open(folder),
             _lock: lock,
         })
     }
@@ -221,7 +228,14 @@ impl EmbeddedWriter {
             assert!(upto <= seq, "only what is in the journal is sealed");
             self.sealed_seq = self.sealed_seq.max(upto);
             self.unsealed = self.unsealed.saturating_sub(rows);
+            self.sealed_rows += rows;
         }
+        self.last.write(&LastCommit {
+            journal: self.seq,
+            evidence: self.chain.seq,
+            rows: self.sealed_rows + self.unsealed,
+            at_ms: batch.arrived.ms(),
+        });
         Ok(seq)
     }
 
@@ -311,6 +325,10 @@ impl Writer for EmbeddedWriter {
 
     fn found_aside(&self) -> Option<&str> {
         self.aside.as_deref()
+    }
+
+    fn found_lost(&self) -> Option<&Damage> {
+        self.lost.as_ref()
     }
 
     fn sealed_at(&self) -> Option<Time> {

@@ -515,6 +515,44 @@ fn a_month_that_is_gone_or_cut_to_nothing_is_told_and_the_rest_is_read() {
 }
 
 #[test]
+fn where_a_month_is_damaged_what_comes_later_is_sealed_and_the_damage_stays_told() {
+    let garbled = |whole: &[u8]| [&whole[..100], &vec![0xA5; whole.len() - 100]].concat();
+    for damage in ["gone", "empty", "no file", "garbled"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut house, month) = sealed_house(folder.path());
+        let whole = std::fs::read(&month).unwrap();
+        match damage {
+            "gone" => std::fs::remove_file(&month).unwrap(),
+            "empty" => std::fs::write(&month, "").unwrap(),
+            "no file" => std::fs::write(&month, "nothing at all").unwrap(),
+            _ => std::fs::write(&month, garbled(&whole)).unwrap(),
+        }
+        let left = std::fs::read(&month).ok();
+        // Some are late, days are rolled up and summed, and another month begins.
+        for step in 1..=8 {
+            let t = START + 9_000_000 + step * 6 * HOUR;
+            let late = (0..100).map(|i| house.reading(0, START + i * 1_000 + step, 2.0, true));
+            let rows = (0..500).map(|i| house.reading(0, t + i * 1_000, 1.0, false));
+            house.now = t + 500_000;
+            house.commit(late.chain(rows).collect());
+            house.seal(true);
+        }
+        assert_eq!(house.store().unsealed().1, 0, "{damage}: all is sealed");
+        assert_eq!(std::fs::read(&month).ok(), left, "{damage}: it stays as it was");
+        let reader = Embedded.reader(folder.path());
+        let all = BTreeMap::from([(house.series[0], String::new())]);
+        let span = Span::new(Time::from_ms(START), Time::from_ms(START + 5 * DAY));
+        let found = reader.readings(&all, span, i64::MIN, 20_000).unwrap();
+        let places: Vec<_> = found.damaged.iter().map(|damage| &damage.place).collect();
+        let is_told = |place: &&String| place.contains("raw-202611.db");
+        assert!(places.iter().any(is_told), "{damage}: {places:?}");
+        assert_eq!(found.page.items.len(), 8 * 600, "{damage}");
+        assert!(reader.sum(house.series[0], span).is_ok());
+        assert!(!verdict(folder.path()).is_sound(), "{damage}");
+    }
+}
+
+#[test]
 fn a_damaged_chunk_is_told_and_the_rest_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let (mut house, month) = sealed_house(folder.path());
@@ -733,4 +771,59 @@ fn a_step_of_another_engines_seal_is_refused_with_its_whole_batch() {
     assert_eq!(store.unsealed(), (0, 0));
     let reader = Embedded.reader(folder.path());
     assert_eq!(reader.reading_count().unwrap(), 0);
+}
+
+/// Takes everything a running store has written, as a power cut leaves it.
+fn copied(from: &Path) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+    }
+    to
+}
+
+#[test]
+fn a_log_that_is_garbled_or_gone_is_told_with_what_was_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut house = House::new(folder.path());
+    for block in 0..30 {
+        let t = START + block * 100_000;
+        house.now = t;
+        house.commit((0..100).map(|i| house.reading(0, t + i * 1_000, 1.0, false)).collect());
+    }
+    let whole = copied(folder.path());
+    assert!(verdict(whole.path()).is_sound());
+    assert!(Embedded.open(whole.path()).unwrap().found_lost().is_none());
+    for damage in ["garbled", "gone"] {
+        let copy = copied(folder.path());
+        let log = copy.path().join("mimamori.db-wal");
+        if damage == "gone" {
+            std::fs::remove_file(&log).unwrap();
+            std::fs::remove_file(copy.path().join("mimamori.db-shm")).ok();
+        } else {
+            let mut bytes = std::fs::read(&log).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle..middle + 64].fill(0x5A);
+            std::fs::write(&log, bytes).unwrap();
+        }
+        let breaks = verdict(copy.path()).breaks;
+        assert!(breaks[0].to_string().contains("kept last is gone"), "{damage}: {breaks:?}");
+        let mut store = Embedded.open(copy.path()).unwrap();
+        let lost = store.found_lost().unwrap().clone();
+        let kept = Embedded.reader(copy.path()).storage().unwrap().readings;
+        assert_eq!(lost.rows + kept, 3_000, "{damage}");
+        assert_eq!(lost.to_ms, START + 2_900_000, "{damage}");
+        assert!(lost.from_ms < lost.to_ms, "{damage}: {lost:?}");
+        // Once it is told, the store goes on from what there is.
+        let batch = Batch {
+            records: vec![Record::Kept("told".into(), "1".into())],
+            arrived: Time::from_ms(START + 3_000_000),
+            ..Batch::default()
+        };
+        store.commit(&batch).unwrap();
+        drop(store);
+        assert!(Embedded.open(copy.path()).unwrap().found_lost().is_none());
+        assert!(verdict(copy.path()).is_sound(), "{damage}");
+    }
 }

@@ -708,7 +708,7 @@ impl Recorder {
             };
             if order.has_happened && is_news && has_room {
                 let reply = self.take_order(order, clock::now());
-                reply.to.send(Err(OrderError::NotDurable)).ok();
+                reply.to.send(Err(OrderError::Delayed)).ok();
             } else {
                 order.answer.send(Err(OrderError::NotDurable)).ok();
             }

@@ -53,15 +53,20 @@ impl Replies {
     }
 
     /// The batch is not durable: nobody waits longer. Who is told that an order was not carried out
-    /// may give it again, so its records go.
+    /// may give it again, so its records go; what is carried out already is kept later.
     pub(crate) fn give_up(&mut self, batch: &mut Vec<Record>) {
         for reply in self.0.drain(..).rev() {
-            if reply.is_records_alone {
-                let end = batch.len();
-                assert!(reply.records.end <= end, "an answer knows its records");
+            let end = batch.len();
+            assert!(reply.records.end <= end, "an answer knows its records");
+            let answer = if reply.records.is_empty() {
+                reply.answer
+            } else if reply.is_records_alone {
                 batch.drain(reply.records);
-            }
-            reply.to.send(Err(OrderError::NotDurable)).ok();
+                Err(OrderError::NotDurable)
+            } else {
+                Err(OrderError::Delayed)
+            };
+            reply.to.send(answer).ok();
         }
     }
 
@@ -132,9 +137,8 @@ mod tests {
         let (mut batch, mut replies, [mut first, mut second]) = waiting();
         replies.give_up(&mut batch);
         assert_eq!(names(&batch), ["own", "b1", "b2"]);
-        for answered in [&mut first, &mut second] {
-            assert_eq!(answered.try_recv(), Ok(Err(OrderError::NotDurable)));
-        }
+        assert_eq!(first.try_recv(), Ok(Err(OrderError::NotDurable)));
+        assert_eq!(second.try_recv(), Ok(Err(OrderError::Delayed)));
     }
 
     #[test]

@@ -104,30 +104,27 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Takes the key in the data folder, or makes one if there is none. Only the owner of the
-    /// process may read the file.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+    /// Takes the key in the data folder, or makes one if there is none. What is no key is set aside:
+    /// recording goes on, and what is signed from now on has another fingerprint. Only the owner of
+    /// the process may read the file.
+    pub fn open(folder: &Path, now: Time) -> Result<Self, StoreError> {
         let path = folder.join(KEY_FILE);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                let fresh = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-                    .map_err(|_| StoreError::SigningKey(path.clone()))?;
-                let mut file = std::fs::File::options()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(&path)
-                    .map_err(StoreError::Folder)?;
-                file.write_all(fresh.as_ref())
-                    .and_then(|()| file.sync_all())
-                    .map_err(StoreError::Folder)?;
-                fresh.as_ref().to_vec()
-            }
+        let kept = match std::fs::read(&path) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(StoreError::Folder(e)),
         };
-        let pair =
-            Ed25519KeyPair::from_pkcs8(&bytes).map_err(|_| StoreError::SigningKey(path.clone()))?;
+        if let Some(bytes) = kept {
+            if let Ok(pair) = Ed25519KeyPair::from_pkcs8(&bytes) {
+                return Ok(Self { pair });
+            }
+            let aside = folder.join(format!("{KEY_FILE}.aside-{}", now.ms()));
+            std::fs::rename(&path, aside).map_err(StoreError::Folder)?;
+        }
+        let unmade = || StoreError::SigningKey(path.clone());
+        let fresh = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| unmade())?;
+        write_key(&path, fresh.as_ref()).map_err(StoreError::Folder)?;
+        let pair = Ed25519KeyPair::from_pkcs8(fresh.as_ref()).map_err(|_| unmade())?;
         Ok(Self { pair })
     }
 
@@ -151,6 +148,22 @@ impl Signer {
     }
 }
 
+/// Writes a key for its owner only; a cut leaves none or the whole one.
+fn write_key(path: &Path, key: &[u8]) -> std::io::Result<()> {
+    let part = path.with_extension("part");
+    let mut options = std::fs::File::options();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&part)?;
+    file.write_all(key)?;
+    file.sync_all()?;
+    std::fs::rename(&part, path)?;
+    std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,14 +171,15 @@ mod tests {
     #[test]
     fn a_checkpoint_survives_its_text_and_no_change_of_it() {
         let folder = tempfile::tempdir().unwrap();
-        let signer = Signer::open(folder.path()).unwrap();
-        let made = signer.sign(7, &[3; 32], Time::from_ms(1_700_000_000_000));
+        let now = Time::from_ms(1_700_000_000_000);
+        let signer = Signer::open(folder.path(), now).unwrap();
+        let made = signer.sign(7, &[3; 32], now);
         let text = made.text();
         let read = Checkpoint::read(&text).unwrap();
         assert_eq!(read, made);
         assert_eq!(read.fingerprint(), signer.fingerprint());
         assert_eq!(
-            Signer::open(folder.path()).unwrap().fingerprint(),
+            Signer::open(folder.path(), now).unwrap().fingerprint(),
             signer.fingerprint(),
             "the key is kept"
         );
@@ -178,19 +192,23 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_for_its_owner_only() {
+    fn the_key_is_for_its_owner_only_and_what_is_none_is_set_aside() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
-        Signer::open(folder.path()).unwrap();
+        let open = |ms| Signer::open(folder.path(), Time::from_ms(ms)).unwrap();
+        let first = open(1).fingerprint();
         let mode = std::fs::metadata(folder.path().join(KEY_FILE))
             .unwrap()
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
-        std::fs::write(folder.path().join(KEY_FILE), b"not a key").unwrap();
-        assert!(matches!(
-            Signer::open(folder.path()),
-            Err(StoreError::SigningKey(_))
-        ));
+        for (ms, garbled) in [(2, &b"not a key"[..]), (3, b"")] {
+            std::fs::write(folder.path().join(KEY_FILE), garbled).unwrap();
+            let next = open(ms).fingerprint();
+            assert_ne!(next, first);
+            assert_eq!(open(ms).fingerprint(), next, "the new one is kept");
+            let aside = folder.path().join(format!("{KEY_FILE}.aside-{ms}"));
+            assert_eq!(std::fs::read(aside).unwrap(), garbled);
+        }
     }
 }

@@ -43,8 +43,8 @@ pub enum StoreError {
     /// Anything else the engine said.
     #[error("the storage engine refused")]
     Engine(#[source] EngineSays),
-    /// The file with the key that signs checkpoints cannot be used.
-    #[error("{0} is not a signing key")]
+    /// The system gave no key that checkpoints could be signed with.
+    #[error("no signing key could be made for {0}")]
     SigningKey(PathBuf),
     /// A value could not be written as JSON or read back.
     #[error("a stored value could not be understood")]

@@ -130,6 +130,11 @@ pub enum Break {
         /// Which.
         file: String,
     },
+    /// What was durable last is gone: the log of the main file was garbled, cut off or removed.
+    TailLost {
+        /// Where, and which entries of the journal and of the evidence.
+        place: String,
+    },
     /// The file could not be read further.
     Unreadable {
         /// The last entry that could be read.
@@ -167,6 +172,7 @@ impl fmt::Display for Break {
                 write!(f, "the readings of seal {seal} in {file} were altered")
             }
             Self::MonthFile { file } => write!(f, "{file} is missing or cannot be read"),
+            Self::TailLost { place } => write!(f, "what was kept last is gone: {place}"),
             Self::Unreadable { after } => {
                 write!(f, "the file cannot be read after entry {after}")
             }

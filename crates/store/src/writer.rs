@@ -7,7 +7,7 @@ use model::{SeriesId, Time};
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
 use crate::record::Batch;
-use crate::telemetry::{Seal, SealPlan};
+use crate::telemetry::{Damage, Seal, SealPlan};
 
 /// The one writer of a store. Nobody else can open it as long as it lives.
 pub trait Writer: fmt::Debug + Send {
@@ -37,6 +37,9 @@ pub trait Writer: fmt::Debug + Send {
     /// Where files were put that belong to a main file which is not there any more; `None` if there
     /// were none when the store was opened.
     fn found_aside(&self) -> Option<&str>;
+
+    /// What was durable once and was not there any more when the store was opened.
+    fn found_lost(&self) -> Option<&Damage>;
 
     /// When readings last left the journal before the store was opened.
     fn sealed_at(&self) -> Option<Time>;

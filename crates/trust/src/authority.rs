@@ -2,10 +2,8 @@
 //! what people install in their browsers, so it may sign only names of private networks; the other
 //! signs devices and is trusted by nobody but the box.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::net::{Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -15,14 +13,16 @@ use rcgen::{
     CustomExtension, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod,
     KeyPair, KeyUsagePurpose, NameConstraints,
 };
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use time::{Duration, OffsetDateTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use time::OffsetDateTime;
 use x509_parser::oid_registry::OID_X509_EXT_NAME_CONSTRAINTS;
-use x509_parser::prelude::{FromDer as _, ParsedExtension, X509Certificate, X509Extension};
+use x509_parser::prelude::{
+    FromDer as _, GeneralName, ParsedExtension, X509Certificate, X509Extension,
+};
 
 use crate::fingerprint::fingerprint_of;
 use crate::names::{HostNames, is_under};
+use crate::stored::{self, Stored};
 
 /// An authority outlives the box.
 const AUTHORITY_DAYS: i64 = 30 * 365;
@@ -32,8 +32,13 @@ const DEVICE_DAYS: i64 = 20 * 365;
 const BOX_DAYS: i64 = 397;
 /// The box's certificate is made anew this long before it ends.
 const RENEW_DAYS: i64 = 60;
-/// Certificates begin a little earlier, for devices whose clock is behind.
-const EARLIER: Duration = Duration::days(2);
+/// The box's certificate begins this much earlier, for devices whose clock is behind.
+const EARLIER_DAYS: i64 = 2;
+/// Authorities and devices are valid from here on, 2000-01-01: the box's clock may be wrong when
+/// it makes them, and clocks without a battery begin here.
+const BEGINS: Time = Time::from_ms(946_684_800_000);
+/// No box runs before 2026-01-01: a clock that says so has lost its battery.
+const RELEASED: Time = Time::from_ms(1_767_225_600_000);
 /// Largest certificate request.
 const REQUEST_BYTES_MAX: usize = 16 * 1024;
 /// Ends of host names that no public name has, or that networks at home and at work use.
@@ -90,6 +95,16 @@ pub struct DeviceCertificate {
     pub ends: Time,
 }
 
+/// An authority that could not be used any more and was made anew: who trusted it has to trust the
+/// new one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remade {
+    /// The file that is to blame.
+    pub file: String,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
 /// The authorities of a data folder.
 #[derive(Debug)]
 pub struct Authority {
@@ -98,6 +113,7 @@ pub struct Authority {
     given: Vec<String>,
     pages: CertificateSigner,
     devices: CertificateSigner,
+    remade: Vec<Remade>,
 }
 
 #[derive(Debug)]
@@ -108,34 +124,41 @@ struct CertificateSigner {
 }
 
 impl Authority {
-    /// Opens the authorities of a data folder, or makes them. `names` are the hosts the box is
-    /// reached by; those that are not private by their end are allowed by name.
+    /// Opens the authorities of a data folder, or makes them; what cannot be used is set aside.
+    /// `names` are the hosts the box is reached by; those that are not private by their end are
+    /// allowed by name.
     pub fn open(folder: &Path, names: &HostNames, now: Time) -> Result<Self, TrustError> {
         let given = folder.join("tls-ca.names");
-        let mut pages = CertificateSigner::open(folder, "tls-ca", || {
+        let mut remade = Vec::new();
+        let stored = Stored::new(folder, "tls-ca");
+        let mut pages = CertificateSigner::open(&stored, now, &mut remade, || {
             let own: Vec<&str> = names
                 .hosts()
                 .filter(|host| !has_private_end(host))
                 .collect();
-            write(&given, &own.join("\n"))?;
-            authority(
-                &new_name("pages")?,
-                Some(&own),
-                Validity::of_authority(now)?,
-            )
+            stored::write(&given, &own.join("\n"))?;
+            authority(&new_name("pages")?, Some(&own), Validity::long(now)?)
         })?;
-        let given = read(&given).unwrap_or_default();
+        // Without the list nothing is lost but names that are not private.
+        let given = std::fs::read_to_string(&given).unwrap_or_default();
         let given: Vec<String> = given.lines().map(str::to_owned).collect();
-        pages.let_everybody_read(folder, &given)?;
-        let devices = CertificateSigner::open(folder, "tls-devices", || {
-            authority(&new_name("devices")?, None, Validity::of_authority(now)?)
+        pages.let_everybody_use(&stored, &given, now)?;
+        let stored = Stored::new(folder, "tls-devices");
+        let devices = CertificateSigner::open(&stored, now, &mut remade, || {
+            authority(&new_name("devices")?, None, Validity::long(now)?)
         })?;
         Ok(Self {
             folder: folder.to_owned(),
             given,
             pages,
             devices,
+            remade,
         })
+    }
+
+    /// What could not be used any more when it was opened.
+    pub fn remade(&self) -> &[Remade] {
+        &self.remade
     }
 
     /// The certificate people install, as PEM.
@@ -153,6 +176,12 @@ impl Authority {
         fingerprint_of(&self.pages.der)
     }
 
+    /// SHA-256 of its public key, as hexadecimal digits: it stays when the authority signs itself
+    /// anew, and who trusts one certificate of this key trusts the others.
+    pub fn key_fingerprint(&self) -> String {
+        fingerprint_of(self.pages.issuer.key().public_key_raw())
+    }
+
     /// The box's certificate for those of these names that the authority may sign: the one there is
     /// if it fits and is valid for a while, else a new one.
     pub fn box_certificate(
@@ -160,41 +189,47 @@ impl Authority {
         names: &HostNames,
         now: Time,
     ) -> Result<BoxCertificate, TrustError> {
-        let names = names.vouched(&PRIVATE_ENDS, &self.given);
-        let (pem, key) = (
-            self.folder.join("tls-box.pem"),
-            self.folder.join("tls-box.key"),
-        );
-        let list = self.folder.join("tls-box.names");
-        let wanted = names.all().join("\n");
-        let ends = read_ends(&list, &wanted);
-        let is_fresh = ends.is_some_and(|ends| ends > after(now, RENEW_DAYS));
-        let ends = if is_fresh && pem.exists() && key.exists() {
-            ends.unwrap_or(now)
-        } else {
-            let ends = after(now, BOX_DAYS);
-            let own = KeyPair::generate()?;
-            let mut params = CertificateParams::new(names.all())?;
-            Validity::between(now, ends)?.put(&mut params);
-            params
-                .distinguished_name
-                .push(DnType::CommonName, "Mimamori");
-            params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-            params.use_authority_key_identifier_extension = true;
-            let made = params.signed_by(&own, &self.pages.issuer)?;
-            write(&key, &own.serialize_pem())?;
-            write(&pem, &made.pem())?;
-            write(&list, &format!("{}\n{wanted}", ends.ms()))?;
-            ends
+        let now = now.max(RELEASED);
+        let names = names.vouched(&PRIVATE_ENDS, &self.given).all();
+        let stored = Stored::new(&self.folder, "tls-box");
+        let kept = match stored.read() {
+            // Nobody has installed it: what cannot be read is made anew like what has ended.
+            Err(TrustError::Content(_)) => None,
+            kept => kept?,
         };
-        let certificate = CertificateDer::from_pem_file(&pem);
-        let certificate = certificate.map_err(|_| TrustError::Content(pem))?;
-        Ok(BoxCertificate {
-            chain: vec![certificate],
-            key: PrivateKeyDer::from_pem_file(&key).map_err(|_| TrustError::Content(key))?,
-            ends,
-        })
+        if let Some(kept) = kept
+            && let Some(ends) = self.ends_later(&kept, &names, now)
+        {
+            return Ok(BoxCertificate::new(kept.der, &kept.key, ends));
+        }
+        let ends = after(now, BOX_DAYS);
+        let own = KeyPair::generate()?;
+        let mut params = CertificateParams::new(names)?;
+        Validity::between(after(now, -EARLIER_DAYS), ends)?.put(&mut params);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Mimamori");
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        let made = params.signed_by(&own, &self.pages.issuer)?;
+        stored.write(&made.pem(), &own)?;
+        Ok(BoxCertificate::new(made.der().clone(), &own, ends))
+    }
+
+    /// When a certificate ends that this authority signed for these names, if it is valid now and
+    /// for a while. What the certificate itself says counts: a clock that was wrong when it was
+    /// made leaves none that begins in years.
+    fn ends_later(&self, kept: &KeptPair, names: &[String], now: Time) -> Option<Time> {
+        let (_, known) = X509Certificate::from_der(&kept.der).ok()?;
+        let (_, signer) = X509Certificate::from_der(&self.pages.der).ok()?;
+        let wanted: BTreeSet<String> = names.iter().cloned().collect();
+        let (from, to) = moments(&known);
+        let fits = known.issuer().as_raw() == signer.subject().as_raw()
+            && names_of(&known) == wanted
+            && from <= now
+            && to > after(now, RENEW_DAYS);
+        fits.then_some(to)
     }
 
     /// Signs the request of a device (PKCS #10 as PEM) under the name the box gives it, whatever
@@ -210,9 +245,9 @@ impl Authority {
         }
         let request = CertificateSigningRequestParams::from_pem(request);
         let request = request.map_err(|_| TrustError::Request)?;
-        let ends = after(now, DEVICE_DAYS);
+        let ends = after(now.max(RELEASED), DEVICE_DAYS);
         let mut params = CertificateParams::default();
-        Validity::between(now, ends)?.put(&mut params);
+        Validity::between(BEGINS, ends)?.put(&mut params);
         params
             .distinguished_name
             .push(DnType::CommonName, device.as_str());
@@ -228,70 +263,128 @@ impl Authority {
     }
 }
 
+impl BoxCertificate {
+    fn new(certificate: CertificateDer<'static>, key: &KeyPair, ends: Time) -> Self {
+        Self {
+            chain: vec![certificate],
+            key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            ends,
+        }
+    }
+}
+
 impl CertificateSigner {
     fn open(
-        folder: &Path,
-        name: &str,
+        stored: &Stored<'_>,
+        now: Time,
+        remade: &mut Vec<Remade>,
         make: impl FnOnce() -> Result<CertificateParams, TrustError>,
     ) -> Result<Self, TrustError> {
-        let (pem, key) = (
-            folder.join(format!("{name}.pem")),
-            folder.join(format!("{name}.key")),
-        );
-        if !pem.exists() || !key.exists() {
-            let (params, own) = (make()?, KeyPair::generate()?);
-            let made = params.self_signed(&own)?;
-            // The certificate last: a key without it is made anew, and nobody has seen it yet.
-            write(&key, &own.serialize_pem())?;
-            write(&pem, &made.pem())?;
+        let lost = match stored.read() {
+            Ok(Some(kept)) => return Self::of(kept),
+            Ok(None) if stored.certificate().exists() => Some(Remade {
+                file: file_name(&stored.key()),
+                problem: "the key is gone",
+            }),
+            Ok(None) => None,
+            Err(TrustError::Content(path)) => Some(Remade {
+                file: file_name(&path),
+                problem: "it holds no certificate and key that belong together",
+            }),
+            Err(other) => return Err(other),
+        };
+        if let Some(lost) = lost {
+            stored.set_aside(now)?;
+            remade.push(lost);
         }
-        let own = KeyPair::from_pem(&read(&key)?)?;
-        let text = read(&pem)?;
-        let der = CertificateDer::from_pem_slice(text.as_bytes());
-        Ok(Self {
-            der: der.map_err(|_| TrustError::Content(pem))?,
-            issuer: Issuer::from_ca_cert_pem(&text, own)?,
-            pem: text,
+        let (params, key) = (make()?, KeyPair::generate()?);
+        let made = params.self_signed(&key)?;
+        stored.write(&made.pem(), &key)?;
+        Self::of(KeptPair {
+            pem: made.pem(),
+            der: made.der().clone(),
+            key,
         })
     }
 
-    /// Signs itself anew, with the same name, key and end, if an older program marked its
-    /// constraints critical: small devices cannot read it then. Who trusts the old one trusts
-    /// what this one signs.
-    fn let_everybody_read(&mut self, folder: &Path, given: &[String]) -> Result<(), TrustError> {
-        let path = folder.join("tls-ca.pem");
-        let content = || TrustError::Content(path.clone());
+    fn of(kept: KeptPair) -> Result<Self, TrustError> {
+        Ok(Self {
+            issuer: Issuer::from_ca_cert_der(&kept.der, kept.key)?,
+            der: kept.der,
+            pem: kept.pem,
+        })
+    }
+
+    /// Signs itself anew, with the same name and key, if an older program marked its constraints
+    /// critical, so that small devices cannot read it, or if it is not valid now because the
+    /// box's clock was wrong when it was made. Who trusts the old one trusts what this one signs.
+    fn let_everybody_use(
+        &mut self,
+        stored: &Stored<'_>,
+        given: &[String],
+        now: Time,
+    ) -> Result<(), TrustError> {
+        let content = || TrustError::Content(stored.certificate());
         let (_, known) = X509Certificate::from_der(&self.der).map_err(|_| content())?;
-        if !known
-            .extensions()
-            .iter()
-            .any(|e| is_constraint(e) && e.critical)
-        {
+        let extensions = known.extensions();
+        let is_critical = extensions.iter().any(|e| is_constraint(e) && e.critical);
+        let (from, to) = moments(&known);
+        let is_valid = (from..to).contains(&now.max(RELEASED));
+        if is_valid && !is_critical {
             return Ok(());
         }
-        let name = known.subject().iter_common_name().next();
-        let name = name.and_then(|name| name.as_str().ok().map(str::to_owned));
-        let validity = Validity {
-            from: known.validity().not_before.to_datetime(),
-            to: known.validity().not_after.to_datetime(),
+        let validity = if is_valid {
+            Validity::between(from, to)?
+        } else {
+            Validity::long(now)?
         };
-        let key_id = known
-            .extensions()
-            .iter()
-            .find_map(|e| match e.parsed_extension() {
-                ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
-                _ => None,
-            });
+        let name = known.subject().iter_common_name().next();
+        let name = name.and_then(|name| name.as_str().ok());
+        let key_id = extensions.iter().find_map(|e| match e.parsed_extension() {
+            ParsedExtension::SubjectKeyIdentifier(id) => Some(id.0.to_vec()),
+            _ => None,
+        });
         let given: Vec<&str> = given.iter().map(String::as_str).collect();
-        let mut params = authority(&name.ok_or_else(content)?, Some(&given), validity)?;
+        let mut params = authority(name.ok_or_else(content)?, Some(&given), validity)?;
         if let Some(id) = key_id {
             params.key_identifier_method = KeyIdMethod::PreSpecified(id);
         }
         let made = params.self_signed(self.issuer.key())?;
-        write(&path, &made.pem())?;
+        stored::write(&stored.certificate(), &made.pem())?;
         (self.der, self.pem) = (made.der().clone(), made.pem());
         Ok(())
     }
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// From when to when a certificate is valid, as it says itself.
+fn moments(known: &X509Certificate<'_>) -> (Time, Time) {
+    let validity = known.validity();
+    let ms = |seconds: i64| Time::from_ms(seconds * 1_000);
+    (
+        ms(validity.not_before.timestamp()),
+        ms(validity.not_after.timestamp()),
+    )
+}
+
+/// The hosts and addresses a certificate is for.
+fn names_of(known: &X509Certificate<'_>) -> BTreeSet<String> {
+    let names = known.subject_alternative_name().ok().flatten();
+    let names = names.iter().flat_map(|names| &names.value.general_names);
+    let text = |name: &GeneralName<'_>| match name {
+        GeneralName::DNSName(host) => Some((*host).to_owned()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let v6 = || <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
+            v4.or_else(|_| v6()).ok().map(|address| address.to_string())
+        }
+        _ => None,
+    };
+    names.filter_map(text).collect()
 }
 
 /// From when to when a certificate is valid.
@@ -307,13 +400,14 @@ impl Validity {
             moment.map_err(|_| rcgen::Error::Time)
         };
         Ok(Self {
-            from: moment(from)? - EARLIER,
+            from: moment(from)?,
             to: moment(to)?,
         })
     }
 
-    fn of_authority(now: Time) -> Result<Self, TrustError> {
-        Self::between(now, after(now, AUTHORITY_DAYS))
+    /// As long as an authority is.
+    fn long(now: Time) -> Result<Self, TrustError> {
+        Self::between(BEGINS, after(now.max(RELEASED), AUTHORITY_DAYS))
     }
 
     fn put(self, params: &mut CertificateParams) {
@@ -399,39 +493,4 @@ fn has_private_end(host: &str) -> bool {
 
 fn after(now: Time, days: i64) -> Time {
     now + days * 24 * 3_600_000
-}
-
-/// Until when the certificate is valid that was made for these names.
-fn read_ends(list: &Path, wanted: &str) -> Option<Time> {
-    let text = std::fs::read_to_string(list).ok()?;
-    let (ends, names) = text.split_once('\n')?;
-    (names == wanted).then(|| ends.parse().ok().map(Time::from_ms))?
-}
-
-fn read(path: &Path) -> Result<String, TrustError> {
-    std::fs::read_to_string(path).map_err(|source| TrustError::File {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Writes a file for its owner only; a cut leaves the old one or the new one.
-fn write(path: &Path, text: &str) -> Result<(), TrustError> {
-    let part = path.with_extension("part");
-    let done = (|| {
-        let mut options = File::options();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&part)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&part, path)
-    })();
-    done.map_err(|source| TrustError::File {
-        path: path.to_owned(),
-        source,
-    })
 }

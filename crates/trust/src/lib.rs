@@ -6,8 +6,9 @@ mod authority;
 mod fingerprint;
 mod names;
 mod server;
+mod stored;
 
-pub use authority::{Authority, BoxCertificate, DeviceCertificate, TrustError};
+pub use authority::{Authority, BoxCertificate, DeviceCertificate, Remade, TrustError};
 pub use fingerprint::fingerprint_of;
 pub use names::HostNames;
 pub use server::server_config;

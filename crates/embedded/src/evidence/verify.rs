@@ -14,6 +14,7 @@ use store::{Break, ChainVerdict, Checkpoint};
 use super::seals::Seals;
 use super::{ChainLink, Hash, Head, inner_hash};
 use crate::error::EngineError;
+use crate::last::LastCommit;
 use crate::schema;
 
 /// Checks the evidence of a data folder; `outside` is a checkpoint kept elsewhere, `key` the
@@ -23,6 +24,8 @@ pub(crate) fn verify(
     outside: Option<&Checkpoint>,
     key: Option<&str>,
 ) -> Result<ChainVerdict, EngineError> {
+    // First the note: what is committed meanwhile is ahead of it.
+    let noted = LastCommit::noted(folder);
     let connection = open(&folder.join(schema::FILE))?;
     schema::check_version(&connection)?;
     // One view of the file, however long checking takes.
@@ -37,6 +40,11 @@ pub(crate) fn verify(
     let last = check.entries()?;
     check.checkpoints(key)?;
     check.against_outside(last, key);
+    let kept = LastCommit::read(&connection)?;
+    if let Some(lost) = noted.and_then(|noted| noted.lost(&kept)) {
+        let place = lost.place;
+        check.verdict.found(Break::TailLost { place });
+    }
     if check.verdict.is_sound() {
         // Row by row only while the chain itself can be believed.
         check.rows()?;

@@ -1,5 +1,6 @@
 //! The files of a month: `raw-202611.db` with chunks of readings, `min-202611.db` with chunks of
-//! one-minute rows. Dropping old readings is removing a file.
+//! one-minute rows. Where one is damaged, what comes later goes to `raw-202611-2.db`, so that what
+//! is lost stays told. Dropping old readings is removing a file.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,6 +23,8 @@ pub(crate) const SPAN_MS_MAX: i64 = 8 * DAY_MS;
 const PAGE_BYTES: u32 = 1024;
 /// Chunks of one seal in one file at most; a chunk's number is its seal's, then its own.
 const CHUNKS_OF_SEAL: i64 = 1 << 20;
+/// Files of a month and a family at most; each but the last is damaged.
+const PARTS_MAX: u32 = 99;
 /// The first and the last moment that have a month here: the years 1 and 9998.
 const FIRST_MS: i64 = -62_135_596_800_000;
 const LAST_MS: i64 = 253_370_764_800_000;
@@ -79,19 +82,23 @@ impl Month {
         start.map_or(i64::MIN, Timestamp::as_millisecond)
     }
 
-    /// The name of its file.
-    pub(crate) fn name(self, family: FileFamily) -> String {
+    /// The names its files may have, in the order in which they are used.
+    pub(crate) fn names(self, family: FileFamily) -> impl Iterator<Item = String> {
         let (prefix, year, month) = (family.prefix(), self.0.year(), self.0.month());
-        format!("{prefix}{year:04}{month:02}.db")
+        (1..=PARTS_MAX).map(move |part| {
+            let end = if part == 1 { String::new() } else { format!("-{part}") };
+            format!("{prefix}{year:04}{month:02}{end}.db")
+        })
     }
 
     fn parse(name: &str, family: FileFamily) -> Option<Self> {
-        let digits = name.strip_prefix(family.prefix())?.strip_suffix(".db")?;
+        let stem = name.strip_prefix(family.prefix())?.strip_suffix(".db")?;
+        let digits = stem.split_once('-').map_or(stem, |(digits, _)| digits);
         let (year, month) = digits.split_at_checked(digits.len().checked_sub(2)?)?;
         let month = Date::new(year.parse().ok()?, month.parse().ok()?, 1)
             .ok()
             .map(Self)?;
-        (month.name(family) == name).then_some(month)
+        month.names(family).any(|own| own == name).then_some(month)
     }
 }
 
@@ -136,12 +143,8 @@ pub(super) fn remove_leftover(folder: &Path, name: &str) -> Result<(), EngineErr
 }
 
 /// Opens a month's file to write to it, or makes it.
-pub(crate) fn open(
-    folder: &Path,
-    family: FileFamily,
-    month: Month,
-) -> Result<Connection, EngineError> {
-    let connection = Connection::open(folder.join(month.name(family)))?;
+pub(crate) fn open(path: &Path) -> Result<Connection, EngineError> {
+    let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     // A rollback journal leaves one whole file behind, which can be copied and carried away.

@@ -323,26 +323,48 @@ impl EmbeddedSealer {
         to: &mut SealTargets,
     ) -> Result<(), EngineError> {
         for (month, chunks) in chunks {
-            let name = month.name(family);
-            if to.known.insert(name.clone()) {
-                month::remove_leftover(&self.folder, &name)?;
-            }
-            let connection = month::open(&self.folder, family, *month)?;
-            to.files
-                .insert(name, month::write(&connection, number, chunks)?);
+            self.write_month(month.names(family), number, chunks, to)?;
         }
         // An attempt that was cut off may have written to a file this one does not touch.
-        for (month, name) in month::of_family(&to.known, family) {
+        for (_, name) in month::of_family(&to.known, family) {
             let path = self.folder.join(name);
-            let is_touched = chunks.contains_key(&month);
             // What cannot be read any more is told when it is read or checked.
             let has = |c: &Connection| month::has_from(c, number);
-            if !is_touched && self.files.with(&path, has).unwrap_or(false) {
-                let connection = month::open(&self.folder, family, month)?;
-                month::write(&connection, number, &[])?;
+            if !to.files.contains_key(name) && self.files.with(&path, has).unwrap_or(false) {
+                month::write(&month::open(&path)?, number, &[])?;
             }
         }
         Ok(())
+    }
+
+    /// Writes to the newest file of a month that can be written: one that is gone or damaged stays
+    /// as it is, so that what it held is told, and the next one takes its place.
+    fn write_month(
+        &self,
+        names: impl Iterator<Item = String>,
+        number: i64,
+        chunks: &[(i64, Packed)],
+        to: &mut SealTargets,
+    ) -> Result<(), EngineError> {
+        for name in names {
+            let path = self.folder.join(&name);
+            let is_new = !to.known.contains(&name);
+            if is_new {
+                month::remove_leftover(&self.folder, &name)?;
+            } else if self.files.with(&path, |_| Ok(())).is_err() {
+                continue;
+            }
+            let written = month::open(&path).and_then(|file| month::write(&file, number, chunks));
+            match written {
+                Err(EngineError(StoreError::Corrupt)) if !is_new => {}
+                written => {
+                    to.files.insert(name.clone(), written?);
+                    to.known.insert(name);
+                    return Ok(());
+                }
+            }
+        }
+        Err(StoreError::Corrupt.into())
     }
 
     /// The days that are summed up already and get more.

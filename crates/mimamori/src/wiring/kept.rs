@@ -1,6 +1,6 @@
 //! What is kept: opened, taken up where the program left off, and handed to the recorder.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::Context;
@@ -12,6 +12,8 @@ use model::{AlarmKind, Notices};
 use pipeline::{
     Aside, Floor, Inputs, Outputs, Pace, Recorder, RecorderParts, Sealing, TakenUp, day_of,
 };
+use services::certificate::SharedCertificate;
+use serde_json::json;
 use services::{register, restores};
 use sources::DeviceRegister;
 use store::{Batch, KeptSettings, Record, Resume, StoreError, Writer};
@@ -51,6 +53,7 @@ pub(super) fn take_up(
     opened: OpenStore,
     setup: &Setup,
     config: &Config,
+    certificate: Option<&SharedCertificate>,
     pace: &Pace,
 ) -> anyhow::Result<Kept> {
     let OpenStore { store, register } = opened;
@@ -63,10 +66,20 @@ pub(super) fn take_up(
         let problem = "the main file was lost: these months belong to another one";
         aside.tell(found, "", problem);
     }
-    let into = TakenUp {
+    let mut into = TakenUp {
         batch: &mut pending,
         aside: &mut aside,
+        lost: store.found_lost(),
     };
+    same_key("evidence.key", store.fingerprint(), &*reader, &mut into)?;
+    if let Some(own) = certificate {
+        let own = own.lock().unwrap_or_else(PoisonError::into_inner);
+        for lost in own.authority().remade() {
+            into.aside.tell(&lost.file, "", lost.problem);
+        }
+        let key = own.authority().key_fingerprint();
+        same_key("tls-ca.key", key, &*reader, &mut into)?;
+    }
     let floor = Floor::restore(&config.floor, &register, &*reader, clock::now(), into)
         .context("the stored knowledge could not be taken up")?;
     let factory = factory(config, &*reader, &mut aside)?;
@@ -91,6 +104,29 @@ pub(super) fn take_up(
         notices,
         retained,
     })
+}
+
+/// Tells of a key that is another than at the last start: whoever believed the old one has to be
+/// told the new one.
+fn same_key(
+    file: &str,
+    fingerprint: String,
+    reader: &dyn KeptSettings,
+    into: &mut TakenUp<'_>,
+) -> Result<(), StoreError> {
+    let name = format!("known/{file}");
+    let now = json!(fingerprint).to_string();
+    let before = reader.kept(&name)?;
+    if before.as_ref() == Some(&now) {
+        return Ok(());
+    }
+    if let Some(before) = before {
+        let problem = format!("this key is a new one, {now}; the one before was {before}");
+        into.aside.tell(file, "", &problem);
+    }
+    let kept = Record::Kept(name.into(), now);
+    into.batch.records.push(kept);
+    Ok(())
 }
 
 /// What people said of the factory; what the file of settings says, if they said nothing that can

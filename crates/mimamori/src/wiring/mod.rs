@@ -151,17 +151,17 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let mut board = ways.board.subscribe();
     let opened = kept::open(setup)?;
     let listening = floor::listen(setup, &opened.register, ways.to_recorder);
-    let Kept {
-        parts,
-        notices,
-        retained,
-    } = kept::take_up(opened, setup, &config, pace)?;
-    let reader = Arc::clone(&parts.reader);
     let certificate = match (setup.https, setup.mqtts) {
         (None, None) => None,
         _ => Some(certificate::open(&setup.data, &config.names)?),
     };
     let own = certificate.as_ref();
+    let Kept {
+        parts,
+        notices,
+        retained,
+    } = kept::take_up(opened, setup, &config, own, pace)?;
+    let reader = Arc::clone(&parts.reader);
     let mqtt = floor::open_broker(setup, &config, &listening, own, &retained).await?;
     drop(retained);
     config.logs.open(ways.logs, own).await?;

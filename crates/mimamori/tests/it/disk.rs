@@ -76,6 +76,12 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     let payload = |i: i64| format!("{{\"t\":{},\"power_w\":{i}}}", now_ms - 10_000_000 + i * 50);
     publisher.queue((0..200).map(payload));
     publisher.finish();
+    let came_in = |house: &House| {
+        let all = house.get_all("evidence");
+        let is_one = |entry: &&Value| entry["kind"] == "person.signed_in";
+        all.iter().filter(is_one).count()
+    };
+    let came_in_before = came_in(&house);
     disk.fill();
     publisher.queue((200..60_000).map(payload));
     until("acknowledging stops", || {
@@ -93,7 +99,13 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     until("a person is told", || {
         house.get("board")["open_alarms"][0]["kind"] == "store_full"
     });
+    assert_eq!(house.get("alarms")["items"][0]["kind"], "store_full");
     assert_eq!(house.send("GET", "/", &[], "").0, 200, "pages go on");
+    let asked = std::time::Instant::now();
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    let typed = "name=Hanako&password=a+password+for+tests&code=&next=";
+    assert_eq!(house.send_bare("POST", "/sign-in", &form, typed).0, 503);
+    assert!(asked.elapsed().as_secs() < 30, "nobody waits for the disk");
     assert_eq!(house.send("GET", "/healthz", &[], "").0, 503);
     assert_eq!(connect_meter(&house), 503);
     assert!(!publisher.is_done() && house.is_running());
@@ -118,6 +130,7 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
             .any(|a| a["kind"] == "store_full" && a["cleared_at"].is_string())
     );
     // What was answered as not done was not done later, and can be done now.
+    assert_eq!(came_in(&house), came_in_before);
     let added = |house: &House| {
         let all = house.get_all("evidence");
         let of_meter = |entry: &&Value| entry["body"]["device"] == "meter";

@@ -22,6 +22,8 @@ pub struct TakenUp<'a> {
     pub batch: &'a mut Batch,
     /// What cannot be used.
     pub aside: &'a mut Aside,
+    /// What had been kept and is gone.
+    pub lost: Option<&'a Damage>,
 }
 
 impl Floor {
@@ -34,7 +36,7 @@ impl Floor {
         now: Time,
         into: TakenUp<'_>,
     ) -> anyhow::Result<Self> {
-        let TakenUp { batch, aside } = into;
+        let TakenUp { batch, aside, lost } = into;
         let mut floor = Self {
             machines: Vec::new(),
             by_id: HashMap::new(),
@@ -83,7 +85,8 @@ impl Floor {
                 Err(problem) => aside.put(&format!("settings/{id}"), json, &problem),
             }
         }
-        let damaged = floor.replay(register, reader)?;
+        let mut damaged = floor.replay(register, reader)?;
+        damaged.extend(lost.cloned());
         floor.assign_all(now, batch);
         floor.take_up(reader, now, batch)?;
         if !damaged.is_empty() {

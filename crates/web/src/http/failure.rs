@@ -203,6 +203,8 @@ impl From<OrderError> for Failure {
             )
             .hint(key::ERROR_SETTINGS_HINT),
             OrderError::NotDurable => Self::busy(),
+            OrderError::Delayed => Self::new(StatusCode::ACCEPTED, "delayed", key::ERROR_DELAYED)
+                .hint(key::ERROR_DELAYED_HINT),
         }
     }
 }

@@ -160,6 +160,7 @@ fn place(ctx: &Ctx, found: &Break) -> String {
             &[("file", file), ("seal", &seal.to_string())],
         ),
         Break::MonthFile { file } => ctx.with(key::BREAK_FILE, &[("file", file)]),
+        Break::TailLost { place } => ctx.with(key::BREAK_TAIL, &[("place", place)]),
         Break::Unreadable { after } => one(key::BREAK_UNREADABLE, after),
     }
 }

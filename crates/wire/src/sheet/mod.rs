@@ -8,6 +8,7 @@ mod cell;
 mod guess;
 mod heading;
 mod moment;
+mod rows;
 mod text;
 
 use begin::{Since, first_row_of_data};
@@ -15,6 +16,7 @@ use cell::CommaUse;
 pub use cell::{Comma, scalar};
 use heading::Headings;
 pub use moment::{CellTime, moment};
+use rows::Rows;
 
 /// Rows from the beginning in which the heading is looked for.
 const HEAD_ROWS: usize = 100;
@@ -266,12 +268,7 @@ impl Sheet {
     }
 
     fn all(&self) -> impl Iterator<Item = Row> + '_ {
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(self.delimiter)
-            .from_reader(self.text.as_bytes());
-        reader.into_records().map_while(Result::ok)
+        Rows::new(&self.text, self.delimiter)
     }
 }
 

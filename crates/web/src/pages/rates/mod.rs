@@ -91,6 +91,7 @@ pub(crate) async fn set(
         {
             Ok(()) => return Redirect::to("/rates").into_response(),
             Err(OrderError::NotDurable) => visitor.lang.text(key::ERROR_BUSY),
+            Err(OrderError::Delayed) => visitor.lang.text(key::ERROR_DELAYED),
             Err(_) => visitor.lang.text(key::ERROR_SETTINGS),
         },
         Err(wrong) => wrong.text(visitor.lang),
