@@ -6,6 +6,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use model::Time;
 use rusqlite::Connection;
 use store::Damage;
 
@@ -41,7 +42,7 @@ impl LastCommit {
         let (newest, unsealed, arrived) = connection.query_row(
             "SELECT coalesce(max(seq), 0), coalesce(sum(rows) FILTER (WHERE seq > ?1), 0),
                 coalesce(arrived, ?2) FROM journal",
-            [state.seq, state.at],
+            [state.seq, state.sealed_at().map_or(0, Time::ms)],
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?, row.get(2)?)),
         )?;
         Ok(Self {
@@ -69,16 +70,16 @@ impl LastCommit {
 
     /// What was durable then and is not there now, between the last moment that is and then.
     pub(crate) fn lost(&self, now: &Self) -> Option<Damage> {
-        let is_ahead = self.journal > now.journal || self.evidence > now.evidence;
-        is_ahead.then(|| Damage {
-            place: format!(
-                "mimamori.db-wal: journal {}-{}, evidence {}-{}",
-                now.journal + 1,
-                self.journal,
-                now.evidence + 1,
-                self.evidence
-            ),
-            from_ms: now.at_ms.min(self.at_ms),
+        let gone = |what: &str, last: i64, noted: i64| {
+            (noted > last).then(|| format!("{what} {}-{noted}", last + 1))
+        };
+        let journal = gone("journal", now.journal, self.journal);
+        let evidence = gone("evidence", now.evidence, self.evidence);
+        let gone: Vec<String> = journal.into_iter().chain(evidence).collect();
+        let from = Some(now.at_ms).filter(|at| (1..self.at_ms).contains(at));
+        (!gone.is_empty()).then(|| Damage {
+            place: format!("mimamori.db-wal: {}", gone.join(", ")),
+            from_ms: from.unwrap_or(self.at_ms),
             to_ms: self.at_ms,
             rows: self.rows.saturating_sub(now.rows),
             entry: None,
@@ -137,7 +138,12 @@ mod tests {
         assert_eq!(LastCommit::noted(folder.path()), Some(last));
         let file = folder.path().join(FILE);
         assert_eq!(std::fs::metadata(&file).unwrap().len(), BYTES as u64);
-        for none in ["", "mimamori-last-1 1 2 3", "another 1 2 3 4", "mimamori-last-1 1 2 x 4"] {
+        for none in [
+            "",
+            "mimamori-last-1 1 2 3",
+            "another 1 2 3 4",
+            "mimamori-last-1 1 2 x 4",
+        ] {
             std::fs::write(&file, none).unwrap();
             assert_eq!(LastCommit::noted(folder.path()), None, "{none}");
         }

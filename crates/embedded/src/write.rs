@@ -12,8 +12,8 @@ use rustix::fs::{FlockOperation, flock};
 use store::{Batch, Checkpoint, Damage, Record, Signer, StoreError, Writer};
 
 use crate::error::EngineError;
-use crate::last::{LastCommit, LastNote};
 use crate::evidence::{self, Head};
+use crate::last::{LastCommit, LastNote};
 use crate::sql::{as_json, run};
 use crate::telemetry::{self, State, StoredStep};
 use crate::wal::Checkpointer;

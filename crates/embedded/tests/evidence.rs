@@ -279,7 +279,9 @@ fn a_tail_cut_off_with_its_checkpoints_is_found_only_against_a_checkpoint_outsid
 fn a_chain_written_anew_with_another_key_is_found() {
     let (folder, forged) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let outside = filled(folder.path()).unwrap();
-    let key = Signer::open(folder.path(), Time::from_ms(1)).unwrap().fingerprint();
+    let key = Signer::open(folder.path(), Time::from_ms(1))
+        .unwrap()
+        .fingerprint();
     // The same events with other salts and another key: sound in itself.
     filled(forged.path());
     assert!(checked(forged.path()).is_sound());

@@ -22,7 +22,7 @@ use x509_parser::prelude::{
 
 use crate::fingerprint::fingerprint_of;
 use crate::names::{HostNames, is_under};
-use crate::stored::{self, Stored};
+use crate::stored::{self, KeptPair, Stored};
 
 /// An authority outlives the box.
 const AUTHORITY_DAYS: i64 = 30 * 365;

@@ -187,6 +187,133 @@ fn a_certificate_is_kept_until_it_ends_or_the_names_change() {
 }
 
 #[test]
+fn a_wrong_clock_leaves_nothing_that_is_not_valid_when_it_is_right_again() {
+    let (from_1970, to_2046) = (0, NOW + 20 * 365 * DAY);
+    for first in [from_1970, to_2046] {
+        let folder = tempfile::tempdir().unwrap();
+        let wrong = Time::from_ms(first);
+        let authority = Authority::open(folder.path(), &names(), wrong).unwrap();
+        authority.box_certificate(&names(), wrong).unwrap();
+        let now = Time::from_ms(NOW);
+        authority.box_certificate(&names(), now).unwrap();
+        let verify = |at: i64| {
+            let at = at / 1_000;
+            let words = format!("verify -attime {at} -CAfile tls-ca.pem tls-box.pem");
+            openssl(folder.path(), &words)
+        };
+        let (is_good, said) = verify(NOW);
+        assert!(is_good, "{first}: {said}");
+        // A moment in another year while it runs does not stay either.
+        authority
+            .box_certificate(&names(), Time::from_ms(to_2046))
+            .unwrap();
+        assert!(!verify(NOW).0, "the clock says 2046");
+        let own = authority.box_certificate(&names(), now).unwrap();
+        let (is_good, said) = verify(NOW);
+        assert!(is_good, "{first}: {said}");
+        let again = authority.box_certificate(&names(), now).unwrap();
+        assert_eq!(own.chain, again.chain, "and then it is kept");
+        assert_eq!(own.ends, again.ends);
+    }
+}
+
+/// What an older program made on the first start with a clock that was twenty years ahead.
+#[test]
+fn an_authority_that_is_not_valid_yet_is_signed_anew_with_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = "[ca]\ndefault_ca = own\n[own]\ndatabase = index\nserial = serial\n\
+        new_certs_dir = .\ndefault_md = sha256\npolicy = any\nx509_extensions = authority\n\
+        [any]\ncommonName = supplied\n[authority]\n\
+        basicConstraints = critical,CA:TRUE,pathlen:0\n\
+        keyUsage = critical,keyCertSign,cRLSign\nsubjectKeyIdentifier = hash\n";
+    for (name, text) in [("settings", settings), ("index", ""), ("serial", "01\n")] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    for words in [
+        "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=Mimamori-0a1b2c \
+         -keyout tls-ca.key -out request",
+        "ca -batch -selfsign -notext -config settings -keyfile tls-ca.key -in request \
+         -out tls-ca.pem -startdate 20460101000000Z -enddate 20760101000000Z",
+    ] {
+        let (is_good, said) = openssl(folder.path(), words);
+        assert!(is_good, "{said}");
+    }
+    let before = std::fs::read(folder.path().join("tls-ca.key")).unwrap();
+    let now = Time::from_ms(NOW);
+    let authority = Authority::open(folder.path(), &names(), now).unwrap();
+    authority.box_certificate(&names(), now).unwrap();
+    assert_eq!(
+        std::fs::read(folder.path().join("tls-ca.key")).unwrap(),
+        before
+    );
+    let at = NOW / 1_000;
+    let words = format!("verify -attime {at} -CAfile tls-ca.pem tls-box.pem");
+    let (is_good, said) = openssl(folder.path(), &words);
+    assert!(is_good, "{said}");
+}
+
+#[test]
+fn what_is_garbled_is_set_aside_and_made_anew() {
+    let now = Time::from_ms(NOW);
+    for name in [
+        "tls-ca.pem",
+        "tls-ca.key",
+        "tls-devices.pem",
+        "tls-devices.key",
+    ] {
+        for content in [None, Some(&b""[..]), Some(b"\xff\xfe"), Some(b"nonsense")] {
+            let folder = tempfile::tempdir().unwrap();
+            let open = || Authority::open(folder.path(), &names(), now).unwrap();
+            let first = open();
+            let own = first.box_certificate(&names(), now).unwrap();
+            assert!(first.remade().is_empty());
+            let path = folder.path().join(name);
+            match content {
+                Some(content) => std::fs::write(&path, content).unwrap(),
+                None => std::fs::remove_file(&path).unwrap(),
+            }
+            let second = open();
+            if content.is_some() || name.ends_with(".key") {
+                assert_eq!(second.remade().len(), 1, "{name}");
+                assert_eq!(second.remade()[0].file, name);
+                let aside = format!("{name}.aside-{NOW}");
+                let kept = std::fs::read(folder.path().join(aside)).ok();
+                assert_eq!(kept.as_deref(), content, "{name}");
+            }
+            let is_of_pages = name.starts_with("tls-ca");
+            let is_other = second.key_fingerprint() != first.key_fingerprint();
+            assert_eq!(is_other, is_of_pages, "{name}");
+            // What the old authority signed is no use to who trusts the new one.
+            let next = second.box_certificate(&names(), now).unwrap();
+            assert_eq!(next.chain != own.chain, is_of_pages, "{name}");
+            assert!(open().remade().is_empty(), "once is enough");
+        }
+    }
+    for name in ["tls-box.pem", "tls-box.key"] {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::open(folder.path(), &names(), now).unwrap();
+        let own = authority.box_certificate(&names(), now).unwrap();
+        std::fs::write(folder.path().join(name), "nonsense").unwrap();
+        let next = authority.box_certificate(&names(), now).unwrap();
+        assert_ne!(next.chain, own.chain, "{name}: nobody installed it");
+    }
+}
+
+/// A key that belongs to another certificate proves nothing.
+#[test]
+fn a_certificate_with_another_key_is_set_aside() {
+    let now = Time::from_ms(NOW);
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for folder in [&one, &two] {
+        Authority::open(folder.path(), &names(), now).unwrap();
+    }
+    let key = |folder: &tempfile::TempDir| folder.path().join("tls-ca.key");
+    std::fs::copy(key(&two), key(&one)).unwrap();
+    let authority = Authority::open(one.path(), &names(), now).unwrap();
+    assert_eq!(authority.remade().len(), 1);
+}
+
+#[test]
 fn a_device_is_signed_under_the_name_the_box_gives_it() {
     let folder = tempfile::tempdir().unwrap();
     let now = Time::from_ms(NOW);

@@ -86,7 +86,11 @@ impl Month {
     pub(crate) fn names(self, family: FileFamily) -> impl Iterator<Item = String> {
         let (prefix, year, month) = (family.prefix(), self.0.year(), self.0.month());
         (1..=PARTS_MAX).map(move |part| {
-            let end = if part == 1 { String::new() } else { format!("-{part}") };
+            let end = if part == 1 {
+                String::new()
+            } else {
+                format!("-{part}")
+            };
             format!("{prefix}{year:04}{month:02}{end}.db")
         })
     }
@@ -267,14 +271,20 @@ mod tests {
     fn months_have_names_and_ends() {
         let t = 1_796_256_000_000; // 2026-12-03 00:00 UTC
         let month = Month::of(t);
-        assert_eq!(month.name(FileFamily::Raw), "raw-202612.db");
+        let name = |month: Month, family, part| month.names(family).nth(part).unwrap();
+        assert_eq!(name(month, FileFamily::Raw, 0), "raw-202612.db");
+        assert_eq!(name(month, FileFamily::Raw, 1), "raw-202612-2.db");
         assert_eq!(Month::of(month.end() - 1), month);
-        assert_eq!(
-            Month::of(month.end()).name(FileFamily::Minute),
-            "min-202701.db"
-        );
-        assert!(name_is_ours("min-202701.db"));
+        let next = Month::of(month.end());
+        assert_eq!(name(next, FileFamily::Minute, 0), "min-202701.db");
+        for ours in ["min-202701.db", "raw-202701-2.db", "min-202701-99.db"] {
+            assert!(name_is_ours(ours), "{ours}");
+        }
         for foreign in [
+            "raw-202701-1.db",
+            "raw-202701-02.db",
+            "raw-202701-100.db",
+            "raw-202701-.db",
             "min-202713.db",
             "raw-2026011.db",
             "raw-.db",

@@ -153,6 +153,7 @@ fn in_words(found: &Break, lang: Lang) -> String {
             format!("{file} の封印 {seal} の測定値が書き換えられています")
         }
         Break::MonthFile { file } => format!("{file} がないか、読めません"),
+        Break::TailLost { place } => format!("最後に保存した分がなくなっています: {place}"),
         Break::Unreadable { after } => format!("記録 {after} より後が読めません"),
     }
 }

@@ -12,8 +12,8 @@ use model::{AlarmKind, Notices};
 use pipeline::{
     Aside, Floor, Inputs, Outputs, Pace, Recorder, RecorderParts, Sealing, TakenUp, day_of,
 };
-use services::certificate::SharedCertificate;
 use serde_json::json;
+use services::certificate::SharedCertificate;
 use services::{register, restores};
 use sources::DeviceRegister;
 use store::{Batch, KeptSettings, Record, Resume, StoreError, Writer};

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use embedded::Embedded;
 use serde_json::{Value, json};
+use store::Engine as _;
 
 use super::house::{House, mimamori, now_ms, until};
 use super::publisher::Publisher;
@@ -141,6 +143,87 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     assert_eq!((house.get_all("sources").len(), added(&house)), (1, 1));
     drop(house);
     drop(disk);
+}
+
+/// Sectors that went bad while the PC was off: recording goes on, and a person is told of each.
+#[test]
+fn keys_and_a_log_that_were_garbled_are_told_and_recording_goes_on() {
+    let mut house = House::new();
+    let token = house.device("m1", &[]);
+    assert_eq!(house.terminate(), Some(0));
+    house.start();
+    let publish = |house: &House, count: i64| {
+        let mut publisher = Publisher::new("m1", &token, house.mqtt);
+        publisher.queue((0..count).map(|i| format!("{{\"power_w\":{i}}}")));
+        publisher.finish();
+    };
+    publish(&house, 3_000);
+    house.kill();
+    let garble = |name: &str| {
+        let path = house.data.join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes
+            .iter_mut()
+            .skip(middle)
+            .take(64)
+            .for_each(|byte| *byte ^= 0xA5);
+        std::fs::write(&path, bytes).unwrap();
+    };
+    for name in [
+        "mimamori.db-wal",
+        "evidence.key",
+        "tls-ca.pem",
+        "tls-devices.key",
+        "tls-box.pem",
+    ] {
+        garble(name);
+    }
+    house.start();
+    let told = |house: &House| -> Vec<String> {
+        let open = house.get("alarms?open=true");
+        let open = open["items"].as_array().into_iter().flatten();
+        open.filter_map(|alarm| alarm["kind"].as_str().map(str::to_owned))
+            .collect()
+    };
+    until("a person is told", || {
+        let told = told(&house);
+        ["set_aside", "data_damaged"]
+            .iter()
+            .all(|kind| told.iter().any(|t| t == kind))
+    });
+    let all = house.get_all("evidence");
+    let of = |kind: &str| {
+        all.iter()
+            .filter(|e| e["kind"] == kind)
+            .map(|e| &e["body"])
+            .collect::<Vec<_>>()
+    };
+    let aside = of("store.set_aside");
+    for name in ["evidence.key", "tls-ca.pem", "tls-devices.key"] {
+        assert!(
+            aside.iter().any(|body| body["what"] == name),
+            "{name}: {aside:?}"
+        );
+    }
+    let damaged = of("readings.damaged")[0]["damaged"][0].clone();
+    let lost = damaged["rows"].as_u64().unwrap();
+    assert!((1..=3_000).contains(&lost), "{damaged}");
+    // What comes now is kept, encrypted too, and nothing is told twice.
+    publish(&house, 100);
+    let stored = || Embedded.reader(&house.data).reading_count().unwrap();
+    until("what came since is stored", || stored() + lost == 3_100);
+    let before = aside.len();
+    assert_eq!(house.terminate(), Some(0));
+    house.start();
+    let all = house.get_all("evidence");
+    let again = all
+        .iter()
+        .filter(|e| e["kind"] == "store.set_aside")
+        .count();
+    assert_eq!(again, before);
+    let (code, said) = mimamori(&["verify", house.data.to_str().unwrap()]);
+    assert_eq!(code, 0, "{said}");
 }
 
 #[test]
