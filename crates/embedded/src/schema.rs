@@ -7,13 +7,16 @@ use serde_json::json;
 use store::{BOX, Entry, StoreError};
 
 use crate::error::EngineError;
-use crate::evidence::Head;
+use crate::evidence::{self, Head};
 use crate::telemetry;
 
 /// The format written by this program. Since 7 the machine without a name is the factory as a
 /// whole, since 8 it is kept which files were taken, since 9 the register of devices is here,
-/// since 10 days tell what lay below zero, since 11 it is kept which device watched which machine.
-const FORMAT: i64 = 11;
+/// since 10 days tell what lay below zero, since 11 it is kept which device watched which machine,
+/// since 12 the evidence covers names, rights, cycles, states and sums of days.
+const FORMAT: i64 = 12;
+/// The format since which it covers them.
+pub(crate) const FORMAT_COVERED: i64 = 12;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -157,6 +160,13 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), EngineError> {
         }
         if found < 11 {
             transaction.execute_batch(ASSIGNMENTS)?;
+        }
+        if found < FORMAT_COVERED {
+            transaction.execute_batch(telemetry::UNSAID)?;
+            let mut chain = Head::read(&transaction)?;
+            for entry in evidence::all_told(&transaction, now())? {
+                chain.append(&transaction, &entry)?;
+            }
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;

@@ -1,7 +1,9 @@
 //! Small helpers for statements.
 
 use model::{DeviationReason, MachineId, RefusalReason};
+use rusqlite::types::ValueRef;
 use rusqlite::{Row, Transaction};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::EngineError;
 
@@ -12,6 +14,30 @@ pub(crate) fn run(
     values: impl rusqlite::Params,
 ) -> Result<bool, EngineError> {
     Ok(transaction.prepare_cached(sql)?.execute(values)? > 0)
+}
+
+/// Adds every value of a row to a hash: what kind of value, how long it is, and its bytes.
+pub(crate) fn hash_row(hasher: &mut Sha256, row: &Row<'_>) -> Result<(), EngineError> {
+    for column in 0..row.as_ref().column_count() {
+        let (whole, real);
+        let (kind, bytes): (u8, &[u8]) = match row.get_ref(column)? {
+            ValueRef::Null => (0, &[]),
+            ValueRef::Integer(value) => {
+                whole = value.to_be_bytes();
+                (1, &whole)
+            }
+            ValueRef::Real(value) => {
+                real = value.to_bits().to_be_bytes();
+                (2, &real)
+            }
+            ValueRef::Text(text) => (3, text),
+            ValueRef::Blob(blob) => (4, blob),
+        };
+        hasher.update([kind]);
+        hasher.update((bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    }
+    Ok(())
 }
 
 pub(crate) fn as_json(reason: Option<DeviationReason>) -> Result<Option<String>, EngineError> {

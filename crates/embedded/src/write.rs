@@ -1,5 +1,6 @@
 //! The one writer. A [`Batch`] is committed whole or not at all, with one fsync.
 
+use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,10 +13,10 @@ use rustix::fs::{FlockOperation, flock};
 use store::{Batch, Checkpoint, Damage, Record, Signer, StoreError, Writer};
 
 use crate::error::EngineError;
-use crate::evidence::{self, Head};
+use crate::evidence::{self, Head, ToldKey, ToldTable};
 use crate::last::{LastCommit, LastNote};
 use crate::sql::{as_json, run};
-use crate::telemetry::{self, State, StoredStep};
+use crate::telemetry::{self, Bucket, State, StoredStep};
 use crate::wal::Checkpointer;
 use crate::{blob, intake, logs, registry, schema};
 
@@ -54,6 +55,27 @@ pub(crate) struct EmbeddedWriter {
     lost: Option<Damage>,
     last: LastNote,
     _lock: File,
+}
+
+/// What the records of a commit change that the evidence has to cover.
+#[derive(Default)]
+struct Changed {
+    /// Rows that are told one by one.
+    rows: BTreeSet<ToldKey>,
+    /// Hours and days of which rows are told together.
+    buckets: BTreeSet<Bucket>,
+    /// Readings that are no longer kept.
+    dropped_rows: u64,
+}
+
+impl Changed {
+    fn note(&mut self, record: &Record) {
+        self.rows.extend(evidence::key_of(record));
+        self.buckets.extend(Bucket::of(record));
+        if let Record::Dropped(_, rows) = record {
+            self.dropped_rows += rows;
+        }
+    }
 }
 
 /// Takes from everybody but the owner what an older program, or a copy, let them do: nobody else
@@ -158,11 +180,9 @@ impl EmbeddedWriter {
         if let Some(id) = find(&self.connection)? {
             return Ok(SeriesId(id));
         }
-        self.connection.execute(
-            "INSERT INTO series(device, point, unit) VALUES(?1, ?2, ?3)",
-            [device, point, unit],
-        )?;
-        Ok(SeriesId(self.connection.last_insert_rowid() as u32))
+        let sql = "INSERT INTO series(device, point, unit) VALUES(?1, ?2, ?3)";
+        let id = self.name(ToldTable::Series, sql, &[device, point, unit])?;
+        Ok(SeriesId(id as u32))
     }
 
     fn label(&mut self, text: &str) -> Result<i64, EngineError> {
@@ -174,9 +194,26 @@ impl EmbeddedWriter {
         if let Some(id) = found {
             return Ok(id);
         }
-        self.connection
-            .execute("INSERT INTO label(text) VALUES(?1)", [text])?;
-        Ok(self.connection.last_insert_rowid())
+        self.name(
+            ToldTable::Label,
+            "INSERT INTO label(text) VALUES(?1)",
+            &[text],
+        )
+    }
+
+    /// Gives something a number once and for all, and tells it in the evidence.
+    fn name(&mut self, table: ToldTable, sql: &str, values: &[&str]) -> Result<i64, EngineError> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute(sql, rusqlite::params_from_iter(values))?;
+        let id = transaction.last_insert_rowid();
+        let keys = BTreeSet::from([(table, id.to_string())]);
+        let mut chain = self.chain;
+        for entry in evidence::told(&transaction, &keys, schema::now())? {
+            chain.append(&transaction, &entry)?;
+        }
+        transaction.commit()?;
+        self.chain = chain;
+        Ok(id)
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<i64, EngineError> {
@@ -203,16 +240,24 @@ impl EmbeddedWriter {
             seq += 1;
         }
         let (mut chain, mut sealed) = (self.chain, Vec::new());
+        let mut changed = Changed::default();
         for record in &batch.records {
             if let Record::SealStep(step) = record {
                 sealed.extend(StoredStep::of(step)?.counts());
             }
             // A record that changes nothing (an alarm cleared twice) is no event either.
-            if write_record(&transaction, record, seq)?
-                && let Some(entry) = evidence::entry_of(record, batch.arrived)
-            {
-                chain.append(&transaction, &entry)?;
+            if write_record(&transaction, record, seq)? {
+                changed.note(record);
+                if let Some(entry) = evidence::entry_of(record, batch.arrived) {
+                    chain.append(&transaction, &entry)?;
+                }
             }
+        }
+        for bucket in &changed.buckets {
+            bucket.mark(&transaction)?;
+        }
+        for entry in evidence::told(&transaction, &changed.rows, batch.arrived)? {
+            chain.append(&transaction, &entry)?;
         }
         for refused in &batch.refused {
             intake::write_refused(&transaction, refused)?;
@@ -230,6 +275,7 @@ impl EmbeddedWriter {
             self.unsealed = self.unsealed.saturating_sub(rows);
             self.sealed_rows += rows;
         }
+        self.sealed_rows = self.sealed_rows.saturating_sub(changed.dropped_rows);
         self.last.write(&LastCommit {
             journal: self.seq,
             evidence: self.chain.seq,

@@ -157,6 +157,12 @@ pub enum EventKind {
     /// Something that was kept, or was to be kept, could not be used and was set aside.
     #[strum(serialize = "store.set_aside")]
     SetAside,
+    /// Names, devices and who may come in got a hash over what was written of them.
+    #[strum(serialize = "register.sealed")]
+    RegisterSealed,
+    /// Cycles, states and sums of days got a hash over those of an hour or a day.
+    #[strum(serialize = "history.sealed")]
+    HistorySealed,
     /// Log lines of devices got a hash over them.
     #[strum(serialize = "logs.sealed")]
     LogsSealed,

@@ -41,7 +41,10 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
         ),
         Record::Evidence(entry) | Record::EraseText(_, entry) => Some(entry.clone()),
         // Another engine's step was refused before.
-        Record::SealStep(step) => by_box(EventKind::Sealed, StoredStep::of(step).ok()?.body()?),
+        Record::SealStep(step) => {
+            let (kind, body) = StoredStep::of(step).ok()?.said()?;
+            by_box(kind, body)
+        }
         Record::Dropped(name, rows) => {
             by_box(EventKind::Dropped, json!({"file": name, "rows": rows}))
         }

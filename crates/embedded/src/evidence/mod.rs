@@ -5,6 +5,7 @@
 
 mod log;
 mod meaning;
+mod rows;
 mod seals;
 mod verify;
 
@@ -17,6 +18,7 @@ use store::{Entry, StoreError};
 use crate::error::EngineError;
 
 pub(crate) use meaning::entry_of;
+pub(crate) use rows::{ToldKey, ToldTable, all_told, key_of, told};
 
 pub(crate) use verify::verify;
 

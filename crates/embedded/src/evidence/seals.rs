@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use data_encoding::HEXLOWER;
+use model::Time;
 use rusqlite::Connection;
 use serde_json::Value;
 use store::{Break, ChainVerdict};
+use strum::VariantArray as _;
 
 use crate::error::EngineError;
 use crate::logs;
-use crate::telemetry::{self, State};
+use crate::telemetry::{self, Bucket, CoverKind, Covered, State};
 
 /// What the entries say of sealed readings.
 #[derive(Debug, Default)]
@@ -23,6 +25,47 @@ pub(super) struct Seals {
     last: i64,
     /// Log lines, by their first and last number: how many, and the hash over them.
     logs: BTreeMap<(i64, i64), (u64, String)>,
+}
+
+/// What the entries say of cycles, states and sums of days.
+#[derive(Debug, Default)]
+pub(super) struct History(BTreeMap<Bucket, Covered>);
+
+impl History {
+    /// Takes up an entry; what is told again counts as it is told last.
+    pub(super) fn note(&mut self, body: &Value) {
+        self.0.extend(telemetry::said(body));
+    }
+
+    /// Compares every hour and day that is not marked as changed since: its rows are those it was
+    /// told with, and none are where nothing was told.
+    pub(super) fn check(
+        &self,
+        main: &Connection,
+        verdict: &mut ChainVerdict,
+    ) -> Result<(), EngineError> {
+        let unsaid = telemetry::unsaid(main)?;
+        for kind in CoverKind::VARIANTS {
+            let found = telemetry::cover_all(main, *kind)?;
+            let told = self.0.iter();
+            let told = told.filter(|(at, said)| at.kind == *kind && said.rows > 0);
+            let all: BTreeSet<Bucket> = found
+                .keys()
+                .chain(told.map(|(at, _)| at))
+                .copied()
+                .collect();
+            for bucket in all.difference(&unsaid) {
+                if found.get(bucket) != self.0.get(bucket) {
+                    let row = Time::from_ms(bucket.at).to_string();
+                    verdict.found(Break::Row {
+                        table: bucket.kind.into(),
+                        row,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Seals {

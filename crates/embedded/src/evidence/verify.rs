@@ -11,7 +11,8 @@ use serde::Deserialize as _;
 use serde_json::Value;
 use store::{Break, ChainVerdict, Checkpoint};
 
-use super::seals::Seals;
+use super::rows::ToldRows;
+use super::seals::{History, Seals};
 use super::{ChainLink, Hash, Head, inner_hash};
 use crate::error::EngineError;
 use crate::last::LastCommit;
@@ -27,7 +28,7 @@ pub(crate) fn verify(
     // First the note: what is committed meanwhile is ahead of it.
     let noted = LastCommit::noted(folder);
     let connection = open(&folder.join(schema::FILE))?;
-    schema::check_version(&connection)?;
+    let format = schema::check_version(&connection)?;
     // One view of the file, however long checking takes.
     connection.execute_batch("BEGIN")?;
     let mut check = Check {
@@ -36,6 +37,8 @@ pub(crate) fn verify(
         verdict: ChainVerdict::default(),
         seen: SeenRows::default(),
         seals: Seals::default(),
+        told: ToldRows::default(),
+        history: History::default(),
     };
     let last = check.entries()?;
     check.checkpoints(key)?;
@@ -48,6 +51,11 @@ pub(crate) fn verify(
     if check.verdict.is_sound() {
         // Row by row only while the chain itself can be believed.
         check.rows()?;
+        if format >= schema::FORMAT_COVERED {
+            let told = std::mem::take(&mut check.told);
+            told.check(&connection, &mut check.verdict)?;
+            check.history.check(&connection, &mut check.verdict)?;
+        }
         check.seals.check(folder, &connection, &mut check.verdict)?;
     }
     Ok(check.verdict)
@@ -107,6 +115,8 @@ struct Check<'a> {
     verdict: ChainVerdict,
     seen: SeenRows,
     seals: Seals,
+    told: ToldRows,
+    history: History,
 }
 
 /// An entry as read from the file.
@@ -244,6 +254,8 @@ impl Check<'_> {
                 self.expect(found.is_some(), "alarm", || id.unwrap_or(0).to_string());
             }
             Some(EventKind::Sealed) => self.seals.sealed(body),
+            Some(EventKind::RegisterSealed) => self.told.note(body),
+            Some(EventKind::HistorySealed) => self.history.note(body),
             Some(EventKind::LogsSealed) => self.seals.logs_sealed(body),
             Some(EventKind::LogsDropped) => self.seals.logs_dropped(body),
             Some(EventKind::Dropped) => self.seals.dropped(body),

@@ -4,6 +4,7 @@
 
 mod chunk;
 mod column;
+mod cover;
 mod minute;
 mod month;
 mod query;
@@ -13,6 +14,7 @@ mod seal;
 mod stat;
 mod view;
 
+pub(crate) use cover::{Bucket, CoverKind, Covered, UNSAID, cover_all, said, unsaid};
 pub(crate) use month::{
     describe, known as month_files, name_is_ours as is_month_file, read as read_month, seals_in,
 };
@@ -22,7 +24,8 @@ pub(crate) use retain::write_dropped;
 pub(crate) use seal::{EmbeddedSealer, SealLock, StoredStep, open_digest, write_step};
 pub(crate) use view::{Entries, MonthFiles, State, walk_journal};
 
-const DAY_MS: i64 = 24 * 3600 * 1000;
+const HOUR_MS: i64 = 3600 * 1000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 /// The whole of time.
 const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
 

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use model::{Reading, SeriesId, Span, Time};
+use model::{EventKind, Reading, SeriesId, Span, Time};
 use rusqlite::{Connection, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use store::{Damage, DayOf, DaySum, Record, Seal, SealPlan, SealStep, Sealer, StoreError};
 
 use super::chunk::{Packed, pack, readings, unpack};
+use super::cover::{self, Bucket, CoveredBucket};
 use super::minute::{Minutes, late, pack_all, roll};
 use super::month::{self, FileFamily, Month, SPAN_MS_MAX, Written, utc_day};
 use super::query::sum_chunks;
@@ -53,6 +54,8 @@ pub(crate) struct Sealed {
     open: BTreeMap<i64, Option<OpenChunk>>,
     open_digest: [u8; 32],
     days: Vec<DaySum>,
+    /// Hours and days that the evidence covers with it.
+    covers: Vec<Vec<CoveredBucket>>,
     damaged: Vec<Damage>,
 }
 
@@ -78,6 +81,8 @@ pub(crate) enum StoredStep {
     },
     /// The seal counts from now on: its readings are in the files of their months.
     Counts(Box<Sealed>),
+    /// The evidence covers these hours and days from now on.
+    Covers(Vec<CoveredBucket>),
 }
 
 impl StoredStep {
@@ -92,14 +97,15 @@ impl StoredStep {
     pub(crate) fn counts(&self) -> Option<(i64, u64)> {
         match self {
             Self::Counts(sealed) => Some((sealed.seq, sealed.rows)),
-            Self::Begins(_) | Self::Open { .. } => None,
+            Self::Begins(_) | Self::Open { .. } | Self::Covers(_) => None,
         }
     }
 
     /// What the evidence says of it.
-    pub(crate) fn body(&self) -> Option<Value> {
+    pub(crate) fn said(&self) -> Option<(EventKind, Value)> {
         match self {
-            Self::Counts(sealed) => Some(sealed.body()),
+            Self::Counts(sealed) => Some((EventKind::Sealed, sealed.body())),
+            Self::Covers(buckets) => Some((EventKind::HistorySealed, cover::body_of(buckets))),
             Self::Begins(_) | Self::Open { .. } => None,
         }
     }
@@ -115,10 +121,13 @@ impl Sealed {
             number,
             open,
         });
+        let covers = std::mem::take(&mut self.covers).into_iter();
+        let covers = covers.map(StoredStep::Covers);
         let begins = std::iter::once(StoredStep::Begins(number));
         let steps = begins
             .chain(open)
-            .chain([StoredStep::Counts(Box::new(self))]);
+            .chain([StoredStep::Counts(Box::new(self))])
+            .chain(covers);
         Seal {
             steps: steps
                 .map(|step| Record::SealStep(SealStep::new(step)))
@@ -249,6 +258,7 @@ impl EmbeddedSealer {
             return Ok(None);
         }
         self.pack(&connection, &mut work)?;
+        let covers = cover::hashed(&connection, grace.ms())?;
         let mut to = SealTargets {
             known: month::known(&connection)?,
             files: BTreeMap::new(),
@@ -287,6 +297,7 @@ impl EmbeddedSealer {
             open: work.changed,
             open_digest,
             days,
+            covers,
             damaged: work.damaged,
         }))
     }
@@ -626,6 +637,7 @@ pub(crate) fn write_step(
             open,
         } => write_open_chunk(transaction, *device, *number, open.as_ref()),
         StoredStep::Counts(sealed) => write_sealed(transaction, sealed),
+        StoredStep::Covers(buckets) => cover::write_covered(transaction, buckets),
     }
 }
 
@@ -702,6 +714,10 @@ fn write_sealed(transaction: &Transaction<'_>, sealed: &Sealed) -> Result<bool, 
                 day.below
             ],
         )?;
+    }
+    let days: BTreeSet<i64> = sealed.days.iter().map(|day| day.start.ms()).collect();
+    for start in days {
+        Bucket::of_day(start).mark(transaction)?;
     }
     Ok(true)
 }
