@@ -55,6 +55,8 @@ pub(crate) async fn wait_for_end(until_stdin_closes: bool) -> anyhow::Result<()>
     use tokio::io::AsyncReadExt as _;
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
+    // A terminal that is closed, or a connection to it that is cut.
+    let mut hangup = signal(SignalKind::hangup())?;
     let stdin_closed = async {
         let mut byte = [0; 64];
         let mut stdin = tokio::io::stdin();
@@ -66,6 +68,7 @@ pub(crate) async fn wait_for_end(until_stdin_closes: bool) -> anyhow::Result<()>
     tokio::select! {
         done = tokio::signal::ctrl_c() => done?,
         _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
         () = stdin_closed => {}
     }
     Ok(())

@@ -11,6 +11,12 @@ use store::Engine as _;
 use super::house::{House, mimamori, now_ms, until};
 use super::publisher::Publisher;
 
+/// What the evidence holds of a kind.
+fn of_kind(house: &House, kind: &str) -> Vec<Value> {
+    let all = house.get_all("evidence").into_iter();
+    all.filter(|entry| entry["kind"] == kind).collect()
+}
+
 /// Asks for a device to be read; gives the status of the answer.
 fn connect_meter(house: &House) -> u16 {
     let meter = json!({"id": "meter", "kind": "modbus-tcp", "address": "127.0.0.1:9",
@@ -78,11 +84,7 @@ fn a_full_disk_stops_acknowledging_and_loses_nothing() {
     let payload = |i: i64| format!("{{\"t\":{},\"power_w\":{i}}}", now_ms - 10_000_000 + i * 50);
     publisher.queue((0..200).map(payload));
     publisher.finish();
-    let came_in = |house: &House| {
-        let all = house.get_all("evidence");
-        let is_one = |entry: &&Value| entry["kind"] == "person.signed_in";
-        all.iter().filter(is_one).count()
-    };
+    let came_in = |house: &House| of_kind(house, "person.signed_in").len();
     let came_in_before = came_in(&house);
     disk.fill();
     publisher.queue((200..60_000).map(payload));
@@ -180,48 +182,31 @@ fn keys_and_a_log_that_were_garbled_are_told_and_recording_goes_on() {
         garble(name);
     }
     house.start();
-    let told = |house: &House| -> Vec<String> {
+    let is_open = |kind: &str| {
         let open = house.get("alarms?open=true");
-        let open = open["items"].as_array().into_iter().flatten();
-        open.filter_map(|alarm| alarm["kind"].as_str().map(str::to_owned))
-            .collect()
+        let mut open = open["items"].as_array().into_iter().flatten();
+        open.any(|alarm| alarm["kind"] == kind)
     };
     until("a person is told", || {
-        let told = told(&house);
-        ["set_aside", "data_damaged"]
-            .iter()
-            .all(|kind| told.iter().any(|t| t == kind))
+        is_open("set_aside") && is_open("data_damaged")
     });
-    let all = house.get_all("evidence");
-    let of = |kind: &str| {
-        all.iter()
-            .filter(|e| e["kind"] == kind)
-            .map(|e| &e["body"])
-            .collect::<Vec<_>>()
-    };
-    let aside = of("store.set_aside");
+    let aside = of_kind(&house, "store.set_aside");
     for name in ["evidence.key", "tls-ca.pem", "tls-devices.key"] {
         assert!(
-            aside.iter().any(|body| body["what"] == name),
+            aside.iter().any(|entry| entry["body"]["what"] == name),
             "{name}: {aside:?}"
         );
     }
-    let damaged = of("readings.damaged")[0]["damaged"][0].clone();
+    let damaged = &of_kind(&house, "readings.damaged")[0]["body"]["damaged"][0];
     let lost = damaged["rows"].as_u64().unwrap();
     assert!((1..=3_000).contains(&lost), "{damaged}");
     // What comes now is kept, encrypted too, and nothing is told twice.
     publish(&house, 100);
     let stored = || Embedded.reader(&house.data).reading_count().unwrap();
     until("what came since is stored", || stored() + lost == 3_100);
-    let before = aside.len();
     assert_eq!(house.terminate(), Some(0));
     house.start();
-    let all = house.get_all("evidence");
-    let again = all
-        .iter()
-        .filter(|e| e["kind"] == "store.set_aside")
-        .count();
-    assert_eq!(again, before);
+    assert_eq!(of_kind(&house, "store.set_aside").len(), aside.len());
     let (code, said) = mimamori(&["verify", house.data.to_str().unwrap()]);
     assert_eq!(code, 0, "{said}");
 }

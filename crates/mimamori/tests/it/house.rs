@@ -306,9 +306,14 @@ impl House {
 
     /// Ends as a system would end it; gives the exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
+        self.end_by("-TERM")
+    }
+
+    /// Ends by a signal; gives the exit code.
+    pub(crate) fn end_by(&mut self, signal: &str) -> Option<i32> {
         let id = self.child.id().to_string();
         Command::new("kill")
-            .args(["-TERM", &id])
+            .args([signal, &id])
             .status()
             .expect("kill");
         self.child.wait().expect("ends").code()

@@ -161,7 +161,11 @@ fn nothing_acknowledged_is_lost_at_any_kill() {
         expected,
         "acknowledged readings and stored readings"
     );
-    assert_eq!(house.terminate(), Some(0));
+    assert_eq!(
+        house.end_by("-HUP"),
+        Some(0),
+        "a closed terminal is an orderly end"
+    );
     let verdict = Embedded.verify(&house.data, None, None).unwrap();
     assert!(verdict.is_sound(), "{:?}", verdict.breaks);
     let storage = Embedded.reader(&house.data).storage().unwrap();
