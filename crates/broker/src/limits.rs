@@ -56,7 +56,7 @@ pub struct SessionLimits {
 impl Default for SessionLimits {
     fn default() -> Self {
         Self {
-            queue_messages_max: 1_000,
+            queue_messages_max: 10_000,
             queue_bytes_max: 4 * 1024 * 1024,
             away_bytes_max: 32 * 1024 * 1024,
             all_max: 5_000,

@@ -50,6 +50,8 @@ const BESIDE: [&str; 11] = [
 const UNFINISHED: [&str; 4] = ["part", "db", "check", "restoring"];
 /// Bytes of a manifest at most.
 const MANIFEST_BYTES_MAX: u64 = 1024 * 1024;
+/// What stays free beside what is unpacked: readings go on coming.
+const ROOM_LEFT_BYTES: u64 = 64 * 1024 * 1024;
 /// Bytes copied between two looks at whether to go on.
 const PIECE_BYTES: usize = 256 * 1024;
 /// How often somebody is told how far copying is.
@@ -99,7 +101,12 @@ pub(crate) fn make(plan: &NewBackup<'_>, progress: Progress<'_>) -> Result<Manif
     let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::fast()));
     let text = serde_json::to_vec(&manifest).map_err(StoreError::from)?;
     append(&mut archive, MANIFEST, text.len() as u64, text.as_slice())?;
-    let all: u64 = manifest.files.values().map(|piece| piece.bytes).sum();
+    let pieces = manifest.files.values().map(|piece| piece.bytes);
+    let all = pieces.fold(0, u64::saturating_add);
+    let (needed, (free, _)) = (all.saturating_add(ROOM_LEFT_BYTES), telemetry::room(into)?);
+    if needed > free {
+        return Err(BackupError::NoRoom { needed, free });
+    }
     let mut done = 0;
     for (name, path) in &sources {
         let bytes = manifest.files.get(name).map_or(0, |piece| piece.bytes);

@@ -164,6 +164,28 @@ fn a_damaged_or_cut_backup_is_never_called_good() {
 }
 
 #[test]
+fn a_backup_that_does_not_fit_on_the_disk_is_not_unpacked() {
+    let out = tempfile::tempdir().unwrap();
+    let file = out.path().join("huge.tar.gz");
+    let script = "import tarfile,io,json,sys
+m=json.dumps({'program':'x','made_ms':0,'readings':0,'evidence':0,'head':'','files':
+ {n:{'bytes':2**63,'sha256':'0'*64} for n in ('mimamori.db','raw-202611.db','min-202611.db')}}).encode()
+with tarfile.open(sys.argv[1],'w:gz') as t:
+  i=tarfile.TarInfo('manifest.json'); i.size=len(m); t.addfile(i,io.BytesIO(m))";
+    let made = std::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(&file)
+        .status();
+    assert!(made.unwrap().success());
+    let refused = Embedded.restore(&file, &out.path().join("into"), None, &on);
+    assert!(
+        matches!(refused, Err(BackupError::NoRoom { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(names(out.path()), ["huge.tar.gz"]);
+}
+
+#[test]
 fn a_forged_backup_writes_nothing_outside_its_folder() {
     let out = tempfile::tempdir().unwrap();
     let file = out.path().join("forged.tar.gz");

@@ -367,10 +367,10 @@ impl Gate {
         person.ended.is_none().then(|| person.clone())
     }
 
-    /// Uses a link up; gives the secret of the new session.
+    /// Uses a link up; gives the secret of the new session. Whoever has one does not wait for the
+    /// wrong attempts of others: a link cannot be guessed.
     pub async fn use_link(&self, given: &str, from: &From) -> Result<String, Denied> {
         let _turn = self.changing.lock().await;
-        self.not_too_soon(None, from)?;
         let hash = secret::hash(given);
         let (person, link) = {
             let person = self.link_of(given);
@@ -378,6 +378,7 @@ impl Gate {
             (person, link)
         };
         let (Some(person), Some(link)) = (person, link) else {
+            self.not_too_soon(None, from)?;
             return Err(self.refuse(None, None, from).await);
         };
         let (secret, pass) = self.new_session(&person, from)?;

@@ -111,6 +111,7 @@ fn told(problem: &BackupError) -> RestoreProblem {
         BackupError::NeedsPassphrase => RestoreProblem::NeedsPassphrase,
         BackupError::NotABackup(_) => RestoreProblem::NotABackup,
         BackupError::File(_)
+        | BackupError::NoRoom { .. }
         | BackupError::NotEmpty(_)
         | BackupError::Store(StoreError::Full | StoreError::ReadOnly | StoreError::Folder(_)) => {
             RestoreProblem::Disk

@@ -68,6 +68,14 @@ pub enum BackupError {
     /// The evidence in it is broken.
     #[error("the evidence in the backup is broken: {0}")]
     Evidence(String),
+    /// Unpacked it would not fit, or leave no room to go on recording.
+    #[error("it needs {needed} bytes, and {free} are free; make room first")]
+    NoRoom {
+        /// How many bytes it needs.
+        needed: u64,
+        /// How many are free.
+        free: u64,
+    },
     /// The disk or a file said no.
     #[error("a file could not be read or written")]
     File(#[from] std::io::Error),

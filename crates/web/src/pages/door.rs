@@ -299,7 +299,11 @@ pub(crate) async fn send_link(
     match site.gate.use_link(&secret, &from).await {
         Ok(session) => enter(&session, if is_new { "/me" } else { "/" }),
         Err(Denied::NotDurable) => Failure::store().into_response(),
-        Err(_) => link_over(lang),
+        Err(Denied::Wrong) => link_over(lang),
+        Err(denied) => {
+            let body = problem(Some(&why_denied(lang, denied)));
+            lone(lang, status_of(denied), key::LINK_TITLE, &body)
+        }
     }
 }
 
