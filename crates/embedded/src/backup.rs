@@ -101,12 +101,7 @@ pub(crate) fn make(plan: &NewBackup<'_>, progress: Progress<'_>) -> Result<Manif
     let mut archive = tar::Builder::new(GzEncoder::new(out, Compression::fast()));
     let text = serde_json::to_vec(&manifest).map_err(StoreError::from)?;
     append(&mut archive, MANIFEST, text.len() as u64, text.as_slice())?;
-    let pieces = manifest.files.values().map(|piece| piece.bytes);
-    let all = pieces.fold(0, u64::saturating_add);
-    let (needed, (free, _)) = (all.saturating_add(ROOM_LEFT_BYTES), telemetry::room(into)?);
-    if needed > free {
-        return Err(BackupError::NoRoom { needed, free });
-    }
+    let all: u64 = manifest.files.values().map(|piece| piece.bytes).sum();
     let mut done = 0;
     for (name, path) in &sources {
         let bytes = manifest.files.get(name).map_or(0, |piece| piece.bytes);
@@ -473,7 +468,12 @@ fn unpack(from: impl Read, into: &Path, progress: Progress<'_>) -> Result<Manife
     first.read_to_end(&mut text).map_err(cut)?;
     let manifest: Manifest =
         serde_json::from_slice(&text).map_err(|e| BackupError::NotABackup(e.to_string()))?;
-    let all: u64 = manifest.files.values().map(|piece| piece.bytes).sum();
+    let pieces = manifest.files.values().map(|piece| piece.bytes);
+    let all = pieces.fold(0, u64::saturating_add);
+    let (needed, (free, _)) = (all.saturating_add(ROOM_LEFT_BYTES), telemetry::room(into)?);
+    if needed > free {
+        return Err(BackupError::NoRoom { needed, free });
+    }
     let (mut done, mut seen) = (0_u64, 0);
     for entry in entries {
         let entry = entry.map_err(cut)?;

@@ -13,10 +13,10 @@ use rustix::fs::{FlockOperation, flock};
 use store::{Batch, Checkpoint, Damage, Record, Signer, StoreError, Writer};
 
 use crate::error::EngineError;
-use crate::evidence::{self, Head, ToldKey, ToldTable};
+use crate::evidence::{self, Head, WitnessedRow, WitnessedTable};
 use crate::last::{LastCommit, LastNote};
 use crate::sql::{as_json, run};
-use crate::telemetry::{self, Bucket, State, StoredStep};
+use crate::telemetry::{self, CoverBucket, State, StoredStep};
 use crate::wal::Checkpointer;
 use crate::{blob, intake, logs, registry, schema};
 
@@ -61,17 +61,17 @@ pub(crate) struct EmbeddedWriter {
 #[derive(Default)]
 struct Changed {
     /// Rows that are told one by one.
-    rows: BTreeSet<ToldKey>,
+    rows: BTreeSet<WitnessedRow>,
     /// Hours and days of which rows are told together.
-    buckets: BTreeSet<Bucket>,
+    buckets: BTreeSet<CoverBucket>,
     /// Readings that are no longer kept.
     dropped_rows: u64,
 }
 
 impl Changed {
     fn note(&mut self, record: &Record) {
-        self.rows.extend(evidence::key_of(record));
-        self.buckets.extend(Bucket::of(record));
+        self.rows.extend(WitnessedRow::of(record));
+        self.buckets.extend(CoverBucket::of(record));
         if let Record::Dropped(_, rows) = record {
             self.dropped_rows += rows;
         }
@@ -181,7 +181,7 @@ impl EmbeddedWriter {
             return Ok(SeriesId(id));
         }
         let sql = "INSERT INTO series(device, point, unit) VALUES(?1, ?2, ?3)";
-        let id = self.name(ToldTable::Series, sql, &[device, point, unit])?;
+        let id = self.name(WitnessedTable::Series, sql, &[device, point, unit])?;
         Ok(SeriesId(id as u32))
     }
 
@@ -195,18 +195,23 @@ impl EmbeddedWriter {
             return Ok(id);
         }
         self.name(
-            ToldTable::Label,
+            WitnessedTable::Label,
             "INSERT INTO label(text) VALUES(?1)",
             &[text],
         )
     }
 
     /// Gives something a number once and for all, and tells it in the evidence.
-    fn name(&mut self, table: ToldTable, sql: &str, values: &[&str]) -> Result<i64, EngineError> {
+    fn name(
+        &mut self,
+        table: WitnessedTable,
+        sql: &str,
+        values: &[&str],
+    ) -> Result<i64, EngineError> {
         let transaction = self.connection.transaction()?;
         transaction.execute(sql, rusqlite::params_from_iter(values))?;
         let id = transaction.last_insert_rowid();
-        let keys = BTreeSet::from([(table, id.to_string())]);
+        let keys = BTreeSet::from([WitnessedRow::new(table, id)]);
         let mut chain = self.chain;
         for entry in evidence::told(&transaction, &keys, schema::now())? {
             chain.append(&transaction, &entry)?;

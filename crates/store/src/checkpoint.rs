@@ -104,9 +104,9 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Takes the key in the data folder, or makes one if there is none. What is no key is set aside:
-    /// recording goes on, and what is signed from now on has another fingerprint. Only the owner of
-    /// the process may read the file.
+    /// Takes the key in the data folder, or makes one if there is none. What is no key is set
+    /// aside: recording goes on, and what is signed from now on has another fingerprint. Only the
+    /// owner of the process may read the file.
     pub fn open(folder: &Path, now: Time) -> Result<Self, StoreError> {
         let path = folder.join(KEY_FILE);
         let kept = match std::fs::read(&path) {

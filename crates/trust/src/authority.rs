@@ -20,9 +20,10 @@ use x509_parser::prelude::{
     FromDer as _, GeneralName, ParsedExtension, X509Certificate, X509Extension,
 };
 
+use crate::error::TrustError;
 use crate::fingerprint::fingerprint_of;
 use crate::names::{HostNames, is_under};
-use crate::stored::{self, KeptPair, Stored};
+use crate::stored::{self, KeptPair, StoredPair};
 
 /// An authority outlives the box.
 const AUTHORITY_DAYS: i64 = 30 * 365;
@@ -46,31 +47,6 @@ const PRIVATE_ENDS: [&str; 6] = ["local", "lan", "internal", "home.arpa", "local
 
 /// The number of the extension that says what an authority may sign (RFC 5280, 4.2.1.10).
 const NAME_CONSTRAINTS: &[u64] = &[2, 5, 29, 30];
-
-/// Why something about certificates could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum TrustError {
-    /// A file cannot be read or written.
-    #[error("cannot use {path}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A certificate or key could not be made or understood.
-    #[error("a certificate could not be made or read")]
-    Certificate(#[from] rcgen::Error),
-    /// A file holds no certificate or key.
-    #[error("{0} is not a certificate or key")]
-    Content(PathBuf),
-    /// The request of a device is none, or not signed with its own key.
-    #[error("this is not a certificate request signed with its own key")]
-    Request,
-    /// Certificate and key cannot be used together.
-    #[error("certificate and key do not fit together")]
-    Tls(#[from] rustls::Error),
-}
 
 /// The certificate of the box, with its key.
 #[derive(Debug)]
@@ -130,7 +106,7 @@ impl Authority {
     pub fn open(folder: &Path, names: &HostNames, now: Time) -> Result<Self, TrustError> {
         let given = folder.join("tls-ca.names");
         let mut remade = Vec::new();
-        let stored = Stored::new(folder, "tls-ca");
+        let stored = StoredPair::new(folder, "tls-ca");
         let mut pages = CertificateSigner::open(&stored, now, &mut remade, || {
             let own: Vec<&str> = names
                 .hosts()
@@ -143,7 +119,7 @@ impl Authority {
         let given = std::fs::read_to_string(&given).unwrap_or_default();
         let given: Vec<String> = given.lines().map(str::to_owned).collect();
         pages.let_everybody_use(&stored, &given, now)?;
-        let stored = Stored::new(folder, "tls-devices");
+        let stored = StoredPair::new(folder, "tls-devices");
         let devices = CertificateSigner::open(&stored, now, &mut remade, || {
             authority(&new_name("devices")?, None, Validity::long(now)?)
         })?;
@@ -191,7 +167,7 @@ impl Authority {
     ) -> Result<BoxCertificate, TrustError> {
         let now = now.max(RELEASED);
         let names = names.vouched(&PRIVATE_ENDS, &self.given).all();
-        let stored = Stored::new(&self.folder, "tls-box");
+        let stored = StoredPair::new(&self.folder, "tls-box");
         let kept = match stored.read() {
             // Nobody has installed it: what cannot be read is made anew like what has ended.
             Err(TrustError::Content(_)) => None,
@@ -275,7 +251,7 @@ impl BoxCertificate {
 
 impl CertificateSigner {
     fn open(
-        stored: &Stored<'_>,
+        stored: &StoredPair<'_>,
         now: Time,
         remade: &mut Vec<Remade>,
         make: impl FnOnce() -> Result<CertificateParams, TrustError>,
@@ -320,7 +296,7 @@ impl CertificateSigner {
     /// box's clock was wrong when it was made. Who trusts the old one trusts what this one signs.
     fn let_everybody_use(
         &mut self,
-        stored: &Stored<'_>,
+        stored: &StoredPair<'_>,
         given: &[String],
         now: Time,
     ) -> Result<(), TrustError> {

@@ -3,12 +3,14 @@
 //! them. Keys stay in the data folder. No sockets.
 
 mod authority;
+mod error;
 mod fingerprint;
 mod names;
 mod server;
 mod stored;
 
-pub use authority::{Authority, BoxCertificate, DeviceCertificate, Remade, TrustError};
+pub use authority::{Authority, BoxCertificate, DeviceCertificate, Remade};
+pub use error::TrustError;
 pub use fingerprint::fingerprint_of;
 pub use names::HostNames;
 pub use server::server_config;

@@ -11,7 +11,8 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 
-use crate::authority::{BoxCertificate, TrustError};
+use crate::authority::BoxCertificate;
+use crate::error::TrustError;
 
 /// Settings of a listener: TLS 1.2 and 1.3 with the box's certificate. With `asks_devices`, a
 /// client may show a certificate.

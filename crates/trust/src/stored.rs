@@ -12,10 +12,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::authority::TrustError;
+use crate::error::TrustError;
 
 /// Where a certificate and its key lie.
-pub(crate) struct Stored<'a> {
+pub(crate) struct StoredPair<'a> {
     folder: &'a Path,
     name: &'static str,
 }
@@ -27,7 +27,7 @@ pub(crate) struct KeptPair {
     pub(crate) key: KeyPair,
 }
 
-impl<'a> Stored<'a> {
+impl<'a> StoredPair<'a> {
     pub(crate) fn new(folder: &'a Path, name: &'static str) -> Self {
         Self { folder, name }
     }

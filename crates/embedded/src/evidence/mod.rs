@@ -18,7 +18,7 @@ use store::{Entry, StoreError};
 use crate::error::EngineError;
 
 pub(crate) use meaning::entry_of;
-pub(crate) use rows::{ToldKey, ToldTable, all_told, key_of, told};
+pub(crate) use rows::{WitnessedRow, WitnessedTable, all_told, told};
 
 pub(crate) use verify::verify;
 

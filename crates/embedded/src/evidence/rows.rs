@@ -25,7 +25,7 @@ const ROWS_OF_ENTRY: usize = 400;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
-pub(crate) enum ToldTable {
+pub(crate) enum WitnessedTable {
     Series,
     Label,
     Device,
@@ -34,10 +34,36 @@ pub(crate) enum ToldTable {
     Pass,
 }
 
-/// Which row was written: its table and what finds it there.
-pub(crate) type ToldKey = (ToldTable, String);
+/// Which row was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WitnessedRow {
+    table: WitnessedTable,
+    /// What finds it there.
+    key: String,
+}
 
-impl ToldTable {
+impl WitnessedRow {
+    /// The row of a table with a number or a name.
+    pub(crate) fn new(table: WitnessedTable, key: impl ToString) -> Self {
+        let key = key.to_string();
+        Self { table, key }
+    }
+
+    /// The row that a record writes or removes.
+    pub(crate) fn of(record: &Record) -> Option<Self> {
+        Some(match record {
+            Record::Device(device) => Self::new(WitnessedTable::Device, &device.id),
+            Record::DeviceEnded(id) => Self::new(WitnessedTable::Device, id),
+            Record::Assigned(device, ..) => Self::new(WitnessedTable::Assignment, device),
+            Record::Person(person) => Self::new(WitnessedTable::Person, person.id),
+            Record::Pass(pass) => Self::new(WitnessedTable::Pass, pass.id),
+            Record::PassEnded(id) => Self::new(WitnessedTable::Pass, id),
+            _ => return None,
+        })
+    }
+}
+
+impl WitnessedTable {
     fn code(self) -> &'static str {
         self.into()
     }
@@ -66,27 +92,14 @@ impl ToldTable {
     }
 }
 
-/// The row that a record writes or removes.
-pub(crate) fn key_of(record: &Record) -> Option<ToldKey> {
-    Some(match record {
-        Record::Device(device) => (ToldTable::Device, device.id.to_string()),
-        Record::DeviceEnded(id) => (ToldTable::Device, id.to_string()),
-        Record::Assigned(device, ..) => (ToldTable::Assignment, device.to_string()),
-        Record::Person(person) => (ToldTable::Person, person.id.to_string()),
-        Record::Pass(pass) => (ToldTable::Pass, pass.id.to_string()),
-        Record::PassEnded(id) => (ToldTable::Pass, id.to_string()),
-        _ => return None,
-    })
-}
-
 /// The entries that tell rows as they are now; one that is gone is told as that.
 pub(crate) fn told(
     connection: &Connection,
-    keys: &BTreeSet<ToldKey>,
+    keys: &BTreeSet<WitnessedRow>,
     at: Time,
 ) -> Result<Vec<Entry>, EngineError> {
     let mut rows = Vec::new();
-    for (table, key) in keys {
+    for WitnessedRow { table, key } in keys {
         let sql = format!("{} WHERE {} = ?1", table.all(), table.key());
         let found = hashes(connection, *table, &sql, &[key])?;
         if found.is_empty() {
@@ -100,7 +113,7 @@ pub(crate) fn told(
 /// The entries that tell every row there is: what an older program wrote.
 pub(crate) fn all_told(connection: &Connection, at: Time) -> Result<Vec<Entry>, EngineError> {
     let mut rows = Vec::new();
-    for table in ToldTable::VARIANTS {
+    for table in WitnessedTable::VARIANTS {
         let found = hashes(connection, *table, table.all(), &[])?;
         rows.extend(found.into_iter().map(|(name, hash)| (name, json!(hash))));
     }
@@ -119,7 +132,7 @@ fn entries(rows: &[(String, Value)], at: Time) -> Vec<Entry> {
 /// What rows are called, and the hash over each.
 fn hashes(
     connection: &Connection,
-    table: ToldTable,
+    table: WitnessedTable,
     sql: &str,
     values: &[&String],
 ) -> Result<Vec<(String, String)>, EngineError> {
@@ -162,7 +175,7 @@ impl ToldRows {
         connection: &Connection,
         verdict: &mut ChainVerdict,
     ) -> Result<(), EngineError> {
-        for table in ToldTable::VARIANTS {
+        for table in WitnessedTable::VARIANTS {
             for (name, hash) in hashes(connection, *table, table.all(), &[])? {
                 let said = self.0.remove(&name);
                 if said.is_none_or(|said| said != hash) {
@@ -178,7 +191,7 @@ impl ToldRows {
 }
 
 fn broken(name: &str) -> Break {
-    let known = ToldTable::VARIANTS.iter();
+    let known = WitnessedTable::VARIANTS.iter();
     let (of, row) = name.split_once(':').unwrap_or_default();
     let table = known.map(|table| table.code()).find(|code| *code == of);
     Break::Row {

@@ -14,7 +14,7 @@ use strum::VariantArray as _;
 
 use crate::error::EngineError;
 use crate::logs;
-use crate::telemetry::{self, Bucket, CoverKind, Covered, State};
+use crate::telemetry::{self, CoverBucket, CoverKind, Covered, State};
 
 /// What the entries say of sealed readings.
 #[derive(Debug, Default)]
@@ -29,9 +29,9 @@ pub(super) struct Seals {
 
 /// What the entries say of cycles, states and sums of days.
 #[derive(Debug, Default)]
-pub(super) struct History(BTreeMap<Bucket, Covered>);
+pub(super) struct CoveredHistory(BTreeMap<CoverBucket, Covered>);
 
-impl History {
+impl CoveredHistory {
     /// Takes up an entry; what is told again counts as it is told last.
     pub(super) fn note(&mut self, body: &Value) {
         self.0.extend(telemetry::said(body));
@@ -49,7 +49,7 @@ impl History {
             let found = telemetry::cover_all(main, *kind)?;
             let told = self.0.iter();
             let told = told.filter(|(at, said)| at.kind == *kind && said.rows > 0);
-            let all: BTreeSet<Bucket> = found
+            let all: BTreeSet<CoverBucket> = found
                 .keys()
                 .chain(told.map(|(at, _)| at))
                 .copied()

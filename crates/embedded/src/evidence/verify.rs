@@ -12,7 +12,7 @@ use serde_json::Value;
 use store::{Break, ChainVerdict, Checkpoint};
 
 use super::rows::ToldRows;
-use super::seals::{History, Seals};
+use super::seals::{CoveredHistory, Seals};
 use super::{ChainLink, Hash, Head, inner_hash};
 use crate::error::EngineError;
 use crate::last::LastCommit;
@@ -38,7 +38,7 @@ pub(crate) fn verify(
         seen: SeenRows::default(),
         seals: Seals::default(),
         told: ToldRows::default(),
-        history: History::default(),
+        history: CoveredHistory::default(),
     };
     let last = check.entries()?;
     check.checkpoints(key)?;
@@ -116,7 +116,7 @@ struct Check<'a> {
     seen: SeenRows,
     seals: Seals,
     told: ToldRows,
-    history: History,
+    history: CoveredHistory,
 }
 
 /// An entry as read from the file.

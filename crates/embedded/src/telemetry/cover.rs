@@ -60,7 +60,7 @@ pub(crate) enum CoverKind {
 
 /// The rows of one kind and one hour or day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Bucket {
+pub(crate) struct CoverBucket {
     pub(crate) kind: CoverKind,
     pub(crate) at: i64,
 }
@@ -75,7 +75,7 @@ pub(crate) struct Covered {
 /// A bucket with its mark, as it was when it was hashed.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CoveredBucket {
-    bucket: Bucket,
+    bucket: CoverBucket,
     n: i64,
     covered: Covered,
 }
@@ -138,13 +138,13 @@ impl CoverKind {
     }
 
     /// The bucket a row belongs to.
-    fn bucket(self, t: i64) -> Bucket {
+    fn bucket(self, t: i64) -> CoverBucket {
         let at = t - t.rem_euclid(self.width_ms());
-        Bucket { kind: self, at }
+        CoverBucket { kind: self, at }
     }
 }
 
-impl Bucket {
+impl CoverBucket {
     /// The bucket whose rows a record changes.
     pub(crate) fn of(record: &Record) -> Option<Self> {
         match record {
@@ -216,7 +216,7 @@ pub(super) fn hashed(
         let Ok(kind) = CoverKind::from_str(&mark.get::<_, String>(0)?) else {
             continue;
         };
-        let bucket = Bucket {
+        let bucket = CoverBucket {
             kind,
             at: mark.get(1)?,
         };
@@ -250,7 +250,7 @@ pub(super) fn body_of(buckets: &[CoveredBucket]) -> Value {
 }
 
 /// Reads that again.
-pub(crate) fn said(body: &Value) -> impl Iterator<Item = (Bucket, Covered)> + '_ {
+pub(crate) fn said(body: &Value) -> impl Iterator<Item = (CoverBucket, Covered)> + '_ {
     let kinds = body.as_object().into_iter().flatten();
     kinds.flat_map(|(kind, buckets)| {
         let kind = CoverKind::from_str(kind).ok();
@@ -261,7 +261,7 @@ pub(crate) fn said(body: &Value) -> impl Iterator<Item = (Bucket, Covered)> + '_
                 sha256: said["sha256"].as_str()?.to_owned(),
             };
             let at = at.parse().ok()?;
-            Some((Bucket { kind: kind?, at }, covered))
+            Some((CoverBucket { kind: kind?, at }, covered))
         })
     })
 }
@@ -280,14 +280,14 @@ pub(super) fn write_covered(
 }
 
 /// The buckets whose rows the evidence does not know yet.
-pub(crate) fn unsaid(connection: &Connection) -> Result<BTreeSet<Bucket>, EngineError> {
+pub(crate) fn unsaid(connection: &Connection) -> Result<BTreeSet<CoverBucket>, EngineError> {
     let mut statement = connection.prepare("SELECT kind, at FROM unsaid")?;
     let mut rows = statement.query([])?;
     let mut unsaid = BTreeSet::new();
     while let Some(row) = rows.next()? {
         if let Ok(kind) = CoverKind::from_str(&row.get::<_, String>(0)?) {
             let at = row.get(1)?;
-            unsaid.insert(Bucket { kind, at });
+            unsaid.insert(CoverBucket { kind, at });
         }
     }
     Ok(unsaid)
@@ -297,10 +297,10 @@ pub(crate) fn unsaid(connection: &Connection) -> Result<BTreeSet<Bucket>, Engine
 pub(crate) fn cover_all(
     connection: &Connection,
     kind: CoverKind,
-) -> Result<BTreeMap<Bucket, Covered>, EngineError> {
+) -> Result<BTreeMap<CoverBucket, Covered>, EngineError> {
     let mut statement = connection.prepare(kind.all())?;
     let mut rows = statement.query([])?;
-    let mut hashes: BTreeMap<Bucket, RowHash> = BTreeMap::new();
+    let mut hashes: BTreeMap<CoverBucket, RowHash> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let bucket = kind.bucket(row.get(0)?);
         hashes.entry(bucket).or_default().add(row)?;

@@ -14,7 +14,7 @@ mod seal;
 mod stat;
 mod view;
 
-pub(crate) use cover::{Bucket, CoverKind, Covered, UNSAID, cover_all, said, unsaid};
+pub(crate) use cover::{CoverBucket, CoverKind, Covered, UNSAID, cover_all, said, unsaid};
 pub(crate) use month::{
     describe, known as month_files, name_is_ours as is_month_file, read as read_month, seals_in,
 };

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use store::{Damage, DayOf, DaySum, Record, Seal, SealPlan, SealStep, Sealer, StoreError};
 
 use super::chunk::{Packed, pack, readings, unpack};
-use super::cover::{self, Bucket, CoveredBucket};
+use super::cover::{self, CoverBucket, CoveredBucket};
 use super::minute::{Minutes, late, pack_all, roll};
 use super::month::{self, FileFamily, Month, SPAN_MS_MAX, Written, utc_day};
 use super::query::sum_chunks;
@@ -717,7 +717,7 @@ fn write_sealed(transaction: &Transaction<'_>, sealed: &Sealed) -> Result<bool, 
     }
     let days: BTreeSet<i64> = sealed.days.iter().map(|day| day.start.ms()).collect();
     for start in days {
-        Bucket::of_day(start).mark(transaction)?;
+        CoverBucket::of_day(start).mark(transaction)?;
     }
     Ok(true)
 }

@@ -94,7 +94,8 @@ fn invited(house: &House, name: &str, role: &str, password: &str) -> String {
     assert_eq!(look(house, &link, ""), 200, "looking does not use it up");
     let came = form(house, &link, "", &[]);
     assert_eq!(came.status, 303);
-    assert_eq!(form(house, &link, "", &[]).status, 404, "it works once");
+    let again = form(house, &link, "", &[]).status;
+    assert!(matches!(again, 404 | 429), "it works once: {again}");
     let typed = [("password", password), ("again", password)];
     assert_eq!(
         form(house, "/me/password", &came.session, &typed).status,

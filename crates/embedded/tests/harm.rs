@@ -1,10 +1,11 @@
-//! What the evidence covers beside its own entries: names, devices, people and what lets them in,
-//! cycles, states and sums of days. Whoever changes, adds or removes a row beside the program is
-//! found, whatever the program did before and does next.
+//! What strangers and bad sectors do to a data folder. Whoever changes, adds or removes a row beside
+//! the program is found, whatever the program did before and does next; what is damaged is told,
+//! and recording goes on.
 
 #![allow(clippy::unwrap_used, reason = "a test may end at the first surprise")]
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use embedded::Embedded;
@@ -16,8 +17,8 @@ use store::{Batch, Break, Engine as _, Pass, PassKind, Person, Record, SealPlan,
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
-/// 2026-11-20 00:00 UTC.
-const START: i64 = 1_795_132_800_000;
+/// 2026-11-29 00:00 UTC: the end of a month is near.
+const START: i64 = 1_795_910_400_000;
 
 struct House {
     store: Box<dyn Writer>,
@@ -108,6 +109,26 @@ impl House {
     fn commit(&mut self, at: i64, records: Vec<Record>) {
         let batch = Batch {
             records,
+            arrived: Time::from_ms(at),
+            ..Batch::default()
+        };
+        self.store.commit(&batch).unwrap();
+    }
+
+    /// Readings of the robot, one a second.
+    fn readings(&self, from: i64, count: i64, quality: Quality) -> Vec<Reading> {
+        let reading = |i: i64| Reading {
+            series: self.series,
+            t: Time::from_ms(from + i * 1_000),
+            value: 500.0,
+            quality,
+        };
+        (0..count).map(reading).collect()
+    }
+
+    fn keep(&mut self, at: i64, readings: Vec<Reading>) {
+        let batch = Batch {
+            readings,
             arrived: Time::from_ms(at),
             ..Batch::default()
         };
@@ -337,4 +358,118 @@ fn what_comes_late_or_changes_by_the_program_is_told_again() {
     assert_eq!(breaks(folder.path()), []);
     house.hour(60);
     assert_eq!(breaks(folder.path()), []);
+}
+
+/// More readings than an open chunk holds, sealed; and the file of their month.
+fn sealed(folder: &Path) -> (House, PathBuf) {
+    let mut house = House::new(folder);
+    for block in 0..3 {
+        let from = START + block * 3_000_000;
+        let readings = house.readings(from, 3_000, Quality::Good);
+        house.keep(from, readings);
+    }
+    house.seal(START + 6_000_000);
+    (house, folder.join("raw-202611.db"))
+}
+
+#[test]
+fn where_a_month_is_damaged_what_comes_later_is_sealed_and_the_damage_stays_told() {
+    let garbled = |whole: &[u8]| [&whole[..100], &vec![0xA5; whole.len() - 100]].concat();
+    for damage in ["gone", "empty", "no file", "garbled"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut house, month) = sealed(folder.path());
+        let whole = std::fs::read(&month).unwrap();
+        match damage {
+            "gone" => std::fs::remove_file(&month).unwrap(),
+            "empty" => std::fs::write(&month, "").unwrap(),
+            "no file" => std::fs::write(&month, "nothing at all").unwrap(),
+            _ => std::fs::write(&month, garbled(&whole)).unwrap(),
+        }
+        let left = std::fs::read(&month).ok();
+        // Some are late, days are rolled up and summed, and another month begins.
+        for step in 1..=8 {
+            let t = START + 9_000_000 + step * 6 * HOUR;
+            let mut readings = house.readings(START + step, 100, Quality::Late);
+            readings.extend(house.readings(t, 500, Quality::Good));
+            house.keep(t + 500_000, readings);
+            house.seal(t + 500_000);
+        }
+        assert_eq!(house.store.unsealed().1, 0, "{damage}: all is sealed");
+        assert_eq!(
+            std::fs::read(&month).ok(),
+            left,
+            "{damage}: it stays as it was"
+        );
+        let reader = Embedded.reader(folder.path());
+        let all = BTreeMap::from([(house.series, String::new())]);
+        let span = Span::new(Time::from_ms(START), Time::from_ms(START + 5 * DAY));
+        let found = reader.readings(&all, span, i64::MIN, 20_000).unwrap();
+        let places: Vec<_> = found.damaged.iter().map(|damage| &damage.place).collect();
+        let is_told = |place: &&String| place.contains("raw-202611.db");
+        assert!(places.iter().any(is_told), "{damage}: {places:?}");
+        assert_eq!(found.page.items.len(), 8 * 600, "{damage}");
+        assert!(reader.sum(house.series, span).is_ok());
+        assert_ne!(breaks(folder.path()), [], "{damage}");
+    }
+}
+
+/// Takes everything a running store has written, as a power cut leaves it.
+fn copied(from: &Path) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+    }
+    to
+}
+
+#[test]
+fn a_log_that_is_garbled_or_gone_is_told_with_what_was_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // After an orderly stop the tables are in the file itself.
+    drop(House::new(folder.path()));
+    let mut house = House::open(folder.path());
+    for block in 0..30 {
+        let t = START + block * 100_000;
+        let readings = house.readings(t, 100, Quality::Good);
+        house.keep(t, readings);
+    }
+    let whole = copied(folder.path());
+    assert_eq!(breaks(whole.path()), []);
+    assert!(Embedded.open(whole.path()).unwrap().found_lost().is_none());
+    for damage in ["garbled", "gone"] {
+        let copy = copied(folder.path());
+        let log = copy.path().join("mimamori.db-wal");
+        if damage == "gone" {
+            std::fs::remove_file(&log).unwrap();
+            std::fs::remove_file(copy.path().join("mimamori.db-shm")).ok();
+        } else {
+            let mut bytes = std::fs::read(&log).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle..middle + 64].fill(0x5A);
+            std::fs::write(&log, bytes).unwrap();
+        }
+        let told = breaks(copy.path());
+        assert!(
+            told[0].to_string().contains("kept last is gone"),
+            "{damage}: {told:?}"
+        );
+        let mut store = Embedded.open(copy.path()).unwrap();
+        let lost = store.found_lost().unwrap().clone();
+        let kept = Embedded.reader(copy.path()).storage().unwrap().readings;
+        assert_eq!(lost.rows + kept, 3_000, "{damage}");
+        assert_eq!(lost.to_ms, START + 2_900_000, "{damage}");
+        // Of a log that is gone whole nobody knows where it began.
+        assert_eq!(lost.from_ms < lost.to_ms, damage == "garbled", "{lost:?}");
+        // Once it is told, the store goes on from what there is.
+        let batch = Batch {
+            records: vec![Record::Kept("told".into(), "1".into())],
+            arrived: Time::from_ms(START + 3_000_000),
+            ..Batch::default()
+        };
+        store.commit(&batch).unwrap();
+        drop(store);
+        assert!(Embedded.open(copy.path()).unwrap().found_lost().is_none());
+        assert_eq!(breaks(copy.path()), [], "{damage}");
+    }
 }
