@@ -1,16 +1,16 @@
 //! The pace of the socket thread. A thread that wakes for every message pays the system more for
-//! waking than for the message. Above a rate it therefore rests when it has nothing left to do,
-//! and the recorder calls it: once before a commit, to fetch what has come, and once after, to
-//! send the acknowledgements. So a network card holds back its interrupts.
+//! waking than for the message. Above a rate it therefore rests a moment when it has nothing left
+//! to do, as a network card holds back its interrupts; the recorder judges what has come whenever
+//! it rests again, and calls it after a commit, to send the acknowledgements.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest rest, for when the recorder waits for a slow disk.
-const REST_MAX: Duration = Duration::from_millis(8);
-/// The longest the recorder waits for the socket thread to fetch what has come.
-const FETCH_MAX: Duration = Duration::from_millis(2);
+/// A rest: what comes meanwhile waits no longer.
+const REST: Duration = Duration::from_micros(400);
+/// The longest the recorder waits for the socket thread to rest: it may have much to do.
+const FETCH_MAX: Duration = Duration::from_millis(1);
 
 /// Arrivals a second, smoothed.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ struct PaceShared {
 struct Calls {
     /// The socket thread has been called and has not looked yet.
     is_called: bool,
-    is_resting: bool,
+    /// How often it has rested.
+    rests: u64,
 }
 
 impl Pace {
@@ -79,14 +80,14 @@ impl Pace {
             return;
         }
         let mut calls = self.calls();
-        calls.is_resting = true;
+        calls.rests += 1;
         self.0.rested.notify_one();
         let woken = self
             .0
             .called
-            .wait_timeout_while(calls, REST_MAX, |calls| !calls.is_called);
+            .wait_timeout_while(calls, REST, |calls| !calls.is_called);
         let (mut calls, _) = woken.unwrap_or_else(PoisonError::into_inner);
-        (calls.is_called, calls.is_resting) = (false, false);
+        calls.is_called = false;
     }
 
     /// By the recorder: there is something to send.
@@ -95,18 +96,14 @@ impl Pace {
         self.0.called.notify_one();
     }
 
-    /// By the recorder: lets messages gather for a moment, has the socket thread fetch them and
-    /// waits until it rests again.
-    #[expect(clippy::disallowed_methods, reason = "it is time that is waited for")]
-    pub fn fetch_after(&self, moment: Duration) {
-        std::thread::sleep(moment);
-        let mut calls = self.calls();
-        (calls.is_called, calls.is_resting) = (true, false);
-        self.0.called.notify_one();
+    /// By the recorder: waits until the socket thread has fetched what has come and rests.
+    pub fn wait_for_more(&self) {
+        let calls = self.calls();
+        let before = calls.rests;
         drop(
             self.0
                 .rested
-                .wait_timeout_while(calls, FETCH_MAX, |calls| !calls.is_resting),
+                .wait_timeout_while(calls, FETCH_MAX, |calls| calls.rests == before),
         );
     }
 

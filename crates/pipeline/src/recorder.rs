@@ -57,14 +57,15 @@ const LANDING_AT_ONCE: usize = 8;
 const WAITING_RECORDS_MAX: usize = 10_000;
 /// A batch that could not be stored is tried again after this time.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// Above this many arrivals a second, one commit waits a moment to carry more of them.
+/// Above this many arrivals a second, one commit waits a moment to carry more of them, unless it
+/// carries something that somebody waits for.
 const GATHER_ABOVE_PER_S: f64 = 1_500.0;
 /// That moment.
 const GATHER_FOR: Duration = Duration::from_millis(2);
 /// Above this many, a longer one.
 const GATHER_LONGER_ABOVE_PER_S: f64 = 5_000.0;
 /// The longer one.
-const GATHER_LONGER_FOR: Duration = Duration::from_millis(8);
+const GATHER_LONGER_FOR: Duration = Duration::from_millis(4);
 
 /// What the recorder listens to.
 pub struct Inputs {
@@ -212,17 +213,18 @@ impl Recorder {
         loop {
             let stopping = *self.inputs.stop.borrow();
             let began = Instant::now();
-            self.gather(&mut arrivals, stopping);
+            self.wait(&mut arrivals, stopping);
             self.notice_own_clock(began.elapsed());
             if stopping && arrivals.is_empty() {
                 break;
             }
-            self.arrival_rate.add(arrivals.len());
+            let mut taken = self.take_all(&mut arrivals);
+            if taken > 0 && self.arrival_rate.per_s() > GATHER_ABOVE_PER_S {
+                taken += self.gather(&mut arrivals, taken);
+            }
+            self.arrival_rate.add(taken);
             self.pace
                 .set_busy(self.arrival_rate.per_s() > GATHER_ABOVE_PER_S);
-            for arrival in arrivals.drain(..) {
-                self.take(arrival);
-            }
             self.take_the_rest();
             self.land();
             self.commit();
@@ -249,25 +251,58 @@ impl Recorder {
         }
     }
 
-    fn gather(&mut self, arrivals: &mut Vec<Arrival>, stopping: bool) {
-        let receiver = &mut self.inputs.arrivals;
+    /// Waits for the first arrivals, no longer than until the next tick.
+    fn wait(&mut self, arrivals: &mut Vec<Arrival>, stopping: bool) {
         let wait = if stopping { Duration::ZERO } else { TICK };
-        let runtime = &self.runtime;
-        let first = receiver.recv_many(arrivals, ARRIVALS_PER_COMMIT_MAX);
-        runtime.block_on(async { timeout(wait, first).await.ok() });
-        if self.arrival_rate.per_s() > GATHER_ABOVE_PER_S && !arrivals.is_empty() {
-            let is_busy = self.arrival_rate.per_s() > GATHER_LONGER_ABOVE_PER_S;
-            let moment = if is_busy {
-                GATHER_LONGER_FOR
-            } else {
-                GATHER_FOR
-            };
-            self.pace.fetch_after(moment);
-            while arrivals.len() < ARRIVALS_PER_COMMIT_MAX {
-                let Ok(next) = receiver.try_recv() else { break };
+        let first = self
+            .inputs
+            .arrivals
+            .recv_many(arrivals, ARRIVALS_PER_COMMIT_MAX);
+        self.runtime
+            .block_on(async { timeout(wait, first).await.ok() });
+    }
+
+    /// Judges what has come; says how many that were.
+    fn take_all(&mut self, arrivals: &mut Vec<Arrival>) -> usize {
+        let count = arrivals.len();
+        for arrival in arrivals.drain(..) {
+            self.take(arrival);
+        }
+        count
+    }
+
+    /// Lets more gather behind the first arrivals and judges them as they come, until there are
+    /// enough, the moment is over, or somebody waits for what there is: an alarm is not kept from
+    /// those it is for, nor a person from an answer. Says how many came.
+    fn gather(&mut self, arrivals: &mut Vec<Arrival>, first: usize) -> usize {
+        let is_busy = self.arrival_rate.per_s() > GATHER_LONGER_ABOVE_PER_S;
+        let moment = if is_busy {
+            GATHER_LONGER_FOR
+        } else {
+            GATHER_FOR
+        };
+        let (began, mut count) = (Instant::now(), 0);
+        while began.elapsed() < moment && !self.is_awaited() {
+            let room = ARRIVALS_PER_COMMIT_MAX.saturating_sub(first + count);
+            if room == 0 {
+                break;
+            }
+            self.pace.wait_for_more();
+            while arrivals.len() < room {
+                let Ok(next) = self.inputs.arrivals.try_recv() else {
+                    break;
+                };
                 arrivals.push(next);
             }
+            count += self.take_all(arrivals);
         }
+        count
+    }
+
+    /// Whether somebody waits for what is to be committed next.
+    fn is_awaited(&self) -> bool {
+        let is_alarm = |r: &Record| matches!(r, Record::AlarmRaised(_) | Record::AlarmCleared(..));
+        !self.inputs.orders.is_empty() || self.pending.records.iter().any(is_alarm)
     }
 
     fn take(&mut self, arrival: Arrival) {
