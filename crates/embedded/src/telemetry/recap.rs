@@ -1,6 +1,6 @@
 //! Sums and minutes of many series at once. What is still in the journal is gone through once for
-//! all of them, and what was found is kept for the next look: that one goes through what has come
-//! since.
+//! all series there are, and what was found is kept for the next look, whoever looks: that one goes
+//! through what has come since.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,12 +14,20 @@ use super::query::{QueryNow, Sums};
 use super::view::{Entries, walk_journal};
 use crate::error::EngineError;
 use crate::read::EmbeddedReader;
+use crate::schema;
 
-/// What is known of the journal from the look before.
+/// What is kept: the journal as a whole, and the part of it since one moment (a day begins while
+/// it holds readings of the day before).
+const KEPT_MAX: usize = 2;
+/// A span that ends this close to the present is open: what devices whose clocks are ahead have
+/// sent belongs to it too.
+const OPEN_MS: i64 = 60_000;
+
+/// What is known of the journal from the looks before.
 #[derive(Debug, Default)]
-pub(crate) struct RecentKept(Mutex<Option<Recent>>);
+pub(crate) struct RecentKept(Mutex<Vec<Recent>>);
 
-/// What the journal holds of some series from a moment on.
+/// What the journal holds from a moment on.
 #[derive(Debug)]
 struct Recent {
     /// Sealed since, the journal holds other readings.
@@ -27,61 +35,83 @@ struct Recent {
     from: i64,
     /// The last entry that was gone through.
     upto: i64,
-    series: BTreeMap<SeriesId, RecentSeries>,
+    /// By the numbers of the series, which are small and close together.
+    series: Vec<RecentSeries>,
 }
 
 /// What the journal holds of one series.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct RecentSeries {
     /// The last reading before the moment.
     before: Option<Stat>,
     sum: Option<Stat>,
     minutes: Vec<MinuteRow>,
+    /// The times of its first and its last reading, whenever they came.
+    ends: (i64, i64),
     /// They did not come in order of time: they have to be put in order with the others.
     is_mixed: bool,
 }
 
+impl Default for RecentSeries {
+    fn default() -> Self {
+        Self {
+            before: None,
+            sum: None,
+            minutes: Vec::new(),
+            ends: (i64::MAX, i64::MIN),
+            is_mixed: false,
+        }
+    }
+}
+
 impl Recent {
-    fn new(seal: i64, after: i64, from: i64, series: &[SeriesId]) -> Self {
-        let nothing = series.iter().map(|id| (*id, RecentSeries::default()));
+    fn new(seal: i64, after: i64, from: i64) -> Self {
         Self {
             seal,
             from,
             upto: after,
-            series: nothing.collect(),
+            series: Vec::new(),
         }
     }
 
     /// Goes through the entries that it has not seen, as far as they reach into the span that ends
-    /// there (included).
-    fn go_on(&mut self, connection: &Connection, end: i64) -> Result<(), EngineError> {
+    /// there (included), for the series that are wanted.
+    fn go_on(
+        &mut self,
+        connection: &Connection,
+        end: i64,
+        wanted: &dyn Fn(SeriesId) -> bool,
+    ) -> Result<(), EngineError> {
         let unseen = Entries {
             after: self.upto,
             upto: i64::MAX,
         };
         let span = (self.from.saturating_sub(GAP_MS_MAX), end);
-        let (mut upto, from) = (self.upto, self.from);
-        // Numbers of series are small and close together.
-        let most = self.series.keys().next_back().map_or(0, |id| id.0 as usize);
-        let mut wanted: Vec<Option<&mut RecentSeries>> = Vec::new();
-        wanted.resize_with(most + 1, || None);
-        for (id, series) in &mut self.series {
-            if let Some(place) = wanted.get_mut(id.0 as usize) {
-                *place = Some(series);
-            }
-        }
         walk_journal(connection, unseen, span, |head, found| {
-            upto = head.seq;
-            for reading in found.unwrap_or_default() {
-                let series = wanted.get_mut(reading.series.0 as usize);
-                if let Some(Some(series)) = series.filter(|_| reading.t.ms() <= end) {
-                    series.add(&reading, from);
+            self.upto = head.seq;
+            let inside = |reading: &Reading| reading.t.ms() <= end && wanted(reading.series);
+            for reading in found.unwrap_or_default().into_iter().filter(inside) {
+                let place = reading.series.0 as usize;
+                if self.series.len() <= place {
+                    self.series.resize_with(place + 1, RecentSeries::default);
+                }
+                if let Some(series) = self.series.get_mut(place) {
+                    series.add(&reading, self.from);
                 }
             }
             true
-        })?;
-        self.upto = upto;
-        Ok(())
+        })
+    }
+
+    /// What it knows of a series, if that is what the journal holds of it in a span (both ends
+    /// included).
+    fn of(&self, id: SeriesId, span: (i64, i64)) -> Option<RecentSeries> {
+        let Some(series) = self.series.get(id.0 as usize) else {
+            return Some(RecentSeries::default());
+        };
+        let (first, last) = series.ends;
+        let begins_inside = span.0 == self.from || first >= span.0;
+        (begins_inside && last <= span.1).then(|| series.clone())
     }
 }
 
@@ -90,12 +120,14 @@ impl RecentSeries {
         if !reading.quality.counts() {
             return;
         }
+        let t = reading.t.ms();
+        self.ends = (self.ends.0.min(t), self.ends.1.max(t));
         let last = self.sum.or(self.before).map(|stat| stat.last.0);
         if last.is_some_and(|last| reading.t < last) {
             self.is_mixed = true;
         }
         let one = Stat::begin(reading.series, reading.t, reading.value);
-        if reading.t.ms() < from {
+        if t < from {
             self.before = Some(one);
             return;
         }
@@ -105,6 +137,50 @@ impl RecentSeries {
         }
         MinuteRow::of(reading.t, reading.value).append_to(&mut self.minutes);
     }
+}
+
+impl RecentKept {
+    /// Works with what the journal holds from a moment on, as it is now.
+    fn with<T>(
+        &self,
+        now: &QueryNow<'_>,
+        from: i64,
+        work: impl FnOnce(&Recent) -> T,
+    ) -> Result<T, EngineError> {
+        let (seal, sealed) = (now.state.number, now.state.seq);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|known| known.seal == seal);
+        let place = kept.iter().position(|known| known.from == from);
+        let known = place.map(|place| kept.remove(place));
+        let mut known = known.unwrap_or_else(|| Recent::new(seal, sealed, from));
+        known.go_on(now.connection, i64::MAX, &|_| true)?;
+        let done = work(&known);
+        kept.truncate(KEPT_MAX - 1);
+        kept.insert(0, known);
+        Ok(done)
+    }
+
+    /// The minutes of a series in the journal, if they lie in a span (both ends included).
+    pub(super) fn minutes(
+        &self,
+        now: &QueryNow<'_>,
+        series: SeriesId,
+        span: (i64, i64),
+    ) -> Result<Option<Vec<MinuteRow>>, EngineError> {
+        let span = (span.0, open_end(span.1));
+        let found = self.with(now, i64::MIN, |recent| recent.of(series, span))?;
+        Ok(found.map(|series| series.minutes))
+    }
+}
+
+/// Whether a span that ends there (included) goes on.
+fn is_open(end: i64) -> bool {
+    (schema::now().ms() - end).abs() <= OPEN_MS
+}
+
+/// The end of a span, behind what clocks that are ahead have sent if it is open.
+fn open_end(end: i64) -> i64 {
+    if is_open(end) { end + OPEN_MS } else { end }
 }
 
 /// The recaps of some series.
@@ -165,24 +241,33 @@ fn recent(
     series: &[SeriesId],
     span: Span,
 ) -> Result<BTreeMap<SeriesId, RecentSeries>, EngineError> {
-    let sql = "SELECT coalesce(max(t_max), 0) FROM journal";
-    let newest: i64 = now.connection.query_row(sql, [], |row| row.get(0))?;
     let (from, end) = (span.from.ms(), span.to.ms() - 1);
-    let (seal, sealed) = (now.state.number, now.state.seq);
-    let mut once = Recent::new(seal, sealed, from, series);
-    if newest > end {
-        // More has come since the span: what is found is not what the next look asks for.
-        once.go_on(now.connection, end)?;
-        return Ok(once.series);
+    let inside = (from, open_end(end));
+    let mut found = BTreeMap::new();
+    // Of a day that is over, what came since belongs to another: nothing is kept of that.
+    let moments = [Some(i64::MIN), is_open(end).then_some(from)];
+    for since in moments.into_iter().flatten() {
+        let missing = |id: &&SeriesId| !found.contains_key(*id);
+        let missing: Vec<SeriesId> = series.iter().filter(missing).copied().collect();
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        kept.with(now, since, |recent| {
+            let known = |id: SeriesId| Some((id, recent.of(id, inside)?));
+            found.extend(missing.into_iter().filter_map(known));
+        })?;
     }
-    let mut kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let has_all = |known: &Recent| series.iter().all(|id| known.series.contains_key(id));
-    let known = kept.take();
-    let known = known.filter(|known| (known.seal, known.from) == (seal, from) && has_all(known));
-    let mut known = known.unwrap_or(once);
-    known.go_on(now.connection, i64::MAX)?;
-    let found = known.series.clone();
-    *kept = Some(known);
+    let missing = |id: &&SeriesId| !found.contains_key(*id);
+    let missing: Vec<SeriesId> = series.iter().filter(missing).copied().collect();
+    if !missing.is_empty() {
+        // More has come of these since the span.
+        let mut once = Recent::new(now.state.number, now.state.seq, from);
+        once.go_on(now.connection, end, &|id| missing.contains(&id))?;
+        for id in missing {
+            let known = once.series.get(id.0 as usize).cloned();
+            found.insert(id, known.unwrap_or_default());
+        }
+    }
     Ok(found)
 }
 
