@@ -5,6 +5,7 @@ mod analyze;
 mod cli;
 mod config;
 mod demo;
+mod memory;
 mod terminal;
 mod wiring;
 

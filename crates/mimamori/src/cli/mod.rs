@@ -33,7 +33,7 @@ use verify::{EvidenceCommand, VerifyArgs};
 
 use crate::terminal::{self, note, say};
 use crate::wiring::{self, Setup};
-use crate::{analyze, demo};
+use crate::{analyze, demo, memory};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -213,6 +213,7 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
         CliCommand::Verify(args) => return Ok(verify::run(&args, lang)),
         CliCommand::Demo(args) => block_on(&Pace::default(), demo::run(args, lang)),
         CliCommand::Serve(args) => {
+            memory::give_back();
             log_to_stderr();
             let pace = Pace::default();
             block_on(&pace, serve(args, lang, &pace))

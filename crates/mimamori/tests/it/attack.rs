@@ -18,8 +18,13 @@ const EXTRA_KB_MAX: u64 = 60_000;
 
 /// The most memory the program has ever held, in kilobytes.
 fn peak_kb(house: &House) -> u64 {
+    status_kb(house, "VmHWM:")
+}
+
+/// Memory of the program as the system counts it.
+fn status_kb(house: &House, what: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", house.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let line = status.lines().find(|line| line.starts_with(what));
     let words: Vec<&str> = line.unwrap().split_whitespace().collect();
     words[1].parse().unwrap()
 }
@@ -103,6 +108,39 @@ fn a_known_devices_largest_bodies_take_little_memory_and_are_answered() {
     assert!(said.contains("\"readings\":30000"), "{said}");
     let after = peak_kb(&house);
     assert!(after < before + EXTRA_KB_MAX, "{before} kB, then {after}");
+}
+
+/// What the system was told when the process began: it gives memory back, unless somebody wants it
+/// otherwise.
+#[test]
+fn memory_that_a_flood_took_goes_back_unless_somebody_said_how() {
+    let said = |house: &House| {
+        let all = std::fs::read(format!("/proc/{}/environ", house.pid())).unwrap();
+        let all = String::from_utf8_lossy(&all).into_owned();
+        let mut words = all.split('\0');
+        words.find_map(|word| word.strip_prefix("MALLOC_ARENA_MAX=").map(str::to_owned))
+    };
+    let house = House::new();
+    assert_eq!(said(&house).as_deref(), Some("2"));
+    let token = house.device("m1", &[]);
+    let rss = || status_kb(&house, "VmRSS:");
+    let before = rss();
+    let rows = |from: i64| (0..40_000).map(move |i| format!("{},{}\n", from + i * 10, i % 900));
+    std::thread::scope(|scope| {
+        for part in 0..6 {
+            let (house, token) = (&house, &token);
+            let from = now_ms() - 3_600_000 + part * 400_000;
+            let table = std::iter::once("t,power_w\n".to_owned()).chain(rows(from));
+            let table: String = table.collect();
+            scope.spawn(move || {
+                assert_eq!(house.ingest("m1", token, "text/csv", &table).0, 200);
+            });
+        }
+    });
+    until("memory goes back", || rss() < before + 20_000);
+    let folder = tempfile::tempdir().unwrap();
+    let own = House::with_env(folder.path(), "", &[("MALLOC_ARENA_MAX", "7".to_owned())]);
+    assert_eq!(said(&own).as_deref(), Some("7"));
 }
 
 #[test]
