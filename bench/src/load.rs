@@ -80,7 +80,17 @@ fn text(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-fn connect(target: &Target, name: &str) -> anyhow::Result<TcpStream> {
+/// A PUBLISH of quality of service 1.
+pub(crate) fn publish(out: &mut Vec<u8>, topic: &str, packet_id: u16, payload: &str) {
+    out.push(0x32);
+    remaining_length(out, 2 + topic.len() + 2 + payload.len());
+    text(out, topic);
+    out.extend(packet_id.to_be_bytes());
+    out.extend(payload.as_bytes());
+}
+
+/// Lets a device in.
+pub(crate) fn connect(target: &Target, name: &str) -> anyhow::Result<TcpStream> {
     let token = target
         .tokens
         .iter()
@@ -147,11 +157,7 @@ impl LoadSender {
             )
         };
         self.packet_id = self.packet_id % 65_000 + 1;
-        out.push(0x32);
-        remaining_length(out, 2 + self.topic.len() + 2 + payload.len());
-        text(out, &self.topic);
-        out.extend(self.packet_id.to_be_bytes());
-        out.extend(payload.as_bytes());
+        publish(out, &self.topic, self.packet_id, &payload);
         self.in_flight += 1;
         is_long && ends_cycle
     }

@@ -10,6 +10,7 @@ mod load;
 mod modbus;
 mod process;
 mod proofs;
+mod scale;
 mod store;
 mod target;
 
@@ -21,6 +22,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use load::{Load, LoadOutcome};
+use scale::Past;
 use target::Target;
 
 #[derive(Debug, Parser)]
@@ -65,6 +67,15 @@ enum What {
     Modbus,
     /// Answers of ECHONET Lite nodes a second, beside pychonet as a controller.
     Echonet,
+    /// What the program costs as the factory grows: memory, CPU, every page, the start.
+    Scale {
+        /// How many machines, one size after the other.
+        #[arg(default_values_t = [10, 100, 1_000, 5_000])]
+        machines: Vec<usize>,
+        /// A year of a reading a minute instead of an hour of a reading a second.
+        #[arg(long)]
+        year: bool,
+    },
     /// Only this program at one rate, for looking at where the time goes.
     Rate {
         /// Messages a second.
@@ -101,6 +112,10 @@ fn measure_alone(cli: &Cli) -> Option<anyhow::Result<()>> {
         What::Echonet => echonet::measure(&cli.program, seconds),
         What::Proofs => measure_proofs(),
         What::Detect => measure_detect(),
+        What::Scale { machines, year } => {
+            let past = if *year { Past::Year } else { Past::Hour };
+            scale::measure(&cli.program, machines, past)
+        }
         What::All | What::Ours | What::Rate { .. } => return None,
     })
 }

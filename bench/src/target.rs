@@ -7,11 +7,16 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use sha2::{Digest as _, Sha256};
 
 use crate::process::{Owned, cpu_s, rss_mb};
 
 /// Machines in every load.
 pub(crate) const MACHINES: usize = 60;
+/// Where this program serves its pages.
+const PAGES: &str = "127.0.0.1:18861";
+/// Where it listens for MQTT.
+const MQTT: &str = "127.0.0.1:18860";
 /// Where this program listens for MQTT over TLS.
 const SECURE_MQTT: &str = "127.0.0.1:18862";
 /// A target has to answer after this time.
@@ -101,6 +106,19 @@ fn claim(process: &mut Owned, http: SocketAddr) -> anyhow::Result<String> {
         .context("the box was not claimed")
 }
 
+/// Begins this program on a folder; gives the milliseconds until a page is answered.
+fn begin(program: &Path, folder: &Path) -> anyhow::Result<(Owned, u128)> {
+    let start = Instant::now();
+    let mut command = Command::new(program);
+    command.args(["--lang", "en", "serve", "--http", PAGES, "--mqtt", MQTT]);
+    command.args(["--https", "off", "--mqtts", SECURE_MQTT, "--data"]);
+    let process = spawn_saying(command.arg(folder), Stdio::piped())?;
+    let http: SocketAddr = PAGES.parse()?;
+    wait_for(http)?;
+    ureq::get(&format!("http://{http}/claim")).call()?;
+    Ok((process, start.elapsed().as_millis()))
+}
+
 impl Target {
     /// This program with 60 devices, one reader, and rate limits out of the way.
     pub(crate) fn start_ours(program: &Path) -> anyhow::Result<Self> {
@@ -125,30 +143,46 @@ impl Target {
             let said: serde_json::Value = serde_json::from_slice(&said.stdout)?;
             tokens.push((name, said["token"].as_str().unwrap_or_default().to_owned()));
         }
-        let (http, mqtt) = ("127.0.0.1:18861".parse()?, "127.0.0.1:18860".parse()?);
-        let start = Instant::now();
-        let mut process = spawn_saying(
-            Command::new(program)
-                .args([
-                    "--lang",
-                    "en",
-                    "serve",
-                    "--http",
-                    "127.0.0.1:18861",
-                    "--mqtt",
-                    "127.0.0.1:18860",
-                    "--https",
-                    "off",
-                    "--mqtts",
-                    SECURE_MQTT,
-                    "--data",
-                ])
-                .arg(&folder),
-            Stdio::piped(),
+        Self::serve(program, folder, tokens)
+    }
+
+    /// This program with so many devices, each with a machine of its own.
+    pub(crate) fn start_with(program: &Path, machines: usize) -> anyhow::Result<Self> {
+        let folder = folder("scale")?;
+        std::fs::write(
+            folder.join("mimamori.toml"),
+            "[broker]\nconnections_max = 20000\nsessions_max = 20000\n",
         )?;
-        wait_for(http)?;
-        ureq::get(&format!("http://{http}/claim")).call()?;
-        let start_ms = start.elapsed().as_millis();
+        let tokens: Vec<(String, String)> = (0..machines)
+            .map(|number| (format!("m{number:05}"), format!("token of m{number:05}")))
+            .collect();
+        let entry = |(name, token): &(String, String)| {
+            let sha256: String = Sha256::digest(token)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            format!("[[device]]\nid = \"{name}\"\ntoken_sha256 = \"{sha256}\"\n")
+        };
+        let register = folder.join("devices.import");
+        std::fs::write(&register, tokens.iter().map(entry).collect::<String>())?;
+        let mut import = Command::new(program);
+        import.args(["device", "import"]).arg(&register);
+        let done = import.arg("--data").arg(&folder).output()?;
+        anyhow::ensure!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        Self::serve(program, folder, tokens)
+    }
+
+    fn serve(
+        program: &Path,
+        folder: PathBuf,
+        tokens: Vec<(String, String)>,
+    ) -> anyhow::Result<Self> {
+        let (mut process, start_ms) = begin(program, &folder)?;
+        let (http, mqtt) = (PAGES.parse()?, MQTT.parse()?);
         let session = claim(&mut process, http)?;
         Ok(Self {
             processes: vec![process],
@@ -161,6 +195,61 @@ impl Target {
             start_ms,
             runs: 0,
         })
+    }
+
+    /// Ends the program in order and begins it again; gives the milliseconds until a page is
+    /// answered.
+    pub(crate) fn restart(&mut self, program: &Path) -> anyhow::Result<u128> {
+        for mut process in self.processes.drain(..) {
+            let id = rustix::process::Pid::from_child(&process.0);
+            rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+            process.0.wait()?;
+        }
+        let (process, start_ms) = begin(program, &self.folder)?;
+        self.processes.push(process);
+        Ok(start_ms)
+    }
+
+    /// The devices and what lets each in.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = (&str, &str)> {
+        let known = self.tokens.iter();
+        known.map(|(name, token)| (name.as_str(), token.as_str()))
+    }
+
+    /// Where a device of this program publishes.
+    pub(crate) fn topic_of(&self, device: &str) -> String {
+        format!("mimamori/{device}")
+    }
+
+    /// Sends a table of readings as a device.
+    pub(crate) fn ingest(&self, device: &str, token: &str, table: &str) -> anyhow::Result<()> {
+        let url = format!("http://{}/ingest/{device}", self.http);
+        let request = ureq::post(&url).header("Authorization", format!("Bearer {token}"));
+        request.content_type("text/csv").send(table)?;
+        Ok(())
+    }
+
+    /// Asks for a page as the owner; gives how long it is.
+    pub(crate) fn page(&self, path: &str) -> anyhow::Result<usize> {
+        let url = format!("http://{}{path}", self.http);
+        let request = ureq::get(&url).header("Authorization", format!("Bearer {}", self.session));
+        let mut answer = request.call()?;
+        let limit = 100 * 1024 * 1024;
+        Ok(answer
+            .body_mut()
+            .with_config()
+            .limit(limit)
+            .read_to_vec()?
+            .len())
+    }
+
+    /// What the data folder takes.
+    pub(crate) fn bytes_on_disk(&self) -> anyhow::Result<u64> {
+        let mut bytes = 0;
+        for entry in std::fs::read_dir(&self.folder)? {
+            bytes += entry?.metadata()?.len();
+        }
+        Ok(bytes)
     }
 
     /// Where this program listens for MQTT over TLS, and the file of the authority to trust.

@@ -1,0 +1,184 @@
+//! What the program costs as the factory grows: an hour of a reading a second, or a year of a
+//! reading a minute, of so many machines; then a reading a second of each by MQTT, every page, and
+//! a start with all of it. One line for each size, so that the slope can be read.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context;
+
+use crate::line;
+use crate::load::{connect, publish};
+use crate::target::Target;
+
+/// Rows of one request; a body holds a megabyte.
+const ROWS_AT_ONCE: i64 = 40_000;
+/// Seconds of a cycle.
+const CYCLE_S: i64 = 60;
+/// How long a reading a second of each machine comes by MQTT.
+const LIVE: Duration = Duration::from_secs(20);
+/// How often each page is asked for.
+const LOOKS: usize = 7;
+/// A page, and what the table calls it.
+const PAGES: [(&str, &str); 7] = [
+    ("board", "/"),
+    ("rates", "/rates"),
+    ("machine", "/machines/m00001"),
+    ("devices", "/devices"),
+    ("evidence", "/evidence"),
+    ("api rates", "/api/v1/rates"),
+    ("api days", "/api/v1/export/days"),
+];
+
+/// How much is there before anybody looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Past {
+    /// An hour of a reading a second, still in the journal.
+    Hour,
+    /// A year of a reading a minute, in the files of its months.
+    Year,
+}
+
+impl Past {
+    /// How many readings of a machine, and the milliseconds between two.
+    fn rows(self) -> (i64, i64) {
+        match self {
+            Self::Hour => (3_600, 1_000),
+            Self::Year => (365 * 24 * 60, 60_000),
+        }
+    }
+}
+
+/// Measures one size after the other.
+pub(crate) fn measure(program: &Path, sizes: &[usize], past: Past) -> anyhow::Result<()> {
+    for machines in sizes {
+        one(program, *machines, past)?;
+    }
+    Ok(())
+}
+
+fn one(program: &Path, machines: usize, past: Past) -> anyhow::Result<()> {
+    let mut target = Target::start_with(program, machines)?;
+    let began = Instant::now();
+    let cpu_before = target.cpu_s();
+    let values = fill(&target, past)?;
+    let fill_s = began.elapsed().as_secs_f64();
+    let fill_us = (target.cpu_s() - cpu_before) * 1e6 / values as f64;
+    if past == Past::Year {
+        target.restart(program)?;
+        wait_for_seals(&target)?;
+    }
+    let live = live(&target, machines)?;
+    let rss_mb = target.rss_mb();
+    let pages: Vec<String> = PAGES
+        .iter()
+        .map(|(name, path)| Ok(format!("{name} {:.1}", look_ms(&target, path)?)))
+        .collect::<anyhow::Result<_>>()?;
+    let after_mb = target.rss_mb();
+    let bytes = target.bytes_on_disk()?;
+    let start_ms = target.restart(program)?;
+    line(&format!(
+        "{machines:>5} machines  {values:>11} values in {fill_s:>6.1} s, {fill_us:.2} us CPU each  live {:>5}/s {:>5.1} % of a core  RSS {rss_mb:.0} MB, {after_mb:.0} after the pages  start {start_ms} ms  {:.2} bytes a value on disk",
+        live.per_s,
+        live.cpu_share * 100.0,
+        bytes as f64 / values as f64,
+    ));
+    line(&format!("      pages in ms: {}", pages.join("  ")));
+    Ok(())
+}
+
+/// Sends the past of every machine by HTTP; gives how many values that were.
+fn fill(target: &Target, past: Past) -> anyhow::Result<u64> {
+    let (rows, step) = past.rows();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let first = now.as_millis() as i64 - 30_000 - rows * step;
+    let mut values = 0;
+    for (number, (name, token)) in target.devices().enumerate() {
+        for begin in (0..rows).step_by(ROWS_AT_ONCE as usize) {
+            let mut body = String::from("t,power_w,cycle\n");
+            for row in begin..(begin + ROWS_AT_ONCE).min(rows) {
+                let t = first + row * step;
+                let (cycle, second) =
+                    ((row * step / 1_000) / CYCLE_S, row * step / 1_000 % CYCLE_S);
+                let watts = if second < 45 {
+                    850 + row % 23
+                } else {
+                    120 + number as i64 % 7
+                };
+                body.push_str(&format!("{t},{watts},{cycle}\n"));
+                values += 2;
+            }
+            target.ingest(name, token, &body)?;
+        }
+    }
+    Ok(values)
+}
+
+/// Waits until nothing but what is too young for it is left in the journal.
+fn wait_for_seals(target: &Target) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let mut before = 0;
+    loop {
+        std::thread::park_timeout(Duration::from_secs(5));
+        let now = target.bytes_on_disk()?;
+        if now == before || began.elapsed() > Duration::from_secs(1_800) {
+            return Ok(());
+        }
+        before = now;
+    }
+}
+
+/// What live readings cost.
+struct LiveCost {
+    per_s: u64,
+    cpu_share: f64,
+}
+
+/// A reading a second of each machine.
+fn live(target: &Target, machines: usize) -> anyhow::Result<LiveCost> {
+    let mut streams: Vec<(String, TcpStream)> = Vec::new();
+    for (name, _) in target.devices() {
+        let stream = connect(target, name)?;
+        stream.set_nonblocking(true)?;
+        streams.push((target.topic_of(name), stream));
+    }
+    let (began, cpu_before) = (Instant::now(), target.cpu_s());
+    let (mut sent, mut packet, mut acks) = (0_u64, Vec::new(), [0; 4_096]);
+    while began.elapsed() < LIVE {
+        let due = (began.elapsed().as_secs_f64() * machines as f64) as u64;
+        while sent < due {
+            let turn = (sent % machines as u64) as usize;
+            let (topic, stream) = streams.get_mut(turn).context("a machine")?;
+            let round = sent / machines as u64;
+            let payload = format!("{{\"power_w\":{}}}", 800 + (sent * 7 + round) % 90);
+            packet.clear();
+            publish(&mut packet, topic, (sent % 60_000) as u16 + 1, &payload);
+            stream.write_all(&packet)?;
+            match stream.read(&mut acks) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => anyhow::ensure!(read? > 0, "{topic} was disconnected"),
+            }
+            sent += 1;
+        }
+        std::thread::park_timeout(Duration::from_micros(500));
+    }
+    let passed = began.elapsed().as_secs_f64();
+    Ok(LiveCost {
+        per_s: (sent as f64 / passed).round() as u64,
+        cpu_share: (target.cpu_s() - cpu_before) / passed,
+    })
+}
+
+/// The middle time in which a page comes.
+fn look_ms(target: &Target, path: &str) -> anyhow::Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..LOOKS {
+        let began = Instant::now();
+        target.page(path)?;
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    times.get(LOOKS / 2).copied().context("a time")
+}
