@@ -2,7 +2,8 @@
 //! reading a minute, of so many machines; then a reading a second of each by MQTT, every page, and
 //! a start with all of it. One line for each size, so that the slope can be read.
 
-use std::io::{ErrorKind, Read, Write};
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -107,7 +108,7 @@ fn fill(target: &Target, past: Past) -> anyhow::Result<u64> {
                 } else {
                     120 + number as i64 % 7
                 };
-                body.push_str(&format!("{t},{watts},{cycle}\n"));
+                writeln!(body, "{t},{watts},{cycle}")?;
                 values += 2;
             }
             target.ingest(name, token, &body)?;
@@ -142,7 +143,7 @@ fn live(target: &Target, machines: usize) -> anyhow::Result<LiveCost> {
     for (name, _) in target.devices() {
         let stream = connect(target, name)?;
         stream.set_nonblocking(true)?;
-        streams.push((target.topic_of(name), stream));
+        streams.push((format!("mimamori/{name}"), stream));
     }
     let (began, cpu_before) = (Instant::now(), target.cpu_s());
     let (mut sent, mut packet, mut acks) = (0_u64, Vec::new(), [0; 4_096]);

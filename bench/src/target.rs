@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
 use crate::process::{Owned, cpu_s, rss_mb};
@@ -157,10 +158,7 @@ impl Target {
             .map(|number| (format!("m{number:05}"), format!("token of m{number:05}")))
             .collect();
         let entry = |(name, token): &(String, String)| {
-            let sha256: String = Sha256::digest(token)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let sha256 = HEXLOWER.encode(&Sha256::digest(token));
             format!("[[device]]\nid = \"{name}\"\ntoken_sha256 = \"{sha256}\"\n")
         };
         let register = folder.join("devices.import");
@@ -214,11 +212,6 @@ impl Target {
     pub(crate) fn devices(&self) -> impl Iterator<Item = (&str, &str)> {
         let known = self.tokens.iter();
         known.map(|(name, token)| (name.as_str(), token.as_str()))
-    }
-
-    /// Where a device of this program publishes.
-    pub(crate) fn topic_of(&self, device: &str) -> String {
-        format!("mimamori/{device}")
     }
 
     /// Sends a table of readings as a device.

@@ -1,6 +1,8 @@
 //! The recorder: one thread that takes arrivals, judges them, makes everything durable in one
 //! commit and only then tells anybody: the device its acknowledgement, the light, the page.
 
+mod gather;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use sources::{Arrival, DeviceRegister};
 use store::{BOX, Batch, Damage, Entry, Reader, Record, StoreError, Writer};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::aside::Aside;
@@ -57,15 +59,6 @@ const LANDING_AT_ONCE: usize = 8;
 const WAITING_RECORDS_MAX: usize = 10_000;
 /// A batch that could not be stored is tried again after this time.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// Above this many arrivals a second, one commit waits a moment to carry more of them, unless it
-/// carries something that somebody waits for.
-const GATHER_ABOVE_PER_S: f64 = 1_500.0;
-/// That moment.
-const GATHER_FOR: Duration = Duration::from_millis(2);
-/// Above this many, a longer one.
-const GATHER_LONGER_ABOVE_PER_S: f64 = 5_000.0;
-/// The longer one.
-const GATHER_LONGER_FOR: Duration = Duration::from_millis(4);
 
 /// What the recorder listens to.
 pub struct Inputs {
@@ -219,12 +212,11 @@ impl Recorder {
                 break;
             }
             let mut taken = self.take_all(&mut arrivals);
-            if taken > 0 && self.arrival_rate.per_s() > GATHER_ABOVE_PER_S {
+            if taken > 0 && self.is_busy() {
                 taken += self.gather(&mut arrivals, taken);
             }
             self.arrival_rate.add(taken);
-            self.pace
-                .set_busy(self.arrival_rate.per_s() > GATHER_ABOVE_PER_S);
+            self.pace.set_busy(self.is_busy());
             self.take_the_rest();
             self.land();
             self.commit();
@@ -249,60 +241,6 @@ impl Recorder {
         if let Some(slept) = noticed.slept {
             self.floor.sleep(slept, &mut self.pending);
         }
-    }
-
-    /// Waits for the first arrivals, no longer than until the next tick.
-    fn wait(&mut self, arrivals: &mut Vec<Arrival>, stopping: bool) {
-        let wait = if stopping { Duration::ZERO } else { TICK };
-        let first = self
-            .inputs
-            .arrivals
-            .recv_many(arrivals, ARRIVALS_PER_COMMIT_MAX);
-        self.runtime
-            .block_on(async { timeout(wait, first).await.ok() });
-    }
-
-    /// Judges what has come; says how many that were.
-    fn take_all(&mut self, arrivals: &mut Vec<Arrival>) -> usize {
-        let count = arrivals.len();
-        for arrival in arrivals.drain(..) {
-            self.take(arrival);
-        }
-        count
-    }
-
-    /// Lets more gather behind the first arrivals and judges them as they come, until there are
-    /// enough, the moment is over, or somebody waits for what there is: an alarm is not kept from
-    /// those it is for, nor a person from an answer. Says how many came.
-    fn gather(&mut self, arrivals: &mut Vec<Arrival>, first: usize) -> usize {
-        let is_busy = self.arrival_rate.per_s() > GATHER_LONGER_ABOVE_PER_S;
-        let moment = if is_busy {
-            GATHER_LONGER_FOR
-        } else {
-            GATHER_FOR
-        };
-        let (began, mut count) = (Instant::now(), 0);
-        while began.elapsed() < moment && !self.is_awaited() {
-            let room = ARRIVALS_PER_COMMIT_MAX.saturating_sub(first + count);
-            if room == 0 {
-                break;
-            }
-            self.pace.wait_for_more();
-            while arrivals.len() < room {
-                let Ok(next) = self.inputs.arrivals.try_recv() else {
-                    break;
-                };
-                arrivals.push(next);
-            }
-            count += self.take_all(arrivals);
-        }
-        count
-    }
-
-    /// Whether somebody waits for what is to be committed next.
-    fn is_awaited(&self) -> bool {
-        let is_alarm = |r: &Record| matches!(r, Record::AlarmRaised(_) | Record::AlarmCleared(..));
-        !self.inputs.orders.is_empty() || self.pending.records.iter().any(is_alarm)
     }
 
     fn take(&mut self, arrival: Arrival) {
