@@ -147,12 +147,20 @@ impl Target {
         Self::serve(program, folder, tokens)
     }
 
-    /// This program with so many devices, each with a machine of its own.
-    pub(crate) fn start_with(program: &Path, machines: usize) -> anyhow::Result<Self> {
+    /// This program with so many devices, each with a machine of its own, whose readings leave the
+    /// journal this often.
+    pub(crate) fn start_with(
+        program: &Path,
+        machines: usize,
+        seal_every_s: u32,
+    ) -> anyhow::Result<Self> {
         let folder = folder("scale")?;
         std::fs::write(
             folder.join("mimamori.toml"),
-            "[broker]\nconnections_max = 20000\nsessions_max = 20000\n",
+            format!(
+                "[broker]\nconnections_max = 20000\nsessions_max = 20000\n\
+                 [store]\nseal_every_s = {seal_every_s}\n"
+            ),
         )?;
         let tokens: Vec<(String, String)> = (0..machines)
             .map(|number| (format!("m{number:05}"), format!("token of m{number:05}")))

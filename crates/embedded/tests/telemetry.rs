@@ -734,3 +734,54 @@ fn a_step_of_another_engines_seal_is_refused_with_its_whole_batch() {
     let reader = Embedded.reader(folder.path());
     assert_eq!(reader.reading_count().unwrap(), 0);
 }
+
+/// What is kept between looks is what the journal holds, whatever comes late or early meanwhile.
+#[test]
+fn the_present_is_looked_at_again_and_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut house = House::new(folder.path());
+    let present = || {
+        let since = std::time::UNIX_EPOCH.elapsed().unwrap();
+        since.as_millis() as i64
+    };
+    for round in 0..8 {
+        let now = present();
+        let mut readings: Vec<Reading> = (0..200)
+            .map(|i| house.reading(0, now - (200 - i) * 1_000, i as f64, false))
+            .collect();
+        // A clock that is ahead; a buffer that was kept for hours, and one for days.
+        readings.push(house.reading(1, now + 20_000 + round, 1.0, false));
+        readings.push(house.reading(2, now - 3 * HOUR + round, 2.0, true));
+        if round == 3 {
+            readings.push(house.reading(3, now - 3 * DAY, 3.0, true));
+        }
+        if round == 5 {
+            house.seal(true);
+        }
+        house.commit(readings);
+        let now = present();
+        for hours in [100, 10, 2, 1] {
+            let (from, to) = (now - hours * HOUR, now);
+            let span = Span::new(Time::from_ms(from), Time::from_ms(to));
+            let recaps = house.reader.recaps(&house.series, span).unwrap();
+            for series in &house.series {
+                let kept = house.kept.iter().filter(|r| r.series == *series);
+                let inside = kept.filter(|r| from <= r.t.ms() && r.t.ms() < to + 60_000);
+                let count = inside.count() as u64;
+                let told = recaps.get(series).map_or(0, |recap| recap.sum.n);
+                // What a clock that is ahead has sent may count a moment later.
+                let is_ahead = *series == house.series[1];
+                assert!(
+                    told == count || is_ahead && told < count,
+                    "round {round}, {hours} h, {series:?}: {told} of {count}"
+                );
+                let minutes = house.reader.minutes(*series, span).unwrap();
+                let counted: u64 = minutes.iter().map(|row| u64::from(row.n)).sum();
+                assert!(
+                    counted <= count && count <= counted + 60,
+                    "{hours} h, {series:?}"
+                );
+            }
+        }
+    }
+}

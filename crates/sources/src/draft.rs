@@ -15,7 +15,7 @@ use crate::register::{
 };
 
 /// Devices that log in.
-const LOGINS_MAX: usize = 2_000;
+const LOGINS_MAX: usize = 10_000;
 /// Devices that the box reads.
 const SOURCES_MAX: usize = 500;
 /// Loggers whose readings come in files.

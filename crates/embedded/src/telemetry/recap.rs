@@ -2,13 +2,14 @@
 //! all series there are, and what was found is kept for the next look, whoever looks: that one goes
 //! through what has come since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use model::{GAP_MS_MAX, Reading, SeriesId, Span};
 use rusqlite::Connection;
 use store::{MinuteRow, Recap, Stat, StoreError, Telemetry as _};
 
+use super::HOUR_MS;
 use super::minute::add_to;
 use super::query::{QueryNow, Sums};
 use super::view::{Entries, walk_journal};
@@ -16,9 +17,13 @@ use crate::error::EngineError;
 use crate::read::EmbeddedReader;
 use crate::schema;
 
-/// What is kept: the journal as a whole, and the part of it since one moment (a day begins while
-/// it holds readings of the day before).
+/// What is kept: what the journal holds of the last day and a bit, and of the time since one moment
+/// (a day begins while it holds readings of the day before).
 const KEPT_MAX: usize = 2;
+/// That day and a bit: longer than any day, and than a page shows by the minute.
+const RECENT_MS: i64 = 50 * HOUR_MS;
+/// Minutes that are kept (some 40 MB); of more, as after a large import, nothing is.
+const MINUTES_MAX: usize = 1_000_000;
 /// A span that ends this close to the present is open: what devices whose clocks are ahead have
 /// sent belongs to it too.
 const OPEN_MS: i64 = 60_000;
@@ -37,6 +42,8 @@ struct Recent {
     upto: i64,
     /// By the numbers of the series, which are small and close together.
     series: Vec<RecentSeries>,
+    /// Minutes of all of them.
+    minutes: usize,
 }
 
 /// What the journal holds of one series.
@@ -71,15 +78,17 @@ impl Recent {
             from,
             upto: after,
             series: Vec::new(),
+            minutes: 0,
         }
     }
 
     /// Goes through the entries that it has not seen, as far as they reach into the span that ends
-    /// there (included), for the series that are wanted.
+    /// there (included), for the series that are wanted; no farther than so many minutes.
     fn go_on(
         &mut self,
         connection: &Connection,
         end: i64,
+        most: usize,
         wanted: &dyn Fn(SeriesId) -> bool,
     ) -> Result<(), EngineError> {
         let unseen = Entries {
@@ -96,10 +105,12 @@ impl Recent {
                     self.series.resize_with(place + 1, RecentSeries::default);
                 }
                 if let Some(series) = self.series.get_mut(place) {
+                    let before = series.minutes.len();
                     series.add(&reading, self.from);
+                    self.minutes += series.minutes.len() - before;
                 }
             }
-            true
+            self.minutes <= most
         })
     }
 
@@ -140,21 +151,27 @@ impl RecentSeries {
 }
 
 impl RecentKept {
-    /// Works with what the journal holds from a moment on, as it is now.
+    /// Works with what the journal holds from a moment on, as it is now; `None` if that is too much
+    /// to be kept.
     fn with<T>(
         &self,
         now: &QueryNow<'_>,
         from: i64,
         work: impl FnOnce(&Recent) -> T,
-    ) -> Result<T, EngineError> {
+    ) -> Result<Option<T>, EngineError> {
         let (seal, sealed) = (now.state.number, now.state.seq);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|known| known.seal == seal);
         let place = kept.iter().position(|known| known.from == from);
         let known = place.map(|place| kept.remove(place));
         let mut known = known.unwrap_or_else(|| Recent::new(seal, sealed, from));
-        known.go_on(now.connection, i64::MAX, &|_| true)?;
-        let done = work(&known);
+        known.go_on(now.connection, i64::MAX, MINUTES_MAX, &|_| true)?;
+        // What is too much is told apart by what is kept of it: nothing but how much it was.
+        let is_too_much = known.minutes > MINUTES_MAX;
+        let done = (!is_too_much).then(|| work(&known));
+        if is_too_much {
+            known.series = Vec::new();
+        }
         kept.truncate(KEPT_MAX - 1);
         kept.insert(0, known);
         Ok(done)
@@ -168,9 +185,26 @@ impl RecentKept {
         span: (i64, i64),
     ) -> Result<Option<Vec<MinuteRow>>, EngineError> {
         let span = (span.0, open_end(span.1));
-        let found = self.with(now, i64::MIN, |recent| recent.of(series, span))?;
-        Ok(found.map(|series| series.minutes))
+        let Some(from) = since(now, span.0)? else {
+            return Ok(None);
+        };
+        let found = self.with(now, from, |recent| recent.of(series, span))?;
+        Ok(found.flatten().map(|series| series.minutes))
     }
+}
+
+/// From when on everything is kept that the journal holds of a span that begins there; `None` if it
+/// holds older readings of it.
+fn since(now: &QueryNow<'_>, from: i64) -> Result<Option<i64>, EngineError> {
+    let present = schema::now().ms();
+    let since = present - present.rem_euclid(HOUR_MS) - RECENT_MS;
+    if from >= since {
+        return Ok(Some(since));
+    }
+    let sql = "SELECT min(t_min) FROM journal WHERE seq > ?1";
+    let mut statement = now.connection.prepare_cached(sql)?;
+    let oldest: Option<i64> = statement.query_row([now.state.seq], |row| row.get(0))?;
+    Ok(oldest.is_none_or(|oldest| oldest >= since).then_some(since))
 }
 
 /// Whether a span that ends there (included) goes on.
@@ -245,7 +279,7 @@ fn recent(
     let inside = (from, open_end(end));
     let mut found = BTreeMap::new();
     // Of a day that is over, what came since belongs to another: nothing is kept of that.
-    let moments = [Some(i64::MIN), is_open(end).then_some(from)];
+    let moments = [since(now, from)?, is_open(end).then_some(from)];
     for since in moments.into_iter().flatten() {
         let missing = |id: &&SeriesId| !found.contains_key(*id);
         let missing: Vec<SeriesId> = series.iter().filter(missing).copied().collect();
@@ -262,7 +296,8 @@ fn recent(
     if !missing.is_empty() {
         // More has come of these since the span.
         let mut once = Recent::new(now.state.number, now.state.seq, from);
-        once.go_on(now.connection, end, &|id| missing.contains(&id))?;
+        let wanted: BTreeSet<SeriesId> = missing.iter().copied().collect();
+        once.go_on(now.connection, end, usize::MAX, &|id| wanted.contains(&id))?;
         for id in missing {
             let known = once.series.get(id.0 as usize).cloned();
             found.insert(id, known.unwrap_or_default());
