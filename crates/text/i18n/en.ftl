@@ -455,6 +455,7 @@ trust-step-android = Android: Settings → Security → Encryption and credentia
 trust-step-windows = Windows: open the file → Install Certificate → Local Machine → Trusted Root Certification Authorities.
 trust-go = Then go on to { $address }
 trust-risk = This certificate can only vouch for addresses inside private networks and names such as .local, not for web sites. Install it only on devices that use this box; remove it when they no longer do.
+trust-devices = Machines and small devices: they need TLS 1.2 or 1.3 and certificates with ECDSA (P-256). OpenSSL (mosquitto, curl, most gateways), rustls and Mbed TLS (ESP32 and many small devices) are tried with every version of this program.
 event-register-sealed = Names, devices and rights covered by the evidence
 event-history-sealed = Cycles, states and day sums covered by the evidence
 event-logs-sealed = Log lines covered by the evidence

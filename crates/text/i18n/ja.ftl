@@ -455,6 +455,7 @@ trust-step-android = Android: 設定 → セキュリティ → 暗号化と認�
 trust-step-windows = Windows: ファイルを開く → 証明書のインストール → ローカル コンピューター → 信頼されたルート証明機関。
 trust-go = 済んだら { $address } へ進む
 trust-risk = この証明書が保証できるのは、構内のアドレスと .local などの名前だけで、外のウェブサイトは保証できません。この箱を使う端末にだけ入れ、使わなくなったら消してください。
+trust-devices = 機械や小さな機器には、TLS 1.2 か 1.3 と、ECDSA(P-256)の証明書に対応していることが必要です。OpenSSL(mosquitto、curl、多くのゲートウェイ)、rustls、Mbed TLS(ESP32 など)とは、このソフトの版ごとに接続を試しています。
 event-register-sealed = 名前・機器・権限を証拠に記録
 event-history-sealed = サイクル・状態・日計を証拠に記録
 event-logs-sealed = ログを証拠に記録

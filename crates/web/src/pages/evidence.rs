@@ -78,7 +78,11 @@ pub(crate) async fn show(
         }
         section.panel {
             div.panel-head { h2 { (ctx.text(key::EVIDENCE_LIST)) } }
-            ol.events { @for row in &page.items { (entry(&ctx, &site, &board, row)) } }
+            ol.events {
+                @for rows in page.items.chunk_by(|a, b| are_alike(a, b)) {
+                    (entry(&ctx, &site, &board, rows))
+                }
+            }
             @if let Some(next) = page.next {
                 p { a.button href={ "/evidence?before=" (next) } { (ctx.text(key::EVENTS_MORE)) } }
             }
@@ -344,7 +348,19 @@ fn by_mail(ctx: &Ctx, signed: &Checkpoint) -> String {
     format!("mailto:?subject={subject}&body={}", quoted(&signed.text()))
 }
 
-fn entry(ctx: &Ctx, site: &EvidencePart, board: &BoardView, row: &EvidenceRow) -> Markup {
+/// Whether two entries that follow each other say the same to a person: a device with ten values is
+/// ten rows of the register.
+fn are_alike(one: &EvidenceRow, other: &EvidenceRow) -> bool {
+    let is_register = |row: &EvidenceRow| row.kind == EventKind::RegisterSealed.code();
+    is_register(one) && is_register(other)
+}
+
+/// Entries that are alike, the newest first.
+fn entry(ctx: &Ctx, site: &EvidencePart, board: &BoardView, rows: &[EvidenceRow]) -> Markup {
+    let Some(row) = rows.first() else {
+        return html! {};
+    };
+    let first = rows.last().map_or(row.seq, |row| row.seq);
     let what = ctx.lang.coded("event-", &row.kind.replace('.', "-"));
     let who = match row.actor.as_str() {
         store::BOX => ctx.text(key::EVENTS_SELF),
@@ -356,9 +372,15 @@ fn entry(ctx: &Ctx, site: &EvidencePart, board: &BoardView, row: &EvidenceRow) -
             time { (ctx.when(row.at)) }
             div {
                 strong { (what) } " "
+                @if rows.len() > 1 {
+                    (ctx.with(key::DEVICES_COUNT, &[("n", &rows.len().to_string())])) " "
+                }
                 @if let Some(body) = &row.body { (about(ctx, board, body)) }
                 @else { span.quiet { (ctx.text(key::EVIDENCE_GONE)) } }
-                p.quiet { (row.seq) " · " (who) " · " code { (row.hash.get(..16).unwrap_or("")) } }
+                p.quiet {
+                    @if first != row.seq { (first) "–" }
+                    (row.seq) " · " (who) " · " code { (row.hash.get(..16).unwrap_or("")) }
+                }
             }
         }
     }

@@ -50,6 +50,7 @@ pub(crate) async fn show(
         ol.why { @for step in steps { li { (lang.text(step)) } } }
         p { a.button href=(address) { (lang.with(key::TRUST_GO, &[("address", &address)])) } }
         p.quiet { (lang.text(key::TRUST_RISK)) }
+        p.quiet { (lang.text(key::TRUST_DEVICES)) }
     };
     lone(lang, StatusCode::OK, key::TRUST_TITLE, &body)
 }
