@@ -517,10 +517,13 @@ impl Telemetry for EmbeddedReader {
     }
 }
 
-/// What is free on a folder's disk and what the disk holds, in bytes.
+/// What is free on a folder's disk and what the disk holds, in bytes, as `df` counts it: what only
+/// the administrator may fill is neither.
 pub(crate) fn room(folder: &Path) -> Result<(u64, u64), StoreError> {
     let disk = rustix::fs::statvfs(folder).map_err(|e| StoreError::Folder(e.into()))?;
-    Ok((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
+    let used = disk.f_blocks.saturating_sub(disk.f_bfree);
+    let holds = used + disk.f_bavail;
+    Ok((disk.f_bavail * disk.f_frsize, holds * disk.f_frsize))
 }
 
 /// The first readings by time, no more than are wanted.

@@ -364,7 +364,7 @@ impl Ground {
             Err(problem) => return (blind("could_not_look"), told(json!({}), &problem)),
         };
         // As `df` counts it: what only the administrator may fill is neither used nor free.
-        let used = room.f_blocks - room.f_bfree;
+        let used = room.f_blocks.saturating_sub(room.f_bfree);
         let used = used as f64 / (used + room.f_bavail).max(1) as f64;
         let raw = json!({"used_share": used, "free_bytes": room.f_bavail * room.f_frsize});
         let found = if used <= DISK_SHARE_MAX {

@@ -79,7 +79,7 @@ pub(crate) async fn show(
         section.panel {
             div.panel-head { h2 { (ctx.text(key::EVIDENCE_LIST)) } }
             ol.events {
-                @for rows in page.items.chunk_by(|a, b| are_alike(a, b)) {
+                @for rows in page.items.chunk_by(are_alike) {
                     (entry(&ctx, &site, &board, rows))
                 }
             }
