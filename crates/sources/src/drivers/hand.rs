@@ -7,6 +7,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use model::{RefusalReason, SourceState, Time, Trouble};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::device::Device;
 use crate::intake::{FloorSink, NoAnswer};
@@ -39,6 +40,8 @@ pub(crate) struct Tap {
 struct Inner {
     state: SourceState,
     is_up: bool,
+    /// When it answered last; before that, when it was first asked.
+    heard: Instant,
 }
 
 impl Tap {
@@ -51,6 +54,7 @@ impl Tap {
             inner: Mutex::new(Inner {
                 state: SourceState::new(now),
                 is_up: false,
+                heard: Instant::now(),
             }),
         }
     }
@@ -62,6 +66,11 @@ impl Tap {
     /// How it is doing.
     pub(crate) fn state(&self) -> SourceState {
         self.inner().state.clone()
+    }
+
+    /// When it answered last; before that, when it was first asked.
+    pub(crate) fn heard(&self) -> Instant {
+        self.inner().heard
     }
 
     /// Notes what was read; says whether the device has come back.
@@ -167,10 +176,12 @@ impl Hand {
         }
     }
 
-    /// What a device answered, it answered within so long.
+    /// A device has answered; what it answers, it answers within so long.
     pub(crate) fn answered_within(&self, device: usize, slowest: Option<Duration>) {
         if let Some(tap) = self.taps.get(device) {
-            tap.inner().state.answer_s = slowest.map(|slowest| slowest.as_secs_f64());
+            let mut inner = tap.inner();
+            inner.heard = Instant::now();
+            inner.state.answer_s = slowest.map(|slowest| slowest.as_secs_f64());
         }
     }
 

@@ -16,7 +16,7 @@ use model::{
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, warn};
 
 use self::seat::Seat;
@@ -28,8 +28,10 @@ use crate::drivers::{DRIVERS, Driver, Interlock, Switching, driver, numbers};
 use crate::intake::FloorSink;
 use crate::register::DeviceRegister;
 
-/// How long a trial waits for a first answer.
+/// How long a trial waits for a first answer, and for each further one.
 const TRIAL: Duration = Duration::from_secs(12);
+/// How long it waits for all that a slow device is asked.
+const TRIAL_MAX: Duration = Duration::from_secs(60);
 /// The field every driver has: seconds between two readings.
 const EVERY_S: &str = "every_s";
 
@@ -234,8 +236,14 @@ impl Lines {
             }
             last
         };
+        let silence = async {
+            while Instant::now() < tap.heard() + TRIAL {
+                sleep_until(tap.heard() + TRIAL).await;
+            }
+        };
         let answer = tokio::select! {
-            answer = timeout(TRIAL, answering) => answer.unwrap_or(Err(Trouble::Silent)),
+            answer = timeout(TRIAL_MAX, answering) => answer.unwrap_or(Err(Trouble::Silent)),
+            () = silence => Err(Trouble::Silent),
             trouble = session => Err(trouble),
         };
         let readings = numbers(&answer?);

@@ -231,8 +231,8 @@ impl ModbusMeter {
         })
     }
 
-    /// Reads everything once.
-    async fn round(&mut self, line: &mut impl Ask) -> Round {
+    /// Reads everything once; tells the hand of each answer of this device of its.
+    async fn round(&mut self, line: &mut impl Ask, hand: &Hand, device: usize) -> Round {
         let mut round = Round {
             values: Vec::with_capacity(self.map.registers.len()),
             lacks: Vec::new(),
@@ -245,6 +245,7 @@ impl ModbusMeter {
             let asked = line.ask(group.read, &mut self.patience, &mut round.rejects);
             match asked.await {
                 Ok(data) => {
+                    hand.answered_within(device, self.patience.slowest());
                     self.take(&group, &data, &mut round.values);
                     self.groups.push(group);
                 }
@@ -347,9 +348,8 @@ async fn read_all(mut line: impl Ask, mut meters: Vec<ModbusMeter>, hand: &Hand)
         let Some(meter) = meters.get_mut(device) else {
             return Trouble::Internal;
         };
-        let round = meter.round(&mut line).await;
+        let round = meter.round(&mut line, hand, device).await;
         meter.pace.put_off(round.end.is_ok(), others);
-        hand.answered_within(device, meter.patience.slowest());
         for (reason, bytes) in &round.rejects {
             hand.refused(device, *reason, bytes).await;
         }
