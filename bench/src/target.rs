@@ -120,6 +120,18 @@ fn begin(program: &Path, folder: &Path) -> anyhow::Result<(Owned, u128)> {
     Ok((process, start.elapsed().as_millis()))
 }
 
+/// Takes devices in, as a file of the register says them.
+fn import(program: &Path, folder: &Path, register: &str) -> anyhow::Result<()> {
+    let file = folder.join("devices.import");
+    std::fs::write(&file, register)?;
+    let mut import = Command::new(program);
+    import.args(["device", "import"]).arg(&file);
+    let done = import.arg("--data").arg(folder).output()?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    anyhow::ensure!(done.status.success(), "{said}");
+    Ok(())
+}
+
 impl Target {
     /// This program with 60 devices, one reader, and rate limits out of the way.
     pub(crate) fn start_ours(program: &Path) -> anyhow::Result<Self> {
@@ -169,16 +181,8 @@ impl Target {
             let sha256 = HEXLOWER.encode(&Sha256::digest(token));
             format!("[[device]]\nid = \"{name}\"\ntoken_sha256 = \"{sha256}\"\n")
         };
-        let register = folder.join("devices.import");
-        std::fs::write(&register, tokens.iter().map(entry).collect::<String>())?;
-        let mut import = Command::new(program);
-        import.args(["device", "import"]).arg(&register);
-        let done = import.arg("--data").arg(&folder).output()?;
-        anyhow::ensure!(
-            done.status.success(),
-            "{}",
-            String::from_utf8_lossy(&done.stderr)
-        );
+        let register: String = tokens.iter().map(entry).collect();
+        import(program, &folder, &register)?;
         Self::serve(program, folder, tokens)
     }
 
@@ -322,13 +326,7 @@ impl Target {
 
     /// Connects devices that the program reads, as a file of the register says them.
     pub(crate) fn connect(&self, program: &Path, sources: &str) -> anyhow::Result<()> {
-        let file = self.folder.join("sources.import");
-        std::fs::write(&file, sources)?;
-        let mut import = Command::new(program);
-        import.args(["device", "import"]).arg(&file);
-        let status = import.arg("--data").arg(&self.folder).status()?;
-        anyhow::ensure!(status.success(), "the devices were not taken in");
-        Ok(())
+        import(program, &self.folder, sources)
     }
 
     fn sources(&self) -> anyhow::Result<serde_json::Value> {
