@@ -470,7 +470,8 @@ fn unpack(from: impl Read, into: &Path, progress: Progress<'_>) -> Result<Manife
         serde_json::from_slice(&text).map_err(|e| BackupError::NotABackup(e.to_string()))?;
     let pieces = manifest.files.values().map(|piece| piece.bytes);
     let all = pieces.fold(0, u64::saturating_add);
-    let (needed, (free, _)) = (all.saturating_add(ROOM_LEFT_BYTES), telemetry::room(into)?);
+    let needed = all.saturating_add(ROOM_LEFT_BYTES);
+    let free = telemetry::room(into)?.free_bytes;
     if needed > free {
         return Err(BackupError::NoRoom { needed, free });
     }

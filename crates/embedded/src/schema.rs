@@ -164,9 +164,7 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), EngineError> {
         if found < FORMAT_COVERED {
             transaction.execute_batch(telemetry::UNSAID)?;
             let mut chain = Head::read(&transaction)?;
-            for entry in evidence::all_told(&transaction, now())? {
-                chain.append(&transaction, &entry)?;
-            }
+            evidence::tell_all(&transaction, &mut chain, now())?;
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;

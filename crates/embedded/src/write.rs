@@ -10,7 +10,7 @@ use model::{
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
-use store::{Batch, Checkpoint, Damage, Record, Signer, StoreError, Writer};
+use store::{Batch, Checkpoint, Damage, DiskRoom, Record, Signer, StoreError, Writer};
 
 use crate::error::EngineError;
 use crate::evidence::{self, Head, WitnessedRow, WitnessedTable};
@@ -211,11 +211,9 @@ impl EmbeddedWriter {
         let transaction = self.connection.transaction()?;
         transaction.execute(sql, rusqlite::params_from_iter(values))?;
         let id = transaction.last_insert_rowid();
-        let keys = BTreeSet::from([WitnessedRow::new(table, id)]);
+        let rows = BTreeSet::from([WitnessedRow::new(table, id)]);
         let mut chain = self.chain;
-        for entry in evidence::told(&transaction, &keys, schema::now())? {
-            chain.append(&transaction, &entry)?;
-        }
+        evidence::tell(&transaction, &mut chain, &rows, schema::now())?;
         transaction.commit()?;
         self.chain = chain;
         Ok(id)
@@ -261,9 +259,7 @@ impl EmbeddedWriter {
         for bucket in &changed.buckets {
             bucket.mark(&transaction)?;
         }
-        for entry in evidence::told(&transaction, &changed.rows, batch.arrived)? {
-            chain.append(&transaction, &entry)?;
-        }
+        evidence::tell(&transaction, &mut chain, &changed.rows, batch.arrived)?;
         for refused in &batch.refused {
             intake::write_refused(&transaction, refused)?;
         }
@@ -386,7 +382,7 @@ impl Writer for EmbeddedWriter {
         self.sealed_at
     }
 
-    fn room(&self) -> Option<(u64, u64)> {
+    fn room(&self) -> Option<DiskRoom> {
         telemetry::room(&self.folder).ok()
     }
 

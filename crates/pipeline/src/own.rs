@@ -2,7 +2,7 @@
 
 use model::{Alarm, AlarmKind, EventKind, Time};
 use serde_json::json;
-use store::{Damage, Entry};
+use store::{Damage, DiskRoom, Entry};
 
 /// Less room than this is an alarm, or less than [`ROOM_SHARE_LOW`] of a small disk.
 const ROOM_BYTES_LOW: f64 = 2e9;
@@ -28,7 +28,7 @@ pub(crate) fn damage_entry(damaged: &[Damage], now: Time) -> Entry {
     Entry::of_box(now, EventKind::Damaged, json!({"damaged": damaged}))
 }
 
-/// Whether the disk will be full before long, from what is free and what it holds.
-pub(crate) fn is_low(free: u64, all: u64) -> bool {
-    (free as f64) < ROOM_BYTES_LOW.min(ROOM_SHARE_LOW * all as f64)
+/// Whether the disk will be full before long.
+pub(crate) fn is_low(disk: DiskRoom) -> bool {
+    (disk.free_bytes as f64) < ROOM_BYTES_LOW.min(ROOM_SHARE_LOW * disk.holds_bytes as f64)
 }

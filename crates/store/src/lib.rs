@@ -33,7 +33,7 @@ pub use rows::{
     RefusedCount, SeriesInfo, StoredWatch,
 };
 pub use telemetry::{
-    Bucket, Damage, DayOf, DaySum, Expired, ExpiredPiece, ReadingsPage, Recap, Retention, Seal,
-    SealPlan, Stat, Storage,
+    Bucket, Damage, DayOf, DaySum, DiskRoom, Expired, ExpiredPiece, ReadingsPage, Recap, Retention,
+    Seal, SealPlan, Stat, Storage,
 };
 pub use writer::{Sealer, Writer};

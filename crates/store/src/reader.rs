@@ -19,7 +19,7 @@ use crate::rows::{
     SeriesInfo, StoredWatch,
 };
 use crate::telemetry::{
-    Bucket, Damage, DaySum, Expired, ReadingsPage, Recap, Retention, Stat, Storage,
+    Bucket, Damage, DaySum, DiskRoom, Expired, ReadingsPage, Recap, Retention, Stat, Storage,
 };
 
 /// Told a series, times in milliseconds since 1970, and as many values.
@@ -267,6 +267,9 @@ pub trait Upkeep {
 
     /// Removes what [`expired`](Self::expired) named and whose records are durable.
     fn remove_expired(&self, names: &[String]) -> Result<(), StoreError>;
+
+    /// The room on the disk.
+    fn room(&self) -> Result<DiskRoom, StoreError>;
 }
 
 /// Everything that is read of a store. Whoever needs only a part of it asks for that part.

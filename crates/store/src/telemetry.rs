@@ -85,16 +85,24 @@ pub struct Storage {
     pub months: u64,
     /// What the data folder takes.
     pub bytes: u64,
-    /// What is free on its disk.
-    pub free_bytes: u64,
-    /// What its disk holds.
-    pub disk_bytes: u64,
+    /// The disk it lies on.
+    pub disk: DiskRoom,
 }
 
-impl Storage {
+/// Room on a disk, as `df` counts it: what only the administrator may fill is neither used nor
+/// free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct DiskRoom {
+    /// What the program may still write, in bytes.
+    pub free_bytes: u64,
+    /// What is used and what is free.
+    pub holds_bytes: u64,
+}
+
+impl DiskRoom {
     /// How full the disk is, from 0 to 1.
     pub fn used_share(&self) -> f64 {
-        1.0 - self.free_bytes as f64 / self.disk_bytes.max(1) as f64
+        1.0 - self.free_bytes as f64 / self.holds_bytes.max(1) as f64
     }
 }
 

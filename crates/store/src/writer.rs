@@ -7,7 +7,7 @@ use model::{SeriesId, Time};
 use crate::checkpoint::Checkpoint;
 use crate::error::StoreError;
 use crate::record::Batch;
-use crate::telemetry::{Damage, Seal, SealPlan};
+use crate::telemetry::{Damage, DiskRoom, Seal, SealPlan};
 
 /// The one writer of a store. Nobody else can open it as long as it lives.
 pub trait Writer: fmt::Debug + Send {
@@ -44,8 +44,8 @@ pub trait Writer: fmt::Debug + Send {
     /// When readings last left the journal before the store was opened.
     fn sealed_at(&self) -> Option<Time>;
 
-    /// What is free on the disk and what it holds, in bytes, as far as the system says.
-    fn room(&self) -> Option<(u64, u64)>;
+    /// The room on the disk, as far as the system says.
+    fn room(&self) -> Option<DiskRoom>;
 
     /// The journal's newest entry, and how many readings in it are not sealed.
     fn unsealed(&self) -> (i64, u64);

@@ -18,7 +18,7 @@ use store::{Entry, StoreError};
 use crate::error::EngineError;
 
 pub(crate) use meaning::entry_of;
-pub(crate) use rows::{WitnessedRow, WitnessedTable, all_told, told};
+pub(crate) use rows::{WitnessedRow, WitnessedTable, tell, tell_all};
 
 pub(crate) use verify::verify;
 

@@ -4,16 +4,18 @@
 //! is found, and no secret stands in the evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr as _;
 
 use data_encoding::HEXLOWER;
 use model::{EventKind, Time};
-use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Transaction};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use store::{BOX, Break, ChainVerdict, Entry, Record};
 use strum::VariantArray as _;
 
+use super::Head;
 use crate::error::EngineError;
 use crate::sql::hash_row;
 
@@ -22,7 +24,16 @@ const ROWS_OF_ENTRY: usize = 400;
 
 /// A table whose rows are told one by one.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::IntoStaticStr,
+    strum::EnumString,
+    strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum WitnessedTable {
@@ -34,11 +45,11 @@ pub(crate) enum WitnessedTable {
     Pass,
 }
 
-/// Which row was written.
+/// A row that is told; in the chain it is called `person:3`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WitnessedRow {
     table: WitnessedTable,
-    /// What finds it there.
+    /// What it is called there, or what finds it.
     key: String,
 }
 
@@ -61,13 +72,27 @@ impl WitnessedRow {
             _ => return None,
         })
     }
+
+    /// What it is called in the chain.
+    fn name(&self) -> String {
+        format!("{}:{}", <&str>::from(self.table), self.key)
+    }
+
+    /// The row of that name, if it is one.
+    fn named(name: &str) -> Option<Self> {
+        let (table, key) = name.split_once(':')?;
+        Some(Self::new(WitnessedTable::from_str(table).ok()?, key))
+    }
+
+    fn broken(&self) -> Break {
+        Break::Row {
+            table: self.table.into(),
+            row: self.key.clone(),
+        }
+    }
 }
 
 impl WitnessedTable {
-    fn code(self) -> &'static str {
-        self.into()
-    }
-
     /// Its rows, each behind what it is called.
     fn all(self) -> &'static str {
         match self {
@@ -92,79 +117,99 @@ impl WitnessedTable {
     }
 }
 
-/// The entries that tell rows as they are now; one that is gone is told as that.
-pub(crate) fn told(
-    connection: &Connection,
-    keys: &BTreeSet<WitnessedRow>,
+/// Tells rows as they are now, in the same commit; one that is gone is told as that.
+pub(crate) fn tell(
+    transaction: &Transaction<'_>,
+    chain: &mut Head,
+    rows: &BTreeSet<WitnessedRow>,
     at: Time,
-) -> Result<Vec<Entry>, EngineError> {
-    let mut rows = Vec::new();
-    for WitnessedRow { table, key } in keys {
-        let sql = format!("{} WHERE {} = ?1", table.all(), table.key());
-        let found = hashes(connection, *table, &sql, &[key])?;
+) -> Result<(), EngineError> {
+    let mut told = Vec::new();
+    for row in rows {
+        let sql = format!("{} WHERE {} = ?1", row.table.all(), row.table.key());
+        let found = hashes(transaction, row.table, &sql, &[&row.key])?;
         if found.is_empty() {
-            rows.push((format!("{}:{key}", table.code()), Value::Null));
+            told.push((row.name(), Value::Null));
         }
-        rows.extend(found.into_iter().map(|(name, hash)| (name, json!(hash))));
+        told.extend(
+            found
+                .into_iter()
+                .map(|(row, hash)| (row.name(), json!(hash))),
+        );
     }
-    Ok(entries(&rows, at))
+    append(transaction, chain, &told, at)
 }
 
-/// The entries that tell every row there is: what an older program wrote.
-pub(crate) fn all_told(connection: &Connection, at: Time) -> Result<Vec<Entry>, EngineError> {
-    let mut rows = Vec::new();
+/// Tells every row there is: what an older program wrote.
+pub(crate) fn tell_all(
+    transaction: &Transaction<'_>,
+    chain: &mut Head,
+    at: Time,
+) -> Result<(), EngineError> {
+    let mut told = Vec::new();
     for table in WitnessedTable::VARIANTS {
-        let found = hashes(connection, *table, table.all(), &[])?;
-        rows.extend(found.into_iter().map(|(name, hash)| (name, json!(hash))));
+        let found = hashes(transaction, *table, table.all(), &[])?;
+        told.extend(
+            found
+                .into_iter()
+                .map(|(row, hash)| (row.name(), json!(hash))),
+        );
     }
-    Ok(entries(&rows, at))
+    append(transaction, chain, &told, at)
 }
 
-fn entries(rows: &[(String, Value)], at: Time) -> Vec<Entry> {
-    let entry = |rows: &[(String, Value)]| {
+fn append(
+    transaction: &Transaction<'_>,
+    chain: &mut Head,
+    told: &[(String, Value)],
+    at: Time,
+) -> Result<(), EngineError> {
+    for rows in told.chunks(ROWS_OF_ENTRY) {
         let rows: Map<String, Value> = rows.iter().cloned().collect();
         let body = json!({"rows": rows});
-        Entry::new(at, BOX, EventKind::RegisterSealed, body)
-    };
-    rows.chunks(ROWS_OF_ENTRY).map(entry).collect()
+        let entry = Entry::new(at, BOX, EventKind::RegisterSealed, body);
+        chain.append(transaction, &entry)?;
+    }
+    Ok(())
 }
 
-/// What rows are called, and the hash over each.
+/// Rows, and the hash over each.
 fn hashes(
     connection: &Connection,
     table: WitnessedTable,
     sql: &str,
     values: &[&String],
-) -> Result<Vec<(String, String)>, EngineError> {
+) -> Result<Vec<(WitnessedRow, String)>, EngineError> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let name = match row.get_ref(0)? {
-            ValueRef::Integer(id) => format!("{}:{id}", table.code()),
-            other => {
-                let name = other.as_str().map_err(rusqlite::Error::from)?;
-                format!("{}:{name}", table.code())
-            }
+        let key = match row.get_ref(0)? {
+            ValueRef::Integer(id) => id.to_string(),
+            other => other.as_str().map_err(rusqlite::Error::from)?.to_owned(),
         };
         let mut hasher = Sha256::new();
         hash_row(&mut hasher, row)?;
-        found.push((name, HEXLOWER.encode(&hasher.finalize())));
+        let hash = HEXLOWER.encode(&hasher.finalize());
+        found.push((WitnessedRow { table, key }, hash));
     }
     Ok(found)
 }
 
 /// What the chain says of these rows.
 #[derive(Debug, Default)]
-pub(super) struct ToldRows(BTreeMap<String, String>);
+pub(super) struct ToldRows(BTreeMap<WitnessedRow, String>);
 
 impl ToldRows {
     /// Takes up an entry.
     pub(super) fn note(&mut self, body: &Value) {
         for (name, hash) in body["rows"].as_object().into_iter().flatten() {
+            let Some(row) = WitnessedRow::named(name) else {
+                continue;
+            };
             match hash.as_str() {
-                Some(hash) => self.0.insert(name.clone(), hash.to_owned()),
-                None => self.0.remove(name),
+                Some(hash) => self.0.insert(row, hash.to_owned()),
+                None => self.0.remove(&row),
             };
         }
     }
@@ -176,26 +221,15 @@ impl ToldRows {
         verdict: &mut ChainVerdict,
     ) -> Result<(), EngineError> {
         for table in WitnessedTable::VARIANTS {
-            for (name, hash) in hashes(connection, *table, table.all(), &[])? {
-                let said = self.0.remove(&name);
-                if said.is_none_or(|said| said != hash) {
-                    verdict.found(broken(&name));
+            for (row, hash) in hashes(connection, *table, table.all(), &[])? {
+                if self.0.remove(&row) != Some(hash) {
+                    verdict.found(row.broken());
                 }
             }
         }
         for gone in self.0.keys() {
-            verdict.found(broken(gone));
+            verdict.found(gone.broken());
         }
         Ok(())
-    }
-}
-
-fn broken(name: &str) -> Break {
-    let known = WitnessedTable::VARIANTS.iter();
-    let (of, row) = name.split_once(':').unwrap_or_default();
-    let table = known.map(|table| table.code()).find(|code| *code == of);
-    Break::Row {
-        table: table.unwrap_or("rows"),
-        row: row.to_owned(),
     }
 }

@@ -43,8 +43,9 @@ pub(crate) fn verify(
     let last = check.entries()?;
     check.checkpoints(key)?;
     check.against_outside(last, key);
-    let kept = LastCommit::read(&connection)?;
-    if let Some(lost) = noted.and_then(|noted| noted.lost(&kept)) {
+    if let Some(noted) = noted
+        && let Some(lost) = noted.lost(&LastCommit::read(&connection)?)
+    {
         let place = lost.place;
         check.verdict.found(Break::TailLost { place });
     }

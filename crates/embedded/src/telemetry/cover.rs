@@ -85,48 +85,55 @@ impl CoverKind {
         self.into()
     }
 
-    /// Its rows in the order in which they are hashed; first of all the moment each belongs to.
-    fn all(self) -> &'static str {
+    /// Its columns; first of all the moment a row belongs to.
+    fn columns(self) -> &'static str {
         match self {
             Self::Cycle => {
-                "SELECT start, machine, end, product, duration_s, work_s, energy_wh, verdict, reason
-                 FROM cycle ORDER BY machine, start"
+                "start, machine, end, product, duration_s, work_s, energy_wh, verdict, reason"
             }
-            Self::State => "SELECT at, machine, state FROM state ORDER BY machine, at",
-            Self::Day => {
-                "SELECT start, series, end, n, min, max, sum, integral, below
-                 FROM day ORDER BY start, series"
-            }
+            Self::State => "at, machine, state",
+            Self::Day => "start, series, end, n, min, max, sum, integral, below",
         }
     }
 
-    /// The same of one bucket, from its first moment to the one behind it. Machines are gone
-    /// through one by one, for the rows are sorted by them.
-    fn one(self) -> &'static str {
+    /// The column with that moment.
+    fn moment(self) -> &'static str {
         match self {
-            Self::Cycle => {
-                "WITH RECURSIVE of(machine) AS (SELECT min(machine) FROM cycle UNION ALL
-                    SELECT (SELECT min(machine) FROM cycle WHERE machine > of.machine)
-                    FROM of WHERE machine IS NOT NULL)
-                 SELECT start, cycle.machine, end, product, duration_s, work_s, energy_wh, verdict,
-                    reason
-                 FROM of CROSS JOIN cycle ON cycle.machine = of.machine
-                    AND start >= ?1 AND start < ?2
-                 ORDER BY cycle.machine, start"
-            }
-            Self::State => {
-                "WITH RECURSIVE of(machine) AS (SELECT min(machine) FROM state UNION ALL
-                    SELECT (SELECT min(machine) FROM state WHERE machine > of.machine)
-                    FROM of WHERE machine IS NOT NULL)
-                 SELECT at, state.machine, state
-                 FROM of CROSS JOIN state ON state.machine = of.machine AND at >= ?1 AND at < ?2
-                 ORDER BY state.machine, at"
-            }
-            Self::Day => {
-                "SELECT start, series, end, n, min, max, sum, integral, below
-                 FROM day WHERE start >= ?1 AND start < ?2 ORDER BY start, series"
-            }
+            Self::Cycle | Self::Day => "start",
+            Self::State => "at",
         }
+    }
+
+    /// The order in which rows are hashed: that of the table.
+    fn order(self) -> &'static str {
+        match self {
+            Self::Cycle => "machine, start",
+            Self::State => "machine, at",
+            Self::Day => "start, series",
+        }
+    }
+
+    /// Its rows.
+    fn all(self) -> String {
+        let (columns, table, order) = (self.columns(), self.code(), self.order());
+        format!("SELECT {columns} FROM {table} ORDER BY {order}")
+    }
+
+    /// The same of one bucket, from its first moment to the one behind it.
+    fn one(self) -> String {
+        let (columns, table, order) = (self.columns(), self.code(), self.order());
+        let inside = format!("{0} >= ?1 AND {0} < ?2", self.moment());
+        if self == Self::Day {
+            return format!("SELECT {columns} FROM {table} WHERE {inside} ORDER BY {order}");
+        }
+        // Machine by machine: the table is sorted by them.
+        format!(
+            "WITH RECURSIVE known(id) AS (SELECT min(machine) FROM {table} UNION ALL
+                SELECT (SELECT min(machine) FROM {table} WHERE machine > known.id)
+                FROM known WHERE id IS NOT NULL)
+             SELECT {columns} FROM known CROSS JOIN {table} ON machine = known.id AND {inside}
+             ORDER BY {order}"
+        )
     }
 
     /// Milliseconds of a bucket.
@@ -171,7 +178,7 @@ impl CoverBucket {
 
     /// The hash over its rows as they are.
     fn hash(self, connection: &Connection) -> Result<Covered, EngineError> {
-        let mut statement = connection.prepare_cached(self.kind.one())?;
+        let mut statement = connection.prepare_cached(&self.kind.one())?;
         let mut rows = statement.query([self.at, self.at + self.kind.width_ms()])?;
         let mut hash = RowHash::default();
         while let Some(row) = rows.next()? {
@@ -208,9 +215,9 @@ pub(super) fn hashed(
     over: i64,
 ) -> Result<Vec<Vec<CoveredBucket>>, EngineError> {
     let sql = "SELECT kind, at, n FROM unsaid
-               WHERE kind = 'day' OR at <= ?1 - 3600000 ORDER BY at LIMIT ?2";
+               WHERE kind = 'day' OR at <= ?1 ORDER BY at LIMIT ?2";
     let mut statement = connection.prepare(sql)?;
-    let mut marked = statement.query([over, BUCKETS_MAX])?;
+    let mut marked = statement.query([over - HOUR_MS, BUCKETS_MAX])?;
     let (mut found, mut rows) = (Vec::new(), 0);
     while let Some(mark) = marked.next()? {
         let Ok(kind) = CoverKind::from_str(&mark.get::<_, String>(0)?) else {
@@ -298,7 +305,7 @@ pub(crate) fn cover_all(
     connection: &Connection,
     kind: CoverKind,
 ) -> Result<BTreeMap<CoverBucket, Covered>, EngineError> {
-    let mut statement = connection.prepare(kind.all())?;
+    let mut statement = connection.prepare(&kind.all())?;
     let mut rows = statement.query([])?;
     let mut hashes: BTreeMap<CoverBucket, RowHash> = BTreeMap::new();
     while let Some(row) = rows.next()? {

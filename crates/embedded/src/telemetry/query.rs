@@ -7,8 +7,8 @@ use std::path::Path;
 use model::{Reading, SeriesId, Span, Time};
 use rusqlite::{Connection, params};
 use store::{
-    Assignment, Bucket, Damage, DaySum, EachPiece, MinuteRow, Page, ReadingRow, ReadingsPage,
-    Recap, SeriesInfo, Stat, Storage, StoreError, Telemetry,
+    Assignment, Bucket, Damage, DaySum, DiskRoom, EachPiece, MinuteRow, Page, ReadingRow,
+    ReadingsPage, Recap, SeriesInfo, Stat, Storage, StoreError, Telemetry,
 };
 
 use super::ALWAYS;
@@ -504,26 +504,25 @@ impl Telemetry for EmbeddedReader {
             let entry = entry.map_err(StoreError::Folder)?;
             bytes += entry.metadata().map_or(0, |file| file.len());
         }
-        let (free_bytes, disk_bytes) = room(self.folder())?;
         Ok(Storage {
             readings,
             sealed: state.rows,
             sealed_at: state.sealed_at(),
             months: month::of_family(&known, FileFamily::Raw).count() as u64,
             bytes,
-            free_bytes,
-            disk_bytes,
+            disk: room(self.folder())?,
         })
     }
 }
 
-/// What is free on a folder's disk and what the disk holds, in bytes, as `df` counts it: what only
-/// the administrator may fill is neither.
-pub(crate) fn room(folder: &Path) -> Result<(u64, u64), StoreError> {
+/// The room on a folder's disk.
+pub(crate) fn room(folder: &Path) -> Result<DiskRoom, StoreError> {
     let disk = rustix::fs::statvfs(folder).map_err(|e| StoreError::Folder(e.into()))?;
     let used = disk.f_blocks.saturating_sub(disk.f_bfree);
-    let holds = used + disk.f_bavail;
-    Ok((disk.f_bavail * disk.f_frsize, holds * disk.f_frsize))
+    Ok(DiskRoom {
+        free_bytes: disk.f_bavail * disk.f_frsize,
+        holds_bytes: (used + disk.f_bavail) * disk.f_frsize,
+    })
 }
 
 /// The first readings by time, no more than are wanted.

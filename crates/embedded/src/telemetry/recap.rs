@@ -47,28 +47,16 @@ struct Recent {
 }
 
 /// What the journal holds of one series.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct RecentSeries {
     /// The last reading before the moment.
     before: Option<Stat>,
     sum: Option<Stat>,
     minutes: Vec<MinuteRow>,
-    /// The times of its first and its last reading, whenever they came.
-    ends: (i64, i64),
+    /// The times of its first and its last reading, whenever they came; `None` without any.
+    ends: Option<(i64, i64)>,
     /// They did not come in order of time: they have to be put in order with the others.
     is_mixed: bool,
-}
-
-impl Default for RecentSeries {
-    fn default() -> Self {
-        Self {
-            before: None,
-            sum: None,
-            minutes: Vec::new(),
-            ends: (i64::MAX, i64::MIN),
-            is_mixed: false,
-        }
-    }
 }
 
 impl Recent {
@@ -117,12 +105,12 @@ impl Recent {
     /// What it knows of a series, if that is what the journal holds of it in a span (both ends
     /// included).
     fn of(&self, id: SeriesId, span: (i64, i64)) -> Option<RecentSeries> {
-        let Some(series) = self.series.get(id.0 as usize) else {
+        let series = self.series.get(id.0 as usize);
+        let Some((first, last)) = series.and_then(|series| series.ends) else {
             return Some(RecentSeries::default());
         };
-        let (first, last) = series.ends;
         let begins_inside = span.0 == self.from || first >= span.0;
-        (begins_inside && last <= span.1).then(|| series.clone())
+        series.filter(|_| begins_inside && last <= span.1).cloned()
     }
 }
 
@@ -132,7 +120,8 @@ impl RecentSeries {
             return;
         }
         let t = reading.t.ms();
-        self.ends = (self.ends.0.min(t), self.ends.1.max(t));
+        let (first, last) = self.ends.unwrap_or((t, t));
+        self.ends = Some((first.min(t), last.max(t)));
         let last = self.sum.or(self.before).map(|stat| stat.last.0);
         if last.is_some_and(|last| reading.t < last) {
             self.is_mixed = true;
@@ -277,22 +266,23 @@ fn recent(
 ) -> Result<BTreeMap<SeriesId, RecentSeries>, EngineError> {
     let (from, end) = (span.from.ms(), span.to.ms() - 1);
     let inside = (from, open_end(end));
-    let mut found = BTreeMap::new();
+    let (mut found, mut missing) = (BTreeMap::new(), series.to_vec());
     // Of a day that is over, what came since belongs to another: nothing is kept of that.
     let moments = [since(now, from)?, is_open(end).then_some(from)];
     for since in moments.into_iter().flatten() {
-        let missing = |id: &&SeriesId| !found.contains_key(*id);
-        let missing: Vec<SeriesId> = series.iter().filter(missing).copied().collect();
         if missing.is_empty() {
-            return Ok(found);
+            break;
         }
         kept.with(now, since, |recent| {
-            let known = |id: SeriesId| Some((id, recent.of(id, inside)?));
-            found.extend(missing.into_iter().filter_map(known));
+            missing.retain(|id| match recent.of(*id, inside) {
+                Some(known) => {
+                    found.insert(*id, known);
+                    false
+                }
+                None => true,
+            });
         })?;
     }
-    let missing = |id: &&SeriesId| !found.contains_key(*id);
-    let missing: Vec<SeriesId> = series.iter().filter(missing).copied().collect();
     if !missing.is_empty() {
         // More has come of these since the span.
         let mut once = Recent::new(now.state.number, now.state.seq, from);

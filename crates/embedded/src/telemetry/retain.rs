@@ -3,10 +3,11 @@
 
 use model::Time;
 use rusqlite::Transaction;
-use store::{Expired, ExpiredPiece, Retention, StoreError, Upkeep};
+use store::{DiskRoom, Expired, ExpiredPiece, Retention, StoreError, Upkeep};
 
 use super::DAY_MS;
 use super::month::{self, FileFamily};
+use super::query;
 use crate::error::EngineError;
 use crate::read::EmbeddedReader;
 use crate::sql::run;
@@ -53,6 +54,10 @@ impl Upkeep for EmbeddedReader {
             }
         }
         Ok(())
+    }
+
+    fn room(&self) -> Result<DiskRoom, StoreError> {
+        query::room(self.folder())
     }
 }
 

@@ -307,7 +307,6 @@ impl House<'_> {
         let own = self.floor.register.own_devices();
         let [token, twin] = own.context("no random number")?;
         Ok(Ground {
-            data: self.setup.data.clone(),
             known: self.known.clone(),
             register: Arc::clone(&self.floor.register),
             clock_state,

@@ -293,10 +293,7 @@ impl Recorder {
         }
         if self.room_looked_at.elapsed() >= LOOK_FOR_ROOM_EVERY {
             self.room_looked_at = Instant::now();
-            let is_low = self
-                .store
-                .room()
-                .is_some_and(|(free, all)| is_low(free, all));
+            let is_low = self.store.room().is_some_and(is_low);
             self.own_alarm(AlarmKind::DiskLow, is_low, now);
         }
         let every = WRITE_DOWN_EVERY.min(self.sealing.every());

@@ -57,8 +57,6 @@ const ANSWER_BYTES: usize = 512;
 
 /// What the looks look at.
 pub struct Ground {
-    /// The data folder.
-    pub data: PathBuf,
     /// The present, and what is kept.
     pub known: Known,
     /// The devices that may speak.
@@ -142,7 +140,7 @@ impl Ground {
             Measure::StateVisible => self.state_visible().await,
             Measure::BackupRestorable => return self.backup_restorable().await,
             Measure::LinksEncrypted => self.links_encrypted().await,
-            Measure::DiskHeadroom => self.disk_headroom(),
+            Measure::DiskHeadroom => self.disk_headroom().await,
             Measure::ChainSound => return self.chain_sound(),
             Measure::ConfigurationRecorded => self.configuration_recorded().await,
             Measure::MonitoringAlive => self.twin.test(&self.known).await?,
@@ -358,15 +356,13 @@ impl Ground {
         (GOOD, raw)
     }
 
-    fn disk_headroom(&self) -> (LookResult, Value) {
-        let room = match rustix::fs::statvfs(&self.data) {
+    async fn disk_headroom(&self) -> (LookResult, Value) {
+        let room = match self.known.read(|reader| reader.room()).await {
             Ok(room) => room,
             Err(problem) => return (blind("could_not_look"), told(json!({}), &problem)),
         };
-        // As `df` counts it: what only the administrator may fill is neither used nor free.
-        let used = room.f_blocks.saturating_sub(room.f_bfree);
-        let used = used as f64 / (used + room.f_bavail).max(1) as f64;
-        let raw = json!({"used_share": used, "free_bytes": room.f_bavail * room.f_frsize});
+        let used = room.used_share();
+        let raw = json!({"used_share": used, "free_bytes": room.free_bytes});
         let found = if used <= DISK_SHARE_MAX {
             GOOD
         } else {

@@ -172,13 +172,13 @@ fn place(ctx: &Ctx, found: &Break) -> String {
 /// What is kept, where, and what room is left.
 fn storing(ctx: &Ctx, storage: &Storage) -> Markup {
     let gb = |bytes: u64| format!("{:.2}", bytes as f64 / 1e9);
-    let share = storage.used_share();
+    let share = storage.disk.used_share();
     html! {
         section.panel {
             div.panel-head { h2 { (ctx.text(key::STORAGE_TITLE)) } }
             p.value { (ctx.with(key::STORAGE_READINGS, &[("n", &grouped(storage.readings))])) }
             p { (ctx.with(key::STORAGE_SIZE, &[
-                ("gb", &gb(storage.bytes)), ("free", &gb(storage.free_bytes))])) }
+                ("gb", &gb(storage.bytes)), ("free", &gb(storage.disk.free_bytes))])) }
             meter min="0" max="1" low="0.8" high="0.95" optimum="0" value=(format!("{share:.3}"))
                 aria-label=(ctx.text(key::STORAGE_DISK)) {}
             p.quiet { (match storage.sealed_at {
