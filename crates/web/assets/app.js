@@ -260,12 +260,18 @@ if (window.PublicKeyCredential && isSecureContext && !/^[\d.]+$|:/.test(location
 // Something is being made: look again soon how far it is.
 if (document.querySelector("[data-busy]")) setTimeout(() => location.reload(), 2_000);
 
+/** How long one look may take: an answer that never ends would be the last look. */
+const LOOK_MS = 5_000;
+
 /** Something is awaited: show the page anew once it has come, and let it stand until then. */
 async function awaitIt() {
-  const answer = await fetch(location.href).catch(() => undefined);
-  const text = answer?.ok ? await answer.text() : "data-waits";
-  if (text.includes("data-waits")) setTimeout(awaitIt, 2_000);
-  else location.reload();
+  try {
+    const answer = await fetch(location.href, { signal: AbortSignal.timeout(LOOK_MS) });
+    if (answer.ok && !(await answer.text()).includes("data-waits")) return location.reload();
+  } catch {
+    // Cut off or not answered: the next look asks again.
+  }
+  setTimeout(awaitIt, 2_000);
 }
 if (document.querySelector("[data-waits]")) setTimeout(awaitIt, 2_000);
 
