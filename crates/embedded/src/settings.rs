@@ -22,4 +22,10 @@ impl KeptSettings for EmbeddedReader {
         let sql = "SELECT body FROM kept WHERE name = ?1";
         Ok(self.list(sql, params![name], |row| row.get(0))?.pop())
     }
+
+    fn kept_below(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let sql = "SELECT substr(name, length(?1) + 1), body FROM kept
+            WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name";
+        self.list(sql, params![prefix], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
 }

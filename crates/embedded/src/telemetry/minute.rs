@@ -8,7 +8,7 @@ use store::MinuteRow;
 use super::DAY_MS;
 use super::chunk::{PackedColumn, pack};
 use super::column::places;
-use super::month::{FileFamily, Month};
+use super::month::{FileFamily, Month, SPAN_MS_MAX};
 use super::seal::{ByMonth, pieces};
 use super::view::View;
 use crate::error::EngineError;
@@ -17,7 +17,7 @@ use crate::error::EngineError;
 pub(super) const COLUMNS_PER_SERIES: u32 = 4;
 
 /// Minutes by series and moment.
-pub(super) type Minutes = BTreeMap<(SeriesId, Time), MinuteRow>;
+type Minutes = BTreeMap<(SeriesId, Time), MinuteRow>;
 
 /// Adds a row to what is known under a key.
 pub(super) fn add_to<K: Ord>(rows: &mut BTreeMap<K, MinuteRow>, key: K, row: MinuteRow) {
@@ -56,12 +56,19 @@ pub(super) fn minutes_in(times: &[i64], values: &[f64], each: &mut impl FnMut(Mi
     each(row);
 }
 
-/// What came late for minutes that are in minute files already.
-pub(super) fn late<'a>(readings: impl Iterator<Item = &'a Reading>, rolled: i64) -> Minutes {
-    let mut minutes = Minutes::new();
-    let late = readings.filter(|reading| reading.t.ms() < rolled);
-    late.for_each(|reading| add_minute(&mut minutes, reading));
-    minutes
+/// Packs what came late of a device for minutes that are in minute files already, some days at a
+/// time: an import of a year is as many minutes as readings. The readings are in order of time.
+pub(super) fn pack_late(device: i64, readings: &[Reading], rolled: i64, chunks: &mut ByMonth) {
+    let late = readings.partition_point(|reading| reading.t.ms() < rolled);
+    let window = |reading: &Reading| reading.t.ms().div_euclid(SPAN_MS_MAX);
+    let late = readings.get(..late).unwrap_or_default();
+    for days in late.chunk_by(|one, next| window(one) == window(next)) {
+        let mut minutes = Minutes::new();
+        for reading in days {
+            add_minute(&mut minutes, reading);
+        }
+        put_minutes(device, minutes, chunks);
+    }
 }
 
 /// Adds the minutes of a whole UTC day, device by device.
@@ -90,20 +97,6 @@ pub(super) fn roll(
         put_minutes(*device, minutes, chunks);
     }
     Ok(())
-}
-
-/// Packs minutes of any devices.
-pub(super) fn pack_all(device_of: &BTreeMap<SeriesId, i64>, minutes: Minutes) -> ByMonth {
-    let mut by_device: BTreeMap<i64, Minutes> = BTreeMap::new();
-    for (key, row) in minutes {
-        let device = device_of.get(&key.0).copied().unwrap_or(i64::from(key.0.0));
-        by_device.entry(device).or_default().insert(key, row);
-    }
-    let mut chunks = ByMonth::new();
-    for (device, minutes) in by_device {
-        put_minutes(device, minutes, &mut chunks);
-    }
-    chunks
 }
 
 /// Packs the minutes of a device like readings of four columns a series. The mean is kept to two

@@ -17,7 +17,7 @@ use store::{Damage, DayOf, DaySum, Record, Seal, SealPlan, SealStep, Sealer, Sto
 
 use super::chunk::{Packed, pack, readings, unpack};
 use super::cover::{self, CoverBucket, CoveredBucket};
-use super::minute::{Minutes, late, pack_all, roll};
+use super::minute::{pack_late, roll};
 use super::month::{self, FileFamily, Month, SPAN_MS_MAX, Written, utc_day};
 use super::query::sum_chunks;
 use super::view::{Entries, MonthFiles, State, View, open_with_age, walk_journal};
@@ -214,9 +214,12 @@ struct Work {
     rows: u64,
     damaged: Vec<Damage>,
     chunks: ByMonth,
-    late_minutes: Minutes,
-    /// Days to sum up, by their ends.
+    /// What came late for minutes that are in minute files already.
+    late_minutes: ByMonth,
+    /// Days that are over, to sum up for every device.
     days: BTreeSet<Span>,
+    /// Days that were summed up before, and the devices that something came late of.
+    late_days: BTreeSet<(Span, i64)>,
 }
 
 /// Chunks on their way to the files of their months.
@@ -276,7 +279,7 @@ impl EmbeddedSealer {
             open,
         };
         let devices: BTreeSet<i64> = work.device_of.values().copied().collect();
-        let mut minutes = pack_all(&work.device_of, std::mem::take(&mut work.late_minutes));
+        let mut minutes = std::mem::take(&mut work.late_minutes);
         let mut day = work.state.rolled;
         while day < rolled {
             roll(&view, &devices, day, &mut minutes)?;
@@ -284,7 +287,7 @@ impl EmbeddedSealer {
         }
         self.write(number, FileFamily::Minute, &minutes, &mut to)?;
         self.add_whole_days(&mut work, summed)?;
-        let days = sum_days(&view, &devices, &work.days)?;
+        let days = sum_days(&view, &devices, &work)?;
         let open_digest = digest(view.open.iter().map(|(of, blob)| (*of, blob.as_slice())));
         Ok(Some(Sealed {
             number,
@@ -312,10 +315,12 @@ impl EmbeddedSealer {
                 spread % groups == group
             };
             let mut fresh = gather(connection, work, group == 0, is_in)?;
-            let all = || fresh.values().flatten();
-            let minutes = late(all(), work.state.rolled);
-            work.late_minutes.extend(minutes);
-            self.add_late_days(all(), work.state.summed, &mut work.days);
+            for (device, readings) in &mut fresh {
+                readings.sort_by_key(|reading| reading.t);
+                let late = &mut work.late_minutes;
+                pack_late(*device, readings, work.state.rolled, late);
+                self.add_late_days(*device, readings, work);
+            }
             let opened = work.open.keys().copied().filter(|device| is_in(*device));
             let mut devices: BTreeSet<i64> = fresh.keys().copied().collect();
             devices.extend(opened);
@@ -378,18 +383,18 @@ impl EmbeddedSealer {
         Err(StoreError::Corrupt.into())
     }
 
-    /// The days that are summed up already and get more.
-    fn add_late_days<'a>(
-        &self,
-        readings: impl Iterator<Item = &'a Reading>,
-        summed: i64,
-        days: &mut BTreeSet<Span>,
-    ) {
+    /// The days of a device that are summed up already and get more; its readings are in order of
+    /// time.
+    fn add_late_days(&self, device: i64, readings: &[Reading], work: &mut Work) {
         let mut known: Option<Span> = None;
-        for reading in readings.filter(|reading| reading.t.ms() < summed) {
+        let summed = work.state.summed;
+        for reading in readings
+            .iter()
+            .take_while(|reading| reading.t.ms() < summed)
+        {
             if known.is_none_or(|day| reading.t < day.from || day.to <= reading.t) {
                 let day = (self.day_of)(reading.t);
-                days.insert(day);
+                work.late_days.insert((day, device));
                 known = Some(day);
             }
         }
@@ -449,8 +454,9 @@ fn survey(connection: &Connection, plan: SealPlan) -> Result<Work, EngineError> 
         rows,
         damaged: Vec::new(),
         chunks: ByMonth::new(),
-        late_minutes: Minutes::new(),
+        late_minutes: ByMonth::new(),
         days: BTreeSet::new(),
+        late_days: BTreeSet::new(),
     })
 }
 
@@ -564,37 +570,37 @@ fn is_short(rows: &[Reading], since: i64, at: Time) -> bool {
 }
 
 /// Cuts readings in order of time where a month ends or a chunk would get too large or too long.
-pub(super) fn pieces(rows: Vec<Reading>) -> Vec<Vec<Reading>> {
-    let mut pieces: Vec<Vec<Reading>> = Vec::new();
-    let (mut month_end, mut last_start) = (i64::MIN, i64::MIN);
-    for reading in rows {
-        let t = reading.t.ms();
-        let is_full = pieces
-            .last()
-            .is_none_or(|piece| piece.len() >= CHUNK_ROWS_MAX);
-        if is_full || t >= month_end || t.saturating_sub(last_start) >= SPAN_MS_MAX {
-            pieces.push(Vec::new());
-            (month_end, last_start) = (Month::of(t).end(), t);
-        }
-        if let Some(piece) = pieces.last_mut() {
+pub(super) fn pieces(rows: Vec<Reading>) -> impl Iterator<Item = Vec<Reading>> {
+    let mut rows = rows.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let first = rows.next()?;
+        let long = first.t.ms().saturating_add(SPAN_MS_MAX);
+        let end = Month::of(first.t.ms()).end().min(long);
+        let mut piece = vec![first];
+        while piece.len() < CHUNK_ROWS_MAX
+            && let Some(reading) = rows.next_if(|reading| reading.t.ms() < end)
+        {
             piece.push(reading);
         }
-    }
-    pieces
+        Some(piece)
+    })
 }
 
+/// Sums up the days that are over, and again those of which something came late.
 fn sum_days(
     view: &View<'_>,
     devices: &BTreeSet<i64>,
-    days: &BTreeSet<Span>,
+    work: &Work,
 ) -> Result<Vec<DaySum>, EngineError> {
+    let over = work.days.iter();
+    let over = over.flat_map(|day| devices.iter().map(|device| (*day, *device)));
+    let late = work.late_days.iter().copied();
+    let all: BTreeSet<(Span, i64)> = over.chain(late).collect();
     let mut sums = Vec::new();
-    for day in days {
-        for device in devices {
-            let span = (day.from.ms(), day.to.ms() - 1);
-            let stats = sum_chunks(view, *device, span, Vec::new())?;
-            sums.extend(stats.values().map(|stat| DaySum::of(*day, stat)));
-        }
+    for (day, device) in all {
+        let span = (day.from.ms(), day.to.ms() - 1);
+        let stats = sum_chunks(view, device, span, Vec::new())?;
+        sums.extend(stats.values().map(|stat| DaySum::of(day, stat)));
     }
     Ok(sums)
 }
