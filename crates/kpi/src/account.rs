@@ -79,7 +79,8 @@ pub struct Account {
     pub span: Span,
     /// Where the time went, in order; set-up is told from waiting.
     pub stretches: Vec<Stretch>,
-    /// Planned time so far; `None` without a plan.
+    /// Planned time since the first that was ever observed; `None` without a plan, or where nothing
+    /// was observed.
     pub planned_s: Option<f64>,
     /// Running inside planned time.
     pub planned_run_s: f64,
@@ -109,6 +110,10 @@ impl Account {
     pub fn of(span: Span, measured: Measured<'_>) -> Self {
         let mut stretches = clipped(measured.states, span);
         let setups = mark_setups(&mut stretches, measured.changes);
+        let is_observed = stretches.iter().any(|s| s.state != MachineState::Unknown);
+        // Before the box was there nothing was planned for it to see.
+        let begun = stretches.first().map_or(span.to, |s| s.from);
+        let since = |planned: &Span| planned.to.since(planned.from.max(begun)).max(0.0);
         let run_in = |planned: &[Span]| -> f64 {
             let running = stretches.iter().filter(|s| s.state == MachineState::Run);
             let inside = |s: &Stretch| total(planned.iter().map(|span| s.within(*span)));
@@ -128,7 +133,8 @@ impl Account {
             span,
             planned_s: measured
                 .planned
-                .map(|spans| total(spans.iter().map(|span| span.seconds()))),
+                .filter(|_| is_observed)
+                .map(|spans| total(spans.iter().map(since))),
             planned_run_s: measured.planned.map_or(0.0, run_in),
             setups,
             cycles: measured.cycles.len() as u64,
@@ -168,7 +174,7 @@ impl Account {
     }
 
     /// Operating rate 稼働率 against the plan: running in planned time ÷ planned time; `None` without
-    /// a plan, or where none has passed.
+    /// a plan, where none has passed, or where nothing was observed.
     pub fn rate_planned(&self) -> Option<f64> {
         let planned_s = self.planned_s.filter(|s| *s > 0.0)?;
         Some(self.planned_run_s / planned_s)

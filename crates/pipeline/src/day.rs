@@ -1,21 +1,54 @@
 //! The business day of a machine: how long it ran, how long it was seen, how many cycles it made.
 
+use std::collections::VecDeque;
+
 use app::views::DayView;
 use model::{MachineState, StateInterval, Time};
 
-/// A day being counted. What lies before the last change of state is added up; the rest is added
-/// when somebody looks.
+/// Changes of state that may still be corrected: one is told late, or turns out to be none.
+const OPEN_CHANGES: usize = 32;
+
+/// A day being counted, from the same changes of state that are kept, so that what it comes to is
+/// what is read back of it. What lies before the last changes is added up; the rest is added when
+/// somebody looks.
 #[derive(Debug, Clone)]
 pub struct Tally {
     since: Time,
-    run_ms: i64,
-    observed_ms: i64,
-    unknown_ms: i64,
-    state: MachineState,
-    changed: Time,
+    settled: DaySums,
+    /// The last changes, in order of time. The first of them is what the machine did since the
+    /// day began, or since what is added up ends.
+    open: VecDeque<StateChange>,
     cycles: u64,
-    /// Before the first data there is nothing to be unknown.
-    has_data: bool,
+}
+
+/// A state, and since when; `None` before the first data, when there is nothing to be unknown.
+#[derive(Debug, Clone, Copy)]
+struct StateChange {
+    state: Option<MachineState>,
+    at: Time,
+}
+
+/// Milliseconds of a day.
+#[derive(Debug, Clone, Copy, Default)]
+struct DaySums {
+    run: i64,
+    observed: i64,
+    unknown: i64,
+}
+
+impl DaySums {
+    /// Adds a stretch of time in a state.
+    fn add(&mut self, change: StateChange, until: Time) {
+        let ms = (until.ms() - change.at.ms()).max(0);
+        match change.state {
+            None => {}
+            Some(MachineState::Unknown) => self.unknown += ms,
+            Some(state) => {
+                self.observed += ms;
+                self.run += if state == MachineState::Run { ms } else { 0 };
+            }
+        }
+    }
 }
 
 impl Tally {
@@ -23,13 +56,12 @@ impl Tally {
     pub fn from_history(since: Time, states: &[StateInterval], cycles: u64) -> Self {
         let mut tally = Self {
             since,
-            run_ms: 0,
-            observed_ms: 0,
-            unknown_ms: 0,
-            state: MachineState::Unknown,
-            changed: since,
+            settled: DaySums::default(),
+            open: VecDeque::from([StateChange {
+                state: None,
+                at: since,
+            }]),
             cycles,
-            has_data: false,
         };
         for interval in states {
             tally.change(interval.state, interval.from);
@@ -37,16 +69,42 @@ impl Tally {
         tally
     }
 
-    /// The state changes.
+    /// The state changes, or changed a while ago. Of two at one moment the last one stands.
     pub fn change(&mut self, state: MachineState, at: Time) {
-        let at = at.max(self.changed);
-        let (run, observed, unknown) = self.open_ms(at);
-        self.run_ms += run;
-        self.observed_ms += observed;
-        self.unknown_ms += unknown;
-        self.state = state;
-        self.changed = at;
-        self.has_data = true;
+        // What is added up stays.
+        let at = at.max(self.open.front().map_or(self.since, |first| first.at));
+        let place = self.open.partition_point(|change| change.at < at);
+        let change = StateChange {
+            state: Some(state),
+            at,
+        };
+        match self.open.get_mut(place).filter(|known| known.at == at) {
+            Some(known) => *known = change,
+            None => self.open.insert(place, change),
+        }
+        while self.open.len() > OPEN_CHANGES {
+            self.settle();
+        }
+    }
+
+    /// What was unknown from a moment on turned out to be known.
+    pub fn seen_after_all(&mut self, at: Time) {
+        let is_it =
+            |change: &StateChange| change.at == at && change.state == Some(MachineState::Unknown);
+        // The first stands for what was before.
+        let found = self.open.iter().skip(1).position(is_it);
+        if let Some(place) = found {
+            self.open.remove(place + 1);
+        }
+    }
+
+    /// Adds the oldest of the last changes up.
+    fn settle(&mut self) {
+        if let Some(first) = self.open.pop_front()
+            && let Some(next) = self.open.front()
+        {
+            self.settled.add(first, next.at);
+        }
     }
 
     /// A cycle ends. One that a device kept from an earlier day is not this day's.
@@ -56,35 +114,30 @@ impl Tally {
 
     /// Starts a new day if it has come.
     pub fn roll(&mut self, start: Time) {
-        if start > self.since {
-            let (state, has_data) = (self.state, self.has_data);
-            *self = Self {
-                state,
-                has_data,
-                ..Self::from_history(start, &[], 0)
-            };
+        if start <= self.since {
+            return;
         }
-    }
-
-    fn open_ms(&self, until: Time) -> (i64, i64, i64) {
-        let ms = (until.ms() - self.changed.ms()).max(0);
-        match self.state {
-            MachineState::Unknown if self.has_data => (0, 0, ms),
-            MachineState::Unknown => (0, 0, 0),
-            MachineState::Run => (ms, ms, 0),
-            _ => (0, ms, 0),
+        let before = self.open.partition_point(|change| change.at <= start);
+        self.open.drain(..before.saturating_sub(1));
+        if let Some(first) = self.open.front_mut() {
+            first.at = first.at.max(start);
         }
+        (self.since, self.settled, self.cycles) = (start, DaySums::default(), 0);
     }
 
     /// The day up to `now`.
     pub fn view(&self, now: Time) -> DayView {
-        let (run, observed, unknown) = self.open_ms(now);
+        let mut sums = self.settled;
+        let ends = self.open.iter().skip(1).map(|change| change.at);
+        for (change, until) in self.open.iter().zip(ends.chain([now])) {
+            sums.add(*change, until);
+        }
         let seconds = |ms: i64| ms as f64 / 1000.0;
         DayView {
             since: self.since,
-            run_s: seconds(self.run_ms + run),
-            observed_s: seconds(self.observed_ms + observed),
-            unknown_s: seconds(self.unknown_ms + unknown),
+            run_s: seconds(sums.run),
+            observed_s: seconds(sums.observed),
+            unknown_s: seconds(sums.unknown),
             cycles: self.cycles,
         }
     }
@@ -107,6 +160,39 @@ mod tests {
             (60.0, 80.0, 220.0)
         );
         assert_eq!(view.rate(), Some(0.75));
+    }
+
+    #[test]
+    fn what_is_told_late_counts_from_when_it_was() {
+        let t = |s: i64| Time::from_ms(s * 1000);
+        let mut day = Tally::from_history(t(0), &[], 0);
+        day.change(MachineState::Run, t(100));
+        day.change(MachineState::Unknown, t(160));
+        day.seen_after_all(t(160));
+        day.change(MachineState::Idle, t(150));
+        day.change(MachineState::Run, t(200));
+        day.change(MachineState::Idle, t(180));
+        let view = day.view(t(210));
+        assert_eq!(
+            (view.run_s, view.observed_s, view.unknown_s),
+            (60.0, 110.0, 0.0)
+        );
+    }
+
+    #[test]
+    fn a_day_comes_to_what_its_changes_say_however_many_there_were_and_in_whatever_order() {
+        let t = |s: i64| Time::from_ms(s * 1000);
+        let mut day = Tally::from_history(t(0), &[], 0);
+        for cycle in 0..1_000 {
+            let start = 10 * cycle;
+            day.change(MachineState::Idle, t(start + 6));
+            day.change(MachineState::Run, t(start));
+        }
+        let view = day.view(t(10_000));
+        assert_eq!((view.run_s, view.observed_s), (6_000.0, 10_000.0));
+        day.roll(t(9_993));
+        let view = day.view(t(10_000));
+        assert_eq!((view.run_s, view.observed_s, view.cycles), (3.0, 7.0, 0));
     }
 
     #[test]

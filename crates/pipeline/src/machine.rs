@@ -2,7 +2,9 @@
 
 use app::views::{LearningView, MachineView, Names, Shown};
 use detect::{LampShows, LearningState, Outcome, Watch};
-use model::{Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Standstill, Time};
+use model::{
+    Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Nameplate, Standstill, Time, Title,
+};
 use store::{Batch, Record};
 
 use crate::day::Tally;
@@ -12,7 +14,10 @@ use crate::settings::MachineSettings;
 #[derive(Debug)]
 pub struct Machine {
     pub id: MachineId,
+    /// What the file of settings calls it.
     names: Names,
+    /// What people said of it since.
+    pub nameplate: Nameplate,
     /// Faults are made on it on purpose: nobody is told of them.
     pub is_rehearsal: bool,
     pub watch: Watch,
@@ -40,6 +45,7 @@ impl Machine {
         Self {
             id: settings.id,
             names: settings.names,
+            nameplate: Nameplate::default(),
             is_rehearsal: settings.is_rehearsal,
             watch: Watch::new(settings.settings),
             tally: Tally::from_history(day_start, &[], 0),
@@ -76,7 +82,10 @@ impl Machine {
                     self.tally.change(state, at);
                     Record::State(id(), state, at)
                 }
-                Outcome::SeenAfterAll(at) => Record::SeenAfterAll(id(), at),
+                Outcome::SeenAfterAll(at) => {
+                    self.tally.seen_after_all(at);
+                    Record::SeenAfterAll(id(), at)
+                }
                 Outcome::Cycle(finished) => {
                     let (cycle, reason) = (finished.cycle, finished.reason);
                     self.tally.cycle(cycle.start);
@@ -108,6 +117,17 @@ impl Machine {
         }
     }
 
+    /// What it is called: as people said, else as the file of settings says.
+    fn called(&self) -> Names {
+        let said = |title: &Option<Title>| title.as_ref().map(|title| title.as_str().to_owned());
+        let ja = said(&self.nameplate.ja);
+        let en = said(&self.nameplate.en).or_else(|| ja.clone());
+        Names {
+            ja: ja.unwrap_or_else(|| self.names.ja.clone()),
+            en: en.unwrap_or_else(|| self.names.en.clone()),
+        }
+    }
+
     /// Whether the cause of an alarm lasts.
     pub fn is_alarmed(&self) -> bool {
         !self.alarms.is_empty()
@@ -118,7 +138,8 @@ impl Machine {
         let snapshot = self.watch.snapshot();
         MachineView {
             id: self.id.clone(),
-            names: self.names.clone(),
+            names: self.called(),
+            nameplate: self.nameplate.clone(),
             state: snapshot.state,
             since: snapshot.since,
             product: snapshot.product.as_str().to_owned(),

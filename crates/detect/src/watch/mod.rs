@@ -389,6 +389,11 @@ impl Watch {
         }
     }
 
+    /// The latest moment anything was told of; `None` before the first signal.
+    pub fn latest(&self) -> Option<Time> {
+        self.latest
+    }
+
     /// Tells that the program was not running from `t` on. Cycles seen by power go on if the device
     /// kept its readings; without power nothing shows whether a signal was missed.
     pub fn resume(&mut self, t: Time, out: &mut Vec<Outcome>) {

@@ -68,6 +68,34 @@ fn nothing_seen_is_no_rate() {
 }
 
 #[test]
+fn planned_time_begins_with_the_first_that_was_seen() {
+    use MachineState::{Idle, Run, Unknown};
+    let day = Span::new(t(0), t(9_000));
+    let rate = |states: &[StateInterval]| {
+        let measured = Measured {
+            states,
+            planned: Some(&[day]),
+            ..Measured::default()
+        };
+        Account::of(day, measured).rate_planned()
+    };
+    assert_eq!(rate(&[]), None, "a day before the box was there");
+    assert_eq!(
+        rate(&states(&[(-9_000, Unknown)])),
+        None,
+        "a day without data"
+    );
+    let from_noon = states(&[(4_500, Run), (6_750, Idle)]);
+    assert_eq!(rate(&from_noon), Some(0.5), "the morning is nobody's");
+    let a_gap = states(&[(-9_000, Unknown), (4_500, Run)]);
+    assert_eq!(
+        rate(&a_gap),
+        Some(0.5),
+        "a gap in data counts against the plan"
+    );
+}
+
+#[test]
 fn the_pause_at_a_change_of_product_is_its_set_up_and_no_other() {
     use MachineState::{Idle, Off, Run, Setup};
     let states = states(&[

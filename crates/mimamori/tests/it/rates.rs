@@ -108,7 +108,7 @@ fn a_day_comes_to_the_hours_parts_and_watt_hours_that_were_sent() {
         .send("GET", "/rates", &[("Accept-Language", "ja")], "")
         .1;
     assert!(
-        page.contains("稼働率") && page.contains("待機電力"),
+        page.contains("時間稼働率") && page.contains("待機電力量"),
         "{page}"
     );
     let (status, _) = house.send("GET", "/rates?day=2020-02-30&by=planned", &[], "");
@@ -117,6 +117,39 @@ fn a_day_comes_to_the_hours_parts_and_watt_hours_that_were_sent() {
         house.send("GET", "/api/v1/rates?day=yesterday", &[], "").0,
         400
     );
+}
+
+#[test]
+fn what_was_seen_before_a_restart_stays_seen() {
+    let mut house = house();
+    let token = house.device("m1", &[]);
+    let from = minutes_ago(60.0);
+    let mut body = "t,power_w".to_owned();
+    // An hour at one power: the state changes once, at its beginning.
+    for s in 0..3_600_i64 {
+        write!(body, "\n{},{}", from + s * 1_000, 1_000 + s % 7).unwrap();
+    }
+    let (status, said) = house.ingest("m1", &token, "text/csv", &body);
+    assert_eq!(status, 200, "{said}");
+    until_shown(&house, "m1");
+    let seen = |house: &House| {
+        let states = of(&house.get("rates"), "m1")["states"].clone();
+        let hours = ["run_s", "idle_s", "off_s"].map(|key| states[key].as_f64().unwrap());
+        hours.iter().sum::<f64>()
+    };
+    let on_board = |house: &House| {
+        let day = house.get("machines/m1")["day"].clone();
+        day["observed_s"].as_f64().unwrap()
+    };
+    assert!(seen(&house) >= 3_590.0, "{}", seen(&house));
+    assert_eq!(house.terminate(), Some(0));
+    house.start();
+    until_shown(&house, "m1");
+    house.kill_and_restart();
+    until_shown(&house, "m1");
+    let (table, board) = (seen(&house), on_board(&house));
+    assert!((3_590.0..3_700.0).contains(&table), "{table}");
+    assert!((table - board).abs() < 1.0, "{table} and {board}");
 }
 
 #[test]
@@ -141,8 +174,8 @@ fn what_people_say_of_the_factory_is_counted_with_and_survives_a_power_cut() {
     about(&one["parts"], 4.0 * one["cycles"].as_f64().unwrap(), 1e-9);
     let kwh = one["energy_wh"].as_f64().unwrap() / 1_000.0;
     about(&one["energy_yen"], 30.0 * kwh, 1e-9);
-    // Every hour is planned, and of the three since the day began two were seen.
-    about(&one["operating_rate_planned"], 5_395.0 / 10_800.0, 0.05);
+    // Every hour is planned; those before the first reading are nobody's.
+    about(&one["operating_rate_planned"], 5_395.0 / 7_200.0, 0.05);
     let line = &rates["lines"][0];
     assert_eq!(line["bottleneck"], "m2", "{line}");
     about(&line["machines"][1]["s_per_part"], 18.5, 0.05);

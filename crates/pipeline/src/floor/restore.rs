@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use detect::Watch;
-use model::{AlarmKind, Quality, Span, Time};
+use model::{AlarmKind, MachineId, Quality, Span, Time};
 use sources::DeviceRegister;
-use store::{Batch, Damage, Reader, Record};
+use store::{Batch, Damage, Reader, Record, StoreError};
 
-use super::{Floor, RECENT_ENTRIES};
+use super::{Floor, NAMEPLATE, RECENT_ENTRIES};
 use crate::aside::Aside;
 use crate::day::Tally;
 use crate::own::{damage_entry, own_alarm};
@@ -78,13 +78,7 @@ impl Floor {
         for assignment in reader.assignments()? {
             floor.machine(&assignment.machine);
         }
-        for (id, json) in reader.settings()? {
-            let index = floor.machine(&id);
-            match serde_json::from_str(&json) {
-                Ok(settings) => floor.machines[index].watch.set_settings(settings),
-                Err(problem) => aside.put(&format!("settings/{id}"), json, &problem),
-            }
-        }
+        floor.recall_said(reader, aside)?;
         let mut damaged = floor.replay(register, reader)?;
         damaged.extend(lost.cloned());
         floor.assign_all(now, batch);
@@ -101,6 +95,28 @@ impl Floor {
             }
         }
         Ok(floor)
+    }
+
+    /// Recalls what people said of the machines; what cannot be read is set aside.
+    fn recall_said(&mut self, reader: &dyn Reader, aside: &mut Aside) -> Result<(), StoreError> {
+        for (id, json) in reader.settings()? {
+            let index = self.machine(&id);
+            match serde_json::from_str(&json) {
+                Ok(settings) => self.machines[index].watch.set_settings(settings),
+                Err(problem) => aside.put(&format!("settings/{id}"), json, &problem),
+            }
+        }
+        for (id, json) in reader.kept_below(NAMEPLATE)? {
+            let Ok(machine) = MachineId::new(&id) else {
+                continue;
+            };
+            let index = self.machine(&machine);
+            match serde_json::from_str(&json) {
+                Ok(plate) => self.machines[index].nameplate = plate,
+                Err(problem) => aside.put(&format!("{NAMEPLATE}{id}"), json, &problem),
+            }
+        }
+        Ok(())
     }
 
     /// Feeds the journal entries that the stored knowledge has not seen.
@@ -196,8 +212,12 @@ impl Floor {
             let states = reader.states(&machine.id, Span::new(self.day_start, now))?;
             let cycles = reader.cycle_count(&machine.id, self.day_start)?;
             machine.tally = Tally::from_history(self.day_start, &states, cycles);
-            if let Some(last) = machine.last_t.or(states.last().map(|s| s.from)) {
-                machine.watch.resume(last + 1, &mut self.outcomes);
+            // It was seen up to the last signal, however long ago its state changed.
+            let known = [machine.last_t, machine.watch.latest()];
+            let changed = states.last().map(|s| s.from);
+            if let Some(last) = known.into_iter().chain([changed]).flatten().max() {
+                let until = (last + 1).min(now);
+                machine.watch.resume(until, &mut self.outcomes);
                 machine.conclude(&mut self.outcomes, now, batch);
             }
         }
