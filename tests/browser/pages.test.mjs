@@ -544,7 +544,7 @@ test("the owner invites a person, who comes in by the link and sees no buttons b
   const link = await page.textContent(".fresh code");
   const taro = await open("", { lang: "en", stranger: true });
   await taro.goto(link);
-  await taro.click("text=Come in");
+  await taro.click("text=Sign in");
   await taro.fill("[name=password]", "taro sees machines");
   await taro.fill("[name=again]", "taro sees machines");
   await taro.click("text=Save");
@@ -567,7 +567,7 @@ test("the owner invites a person, who comes in by the link and sees no buttons b
   const screenLink = await page.textContent(".fresh code");
   const wall = await open("", { lang: "en", stranger: true });
   await wall.goto(screenLink);
-  await wall.click("text=Come in");
+  await wall.click("text=Sign in");
   await wall.waitForSelector(".is-live");
   assert.equal(new URL(wall.url()).pathname, "/");
   await wall.context().close();

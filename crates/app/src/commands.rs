@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kpi::Factory;
-use model::{AlarmKind, EventKind, MachineId, Tolerance};
+use model::{AlarmKind, EventKind, MachineId, Nameplate, Tolerance};
 use store::Entry;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
@@ -24,6 +24,8 @@ pub enum Command {
     SetTolerance(MachineId, Tolerance, Option<f64>),
     /// Put other planned hours, prices, lines and parts per cycle in force.
     SetFactory(Factory),
+    /// Name a machine, give it a place on the board, take it off or bring it back.
+    SetNameplate(MachineId, Nameplate),
     /// "I have seen this alarm."
     Acknowledge(i64),
     /// Sign where the evidence chain stands.
@@ -57,6 +59,8 @@ pub enum OrderError {
     NothingToApprove,
     /// A value is out of its range.
     OutOfRange,
+    /// Something is still heard of the machine that is to leave the board.
+    StillHeard,
     /// It could not be made durable, and is not done.
     NotDurable,
     /// It is done, and kept as soon as the disk takes it: it must not be ordered again.

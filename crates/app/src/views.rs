@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kpi::Factory;
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, Forecast, MachineId, MachineState, Reference,
-    Standstill, Time, Tolerance,
+    Alarm, AlarmKind, Cycle, DeviationReason, Forecast, MachineId, MachineState, Nameplate,
+    Reference, Standstill, Time, Tolerance,
 };
 use serde::{Deserialize, Serialize};
 use text::{Lang, key};
@@ -113,6 +113,8 @@ pub struct MachineView {
     pub id: MachineId,
     /// What people call it, in both languages.
     pub names: Names,
+    /// What people said of it on the page: its names, its place on the board.
+    pub nameplate: Nameplate,
     /// What it does at this moment, `unknown` if nobody has told.
     pub state: MachineState,
     /// Since when.
@@ -253,8 +255,11 @@ pub struct DeviceView {
 pub struct BoardView {
     /// The moment.
     pub at: Time,
-    /// The machines, by identifier.
+    /// The machines, in the order of the board.
     pub machines: Vec<MachineView>,
+    /// Those that are gone and have a past.
+    #[serde(skip)]
+    pub archived: Vec<MachineView>,
     /// The devices, by name.
     pub devices: Vec<DeviceView>,
     /// The stack light; `None` if none is configured.
@@ -276,6 +281,7 @@ impl BoardView {
         Self {
             at: Time::default(),
             machines: Vec::new(),
+            archived: Vec::new(),
             devices: Vec::new(),
             light: None,
             open_alarms: Vec::new(),
@@ -285,10 +291,11 @@ impl BoardView {
         }
     }
 
-    /// A machine by its identifier.
+    /// A machine by its identifier, also one that is gone.
     pub fn machine(&self, id: &str) -> Option<&MachineView> {
         self.machines
             .iter()
+            .chain(&self.archived)
             .find(|machine| machine.id.as_str() == id)
     }
 

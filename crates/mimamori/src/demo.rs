@@ -498,7 +498,7 @@ impl Owner {
         let link = console::link(&stage.data, &request).await?;
         say(&format!(
             "{}: {link}",
-            lang.pick("すぐ入る(一度だけ)", "Come in (works once)")
+            lang.pick("すぐ入る(一度だけ)", "Sign in (works once)")
         ));
         let (name, password) = (&self.name, &self.password);
         say(&match lang {

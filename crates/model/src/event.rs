@@ -43,6 +43,9 @@ pub enum EventKind {
     /// A person changed planned hours, prices, lines or parts per cycle.
     #[strum(serialize = "order.factory")]
     OrderFactory,
+    /// A person named a machine, gave it a place on the board, or took it off; or it came back.
+    #[strum(serialize = "order.nameplate")]
+    OrderNameplate,
     /// A person said "seen".
     #[strum(serialize = "order.acknowledge")]
     OrderAcknowledge,

@@ -131,6 +131,10 @@ text_id! {
     ProductId, name
 }
 text_id! {
+    /// What people call a machine, or a part of the factory.
+    Title, name
+}
+text_id! {
     /// One measured point of a device, for example `power_w`.
     PointName, identifier
 }

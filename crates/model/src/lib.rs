@@ -10,6 +10,7 @@ mod event;
 mod finding;
 mod id;
 mod log;
+mod nameplate;
 mod neighbour;
 mod notice;
 mod own;
@@ -29,9 +30,10 @@ pub use cycle::{Cycle, CycleTime, CycleVerdict};
 pub use event::EventKind;
 pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity};
 pub use id::{
-    DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, SiteId, UNNAMED_PRODUCT,
+    DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, SiteId, Title, UNNAMED_PRODUCT,
 };
 pub use log::LogLine;
+pub use nameplate::Nameplate;
 pub use neighbour::{Coverage, Neighbour, SeenBy};
 pub use notice::{
     About, Due, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient, Standing,

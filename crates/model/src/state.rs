@@ -22,7 +22,7 @@ pub enum MachineState {
     Stop,
     /// Being set up for another product (段取).
     Setup,
-    /// No data, so no claim (切断).
+    /// No data, so no claim (データなし).
     #[default]
     Unknown,
 }

@@ -209,18 +209,19 @@ pub fn span_from(known: &Known, start: Time) -> Span {
     Span::new(start, end.min(known.now()).max(start))
 }
 
-/// The accounts of some machines, or of all, over a stretch of time.
+/// The accounts of one machine, or of all, over a stretch of time. Machines that are gone from the
+/// board belong to the days on which they were observed.
 pub async fn of_all(
     known: &Known,
     only: Option<&MachineId>,
     span: Span,
 ) -> Result<Vec<MachineAccount>, Unreadable> {
     let board = known.board();
-    let wanted = board
-        .machines
-        .iter()
-        .filter(|m| only.is_none_or(|only| *only == m.id));
+    let all = board.machines.iter().chain(&board.archived);
+    let wanted = all.filter(|m| only.is_none_or(|only| *only == m.id));
     let machines: Vec<MachineId> = wanted.map(|m| m.id.clone()).collect();
+    let gone: Vec<MachineId> = board.archived.iter().map(|m| m.id.clone()).collect();
+    let is_of_all = only.is_none();
     let factory = Arc::clone(&board.factory);
     let planned = factory
         .schedule
@@ -238,7 +239,12 @@ pub async fn of_all(
                 yen_per_hour: factory.yen_per_hour,
             })
         });
-        each.collect()
+        let mut accounts: Vec<MachineAccount> = each.collect::<Result<_, StoreError>>()?;
+        accounts.retain(|a| {
+            let is_out = is_of_all && gone.contains(&a.machine);
+            !is_out || a.account.observed_s() > 0.0
+        });
+        Ok(accounts)
     };
     known.read(work).await
 }

@@ -217,6 +217,9 @@ pub trait KeptSettings {
 
     /// Something small that was kept by a name, as JSON.
     fn kept(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// What was kept by names that begin so: the rest of each name, and its JSON.
+    fn kept_below(&self, prefix: &str) -> Result<Vec<(String, String)>, StoreError>;
 }
 
 /// What came in beside readings: files, and input that was refused.

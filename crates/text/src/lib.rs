@@ -127,6 +127,21 @@ impl Lang {
         self.format(&format!("{prefix}{code}"), Some(&args_of(variables)))
     }
 
+    /// A length of time in seconds: as hours and minutes, minutes and seconds, or seconds.
+    pub fn length(self, seconds: f64) -> String {
+        let s = seconds.max(0.0).round() as u64;
+        let two = |n: u64| format!("{n:02}");
+        let (hours, minutes) = ((s / 3_600).to_string(), (s / 60).to_string());
+        match s {
+            3_600.. => self.with(
+                key::LENGTH_H,
+                &[("h", &hours), ("min", &two(s % 3_600 / 60))],
+            ),
+            60.. => self.with(key::LENGTH_MIN, &[("min", &minutes), ("s", &two(s % 60))]),
+            _ => self.with(key::LENGTH_S, &[("s", &s.to_string())]),
+        }
+    }
+
     fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
         let bundle = bundle(self);
         let pattern = bundle.get_message(key).and_then(|message| message.value());
@@ -173,6 +188,15 @@ mod tests {
         AlarmKind, EventKind, FindingKind, MachineState, NoticeWrong, OffOutcome, Quantity,
         RefusalReason, Role, Trouble, WrongWhy,
     };
+
+    #[test]
+    fn a_length_is_said_in_the_units_people_use() {
+        let said = |lang: Lang| [4.2, 248.0, 3_725.0].map(|s| lang.length(s));
+        assert_eq!(said(Lang::Ja), ["4秒", "4分08秒", "1時間02分"]);
+        assert_eq!(said(Lang::En), ["4 s", "4 min 08 s", "1 h 02 min"]);
+        assert_eq!(Lang::Ja.length(-1.0), "0秒");
+        assert_eq!(Lang::Ja.length(59.6), "1分00秒");
+    }
 
     #[test]
     fn every_code_has_a_text_in_both_languages() {
@@ -227,7 +251,7 @@ mod tests {
     #[test]
     fn variables_stand_where_they_belong() {
         let text = Lang::En.with(key::TILE_LEARNING, &[("have", "3"), ("want", "10")]);
-        assert_eq!(text, "learning 3 of 10");
+        assert_eq!(text, "learning 3/10");
         assert_eq!(Lang::Ja.coded("state-", "run"), "運転");
     }
 }

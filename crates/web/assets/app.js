@@ -151,11 +151,14 @@ async function toggleSound() {
 
 let filter = "";
 function applyFilter() {
+  let shown = 0;
   for (const tile of document.querySelectorAll(".tile")) {
     if (tile instanceof HTMLElement) {
       tile.hidden = filter !== "" && tile.dataset.state !== filter;
+      if (!tile.hidden) shown += 1;
     }
   }
+  document.querySelector("[data-none-of]")?.toggleAttribute("hidden", filter === "" || shown > 0);
 }
 
 /** @param {Element} from @param {string} message */

@@ -58,6 +58,7 @@ const SLICES: &[&[Route]] = &[
     pages::rates::ROUTES,
     pages::refused::ROUTES,
     pages::restore::ROUTES,
+    pages::settings::ROUTES,
     pages::shared::ROUTES,
     pages::trust::ROUTES,
 ];

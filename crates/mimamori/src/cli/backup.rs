@@ -20,7 +20,7 @@ pub(super) struct BackupArgs {
     /// The file to write / 書き出すファイル
     #[arg(long)]
     to: PathBuf,
-    /// File with the passphrase in its first line / 合言葉を 1 行目に書いたファイル
+    /// File with the passphrase in its first line / パスワードを 1 行目に書いたファイル
     #[arg(long)]
     passphrase_file: Option<PathBuf>,
     /// Print JSON / JSON で表示
@@ -40,7 +40,7 @@ pub(super) struct RestoreArgs {
     /// Only read all of it again, in a scratch folder beside DATA / 確かめるだけ
     #[arg(long)]
     check_only: bool,
-    /// File with the passphrase in its first line / 合言葉を 1 行目に書いたファイル
+    /// File with the passphrase in its first line / パスワードを 1 行目に書いたファイル
     #[arg(long)]
     passphrase_file: Option<PathBuf>,
     /// Print JSON / JSON で表示
@@ -89,13 +89,13 @@ pub(super) fn run_backup(args: &BackupArgs, lang: Lang) -> anyhow::Result<bool> 
     });
     if sealed.is_some() {
         note(lang.pick(
-            "  合言葉がなければ誰にも開けません(age 形式)。合言葉は別の所に控えてください",
+            "  パスワードがなければ誰にも開けません(age 形式)。別の所に控えてください",
             "  nobody can open it without the passphrase (age format): keep that somewhere else",
         ));
         return Ok(true);
     }
     note(lang.pick(
-        "  パスワードや機器の合言葉のハッシュを含みます。鍵のかかる所に置いてください",
+        "  利用者と機器のパスワードのハッシュを含みます。鍵のかかる所に置いてください",
         "  it holds the hashes of passwords and device tokens: keep it under lock",
     ));
     Ok(true)

@@ -36,7 +36,7 @@ pub(crate) enum DeviceCommand {
         after_help = "Example / 例:\n  mimamori device free press-3 --data /var/lib/mimamori"
     )]
     Free(NamedDevice),
-    /// A device gets another token, shown once; the old one lets nobody in / 合言葉を作り直す
+    /// A device gets another token, shown once; the old one lets nobody in / 接続パスワードを作り直す
     #[command(
         after_help = "Example / 例:\n  mimamori device renew press-3 --data /var/lib/mimamori"
     )]
@@ -51,7 +51,7 @@ pub(crate) enum DeviceCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Register a device; its token is shown once / 機器を登録(合言葉は一度だけ表示)
+    /// Register a device; its token is shown once / 機器を登録(接続パスワードは一度だけ表示)
     #[command(after_help = "Example / 例:\n  mimamori device add press-3 --data /var/lib/mimamori")]
     Add(Addition),
     /// The whole register as TOML, losing nothing; tokens stand in it as hashes only / 機器台帳を書き出す
@@ -200,7 +200,7 @@ async fn add(wanted: Addition, lang: Lang) -> anyhow::Result<()> {
     let (name, id) = (&wanted.name, DeviceId::new(&wanted.name)?);
     let added = change(&wanted.data, DeviceChange::Add { id, machine, role }, lang).await?;
     let done = lang.pick(
-        "機器を登録しました。合言葉はこの一度だけ表示します:",
+        "機器を登録しました。接続パスワードはこの一度だけ表示します:",
         "Device registered. Its token is shown only now:",
     );
     show_token(name, added, wanted.json, done)
@@ -212,7 +212,7 @@ async fn renew(renewal: Renewal, lang: Lang) -> anyhow::Result<()> {
     is_folder(&data, lang)?;
     let renewed = change(&data, DeviceChange::Renew { id }, lang).await?;
     let done = lang.pick(
-        "合言葉を作り直しました。この一度だけ表示します。前の合言葉と証明書は使えません:",
+        "接続パスワードを作り直しました。この一度だけ表示します。前の接続パスワードと証明書は使えません:",
         "The token is shown only now; what let the device in before does so no longer:",
     );
     show_token(&name, renewed, renewal.json, done)
@@ -288,7 +288,7 @@ fn line(device: &Registration, lang: Lang) -> String {
         ),
         (
             device.source().is_some(),
-            lang.pick("箱が読み取る", "read by the box"),
+            lang.pick("本体が読み取る", "read by the box"),
         ),
         (
             device.table().is_some(),

@@ -89,7 +89,7 @@ enum CliCommand {
         after_help = "Example / 例:\n  mimamori verify /var/lib/mimamori --checkpoint checkpoint.json\n\nExit code: 0 sound, 1 altered (says where), 2 unreadable"
     )]
     Verify(VerifyArgs),
-    /// The signed checkpoint to keep outside the box / 箱の外に置く控え
+    /// The signed checkpoint to keep outside the box / 本体の外に置く控え
     #[command(subcommand)]
     Evidence(EvidenceCommand),
     /// Run the simulated factory alone (used by demo)

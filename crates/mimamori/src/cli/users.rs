@@ -176,7 +176,7 @@ fn why(no: No, lang: Lang) -> &'static str {
             "there is none of this name or number",
         ),
         No::Owned => lang.pick(
-            "この箱にはもう持ち主がいます",
+            "この本体にはもう持ち主がいます",
             "somebody owns this box already",
         ),
         No::Name => lang.pick(

@@ -16,7 +16,7 @@ use crate::terminal::{note, say};
 pub(crate) struct VerifyArgs {
     /// The data folder / データの置き場所
     path: PathBuf,
-    /// A checkpoint kept outside the box / 箱の外に置いた控え
+    /// A checkpoint kept outside the box / 本体の外に置いた控え
     #[arg(long)]
     checkpoint: Option<PathBuf>,
     /// Fingerprint every checkpoint must have been signed with / 署名鍵の指紋
@@ -115,7 +115,7 @@ fn tell(verdict: &ChainVerdict, args: &VerifyArgs, lang: Lang) {
         say(lang.pick("✓ 元のままです", "✓ sound: nothing was altered"));
         if args.checkpoint.is_none() {
             say(lang.pick(
-                "  末尾の切り取りや箱ごとの書き換えは、外に置いた控え(--checkpoint)と比べて初めて分かります",
+                "  末尾の切り取りや本体ごとの書き換えは、外に置いた控え(--checkpoint)と比べて初めて分かります",
                 "  a cut-off end or a wholly rewritten box shows only against a checkpoint kept outside \
                  (--checkpoint)",
             ));

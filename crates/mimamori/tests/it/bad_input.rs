@@ -112,5 +112,8 @@ fn readings_by_http_are_durable_when_answered() {
     assert_eq!(&answer, b"HTTP/1.1 413");
     let (status, body) = house.send_bare("POST", "/ingest/m1", &[("Accept-Language", "ja")], "{}");
     assert_eq!(status, 401);
-    assert!(body.contains("合言葉") && body.contains("hint"), "{body}");
+    assert!(
+        body.contains("接続パスワード") && body.contains("hint"),
+        "{body}"
+    );
 }

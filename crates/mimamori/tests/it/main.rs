@@ -20,6 +20,7 @@ mod inputs;
 mod kill;
 mod logs;
 mod makers;
+mod nameplates;
 mod neighbours;
 mod network;
 mod notices;

@@ -1,10 +1,12 @@
 //! The machines and devices in memory: arrivals go in, the batch to be made durable comes out.
 //! `detect` judges; this file only leads each row to the right machine.
 
+mod nameplate;
 mod restore;
 mod rows;
 mod views;
 
+pub(crate) use nameplate::NAMEPLATE;
 pub use restore::TakenUp;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -177,6 +179,8 @@ impl Floor {
         // Somebody else may have been heard at its place.
         let is_own = |refusal: &Refused| refusal.source == device.id.as_str();
         let is_heard = refused.iter().all(is_own);
+        // What a file tells of the past brings nothing back.
+        let is_told = !rows.is_empty() && written.is_none();
         for refusal in refused {
             self.list_refusal(refusal, batch);
         }
@@ -220,6 +224,9 @@ impl Floor {
                 let written = WrittenRows { rows, how };
                 self.written_rows(&mut speaker, from, written, batch);
             }
+        }
+        if let Some(machine) = speaker.machine.filter(|_| is_told) {
+            self.bring_back(machine, at, batch);
         }
         self.speakers[index] = speaker;
     }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::aside::Aside;
-use crate::floor::Floor;
+use crate::floor::{Floor, NAMEPLATE};
 use crate::light::{light_view, tier};
 use crate::machine::Machine;
 use crate::own::{damage_entry, is_low, own_alarm};
@@ -393,6 +393,12 @@ impl Recorder {
                 self.pending.records.push(Record::Factory(json));
                 (EventKind::OrderFactory, json!(*self.factory))
             }
+            Command::SetNameplate(machine, plate) => {
+                let about = json!({"machine": machine, "nameplate": plate});
+                let kept = self.floor.set_nameplate(&machine, plate, now)?;
+                self.pending.records.push(kept);
+                (EventKind::OrderNameplate, about)
+            }
             Command::Approve(ref machine) => {
                 self.obey_about(machine, &command, now)?;
                 (EventKind::OrderApprove, json!({"machine": machine}))
@@ -546,7 +552,10 @@ impl Recorder {
             .durable
             .send_if_modified(|durable| std::mem::replace(durable, self.ticket) != self.ticket);
         // Who has set something finds it so on the next page.
-        let is_setting = |r: &Record| matches!(r, Record::Factory(_) | Record::Settings(..));
+        let is_setting = |record: &Record| match record {
+            Record::Kept(name, _) => name.starts_with(NAMEPLATE),
+            other => matches!(other, Record::Factory(_) | Record::Settings(..)),
+        };
         if self.pending.records.iter().any(is_setting) {
             self.show_board();
         }
@@ -735,10 +744,17 @@ impl Recorder {
             ("refusals_unlisted", self.floor.refusals_unlisted),
         ]);
         let mut machines = self.floor.machine_views(now);
-        machines.sort_by(|a, b| a.id.cmp(&b.id));
+        machines.sort_by(|a, b| {
+            let order = a.nameplate.order().cmp(&b.nameplate.order());
+            order.then_with(|| a.id.cmp(&b.id))
+        });
+        let (archived, machines) = machines
+            .into_iter()
+            .partition(|machine| machine.nameplate.is_archived);
         self.outputs.board.send_replace(Arc::new(BoardView {
             at: now,
             machines,
+            archived,
             devices: self.floor.device_views(&self.register),
             light: self
                 .has_light

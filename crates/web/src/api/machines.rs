@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::NoContent;
 use identity::Who;
-use model::{Alarm, MachineId, Reference, StateInterval, Time, Tolerance};
+use model::{Alarm, MachineId, Nameplate, Reference, StateInterval, Time, Tolerance};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{CycleRow, Page};
@@ -44,6 +44,10 @@ pub(crate) const ROUTES: &[Route] = &[
         "Forget the reference and learn a new version"
     ),
     api!(
+        put "/api/v1/machines/{id}/nameplate", JUDGE, set_nameplate,
+        "What a machine is called, its place on the board, and whether it is gone from there"
+    ),
+    api!(
         put "/api/v1/machines/{id}/tolerance", JUDGE, set_tolerance,
         "Allowed distance from the reference, as shares of it (0.01 to 1)"
     ),
@@ -54,7 +58,7 @@ pub(crate) const ROUTES: &[Route] = &[
 pub(crate) struct BoardNow {
     /// The moment.
     at: Time,
-    /// The machines, by identifier.
+    /// The machines, in the order of the board.
     machines: Vec<MachineView>,
     /// The stack light; null if none is configured.
     light: Option<LightView>,
@@ -76,9 +80,10 @@ pub(crate) async fn board(State(known): State<Known>) -> Json<BoardNow> {
     })
 }
 
-/// Lists the machines.
+/// Lists the machines, those that are gone from the board behind the others.
 pub(crate) async fn list(State(known): State<Known>) -> Json<Page<MachineView>> {
-    whole(known.board().machines.iter().cloned())
+    let board = known.board();
+    whole(board.machines.iter().chain(&board.archived).cloned())
 }
 
 /// Gives one machine.
@@ -166,6 +171,17 @@ pub(crate) async fn set_tolerance(
         } = wanted;
         Command::SetTolerance(machine, tolerance, alarms_per_month)
     };
+    order_about(&orders, &who, &id, set).await
+}
+
+/// Names a machine, gives it its place on the board, takes it off or brings it back.
+pub(crate) async fn set_nameplate(
+    State(orders): State<Orders>,
+    Asked(who): Asked<Who>,
+    Path(id): Path<String>,
+    Sent(plate): Sent<Nameplate>,
+) -> Result<NoContent, Failure> {
+    let set = |machine| Command::SetNameplate(machine, plate);
     order_about(&orders, &who, &id, set).await
 }
 

@@ -202,6 +202,10 @@ impl From<OrderError> for Failure {
                 key::ERROR_SETTINGS,
             )
             .hint(key::ERROR_SETTINGS_HINT),
+            OrderError::StillHeard => {
+                Self::new(StatusCode::CONFLICT, "still_heard", key::ERROR_STILL_HEARD)
+                    .hint(key::ERROR_STILL_HEARD_HINT)
+            }
             OrderError::NotDurable => Self::busy(),
             OrderError::Delayed => Self::new(StatusCode::ACCEPTED, "delayed", key::ERROR_DELAYED)
                 .hint(key::ERROR_DELAYED_HINT),

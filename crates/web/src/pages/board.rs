@@ -8,7 +8,7 @@ use app::views::{BoardView, LearningView, LightView, MachineView, Shown};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use model::{MachineId, MachineState, Right, Span, StateInterval};
+use model::{MachineId, MachineState, Right, Span, StateInterval, Title};
 use text::key;
 
 use super::devices::in_words;
@@ -26,6 +26,18 @@ pub(crate) const STRIP_MS: i64 = 8 * 3_600_000;
 const TILE_VALUES_MAX: usize = 3;
 /// Columns of a strip; each shows the state that took most of its time.
 const STRIP_COLUMNS: usize = 96;
+
+/// The states in the order in which the board counts and filters them.
+const SHOWN: [MachineState; 6] = [
+    MachineState::Run,
+    MachineState::Idle,
+    MachineState::Stop,
+    MachineState::Setup,
+    MachineState::Off,
+    MachineState::Unknown,
+];
+/// Those that are counted even where there are none.
+const ALWAYS_COUNTED: usize = 3;
 
 /// The states of the last eight hours of each machine.
 pub(crate) type Strips = BTreeMap<MachineId, Vec<StateInterval>>;
@@ -50,6 +62,10 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
     let board = known.board();
     let strips = strips(&known, &board).await;
     let ctx = Ctx::new(&known, &visitor);
+    let has_groups = board
+        .machines
+        .iter()
+        .any(|machine| group(machine).is_some());
     let body = html! {
         div #alarms { (alarm_bar(&ctx, &board)) }
         p.sound {
@@ -68,7 +84,7 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
                     button type="button" data-filter="" aria-pressed="true" {
                         (ctx.text(key::FILTER_ALL))
                     }
-                    @for state in [MachineState::Stop, MachineState::Idle, MachineState::Unknown] {
+                    @for state in SHOWN {
                         button type="button" data-filter=(state.code()) aria-pressed="false" {
                             (visitor.lang.coded("state-", state.code()))
                         }
@@ -85,13 +101,31 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
                 }
             }
             div.tiles {
-                @for machine in &board.machines {
-                    (tile(&ctx, machine, strips.get(&machine.id).map_or(&[], Vec::as_slice)))
+                @for group in board.machines.chunk_by(|a, b| group(a) == group(b)) {
+                    @if has_groups { h3.group { (heading(&ctx, group)) } }
+                    @for machine in group {
+                        (tile(&ctx, machine, strips.get(&machine.id).map_or(&[], Vec::as_slice)))
+                    }
                 }
             }
+            p.quiet data-none-of hidden { (ctx.text(key::FILTER_NONE)) }
         }
     };
     frame(&ctx, Place::Board, &ctx.text(key::NAV_BOARD), "board", body).into_response()
+}
+
+/// The part of the factory that a machine stands in.
+fn group(machine: &MachineView) -> Option<&Title> {
+    machine.nameplate.group.as_ref()
+}
+
+/// What a group of machines is called.
+fn heading(ctx: &Ctx, machines: &[MachineView]) -> String {
+    let named = machines.first().and_then(group);
+    named.map_or_else(
+        || ctx.text(key::BOARD_UNGROUPED),
+        |group| group.as_str().to_owned(),
+    )
 }
 
 /// One machine.
@@ -245,13 +279,8 @@ fn columns(strip: &[StateInterval], span: Span, count: usize) -> Vec<(usize, usi
 
 /// The row of key figures.
 pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
-    let count = |states: &[MachineState]| {
-        board
-            .machines
-            .iter()
-            .filter(|m| states.contains(&m.state) && !m.is_only_measured())
-            .count()
-    };
+    let working = || board.machines.iter().filter(|m| !m.is_only_measured());
+    let count = |state: MachineState| working().filter(|m| m.state == state).count();
     let (run_s, observed_s) = board
         .machines
         .iter()
@@ -273,14 +302,9 @@ pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
         }
     };
     html! {
-        (tile(MachineState::Run, count(&[MachineState::Run])))
-        (tile(
-            MachineState::Idle,
-            count(&[MachineState::Idle, MachineState::Setup, MachineState::Off]),
-        ))
-        (tile(MachineState::Stop, count(&[MachineState::Stop])))
-        @if count(&[MachineState::Unknown]) > 0 {
-            (tile(MachineState::Unknown, count(&[MachineState::Unknown])))
+        @for (place, state) in SHOWN.into_iter().enumerate() {
+            @let n = count(state);
+            @if place < ALWAYS_COUNTED || n > 0 { (tile(state, n)) }
         }
         div.kpi {
             span.label { (ctx.text(key::KPI_RATE)) }

@@ -20,7 +20,7 @@ use super::board::{light_picture, tier_words};
 use super::chart::{self, Dot};
 use super::devices::told;
 use super::off::OffPart;
-use super::{Ctx, Place, frame, number, span, state_badge, why};
+use super::{Ctx, Place, frame, number, state_badge, why};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -198,8 +198,10 @@ pub(crate) fn now(ctx: &Ctx, machine: &MachineView) -> Markup {
                     small { (ctx.text(key::UNIT_PERCENT)) }
                 }
                 span.note {
-                    (ctx.text(key::MACHINE_OBSERVED)) " " (span(machine.day.observed_s)) " · "
-                    (ctx.text(key::MACHINE_UNSEEN)) " " (span(machine.day.unknown_s))
+                    (ctx.text(key::MACHINE_OBSERVED)) " "
+                    (ctx.lang.length(machine.day.observed_s)) " · "
+                    (ctx.text(key::MACHINE_UNSEEN)) " "
+                    (ctx.lang.length(machine.day.unknown_s))
                 }
             }
             @if machine.product != "-" {

@@ -24,6 +24,7 @@ pub(crate) mod proof;
 pub(crate) mod rates;
 pub(crate) mod refused;
 pub(crate) mod restore;
+pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod trust;
 
@@ -70,6 +71,7 @@ pub(crate) enum Place {
     Evidence,
     Proof,
     Rates,
+    Settings,
     People,
     Me,
 }
@@ -165,16 +167,6 @@ pub(crate) fn half_width(typed: &str) -> String {
 /// A share as a signed percentage.
 pub(crate) fn deviation(share: f64) -> String {
     format!("{:+.1} %", share * 100.0)
-}
-
-/// A length of time as hours and minutes, or minutes and seconds.
-pub(crate) fn span(seconds: f64) -> String {
-    let s = seconds.max(0.0).round() as u64;
-    if s >= 3600 {
-        format!("{}:{:02} h", s / 3600, s % 3600 / 60)
-    } else {
-        format!("{}:{:02} min", s / 60, s % 60)
-    }
 }
 
 /// The picture of a state: never colour alone, always shape and word beside it.
@@ -332,8 +324,14 @@ pub(crate) fn head(lang: Lang, title: &str, has_script: bool) -> Markup {
 pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Markup) -> Response {
     let lang = ctx.lang;
     let entry = |to: Place, href: &str, icon: &str, text: Key| {
+        // A phone has room for five; the others are reached from the settings.
+        let is_folded = matches!(
+            to,
+            Place::Devices | Place::Evidence | Place::People | Place::Me
+        );
         html! {
-            a href=(href) aria-current=[(to == place).then_some("page")] {
+            a.folded-away[is_folded && ctx.may(Right::Look)] href=(href)
+                aria-current=[(to == place).then_some("page")] {
                 svg.icon aria-hidden="true" { use href={ "#i-" (icon) } {} }
                 span { (ctx.text(text)) }
             }
@@ -358,6 +356,7 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                         (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
                         (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))
                         (entry(Place::Evidence, "/evidence", "evidence", key::NAV_EVIDENCE))
+                        (entry(Place::Settings, "/settings", "settings", key::NAV_SETTINGS))
                     } @else {
                         (entry(Place::Shared, "/shared", "board", key::NAV_BOARD))
                     }
@@ -456,7 +455,6 @@ mod tests {
         );
         assert_eq!(number(-0.0), "0.000");
         assert_eq!(deviation(-0.1667), "-16.7 %");
-        assert_eq!(span(3725.0), "1:02 h");
         assert_eq!(half_width("ｍ－１　５０２～"), "m-1 502~");
     }
 }

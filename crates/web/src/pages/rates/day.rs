@@ -5,7 +5,7 @@ use model::{MachineId, MachineState, Span, StateInterval};
 use report::accounts::MachineAccount;
 use text::key;
 
-use super::super::{Ctx, board, chart, number, span as length, state_badge};
+use super::super::{Ctx, board, chart, number, state_badge};
 use super::{energy, yen};
 
 /// Columns of a line of time.
@@ -148,7 +148,7 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
             (card(ctx.text(key::MACHINE_RATE), format!("{} %", percent(rate)), planned))
             (card(
                 ctx.lang.coded("state-", "stop"),
-                length(stop_s),
+                ctx.lang.length(stop_s),
                 price(all(&MachineAccount::stop_yen)),
             ))
             @if let Some(wh) = wh {
@@ -191,6 +191,7 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
     let times = &account.account;
     let figure = |label: String, value: Markup| html! { div { dt { (label) } dd { (value) } } };
     let plain = |value: String| html! { (value) };
+    let length = |seconds: f64| ctx.lang.length(seconds);
     let with_yen = |text: String, price: Option<f64>| {
         html! {
             span { (text) }

@@ -1,0 +1,57 @@
+//! What people call the machines, and which are gone from the board.
+
+use app::commands::OrderError;
+use app::views::LastValue;
+use model::{EventKind, MachineId, Nameplate, Time};
+use serde_json::json;
+use store::{Batch, Entry, Record};
+
+use super::Floor;
+use crate::speaker::Speaker;
+
+/// The names under which it is kept begin so; a machine's identifier follows.
+pub(crate) const NAMEPLATE: &str = "nameplate/";
+
+impl Floor {
+    /// Names a machine and gives it its place, or takes it off the board; gives what is to be kept.
+    pub(crate) fn set_nameplate(
+        &mut self,
+        id: &MachineId,
+        plate: Nameplate,
+        now: Time,
+    ) -> Result<Record, OrderError> {
+        let index = *self.by_id.get(id).ok_or(OrderError::NotFound)?;
+        let is_heard = |speaker: &Speaker| {
+            let heard = speaker.heard.unwrap_or_default();
+            speaker.connections > 0 || now.ms() - heard.ms() <= LastValue::FRESH_MS
+        };
+        let mut own = self.speakers.iter().filter(|s| s.machine == Some(index));
+        let known = self.machines.get(index).filter(|m| !m.is_rehearsal);
+        let machine = known.ok_or(OrderError::NotFound)?;
+        let leaves = plate.is_archived && !machine.nameplate.is_archived;
+        if leaves && own.any(is_heard) {
+            return Err(OrderError::StillHeard);
+        }
+        let kept = kept(id, &plate).ok_or(OrderError::OutOfRange)?;
+        self.machines[index].nameplate = plate;
+        Ok(kept)
+    }
+
+    /// Something is heard of a machine that was gone: it is on the board again.
+    pub(super) fn bring_back(&mut self, index: usize, at: Time, batch: &mut Batch) {
+        let machine = self.machines.get_mut(index);
+        let Some(machine) = machine.filter(|machine| machine.nameplate.is_archived) else {
+            return;
+        };
+        machine.nameplate.is_archived = false;
+        let about = json!({"machine": machine.id, "nameplate": machine.nameplate});
+        let entry = Entry::of_box(at, EventKind::OrderNameplate, about);
+        batch.records.push(Record::Evidence(entry));
+        batch.records.extend(kept(&machine.id, &machine.nameplate));
+    }
+}
+
+fn kept(id: &MachineId, plate: &Nameplate) -> Option<Record> {
+    let json = serde_json::to_string(plate).ok()?;
+    Some(Record::Kept(format!("{NAMEPLATE}{id}").into(), json))
+}
