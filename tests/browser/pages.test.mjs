@@ -74,7 +74,7 @@ async function open(path, { lang = "ja", width = 1440, height = 900, dark = fals
   page.problems = [];
   page.on("console", (message) => { if (message.type() === "error") page.problems.push(message.text()); });
   page.on("pageerror", (error) => page.problems.push(String(error)));
-  await page.goto(`${base}${path}?lang=${lang}`);
+  await page.goto(`${base}${path}${path.includes("?") ? "&" : "?"}lang=${lang}`);
   return page;
 }
 
@@ -82,10 +82,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor"]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|day/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           const found = await accessibility(page);
@@ -240,7 +240,7 @@ test("who is told of alarms is set by the page alone, and a try arrives", async 
     await card.locator("form[action='/notices/try'] button").click();
     await page.waitForSelector(".fresh");
     await until("the try arrives", () => said.includes("\n"));
-    assert.match(JSON.parse(said).subject, lang === "ja" ? /試し/ : /try/);
+    assert.match(JSON.parse(said).subject, lang === "ja" ? /テスト送信/ : /Test message/);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= width, `who is told scrolls sideways: ${wide}`);
     const found = await accessibility(page);
@@ -414,10 +414,12 @@ test("a person acknowledges, changes the tolerance and lets it learn again", asy
   const page = await open("events", { lang: "ja" });
   await page.waitForSelector(".is-live");
   await page.click("text=確認した");
-  await until("seen", async () => (await page.textContent("#open")).includes("確認済み"));
+  await until("seen", async () => /確認済み .* · 花子/.test(await page.textContent("#open")));
+  await page.goto(`${base}machines/robot-1?lang=ja`);
+  assert.match(await page.textContent("#alarms"), /確認済み .* · 花子/, "and on its own page");
   await page.goto(`${base}machines/robot-1?lang=ja`);
   await page.fill("#tolerance-energy", "200");
-  await page.evaluate(() => document.querySelector("form").noValidate = true);
+  await page.evaluate(() => document.querySelector("form[data-put]").noValidate = true);
   await page.click("text=保存");
   await until("the refusal is explained", async () => (await page.textContent("form .problem")).includes("範囲"));
   await page.fill("#tolerance-energy", "20");
@@ -431,6 +433,38 @@ test("a person acknowledges, changes the tolerance and lets it learn again", asy
   await until("learning", async () => (await page.textContent("#reference")).includes("学習中"));
   await until("no alarm", async () => (await page.textContent("#alarms")).trim() === "");
   await page.context().close();
+});
+
+test("a machine is named and placed on a phone, and every open page shows it", async () => {
+  const [board, wall] = [await open("", { lang: "ja" }), await open("wall", { lang: "ja", width: 1920, height: 1080 })];
+  for (const page of [board, wall]) await page.waitForSelector(".is-live");
+  const page = await open("settings", { lang: "ja", width: 390, height: 844 });
+  const plate = page.locator("#set-robot-1");
+  await plate.locator("[name=ja]").fill("溶接１号");
+  await plate.locator("[name=place]").fill("last");
+  await plate.locator("text=保存").click();
+  await page.waitForSelector(".problem");
+  assert.match(await page.textContent(".problem"), /1 から 9999/);
+  assert.equal(await plate.locator("[name=ja]").inputValue(), "溶接１号", "what was typed stays");
+  await plate.locator("[name=place]").fill("１");
+  await plate.locator("[name=group]").fill("溶接班");
+  await plate.locator("text=保存").click();
+  await page.waitForSelector("text=保存しました");
+  for (const shown of [board, wall]) await shown.waitForSelector("#m-robot-1 >> text=溶接１号");
+  await board.waitForSelector("h3.group >> text=溶接班");
+  assert.equal(await board.locator(".tile").first().getAttribute("id"), "m-robot-1");
+  // It still sends.
+  await plate.locator("text=あんどんから外す").click();
+  await page.waitForSelector("text=まだデータが届いています");
+  await plate.locator("[name=ja]").fill("");
+  await plate.locator("[name=place]").fill("");
+  await plate.locator("[name=group]").fill("");
+  await plate.locator("text=保存").click();
+  await page.waitForSelector("text=保存しました");
+  await board.waitForSelector("h3.group", { state: "detached" });
+  const wide = await wall.evaluate(() => [...document.querySelectorAll(".wall-tile *")].filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== "inline").length);
+  assert.equal(wide, 0, "nothing on the wall is cut off");
+  for (const shown of [board, wall, page]) await shown.context().close();
 });
 
 test("the door fits, is accessible, says what is wrong and lets in whom it knows", async () => {
@@ -552,7 +586,7 @@ test("the owner invites a person, who comes in by the link and sees no buttons b
   await taro.goto(`${base}machines/robot-1`);
   await taro.waitForSelector(".is-live");
   assert.equal(await taro.locator("text=Learn again").count(), 0);
-  assert.equal(await taro.locator("nav >> text=People").count(), 0);
+  assert.equal(await taro.locator("nav >> text=Users").count(), 0);
   await page.goto(`${base}people?lang=en`);
   page.once("dialog", (dialog) => dialog.accept());
   await page.locator(".card", { hasText: "Taro" }).first().locator("text=End access").click();
@@ -569,7 +603,7 @@ test("the owner invites a person, who comes in by the link and sees no buttons b
   await wall.goto(screenLink);
   await wall.click("text=Sign in");
   await wall.waitForSelector(".is-live");
-  assert.equal(new URL(wall.url()).pathname, "/");
+  assert.equal(new URL(wall.url()).pathname, "/wall");
   await wall.context().close();
   await page.context().close();
 });

@@ -118,6 +118,7 @@ mod tests {
             raised_at: at(raised_s),
             cleared_at: None,
             acknowledged_at: None,
+            acknowledged_by: None,
             reason: None,
         }
     }

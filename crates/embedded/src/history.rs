@@ -148,7 +148,8 @@ impl History for EmbeddedReader {
         before: i64,
         limit: usize,
     ) -> Result<Page<Alarm>, StoreError> {
-        let sql = "SELECT id, machine, kind, since, raised_at, cleared_at, acknowledged_at, reason
+        let sql = "SELECT id, machine, kind, since, raised_at, cleared_at, acknowledged_at, reason,
+                   acknowledged_by
                    FROM alarm WHERE id < ?1 AND (?2 = 0 OR cleared_at IS NULL)
                    AND machine <> ?4 ORDER BY id DESC LIMIT ?3";
         let rows = self.list(sql, params![before, only_open, limit + 1, TWIN], alarm_row)?;
@@ -161,7 +162,8 @@ impl History for EmbeddedReader {
         only_open: bool,
         limit: usize,
     ) -> Result<Vec<Alarm>, StoreError> {
-        let sql = "SELECT id, machine, kind, since, raised_at, cleared_at, acknowledged_at, reason
+        let sql = "SELECT id, machine, kind, since, raised_at, cleared_at, acknowledged_at, reason,
+                   acknowledged_by
                    FROM alarm WHERE machine = ?1 AND (?2 = 0 OR cleared_at IS NULL)
                    ORDER BY id DESC LIMIT ?3";
         self.list(sql, params![machine.as_str(), only_open, limit], alarm_row)
@@ -212,6 +214,7 @@ fn alarm_row(row: &Row<'_>) -> rusqlite::Result<Alarm> {
         raised_at: Time::from_ms(row.get(4)?),
         cleared_at: moment(row.get(5)?),
         acknowledged_at: moment(row.get(6)?),
+        acknowledged_by: row.get(8)?,
         reason: json(row, 7)?,
     })
 }

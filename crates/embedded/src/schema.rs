@@ -14,7 +14,7 @@ use crate::telemetry;
 /// whole, since 8 it is kept which files were taken, since 9 the register of devices is here,
 /// since 10 days tell what lay below zero, since 11 it is kept which device watched which machine,
 /// since 12 the evidence covers names, rights, cycles, states and sums of days.
-const FORMAT: i64 = 12;
+const FORMAT: i64 = 13;
 /// The format since which it covers them.
 pub(crate) const FORMAT_COVERED: i64 = 12;
 
@@ -80,6 +80,9 @@ const ASSIGNMENTS: &str = "
 CREATE TABLE assignment(device TEXT NOT NULL, since INTEGER NOT NULL, machine TEXT NOT NULL,
     PRIMARY KEY(device, since)) WITHOUT ROWID;
 ";
+
+/// What formats before 13 lack.
+const ACKNOWLEDGED_BY: &str = "ALTER TABLE alarm ADD COLUMN acknowledged_by TEXT;";
 
 /// What formats 2 to 5 lack.
 const PROOFS: &str = "CREATE INDEX evidence_proof ON evidence(kind, seq)
@@ -165,6 +168,9 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), EngineError> {
             transaction.execute_batch(telemetry::UNSAID)?;
             let mut chain = Head::read(&transaction)?;
             evidence::tell_all(&transaction, &mut chain, now())?;
+        }
+        if found < 13 {
+            transaction.execute_batch(ACKNOWLEDGED_BY)?;
         }
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;

@@ -437,10 +437,11 @@ fn write_record(
                 at.ms()
             ],
         ),
-        Record::AlarmAcknowledged(id, at) => run(
+        Record::AlarmAcknowledged(id, at, by) => run(
             transaction,
-            "UPDATE alarm SET acknowledged_at = ?2 WHERE id = ?1 AND acknowledged_at IS NULL",
-            params![id, at.ms()],
+            "UPDATE alarm SET acknowledged_at = ?2, acknowledged_by = ?3
+             WHERE id = ?1 AND acknowledged_at IS NULL",
+            params![id, at.ms(), by],
         ),
         Record::Watch(machine, json) => run(
             transaction,

@@ -15,6 +15,7 @@ fn alarm(machine: Option<&str>, kind: AlarmKind) -> Alarm {
         raised_at: Time::from_ms(2_000),
         cleared_at: None,
         acknowledged_at: None,
+        acknowledged_by: None,
         reason: None,
     }
 }

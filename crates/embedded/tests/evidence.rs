@@ -60,6 +60,7 @@ fn filled(folder: &Path) -> Option<Checkpoint> {
         raised_at: t(11),
         cleared_at: None,
         acknowledged_at: None,
+        acknowledged_by: None,
         reason: Some(reason()),
     };
     let records = vec![
@@ -88,7 +89,7 @@ fn filled(folder: &Path) -> Option<Checkpoint> {
             },
         ),
         Record::AlarmRaised(alarm),
-        Record::AlarmAcknowledged(1, t(12)),
+        Record::AlarmAcknowledged(1, t(12), "person:1".to_owned()),
         Record::AlarmCleared(Some(machine.clone()), AlarmKind::TamperingSuspected, t(20)),
         // Cleared already: no event, and the chain must not say one.
         Record::AlarmCleared(Some(machine.clone()), AlarmKind::TamperingSuspected, t(21)),

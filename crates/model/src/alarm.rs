@@ -75,6 +75,8 @@ pub struct Alarm {
     pub cleared_at: Option<Time>,
     /// When a person said "seen".
     pub acknowledged_at: Option<Time>,
+    /// Who that was, as the evidence writes it; `None` where that was not kept (before format 13).
+    pub acknowledged_by: Option<String>,
     /// The numbers, where a cycle is the cause.
     pub reason: Option<DeviationReason>,
 }

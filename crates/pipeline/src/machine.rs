@@ -104,6 +104,7 @@ impl Machine {
                         raised_at: now,
                         cleared_at: None,
                         acknowledged_at: None,
+                        acknowledged_by: None,
                         reason,
                     })
                 }

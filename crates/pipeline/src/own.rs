@@ -19,6 +19,7 @@ pub(crate) fn own_alarm(kind: AlarmKind, now: Time) -> Alarm {
         raised_at: now,
         cleared_at: None,
         acknowledged_at: None,
+        acknowledged_by: None,
         reason: None,
     }
 }

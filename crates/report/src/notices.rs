@@ -111,6 +111,7 @@ mod tests {
             raised_at: Time::from_ms(0),
             cleared_at: None,
             acknowledged_at: None,
+            acknowledged_by: None,
             reason: None,
         };
         let due = Due {

@@ -72,8 +72,8 @@ pub enum Record {
     AlarmRaised(Alarm),
     /// The open alarm of this kind ends.
     AlarmCleared(Option<MachineId>, AlarmKind, Time),
-    /// A person has seen an alarm.
-    AlarmAcknowledged(i64, Time),
+    /// Somebody has seen an alarm: which, when, and who, as the evidence writes it.
+    AlarmAcknowledged(i64, Time, String),
     /// Something done or seen, for the evidence chain only.
     Evidence(Entry),
     /// Takes the text of an entry of the evidence chain away for good.

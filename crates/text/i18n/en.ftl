@@ -321,6 +321,8 @@ factor-confirm = Check and turn on
 people-title = Users
 people-list = Who may come in
 people-invited = invited, no password yet
+people-screen-joined = joined
+people-screen-away = not joined yet: open the link on that screen
 people-end = End access
 people-role = Role
 people-invite = Invite
@@ -646,7 +648,7 @@ rates-cycle-time = { $median } s ({ $low }–{ $high })
 rates-cycle-wait = Waiting inside cycles
 rates-times = { $n } times
 rates-yen = ¥{ $yen }
-rates-spread = Cycle-time distribution, today
+rates-spread = Cycle-time distribution
 rates-spread-note = Line: median. Band: the middle 80 %. Height: cycles
 rates-bottleneck = Bottleneck of the line
 rates-no-line = Name the machines a part passes through as a line, below under "Planned hours, prices and lines". The step that holds up the rest is then named from the data.
@@ -1218,3 +1220,15 @@ error-still-heard = Data of this machine still arrives
 error-still-heard-hint = End its device on the page "Devices" first, or unplug it: after 15 minutes without data it can be taken off
 event-order-nameplate = Names or order of a machine changed
 board-ungrouped = Others
+
+# One day.
+day-choose = Choose a day
+day-show = Show
+day-before = Day before
+day-after = Day after
+day-power = Power
+day-nothing = There is no record of { $day }.
+files-show-day = See { $day }
+
+# The wall.
+wall-title = Wall screen

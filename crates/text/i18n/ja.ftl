@@ -321,6 +321,8 @@ factor-confirm = 確かめて使い始める
 people-title = 利用者
 people-list = ログインできる人
 people-invited = 招待中(パスワード未設定)
+people-screen-joined = つながっています
+people-screen-away = まだつながっていません(リンクをその画面で開いてください)
 people-end = ログインを無効にする
 people-role = 役割
 people-invite = 招待する
@@ -646,7 +648,7 @@ rates-cycle-time = { $median } 秒({ $low }~{ $high })
 rates-cycle-wait = サイクルの中の待ち
 rates-times = { $n } 回
 rates-yen = { $yen } 円
-rates-spread = 今日のサイクルタイムの分布
+rates-spread = サイクルタイムの分布
 rates-spread-note = 線は中央値、帯は真ん中の 80 %。縦は回数
 rates-bottleneck = ラインのボトルネック
 rates-no-line = 部品が順に通る機械を下の「予定時間・単価・ライン」でラインとして登録すると、どの工程が全体を遅くしているかをデータから示します。
@@ -1218,3 +1220,15 @@ error-still-heard = この機械からは、まだデータが届いています
 error-still-heard-hint = 先に「機器」の画面で、その機器を無効にするか外してください。データが 15 分届かなければ外せます
 event-order-nameplate = 機械の名前・並びを変更
 board-ungrouped = そのほか
+
+# One day.
+day-choose = 日を選ぶ
+day-show = 表示
+day-before = 前の日
+day-after = 次の日
+day-power = 電力
+day-nothing = { $day } の記録はありません。
+files-show-day = { $day } を見る
+
+# The wall.
+wall-title = 壁の画面

@@ -8,7 +8,7 @@ const body = document.body;
 /** Light, dark or as the system says. */
 function applyTheme() {
   const kept = localStorage.getItem("theme");
-  if (kept) root.dataset.theme = kept;
+  if (kept && !body.classList.contains("wall")) root.dataset.theme = kept;
 }
 
 function toggleTheme() {
@@ -37,6 +37,11 @@ function exchange(parts) {
     // What already looks so keeps what a reader has marked or stands on.
     const isSame = only?.id === id ? only.isEqualNode(element) : template.innerHTML === element.innerHTML;
     if (isSame) continue;
+    // Other machines, or the same in another order.
+    if (id === "order") {
+      location.reload();
+      return;
+    }
     const focused = element.contains(document.activeElement);
     if (focused && document.activeElement?.matches("input, textarea, select")) continue;
     // Somebody waits for what they have asked for here, unless it came to nothing.
@@ -50,6 +55,15 @@ function exchange(parts) {
   }
   applyFilter();
   soundIfUnseen();
+}
+
+/** The clock of a wall, by the computer that it hangs at. */
+function tellTime() {
+  const clock = document.querySelector("[data-clock]");
+  if (!clock) return;
+  const tell = () => { clock.textContent = new Date().toTimeString().slice(0, 5); };
+  tell();
+  setInterval(tell, 1_000);
 }
 
 function listen() {
@@ -322,5 +336,6 @@ document.addEventListener("submit", (event) => {
 
 applyTheme();
 listen();
+tellTime();
 void prepareSound();
 if (document.querySelector("[data-sound]")) setInterval(soundIfUnseen, 1_000);

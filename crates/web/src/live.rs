@@ -30,7 +30,7 @@ use crate::http::script::Queried;
 use crate::pages::devices::DevicesPart;
 use crate::pages::off::OffPart;
 use crate::pages::shared::SharedPart;
-use crate::pages::{Ctx, board, devices, events, machine, off, proof, shared};
+use crate::pages::{Ctx, board, devices, events, machine, off, proof, shared, wall};
 use crate::site::part;
 
 part! {
@@ -160,7 +160,16 @@ async fn parts(
         parts.insert(id.to_owned(), html.into_string());
     };
     match page {
+        "wall" => {
+            put("alarms", board::alarm_bar(ctx, view));
+            put("counts", wall::counts(ctx, view));
+            put("order", board::order(view));
+            for machine in &view.machines {
+                put(&format!("m-{}", machine.id), wall::tile(ctx, machine));
+            }
+        }
         "board" => {
+            put("order", board::order(view));
             put("alarms", board::alarm_bar(ctx, view));
             put("kpis", board::kpis(ctx, view));
             for machine in &view.machines {
@@ -172,7 +181,7 @@ async fn parts(
             }
         }
         "events" => {
-            put("open", events::open(ctx, view));
+            put("open", events::open(ctx, &site.gate, view));
             if let Ok(findings) = events::newest(&site.known).await {
                 put("history", events::history(ctx, view, &findings));
             }
@@ -194,7 +203,7 @@ async fn parts(
                 .strip_prefix("machine/")
                 .and_then(|id| view.machine(id));
             if let Some(shown) = shown {
-                put("alarms", machine::alarms(ctx, shown));
+                put("alarms", machine::alarms(ctx, &site.gate, view, shown));
                 put("now", machine::now(ctx, shown));
                 put("forecast", machine::forecast(ctx, shown));
                 put("values", machine::values(ctx, shown));

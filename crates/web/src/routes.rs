@@ -47,6 +47,7 @@ const SLICES: &[&[Route]] = &[
     pages::files::ROUTES,
     pages::logs::ROUTES,
     pages::machine::ROUTES,
+    pages::machine_day::ROUTES,
     pages::me::ROUTES,
     pages::network::ROUTES,
     pages::notices::ROUTES,
@@ -61,6 +62,7 @@ const SLICES: &[&[Route]] = &[
     pages::settings::ROUTES,
     pages::shared::ROUTES,
     pages::trust::ROUTES,
+    pages::wall::ROUTES,
 ];
 
 /// Every address.

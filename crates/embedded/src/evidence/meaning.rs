@@ -28,9 +28,10 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
                 json!({"machine": machine, "kind": kind, "at": at}),
             )
         }
-        Record::AlarmAcknowledged(id, at) => {
-            by_box(EventKind::AlarmAcknowledged, json!({"id": id, "at": at}))
-        }
+        Record::AlarmAcknowledged(id, at, by) => by_box(
+            EventKind::AlarmAcknowledged,
+            json!({"id": id, "at": at, "by": by}),
+        ),
         Record::Settings(machine, json) => by_box(
             EventKind::Settings,
             json!({"machine": machine, "settings": json}),

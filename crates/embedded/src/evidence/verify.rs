@@ -248,9 +248,11 @@ impl Check<'_> {
                 self.expect(found.is_some(), "alarm", || format!("{machine} {kind}"));
             }
             Some(EventKind::AlarmAcknowledged) => {
-                let sql = "SELECT id FROM alarm WHERE id = ?1 AND acknowledged_at = ?2";
+                // Before format 13 nobody kept who it was.
+                let sql = "SELECT id FROM alarm WHERE id = ?1 AND acknowledged_at = ?2
+                    AND acknowledged_by IS ?3";
                 let (id, at) = (body["id"].as_i64(), moment(&body["at"]));
-                let found = self.row_id(sql, params![id, at])?;
+                let found = self.row_id(sql, params![id, at, body["by"].as_str()])?;
                 self.seen.acknowledged += i64::from(found > Some(self.seen.alarms_before));
                 self.expect(found.is_some(), "alarm", || id.unwrap_or(0).to_string());
             }

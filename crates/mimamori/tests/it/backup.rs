@@ -255,8 +255,8 @@ fn a_new_pc_takes_up_what_an_old_one_backed_up_by_the_page_alone() {
     for (file, passphrase, said) in [
         (path("none"), "", "no backup at this place"),
         (file.clone(), "", "needs its passphrase"),
-        (file.clone(), "incorrect horse battery", "no whole backup"),
-        (pass.clone(), "", "no whole backup"),
+        (file.clone(), "incorrect horse battery", "Backup incomplete"),
+        (pass.clone(), "", "Backup incomplete"),
     ] {
         assert_eq!(ask(&file, passphrase), 303);
         until(said, || page(&new, "/restore").contains(said));

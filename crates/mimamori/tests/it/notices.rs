@@ -88,7 +88,7 @@ fn an_alarm_arrives_as_a_mail_that_others_read_and_is_told_once() {
         let got = next(&mut mail);
         assert_eq!(
             (&got["subject"], &got["secure"]),
-            (&json!("[Mimamori] 試しの知らせ"), &json!(true))
+            (&json!("[Mimamori] テスト送信"), &json!(true))
         );
         if security == "start_tls" {
             continue;
@@ -116,7 +116,7 @@ fn an_alarm_arrives_as_a_mail_that_others_read_and_is_told_once() {
         let told = house.get("notices")["standings"]["社長"]["told"].clone();
         assert_eq!(told.as_object().unwrap().len(), 1, "{told}");
         assert_eq!(try_out(&house, "社長").0, 204);
-        assert_eq!(next(&mut mail)["subject"], "[Mimamori] 試しの知らせ");
+        assert_eq!(next(&mut mail)["subject"], "[Mimamori] テスト送信");
         assert_eq!(evidence(&house, "notice.sent").len(), 1);
     }
     let shown = house.get("notices").to_string();

@@ -370,7 +370,7 @@ impl Recorder {
                 let kind = alarm.map(|alarm| alarm.kind).ok_or(OrderError::NotFound)?;
                 self.pending
                     .records
-                    .push(Record::AlarmAcknowledged(id, now));
+                    .push(Record::AlarmAcknowledged(id, now, by.to_owned()));
                 // What is damaged stays damaged; who has seen it need not see it for ever.
                 if matches!(kind, AlarmKind::DataDamaged | AlarmKind::SetAside) {
                     self.own_alarm(kind, false, now);

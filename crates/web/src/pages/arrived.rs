@@ -12,7 +12,8 @@ use serde::Deserialize;
 use text::key;
 
 use super::devices::{self, value_text};
-use super::{Ctx, half_width, problem_box};
+use super::typed::half_width;
+use super::{Ctx, problem_box};
 use crate::http::access::DEVICES;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};

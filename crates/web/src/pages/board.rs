@@ -28,7 +28,7 @@ const TILE_VALUES_MAX: usize = 3;
 const STRIP_COLUMNS: usize = 96;
 
 /// The states in the order in which the board counts and filters them.
-const SHOWN: [MachineState; 6] = [
+pub(super) const SHOWN: [MachineState; 6] = [
     MachineState::Run,
     MachineState::Idle,
     MachineState::Stop,
@@ -69,6 +69,7 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
     let body = html! {
         div #alarms { (alarm_bar(&ctx, &board)) }
         p.sound {
+            a.button href="/wall" { (ctx.text(key::WALL_TITLE)) } " "
             button type="button" data-sound aria-pressed="false"
                 data-on=(ctx.text(key::SOUND_OFF)) data-off=(ctx.text(key::SOUND_ON))
                 data-blocked=(ctx.text(key::SOUND_BLOCKED)) { (ctx.text(key::SOUND_ON)) }
@@ -108,10 +109,22 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
                     }
                 }
             }
+            (order(&board))
             p.quiet data-none-of hidden { (ctx.text(key::FILTER_NONE)) }
         }
     };
     frame(&ctx, Place::Board, &ctx.text(key::NAV_BOARD), "board", body).into_response()
+}
+
+/// Which machines the board shows, in their order and groups: a page that shows others is shown
+/// anew.
+pub(crate) fn order(board: &BoardView) -> Markup {
+    let place = |machine: &MachineView| {
+        let group = group(machine).map_or("", Title::as_str);
+        format!("{} {group}", machine.id)
+    };
+    let places: Vec<String> = board.machines.iter().map(place).collect();
+    html! { span #order hidden { (places.join("\n")) } }
 }
 
 /// The part of the factory that a machine stands in.
@@ -165,7 +178,7 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
 }
 
 /// What of a place is shown first: what is measured, then what only says one thing or another.
-fn measured(ctx: &Ctx, machine: &MachineView) -> Vec<(String, String)> {
+pub(super) fn measured(ctx: &Ctx, machine: &MachineView) -> Vec<(String, String)> {
     let values = machine.values.iter();
     let values = values.map(|said| in_words(ctx.lang, &said.point, said.value));
     let mut values: Vec<(String, String)> = values.collect();

@@ -20,7 +20,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use text::{Lang, key};
 
 use super::devices::{answered, said};
-use super::{Ctx, Place, frame, half_width, problem_box};
+use super::typed::{half_width, number, whole};
+use super::{Ctx, Place, frame, problem_box};
 use crate::changes::connect;
 use crate::http::access::DEVICES;
 use crate::http::asked::{Asked, Visitor};
@@ -164,11 +165,11 @@ fn entered(declared: &[Field], typed: &BTreeMap<String, String>) -> Fields {
     let value = |field: &Field| {
         let text = typed.get(field.name).filter(|text| !text.is_empty())?;
         let is_number = matches!(field.kind, FieldKind::Number(..));
-        let number = || {
-            let whole = text.parse().ok().map(FieldValue::Whole);
-            whole.or_else(|| text.parse().ok().map(FieldValue::Number))
+        let read = || {
+            let whole = whole(text).map(FieldValue::Whole);
+            whole.or_else(|| number(text).map(FieldValue::Number))
         };
-        let number = is_number.then(number).flatten();
+        let number = is_number.then(read).flatten();
         Some(number.unwrap_or_else(|| FieldValue::Text(text.clone())))
     };
     let values = declared.iter();

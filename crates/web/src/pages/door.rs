@@ -294,10 +294,14 @@ pub(crate) async fn send_link(
     Path(secret): Path<String>,
 ) -> Response {
     // Who comes for the first time chooses a password; a screen cannot.
-    let is_new = |p: store::Person| p.password.is_none() && p.role != Role::Screen;
-    let is_new = site.gate.link_of(&secret).is_some_and(is_new);
+    let first_page = |person: store::Person| match person.role {
+        Role::Screen => "/wall",
+        _ if person.password.is_none() => "/me",
+        _ => "/",
+    };
+    let first_page = site.gate.link_of(&secret).map_or("/", first_page);
     match site.gate.use_link(&secret, &from).await {
-        Ok(session) => enter(&session, if is_new { "/me" } else { "/" }),
+        Ok(session) => enter(&session, first_page),
         Err(Denied::NotDurable) => Failure::store().into_response(),
         Err(Denied::Wrong) => link_over(lang),
         Err(denied) => {

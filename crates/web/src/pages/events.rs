@@ -1,21 +1,34 @@
 //! What happened: the alarms that last, with a button to say "seen", and everything noticed before.
 
+use std::sync::Arc;
+
 use app::known::Known;
 use app::views::BoardView;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use identity::Gate;
 use maud::{Markup, html};
-use model::{Alarm, Right};
+use model::Right;
 use serde::Deserialize;
 use store::FindingRow;
 use text::key;
 
+use super::alarm::alarm_item;
 use super::machine::finding_item;
-use super::{Ctx, Place, frame, why};
+use super::{Ctx, Place, frame};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
+use crate::site::part;
+
+part! {
+    /// What the page of alarms and events needs.
+    EventsPart {
+        known: Known,
+        gate: Arc<Gate>,
+    }
+}
 
 /// The addresses of these.
 pub(crate) const ROUTES: &[Route] = &[page!(get "/events", LOOK, show)];
@@ -31,17 +44,18 @@ pub(crate) struct Start {
 
 /// The page.
 pub(crate) async fn show(
-    State(known): State<Known>,
+    State(site): State<EventsPart>,
     Asked(visitor): Asked<Visitor>,
     Query(start): Query<Start>,
 ) -> Result<Response, Failure> {
+    let known = &site.known;
     let board = known.board();
-    let ctx = Ctx::new(&known, &visitor);
+    let ctx = Ctx::new(known, &visitor);
     let before = start.before.unwrap_or(i64::MAX);
     let found = known.read(move |r| r.findings(None, before, FINDINGS_SHOWN));
     let page = found.await?;
     let body = html! {
-        section.panel #open { (open(&ctx, &board)) }
+        section.panel #open { (open(&ctx, &site.gate, &board)) }
         p.buttons {
             a.button href="/logs" { (ctx.text(key::LOGS_LINK)) }
             @if ctx.may(Right::Devices) {
@@ -69,37 +83,17 @@ pub(crate) async fn newest(known: &Known) -> Result<Vec<FindingRow>, Failure> {
 }
 
 /// Alarms that last.
-pub(crate) fn open(ctx: &Ctx, board: &BoardView) -> Markup {
+pub(crate) fn open(ctx: &Ctx, gate: &Gate, board: &BoardView) -> Markup {
     html! {
         div.panel-head { h2 { (ctx.text(key::EVENTS_OPEN)) } }
         @if board.open_alarms.is_empty() { p.quiet { (ctx.text(key::EVENTS_NONE_OPEN)) } }
-        ol.events { @for alarm in &board.open_alarms { (alarm_item(ctx, board, alarm)) } }
-        p.problem role="alert" hidden {}
-    }
-}
-
-fn alarm_item(ctx: &Ctx, board: &BoardView, alarm: &Alarm) -> Markup {
-    let name = board.concerned(ctx.lang, alarm.machine.as_ref());
-    html! {
-        li.k-alarm {
-            time { (ctx.when(alarm.since)) }
-            div {
-                strong { (name) " " (ctx.lang.coded("alarm-", alarm.kind.code())) }
-                p.look { (ctx.lang.coded("look-", alarm.kind.code())) }
-                @if let Some(reason) = &alarm.reason { (why(ctx, reason)) }
-                @match alarm.acknowledged_at {
-                    Some(at) => {
-                        p.quiet { (ctx.with(key::EVENTS_SEEN, &[("time", &ctx.when(at))])) }
-                    }
-                    None => @if alarm.id > 0 && ctx.may(Right::Acknowledge) {
-                        button type="button"
-                            data-post={ "/api/v1/alarms/" (alarm.id) "/acknowledge" } {
-                            (ctx.text(key::EVENTS_ACK))
-                        }
-                    },
-                }
+        ol.events {
+            @for alarm in &board.open_alarms {
+                @let name = board.concerned(ctx.lang, alarm.machine.as_ref());
+                (alarm_item(ctx, gate, Some(&name), alarm))
             }
         }
+        p.problem role="alert" hidden {}
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use super::board::tier_words;
 use super::events::Start;
-use super::{Ctx, Place, frame, grouped, qr};
+use super::{Ctx, Place, frame, grouped, name_of, qr};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -362,11 +362,7 @@ fn entry(ctx: &Ctx, site: &EvidencePart, board: &BoardView, rows: &[EvidenceRow]
     };
     let first = rows.last().map_or(row.seq, |row| row.seq);
     let what = ctx.lang.coded("event-", &row.kind.replace('.', "-"));
-    let who = match row.actor.as_str() {
-        store::BOX => ctx.text(key::EVENTS_SELF),
-        "console" => ctx.text(key::EVIDENCE_CONSOLE),
-        other => site.gate.name_of(other).unwrap_or_else(|| other.to_owned()),
-    };
+    let who = name_of(ctx, &site.gate, &row.actor);
     html! {
         li {
             time { (ctx.when(row.at)) }

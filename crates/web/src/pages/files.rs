@@ -11,6 +11,7 @@ use axum::Form;
 use axum::extract::multipart::MultipartRejection;
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use jiff::civil::Date;
 use maud::{Markup, html};
 use model::{
     Column, CommaMeaning, DeviceId, FileProblem, Import, Importing, MachineId, Right, Table,
@@ -18,7 +19,8 @@ use model::{
 };
 use text::{Lang, key};
 
-use super::{Ctx, Place, frame, half_width, problem_box};
+use super::typed::half_width;
+use super::{Ctx, Place, frame, machine_day, problem_box};
 use crate::changes;
 use crate::http::access::{DEVICES, LOOK};
 use crate::http::asked::{Asked, Visitor};
@@ -524,7 +526,7 @@ async fn page(site: &FilesPart, visitor: &Visitor, above: &Markup) -> Response {
         section.panel {
             div.panel-head { h2 { (ctx.text(key::FILES_TAKEN)) } }
             @if imports.is_empty() { p.quiet { (ctx.text(key::FILES_NONE_TAKEN)) } }
-            ol.events { @for import in &imports { (taken(&ctx, import)) } }
+            ol.events { @for import in &imports { (taken(&ctx, &site.known, import)) } }
         }
     };
     frame(&ctx, Place::Devices, &ctx.text(key::FILES_TITLE), "", body)
@@ -576,6 +578,7 @@ fn last(ctx: &Ctx, site: &FilesPart) -> Markup {
             Some((name, _, Ok(import))) => section.panel.fresh role="status" {
                 p { strong.long { (ctx.with(key::FILES_DONE, &[("name", &name)])) } }
                 p { (outcome(ctx, &import)) }
+                (days_told(ctx, &site.known, &import))
             },
             Some((name, _, Err(problem))) => {
                 @let (text, hint) = told(ctx.lang, &problem);
@@ -635,7 +638,7 @@ fn card(ctx: &Ctx, state: &TableState, may: bool) -> Markup {
     }
 }
 
-fn taken(ctx: &Ctx, import: &Import) -> Markup {
+fn taken(ctx: &Ctx, known: &Known, import: &Import) -> Markup {
     html! {
         li {
             time { (ctx.when(import.at)) }
@@ -643,6 +646,32 @@ fn taken(ctx: &Ctx, import: &Import) -> Markup {
                 strong.long { (import.name) } " " span.quiet { (import.table) }
                 p.quiet { (ctx.when(import.from)) " – " (ctx.when(import.to)) }
                 p { (outcome(ctx, import)) }
+                (days_told(ctx, known, import))
+            }
+        }
+    }
+}
+
+/// The way to the first and the last day that a file told of.
+fn days_told(ctx: &Ctx, known: &Known, import: &Import) -> Markup {
+    let board = known.board();
+    let mut devices = board.devices.iter();
+    let device = devices.find(|device| device.id == import.table.as_str());
+    let calendar = &known.calendar;
+    let date = |t| calendar.date(calendar.day_start(t));
+    let mut days: Vec<Date> = [import.from, import.to]
+        .into_iter()
+        .filter_map(date)
+        .collect();
+    days.dedup();
+    html! {
+        @if let Some(device) = device {
+            p.buttons {
+                @for day in days {
+                    a.button href=(machine_day::address(&device.machine, day)) {
+                        (ctx.with(key::FILES_SHOW_DAY, &[("day", &day.to_string())]))
+                    }
+                }
             }
         }
     }

@@ -1,21 +1,26 @@
 //! One machine: what it does now, its cycles against the learned band, a day of power, what was
 //! noticed and why, and the three things a person decides: approve, learn again, tolerance.
 
+use std::sync::Arc;
+
 use app::known::Known;
-use app::views::{LearningView, MachineView, Shown};
+use app::views::{BoardView, LearningView, MachineView, Shown};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use identity::Gate;
+use jiff::civil::Date;
 use maud::{Markup, html};
 use model::{
-    Approval, CycleVerdict, FindingKind, MachineId, Reference, Right, Span, StateInterval, Time,
-    UNNAMED_PRODUCT,
+    Alarm, Approval, CycleVerdict, FindingKind, MachineId, Reference, Right, Span, StateInterval,
+    Time, UNNAMED_PRODUCT,
 };
 use report::accounts;
 use report::watched::MachineSeries;
 use store::{CycleRow, FindingRow, MinuteRow};
 use text::{Lang, key};
 
+use super::alarm::alarm_item;
 use super::board::{light_picture, tier_words};
 use super::chart::{self, Dot};
 use super::devices::told;
@@ -32,6 +37,7 @@ part! {
     /// What the page of a machine needs.
     MachinePart {
         known: Known,
+        gate: Arc<Gate>,
         off: OffPart,
     }
 }
@@ -105,11 +111,17 @@ pub(crate) async fn show(
     };
     let body = html! {
         p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }
-        div #alarms { (alarms(&ctx, machine)) }
+        div #alarms { (alarms(&ctx, &site.gate, &board, machine)) }
         div #now { (now(&ctx, machine)) }
         div #forecast { (forecast(&ctx, machine)) }
         div #values { (values(&ctx, machine)) }
-        @if let Some(account) = &account { div.grid { (super::rates::today(&ctx, account)) } }
+        @if let Some(account) = &account {
+            @let title = ctx.text(key::RATES_TODAY);
+            div.grid { (super::rates::of_machine(&ctx, account, &title)) }
+        }
+        @if let Some(today) = site.known.calendar.date(span.from) {
+            div.days { (choose_day(&ctx, &id, today)) }
+        }
         div #charts.grid { (charts(&ctx, machine, &history)) }
         div.grid {
             section.panel #reference { (reference(&ctx, machine)) }
@@ -128,16 +140,15 @@ pub(crate) async fn show(
     )
 }
 
-/// Alarms of this machine that last.
-pub(crate) fn alarms(ctx: &Ctx, machine: &MachineView) -> Markup {
+/// Alarms of this machine that last, each with who has seen it or the button to say so.
+pub(crate) fn alarms(ctx: &Ctx, gate: &Gate, board: &BoardView, machine: &MachineView) -> Markup {
+    let is_own = |alarm: &&Alarm| alarm.machine.as_ref() == Some(&machine.id);
+    let own: Vec<&Alarm> = board.open_alarms.iter().filter(is_own).collect();
     html! {
-        @for kind in &machine.alarms {
-            div.alarm role="alert" {
-                svg.icon aria-hidden="true" { use href="#i-events" {} }
-                span {
-                    strong { (ctx.lang.coded("alarm-", kind.code())) }
-                    span.look { (ctx.lang.coded("look-", kind.code())) }
-                }
+        @if !own.is_empty() {
+            section.panel.alarmed role="alert" {
+                ol.events { @for alarm in own { (alarm_item(ctx, gate, None, alarm)) } }
+                p.problem role="alert" hidden {}
             }
         }
     }
@@ -242,13 +253,47 @@ pub(crate) fn forecast(ctx: &Ctx, machine: &MachineView) -> Markup {
     }
 }
 
-/// Times and energies of the last cycles against what was learned.
+/// Times and energies of the last cycles, and what is known of the last hours.
 pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory) -> Markup {
+    html! {
+        (cycle_charts(ctx, machine, history.cycles.clone()))
+        section.panel {
+            div.panel-head {
+                h2 { (ctx.text(key::MACHINE_POWER)) }
+                span.quiet { (ctx.text(key::UNIT_W)) }
+            }
+            @if history.minutes.is_empty() && machine.power_w.is_none() {
+                p.quiet { (ctx.text(key::MACHINE_POWER_NONE)) }
+            } @else {
+                (chart::power(ctx, &history.minutes, Span::new(power_from(ctx, history), ctx.now)))
+            }
+        }
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::MACHINE_STATES)) } }
+            div.strip-tall { (super::board::last_hours(ctx, &history.states)) }
+            ul.legend {
+                @for state in model::MachineState::ALL.iter().copied() {
+                    li { (super::shape(state)) (ctx.lang.coded("state-", state.code())) }
+                }
+            }
+        }
+        @if history.cycles.iter().any(|row| row.cycle.verdict.is_seen()) {
+            @let path = format!("/api/v1/export/cycles?machine={}&encoding=", machine.id);
+            p.downloads {
+                a.button href={ (path) "utf-8" } download { (ctx.text(key::EXPORT_CSV)) }
+                a.button href={ (path) "cp932" } download { (ctx.text(key::EXPORT_CP932)) }
+            }
+        }
+    }
+}
+
+/// Times and energies of cycles, the newest first, against what was learned.
+pub(super) fn cycle_charts(ctx: &Ctx, machine: &MachineView, cycles: Vec<CycleRow>) -> Markup {
     let dots = |value: fn(&CycleRow) -> Option<f64>| -> Vec<Dot> {
         // A cycle across a gap in data says nothing about the machine; drawn, it would only
         // flatten the others.
         let seen = |row: &&CycleRow| row.cycle.verdict.is_seen();
-        let rows = history.cycles.iter().rev().filter(seen);
+        let rows = cycles.iter().rev().filter(seen);
         rows.filter_map(|row| {
             Some(Dot {
                 value: value(row)?,
@@ -276,32 +321,16 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory)
                 energy,
             ))
         }
-        section.panel {
-            div.panel-head {
-                h2 { (ctx.text(key::MACHINE_POWER)) }
-                span.quiet { (ctx.text(key::UNIT_W)) }
-            }
-            @if history.minutes.is_empty() && machine.power_w.is_none() {
-                p.quiet { (ctx.text(key::MACHINE_POWER_NONE)) }
-            } @else {
-                (chart::power(ctx, &history.minutes, Span::new(power_from(ctx, history), ctx.now)))
-            }
-        }
-        section.panel {
-            div.panel-head { h2 { (ctx.text(key::MACHINE_STATES)) } }
-            div.strip-tall { (super::board::last_hours(ctx, &history.states)) }
-            ul.legend {
-                @for state in model::MachineState::ALL.iter().copied() {
-                    li { (super::shape(state)) (ctx.lang.coded("state-", state.code())) }
-                }
-            }
-        }
-        @if !durations.is_empty() {
-            @let path = format!("/api/v1/export/cycles?machine={}&encoding=", machine.id);
-            p.downloads {
-                a.button href={ (path) "utf-8" } download { (ctx.text(key::EXPORT_CSV)) }
-                a.button href={ (path) "cp932" } download { (ctx.text(key::EXPORT_CP932)) }
-            }
+    }
+}
+
+/// A field that leads to another day.
+pub(super) fn choose_day(ctx: &Ctx, machine: &str, day: Date) -> Markup {
+    html! {
+        form.choose-day method="get" action={ "/machines/" (machine) "/day" } {
+            label for="day-date" { (ctx.text(key::DAY_CHOOSE)) }
+            input #day-date type="date" name="date" value=(day) required;
+            button type="submit" { (ctx.text(key::DAY_SHOW)) }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The pages. Each file holds one page and the parts of it that are exchanged live; this one holds
 //! the frame around them, the pictures of the states and how numbers and times are written.
 
+mod alarm;
 pub(crate) mod arrived;
 pub(crate) mod board;
 mod chart;
@@ -13,6 +14,7 @@ pub(crate) mod evidence;
 pub(crate) mod files;
 pub(crate) mod logs;
 pub(crate) mod machine;
+pub(crate) mod machine_day;
 pub(crate) mod me;
 pub(crate) mod network;
 pub(crate) mod notices;
@@ -27,6 +29,8 @@ pub(crate) mod restore;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod trust;
+mod typed;
+pub(crate) mod wall;
 
 use std::fmt::Write as _;
 
@@ -36,7 +40,7 @@ use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
-use identity::Who;
+use identity::{Gate, Who};
 use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time};
@@ -129,6 +133,15 @@ impl Ctx {
     }
 }
 
+/// What somebody is called whom the evidence names.
+pub(crate) fn name_of(ctx: &Ctx, gate: &Gate, actor: &str) -> String {
+    match actor {
+        store::BOX => ctx.text(key::EVENTS_SELF),
+        "console" => ctx.text(key::EVIDENCE_CONSOLE),
+        other => gate.name_of(other).unwrap_or_else(|| other.to_owned()),
+    }
+}
+
 /// A number with the digits it deserves: three that matter, at most three decimals.
 pub(crate) fn number(value: f64) -> String {
     // A sum of nothing may be a negative zero.
@@ -152,16 +165,6 @@ pub(crate) fn grouped(n: u64) -> String {
         out.push(digit);
     }
     out
-}
-
-/// Letters, digits and signs as a Japanese keyboard types them, made plain.
-pub(crate) fn half_width(typed: &str) -> String {
-    let plain = typed.chars().map(|c| match c {
-        '！'..='～' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
-        '\u{3000}' => ' ',
-        _ => c,
-    });
-    plain.collect()
 }
 
 /// A share as a signed percentage.
@@ -455,6 +458,5 @@ mod tests {
         );
         assert_eq!(number(-0.0), "0.000");
         assert_eq!(deviation(-0.1667), "-16.7 %");
-        assert_eq!(half_width("ｍ－１　５０２～"), "m-1 502~");
     }
 }

@@ -18,7 +18,8 @@ use serde::Deserialize;
 use text::{Key, Lang, key};
 
 use super::board::light_card;
-use super::{Ctx, Place, frame, half_width, problem_box, shown_once};
+use super::typed::half_width;
+use super::{Ctx, Place, frame, problem_box, shown_once};
 use crate::api::notices::NamedRecipient;
 use crate::http::access::DEVICES;
 use crate::http::asked::{Asked, Visitor};

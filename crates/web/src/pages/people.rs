@@ -81,7 +81,12 @@ fn page(site: &PeoplePart, visitor: &Visitor, status: StatusCode, above: &Markup
         (above)
         section.panel {
             div.panel-head { h2 { (ctx.text(key::PEOPLE_LIST)) } }
-            ul.cards { @for person in &people { (card(&ctx, person, &board.machines)) } }
+            ul.cards {
+                @for person in &people {
+                    @let is_in = sessions.iter().any(|session| session.person == person.id);
+                    (card(&ctx, person, is_in, &board.machines))
+                }
+            }
         }
         div.grid {
             (invite_form(&ctx))
@@ -104,7 +109,13 @@ fn page(site: &PeoplePart, visitor: &Visitor, status: StatusCode, above: &Markup
     (status, frame(&ctx, Place::People, &title, "", body)).into_response()
 }
 
-fn card(ctx: &Ctx, person: &Person, machines: &[MachineView]) -> Markup {
+/// A person or a screen; `is_in` where a browser of theirs is signed in.
+fn card(ctx: &Ctx, person: &Person, is_in: bool, machines: &[MachineView]) -> Markup {
+    let joined = if is_in {
+        key::PEOPLE_SCREEN_JOINED
+    } else {
+        key::PEOPLE_SCREEN_AWAY
+    };
     html! {
         li.card {
             span.row {
@@ -113,7 +124,8 @@ fn card(ctx: &Ctx, person: &Person, machines: &[MachineView]) -> Markup {
             }
             span.quiet { (ctx.lang.coded("role-may-", person.role.code())) }
             span.quiet {
-                @if person.password.is_none() { (ctx.text(key::PEOPLE_INVITED)) }
+                @if person.role == Role::Screen { (ctx.text(joined)) }
+                @else if person.password.is_none() { (ctx.text(key::PEOPLE_INVITED)) }
                 @else if person.totp.is_some() || !person.passkeys.is_empty() {
                     (ctx.text(key::FACTOR_ON))
                 }

@@ -22,6 +22,7 @@ use text::{Key, Lang, key};
 
 use super::connect::text_input;
 use super::devices::wrong;
+use super::typed::half_width;
 use super::{
     ASSETS_VERSION, Ctx, Place, SHAPES, frame, head, hosts_from_elsewhere, problem_box, qr,
 };
@@ -116,8 +117,8 @@ pub(crate) async fn make(
     Form(wanted): Form<WantedPhone>,
 ) -> Response {
     let wanted = WantedPhone {
-        id: super::half_width(&wanted.id).trim().to_owned(),
-        machine: super::half_width(&wanted.machine).trim().to_owned(),
+        id: half_width(&wanted.id).trim().to_owned(),
+        machine: half_width(&wanted.machine).trim().to_owned(),
     };
     let is_name = DeviceId::new(&wanted.id).is_ok();
     let is_machine = wanted.machine.is_empty() || MachineId::new(&wanted.machine).is_ok();

@@ -13,7 +13,8 @@ use model::{MachineId, Nameplate, Right, Title};
 use serde::Deserialize;
 use text::{Key, key};
 
-use super::{Ctx, Place, frame, half_width, state_badge};
+use super::typed;
+use super::{Ctx, Place, frame, state_badge};
 use crate::http::access::{JUDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
@@ -92,9 +93,8 @@ impl TypedPlate {
                 why: key::SETTINGS_WRONG_NAME,
             }),
         };
-        let typed = half_width(self.place.trim());
-        let number = typed.parse().ok().filter(|n| PLACES.contains(n));
-        if !typed.is_empty() && number.is_none() {
+        let number = typed::whole(&self.place).filter(|n| PLACES.contains(n));
+        if !self.place.trim().is_empty() && number.is_none() {
             return Err(WrongEntry {
                 field: "place",
                 why: key::SETTINGS_WRONG_PLACE,

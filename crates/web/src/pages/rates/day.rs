@@ -61,14 +61,14 @@ pub(super) fn section(
     }
 }
 
-/// Today of one machine, for its own page.
-pub(crate) fn today(ctx: &Ctx, account: &MachineAccount) -> Markup {
+/// A day of one machine, for its own page.
+pub(crate) fn of_machine(ctx: &Ctx, account: &MachineAccount, title: &str) -> Markup {
     let span = account.account.span;
     let shown = shown_span(span, std::iter::once(account));
     html! {
         section.panel {
             div.panel-head {
-                h2 { (ctx.text(key::RATES_TODAY)) }
+                h2 { (title) }
                 span.quiet { (ctx.with(key::RATES_UNTIL, &[("time", &ctx.when(span.to))])) }
                 a.end href="/rates" { (ctx.text(key::RATES_TITLE)) }
             }

@@ -19,7 +19,7 @@ use report::accounts::{self, Rates};
 use serde::Deserialize;
 use text::key;
 
-pub(crate) use self::day::today;
+pub(crate) use self::day::of_machine;
 use self::settings::TypedFactory;
 use super::{Ctx, Place, frame};
 use crate::http::access::{JUDGE, LOOK};

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use model::MachineId;
 use text::{Lang, key};
 
-use super::super::{Ctx, half_width};
+use super::super::{Ctx, typed};
 
 /// Steps of a line that can be added at once.
 const STEPS_SPARE: usize = 2;
@@ -137,18 +137,24 @@ impl TypedFactory {
     }
 
     fn schedule(&self) -> Result<Option<Schedule>, ScheduleError> {
-        let (hours, closed) = (plain(&self.hours), plain(&self.closed));
-        if self.days.is_empty() && hours.is_empty() {
+        let hours = plain(&self.hours);
+        let closed = days_off(&self.closed);
+        if self.days.is_empty() && hours.is_empty() && closed.is_empty() {
             return Ok(None);
         }
         let days = self.days.iter().map(String::as_str);
-        Schedule::parse(days, hours.split_whitespace(), closed.split_whitespace()).map(Some)
+        Schedule::parse(
+            days,
+            hours.split_whitespace(),
+            closed.iter().map(String::as_str),
+        )
+        .map(Some)
     }
 }
 
 /// Digits and signs as a Japanese keyboard types them, made plain; commas part words.
 fn plain(typed: &str) -> String {
-    let typed = half_width(typed);
+    let typed = typed::half_width(typed);
     let plain = typed.chars().map(|c| match c {
         '〜' | '~' | '–' | '―' | 'ー' | '−' => '-',
         '、' | ',' | '/' => ' ',
@@ -157,14 +163,22 @@ fn plain(typed: &str) -> String {
     plain.collect::<String>().trim().to_owned()
 }
 
+/// The days that were typed, as they are kept; what is none stays as it was typed.
+fn days_off(typed: &str) -> Vec<String> {
+    let parted = typed.split(|c: char| c.is_whitespace() || matches!(c, '、' | ',' | '，'));
+    let days = parted.filter(|day| !day.is_empty());
+    days.map(|day| typed::date(day).map_or_else(|| day.to_owned(), |day| day.to_string()))
+        .collect()
+}
+
 fn number(typed: &str) -> Result<Option<f64>, WrongField> {
-    let text = plain(typed);
-    if text.is_empty() {
+    if typed.trim().is_empty() {
         return Ok(None);
     }
-    text.parse()
+    let number = typed::number(typed);
+    number
         .map(Some)
-        .map_err(|_| WrongField::Number(typed.to_owned()))
+        .ok_or_else(|| WrongField::Number(typed.to_owned()))
 }
 
 fn machine_id(text: &str) -> Result<MachineId, WrongField> {
@@ -299,7 +313,9 @@ mod tests {
             ("day", "mon"),
             ("day", "fri"),
             ("hours", "８：００～１２：００、13:00-17:00"),
+            ("closed", "2026/12/29、令和8年12月30日 2027-01-02"),
             ("yen_per_kwh", "２７．５"),
+            ("yen_per_hour", "¥6,000"),
             ("parts-press-1", "4"),
             ("line", "Bracket"),
             ("step", "press-1"),
@@ -310,10 +326,12 @@ mod tests {
         ];
         let factory = typed(&fields).read().unwrap();
         assert_eq!(factory.yen_per_kwh, Some(27.5));
+        assert_eq!(factory.yen_per_hour, Some(6_000.0));
         assert_eq!(factory.lines.len(), 1);
         assert_eq!(factory.lines[0].machines.len(), 2);
         let again = TypedFactory::of(&factory);
         assert_eq!(again.hours, "08:00-12:00 13:00-17:00");
+        assert_eq!(again.closed, "2026-12-29 2026-12-30 2027-01-02");
         assert_eq!(again.read().unwrap(), factory);
         assert_eq!(typed(&[]).read().unwrap(), Factory::default());
     }
@@ -322,6 +340,7 @@ mod tests {
     fn what_is_wrong_is_named_in_both_languages() {
         for (name, value) in [
             ("hours", "all day"),
+            ("closed", "12/29"),
             ("day", "mon"),
             ("yen_per_kwh", "cheap"),
             ("yen_per_hour", "-5000"),

@@ -1,0 +1,40 @@
+//! An alarm in a list, on whichever page.
+
+use identity::Gate;
+use maud::{Markup, html};
+use model::{Alarm, Right};
+use text::key;
+
+use super::{Ctx, name_of, why};
+
+/// An alarm: what to look at, who has seen it, or the button to say so.
+pub(super) fn alarm_item(ctx: &Ctx, gate: &Gate, name: Option<&str>, alarm: &Alarm) -> Markup {
+    html! {
+        li.k-alarm {
+            time { (ctx.when(alarm.since)) }
+            div {
+                strong {
+                    @if let Some(name) = name { (name) " " }
+                    (ctx.lang.coded("alarm-", alarm.kind.code()))
+                }
+                p.look { (ctx.lang.coded("look-", alarm.kind.code())) }
+                @if let Some(reason) = &alarm.reason { (why(ctx, reason)) }
+                @match alarm.acknowledged_at {
+                    Some(at) => {
+                        @let by = alarm.acknowledged_by.as_deref();
+                        p.quiet {
+                            (ctx.with(key::EVENTS_SEEN, &[("time", &ctx.when(at))]))
+                            @if let Some(by) = by { " · " (name_of(ctx, gate, by)) }
+                        }
+                    }
+                    None => @if alarm.id > 0 && ctx.may(Right::Acknowledge) {
+                        button type="button"
+                            data-post={ "/api/v1/alarms/" (alarm.id) "/acknowledge" } {
+                            (ctx.text(key::EVENTS_ACK))
+                        }
+                    },
+                }
+            }
+        }
+    }
+}
