@@ -5,7 +5,10 @@ use model::{
     AlarmKind, Cycle, DeviationReason, DeviceId, Finding, Import, MachineId, MachineState,
     Registration, Time,
 };
+use serde_json::json;
 use store::{Entry, Expired, Pass, Person, Record};
+
+use crate::factory_clock::FactoryClock;
 
 /// Something one part of the program has kept, together with the evidence of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +23,8 @@ pub enum Keeping {
     Notices(NoticesChange),
     /// What a file told.
     File(FileChange),
+    /// By which clock the factory lives, and who said so.
+    FactoryClock(FactoryClock, Entry),
     /// Readings that are older than they are kept go.
     LetGo(Expired),
     /// Log lines up to this number go.
@@ -35,6 +40,11 @@ impl Keeping {
             Self::Devices(change) => change.records(),
             Self::Notices(change) => change.records(),
             Self::File(change) => change.records(),
+            Self::FactoryClock(clock, entry) => {
+                let json = json!(clock).to_string();
+                let kept = Record::Kept(FactoryClock::KEPT.into(), json);
+                vec![kept, Record::Evidence(entry)]
+            }
             Self::LetGo(expired) => expired.records(),
             Self::LetGoOfLogs(upto) => vec![Record::LogsDropped(upto)],
         }

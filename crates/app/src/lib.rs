@@ -19,6 +19,7 @@ pub mod backups;
 pub mod chain;
 pub mod clock;
 pub mod commands;
+pub mod factory_clock;
 pub mod keeping;
 pub mod known;
 pub mod ports;

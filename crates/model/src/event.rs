@@ -46,6 +46,9 @@ pub enum EventKind {
     /// A person named a machine, gave it a place on the board, or took it off; or it came back.
     #[strum(serialize = "order.nameplate")]
     OrderNameplate,
+    /// A person set the zone or the beginning of the business day.
+    #[strum(serialize = "order.clock")]
+    OrderClock,
     /// A person said "seen".
     #[strum(serialize = "order.acknowledge")]
     OrderAcknowledge,

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
 
+use app::factory_clock::Anew;
 use app::restores::{RestoreHand, RestoreProblem, RestoreWanted};
 use model::{EventKind, Time};
 use serde_json::{Value, json};
 use store::{BackupError, Engine, Entry, Passphrase, StoreError};
-use tokio::sync::Notify;
 use tracing::{error, info};
 
 use crate::backups;
@@ -60,7 +60,7 @@ pub async fn keep_restores(
     engine: Arc<dyn Engine>,
     data: PathBuf,
     hand: Arc<RestoreHand>,
-    ready: Arc<Notify>,
+    ready: Arc<Anew>,
 ) {
     hand.reset();
     loop {
@@ -75,7 +75,7 @@ pub async fn keep_restores(
         };
         hand.end(problem);
         if problem.is_none() {
-            ready.notify_one();
+            ready.ask();
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use app::backups::BackupHand;
 use app::chain::ChainWatch;
 use app::commands::Orders;
+use app::factory_clock::Anew;
 use app::known::Known;
 use app::ports::bindings::Arrivals;
 use app::ports::devices::Devices;
@@ -59,6 +60,8 @@ pub struct Site {
     pub backups: Option<Arc<BackupHand>>,
     /// A backup that is being restored into a box nobody owns.
     pub restores: Arc<RestoreHand>,
+    /// Has the program begin anew.
+    pub anew: Arc<Anew>,
 }
 
 /// Who carries out what pages and scripts do with devices.

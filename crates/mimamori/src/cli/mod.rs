@@ -300,11 +300,11 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
              read by whoever is on it",
         ));
     }
-    let restored = Arc::clone(&running.doors.restored);
+    let anew = Arc::clone(&running.doors.anew);
     tokio::select! {
         ended = terminal::wait_for_end(args.until_stdin_closes) => ended?,
         () = running.recorder_ended() => anyhow::bail!("the recorder ended unexpectedly"),
-        () = restored.notified() => {
+        () = anew.wanted() => {
             running.stop().await;
             return start_anew();
         }

@@ -9,6 +9,7 @@ use app::backups::BackupHand;
 use app::chain::ChainWatch;
 use app::clock;
 use app::commands::Orders;
+use app::factory_clock::Anew;
 use app::known::Known;
 use app::ports::bindings::Arrivals;
 use app::ports::devices::Devices;
@@ -34,7 +35,7 @@ use services::sources::SourceDoor;
 use services::supervisor::Supervisor;
 use services::{backups, chain_watch, clock_watch, day_files, notices, restores, retention};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use web::{Ports, ProofPort, Site, TakesLogs};
 
 use super::{Doors, Secure, Setup};
@@ -80,7 +81,8 @@ impl House<'_> {
         let gate = Arc::new(self.gate()?);
         let chain = self.watch_chain();
         let clock_state = self.watch_clock();
-        let (restores, restored) = self.restores();
+        let anew = Arc::new(Anew::since(clock::now()));
+        let restores = self.restores(&anew);
         let proofs = Proofs {
             hand: Arc::default(),
             view: watch::Sender::new(Arc::new(ProofView::empty())),
@@ -115,6 +117,7 @@ impl House<'_> {
             takes_logs: TakesLogs(self.config.logs.is_on()),
             backups: self.backups(),
             restores,
+            anew: Arc::clone(&anew),
         };
         let ground = self.ground(&listeners, &gate, chain, clock_state)?;
         self.keep_the_rest();
@@ -126,7 +129,7 @@ impl House<'_> {
             http,
             claim_code: gate.claim_code().map(str::to_owned),
             secure,
-            restored,
+            anew,
         })
     }
 
@@ -213,15 +216,10 @@ impl House<'_> {
         Some(hand)
     }
 
-    /// Takes up a backup when somebody asks for it, and tells when that is done.
-    fn restores(&self) -> (Arc<RestoreHand>, Arc<Notify>) {
+    /// Takes up a backup when somebody asks for it, and has the program begin anew with it.
+    fn restores(&self, anew: &Arc<Anew>) -> Arc<RestoreHand> {
         let hand = Arc::new(RestoreHand::new(restores::find));
-        let restored = Arc::new(Notify::new());
-        let (data, asked, ready) = (
-            self.setup.data.clone(),
-            Arc::clone(&hand),
-            Arc::clone(&restored),
-        );
+        let (data, asked, ready) = (self.setup.data.clone(), Arc::clone(&hand), Arc::clone(anew));
         let begin = move || {
             restores::keep_restores(
                 crate::engine(),
@@ -231,7 +229,7 @@ impl House<'_> {
             )
         };
         self.supervisor.keep("restores", begin);
-        (hand, restored)
+        hand
     }
 
     fn notices(&self, https: Option<SocketAddr>) -> anyhow::Result<Arc<NoticeDoor>> {

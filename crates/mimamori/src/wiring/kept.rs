@@ -5,9 +5,10 @@ use std::thread::JoinHandle;
 
 use anyhow::Context;
 use app::clock;
+use app::factory_clock::FactoryClock;
 use app::keeping::NoticesChange;
 use broker::{Inbound, Limits, RetainedRoom};
-use kpi::Factory;
+use kpi::{Calendar, Factory};
 use model::{AlarmKind, Notices};
 use pipeline::{
     Aside, Floor, Inputs, Outputs, Pace, Recorder, RecorderParts, Sealing, TakenUp, day_of,
@@ -18,6 +19,7 @@ use services::{register, restores};
 use sources::DeviceRegister;
 use store::{Batch, KeptSettings, Record, Resume, StoreError, Writer};
 use tokio::sync::oneshot;
+use tracing::warn;
 
 use super::Setup;
 use crate::config::Config;
@@ -46,6 +48,22 @@ pub(super) fn open(setup: &Setup) -> anyhow::Result<OpenStore> {
         store,
         register: Arc::new(DeviceRegister::new(registrations)),
     })
+}
+
+/// The calendar that a person set on the page; it wins over the file of settings. What is kept and
+/// cannot be used any more, as a zone that this computer does not know, is said and left.
+pub(super) fn calendar(setup: &Setup) -> anyhow::Result<Option<Calendar>> {
+    let kept = crate::engine()
+        .reader(&setup.data)
+        .kept(FactoryClock::KEPT)?;
+    let clock = kept.and_then(|json| serde_json::from_str::<FactoryClock>(&json).ok());
+    Ok(clock.and_then(|clock| {
+        let calendar = clock.calendar();
+        if let Err(problem) = &calendar {
+            warn!(?clock, ?problem, "the clock set on the page cannot be used");
+        }
+        calendar.ok()
+    }))
 }
 
 /// Takes up where the program left off.

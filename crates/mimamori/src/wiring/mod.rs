@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use act::{Light, LightReport};
 use app::clock;
 use app::commands::Orders;
+use app::factory_clock::Anew;
 use app::known::Known;
 use app::views::BoardView;
 use broker::{Broker, Inbound};
@@ -25,7 +26,7 @@ use services::certificate;
 use services::sources::SourceDoor;
 use services::supervisor::{Begun, Supervisor};
 use sources::{FloorPolicy, FloorSink};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{self, Config};
 
@@ -80,8 +81,9 @@ pub(crate) struct Doors {
     /// The code that claims the box, if nobody has.
     pub(crate) claim_code: Option<String>,
     pub(crate) secure: Secure,
-    /// A backup was restored: the program has to start anew.
-    pub(crate) restored: Arc<Notify>,
+    /// Asked for where the program has to begin anew: a backup was restored, or the factory lives
+    /// by another clock.
+    pub(crate) anew: Arc<Anew>,
     close: watch::Sender<bool>,
 }
 
@@ -146,10 +148,13 @@ impl Channels {
 
 /// Starts everything; returns once pages and devices are served.
 pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running> {
-    let config = Config::read(setup.config.as_deref(), &setup.data)?;
+    let mut config = Config::read(setup.config.as_deref(), &setup.data)?;
     let ways = Channels::new();
     let mut board = ways.board.subscribe();
     let opened = kept::open(setup)?;
+    if let Some(calendar) = kept::calendar(setup)? {
+        config.floor.calendar = calendar;
+    }
     let listening = floor::listen(setup, &opened.register, ways.to_recorder);
     let certificate = match (setup.https, setup.mqtts) {
         (None, None) => None,

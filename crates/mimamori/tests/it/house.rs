@@ -325,12 +325,20 @@ impl House {
 
     /// Gets JSON from the API.
     pub(crate) fn get(&self, path: &str) -> Value {
+        self.ask(path).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    /// The same of a program that may just be beginning; `None` where nothing answers yet.
+    pub(crate) fn try_get(&self, path: &str) -> Option<Value> {
+        self.ask(path).ok()
+    }
+
+    fn ask(&self, path: &str) -> Result<Value, ureq::Error> {
         let url = format!("http://{}/api/v1/{path}", self.http);
         let mut answer = ureq::get(&url)
             .header("Authorization", format!("Bearer {}", self.token))
-            .call()
-            .unwrap_or_else(|e| panic!("{url}: {e}"));
-        answer.body_mut().read_json().expect("JSON")
+            .call()?;
+        answer.body_mut().read_json()
     }
 
     /// A machine's state; empty while the machine is not known.

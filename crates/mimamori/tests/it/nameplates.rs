@@ -1,5 +1,5 @@
-//! What people call the machines and where they stand: typed on the page, in force at once, kept,
-//! evidence; and machines that are gone, with their past.
+//! What a person decides on the page of settings: what the machines are called and where they
+//! stand, which are gone, by which clock the factory lives. In force at once, kept, evidence.
 
 use serde_json::{Value, json};
 
@@ -152,4 +152,62 @@ fn a_machine_that_is_gone_leaves_the_board_keeps_its_past_and_comes_back_when_he
     assert_eq!(entries[0]["body"]["nameplate"]["is_archived"], false);
     house.kill_and_restart();
     until("it stays back", || on_board(&house) == ["m1", "m2"]);
+}
+
+#[test]
+fn the_factory_lives_by_the_clock_that_a_person_sets() {
+    let mut house = House::with_config("[factory]\nzone = \"UTC\"\n");
+    let token = house.device("m1", &[]);
+    tell(&house, "m1", &token);
+    // From here on at the same addresses, whenever it begins anew.
+    house.kill_and_restart();
+    assert!(page(&house, "/settings").contains("世界標準時"));
+    let set = |house: &House, form: &str| {
+        let headers = [FORM, ("Accept-Language", "ja")];
+        house.send("POST", "/settings/clock", &headers, form)
+    };
+    for (form, said) in [
+        ("zone=Mars%2FBase&day_starts=06%3A30", "Asia/Tokyo です"),
+        ("zone=Asia%2FTokyo&day_starts=early", "08:00 のように"),
+    ] {
+        let (status, page) = set(&house, form);
+        assert_eq!(status, 422, "{form}");
+        assert!(page.contains(said), "{page}");
+        assert_eq!(page.matches("aria-invalid").count(), 1, "only that field");
+    }
+    assert!(
+        page(&house, "/settings").contains("世界標準時"),
+        "nothing was changed"
+    );
+    let pid = house.pid();
+    assert_eq!(
+        set(&house, "zone=Asia%2FTokyo&day_starts=%EF%BC%96%3A30").0,
+        303,
+        "６:30"
+    );
+    let is_so = |house: &House| {
+        let day = house.try_get("machines/m1")?["day"]["since"]
+            .as_str()?
+            .to_owned();
+        Some(day.ends_with("T21:30:00Z") || day.ends_with("T21:30:00.000Z"))
+    };
+    until("the day begins at half past six in Japan", || {
+        is_so(&house) == Some(true)
+    });
+    let shown = page(&house, "/settings");
+    assert!(
+        !shown.contains("世界標準時") && shown.contains("value=\"06:30\""),
+        "{shown}"
+    );
+    assert!(house.is_running() && house.pid() == pid, "the same process");
+    let evidence = house.get("evidence");
+    let mut entries = evidence["items"].as_array().unwrap().iter();
+    let entry = entries
+        .find(|entry| entry["kind"] == "order.clock")
+        .unwrap();
+    assert_eq!(entry["body"]["clock"]["zone"], "Asia/Tokyo");
+    house.kill_and_restart();
+    until("it is kept", || is_so(&house) == Some(true));
+    let readings = "machines/m1/readings?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z";
+    assert_eq!(house.get_all(readings).len(), 1, "nothing was lost");
 }

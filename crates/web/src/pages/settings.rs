@@ -1,7 +1,11 @@
 //! What a person decides, in one place: what the machines are called and where they stand, which
 //! are gone; and the way to everything else that is set on a page of its own.
 
+use std::sync::Arc;
+
 use app::commands::{Command, OrderError, Orders};
+use app::factory_clock::{Anew, ClockWrong, FactoryClock};
+use app::keeping::Keeping;
 use app::known::Known;
 use app::views::MachineView;
 use axum::Form;
@@ -9,8 +13,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
-use model::{MachineId, Nameplate, Right, Title};
+use model::{EventKind, MachineId, Nameplate, Right, Title};
 use serde::Deserialize;
+use serde_json::json;
+use store::Entry;
 use text::{Key, key};
 
 use super::typed;
@@ -24,6 +30,8 @@ use crate::site::part;
 pub(crate) const ROUTES: &[Route] = &[
     page!(get "/settings", LOOK, show),
     page!(post "/settings/machines/{id}", JUDGE, set),
+    page!(post "/settings/clock", JUDGE, set_clock),
+    page!(get "/settings/anew", LOOK, begins_anew),
 ];
 
 part! {
@@ -31,11 +39,24 @@ part! {
     SettingsPart {
         known: Known,
         orders: Orders,
+        anew: Arc<Anew>,
     }
 }
 
 /// Places of a group.
 const PLACES: std::ops::RangeInclusive<u16> = 1..=9_999;
+
+/// Zones that are offered; any other may be typed.
+const ZONES: [&str; 8] = [
+    "Asia/Tokyo",
+    "Asia/Seoul",
+    "Asia/Shanghai",
+    "Asia/Taipei",
+    "Asia/Bangkok",
+    "Asia/Ho_Chi_Minh",
+    "Asia/Singapore",
+    "UTC",
+];
 
 /// What was just kept.
 #[derive(Debug, Deserialize)]
@@ -128,7 +149,12 @@ pub(crate) async fn show(
     Asked(visitor): Asked<Visitor>,
     Query(kept): Query<JustKept>,
 ) -> Response {
-    page(&site, &visitor, kept.saved.as_deref(), None)
+    page(
+        &site,
+        &visitor,
+        kept.saved.as_deref(),
+        &EnteredSettings::default(),
+    )
 }
 
 /// Names a machine, gives it a place, takes it off the board or brings it back.
@@ -161,7 +187,92 @@ pub(crate) async fn set(
         field,
         said,
     };
-    page(&site, &visitor, None, Some(&refused))
+    let entered = EnteredSettings {
+        plate: Some(refused),
+        clock: None,
+    };
+    page(&site, &visitor, None, &entered)
+}
+
+/// What was typed and could not be taken, by whichever form it came.
+#[derive(Default)]
+struct EnteredSettings<'a> {
+    plate: Option<RefusedPlate<'a>>,
+    clock: Option<RefusedClock>,
+}
+
+/// A clock that could not be taken, as it was typed, and why.
+struct RefusedClock {
+    typed: FactoryClock,
+    field: Option<ClockWrong>,
+    said: String,
+}
+
+/// Sets by which clock the factory lives; the program begins anew with it.
+pub(crate) async fn set_clock(
+    State(site): State<SettingsPart>,
+    Asked(visitor): Asked<Visitor>,
+    Form(typed): Form<FactoryClock>,
+) -> Response {
+    let wanted = FactoryClock {
+        zone: typed::half_width(&typed.zone),
+        day_starts: typed::half_width(&typed.day_starts),
+    };
+    let (field, said) = match wanted.calendar() {
+        Ok(calendar) => {
+            let clock = FactoryClock::of(&calendar);
+            let by = visitor.who.actor();
+            let about = json!({"clock": clock});
+            let entry = Entry::new(site.known.now(), &by, EventKind::OrderClock, about);
+            let keep = Command::Keep(Keeping::FactoryClock(clock, entry));
+            match site.orders.give(keep, &by).await {
+                Ok(()) => {
+                    site.anew.ask();
+                    let to = format!("/settings/anew?since={}", site.anew.began.ms());
+                    return Redirect::to(&to).into_response();
+                }
+                Err(problem) => (None, told(&visitor, problem)),
+            }
+        }
+        Err(wrong) => {
+            let why = match wrong {
+                ClockWrong::Zone => key::SETTINGS_WRONG_ZONE,
+                ClockWrong::DayStarts => key::SETTINGS_WRONG_START,
+            };
+            (Some(wrong), visitor.lang.text(why))
+        }
+    };
+    let entered = EnteredSettings {
+        plate: None,
+        clock: Some(RefusedClock { typed, field, said }),
+    };
+    page(&site, &visitor, None, &entered)
+}
+
+/// When the program that is to end had begun.
+#[derive(Debug, Deserialize)]
+pub(crate) struct BeganAt {
+    since: i64,
+}
+
+/// Waits, in the browser, until the program has begun anew.
+pub(crate) async fn begins_anew(
+    State(site): State<SettingsPart>,
+    Asked(visitor): Asked<Visitor>,
+    Query(BeganAt { since }): Query<BeganAt>,
+) -> Response {
+    if site.anew.began.ms() != since {
+        return Redirect::to("/settings?saved=clock#clock").into_response();
+    }
+    let ctx = Ctx::new(&site.known, &visitor);
+    let body = html! {
+        section.panel.fresh role="status" data-waits {
+            p { (ctx.text(key::SETTINGS_BEGINS_ANEW)) }
+            progress aria-label=(ctx.text(key::SETTINGS_BEGINS_ANEW)) {}
+        }
+    };
+    let title = ctx.text(key::SETTINGS_TITLE);
+    frame(&ctx, Place::Settings, &title, "", body)
 }
 
 /// Why an order was not carried out.
@@ -178,8 +289,9 @@ fn page(
     site: &SettingsPart,
     visitor: &Visitor,
     saved: Option<&str>,
-    refused: Option<&RefusedPlate<'_>>,
+    entered: &EnteredSettings<'_>,
 ) -> Response {
+    let refused = entered.plate.as_ref();
     let ctx = Ctx::new(&site.known, visitor);
     let board = site.known.board();
     let machines = |machines: &[MachineView]| {
@@ -208,11 +320,14 @@ fn page(
                 (machines(&board.archived))
             }
         }
+        (clock(&ctx, &site.known, saved, entered.clock.as_ref()))
         (ways(&ctx))
     };
-    let status = match refused {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
+    let is_refused = refused.is_some() || entered.clock.is_some();
+    let status = if is_refused {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
     };
     let title = ctx.text(key::SETTINGS_TITLE);
     (status, frame(&ctx, Place::Settings, &title, "", body)).into_response()
@@ -293,6 +408,54 @@ fn row(
     }
 }
 
+/// By which clock the factory lives.
+fn clock(ctx: &Ctx, known: &Known, saved: Option<&str>, refused: Option<&RefusedClock>) -> Markup {
+    let typed = refused.map_or_else(
+        || FactoryClock::of(&known.calendar),
+        |refused| refused.typed.clone(),
+    );
+    let is_utc = ctx.zone.iana_name().is_none_or(|zone| zone.contains("UTC"));
+    let field = refused.and_then(|refused| refused.field);
+    let wrong = |of: ClockWrong| (field == Some(of)).then_some("true");
+    let may = ctx.may(Right::Judge);
+    html! {
+        section.panel #clock {
+            div.panel-head {
+                h2 { (ctx.text(key::SETTINGS_CLOCK)) }
+                span.quiet { (ctx.with(key::SETTINGS_CLOCK_NOW, &[("time", &ctx.when(ctx.now))])) }
+            }
+            @if is_utc { (super::problem_box(&ctx.text(key::SETTINGS_ZONE_UTC))) }
+            form.plate-form method="post" action="/settings/clock" {
+                label {
+                    span { (ctx.text(key::SETTINGS_ZONE)) }
+                    input name="zone" value=(typed.zone) list="zones" autocomplete="off"
+                        required disabled[!may] aria-invalid=[wrong(ClockWrong::Zone)];
+                }
+                datalist #zones { @for zone in ZONES { option value=(zone) {} } }
+                label {
+                    span { (ctx.text(key::SETTINGS_DAY_STARTS)) }
+                    input name="day_starts" value=(typed.day_starts) inputmode="numeric"
+                        autocomplete="off" required disabled[!may]
+                        aria-invalid=[wrong(ClockWrong::DayStarts)];
+                }
+                @if may {
+                    div.buttons {
+                        button.primary type="submit"
+                            data-wait=(ctx.text(key::SETTINGS_BEGINS_ANEW)) {
+                            (ctx.text(key::MACHINE_SAVE))
+                        }
+                    }
+                }
+            }
+            p.quiet { (ctx.text(key::SETTINGS_CLOCK_NOTE)) }
+            @if let Some(refused) = refused { p.problem role="alert" { (refused.said) } }
+            @if saved == Some("clock") {
+                p.done role="status" { (ctx.text(key::SETTINGS_SAVED)) }
+            }
+        }
+    }
+}
+
 /// Whatever else is set, each on its own page.
 fn ways(ctx: &Ctx) -> Markup {
     let way = |href: &str, title: Key, about: Key| {
@@ -303,7 +466,6 @@ fn ways(ctx: &Ctx) -> Markup {
             } }
         }
     };
-    let zone = ctx.zone.iana_name().unwrap_or("UTC").to_owned();
     html! {
         section.panel {
             div.panel-head { h2 { (ctx.text(key::SETTINGS_OTHERS)) } }
@@ -326,16 +488,9 @@ fn ways(ctx: &Ctx) -> Markup {
             div.panel-head { h2 { (ctx.text(key::SETTINGS_BOX)) } }
             dl.figures {
                 div {
-                    dt { (ctx.text(key::SETTINGS_ZONE)) }
-                    dd { (zone) " · " (ctx.when(ctx.now)) }
-                }
-                div {
                     dt { (ctx.text(key::SETTINGS_VERSION)) }
                     dd { "Mimamori " (super::ASSETS_VERSION) }
                 }
-            }
-            @if matches!(zone.as_str(), "UTC" | "Etc/UTC" | "Etc/Unknown") {
-                (super::problem_box(&ctx.text(key::SETTINGS_ZONE_UTC)))
             }
             p.quiet { (ctx.text(key::SETTINGS_FILE)) }
         }
