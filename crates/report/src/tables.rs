@@ -56,6 +56,12 @@ pub enum ReportError {
     /// What is asked for cannot be understood.
     #[error("what is asked for cannot be understood")]
     Malformed,
+    /// A day is not written like 2026-11-01.
+    #[error("a day is not written as one")]
+    Day,
+    /// The last day lies before the first.
+    #[error("the last day lies before the first")]
+    Reversed,
     /// It would have more days or rows than a table may have.
     #[error("it would be too large")]
     TooMuch,
@@ -70,6 +76,8 @@ impl ReportError {
         lang.text(match self {
             Self::NotFound => key::ERROR_NOT_FOUND,
             Self::Malformed => key::ERROR_BAD_REQUEST,
+            Self::Day => key::EXPORT_DAY,
+            Self::Reversed => key::EXPORT_REVERSED,
             Self::TooMuch => key::EXPORT_TOO_MUCH,
             Self::Store(_) => key::ERROR_STORE,
         })
@@ -121,11 +129,15 @@ impl TableAsked {
     fn checked(self, board: &BoardView) -> Result<WantedTable, ReportError> {
         let date = |text: Option<String>| {
             let date = text.map(|text| text.parse()).transpose();
-            date.map_err(|_| ReportError::Malformed)
+            date.map_err(|_| ReportError::Day)
         };
+        let (from, to) = (date(self.from)?, date(self.to)?);
+        if from.zip(to).is_some_and(|(from, to)| to < from) {
+            return Err(ReportError::Reversed);
+        }
         Ok(WantedTable {
-            from: date(self.from)?,
-            to: date(self.to)?,
+            from,
+            to,
             machine: self.machine.map(|id| on_board(board, &id)).transpose()?,
             encoding: match self.encoding.as_deref() {
                 None | Some("utf-8") => Encoding::Utf8,

@@ -195,9 +195,14 @@ pub async fn ask(data: &Path, request: &Request) -> anyhow::Result<Answer> {
     };
     std::fs::remove_file(&question).ok();
     std::fs::remove_file(&answer).ok();
-    let said = said.context("no Mimamori runs on this data folder")?;
+    let said = said.ok_or(NotRunning)?;
     Ok(serde_json::from_str(&said)?)
 }
+
+/// Nobody answers at the console: no program runs on the data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no Mimamori runs on this data folder")]
+pub struct NotRunning;
 
 /// Asks for a link and gives its address.
 pub async fn link(data: &Path, request: &Request) -> anyhow::Result<String> {

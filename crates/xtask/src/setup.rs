@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 11] = [
+const DEBIAN: [(&str, &str); 12] = [
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
@@ -23,6 +23,7 @@ const DEBIAN: [(&str, &str); 11] = [
     ("strace", "strace"),
     ("socat", "socat"),
     ("curl", "curl"),
+    ("groff", "groff-base"),
 ];
 /// Packages with what only tests use, from PyPI.
 const PYTHON: [&str; 15] = [

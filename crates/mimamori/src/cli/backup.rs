@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use app::clock;
 use clap::Args;
 use serde_json::json;
@@ -20,6 +20,9 @@ pub(super) struct BackupArgs {
     /// The file to write / 書き出すファイル
     #[arg(long)]
     to: PathBuf,
+    /// Take the place of a file that is there / 同じ名前のファイルを置き換える
+    #[arg(long)]
+    overwrite: bool,
     /// File with the passphrase in its first line / パスワードを 1 行目に書いたファイル
     #[arg(long)]
     passphrase_file: Option<PathBuf>,
@@ -67,6 +70,13 @@ fn read_passphrase(file: Option<&Path>) -> anyhow::Result<Option<Passphrase>> {
 
 /// Makes a backup by hand.
 pub(super) fn run_backup(args: &BackupArgs, lang: Lang) -> anyhow::Result<bool> {
+    if args.to.exists() && !args.overwrite {
+        let there = lang.pick(
+            "はもうあります。置き換えるなら --overwrite を付けてください",
+            "is there already; --overwrite takes its place",
+        );
+        bail!("{} {there}", args.to.display());
+    }
     let passphrase = read_passphrase(args.passphrase_file.as_deref())?;
     let sealed = passphrase.as_ref();
     let backup = NewBackup {

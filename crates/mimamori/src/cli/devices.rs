@@ -203,7 +203,20 @@ async fn add(wanted: Addition, lang: Lang) -> anyhow::Result<()> {
         "機器を登録しました。接続パスワードはこの一度だけ表示します:",
         "Device registered. Its token is shown only now:",
     );
-    show_token(name, added, wanted.json, done)
+    show_token(name, added, wanted.json, done)?;
+    if !wanted.json && role == DeviceRole::Device {
+        say(&match lang {
+            Lang::Ja => format!(
+                "  送り先: この PC のアドレス、ポート 8883(MQTT・TLS。--mqtts で変えていなければ)\n  \
+                 トピック: mimamori/{name}\n  例: {{\"power_w\": 820}}"
+            ),
+            Lang::En => format!(
+                "  send to: the address of this PC, port 8883 (MQTT over TLS, unless --mqtts says \
+                 otherwise)\n  topic: mimamori/{name}\n  example: {{\"power_w\": 820}}"
+            ),
+        });
+    }
+    Ok(())
 }
 
 async fn renew(renewal: Renewal, lang: Lang) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@
 mod backup;
 mod devices;
 mod export;
+mod shell;
 mod users;
 mod verify;
 
@@ -22,7 +23,8 @@ use pipeline::Pace;
 use rustix::fs::Mode;
 use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use serde_json::json;
-use services::{certificate, restores};
+use services::{certificate, console, restores};
+use shell::{CompletionsArgs, ManArgs};
 use text::Lang;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -92,6 +94,14 @@ enum CliCommand {
     /// The signed checkpoint to keep outside the box / 本体の外に置く控え
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// What completes words in a shell / シェルの補完
+    #[command(
+        after_help = "Example / 例:\n  mimamori completions bash > /usr/share/bash-completion/completions/mimamori"
+    )]
+    Completions(CompletionsArgs),
+    /// The manual pages / マニュアルページ
+    #[command(after_help = "Example / 例:\n  mimamori man --to /usr/share/man/man1")]
+    Man(ManArgs),
     /// Run the simulated factory alone (used by demo)
     #[command(hide = true)]
     Sim(demo::SimArgs),
@@ -159,7 +169,11 @@ pub(crate) fn main() -> ExitCode {
     match run(cli, lang) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            note(&format!("{}: {error:#}", lang.pick("エラー", "error")));
+            note(&format!(
+                "{}: {}",
+                lang.pick("エラー", "error"),
+                said(&error, lang)
+            ));
             if let Some(hint) = hint(&error, lang) {
                 note(&format!("{}: {hint}", lang.pick("対処", "hint")));
             }
@@ -178,8 +192,25 @@ fn prepare() {
 }
 
 /// What a person can do about a failure.
+/// A problem in words.
+fn said(error: &anyhow::Error, lang: Lang) -> String {
+    let is_not_running = error.is::<console::NotRunning>();
+    match lang {
+        Lang::Ja if is_not_running => {
+            "このデータフォルダーで動いている Mimamori がありません".to_owned()
+        }
+        _ => format!("{error:#}"),
+    }
+}
+
 fn hint(error: &anyhow::Error, lang: Lang) -> Option<&'static str> {
     use store::StoreError;
+    if error.is::<console::NotRunning>() {
+        return Some(lang.pick(
+            "mimamori serve を動かしてから、もう一度試してください",
+            "start mimamori serve first",
+        ));
+    }
     let said = format!("{error:#}");
     if said.contains("Address already in use") {
         return Some(lang.pick(
@@ -211,6 +242,11 @@ fn hint(error: &anyhow::Error, lang: Lang) -> Option<&'static str> {
 fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
     let passed = match cli.command {
         CliCommand::Verify(args) => return Ok(verify::run(&args, lang)),
+        CliCommand::Completions(args) => {
+            shell::completions(&args);
+            Ok(true)
+        }
+        CliCommand::Man(args) => shell::man(&args, lang).map(|()| true),
         CliCommand::Demo(args) => block_on(&Pace::default(), demo::run(args, lang)),
         CliCommand::Serve(args) => {
             memory::give_back();

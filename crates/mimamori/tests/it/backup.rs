@@ -27,6 +27,12 @@ fn a_backup_beside_the_running_program_is_checked_and_restored() {
     let (data, file) = (house.data.to_str().unwrap(), path("b.tar.gz"));
     let (code, said) = mimamori(&["backup", "--data", data, "--to", &file]);
     assert!(code == 0 && said.contains("500 readings"), "{said}");
+    let before = std::fs::read(&file).unwrap();
+    let (code, said) = mimamori(&["backup", "--data", data, "--to", &file]);
+    assert!(code == 1 && said.contains("--overwrite"), "{said}");
+    assert_eq!(std::fs::read(&file).unwrap(), before, "it is as it was");
+    let again = ["backup", "--data", data, "--to", &file, "--overwrite"];
+    assert_eq!(mimamori(&again).0, 0);
     let check = [
         "restore",
         "--from",

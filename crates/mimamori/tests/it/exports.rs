@@ -197,6 +197,36 @@ print(json.dumps([[s.name, s.labels, s.value] for s in samples]))";
     );
 }
 
+/// What the terminal says in Japanese: exit code, table, complaint.
+fn export(house: &House, more: &[&str]) -> (Option<i32>, Vec<u8>, String) {
+    let output = Command::new(PROGRAM)
+        .args(["--lang", "ja", "export"])
+        .args(more)
+        .args(["--data"])
+        .arg(&house.data)
+        .output()
+        .expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), output.stdout, said)
+}
+
+#[test]
+fn days_that_cannot_be_meant_are_told_and_no_table_is_made() {
+    let house = House::new();
+    let reversed = ["days", "--from", "2026-11-30", "--to", "2026-11-01"];
+    let (code, printed, said) = export(&house, &reversed);
+    assert!(
+        code == Some(1) && printed.is_empty(),
+        "{code:?} {printed:?}"
+    );
+    assert!(said.contains("終わりの日が始まりの日より前"), "{said}");
+    let (code, _, said) = export(&house, &["days", "--from", "yesterday"]);
+    assert!(
+        code == Some(1) && said.contains("2026-11-01 のように"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_table_at_the_terminal_is_that_of_the_page() {
     let house = House::new();
@@ -215,17 +245,7 @@ fn a_table_at_the_terminal_is_that_of_the_page() {
             .iter()
             .any(|m| m["day"]["cycles"].as_u64() >= Some(2))
     });
-    let export = |more: &[&str]| {
-        let output = Command::new(PROGRAM)
-            .args(["--lang", "ja", "export"])
-            .args(more)
-            .args(["--data"])
-            .arg(&house.data)
-            .output()
-            .expect("the program runs");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), output.stdout, said)
-    };
+    let export = |more: &[&str]| export(&house, more);
     let path = "/api/v1/export/cycles?machine=press-1&lang=ja";
     let page = house.send("GET", path, &[], "").1;
     let (code, printed, said) = export(&["cycles", "--machine", "press-1"]);

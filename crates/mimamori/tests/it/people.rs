@@ -325,6 +325,14 @@ fn who_forgot_everything_comes_back_in_at_the_console_and_it_shows() {
     let output = command.arg(&house.data).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("no Mimamori runs"), "{said}");
+    let mut command = Command::new(PROGRAM);
+    command.args(["--lang", "ja", "user", "link", OWNER, "--data"]);
+    let output = command.arg(&house.data).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("動いている Mimamori がありません") && said.contains("対処"),
+        "{said}"
+    );
 }
 
 #[test]

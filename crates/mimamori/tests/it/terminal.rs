@@ -193,3 +193,37 @@ fn a_real_factory_is_not_taken_for_a_demonstration() {
     assert_eq!(code, 1);
     assert!(said.contains("real factory"), "{said}");
 }
+
+#[test]
+fn a_shell_completes_the_commands_and_the_manual_pages_are_clean() {
+    let script = "source <(\"$0\" completions bash); COMP_WORDS=(mimamori bac); COMP_CWORD=1; \
+        _mimamori mimamori bac mimamori; echo \"${COMPREPLY[@]}\"";
+    let bash = Command::new("bash").args(["-c", script, PROGRAM]).output();
+    let bash = bash.unwrap();
+    let (said, problem) = (
+        String::from_utf8_lossy(&bash.stdout),
+        String::from_utf8_lossy(&bash.stderr),
+    );
+    assert_eq!(said.trim(), "backup", "{problem}");
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    let (code, _, said) = run(&["man", "--to", pages.to_str().unwrap()]);
+    assert_eq!(code, 0, "{said}");
+    let mut count = 0;
+    for page in std::fs::read_dir(&pages).unwrap() {
+        let path = page.unwrap().path();
+        let groff = Command::new("groff")
+            .args(["-man", "-Tutf8", "-Kutf8", "-ww", "-b"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let warnings = String::from_utf8_lossy(&groff.stderr);
+        assert!(
+            groff.status.success() && warnings.is_empty(),
+            "{path:?}: {warnings}"
+        );
+        assert!(!groff.stdout.is_empty());
+        count += 1;
+    }
+    assert!(count >= 10, "a page for each command: {count}");
+}

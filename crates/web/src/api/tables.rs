@@ -50,6 +50,10 @@ impl From<ReportError> for Failure {
         match problem {
             ReportError::NotFound => Self::not_found(),
             ReportError::Malformed => Self::bad_request(),
+            ReportError::Day => Self::new(StatusCode::BAD_REQUEST, "bad_request", key::EXPORT_DAY),
+            ReportError::Reversed => {
+                Self::new(StatusCode::BAD_REQUEST, "bad_request", key::EXPORT_REVERSED)
+            }
             ReportError::Store(_) => Self::store(),
             ReportError::TooMuch => {
                 let code = StatusCode::UNPROCESSABLE_ENTITY;
