@@ -112,6 +112,25 @@ test("a telephone joins by the two codes on the page, and each code is good once
   assert.ok(items.some((device) => device.id === "phone-1" && device.machine === "press-1"));
 });
 
+test("an invitation leads here from elsewhere, and opens on another device", async () => {
+  const outside = Object.values(networkInterfaces()).flat().filter((one) => one.family === "IPv4" && !one.internal).map(({ address }) => address);
+  const page = await open("people");
+  await page.fill("[name=name]", "Hanako");
+  await page.selectOption("[name=role]", "operator");
+  await page.click("text=Make the link");
+  const link = await page.textContent(".fresh code");
+  assert.equal(new URL(link).protocol, "https:");
+  assert.ok(outside.includes(new URL(link).hostname), `${link}: looked at on the PC itself, it leads there from elsewhere`);
+  assert.equal(await scan(page, page.locator(".qr").first()), link, "the code says the same");
+  const certificate = await scan(page, page.locator(".qr").nth(1));
+  assert.ok(outside.includes(new URL(certificate).hostname) && new URL(certificate).pathname === "/trust", certificate);
+  const other = await (await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 390, height: 844 } })).newPage();
+  await other.goto(link);
+  await other.click("button");
+  await other.waitForSelector("[name=password]");
+  for (const one of [other, page]) await one.context().close();
+});
+
 test("the lamp is read from the camera, what it shows is the machine's state, and no picture leaves", async () => {
   await phone.click("#camera-toggle");
   await phone.waitForSelector("#camera-ask:not([hidden])");

@@ -5,7 +5,8 @@ use maud::{Markup, html};
 use model::DeviceRole;
 use text::key;
 
-use super::{Ctx, hosts_from_elsewhere, qr};
+use super::reach::hosts_from_elsewhere;
+use super::{Ctx, qr};
 use crate::changes::Newcomer;
 use crate::http::asked::Here;
 use crate::pages::devices::DevicesPart;

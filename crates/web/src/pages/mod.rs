@@ -24,6 +24,7 @@ pub(crate) mod people;
 pub(crate) mod phone;
 pub(crate) mod proof;
 pub(crate) mod rates;
+mod reach;
 pub(crate) mod refused;
 pub(crate) mod restore;
 pub(crate) mod settings;
@@ -35,7 +36,6 @@ pub(crate) mod wall;
 use std::fmt::Write as _;
 
 use app::known::Known;
-use app::ports::network::Network;
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
@@ -48,7 +48,7 @@ use qrcodegen::{QrCode, QrCodeEcc};
 use text::{Key, Lang, key, zoned};
 
 use crate::http::access::CLEAR;
-use crate::http::asked::{Here, Visitor};
+use crate::http::asked::Visitor;
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 
@@ -273,22 +273,6 @@ pub(crate) fn qr(text: &str, label: &str) -> Markup {
             path.qr-dark d=(dark) {}
         }
     }
-}
-
-/// What this box is called from elsewhere: as whoever looks has come, if that leads here from
-/// elsewhere, then its addresses.
-pub(crate) fn hosts_from_elsewhere(network: &dyn Network, here: &Here) -> Vec<String> {
-    let typed = here.host().to_owned();
-    let is_local = typed == "localhost" || typed.starts_with("127.") || typed == "[::1]";
-    let others = network.addresses().into_iter();
-    let others = others.map(|address| address.to_string());
-    let mut hosts: Vec<String> = (!is_local).then_some(typed).into_iter().collect();
-    for host in others {
-        if !hosts.contains(&host) {
-            hosts.push(host);
-        }
-    }
-    hosts
 }
 
 /// Something secret that was just made, shown this once.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use app::known::Known;
-use app::views::MachineView;
+use app::ports::network::Network;
+use app::views::{MachineView, TrustView};
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,7 +18,8 @@ use text::key;
 
 use super::door::{field, status_of, why_denied};
 use super::me::pass_list;
-use super::{Ctx, Place, frame, shown_once};
+use super::reach::{hosts, secure, trust_first};
+use super::{Ctx, Place, frame, problem_box, shown_once};
 use crate::http::access::PEOPLE;
 use crate::http::asked::{Asked, Here, Visitor};
 use crate::http::route::{Route, page};
@@ -28,6 +30,8 @@ part! {
     PeoplePart {
         known: Known,
         gate: Arc<Gate>,
+        network: Arc<dyn Network>,
+        trust: Option<Arc<TrustView>>,
     }
 }
 
@@ -222,12 +226,36 @@ pub(crate) async fn invite(
         .await
     {
         Ok(secret) => {
-            let link = format!("{}/link/{secret}", here.0);
             let ctx = Ctx::new(&site.known, &visitor);
-            let above = shown_once(&ctx, key::PEOPLE_LINK, key::PEOPLE_LINK_NOTE, &link);
+            let above = invitation(&ctx, &site, &here, &format!("/link/{secret}"));
             page(&site, &visitor, StatusCode::OK, &above)
         }
         Err(denied) => refused(&site, &visitor, denied),
+    }
+}
+
+/// The link, at an address that leads here from elsewhere, and before it the step of trust for a
+/// device that was never here.
+fn invitation(ctx: &Ctx, site: &PeoplePart, here: &Here, path: &str) -> Markup {
+    let trust = site.trust.as_deref();
+    let reached = trust.and_then(|trust| {
+        let hosts = hosts(&*site.network, trust, here);
+        Some((trust, hosts.into_iter().next()?))
+    });
+    match &reached {
+        Some((trust, host)) => html! {
+            (shown_once(ctx, key::PEOPLE_LINK, key::PEOPLE_LINK_NOTE, &secure(trust, host, path)))
+            section.panel {
+                div.panel-head { h2 { (ctx.text(key::PHONE_TRUST)) } }
+                p { (ctx.text(key::PEOPLE_TRUST_FIRST)) }
+                (trust_first(ctx, trust, host))
+            }
+        },
+        None => html! {
+            @let link = format!("{}{path}", here.0);
+            (shown_once(ctx, key::PEOPLE_LINK, key::PEOPLE_LINK_NOTE, &link))
+            (problem_box(&ctx.text(key::PEOPLE_LINK_LOCAL)))
+        },
     }
 }
 

@@ -22,10 +22,9 @@ use text::{Key, Lang, key};
 
 use super::connect::text_input;
 use super::devices::wrong;
+use super::reach::{hosts, secure, trust_first};
 use super::typed::half_width;
-use super::{
-    ASSETS_VERSION, Ctx, Place, SHAPES, frame, head, hosts_from_elsewhere, problem_box, qr,
-};
+use super::{ASSETS_VERSION, Ctx, Place, SHAPES, frame, head, problem_box, qr};
 use crate::changes::{Newcomer, register};
 use crate::http::access::{DEVICES, OPEN};
 use crate::http::asked::{Asked, Here, Visitor};
@@ -181,19 +180,11 @@ fn came(ctx: &Ctx, join: &Join) -> Markup {
     }
 }
 
-/// The addresses a telephone can reach this box at.
-fn hosts(site: &PhonePart, trust: &TrustView, here: &Here) -> Vec<String> {
-    if trust.https.ip().is_loopback() {
-        return Vec::new();
-    }
-    hosts_from_elsewhere(&*site.network, here)
-}
-
 fn codes(site: &PhonePart, ctx: &Ctx, here: &Here, at: Option<&str>, join: &Join) -> Markup {
     let reached = site
         .trust
         .as_ref()
-        .map(|trust| (trust, hosts(site, trust, here)));
+        .map(|trust| (trust, hosts(&*site.network, trust, here)));
     let until = ctx.when(join.until);
     let own = format!("/phone#{}", join.code);
     html! {
@@ -217,28 +208,14 @@ fn codes(site: &PhonePart, ctx: &Ctx, here: &Here, at: Option<&str>, join: &Join
 /// First the box's certificate, then the code itself: only over a connection that is trusted does a
 /// browser lend its camera, and nobody in between can read the code.
 fn steps(ctx: &Ctx, trust: &TrustView, host: &str, code: &str) -> Markup {
-    let (lang, https) = (ctx.lang.code(), trust.https.port());
-    // Where nobody else gets anything in clear text, the telephone warns once before it trusts.
-    let certificate = if trust.http.ip().is_loopback() {
-        format!("https://{host}:{https}/trust?lang={lang}")
-    } else {
-        let http = trust.http.port();
-        format!("http://{host}:{http}/trust?lang={lang}")
-    };
-    let page = format!("https://{host}:{https}/phone?lang={lang}#{code}");
+    let path = format!("/phone?lang={}#{code}", ctx.lang.code());
+    let page = secure(trust, host, &path);
     html! {
         div.grid {
             section.panel {
                 div.panel-head { h2 { "1. " (ctx.text(key::PHONE_TRUST)) } }
                 p { (ctx.text(key::PHONE_TRUST_WHY)) }
-                div.pair {
-                    (qr(&certificate, &ctx.text(key::PHONE_TRUST)))
-                    ol.why {
-                        li { (ctx.text(key::TRUST_STEP_COMPARE)) }
-                        li { (ctx.text(key::TRUST_STEP_IOS)) }
-                        li { (ctx.text(key::TRUST_STEP_ANDROID)) }
-                    }
-                }
+                (trust_first(ctx, trust, host))
                 details.folded {
                     summary { (ctx.text(key::PHONE_FINGERPRINT)) }
                     code.fingerprint { (in_groups(&trust.fingerprint)) }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use app::views::{TrustView, in_groups};
 use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST, USER_AGENT};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use maud::html;
-use text::{Lang, key};
+use text::{Key, Lang, key};
 
 use super::door::lone;
 use crate::http::access::CLEAR;
@@ -22,6 +22,15 @@ use crate::http::route::{Route, page};
 pub(crate) const ROUTES: &[Route] = &[
     page!(get "/trust", CLEAR, show),
     page!(get "/trust/mimamori.crt", CLEAR, certificate),
+];
+
+/// What browsers call the system they run on, and how a certificate is installed there.
+const SYSTEMS: [(&[&str], Key); 5] = [
+    (&["iPhone", "iPad"], key::TRUST_STEP_IOS),
+    (&["Android"], key::TRUST_STEP_ANDROID),
+    (&["Windows"], key::TRUST_STEP_WINDOWS),
+    (&["Macintosh"], key::TRUST_STEP_MACOS),
+    (&["Linux"], key::TRUST_STEP_LINUX),
 ];
 
 /// The page.
@@ -36,23 +45,47 @@ pub(crate) async fn show(
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.map_or("localhost", without_port);
     let address = format!("https://{host}:{}/", trust.https.port());
-    let steps = [
-        key::TRUST_STEP_COMPARE,
-        key::TRUST_STEP_IOS,
-        key::TRUST_STEP_ANDROID,
-        key::TRUST_STEP_WINDOWS,
-    ];
+    let agent = headers
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
     let body = html! {
         p { (lang.text(key::TRUST_WHY)) }
         p.quiet { (lang.text(key::TRUST_FINGERPRINT)) }
         p { code.fingerprint { (in_groups(&trust.fingerprint)) } }
-        p { a.button.main href="/trust/mimamori.crt" download { (lang.text(key::TRUST_GET)) } }
-        ol.why { @for step in steps { li { (lang.text(step)) } } }
-        p { a.button href=(address) { (lang.with(key::TRUST_GO, &[("address", &address)])) } }
+        ol.why {
+            li {
+                (lang.text(key::TRUST_STEP_COMPARE))
+                p {
+                    a.button.main href="/trust/mimamori.crt" download {
+                        (lang.text(key::TRUST_GET))
+                    }
+                }
+            }
+            li {
+                (lang.text(key::TRUST_STEP_INSTALL))
+                ul { @for how in ways_of(agent.unwrap_or_default()) { li { (lang.text(how)) } } }
+            }
+            li {
+                p {
+                    a.button href=(address) {
+                        (lang.with(key::TRUST_GO, &[("address", &address)]))
+                    }
+                }
+            }
+        }
         p.quiet { (lang.text(key::TRUST_RISK)) }
         p.quiet { (lang.text(key::TRUST_DEVICES)) }
     };
     lone(lang, StatusCode::OK, key::TRUST_TITLE, &body)
+}
+
+/// How the certificate is installed, on the system of the browser that asks first.
+fn ways_of(agent: &str) -> Vec<Key> {
+    let mut ways = SYSTEMS;
+    let is_other = |marks: &[&str]| !marks.iter().any(|mark| agent.contains(mark));
+    // Android says that it is Linux too, and comes before it.
+    ways.sort_by_key(|(marks, _)| is_other(marks));
+    ways.map(|(_, how)| how).to_vec()
 }
 
 /// The certificate, as browsers, phones and Windows take it.
@@ -65,4 +98,37 @@ pub(crate) async fn certificate(State(trust): State<Option<Arc<TrustView>>>) -> 
         (CONTENT_DISPOSITION, "attachment; filename=\"mimamori.crt\""),
     ];
     (headers, trust.authority_pem.clone()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_that_asks_comes_first_and_the_others_follow() {
+        let first = |agent: &str| ways_of(agent)[0];
+        for (agent, wanted) in [
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X)",
+                key::TRUST_STEP_IOS,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 14; Pixel 8)",
+                key::TRUST_STEP_ANDROID,
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
+                key::TRUST_STEP_WINDOWS,
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 14_6)",
+                key::TRUST_STEP_MACOS,
+            ),
+            ("Mozilla/5.0 (X11; Linux x86_64)", key::TRUST_STEP_LINUX),
+            ("curl/8.0", key::TRUST_STEP_IOS),
+        ] {
+            assert_eq!(first(agent), wanted, "{agent}");
+            assert_eq!(ways_of(agent).len(), SYSTEMS.len());
+        }
+    }
 }
