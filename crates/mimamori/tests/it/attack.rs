@@ -83,8 +83,11 @@ fn a_strangers_table_is_not_even_read() {
     let table = format!("{}\n{}", "x".repeat(20_000), "1\n".repeat(200_000));
     let before = peak_kb(&house);
     let headers = [("Content-Type", "text/csv")];
-    let (status, _) = house.send_bare("POST", "/ingest/x", &headers, &table);
-    assert_eq!(status, 401);
+    // Each time it hears why: its connection is not closed while it still sends.
+    for _ in 0..100 {
+        let (status, _) = house.send_bare("POST", "/ingest/x", &headers, &table);
+        assert_eq!(status, 401);
+    }
     assert!(peak_kb(&house) < before + EXTRA_KB_MAX);
 }
 

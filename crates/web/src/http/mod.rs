@@ -6,6 +6,7 @@ pub(crate) mod asked;
 pub(crate) mod doors;
 pub(crate) mod failure;
 pub(crate) mod guard;
+pub(crate) mod passing;
 pub(crate) mod route;
 pub(crate) mod script;
 pub(crate) mod timed;
