@@ -11,7 +11,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use crate::api as scripts;
 use crate::http::guard::Door;
 use crate::http::route::Route;
-use crate::http::{doors, guard};
+use crate::http::{doors, guard, passing};
 use crate::{Site, live, pages};
 
 /// The addresses of each page and each part of the API.
@@ -92,6 +92,7 @@ fn router(site: Site) -> Router {
     router
         .fallback(guard::nowhere)
         .layer(from_fn(guard::headers))
+        .layer(from_fn(passing::let_pass))
         .layer(from_fn(doors::patience))
         .layer(CompressionLayer::new().compress_when(compressible))
         .with_state(site)

@@ -88,6 +88,19 @@ fn a_strangers_table_is_not_even_read() {
         let (status, _) = house.send_bare("POST", "/ingest/x", &headers, &table);
         assert_eq!(status, 401);
     }
+    // Wherever it knocks: at an address of people, too, and with more than is taken.
+    let huge = "1\n".repeat(800_000);
+    for path in ["/api/v1/factory", "/ingest/x"] {
+        for _ in 0..20 {
+            let method = if path == "/ingest/x" { "POST" } else { "PUT" };
+            let (status, _) = house.send_bare(method, path, &headers, &huge);
+            assert_eq!(status, 401, "{path}");
+        }
+    }
+    let token = house.device("m2", &[]);
+    for _ in 0..20 {
+        assert_eq!(house.ingest("m2", &token, "text/csv", &huge).0, 413);
+    }
     assert!(peak_kb(&house) < before + EXTRA_KB_MAX);
 }
 

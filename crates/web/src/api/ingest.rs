@@ -22,7 +22,6 @@ use wire::body::{BodyError, Payloads};
 use crate::http::access::DEVICE_TOKEN;
 use crate::http::asked::{bearer, header};
 use crate::http::failure::Failure;
-use crate::http::passing::let_pass;
 use crate::http::route::{Route, api};
 use crate::http::script::{Answer, Queried};
 use crate::site::part;
@@ -159,17 +158,13 @@ pub(crate) async fn ingest(
     let token = bearer(&headers).unwrap_or_default();
     let within = coming.promise()?;
     // A stranger's body goes by unread.
-    if let Err(refused) = site.ingest.watched_by(&device, token) {
-        let_pass(body);
-        return Err(refused.into());
-    }
+    site.ingest.watched_by(&device, token)?;
     let too_large = || {
         let code = StatusCode::PAYLOAD_TOO_LARGE;
         Failure::new(code, "too_large", key::ERROR_TOO_LARGE)
     };
     let claimed = header(&headers, CONTENT_LENGTH).and_then(|length| length.parse().ok());
     if claimed.is_some_and(|length: usize| length > BODY_BYTES_MAX) {
-        let_pass(body);
         return Err(too_large());
     }
     let bytes = to_bytes(body, BODY_BYTES_MAX).await;
