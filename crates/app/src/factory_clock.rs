@@ -42,13 +42,21 @@ impl FactoryClock {
 
     /// The calendar that goes by it.
     pub fn calendar(&self) -> Result<Calendar, ClockWrong> {
-        let zone = TimeZone::get(self.zone.trim()).map_err(|_| ClockWrong::Zone)?;
-        let starts = ClockTime::strptime("%H:%M", self.day_starts.trim());
         Ok(Calendar {
-            zone,
-            starts: starts.map_err(|_| ClockWrong::DayStarts)?,
+            zone: zone(&self.zone)?,
+            starts: day_starts(&self.day_starts)?,
         })
     }
+}
+
+/// The zone of this name.
+pub fn zone(name: &str) -> Result<TimeZone, ClockWrong> {
+    TimeZone::get(name.trim()).map_err(|_| ClockWrong::Zone)
+}
+
+/// The time of day that is written `HH:MM`.
+pub fn day_starts(text: &str) -> Result<ClockTime, ClockWrong> {
+    ClockTime::strptime("%H:%M", text.trim()).map_err(|_| ClockWrong::DayStarts)
 }
 
 /// Has the program begin anew, as the same process with the same words.

@@ -14,16 +14,15 @@ impl History for EmbeddedReader {
     fn cycles(
         &self,
         machine: &MachineId,
-        before: Time,
+        span: Span,
         limit: usize,
     ) -> Result<Page<CycleRow>, StoreError> {
         let sql = "SELECT start, end, product, duration_s, work_s, energy_wh, verdict, reason
-                   FROM cycle WHERE machine = ?1 AND start < ?2 ORDER BY start DESC LIMIT ?3";
-        let rows = self.list(
-            sql,
-            params![machine.as_str(), before.ms(), limit + 1],
-            cycle_row,
-        )?;
+                   FROM cycle WHERE machine = ?1 AND start >= ?2 AND start < ?3
+                   ORDER BY start DESC LIMIT ?4";
+        let (from, to) = (span.from.ms(), span.to.ms());
+        let values = params![machine.as_str(), from, to, limit + 1];
+        let rows = self.list(sql, values, cycle_row)?;
         Ok(Page::cut(rows, limit, |row| row.cycle.start.ms()))
     }
 
@@ -128,18 +127,15 @@ impl History for EmbeddedReader {
                    WHERE id < ?1 AND (machine = ?2 OR ?2 IS NULL AND machine <> ?4)
                    ORDER BY id DESC LIMIT ?3";
         let of = of.map(MachineId::as_str);
-        let rows = self.list(sql, params![before, of, limit + 1, TWIN], |row| {
-            let kind: String = row.get(3)?;
-            Ok(FindingRow {
-                id: row.get(0)?,
-                machine: machine(row, 1)?,
-                at: Time::from_ms(row.get(2)?),
-                kind: FindingKind::from_code(&kind).ok_or_else(|| bad_text(3))?,
-                product: row.get(4)?,
-                reason: json(row, 5)?,
-            })
-        })?;
+        let rows = self.list(sql, params![before, of, limit + 1, TWIN], finding_row)?;
         Ok(Page::cut(rows, limit, |row| row.id))
+    }
+
+    fn findings_in(&self, machine: &MachineId, span: Span) -> Result<Vec<FindingRow>, StoreError> {
+        let sql = "SELECT id, machine, at, kind, product, reason FROM finding
+                   WHERE machine = ?1 AND at >= ?2 AND at < ?3 ORDER BY at DESC, id DESC";
+        let (from, to) = (span.from.ms(), span.to.ms());
+        self.list(sql, params![machine.as_str(), from, to], finding_row)
     }
 
     fn alarms(
@@ -191,6 +187,18 @@ fn cycle_row(row: &Row<'_>) -> rusqlite::Result<CycleRow> {
     Ok(CycleRow {
         cycle,
         reason: json(row, 7)?,
+    })
+}
+
+fn finding_row(row: &Row<'_>) -> rusqlite::Result<FindingRow> {
+    let kind: String = row.get(3)?;
+    Ok(FindingRow {
+        id: row.get(0)?,
+        machine: machine(row, 1)?,
+        at: Time::from_ms(row.get(2)?),
+        kind: FindingKind::from_code(&kind).ok_or_else(|| bad_text(3))?,
+        product: row.get(4)?,
+        reason: json(row, 5)?,
     })
 }
 

@@ -1,9 +1,9 @@
-//! Alarms as the store answers for them.
+//! Alarms and findings as the store answers for them.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails ends with a panic")]
 
 use embedded::Embedded;
-use model::{Alarm, AlarmKind, MachineId, TWIN, Time};
+use model::{Alarm, AlarmKind, Finding, FindingKind, MachineId, ProductId, Span, TWIN, Time};
 use store::{Batch, Engine as _, Record, Writer};
 
 fn alarm(machine: Option<&str>, kind: AlarmKind) -> Alarm {
@@ -56,4 +56,33 @@ fn a_fault_made_on_purpose_is_not_of_the_factory() {
     commit(&mut *store, vec![Record::AlarmRaised(on_purpose)]);
     let reader = Embedded.reader(folder.path());
     assert!(!reader.has_open(AlarmKind::TamperingSuspected).unwrap());
+}
+
+#[test]
+fn findings_of_a_day_are_found_behind_any_number_of_newer_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Embedded.open(folder.path()).unwrap();
+    let id = |name: &str| MachineId::new(name).unwrap();
+    let found = |name: &str, ms: i64| {
+        let finding = Finding {
+            kind: FindingKind::DataGap,
+            at: Time::from_ms(ms),
+            product: ProductId::only(),
+            reason: None,
+        };
+        Record::Finding(id(name), finding)
+    };
+    let mut records = vec![
+        found("m1", 10),
+        found("m1", 20),
+        found("m1", 29),
+        found("m2", 25),
+    ];
+    records.extend((0..3_000).map(|n| found("m1", 30 + n)));
+    commit(&mut *store, records);
+    let day = Span::new(Time::from_ms(20), Time::from_ms(30));
+    let reader = Embedded.reader(folder.path());
+    let of_day = reader.findings_in(&id("m1"), day).unwrap();
+    let times: Vec<i64> = of_day.iter().map(|finding| finding.at.ms()).collect();
+    assert_eq!(times, [29, 20], "newest first, the end not included");
 }

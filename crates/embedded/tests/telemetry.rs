@@ -700,7 +700,7 @@ fn a_record_that_the_engine_refuses_is_named_and_the_others_can_be_kept() {
     store.commit(&batch).unwrap();
     let cycles = Embedded
         .reader(folder.path())
-        .cycles(&machine(), Time::from_ms(i64::MAX), 10)
+        .cycles(&machine(), Span::before(Time::from_ms(i64::MAX)), 10)
         .unwrap();
     assert_eq!(cycles.items.len(), 2);
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use act::{Family, LightConfig, Protocol};
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use app::factory_clock;
 use app::views::Names;
 use detect::{ApprovalMode, Settings};
-use jiff::civil::Time as ClockTime;
 use jiff::tz::TimeZone;
 use kpi::{Calendar, Factory, Line, Schedule};
 use model::{DeviceId, MachineId, Tolerance};
@@ -291,12 +291,14 @@ impl Config {
             }
         }
         let zone = match &written.factory.zone {
-            Some(name) => TimeZone::get(name).with_context(|| format!("unknown zone {name:?}"))?,
+            Some(name) => {
+                factory_clock::zone(name).map_err(|_| anyhow!("unknown zone {name:?}"))?
+            }
             None => TimeZone::system(),
         };
         let starts = written.factory.day_starts.as_deref().unwrap_or("08:00");
-        let starts = ClockTime::strptime("%H:%M", starts)
-            .with_context(|| format!("day_starts {starts:?} is not HH:MM"))?;
+        let starts = factory_clock::day_starts(starts)
+            .map_err(|_| anyhow!("day_starts {starts:?} is not HH:MM"))?;
         let rehearsal = self_test::machine(default_settings);
         let seal_every = Duration::from_secs(written.store.seal_every_s()?);
         Ok(Self {

@@ -68,6 +68,11 @@ impl Span {
         Self { from, to }
     }
 
+    /// All time before a moment.
+    pub const fn before(to: Time) -> Self {
+        Self::new(Time::from_ms(i64::MIN), to)
+    }
+
     /// Its length, in seconds; negative if it ends before it begins.
     pub fn seconds(self) -> f64 {
         self.to.since(self.from)

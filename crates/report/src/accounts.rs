@@ -1,6 +1,7 @@
 //! What time and energy went into, read from what is kept: the accounts of the machines over one
 //! business day, their rates over many, the bottlenecks of the lines.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
@@ -220,8 +221,9 @@ pub async fn of_all(
     let all = board.machines.iter().chain(&board.archived);
     let wanted = all.filter(|m| only.is_none_or(|only| *only == m.id));
     let machines: Vec<MachineId> = wanted.map(|m| m.id.clone()).collect();
-    let gone: Vec<MachineId> = board.archived.iter().map(|m| m.id.clone()).collect();
-    let is_of_all = only.is_none();
+    // Who asks for one machine gets it, wherever it is.
+    let gone = board.archived.iter().filter(|_| only.is_none());
+    let gone: BTreeSet<MachineId> = gone.map(|m| m.id.clone()).collect();
     let factory = Arc::clone(&board.factory);
     let planned = factory
         .schedule
@@ -240,10 +242,7 @@ pub async fn of_all(
             })
         });
         let mut accounts: Vec<MachineAccount> = each.collect::<Result<_, StoreError>>()?;
-        accounts.retain(|a| {
-            let is_out = is_of_all && gone.contains(&a.machine);
-            !is_out || a.account.observed_s() > 0.0
-        });
+        accounts.retain(|a| !gone.contains(&a.machine) || a.account.observed_s() > 0.0);
         Ok(accounts)
     };
     known.read(work).await

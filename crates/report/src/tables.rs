@@ -10,7 +10,7 @@ use encoding_rs::SHIFT_JIS;
 use jiff::civil::Date;
 use model::{Alarm, MachineId, MachineState, Span, Time};
 use serde::{Deserialize, Serialize};
-use text::{Lang, key, zoned};
+use text::{Key, Lang, key, zoned};
 
 use crate::accounts::{self, MachineAccount};
 
@@ -73,14 +73,19 @@ pub enum ReportError {
 impl ReportError {
     /// The reason in words.
     pub fn text(self, lang: Lang) -> String {
-        lang.text(match self {
+        lang.text(self.key())
+    }
+
+    /// The text that says the reason.
+    pub fn key(self) -> Key {
+        match self {
             Self::NotFound => key::ERROR_NOT_FOUND,
             Self::Malformed => key::ERROR_BAD_REQUEST,
             Self::Day => key::EXPORT_DAY,
             Self::Reversed => key::EXPORT_REVERSED,
             Self::TooMuch => key::EXPORT_TOO_MUCH,
             Self::Store(_) => key::ERROR_STORE,
-        })
+        }
     }
 }
 
@@ -359,14 +364,13 @@ fn whole(known: &Known, wanted: &WantedTable) -> Result<Span, ReportError> {
 /// The cycles of a machine, oldest first.
 async fn cycles(known: &Known, lang: Lang, wanted: &WantedTable) -> Result<TableRows, ReportError> {
     let id = wanted.machine.clone().ok_or(ReportError::Malformed)?;
-    let Span { from, to } = whole(known, wanted)?;
-    let of = id.clone();
-    let page = known.read(move |r| r.cycles(&of, to, ROWS_MAX)).await?;
-    if page.next.is_some_and(|next| next >= from.ms()) {
+    let (of, span) = (id.clone(), whole(known, wanted)?);
+    let page = known.read(move |r| r.cycles(&of, span, ROWS_MAX)).await?;
+    if page.next.is_some() {
         return Err(ReportError::TooMuch);
     }
     let found = page.items.iter().rev().map(|row| &row.cycle);
-    let rows = found.filter(|cycle| cycle.start >= from).map(|cycle| {
+    let rows = found.map(|cycle| {
         vec![
             moment(known, cycle.start),
             moment(known, cycle.end),

@@ -105,11 +105,12 @@ pub trait Telemetry {
 
 /// What was concluded from readings: cycles, states, findings, references, alarms.
 pub trait History {
-    /// Cycles of a machine that started before `before`, newest first.
+    /// Cycles of a machine that started between two moments (the second not included), newest
+    /// first.
     fn cycles(
         &self,
         machine: &MachineId,
-        before: Time,
+        span: Span,
         limit: usize,
     ) -> Result<Page<CycleRow>, StoreError>;
 
@@ -146,6 +147,9 @@ pub trait History {
         before: i64,
         limit: usize,
     ) -> Result<Page<FindingRow>, StoreError>;
+
+    /// Findings about a machine between two moments (the second not included), newest first.
+    fn findings_in(&self, machine: &MachineId, span: Span) -> Result<Vec<FindingRow>, StoreError>;
 
     /// Alarms older than number `before`, newest first; only the open ones if asked. Those of
     /// faults made on purpose are not the factory's.

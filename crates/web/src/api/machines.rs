@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::NoContent;
 use identity::Who;
-use model::{Alarm, MachineId, Nameplate, Reference, StateInterval, Time, Tolerance};
+use model::{Alarm, MachineId, Nameplate, Reference, Span, StateInterval, Time, Tolerance};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{CycleRow, Page};
@@ -103,8 +103,9 @@ pub(crate) async fn cycles(
     Queried(paging): Queried<Paging>,
 ) -> Answer<Page<CycleRow>> {
     let machine = self::known(&known.board(), &id)?;
-    let (before, limit) = (Time::from_ms(paging.before()), paging.limit());
-    let cycles = known.read(move |r| r.cycles(&machine, before, limit));
+    let all = Span::before(Time::from_ms(paging.before()));
+    let limit = paging.limit();
+    let cycles = known.read(move |r| r.cycles(&machine, all, limit));
     Ok(Json(cycles.await?))
 }
 

@@ -50,9 +50,8 @@ impl From<ReportError> for Failure {
         match problem {
             ReportError::NotFound => Self::not_found(),
             ReportError::Malformed => Self::bad_request(),
-            ReportError::Day => Self::new(StatusCode::BAD_REQUEST, "bad_request", key::EXPORT_DAY),
-            ReportError::Reversed => {
-                Self::new(StatusCode::BAD_REQUEST, "bad_request", key::EXPORT_REVERSED)
+            ReportError::Day | ReportError::Reversed => {
+                Self::new(StatusCode::BAD_REQUEST, "bad_request", problem.key())
             }
             ReportError::Store(_) => Self::store(),
             ReportError::TooMuch => {

@@ -149,13 +149,9 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
     } else {
         machine.state.code()
     };
-    let alarmed = if machine.alarms.is_empty() {
-        ""
-    } else {
-        "alarmed"
-    };
+    let is_alarmed = !machine.alarms.is_empty();
     html! {
-        a.tile.{ "is-" (state) }.(alarmed) #{ "m-" (machine.id) } data-state=(state)
+        a.tile.{ "is-" (state) }.alarmed[is_alarmed] #{ "m-" (machine.id) } data-state=(state)
             href={ "/machines/" (machine.id) } {
             span.row {
                 strong.name { (machine.names.of(ctx.lang)) }
@@ -290,10 +286,14 @@ fn columns(strip: &[StateInterval], span: Span, count: usize) -> Vec<(usize, usi
     runs
 }
 
+/// How many machines are in a state; a place where something is measured is in none.
+pub(super) fn count(board: &BoardView, state: MachineState) -> usize {
+    let working = board.machines.iter().filter(|m| !m.is_only_measured());
+    working.filter(|m| m.state == state).count()
+}
+
 /// The row of key figures.
 pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
-    let working = || board.machines.iter().filter(|m| !m.is_only_measured());
-    let count = |state: MachineState| working().filter(|m| m.state == state).count();
     let (run_s, observed_s) = board
         .machines
         .iter()
@@ -316,7 +316,7 @@ pub(crate) fn kpis(ctx: &Ctx, board: &BoardView) -> Markup {
     };
     html! {
         @for (place, state) in SHOWN.into_iter().enumerate() {
-            @let n = count(state);
+            @let n = count(board, state);
             @if place < ALWAYS_COUNTED || n > 0 { (tile(state, n)) }
         }
         div.kpi {

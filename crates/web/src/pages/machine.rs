@@ -68,7 +68,7 @@ pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHist
     let id = id.clone();
     let work = move |reader: &dyn store::Reader| {
         let cycles = reader
-            .cycles(&id, Time::from_ms(i64::MAX), CYCLES_SHOWN)?
+            .cycles(&id, Span::before(Time::from_ms(i64::MAX)), CYCLES_SHOWN)?
             .items;
         let findings = reader.findings(Some(&id), i64::MAX, FINDINGS_SHOWN)?.items;
         let states = reader.states(&id, Span::new(now - super::board::STRIP_MS, now))?;
@@ -256,7 +256,7 @@ pub(crate) fn forecast(ctx: &Ctx, machine: &MachineView) -> Markup {
 /// Times and energies of the last cycles, and what is known of the last hours.
 pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory) -> Markup {
     html! {
-        (cycle_charts(ctx, machine, history.cycles.clone()))
+        (cycle_charts(ctx, machine, &history.cycles))
         section.panel {
             div.panel-head {
                 h2 { (ctx.text(key::MACHINE_POWER)) }
@@ -288,7 +288,7 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory)
 }
 
 /// Times and energies of cycles, the newest first, against what was learned.
-pub(super) fn cycle_charts(ctx: &Ctx, machine: &MachineView, cycles: Vec<CycleRow>) -> Markup {
+pub(super) fn cycle_charts(ctx: &Ctx, machine: &MachineView, cycles: &[CycleRow]) -> Markup {
     let dots = |value: fn(&CycleRow) -> Option<f64>| -> Vec<Dot> {
         // A cycle across a gap in data says nothing about the machine; drawn, it would only
         // flatten the others.

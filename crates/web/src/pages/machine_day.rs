@@ -26,10 +26,8 @@ use crate::http::route::{Route, page};
 pub(crate) const ROUTES: &[Route] = &[page!(get "/machines/{id}/day", LOOK, show)];
 
 /// Cycles of a day that are looked at, and how many of them a picture shows.
-const CYCLES_MAX: usize = 20_000;
+const CYCLES_MAX: usize = 100_000;
 const CYCLES_SHOWN: usize = 400;
-/// Findings that are looked through for those of the day.
-const FINDINGS_MAX: usize = 2_000;
 
 /// Which day is wanted.
 #[derive(Debug, Deserialize)]
@@ -37,7 +35,7 @@ pub(crate) struct WantedDate {
     date: Option<String>,
 }
 
-/// The rows that tell of one machine and one day.
+/// The rows that tell of one machine and one day, cycles as few as a picture shows.
 struct DayKept {
     cycles: Vec<CycleRow>,
     minutes: Vec<MinuteRow>,
@@ -85,7 +83,7 @@ pub(crate) async fn show(
                 div.grid { (super::rates::of_machine(&ctx, account, &title)) }
             }
             div.grid {
-                (cycle_charts(&ctx, machine, thinned(kept.cycles)))
+                (cycle_charts(&ctx, machine, &kept.cycles))
                 (power(&ctx, &kept.minutes, span))
             }
         }
@@ -102,22 +100,13 @@ pub(crate) async fn show(
 async fn read(known: &Known, machine: &MachineId, span: Span) -> Result<DayKept, Failure> {
     let id = machine.clone();
     let work = move |reader: &dyn store::Reader| -> Result<DayKept, StoreError> {
-        let cycles = reader.cycles(&id, span.to, CYCLES_MAX)?.items;
-        let findings = reader.findings(Some(&id), i64::MAX, FINDINGS_MAX)?.items;
-        let minutes = MachineSeries::read(reader)?.power_minutes(reader, &id, span)?;
         Ok(DayKept {
-            cycles: of_day(cycles, span, |row| row.cycle.end),
-            findings: of_day(findings, span, |finding| finding.at),
-            minutes,
+            cycles: thinned(reader.cycles(&id, span, CYCLES_MAX)?.items),
+            findings: reader.findings_in(&id, span)?,
+            minutes: MachineSeries::read(reader)?.power_minutes(reader, &id, span)?,
         })
     };
     Ok(known.read(work).await?)
-}
-
-/// What of a list lies in the day.
-fn of_day<T>(list: Vec<T>, span: Span, at: impl Fn(&T) -> model::Time) -> Vec<T> {
-    let is_inside = |one: &T| span.from <= at(one) && at(one) < span.to;
-    list.into_iter().filter(is_inside).collect()
 }
 
 /// So few, evenly, that a picture can show them, and every one that was judged bad.

@@ -66,10 +66,9 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
 
 /// How many machines are in each state.
 pub(crate) fn counts(ctx: &Ctx, view: &BoardView) -> Markup {
-    let working = || view.machines.iter().filter(|m| !m.is_only_measured());
     html! {
         @for state in board::SHOWN {
-            @let n = working().filter(|machine| machine.state == state).count();
+            @let n = board::count(view, state);
             @if n > 0 || state == MachineState::Run || state == MachineState::Stop {
                 span.wall-count.{ "t-" (state.code()) } {
                     (shape(state)) (ctx.lang.coded("state-", state.code())) " " strong { (n) }
@@ -82,17 +81,12 @@ pub(crate) fn counts(ctx: &Ctx, view: &BoardView) -> Markup {
 /// One machine: what it is called, what it does and since when, what it made today.
 pub(crate) fn tile(ctx: &Ctx, machine: &MachineView) -> Markup {
     let state = machine.state;
-    let alarmed = if machine.alarms.is_empty() {
-        ""
-    } else {
-        "alarmed"
-    };
-    let measured = board::measured(ctx, machine);
     html! {
-        div.wall-tile.{ "is-" (state.code()) }.(alarmed) #{ "m-" (machine.id) } {
+        div.wall-tile.{ "is-" (state.code()) }.alarmed[!machine.alarms.is_empty()]
+            #{ "m-" (machine.id) } {
             strong.wall-name { (machine.names.of(ctx.lang)) }
             @if machine.is_only_measured() {
-                @for (name, value) in measured.into_iter().take(2) {
+                @for (name, value) in board::measured(ctx, machine).into_iter().take(2) {
                     span.wall-figures { (name) " " strong { (value) } }
                 }
             } @else {
