@@ -2,8 +2,8 @@
 //! files keeps what a file told: nobody hands rows of the store over as they like.
 
 use model::{
-    AlarmKind, Cycle, DeviationReason, DeviceId, Finding, Import, MachineId, MachineState,
-    Registration, Time,
+    AlarmKind, Annotation, Cycle, DeviationReason, DeviceId, Finding, Import, MachineId,
+    MachineState, Registration, Time,
 };
 use serde_json::json;
 use store::{Entry, Expired, Pass, Person, Record};
@@ -25,6 +25,8 @@ pub enum Keeping {
     File(FileChange),
     /// By which clock the factory lives, and who said so.
     FactoryClock(FactoryClock, Entry),
+    /// What somebody said of a machine's past, new or taken back, and the evidence of it.
+    Annotation(Annotation, Entry),
     /// Readings that are older than they are kept go.
     LetGo(Expired),
     /// Log lines up to this number go.
@@ -44,6 +46,9 @@ impl Keeping {
                 let json = json!(clock).to_string();
                 let kept = Record::Kept(FactoryClock::KEPT.into(), json);
                 vec![kept, Record::Evidence(entry)]
+            }
+            Self::Annotation(annotation, entry) => {
+                vec![Record::Annotated(annotation), Record::Evidence(entry)]
             }
             Self::LetGo(expired) => expired.records(),
             Self::LetGoOfLogs(upto) => vec![Record::LogsDropped(upto)],

@@ -15,6 +15,7 @@ macro_rules! opaque_debug {
     )+};
 }
 
+pub mod annotations;
 pub mod backups;
 pub mod chain;
 pub mod clock;

@@ -1,12 +1,13 @@
 //! What was concluded from readings, read back.
 
 use model::{
-    Alarm, AlarmKind, Cycle, CycleTime, CycleVerdict, FindingKind, MachineId, MachineState,
-    ProductId, Reference, Span, StateInterval, TWIN, Time,
+    Alarm, AlarmKind, Annotation, Cycle, CycleTime, CycleVerdict, FindingKind, MachineId,
+    MachineState, ProductId, Reference, Span, StateInterval, TWIN, Time,
 };
 use rusqlite::{Row, params};
 use store::{CycleRow, FindingRow, History, Page, ProductSum, StoreError};
 
+use crate::annotations;
 use crate::read::EmbeddedReader;
 use crate::sql::{bad_text, json, machine};
 
@@ -163,6 +164,22 @@ impl History for EmbeddedReader {
                    FROM alarm WHERE machine = ?1 AND (?2 = 0 OR cleared_at IS NULL)
                    ORDER BY id DESC LIMIT ?3";
         self.list(sql, params![machine.as_str(), only_open, limit], alarm_row)
+    }
+
+    fn annotations(
+        &self,
+        of: Option<&MachineId>,
+        span: Span,
+    ) -> Result<Vec<Annotation>, StoreError> {
+        annotations::within(self, of, span)
+    }
+
+    fn annotation(&self, id: i64) -> Result<Option<Annotation>, StoreError> {
+        annotations::by_number(self, id)
+    }
+
+    fn last_annotation(&self) -> Result<i64, StoreError> {
+        annotations::last(self)
     }
 
     fn has_open(&self, kind: AlarmKind) -> Result<bool, StoreError> {

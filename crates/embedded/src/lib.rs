@@ -1,6 +1,7 @@
 //! The embedded engine: one SQLite file in WAL mode with `synchronous=FULL`, and beside it one file
 //! a month with packed readings. A commit that returned is on disk.
 
+mod annotations;
 mod backup;
 mod blob;
 mod error;

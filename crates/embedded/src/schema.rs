@@ -13,10 +13,14 @@ use crate::telemetry;
 /// The format written by this program. Since 7 the machine without a name is the factory as a
 /// whole, since 8 it is kept which files were taken, since 9 the register of devices is here,
 /// since 10 days tell what lay below zero, since 11 it is kept which device watched which machine,
-/// since 12 the evidence covers names, rights, cycles, states and sums of days.
-const FORMAT: i64 = 13;
+/// since 12 the evidence covers names, rights, cycles, states and sums of days, since 13 it is kept
+/// who has seen an alarm, since 14 what people say of a machine's past is.
+const FORMAT: i64 = 14;
 /// The format since which it covers them.
 pub(crate) const FORMAT_COVERED: i64 = 12;
+
+/// The format since which what people say of a machine's past is kept.
+pub(crate) const FORMAT_ANNOTATED: i64 = 14;
 
 /// The writer moves the log into the file itself only if the background has not kept up and the
 /// log has this many pages (32 MB).
@@ -83,6 +87,14 @@ CREATE TABLE assignment(device TEXT NOT NULL, since INTEGER NOT NULL, machine TE
 
 /// What formats before 13 lack.
 const ACKNOWLEDGED_BY: &str = "ALTER TABLE alarm ADD COLUMN acknowledged_by TEXT;";
+
+/// Since format 14: what people said of a machine's past.
+const ANNOTATIONS: &str = "
+CREATE TABLE annotation(id INTEGER PRIMARY KEY, machine TEXT NOT NULL, at INTEGER NOT NULL,
+    said TEXT NOT NULL, told_at INTEGER NOT NULL, told_by TEXT NOT NULL,
+    withdrawn_at INTEGER, withdrawn_by TEXT);
+CREATE INDEX annotation_at ON annotation(at);
+";
 
 /// What formats 2 to 5 lack.
 const PROOFS: &str = "CREATE INDEX evidence_proof ON evidence(kind, seq)
@@ -163,6 +175,9 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), EngineError> {
         }
         if found < 11 {
             transaction.execute_batch(ASSIGNMENTS)?;
+        }
+        if found < FORMAT_ANNOTATED {
+            transaction.execute_batch(ANNOTATIONS)?;
         }
         if found < FORMAT_COVERED {
             transaction.execute_batch(telemetry::UNSAID)?;

@@ -18,7 +18,7 @@ use crate::last::{LastCommit, LastNote};
 use crate::sql::{as_json, run};
 use crate::telemetry::{self, CoverBucket, State, StoredStep};
 use crate::wal::Checkpointer;
-use crate::{blob, intake, logs, registry, schema};
+use crate::{annotations, blob, intake, logs, registry, schema};
 
 /// Sealed journal entries removed at once; few, so that no acknowledgement waits for it.
 const JOURNAL_FORGET_ENTRIES: i64 = 64;
@@ -443,6 +443,7 @@ fn write_record(
              WHERE id = ?1 AND acknowledged_at IS NULL",
             params![id, at.ms(), by],
         ),
+        Record::Annotated(annotation) => annotations::write(transaction, annotation),
         Record::Watch(machine, json) => run(
             transaction,
             "INSERT OR REPLACE INTO watch(machine, seq, body) VALUES(?1, ?2, ?3)",
@@ -457,17 +458,24 @@ fn write_record(
         Record::LogsDropped(upto) => logs::write_logs_dropped(transaction, *upto),
         Record::SealStep(step) => telemetry::write_step(transaction, StoredStep::of(step)?),
         Record::Dropped(name, rows) => telemetry::write_dropped(transaction, name, *rows),
-        Record::Retained(topic, payload) if payload.is_empty() => run(
+        Record::Retained(topic, payload) => write_retained(transaction, topic, payload),
+    }
+}
+
+fn write_retained(
+    transaction: &Transaction<'_>,
+    topic: &str,
+    payload: &[u8],
+) -> Result<bool, EngineError> {
+    if payload.is_empty() {
+        return run(
             transaction,
             "DELETE FROM retained WHERE topic = ?1",
-            params![topic],
-        ),
-        Record::Retained(topic, payload) => run(
-            transaction,
-            "INSERT OR REPLACE INTO retained(topic, payload) VALUES(?1, ?2)",
-            params![topic, payload],
-        ),
+            [topic],
+        );
     }
+    let sql = "INSERT OR REPLACE INTO retained(topic, payload) VALUES(?1, ?2)";
+    run(transaction, sql, params![topic, payload])
 }
 
 fn write_kept(transaction: &Transaction<'_>, name: &str, json: &str) -> Result<bool, EngineError> {

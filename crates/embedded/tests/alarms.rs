@@ -1,9 +1,12 @@
-//! Alarms and findings as the store answers for them.
+//! Alarms, findings and what people say of a machine's past, as the store answers for them.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails ends with a panic")]
 
 use embedded::Embedded;
-use model::{Alarm, AlarmKind, Finding, FindingKind, MachineId, ProductId, Span, TWIN, Time};
+use model::{
+    Alarm, AlarmKind, Annotation, Finding, FindingKind, MachineId, ProductId, Remark, Span, TWIN,
+    Time,
+};
 use store::{Batch, Engine as _, Record, Writer};
 
 fn alarm(machine: Option<&str>, kind: AlarmKind) -> Alarm {
@@ -85,4 +88,59 @@ fn findings_of_a_day_are_found_behind_any_number_of_newer_ones() {
     let of_day = reader.findings_in(&id("m1"), day).unwrap();
     let times: Vec<i64> = of_day.iter().map(|finding| finding.at.ms()).collect();
     assert_eq!(times, [29, 20], "newest first, the end not included");
+}
+
+#[test]
+fn what_people_say_of_the_past_is_kept_taken_back_and_covered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Embedded.open(folder.path()).unwrap();
+    let reader = Embedded.reader(folder.path());
+    assert_eq!(reader.last_annotation().unwrap(), 0);
+    let said = |id: i64, machine: &str, at_ms: i64| Annotation {
+        id,
+        machine: MachineId::new(machine).unwrap(),
+        at: Time::from_ms(at_ms),
+        said: Remark::Scrap { parts: 2.0 },
+        told_at: Time::from_ms(9_000),
+        told_by: "person:1".to_owned(),
+        withdrawn_at: None,
+        withdrawn_by: None,
+    };
+    let (first, other) = (said(1, "press", 1_000), said(2, "lathe", 2_000));
+    let both = [first.clone(), other.clone()].map(Record::Annotated);
+    commit(&mut *store, both.into());
+    let press = MachineId::new("press").unwrap();
+    let hour = Span::new(Time::from_ms(0), Time::from_ms(2_000));
+    assert_eq!(
+        reader.annotations(None, hour).unwrap().as_slice(),
+        std::slice::from_ref(&first)
+    );
+    let later = Span::new(Time::from_ms(2_000), Time::from_ms(3_000));
+    assert_eq!(reader.annotations(Some(&press), later).unwrap(), []);
+    assert_eq!(reader.annotations(None, later).unwrap(), [other]);
+    let back = Annotation {
+        withdrawn_at: Some(Time::from_ms(9_500)),
+        withdrawn_by: Some("person:2".to_owned()),
+        ..first
+    };
+    commit(&mut *store, vec![Record::Annotated(back.clone())]);
+    assert_eq!(reader.annotation(1).unwrap(), Some(back));
+    assert_eq!(reader.last_annotation().unwrap(), 2);
+    drop(store);
+
+    assert!(
+        Embedded
+            .verify(folder.path(), None, None)
+            .unwrap()
+            .is_sound()
+    );
+    let file = rusqlite::Connection::open(folder.path().join("mimamori.db")).unwrap();
+    let forged = "UPDATE annotation SET withdrawn_at = NULL WHERE id = 1";
+    file.execute(forged, []).unwrap();
+    let verdict = Embedded.verify(folder.path(), None, None).unwrap();
+    let row = store::Break::Row {
+        table: "annotation",
+        row: "1".to_owned(),
+    };
+    assert_eq!(verdict.breaks, [row]);
 }

@@ -1,11 +1,13 @@
 //! The account of one machine over a stretch of time: where its time went and where its energy
 //! went.
 
-use std::ops::Add;
+use std::collections::BTreeMap;
 
 use model::{CycleTime, GAP_MS_MAX, MachineState, Span, StateInterval, Time};
 
+use crate::downtime::Downtime;
 use crate::spread::Spread;
+use crate::stretch::{Stretch, total};
 
 /// A pause this near to a change of product, in seconds, was the set-up.
 const SETUP_NEAR_S: f64 = 120.0;
@@ -14,33 +16,7 @@ const SETUP_NEAR_S: f64 = 120.0;
 const SETUP_S: std::ops::RangeInclusive<f64> = 60.0..=28_800.0;
 /// A cycle that waits less than this, in seconds, does not wait.
 const WAIT_S_MIN: f64 = 1.0;
-/// A stretch of one state, with its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stretch {
-    /// What the machine did in this span.
-    pub state: MachineState,
-    /// Its beginning.
-    pub from: Time,
-    /// Its end.
-    pub to: Time,
-}
-
-impl Stretch {
-    fn seconds(&self) -> f64 {
-        self.to.since(self.from)
-    }
-
-    /// Seconds of it in a span.
-    fn within(&self, span: Span) -> f64 {
-        let (from, to) = (self.from.max(span.from), self.to.min(span.to));
-        to.since(from).max(0.0)
-    }
-
-    /// How far a moment lies outside, in seconds.
-    fn distance(&self, t: Time) -> f64 {
-        self.from.since(t).max(t.since(self.to)).max(0.0)
-    }
-}
+const HOUR_MS: i64 = 3_600_000;
 
 /// Power over one minute, in watts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,6 +64,8 @@ pub struct Account {
     pub setups: u32,
     /// Finished cycles.
     pub cycles: u64,
+    /// How many of them ended in each hour, by its beginning; hours without any are left out.
+    pub by_hour: BTreeMap<Time, u32>,
     /// How their times scatter, in seconds.
     pub cycle_times: Spread,
     /// How the time they worked scatters, in seconds: what a cycle would take if it never waited.
@@ -95,6 +73,8 @@ pub struct Account {
     /// Time waited inside cycles, in seconds; the state calls it running, because a pause belongs
     /// to every cycle.
     pub cycle_wait_s: f64,
+    /// When it stood still although it was to work, oldest first.
+    pub downtimes: Vec<Downtime>,
     /// When the machine was at it without a wait: running, being set up, or stopped by a fault.
     pub active: Vec<Span>,
     /// Energy drawn; `None` where power is not measured.
@@ -138,9 +118,11 @@ impl Account {
             planned_run_s: measured.planned.map_or(0.0, run_in),
             setups,
             cycles: measured.cycles.len() as u64,
+            by_hour: by_hour(span, measured.cycles),
             cycle_times: spread(&|cycle| cycle.duration_s),
             work_times: spread(&|cycle| cycle.work_s),
             cycle_wait_s: total(waits.iter().map(|(_, wait_s)| *wait_s)),
+            downtimes: Downtime::among(&stretches, measured.planned),
             active: active(&stretches, &waits),
             energy_wh: measured.energy_wh,
             fed_in_wh: measured.fed_in_wh,
@@ -181,9 +163,16 @@ impl Account {
     }
 }
 
-/// A sum that is zero, and not minus zero, of nothing.
-pub(crate) fn total(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(0.0, f64::add)
+/// How many cycles ended in each hour since the span began, hours without any left out; one that
+/// ended after the span is of its last hour.
+fn by_hour(span: Span, cycles: &[CycleTime]) -> BTreeMap<Time, u32> {
+    let mut counts = BTreeMap::new();
+    for cycle in cycles {
+        let end = cycle.end.min(span.to - 1).max(span.from);
+        let since = end.ms().saturating_sub(span.from.ms()) % HOUR_MS;
+        *counts.entry(end - since).or_insert(0) += 1;
+    }
+    counts
 }
 
 /// The waits inside cycles that the state calls running: when each cycle ended and how long it

@@ -5,7 +5,7 @@
 
 use model::{Span, Time};
 
-use crate::account::total;
+use crate::stretch::total;
 
 /// Less than this, in seconds, of a line at work says nothing.
 const SEEN_S_MIN: f64 = 600.0;

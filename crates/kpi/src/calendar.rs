@@ -200,6 +200,20 @@ impl Schedule {
         })
     }
 
+    /// Seconds planned for work on a working day.
+    pub fn seconds_a_day(&self) -> f64 {
+        let whole_day = 86_400.0;
+        let each = self.hours.iter().map(|(begin, end)| {
+            let seconds = begin.duration_until(*end).as_secs_f64();
+            if seconds > 0.0 {
+                seconds
+            } else {
+                seconds + whole_day
+            }
+        });
+        each.sum()
+    }
+
     fn works_on(&self, day: Date) -> bool {
         self.days.contains(&day.weekday()) && !self.closed.contains(&day)
     }

@@ -1,9 +1,10 @@
 //! What only people know and figures need: the planned hours, what energy and an hour of standstill
-//! cost, parts per cycle, and which machines form a line.
+//! cost, parts per cycle, what each machine is to make, why machines stand still, and which of them
+//! form a line.
 
 use std::collections::BTreeMap;
 
-use model::MachineId;
+use model::{MachineId, StopReason, Title, UsualReason};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Schedule;
@@ -23,6 +24,48 @@ const MACHINES_MAX: usize = 10_000;
 /// Parts from one cycle; below 1 a part takes several cycles.
 const PARTS_PER_CYCLE: std::ops::RangeInclusive<f64> = 0.001..=10_000.0;
 
+/// Parts a machine is to make in a day.
+const PARTS_PER_DAY: std::ops::RangeInclusive<f64> = 1.0..=1e7;
+/// Seconds a part is to take.
+const S_PER_PART: std::ops::RangeInclusive<f64> = 0.001..=604_800.0;
+/// The longest short stop, in seconds, and the one that holds where nobody said another: below five
+/// minutes whoever is at the machine puts it right.
+const SHORT_STOP_S_MAX: f64 = 3_600.0;
+const SHORT_STOP_S: f64 = 300.0;
+/// The longest set-up anybody aims at, in seconds.
+const SETUP_S_MAX: f64 = 86_400.0;
+/// Reasons that are offered: more than these nobody finds his own among.
+const REASONS_MAX: usize = 24;
+
+/// What a machine is to make.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MachinePlan {
+    /// Parts on a working day.
+    pub parts_per_day: Option<f64>,
+    /// Seconds one part is to take (ISO 22400-2: planned run time per item).
+    pub s_per_part: Option<f64>,
+}
+
+impl MachinePlan {
+    fn is_valid(&self) -> bool {
+        self.parts_per_day
+            .is_none_or(|n| PARTS_PER_DAY.contains(&n))
+            && self.s_per_part.is_none_or(|s| S_PER_PART.contains(&s))
+    }
+}
+
+/// A reason that is offered when a machine stood still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfferedReason {
+    /// Which.
+    pub reason: StopReason,
+    /// The machine was not to run then: it is no loss, and taken off the planned time.
+    #[serde(default)]
+    pub is_planned: bool,
+}
+
 /// Machines a part passes through, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +81,8 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Factory {
+    /// What it is called.
+    pub name: Option<Title>,
     /// The hours planned for work.
     pub schedule: Option<Schedule>,
     /// Price of energy.
@@ -48,6 +93,14 @@ pub struct Factory {
     pub lines: Vec<Line>,
     /// Parts from one cycle, where it is not one.
     pub parts_per_cycle: BTreeMap<MachineId, f64>,
+    /// What machines are to make, where somebody said it.
+    pub plans: BTreeMap<MachineId, MachinePlan>,
+    /// Standing still for less than this, in seconds, is a short stop; 300 where nobody said it.
+    pub short_stop_s: Option<f64>,
+    /// A set-up is to take no longer than this, in seconds.
+    pub setup_target_s: Option<f64>,
+    /// What is offered when a machine stood still; the usual reasons where nobody said others.
+    pub stop_reasons: Vec<OfferedReason>,
 }
 
 /// Why what was said of the factory is not valid.
@@ -62,6 +115,13 @@ pub enum FactoryError {
     /// A line has no name or a very long one, one machine or very many, or one twice; or there are
     /// very many lines.
     Line,
+    /// `parts_per_day` is not between 1 and 10,000,000, or `s_per_part` not between 0.001 and
+    /// 604,800.
+    Plan,
+    /// `short_stop_s` is not between 0 and 3,600, or `setup_target_s` not between 0 and 86,400.
+    Limit,
+    /// There are very many reasons, or one twice.
+    StopReasons,
 }
 
 impl std::fmt::Display for FactoryError {
@@ -73,6 +133,13 @@ impl std::fmt::Display for FactoryError {
             Self::Line => {
                 "a line needs a name of 1 to 60 characters and 2 to 50 different machines"
             }
+            Self::Plan => {
+                "parts_per_day must be between 1 and 10000000, s_per_part between 0.001 and 604800"
+            }
+            Self::Limit => {
+                "short_stop_s must be between 0 and 3600, setup_target_s between 0 and 86400"
+            }
+            Self::StopReasons => "stop_reasons must be at most 24 different ones",
         })
     }
 }
@@ -97,7 +164,51 @@ impl Factory {
         if self.lines.len() > LINES_MAX || !self.lines.iter().all(Line::is_valid) {
             return Err(FactoryError::Line);
         }
+        if self.plans.len() > MACHINES_MAX || !self.plans.values().all(MachinePlan::is_valid) {
+            return Err(FactoryError::Plan);
+        }
+        let is_length = |s: Option<f64>, most: f64| s.is_none_or(|s| (0.0..=most).contains(&s));
+        if !is_length(self.short_stop_s, SHORT_STOP_S_MAX)
+            || !is_length(self.setup_target_s, SETUP_S_MAX)
+        {
+            return Err(FactoryError::Limit);
+        }
+        let mut reasons: Vec<&StopReason> = self.stop_reasons.iter().map(|r| &r.reason).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        if reasons.len() != self.stop_reasons.len() || reasons.len() > REASONS_MAX {
+            return Err(FactoryError::StopReasons);
+        }
         Ok(self)
+    }
+
+    /// What a machine is to make, as far as somebody said it.
+    pub fn plan(&self, machine: &MachineId) -> MachinePlan {
+        self.plans.get(machine).copied().unwrap_or_default()
+    }
+
+    /// Standing still for less than this, in seconds, is a short stop.
+    pub fn short_stop_s(&self) -> f64 {
+        self.short_stop_s.unwrap_or(SHORT_STOP_S)
+    }
+
+    /// What is offered when a machine stood still: what somebody chose, or the usual reasons.
+    pub fn offered_reasons(&self) -> Vec<OfferedReason> {
+        if !self.stop_reasons.is_empty() {
+            return self.stop_reasons.clone();
+        }
+        let usual = UsualReason::ALL.iter().map(|usual| OfferedReason {
+            reason: StopReason::Usual(*usual),
+            is_planned: *usual == UsualReason::Planned,
+        });
+        usual.collect()
+    }
+
+    /// Whether a machine was not to run for this reason.
+    pub fn is_planned(&self, reason: &StopReason) -> bool {
+        let offered = self.stop_reasons.iter().find(|o| o.reason == *reason);
+        let usually = *reason == StopReason::Usual(UsualReason::Planned);
+        offered.map_or(usually, |offered| offered.is_planned)
     }
 
     /// Parts that one cycle of a machine makes.
@@ -137,6 +248,17 @@ mod tests {
             ),
             (r#"{"lines": [{"name": "L", "machines": ["a"]}]}"#, "a line"),
             (
+                r#"{"plans": {"m1": {"parts_per_day": 0}}}"#,
+                "parts_per_day",
+            ),
+            (r#"{"plans": {"m1": {"s_per_part": -1}}}"#, "s_per_part"),
+            (r#"{"short_stop_s": 1e5}"#, "short_stop_s"),
+            (r#"{"setup_target_s": -1}"#, "setup_target_s"),
+            (
+                r#"{"stop_reasons": [{"reason": "tool"}, {"reason": "tool"}]}"#,
+                "stop_reasons",
+            ),
+            (
                 r#"{"lines": [{"name": "L", "machines": ["a", "a"]}]}"#,
                 "a line",
             ),
@@ -147,5 +269,21 @@ mod tests {
         let two: Factory = serde_json::from_str(r#"{"parts_per_cycle": {"m1": 2}}"#).unwrap();
         assert_eq!(two.parts_per_cycle(&MachineId::new("m1").unwrap()), 2.0);
         assert_eq!(two.parts_per_cycle(&MachineId::new("m2").unwrap()), 1.0);
+    }
+
+    #[test]
+    fn the_usual_reasons_are_offered_until_somebody_chooses() {
+        let reason = |text: &str| StopReason::try_from(text.to_owned()).unwrap();
+        let nobody = Factory::default();
+        assert_eq!(nobody.offered_reasons().len(), UsualReason::ALL.len());
+        assert!(nobody.is_planned(&reason("planned")) && !nobody.is_planned(&reason("tool")));
+        let chosen: Factory = serde_json::from_str(
+            r#"{"stop_reasons": [{"reason": "朝礼", "is_planned": true}, {"reason": "tool"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(chosen.offered_reasons().len(), 2);
+        assert!(chosen.is_planned(&reason("朝礼")) && !chosen.is_planned(&reason("tool")));
+        // One that is no longer offered keeps its usual meaning.
+        assert!(chosen.is_planned(&reason("planned")));
     }
 }

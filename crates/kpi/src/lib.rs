@@ -6,11 +6,17 @@
 mod account;
 mod bottleneck;
 mod calendar;
+mod downtime;
 mod factory;
+mod oee;
 mod spread;
+mod stretch;
 
-pub use account::{Account, Measured, PowerMinute, Stretch};
+pub use account::{Account, Measured, PowerMinute};
 pub use bottleneck::{Bottleneck, By, Station, Turn};
 pub use calendar::{Calendar, Schedule, ScheduleError};
-pub use factory::{Factory, FactoryError, Line};
+pub use downtime::Downtime;
+pub use factory::{Factory, FactoryError, Line, MachinePlan, OfferedReason};
+pub use oee::{Oee, Output};
 pub use spread::Spread;
+pub use stretch::Stretch;

@@ -11,8 +11,8 @@ use app::factory_clock;
 use app::views::Names;
 use detect::{ApprovalMode, Settings};
 use jiff::tz::TimeZone;
-use kpi::{Calendar, Factory, Line, Schedule};
-use model::{DeviceId, MachineId, Tolerance};
+use kpi::{Calendar, Factory, Line, MachinePlan, OfferedReason, Schedule};
+use model::{DeviceId, MachineId, Title, Tolerance};
 use pipeline::{FloorSettings, MachineSettings};
 use serde::Deserialize;
 use services::backups::BackupPlan;
@@ -55,6 +55,14 @@ struct WrittenFactory {
     yen_per_kwh: Option<f64>,
     /// What an hour costs in which a machine stands still.
     yen_per_hour: Option<f64>,
+    /// What it is called.
+    name: Option<Title>,
+    /// Standing still for less than this, in seconds, is a short stop; 300 if absent.
+    short_stop_s: Option<f64>,
+    /// A set-up is to take no longer than this, in seconds.
+    setup_target_s: Option<f64>,
+    /// What is offered when a machine stood still; the usual reasons if absent.
+    stop_reasons: Vec<OfferedReason>,
     /// The hours planned for work.
     schedule: Option<Schedule>,
 }
@@ -76,6 +84,10 @@ struct WrittenMachine {
     alarms_per_month: Option<f64>,
     /// Parts from one cycle, for example 4 for a mould with four cavities; 1 if absent.
     parts_per_cycle: Option<f64>,
+    /// Parts it is to make on a working day.
+    parts_per_day: Option<f64>,
+    /// Seconds one part is to take.
+    s_per_part: Option<f64>,
 }
 
 /// The stack light.
@@ -341,12 +353,24 @@ impl WrittenConfig {
     fn factory_said(&self) -> anyhow::Result<Factory> {
         let parts = self.machine.iter();
         let parts = parts.filter_map(|m| Some((m.id.clone(), m.parts_per_cycle?)));
+        let plan = |m: &WrittenMachine| MachinePlan {
+            parts_per_day: m.parts_per_day,
+            s_per_part: m.s_per_part,
+        };
+        let plans = self.machine.iter().map(|m| (m.id.clone(), plan(m)));
         let factory = Factory {
             schedule: self.factory.schedule.clone(),
             yen_per_kwh: self.factory.yen_per_kwh,
             yen_per_hour: self.factory.yen_per_hour,
             lines: self.line.clone(),
             parts_per_cycle: parts.collect(),
+            plans: plans
+                .filter(|(_, plan)| *plan != MachinePlan::default())
+                .collect(),
+            name: self.factory.name.clone(),
+            short_stop_s: self.factory.short_stop_s,
+            setup_target_s: self.factory.setup_target_s,
+            stop_reasons: self.factory.stop_reasons.clone(),
         };
         Ok(factory.checked()?)
     }
@@ -479,6 +503,9 @@ mod tests {
             zone = "Asia/Tokyo"
             day_starts = "07:30"
             yen_per_kwh = 27.5
+            name = "飯山製作所"
+            short_stop_s = 180
+            stop_reasons = [{ reason = "tool" }, { reason = "朝礼", is_planned = true }]
             [factory.schedule]
             days = ["mon", "tue"]
             hours = ["08:00-12:00", "13:00-17:00"]
@@ -488,6 +515,7 @@ mod tests {
             tolerance_energy = 0.1
             approval = "person"
             parts_per_cycle = 4
+            parts_per_day = 480
             [[line]]
             name = "Line 1"
             machines = ["robot-1", "press-1"]
@@ -507,6 +535,14 @@ mod tests {
         assert_eq!(robot.settings.approval, ApprovalMode::Person);
         assert_eq!(config.limits.publishes_per_s_max, 100);
         assert_eq!(config.factory.parts_per_cycle(&robot.id), 4.0);
+        assert_eq!(config.factory.plan(&robot.id).parts_per_day, Some(480.0));
+        assert_eq!(
+            (
+                config.factory.short_stop_s(),
+                config.factory.stop_reasons.len()
+            ),
+            (180.0, 2)
+        );
         assert_eq!(config.factory.lines.len(), 1);
         let schedule = config.factory.schedule.unwrap();
         assert_eq!(schedule.hours().count(), 2);

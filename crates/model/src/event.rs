@@ -52,6 +52,12 @@ pub enum EventKind {
     /// A person said "seen".
     #[strum(serialize = "order.acknowledge")]
     OrderAcknowledge,
+    /// A person said something of a machine's past: why it stood still, what was bad, a note.
+    #[strum(serialize = "annotation.told")]
+    AnnotationTold,
+    /// That was taken back.
+    #[strum(serialize = "annotation.withdrawn")]
+    AnnotationWithdrawn,
     /// The chain was checked.
     #[strum(serialize = "evidence.checked")]
     EvidenceChecked,

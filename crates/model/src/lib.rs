@@ -2,6 +2,7 @@
 //! no input or output, no clock, no async. Times arrive as [`Time`], units are named in types.
 
 mod alarm;
+mod annotation;
 mod binding;
 mod coded;
 mod cycle;
@@ -25,6 +26,7 @@ mod time;
 mod unit;
 
 pub use alarm::{Alarm, AlarmKind};
+pub use annotation::{Annotation, Remark, StopReason, UsualReason};
 pub use binding::{Binding, Place, Seen};
 pub use cycle::{Cycle, CycleTime, CycleVerdict};
 pub use event::EventKind;

@@ -2,22 +2,26 @@
 //! business day, their rates over many, the bottlenecks of the lines.
 
 use std::collections::BTreeSet;
+use std::ops::Add;
 use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
 use jiff::civil::Date;
-use kpi::{Account, Bottleneck, Measured, PowerMinute, Station};
-use model::{MachineId, MachineState, Span, Time};
+use kpi::{Account, Bottleneck, MachinePlan, Measured, Oee, Output, PowerMinute, Station};
+use model::{Annotation, MachineId, MachineState, Remark, Span, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{MinuteRow, Reader, Recap, StoreError};
 
+use crate::downtimes::{ExplainedDowntime, explain};
 use crate::watched::MachineSeries;
 
 /// Watt-seconds of a watt-hour.
 pub const WS_PER_WH: f64 = 3_600.0;
 /// The middle of cycle times that is told beside the median.
 const USUAL: (f64, f64) = (0.1, 0.9);
+/// Less than this share of a working day says nothing of how it will end.
+const DAYS_TO_GO_BY: f64 = 0.05;
 
 /// The account of a machine and what it is worth.
 #[derive(Debug, Clone)]
@@ -27,6 +31,16 @@ pub struct MachineAccount {
     /// What its time and energy went into.
     pub account: Account,
     parts_per_cycle: f64,
+    /// When it stood still, and why.
+    pub downtimes: Vec<ExplainedDowntime>,
+    /// What it is to make.
+    pub plan: MachinePlan,
+    /// Bad parts; `None` where nobody told any, nor that there are none.
+    pub scrap: Option<f64>,
+    /// What people wrote down.
+    pub notes: Vec<Annotation>,
+    /// How many working days of the plan lie in the span as far as it has come; `None` without one.
+    days: Option<f64>,
     yen_per_kwh: Option<f64>,
     yen_per_hour: Option<f64>,
 }
@@ -34,7 +48,12 @@ pub struct MachineAccount {
 impl MachineAccount {
     /// Parts made.
     pub fn parts(&self) -> f64 {
-        self.account.cycles as f64 * self.parts_per_cycle
+        self.parts_of(self.account.cycles)
+    }
+
+    /// Parts that so many cycles make.
+    pub fn parts_of(&self, cycles: u64) -> f64 {
+        cycles as f64 * self.parts_per_cycle
     }
 
     /// What energy costs.
@@ -42,9 +61,60 @@ impl MachineAccount {
         Some(wh? / 1_000.0 * self.yen_per_kwh?)
     }
 
-    /// What standing still costs.
+    /// Parts that are not bad; `None` where nobody told how many are.
+    pub fn good_parts(&self) -> Option<f64> {
+        self.scrap.map(|scrap| (self.parts() - scrap).max(0.0))
+    }
+
+    /// How well it was used.
+    pub fn oee(&self) -> Oee {
+        let output = Output {
+            parts: self.parts(),
+            good: self.good_parts(),
+            s_per_part: self.plan.s_per_part,
+            not_to_run_s: self.not_to_run_s(),
+        };
+        Oee::of(&self.account, output)
+    }
+
+    /// Parts it was to make so far; `None` where nobody said how many, or when.
+    pub fn parts_planned(&self) -> Option<f64> {
+        Some(self.plan.parts_per_day? * self.days?)
+    }
+
+    /// Parts it will have made on a working day if it goes on as it did; `None` before there is
+    /// enough to go by, and without a plan.
+    pub fn parts_expected(&self) -> Option<f64> {
+        let days = self.days.filter(|days| *days >= DAYS_TO_GO_BY)?;
+        Some(self.parts() / days.min(1.0))
+    }
+
+    /// Seconds it stood still although it was to run.
+    pub fn lost_s(&self) -> f64 {
+        let lost = self.downtimes.iter().filter(|d| !d.is_planned);
+        lost.map(|d| d.lost_s).fold(0.0, Add::add)
+    }
+
+    /// Seconds of planned hours in which it was not to run after all.
+    pub fn not_to_run_s(&self) -> f64 {
+        let planned = self.downtimes.iter().filter(|d| d.is_planned);
+        planned.map(|d| d.lost_s).fold(0.0, Add::add)
+    }
+
+    /// Short stops of which nobody said anything.
+    pub fn short_stops(&self) -> usize {
+        let short = self.downtimes.iter().filter(|d| d.is_short);
+        short.count()
+    }
+
+    /// What it costs when a machine stands still for so many seconds.
+    pub fn yen_of_standing(&self, seconds: f64) -> Option<f64> {
+        Some(seconds / 3_600.0 * self.yen_per_hour?)
+    }
+
+    /// What standing still cost.
     pub fn stop_yen(&self) -> Option<f64> {
-        Some(self.account.seconds(MachineState::Stop) / 3_600.0 * self.yen_per_hour?)
+        self.yen_of_standing(self.lost_s())
     }
 
     /// All energy of the day for one part, in watt-hours, what was used at rest included.
@@ -94,7 +164,17 @@ impl MachineAccount {
                 energy_yen: self.yen_of(account.energy_wh),
                 standby_yen: self.yen_of(account.standby_wh),
             },
-            stop_yen: self.stop_yen(),
+            output: OutputTold {
+                parts_planned: self.parts_planned(),
+                scrap: self.scrap,
+                oee: self.oee(),
+                oee_whole: self.oee().whole(),
+            },
+            standing: StandingTold {
+                downtimes: self.downtimes.clone(),
+                lost_s: self.lost_s(),
+                stop_yen: self.stop_yen(),
+            },
         }
     }
 }
@@ -130,8 +210,37 @@ pub struct AccountTold {
     /// What energy went into.
     #[serde(flatten)]
     pub energy: EnergyTold,
-    /// What standing still costs, in yen.
+    /// What came out, against what was planned.
+    #[serde(flatten)]
+    pub output: OutputTold,
+    /// When it stood still, and what that cost.
+    #[serde(flatten)]
+    pub standing: StandingTold,
+}
+
+/// When a machine stood still, and what that cost.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct StandingTold {
+    /// Each time it did, and why.
+    pub downtimes: Vec<ExplainedDowntime>,
+    /// Seconds it stood still although it was to run.
+    pub lost_s: f64,
+    /// What that cost, in yen.
     pub stop_yen: Option<f64>,
+}
+
+/// What came out, against what was planned.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct OutputTold {
+    /// Parts it was to make so far.
+    pub parts_planned: Option<f64>,
+    /// Bad parts; null where nobody told any, nor that there are none.
+    pub scrap: Option<f64>,
+    /// The factors of its overall equipment effectiveness.
+    pub oee: Oee,
+    /// Their product, where all three are known.
+    #[serde(rename = "overall_equipment_effectiveness")]
+    pub oee_whole: Option<f64>,
 }
 
 /// Seconds in each state.
@@ -229,13 +338,22 @@ pub async fn of_all(
         .schedule
         .as_ref()
         .map(|s| known.calendar.planned(s, span));
+    let days = working_days(known, span);
     let work = move |reader: &dyn Reader| {
         let powers = MachineSeries::read(reader)?.powers(reader, &machines, span)?;
+        let said = reader.annotations(only_one(&machines), span)?;
         let each = machines.into_iter().zip(powers).map(|(machine, power)| {
             let account = account(reader, &machine, power, planned.as_deref(), span)?;
+            let said = said.iter().filter(|said| said.machine == machine);
+            let said: Vec<Annotation> = said.cloned().collect();
             Ok(MachineAccount {
+                downtimes: explain(&account.downtimes, &said, &factory),
                 account,
                 parts_per_cycle: factory.parts_per_cycle(&machine),
+                plan: factory.plan(&machine),
+                scrap: scrap(&said),
+                notes: notes(said),
+                days,
                 machine,
                 yen_per_kwh: factory.yen_per_kwh,
                 yen_per_hour: factory.yen_per_hour,
@@ -246,6 +364,35 @@ pub async fn of_all(
         Ok(accounts)
     };
     known.read(work).await
+}
+
+/// How many working days the planned hours of a span are; `None` without a plan.
+pub fn working_days(known: &Known, span: Span) -> Option<f64> {
+    let board = known.board();
+    let schedule = board.factory.schedule.as_ref()?;
+    let planned = known.calendar.planned(schedule, span);
+    let seconds = planned.iter().map(|span| span.to.since(span.from));
+    Some(seconds.sum::<f64>() / schedule.seconds_a_day())
+}
+
+fn only_one(machines: &[MachineId]) -> Option<&MachineId> {
+    machines.first().filter(|_| machines.len() == 1)
+}
+
+/// Bad parts that were told and not taken back.
+fn scrap(said: &[Annotation]) -> Option<f64> {
+    let standing = said.iter().filter(|said| said.withdrawn_at.is_none());
+    let told = standing.filter_map(|said| match said.said {
+        Remark::Scrap { parts } => Some(parts),
+        _ => None,
+    });
+    told.reduce(Add::add)
+}
+
+fn notes(mut said: Vec<Annotation>) -> Vec<Annotation> {
+    said.retain(|said| said.withdrawn_at.is_none() && matches!(said.said, Remark::Note { .. }));
+    said.sort_by_key(|note| note.at);
+    said
 }
 
 fn account(

@@ -2,6 +2,9 @@
 //! alike for pages, scripts, the terminal, daily files and messages.
 
 pub mod accounts;
+pub mod daily;
+pub mod downtimes;
+pub mod losses;
 pub mod notices;
 pub mod tables;
 pub mod watched;

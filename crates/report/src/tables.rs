@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use text::{Key, Lang, key, zoned};
 
 use crate::accounts::{self, MachineAccount};
+use crate::downtimes::{ExplainedDowntime, reason_text};
 
 /// Most days of one table.
 const DAYS_MAX: usize = 62;
@@ -45,6 +46,11 @@ const DAY_COLUMNS: &[&str] = &[
     "energy_yen",
     "standby_yen",
     "stop_yen",
+    "lost_h",
+    "short_stops",
+    "parts_planned",
+    "scrap",
+    "oee",
 ];
 
 /// Why a table cannot be made.
@@ -225,6 +231,7 @@ async fn named(
     match name {
         "days" => days(known, lang, wanted).await,
         "cycles" => cycles(known, lang, wanted).await,
+        "stops" => stops(known, lang, wanted).await,
         "alarms" => alarms(known, lang, wanted).await,
         _ => Err(ReportError::NotFound),
     }
@@ -333,6 +340,11 @@ fn day_row(lang: Lang, date: Date, board: &BoardView, machine: &MachineAccount) 
         cell(machine.yen_of(account.energy_wh), 1),
         cell(machine.yen_of(account.standby_wh), 1),
         cell(machine.stop_yen(), 0),
+        cell(Some(machine.lost_s() / 3_600.0), 4),
+        machine.short_stops().to_string(),
+        cell(machine.parts_planned(), 0),
+        cell(machine.scrap, 0),
+        percent(machine.oee().whole()),
     ]
 }
 
@@ -395,6 +407,45 @@ async fn cycles(known: &Known, lang: Lang, wanted: &WantedTable) -> Result<Table
         ],
         rows: rows.collect(),
     })
+}
+
+/// When machines stood still, and why: by machine and day, oldest first.
+async fn stops(known: &Known, lang: Lang, wanted: &WantedTable) -> Result<TableRows, ReportError> {
+    let mut rows = Vec::new();
+    let board = known.board();
+    for (date, span) in spans(known, wanted)? {
+        for account in accounts::of_all(known, wanted.machine.as_ref(), span).await? {
+            let id = account.machine.as_str();
+            rows.extend(account.downtimes.iter().map(|downtime| {
+                let yen = account.yen_of_standing(downtime.lost_s);
+                vec![
+                    date.to_string(),
+                    id.to_owned(),
+                    name_of(&board, lang, id),
+                    moment(known, downtime.start),
+                    moment(known, downtime.end),
+                    cell(Some(downtime.lost_s / 60.0), 2),
+                    cause_text(lang, downtime),
+                    cell(yen.filter(|_| !downtime.is_planned), 0),
+                ]
+            }));
+        }
+    }
+    Ok(TableRows {
+        columns: &[
+            "date", "machine", "name", "start", "end", "lost_min", "reason", "lost_yen",
+        ],
+        rows,
+    })
+}
+
+/// Why a machine stood still, in words; nothing while nobody said it.
+fn cause_text(lang: Lang, downtime: &ExplainedDowntime) -> String {
+    match &downtime.reason {
+        Some(reason) => reason_text(lang, reason),
+        None if downtime.is_short => lang.text(key::STOP_SHORT),
+        None => String::new(),
+    }
 }
 
 /// The alarms that were raised, oldest first.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use model::{
-    Alarm, AlarmKind, CycleTime, DeviceId, EventKind, Import, MachineId, Reading, Reference,
-    Refused, SeriesId, Span, StateInterval, Time,
+    Alarm, AlarmKind, Annotation, CycleTime, DeviceId, EventKind, Import, MachineId, Reading,
+    Reference, Refused, SeriesId, Span, StateInterval, Time,
 };
 
 use crate::checkpoint::Checkpoint;
@@ -163,6 +163,20 @@ pub trait History {
         only_open: bool,
         limit: usize,
     ) -> Result<Vec<Alarm>, StoreError>;
+
+    /// What people said of a stretch of time (its end not included) of one machine or of all, also
+    /// what they took back; in the order in which it was said.
+    fn annotations(
+        &self,
+        of: Option<&MachineId>,
+        span: Span,
+    ) -> Result<Vec<Annotation>, StoreError>;
+
+    /// What was said by this number.
+    fn annotation(&self, id: i64) -> Result<Option<Annotation>, StoreError>;
+
+    /// The number of what was said last; 0 before anything was.
+    fn last_annotation(&self) -> Result<i64, StoreError>;
 
     /// Whether an alarm of a kind is open, of whichever machine of the factory.
     fn has_open(&self, kind: AlarmKind) -> Result<bool, StoreError>;

@@ -6,8 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, DeviceId, Finding, Import, LogLine, MachineId,
-    MachineState, Reading, Reference, Refused, Registration, Time,
+    Alarm, AlarmKind, Annotation, Cycle, DeviationReason, DeviceId, Finding, Import, LogLine,
+    MachineId, MachineState, Reading, Reference, Refused, Registration, Time,
 };
 
 use crate::evidence::Entry;
@@ -74,6 +74,8 @@ pub enum Record {
     AlarmCleared(Option<MachineId>, AlarmKind, Time),
     /// Somebody has seen an alarm: which, when, and who, as the evidence writes it.
     AlarmAcknowledged(i64, Time, String),
+    /// What somebody said of a machine's past, new or taken back.
+    Annotated(Annotation),
     /// Something done or seen, for the evidence chain only.
     Evidence(Entry),
     /// Takes the text of an entry of the evidence chain away for good.

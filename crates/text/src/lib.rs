@@ -181,6 +181,19 @@ fn args_of<'a>(variables: &[(&'static str, &'a str)]) -> FluentArgs<'a> {
     args
 }
 
+/// A large number, its digits in threes.
+pub fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

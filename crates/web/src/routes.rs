@@ -17,6 +17,7 @@ use crate::{Site, live, pages};
 /// The addresses of each page and each part of the API.
 const SLICES: &[&[Route]] = &[
     scripts::alarms::ROUTES,
+    scripts::annotations::ROUTES,
     scripts::bindings::ROUTES,
     scripts::description::ROUTES,
     scripts::devices::ROUTES,
@@ -40,6 +41,7 @@ const SLICES: &[&[Route]] = &[
     pages::arrived::ROUTES,
     pages::board::ROUTES,
     pages::connect::ROUTES,
+    pages::daily::ROUTES,
     pages::devices::ROUTES,
     pages::door::ROUTES,
     pages::events::ROUTES,
@@ -61,6 +63,7 @@ const SLICES: &[&[Route]] = &[
     pages::restore::ROUTES,
     pages::settings::ROUTES,
     pages::shared::ROUTES,
+    pages::stops::ROUTES,
     pages::trust::ROUTES,
     pages::wall::ROUTES,
 ];

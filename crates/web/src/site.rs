@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use app::annotations::Annotations;
 use app::backups::BackupHand;
 use app::chain::ChainWatch;
 use app::commands::Orders;
@@ -64,7 +65,7 @@ pub struct Site {
     pub anew: Arc<Anew>,
 }
 
-/// Who carries out what pages and scripts do with devices.
+/// Who carries out what pages and scripts ask for.
 #[derive(Clone)]
 pub struct Ports {
     /// Registers devices and ends them.
@@ -79,6 +80,8 @@ pub struct Ports {
     pub files: Arc<dyn Files>,
     /// Knows who is on the network.
     pub network: Arc<dyn Network>,
+    /// Takes what people say of a machine's past.
+    pub annotations: Arc<Annotations>,
 }
 
 /// The proofs, and what can be asked of whoever keeps them.
@@ -116,6 +119,7 @@ port! {
     arrivals: Arc<dyn Arrivals>,
     files: Arc<dyn Files>,
     network: Arc<dyn Network>,
+    annotations: Arc<Annotations>,
 }
 
 /// The part of the site that some pages see: a struct of these fields, each found by its type.

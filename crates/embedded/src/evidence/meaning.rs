@@ -55,6 +55,7 @@ pub(crate) fn entry_of(record: &Record, arrived: Time) -> Option<Entry> {
         Record::Person(_)
         | Record::Pass(_)
         | Record::PassEnded(_)
+        | Record::Annotated(_)
         | Record::Device(_)
         | Record::DeviceEnded(_)
         | Record::Assigned(..)

@@ -1,7 +1,7 @@
 //! Rows that say who is who and who may what: names of series and products, devices and what they
-//! watch, people and what lets them in. Each one that is written or removed is told in the chain by
-//! a hash over it, in the same commit; so one that was changed, added or removed beside the program
-//! is found, and no secret stands in the evidence.
+//! watch, people and what lets them in; and what people said of a machine's past. Each one that is
+//! written or removed is told in the chain by a hash over it, in the same commit; so one that was
+//! changed, added or removed beside the program is found, and no secret stands in the evidence.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
@@ -17,6 +17,7 @@ use strum::VariantArray as _;
 
 use super::Head;
 use crate::error::EngineError;
+use crate::schema::{FORMAT_ANNOTATED, FORMAT_COVERED};
 use crate::sql::hash_row;
 
 /// Rows of one entry.
@@ -43,6 +44,7 @@ pub(crate) enum WitnessedTable {
     Assignment,
     Person,
     Pass,
+    Annotation,
 }
 
 /// A row that is told; in the chain it is called `person:3`.
@@ -69,6 +71,7 @@ impl WitnessedRow {
             Record::Person(person) => Self::new(WitnessedTable::Person, person.id),
             Record::Pass(pass) => Self::new(WitnessedTable::Pass, pass.id),
             Record::PassEnded(id) => Self::new(WitnessedTable::Pass, id),
+            Record::Annotated(said) => Self::new(WitnessedTable::Annotation, said.id),
             _ => return None,
         })
     }
@@ -105,6 +108,18 @@ impl WitnessedTable {
                  FROM person"
             }
             Self::Pass => "SELECT id, hash, person, kind, role, label, created, expires FROM pass",
+            Self::Annotation => {
+                "SELECT id, machine, at, said, told_at, told_by, withdrawn_at, withdrawn_by
+                 FROM annotation"
+            }
+        }
+    }
+
+    /// The format of the file since which there is such a table and it is covered.
+    fn since(self) -> i64 {
+        match self {
+            Self::Annotation => FORMAT_ANNOTATED,
+            _ => FORMAT_COVERED,
         }
     }
 
@@ -218,9 +233,11 @@ impl ToldRows {
     pub(super) fn check(
         mut self,
         connection: &Connection,
+        format: i64,
         verdict: &mut ChainVerdict,
     ) -> Result<(), EngineError> {
-        for table in WitnessedTable::VARIANTS {
+        let there = |table: &&WitnessedTable| table.since() <= format;
+        for table in WitnessedTable::VARIANTS.iter().filter(there) {
             for (row, hash) in hashes(connection, *table, table.all(), &[])? {
                 if self.0.remove(&row) != Some(hash) {
                     verdict.found(row.broken());

@@ -54,7 +54,7 @@ pub(crate) fn verify(
         check.rows()?;
         if format >= schema::FORMAT_COVERED {
             let told = std::mem::take(&mut check.told);
-            told.check(&connection, &mut check.verdict)?;
+            told.check(&connection, format, &mut check.verdict)?;
             check.history.check(&connection, &mut check.verdict)?;
         }
         check.seals.check(folder, &connection, &mut check.verdict)?;

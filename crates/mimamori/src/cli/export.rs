@@ -45,6 +45,8 @@ enum TableKind {
     Days,
     /// The cycles of a machine / 機械のサイクル
     Cycles,
+    /// When machines stood still, and why / 停止とその理由
+    Stops,
     /// Each alarm with its beginning, end and who saw it / 警報の一覧
     Alarms,
 }
@@ -54,6 +56,7 @@ impl TableKind {
         match self {
             Self::Days => "days",
             Self::Cycles => "cycles",
+            Self::Stops => "stops",
             Self::Alarms => "alarms",
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::sync::{Arc, PoisonError};
 
 use anyhow::Context;
+use app::annotations::Annotations;
 use app::backups::BackupHand;
 use app::chain::ChainWatch;
 use app::clock;
@@ -95,6 +96,7 @@ impl House<'_> {
             arrivals: Arc::clone(&self.sources) as Arc<dyn Arrivals>,
             files: self.files(),
             network: Arc::clone(&self.sources) as Arc<dyn Network>,
+            annotations: self.annotations()?,
         };
         let shown = ProofPort {
             view: proofs.view.subscribe(),
@@ -175,6 +177,11 @@ impl House<'_> {
         let (people, passes) = (reader.people()?, reader.passes()?);
         let gate = Gate::new(people, passes, self.orders.clone(), clock::now);
         gate.context("no random number for the claim code")
+    }
+
+    fn annotations(&self) -> anyhow::Result<Arc<Annotations>> {
+        let annotations = Annotations::open(self.known.clone(), self.orders.clone())?;
+        Ok(Arc::new(annotations))
     }
 
     fn watch_chain(&self) -> Arc<ChainWatch> {

@@ -2,6 +2,7 @@
 //! they take and give. Times go out as RFC 3339 in UTC; lists are paged with `limit` and `cursor`.
 
 pub(crate) mod alarms;
+pub(crate) mod annotations;
 pub(crate) mod bindings;
 pub(crate) mod description;
 pub(crate) mod devices;

@@ -9,10 +9,10 @@ use text::key;
 
 use super::{Ctx, number};
 
-const WIDTH: f64 = 400.0;
+pub(super) const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 200.0;
-const LEFT: f64 = 44.0;
-const RIGHT: f64 = 8.0;
+pub(super) const LEFT: f64 = 44.0;
+pub(super) const RIGHT: f64 = 8.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
 /// Room that a figure under the picture takes.
@@ -31,13 +31,13 @@ pub(crate) struct Dot {
 }
 
 /// A linear scale that leaves a margin around its values.
-struct AxisScale {
+pub(super) struct AxisScale {
     low: f64,
     high: f64,
 }
 
 impl AxisScale {
-    fn around(values: impl Iterator<Item = f64>, from_zero: bool) -> Self {
+    pub(super) fn around(values: impl Iterator<Item = f64>, from_zero: bool) -> Self {
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
             (l.min(v), h.max(v))
         });
@@ -59,7 +59,7 @@ impl AxisScale {
         }
     }
 
-    fn y(&self, value: f64) -> f64 {
+    pub(super) fn y(&self, value: f64) -> f64 {
         let share = (value - self.low) / (self.high - self.low);
         TOP + (1.0 - share) * (HEIGHT - TOP - BOTTOM)
     }
@@ -82,7 +82,12 @@ impl AxisScale {
     }
 }
 
-fn frame(title: &str, scale: &AxisScale, labels: &[(f64, String)], body: &Markup) -> Markup {
+pub(super) fn frame(
+    title: &str,
+    scale: &AxisScale,
+    labels: &[(f64, String)],
+    body: &Markup,
+) -> Markup {
     html! {
         svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
             @for tick in scale.ticks() {
@@ -124,7 +129,7 @@ fn tick_text(tick: f64) -> String {
     }
 }
 
-fn px(value: f64) -> String {
+pub(super) fn px(value: f64) -> String {
     format!("{value:.1}")
 }
 

@@ -3,9 +3,11 @@
 
 mod alarm;
 pub(crate) mod arrived;
+mod bars;
 pub(crate) mod board;
 mod chart;
 pub(crate) mod connect;
+pub(crate) mod daily;
 pub(crate) mod devices;
 pub(crate) mod door;
 pub(crate) mod enter;
@@ -29,6 +31,7 @@ pub(crate) mod refused;
 pub(crate) mod restore;
 pub(crate) mod settings;
 pub(crate) mod shared;
+pub(crate) mod stops;
 pub(crate) mod trust;
 mod typed;
 pub(crate) mod wall;
@@ -45,7 +48,7 @@ use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time};
 use qrcodegen::{QrCode, QrCodeEcc};
-use text::{Key, Lang, key, zoned};
+use text::{Key, Lang, grouped, key, zoned};
 
 use crate::http::access::CLEAR;
 use crate::http::asked::Visitor;
@@ -75,6 +78,7 @@ pub(crate) enum Place {
     Evidence,
     Proof,
     Rates,
+    Daily,
     Settings,
     People,
     Me,
@@ -127,6 +131,11 @@ impl Ctx {
         zoned(t, &self.zone).strftime("%Y-%m-%d").to_string()
     }
 
+    /// Month and day of a moment.
+    pub(crate) fn day(&self, t: Time) -> String {
+        zoned(t, &self.zone).strftime("%-m/%-d").to_string()
+    }
+
     /// Hours and minutes of the clock.
     pub(crate) fn clock(&self, t: Time) -> String {
         zoned(t, &self.zone).strftime("%H:%M").to_string()
@@ -152,19 +161,6 @@ pub(crate) fn number(value: f64) -> String {
         v if v >= 1.0 => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     }
-}
-
-/// A large number, its digits in threes.
-pub(crate) fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A share as a signed percentage.
@@ -314,7 +310,7 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
         // A phone has room for five; the others are reached from the settings.
         let is_folded = matches!(
             to,
-            Place::Devices | Place::Evidence | Place::People | Place::Me
+            Place::Rates | Place::Devices | Place::Evidence | Place::People | Place::Me
         );
         html! {
             a.folded-away[is_folded && ctx.may(Right::Look)] href=(href)
@@ -339,6 +335,7 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                     @if ctx.may(Right::Look) {
                         (entry(Place::Board, "/", "board", key::NAV_BOARD))
                         (entry(Place::Rates, "/rates", "rates", key::NAV_RATES))
+                        (entry(Place::Daily, "/daily", "daily", key::NAV_DAILY))
                         (entry(Place::Proof, "/proof", "proof", key::NAV_PROOF))
                         (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
                         (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))

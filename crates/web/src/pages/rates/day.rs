@@ -122,7 +122,6 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
     let observed_s = sum(&|a| a.account.observed_s());
     let run_s = sum(&|a| a.account.seconds(MachineState::Run));
     let planned_s = all(&|a| a.account.planned_s).filter(|s| *s > 0.0);
-    let stop_s = sum(&|a| a.account.seconds(MachineState::Stop));
     let wh = all(&|a| a.account.energy_wh);
     let standby_wh = all(&|a| a.account.standby_wh);
     let price = |yen_of: Option<f64>| yen_of.map(|y| yen(ctx, y));
@@ -147,8 +146,8 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
         div.kpis {
             (card(ctx.text(key::MACHINE_RATE), format!("{} %", percent(rate)), planned))
             (card(
-                ctx.lang.coded("state-", "stop"),
-                ctx.lang.length(stop_s),
+                ctx.text(key::DAILY_LOST),
+                ctx.lang.length(sum(&MachineAccount::lost_s)),
                 price(all(&MachineAccount::stop_yen)),
             ))
             @if let Some(wh) = wh {
@@ -186,18 +185,45 @@ fn time_line(ctx: &Ctx, account: &MachineAccount, span: Span) -> Markup {
     }
 }
 
+fn with_yen(ctx: &Ctx, text: &str, price: Option<f64>) -> Markup {
+    html! {
+        span { (text) }
+        @if let Some(price) = price { " " span.price { (yen(ctx, price)) } }
+    }
+}
+
+/// How long a machine stood still although it was to run, and the way to why.
+fn lost(ctx: &Ctx, account: &MachineAccount) -> Markup {
+    let (lost_s, short) = (account.lost_s(), account.short_stops());
+    let stops = format!(
+        "/stops?machine={}&date={}",
+        account.machine,
+        ctx.date(account.account.span.from)
+    );
+    html! {
+        @if lost_s > 0.0 {
+            div {
+                dt { a href=(stops) { (ctx.text(key::DAILY_LOST)) } }
+                dd {
+                    (with_yen(ctx, &ctx.lang.length(lost_s), account.stop_yen()))
+                    @if short > 0 {
+                        span { " · " (ctx.text(key::STOP_SHORT)) " "
+                            (ctx.with(key::RATES_TIMES, &[("n", &short.to_string())]))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// What a machine's day comes to in numbers; what was not measured is left out.
 fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
     let times = &account.account;
     let figure = |label: String, value: Markup| html! { div { dt { (label) } dd { (value) } } };
     let plain = |value: String| html! { (value) };
     let length = |seconds: f64| ctx.lang.length(seconds);
-    let with_yen = |text: String, price: Option<f64>| {
-        html! {
-            span { (text) }
-            @if let Some(price) = price { " " span.price { (yen(ctx, price)) } }
-        }
-    };
+    let with_yen = |text: String, price: Option<f64>| with_yen(ctx, &text, price);
     html! {
         dl.figures {
             @for state in MachineState::ALL.iter().copied() {
@@ -206,7 +232,6 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                     div {
                         dt { (state_badge(ctx.lang, state)) }
                         dd { @match state {
-                            MachineState::Stop => (with_yen(length(seconds), account.stop_yen())),
                             MachineState::Setup => {
                                 (length(seconds)) " · "
                                 (ctx.with(key::RATES_TIMES, &[("n", &times.setups.to_string())]))
@@ -219,6 +244,7 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
             @if times.cycle_wait_s > WAIT_SHARE_TOLD * times.seconds(MachineState::Run) {
                 (figure(ctx.text(key::RATES_CYCLE_WAIT), plain(length(times.cycle_wait_s))))
             }
+            (lost(ctx, account))
             @if let Some(planned) = times.rate_planned() {
                 (figure(
                     ctx.text(key::RATES_BY_PLANNED),

@@ -72,7 +72,7 @@ pub(crate) async fn show(
     Asked(visitor): Asked<Visitor>,
     Query(wanted): Query<WantedRates>,
 ) -> Response {
-    let typed = TypedFactory::of(&site.known.board().factory);
+    let typed = TypedFactory::of(&site.known.board().factory, visitor.lang);
     page(&site, &visitor, &wanted, &typed, None).await
 }
 
@@ -83,7 +83,7 @@ pub(crate) async fn set(
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
     let typed = TypedFactory::from_fields(fields);
-    let problem = match typed.read() {
+    let problem = match typed.read(&site.known.board().factory) {
         Ok(factory) => match site
             .orders
             .give(Command::SetFactory(factory), &visitor.who.actor())
@@ -285,7 +285,7 @@ fn heat_cell(ctx: &Ctx, rate: Option<f64>, is_older: bool) -> Markup {
 }
 
 /// Yen with the digits people write.
-fn yen(ctx: &Ctx, yen: f64) -> String {
+pub(super) fn yen(ctx: &Ctx, yen: f64) -> String {
     let digits = if yen.abs() < 10.0 {
         format!("{yen:.1}")
     } else {
@@ -305,7 +305,7 @@ fn grouped(value: f64) -> String {
 }
 
 /// Energy in the unit people read it in.
-fn energy(wh: f64) -> String {
+pub(super) fn energy(wh: f64) -> String {
     if wh.abs() >= 1_000.0 {
         format!("{} kWh", super::number(wh / 1_000.0))
     } else {

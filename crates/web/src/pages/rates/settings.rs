@@ -1,12 +1,13 @@
-//! What people have to say for the figures: planned hours, prices, parts per cycle, lines. What was
-//! typed stays in the form until it is right.
+//! What people have to say for the figures: planned hours, prices, what each machine makes and is
+//! to make, why machines stand still, lines. What was typed stays in the form until it is right.
 
 use std::collections::BTreeMap;
 
 use app::views::BoardView;
-use kpi::{Factory, FactoryError, Line, Schedule, ScheduleError};
+use kpi::{Factory, FactoryError, Line, MachinePlan, OfferedReason, Schedule, ScheduleError};
 use maud::{Markup, html};
-use model::MachineId;
+use model::{MachineId, StopReason, UsualReason};
+use report::downtimes::reason_text;
 use text::{Lang, key};
 
 use super::super::{Ctx, typed};
@@ -15,6 +16,10 @@ use super::super::{Ctx, typed};
 const STEPS_SPARE: usize = 2;
 /// Steps of a new line.
 const STEPS_NEW: usize = 4;
+/// Reasons that can be added at once.
+const REASONS_SPARE: usize = 2;
+/// How a reason of which it is no loss to stand still is marked in the form.
+const NOT_TO_RUN: &str = "planned";
 
 /// What stands in the form.
 #[derive(Debug, Default)]
@@ -24,8 +29,53 @@ pub(super) struct TypedFactory {
     closed: String,
     yen_per_kwh: String,
     yen_per_hour: String,
-    parts: BTreeMap<String, String>,
+    machines: BTreeMap<String, TypedMachine>,
     lines: Vec<(String, Vec<String>)>,
+    short_stop_min: String,
+    setup_target_min: String,
+    reasons: Vec<TypedReason>,
+}
+
+/// What stands in the row of a machine.
+#[derive(Debug, Default)]
+struct TypedMachine {
+    parts_per_cycle: String,
+    parts_per_day: String,
+    s_per_part: String,
+}
+
+/// What stands in the row of a reason.
+#[derive(Debug, Default)]
+struct TypedReason {
+    words: String,
+    is_planned: bool,
+}
+
+impl TypedReason {
+    fn of(offered: &OfferedReason, lang: Lang) -> Self {
+        Self {
+            words: reason_text(lang, &offered.reason),
+            is_planned: offered.is_planned,
+        }
+    }
+
+    /// The reason of these words: a usual one by its name in either language.
+    fn read(&self) -> Result<OfferedReason, WrongField> {
+        let words = self.words.trim();
+        let is_named = |usual: &&UsualReason| {
+            let name = |lang: Lang| lang.coded("stop-reason-", usual.code());
+            name(Lang::Ja) == words || name(Lang::En) == words
+        };
+        let usual = UsualReason::ALL.iter().find(is_named);
+        let own = || {
+            let own = StopReason::try_from(words.to_owned());
+            own.map_err(|_| WrongField::Factory(FactoryError::StopReasons))
+        };
+        Ok(OfferedReason {
+            reason: usual.map_or_else(own, |usual| Ok(StopReason::Usual(*usual)))?,
+            is_planned: self.is_planned,
+        })
+    }
 }
 
 /// What is wrong with what was typed.
@@ -51,6 +101,9 @@ impl WrongField {
             Self::Factory(FactoryError::YenPerKwh | FactoryError::YenPerHour) => {
                 lang.text(key::RATES_WRONG_PRICE)
             }
+            Self::Factory(FactoryError::Plan) => lang.text(key::RATES_WRONG_PLAN),
+            Self::Factory(FactoryError::Limit) => lang.text(key::RATES_WRONG_LIMIT),
+            Self::Factory(FactoryError::StopReasons) => lang.text(key::RATES_WRONG_REASONS),
             Self::Number(what) | Self::Machine(what) => with(key::RATES_WRONG_NUMBER, what),
         }
     }
@@ -58,7 +111,7 @@ impl WrongField {
 
 impl TypedFactory {
     /// What holds now, as a person would type it.
-    pub(super) fn of(factory: &Factory) -> Self {
+    pub(super) fn of(factory: &Factory, lang: Lang) -> Self {
         let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
         let words = |words: Option<Vec<String>>| words.unwrap_or_default().join(" ");
         let schedule = factory.schedule.as_ref();
@@ -66,7 +119,8 @@ impl TypedFactory {
             let machines = line.machines.iter().map(ToString::to_string);
             (line.name.clone(), machines.collect())
         });
-        let parts = factory.parts_per_cycle.iter();
+        let minutes = |seconds: Option<f64>| number(seconds.map(|s| s / 60.0));
+        let offered = factory.offered_reasons();
         Self {
             days: schedule
                 .map(|s| s.days().map(str::to_owned).collect())
@@ -75,10 +129,11 @@ impl TypedFactory {
             closed: words(schedule.map(|s| s.closed().collect())),
             yen_per_kwh: number(factory.yen_per_kwh),
             yen_per_hour: number(factory.yen_per_hour),
-            parts: parts
-                .map(|(machine, n)| (machine.to_string(), n.to_string()))
-                .collect(),
+            machines: typed_machines(factory),
             lines: lines.collect(),
+            short_stop_min: minutes(factory.short_stop_s),
+            setup_target_min: minutes(factory.setup_target_s),
+            reasons: offered.iter().map(|o| TypedReason::of(o, lang)).collect(),
         }
     }
 
@@ -98,24 +153,54 @@ impl TypedFactory {
                         steps.push(value);
                     }
                 }
-                other => {
-                    if let Some(machine) = other.strip_prefix("parts-") {
-                        typed.parts.insert(machine.to_owned(), value);
+                "short_stop_min" => typed.short_stop_min = value,
+                "setup_target_min" => typed.setup_target_min = value,
+                "reason" => typed.reasons.push(TypedReason {
+                    words: value,
+                    is_planned: false,
+                }),
+                "counts" => {
+                    if let Some(reason) = typed.reasons.last_mut() {
+                        reason.is_planned = value == NOT_TO_RUN;
                     }
                 }
+                other => typed.set_machine(other, value),
             }
         }
         typed
     }
 
-    /// What it says, if it is right. What was left empty says nothing.
-    pub(super) fn read(&self) -> Result<Factory, WrongField> {
-        let mut parts_per_cycle = BTreeMap::new();
-        for (machine, typed) in &self.parts {
-            if let Some(parts) = number(typed)? {
+    /// Takes a field of a machine's row: `parts-`, `target-` or `standard-` and its name.
+    fn set_machine(&mut self, field: &str, value: String) {
+        let Some((what, machine)) = field.split_once('-') else {
+            return;
+        };
+        let row = self.machines.entry(machine.to_owned()).or_default();
+        match what {
+            "parts" => row.parts_per_cycle = value,
+            "target" => row.parts_per_day = value,
+            "standard" => row.s_per_part = value,
+            _ => {}
+        }
+    }
+
+    /// What it says, if it is right; what is set elsewhere stays as it was before. What was left
+    /// empty says nothing.
+    pub(super) fn read(&self, before: &Factory) -> Result<Factory, WrongField> {
+        let (mut parts_per_cycle, mut plans) = (BTreeMap::new(), BTreeMap::new());
+        for (machine, typed) in &self.machines {
+            if let Some(parts) = number(&typed.parts_per_cycle)? {
                 parts_per_cycle.insert(machine_id(machine)?, parts);
             }
+            let plan = MachinePlan {
+                parts_per_day: number(&typed.parts_per_day)?,
+                s_per_part: number(&typed.s_per_part)?,
+            };
+            if plan != MachinePlan::default() {
+                plans.insert(machine_id(machine)?, plan);
+            }
         }
+        let minutes = |typed: &str| Ok(number(typed)?.map(|minutes| minutes * 60.0));
         let mut lines = Vec::new();
         for (name, steps) in &self.lines {
             let steps = steps.iter().filter(|step| !step.is_empty());
@@ -132,8 +217,21 @@ impl TypedFactory {
             yen_per_hour: number(&self.yen_per_hour)?,
             lines,
             parts_per_cycle,
+            plans,
+            short_stop_s: minutes(&self.short_stop_min)?,
+            setup_target_s: minutes(&self.setup_target_min)?,
+            stop_reasons: self.stop_reasons()?,
+            name: before.name.clone(),
         };
         factory.checked().map_err(WrongField::Factory)
+    }
+
+    /// The reasons; none where they are the usual ones.
+    fn stop_reasons(&self) -> Result<Vec<OfferedReason>, WrongField> {
+        let typed = self.reasons.iter().filter(|r| !r.words.trim().is_empty());
+        let reasons: Vec<OfferedReason> = typed.map(TypedReason::read).collect::<Result<_, _>>()?;
+        let are_usual = reasons == Factory::default().offered_reasons();
+        Ok(if are_usual { Vec::new() } else { reasons })
     }
 
     fn schedule(&self) -> Result<Option<Schedule>, ScheduleError> {
@@ -150,6 +248,22 @@ impl TypedFactory {
         )
         .map(Some)
     }
+}
+
+/// What holds of each machine.
+fn typed_machines(factory: &Factory) -> BTreeMap<String, TypedMachine> {
+    let mut machines: BTreeMap<String, TypedMachine> = BTreeMap::new();
+    for (machine, parts) in &factory.parts_per_cycle {
+        let row = machines.entry(machine.to_string()).or_default();
+        row.parts_per_cycle = parts.to_string();
+    }
+    let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
+    for (machine, plan) in &factory.plans {
+        let row = machines.entry(machine.to_string()).or_default();
+        row.parts_per_day = number(plan.parts_per_day);
+        row.s_per_part = number(plan.s_per_part);
+    }
+    machines
 }
 
 /// Digits and signs as a Japanese keyboard types them, made plain; commas part words.
@@ -206,18 +320,8 @@ pub(super) fn form(ctx: &Ctx, typed: &TypedFactory, board: &BoardView, is_open: 
                             &typed.yen_per_hour,
                         ))
                     }
-                    fieldset {
-                        legend { (ctx.text(key::RATES_PARTS_PER_CYCLE)) }
-                        @for machine in &board.machines {
-                            @let id = machine.id.as_str();
-                            @let value = typed.parts.get(id).map_or("", String::as_str);
-                            (number_field(
-                                machine.names.of(ctx.lang).to_owned(),
-                                &format!("parts-{id}"),
-                                value,
-                            ))
-                        }
-                    }
+                    (machines(ctx, typed, board))
+                    (stops(ctx, typed))
                     (lines(ctx, typed, board))
                     button.primary type="submit" { (ctx.text(key::MACHINE_SAVE)) }
                 }
@@ -230,6 +334,64 @@ fn number_field(label: String, name: &str, value: &str) -> Markup {
     html! {
         label.pair-row {
             span { (label) } input name=(name) value=(value) inputmode="decimal" autocomplete="off";
+        }
+    }
+}
+
+/// What each machine makes and is to make.
+fn machines(ctx: &Ctx, typed: &TypedFactory, board: &BoardView) -> Markup {
+    let nothing = TypedMachine::default();
+    html! {
+        fieldset {
+            legend { (ctx.text(key::RATES_MACHINE_PLANS)) }
+            @for machine in &board.machines {
+                @let id = machine.id.as_str();
+                @let row = typed.machines.get(id).unwrap_or(&nothing);
+                div.plan-row {
+                    strong { (machine.names.of(ctx.lang)) }
+                    @for (what, label, value) in [
+                        ("target", key::RATES_PARTS_PER_DAY, &row.parts_per_day),
+                        ("standard", key::RATES_S_PER_PART_PLANNED, &row.s_per_part),
+                        ("parts", key::RATES_PARTS_PER_CYCLE, &row.parts_per_cycle),
+                    ] {
+                        label {
+                            span { (ctx.text(label)) }
+                            input name={ (what) "-" (id) } value=(value) inputmode="decimal"
+                                autocomplete="off";
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is a short stop, how long a set-up may take, and which reasons are offered.
+fn stops(ctx: &Ctx, typed: &TypedFactory) -> Markup {
+    let spare = (0..REASONS_SPARE).map(|_| TypedReason::default());
+    let spare: Vec<TypedReason> = spare.collect();
+    html! {
+        fieldset {
+            legend { (ctx.text(key::RATES_STOPS)) }
+            (number_field(ctx.text(key::RATES_SHORT_STOP), "short_stop_min", &typed.short_stop_min))
+            (number_field(
+                ctx.text(key::RATES_SETUP_TARGET),
+                "setup_target_min",
+                &typed.setup_target_min,
+            ))
+            p.quiet.small { (ctx.text(key::RATES_REASONS_NOTE)) }
+            @for reason in typed.reasons.iter().chain(&spare) {
+                div.reason-row {
+                    input name="reason" value=(reason.words) maxlength="64" autocomplete="off"
+                        aria-label=(ctx.text(key::DAILY_CAUSE));
+                    select name="counts" aria-label=(ctx.text(key::RATES_COUNTS)) {
+                        option value="loss" { (ctx.text(key::RATES_COUNTS_LOSS)) }
+                        option value=(NOT_TO_RUN) selected[reason.is_planned] {
+                            (ctx.text(key::RATES_COUNTS_PLANNED))
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -300,6 +462,8 @@ fn lines(ctx: &Ctx, typed: &TypedFactory, board: &BoardView) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use model::Title;
+
     use super::*;
 
     fn typed(fields: &[(&str, &str)]) -> TypedFactory {
@@ -317,6 +481,16 @@ mod tests {
             ("yen_per_kwh", "２７．５"),
             ("yen_per_hour", "¥6,000"),
             ("parts-press-1", "4"),
+            ("target-press-1", "1,200"),
+            ("standard-press-1", "２２．５"),
+            ("short_stop_min", "３"),
+            ("setup_target_min", ""),
+            ("reason", "Tool or die change"),
+            ("counts", "loss"),
+            ("reason", "朝礼"),
+            ("counts", "planned"),
+            ("reason", ""),
+            ("counts", "planned"),
             ("line", "Bracket"),
             ("step", "press-1"),
             ("step", ""),
@@ -324,16 +498,39 @@ mod tests {
             ("line", ""),
             ("step", ""),
         ];
-        let factory = typed(&fields).read().unwrap();
+        let before = Factory {
+            name: Some(Title::new("飯山製作所").unwrap()),
+            ..Factory::default()
+        };
+        let factory = typed(&fields).read(&before).unwrap();
+        assert_eq!(factory.name, before.name);
+        let plan = factory.plan(&MachineId::new("press-1").unwrap());
+        assert_eq!(
+            (plan.parts_per_day, plan.s_per_part),
+            (Some(1_200.0), Some(22.5))
+        );
+        assert_eq!(
+            (factory.short_stop_s(), factory.setup_target_s),
+            (180.0, None)
+        );
+        let reasons: Vec<_> = factory
+            .stop_reasons
+            .iter()
+            .map(|r| r.reason.as_str())
+            .collect();
+        assert_eq!(reasons, ["tool", "朝礼"]);
         assert_eq!(factory.yen_per_kwh, Some(27.5));
         assert_eq!(factory.yen_per_hour, Some(6_000.0));
         assert_eq!(factory.lines.len(), 1);
         assert_eq!(factory.lines[0].machines.len(), 2);
-        let again = TypedFactory::of(&factory);
+        let again = TypedFactory::of(&factory, Lang::En);
         assert_eq!(again.hours, "08:00-12:00 13:00-17:00");
         assert_eq!(again.closed, "2026-12-29 2026-12-30 2027-01-02");
-        assert_eq!(again.read().unwrap(), factory);
-        assert_eq!(typed(&[]).read().unwrap(), Factory::default());
+        assert_eq!(again.read(&before).unwrap(), factory);
+        assert_eq!(
+            typed(&[]).read(&Factory::default()).unwrap(),
+            Factory::default()
+        );
     }
 
     #[test]
@@ -345,15 +542,22 @@ mod tests {
             ("yen_per_kwh", "cheap"),
             ("yen_per_hour", "-5000"),
             ("parts-m1", "0"),
+            ("target-m1", "0"),
+            ("standard-m1", "abc"),
+            ("short_stop_min", "600"),
+            ("setup_target_min", "-1"),
+            ("reason", "bell\u{7}"),
             ("line", "alone"),
         ] {
-            let wrong = typed(&[(name, value)]).read().unwrap_err();
+            let wrong = typed(&[(name, value)])
+                .read(&Factory::default())
+                .unwrap_err();
             for lang in [Lang::Ja, Lang::En] {
                 assert!(wrong.text(lang).chars().count() > 8, "{name}");
             }
         }
         let wrong = typed(&[("day", "mon"), ("hours", "8-17")])
-            .read()
+            .read(&Factory::default())
             .unwrap_err();
         assert!(wrong.text(Lang::En).contains("8-17"));
     }

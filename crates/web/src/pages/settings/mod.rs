@@ -1,6 +1,9 @@
 //! What a person decides, in one place: what the machines are called and where they stand, which
 //! are gone; and the way to everything else that is set on a page of its own.
 
+mod clock;
+mod name;
+
 use std::sync::Arc;
 
 use app::commands::{Command, OrderError, Orders};
@@ -12,6 +15,7 @@ use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use kpi::Factory;
 use maud::{Markup, html};
 use model::{EventKind, MachineId, Nameplate, Right, Title};
 use serde::Deserialize;
@@ -19,6 +23,8 @@ use serde_json::json;
 use store::Entry;
 use text::{Key, key};
 
+use self::clock::RefusedClock;
+use self::name::{RefusedName, TypedName};
 use super::typed;
 use super::{Ctx, Place, frame, state_badge};
 use crate::http::access::{JUDGE, LOOK};
@@ -31,6 +37,7 @@ pub(crate) const ROUTES: &[Route] = &[
     page!(get "/settings", LOOK, show),
     page!(post "/settings/machines/{id}", JUDGE, set),
     page!(post "/settings/clock", JUDGE, set_clock),
+    page!(post "/settings/name", JUDGE, set_name),
     page!(get "/settings/anew", LOOK, begins_anew),
 ];
 
@@ -45,18 +52,6 @@ part! {
 
 /// Places of a group.
 const PLACES: std::ops::RangeInclusive<u16> = 1..=9_999;
-
-/// Zones that are offered; any other may be typed.
-const ZONES: [&str; 8] = [
-    "Asia/Tokyo",
-    "Asia/Seoul",
-    "Asia/Shanghai",
-    "Asia/Taipei",
-    "Asia/Bangkok",
-    "Asia/Ho_Chi_Minh",
-    "Asia/Singapore",
-    "UTC",
-];
 
 /// What was just kept.
 #[derive(Debug, Deserialize)]
@@ -189,7 +184,7 @@ pub(crate) async fn set(
     };
     let entered = EnteredSettings {
         plate: Some(refused),
-        clock: None,
+        ..EnteredSettings::default()
     };
     page(&site, &visitor, None, &entered)
 }
@@ -199,13 +194,39 @@ pub(crate) async fn set(
 struct EnteredSettings<'a> {
     plate: Option<RefusedPlate<'a>>,
     clock: Option<RefusedClock>,
+    name: Option<RefusedName>,
 }
 
-/// A clock that could not be taken, as it was typed, and why.
-struct RefusedClock {
-    typed: FactoryClock,
-    field: Option<ClockWrong>,
-    said: String,
+/// Calls the factory so.
+pub(crate) async fn set_name(
+    State(site): State<SettingsPart>,
+    Asked(visitor): Asked<Visitor>,
+    Form(typed): Form<TypedName>,
+) -> Response {
+    let name = match typed.name.trim() {
+        "" => Ok(None),
+        name => Title::new(name).map(Some),
+    };
+    let said = match name {
+        Ok(name) => {
+            let factory = site.known.board().factory.as_ref().clone();
+            let named = Command::SetFactory(Factory { name, ..factory });
+            match site.orders.give(named, &visitor.who.actor()).await {
+                Ok(()) => return Redirect::to("/settings?saved=name#factory").into_response(),
+                Err(problem) => told(&visitor, problem),
+            }
+        }
+        Err(_) => visitor.lang.text(key::SETTINGS_WRONG_NAME),
+    };
+    let refused = RefusedName {
+        typed: typed.name,
+        said,
+    };
+    let entered = EnteredSettings {
+        name: Some(refused),
+        ..EnteredSettings::default()
+    };
+    page(&site, &visitor, None, &entered)
 }
 
 /// Sets by which clock the factory lives; the program begins anew with it.
@@ -243,8 +264,8 @@ pub(crate) async fn set_clock(
         }
     };
     let entered = EnteredSettings {
-        plate: None,
         clock: Some(RefusedClock { typed, field, said }),
+        ..EnteredSettings::default()
     };
     page(&site, &visitor, None, &entered)
 }
@@ -302,6 +323,7 @@ fn page(
         }
     };
     let body = html! {
+        (name::panel(&ctx, &board.factory, saved, entered.name.as_ref()))
         section.panel {
             div.panel-head {
                 h2 { (ctx.text(key::SETTINGS_MACHINES)) }
@@ -320,10 +342,10 @@ fn page(
                 (machines(&board.archived))
             }
         }
-        (clock(&ctx, &site.known, saved, entered.clock.as_ref()))
+        (clock::panel(&ctx, &site.known, saved, entered.clock.as_ref()))
         (ways(&ctx))
     };
-    let is_refused = refused.is_some() || entered.clock.is_some();
+    let is_refused = refused.is_some() || entered.clock.is_some() || entered.name.is_some();
     let status = if is_refused {
         StatusCode::UNPROCESSABLE_ENTITY
     } else {
@@ -404,54 +426,6 @@ fn row(
             }
             @if let Some(refused) = refused { p.problem role="alert" { (refused.said) } }
             @if saved == Some(id) { p.done role="status" { (ctx.text(key::SETTINGS_SAVED)) } }
-        }
-    }
-}
-
-/// By which clock the factory lives.
-fn clock(ctx: &Ctx, known: &Known, saved: Option<&str>, refused: Option<&RefusedClock>) -> Markup {
-    let typed = refused.map_or_else(
-        || FactoryClock::of(&known.calendar),
-        |refused| refused.typed.clone(),
-    );
-    let is_utc = ctx.zone.iana_name().is_none_or(|zone| zone.contains("UTC"));
-    let field = refused.and_then(|refused| refused.field);
-    let wrong = |of: ClockWrong| (field == Some(of)).then_some("true");
-    let may = ctx.may(Right::Judge);
-    html! {
-        section.panel #clock {
-            div.panel-head {
-                h2 { (ctx.text(key::SETTINGS_CLOCK)) }
-                span.quiet { (ctx.with(key::SETTINGS_CLOCK_NOW, &[("time", &ctx.when(ctx.now))])) }
-            }
-            @if is_utc { (super::problem_box(&ctx.text(key::SETTINGS_ZONE_UTC))) }
-            form.plate-form method="post" action="/settings/clock" {
-                label {
-                    span { (ctx.text(key::SETTINGS_ZONE)) }
-                    input name="zone" value=(typed.zone) list="zones" autocomplete="off"
-                        required disabled[!may] aria-invalid=[wrong(ClockWrong::Zone)];
-                }
-                datalist #zones { @for zone in ZONES { option value=(zone) {} } }
-                label {
-                    span { (ctx.text(key::SETTINGS_DAY_STARTS)) }
-                    input name="day_starts" value=(typed.day_starts) inputmode="numeric"
-                        autocomplete="off" required disabled[!may]
-                        aria-invalid=[wrong(ClockWrong::DayStarts)];
-                }
-                @if may {
-                    div.buttons {
-                        button.primary type="submit"
-                            data-wait=(ctx.text(key::SETTINGS_BEGINS_ANEW)) {
-                            (ctx.text(key::MACHINE_SAVE))
-                        }
-                    }
-                }
-            }
-            p.quiet { (ctx.text(key::SETTINGS_CLOCK_NOTE)) }
-            @if let Some(refused) = refused { p.problem role="alert" { (refused.said) } }
-            @if saved == Some("clock") {
-                p.done role="status" { (ctx.text(key::SETTINGS_SAVED)) }
-            }
         }
     }
 }

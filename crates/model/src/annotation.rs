@@ -1,0 +1,185 @@
+//! What people add to a machine's past: why it stood still, how many parts were bad, a note. What
+//! was said is never changed; it is withdrawn, and said anew.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{IdError, MachineId, Time, Title};
+
+/// Longest note, in letters.
+const NOTE_CHARS_MAX: usize = 500;
+/// Most bad parts told at once.
+const SCRAP_MAX: f64 = 1e6;
+
+/// Why a machine stood still.
+///
+/// A usual reason is kept by its code, so that it is shown in the reader's language; an own one is
+/// kept as it was written, so that it stays readable when it is no longer offered.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum StopReason {
+    /// One that any factory knows.
+    Usual(UsualReason),
+    /// The factory's own words.
+    Own(Title),
+}
+
+crate::described_as!(StopReason, String);
+
+/// Reasons that any factory knows.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum UsualReason {
+    /// No material, or no room for what was made.
+    Material,
+    /// Set up, or adjusted.
+    Setup,
+    /// Broken, or being repaired.
+    Breakdown,
+    /// A tool was changed.
+    Tool,
+    /// Quality was checked, or put right.
+    Quality,
+    /// Cleaned, or looked after.
+    Cleaning,
+    /// Nobody was there.
+    Staff,
+    /// It was not to run: no order, a trial, a meeting.
+    Planned,
+}
+
+crate::coded!(UsualReason);
+
+impl StopReason {
+    /// The code of a usual reason, or the factory's own words.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Usual(usual) => usual.code(),
+            Self::Own(words) => words.as_str(),
+        }
+    }
+}
+
+impl TryFrom<String> for StopReason {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        Ok(match UsualReason::from_code(&text) {
+            Some(usual) => Self::Usual(usual),
+            None => Self::Own(Title::new(&text)?),
+        })
+    }
+}
+
+impl From<StopReason> for String {
+    fn from(reason: StopReason) -> Self {
+        reason.as_str().to_owned()
+    }
+}
+
+/// What is said of a moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Remark {
+    /// Why the machine stood still then.
+    StopReason {
+        /// `material`, `setup`, `breakdown`, `tool`, `quality`, `cleaning`, `staff`, `planned`, or
+        /// the factory's own words.
+        reason: StopReason,
+    },
+    /// So many of the parts made until then, since it was told last, are bad; none is told as 0.
+    Scrap {
+        /// How many.
+        parts: f64,
+    },
+    /// Anything else worth knowing.
+    Note {
+        /// The words, at most 500 letters.
+        text: String,
+    },
+}
+
+impl Remark {
+    /// The same, if it can be kept: an amount that can be counted, words that are some.
+    pub fn checked(self) -> Option<Self> {
+        match self {
+            Self::Scrap { parts } => (0.0..=SCRAP_MAX).contains(&parts).then_some(self),
+            Self::Note { text } => {
+                let text = text.trim().to_owned();
+                let is_note = (1..=NOTE_CHARS_MAX).contains(&text.chars().count())
+                    && !text.chars().any(|c| c.is_control() && !c.is_whitespace());
+                is_note.then_some(Self::Note { text })
+            }
+            Self::StopReason { .. } => Some(self),
+        }
+    }
+}
+
+/// What somebody said of a machine at a moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Annotation {
+    /// Its number.
+    pub id: i64,
+    /// The machine that it is about.
+    pub machine: MachineId,
+    /// The moment that it is about.
+    pub at: Time,
+    /// What.
+    #[serde(flatten)]
+    pub said: Remark,
+    /// When it was said.
+    pub told_at: Time,
+    /// By whom, as the evidence writes it.
+    pub told_by: String,
+    /// When it was taken back; `None` while it holds.
+    pub withdrawn_at: Option<Time>,
+    /// By whom.
+    pub withdrawn_by: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_kept_is_refused() {
+        let note = |text: &str| Remark::Note { text: text.into() }.checked();
+        assert_eq!(
+            note(" 刃を替えた\n"),
+            Some(Remark::Note {
+                text: "刃を替えた".into()
+            })
+        );
+        assert_eq!((note("  "), note("\u{7}bell")), (None, None));
+        assert!(note(&"あ".repeat(500)).is_some() && note(&"あ".repeat(501)).is_none());
+        let scrap = |parts| Remark::Scrap { parts }.checked().is_some();
+        assert_eq!(
+            [scrap(0.0), scrap(2.0), scrap(-1.0), scrap(f64::NAN)],
+            [true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn a_reason_is_kept_by_its_code_or_in_own_words() {
+        let reason = |text: &str| StopReason::try_from(text.to_owned()).unwrap();
+        for usual in UsualReason::ALL.iter().copied() {
+            assert_eq!(reason(usual.code()), StopReason::Usual(usual));
+        }
+        assert_eq!(reason("金型の温度待ち").as_str(), "金型の温度待ち");
+        let json = r#"{"kind":"stop_reason","reason":"tool"}"#;
+        let said: Remark = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&said).unwrap(), json);
+        assert!(serde_json::from_str::<Remark>(r#"{"kind":"stop_reason","reason":""}"#).is_err());
+    }
+}

@@ -1,0 +1,301 @@
+//! The daily report 日報: what was made against what was planned, why machines stood still and what
+//! that cost; and the same of a week or a month. Pages, paper and messages are made from it alike.
+
+use std::collections::BTreeSet;
+
+use app::known::{Known, Unreadable};
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use kpi::Factory;
+use model::{MachineId, Span, Time};
+use serde::Deserialize;
+use text::{Lang, grouped, key};
+
+use crate::accounts::{self, MachineAccount};
+use crate::losses::{Loss, losses};
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// Over how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportPeriod {
+    /// A business day.
+    #[default]
+    Day,
+    /// Seven business days from a Monday on.
+    Week,
+    /// The business days of a calendar month.
+    Month,
+}
+
+impl ReportPeriod {
+    /// Every period.
+    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
+
+    /// The word used in addresses and as the key of its text.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
+
+    /// The first day of the one that a date lies in, and the first of the next.
+    fn around(self, date: Date) -> Option<(Date, Date)> {
+        let since_monday = i64::from(date.weekday().to_monday_zero_offset());
+        let (first, length) = match self {
+            Self::Day => (date, 1.day()),
+            Self::Week => (date.checked_sub(since_monday.days()).ok()?, 1.week()),
+            Self::Month => (date.first_of_month(), 1.month()),
+        };
+        Some((first, first.checked_add(length).ok()?))
+    }
+}
+
+/// What was made in one hour, or on one day of a longer report.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutputBar {
+    /// From when.
+    pub from: Time,
+    /// Parts that came out.
+    pub parts: f64,
+    /// Parts that were to come out; `None` where nobody said how many.
+    pub planned: Option<f64>,
+}
+
+/// What a report tells.
+#[derive(Debug, Clone)]
+pub struct DailyReport {
+    /// Over how long.
+    pub period: ReportPeriod,
+    /// The first business day of it.
+    pub first: Date,
+    /// The last one.
+    pub last: Date,
+    /// From when to when; to now while it lasts.
+    pub span: Span,
+    /// When it ends.
+    pub ends: Time,
+    /// The machines that were observed.
+    pub machines: Vec<MachineAccount>,
+    /// Machines whose parts another machine of their line takes on: what came out of the factory
+    /// is counted behind them.
+    pub within: BTreeSet<MachineId>,
+    /// What came out by hour, or by day.
+    pub output: Vec<OutputBar>,
+    /// What standing still came to by cause, the largest first.
+    pub losses: Vec<Loss>,
+}
+
+impl DailyReport {
+    /// The report of the period that a day lies in, as far as it has come; `None` for a day that no
+    /// calendar has.
+    pub async fn read(
+        known: &Known,
+        period: ReportPeriod,
+        date: Option<Date>,
+    ) -> Result<Option<Self>, Unreadable> {
+        let calendar = &known.calendar;
+        let today = calendar.date(calendar.day_start(known.now()));
+        let Some((first, next)) = date.or(today).and_then(|date| period.around(date)) else {
+            return Ok(None);
+        };
+        let (Some(from), Some(ends)) = (calendar.day_of(first), calendar.day_of(next)) else {
+            return Ok(None);
+        };
+        let span = Span::new(from, ends.min(known.now()).max(from));
+        let mut machines = accounts::of_all(known, None, span).await?;
+        machines.retain(|machine| machine.account.observed_s() > 0.0);
+        let factory = &known.board().factory;
+        let within = within_lines(factory);
+        Ok(Some(Self {
+            period,
+            first,
+            last: next.yesterday().unwrap_or(first),
+            span,
+            ends,
+            output: output(known, period, span, &machines, &within),
+            losses: losses(&machines),
+            within,
+            machines,
+        }))
+    }
+
+    /// Whether it is over.
+    pub fn is_closed(&self) -> bool {
+        self.span.to == self.ends
+    }
+
+    /// Machines from which parts leave the factory.
+    fn ends_of_lines(&self) -> impl Iterator<Item = &MachineAccount> {
+        let within = |machine: &&MachineAccount| !self.within.contains(&machine.machine);
+        self.machines.iter().filter(within)
+    }
+
+    /// Parts that came out.
+    pub fn parts(&self) -> f64 {
+        self.ends_of_lines().map(MachineAccount::parts).sum()
+    }
+
+    /// Parts that were to come out so far; `None` where nobody said how many.
+    pub fn parts_planned(&self) -> Option<f64> {
+        sum_known(self.ends_of_lines().map(MachineAccount::parts_planned))
+    }
+
+    /// Bad parts; `None` where nobody told any, nor that there are none.
+    pub fn scrap(&self) -> Option<f64> {
+        sum_known(self.machines.iter().map(|machine| machine.scrap))
+    }
+
+    /// Seconds in which machines stood still although they were to run.
+    pub fn lost_s(&self) -> f64 {
+        self.machines.iter().map(MachineAccount::lost_s).sum()
+    }
+
+    /// What that cost.
+    pub fn lost_yen(&self) -> Option<f64> {
+        sum_known(self.machines.iter().map(MachineAccount::stop_yen))
+    }
+
+    /// What there is to know of it, in a few sentences.
+    pub fn sentences(&self, lang: Lang) -> Vec<String> {
+        let count = |n: f64| grouped(n.max(0.0).round() as u64);
+        let parts = count(self.parts());
+        let mut said = vec![
+            match self.parts_planned().filter(|planned| *planned >= 0.5) {
+                Some(planned) => {
+                    let share = format!("{:.0}", 100.0 * self.parts() / planned);
+                    let values = [
+                        ("parts", &*parts),
+                        ("planned", &count(planned)),
+                        ("share", &share),
+                    ];
+                    lang.with(key::DAILY_SAID_PLANNED, &values)
+                }
+                None => lang.with(key::DAILY_SAID_PARTS, &[("parts", &parts)]),
+            },
+        ];
+        let length = lang.length(self.lost_s());
+        said.push(match self.lost_yen() {
+            Some(yen) => {
+                let yen = lang.with(key::RATES_YEN, &[("yen", &count(yen))]);
+                lang.with(
+                    key::DAILY_SAID_LOST_YEN,
+                    &[("length", &length), ("yen", &yen)],
+                )
+            }
+            None => lang.with(key::DAILY_SAID_LOST, &[("length", &length)]),
+        });
+        if let Some(loss) = self.losses.first() {
+            let (cause, length) = (loss.cause.text(lang), lang.length(loss.lost_s));
+            let values = [("cause", &*cause), ("length", &length)];
+            said.push(lang.with(key::DAILY_SAID_CAUSE, &values));
+        }
+        let open = self.open_questions();
+        if open > 0 {
+            said.push(lang.with(key::DAILY_SAID_OPEN, &[("n", &open.to_string())]));
+        }
+        said
+    }
+
+    /// Downtimes of which somebody should say why.
+    pub fn open_questions(&self) -> usize {
+        let all = self.machines.iter().flat_map(|m| &m.downtimes);
+        all.filter(|downtime| downtime.is_open_question()).count()
+    }
+}
+
+/// The sum of what is known; `None` if nothing is.
+fn sum_known(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    values.flatten().reduce(|a, b| a + b)
+}
+
+/// Every machine of a line but the last.
+fn within_lines(factory: &Factory) -> BTreeSet<MachineId> {
+    let but_last = |line: &kpi::Line| {
+        let last = line.machines.len().saturating_sub(1);
+        line.machines.iter().take(last).cloned().collect::<Vec<_>>()
+    };
+    let within: BTreeSet<MachineId> = factory.lines.iter().flat_map(but_last).collect();
+    // One that ends another line gives its parts away there.
+    let ends = factory.lines.iter().filter_map(|line| line.machines.last());
+    let ends: BTreeSet<&MachineId> = ends.collect();
+    within.into_iter().filter(|m| !ends.contains(m)).collect()
+}
+
+/// Parts by hour of a day, or by day of what is longer.
+fn output(
+    known: &Known,
+    period: ReportPeriod,
+    span: Span,
+    machines: &[MachineAccount],
+    within: &BTreeSet<MachineId>,
+) -> Vec<OutputBar> {
+    let out: Vec<&MachineAccount> = machines
+        .iter()
+        .filter(|machine| !within.contains(&machine.machine))
+        .collect();
+    let step = |from: Time| match period {
+        ReportPeriod::Day => from + HOUR_MS,
+        ReportPeriod::Week | ReportPeriod::Month => known.calendar.day_end(from),
+    };
+    let mut bars = Vec::new();
+    let mut from = span.from;
+    while from < span.to {
+        let part = Span::new(from, step(from).min(span.to));
+        let made = |machine: &&MachineAccount| {
+            let counts = machine.account.by_hour.range(part.from..part.to);
+            machine.parts_of(counts.map(|(_, n)| u64::from(*n)).sum())
+        };
+        let days = accounts::working_days(known, part);
+        let planned = out.iter().map(|m| Some(m.plan.parts_per_day? * days?));
+        bars.push(OutputBar {
+            from,
+            parts: out.iter().map(made).sum(),
+            planned: sum_known(planned),
+        });
+        from = part.to;
+    }
+    bars
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_week_begins_on_monday_and_a_month_on_its_first() {
+        let around = |period: ReportPeriod, day| period.around(day).unwrap();
+        let sunday = date(2026, 3, 1);
+        assert_eq!(
+            around(ReportPeriod::Day, sunday),
+            (sunday, date(2026, 3, 2))
+        );
+        assert_eq!(
+            around(ReportPeriod::Week, sunday),
+            (date(2026, 2, 23), date(2026, 3, 2))
+        );
+        assert_eq!(
+            around(ReportPeriod::Month, date(2026, 2, 28)),
+            (date(2026, 2, 1), sunday)
+        );
+        assert_eq!(ReportPeriod::Month.around(Date::MAX), None);
+    }
+
+    #[test]
+    fn parts_are_counted_where_they_leave_a_line() {
+        let factory: Factory = serde_json::from_str(
+            r#"{"lines": [{"name": "a", "machines": ["saw", "mill", "wash"]},
+                {"name": "b", "machines": ["wash", "pack"]},
+                {"name": "c", "machines": ["turn", "mill"]}]}"#,
+        )
+        .unwrap();
+        let within = within_lines(&factory);
+        let within: Vec<&str> = within.iter().map(MachineId::as_str).collect();
+        assert_eq!(within, ["saw", "turn"]);
+    }
+}

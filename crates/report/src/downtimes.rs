@@ -1,0 +1,205 @@
+//! Why machines stood still: their downtimes, each with the reason that was told.
+
+use kpi::{Downtime, Factory};
+use model::{Annotation, Remark, StopReason, Time};
+use schemars::JsonSchema;
+use serde::Serialize;
+use text::{Lang, key};
+
+/// A reason that was told at most this long before the downtime it is about, as it is known now, in
+/// milliseconds: what is heard late moves its beginning.
+const BEGINS_LATER_MS_MAX: i64 = 60_000;
+
+/// A downtime, and what people said of it.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Downtime")]
+pub struct ExplainedDowntime {
+    /// From when.
+    pub start: Time,
+    /// To when; to now while it lasts.
+    pub end: Time,
+    /// Seconds of it that were planned for work.
+    pub lost_s: f64,
+    /// It is shorter than what people are asked about, and nobody said anything.
+    pub is_short: bool,
+    /// The machine was not to run then: it is no loss.
+    pub is_planned: bool,
+    /// Why; null while nobody said it.
+    pub reason: Option<StopReason>,
+    /// The number of the annotation that says why.
+    pub annotation: Option<i64>,
+    /// Who said it, as the evidence writes it.
+    pub told_by: Option<String>,
+}
+
+impl ExplainedDowntime {
+    /// Whether somebody should say why.
+    pub fn is_open_question(&self) -> bool {
+        self.reason.is_none() && !self.is_short
+    }
+
+    /// Which cause it is counted under; `None` for what is no loss.
+    pub(crate) fn cause(&self) -> Option<LossCause> {
+        match &self.reason {
+            _ if self.is_planned => None,
+            Some(reason) => Some(LossCause::Told(reason.clone())),
+            None if self.is_short => Some(LossCause::Short),
+            None => Some(LossCause::Untold),
+        }
+    }
+}
+
+/// A reason in the reader's language, or in the factory's own words.
+pub fn reason_text(lang: Lang, reason: &StopReason) -> String {
+    match reason {
+        StopReason::Usual(usual) => lang.coded("stop-reason-", usual.code()),
+        StopReason::Own(words) => words.to_string(),
+    }
+}
+
+/// Joins downtimes, oldest first, with the reasons among annotations of the same machine, in the
+/// order in which they were told: of two reasons of one downtime the later one holds.
+pub(crate) fn explain(
+    downtimes: &[Downtime],
+    annotations: &[Annotation],
+    factory: &Factory,
+) -> Vec<ExplainedDowntime> {
+    let short_s = factory.short_stop_s();
+    let plain = |downtime: &Downtime| ExplainedDowntime {
+        start: downtime.span.from,
+        end: downtime.span.to,
+        lost_s: downtime.lost_s,
+        is_short: downtime.lost_s < short_s,
+        is_planned: false,
+        reason: None,
+        annotation: None,
+        told_by: None,
+    };
+    let mut explained: Vec<_> = downtimes.iter().map(plain).collect();
+    for annotation in annotations.iter().filter(|a| a.withdrawn_at.is_none()) {
+        let Remark::StopReason { reason } = &annotation.said else {
+            continue;
+        };
+        let ended = explained.partition_point(|d| d.end <= annotation.at);
+        let meant = explained.get_mut(ended);
+        let is_near = |d: &&mut ExplainedDowntime| d.start <= annotation.at + BEGINS_LATER_MS_MAX;
+        if let Some(downtime) = meant.filter(is_near) {
+            downtime.is_short = false;
+            downtime.is_planned = factory.is_planned(reason);
+            downtime.reason = Some(reason.clone());
+            downtime.annotation = Some(annotation.id);
+            downtime.told_by = Some(annotation.told_by.clone());
+        }
+    }
+    explained
+}
+
+/// What downtimes are counted under.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LossCause {
+    /// Somebody said why.
+    Told(StopReason),
+    /// Short stops of which nobody said anything.
+    Short,
+    /// Nobody said why yet.
+    Untold,
+}
+
+impl LossCause {
+    /// The cause in the reader's language.
+    pub fn text(&self, lang: Lang) -> String {
+        match self {
+            Self::Told(reason) => reason_text(lang, reason),
+            Self::Short => lang.text(key::STOP_SHORT),
+            Self::Untold => lang.text(key::STOP_UNTOLD),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{MachineId, Span, UsualReason};
+
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        Time::from_ms(seconds * 1_000)
+    }
+
+    fn reason(usual: UsualReason) -> Remark {
+        Remark::StopReason {
+            reason: StopReason::Usual(usual),
+        }
+    }
+
+    fn annotation(id: i64, at_s: i64, said: Remark) -> Annotation {
+        Annotation {
+            id,
+            machine: MachineId::new("press").unwrap(),
+            at: at(at_s),
+            said,
+            told_at: at(9_000),
+            told_by: "person:1".to_owned(),
+            withdrawn_at: None,
+            withdrawn_by: None,
+        }
+    }
+
+    #[test]
+    fn the_reason_that_was_told_last_holds_and_what_was_withdrawn_does_not() {
+        let downtime = |from, to| Downtime {
+            span: Span::new(at(from), at(to)),
+            lost_s: (to - from) as f64,
+        };
+        let downtimes = [
+            downtime(0, 1_000),
+            downtime(2_000, 2_100),
+            downtime(3_000, 4_000),
+            downtime(5_000, 5_010),
+        ];
+        let withdrawn = Annotation {
+            withdrawn_at: Some(at(9_500)),
+            ..annotation(5, 3_500, reason(UsualReason::Staff))
+        };
+        let told = [
+            annotation(1, 0, reason(UsualReason::Tool)),
+            annotation(2, 0, reason(UsualReason::Material)),
+            // Told of a moment at which it ran, as is known by now: the downtime began later.
+            annotation(3, 1_960, reason(UsualReason::Planned)),
+            annotation(4, 3_500, Remark::Scrap { parts: 1.0 }),
+            withdrawn,
+            // Nothing stood still anywhere near.
+            annotation(6, 4_500, reason(UsualReason::Cleaning)),
+        ];
+        let explained = explain(&downtimes, &told, &Factory::default());
+        let reasons: Vec<_> = explained
+            .iter()
+            .map(|d| (d.annotation, d.is_planned))
+            .collect();
+        assert_eq!(
+            reasons,
+            [
+                (Some(2), false),
+                (Some(3), true),
+                (None, false),
+                (None, false)
+            ]
+        );
+        let asked: Vec<_> = explained
+            .iter()
+            .map(ExplainedDowntime::is_open_question)
+            .collect();
+        assert_eq!(asked, [false, false, true, false]);
+        let causes: Vec<_> = explained.iter().map(ExplainedDowntime::cause).collect();
+        let material = LossCause::Told(StopReason::Usual(UsualReason::Material));
+        assert_eq!(
+            causes,
+            [
+                Some(material),
+                None,
+                Some(LossCause::Untold),
+                Some(LossCause::Short)
+            ]
+        );
+    }
+}

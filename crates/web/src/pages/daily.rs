@@ -1,0 +1,422 @@
+//! The daily report 日報, and the one of a week or a month: what came out against the plan, why
+//! machines stood still and what that cost. Made for paper as much as for the screen.
+
+use app::known::Known;
+use app::views::BoardView;
+use axum::extract::{Query, State};
+use axum::response::Response;
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use maud::{Markup, html};
+use model::{MachineId, MachineState};
+use report::accounts::MachineAccount;
+use report::daily::{DailyReport, ReportPeriod};
+use report::downtimes::{ExplainedDowntime, reason_text};
+use serde::Deserialize;
+use text::{Key, key};
+
+use super::rates::{energy, yen};
+use super::{Ctx, Place, bars, frame, grouped, typed};
+use crate::http::access::LOOK;
+use crate::http::asked::{Asked, Visitor};
+use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[page!(get "/daily", LOOK, show)];
+
+/// Downtimes that are listed, the longest.
+const STOPS_LISTED: usize = 24;
+
+/// The day it is about, and over how long it goes.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct WantedReport {
+    date: Option<String>,
+    #[serde(default)]
+    period: ReportPeriod,
+}
+
+/// The page.
+pub(crate) async fn show(
+    State(known): State<Known>,
+    Asked(visitor): Asked<Visitor>,
+    Query(wanted): Query<WantedReport>,
+) -> Result<Response, Failure> {
+    let ctx = Ctx::new(&known, &visitor);
+    let board = known.board();
+    let date = wanted.date.as_deref().and_then(typed::date);
+    let found = DailyReport::read(&known, wanted.period, date).await?;
+    let Some(report) = found else {
+        return Err(Failure::not_found());
+    };
+    let sheet = ReportSheet {
+        ctx: &ctx,
+        board: &board,
+        report: &report,
+    };
+    let today = known.calendar.date(known.calendar.day_start(ctx.now));
+    let body = html! {
+        (sheet.ways(today))
+        (sheet.head())
+        @if report.machines.is_empty() {
+            section.panel { div.empty { p { (ctx.text(key::DAILY_NOTHING)) } } }
+        } @else {
+            (sheet.figures())
+            div.grid {
+                section.panel {
+                    div.panel-head { h2 { (ctx.text(key::DAILY_OUTPUT)) } }
+                    (bars::output(&ctx, &report))
+                }
+                section.panel {
+                    div.panel-head { h2 { (ctx.text(key::DAILY_LOSSES)) } }
+                    @if report.losses.is_empty() {
+                        p.quiet { (ctx.text(key::STOPS_NONE)) }
+                    } @else { (bars::pareto(&ctx, &report.losses)) }
+                }
+            }
+            (sheet.machines())
+            (sheet.stops())
+            (sheet.notes())
+        }
+    };
+    let title = ctx.lang.coded("report-", wanted.period.code());
+    Ok(frame(&ctx, Place::Daily, &title, "", body))
+}
+
+/// What the parts of the page are made of.
+struct ReportSheet<'a> {
+    ctx: &'a Ctx,
+    board: &'a BoardView,
+    report: &'a DailyReport,
+}
+
+impl ReportSheet<'_> {
+    fn name(&self, id: &MachineId) -> String {
+        let found = self.board.machine(id.as_str());
+        found.map_or_else(|| id.to_string(), |m| m.names.of(self.ctx.lang).to_owned())
+    }
+
+    /// The way to other days and periods.
+    fn ways(&self, today: Option<Date>) -> Markup {
+        let (ctx, report) = (self.ctx, self.report);
+        let to = |date: Date, period: ReportPeriod| {
+            format!("/daily?date={date}&period={}", period.code())
+        };
+        let before = report.first.checked_sub(1.day()).ok();
+        let after = report.last.checked_add(1.day()).ok();
+        let after = after.filter(|after| today.is_none_or(|today| *after <= today));
+        html! {
+            div.days {
+                @if let Some(before) = before {
+                    a.button href=(to(before, report.period)) rel="prev" {
+                        "‹ " (ctx.text(key::DAILY_BEFORE))
+                    }
+                }
+                form.choose-day method="get" action="/daily" {
+                    label.sr for="daily-date" { (ctx.text(key::DAY_CHOOSE)) }
+                    input #daily-date type="date" name="date" value=(report.first) required;
+                    input type="hidden" name="period" value=(report.period.code());
+                    button type="submit" { (ctx.text(key::DAY_SHOW)) }
+                }
+                @if let Some(after) = after {
+                    a.button href=(to(after, report.period)) rel="next" {
+                        (ctx.text(key::DAILY_AFTER)) " ›"
+                    }
+                }
+                div.filters {
+                    @for period in ReportPeriod::ALL {
+                        a.button href=(to(report.first, period))
+                            aria-current=[(period == report.period).then_some("true")] {
+                            (ctx.lang.coded("report-", period.code()))
+                        }
+                    }
+                }
+                a.button href={ "/stops?date=" (report.first) } { (ctx.text(key::STOPS_TITLE)) }
+            }
+        }
+    }
+
+    /// What it is about: the factory, the days, when it was made; on paper room for the stamps.
+    fn head(&self) -> Markup {
+        let (ctx, report) = (self.ctx, self.report);
+        let days = if report.first == report.last {
+            report.first.to_string()
+        } else {
+            format!("{} – {}", report.first, report.last)
+        };
+        let made = ctx.with(key::DAILY_MADE, &[("time", &ctx.when(ctx.now))]);
+        html! {
+            section.panel.report-head {
+                div {
+                    p.report-days {
+                        @if let Some(name) = &self.board.factory.name { span { (name) } }
+                        strong { (days) }
+                        span.quiet {
+                            @if !report.is_closed() {
+                                (ctx.with(key::RATES_UNTIL, &[("time", &ctx.when(report.span.to))]))
+                            }
+                        }
+                    }
+                    @if !report.machines.is_empty() {
+                        p.report-said { @for said in report.sentences(ctx.lang) { (said) " " } }
+                    }
+                    p.quiet.small.on-paper { (made) }
+                }
+                table.stamps.on-paper aria-hidden="true" {
+                    tr { @for who in ["made", "checked", "approved"] {
+                        th { (ctx.lang.coded("stamp-", who)) }
+                    } }
+                    tr { td {} td {} td {} }
+                }
+            }
+        }
+    }
+
+    /// The report in a row of figures.
+    fn figures(&self) -> Markup {
+        let (ctx, report) = (self.ctx, self.report);
+        let count = |n: f64| grouped(n.max(0.0).round() as u64);
+        let card = |label: Key, value: String, note: String| {
+            html! {
+                div.kpi {
+                    span.label { (ctx.text(label)) } span.value { (value) }
+                    @if !note.is_empty() { span.note { (note) } }
+                }
+            }
+        };
+        let planned = report.parts_planned().filter(|planned| *planned >= 0.5);
+        let of_plan = planned.map_or_else(String::new, |planned| {
+            let share = format!("{:.0}", 100.0 * report.parts() / planned);
+            let values = [("planned", &*count(planned)), ("share", &share)];
+            ctx.with(key::DAILY_AGAINST_PLAN, &values)
+        });
+        let scrap = report.scrap();
+        let short: usize = report
+            .machines
+            .iter()
+            .map(MachineAccount::short_stops)
+            .sum();
+        let open = report.open_questions();
+        html! {
+            div.kpis {
+                (card(key::RATES_PARTS, count(report.parts()), of_plan))
+                (card(
+                    key::DAILY_SCRAP,
+                    scrap.map_or_else(|| "–".to_owned(), count),
+                    if scrap.is_none() { ctx.text(key::DAILY_SCRAP_UNTOLD) } else { String::new() },
+                ))
+                (card(
+                    key::DAILY_LOST,
+                    ctx.lang.length(report.lost_s()),
+                    report.lost_yen().map_or_else(String::new, |cost| yen(ctx, cost)),
+                ))
+                (card(key::STOP_SHORT, ctx.with(key::RATES_TIMES, &[("n", &short.to_string())]),
+                    String::new()))
+                @if open > 0 {
+                    (card(
+                        key::STOP_UNTOLD,
+                        ctx.with(key::RATES_TIMES, &[("n", &open.to_string())]),
+                        String::new(),
+                    ))
+                }
+            }
+        }
+    }
+
+    /// A row for each machine.
+    fn machines(&self) -> Markup {
+        let ctx = self.ctx;
+        let columns = [
+            key::RATES_PARTS,
+            key::DAILY_TARGET,
+            key::DAILY_SCRAP,
+            key::DAILY_AVAILABILITY,
+            key::DAILY_PERFORMANCE,
+            key::DAILY_QUALITY,
+            key::DAILY_OEE,
+            key::DAILY_LOST,
+            key::STOP_SHORT,
+            key::DAILY_SETUP,
+            key::RATES_ENERGY,
+        ];
+        html! {
+            section.panel {
+                div.panel-head { h2 { (ctx.text(key::SETTINGS_MACHINES)) } }
+                table.of-machines {
+                    thead { tr {
+                        th {}
+                        @for column in columns { th scope="col" { (ctx.text(column)) } }
+                    } }
+                    tbody {
+                        @for machine in &self.report.machines {
+                            tr {
+                                th scope="row" {
+                                    a href={ "/machines/" (machine.machine) } {
+                                        (self.name(&machine.machine))
+                                    }
+                                }
+                                @for (column, value) in columns.iter().zip(self.row(machine)) {
+                                    td data-label=(ctx.text(*column)) { (value) }
+                                }
+                            }
+                        }
+                    }
+                }
+                details.explained {
+                    summary { (ctx.text(key::DAILY_HOW)) }
+                    ul.small {
+                        @for how in ["availability", "performance", "quality", "oee", "lost"] {
+                            li { (ctx.lang.coded("how-", how)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The figures of a machine in the order of the columns.
+    fn row(&self, machine: &MachineAccount) -> [String; 11] {
+        let ctx = self.ctx;
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+        let count = |n: f64| grouped(n.max(0.0).round() as u64);
+        let percent = |share: Option<f64>| or_dash(share.map(|s| format!("{:.1} %", s * 100.0)));
+        let target = machine.parts_planned().map(|planned| {
+            let share = 100.0 * machine.parts() / planned.max(1.0);
+            format!("{} ({share:.0} %)", count(planned))
+        });
+        let oee = machine.oee();
+        let setups = machine.account.setups;
+        let setup_s = machine.account.seconds(MachineState::Setup);
+        let lost = ctx.lang.length(machine.lost_s());
+        let cost = machine.stop_yen().map(|cost| yen(ctx, cost));
+        [
+            count(machine.parts()),
+            or_dash(target),
+            or_dash(machine.scrap.map(count)),
+            percent(oee.availability),
+            percent(oee.performance),
+            percent(oee.quality),
+            percent(oee.whole()),
+            cost.map_or_else(|| lost.clone(), |cost| format!("{lost} · {cost}")),
+            machine.short_stops().to_string(),
+            or_dash((setups > 0).then(|| self.setups(setups, setup_s))),
+            or_dash(machine.account.energy_wh.map(energy)),
+        ]
+    }
+
+    /// How often a machine was set up and how long that took, against what is aimed at.
+    fn setups(&self, times: u32, seconds: f64) -> String {
+        let ctx = self.ctx;
+        let each = seconds / f64::from(times.max(1));
+        let text = format!(
+            "{} · {}",
+            ctx.with(key::RATES_TIMES, &[("n", &times.to_string())]),
+            ctx.lang.length(seconds)
+        );
+        let target = self
+            .board
+            .factory
+            .setup_target_s
+            .filter(|target| each > *target);
+        target.map_or_else(
+            || text.clone(),
+            |target| {
+                let over = [("target", &*ctx.lang.length(target))];
+                format!("{text} ({})", ctx.with(key::DAILY_SETUP_OVER, &over))
+            },
+        )
+    }
+
+    /// The longest downtimes, each with its reason.
+    fn stops(&self) -> Markup {
+        let ctx = self.ctx;
+        let machines = self.report.machines.iter();
+        let mut stops: Vec<(&MachineAccount, &ExplainedDowntime)> = machines
+            .flat_map(|machine| machine.downtimes.iter().map(move |d| (machine, d)))
+            .filter(|(_, downtime)| !downtime.is_short)
+            .collect();
+        stops.sort_by(|a, b| b.1.lost_s.total_cmp(&a.1.lost_s));
+        let more = stops.len().saturating_sub(STOPS_LISTED);
+        stops.truncate(STOPS_LISTED);
+        html! {
+            @if !stops.is_empty() {
+                section.panel {
+                    div.panel-head {
+                        h2 { (ctx.text(key::DAILY_STOPS)) }
+                        @if more > 0 {
+                            span.quiet { (ctx.with(key::DAILY_MORE, &[("n", &more.to_string())])) }
+                        }
+                    }
+                    table.of-stops {
+                        thead { tr {
+                            th scope="col" { (ctx.text(key::DAILY_FROM_TO)) }
+                            th scope="col" { (ctx.text(key::DAILY_MACHINE)) }
+                            th scope="col" { (ctx.text(key::DAILY_TIME)) }
+                            th scope="col" { (ctx.text(key::DAILY_CAUSE)) }
+                        } }
+                        tbody {
+                            @for (machine, downtime) in stops {
+                                (self.stop(machine, downtime))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn stop(&self, machine: &MachineAccount, downtime: &ExplainedDowntime) -> Markup {
+        let ctx = self.ctx;
+        let is_day = self.report.period == ReportPeriod::Day;
+        html! {
+            tr.asked[downtime.is_open_question()] {
+                td {
+                    @if !is_day { (ctx.day(downtime.start)) " " }
+                    (ctx.clock(downtime.start)) " – " (ctx.clock(downtime.end))
+                }
+                td { (self.name(&machine.machine)) }
+                td { (ctx.lang.length(downtime.lost_s)) }
+                td { @match &downtime.reason {
+                    Some(reason) => {
+                        (reason_text(ctx.lang, reason))
+                        @if downtime.is_planned {
+                            span.quiet { " · " (ctx.text(key::STOPS_PLANNED)) }
+                        }
+                    }
+                    None => a href={
+                        "/stops?date=" (ctx.date(downtime.start)) "#stops-" (machine.machine)
+                    } { (ctx.text(key::STOP_UNTOLD)) },
+                } }
+            }
+        }
+    }
+
+    /// What people wrote down.
+    fn notes(&self) -> Markup {
+        let ctx = self.ctx;
+        let notes = self
+            .report
+            .machines
+            .iter()
+            .flat_map(|machine| &machine.notes);
+        let notes: Vec<_> = notes.collect();
+        html! {
+            @if !notes.is_empty() {
+                section.panel {
+                    div.panel-head { h2 { (ctx.text(key::DAILY_NOTES)) } }
+                    ul.said-of-day {
+                        @for note in notes {
+                            @if let model::Remark::Note { text } = &note.said {
+                                li {
+                                    time { (ctx.day(note.at)) " " (ctx.clock(note.at)) }
+                                    strong { (self.name(&note.machine)) }
+                                    span { (text) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
