@@ -82,10 +82,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|day/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|day|daily|stops/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           const found = await accessibility(page);
@@ -114,6 +114,70 @@ test("planned hours, a price and a line are entered as a person would, and what 
   await page.click("#settings button[type=submit]");
   await page.waitForSelector(".problem", { state: "detached" });
   assert.equal(await page.inputValue("[name=hours]"), "08:00-12:00 13:00-17:00");
+  await page.context().close();
+});
+
+test("why a machine stood still is told with one tap on a phone, taken back, and is in the day's report", async () => {
+  // It waits for six minutes, then goes on.
+  const waits = Array.from({ length: 360 }, (_, second) => ({ t: t + second * 1_000, power_w: 40 }));
+  await Promise.all(waits.map((reading) => device.publishAsync("mimamori/robot-1", JSON.stringify(reading), { qos: 1 })));
+  t += 360_000;
+  await runCycles(3);
+  let page = await open("stops", { lang: "ja", width: 390, height: 844 });
+  await until("the stop is known", async () => {
+    await page.reload();
+    return page.$(".reasons");
+  });
+  const box = await page.locator(".reasons button").first().boundingBox();
+  assert.ok(box.height >= 60 && box.width >= 120, "gloves need room");
+  await page.click("text=材料・部品待ち");
+  await page.waitForSelector(".answer >> text=材料・部品待ち");
+  assert.match(await page.textContent(".answer"), new RegExp(owner.name));
+  await page.click("text=取り消す");
+  await page.waitForSelector(".reasons");
+  await page.click("text=ほかの理由");
+  await page.fill("[name=own]", "金型の温度待ち");
+  await page.click("details[open] >> text=記録");
+  await page.waitForSelector(".answer >> text=金型の温度待ち");
+  await page.click("text=不良・メモを記録");
+  await page.fill("[name=scrap]", "三個");
+  await page.click("form:has([name=scrap]) button");
+  await page.waitForSelector(".problem");
+  assert.equal(await page.inputValue("[name=scrap]"), "三個", "what was typed stays");
+  await page.fill("[name=scrap]", "３");
+  await page.click("form:has([name=scrap]) button");
+  await page.waitForSelector("text=不良 3 個");
+  await page.context().close();
+  page = await open("daily", { lang: "ja" });
+  assert.match(await page.textContent(".pareto"), /金型の温度待ち/);
+  assert.match(await page.textContent(".report-said"), /止まっていた時間/);
+  // On paper it is white, whatever the screen shows, with room for three stamps.
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector(".panel")).backgroundColor), "rgb(255, 255, 255)");
+  assert.ok(await page.isVisible(".stamps"));
+  assert.ok(!await page.isVisible(".days"));
+  await page.context().close();
+});
+
+test("the factory is named and a target is set, and the day's report compares with it", async () => {
+  let page = await open("settings", { lang: "ja", width: 390, height: 844 });
+  await page.fill("#factory [name=name]", "飯山製作所");
+  await page.click("#factory button");
+  await page.waitForSelector("#factory .done");
+  await page.goto(`${base}rates?lang=ja`);
+  await page.click("#settings summary");
+  for (const day of ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]) await page.check(`[name=day][value=${day}]`);
+  await page.fill("[name=hours]", "00:00-23:59");
+  await page.fill("[name=target-robot-1]", "１，０００");
+  await page.fill("[name=reason] >> nth=-1", "朝礼");
+  await page.selectOption("[name=counts] >> nth=-1", "planned");
+  await page.click("#settings button[type=submit]");
+  await page.waitForSelector(".problem", { state: "detached" });
+  assert.equal(await page.inputValue("[name=target-robot-1]"), "1000");
+  await page.goto(`${base}stops?lang=ja`);
+  await page.goto(`${base}daily?lang=en`);
+  assert.match(await page.textContent(".report-said"), /of the target of/);
+  assert.match(await page.textContent(".report-days"), /飯山製作所/);
   await page.context().close();
 });
 

@@ -8,6 +8,7 @@ use model::{CycleTime, GAP_MS_MAX, MachineState, Span, StateInterval, Time};
 use crate::downtime::Downtime;
 use crate::spread::Spread;
 use crate::stretch::{Stretch, total};
+use crate::usual::UsualCycles;
 
 /// A pause this near to a change of product, in seconds, was the set-up.
 const SETUP_NEAR_S: f64 = 120.0;
@@ -48,6 +49,29 @@ pub struct Measured<'a> {
     pub cycles: &'a [CycleTime],
 }
 
+/// Seconds of producing: running, and the pauses that belong to every cycle (ISO 22400-2: actual
+/// production time).
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Production {
+    /// All of them.
+    pub all_s: f64,
+    /// Those inside planned time.
+    pub planned_s: f64,
+}
+
+impl Production {
+    fn of(stretches: &[Stretch], planned: Option<&[Span]>, usual: &UsualCycles) -> Self {
+        let produces = |s: &&Stretch| s.state == MachineState::Run || usual.is_pause(s);
+        let planned = planned.unwrap_or_default();
+        let mut production = Self::default();
+        for stretch in stretches.iter().filter(produces) {
+            production.all_s += stretch.seconds();
+            production.planned_s += total(planned.iter().map(|span| stretch.within(*span)));
+        }
+        production
+    }
+}
+
 /// Where time and energy went. Seconds and watt-hours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
@@ -64,7 +88,7 @@ pub struct Account {
     pub setups: u32,
     /// Finished cycles.
     pub cycles: u64,
-    /// How many of them ended in each hour, by its beginning; hours without any are left out.
+    /// How many of them began in each hour, by its beginning; hours without any are left out.
     pub by_hour: BTreeMap<Time, u32>,
     /// How their times scatter, in seconds.
     pub cycle_times: Spread,
@@ -73,6 +97,8 @@ pub struct Account {
     /// Time waited inside cycles, in seconds; the state calls it running, because a pause belongs
     /// to every cycle.
     pub cycle_wait_s: f64,
+    /// How long it produced.
+    pub production: Production,
     /// When it stood still although it was to work, oldest first.
     pub downtimes: Vec<Downtime>,
     /// When the machine was at it without a wait: running, being set up, or stopped by a fault.
@@ -108,6 +134,7 @@ impl Account {
             spread
         };
         let waits = waits(&stretches, measured.cycles);
+        let usual = UsualCycles::of(measured.cycles);
         let standby_wh = standby_ws(measured.power, &stretches) / 3_600.0;
         Self {
             span,
@@ -122,7 +149,8 @@ impl Account {
             cycle_times: spread(&|cycle| cycle.duration_s),
             work_times: spread(&|cycle| cycle.work_s),
             cycle_wait_s: total(waits.iter().map(|(_, wait_s)| *wait_s)),
-            downtimes: Downtime::among(&stretches, measured.planned),
+            production: Production::of(&stretches, measured.planned, &usual),
+            downtimes: Downtime::among(&stretches, measured.planned, &usual),
             active: active(&stretches, &waits),
             energy_wh: measured.energy_wh,
             fed_in_wh: measured.fed_in_wh,
@@ -163,14 +191,14 @@ impl Account {
     }
 }
 
-/// How many cycles ended in each hour since the span began, hours without any left out; one that
-/// ended after the span is of its last hour.
+/// How many cycles began in each hour since the span did, hours without any left out.
 fn by_hour(span: Span, cycles: &[CycleTime]) -> BTreeMap<Time, u32> {
     let mut counts = BTreeMap::new();
     for cycle in cycles {
-        let end = cycle.end.min(span.to - 1).max(span.from);
-        let since = end.ms().saturating_sub(span.from.ms()) % HOUR_MS;
-        *counts.entry(end - since).or_insert(0) += 1;
+        let begun = Time::from_seconds(cycle.end.seconds() - cycle.duration_s);
+        let begun = begun.min(span.to - 1).max(span.from);
+        let since = begun.ms().saturating_sub(span.from.ms()) % HOUR_MS;
+        *counts.entry(begun - since).or_insert(0) += 1;
     }
     counts
 }

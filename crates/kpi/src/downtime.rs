@@ -4,11 +4,13 @@
 use model::{MachineState, Span};
 
 use crate::stretch::{Stretch, total};
+use crate::usual::UsualCycles;
 
 /// A stretch in which a machine stood still and was not being set up.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Downtime {
-    /// From its first moment to its last; the last is now while it lasts.
+    /// From its first moment that was planned for work to its last; the last is now while it
+    /// lasts.
     pub span: Span,
     /// Seconds of it that were planned for work; all of it where there is no plan.
     pub lost_s: f64,
@@ -17,8 +19,12 @@ pub struct Downtime {
 impl Downtime {
     /// The downtimes among stretches of states, oldest first. Waiting, stopped and, where there is
     /// a plan, off follow each other within one; running, set-up and time without data end it. What
-    /// lies wholly outside of planned hours is none.
-    pub(crate) fn among(stretches: &[Stretch], planned: Option<&[Span]>) -> Vec<Self> {
+    /// lies wholly outside of planned hours is none, and neither is waiting inside a usual cycle.
+    pub(crate) fn among(
+        stretches: &[Stretch],
+        planned: Option<&[Span]>,
+        usual: &UsualCycles,
+    ) -> Vec<Self> {
         let stands = |state| match state {
             MachineState::Idle | MachineState::Stop => true,
             // Without a plan nobody can say whether it was to be on.
@@ -27,29 +33,44 @@ impl Downtime {
         };
         let mut spans: Vec<Span> = Vec::new();
         for stretch in stretches.iter().filter(|s| stands(s.state)) {
+            if usual.is_pause(stretch) {
+                continue;
+            }
             match spans.last_mut() {
                 Some(last) if last.to == stretch.from => last.to = stretch.to,
                 _ => spans.push(Span::new(stretch.from, stretch.to)),
             }
         }
-        let lost = |span: Span| match planned {
-            None => span.to.since(span.from),
-            Some(planned) => total(planned.iter().map(|plan| {
-                let (from, to) = (plan.from.max(span.from), plan.to.min(span.to));
-                to.since(from).max(0.0)
-            })),
+        let within = |span: Span| match planned {
+            None => Some(Self {
+                span,
+                lost_s: span.to.since(span.from),
+            }),
+            Some(planned) => Self::planned_part(span, planned),
         };
-        let downtimes = spans.into_iter().map(|span| Self {
-            span,
-            lost_s: lost(span),
-        });
+        let downtimes = spans.into_iter().filter_map(within);
         downtimes.filter(|downtime| downtime.lost_s > 0.0).collect()
+    }
+
+    /// What of a span lies in planned hours: from the first moment that does to the last, breaks
+    /// between them left out of what is lost.
+    fn planned_part(span: Span, planned: &[Span]) -> Option<Self> {
+        let inside = planned.iter().filter_map(|plan| {
+            let part = Span::new(plan.from.max(span.from), plan.to.min(span.to));
+            (part.from < part.to).then_some(part)
+        });
+        let parts: Vec<Span> = inside.collect();
+        let (first, last) = (parts.first()?, parts.last()?);
+        Some(Self {
+            span: Span::new(first.from, last.to),
+            lost_s: total(parts.iter().map(|part| part.to.since(part.from))),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use model::Time;
+    use model::{CycleTime, Time};
 
     use super::*;
 
@@ -82,7 +103,7 @@ mod tests {
             (Off, 85),
         ]);
         let found = |planned: Option<&[Span]>| -> Vec<(Span, f64)> {
-            let all = Downtime::among(&day, planned);
+            let all = Downtime::among(&day, planned, &UsualCycles::of(&[]));
             all.iter().map(|d| (d.span, d.lost_s)).collect()
         };
         assert_eq!(
@@ -100,9 +121,43 @@ mod tests {
             [
                 (span(100, 150), 30.0),
                 (span(260, 300), 40.0),
-                (span(310, 400), 10.0)
+                (span(310, 320), 10.0)
             ]
         );
         assert!(found(Some(&[span(0, 100)])).is_empty());
+    }
+
+    #[test]
+    fn waiting_that_belongs_to_every_cycle_is_no_downtime() {
+        use MachineState::{Idle, Run, Stop};
+        // Cycles of 50 s, each with a pause of 10; the third waits 60 longer, the fifth shows red.
+        let day = stretches(&[
+            (Run, 40),
+            (Idle, 10),
+            (Run, 40),
+            (Idle, 10),
+            (Run, 40),
+            (Idle, 70),
+            (Run, 40),
+            (Idle, 10),
+            (Run, 40),
+            (Stop, 10),
+        ]);
+        let mut end = 0;
+        let mut cycle = |length: i64| {
+            end += length;
+            CycleTime {
+                end: Time::from_ms(end * 1_000),
+                duration_s: length as f64,
+                work_s: 40.0,
+                is_seen: true,
+            }
+        };
+        let cycles = [50, 50, 110, 50, 50].map(&mut cycle);
+        let found = Downtime::among(&day, None, &UsualCycles::of(&cycles));
+        let spans: Vec<Span> = found.iter().map(|d| d.span).collect();
+        assert_eq!(spans, [span(140, 210), span(300, 310)]);
+        // Nobody counts its cycles: each wait is told.
+        assert_eq!(Downtime::among(&day, None, &UsualCycles::of(&[])).len(), 5);
     }
 }

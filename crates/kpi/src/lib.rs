@@ -11,8 +11,9 @@ mod factory;
 mod oee;
 mod spread;
 mod stretch;
+mod usual;
 
-pub use account::{Account, Measured, PowerMinute};
+pub use account::{Account, Measured, PowerMinute, Production};
 pub use bottleneck::{Bottleneck, By, Station, Turn};
 pub use calendar::{Calendar, Schedule, ScheduleError};
 pub use downtime::Downtime;

@@ -1,5 +1,5 @@
 //! Overall equipment effectiveness (OEE, 設備総合効率) as ISO 22400-2 has it: the planned time in
-//! which a machine ran, at the speed it was meant to have, with parts that were good.
+//! which a machine produced, at the speed it was meant to have, with parts that were good.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,10 +22,10 @@ pub struct Output {
 /// The three factors, each as far as it is known; shares of 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, JsonSchema)]
 pub struct Oee {
-    /// Availability 時間稼働率: running in planned hours ÷ planned hours, less what it was not to
+    /// Availability 時間稼働率: producing in planned hours ÷ planned hours, less what it was not to
     /// run. Unknown without planned hours.
     pub availability: Option<f64>,
-    /// Performance 性能稼働率: parts × planned seconds per part ÷ running time. Unknown where
+    /// Performance 性能稼働率: parts × planned seconds per part ÷ time of producing. Unknown where
     /// nobody said what a part is to take. More than 1 where that is too generous.
     pub performance: Option<f64>,
     /// Quality 良品率: good parts ÷ parts. Unknown while nobody told how many were bad.
@@ -42,8 +42,8 @@ impl Oee {
             not_to_run_s,
         } = output;
         let busy_s = account.planned_s.map(|s| s - not_to_run_s);
-        let run_s = account.seconds(model::MachineState::Run);
-        let available = |busy_s: f64| (account.planned_run_s / busy_s).min(1.0);
+        let run_s = account.production.all_s;
+        let available = |busy_s: f64| (account.production.planned_s / busy_s).min(1.0);
         Self {
             availability: busy_s.filter(|s| *s > 0.0).map(available),
             performance: s_per_part

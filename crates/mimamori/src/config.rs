@@ -276,7 +276,7 @@ impl Config {
         Self::parse(&text).with_context(|| format!("{} is not valid", path.display()))
     }
 
-    fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let written: WrittenConfig = toml::from_str(text)?;
         let defaults = Settings::default();
         let default_settings = Settings {

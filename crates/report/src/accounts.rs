@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
 use jiff::civil::Date;
-use kpi::{Account, Bottleneck, MachinePlan, Measured, Oee, Output, PowerMinute, Station};
+use kpi::{
+    Account, Bottleneck, MachinePlan, Measured, Oee, Output, PowerMinute, Schedule, Station,
+};
 use model::{Annotation, MachineId, MachineState, Remark, Span, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -338,7 +340,7 @@ pub async fn of_all(
         .schedule
         .as_ref()
         .map(|s| known.calendar.planned(s, span));
-    let days = working_days(known, span);
+    let a_day = factory.schedule.as_ref().map(Schedule::seconds_a_day);
     let work = move |reader: &dyn Reader| {
         let powers = MachineSeries::read(reader)?.powers(reader, &machines, span)?;
         let said = reader.annotations(only_one(&machines), span)?;
@@ -346,6 +348,11 @@ pub async fn of_all(
             let account = account(reader, &machine, power, planned.as_deref(), span)?;
             let said = said.iter().filter(|said| said.machine == machine);
             let said: Vec<Annotation> = said.cloned().collect();
+            // Before it was ever observed nothing was planned for it.
+            let days = account
+                .planned_s
+                .zip(a_day)
+                .map(|(planned_s, a_day)| planned_s / a_day);
             Ok(MachineAccount {
                 downtimes: explain(&account.downtimes, &said, &factory),
                 account,
@@ -367,7 +374,7 @@ pub async fn of_all(
 }
 
 /// How many working days the planned hours of a span are; `None` without a plan.
-pub fn working_days(known: &Known, span: Span) -> Option<f64> {
+pub(crate) fn working_days(known: &Known, span: Span) -> Option<f64> {
     let board = known.board();
     let schedule = board.factory.schedule.as_ref()?;
     let planned = known.calendar.planned(schedule, span);

@@ -9,9 +9,9 @@ use jiff::civil::Date;
 use kpi::Factory;
 use model::{MachineId, Span, Time};
 use serde::Deserialize;
-use text::{Lang, grouped, key};
 
 use crate::accounts::{self, MachineAccount};
+use crate::downtimes::ExplainedDowntime;
 use crate::losses::{Loss, losses};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -159,45 +159,15 @@ impl DailyReport {
         sum_known(self.machines.iter().map(MachineAccount::stop_yen))
     }
 
-    /// What there is to know of it, in a few sentences.
-    pub fn sentences(&self, lang: Lang) -> Vec<String> {
-        let count = |n: f64| grouped(n.max(0.0).round() as u64);
-        let parts = count(self.parts());
-        let mut said = vec![
-            match self.parts_planned().filter(|planned| *planned >= 0.5) {
-                Some(planned) => {
-                    let share = format!("{:.0}", 100.0 * self.parts() / planned);
-                    let values = [
-                        ("parts", &*parts),
-                        ("planned", &count(planned)),
-                        ("share", &share),
-                    ];
-                    lang.with(key::DAILY_SAID_PLANNED, &values)
-                }
-                None => lang.with(key::DAILY_SAID_PARTS, &[("parts", &parts)]),
-            },
-        ];
-        let length = lang.length(self.lost_s());
-        said.push(match self.lost_yen() {
-            Some(yen) => {
-                let yen = lang.with(key::RATES_YEN, &[("yen", &count(yen))]);
-                lang.with(
-                    key::DAILY_SAID_LOST_YEN,
-                    &[("length", &length), ("yen", &yen)],
-                )
-            }
-            None => lang.with(key::DAILY_SAID_LOST, &[("length", &length)]),
-        });
-        if let Some(loss) = self.losses.first() {
-            let (cause, length) = (loss.cause.text(lang), lang.length(loss.lost_s));
-            let values = [("cause", &*cause), ("length", &length)];
-            said.push(lang.with(key::DAILY_SAID_CAUSE, &values));
-        }
-        let open = self.open_questions();
-        if open > 0 {
-            said.push(lang.with(key::DAILY_SAID_OPEN, &[("n", &open.to_string())]));
-        }
-        said
+    /// Downtimes that are not short, each with its machine, the longest first.
+    pub fn long_stops(&self) -> Vec<(&MachineAccount, &ExplainedDowntime)> {
+        let machines = self.machines.iter();
+        let mut stops: Vec<_> = machines
+            .flat_map(|machine| machine.downtimes.iter().map(move |d| (machine, d)))
+            .filter(|(_, downtime)| !downtime.is_short)
+            .collect();
+        stops.sort_by(|a, b| b.1.lost_s.total_cmp(&a.1.lost_s));
+        stops
     }
 
     /// Downtimes of which somebody should say why.
@@ -249,14 +219,28 @@ fn output(
             let counts = machine.account.by_hour.range(part.from..part.to);
             machine.parts_of(counts.map(|(_, n)| u64::from(*n)).sum())
         };
-        let days = accounts::working_days(known, part);
-        let planned = out.iter().map(|m| Some(m.plan.parts_per_day? * days?));
+        let planned = out.iter().map(|machine| {
+            let begun = machine.account.stretches.first()?.from;
+            let seen = Span::new(part.from.max(begun), part.to.max(begun));
+            Some(machine.plan.parts_per_day? * accounts::working_days(known, seen)?)
+        });
         bars.push(OutputBar {
             from,
             parts: out.iter().map(made).sum(),
             planned: sum_known(planned),
         });
         from = part.to;
+    }
+    let is_empty = |bar: &OutputBar| bar.parts == 0.0 && bar.planned.is_none_or(|n| n == 0.0);
+    if period == ReportPeriod::Day {
+        // The night says nothing.
+        let first = bars.iter().position(|bar| !is_empty(bar)).unwrap_or(0);
+        bars.drain(..first);
+        let last = bars
+            .iter()
+            .rposition(|bar| !is_empty(bar))
+            .map_or(0, |n| n + 1);
+        bars.truncate(last);
     }
     bars
 }

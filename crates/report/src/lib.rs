@@ -3,8 +3,10 @@
 
 pub mod accounts;
 pub mod daily;
+pub mod daily_words;
 pub mod downtimes;
 pub mod losses;
 pub mod notices;
+pub mod paper;
 pub mod tables;
 pub mod watched;

@@ -1,5 +1,6 @@
-//! The daily file for other programs: what each business day came to, written into a folder once
-//! the day is over. Days that were missed while the folder or the program was away are made up for.
+//! The daily files: what each business day came to, as a table for other programs and as a sheet
+//! for people, written into a folder once the day is over. Days that were missed while the folder
+//! or the program was away are made up for.
 
 use std::fs::Permissions;
 use std::io::Write as _;
@@ -11,6 +12,9 @@ use app::commands::{Command, Orders};
 use app::known::Known;
 use jiff::civil::Date;
 use model::{AlarmKind, EventKind, Time};
+use report::daily::{DailyReport, ReportPeriod};
+use report::paper::daily::PaperOf;
+use report::paper::{self, PaperFont};
 use report::tables::{Encoding, day_file};
 use serde_json::json;
 use store::BOX;
@@ -131,29 +135,60 @@ async fn last_written(plan: &DayFilePlan, noted: &Path) -> Result<Option<Date>, 
     look.await
 }
 
-/// Writes one day, unless nothing was seen of it or its file is there.
+/// Writes one day, unless nothing was seen of it or its files are there; gives their names.
 async fn write_day(
     plan: &DayFilePlan,
     noted: &Path,
     known: &Known,
     date: Date,
-) -> Result<Option<String>, String> {
-    let name = format!("mimamori-{date}.csv");
-    let (file, note) = (plan.folder.join(&name), noted.to_owned());
-    let bytes = day_file(known, date, plan.lang, plan.encoding)
+) -> Result<Vec<String>, String> {
+    let table = day_file(known, date, plan.lang, plan.encoding)
         .await
         .map_err(|problem| problem.text(plan.lang))?;
-    let is_written = off_thread(move || {
-        let is_new = bytes.is_some() && !file.exists();
-        if let Some(bytes) = bytes.filter(|_| is_new) {
-            write_whole(&file, &bytes).map_err(|error| told(&file, &error))?;
+    let mut files = Vec::new();
+    if let Some(table) = table {
+        files.push((format!("mimamori-{date}.csv"), table));
+        let sheet = day_sheet(known, date, plan.lang).await?;
+        files.extend(sheet.map(|sheet| (format!("mimamori-{date}.pdf"), sheet)));
+    }
+    let (folder, note) = (plan.folder.clone(), noted.to_owned());
+    let written = off_thread(move || {
+        let mut names = Vec::new();
+        for (name, bytes) in files {
+            let file = folder.join(&name);
+            if !file.exists() {
+                write_whole(&file, &bytes).map_err(|error| told(&file, &error))?;
+                names.push(name);
+            }
         }
-        // Whoever takes the file away does not get it again.
+        // Whoever takes a file away does not get it again.
         let text = date.to_string();
         write_whole(&note, text.as_bytes()).map_err(|error| told(&note, &error))?;
-        Ok(is_new)
+        Ok(names)
     });
-    Ok(is_written.await?.then_some(name))
+    written.await
+}
+
+/// The sheet of a day; none where the computer has nothing to print it with.
+async fn day_sheet(known: &Known, date: Date, lang: Lang) -> Result<Option<Vec<u8>>, String> {
+    let found = DailyReport::read(known, ReportPeriod::Day, Some(date)).await;
+    let Some(report) = found.map_err(|problem| problem.to_string())? else {
+        return Ok(None);
+    };
+    let (board, zone, now) = (known.board(), known.calendar.zone.clone(), known.now());
+    off_thread(move || {
+        let of = PaperOf {
+            board: &board,
+            zone: &zone,
+            lang,
+            now,
+        };
+        let sheet = PaperFont::find().and_then(|font| paper::daily::pdf(&report, of, &font));
+        Ok(sheet
+            .inspect_err(|problem| warn!(%problem, "no sheet of the day could be made"))
+            .ok())
+    })
+    .await
 }
 
 fn told(path: &Path, error: &std::io::Error) -> String {

@@ -11,6 +11,7 @@ mod machine;
 mod plan;
 mod record;
 mod score;
+pub mod shop;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

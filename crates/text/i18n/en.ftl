@@ -1314,15 +1314,15 @@ daily-performance = Performance
 daily-quality = Quality
 daily-oee = OEE
 daily-setup = Set-up
-daily-setup-over = above the target of { $target } each
+daily-setup-over = target { $target } each
 daily-stops = Longest stops
 daily-more = and { $n } more
 daily-from-to = When
 daily-machine = Machine
 daily-notes = Notes
 daily-how = How this is computed
-how-availability = Availability = running in planned hours ÷ (planned hours − planned stops), as ISO 22400-2 has it. The planned hours are set on the page of operating rates.
-how-performance = Performance = parts × standard time of a part ÷ running time (Effectiveness in ISO 22400-2)
+how-availability = Availability = producing in planned hours ÷ (planned hours − planned stops), as ISO 22400-2 has it. Producing is running and the pauses that belong to every cycle, such as loading. The planned hours are set on the page of operating rates.
+how-performance = Performance = parts × standard time of a part ÷ time of producing (Effectiveness in ISO 22400-2)
 how-quality = Quality = (parts − scrap) ÷ parts. Shown for days on which scrap was entered (0 if there was none).
 how-oee = OEE = availability × performance × quality. Shown when all three are known.
 how-lost = Downtime = waiting, stopped or off in planned hours, without set-up and planned stops. It costs what an hour of standstill costs. In totals, parts are counted at the last machine of a line only.
@@ -1349,3 +1349,7 @@ settings-factory = Factory
 settings-factory-name = Name of the factory (on reports)
 event-annotation-told = Stop reason, scrap or note recorded
 event-annotation-withdrawn = Stop reason, scrap or note taken back
+daily-by-machine = By machine
+stops-more = Record scrap or a note
+paper-no-font = No PDF can be made: this PC has no Japanese typeface.
+paper-no-font-hint = On Debian, "sudo apt install fonts-noto-cjk" installs one. Printing from the browser works without.

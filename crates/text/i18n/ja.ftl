@@ -1268,7 +1268,7 @@ stop-reason-planned = 計画停止
 stop-short = チョコ停
 stop-untold = 理由が未入力
 stops-title = 停止の記録
-stops-note = { $length } 以上の停止について、理由を一つ押してください。それより短い停止はチョコ停として自動で数えます。
+stops-note = { $length }以上の停止について、理由を一つ押してください。それより短い停止はチョコ停として自動で数えます。
 stops-all = すべての機械
 stops-sum = 停止ロス { $length } · チョコ停 { $short } 回
 stops-none = 停止はありません。
@@ -1309,22 +1309,22 @@ daily-target = 目標(達成率)
 daily-scrap = 不良
 daily-scrap-untold = 未入力
 daily-lost = 停止ロス
-daily-availability = 時間稼働率
+daily-availability = 時間稼働率(OEE)
 daily-performance = 性能稼働率
 daily-quality = 良品率
 daily-oee = 設備総合効率
 daily-setup = 段取
-daily-setup-over = 1回の目標 { $target } を超過
+daily-setup-over = 目標 { $target } 超
 daily-stops = 長い停止
 daily-more = ほかに { $n } 件
 daily-from-to = 時刻
 daily-machine = 機械
 daily-notes = メモ
 daily-how = 計算方法
-how-availability = 時間稼働率 = 予定時間内の運転 ÷(予定時間 − 計画停止)(ISO 22400-2 Availability)。予定時間は「時間稼働率」のページで決めます。
-how-performance = 性能稼働率 = 生産数 × 1個の標準時間 ÷ 運転時間(ISO 22400-2 Effectiveness)
+how-availability = 時間稼働率(OEE)= 予定時間内の生産時間 ÷(予定時間 − 計画停止)(ISO 22400-2 Availability)。生産時間は、運転と、いつものサイクルに含まれる待ち(材料の着脱など)の合計です。予定時間は「時間稼働率」のページで決めます。
+how-performance = 性能稼働率 = 生産数 × 1個の標準時間 ÷ 生産時間(ISO 22400-2 Effectiveness)
 how-quality = 良品率 =(生産数 − 不良)÷ 生産数。不良を入力した日だけ表示します(不良がなければ 0 と入力)。
-how-oee = 設備総合効率 = 時間稼働率 × 性能稼働率 × 良品率。三つともわかるときだけ表示します。
+how-oee = 設備総合効率 = 時間稼働率(OEE)× 性能稼働率 × 良品率。三つともわかるときだけ表示します。
 how-lost = 停止ロス = 予定時間内の待ち・停止・電源オフ。段取と計画停止は含みません。金額は「機械が1時間止まったときの損失」で計算します。ラインの途中の機械の生産数は、合計に入れません(最後の機械で数えます)。
 daily-said-planned = 生産数は { $parts } 個で、目標 { $planned } 個の { $share } %です。
 daily-said-parts = 生産数は { $parts } 個です。
@@ -1349,3 +1349,7 @@ settings-factory = 工場
 settings-factory-name = 工場の名前(日報などに出ます)
 event-annotation-told = 停止の理由・不良・メモを記録
 event-annotation-withdrawn = 停止の理由・不良・メモを取り消し
+daily-by-machine = 機械ごと
+stops-more = 不良・メモを記録
+paper-no-font = PDF を作れません。日本語の書体がこの PC にありません。
+paper-no-font-hint = Debian なら「sudo apt install fonts-noto-cjk」で入ります。画面の「印刷」はそのまま使えます。

@@ -127,6 +127,17 @@ impl Lang {
         self.format(&format!("{prefix}{code}"), Some(&args_of(variables)))
     }
 
+    /// An amount of money, with the digits people write.
+    pub fn yen(self, yen: f64) -> String {
+        let digits = if yen != 0.0 && yen.abs() < 10.0 {
+            format!("{yen:.1}")
+        } else {
+            let sign = if yen <= -0.5 { "-" } else { "" };
+            format!("{sign}{}", grouped(yen.abs().round() as u64))
+        };
+        self.with(key::RATES_YEN, &[("yen", &digits)])
+    }
+
     /// A length of time in seconds: as hours and minutes, minutes and seconds, or seconds.
     pub fn length(self, seconds: f64) -> String {
         let s = seconds.max(0.0).round() as u64;
@@ -179,6 +190,27 @@ fn args_of<'a>(variables: &[(&'static str, &'a str)]) -> FluentArgs<'a> {
         args.set(*name, FluentValue::from(*value));
     }
     args
+}
+
+/// A number with the digits it deserves: three that matter, at most three decimals.
+pub fn number(value: f64) -> String {
+    // A sum of nothing may be a negative zero.
+    let value = value + 0.0;
+    match value.abs() {
+        v if v >= 100.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        v if v >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// Energy in the unit people read it in.
+pub fn energy(wh: f64) -> String {
+    if wh.abs() >= 1_000.0 {
+        format!("{} kWh", number(wh / 1_000.0))
+    } else {
+        format!("{} Wh", number(wh))
+    }
 }
 
 /// A large number, its digits in threes.
@@ -259,6 +291,20 @@ mod tests {
         for key in wanted {
             assert!(key::ALL.contains(&key.as_str()), "{key} has no text");
         }
+    }
+
+    #[test]
+    fn large_numbers_are_grouped_and_small_ones_have_three_digits() {
+        assert_eq!(
+            [grouped(0), grouped(999), grouped(1_234_567)],
+            ["0", "999", "1,234,567"]
+        );
+        assert_eq!([energy(12_340.0), energy(45.2)], ["12.3 kWh", "45.2 Wh"]);
+        assert_eq!(
+            Lang::En.yen(-1_234.0),
+            Lang::En.yen(1_234.0).replace("1,", "-1,")
+        );
+        assert_eq!(Lang::Ja.yen(0.0), "0 円");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 12] = [
+const DEBIAN: [(&str, &str); 13] = [
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
@@ -24,6 +24,7 @@ const DEBIAN: [(&str, &str); 12] = [
     ("socat", "socat"),
     ("curl", "curl"),
     ("groff", "groff-base"),
+    ("pdftotext", "poppler-utils"),
 ];
 /// Packages with what only tests use, from PyPI.
 const PYTHON: [&str; 15] = [

@@ -62,9 +62,15 @@ fn every_day_becomes_a_file_and_a_folder_that_is_away_is_an_alarm() {
     work_yesterday(&house);
     std::fs::create_dir(&to).unwrap();
     house.kill_and_restart();
-    let files = || std::fs::read_dir(&to).unwrap().flatten().map(|e| e.path());
-    until("yesterday's file is written", || files().count() == 1);
+    let is_table = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "csv");
+    let all = || std::fs::read_dir(&to).unwrap().flatten().map(|e| e.path());
+    let files = || all().filter(is_table);
+    until("yesterday's files are written", || {
+        files().count() == 1 && all().count() == 2
+    });
     until("the alarm ends", || open_alarms(&house).is_empty());
+    let sheet = all().find(|path| !is_table(path)).unwrap();
+    assert!(std::fs::read(sheet).unwrap().starts_with(b"%PDF-"));
     let file = files().next().unwrap();
     let name = file.file_name().unwrap().to_string_lossy().into_owned();
     let read = rows(&file, "cp932");

@@ -9,6 +9,7 @@ mod bad_input;
 mod clients;
 mod clocks;
 mod connect;
+mod daily;
 mod demo;
 mod devices;
 mod disk;

@@ -6,8 +6,7 @@ use report::daily::{DailyReport, OutputBar, ReportPeriod};
 use report::losses::Loss;
 use text::key;
 
-use super::chart::{AxisScale, LEFT, RIGHT, WIDTH, frame, px};
-use super::rates::yen;
+use super::chart::{AxisScale, HEIGHT, LEFT, RIGHT, WIDTH, frame, px};
 use super::{Ctx, number};
 
 /// Bars between which one is named below the picture.
@@ -31,10 +30,6 @@ pub(crate) fn output(ctx: &Ctx, report: &DailyReport) -> Markup {
         ReportPeriod::Week | ReportPeriod::Month => ctx.day(bar.from),
     };
     let every = bars.len().div_ceil(LABELS).max(1);
-    let labels = bars.iter().enumerate().step_by(every);
-    let labels: Vec<(f64, String)> = labels
-        .map(|(i, bar)| (x(i) + room / 2.0, called(bar)))
-        .collect();
     let title = ctx.text(key::DAILY_OUTPUT);
     let body = html! {
         @for (i, bar) in bars.iter().enumerate() {
@@ -44,6 +39,11 @@ pub(crate) fn output(ctx: &Ctx, report: &DailyReport) -> Markup {
                 height=(px(foot - scale.y(bar.parts))) {
                 title { (called(bar)) " " (number_of(ctx, bar)) }
             }
+            @if i % every == 0 {
+                text.axis x=(px(x(i) + room / 2.0)) y=(HEIGHT - 6.0) text-anchor="middle" {
+                    (called(bar))
+                }
+            }
             @if let Some(planned) = bar.planned.filter(|planned| *planned > 0.0) {
                 line.plan x1=(px(x(i))) x2=(px(x(i) + room)) y1=(px(scale.y(planned)))
                     y2=(px(scale.y(planned))) {}
@@ -51,7 +51,7 @@ pub(crate) fn output(ctx: &Ctx, report: &DailyReport) -> Markup {
         }
     };
     html! {
-        (frame(&title, &scale, &labels, &body))
+        (frame(&title, &scale, &[], &body))
         @if bars.iter().any(|bar| bar.planned.is_some()) {
             p.quiet.small { (ctx.text(key::DAILY_OUTPUT_NOTE)) }
         }
@@ -103,7 +103,7 @@ pub(crate) fn pareto(ctx: &Ctx, losses: &[Loss]) -> Markup {
                         }
                         td { (ctx.lang.length(loss.lost_s)) }
                         td.older { (ctx.with(key::RATES_TIMES, &[("n", &loss.times.to_string())])) }
-                        td { @match loss.yen { Some(cost) => (yen(ctx, cost)), None => "–" } }
+                        td { @match loss.yen { Some(cost) => (ctx.lang.yen(cost)), None => "–" } }
                         td.older { (format!("{share:.0} %")) }
                     }
                 }

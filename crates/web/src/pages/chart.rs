@@ -10,7 +10,7 @@ use text::key;
 use super::{Ctx, number};
 
 pub(super) const WIDTH: f64 = 400.0;
-const HEIGHT: f64 = 200.0;
+pub(super) const HEIGHT: f64 = 200.0;
 pub(super) const LEFT: f64 = 44.0;
 pub(super) const RIGHT: f64 = 8.0;
 const TOP: f64 = 10.0;

@@ -4,26 +4,33 @@
 use app::known::Known;
 use app::views::BoardView;
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use maud::{Markup, html};
-use model::{MachineId, MachineState};
+use model::MachineId;
 use report::accounts::MachineAccount;
 use report::daily::{DailyReport, ReportPeriod};
+use report::daily_words::{MACHINE_COLUMNS, count, machine_cells};
 use report::downtimes::{ExplainedDowntime, reason_text};
+use report::paper::daily::PaperOf;
+use report::paper::{self, PaperFont, PaperProblem};
 use serde::Deserialize;
 use text::{Key, key};
 
-use super::rates::{energy, yen};
-use super::{Ctx, Place, bars, frame, grouped, typed};
+use super::{Ctx, Place, bars, frame, typed};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 
 /// The addresses of these.
-pub(crate) const ROUTES: &[Route] = &[page!(get "/daily", LOOK, show)];
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/daily", LOOK, show),
+    page!(get "/daily/pdf", LOOK, print),
+];
 
 /// Downtimes that are listed, the longest.
 const STOPS_LISTED: usize = 24;
@@ -83,6 +90,47 @@ pub(crate) async fn show(
     Ok(frame(&ctx, Place::Daily, &title, "", body))
 }
 
+/// The report as PDF, made by the box.
+pub(crate) async fn print(
+    State(known): State<Known>,
+    Asked(visitor): Asked<Visitor>,
+    Query(wanted): Query<WantedReport>,
+) -> Result<Response, Failure> {
+    let date = wanted.date.as_deref().and_then(typed::date);
+    let found = DailyReport::read(&known, wanted.period, date).await?;
+    let report = found.ok_or_else(Failure::not_found)?;
+    let name = format!("mimamori-{}-{}.pdf", wanted.period.code(), report.first);
+    let (board, zone) = (known.board(), known.calendar.zone.clone());
+    let (lang, now) = (visitor.lang, known.now());
+    let make = move || {
+        let of = PaperOf {
+            board: &board,
+            zone: &zone,
+            lang,
+            now,
+        };
+        paper::daily::pdf(&report, of, &PaperFont::find()?)
+    };
+    let made = tokio::task::spawn_blocking(make).await;
+    let bytes = made.map_err(|_| Failure::store())?.map_err(no_paper)?;
+    let headers = [
+        (CONTENT_TYPE, "application/pdf".to_owned()),
+        (CONTENT_DISPOSITION, format!("inline; filename=\"{name}\"")),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+/// Why there is no PDF, and what to do about it.
+fn no_paper(problem: PaperProblem) -> Failure {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    match problem {
+        PaperProblem::NoFont => {
+            Failure::new(status, "no_font", key::PAPER_NO_FONT).hint(key::PAPER_NO_FONT_HINT)
+        }
+        PaperProblem::Writing => Failure::store(),
+    }
+}
+
 /// What the parts of the page are made of.
 struct ReportSheet<'a> {
     ctx: &'a Ctx,
@@ -131,6 +179,9 @@ impl ReportSheet<'_> {
                         }
                     }
                 }
+                a.button href={
+                    "/daily/pdf?date=" (report.first) "&period=" (report.period.code())
+                } { "PDF" }
                 a.button href={ "/stops?date=" (report.first) } { (ctx.text(key::STOPS_TITLE)) }
             }
         }
@@ -139,18 +190,13 @@ impl ReportSheet<'_> {
     /// What it is about: the factory, the days, when it was made; on paper room for the stamps.
     fn head(&self) -> Markup {
         let (ctx, report) = (self.ctx, self.report);
-        let days = if report.first == report.last {
-            report.first.to_string()
-        } else {
-            format!("{} – {}", report.first, report.last)
-        };
         let made = ctx.with(key::DAILY_MADE, &[("time", &ctx.when(ctx.now))]);
         html! {
             section.panel.report-head {
                 div {
                     p.report-days {
                         @if let Some(name) = &self.board.factory.name { span { (name) } }
-                        strong { (days) }
+                        strong { (report.days()) }
                         span.quiet {
                             @if !report.is_closed() {
                                 (ctx.with(key::RATES_UNTIL, &[("time", &ctx.when(report.span.to))]))
@@ -175,7 +221,6 @@ impl ReportSheet<'_> {
     /// The report in a row of figures.
     fn figures(&self) -> Markup {
         let (ctx, report) = (self.ctx, self.report);
-        let count = |n: f64| grouped(n.max(0.0).round() as u64);
         let card = |label: Key, value: String, note: String| {
             html! {
                 div.kpi {
@@ -198,7 +243,7 @@ impl ReportSheet<'_> {
             .sum();
         let open = report.open_questions();
         html! {
-            div.kpis {
+            div.kpis.of-report {
                 (card(key::RATES_PARTS, count(report.parts()), of_plan))
                 (card(
                     key::DAILY_SCRAP,
@@ -208,7 +253,7 @@ impl ReportSheet<'_> {
                 (card(
                     key::DAILY_LOST,
                     ctx.lang.length(report.lost_s()),
-                    report.lost_yen().map_or_else(String::new, |cost| yen(ctx, cost)),
+                    report.lost_yen().map_or_else(String::new, |cost| ctx.lang.yen(cost)),
                 ))
                 (card(key::STOP_SHORT, ctx.with(key::RATES_TIMES, &[("n", &short.to_string())]),
                     String::new()))
@@ -226,26 +271,14 @@ impl ReportSheet<'_> {
     /// A row for each machine.
     fn machines(&self) -> Markup {
         let ctx = self.ctx;
-        let columns = [
-            key::RATES_PARTS,
-            key::DAILY_TARGET,
-            key::DAILY_SCRAP,
-            key::DAILY_AVAILABILITY,
-            key::DAILY_PERFORMANCE,
-            key::DAILY_QUALITY,
-            key::DAILY_OEE,
-            key::DAILY_LOST,
-            key::STOP_SHORT,
-            key::DAILY_SETUP,
-            key::RATES_ENERGY,
-        ];
+        let setup_target_s = self.board.factory.setup_target_s;
         html! {
             section.panel {
-                div.panel-head { h2 { (ctx.text(key::SETTINGS_MACHINES)) } }
+                div.panel-head { h2 { (ctx.text(key::DAILY_BY_MACHINE)) } }
                 table.of-machines {
                     thead { tr {
                         th {}
-                        @for column in columns { th scope="col" { (ctx.text(column)) } }
+                        @for column in MACHINE_COLUMNS { th scope="col" { (ctx.text(column)) } }
                     } }
                     tbody {
                         @for machine in &self.report.machines {
@@ -255,8 +288,13 @@ impl ReportSheet<'_> {
                                         (self.name(&machine.machine))
                                     }
                                 }
-                                @for (column, value) in columns.iter().zip(self.row(machine)) {
-                                    td data-label=(ctx.text(*column)) { (value) }
+                                @let cells = machine_cells(ctx.lang, machine, setup_target_s);
+                                @for (column, value) in MACHINE_COLUMNS.iter().zip(cells) {
+                                    td data-label=(ctx.text(*column)) {
+                                        @for part in value.split(" · ") {
+                                            span.part { (part) }
+                                        }
+                                    }
                                 }
                             }
                         }
@@ -274,68 +312,10 @@ impl ReportSheet<'_> {
         }
     }
 
-    /// The figures of a machine in the order of the columns.
-    fn row(&self, machine: &MachineAccount) -> [String; 11] {
-        let ctx = self.ctx;
-        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-        let count = |n: f64| grouped(n.max(0.0).round() as u64);
-        let percent = |share: Option<f64>| or_dash(share.map(|s| format!("{:.1} %", s * 100.0)));
-        let target = machine.parts_planned().map(|planned| {
-            let share = 100.0 * machine.parts() / planned.max(1.0);
-            format!("{} ({share:.0} %)", count(planned))
-        });
-        let oee = machine.oee();
-        let setups = machine.account.setups;
-        let setup_s = machine.account.seconds(MachineState::Setup);
-        let lost = ctx.lang.length(machine.lost_s());
-        let cost = machine.stop_yen().map(|cost| yen(ctx, cost));
-        [
-            count(machine.parts()),
-            or_dash(target),
-            or_dash(machine.scrap.map(count)),
-            percent(oee.availability),
-            percent(oee.performance),
-            percent(oee.quality),
-            percent(oee.whole()),
-            cost.map_or_else(|| lost.clone(), |cost| format!("{lost} · {cost}")),
-            machine.short_stops().to_string(),
-            or_dash((setups > 0).then(|| self.setups(setups, setup_s))),
-            or_dash(machine.account.energy_wh.map(energy)),
-        ]
-    }
-
-    /// How often a machine was set up and how long that took, against what is aimed at.
-    fn setups(&self, times: u32, seconds: f64) -> String {
-        let ctx = self.ctx;
-        let each = seconds / f64::from(times.max(1));
-        let text = format!(
-            "{} · {}",
-            ctx.with(key::RATES_TIMES, &[("n", &times.to_string())]),
-            ctx.lang.length(seconds)
-        );
-        let target = self
-            .board
-            .factory
-            .setup_target_s
-            .filter(|target| each > *target);
-        target.map_or_else(
-            || text.clone(),
-            |target| {
-                let over = [("target", &*ctx.lang.length(target))];
-                format!("{text} ({})", ctx.with(key::DAILY_SETUP_OVER, &over))
-            },
-        )
-    }
-
     /// The longest downtimes, each with its reason.
     fn stops(&self) -> Markup {
         let ctx = self.ctx;
-        let machines = self.report.machines.iter();
-        let mut stops: Vec<(&MachineAccount, &ExplainedDowntime)> = machines
-            .flat_map(|machine| machine.downtimes.iter().map(move |d| (machine, d)))
-            .filter(|(_, downtime)| !downtime.is_short)
-            .collect();
-        stops.sort_by(|a, b| b.1.lost_s.total_cmp(&a.1.lost_s));
+        let mut stops = self.report.long_stops();
         let more = stops.len().saturating_sub(STOPS_LISTED);
         stops.truncate(STOPS_LISTED);
         html! {

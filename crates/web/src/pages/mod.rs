@@ -48,7 +48,7 @@ use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time};
 use qrcodegen::{QrCode, QrCodeEcc};
-use text::{Key, Lang, grouped, key, zoned};
+use text::{Key, Lang, grouped, key, number, zoned};
 
 use crate::http::access::CLEAR;
 use crate::http::asked::Visitor;
@@ -148,18 +148,6 @@ pub(crate) fn name_of(ctx: &Ctx, gate: &Gate, actor: &str) -> String {
         store::BOX => ctx.text(key::EVENTS_SELF),
         "console" => ctx.text(key::EVIDENCE_CONSOLE),
         other => gate.name_of(other).unwrap_or_else(|| other.to_owned()),
-    }
-}
-
-/// A number with the digits it deserves: three that matter, at most three decimals.
-pub(crate) fn number(value: f64) -> String {
-    // A sum of nothing may be a negative zero.
-    let value = value + 0.0;
-    match value.abs() {
-        v if v >= 100.0 => format!("{value:.0}"),
-        v if v >= 10.0 => format!("{value:.1}"),
-        v if v >= 1.0 => format!("{value:.2}"),
-        _ => format!("{value:.3}"),
     }
 }
 

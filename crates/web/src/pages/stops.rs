@@ -308,11 +308,11 @@ impl Stops<'_> {
                         @if lasts { (ctx.text(key::STOPS_NOW)) } @else { (ctx.clock(downtime.end)) }
                     }
                     span { (ctx.lang.length(downtime.lost_s)) }
-                    @if let Some(yen) = yen { span.price { (super::rates::yen(ctx, yen)) } }
+                    @if let Some(yen) = yen { span.price { (ctx.lang.yen(yen)) } }
                 }
                 @match (&downtime.reason, downtime.annotation) {
                     (Some(reason), Some(number)) => {
-                        p.answer {
+                        div.answer {
                             strong { (reason_text(ctx.lang, reason)) }
                             @if downtime.is_planned { " · " (ctx.text(key::STOPS_PLANNED)) }
                             @if let Some(by) = &downtime.told_by {
@@ -406,6 +406,8 @@ impl Stops<'_> {
                     input type="hidden" name="at" value=(closed);
                 }
             };
+            details.other-reason open[refused.is_some()] {
+                summary { (ctx.text(key::STOPS_MORE)) }
             div.tell-forms {
                 form.inline method="post" action={ "/stops/" (id) } {
                     (of_day)
@@ -423,6 +425,7 @@ impl Stops<'_> {
                     }
                     button type="submit" { (ctx.text(key::STOPS_RECORD)) }
                 }
+            }
             }
         }
     }

@@ -3,10 +3,9 @@
 use maud::{Markup, html};
 use model::{MachineId, MachineState, Span, StateInterval};
 use report::accounts::MachineAccount;
-use text::key;
+use text::{energy, grouped, key};
 
 use super::super::{Ctx, board, chart, number, state_badge};
-use super::{energy, yen};
 
 /// Columns of a line of time.
 const COLUMNS: usize = 288;
@@ -124,7 +123,7 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
     let planned_s = all(&|a| a.account.planned_s).filter(|s| *s > 0.0);
     let wh = all(&|a| a.account.energy_wh);
     let standby_wh = all(&|a| a.account.standby_wh);
-    let price = |yen_of: Option<f64>| yen_of.map(|y| yen(ctx, y));
+    let price = |yen_of: Option<f64>| yen_of.map(|y| ctx.lang.yen(y));
     let card = |label: String, value: String, note: Option<String>| {
         html! {
             div.kpi {
@@ -188,7 +187,7 @@ fn time_line(ctx: &Ctx, account: &MachineAccount, span: Span) -> Markup {
 fn with_yen(ctx: &Ctx, text: &str, price: Option<f64>) -> Markup {
     html! {
         span { (text) }
-        @if let Some(price) = price { " " span.price { (yen(ctx, price)) } }
+        @if let Some(price) = price { " " span.price { (ctx.lang.yen(price)) } }
     }
 }
 
@@ -204,13 +203,12 @@ fn lost(ctx: &Ctx, account: &MachineAccount) -> Markup {
         @if lost_s > 0.0 {
             div {
                 dt { a href=(stops) { (ctx.text(key::DAILY_LOST)) } }
-                dd {
-                    (with_yen(ctx, &ctx.lang.length(lost_s), account.stop_yen()))
-                    @if short > 0 {
-                        span { " · " (ctx.text(key::STOP_SHORT)) " "
-                            (ctx.with(key::RATES_TIMES, &[("n", &short.to_string())]))
-                        }
-                    }
+                dd { (with_yen(ctx, &ctx.lang.length(lost_s), account.stop_yen())) }
+            }
+            @if short > 0 {
+                div {
+                    dt { (ctx.text(key::STOP_SHORT)) }
+                    dd { (ctx.with(key::RATES_TIMES, &[("n", &short.to_string())])) }
                 }
             }
         }
@@ -252,7 +250,7 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                 ))
             }
             @if times.cycles > 0 {
-                (figure(ctx.text(key::RATES_PARTS), plain(super::grouped(account.parts()))))
+                (figure(ctx.text(key::RATES_PARTS), plain(grouped(account.parts().round() as u64))))
             }
             @if let Some([low, median, high]) = account.cycle_time() {
                 (figure(ctx.text(key::MACHINE_CYCLE), plain(ctx.with(key::RATES_CYCLE_TIME, &[

@@ -1,5 +1,8 @@
 //! The demonstration: the product as one process, the simulated factory as another, and this one
-//! between them, which also pulls the product's plug (kill -9) and measures from outside.
+//! between them, which also pulls the product's plug (kill -9) and measures from outside. For an
+//! owner there is a workshop beside it.
+
+mod shop;
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use self::shop::Shop;
 use crate::config;
 use crate::terminal::{self, note, say};
 
@@ -60,6 +64,9 @@ pub(crate) struct DemoArgs {
     /// Print the scorecard as JSON / 採点表を JSON で表示
     #[arg(long)]
     json: bool,
+    /// A workshop with two weeks behind it, to look at in peace / 二週間分の記録がある町工場
+    #[arg(long, conflicts_with_all = ["length", "scorecard", "json"])]
+    factory: bool,
 }
 
 /// Arguments of the hidden command that runs the factory.
@@ -114,6 +121,8 @@ struct DemoStage {
     mqtt: SocketAddr,
     light: SocketAddr,
     program: PathBuf,
+    /// The workshop; `None` in the fast demonstration.
+    shop: Option<Shop>,
 }
 
 impl Drop for DemoStage {
@@ -158,6 +167,7 @@ impl DemoStage {
             mqtt: free_port()?,
             light: free_port()?,
             program: std::env::current_exe()?,
+            shop: args.factory.then(|| Shop::around(app::clock::now())),
         };
         stage.write_tokens()?;
         stage.write_config()?;
@@ -188,7 +198,7 @@ impl DemoStage {
             );
         }
         let mut tokens = Vec::new();
-        for device in sim::DEVICES {
+        for device in self.devices() {
             let added = register.change(DeviceChange::Add {
                 id: DeviceId::new(device)?,
                 machine: None,
@@ -203,7 +213,17 @@ impl DemoStage {
         )?)
     }
 
+    fn devices(&self) -> Vec<&'static str> {
+        match self.shop {
+            Some(_) => shop::devices().collect(),
+            None => sim::DEVICES.to_vec(),
+        }
+    }
+
     fn write_config(&self) -> anyhow::Result<()> {
+        if let Some(shop) = &self.shop {
+            return Ok(std::fs::write(self.data.join(config::FILE), shop.config())?);
+        }
         let mut text = "[factory]\nlearn_cycles = 10\n".to_owned();
         for machine in sim::MACHINES {
             let (id, ja, en) = (machine.id, machine.ja, machine.en);
@@ -253,7 +273,12 @@ impl DemoStage {
             .arg(&self.data)
             .args([
                 "--https",
-                "off",
+                // The workshop is shown on telephones, too.
+                if self.shop.is_some() {
+                    "0.0.0.0:0"
+                } else {
+                    "off"
+                },
                 "--mqtts",
                 "off",
                 "--http",
@@ -428,6 +453,9 @@ pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
     let seed = args
         .seed
         .unwrap_or_else(|| u64::from(std::process::id()) ^ clock_seed());
+    if let Some(shop) = &stage.shop {
+        return shop.run(&stage, seed, lang).await;
+    }
     let mut factory = stage.start_factory(seed, args.length)?;
     // Waiting for a child closes its standard input, which here means "stop": hold it apart.
     let factory_runs = factory.stdin.take();

@@ -1,0 +1,128 @@
+//! How the figures of a daily report are written: on the page, on paper, in messages.
+
+use model::MachineState;
+use text::{Key, Lang, energy, grouped, key};
+
+use crate::accounts::MachineAccount;
+use crate::daily::DailyReport;
+
+/// What is told of each machine.
+pub const MACHINE_COLUMNS: [Key; 11] = [
+    key::RATES_PARTS,
+    key::DAILY_TARGET,
+    key::DAILY_SCRAP,
+    key::DAILY_AVAILABILITY,
+    key::DAILY_PERFORMANCE,
+    key::DAILY_QUALITY,
+    key::DAILY_OEE,
+    key::DAILY_LOST,
+    key::STOP_SHORT,
+    key::DAILY_SETUP,
+    key::RATES_ENERGY,
+];
+
+/// What is not known.
+pub const NOTHING: &str = "–";
+
+/// A number of parts.
+pub fn count(parts: f64) -> String {
+    grouped(parts.max(0.0).round() as u64)
+}
+
+/// The figures of a machine in the order of the columns; what may stand on lines of its own is
+/// parted by " · ".
+pub fn machine_cells(
+    lang: Lang,
+    machine: &MachineAccount,
+    setup_target_s: Option<f64>,
+) -> [String; MACHINE_COLUMNS.len()] {
+    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+    let percent = |share: Option<f64>| or_nothing(share.map(|s| format!("{:.1} %", s * 100.0)));
+    let target = machine.parts_planned().map(|planned| {
+        let share = 100.0 * machine.parts() / planned.max(1.0);
+        format!("{} · ({share:.0} %)", count(planned))
+    });
+    let oee = machine.oee();
+    let lost = lang.length(machine.lost_s());
+    let cost = machine.stop_yen().map(|cost| lang.yen(cost));
+    let setups = machine.account.setups;
+    [
+        count(machine.parts()),
+        or_nothing(target),
+        or_nothing(machine.scrap.map(count)),
+        percent(oee.availability),
+        percent(oee.performance),
+        percent(oee.quality),
+        percent(oee.whole()),
+        cost.map_or_else(|| lost.clone(), |cost| format!("{lost} · {cost}")),
+        machine.short_stops().to_string(),
+        or_nothing((setups > 0).then(|| set_up(lang, machine, setup_target_s))),
+        or_nothing(machine.account.energy_wh.map(energy)),
+    ]
+}
+
+/// How often a machine was set up and how long that took, against what is aimed at.
+fn set_up(lang: Lang, machine: &MachineAccount, target_s: Option<f64>) -> String {
+    let (times, seconds) = (
+        machine.account.setups,
+        machine.account.seconds(MachineState::Setup),
+    );
+    let each = seconds / f64::from(times.max(1));
+    let times = lang.with(key::RATES_TIMES, &[("n", &times.to_string())]);
+    let text = format!("{times} · {}", lang.length(seconds));
+    match target_s.filter(|target| each > *target) {
+        Some(target) => {
+            let over = [("target", &*lang.length(target))];
+            format!("{text} · ({})", lang.with(key::DAILY_SETUP_OVER, &over))
+        }
+        None => text,
+    }
+}
+
+impl DailyReport {
+    /// What there is to know of it, in a few sentences.
+    pub fn sentences(&self, lang: Lang) -> Vec<String> {
+        let parts = count(self.parts());
+        let mut said = vec![
+            match self.parts_planned().filter(|planned| *planned >= 0.5) {
+                Some(planned) => {
+                    let share = format!("{:.0}", 100.0 * self.parts() / planned);
+                    let values = [
+                        ("parts", &*parts),
+                        ("planned", &count(planned)),
+                        ("share", &share),
+                    ];
+                    lang.with(key::DAILY_SAID_PLANNED, &values)
+                }
+                None => lang.with(key::DAILY_SAID_PARTS, &[("parts", &parts)]),
+            },
+        ];
+        let length = lang.length(self.lost_s());
+        said.push(match self.lost_yen() {
+            Some(yen) => {
+                let values = [("length", &*length), ("yen", &lang.yen(yen))];
+                lang.with(key::DAILY_SAID_LOST_YEN, &values)
+            }
+            None => lang.with(key::DAILY_SAID_LOST, &[("length", &length)]),
+        });
+        if let Some(loss) = self.losses.first() {
+            let (cause, length) = (loss.cause.text(lang), lang.length(loss.lost_s));
+            let values = [("cause", &*cause), ("length", &length)];
+            said.push(lang.with(key::DAILY_SAID_CAUSE, &values));
+        }
+        let open = self.open_questions();
+        if open > 0 {
+            said.push(lang.with(key::DAILY_SAID_OPEN, &[("n", &open.to_string())]));
+        }
+        said
+    }
+
+    /// The days it is about.
+    pub fn days(&self) -> String {
+        if self.first == self.last {
+            self.first.to_string()
+        } else {
+            format!("{} – {}", self.first, self.last)
+        }
+    }
+}

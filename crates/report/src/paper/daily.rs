@@ -1,0 +1,416 @@
+//! The daily report on paper, and that of a week or a month.
+
+use app::views::BoardView;
+use jiff::tz::TimeZone;
+use model::{Remark, Time};
+use text::{Lang, key, zoned};
+
+use super::font::{PaperFont, PaperProblem};
+use super::layout::{
+    AMBER, Area, BLACK, BLUE, GREY, MARGIN, PALE, Paper, PaperColumn, RED, Type, WIDTH,
+};
+use crate::accounts::MachineAccount;
+use crate::daily::{DailyReport, OutputBar, ReportPeriod};
+use crate::daily_words::{MACHINE_COLUMNS, NOTHING, count, machine_cells};
+use crate::downtimes::reason_text;
+
+/// Downtimes that are listed, the longest.
+const STOPS_LISTED: usize = 40;
+/// Causes of which each gets a bar.
+const CAUSES: usize = 8;
+/// Height of the pictures.
+const PICTURE: f32 = 128.0;
+const STAMP: (f32, f32) = (46.0, 52.0);
+
+/// What the report is written with.
+#[derive(Debug, Clone, Copy)]
+pub struct PaperOf<'a> {
+    /// The present: names of machines, what the factory is called.
+    pub board: &'a BoardView,
+    /// The zone of its moments.
+    pub zone: &'a TimeZone,
+    /// Its language.
+    pub lang: Lang,
+    /// When it is made.
+    pub now: Time,
+}
+
+/// The report as PDF.
+pub fn pdf(
+    report: &DailyReport,
+    of: PaperOf<'_>,
+    font: &PaperFont,
+) -> Result<Vec<u8>, PaperProblem> {
+    let mut page = DailyPaper {
+        report,
+        of,
+        paper: Paper::new(font)?,
+    };
+    let title = of.lang.coded("report-", report.period.code());
+    page.head(&title);
+    if report.machines.is_empty() {
+        let nothing = of.lang.text(key::DAILY_NOTHING);
+        page.paper.heading(&nothing, 0.0);
+    } else {
+        page.figures();
+        page.pictures();
+        page.machines();
+        page.stops();
+        page.notes();
+    }
+    let made = zoned(of.now, of.zone)
+        .strftime("%Y-%m-%d %H:%M")
+        .to_string();
+    let made = of.lang.with(key::DAILY_MADE, &[("time", &made)]);
+    let factory = page.factory();
+    let foot = format!("{factory}{title} {} · {made} · Mimamori", report.days());
+    page.paper
+        .finish(&format!("{title} {}", report.days()), &foot)
+}
+
+struct DailyPaper<'a> {
+    report: &'a DailyReport,
+    of: PaperOf<'a>,
+    paper: Paper<'a>,
+}
+
+impl DailyPaper<'_> {
+    /// What the factory is called, before something else.
+    fn factory(&self) -> String {
+        let name = self.of.board.factory.name.as_ref();
+        name.map_or_else(String::new, |name| format!("{name} · "))
+    }
+
+    fn name(&self, id: &str) -> String {
+        let machine = self.of.board.machine(id);
+        machine.map_or_else(|| id.to_owned(), |m| m.names.of(self.of.lang).to_owned())
+    }
+
+    fn clock(&self, t: Time) -> String {
+        zoned(t, self.of.zone).strftime("%H:%M").to_string()
+    }
+
+    fn day(&self, t: Time) -> String {
+        zoned(t, self.of.zone).strftime("%-m/%-d").to_string()
+    }
+
+    /// Title, factory, days, a few sentences; at the right the boxes for three stamps.
+    fn head(&mut self, title: &str) {
+        let lang = self.of.lang;
+        let stamps = 3.0 * STAMP.0;
+        for (n, who) in ["made", "checked", "approved"].into_iter().enumerate() {
+            let x = MARGIN + WIDTH - stamps + STAMP.0 * n as f32;
+            let (width, height) = (STAMP.0, STAMP.1);
+            self.paper.frame(Area {
+                x,
+                y: MARGIN,
+                width,
+                height,
+            });
+            self.paper.rule(x, MARGIN + 12.0, width);
+            let word = lang.coded("stamp-", who);
+            self.paper
+                .text(x + 4.0, MARGIN + 1.5, &word, Type::new(7.0).ink(GREY));
+        }
+        self.paper.text(MARGIN, MARGIN, title, Type::new(19.0));
+        let about = format!("{}{}", self.factory(), self.report.days());
+        self.paper
+            .text(MARGIN, MARGIN + 29.0, &about, Type::new(11.0));
+        if !self.report.is_closed() {
+            let until = self.clock(self.report.span.to);
+            let until = lang.with(key::RATES_UNTIL, &[("time", &until)]);
+            self.paper
+                .text(MARGIN, MARGIN + 45.0, &until, Type::new(8.5).ink(GREY));
+        }
+        self.paper.y = MARGIN + STAMP.1 + 10.0;
+        if !self.report.machines.is_empty() {
+            let said = self.report.sentences(lang).join(lang.pick("", " "));
+            let (x, y, width, height) = (MARGIN, self.paper.y, WIDTH, 0.0);
+            self.paper.y = self.paper.lines(
+                Area {
+                    x,
+                    y,
+                    width,
+                    height,
+                },
+                &said,
+                Type::new(10.5),
+            );
+        }
+    }
+
+    /// The report in a row of figures.
+    fn figures(&mut self) {
+        let (lang, report) = (self.of.lang, self.report);
+        let times = |n: usize| lang.with(key::RATES_TIMES, &[("n", &n.to_string())]);
+        let planned = report.parts_planned().filter(|planned| *planned >= 0.5);
+        let of_plan = planned.map_or_else(String::new, |planned| {
+            let share = format!("{:.0}", 100.0 * report.parts() / planned);
+            let values = [("planned", &*count(planned)), ("share", &share)];
+            lang.with(key::DAILY_AGAINST_PLAN, &values)
+        });
+        let short = report
+            .machines
+            .iter()
+            .map(MachineAccount::short_stops)
+            .sum();
+        let scrap = report.scrap().map_or_else(|| NOTHING.to_owned(), count);
+        let cost = report
+            .lost_yen()
+            .map_or_else(String::new, |yen| lang.yen(yen));
+        let figures = [
+            (key::RATES_PARTS, count(report.parts()), of_plan),
+            (key::DAILY_SCRAP, scrap, String::new()),
+            (key::DAILY_LOST, lang.length(report.lost_s()), cost),
+            (key::STOP_SHORT, times(short), String::new()),
+            (
+                key::STOP_UNTOLD,
+                times(report.open_questions()),
+                String::new(),
+            ),
+        ];
+        let gap = 6.0;
+        let width = (WIDTH - 4.0 * gap) / 5.0;
+        let (y, height) = (self.paper.y + 8.0, 46.0);
+        for (n, (label, value, note)) in figures.iter().enumerate() {
+            let x = MARGIN + (width + gap) * n as f32;
+            self.paper.fill(
+                Area {
+                    x,
+                    y,
+                    width,
+                    height,
+                },
+                PALE,
+            );
+            let label = lang.text(*label);
+            self.paper
+                .text(x + 6.0, y + 4.0, &label, Type::new(7.5).ink(GREY));
+            self.paper.text(x + 6.0, y + 14.0, value, Type::new(13.0));
+            self.paper
+                .text(x + 6.0, y + 33.0, note, Type::new(6.5).ink(GREY));
+        }
+        self.paper.y = y + height;
+    }
+
+    /// What came out, and beside it why machines stood still.
+    fn pictures(&mut self) {
+        let lang = self.of.lang;
+        let y = self.paper.y + 12.0;
+        let half = (WIDTH - 18.0) / 2.0;
+        let heads = [key::DAILY_OUTPUT, key::DAILY_LOSSES].map(|head| lang.text(head));
+        let lefts = [MARGIN, MARGIN + half + 18.0];
+        for (x, head) in lefts.into_iter().zip(&heads) {
+            self.paper.text(x, y, head, Type::new(11.5));
+        }
+        let (y, width, height) = (y + 22.0, half, PICTURE);
+        let [left, right] = lefts;
+        self.output(Area {
+            x: left,
+            y,
+            width,
+            height,
+        });
+        self.losses(Area {
+            x: right,
+            y,
+            width,
+            height,
+        });
+        self.paper.y = y + PICTURE + 4.0;
+    }
+
+    fn output(&mut self, area: Area) {
+        let bars = &self.report.output;
+        let top = bars
+            .iter()
+            .map(|bar| bar.parts.max(bar.planned.unwrap_or(0.0)));
+        let top = top.fold(1.0, f64::max);
+        let foot = area.y + area.height - 14.0;
+        let room = area.width / bars.len().max(1) as f32;
+        let height = |parts: f64| (parts / top) as f32 * (area.height - 30.0);
+        let every = bars.len().div_ceil(8).max(1);
+        self.paper.rule(area.x, foot, area.width);
+        let most = highest(bars).map(|bar| (bar, count(bar.parts)));
+        for (i, bar) in bars.iter().enumerate() {
+            let x = area.x + room * i as f32;
+            let is_less = bar.planned.is_some_and(|planned| bar.parts < planned);
+            let (tall, width) = (height(bar.parts), room * 0.72);
+            let y = foot - tall;
+            let ink = if is_less { AMBER } else { BLUE };
+            let bar_area = Area {
+                x: x + room * 0.14,
+                y,
+                width,
+                height: tall,
+            };
+            self.paper.fill(bar_area, ink);
+            if let Some(planned) = bar.planned.filter(|planned| *planned > 0.0) {
+                let y = foot - height(planned);
+                self.paper.fill(
+                    Area {
+                        x,
+                        y,
+                        width: room,
+                        height: 1.2,
+                    },
+                    BLACK,
+                );
+            }
+            if i % every == 0 {
+                let label = match self.report.period {
+                    ReportPeriod::Day => self.clock(bar.from),
+                    ReportPeriod::Week | ReportPeriod::Month => self.day(bar.from),
+                };
+                self.paper
+                    .text(x, foot + 3.0, &label, Type::new(6.5).ink(GREY));
+            }
+            if let Some((most, n)) = &most
+                && *most == bar
+            {
+                self.paper.text(x, y - 10.0, n, Type::new(7.0).ink(GREY));
+            }
+        }
+    }
+
+    fn losses(&mut self, area: Area) {
+        let (lang, losses) = (self.of.lang, &self.report.losses);
+        let longest = losses.first().map_or(1.0, |loss| loss.lost_s.max(1.0));
+        let step = area.height / CAUSES as f32;
+        for (n, loss) in losses.iter().take(CAUSES).enumerate() {
+            let y = area.y + step * n as f32;
+            let style = Type::new(8.0);
+            self.paper.text(area.x, y, &loss.cause.text(lang), style);
+            let width = (loss.lost_s / longest) as f32 * 44.0;
+            let bar = Area {
+                x: area.x + 102.0,
+                y: y + 1.5,
+                width,
+                height: 8.0,
+            };
+            self.paper.fill(bar, RED);
+            let right = area.x + area.width;
+            let length = lang.length(loss.lost_s);
+            self.paper.text(right - 46.0, y, &length, style.right());
+            let cost = loss.yen.map_or_else(String::new, |yen| lang.yen(yen));
+            self.paper.text(right, y, &cost, style.right());
+        }
+    }
+
+    fn machines(&mut self) {
+        let lang = self.of.lang;
+        self.paper.heading(&lang.text(key::DAILY_BY_MACHINE), 40.0);
+        let shares = [
+            1.15, 1.35, 0.95, 1.55, 1.55, 1.15, 1.25, 1.5, 0.95, 1.85, 1.4,
+        ];
+        let named = PaperColumn {
+            head: lang.text(key::DAILY_MACHINE),
+            share: 2.1,
+            is_number: false,
+        };
+        let columns = MACHINE_COLUMNS
+            .iter()
+            .zip(shares)
+            .map(|(column, share)| PaperColumn {
+                head: lang.text(*column),
+                share,
+                is_number: true,
+            });
+        let columns: Vec<PaperColumn> = std::iter::once(named).chain(columns).collect();
+        let target_s = self.of.board.factory.setup_target_s;
+        let rows = self.report.machines.iter().map(|machine| {
+            let name = self.name(machine.machine.as_str());
+            let cells = machine_cells(lang, machine, target_s);
+            std::iter::once(name).chain(cells).collect()
+        });
+        let rows: Vec<Vec<String>> = rows.collect();
+        self.paper.table(&columns, &rows, 7.2);
+    }
+
+    fn stops(&mut self) {
+        let (lang, report) = (self.of.lang, self.report);
+        let stops = report.long_stops();
+        if stops.is_empty() {
+            return;
+        }
+        let more = stops.len().saturating_sub(STOPS_LISTED);
+        let mut title = lang.text(key::DAILY_STOPS);
+        if more > 0 {
+            let more = lang.with(key::DAILY_MORE, &[("n", &more.to_string())]);
+            title = format!("{title} ({more})");
+        }
+        self.paper.heading(&title, 40.0);
+        let column = |head, share, is_number| PaperColumn {
+            head: lang.text(head),
+            share,
+            is_number,
+        };
+        let columns = [
+            column(key::DAILY_FROM_TO, 1.5, false),
+            column(key::DAILY_MACHINE, 2.0, false),
+            column(key::DAILY_TIME, 1.0, true),
+            column(key::DAILY_CAUSE, 3.0, false),
+        ];
+        let rows = stops.iter().take(STOPS_LISTED).map(|(machine, downtime)| {
+            let day = match report.period {
+                ReportPeriod::Day => String::new(),
+                ReportPeriod::Week | ReportPeriod::Month => self.day(downtime.start) + " ",
+            };
+            let (from, to) = (self.clock(downtime.start), self.clock(downtime.end));
+            let untold = || lang.text(key::STOP_UNTOLD);
+            let reason = downtime.reason.as_ref();
+            vec![
+                format!("{day}{from} – {to}"),
+                self.name(machine.machine.as_str()),
+                lang.length(downtime.lost_s),
+                reason.map_or_else(untold, |reason| reason_text(lang, reason)),
+            ]
+        });
+        let rows: Vec<Vec<String>> = rows.collect();
+        self.paper.table(&columns, &rows, 8.0);
+    }
+
+    fn notes(&mut self) {
+        let lang = self.of.lang;
+        let notes = self
+            .report
+            .machines
+            .iter()
+            .flat_map(|machine| &machine.notes);
+        let rows = notes.filter_map(|note| match &note.said {
+            Remark::Note { text } => Some(vec![
+                format!("{} {}", self.day(note.at), self.clock(note.at)),
+                self.name(note.machine.as_str()),
+                text.clone(),
+            ]),
+            _ => None,
+        });
+        let rows: Vec<Vec<String>> = rows.collect();
+        if rows.is_empty() {
+            return;
+        }
+        self.paper.heading(&lang.text(key::DAILY_NOTES), 40.0);
+        let column = |head, share| PaperColumn {
+            head: lang.text(head),
+            share,
+            is_number: false,
+        };
+        let columns = [
+            column(key::DAILY_FROM_TO, 1.0),
+            column(key::DAILY_MACHINE, 1.5),
+            column(key::DAILY_NOTES, 5.0),
+        ];
+        self.paper.table(&columns, &rows, 8.0);
+    }
+}
+
+/// The highest bar, which is the one that is named; the first of several.
+fn highest(bars: &[OutputBar]) -> Option<&OutputBar> {
+    let mut highest: Option<&OutputBar> = None;
+    for bar in bars {
+        if highest.is_none_or(|most| bar.parts > most.parts) {
+            highest = Some(bar);
+        }
+    }
+    highest
+}
