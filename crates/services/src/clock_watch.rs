@@ -134,6 +134,8 @@ async fn answer(program: &str, words: &[&str]) -> Option<String> {
     let mut command = tokio::process::Command::new(program);
     command
         .args(words)
+        // It must not speak to the service manager in this program's name.
+        .env_remove("NOTIFY_SOCKET")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true);

@@ -18,3 +18,4 @@ pub mod restores;
 pub mod retention;
 pub mod sources;
 pub mod supervisor;
+pub mod watchdog;

@@ -1,8 +1,9 @@
 //! Chores in Rust instead of shell: `cargo xtask test` brings what the tests need and runs them
-//! all, `cargo xtask soak` runs what takes too long for that, `cargo xtask detection-table`
-//! measures detection on recorded data.
+//! all, `cargo xtask soak` runs what takes too long for that, `cargo xtask package` makes the
+//! Debian package, `cargo xtask detection-table` measures detection on recorded data.
 
 mod detection;
+mod package;
 mod setup;
 mod steps;
 #[cfg(test)]
@@ -17,9 +18,13 @@ fn main() -> ExitCode {
         "test" => setup::all().and_then(|()| steps::test()),
         "soak" => setup::all().and_then(|()| steps::soak()),
         "setup" => setup::all(),
+        "package" if std::env::args().len() > 2 => {
+            package::given(&std::env::args().skip(2).collect::<Vec<_>>())
+        }
+        "package" => package::debian(),
         "detection-table" => detection::table(std::env::args().nth(2)),
         _ => {
-            say("usage: cargo xtask test | soak | setup | detection-table [FOLDER]");
+            say("usage: cargo xtask test | soak | setup | package | detection-table [FOLDER]");
             return ExitCode::from(2);
         }
     };

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 13] = [
+const DEBIAN: [(&str, &str); 15] = [
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
@@ -25,6 +25,8 @@ const DEBIAN: [(&str, &str); 13] = [
     ("curl", "curl"),
     ("groff", "groff-base"),
     ("pdftotext", "poppler-utils"),
+    ("strip", "binutils"),
+    ("systemctl", "systemd"),
 ];
 /// Packages with what only tests use, from PyPI.
 const PYTHON: [&str; 15] = [

@@ -5,6 +5,7 @@
 mod backup;
 mod devices;
 mod export;
+mod log;
 mod shell;
 mod users;
 mod verify;
@@ -23,13 +24,9 @@ use pipeline::Pace;
 use rustix::fs::Mode;
 use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use serde_json::json;
-use services::{certificate, console, restores};
+use services::{certificate, console, restores, watchdog};
 use shell::{CompletionsArgs, ManArgs};
 use text::Lang;
-use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 use users::UserCommand;
 use verify::{EvidenceCommand, VerifyArgs};
 
@@ -250,7 +247,7 @@ fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
         CliCommand::Demo(args) => block_on(&Pace::default(), demo::run(args, lang)),
         CliCommand::Serve(args) => {
             memory::give_back();
-            log_to_stderr();
+            log::to_stderr();
             let pace = Pace::default();
             block_on(&pace, serve(args, lang, &pace))
         }
@@ -280,19 +277,6 @@ fn block_on(pace: &Pace, work: impl Future<Output = anyhow::Result<bool>>) -> an
     let result = runtime.block_on(work);
     runtime.shutdown_background();
     result
-}
-
-fn log_to_stderr() {
-    let wanted = std::env::var("MIMAMORI_LOG").unwrap_or_else(|_| "info".to_owned());
-    let usual = || Targets::new().with_default(LevelFilter::INFO);
-    let filter: Targets = wanted.parse().unwrap_or_else(|_| usual());
-    // A log that cannot be written (its disk may be the full one) must not end the program.
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .log_internal_errors(false);
-    tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .init();
 }
 
 async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool> {
@@ -336,6 +320,7 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
              read by whoever is on it",
         ));
     }
+    watchdog::tell_ready();
     let anew = Arc::clone(&running.doors.anew);
     tokio::select! {
         ended = terminal::wait_for_end(args.until_stdin_closes) => ended?,
@@ -345,6 +330,7 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
             return start_anew();
         }
     }
+    watchdog::tell_stopping();
     running.stop().await;
     Ok(true)
 }

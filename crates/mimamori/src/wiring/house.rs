@@ -34,7 +34,9 @@ use services::probes::{self, Ground, Twin};
 use services::register::Registrar;
 use services::sources::SourceDoor;
 use services::supervisor::Supervisor;
-use services::{backups, chain_watch, clock_watch, day_files, notices, restores, retention};
+use services::{
+    backups, chain_watch, clock_watch, day_files, notices, restores, retention, watchdog,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use web::{Ports, ProofPort, Site, TakesLogs};
@@ -278,6 +280,9 @@ impl House<'_> {
 
     /// Services that nobody asks for anything.
     fn keep_the_rest(&self) {
+        let board = self.known.board.clone();
+        let begin = move || watchdog::keep(board.clone());
+        self.supervisor.keep("watchdog", begin);
         let sink = Arc::clone(&self.floor.sink);
         let begin = move || miss_devices(Arc::clone(&sink));
         self.supervisor.keep("devices", begin);

@@ -311,12 +311,15 @@ impl House {
 
     /// Ends by a signal; gives the exit code.
     pub(crate) fn end_by(&mut self, signal: &str) -> Option<i32> {
-        let id = self.child.id().to_string();
-        Command::new("kill")
-            .args([signal, &id])
-            .status()
-            .expect("kill");
+        self.signal(signal);
         self.child.wait().expect("ends").code()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&mut self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        sent.expect("a counterpart is missing: kill");
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

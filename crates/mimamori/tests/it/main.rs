@@ -41,4 +41,5 @@ mod register;
 #[path = "../../../sources/tests/it/serial.rs"]
 mod serial;
 mod services;
+mod systemd;
 mod terminal;

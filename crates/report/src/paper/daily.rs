@@ -7,7 +7,7 @@ use text::{Lang, key, zoned};
 
 use super::font::{PaperFont, PaperProblem};
 use super::layout::{
-    AMBER, Area, BLACK, BLUE, GREY, MARGIN, PALE, Paper, PaperColumn, RED, Type, WIDTH,
+    AMBER, BLACK, BLUE, GREY, MARGIN, PALE, Paper, PaperArea, PaperColumn, RED, Type, WIDTH,
 };
 use crate::accounts::MachineAccount;
 use crate::daily::{DailyReport, OutputBar, ReportPeriod};
@@ -101,7 +101,7 @@ impl DailyPaper<'_> {
         for (n, who) in ["made", "checked", "approved"].into_iter().enumerate() {
             let x = MARGIN + WIDTH - stamps + STAMP.0 * n as f32;
             let (width, height) = (STAMP.0, STAMP.1);
-            self.paper.frame(Area {
+            self.paper.frame(PaperArea {
                 x,
                 y: MARGIN,
                 width,
@@ -127,7 +127,7 @@ impl DailyPaper<'_> {
             let said = self.report.sentences(lang).join(lang.pick("", " "));
             let (x, y, width, height) = (MARGIN, self.paper.y, WIDTH, 0.0);
             self.paper.y = self.paper.lines(
-                Area {
+                PaperArea {
                     x,
                     y,
                     width,
@@ -175,7 +175,7 @@ impl DailyPaper<'_> {
         for (n, (label, value, note)) in figures.iter().enumerate() {
             let x = MARGIN + (width + gap) * n as f32;
             self.paper.fill(
-                Area {
+                PaperArea {
                     x,
                     y,
                     width,
@@ -205,13 +205,13 @@ impl DailyPaper<'_> {
         }
         let (y, width, height) = (y + 22.0, half, PICTURE);
         let [left, right] = lefts;
-        self.output(Area {
+        self.output(PaperArea {
             x: left,
             y,
             width,
             height,
         });
-        self.losses(Area {
+        self.losses(PaperArea {
             x: right,
             y,
             width,
@@ -220,7 +220,7 @@ impl DailyPaper<'_> {
         self.paper.y = y + PICTURE + 4.0;
     }
 
-    fn output(&mut self, area: Area) {
+    fn output(&mut self, area: PaperArea) {
         let bars = &self.report.output;
         let top = bars
             .iter()
@@ -238,7 +238,7 @@ impl DailyPaper<'_> {
             let (tall, width) = (height(bar.parts), room * 0.72);
             let y = foot - tall;
             let ink = if is_less { AMBER } else { BLUE };
-            let bar_area = Area {
+            let bar_area = PaperArea {
                 x: x + room * 0.14,
                 y,
                 width,
@@ -248,7 +248,7 @@ impl DailyPaper<'_> {
             if let Some(planned) = bar.planned.filter(|planned| *planned > 0.0) {
                 let y = foot - height(planned);
                 self.paper.fill(
-                    Area {
+                    PaperArea {
                         x,
                         y,
                         width: room,
@@ -273,7 +273,7 @@ impl DailyPaper<'_> {
         }
     }
 
-    fn losses(&mut self, area: Area) {
+    fn losses(&mut self, area: PaperArea) {
         let (lang, losses) = (self.of.lang, &self.report.losses);
         let longest = losses.first().map_or(1.0, |loss| loss.lost_s.max(1.0));
         let step = area.height / CAUSES as f32;
@@ -282,7 +282,7 @@ impl DailyPaper<'_> {
             let style = Type::new(8.0);
             self.paper.text(area.x, y, &loss.cause.text(lang), style);
             let width = (loss.lost_s / longest) as f32 * 44.0;
-            let bar = Area {
+            let bar = PaperArea {
                 x: area.x + 102.0,
                 y: y + 1.5,
                 width,

@@ -71,7 +71,7 @@ impl PaperFont {
         Some(Self { bytes, index, font })
     }
 
-    /// Its letters.
+    /// What tells which glyph a letter is, and how wide.
     pub(super) fn letters(&self) -> Result<Letters<'_>, PaperProblem> {
         let font = FontRef::from_index(&self.bytes, self.index);
         let font = font.map_err(|_| PaperProblem::NoFont)?;

@@ -42,7 +42,7 @@ pub(super) const RED: Ink = [0xa8, 0x1c, 0x1c];
 
 /// A place on the page, from its left upper corner, with its size.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Area {
+pub(super) struct PaperArea {
     pub(super) x: f32,
     pub(super) y: f32,
     pub(super) width: f32,
@@ -83,9 +83,9 @@ impl Type {
 }
 
 /// Something that is drawn.
-enum Mark {
+enum PaperMark {
     Text(Point, String, Type),
-    Filled(Area, Ink),
+    Filled(PaperArea, Ink),
 }
 
 /// A column of a table: what stands above it, its share of the width, whether it holds numbers.
@@ -99,7 +99,7 @@ pub(super) struct PaperColumn {
 pub(super) struct Paper<'a> {
     font: &'a PaperFont,
     letters: Letters<'a>,
-    pages: Vec<Vec<Mark>>,
+    pages: Vec<Vec<PaperMark>>,
     /// How far down the last page is full.
     pub(super) y: f32,
 }
@@ -114,7 +114,7 @@ impl<'a> Paper<'a> {
         })
     }
 
-    fn mark(&mut self, mark: Mark) {
+    fn mark(&mut self, mark: PaperMark) {
         if let Some(page) = self.pages.last_mut() {
             page.push(mark);
         }
@@ -130,15 +130,15 @@ impl<'a> Paper<'a> {
         is_full
     }
 
-    pub(super) fn fill(&mut self, area: Area, ink: Ink) {
-        self.mark(Mark::Filled(area, ink));
+    pub(super) fn fill(&mut self, area: PaperArea, ink: Ink) {
+        self.mark(PaperMark::Filled(area, ink));
     }
 
     /// A thin line across a width.
     pub(super) fn rule(&mut self, x: f32, y: f32, width: f32) {
         let height = 0.5;
         self.fill(
-            Area {
+            PaperArea {
                 x,
                 y,
                 width,
@@ -149,8 +149,8 @@ impl<'a> Paper<'a> {
     }
 
     /// The edges of an area.
-    pub(super) fn frame(&mut self, area: Area) {
-        let Area {
+    pub(super) fn frame(&mut self, area: PaperArea) {
+        let PaperArea {
             x,
             y,
             width,
@@ -161,7 +161,7 @@ impl<'a> Paper<'a> {
         for x in [x, x + width] {
             let width = 0.5;
             self.fill(
-                Area {
+                PaperArea {
                     x,
                     y,
                     width,
@@ -181,11 +181,11 @@ impl<'a> Paper<'a> {
             0.0
         };
         let at = Point::from_xy(x - width, y + style.size * BASELINE);
-        self.mark(Mark::Text(at, text.to_owned(), style));
+        self.mark(PaperMark::Text(at, text.to_owned(), style));
     }
 
     /// Text in lines of a width; gives how far down it goes.
-    pub(super) fn lines(&mut self, area: Area, text: &str, style: Type) -> f32 {
+    pub(super) fn lines(&mut self, area: PaperArea, text: &str, style: Type) -> f32 {
         let mut y = area.y;
         for line in self.broken(text, area.width, style.size) {
             let x = if style.is_right {
@@ -280,7 +280,7 @@ impl<'a> Paper<'a> {
                 let (x, width) = (x + CELL, width - 2.0 * CELL);
                 let height = style.line();
                 y = self.lines(
-                    Area {
+                    PaperArea {
                         x,
                         y,
                         width,
@@ -305,14 +305,14 @@ impl<'a> Paper<'a> {
         for (n, mut marks) in pages.into_iter().enumerate() {
             let style = Type::new(FOOT).ink(GREY);
             let y = PAGE.1 - MARGIN + BASELINE * FOOT;
-            marks.push(Mark::Text(
+            marks.push(PaperMark::Text(
                 Point::from_xy(MARGIN, y),
                 foot.to_owned(),
                 style,
             ));
             let number = format!("{} / {count}", n + 1);
             let x = MARGIN + WIDTH - self.letters.width(&number, FOOT);
-            marks.push(Mark::Text(Point::from_xy(x, y), number, style));
+            marks.push(PaperMark::Text(Point::from_xy(x, y), number, style));
             let size = PageSettings::from_wh(PAGE.0, PAGE.1).ok_or(PaperProblem::Writing)?;
             let mut page = document.start_page_with(size);
             let mut surface = page.surface();
@@ -325,21 +325,21 @@ impl<'a> Paper<'a> {
         document.finish().map_err(|_| PaperProblem::Writing)
     }
 
-    fn draw(&self, surface: &mut Surface<'_>, mark: &Mark) {
+    fn draw(&self, surface: &mut Surface<'_>, mark: &PaperMark) {
         let paint = |[red, green, blue]: Ink| Fill {
             paint: rgb::Color::new(red, green, blue).into(),
             ..Fill::default()
         };
         match mark {
-            Mark::Text(at, text, style) => {
+            PaperMark::Text(at, text, style) => {
                 surface.set_fill(Some(paint(style.ink)));
                 let glyphs = self.letters.glyphs(text);
                 let font = self.font.font.clone();
                 surface.draw_glyphs(*at, &glyphs, font, text, style.size, false);
             }
-            Mark::Filled(area, ink) => {
+            PaperMark::Filled(area, ink) => {
                 let mut path = PathBuilder::new();
-                let Area {
+                let PaperArea {
                     x,
                     y,
                     width,

@@ -1,0 +1,46 @@
+//! Tells the system's service manager that the program is ready, and from then on that it lives
+//! (sd_notify(3)). It lives as long as the recorder shows a board: a program that answers pages but
+//! keeps nothing has to be begun anew. Where nobody manages it, nothing is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::views::BoardView;
+use sd_notify::NotifyState;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::warn;
+
+/// The program is ready: its ports are open, what was kept is taken up.
+pub fn tell_ready() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// The program ends in order.
+pub fn tell_stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// Tells that the program lives, twice in the time within which the manager wants to hear it.
+pub async fn keep(mut board: watch::Receiver<Arc<BoardView>>) {
+    let Some(within) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
+    loop {
+        sleep(within / 2).await;
+        // A new board since the last look is the recorder's word.
+        if board.has_changed().unwrap_or(false) {
+            board.borrow_and_update();
+            tell(&[NotifyState::Watchdog]);
+        } else {
+            warn!("the recorder has shown nothing new; the service manager is not told");
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(%error, "the service manager could not be told");
+    }
+}

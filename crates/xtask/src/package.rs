@@ -1,0 +1,177 @@
+//! The Debian package: the program without its debug symbols, which lie beside it, the unit that
+//! runs it, what shells and `man` know of it. The tree is laid out here; Debian's own tool packs
+//! it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+
+use crate::setup::run;
+use crate::{root, say};
+
+/// What is packed may have this many bytes.
+const PROGRAM_BYTES_MAX: u64 = 30_000_000;
+/// Where shells look for what completes words, with the name a file has there.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "usr/share/bash-completion/completions/mimamori"),
+    ("zsh", "usr/share/zsh/vendor-completions/_mimamori"),
+    ("fish", "usr/share/fish/vendor_completions.d/mimamori.fish"),
+];
+/// Files of the package, where they come from and their rights.
+const FILES: [(&str, &str, u32); 6] = [
+    (
+        "packaging/debian/mimamori.service",
+        "lib/systemd/system/mimamori.service",
+        0o644,
+    ),
+    (
+        "packaging/debian/sysusers.conf",
+        "usr/lib/sysusers.d/mimamori.conf",
+        0o644,
+    ),
+    (
+        "packaging/debian/copyright",
+        "usr/share/doc/mimamori/copyright",
+        0o644,
+    ),
+    ("LICENSE-MIT", "usr/share/doc/mimamori/LICENSE-MIT", 0o644),
+    ("README.md", "usr/share/doc/mimamori/README.md", 0o644),
+    ("README.ja.md", "usr/share/doc/mimamori/README.ja.md", 0o644),
+];
+/// How the package is packed: small, or quickly.
+const SMALL: [&str; 2] = ["-Zxz", "-z6"];
+const QUICK: [&str; 2] = ["-Zgzip", "-z1"];
+/// What Debian runs when the package comes and goes.
+const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
+
+/// Builds the program and packs it; the package and its debug symbols lie in `target/package`.
+pub(crate) fn debian() -> anyhow::Result<()> {
+    run(Command::new("cargo").args(["build", "--release", "--package", "mimamori"]))?;
+    let into = root().join("target/package");
+    let program = root().join("target/release/mimamori");
+    let version = env!("CARGO_PKG_VERSION");
+    let made = pack(&program, version, &into, SMALL)?;
+    let unpacked = tool("dpkg-deb", &["--fsys-tarfile", &made.display().to_string()])?;
+    if unpacked.len() as u64 > PROGRAM_BYTES_MAX {
+        bail!("what is packed has {} bytes", unpacked.len());
+    }
+    say(&format!("{}", made.display()));
+    Ok(())
+}
+
+/// Packs a program that somebody built, as a version, into a folder; for tests.
+pub(crate) fn given(words: &[String]) -> anyhow::Result<()> {
+    let [program, version, into] = words else {
+        bail!("a program, a version and a folder are needed");
+    };
+    let made = pack(Path::new(program), version, Path::new(into), QUICK)?;
+    say(&format!("{}", made.display()));
+    Ok(())
+}
+
+/// Packs a program as this version; gives the package.
+fn pack(program: &Path, version: &str, into: &Path, packing: [&str; 2]) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(into)?;
+    let tree = into.join("tree");
+    if tree.exists() {
+        fs::remove_dir_all(&tree)?;
+    }
+    let own = tree.join("usr/bin/mimamori");
+    put(program, &own, 0o755)?;
+    let symbols = into.join(format!("mimamori_{version}.debug"));
+    let quoted = |path: &Path| path.display().to_string();
+    tool(
+        "objcopy",
+        &["--only-keep-debug", &quoted(&own), &quoted(&symbols)],
+    )?;
+    tool("strip", &["--strip-all", &quoted(&own)])?;
+    tool(
+        "objcopy",
+        &[
+            &format!("--add-gnu-debuglink={}", quoted(&symbols)),
+            &quoted(&own),
+        ],
+    )?;
+    for (from, to, mode) in FILES {
+        put(&root().join(from), &tree.join(to), mode)?;
+    }
+    for (shell, to) in COMPLETIONS {
+        let words = tool(&quoted(program), &["completions", shell])?;
+        write(&tree.join(to), &words, 0o644)?;
+    }
+    let pages = tree.join("usr/share/man/man1");
+    fs::create_dir_all(&pages)?;
+    tool(&quoted(program), &["man", "--to", &quoted(&pages)])?;
+    for page in fs::read_dir(&pages)? {
+        tool("gzip", &["-9n", &quoted(&page?.path())])?;
+    }
+    control(&tree, version)?;
+    let architecture = architecture()?;
+    let made = into.join(format!("mimamori_{version}_{architecture}.deb"));
+    let mut words = vec!["--root-owner-group"];
+    words.extend(packing);
+    let (tree_path, made_path) = (quoted(&tree), quoted(&made));
+    words.extend(["--build", &tree_path, &made_path]);
+    tool("dpkg-deb", &words)?;
+    fs::remove_dir_all(&tree)?;
+    Ok(made)
+}
+
+fn architecture() -> anyhow::Result<String> {
+    let said = tool("dpkg", &["--print-architecture"])?;
+    Ok(String::from_utf8(said)?.trim().to_owned())
+}
+
+/// What Debian needs to know of the package.
+fn control(tree: &Path, version: &str) -> anyhow::Result<()> {
+    let folder = root().join("packaging/debian");
+    let text = fs::read_to_string(folder.join("control"))?;
+    let said = tool(
+        "du",
+        &["-sk", "--apparent-size", &tree.display().to_string()],
+    )?;
+    let said = String::from_utf8(said)?;
+    let size = said.split_whitespace().next().unwrap_or_default();
+    let text = text
+        .replace("@VERSION@", version)
+        .replace("@ARCHITECTURE@", &architecture()?)
+        .replace("@SIZE@", size);
+    write(&tree.join("DEBIAN/control"), text.as_bytes(), 0o644)?;
+    for script in SCRIPTS {
+        put(
+            &folder.join(script),
+            &tree.join("DEBIAN").join(script),
+            0o755,
+        )?;
+    }
+    Ok(())
+}
+
+/// Copies a file to its place in the tree.
+fn put(from: &Path, to: &Path, mode: u32) -> anyhow::Result<()> {
+    let bytes = fs::read(from).with_context(|| from.display().to_string())?;
+    write(to, &bytes, mode)
+}
+
+fn write(to: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
+    let folder = to.parent().context("a file lies in a folder")?;
+    fs::create_dir_all(folder)?;
+    fs::write(to, bytes).with_context(|| to.display().to_string())?;
+    Ok(fs::set_permissions(to, fs::Permissions::from_mode(mode))?)
+}
+
+/// Runs a tool and gives what it says.
+fn tool(program: &str, args: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let output = Command::new(program)
+        .args(args)
+        .output()
+        .with_context(|| format!("{program} cannot be started"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{program} {args:?}: {said}");
+    }
+    Ok(output.stdout)
+}
