@@ -84,13 +84,6 @@ impl MachineAccount {
         Some(self.plan.parts_per_day? * self.days?)
     }
 
-    /// Parts it will have made on a working day if it goes on as it did; `None` before there is
-    /// enough to go by, and without a plan.
-    pub fn parts_expected(&self) -> Option<f64> {
-        let days = self.days.filter(|days| *days >= DAYS_TO_GO_BY)?;
-        Some(self.parts() / days.min(1.0))
-    }
-
     /// Seconds it stood still although it was to run.
     pub fn lost_s(&self) -> f64 {
         let lost = self.downtimes.iter().filter(|d| !d.is_planned);
@@ -371,6 +364,33 @@ pub async fn of_all(
         Ok(accounts)
     };
     known.read(work).await
+}
+
+/// How far today has come, in working days of the plan; `None` without one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DayProgress {
+    /// What of it has passed.
+    pub so_far: f64,
+    /// What it is as a whole: one on a working day, none on a day off.
+    pub whole: f64,
+}
+
+impl DayProgress {
+    /// Today's.
+    pub fn today(known: &Known) -> Option<Self> {
+        let start = known.calendar.day_start(known.now());
+        let whole = Span::new(start, known.calendar.day_end(start));
+        Some(Self {
+            so_far: working_days(known, span_from(known, start))?,
+            whole: working_days(known, whole)?,
+        })
+    }
+
+    /// Parts that will have been made in the end if it goes on as it did; `None` before there is
+    /// enough to go by.
+    pub fn expected(self, parts: f64) -> Option<f64> {
+        (self.so_far >= DAYS_TO_GO_BY).then(|| parts / self.so_far * self.whole)
+    }
 }
 
 /// How many working days the planned hours of a span are; `None` without a plan.

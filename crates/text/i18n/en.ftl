@@ -1353,3 +1353,6 @@ daily-by-machine = By machine
 stops-more = Record scrap or a note
 paper-no-font = No PDF can be made: this PC has no Japanese typeface.
 paper-no-font-hint = On Debian, "sudo apt install fonts-noto-cjk" installs one. Printing from the browser works without.
+wall-plan = Plan
+wall-actual = Actual
+wall-expected = Forecast

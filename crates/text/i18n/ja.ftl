@@ -1353,3 +1353,6 @@ daily-by-machine = 機械ごと
 stops-more = 不良・メモを記録
 paper-no-font = PDF を作れません。日本語の書体がこの PC にありません。
 paper-no-font-hint = Debian なら「sudo apt install fonts-noto-cjk」で入ります。画面の「印刷」はそのまま使えます。
+wall-plan = 計画
+wall-actual = 実績
+wall-expected = 見込み

@@ -245,13 +245,25 @@ pub(crate) fn last_hours(ctx: &Ctx, strip: &[StateInterval]) -> Markup {
     strip_svg(strip, Span::new(ctx.now - STRIP_MS, ctx.now), STRIP_COLUMNS)
 }
 
+/// How high a state's piece of a strip is, of four: they are told apart without colour, too.
+fn height_of(state: MachineState) -> f64 {
+    match state {
+        MachineState::Run | MachineState::Stop | MachineState::Setup => 4.0,
+        MachineState::Idle => 2.6,
+        MachineState::Off => 0.9,
+        MachineState::Unknown => 0.0,
+    }
+}
+
 /// A stretch of time as a strip of so many columns; what was not observed stays empty.
 pub(crate) fn strip_svg(strip: &[StateInterval], span: Span, count: usize) -> Markup {
     let runs = columns(strip, span, count);
     html! {
         svg.strip viewBox={ "0 0 " (count) " 4" } preserveAspectRatio="none" aria-hidden="true" {
             @for (start, length, state) in runs {
-                rect.{ "f-" (state.code()) } x=(start) y="0" width=(length) height="4" {}
+                @let height = height_of(state);
+                rect.{ "f-" (state.code()) } x=(start) y=(4.0 - height) width=(length)
+                    height=(height) {}
             }
         }
     }

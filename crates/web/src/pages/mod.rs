@@ -39,7 +39,7 @@ pub(crate) mod wall;
 use std::fmt::Write as _;
 
 use app::known::Known;
-use axum::extract::Path;
+use axum::extract::{Path, Query};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
@@ -48,6 +48,8 @@ use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time};
 use qrcodegen::{QrCode, QrCodeEcc};
+use serde::Deserialize;
+use serde_json::json;
 use text::{Key, Lang, grouped, key, number, zoned};
 
 use crate::http::access::CLEAR;
@@ -56,13 +58,18 @@ use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 
 /// The addresses of these.
-pub(crate) const ROUTES: &[Route] = &[page!(get "/assets/{version}/{file}", CLEAR, asset)];
+pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/assets/{version}/{file}", CLEAR, asset),
+    page!(get "/manifest.webmanifest", CLEAR, manifest),
+];
 
 /// White modules around a QR code, as its standard asks.
 const QR_QUIET: i32 = 4;
 /// Changes with every build, so that a browser never keeps an old script.
 const ASSETS_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The colour of the program, where a telephone asks for one.
+const BRAND: &str = "#0b5d7a";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = include_str!("../../assets/app.css");
 const SCRIPT: &str = include_str!("../../assets/app.js");
@@ -284,7 +291,10 @@ pub(crate) fn head(lang: Lang, title: &str, has_script: bool) -> Markup {
             meta name="viewport" content="width=device-width, initial-scale=1";
             meta name="color-scheme" content="light dark";
             title { (title) " – " (lang.text(key::APP_NAME)) }
+            meta name="theme-color" content=(BRAND);
             link rel="icon" href=(asset("icon.svg"));
+            link rel="apple-touch-icon" href=(asset("icon-180.png"));
+            link rel="manifest" href={ "/manifest.webmanifest?lang=" (lang.code()) };
             link rel="stylesheet" href=(asset("app.css"));
             @if has_script { script type="module" src=(asset("app.js")) {} }
         }
@@ -361,16 +371,55 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
     Html(page.into_string()).into_response()
 }
 
-/// Style, script and icon.
+/// Which language is wanted.
+#[derive(Debug, Deserialize)]
+pub(crate) struct WantedLang {
+    lang: Option<String>,
+}
+
+/// What a telephone needs to know to put the pages on its home screen as a program of their own.
+pub(crate) async fn manifest(Query(wanted): Query<WantedLang>) -> Response {
+    let lang = wanted.lang.as_deref().and_then(Lang::from_code);
+    let lang = lang.unwrap_or(Lang::Ja);
+    let icon = |file: &str, sizes: &str, kind: &str| {
+        let from = format!("/assets/{ASSETS_VERSION}/{file}");
+        json!({"src": from, "sizes": sizes, "type": kind, "purpose": "any maskable"})
+    };
+    let said = json!({
+        "name": lang.text(key::APP_NAME),
+        "short_name": lang.text(key::APP_NAME),
+        "lang": lang.code(),
+        "id": "/",
+        "start_url": "/",
+        "scope": "/",
+        "display": "standalone",
+        "background_color": BRAND,
+        "theme_color": BRAND,
+        "icons": [
+            icon("icon.svg", "any", "image/svg+xml"),
+            icon("icon-180.png", "180x180", "image/png"),
+            icon("icon-512.png", "512x512", "image/png"),
+        ],
+    });
+    (
+        [(CONTENT_TYPE, "application/manifest+json")],
+        said.to_string(),
+    )
+        .into_response()
+}
+
+/// Style, script and icons.
 pub(crate) async fn asset(Path((_, file)): Path<(String, String)>) -> Response {
-    let (kind, body) = match file.as_str() {
-        "app.css" => ("text/css; charset=utf-8", STYLE),
-        "app.js" => (JAVASCRIPT, SCRIPT),
-        "phone.js" => (JAVASCRIPT, include_str!("../../assets/phone.js")),
-        "phone-lamp.js" => (JAVASCRIPT, include_str!("../../assets/phone-lamp.js")),
-        "phone-shake.js" => (JAVASCRIPT, include_str!("../../assets/phone-shake.js")),
-        "phone-send.js" => (JAVASCRIPT, include_str!("../../assets/phone-send.js")),
-        "icon.svg" => ("image/svg+xml", include_str!("../../assets/icon.svg")),
+    let (kind, body): (_, &[u8]) = match file.as_str() {
+        "app.css" => ("text/css; charset=utf-8", STYLE.as_bytes()),
+        "app.js" => (JAVASCRIPT, SCRIPT.as_bytes()),
+        "phone.js" => (JAVASCRIPT, include_bytes!("../../assets/phone.js")),
+        "phone-lamp.js" => (JAVASCRIPT, include_bytes!("../../assets/phone-lamp.js")),
+        "phone-shake.js" => (JAVASCRIPT, include_bytes!("../../assets/phone-shake.js")),
+        "phone-send.js" => (JAVASCRIPT, include_bytes!("../../assets/phone-send.js")),
+        "icon.svg" => ("image/svg+xml", include_bytes!("../../assets/icon.svg")),
+        "icon-180.png" => ("image/png", include_bytes!("../../assets/icon-180.png")),
+        "icon-512.png" => ("image/png", include_bytes!("../../assets/icon-512.png")),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
     let headers = [

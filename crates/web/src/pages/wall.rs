@@ -5,8 +5,11 @@ use app::known::Known;
 use app::views::{BoardView, MachineView};
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
+use kpi::Factory;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use model::MachineState;
+use model::{MachineState, Right};
+use report::accounts::DayProgress;
+use report::daily_words::count;
 use text::key;
 
 use super::{Ctx, SHAPES, board, head, number, shape};
@@ -28,6 +31,7 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
     let fits = COLUMNS.iter().find(|(most, _)| n <= *most);
     let columns = fits.map_or("eight", |(_, name)| *name);
     let lang = ctx.lang;
+    let progress = DayProgress::today(&known);
     let page = html! {
         (DOCTYPE)
         html lang=(lang.code()) data-theme="dark" {
@@ -43,6 +47,9 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
                             span data-live-word { (ctx.text(key::LIVE)) }
                         }
                         time.wall-clock data-clock { (ctx.clock(ctx.now)) }
+                        @if ctx.may(Right::Acknowledge) {
+                            a.button href="/stops" { (ctx.text(key::STOPS_TITLE)) }
+                        }
                         button type="button" data-sound aria-pressed="false"
                             data-on=(ctx.text(key::SOUND_OFF)) data-off=(ctx.text(key::SOUND_ON))
                             data-blocked=(ctx.text(key::SOUND_BLOCKED)) {
@@ -55,7 +62,9 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
                         div.empty { p { (ctx.text(key::BOARD_EMPTY)) } }
                     }
                     div.wall-tiles.{ "in-" (columns) } {
-                        @for machine in &view.machines { (tile(&ctx, machine)) }
+                        @for machine in &view.machines {
+                            (tile(&ctx, machine, &view.factory, progress))
+                        }
                     }
                 }
             }
@@ -79,7 +88,12 @@ pub(crate) fn counts(ctx: &Ctx, view: &BoardView) -> Markup {
 }
 
 /// One machine: what it is called, what it does and since when, what it made today.
-pub(crate) fn tile(ctx: &Ctx, machine: &MachineView) -> Markup {
+pub(crate) fn tile(
+    ctx: &Ctx,
+    machine: &MachineView,
+    factory: &Factory,
+    progress: Option<DayProgress>,
+) -> Markup {
     let state = machine.state;
     html! {
         div.wall-tile.{ "is-" (state.code()) }.alarmed[!machine.alarms.is_empty()]
@@ -106,6 +120,31 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView) -> Markup {
                     @if let Some(rate) = machine.day.rate() {
                         " · " strong { (number(rate * 100.0)) } " %"
                     }
+                }
+                (against_plan(ctx, machine, factory, progress))
+            }
+        }
+    }
+}
+
+/// What a machine was to make so far, what it made, and what it will have made; nothing where
+/// nobody said what it is to make.
+fn against_plan(
+    ctx: &Ctx,
+    machine: &MachineView,
+    factory: &Factory,
+    progress: Option<DayProgress>,
+) -> Markup {
+    let target = factory.plan(&machine.id).parts_per_day;
+    let made = machine.day.cycles as f64 * factory.parts_per_cycle(&machine.id);
+    html! {
+        @if let (Some(target), Some(progress)) = (target, progress) {
+            @let is_behind = made < target * progress.so_far;
+            dl.wall-plan.is-behind[is_behind] {
+                div { dt { (ctx.text(key::WALL_PLAN)) } dd { (count(target * progress.so_far)) } }
+                div { dt { (ctx.text(key::WALL_ACTUAL)) } dd { (count(made)) } }
+                @if let Some(expected) = progress.expected(made) {
+                    div { dt { (ctx.text(key::WALL_EXPECTED)) } dd { (count(expected)) } }
                 }
             }
         }
