@@ -159,6 +159,27 @@ test("why a machine stood still is told with one tap on a phone, taken back, and
   await page.context().close();
 });
 
+test("a chart tells its values to whoever points at it or goes along it with the keys", async () => {
+  const page = await open("machines/robot-1", { lang: "en" });
+  const chart = page.locator("svg[data-probes]").first();
+  const words = () => page.textContent("output.probe");
+  await chart.focus();
+  await page.keyboard.press("End");
+  const last = await words();
+  assert.match(last, /\d+:\d+.* [\d.]+/);
+  await page.keyboard.press("ArrowLeft");
+  assert.notEqual(await words(), last);
+  await page.keyboard.press("Home");
+  const first = await words();
+  const box = await chart.boundingBox();
+  await page.mouse.move(box.x + box.width - 12, box.y + box.height / 2);
+  assert.equal(await words(), last, "the pointer finds the place that is nearest");
+  await page.mouse.move(box.x + 48, box.y + box.height / 2);
+  assert.equal(await words(), first);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("the factory is named and a target is set, and the day's report compares with it", async () => {
   let page = await open("settings", { lang: "ja", width: 390, height: 844 });
   await page.fill("#factory [name=name]", "飯山製作所");

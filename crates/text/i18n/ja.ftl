@@ -1356,3 +1356,5 @@ paper-no-font-hint = Debian なら「sudo apt install fonts-noto-cjk」で入り
 wall-plan = 計画
 wall-actual = 実績
 wall-expected = 見込み
+chart-power = { $mean } W({ $low }~{ $high } W)
+wall-rate = 稼働率

@@ -44,6 +44,8 @@ function exchange(parts) {
     }
     const focused = element.contains(document.activeElement);
     if (focused && document.activeElement?.matches("input, textarea, select")) continue;
+    // Somebody reads values off a picture.
+    if (element.querySelector("svg[data-probes]:hover, svg[data-probes]:focus")) continue;
     // Somebody waits for what they have asked for here, unless it came to nothing.
     const pressed = element.querySelector("[aria-busy=true]");
     if (pressed instanceof HTMLElement && Date.now() - Number(pressed.dataset.pressed) < WAIT_MS) continue;
@@ -291,6 +293,60 @@ async function awaitIt() {
   setTimeout(awaitIt, 2_000);
 }
 if (document.querySelector("[data-waits]")) setTimeout(awaitIt, 2_000);
+
+/** What a chart says at its places, and where they are. @param {Element} chart */
+function probes(chart) {
+  const told = chart.getAttribute("data-probes") ?? "";
+  return told.split("\n").map((line) => {
+    const cut = line.indexOf("|");
+    return { x: Number(line.slice(0, cut)), text: line.slice(cut + 1) };
+  });
+}
+
+/** Shows what a chart says at one of its places: a line in it, words below it. @param {SVGSVGElement} chart @param {number} n */
+function probe(chart, n) {
+  const all = probes(chart);
+  const { x, text } = all[Math.max(0, Math.min(n, all.length - 1))];
+  let line = chart.querySelector("line.probe");
+  let words = chart.nextElementSibling;
+  if (!line) {
+    line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+    line.setAttribute("class", "probe");
+    chart.append(line);
+  }
+  if (!words?.classList.contains("probe")) {
+    words = document.createElement("output");
+    words.className = "probe";
+    chart.after(words);
+  }
+  const { height } = chart.viewBox.baseVal;
+  for (const [name, value] of Object.entries({ x1: x, x2: x, y1: 8, y2: height - 24 })) line.setAttribute(name, String(value));
+  if (words.textContent !== text) words.textContent = text;
+  chart.dataset.probed = String(Math.max(0, Math.min(n, all.length - 1)));
+}
+
+/** The place of a chart that is nearest to the pointer. @param {PointerEvent} event */
+function probeAt(event) {
+  const chart = event.target instanceof Element ? event.target.closest("svg[data-probes]") : null;
+  if (!(chart instanceof SVGSVGElement)) return;
+  const box = chart.getBoundingClientRect();
+  const x = (event.clientX - box.left) / box.width * chart.viewBox.baseVal.width;
+  const far = probes(chart).map((place) => Math.abs(place.x - x));
+  probe(chart, far.indexOf(Math.min(...far)));
+}
+document.addEventListener("pointermove", probeAt);
+document.addEventListener("pointerdown", probeAt);
+
+document.addEventListener("keydown", (event) => {
+  const chart = event.target;
+  if (!(chart instanceof SVGSVGElement) || !chart.dataset.probes) return;
+  const last = probes(chart).length - 1;
+  const from = Number(chart.dataset.probed ?? last + 1);
+  const to = { ArrowLeft: from - 1, ArrowRight: from + 1, Home: 0, End: last }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  probe(chart, to);
+});
 
 document.addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target.closest("button") : null;

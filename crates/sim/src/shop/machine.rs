@@ -6,10 +6,8 @@ use std::fmt::Write as _;
 use super::Workplace;
 use crate::plan::Random;
 
-/// Time between two readings while people work.
+/// Time between two readings, by day and by night.
 const STEP_MS: i64 = 2_000;
-/// Time between two readings at night.
-const NIGHT_STEP_MS: i64 = 15_000;
 /// How often a contact tells its level although it has not changed.
 const LEVEL_EVERY_MS: i64 = 30_000;
 /// How long a pulse lasts.
@@ -161,15 +159,10 @@ impl Workstation {
             let shift = shifts
                 .iter()
                 .position(|(from, to)| (*from..*to).contains(&self.t_ms));
-            let step = if shift.is_some() {
-                STEP_MS
-            } else {
-                NIGHT_STEP_MS
-            };
-            if self.t_ms + step > to_ms {
+            if self.t_ms + STEP_MS > to_ms {
                 return;
             }
-            self.t_ms += step;
+            self.t_ms += STEP_MS;
             self.begin_or_end(shift, shifts);
             self.step(shift, shifts, rows);
         }
@@ -274,12 +267,7 @@ impl Workstation {
         } else {
             1.0
         };
-        let step_s = if shift.is_some() {
-            STEP_MS
-        } else {
-            NIGHT_STEP_MS
-        } as f64
-            / 1_000.0;
+        let step_s = STEP_MS as f64 / 1_000.0;
         self.position += step_s * speed / self.cycle_s;
         if self.position < 1.0 {
             return;
@@ -292,7 +280,7 @@ impl Workstation {
                 row.pulse = Some(true);
                 self.pulse_until = Some(self.t_ms + PULSE_MS);
             }
-            "lathe-1" | "mill-1" | "robot-1" => row.cycle = Some(self.count),
+            "saw-1" | "lathe-1" | "mill-1" | "robot-1" => row.cycle = Some(self.count),
             _ => {}
         }
         self.rest(row);

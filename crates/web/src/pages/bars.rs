@@ -6,7 +6,7 @@ use report::daily::{DailyReport, OutputBar, ReportPeriod};
 use report::losses::Loss;
 use text::key;
 
-use super::chart::{AxisScale, HEIGHT, LEFT, RIGHT, WIDTH, frame, px};
+use super::chart::{AxisScale, ChartProbe, HEIGHT, LEFT, RIGHT, WIDTH, frame, px};
 use super::{Ctx, number};
 
 /// Bars between which one is named below the picture.
@@ -36,9 +36,7 @@ pub(crate) fn output(ctx: &Ctx, report: &DailyReport) -> Markup {
             @let left = x(i) + (room - width) / 2.0;
             @let is_less = bar.planned.is_some_and(|planned| bar.parts < planned);
             rect.bar.less[is_less] x=(px(left)) width=(px(width)) y=(px(scale.y(bar.parts)))
-                height=(px(foot - scale.y(bar.parts))) {
-                title { (called(bar)) " " (number_of(ctx, bar)) }
-            }
+                height=(px(foot - scale.y(bar.parts))) {}
             @if i % every == 0 {
                 text.axis x=(px(x(i) + room / 2.0)) y=(HEIGHT - 6.0) text-anchor="middle" {
                     (called(bar))
@@ -50,8 +48,13 @@ pub(crate) fn output(ctx: &Ctx, report: &DailyReport) -> Markup {
             }
         }
     };
+    let probes = bars.iter().enumerate().map(|(i, bar)| ChartProbe {
+        x: x(i) + room / 2.0,
+        text: format!("{} {}", called(bar), number_of(ctx, bar)),
+    });
+    let probes: Vec<ChartProbe> = probes.collect();
     html! {
-        (frame(&title, &scale, &[], &body))
+        (frame(&title, &scale, &[], &probes, &body))
         @if bars.iter().any(|bar| bar.planned.is_some()) {
             p.quiet.small { (ctx.text(key::DAILY_OUTPUT_NOTE)) }
         }

@@ -30,6 +30,13 @@ pub(crate) struct Dot {
     pub(crate) verdict: CycleVerdict,
 }
 
+/// A place of a chart at which a reader may ask for the value: where it is, and what is said there.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ChartProbe {
+    pub(super) x: f64,
+    pub(super) text: String,
+}
+
 /// A linear scale that leaves a margin around its values.
 pub(super) struct AxisScale {
     low: f64,
@@ -86,10 +93,16 @@ pub(super) fn frame(
     title: &str,
     scale: &AxisScale,
     labels: &[(f64, String)],
+    probes: &[ChartProbe],
     body: &Markup,
 ) -> Markup {
+    let asked = probes
+        .iter()
+        .map(|probe| format!("{:.1}|{}", probe.x, probe.text));
+    let asked = (!probes.is_empty()).then(|| asked.collect::<Vec<_>>().join("\n"));
     html! {
-        svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
+        svg.chart viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title)
+            data-probes=[asked] tabindex=[(!probes.is_empty()).then_some("0")] {
             @for tick in scale.ticks() {
                 line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(scale.y(tick)))
                     y2=(px(scale.y(tick))) {
@@ -176,7 +189,11 @@ pub(crate) fn cycles(
             }
         }
     };
-    frame(title, &scale, &labels, &body)
+    let probes = dots.iter().enumerate().map(|(i, dot)| ChartProbe {
+        x: x(i),
+        text: format!("{} {}", ctx.when(dot.at), number(dot.value)),
+    });
+    frame(title, &scale, &labels, &probes.collect::<Vec<_>>(), &body)
 }
 
 /// How cycle times scatter: bars from the shortest to the longest, the middle as a line, the range
@@ -211,7 +228,7 @@ pub(crate) fn spread(ctx: &Ctx, times: &Spread, [low, median, high]: [f64; 3]) -
         line.reference x1=(px(x(median))) x2=(px(x(median))) y1=(px(TOP)) y2=(px(foot)) {}
     };
     html! {
-        (frame(&ctx.text(key::RATES_SPREAD), &scale, &labels, &body))
+        (frame(&ctx.text(key::RATES_SPREAD), &scale, &labels, &[], &body))
         p.quiet.small { (ctx.text(key::RATES_SPREAD_NOTE)) }
     }
 }
@@ -285,7 +302,31 @@ pub(crate) fn power(ctx: &Ctx, minutes: &[MinuteRow], span: Span) -> Markup {
         }
         @for path in &paths { path.mean d=(path) {} }
     };
-    frame(&ctx.text(key::MACHINE_POWER), &scale, &labels, &body)
+    let span_ms = (to.ms() - from.ms()) as f64;
+    let probes = columns.iter().map(|(column, (low, high, mean))| {
+        let at = from + (span_ms * *column as f64 / width) as i64;
+        let range = [
+            ("mean", number(*mean)),
+            ("low", number(*low)),
+            ("high", number(*high)),
+        ];
+        let range = range
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        let text = ctx.with(key::CHART_POWER, &range);
+        ChartProbe {
+            x: x(*column),
+            text: format!("{} {text}", ctx.clock(at)),
+        }
+    });
+    let probes: Vec<ChartProbe> = probes.collect();
+    frame(
+        &ctx.text(key::MACHINE_POWER),
+        &scale,
+        &labels,
+        &probes,
+        &body,
+    )
 }
 
 type ChartColumn = (usize, (f64, f64, f64));

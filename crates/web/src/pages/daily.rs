@@ -69,7 +69,7 @@ pub(crate) async fn show(
             section.panel { div.empty { p { (ctx.text(key::DAILY_NOTHING)) } } }
         } @else {
             (sheet.figures())
-            div.grid {
+            div.grid.of-report {
                 section.panel {
                     div.panel-head { h2 { (ctx.text(key::DAILY_OUTPUT)) } }
                     (bars::output(&ctx, &report))
@@ -255,12 +255,11 @@ impl ReportSheet<'_> {
                     ctx.lang.length(report.lost_s()),
                     report.lost_yen().map_or_else(String::new, |cost| ctx.lang.yen(cost)),
                 ))
-                (card(key::STOP_SHORT, ctx.with(key::RATES_TIMES, &[("n", &short.to_string())]),
-                    String::new()))
+                (card(key::STOP_SHORT, short.to_string(), String::new()))
                 @if open > 0 {
                     (card(
                         key::STOP_UNTOLD,
-                        ctx.with(key::RATES_TIMES, &[("n", &open.to_string())]),
+                        open.to_string(),
                         String::new(),
                     ))
                 }

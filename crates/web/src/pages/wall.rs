@@ -23,6 +23,13 @@ pub(crate) const ROUTES: &[Route] = &[page!(get "/wall", LOOK, show)];
 /// So many machines fit with this many columns.
 const COLUMNS: [(usize, &str); 4] = [(4, "two"), (9, "three"), (16, "four"), (30, "six")];
 
+/// What a machine is to make today, and how far today has come.
+#[derive(Debug, Clone, Copy)]
+struct PlanOfToday {
+    target: f64,
+    progress: DayProgress,
+}
+
 /// The page.
 pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visitor>) -> Response {
     let view = known.board();
@@ -115,37 +122,37 @@ pub(crate) fn tile(
                         (ctx.with(key::MACHINE_SINCE, &[("time", &ctx.clock(machine.since))]))
                     }
                 }
-                span.wall-figures {
-                    strong { (super::grouped(machine.day.cycles)) } " " (ctx.text(key::UNIT_PARTS))
-                    @if let Some(rate) = machine.day.rate() {
-                        " · " strong { (number(rate * 100.0)) } " %"
+                @match factory.plan(&machine.id).parts_per_day.zip(progress) {
+                    Some((target, progress)) => {
+                        (against_plan(ctx, machine, factory, PlanOfToday { target, progress }))
                     }
+                    None => span.wall-figures {
+                        strong { (super::grouped(machine.day.cycles)) } " "
+                        (ctx.text(key::UNIT_PARTS))
+                        @if let Some(rate) = machine.day.rate() {
+                            " · " strong { (number(rate * 100.0)) } " %"
+                        }
+                    },
                 }
-                (against_plan(ctx, machine, factory, progress))
             }
         }
     }
 }
 
-/// What a machine was to make so far, what it made, and what it will have made; nothing where
-/// nobody said what it is to make.
-fn against_plan(
-    ctx: &Ctx,
-    machine: &MachineView,
-    factory: &Factory,
-    progress: Option<DayProgress>,
-) -> Markup {
-    let target = factory.plan(&machine.id).parts_per_day;
+/// What a machine was to make so far, what it made, and what it will have made.
+fn against_plan(ctx: &Ctx, machine: &MachineView, factory: &Factory, plan: PlanOfToday) -> Markup {
     let made = machine.day.cycles as f64 * factory.parts_per_cycle(&machine.id);
+    let PlanOfToday { target, progress } = plan;
+    let is_behind = made < target * progress.so_far;
     html! {
-        @if let (Some(target), Some(progress)) = (target, progress) {
-            @let is_behind = made < target * progress.so_far;
-            dl.wall-plan.is-behind[is_behind] {
-                div { dt { (ctx.text(key::WALL_PLAN)) } dd { (count(target * progress.so_far)) } }
-                div { dt { (ctx.text(key::WALL_ACTUAL)) } dd { (count(made)) } }
-                @if let Some(expected) = progress.expected(made) {
-                    div { dt { (ctx.text(key::WALL_EXPECTED)) } dd { (count(expected)) } }
-                }
+        dl.wall-plan.is-behind[is_behind] {
+            div { dt { (ctx.text(key::WALL_PLAN)) } dd { (count(target * progress.so_far)) } }
+            div { dt { (ctx.text(key::WALL_ACTUAL)) } dd { (count(made)) } }
+            @if let Some(expected) = progress.expected(made) {
+                div { dt { (ctx.text(key::WALL_EXPECTED)) } dd { (count(expected)) } }
+            }
+            @if let Some(rate) = machine.day.rate() {
+                div { dt { (ctx.text(key::WALL_RATE)) } dd { (number(rate * 100.0)) " %" } }
             }
         }
     }
