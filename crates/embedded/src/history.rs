@@ -5,7 +5,7 @@ use model::{
     MachineState, ProductId, Reference, Span, StateInterval, TWIN, Time,
 };
 use rusqlite::{Row, params};
-use store::{CycleRow, FindingRow, History, Page, ProductSum, StoreError};
+use store::{CycleRow, FindingQuery, FindingRow, History, Page, ProductSum, StoreError};
 
 use crate::annotations;
 use crate::read::EmbeddedReader;
@@ -120,15 +120,20 @@ impl History for EmbeddedReader {
 
     fn findings(
         &self,
-        of: Option<&MachineId>,
+        query: &FindingQuery,
         before: i64,
         limit: usize,
     ) -> Result<Page<FindingRow>, StoreError> {
         let sql = "SELECT id, machine, at, kind, product, reason FROM finding
                    WHERE id < ?1 AND (machine = ?2 OR ?2 IS NULL AND machine <> ?4)
+                   AND (?5 = '' OR instr(?5, ' ' || kind || ' ') > 0)
                    ORDER BY id DESC LIMIT ?3";
-        let of = of.map(MachineId::as_str);
-        let rows = self.list(sql, params![before, of, limit + 1, TWIN], finding_row)?;
+        let of = query.machine.as_ref().map(MachineId::as_str);
+        // Each between blanks: none is found inside of another.
+        let kinds = query.kinds.iter().map(|kind| format!(" {} ", kind.code()));
+        let kinds: String = kinds.collect();
+        let values = params![before, of, limit + 1, TWIN, kinds];
+        let rows = self.list(sql, values, finding_row)?;
         Ok(Page::cut(rows, limit, |row| row.id))
     }
 

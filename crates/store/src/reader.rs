@@ -15,8 +15,8 @@ use crate::evidence::EvidenceRow;
 use crate::people::{Pass, Person};
 use crate::record::LogSeal;
 use crate::rows::{
-    Assignment, CycleRow, FindingRow, LogQuery, LogRow, MinuteRow, Page, ProductSum, RefusedCount,
-    SeriesInfo, StoredWatch,
+    Assignment, CycleRow, FindingQuery, FindingRow, LogQuery, LogRow, MinuteRow, Page, ProductSum,
+    RefusedCount, SeriesInfo, StoredWatch,
 };
 use crate::telemetry::{
     Bucket, Damage, DaySum, DiskRoom, Expired, ReadingsPage, Recap, Retention, Stat, Storage,
@@ -139,11 +139,10 @@ pub trait History {
     /// Every version of every reference of a machine.
     fn references(&self, machine: &MachineId) -> Result<Vec<Reference>, StoreError>;
 
-    /// Findings older than number `before`, newest first; of one machine or of all of the
-    /// factory's.
+    /// Findings older than number `before` that fit a query, newest first.
     fn findings(
         &self,
-        of: Option<&MachineId>,
+        query: &FindingQuery,
         before: i64,
         limit: usize,
     ) -> Result<Page<FindingRow>, StoreError>;

@@ -35,6 +35,15 @@ pub struct CycleRow {
     pub reason: Option<DeviationReason>,
 }
 
+/// Which findings are looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FindingQuery {
+    /// About this machine alone; else about all of the factory's.
+    pub machine: Option<MachineId>,
+    /// Of these kinds alone; of all if there are none.
+    pub kinds: Vec<FindingKind>,
+}
+
 /// A finding as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct FindingRow {

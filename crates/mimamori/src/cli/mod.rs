@@ -7,6 +7,7 @@ mod devices;
 mod export;
 mod log;
 mod shell;
+mod support;
 mod users;
 mod verify;
 
@@ -26,6 +27,7 @@ use rustix::process::{Resource, getrlimit, setrlimit, umask};
 use serde_json::json;
 use services::{certificate, console, restores, watchdog};
 use shell::{CompletionsArgs, ManArgs};
+use support::SupportArgs;
 use text::Lang;
 use users::UserCommand;
 use verify::{EvidenceCommand, VerifyArgs};
@@ -91,6 +93,11 @@ enum CliCommand {
     /// The signed checkpoint to keep outside the box / 本体の外に置く控え
     #[command(subcommand)]
     Evidence(EvidenceCommand),
+    /// A file for whoever helps from afar, without names and secrets / 問い合わせ用のファイル
+    #[command(
+        after_help = "Example / 例:\n  mimamori support --data /var/lib/mimamori --out mimamori-support.json"
+    )]
+    Support(SupportArgs),
     /// What completes words in a shell / シェルの補完
     #[command(
         after_help = "Example / 例:\n  mimamori completions bash > /usr/share/bash-completion/completions/mimamori"
@@ -239,6 +246,7 @@ fn hint(error: &anyhow::Error, lang: Lang) -> Option<&'static str> {
 fn run(cli: Cli, lang: Lang) -> anyhow::Result<u8> {
     let passed = match cli.command {
         CliCommand::Verify(args) => return Ok(verify::run(&args, lang)),
+        CliCommand::Support(args) => support::run(&args, lang),
         CliCommand::Completions(args) => {
             shell::completions(&args);
             Ok(true)

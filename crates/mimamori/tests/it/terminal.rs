@@ -6,7 +6,7 @@ use std::process::Command;
 use embedded::Embedded;
 use store::Engine as _;
 
-use super::house::{House, PROGRAM};
+use super::house::{House, OWNER, PROGRAM, mimamori};
 
 fn run(args: &[&str]) -> (i32, String, String) {
     let output = Command::new(PROGRAM).args(args).output().unwrap();
@@ -226,4 +226,42 @@ fn a_shell_completes_the_commands_and_the_manual_pages_are_clean() {
         count += 1;
     }
     assert!(count >= 10, "a page for each command: {count}");
+}
+
+#[test]
+fn a_file_for_helpers_tells_much_and_names_nobody() {
+    let house = House::with_config("[factory]\nname = \"Secret Works\"\n");
+    let token = house.device("secret-press", &[]);
+    let body = "{\"power_w\": 123.25}";
+    assert_eq!(
+        house
+            .ingest("secret-press", &token, "application/json", body)
+            .0,
+        200
+    );
+    let out = house.data.join("support.json");
+    let words = [
+        "support",
+        "--data",
+        house.data.to_str().unwrap(),
+        "--out",
+        out.to_str().unwrap(),
+    ];
+    let (code, said) = mimamori(&words);
+    assert_eq!(code, 0, "{said}");
+    let text = std::fs::read_to_string(&out).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(told["store"]["devices"], 1);
+    assert_eq!(told["store"]["series_by_unit"]["W"], 1);
+    assert!(
+        told["store"]["evidence_by_kind"]["device.added"].as_u64() > Some(0),
+        "{text}"
+    );
+    for secret in ["ecret", OWNER, token.as_str(), "123.25", "127.0.0.1"] {
+        assert!(!text.contains(secret), "{secret} is in {text}");
+    }
+    // What is there stays.
+    let (code, said) = mimamori(&words);
+    assert_eq!(code, 1, "{said}");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), text);
 }

@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::NoContent;
 use identity::Who;
-use model::Alarm;
+use model::{Alarm, FindingKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{FindingRow, Page};
+use store::{FindingQuery, FindingRow, Page};
 
 use super::{Paging, known};
 use crate::http::access::{ACKNOWLEDGE, LOOK};
@@ -70,6 +70,8 @@ pub(crate) async fn acknowledge(
 pub(crate) struct AskedFindings {
     /// Of this machine alone.
     machine: Option<String>,
+    /// Of this kind alone.
+    kind: Option<FindingKind>,
 }
 
 /// Lists findings, newest first.
@@ -82,7 +84,11 @@ pub(crate) async fn findings(
         Some(id) => Some(self::known(&known.board(), id)?),
         None => None,
     };
+    let query = FindingQuery {
+        machine: of,
+        kinds: asked.kind.into_iter().collect(),
+    };
     let (before, limit) = (paging.before(), paging.limit());
-    let findings = known.read(move |r| r.findings(of.as_ref(), before, limit));
+    let findings = known.read(move |r| r.findings(&query, before, limit));
     Ok(Json(findings.await?))
 }

@@ -190,12 +190,11 @@ impl ReportSheet<'_> {
     /// What it is about: the factory, the days, when it was made; on paper room for the stamps.
     fn head(&self) -> Markup {
         let (ctx, report) = (self.ctx, self.report);
-        let made = ctx.with(key::DAILY_MADE, &[("time", &ctx.when(ctx.now))]);
         html! {
             section.panel.report-head {
                 div {
                     p.report-days {
-                        @if let Some(name) = &self.board.factory.name { span { (name) } }
+                        @if let Some(name) = &ctx.factory { span.off-paper { (name) } }
                         strong { (report.days()) }
                         span.quiet {
                             @if !report.is_closed() {
@@ -206,7 +205,6 @@ impl ReportSheet<'_> {
                     @if !report.machines.is_empty() {
                         p.report-said { @for said in report.sentences(ctx.lang) { (said) " " } }
                     }
-                    p.quiet.small.on-paper { (made) }
                 }
                 table.stamps.on-paper aria-hidden="true" {
                     tr { @for who in ["made", "checked", "approved"] {

@@ -8,9 +8,9 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use identity::Gate;
 use maud::{Markup, html};
-use model::Right;
+use model::{FindingKind, MachineId, Right};
 use serde::Deserialize;
-use store::FindingRow;
+use store::{FindingQuery, FindingRow};
 use text::key;
 
 use super::alarm::alarm_item;
@@ -36,23 +36,77 @@ pub(crate) const ROUTES: &[Route] = &[page!(get "/events", LOOK, show)];
 /// Findings on one page.
 const FINDINGS_SHOWN: usize = 50;
 
-/// Where the list starts.
+/// What findings an alarm comes of.
+const ALARMING: [FindingKind; 3] = [
+    FindingKind::TamperingSuspected,
+    FindingKind::WearSuspected,
+    FindingKind::Stopped,
+];
+
+/// Where a list starts.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Start {
     pub(super) before: Option<i64>,
 }
 
+/// What is looked for, and where the list starts.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct WantedEvents {
+    before: Option<i64>,
+    /// Of this machine alone; of all if it is empty.
+    #[serde(default)]
+    machine: String,
+    /// `alarms` for what an alarm came of, `data` for what is said of the data; else everything.
+    #[serde(default)]
+    about: String,
+}
+
+impl WantedEvents {
+    fn query(&self) -> FindingQuery {
+        let is_alarming = |kind: &FindingKind| ALARMING.contains(kind);
+        let is_of_data = |kind: &FindingKind| kind.code().starts_with("data_");
+        let all = FindingKind::ALL.iter().copied();
+        FindingQuery {
+            machine: MachineId::new(&self.machine).ok(),
+            kinds: match self.about.as_str() {
+                "alarms" => all.filter(is_alarming).collect(),
+                "data" => all.filter(is_of_data).collect(),
+                "changes" => all
+                    .filter(|kind| !is_alarming(kind) && !is_of_data(kind))
+                    .collect(),
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    fn is_everything(&self) -> bool {
+        self.query() == FindingQuery::default()
+    }
+
+    /// Where the next page is.
+    fn next(&self, before: i64) -> String {
+        let machine = MachineId::new(&self.machine).ok();
+        let machine = machine.map_or_else(String::new, |machine| format!("&machine={machine}"));
+        let about = ABOUT.iter().find(|about| **about == self.about);
+        let about = about.map_or_else(String::new, |about| format!("&about={about}"));
+        format!("/events?before={before}{machine}{about}")
+    }
+}
+
+/// What findings can be about, as it is written in addresses.
+const ABOUT: [&str; 3] = ["alarms", "changes", "data"];
+
 /// The page.
 pub(crate) async fn show(
     State(site): State<EventsPart>,
     Asked(visitor): Asked<Visitor>,
-    Query(start): Query<Start>,
+    Query(wanted): Query<WantedEvents>,
 ) -> Result<Response, Failure> {
     let known = &site.known;
     let board = known.board();
     let ctx = Ctx::new(known, &visitor);
-    let before = start.before.unwrap_or(i64::MAX);
-    let found = known.read(move |r| r.findings(None, before, FINDINGS_SHOWN));
+    let (query, before) = (wanted.query(), wanted.before.unwrap_or(i64::MAX));
+    let found = known.read(move |r| r.findings(&query, before, FINDINGS_SHOWN));
     let page = found.await?;
     let body = html! {
         section.panel #open { (open(&ctx, &site.gate, &board)) }
@@ -63,21 +117,58 @@ pub(crate) async fn show(
             }
         }
         section.panel {
+            (form(&ctx, &board, &wanted))
             div #history { (history(&ctx, &board, &page.items)) }
             @if let Some(next) = page.next {
-                p { a.button href={ "/events?before=" (next) } { (ctx.text(key::EVENTS_MORE)) } }
+                p { a.button href=(wanted.next(next)) { (ctx.text(key::EVENTS_MORE)) } }
             }
         }
     };
-    let live = if start.before.is_some() { "" } else { "events" };
+    // What is looked for does not change under the reader's eyes.
+    let is_live = wanted.before.is_none() && wanted.is_everything();
+    let live = if is_live { "events" } else { "" };
     let title = ctx.text(key::EVENTS_TITLE);
     Ok(frame(&ctx, Place::Events, &title, live, body))
 }
 
+/// What may be looked for.
+fn form(ctx: &Ctx, board: &BoardView, wanted: &WantedEvents) -> Markup {
+    let machines = board.machines.iter().chain(&board.archived);
+    html! {
+        form.search method="get" action="/events" role="search" {
+            div {
+                label for="e-machine" { (ctx.text(key::DAILY_MACHINE)) }
+                select #e-machine name="machine" {
+                    option value="" { (ctx.text(key::EVENTS_ALL_MACHINES)) }
+                    @for machine in machines {
+                        option value=(machine.id)
+                            selected[machine.id.as_str() == wanted.machine] {
+                            (machine.names.of(ctx.lang))
+                        }
+                    }
+                }
+            }
+            div {
+                label for="e-about" { (ctx.text(key::EVENTS_ABOUT)) }
+                select #e-about name="about" {
+                    option value="" { (ctx.text(key::EVENTS_EVERYTHING)) }
+                    @for about in ABOUT {
+                        option value=(about) selected[about == wanted.about] {
+                            (ctx.lang.coded("events-about-", about))
+                        }
+                    }
+                }
+            }
+            button type="submit" { (ctx.text(key::DAY_SHOW)) }
+        }
+    }
+}
+
 /// The newest findings, for the live view.
 pub(crate) async fn newest(known: &Known) -> Result<Vec<FindingRow>, Failure> {
+    let query = FindingQuery::default();
     Ok(known
-        .read(|r| r.findings(None, i64::MAX, FINDINGS_SHOWN))
+        .read(move |r| r.findings(&query, i64::MAX, FINDINGS_SHOWN))
         .await?
         .items)
 }

@@ -17,7 +17,7 @@ use model::{
 };
 use report::accounts;
 use report::watched::MachineSeries;
-use store::{CycleRow, FindingRow, MinuteRow};
+use store::{CycleRow, FindingQuery, FindingRow, MinuteRow};
 use text::{Lang, key};
 
 use super::alarm::alarm_item;
@@ -70,7 +70,11 @@ pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHist
         let cycles = reader
             .cycles(&id, Span::before(Time::from_ms(i64::MAX)), CYCLES_SHOWN)?
             .items;
-        let findings = reader.findings(Some(&id), i64::MAX, FINDINGS_SHOWN)?.items;
+        let query = FindingQuery {
+            machine: Some(id.clone()),
+            ..FindingQuery::default()
+        };
+        let findings = reader.findings(&query, i64::MAX, FINDINGS_SHOWN)?.items;
         let states = reader.states(&id, Span::new(now - super::board::STRIP_MS, now))?;
         let shown = Span::new(now - POWER_MS, now);
         let minutes = MachineSeries::read(reader)?.power_minutes(reader, &id, shown)?;

@@ -46,7 +46,7 @@ use axum::response::{Html, IntoResponse, Response};
 use identity::{Gate, Who};
 use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time};
+use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time, Title};
 use qrcodegen::{QrCode, QrCodeEcc};
 use serde::Deserialize;
 use serde_json::json;
@@ -98,6 +98,8 @@ pub(crate) struct Ctx {
     pub(crate) zone: TimeZone,
     pub(crate) now: Time,
     pub(crate) who: Who,
+    /// What the factory is called, for what is printed.
+    pub(crate) factory: Option<Title>,
 }
 
 impl Ctx {
@@ -107,6 +109,7 @@ impl Ctx {
             zone: known.calendar.zone.clone(),
             now: known.now(),
             who: visitor.who.clone(),
+            factory: known.board().factory.name.clone(),
         }
     }
 
@@ -131,6 +134,11 @@ impl Ctx {
         } else {
             moment.strftime("%m/%d %H:%M").to_string()
         }
+    }
+
+    /// A moment with its day, as it is written on paper.
+    pub(crate) fn written(&self, t: Time) -> String {
+        zoned(t, &self.zone).strftime("%Y-%m-%d %H:%M").to_string()
     }
 
     /// The day of a moment.
@@ -348,6 +356,12 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                     (entry(Place::Me, "/me", "me", key::NAV_ME))
                 }
                 main #main {
+                    p.paper-head.on-paper {
+                        @if let Some(factory) = &ctx.factory { strong { (factory) } }
+                        span { (ctx.with(key::PRINTED, &[
+                            ("time", &ctx.written(ctx.now)), ("who", &ctx.who.name),
+                        ])) }
+                    }
                     header.top {
                         h1 { (title) }
                         @if !live.is_empty() {

@@ -83,6 +83,9 @@ fn page(site: &ProofPart, visitor: &Visitor, wrong: Option<&str>) -> Response {
     let view = site.proofs.view.borrow().clone();
     let body = html! {
         @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
+        @if let Some(until) = valid_until(&view) {
+            p.on-paper { (ctx.with(key::PROOF_VALID, &[("until", &ctx.written(until))])) }
+        }
         div #proof-now { (now(&ctx, &view)) }
         @if let Some(stage) = site.proofs.stage.as_ref().filter(|_| ctx.may(Right::Evidence)) {
             (demonstration(&ctx, stage))
@@ -187,6 +190,16 @@ pub(crate) fn now(ctx: &Ctx, view: &ProofView) -> Markup {
             }
         }
     }
+}
+
+/// Up to when everything that holds now holds without being seen again: what is printed is worth no
+/// more than that.
+fn valid_until(view: &ProofView) -> Option<Time> {
+    let holds = view
+        .measures
+        .iter()
+        .filter(|m| m.judged.verdict == Verdict::Holds);
+    holds.filter_map(|measure| measure.judged.valid_until).min()
 }
 
 /// What fails comes first, then what nobody knows.

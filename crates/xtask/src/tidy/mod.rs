@@ -253,6 +253,7 @@ fn every_text_is_used() {
         "notice-security-",
         "notice-wrong-",
         "stop-reason-",
+        "events-about-",
         "how-",
         "stamp-",
         "report-",
