@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use model::{Annotation, EventKind, MachineId, Remark, Time};
 use serde_json::json;
 use store::{Entry, StoreError};
+use tokio::sync::Mutex;
 
 use crate::commands::{Command, OrderError, Orders};
 use crate::keeping::Keeping;
@@ -21,6 +22,8 @@ pub struct Annotations {
     orders: Orders,
     /// The number that was given last.
     last: AtomicI64,
+    /// Two who take the same back at once are told so one after the other.
+    withdrawing: Mutex<()>,
 }
 
 impl Annotations {
@@ -31,6 +34,7 @@ impl Annotations {
             known,
             orders,
             last,
+            withdrawing: Mutex::new(()),
         })
     }
 
@@ -66,11 +70,18 @@ impl Annotations {
         Ok(id)
     }
 
-    /// Takes back what was said by this number.
-    pub async fn withdraw(&self, id: i64, by: &str) -> Result<(), OrderError> {
+    /// Takes back what was said by this number, of this machine if one is named.
+    pub async fn withdraw(
+        &self,
+        id: i64,
+        of: Option<&MachineId>,
+        by: &str,
+    ) -> Result<(), OrderError> {
+        let _turn = self.withdrawing.lock().await;
         let kept = self.known.read(move |reader| reader.annotation(id)).await;
         let annotation = kept.map_err(|_| OrderError::NotDurable)?;
-        let standing = annotation.filter(|annotation| annotation.withdrawn_at.is_none());
+        let is_meant = |said: &Annotation| of.is_none_or(|of| *of == said.machine);
+        let standing = annotation.filter(|said| said.withdrawn_at.is_none() && is_meant(said));
         let annotation = standing.ok_or(OrderError::NotFound)?;
         let now = self.known.now();
         let withdrawn = Annotation {

@@ -47,6 +47,8 @@ pub struct Measured<'a> {
     pub fed_in_wh: Option<f64>,
     /// Finished cycles, oldest first.
     pub cycles: &'a [CycleTime],
+    /// Where days begin inside of the stretch, in order: what lasts over one is two.
+    pub days: &'a [Time],
 }
 
 /// Seconds of producing: running, and the pauses that belong to every cycle (ISO 22400-2: actual
@@ -134,7 +136,7 @@ impl Account {
             spread
         };
         let waits = waits(&stretches, measured.cycles);
-        let usual = UsualCycles::of(measured.cycles);
+        let usual = UsualCycles::of(measured.cycles, measured.changes, measured.days);
         let standby_wh = standby_ws(measured.power, &stretches) / 3_600.0;
         Self {
             span,
@@ -150,7 +152,7 @@ impl Account {
             work_times: spread(&|cycle| cycle.work_s),
             cycle_wait_s: total(waits.iter().map(|(_, wait_s)| *wait_s)),
             production: Production::of(&stretches, measured.planned, &usual),
-            downtimes: Downtime::among(&stretches, measured.planned, &usual),
+            downtimes: Downtime::among(&stretches, measured.planned, &usual, measured.days),
             active: active(&stretches, &waits),
             energy_wh: measured.energy_wh,
             fed_in_wh: measured.fed_in_wh,

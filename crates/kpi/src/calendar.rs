@@ -202,16 +202,19 @@ impl Schedule {
 
     /// Seconds planned for work on a working day.
     pub fn seconds_a_day(&self) -> f64 {
-        let whole_day = 86_400.0;
-        let each = self.hours.iter().map(|(begin, end)| {
-            let seconds = begin.duration_until(*end).as_secs_f64();
-            if seconds > 0.0 {
-                seconds
-            } else {
-                seconds + whole_day
-            }
-        });
-        each.sum()
+        // Minute by minute, round the clock: stretches may overlap, and reach over midnight.
+        let minute = |clock: &ClockTime| i64::from(clock.hour()) * 60 + i64::from(clock.minute());
+        let is_planned = |at: i64| {
+            self.hours.iter().any(|(begin, end)| {
+                let (begin, end) = (minute(begin), minute(end));
+                if begin < end {
+                    (begin..end).contains(&at)
+                } else {
+                    at >= begin || at < end
+                }
+            })
+        };
+        (0..24 * 60).filter(|at| is_planned(*at)).count() as f64 * 60.0
     }
 
     fn works_on(&self, day: Date) -> bool {
@@ -367,6 +370,15 @@ mod tests {
                 at("2026-11-27T21:00:00Z")
             )]
         );
+    }
+
+    #[test]
+    fn a_working_day_is_as_long_as_its_planned_hours() {
+        let seconds = |hours: &str| schedule("mon", hours, "").unwrap().seconds_a_day();
+        assert_eq!(seconds("08:00-12:00 13:00-17:00"), 8.0 * 3_600.0);
+        assert_eq!(seconds("08:00-13:00 12:00-17:00"), 9.0 * 3_600.0);
+        assert_eq!(seconds("22:00-06:00 05:00-07:30"), 9.5 * 3_600.0);
+        assert_eq!(seconds("00:00-00:00"), 24.0 * 3_600.0);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! When a machine did not run although it should have: its downtimes, long and short. A short one
 //! (チョコ停) is counted and not asked about.
 
-use model::{MachineState, Span};
+use model::{MachineState, Span, Time};
 
 use crate::stretch::{Stretch, total};
 use crate::usual::UsualCycles;
@@ -24,6 +24,7 @@ impl Downtime {
         stretches: &[Stretch],
         planned: Option<&[Span]>,
         usual: &UsualCycles,
+        days: &[Time],
     ) -> Vec<Self> {
         let stands = |state| match state {
             MachineState::Idle | MachineState::Stop => true,
@@ -36,9 +37,12 @@ impl Downtime {
             if usual.is_pause(stretch) {
                 continue;
             }
-            match spans.last_mut() {
-                Some(last) if last.to == stretch.from => last.to = stretch.to,
-                _ => spans.push(Span::new(stretch.from, stretch.to)),
+            for part in parts_by_day(Span::new(stretch.from, stretch.to), days) {
+                let begins_a_day = days.binary_search(&part.from).is_ok();
+                match spans.last_mut() {
+                    Some(last) if last.to == part.from && !begins_a_day => last.to = part.to,
+                    _ => spans.push(part),
+                }
             }
         }
         let within = |span: Span| match planned {
@@ -68,9 +72,23 @@ impl Downtime {
     }
 }
 
+/// A span, cut where days begin inside of it.
+fn parts_by_day(span: Span, days: &[Time]) -> Vec<Span> {
+    let first = days.partition_point(|day| *day <= span.from);
+    let inside = days.iter().skip(first).take_while(|day| **day < span.to);
+    let mut parts = Vec::new();
+    let mut from = span.from;
+    for day in inside {
+        parts.push(Span::new(from, *day));
+        from = *day;
+    }
+    parts.push(Span::new(from, span.to));
+    parts
+}
+
 #[cfg(test)]
 mod tests {
-    use model::{CycleTime, Time};
+    use model::CycleTime;
 
     use super::*;
 
@@ -103,7 +121,7 @@ mod tests {
             (Off, 85),
         ]);
         let found = |planned: Option<&[Span]>| -> Vec<(Span, f64)> {
-            let all = Downtime::among(&day, planned, &UsualCycles::of(&[]));
+            let all = Downtime::among(&day, planned, &UsualCycles::default(), &[]);
             all.iter().map(|d| (d.span, d.lost_s)).collect()
         };
         assert_eq!(
@@ -154,10 +172,53 @@ mod tests {
             }
         };
         let cycles = [50, 50, 110, 50, 50].map(&mut cycle);
-        let found = Downtime::among(&day, None, &UsualCycles::of(&cycles));
+        let found = Downtime::among(&day, None, &UsualCycles::of(&cycles, &[], &[]), &[]);
         let spans: Vec<Span> = found.iter().map(|d| d.span).collect();
         assert_eq!(spans, [span(140, 210), span(300, 310)]);
         // Nobody counts its cycles: each wait is told.
-        assert_eq!(Downtime::among(&day, None, &UsualCycles::of(&[])).len(), 5);
+        assert_eq!(
+            Downtime::among(&day, None, &UsualCycles::default(), &[]).len(),
+            5
+        );
+    }
+
+    #[test]
+    fn what_lasts_over_the_beginning_of_a_day_is_two() {
+        use MachineState::{Idle, Off, Run};
+        let stretches = stretches(&[(Run, 100), (Idle, 100), (Off, 300), (Idle, 50), (Run, 50)]);
+        let planned = [span(0, 210), span(490, 600)];
+        let days = [Time::from_ms(400_000)];
+        let none = UsualCycles::default();
+        let found = Downtime::among(&stretches, Some(&planned), &none, &days);
+        let spans: Vec<_> = found.iter().map(|d| (d.span, d.lost_s)).collect();
+        assert_eq!(spans, [(span(100, 210), 110.0), (span(490, 550), 60.0)]);
+    }
+
+    #[test]
+    fn each_product_has_cycles_of_its_own_length() {
+        use MachineState::{Idle, Run};
+        // Ten cycles of 30 s, then three of 120 s that wait 20 s each.
+        let mut of = vec![(Run, 300)];
+        of.extend([(Run, 100), (Idle, 20)].repeat(3));
+        let day = stretches(&of);
+        let mut end = 0;
+        let lengths = [30; 10].into_iter().chain([120; 3]);
+        let cycles: Vec<CycleTime> = lengths
+            .map(|length| {
+                end += length;
+                CycleTime {
+                    end: Time::from_ms(end * 1_000),
+                    duration_s: length as f64,
+                    work_s: length as f64,
+                    is_seen: true,
+                }
+            })
+            .collect();
+        let change = [Time::from_ms(300_500)];
+        let usual = UsualCycles::of(&cycles, &change, &[]);
+        assert!(Downtime::among(&day, None, &usual, &[]).is_empty());
+        // As if nobody knew that the product changed.
+        let usual = UsualCycles::of(&cycles, &[], &[]);
+        assert_eq!(Downtime::among(&day, None, &usual, &[]).len(), 3);
     }
 }

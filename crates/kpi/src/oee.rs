@@ -11,8 +11,10 @@ use crate::account::Account;
 pub struct Output {
     /// Parts made.
     pub parts: f64,
-    /// Parts that are good; `None` while nobody told how many are not.
-    pub good: Option<f64>,
+    /// Parts of the days on which somebody told how many were bad; `None` if nobody did.
+    pub checked: Option<f64>,
+    /// Those of them that were.
+    pub bad: f64,
     /// Seconds one part is to take (planned run time per item).
     pub s_per_part: Option<f64>,
     /// Seconds of planned hours in which it was not to run after all.
@@ -28,7 +30,8 @@ pub struct Oee {
     /// Performance 性能稼働率: parts × planned seconds per part ÷ time of producing. Unknown where
     /// nobody said what a part is to take. More than 1 where that is too generous.
     pub performance: Option<f64>,
-    /// Quality 良品率: good parts ÷ parts. Unknown while nobody told how many were bad.
+    /// Quality 良品率: good parts ÷ parts, of the days on which somebody told how many were bad.
+    /// Unknown while nobody did.
     pub quality: Option<f64>,
 }
 
@@ -37,7 +40,8 @@ impl Oee {
     pub fn of(account: &Account, output: Output) -> Self {
         let Output {
             parts,
-            good,
+            checked,
+            bad,
             s_per_part,
             not_to_run_s,
         } = output;
@@ -49,7 +53,9 @@ impl Oee {
             performance: s_per_part
                 .filter(|_| run_s > 0.0)
                 .map(|s| parts * s / run_s),
-            quality: good.filter(|_| parts > 0.0).map(|good| good / parts),
+            quality: checked
+                .filter(|checked| *checked > 0.0)
+                .map(|checked| (checked - bad).max(0.0) / checked),
         }
     }
 
@@ -87,7 +93,8 @@ mod tests {
         let account = Account::of(Span::new(at(0), at(10_000)), measured);
         let known = Output {
             parts: 100.0,
-            good: Some(95.0),
+            checked: Some(100.0),
+            bad: 5.0,
             s_per_part: Some(54.0),
             not_to_run_s: 2_000.0,
         };
@@ -98,7 +105,7 @@ mod tests {
         );
         assert!((oee.whole().unwrap() - 0.75 * 0.9 * 0.95).abs() < 1e-12);
         let unsaid = Output {
-            good: None,
+            checked: None,
             ..known
         };
         assert_eq!(Oee::of(&account, unsaid).whole(), None);

@@ -17,25 +17,40 @@ const JOINED_MS: i64 = 500;
 pub(crate) struct UsualCycles(Vec<Span>);
 
 impl UsualCycles {
-    /// Finds them among cycles, oldest first.
-    pub(crate) fn of(cycles: &[CycleTime]) -> Self {
+    /// Finds them among cycles, oldest first: those of each day and product by themselves, which
+    /// begin at these moments.
+    pub(crate) fn of(cycles: &[CycleTime], changes: &[Time], days: &[Time]) -> Self {
+        let mut cuts: Vec<Time> = changes.iter().chain(days).copied().collect();
+        cuts.sort_unstable();
+        let mut found = Self::default();
+        let mut rest = cycles;
+        for cut in cuts {
+            // A cycle is of what was made when most of it was over.
+            let middle = |c: &CycleTime| Time::from_seconds(c.end.seconds() - c.duration_s / 2.0);
+            let count = rest.partition_point(|cycle| middle(cycle) < cut);
+            let (alike, later) = rest.split_at(count);
+            found.add(alike);
+            rest = later;
+        }
+        found.add(rest);
+        found
+    }
+
+    /// Adds those of usual length among cycles of one kind.
+    fn add(&mut self, cycles: &[CycleTime]) {
         let mut lengths: Vec<f64> = cycles.iter().map(|cycle| cycle.duration_s).collect();
         lengths.sort_by(f64::total_cmp);
         let Some(middle) = lengths.get(lengths.len() / 2) else {
-            return Self::default();
+            return;
         };
-        let mut spans: Vec<Span> = Vec::new();
-        let usual = cycles
-            .iter()
-            .filter(|c| c.duration_s <= middle * USUAL_LONGER);
-        for cycle in usual {
+        let is_usual = |cycle: &&CycleTime| cycle.duration_s <= middle * USUAL_LONGER;
+        for cycle in cycles.iter().filter(is_usual) {
             let begun = Time::from_seconds(cycle.end.seconds() - cycle.duration_s);
-            match spans.last_mut() {
+            match self.0.last_mut() {
                 Some(last) if begun <= last.to + JOINED_MS => last.to = last.to.max(cycle.end),
-                _ => spans.push(Span::new(begun, cycle.end)),
+                _ => self.0.push(Span::new(begun, cycle.end)),
             }
         }
-        Self(spans)
     }
 
     /// Whether a machine only paused in a usual cycle.

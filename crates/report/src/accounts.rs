@@ -39,6 +39,8 @@ pub struct MachineAccount {
     pub plan: MachinePlan,
     /// Bad parts; `None` where nobody told any, nor that there are none.
     pub scrap: Option<f64>,
+    /// Parts of the days on which somebody told it.
+    parts_checked: f64,
     /// What people wrote down.
     pub notes: Vec<Annotation>,
     /// How many working days of the plan lie in the span as far as it has come; `None` without one.
@@ -63,16 +65,12 @@ impl MachineAccount {
         Some(wh? / 1_000.0 * self.yen_per_kwh?)
     }
 
-    /// Parts that are not bad; `None` where nobody told how many are.
-    pub fn good_parts(&self) -> Option<f64> {
-        self.scrap.map(|scrap| (self.parts() - scrap).max(0.0))
-    }
-
     /// How well it was used.
     pub fn oee(&self) -> Oee {
         let output = Output {
             parts: self.parts(),
-            good: self.good_parts(),
+            checked: self.scrap.map(|_| self.parts_checked),
+            bad: self.scrap.unwrap_or(0.0),
             s_per_part: self.plan.s_per_part,
             not_to_run_s: self.not_to_run_s(),
         };
@@ -334,11 +332,16 @@ pub async fn of_all(
         .as_ref()
         .map(|s| known.calendar.planned(s, span));
     let a_day = factory.schedule.as_ref().map(Schedule::seconds_a_day);
+    let starts = day_starts(known, span);
     let work = move |reader: &dyn Reader| {
         let powers = MachineSeries::read(reader)?.powers(reader, &machines, span)?;
         let said = reader.annotations(only_one(&machines), span)?;
         let each = machines.into_iter().zip(powers).map(|(machine, power)| {
-            let account = account(reader, &machine, power, planned.as_deref(), span)?;
+            let days = DaysOfSpan {
+                planned: planned.as_deref(),
+                starts: &starts,
+            };
+            let account = account(reader, &machine, power, days, span)?;
             let said = said.iter().filter(|said| said.machine == machine);
             let said: Vec<Annotation> = said.cloned().collect();
             // Before it was ever observed nothing was planned for it.
@@ -348,11 +351,13 @@ pub async fn of_all(
                 .map(|(planned_s, a_day)| planned_s / a_day);
             Ok(MachineAccount {
                 downtimes: explain(&account.downtimes, &said, &factory),
-                account,
                 parts_per_cycle: factory.parts_per_cycle(&machine),
                 plan: factory.plan(&machine),
                 scrap: scrap(&said),
+                parts_checked: cycles_checked(&account, &said, &starts) as f64
+                    * factory.parts_per_cycle(&machine),
                 notes: notes(said),
+                account,
                 days,
                 machine,
                 yen_per_kwh: factory.yen_per_kwh,
@@ -416,17 +421,45 @@ fn scrap(said: &[Annotation]) -> Option<f64> {
     told.reduce(Add::add)
 }
 
+/// When business days begin inside of a span.
+fn day_starts(known: &Known, span: Span) -> Vec<Time> {
+    let next = |start: &Time| Some(known.calendar.day_end(*start));
+    let all = std::iter::successors(next(&known.calendar.day_start(span.from)), next);
+    all.take_while(|start| *start < span.to).collect()
+}
+
+/// Cycles of the days of which somebody told how many parts were bad.
+fn cycles_checked(account: &Account, said: &[Annotation], starts: &[Time]) -> u64 {
+    let day_of = |t: Time| starts.partition_point(|start| *start <= t);
+    let told = said
+        .iter()
+        .filter(|said| said.withdrawn_at.is_none() && matches!(said.said, Remark::Scrap { .. }));
+    let days: BTreeSet<usize> = told.map(|said| day_of(said.at)).collect();
+    let counted = account
+        .by_hour
+        .iter()
+        .filter(|(hour, _)| days.contains(&day_of(**hour)));
+    counted.map(|(_, cycles)| u64::from(*cycles)).sum()
+}
+
 fn notes(mut said: Vec<Annotation>) -> Vec<Annotation> {
     said.retain(|said| said.withdrawn_at.is_none() && matches!(said.said, Remark::Note { .. }));
     said.sort_by_key(|note| note.at);
     said
 }
 
+/// The planned hours of a span, and when days begin inside of it.
+#[derive(Clone, Copy)]
+struct DaysOfSpan<'a> {
+    planned: Option<&'a [Span]>,
+    starts: &'a [Time],
+}
+
 fn account(
     reader: &dyn Reader,
     machine: &MachineId,
     recap: Option<Recap>,
-    planned: Option<&[Span]>,
+    days: DaysOfSpan<'_>,
     span: Span,
 ) -> Result<Account, StoreError> {
     let states = reader.states(machine, span)?;
@@ -437,7 +470,8 @@ fn account(
     let measured = Measured {
         states: &states,
         changes: &changes,
-        planned,
+        planned: days.planned,
+        days: days.starts,
         power: &power,
         energy_wh: sum.map(|sum| wh_drawn(sum.integral, sum.below)),
         fed_in_wh: sum.and_then(|sum| wh_fed_in(sum.below)),

@@ -9,12 +9,18 @@ use jiff::civil::Date;
 use kpi::Factory;
 use model::{MachineId, Span, Time};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use crate::accounts::{self, MachineAccount};
 use crate::downtimes::ExplainedDowntime;
 use crate::losses::{Loss, losses};
 
 const HOUR_MS: i64 = 3_600_000;
+/// Less than half a part is no plan.
+pub(crate) const PLANNED_MIN: f64 = 0.5;
+
+/// Who reads a week or a month.
+static LONG_REPORTS: Semaphore = Semaphore::const_new(1);
 
 /// Over how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -59,10 +65,36 @@ impl ReportPeriod {
 pub struct OutputBar {
     /// From when.
     pub from: Time,
-    /// Parts that came out.
+    /// Parts whose cycle began then.
     pub parts: f64,
-    /// Parts that were to come out; `None` where nobody said how many.
+    /// Those of machines of which somebody said how many they are to make.
+    pub parts_of_plan: f64,
+    /// How many these were to make; `None` where nobody said it of any.
     pub planned: Option<f64>,
+}
+
+impl OutputBar {
+    /// Whether it is less than was planned.
+    pub fn is_less(&self) -> bool {
+        self.planned
+            .is_some_and(|planned| self.parts_of_plan < planned)
+    }
+}
+
+/// What was made against what was planned, of the machines of which somebody said it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AgainstPlan {
+    /// Parts made by them.
+    pub parts: f64,
+    /// Parts they were to make so far.
+    pub planned: f64,
+}
+
+impl AgainstPlan {
+    /// What was made, in percent of the plan.
+    pub fn percent(self) -> f64 {
+        100.0 * self.parts / self.planned
+    }
 }
 
 /// What a report tells.
@@ -106,6 +138,11 @@ impl DailyReport {
             return Ok(None);
         };
         let span = Span::new(from, ends.min(known.now()).max(from));
+        // A month of many machines is millions of rows: one at a time, beside the recorder.
+        let _turn = match period {
+            ReportPeriod::Day => None,
+            ReportPeriod::Week | ReportPeriod::Month => LONG_REPORTS.acquire().await.ok(),
+        };
         let mut machines = accounts::of_all(known, None, span).await?;
         machines.retain(|machine| machine.account.observed_s() > 0.0);
         let factory = &known.board().factory;
@@ -139,9 +176,20 @@ impl DailyReport {
         self.ends_of_lines().map(MachineAccount::parts).sum()
     }
 
-    /// Parts that were to come out so far; `None` where nobody said how many.
-    pub fn parts_planned(&self) -> Option<f64> {
-        sum_known(self.ends_of_lines().map(MachineAccount::parts_planned))
+    /// What was made against what was to be; `None` where nothing was to be made.
+    pub fn against_plan(&self) -> Option<AgainstPlan> {
+        let planned = self.ends_of_lines().filter_map(|machine| {
+            Some(AgainstPlan {
+                parts: machine.parts(),
+                planned: machine.parts_planned()?,
+            })
+        });
+        let sum = planned.reduce(|a, b| AgainstPlan {
+            parts: a.parts + b.parts,
+            planned: a.planned + b.planned,
+        });
+        // On a day off nothing is compared.
+        sum.filter(|sum| sum.planned >= PLANNED_MIN)
     }
 
     /// Bad parts; `None` where nobody told any, nor that there are none.
@@ -227,6 +275,11 @@ fn output(
         bars.push(OutputBar {
             from,
             parts: out.iter().map(made).sum(),
+            parts_of_plan: out
+                .iter()
+                .filter(|m| m.plan.parts_per_day.is_some())
+                .map(made)
+                .sum(),
             planned: sum_known(planned),
         });
         from = part.to;

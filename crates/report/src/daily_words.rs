@@ -4,7 +4,9 @@ use model::MachineState;
 use text::{Key, Lang, energy, grouped, key};
 
 use crate::accounts::MachineAccount;
-use crate::daily::DailyReport;
+use crate::daily::{DailyReport, PLANNED_MIN};
+use crate::downtimes::LossCause;
+use crate::losses::Loss;
 
 /// What is told of each machine.
 pub const MACHINE_COLUMNS: [Key; 11] = [
@@ -39,8 +41,11 @@ pub fn machine_cells(
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let percent = |share: Option<f64>| or_nothing(share.map(|s| format!("{:.1} %", s * 100.0)));
     let target = machine.parts_planned().map(|planned| {
-        let share = 100.0 * machine.parts() / planned.max(1.0);
-        format!("{} · ({share:.0} %)", count(planned))
+        let target = count(planned);
+        if planned < PLANNED_MIN {
+            return target;
+        }
+        format!("{target} · ({:.0} %)", 100.0 * machine.parts() / planned)
     });
     let oee = machine.oee();
     let lost = lang.length(machine.lost_s());
@@ -83,20 +88,26 @@ impl DailyReport {
     /// What there is to know of it, in a few sentences.
     pub fn sentences(&self, lang: Lang) -> Vec<String> {
         let parts = count(self.parts());
-        let mut said = vec![
-            match self.parts_planned().filter(|planned| *planned >= 0.5) {
-                Some(planned) => {
-                    let share = format!("{:.0}", 100.0 * self.parts() / planned);
+        let mut said = vec![match self.against_plan() {
+            Some(against) => {
+                let (of_plan, planned) = (count(against.parts), count(against.planned));
+                let share = format!("{:.0}", against.percent());
+                // Machines without a target make parts that are compared with nothing.
+                if of_plan == parts {
+                    let values = [("parts", &*parts), ("planned", &planned), ("share", &share)];
+                    lang.with(key::DAILY_SAID_PLANNED, &values)
+                } else {
                     let values = [
                         ("parts", &*parts),
-                        ("planned", &count(planned)),
+                        ("of_plan", &of_plan),
+                        ("planned", &planned),
                         ("share", &share),
                     ];
-                    lang.with(key::DAILY_SAID_PLANNED, &values)
+                    lang.with(key::DAILY_SAID_PART_PLANNED, &values)
                 }
-                None => lang.with(key::DAILY_SAID_PARTS, &[("parts", &parts)]),
-            },
-        ];
+            }
+            None => lang.with(key::DAILY_SAID_PARTS, &[("parts", &parts)]),
+        }];
         let length = lang.length(self.lost_s());
         said.push(match self.lost_yen() {
             Some(yen) => {
@@ -105,7 +116,8 @@ impl DailyReport {
             }
             None => lang.with(key::DAILY_SAID_LOST, &[("length", &length)]),
         });
-        if let Some(loss) = self.losses.first() {
+        let is_told = |loss: &&Loss| matches!(loss.cause, LossCause::Told(_));
+        if let Some(loss) = self.losses.iter().find(is_told) {
             let (cause, length) = (loss.cause.text(lang), lang.length(loss.lost_s));
             let values = [("cause", &*cause), ("length", &length)];
             said.push(lang.with(key::DAILY_SAID_CAUSE, &values));

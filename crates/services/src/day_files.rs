@@ -1,6 +1,7 @@
 //! The daily files: what each business day came to, as a table for other programs and as a sheet
 //! for people, written into a folder once the day is over. Days that were missed while the folder
-//! or the program was away are made up for.
+//! or the program was away are made up for. A sheet that still lies there is made anew when people
+//! say more of its day.
 
 use std::fs::Permissions;
 use std::io::Write as _;
@@ -54,10 +55,13 @@ pub async fn keep_day_files(
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     loop {
         rounds.tick().await;
-        let (names, problem) = match &plan {
+        let (mut names, problem) = match &plan {
             Some(plan) => write_missing((plan, &noted), &known).await,
             None => (Vec::new(), None),
         };
+        if let Some(plan) = &plan {
+            names.extend(renew_sheets(plan, &known).await);
+        }
         let lasts = known.board().is_open(AlarmKind::ExportFailed);
         let mut reports = Vec::new();
         if !names.is_empty() || lasts && problem.is_none() {
@@ -167,6 +171,52 @@ async fn write_day(
         Ok(names)
     });
     written.await
+}
+
+/// Makes sheets anew of whose days people have said more since, as long as they lie where they were
+/// put; gives their names.
+async fn renew_sheets(plan: &DayFilePlan, known: &Known) -> Vec<String> {
+    let mut names = Vec::new();
+    for date in days_over(known) {
+        let name = format!("mimamori-{date}.pdf");
+        let sheet = plan.folder.join(&name);
+        let said = last_said(known, date).await;
+        let look = sheet.clone();
+        let is_old = off_thread(move || {
+            let made = std::fs::metadata(&look).and_then(|about| about.modified());
+            let made = made.map_err(|error| told(&look, &error))?;
+            let made = made
+                .duration_since(std::time::UNIX_EPOCH)
+                .unwrap_or_default();
+            Ok(said.is_some_and(|said| i128::from(said.ms()) > made.as_millis() as i128))
+        });
+        if !is_old.await.unwrap_or(false) {
+            continue;
+        }
+        let Ok(Some(bytes)) = day_sheet(known, date, plan.lang).await else {
+            continue;
+        };
+        let write =
+            off_thread(move || write_whole(&sheet, &bytes).map_err(|error| told(&sheet, &error)));
+        match write.await {
+            Ok(()) => names.push(name),
+            Err(problem) => warn!(problem, "a sheet could not be made anew"),
+        }
+    }
+    names
+}
+
+/// When somebody said something of a day last, or took it back.
+async fn last_said(known: &Known, date: Date) -> Option<Time> {
+    let span = report::accounts::day_span(known, Some(date));
+    let said = known
+        .read(move |reader| reader.annotations(None, span))
+        .await
+        .ok()?;
+    let moments = said
+        .iter()
+        .map(|said| said.withdrawn_at.unwrap_or(said.told_at));
+    moments.max()
 }
 
 /// The sheet of a day; none where the computer has nothing to print it with.

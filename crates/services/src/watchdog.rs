@@ -3,13 +3,16 @@
 //! keeps nothing has to be begun anew. Where nobody manages it, nothing is told.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use app::views::BoardView;
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::warn;
+
+/// Looks within the time in which the manager wants to hear something.
+const LOOKS: u32 = 6;
 
 /// The program is ready: its ports are open, what was kept is taken up.
 pub fn tell_ready() {
@@ -21,21 +24,50 @@ pub fn tell_stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Tells that the program lives, twice in the time within which the manager wants to hear it.
+/// Tells that the program lives while it takes up what was kept, which may take long; ends with
+/// what is given.
+#[must_use]
+pub fn while_opening() -> BeingOpened {
+    let opening = BeingOpened::default();
+    if let Some(within) = sd_notify::watchdog_enabled() {
+        let done = Arc::clone(&opening.done);
+        std::thread::spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                tell(&[NotifyState::Watchdog]);
+                std::thread::park_timeout(within / LOOKS);
+            }
+        });
+    }
+    opening
+}
+
+/// The program is being opened, for as long as this lives.
+#[derive(Debug, Default)]
+pub struct BeingOpened {
+    done: Arc<AtomicBool>,
+}
+
+impl Drop for BeingOpened {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Tells that the program lives, several times in the time within which the manager wants to hear
+/// it: one look that finds nothing new is no harm.
 pub async fn keep(mut board: watch::Receiver<Arc<BoardView>>) {
     let Some(within) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
     loop {
-        sleep(within / 2).await;
         // A new board since the last look is the recorder's word.
         if board.has_changed().unwrap_or(false) {
             board.borrow_and_update();
             tell(&[NotifyState::Watchdog]);
         } else {
             warn!("the recorder has shown nothing new; the service manager is not told");
-            sleep(Duration::from_secs(1)).await;
         }
+        sleep(within / LOOKS).await;
     }
 }
 

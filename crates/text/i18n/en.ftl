@@ -1323,7 +1323,7 @@ daily-notes = Notes
 daily-how = How this is computed
 how-availability = Availability = producing in planned hours ÷ (planned hours − planned stops), as ISO 22400-2 has it. Producing is running and the pauses that belong to every cycle, such as loading. The planned hours are set on the page of operating rates.
 how-performance = Performance = parts × standard time of a part ÷ time of producing (Effectiveness in ISO 22400-2)
-how-quality = Quality = (parts − scrap) ÷ parts. Shown for days on which scrap was entered (0 if there was none).
+how-quality = Quality = (parts − scrap) ÷ parts, of the days on which scrap was entered (0 if there was none).
 how-oee = OEE = availability × performance × quality. Shown when all three are known.
 how-lost = Downtime = waiting, stopped or off in planned hours, without set-up and planned stops. It costs what an hour of standstill costs. In totals, parts are counted at the last machine of a line only.
 daily-said-planned = { $parts } parts were made, { $share } % of the target of { $planned }.
@@ -1365,4 +1365,5 @@ events-about-alarms = What raised an alarm
 events-about-changes = Changes of product, reference and the like
 events-about-data = About data and sensors
 printed = As of { $time } · { $who }
-proof-valid = What is said to hold here rests on looks that count until { $until }. After that, use the page or a new print.
+proof-paper-valid = What is said to hold here rests on looks that count until { $until }. After that, use the page or a new print.
+daily-said-part-planned = { $parts } parts were made; { $of_plan } of them by machines with a target, { $share } % of { $planned }.

@@ -1323,7 +1323,7 @@ daily-notes = メモ
 daily-how = 計算方法
 how-availability = 時間稼働率(OEE)= 予定時間内の生産時間 ÷(予定時間 − 計画停止)(ISO 22400-2 Availability)。生産時間は、運転と、いつものサイクルに含まれる待ち(材料の着脱など)の合計です。予定時間は「時間稼働率」のページで決めます。
 how-performance = 性能稼働率 = 生産数 × 1個の標準時間 ÷ 生産時間(ISO 22400-2 Effectiveness)
-how-quality = 良品率 =(生産数 − 不良)÷ 生産数。不良を入力した日だけ表示します(不良がなければ 0 と入力)。
+how-quality = 良品率 =(生産数 − 不良)÷ 生産数。不良を入力した日の分だけで計算します(不良がなければ 0 と入力)。
 how-oee = 設備総合効率 = 時間稼働率(OEE)× 性能稼働率 × 良品率。三つともわかるときだけ表示します。
 how-lost = 停止ロス = 予定時間内の待ち・停止・電源オフ。段取と計画停止は含みません。金額は「機械が1時間止まったときの損失」で計算します。ラインの途中の機械の生産数は、合計に入れません(最後の機械で数えます)。
 daily-said-planned = 生産数は { $parts } 個で、目標 { $planned } 個の { $share } %です。
@@ -1365,4 +1365,5 @@ events-about-alarms = 警報になったもの
 events-about-changes = 品種・基準などの変化
 events-about-data = データやセンサーのこと
 printed = { $time } 現在 · { $who }
-proof-valid = ここに「守れている」とある対策は、{ $until } までの確認に基づきます。それ以降は、見直した画面か新しい印刷を使ってください。
+proof-paper-valid = ここに「守れている」とある対策は、{ $until } までの確認に基づきます。それ以降は、見直した画面か新しい印刷を使ってください。
+daily-said-part-planned = 生産数は { $parts } 個です。目標のある機械では { $of_plan } 個で、目標 { $planned } 個の { $share } %です。

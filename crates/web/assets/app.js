@@ -21,6 +21,8 @@ function toggleTheme() {
 
 /** How long what somebody waits for is not exchanged. */
 const WAIT_MS = 30_000;
+/** How long a picture stands still after somebody has asked it for a value. */
+const READ_MS = 8_000;
 
 /** @param {Record<string, string>} parts HTML by the identifier of the element it belongs to */
 function exchange(parts) {
@@ -45,7 +47,8 @@ function exchange(parts) {
     const focused = element.contains(document.activeElement);
     if (focused && document.activeElement?.matches("input, textarea, select")) continue;
     // Somebody reads values off a picture.
-    if (element.querySelector("svg[data-probes]:hover, svg[data-probes]:focus")) continue;
+    const read = element.querySelector("svg[data-probed-at]");
+    if (read instanceof SVGElement && Date.now() - Number(read.dataset.probedAt) < READ_MS) continue;
     // Somebody waits for what they have asked for here, unless it came to nothing.
     const pressed = element.querySelector("[aria-busy=true]");
     if (pressed instanceof HTMLElement && Date.now() - Number(pressed.dataset.pressed) < WAIT_MS) continue;
@@ -322,6 +325,7 @@ function probe(chart, n) {
   const { height } = chart.viewBox.baseVal;
   for (const [name, value] of Object.entries({ x1: x, x2: x, y1: 8, y2: height - 24 })) line.setAttribute(name, String(value));
   if (words.textContent !== text) words.textContent = text;
+  chart.dataset.probedAt = String(Date.now());
   chart.dataset.probed = String(Math.max(0, Math.min(n, all.length - 1)));
 }
 

@@ -53,6 +53,10 @@ pub(crate) fn debian() -> anyhow::Result<()> {
     let into = root().join("target/package");
     let program = root().join("target/release/mimamori");
     let version = env!("CARGO_PKG_VERSION");
+    // One package lies there: what is made of it takes all that do.
+    if into.exists() {
+        fs::remove_dir_all(&into)?;
+    }
     let made = pack(&program, version, &into, SMALL)?;
     let unpacked = tool("dpkg-deb", &["--fsys-tarfile", &made.display().to_string()])?;
     if unpacked.len() as u64 > PROGRAM_BYTES_MAX {
@@ -108,6 +112,12 @@ fn pack(program: &Path, version: &str, into: &Path, packing: [&str; 2]) -> anyho
     for page in fs::read_dir(&pages)? {
         tool("gzip", &["-9n", &quoted(&page?.path())])?;
     }
+    let libraries = libraries()?;
+    write(
+        &tree.join("usr/share/doc/mimamori/libraries.txt"),
+        libraries.as_bytes(),
+        0o644,
+    )?;
     control(&tree, version)?;
     let architecture = architecture()?;
     let made = into.join(format!("mimamori_{version}_{architecture}.deb"));
@@ -138,6 +148,7 @@ fn control(tree: &Path, version: &str) -> anyhow::Result<()> {
     let text = text
         .replace("@VERSION@", version)
         .replace("@ARCHITECTURE@", &architecture()?)
+        .replace("@LIBC@", &libc_wanted(&tree.join("usr/bin/mimamori"))?)
         .replace("@SIZE@", size);
     write(&tree.join("DEBIAN/control"), text.as_bytes(), 0o644)?;
     for script in SCRIPTS {
@@ -148,6 +159,58 @@ fn control(tree: &Path, version: &str) -> anyhow::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// The oldest C library on which a program runs: that of the newest symbol it asks for.
+fn libc_wanted(program: &Path) -> anyhow::Result<String> {
+    let said = tool("objdump", &["-T", &program.display().to_string()])?;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let versions = said.split("GLIBC_").skip(1).filter_map(|rest| {
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
+        let parts: Option<Vec<u32>> = rest
+            .get(..end)?
+            .split('.')
+            .map(|n| n.parse().ok())
+            .collect();
+        parts.filter(|parts| !parts.is_empty())
+    });
+    let newest = versions
+        .max()
+        .context("the program asks for no symbol of the C library")?;
+    let parts: Vec<String> = newest.iter().map(ToString::to_string).collect();
+    Ok(parts.join("."))
+}
+
+/// The libraries that are part of the program, each with its licence, as they state them.
+fn libraries() -> anyhow::Result<String> {
+    let manifest = root().join("Cargo.toml").display().to_string();
+    let said = tool(
+        "cargo",
+        &[
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--manifest-path",
+            &manifest,
+        ],
+    )?;
+    let told: serde_json::Value = serde_json::from_slice(&said)?;
+    let mut lines: Vec<String> = Vec::new();
+    for package in told["packages"].as_array().into_iter().flatten() {
+        if package["source"].is_string() {
+            let text = |name: &str| package[name].as_str().unwrap_or_default().to_owned();
+            let (name, version, licence) = (text("name"), text("version"), text("license"));
+            lines.push(format!(
+                "{name} {version}: {licence} {}",
+                text("repository")
+            ));
+        }
+    }
+    lines.sort_unstable();
+    Ok(lines.join("\n") + "\n")
 }
 
 /// Copies a file to its place in the tree.

@@ -111,12 +111,16 @@ fn the_package_is_installed_upgraded_and_removed_and_nothing_recorded_is_lost() 
     let said = root.run(SERVE);
     assert!(said.contains("Claim code:"), "{said}");
 
-    let gone = "test ! -e /usr/bin/mimamori; test ! -e /etc/systemd/system/multi-user.target.wants/mimamori.service";
-    root.run(&format!(
-        "dpkg -r mimamori; {gone}; test -s /var/lib/mimamori/mimamori.db"
-    ));
+    let gone = "test ! -e /usr/bin/mimamori; test -s /var/lib/mimamori/mimamori.db";
+    root.run(&format!("dpkg -r mimamori; {gone}"));
+    // It comes again, and starts with the computer again.
     let said = root.run(&format!(
-        "dpkg -P mimamori; {gone}; test -s /var/lib/mimamori/mimamori.db"
+        "dpkg -i --force-depends {}; test -L {unit}; systemctl is-enabled mimamori.service",
+        inside(&new)
+    ));
+    assert!(said.contains("enabled"), "{said}");
+    let said = root.run(&format!(
+        "dpkg -r mimamori; dpkg -P mimamori; {gone}; test ! -L {unit}"
     ));
     assert!(said.contains("rm -r /var/lib/mimamori"), "{said}");
 }

@@ -298,6 +298,7 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
         time_source: args.time_source,
         faults: std::env::var_os("MIMAMORI_FAULTS").map(PathBuf::from),
     };
+    let opening = watchdog::while_opening();
     restores::exchange(&setup.data).context("the restored backup could not be put in place")?;
     let mut running = wiring::start(&setup, pace).await?;
     if let Some(file) = &args.announce {
@@ -329,6 +330,7 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
         ));
     }
     watchdog::tell_ready();
+    drop(opening);
     let anew = Arc::clone(&running.doors.anew);
     tokio::select! {
         ended = terminal::wait_for_end(args.until_stdin_closes) => ended?,

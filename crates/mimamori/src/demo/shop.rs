@@ -166,6 +166,7 @@ impl Shop {
             http: stage.http,
             tokens,
             api_token: stage.api().token_file,
+            told: stage.data.join("demo-past-told"),
             shifts: shifts
                 .iter()
                 .map(|span| (span.from.ms(), span.to.ms()))

@@ -304,3 +304,54 @@ fn poppler(tool: &str, file: &std::path::Path, more: &[&str]) -> String {
         .unwrap_or_else(|_| panic!("a counterpart is missing: {tool}"));
     String::from_utf8(output.stdout).unwrap()
 }
+
+#[test]
+fn a_target_is_compared_with_the_machines_that_have_one_and_archived_ones_keep_theirs() {
+    let mut house = House::with_config(CONFIG);
+    work_yesterday(&house);
+    // Another machine makes parts and has no target.
+    let token = house.device("press", &[]);
+    let mut table = "t,cycle\n".to_owned();
+    for n in 0..=50 {
+        writeln!(
+            table,
+            "{},{}",
+            yesterday() + (11 * 60 + n) * MINUTE_MS,
+            100 + n
+        )
+        .unwrap();
+    }
+    assert_eq!(house.ingest("press", &token, "text/csv", &table).0, 200);
+    let page = || {
+        house
+            .send("GET", &format!("/daily?date={}&lang=en", date()), &[], "")
+            .1
+    };
+    until("the press is on the report", || page().contains("press"));
+    let shown = page();
+    // Of two hundred parts of the grinder, whose lamp counts none, none were made.
+    assert!(shown.contains("50 parts were made"), "{shown}");
+    assert!(
+        shown.contains("0 of them by machines with a target, 0 % of 200"),
+        "{shown}"
+    );
+    assert!(!shown.contains("25 %"), "{shown}");
+    // Saving the form leaves what is said of machines it does not show.
+    let plate = "{\"is_archived\": true}";
+    let json = [("Content-Type", "application/json")];
+    // Nothing is heard of it since the start.
+    house.kill_and_restart();
+    until("the grinder may leave", || {
+        house
+            .send("PUT", "/api/v1/machines/grinder/nameplate", &json, plate)
+            .0
+            == 204
+    });
+    let typed = [("Content-Type", "application/x-www-form-urlencoded")];
+    let form = "day=mon&hours=08:00-12:00&target-press=300&yen_per_kwh=30";
+    let (status, said) = house.send("POST", "/rates", &typed, form);
+    assert_eq!(status, 303, "{said}");
+    let kept = house.get("factory");
+    assert_eq!(kept["plans"]["grinder"]["parts_per_day"], 200.0);
+    assert_eq!(kept["plans"]["press"]["parts_per_day"], 300.0);
+}

@@ -200,11 +200,7 @@ fn what_people_say_of_the_factory_is_counted_with_and_survives_a_power_cut() {
         ),
         400
     );
-    assert_eq!(
-        house.get("factory"),
-        factory,
-        "what is wrong changes nothing"
-    );
+    assert_eq!(house.get("factory"), kept, "what is wrong changes nothing");
 }
 
 #[test]

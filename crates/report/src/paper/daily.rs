@@ -13,6 +13,7 @@ use crate::accounts::MachineAccount;
 use crate::daily::{DailyReport, OutputBar, ReportPeriod};
 use crate::daily_words::{MACHINE_COLUMNS, NOTHING, count, machine_cells};
 use crate::downtimes::reason_text;
+use crate::losses::Loss;
 
 /// Downtimes that are listed, the longest.
 const STOPS_LISTED: usize = 40;
@@ -68,6 +69,35 @@ pub fn pdf(
         .finish(&format!("{title} {}", report.days()), &foot)
 }
 
+/// One row of the causes.
+struct CauseRow {
+    name: String,
+    lost_s: f64,
+    yen: Option<f64>,
+}
+
+impl CauseRow {
+    fn of(loss: &Loss, lang: Lang) -> Self {
+        Self {
+            name: loss.cause.text(lang),
+            lost_s: loss.lost_s,
+            yen: loss.yen,
+        }
+    }
+
+    /// What is left over, in one.
+    fn together(losses: &[Loss], lang: Lang) -> Self {
+        Self {
+            name: lang.with(key::DAILY_MORE, &[("n", &losses.len().to_string())]),
+            lost_s: losses.iter().map(|loss| loss.lost_s).sum(),
+            yen: losses
+                .iter()
+                .filter_map(|loss| loss.yen)
+                .reduce(|a, b| a + b),
+        }
+    }
+}
+
 struct DailyPaper<'a> {
     report: &'a DailyReport,
     of: PaperOf<'a>,
@@ -114,6 +144,7 @@ impl DailyPaper<'_> {
         }
         self.paper.text(MARGIN, MARGIN, title, Type::new(19.0));
         let about = format!("{}{}", self.factory(), self.report.days());
+        let about = self.paper.cut(&about, WIDTH - stamps - 10.0, 11.0);
         self.paper
             .text(MARGIN, MARGIN + 29.0, &about, Type::new(11.0));
         if !self.report.is_closed() {
@@ -143,10 +174,9 @@ impl DailyPaper<'_> {
     fn figures(&mut self) {
         let (lang, report) = (self.of.lang, self.report);
         let times = |n: usize| lang.with(key::RATES_TIMES, &[("n", &n.to_string())]);
-        let planned = report.parts_planned().filter(|planned| *planned >= 0.5);
-        let of_plan = planned.map_or_else(String::new, |planned| {
-            let share = format!("{:.0}", 100.0 * report.parts() / planned);
-            let values = [("planned", &*count(planned)), ("share", &share)];
+        let of_plan = report.against_plan().map_or_else(String::new, |against| {
+            let (planned, share) = (count(against.planned), format!("{:.0}", against.percent()));
+            let values = [("planned", &*planned), ("share", &share)];
             lang.with(key::DAILY_AGAINST_PLAN, &values)
         });
         let short = report
@@ -183,7 +213,9 @@ impl DailyPaper<'_> {
                 },
                 PALE,
             );
-            let label = lang.text(*label);
+            let label = self.paper.cut(&lang.text(*label), width - 10.0, 7.5);
+            let value = &self.paper.cut(value, width - 10.0, 13.0);
+            let note = &self.paper.cut(note, width - 10.0, 6.5);
             self.paper
                 .text(x + 6.0, y + 4.0, &label, Type::new(7.5).ink(GREY));
             self.paper.text(x + 6.0, y + 14.0, value, Type::new(13.0));
@@ -234,10 +266,9 @@ impl DailyPaper<'_> {
         let most = highest(bars).map(|bar| (bar, count(bar.parts)));
         for (i, bar) in bars.iter().enumerate() {
             let x = area.x + room * i as f32;
-            let is_less = bar.planned.is_some_and(|planned| bar.parts < planned);
             let (tall, width) = (height(bar.parts), room * 0.72);
             let y = foot - tall;
-            let ink = if is_less { AMBER } else { BLUE };
+            let ink = if bar.is_less() { AMBER } else { BLUE };
             let bar_area = PaperArea {
                 x: x + room * 0.14,
                 y,
@@ -277,11 +308,19 @@ impl DailyPaper<'_> {
         let (lang, losses) = (self.of.lang, &self.report.losses);
         let longest = losses.first().map_or(1.0, |loss| loss.lost_s.max(1.0));
         let step = area.height / CAUSES as f32;
-        for (n, loss) in losses.iter().take(CAUSES).enumerate() {
+        let (shown, others) = losses.split_at(losses.len().min(CAUSES - 1));
+        let mut rows: Vec<CauseRow> = shown.iter().map(|loss| CauseRow::of(loss, lang)).collect();
+        match others {
+            [] => {}
+            [one] => rows.push(CauseRow::of(one, lang)),
+            several => rows.push(CauseRow::together(several, lang)),
+        }
+        for (n, row) in rows.iter().enumerate() {
             let y = area.y + step * n as f32;
             let style = Type::new(8.0);
-            self.paper.text(area.x, y, &loss.cause.text(lang), style);
-            let width = (loss.lost_s / longest) as f32 * 44.0;
+            let name = self.paper.cut(&row.name, 98.0, style.size);
+            self.paper.text(area.x, y, &name, style);
+            let width = (row.lost_s / longest).min(1.0) as f32 * 44.0;
             let bar = PaperArea {
                 x: area.x + 102.0,
                 y: y + 1.5,
@@ -290,9 +329,9 @@ impl DailyPaper<'_> {
             };
             self.paper.fill(bar, RED);
             let right = area.x + area.width;
-            let length = lang.length(loss.lost_s);
+            let length = lang.length(row.lost_s);
             self.paper.text(right - 46.0, y, &length, style.right());
-            let cost = loss.yen.map_or_else(String::new, |yen| lang.yen(yen));
+            let cost = row.yen.map_or_else(String::new, |yen| lang.yen(yen));
             self.paper.text(right, y, &cost, style.right());
         }
     }

@@ -2,6 +2,7 @@
 //! go afterwards. Japanese on a line needs no shaping: a letter is a glyph.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use krilla::text::{Font, GlyphId, KrillaGlyph};
 use skrifa::charmap::Charmap;
@@ -38,7 +39,8 @@ pub enum PaperProblem {
 
 /// A Japanese typeface.
 pub struct PaperFont {
-    bytes: Vec<u8>,
+    /// Shared with what is printed: it is large.
+    bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
     index: u32,
     pub(super) font: Font,
 }
@@ -65,15 +67,15 @@ impl PaperFont {
     }
 
     fn read(path: &Path, index: u32) -> Option<Self> {
-        let bytes = std::fs::read(path).ok()?;
-        let font = Font::new(bytes.clone().into(), index)?;
-        FontRef::from_index(&bytes, index).ok()?;
+        let bytes: Arc<dyn AsRef<[u8]> + Send + Sync> = Arc::new(std::fs::read(path).ok()?);
+        let font = Font::new(Arc::clone(&bytes).into(), index)?;
+        FontRef::from_index((*bytes).as_ref(), index).ok()?;
         Some(Self { bytes, index, font })
     }
 
     /// What tells which glyph a letter is, and how wide.
     pub(super) fn letters(&self) -> Result<Letters<'_>, PaperProblem> {
-        let font = FontRef::from_index(&self.bytes, self.index);
+        let font = FontRef::from_index((*self.bytes).as_ref(), self.index);
         let font = font.map_err(|_| PaperProblem::NoFont)?;
         Ok(Letters {
             map: font.charmap(),

@@ -25,6 +25,8 @@ const LEADING: f32 = 1.45;
 const BASELINE: f32 = 1.08;
 /// Size of the foot.
 const FOOT: f32 = 7.5;
+/// Room for the number of a page.
+const NUMBER_WIDTH: f32 = 48.0;
 /// Room inside of a cell.
 const CELL: f32 = 3.0;
 /// What may not begin a line.
@@ -172,6 +174,23 @@ impl<'a> Paper<'a> {
         }
     }
 
+    /// A text that fits into a width, cut with an ellipsis where it is longer.
+    pub(super) fn cut(&self, text: &str, width: f32, size: f32) -> String {
+        if self.letters.width(text, size) <= width {
+            return text.to_owned();
+        }
+        let mut cut = String::new();
+        let mut has = self.letters.width_of('…') * size;
+        for letter in text.chars() {
+            has += self.letters.width_of(letter) * size;
+            if has > width {
+                break;
+            }
+            cut.push(letter);
+        }
+        cut + "…"
+    }
+
     /// One line of text whose upper left corner is there; at the right end of its width if it is so
     /// asked.
     pub(super) fn text(&mut self, x: f32, y: f32, text: &str, style: Type) {
@@ -305,11 +324,8 @@ impl<'a> Paper<'a> {
         for (n, mut marks) in pages.into_iter().enumerate() {
             let style = Type::new(FOOT).ink(GREY);
             let y = PAGE.1 - MARGIN + BASELINE * FOOT;
-            marks.push(PaperMark::Text(
-                Point::from_xy(MARGIN, y),
-                foot.to_owned(),
-                style,
-            ));
+            let foot = self.cut(foot, WIDTH - NUMBER_WIDTH, FOOT);
+            marks.push(PaperMark::Text(Point::from_xy(MARGIN, y), foot, style));
             let number = format!("{} / {count}", n + 1);
             let x = MARGIN + WIDTH - self.letters.width(&number, FOOT);
             marks.push(PaperMark::Text(Point::from_xy(x, y), number, style));

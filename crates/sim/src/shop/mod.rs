@@ -86,6 +86,8 @@ pub struct ShopOptions {
     pub tokens: Vec<(String, String)>,
     /// The file that holds the token of whoever tells reasons.
     pub api_token: PathBuf,
+    /// The file that notes that the past is told.
+    pub told: PathBuf,
     /// When people work, in milliseconds since 1970, oldest first: the past and today.
     pub shifts: Vec<(i64, i64)>,
 }
@@ -94,17 +96,26 @@ pub struct ShopOptions {
 /// the past is told.
 pub async fn run(options: ShopOptions, progress: impl Fn(f64)) -> anyhow::Result<()> {
     let from = options.shifts.first().context("nobody ever works")?.0;
+    let is_told = options.told.exists();
     let mut stations = Vec::new();
     for (n, place) in WORKPLACES.iter().enumerate() {
         let mut station = Workstation::new(place, from, options.seed);
-        let told = n as f64 / WORKPLACES.len() as f64;
-        tell_past(&options, &mut station, |share| {
-            progress(told + share / WORKPLACES.len() as f64);
-        })
-        .await?;
-        tell_people(&options, &mut station).await?;
+        if is_told {
+            // It goes on where it would be, and what was said of it stays said.
+            station.until(now_ms(), &options.shifts, &mut Vec::new());
+            station.take_stops();
+            station.take_scrap();
+        } else {
+            let told = n as f64 / WORKPLACES.len() as f64;
+            tell_past(&options, &mut station, |share| {
+                progress(told + share / WORKPLACES.len() as f64);
+            })
+            .await?;
+            tell_people(&options, &mut station).await?;
+        }
         stations.push(station);
     }
+    std::fs::write(&options.told, "")?;
     progress(1.0);
     let mut rounds = interval(LIVE_EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);

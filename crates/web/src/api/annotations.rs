@@ -103,6 +103,6 @@ pub(crate) async fn withdraw(
     Asked(who): Asked<Who>,
     Path(id): Path<i64>,
 ) -> Result<NoContent, Failure> {
-    annotations.withdraw(id, &who.actor()).await?;
+    annotations.withdraw(id, None, &who.actor()).await?;
     Ok(NoContent)
 }

@@ -34,8 +34,7 @@ pub(crate) fn output(ctx: &Ctx, report: &DailyReport) -> Markup {
     let body = html! {
         @for (i, bar) in bars.iter().enumerate() {
             @let left = x(i) + (room - width) / 2.0;
-            @let is_less = bar.planned.is_some_and(|planned| bar.parts < planned);
-            rect.bar.less[is_less] x=(px(left)) width=(px(width)) y=(px(scale.y(bar.parts)))
+            rect.bar.less[bar.is_less()] x=(px(left)) width=(px(width)) y=(px(scale.y(bar.parts)))
                 height=(px(foot - scale.y(bar.parts))) {}
             @if i % every == 0 {
                 text.axis x=(px(x(i) + room / 2.0)) y=(HEIGHT - 6.0) text-anchor="middle" {

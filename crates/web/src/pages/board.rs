@@ -70,6 +70,7 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
         div #alarms { (alarm_bar(&ctx, &board)) }
         p.sound {
             a.button href="/wall" { (ctx.text(key::WALL_TITLE)) } " "
+            a.button href="/stops" { (ctx.text(key::STOPS_TITLE)) } " "
             button type="button" data-sound aria-pressed="false"
                 data-on=(ctx.text(key::SOUND_OFF)) data-off=(ctx.text(key::SOUND_ON))
                 data-blocked=(ctx.text(key::SOUND_BLOCKED)) { (ctx.text(key::SOUND_ON)) }

@@ -9,8 +9,9 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
+use kpi::Calendar;
 use maud::{Markup, html};
-use model::MachineId;
+use model::{MachineId, Time};
 use report::accounts::MachineAccount;
 use report::daily::{DailyReport, ReportPeriod};
 use report::daily_words::{MACHINE_COLUMNS, count, machine_cells};
@@ -60,6 +61,7 @@ pub(crate) async fn show(
         ctx: &ctx,
         board: &board,
         report: &report,
+        calendar: &known.calendar,
     };
     let today = known.calendar.date(known.calendar.day_start(ctx.now));
     let body = html! {
@@ -136,12 +138,19 @@ struct ReportSheet<'a> {
     ctx: &'a Ctx,
     board: &'a BoardView,
     report: &'a DailyReport,
+    calendar: &'a Calendar,
 }
 
 impl ReportSheet<'_> {
     fn name(&self, id: &MachineId) -> String {
         let found = self.board.machine(id.as_str());
         found.map_or_else(|| id.to_string(), |m| m.names.of(self.ctx.lang).to_owned())
+    }
+
+    /// The business day that a moment lies in.
+    fn business_day(&self, t: Time) -> Date {
+        let start = self.calendar.day_start(t);
+        self.calendar.date(start).unwrap_or_default()
     }
 
     /// The way to other days and periods.
@@ -227,10 +236,9 @@ impl ReportSheet<'_> {
                 }
             }
         };
-        let planned = report.parts_planned().filter(|planned| *planned >= 0.5);
-        let of_plan = planned.map_or_else(String::new, |planned| {
-            let share = format!("{:.0}", 100.0 * report.parts() / planned);
-            let values = [("planned", &*count(planned)), ("share", &share)];
+        let of_plan = report.against_plan().map_or_else(String::new, |against| {
+            let (planned, share) = (count(against.planned), format!("{:.0}", against.percent()));
+            let values = [("planned", &*planned), ("share", &share)];
             ctx.with(key::DAILY_AGAINST_PLAN, &values)
         });
         let scrap = report.scrap();
@@ -361,7 +369,8 @@ impl ReportSheet<'_> {
                         }
                     }
                     None => a href={
-                        "/stops?date=" (ctx.date(downtime.start)) "#stops-" (machine.machine)
+                        "/stops?date=" (self.business_day(downtime.start)) "#stops-"
+                        (machine.machine)
                     } { (ctx.text(key::STOP_UNTOLD)) },
                 } }
             }

@@ -124,7 +124,10 @@ pub(crate) async fn show(
             div.grid { (super::rates::of_machine(&ctx, account, &title)) }
         }
         @if let Some(today) = site.known.calendar.date(span.from) {
-            div.days { (choose_day(&ctx, &id, today)) }
+            div.days {
+                (choose_day(&ctx, &id, today))
+                a.button href={ "/stops?machine=" (machine.id) } { (ctx.text(key::STOPS_TITLE)) }
+            }
         }
         div #charts.grid { (charts(&ctx, machine, &history)) }
         div.grid {

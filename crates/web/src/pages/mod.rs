@@ -309,6 +309,17 @@ pub(crate) fn head(lang: Lang, title: &str, has_script: bool) -> Markup {
     }
 }
 
+/// What stands above every page on paper: whose it is, as of when, and who printed it.
+fn paper_head(ctx: &Ctx) -> Markup {
+    let (time, who) = (ctx.written(ctx.now), &ctx.who.name);
+    html! {
+        p.paper-head.on-paper {
+            @if let Some(factory) = &ctx.factory { strong { (factory) } }
+            span { (ctx.with(key::PRINTED, &[("time", &time), ("who", who)])) }
+        }
+    }
+}
+
 /// The frame around every page. `live` is what the page listens to.
 pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Markup) -> Response {
     let lang = ctx.lang;
@@ -356,12 +367,7 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                     (entry(Place::Me, "/me", "me", key::NAV_ME))
                 }
                 main #main {
-                    p.paper-head.on-paper {
-                        @if let Some(factory) = &ctx.factory { strong { (factory) } }
-                        span { (ctx.with(key::PRINTED, &[
-                            ("time", &ctx.written(ctx.now)), ("who", &ctx.who.name),
-                        ])) }
-                    }
+                    (paper_head(ctx))
                     header.top {
                         h1 { (title) }
                         @if !live.is_empty() {

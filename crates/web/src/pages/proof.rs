@@ -84,7 +84,7 @@ fn page(site: &ProofPart, visitor: &Visitor, wrong: Option<&str>) -> Response {
     let body = html! {
         @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
         @if let Some(until) = valid_until(&view) {
-            p.on-paper { (ctx.with(key::PROOF_VALID, &[("until", &ctx.written(until))])) }
+            p.on-paper { (ctx.with(key::PROOF_PAPER_VALID, &[("until", &ctx.written(until))])) }
         }
         div #proof-now { (now(&ctx, &view)) }
         @if let Some(stage) = site.proofs.stage.as_ref().filter(|_| ctx.may(Right::Evidence)) {

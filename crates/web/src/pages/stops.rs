@@ -123,7 +123,7 @@ pub(crate) async fn tell(
         return Err(Failure::not_found());
     };
     let by = visitor.who.actor();
-    let at = typed.at.unwrap_or_else(|| site.known.now());
+    let at = typed.at.unwrap_or_else(|| end_of(&site.known, &typed.date));
     let told = match typed.read() {
         Some(said) => site.annotations.tell(&machine, at, said, &by).await,
         None => Err(OrderError::OutOfRange),
@@ -145,6 +145,14 @@ pub(crate) async fn tell(
     page(&site, &visitor, &wanted, Some(&refused)).await
 }
 
+/// The last moment of the business day that is looked at; now while it lasts. A page may have been
+/// opened before midnight.
+fn end_of(known: &Known, date: &str) -> Time {
+    let now = known.now();
+    let day = typed::date(date).map(|date| accounts::day_span(known, Some(date)));
+    day.map_or(now, |day| if day.to < now { day.to - 1 } else { now })
+}
+
 /// Takes back what was said.
 pub(crate) async fn withdraw(
     State(site): State<StopsPart>,
@@ -152,8 +160,14 @@ pub(crate) async fn withdraw(
     Path(id): Path<String>,
     Form(taken): Form<TakenBack>,
 ) -> Result<Response, Failure> {
+    let Ok(machine) = MachineId::new(&id) else {
+        return Err(Failure::not_found());
+    };
     let by = visitor.who.actor();
-    match site.annotations.withdraw(taken.annotation, &by).await {
+    let withdrawn = site
+        .annotations
+        .withdraw(taken.annotation, Some(&machine), &by);
+    match withdrawn.await {
         // Pressed twice: it is taken back.
         Ok(()) | Err(OrderError::NotFound) => Ok(back(&taken.date, &id)),
         Err(problem) => Err(problem.into()),

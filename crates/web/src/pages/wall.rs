@@ -127,7 +127,8 @@ pub(crate) fn tile(
                         (against_plan(ctx, machine, factory, PlanOfToday { target, progress }))
                     }
                     None => span.wall-figures {
-                        strong { (super::grouped(machine.day.cycles)) } " "
+                        @let per_cycle = factory.parts_per_cycle(&machine.id);
+                        strong { (count(machine.day.cycles as f64 * per_cycle)) } " "
                         (ctx.text(key::UNIT_PARTS))
                         @if let Some(rate) = machine.day.rate() {
                             " · " strong { (number(rate * 100.0)) } " %"

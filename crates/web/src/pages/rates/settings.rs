@@ -187,7 +187,11 @@ impl TypedFactory {
     /// What it says, if it is right; what is set elsewhere stays as it was before. What was left
     /// empty says nothing.
     pub(super) fn read(&self, before: &Factory) -> Result<Factory, WrongField> {
-        let (mut parts_per_cycle, mut plans) = (BTreeMap::new(), BTreeMap::new());
+        // Machines that are off the board keep what was said of them.
+        let (mut parts_per_cycle, mut plans) =
+            (before.parts_per_cycle.clone(), before.plans.clone());
+        parts_per_cycle.retain(|machine, _| !self.machines.contains_key(machine.as_str()));
+        plans.retain(|machine, _| !self.machines.contains_key(machine.as_str()));
         for (machine, typed) in &self.machines {
             if let Some(parts) = number(&typed.parts_per_cycle)? {
                 parts_per_cycle.insert(machine_id(machine)?, parts);
