@@ -60,6 +60,7 @@ pub async fn keep(mut board: watch::Receiver<Arc<BoardView>>) {
         return std::future::pending().await;
     };
     loop {
+        sleep(within / LOOKS).await;
         // A new board since the last look is the recorder's word.
         if board.has_changed().unwrap_or(false) {
             board.borrow_and_update();
@@ -67,7 +68,6 @@ pub async fn keep(mut board: watch::Receiver<Arc<BoardView>>) {
         } else {
             warn!("the recorder has shown nothing new; the service manager is not told");
         }
-        sleep(within / LOOKS).await;
     }
 }
 
