@@ -159,6 +159,25 @@ test("why a machine stood still is told with one tap on a phone, taken back, and
   await page.context().close();
 });
 
+test("of two people who change one setting the second is told, and nothing is lost", async () => {
+  const [one, other] = [await open("rates", { lang: "en" }), await open("rates", { lang: "en" })];
+  for (const page of [one, other]) await page.click("#settings summary");
+  await one.fill("[name=yen_per_kwh]", "31");
+  await one.click("#settings button[type=submit]");
+  await one.waitForURL(/rates$/);
+  await other.fill("[name=yen_per_hour]", "7000");
+  await other.click("#settings button[type=submit]");
+  await other.waitForSelector(".problem >> text=Somebody else");
+  assert.equal(await other.inputValue("[name=yen_per_hour]"), "7000", "what was typed stays");
+  const held = async () => (await (await one.context().request.get(`${base}api/v1/factory`)).json());
+  assert.equal((await held()).yen_per_kwh, 31);
+  await other.fill("[name=yen_per_kwh]", "31");
+  await other.click("#settings button[type=submit]");
+  await other.waitForSelector(".problem", { state: "detached" });
+  assert.deepEqual([(await held()).yen_per_kwh, (await held()).yen_per_hour], [31, 7000]);
+  for (const page of [one, other]) await page.context().close();
+});
+
 test("a chart tells its values to whoever points at it or goes along it with the keys", async () => {
   const page = await open("machines/robot-1", { lang: "en" });
   const chart = page.locator("svg[data-probes]").first();

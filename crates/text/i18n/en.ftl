@@ -1367,3 +1367,4 @@ events-about-data = About data and sensors
 printed = As of { $time } · { $who }
 proof-paper-valid = What is said to hold here rests on looks that count until { $until }. After that, use the page or a new print.
 daily-said-part-planned = { $parts } parts were made; { $of_plan } of them by machines with a target, { $share } % of { $planned }.
+changed-meanwhile = Somebody else changed this while you were typing. To save what stands here all the same, press again.

@@ -1367,3 +1367,4 @@ events-about-data = データやセンサーのこと
 printed = { $time } 現在 · { $who }
 proof-paper-valid = ここに「守れている」とある対策は、{ $until } までの確認に基づきます。それ以降は、見直した画面か新しい印刷を使ってください。
 daily-said-part-planned = 生産数は { $parts } 個です。目標のある機械では { $of_plan } 個で、目標 { $planned } 個の { $share } %です。
+changed-meanwhile = 入力している間に、ほかの人がここを変えました。今の内容は別の画面で見られます。このまま保存するなら、もう一度押してください。

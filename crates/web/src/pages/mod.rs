@@ -29,6 +29,7 @@ pub(crate) mod rates;
 mod reach;
 pub(crate) mod refused;
 pub(crate) mod restore;
+mod seen;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod stops;

@@ -6,6 +6,7 @@ mod line;
 mod settings;
 
 use std::iter::successors;
+use std::sync::Arc;
 
 use app::commands::{Command, OrderError, Orders};
 use app::known::Known;
@@ -83,7 +84,9 @@ pub(crate) async fn set(
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
     let typed = TypedFactory::from_fields(fields);
-    let problem = match typed.read(&site.known.board().factory) {
+    let now = Arc::clone(&site.known.board().factory);
+    let problem = match typed.read(&now) {
+        Ok(_) if typed.is_stale(&now) => visitor.lang.text(key::CHANGED_MEANWHILE),
         Ok(factory) => match site
             .orders
             .give(Command::SetFactory(factory), &visitor.who.actor())

@@ -10,7 +10,7 @@ use model::{MachineId, StopReason, UsualReason};
 use report::downtimes::reason_text;
 use text::{Lang, key};
 
-use super::super::{Ctx, typed};
+use super::super::{Ctx, seen, typed};
 
 /// Steps of a line that can be added at once.
 const STEPS_SPARE: usize = 2;
@@ -34,6 +34,8 @@ pub(super) struct TypedFactory {
     short_stop_min: String,
     setup_target_min: String,
     reasons: Vec<TypedReason>,
+    /// What the form was filled in from.
+    seen: String,
 }
 
 /// What stands in the row of a machine.
@@ -134,6 +136,7 @@ impl TypedFactory {
             short_stop_min: minutes(factory.short_stop_s),
             setup_target_min: minutes(factory.setup_target_s),
             reasons: offered.iter().map(|o| TypedReason::of(o, lang)).collect(),
+            seen: String::new(),
         }
     }
 
@@ -153,6 +156,7 @@ impl TypedFactory {
                         steps.push(value);
                     }
                 }
+                "seen" => typed.seen = value,
                 "short_stop_min" => typed.short_stop_min = value,
                 "setup_target_min" => typed.setup_target_min = value,
                 "reason" => typed.reasons.push(TypedReason {
@@ -182,6 +186,11 @@ impl TypedFactory {
             "standard" => row.s_per_part = value,
             _ => {}
         }
+    }
+
+    /// Whether somebody else has changed something since the form was filled in.
+    pub(super) fn is_stale(&self, now: &Factory) -> bool {
+        seen::is_stale(&self.seen, now)
     }
 
     /// What it says, if it is right; what is set elsewhere stays as it was before. What was left
@@ -310,6 +319,7 @@ pub(super) fn form(ctx: &Ctx, typed: &TypedFactory, board: &BoardView, is_open: 
             details open[is_open] {
                 summary { h2 { (ctx.text(key::RATES_SETTINGS)) } }
                 form.stack.wide method="post" action="/rates" {
+                    input type="hidden" name="seen" value=(seen::mark(&*board.factory));
                     (hours(ctx, typed))
                     fieldset {
                         legend { (ctx.text(key::RATES_PRICES)) }

@@ -25,8 +25,8 @@ use text::{Key, key};
 
 use self::clock::RefusedClock;
 use self::name::{RefusedName, TypedName};
-use super::typed;
 use super::{Ctx, Place, frame, state_badge};
+use super::{seen, typed};
 use crate::http::access::{JUDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
@@ -80,6 +80,9 @@ pub(crate) struct TypedPlate {
     #[serde(default)]
     place: String,
     deed: Deed,
+    /// What the form was filled in from.
+    #[serde(default)]
+    seen: String,
 }
 
 /// A field that cannot be taken, and why.
@@ -98,6 +101,7 @@ impl TypedPlate {
             group: text(&plate.group),
             place: plate.place.map_or_else(String::new, |n| n.to_string()),
             deed: Deed::Save,
+            seen: String::new(),
         }
     }
 
@@ -164,6 +168,9 @@ pub(crate) async fn set(
         return Redirect::to("/settings").into_response();
     };
     let (field, said) = match typed.read(&known.nameplate) {
+        Ok(_) if seen::is_stale(&typed.seen, &known.nameplate) => {
+            (None, visitor.lang.text(key::CHANGED_MEANWHILE))
+        }
         Ok(plate) => {
             let command = Command::SetNameplate(machine, plate);
             match site.orders.give(command, &visitor.who.actor()).await {
@@ -403,6 +410,7 @@ fn row(
                 @if !is_archived { (state_badge(ctx.lang, machine.state)) }
             }
             form.plate-form method="post" action={ "/settings/machines/" (id) } {
+                input type="hidden" name="seen" value=(seen::mark(&machine.nameplate));
                 (entry("ja", key::SETTINGS_NAME_JA, &typed.ja, &machine.names.ja))
                 (entry("en", key::SETTINGS_NAME_EN, &typed.en, &machine.names.en))
                 (entry("group", key::SETTINGS_GROUP, &typed.group, ""))
