@@ -257,7 +257,14 @@ fn a_file_for_helpers_tells_much_and_names_nobody() {
         told["store"]["evidence_by_kind"]["device.added"].as_u64() > Some(0),
         "{text}"
     );
-    for secret in ["secret-press", "Secret Works", OWNER, &token, "123.25", "127.0.0.1"] {
+    for secret in [
+        "secret-press",
+        "Secret Works",
+        OWNER,
+        &token,
+        "123.25",
+        "127.0.0.1",
+    ] {
         assert!(!text.contains(secret), "{secret} is in {text}");
     }
     // What is there stays.

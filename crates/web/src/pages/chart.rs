@@ -191,7 +191,7 @@ pub(crate) fn cycles(
     };
     let probes = dots.iter().enumerate().map(|(i, dot)| ChartProbe {
         x: x(i),
-        text: format!("{} {}", ctx.when(dot.at), number(dot.value)),
+        text: format!("{} {}", ctx.second(dot.at), number(dot.value)),
     });
     frame(title, &scale, &labels, &probes.collect::<Vec<_>>(), &body)
 }

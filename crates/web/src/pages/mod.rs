@@ -137,6 +137,18 @@ impl Ctx {
         }
     }
 
+    /// A moment to the second, with its day if that is not today.
+    pub(crate) fn second(&self, t: Time) -> String {
+        let (moment, now) = (zoned(t, &self.zone), zoned(self.now, &self.zone));
+        let is_today = moment.date() == now.date();
+        let form = if is_today {
+            "%H:%M:%S"
+        } else {
+            "%m/%d %H:%M:%S"
+        };
+        moment.strftime(form).to_string()
+    }
+
     /// A moment with its day, as it is written on paper.
     pub(crate) fn written(&self, t: Time) -> String {
         zoned(t, &self.zone).strftime("%Y-%m-%d %H:%M").to_string()

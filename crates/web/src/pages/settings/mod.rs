@@ -490,6 +490,7 @@ mod tests {
             group: " 旋盤 ".to_owned(),
             place: place.to_owned(),
             deed: Deed::Save,
+            seen: String::new(),
         }
     }
 
