@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, bail};
+use serde_json::json;
 
 use crate::setup::run;
 use crate::{root, say};
@@ -115,7 +116,13 @@ fn pack(program: &Path, version: &str, into: &Path, packing: [&str; 2]) -> anyho
     let libraries = libraries()?;
     write(
         &tree.join("usr/share/doc/mimamori/libraries.txt"),
-        libraries.as_bytes(),
+        licences(&libraries).as_bytes(),
+        0o644,
+    )?;
+    let bill = serde_json::to_vec_pretty(&bill_of_materials(&libraries, version))?;
+    write(
+        &into.join(format!("mimamori_{version}.cdx.json")),
+        &bill,
         0o644,
     )?;
     control(&tree, version)?;
@@ -183,34 +190,98 @@ fn libc_wanted(program: &Path) -> anyhow::Result<String> {
     Ok(parts.join("."))
 }
 
-/// The libraries that are part of the program, each with its licence, as they state them.
-fn libraries() -> anyhow::Result<String> {
+/// A library that is part of the program, as its manifest states it.
+struct Library {
+    name: String,
+    version: String,
+    licence: String,
+    from: String,
+}
+
+/// The libraries behind the program, by name: what it links, not what builds or tests it.
+fn libraries() -> anyhow::Result<Vec<Library>> {
     let manifest = root().join("Cargo.toml").display().to_string();
-    let said = tool(
-        "cargo",
-        &[
-            "metadata",
-            "--format-version",
-            "1",
-            "--locked",
-            "--manifest-path",
-            &manifest,
-        ],
-    )?;
+    let words = [
+        "--format-version",
+        "1",
+        "--locked",
+        "--manifest-path",
+        &manifest,
+    ];
+    let said = tool("cargo", &[&["metadata"], &words[..]].concat())?;
     let told: serde_json::Value = serde_json::from_slice(&said)?;
-    let mut lines: Vec<String> = Vec::new();
+    let tree = [
+        "tree",
+        "--locked",
+        "--manifest-path",
+        &manifest,
+        "--package",
+        "mimamori",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+    ];
+    let linked = String::from_utf8(tool("cargo", &tree)?)?;
+    let is_linked = |name: &str, version: &str| {
+        let begin = format!("{name} v{version}");
+        linked
+            .lines()
+            .any(|line| line == begin || line.starts_with(&format!("{begin} ")))
+    };
+    let mut libraries = Vec::new();
     for package in told["packages"].as_array().into_iter().flatten() {
-        if package["source"].is_string() {
-            let text = |name: &str| package[name].as_str().unwrap_or_default().to_owned();
-            let (name, version, licence) = (text("name"), text("version"), text("license"));
-            lines.push(format!(
-                "{name} {version}: {licence} {}",
-                text("repository")
-            ));
+        let text = |name: &str| package[name].as_str().unwrap_or_default().to_owned();
+        let library = Library {
+            name: text("name"),
+            version: text("version"),
+            licence: text("license"),
+            from: text("repository"),
+        };
+        let is_foreign = package["source"].is_string();
+        if is_foreign && is_linked(&library.name, &library.version) {
+            libraries.push(library);
         }
     }
-    lines.sort_unstable();
-    Ok(lines.join("\n") + "\n")
+    libraries.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+    Ok(libraries)
+}
+
+/// The libraries and their licences, for people.
+fn licences(libraries: &[Library]) -> String {
+    let line = |l: &Library| format!("{} {}: {} {}\n", l.name, l.version, l.licence, l.from);
+    libraries.iter().map(line).collect()
+}
+
+/// What the program is made of, for other programs: CycloneDX 1.5.
+fn bill_of_materials(libraries: &[Library], version: &str) -> serde_json::Value {
+    let reference = |name: &str, version: &str| format!("pkg:cargo/{name}@{version}");
+    let components = libraries.iter().map(|library| {
+        let purl = reference(&library.name, &library.version);
+        json!({
+            "type": "library",
+            "bom-ref": purl,
+            "name": library.name,
+            "version": library.version,
+            // The older way to write "or".
+            "licenses": [{"expression": library.licence.replace(" / ", " OR ").replace('/', " OR ")}],
+            "purl": purl,
+        })
+    });
+    json!({
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": {
+            "type": "application",
+            "bom-ref": reference("mimamori", version),
+            "name": "mimamori",
+            "version": version,
+        }},
+        "components": components.collect::<Vec<_>>(),
+    })
 }
 
 /// Copies a file to its place in the tree.

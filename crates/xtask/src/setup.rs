@@ -29,8 +29,9 @@ const DEBIAN: [(&str, &str); 15] = [
     ("systemctl", "systemd"),
 ];
 /// Packages with what only tests use, from PyPI.
-const PYTHON: [&str; 15] = [
+const PYTHON: [&str; 16] = [
     "aiosmtpd==1.4.6",
+    "cyclonedx-python-lib[json-validation]==11.12.0",
     "hatasmota==0.9.2",
     "jsonschema==4.26.0",
     "openapi-spec-validator==0.9.0",

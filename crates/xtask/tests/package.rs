@@ -74,6 +74,22 @@ impl ChangedRoot {
     }
 }
 
+/// Whether the bill of materials is one, by a foreign reader of CycloneDX, and names what it should.
+fn is_valid_bill(file: &Path) {
+    let script = "import sys\n\
+        from cyclonedx.schema import SchemaVersion\n\
+        from cyclonedx.validation.json import JsonStrictValidator\n\
+        text = open(sys.argv[1]).read()\n\
+        print(JsonStrictValidator(SchemaVersion.V1_5).validate_str(text))";
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.venv/bin/python");
+    let output = Command::new(python).args(["-c", script]).arg(file).output();
+    let output = output.expect("a counterpart is missing: python");
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(said.trim(), "None", "{said}");
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains("pkg:cargo/rusqlite@") && !text.contains("pkg:cargo/proptest@"));
+}
+
 /// Runs the program as the unit does, until it has told where its pages are.
 const SERVE: &str = "install -d -o mimamori -g mimamori -m 700 /var/lib/mimamori
     setpriv --reuid=mimamori --regid=mimamori --clear-groups timeout -s TERM 4 \
@@ -86,6 +102,7 @@ fn the_package_is_installed_upgraded_and_removed_and_nothing_recorded_is_lost() 
     // A file system of its own: the layer may not lie in what it is laid over.
     let old = pack("0.0.9", &root.packages());
     let new = pack("0.1.0", &root.packages());
+    is_valid_bill(&root.packages().join("mimamori_0.1.0.cdx.json"));
     let inside = |path: &Path| format!("/packages/{}", path.file_name().unwrap().to_str().unwrap());
     let unit = "/etc/systemd/system/multi-user.target.wants/mimamori.service";
 
