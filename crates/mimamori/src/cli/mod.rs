@@ -189,6 +189,8 @@ pub(crate) fn main() -> ExitCode {
 /// What the program makes is for its owner alone: there are keys and secrets among it. It may have
 /// as many files open as the system lets it: each connection is one.
 fn prepare() {
+    // Begun once more from /proc/self/exe it would be called "exe" in lists of what runs.
+    rustix::thread::set_name(c"mimamori").ok();
     umask(Mode::from_raw_mode(0o077));
     let mut files = getrlimit(Resource::Nofile);
     files.current = files.maximum;

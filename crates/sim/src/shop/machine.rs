@@ -239,12 +239,14 @@ impl Workstation {
             let noise = 1.0 + 0.012 * self.random.normal();
             row.power_w = Some(self.watts(shifts) * noise);
         }
-        if self.id() == "press-1" && row.pulse.is_none() && self.t_ms % LEVEL_EVERY_MS < STEP_MS {
+        // What nobody hears of for long is away: levels are told again though they have not changed.
+        let is_due = self.t_ms % LEVEL_EVERY_MS < STEP_MS;
+        if self.id() == "press-1" && row.pulse.is_none() && is_due {
             row.pulse = Some(false);
         }
         if self.id() == "grinder-1" {
             let lamp = self.lamp_now();
-            if self.lamp != Some(lamp) {
+            if self.lamp != Some(lamp) || is_due {
                 self.lamp = Some(lamp);
                 row.lamp = Some(lamp);
             }
