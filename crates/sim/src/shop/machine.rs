@@ -239,7 +239,7 @@ impl Workstation {
             let noise = 1.0 + 0.012 * self.random.normal();
             row.power_w = Some(self.watts(shifts) * noise);
         }
-        // What nobody hears of for long is away: levels are told again though they have not changed.
+        // What nobody hears of for long is away: levels are told again.
         let is_due = self.t_ms % LEVEL_EVERY_MS < STEP_MS;
         if self.id() == "press-1" && row.pulse.is_none() && is_due {
             row.pulse = Some(false);
