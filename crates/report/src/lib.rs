@@ -8,5 +8,6 @@ pub mod downtimes;
 pub mod losses;
 pub mod notices;
 pub mod paper;
+pub mod support;
 pub mod tables;
 pub mod watched;
