@@ -54,6 +54,11 @@ pub fn zone(name: &str) -> Result<TimeZone, ClockWrong> {
     TimeZone::get(name.trim()).map_err(|_| ClockWrong::Zone)
 }
 
+/// Whether nobody has set a zone: computers come with UTC, which no factory works by.
+pub fn is_unset(zone: &TimeZone) -> bool {
+    zone.iana_name().is_none_or(|name| name.contains("UTC"))
+}
+
 /// The time of day that is written `HH:MM`.
 pub fn day_starts(text: &str) -> Result<ClockTime, ClockWrong> {
     ClockTime::strptime("%H:%M", text.trim()).map_err(|_| ClockWrong::DayStarts)

@@ -70,6 +70,11 @@ impl Calendar {
         Some(moment.to_zoned(self.zone.clone()).date())
     }
 
+    /// The date of the business day that a moment lies in.
+    pub fn business_day(&self, t: Time) -> Option<Date> {
+        self.date(self.day_start(t))
+    }
+
     /// When the business day of a date begins.
     pub fn day_of(&self, date: Date) -> Option<Time> {
         moment_of(date, self.starts, &self.zone)

@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
 use jiff::civil::Date;
-use kpi::{
-    Account, Bottleneck, MachinePlan, Measured, Oee, Output, PowerMinute, Schedule, Station,
-};
+use kpi::{Account, Bottleneck, MachinePlan, Measured, Oee, Output, PowerMinute, Station};
 use model::{Annotation, MachineId, MachineState, Remark, Span, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -24,6 +22,8 @@ pub const WS_PER_WH: f64 = 3_600.0;
 const USUAL: (f64, f64) = (0.1, 0.9);
 /// Less than this share of a working day says nothing of how it will end.
 const DAYS_TO_GO_BY: f64 = 0.05;
+/// Less than half a part is no plan.
+const PLANNED_MIN: f64 = 0.5;
 
 /// The account of a machine and what it is worth.
 #[derive(Debug, Clone)]
@@ -37,12 +37,10 @@ pub struct MachineAccount {
     pub downtimes: Vec<ExplainedDowntime>,
     /// What it is to make.
     pub plan: MachinePlan,
-    /// Bad parts; `None` where nobody told any, nor that there are none.
-    pub scrap: Option<f64>,
-    /// Parts of the days on which somebody told it.
+    /// What people say of it beside why it stood still, in the order in which they said it.
+    pub remarks: Vec<Annotation>,
+    /// Parts of the days on which somebody told how many were bad.
     parts_checked: f64,
-    /// What people wrote down.
-    pub notes: Vec<Annotation>,
     /// How many working days of the plan lie in the span as far as it has come; `None` without one.
     days: Option<f64>,
     yen_per_kwh: Option<f64>,
@@ -65,12 +63,22 @@ impl MachineAccount {
         Some(wh? / 1_000.0 * self.yen_per_kwh?)
     }
 
+    /// Bad parts; `None` where nobody told any, nor that there are none.
+    pub fn scrap(&self) -> Option<f64> {
+        let told = self.remarks.iter().filter_map(|remark| match remark.said {
+            Remark::Scrap { parts } => Some(parts),
+            _ => None,
+        });
+        told.reduce(Add::add)
+    }
+
     /// How well it was used.
     pub fn oee(&self) -> Oee {
+        let scrap = self.scrap();
         let output = Output {
             parts: self.parts(),
-            checked: self.scrap.map(|_| self.parts_checked),
-            bad: self.scrap.unwrap_or(0.0),
+            checked: scrap.map(|_| self.parts_checked),
+            bad: scrap.unwrap_or(0.0),
             s_per_part: self.plan.s_per_part,
             not_to_run_s: self.not_to_run_s(),
         };
@@ -80,6 +88,14 @@ impl MachineAccount {
     /// Parts it was to make so far; `None` where nobody said how many, or when.
     pub fn parts_planned(&self) -> Option<f64> {
         Some(self.plan.parts_per_day? * self.days?)
+    }
+
+    /// What was made against that.
+    pub fn against_plan(&self) -> Option<AgainstPlan> {
+        Some(AgainstPlan {
+            parts: self.parts(),
+            planned: self.parts_planned()?,
+        })
     }
 
     /// Seconds it stood still although it was to run.
@@ -159,7 +175,7 @@ impl MachineAccount {
             },
             output: OutputTold {
                 parts_planned: self.parts_planned(),
-                scrap: self.scrap,
+                scrap: self.scrap(),
                 oee: self.oee(),
                 oee_whole: self.oee().whole(),
             },
@@ -168,6 +184,38 @@ impl MachineAccount {
                 lost_s: self.lost_s(),
                 stop_yen: self.stop_yen(),
             },
+        }
+    }
+}
+
+/// What was made against what was planned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AgainstPlan {
+    /// Parts made.
+    pub parts: f64,
+    /// Parts that were to be made so far.
+    pub planned: f64,
+}
+
+impl AgainstPlan {
+    /// Whether anything was to be made: on a day off nothing is compared.
+    pub fn is_planned(self) -> bool {
+        self.planned >= PLANNED_MIN
+    }
+
+    /// What was made, in percent of the plan.
+    pub fn percent(self) -> f64 {
+        100.0 * self.parts / self.planned
+    }
+}
+
+impl Add for AgainstPlan {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            parts: self.parts + other.parts,
+            planned: self.planned + other.planned,
         }
     }
 }
@@ -327,38 +375,31 @@ pub async fn of_all(
     let gone = board.archived.iter().filter(|_| only.is_none());
     let gone: BTreeSet<MachineId> = gone.map(|m| m.id.clone()).collect();
     let factory = Arc::clone(&board.factory);
-    let planned = factory
-        .schedule
-        .as_ref()
-        .map(|s| known.calendar.planned(s, span));
-    let a_day = factory.schedule.as_ref().map(Schedule::seconds_a_day);
+    let working = WorkingDays::of(known, span);
     let starts = day_starts(known, span);
     let work = move |reader: &dyn Reader| {
         let powers = MachineSeries::read(reader)?.powers(reader, &machines, span)?;
         let said = reader.annotations(only_one(&machines), span)?;
         let each = machines.into_iter().zip(powers).map(|(machine, power)| {
             let days = DaysOfSpan {
-                planned: planned.as_deref(),
+                planned: working.as_ref().map(|working| &*working.planned),
                 starts: &starts,
             };
             let account = account(reader, &machine, power, days, span)?;
             let said = said.iter().filter(|said| said.machine == machine);
             let said: Vec<Annotation> = said.cloned().collect();
+            let remarks = remarks(&said);
+            let parts_per_cycle = factory.parts_per_cycle(&machine);
             // Before it was ever observed nothing was planned for it.
-            let days = account
-                .planned_s
-                .zip(a_day)
-                .map(|(planned_s, a_day)| planned_s / a_day);
+            let days = account.planned_s.zip(working.as_ref());
             Ok(MachineAccount {
                 downtimes: explain(&account.downtimes, &said, &factory),
-                parts_per_cycle: factory.parts_per_cycle(&machine),
                 plan: factory.plan(&machine),
-                scrap: scrap(&said),
-                parts_checked: cycles_checked(&account, &said, &starts) as f64
-                    * factory.parts_per_cycle(&machine),
-                notes: notes(said),
+                parts_checked: cycles_checked(&account, &remarks, &starts) as f64 * parts_per_cycle,
+                parts_per_cycle,
+                remarks,
+                days: days.map(|(planned_s, working)| planned_s / working.seconds_a_day),
                 account,
-                days,
                 machine,
                 yen_per_kwh: factory.yen_per_kwh,
                 yen_per_hour: factory.yen_per_hour,
@@ -385,9 +426,10 @@ impl DayProgress {
     pub fn today(known: &Known) -> Option<Self> {
         let start = known.calendar.day_start(known.now());
         let whole = Span::new(start, known.calendar.day_end(start));
+        let working = WorkingDays::of(known, whole)?;
         Some(Self {
-            so_far: working_days(known, span_from(known, start))?,
-            whole: working_days(known, whole)?,
+            so_far: working.within(span_from(known, start)),
+            whole: working.within(whole),
         })
     }
 
@@ -398,27 +440,42 @@ impl DayProgress {
     }
 }
 
-/// How many working days the planned hours of a span are; `None` without a plan.
-pub(crate) fn working_days(known: &Known, span: Span) -> Option<f64> {
-    let board = known.board();
-    let schedule = board.factory.schedule.as_ref()?;
-    let planned = known.calendar.planned(schedule, span);
-    let seconds = planned.iter().map(|span| span.to.since(span.from));
-    Some(seconds.sum::<f64>() / schedule.seconds_a_day())
+/// The planned hours of a stretch of time, to be counted in working days.
+pub(crate) struct WorkingDays {
+    planned: Vec<Span>,
+    seconds_a_day: f64,
+}
+
+impl WorkingDays {
+    /// Those that the factory plans; `None` without a plan.
+    pub(crate) fn of(known: &Known, span: Span) -> Option<Self> {
+        let board = known.board();
+        let schedule = board.factory.schedule.as_ref()?;
+        Some(Self {
+            planned: known.calendar.planned(schedule, span),
+            seconds_a_day: schedule.seconds_a_day(),
+        })
+    }
+
+    /// How many working days lie in a part of the stretch.
+    pub(crate) fn within(&self, part: Span) -> f64 {
+        let inside = |planned: &Span| {
+            let inside = Span::new(planned.from.max(part.from), planned.to.min(part.to));
+            inside.seconds().max(0.0)
+        };
+        self.planned.iter().map(inside).fold(0.0, Add::add) / self.seconds_a_day
+    }
 }
 
 fn only_one(machines: &[MachineId]) -> Option<&MachineId> {
     machines.first().filter(|_| machines.len() == 1)
 }
 
-/// Bad parts that were told and not taken back.
-fn scrap(said: &[Annotation]) -> Option<f64> {
+/// What was said beside why a machine stood still, and was not taken back.
+fn remarks(said: &[Annotation]) -> Vec<Annotation> {
+    let is_reason = |said: &Annotation| matches!(said.said, Remark::StopReason { .. });
     let standing = said.iter().filter(|said| said.withdrawn_at.is_none());
-    let told = standing.filter_map(|said| match said.said {
-        Remark::Scrap { parts } => Some(parts),
-        _ => None,
-    });
-    told.reduce(Add::add)
+    standing.filter(|said| !is_reason(said)).cloned().collect()
 }
 
 /// When business days begin inside of a span.
@@ -429,23 +486,17 @@ fn day_starts(known: &Known, span: Span) -> Vec<Time> {
 }
 
 /// Cycles of the days of which somebody told how many parts were bad.
-fn cycles_checked(account: &Account, said: &[Annotation], starts: &[Time]) -> u64 {
+fn cycles_checked(account: &Account, remarks: &[Annotation], starts: &[Time]) -> u64 {
     let day_of = |t: Time| starts.partition_point(|start| *start <= t);
-    let told = said
+    let told = remarks
         .iter()
-        .filter(|said| said.withdrawn_at.is_none() && matches!(said.said, Remark::Scrap { .. }));
-    let days: BTreeSet<usize> = told.map(|said| day_of(said.at)).collect();
+        .filter(|remark| matches!(remark.said, Remark::Scrap { .. }));
+    let days: BTreeSet<usize> = told.map(|remark| day_of(remark.at)).collect();
     let counted = account
         .by_hour
         .iter()
         .filter(|(hour, _)| days.contains(&day_of(**hour)));
     counted.map(|(_, cycles)| u64::from(*cycles)).sum()
-}
-
-fn notes(mut said: Vec<Annotation>) -> Vec<Annotation> {
-    said.retain(|said| said.withdrawn_at.is_none() && matches!(said.said, Remark::Note { .. }));
-    said.sort_by_key(|note| note.at);
-    said
 }
 
 /// The planned hours of a span, and when days begin inside of it.

@@ -1,23 +1,22 @@
 //! The daily report 日報: what was made against what was planned, why machines stood still and what
-//! that cost; and the same of a week or a month. Pages, paper and messages are made from it alike.
+//! that cost; and the same of a week or a month. Pages and paper are made from it alike.
 
 use std::collections::BTreeSet;
+use std::ops::Add;
 
 use app::known::{Known, Unreadable};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use kpi::Factory;
-use model::{MachineId, Span, Time};
+use model::{Annotation, MachineId, Remark, Span, Time};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::accounts::{self, MachineAccount};
+use crate::accounts::{self, AgainstPlan, MachineAccount, WorkingDays};
 use crate::downtimes::ExplainedDowntime;
 use crate::losses::{Loss, losses};
 
 const HOUR_MS: i64 = 3_600_000;
-/// Less than half a part is no plan.
-pub(crate) const PLANNED_MIN: f64 = 0.5;
 
 /// Who reads a week or a month.
 static LONG_REPORTS: Semaphore = Semaphore::const_new(1);
@@ -79,21 +78,10 @@ impl OutputBar {
         self.planned
             .is_some_and(|planned| self.parts_of_plan < planned)
     }
-}
 
-/// What was made against what was planned, of the machines of which somebody said it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct AgainstPlan {
-    /// Parts made by them.
-    pub parts: f64,
-    /// Parts they were to make so far.
-    pub planned: f64,
-}
-
-impl AgainstPlan {
-    /// What was made, in percent of the plan.
-    pub fn percent(self) -> f64 {
-        100.0 * self.parts / self.planned
+    /// The larger of what was made and what was to be.
+    pub fn top(&self) -> f64 {
+        self.parts.max(self.planned.unwrap_or(0.0))
     }
 }
 
@@ -130,7 +118,7 @@ impl DailyReport {
         date: Option<Date>,
     ) -> Result<Option<Self>, Unreadable> {
         let calendar = &known.calendar;
-        let today = calendar.date(calendar.day_start(known.now()));
+        let today = calendar.business_day(known.now());
         let Some((first, next)) = date.or(today).and_then(|date| period.around(date)) else {
             return Ok(None);
         };
@@ -176,25 +164,18 @@ impl DailyReport {
         self.ends_of_lines().map(MachineAccount::parts).sum()
     }
 
-    /// What was made against what was to be; `None` where nothing was to be made.
+    /// What was made against what was to be, of the machines of which somebody said it; `None`
+    /// where nothing was to be made.
     pub fn against_plan(&self) -> Option<AgainstPlan> {
-        let planned = self.ends_of_lines().filter_map(|machine| {
-            Some(AgainstPlan {
-                parts: machine.parts(),
-                planned: machine.parts_planned()?,
-            })
-        });
-        let sum = planned.reduce(|a, b| AgainstPlan {
-            parts: a.parts + b.parts,
-            planned: a.planned + b.planned,
-        });
-        // On a day off nothing is compared.
-        sum.filter(|sum| sum.planned >= PLANNED_MIN)
+        let planned = self
+            .ends_of_lines()
+            .filter_map(MachineAccount::against_plan);
+        planned.reduce(Add::add).filter(|sum| sum.is_planned())
     }
 
     /// Bad parts; `None` where nobody told any, nor that there are none.
     pub fn scrap(&self) -> Option<f64> {
-        sum_known(self.machines.iter().map(|machine| machine.scrap))
+        sum_known(self.machines.iter().map(MachineAccount::scrap))
     }
 
     /// Seconds in which machines stood still although they were to run.
@@ -205,6 +186,25 @@ impl DailyReport {
     /// What that cost.
     pub fn lost_yen(&self) -> Option<f64> {
         sum_known(self.machines.iter().map(MachineAccount::stop_yen))
+    }
+
+    /// Short stops of which nobody said anything.
+    pub fn short_stops(&self) -> usize {
+        self.machines.iter().map(MachineAccount::short_stops).sum()
+    }
+
+    /// What people wrote down, each with its words; by machine, and the earliest first.
+    pub fn notes<'a>(&'a self) -> Vec<(&'a Annotation, &'a str)> {
+        let note = |remark: &'a Annotation| match &remark.said {
+            Remark::Note { text } => Some((remark, text.as_str())),
+            _ => None,
+        };
+        let of_machine = |machine: &'a MachineAccount| {
+            let mut notes: Vec<_> = machine.remarks.iter().filter_map(note).collect();
+            notes.sort_by_key(|(remark, _)| remark.at);
+            notes
+        };
+        self.machines.iter().flat_map(of_machine).collect()
     }
 
     /// Downtimes that are not short, each with its machine, the longest first.
@@ -227,7 +227,7 @@ impl DailyReport {
 
 /// The sum of what is known; `None` if nothing is.
 fn sum_known(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
-    values.flatten().reduce(|a, b| a + b)
+    values.flatten().reduce(Add::add)
 }
 
 /// Every machine of a line but the last.
@@ -259,6 +259,7 @@ fn output(
         ReportPeriod::Day => from + HOUR_MS,
         ReportPeriod::Week | ReportPeriod::Month => known.calendar.day_end(from),
     };
+    let working = WorkingDays::of(known, span);
     let mut bars = Vec::new();
     let mut from = span.from;
     while from < span.to {
@@ -270,7 +271,7 @@ fn output(
         let planned = out.iter().map(|machine| {
             let begun = machine.account.stretches.first()?.from;
             let seen = Span::new(part.from.max(begun), part.to.max(begun));
-            Some(machine.plan.parts_per_day? * accounts::working_days(known, seen)?)
+            Some(machine.plan.parts_per_day? * working.as_ref()?.within(seen))
         });
         bars.push(OutputBar {
             from,

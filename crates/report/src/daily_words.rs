@@ -1,10 +1,11 @@
-//! How the figures of a daily report are written: on the page, on paper, in messages.
+//! How the figures of a daily report are written, on the page and on paper.
 
-use model::MachineState;
+use jiff::tz::TimeZone;
+use model::{MachineState, Time};
 use text::{Key, Lang, energy, grouped, key};
 
-use crate::accounts::MachineAccount;
-use crate::daily::{DailyReport, PLANNED_MIN};
+use crate::accounts::{AgainstPlan, MachineAccount};
+use crate::daily::{DailyReport, ReportPeriod};
 use crate::downtimes::LossCause;
 use crate::losses::Loss;
 
@@ -40,12 +41,13 @@ pub fn machine_cells(
 ) -> [String; MACHINE_COLUMNS.len()] {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let percent = |share: Option<f64>| or_nothing(share.map(|s| format!("{:.1} %", s * 100.0)));
-    let target = machine.parts_planned().map(|planned| {
-        let target = count(planned);
-        if planned < PLANNED_MIN {
-            return target;
+    let target = machine.against_plan().map(|against| {
+        let target = count(against.planned);
+        if against.is_planned() {
+            format!("{target} · ({:.0} %)", against.percent())
+        } else {
+            target
         }
-        format!("{target} · ({:.0} %)", 100.0 * machine.parts() / planned)
     });
     let oee = machine.oee();
     let lost = lang.length(machine.lost_s());
@@ -54,7 +56,7 @@ pub fn machine_cells(
     [
         count(machine.parts()),
         or_nothing(target),
-        or_nothing(machine.scrap.map(count)),
+        or_nothing(machine.scrap().map(count)),
         percent(oee.availability),
         percent(oee.performance),
         percent(oee.quality),
@@ -73,8 +75,7 @@ fn set_up(lang: Lang, machine: &MachineAccount, target_s: Option<f64>) -> String
         machine.account.seconds(MachineState::Setup),
     );
     let each = seconds / f64::from(times.max(1));
-    let times = lang.with(key::RATES_TIMES, &[("n", &times.to_string())]);
-    let text = format!("{times} · {}", lang.length(seconds));
+    let text = format!("{} · {}", lang.times(times), lang.length(seconds));
     match target_s.filter(|target| each > *target) {
         Some(target) => {
             let over = [("target", &*lang.length(target))];
@@ -84,7 +85,24 @@ fn set_up(lang: Lang, machine: &MachineAccount, target_s: Option<f64>) -> String
     }
 }
 
+impl AgainstPlan {
+    /// How much was planned, and what share of that was made.
+    pub fn text(self, lang: Lang) -> String {
+        let (planned, share) = (count(self.planned), format!("{:.0}", self.percent()));
+        let values = [("planned", &*planned), ("share", &share)];
+        lang.with(key::DAILY_AGAINST_PLAN, &values)
+    }
+}
+
 impl DailyReport {
+    /// What one bar of its output is called: its hour or its day.
+    pub fn bar_name(&self, from: Time, zone: &TimeZone) -> String {
+        match self.period {
+            ReportPeriod::Day => text::clock(from, zone),
+            ReportPeriod::Week | ReportPeriod::Month => text::month_day(from, zone),
+        }
+    }
+
     /// What there is to know of it, in a few sentences.
     pub fn sentences(&self, lang: Lang) -> Vec<String> {
         let parts = count(self.parts());

@@ -343,7 +343,7 @@ fn day_row(lang: Lang, date: Date, board: &BoardView, machine: &MachineAccount) 
         cell(Some(machine.lost_s() / 3_600.0), 4),
         machine.short_stops().to_string(),
         cell(machine.parts_planned(), 0),
-        cell(machine.scrap, 0),
+        cell(machine.scrap(), 0),
         percent(machine.oee().whole()),
     ]
 }

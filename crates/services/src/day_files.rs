@@ -7,15 +7,14 @@ use std::fs::Permissions;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use app::commands::{Command, Orders};
 use app::known::Known;
 use jiff::civil::Date;
 use model::{AlarmKind, EventKind, Time};
 use report::daily::{DailyReport, ReportPeriod};
-use report::paper::daily::PaperOf;
-use report::paper::{self, PaperFont};
+use report::paper;
 use report::tables::{Encoding, day_file};
 use serde_json::json;
 use store::BOX;
@@ -51,16 +50,18 @@ pub async fn keep_day_files(
     known: Known,
     orders: Orders,
 ) {
-    let noted = data.join(NOTED);
+    let folder = plan.map(|plan| DayFolder {
+        plan,
+        noted: data.join(NOTED),
+        known: known.clone(),
+    });
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     loop {
         rounds.tick().await;
-        let (mut names, problem) = match &plan {
-            Some(plan) => write_missing((plan, &noted), &known).await,
-            None => (Vec::new(), None),
-        };
-        if let Some(plan) = &plan {
-            names.extend(renew_sheets(plan, &known).await);
+        let (mut names, mut problem) = (Vec::new(), None);
+        if let Some(folder) = &folder {
+            (names, problem) = folder.write_missing().await;
+            names.extend(folder.renew_sheets().await);
         }
         let lasts = known.board().is_open(AlarmKind::ExportFailed);
         let mut reports = Vec::new();
@@ -86,159 +87,154 @@ pub async fn keep_day_files(
                 warn!("what came of the daily files could not be noted");
             }
         }
-        if plan.is_none() {
+        if folder.is_none() {
             // Nothing more will ever have to be done.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// The days that are over, oldest first.
-fn days_over(known: &Known) -> Vec<Date> {
-    let calendar = &known.calendar;
-    let settled = Time::from_ms(known.now().ms() - SETTLED_MS);
-    let mut start = calendar.day_start(settled);
-    let mut dates = Vec::new();
-    for _ in 0..DAYS_BACK {
-        start = calendar.day_before(start);
-        dates.extend(calendar.date(start));
-    }
-    dates.reverse();
-    dates
+/// Where files go, and what they are made from.
+struct DayFolder {
+    plan: DayFilePlan,
+    /// The file that keeps which day was written last.
+    noted: PathBuf,
+    known: Known,
 }
 
-/// Writes what is missing; gives the names of what was written and what kept the rest from it.
-async fn write_missing(
-    plan: (&DayFilePlan, &Path),
-    known: &Known,
-) -> (Vec<String>, Option<String>) {
-    let mut names = Vec::new();
-    let last = match last_written(plan.0, plan.1).await {
-        Ok(last) => last,
-        Err(problem) => return (names, Some(problem)),
-    };
-    let days = days_over(known).into_iter();
-    for date in days.filter(|date| last.is_none_or(|last| last < *date)) {
-        match write_day(plan.0, plan.1, known, date).await {
-            Ok(name) => names.extend(name),
-            Err(problem) => return (names, Some(problem)),
+impl DayFolder {
+    /// The days that are over, oldest first.
+    fn days_over(&self) -> Vec<Date> {
+        let calendar = &self.known.calendar;
+        let settled = Time::from_ms(self.known.now().ms() - SETTLED_MS);
+        let mut start = calendar.day_start(settled);
+        let mut dates = Vec::new();
+        for _ in 0..DAYS_BACK {
+            start = calendar.day_before(start);
+            dates.extend(calendar.date(start));
         }
+        dates.reverse();
+        dates
     }
-    (names, None)
-}
 
-/// The last day that was written, if the folder is there.
-async fn last_written(plan: &DayFilePlan, noted: &Path) -> Result<Option<Date>, String> {
-    let (folder, note) = (plan.folder.clone(), noted.to_owned());
-    let look = off_thread(move || {
-        // A disk that is not there must not be replaced by a folder on this one.
-        std::fs::read_dir(&folder).map_err(|error| told(&folder, &error))?;
-        let text = std::fs::read_to_string(&note).ok();
-        Ok(text.and_then(|text| text.trim().parse().ok()))
-    });
-    look.await
-}
-
-/// Writes one day, unless nothing was seen of it or its files are there; gives their names.
-async fn write_day(
-    plan: &DayFilePlan,
-    noted: &Path,
-    known: &Known,
-    date: Date,
-) -> Result<Vec<String>, String> {
-    let table = day_file(known, date, plan.lang, plan.encoding)
-        .await
-        .map_err(|problem| problem.text(plan.lang))?;
-    let mut files = Vec::new();
-    if let Some(table) = table {
-        files.push((format!("mimamori-{date}.csv"), table));
-        let sheet = day_sheet(known, date, plan.lang).await?;
-        files.extend(sheet.map(|sheet| (format!("mimamori-{date}.pdf"), sheet)));
-    }
-    let (folder, note) = (plan.folder.clone(), noted.to_owned());
-    let written = off_thread(move || {
+    /// Writes what is missing; gives the names of what was written and what kept the rest from it.
+    async fn write_missing(&self) -> (Vec<String>, Option<String>) {
         let mut names = Vec::new();
-        for (name, bytes) in files {
-            let file = folder.join(&name);
-            if !file.exists() {
-                write_whole(&file, &bytes).map_err(|error| told(&file, &error))?;
-                names.push(name);
+        let last = match self.last_written().await {
+            Ok(last) => last,
+            Err(problem) => return (names, Some(problem)),
+        };
+        let days = self.days_over().into_iter();
+        for date in days.filter(|date| last.is_none_or(|last| last < *date)) {
+            match self.write_day(date).await {
+                Ok(name) => names.extend(name),
+                Err(problem) => return (names, Some(problem)),
             }
         }
-        // Whoever takes a file away does not get it again.
-        let text = date.to_string();
-        write_whole(&note, text.as_bytes()).map_err(|error| told(&note, &error))?;
-        Ok(names)
-    });
-    written.await
-}
-
-/// Makes sheets anew of whose days people have said more since, as long as they lie where they were
-/// put; gives their names.
-async fn renew_sheets(plan: &DayFilePlan, known: &Known) -> Vec<String> {
-    let mut names = Vec::new();
-    for date in days_over(known) {
-        let name = format!("mimamori-{date}.pdf");
-        let sheet = plan.folder.join(&name);
-        let said = last_said(known, date).await;
-        let look = sheet.clone();
-        let is_old = off_thread(move || {
-            let made = std::fs::metadata(&look).and_then(|about| about.modified());
-            let made = made.map_err(|error| told(&look, &error))?;
-            let made = made
-                .duration_since(std::time::UNIX_EPOCH)
-                .unwrap_or_default();
-            Ok(said.is_some_and(|said| i128::from(said.ms()) > made.as_millis() as i128))
-        });
-        if !is_old.await.unwrap_or(false) {
-            continue;
-        }
-        let Ok(Some(bytes)) = day_sheet(known, date, plan.lang).await else {
-            continue;
-        };
-        let write =
-            off_thread(move || write_whole(&sheet, &bytes).map_err(|error| told(&sheet, &error)));
-        match write.await {
-            Ok(()) => names.push(name),
-            Err(problem) => warn!(problem, "a sheet could not be made anew"),
-        }
+        (names, None)
     }
-    names
-}
 
-/// When somebody said something of a day last, or took it back.
-async fn last_said(known: &Known, date: Date) -> Option<Time> {
-    let span = report::accounts::day_span(known, Some(date));
-    let said = known
-        .read(move |reader| reader.annotations(None, span))
-        .await
-        .ok()?;
-    let moments = said
-        .iter()
-        .map(|said| said.withdrawn_at.unwrap_or(said.told_at));
-    moments.max()
-}
+    /// The last day that was written, if the folder is there.
+    async fn last_written(&self) -> Result<Option<Date>, String> {
+        let (folder, note) = (self.plan.folder.clone(), self.noted.clone());
+        let look = off_thread(move || {
+            // A disk that is not there must not be replaced by a folder on this one.
+            std::fs::read_dir(&folder).map_err(|error| told(&folder, &error))?;
+            let text = std::fs::read_to_string(&note).ok();
+            Ok(text.and_then(|text| text.trim().parse().ok()))
+        });
+        look.await
+    }
 
-/// The sheet of a day; none where the computer has nothing to print it with.
-async fn day_sheet(known: &Known, date: Date, lang: Lang) -> Result<Option<Vec<u8>>, String> {
-    let found = DailyReport::read(known, ReportPeriod::Day, Some(date)).await;
-    let Some(report) = found.map_err(|problem| problem.to_string())? else {
-        return Ok(None);
-    };
-    let (board, zone, now) = (known.board(), known.calendar.zone.clone(), known.now());
-    off_thread(move || {
-        let of = PaperOf {
-            board: &board,
-            zone: &zone,
-            lang,
-            now,
+    /// Writes one day, unless nothing was seen of it or its files are there; gives their names.
+    async fn write_day(&self, date: Date) -> Result<Vec<String>, String> {
+        let (lang, encoding) = (self.plan.lang, self.plan.encoding);
+        let table = day_file(&self.known, date, lang, encoding).await;
+        let table = table.map_err(|problem| problem.text(lang))?;
+        let mut files = Vec::new();
+        if let Some(table) = table {
+            files.push((format!("mimamori-{date}.csv"), table));
+            let sheet = self.sheet(date).await?;
+            files.extend(sheet.map(|sheet| (sheet_name(date), sheet)));
+        }
+        let (folder, note) = (self.plan.folder.clone(), self.noted.clone());
+        let written = off_thread(move || {
+            let mut names = Vec::new();
+            for (name, bytes) in files {
+                let file = folder.join(&name);
+                if !file.exists() {
+                    write_whole(&file, &bytes).map_err(|error| told(&file, &error))?;
+                    names.push(name);
+                }
+            }
+            // Whoever takes a file away does not get it again.
+            let text = date.to_string();
+            write_whole(&note, text.as_bytes()).map_err(|error| told(&note, &error))?;
+            Ok(names)
+        });
+        written.await
+    }
+
+    /// Makes sheets anew of whose days people have said more since, as long as they lie where they
+    /// were put; gives their names.
+    async fn renew_sheets(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for date in self.days_over() {
+            let name = sheet_name(date);
+            let sheet = self.plan.folder.join(&name);
+            let said = self.last_said(date).await;
+            let look = sheet.clone();
+            let is_old = off_thread(move || {
+                let made = std::fs::metadata(&look).and_then(|about| about.modified());
+                let made = made.map_err(|error| told(&look, &error))?;
+                let made = made.duration_since(UNIX_EPOCH).unwrap_or_default();
+                Ok(said.is_some_and(|said| i128::from(said.ms()) > made.as_millis() as i128))
+            });
+            if !is_old.await.unwrap_or(false) {
+                continue;
+            }
+            let Ok(Some(bytes)) = self.sheet(date).await else {
+                continue;
+            };
+            let write = move || write_whole(&sheet, &bytes).map_err(|error| told(&sheet, &error));
+            match off_thread(write).await {
+                Ok(()) => names.push(name),
+                Err(problem) => warn!(problem, "a sheet could not be made anew"),
+            }
+        }
+        names
+    }
+
+    /// When somebody said something of a day last, or took it back.
+    async fn last_said(&self, date: Date) -> Option<Time> {
+        let span = report::accounts::day_span(&self.known, Some(date));
+        let said = self
+            .known
+            .read(move |reader| reader.annotations(None, span))
+            .await
+            .ok()?;
+        let moments = said
+            .iter()
+            .map(|said| said.withdrawn_at.unwrap_or(said.told_at));
+        moments.max()
+    }
+
+    /// The sheet of a day; none where the computer has nothing to print it with.
+    async fn sheet(&self, date: Date) -> Result<Option<Vec<u8>>, String> {
+        let found = DailyReport::read(&self.known, ReportPeriod::Day, Some(date)).await;
+        let Some(report) = found.map_err(|problem| problem.to_string())? else {
+            return Ok(None);
         };
-        let sheet = PaperFont::find().and_then(|font| paper::daily::pdf(&report, of, &font));
-        Ok(sheet
+        let made = paper::daily::print(&self.known, report, self.plan.lang).await;
+        Ok(made
             .inspect_err(|problem| warn!(%problem, "no sheet of the day could be made"))
             .ok())
-    })
-    .await
+    }
+}
+
+/// What the sheet of a day is called in the folder.
+fn sheet_name(date: Date) -> String {
+    format!("mimamori-{date}.pdf")
 }
 
 fn told(path: &Path, error: &std::io::Error) -> String {

@@ -3,7 +3,7 @@
 //! keeps nothing has to be begun anew. Where nobody manages it, nothing is told.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 
 use app::views::BoardView;
 use sd_notify::NotifyState;
@@ -28,29 +28,25 @@ pub fn tell_stopping() {
 /// what is given.
 #[must_use]
 pub fn while_opening() -> BeingOpened {
-    let opening = BeingOpened::default();
+    let (opening, opened) = sync_channel::<()>(0);
     if let Some(within) = sd_notify::watchdog_enabled() {
-        let done = Arc::clone(&opening.done);
         std::thread::spawn(move || {
-            while !done.load(Ordering::Relaxed) {
+            loop {
                 tell(&[NotifyState::Watchdog]);
-                std::thread::park_timeout(within / LOOKS);
+                // Nothing is ever sent: the wait ends with the other side.
+                if opened.recv_timeout(within / LOOKS) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
             }
         });
     }
-    opening
+    BeingOpened { _opening: opening }
 }
 
 /// The program is being opened, for as long as this lives.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct BeingOpened {
-    done: Arc<AtomicBool>,
-}
-
-impl Drop for BeingOpened {
-    fn drop(&mut self) {
-        self.done.store(true, Ordering::Relaxed);
-    }
+    _opening: SyncSender<()>,
 }
 
 /// Tells that the program lives, several times in the time within which the manager wants to hear

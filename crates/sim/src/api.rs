@@ -15,6 +15,8 @@ use crate::record::SimRecord;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Time for one answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
+/// Time for the answer to much that is sent.
+const SENT_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Where the API is and what lets a script in.
 #[derive(Debug, Clone)]
@@ -25,9 +27,9 @@ pub struct Api {
     pub token_file: PathBuf,
 }
 
-fn agent() -> ureq::Agent {
+fn agent(time: Duration) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
-        .timeout_global(Some(ANSWER_TIME_MAX))
+        .timeout_global(Some(time))
         .max_redirects(0)
         .build();
     config.into()
@@ -40,12 +42,48 @@ impl Api {
         let file = self.token_file.clone();
         let ask = move || -> Option<Value> {
             let token = std::fs::read_to_string(file).ok()?;
-            let request = agent()
+            let request = agent(ANSWER_TIME_MAX)
                 .get(&url)
                 .header("Authorization", format!("Bearer {token}"));
             request.call().ok()?.body_mut().read_json().ok()
         };
         tokio::task::spawn_blocking(ask).await.ok().flatten()
+    }
+
+    /// Sends something to an address under `/api/v1/`.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> anyhow::Result<()> {
+        let url = format!("http://{}/api/v1/{path}", self.address);
+        let file = self.token_file.clone();
+        let work = move || -> anyhow::Result<()> {
+            let token = std::fs::read_to_string(file)?;
+            let request = agent(SENT_TIME_MAX)
+                .post(&url)
+                .header("Authorization", format!("Bearer {token}"));
+            request.send_json(body)?;
+            Ok(())
+        };
+        tokio::task::spawn_blocking(work).await?
+    }
+
+    /// Sends a table of readings as a device.
+    pub(crate) async fn ingest(
+        &self,
+        device: &str,
+        token: &str,
+        table: String,
+    ) -> anyhow::Result<()> {
+        // By when it comes again: a night is one reading a minute.
+        let url = format!("http://{}/ingest/{device}?within=90", self.address);
+        let bearer = format!("Bearer {token}");
+        let work = move || -> anyhow::Result<()> {
+            let request = agent(SENT_TIME_MAX)
+                .post(&url)
+                .header("Authorization", bearer)
+                .header("Content-Type", "text/csv");
+            request.send(table)?;
+            Ok(())
+        };
+        tokio::task::spawn_blocking(work).await?
     }
 
     /// Gets all pages of a list.
@@ -83,7 +121,8 @@ pub async fn claim(
             ("password", &password),
             ("again", &password),
         ];
-        let answer = agent()
+        let agent = agent(ANSWER_TIME_MAX);
+        let answer = agent
             .post(format!("http://{address}/claim"))
             .send_form(typed)?;
         let cookie = answer.headers().get("set-cookie");
@@ -91,13 +130,13 @@ pub async fn claim(
             .and_then(|cookie| cookie.to_str().ok()?.strip_prefix("session="))
             .and_then(|rest| rest.split(';').next())
             .context("the box was not claimed")?;
-        let mut made = agent()
+        let mut made = agent
             .post(format!("http://{address}/api/v1/tokens"))
             .header("Authorization", format!("Bearer {session}"))
             .send_json(json!({"label": "simulated factory", "role": "operator"}))?;
         let made: Value = made.body_mut().read_json()?;
         let token = made["token"].as_str().context("no token was made")?;
-        agent()
+        agent
             .post(format!("http://{address}/sign-out"))
             .header("Authorization", format!("Bearer {session}"))
             .send_empty()?;

@@ -138,6 +138,11 @@ impl Lang {
         self.with(key::RATES_YEN, &[("yen", &digits)])
     }
 
+    /// How often something was.
+    pub fn times(self, n: impl std::fmt::Display) -> String {
+        self.with(key::RATES_TIMES, &[("n", &n.to_string())])
+    }
+
     /// A length of time in seconds: as hours and minutes, minutes and seconds, or seconds.
     pub fn length(self, seconds: f64) -> String {
         let s = seconds.max(0.0).round() as u64;
@@ -182,6 +187,21 @@ impl From<Tongue> for Lang {
 pub fn zoned(t: Time, zone: &TimeZone) -> Zoned {
     let moment = Timestamp::from_millisecond(t.ms()).unwrap_or_default();
     moment.to_zoned(zone.clone())
+}
+
+/// Hours and minutes of a moment by the clocks of a zone.
+pub fn clock(t: Time, zone: &TimeZone) -> String {
+    zoned(t, zone).strftime("%H:%M").to_string()
+}
+
+/// Month and day of a moment in a zone.
+pub fn month_day(t: Time, zone: &TimeZone) -> String {
+    zoned(t, zone).strftime("%-m/%-d").to_string()
+}
+
+/// A moment in a zone with its whole day, as it is written on paper.
+pub fn written(t: Time, zone: &TimeZone) -> String {
+    zoned(t, zone).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 fn args_of<'a>(variables: &[(&'static str, &'a str)]) -> FluentArgs<'a> {

@@ -297,7 +297,8 @@ async function awaitIt() {
 }
 if (document.querySelector("[data-waits]")) setTimeout(awaitIt, 2_000);
 
-/** What a chart says at its places, and where they are. @param {Element} chart */
+/** @typedef {{x: number, text: string}} Place where a chart says what */
+/** What a chart says at its places. @param {Element} chart @returns {Place[]} */
 function probes(chart) {
   const told = chart.getAttribute("data-probes") ?? "";
   return told.split("\n").map((line) => {
@@ -306,10 +307,10 @@ function probes(chart) {
   });
 }
 
-/** Shows what a chart says at one of its places: a line in it, words below it. @param {SVGSVGElement} chart @param {number} n */
-function probe(chart, n) {
-  const all = probes(chart);
-  const { x, text } = all[Math.max(0, Math.min(n, all.length - 1))];
+/** Shows what a chart says at one of its places: a line in it, words below it. @param {SVGSVGElement} chart @param {Place[]} places @param {number} n */
+function probe(chart, places, n) {
+  const at = Math.max(0, Math.min(n, places.length - 1));
+  const { x, text } = places[at];
   let line = chart.querySelector("line.probe");
   let words = chart.nextElementSibling;
   if (!line) {
@@ -326,7 +327,7 @@ function probe(chart, n) {
   for (const [name, value] of Object.entries({ x1: x, x2: x, y1: 8, y2: height - 24 })) line.setAttribute(name, String(value));
   if (words.textContent !== text) words.textContent = text;
   chart.dataset.probedAt = String(Date.now());
-  chart.dataset.probed = String(Math.max(0, Math.min(n, all.length - 1)));
+  chart.dataset.probed = String(at);
 }
 
 /** The place of a chart that is nearest to the pointer. @param {PointerEvent} event */
@@ -335,8 +336,9 @@ function probeAt(event) {
   if (!(chart instanceof SVGSVGElement)) return;
   const box = chart.getBoundingClientRect();
   const x = (event.clientX - box.left) / box.width * chart.viewBox.baseVal.width;
-  const far = probes(chart).map((place) => Math.abs(place.x - x));
-  probe(chart, far.indexOf(Math.min(...far)));
+  const places = probes(chart);
+  const far = places.map((place) => Math.abs(place.x - x));
+  probe(chart, places, far.indexOf(Math.min(...far)));
 }
 document.addEventListener("pointermove", probeAt);
 document.addEventListener("pointerdown", probeAt);
@@ -344,12 +346,13 @@ document.addEventListener("pointerdown", probeAt);
 document.addEventListener("keydown", (event) => {
   const chart = event.target;
   if (!(chart instanceof SVGSVGElement) || !chart.dataset.probes) return;
-  const last = probes(chart).length - 1;
+  const places = probes(chart);
+  const last = places.length - 1;
   const from = Number(chart.dataset.probed ?? last + 1);
   const to = { ArrowLeft: from - 1, ArrowRight: from + 1, Home: 0, End: last }[event.key];
   if (to === undefined) return;
   event.preventDefault();
-  probe(chart, to);
+  probe(chart, places, to);
 });
 
 document.addEventListener("click", (event) => {

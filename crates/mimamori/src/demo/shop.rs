@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Context;
+use app::factory_clock;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{ToSpan as _, Zoned};
@@ -40,8 +41,8 @@ impl Shop {
     /// A workshop in which people work at this moment.
     pub(super) fn around(now: Time) -> Self {
         let own = TimeZone::system();
-        let is_utc = own.iana_name().is_none_or(|zone| zone.contains("UTC"));
-        let usual = is_utc.then(|| TimeZone::get(ZONE_USUAL).ok()).flatten();
+        let usual = || TimeZone::get(ZONE_USUAL).ok();
+        let usual = factory_clock::is_unset(&own).then(usual).flatten();
         let zone = usual.unwrap_or(own);
         let local: Zoned = zoned(now, &zone);
         let hour = local.hour();
@@ -54,9 +55,7 @@ impl Shop {
         };
         let starts = jiff::civil::Time::new(begins, 0, 0, 0).unwrap_or_default();
         let calendar = Calendar { zone, starts };
-        let today = calendar
-            .date(calendar.day_start(now))
-            .unwrap_or(local.date());
+        let today = calendar.business_day(now).unwrap_or(local.date());
         Self {
             calendar,
             begins,
@@ -163,9 +162,8 @@ impl Shop {
         let shifts = self.shifts()?;
         let options = sim::shop::ShopOptions {
             seed,
-            http: stage.http,
+            api: stage.api(),
             tokens,
-            api_token: stage.api().token_file,
             told: stage.data.join("demo-past-told"),
             shifts: shifts
                 .iter()

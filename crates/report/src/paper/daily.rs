@@ -1,15 +1,15 @@
 //! The daily report on paper, and that of a week or a month.
 
+use app::known::Known;
 use app::views::BoardView;
 use jiff::tz::TimeZone;
-use model::{Remark, Time};
-use text::{Lang, key, zoned};
+use model::{MachineId, Time};
+use text::{Lang, key};
 
 use super::font::{PaperFont, PaperProblem};
 use super::layout::{
     AMBER, BLACK, BLUE, GREY, MARGIN, PALE, Paper, PaperArea, PaperColumn, RED, Type, WIDTH,
 };
-use crate::accounts::MachineAccount;
 use crate::daily::{DailyReport, OutputBar, ReportPeriod};
 use crate::daily_words::{MACHINE_COLUMNS, NOTHING, count, machine_cells};
 use crate::downtimes::reason_text;
@@ -23,25 +23,39 @@ const CAUSES: usize = 8;
 const PICTURE: f32 = 128.0;
 const STAMP: (f32, f32) = (46.0, 52.0);
 
-/// What the report is written with.
-#[derive(Debug, Clone, Copy)]
-pub struct PaperOf<'a> {
-    /// The present: names of machines, what the factory is called.
-    pub board: &'a BoardView,
-    /// The zone of its moments.
-    pub zone: &'a TimeZone,
-    /// Its language.
-    pub lang: Lang,
-    /// When it is made.
-    pub now: Time,
+/// The report as PDF, made beside the threads that serve others.
+pub async fn print(
+    known: &Known,
+    report: DailyReport,
+    lang: Lang,
+) -> Result<Vec<u8>, PaperProblem> {
+    let (board, zone, now) = (known.board(), known.calendar.zone.clone(), known.now());
+    let make = move || {
+        let of = PaperOf {
+            board: &board,
+            zone: &zone,
+            lang,
+            now,
+        };
+        pdf(&report, of, &PaperFont::find()?)
+    };
+    let made = tokio::task::spawn_blocking(make).await;
+    made.map_err(|_| PaperProblem::Writing)?
 }
 
-/// The report as PDF.
-pub fn pdf(
-    report: &DailyReport,
-    of: PaperOf<'_>,
-    font: &PaperFont,
-) -> Result<Vec<u8>, PaperProblem> {
+/// What the report is written with.
+#[derive(Debug, Clone, Copy)]
+struct PaperOf<'a> {
+    /// The present: names of machines, what the factory is called.
+    board: &'a BoardView,
+    /// The zone of its moments.
+    zone: &'a TimeZone,
+    lang: Lang,
+    /// When it is made.
+    now: Time,
+}
+
+fn pdf(report: &DailyReport, of: PaperOf<'_>, font: &PaperFont) -> Result<Vec<u8>, PaperProblem> {
     let mut page = DailyPaper {
         report,
         of,
@@ -59,9 +73,7 @@ pub fn pdf(
         page.stops();
         page.notes();
     }
-    let made = zoned(of.now, of.zone)
-        .strftime("%Y-%m-%d %H:%M")
-        .to_string();
+    let made = text::written(of.now, of.zone);
     let made = of.lang.with(key::DAILY_MADE, &[("time", &made)]);
     let factory = page.factory();
     let foot = format!("{factory}{title} {} · {made} · Mimamori", report.days());
@@ -111,17 +123,16 @@ impl DailyPaper<'_> {
         name.map_or_else(String::new, |name| format!("{name} · "))
     }
 
-    fn name(&self, id: &str) -> String {
-        let machine = self.of.board.machine(id);
-        machine.map_or_else(|| id.to_owned(), |m| m.names.of(self.of.lang).to_owned())
+    fn name(&self, id: &MachineId) -> String {
+        self.of.board.called(self.of.lang, id.as_str()).to_owned()
     }
 
     fn clock(&self, t: Time) -> String {
-        zoned(t, self.of.zone).strftime("%H:%M").to_string()
+        text::clock(t, self.of.zone)
     }
 
     fn day(&self, t: Time) -> String {
-        zoned(t, self.of.zone).strftime("%-m/%-d").to_string()
+        text::month_day(t, self.of.zone)
     }
 
     /// Title, factory, days, a few sentences; at the right the boxes for three stamps.
@@ -173,29 +184,27 @@ impl DailyPaper<'_> {
     /// The report in a row of figures.
     fn figures(&mut self) {
         let (lang, report) = (self.of.lang, self.report);
-        let times = |n: usize| lang.with(key::RATES_TIMES, &[("n", &n.to_string())]);
-        let of_plan = report.against_plan().map_or_else(String::new, |against| {
-            let (planned, share) = (count(against.planned), format!("{:.0}", against.percent()));
-            let values = [("planned", &*planned), ("share", &share)];
-            lang.with(key::DAILY_AGAINST_PLAN, &values)
-        });
-        let short = report
-            .machines
-            .iter()
-            .map(MachineAccount::short_stops)
-            .sum();
+        let of_plan = report.against_plan().map(|against| against.text(lang));
         let scrap = report.scrap().map_or_else(|| NOTHING.to_owned(), count);
         let cost = report
             .lost_yen()
             .map_or_else(String::new, |yen| lang.yen(yen));
         let figures = [
-            (key::RATES_PARTS, count(report.parts()), of_plan),
+            (
+                key::RATES_PARTS,
+                count(report.parts()),
+                of_plan.unwrap_or_default(),
+            ),
             (key::DAILY_SCRAP, scrap, String::new()),
             (key::DAILY_LOST, lang.length(report.lost_s()), cost),
-            (key::STOP_SHORT, times(short), String::new()),
+            (
+                key::STOP_SHORT,
+                lang.times(report.short_stops()),
+                String::new(),
+            ),
             (
                 key::STOP_UNTOLD,
-                times(report.open_questions()),
+                lang.times(report.open_questions()),
                 String::new(),
             ),
         ];
@@ -254,10 +263,7 @@ impl DailyPaper<'_> {
 
     fn output(&mut self, area: PaperArea) {
         let bars = &self.report.output;
-        let top = bars
-            .iter()
-            .map(|bar| bar.parts.max(bar.planned.unwrap_or(0.0)));
-        let top = top.fold(1.0, f64::max);
+        let top = bars.iter().map(OutputBar::top).fold(1.0, f64::max);
         let foot = area.y + area.height - 14.0;
         let room = area.width / bars.len().max(1) as f32;
         let height = |parts: f64| (parts / top) as f32 * (area.height - 30.0);
@@ -289,10 +295,7 @@ impl DailyPaper<'_> {
                 );
             }
             if i % every == 0 {
-                let label = match self.report.period {
-                    ReportPeriod::Day => self.clock(bar.from),
-                    ReportPeriod::Week | ReportPeriod::Month => self.day(bar.from),
-                };
+                let label = self.report.bar_name(bar.from, self.of.zone);
                 self.paper
                     .text(x, foot + 3.0, &label, Type::new(6.5).ink(GREY));
             }
@@ -358,7 +361,7 @@ impl DailyPaper<'_> {
         let columns: Vec<PaperColumn> = std::iter::once(named).chain(columns).collect();
         let target_s = self.of.board.factory.setup_target_s;
         let rows = self.report.machines.iter().map(|machine| {
-            let name = self.name(machine.machine.as_str());
+            let name = self.name(&machine.machine);
             let cells = machine_cells(lang, machine, target_s);
             std::iter::once(name).chain(cells).collect()
         });
@@ -400,7 +403,7 @@ impl DailyPaper<'_> {
             let reason = downtime.reason.as_ref();
             vec![
                 format!("{day}{from} – {to}"),
-                self.name(machine.machine.as_str()),
+                self.name(&machine.machine),
                 lang.length(downtime.lost_s),
                 reason.map_or_else(untold, |reason| reason_text(lang, reason)),
             ]
@@ -411,23 +414,18 @@ impl DailyPaper<'_> {
 
     fn notes(&mut self) {
         let lang = self.of.lang;
-        let notes = self
-            .report
-            .machines
-            .iter()
-            .flat_map(|machine| &machine.notes);
-        let rows = notes.filter_map(|note| match &note.said {
-            Remark::Note { text } => Some(vec![
-                format!("{} {}", self.day(note.at), self.clock(note.at)),
-                self.name(note.machine.as_str()),
-                text.clone(),
-            ]),
-            _ => None,
-        });
-        let rows: Vec<Vec<String>> = rows.collect();
-        if rows.is_empty() {
+        let notes = self.report.notes();
+        if notes.is_empty() {
             return;
         }
+        let rows = notes.iter().map(|(note, words)| {
+            vec![
+                format!("{} {}", self.day(note.at), self.clock(note.at)),
+                self.name(&note.machine),
+                (*words).to_owned(),
+            ]
+        });
+        let rows: Vec<Vec<String>> = rows.collect();
         self.paper.heading(&lang.text(key::DAILY_NOTES), 40.0);
         let column = |head, share| PaperColumn {
             head: lang.text(head),
@@ -445,11 +443,6 @@ impl DailyPaper<'_> {
 
 /// The highest bar, which is the one that is named; the first of several.
 fn highest(bars: &[OutputBar]) -> Option<&OutputBar> {
-    let mut highest: Option<&OutputBar> = None;
-    for bar in bars {
-        if highest.is_none_or(|most| bar.parts > most.parts) {
-            highest = Some(bar);
-        }
-    }
-    highest
+    bars.iter()
+        .reduce(|most, bar| if bar.parts > most.parts { bar } else { most })
 }

@@ -38,7 +38,7 @@ pub enum PaperProblem {
 }
 
 /// A Japanese typeface.
-pub struct PaperFont {
+pub(super) struct PaperFont {
     /// Shared with what is printed: it is large.
     bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
     index: u32,
@@ -59,7 +59,7 @@ pub(super) struct Letters<'a> {
 
 impl PaperFont {
     /// The first typeface that is found.
-    pub fn find() -> Result<Self, PaperProblem> {
+    pub(super) fn find() -> Result<Self, PaperProblem> {
         let found = PLACES
             .iter()
             .find_map(|(path, index)| Self::read(Path::new(path), *index));

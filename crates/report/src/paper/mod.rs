@@ -6,4 +6,4 @@ mod layout;
 
 pub mod daily;
 
-pub use font::{PaperFont, PaperProblem};
+pub use font::PaperProblem;

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::Workplace;
+use super::{WorkSensors, Workplace};
 use crate::plan::Random;
 
 /// Time between two readings, by day and by night.
@@ -235,20 +235,24 @@ impl Workstation {
             // A cycle that was begun is finished, also when people go.
             self.work(shift, shifts, &mut row);
         }
-        if matches!(self.id(), "saw-1" | "lathe-1" | "mill-1" | "robot-1") {
-            let noise = 1.0 + 0.012 * self.random.normal();
-            row.power_w = Some(self.watts(shifts) * noise);
-        }
         // What nobody hears of for long is away: levels are told again.
         let is_due = self.t_ms % LEVEL_EVERY_MS < STEP_MS;
-        if self.id() == "press-1" && row.pulse.is_none() && is_due {
-            row.pulse = Some(false);
-        }
-        if self.id() == "grinder-1" {
-            let lamp = self.lamp_now();
-            if self.lamp != Some(lamp) || is_due {
-                self.lamp = Some(lamp);
-                row.lamp = Some(lamp);
+        match self.place.sensors {
+            WorkSensors::Power(watts) => {
+                let noise = 1.0 + 0.012 * self.random.normal();
+                row.power_w = Some(self.watts(watts, shifts) * noise);
+            }
+            WorkSensors::Contact => {
+                if row.pulse.is_none() && is_due {
+                    row.pulse = Some(false);
+                }
+            }
+            WorkSensors::Lamp => {
+                let lamp = self.lamp_now();
+                if self.lamp != Some(lamp) || is_due {
+                    self.lamp = Some(lamp);
+                    row.lamp = Some(lamp);
+                }
             }
         }
         if row != self.row() {
@@ -277,13 +281,13 @@ impl Workstation {
         self.position = 0.0;
         self.count += 1;
         self.cycle_s = self.usual_s() * (1.0 + 0.006 * self.random.normal().clamp(-2.5, 2.5));
-        match self.id() {
-            "press-1" => {
+        match self.place.sensors {
+            WorkSensors::Power(_) => row.cycle = Some(self.count),
+            WorkSensors::Contact => {
                 row.pulse = Some(true);
                 self.pulse_until = Some(self.t_ms + PULSE_MS);
             }
-            "saw-1" | "lathe-1" | "mill-1" | "robot-1" => row.cycle = Some(self.count),
-            _ => {}
+            WorkSensors::Lamp => {}
         }
         self.rest(row);
     }
@@ -293,7 +297,7 @@ impl Workstation {
         let hours = self.cycle_s / 3_600.0;
         let mut happens = |times_an_hour: f64| self.random.share() < times_an_hour * hours;
         let (is_short, is_long, is_other) = (happens(1.1), happens(0.16), happens(0.1));
-        if is_other && matches!(self.id(), "lathe-1" | "mill-1") {
+        if is_other && self.place.has_two_products {
             self.product += 1;
             row.product = Some(if self.product.is_multiple_of(2) {
                 "A-100"
@@ -328,9 +332,8 @@ impl Workstation {
     }
 
     fn usual_s(&self) -> f64 {
-        let other = !self.product.is_multiple_of(2);
-        let makes = matches!(self.id(), "lathe-1" | "mill-1");
-        self.place.s_per_part * if makes && other { 1.18 } else { 0.98 }
+        let is_second = !self.product.is_multiple_of(2);
+        self.place.s_per_part * if is_second { 1.18 } else { 0.98 }
     }
 
     /// Whether somebody has changed the program of the lathe.
@@ -343,13 +346,7 @@ impl Workstation {
         self.id() == "lathe-1" && begun.is_some_and(|(from, _)| is_then(*from))
     }
 
-    fn watts(&self, shifts: &[(i64, i64)]) -> f64 {
-        let [idle, phases @ ..] = match self.id() {
-            "saw-1" => [160.0, 980.0, 1_150.0, 1_180.0, 820.0],
-            "lathe-1" => [310.0, 1_750.0, 2_300.0, 2_050.0, 1_640.0],
-            "mill-1" => [420.0, 2_450.0, 2_900.0, 3_300.0, 2_380.0],
-            _ => [180.0, 1_850.0, 2_600.0, 2_300.0, 1_800.0],
-        };
+    fn watts(&self, [idle, phases @ ..]: [f64; 5], shifts: &[(i64, i64)]) -> f64 {
         let part = (self.position * phases.len() as f64) as usize;
         match self.doing {
             StationState::Off => 0.0,

@@ -4,15 +4,15 @@
 
 mod machine;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::machine::{ShopRow, Workstation};
+use crate::api::Api;
 use crate::now_ms;
 use crate::plan::MachineName;
 
@@ -20,10 +20,19 @@ use crate::plan::MachineName;
 const ROWS_MAX: usize = 10_000;
 /// How often what has happened since is sent.
 const LIVE_EVERY: Duration = Duration::from_secs(2);
-/// Time for one answer.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Of so many long stops of the past one has no reason yet.
 const UNTOLD_EVERY: usize = 7;
+
+/// What of a machine is measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WorkSensors {
+    /// Its power, in watts at rest and in each quarter of a cycle, and its counter.
+    Power([f64; 5]),
+    /// A contact that closes at the end of each cycle.
+    Contact,
+    /// The lamp on top of it.
+    Lamp,
+}
 
 /// What is known of a machine of the workshop beforehand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,42 +43,59 @@ pub struct Workplace {
     pub s_per_part: f64,
     /// Parts it is to make in eight hours; `None` where its sensors do not see any.
     pub parts_per_day: Option<u32>,
+    sensors: WorkSensors,
+    /// Whether it is set up for two products in turn.
+    has_two_products: bool,
 }
 
-const fn workplace(
-    id: &'static str,
-    ja: &'static str,
-    en: &'static str,
-    s_per_part: f64,
-    parts_per_day: Option<u32>,
-) -> Workplace {
-    Workplace {
-        name: MachineName { id, ja, en },
-        s_per_part,
-        parts_per_day,
-    }
+const fn called(id: &'static str, ja: &'static str, en: &'static str) -> MachineName {
+    MachineName { id, ja, en }
 }
 
 /// The machines; the first three form a line.
 pub const WORKPLACES: [Workplace; 6] = [
-    workplace("saw-1", "切断機", "Saw", 46.0, Some(500)),
-    workplace("lathe-1", "NC旋盤 1", "CNC lathe 1", 58.0, Some(400)),
-    workplace(
-        "mill-1",
-        "マシニング 1",
-        "Machining centre 1",
-        75.0,
-        Some(330),
-    ),
-    workplace("press-1", "プレス 45t", "Press 45 t", 22.0, Some(1_050)),
-    workplace("robot-1", "溶接ロボット", "Welding robot", 96.0, Some(250)),
-    workplace(
-        "grinder-1",
-        "平面研削盤(古い)",
-        "Surface grinder (old)",
-        120.0,
-        None,
-    ),
+    Workplace {
+        name: called("saw-1", "切断機", "Saw"),
+        s_per_part: 46.0,
+        parts_per_day: Some(500),
+        sensors: WorkSensors::Power([160.0, 980.0, 1_150.0, 1_180.0, 820.0]),
+        has_two_products: false,
+    },
+    Workplace {
+        name: called("lathe-1", "NC旋盤 1", "CNC lathe 1"),
+        s_per_part: 58.0,
+        parts_per_day: Some(400),
+        sensors: WorkSensors::Power([310.0, 1_750.0, 2_300.0, 2_050.0, 1_640.0]),
+        has_two_products: true,
+    },
+    Workplace {
+        name: called("mill-1", "マシニング 1", "Machining centre 1"),
+        s_per_part: 75.0,
+        parts_per_day: Some(330),
+        sensors: WorkSensors::Power([420.0, 2_450.0, 2_900.0, 3_300.0, 2_380.0]),
+        has_two_products: true,
+    },
+    Workplace {
+        name: called("press-1", "プレス 45t", "Press 45 t"),
+        s_per_part: 22.0,
+        parts_per_day: Some(1_050),
+        sensors: WorkSensors::Contact,
+        has_two_products: false,
+    },
+    Workplace {
+        name: called("robot-1", "溶接ロボット", "Welding robot"),
+        s_per_part: 96.0,
+        parts_per_day: Some(250),
+        sensors: WorkSensors::Power([180.0, 1_850.0, 2_600.0, 2_300.0, 1_800.0]),
+        has_two_products: false,
+    },
+    Workplace {
+        name: called("grinder-1", "平面研削盤(古い)", "Surface grinder (old)"),
+        s_per_part: 120.0,
+        parts_per_day: None,
+        sensors: WorkSensors::Lamp,
+        has_two_products: false,
+    },
 ];
 
 /// How many of them form a line, in their order.
@@ -80,12 +106,10 @@ pub const LINE_LENGTH: usize = 3;
 pub struct ShopOptions {
     /// What everything random comes from.
     pub seed: u64,
-    /// The product's pages and API.
-    pub http: SocketAddr,
+    /// The product's API, with the token of whoever tells reasons.
+    pub api: Api,
     /// Each device's token.
     pub tokens: Vec<(String, String)>,
-    /// The file that holds the token of whoever tells reasons.
-    pub api_token: PathBuf,
     /// The file that notes that the past is told.
     pub told: PathBuf,
     /// When people work, in milliseconds since 1970, oldest first: the past and today.
@@ -150,23 +174,18 @@ async fn tell_past(
 
 /// What people said of the past of a machine: why it stood still, how many parts were bad.
 async fn tell_people(options: &ShopOptions, station: &mut Workstation) -> anyhow::Result<()> {
-    let id = station.id();
+    let told_of = format!("machines/{}/annotations", station.id());
     for (n, stop) in station.take_stops().into_iter().enumerate() {
         if n % UNTOLD_EVERY != UNTOLD_EVERY - 1 {
             let said = json!({"at": stop.at_ms, "kind": "stop_reason", "reason": stop.reason});
-            annotate(options, id, said).await?;
+            options.api.post(&told_of, said).await?;
         }
     }
     for day in station.take_scrap() {
         let said = json!({"at": day.at_ms, "kind": "scrap", "parts": day.parts});
-        annotate(options, id, said).await?;
+        options.api.post(&told_of, said).await?;
     }
     Ok(())
-}
-
-fn agent() -> ureq::Agent {
-    let config = ureq::Agent::config_builder().timeout_global(Some(ANSWER_TIME_MAX));
-    config.build().into()
 }
 
 /// Posts a table of readings as the machine's device.
@@ -175,34 +194,10 @@ async fn send(options: &ShopOptions, id: &'static str, rows: Vec<ShopRow>) -> an
         return Ok(());
     }
     let token = options.tokens.iter().find(|(device, _)| device == id);
-    let token = token.context("a device has no token")?.1.clone();
-    // By when it comes again: a night is one reading a minute.
-    let url = format!("http://{}/ingest/{id}?within=90", options.http);
+    let (_, token) = token.context("a device has no token")?;
     let mut table = "t,power_w,cycle,pulse,product,red,yellow,green\n".to_owned();
     for row in &rows {
         row.write(&mut table);
     }
-    let work = move || -> anyhow::Result<()> {
-        let request = agent().post(&url).header("Content-Type", "text/csv");
-        request
-            .header("Authorization", format!("Bearer {token}"))
-            .send(table)?;
-        Ok(())
-    };
-    tokio::task::spawn_blocking(work).await?
-}
-
-/// Says something of a machine's past as a person would.
-async fn annotate(options: &ShopOptions, id: &str, said: Value) -> anyhow::Result<()> {
-    let url = format!("http://{}/api/v1/machines/{id}/annotations", options.http);
-    let file = options.api_token.clone();
-    let work = move || -> anyhow::Result<()> {
-        let token = std::fs::read_to_string(file)?;
-        let request = agent().post(&url);
-        request
-            .header("Authorization", format!("Bearer {token}"))
-            .send_json(said)?;
-        Ok(())
-    };
-    tokio::task::spawn_blocking(work).await?
+    options.api.ingest(id, token, table).await
 }

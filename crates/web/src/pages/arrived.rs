@@ -166,10 +166,7 @@ fn row(ctx: &Ctx, board: &BoardView, seen: &Seen) -> Markup {
     let device = place.device.as_str();
     let known = board.devices.iter().find(|known| known.id == device);
     let own = known.map_or(device, |known| known.machine.as_str());
-    let machine = |id: &str| {
-        let machine = board.machine(id);
-        machine.map_or_else(|| id.to_owned(), |m| m.names.of(ctx.lang).to_owned())
-    };
+    let machine = |id: &str| board.called(ctx.lang, id).to_owned();
     let text = |code: &str| ctx.lang.coded_or_code("point-", code);
     html! {
         details.value {

@@ -2,7 +2,8 @@
 //! causes from the largest to the smallest (Pareto).
 
 use maud::{Markup, html};
-use report::daily::{DailyReport, OutputBar, ReportPeriod};
+use report::daily::{DailyReport, OutputBar};
+use report::daily_words::{NOTHING, count};
 use report::losses::Loss;
 use text::key;
 
@@ -17,18 +18,12 @@ const BAR_SHARE: f64 = 0.72;
 /// What came out by hour or by day: bars, and a line where the plan lies.
 pub(crate) fn output(ctx: &Ctx, report: &DailyReport) -> Markup {
     let bars = &report.output;
-    let tops = bars
-        .iter()
-        .map(|bar| bar.parts.max(bar.planned.unwrap_or(0.0)));
-    let scale = AxisScale::around(tops, true);
+    let scale = AxisScale::around(bars.iter().map(OutputBar::top), true);
     let room = (WIDTH - LEFT - RIGHT) / bars.len().max(1) as f64;
     let x = |i: usize| LEFT + room * i as f64;
     let foot = scale.y(0.0);
     let width = room * BAR_SHARE;
-    let called = |bar: &OutputBar| match report.period {
-        ReportPeriod::Day => ctx.clock(bar.from),
-        ReportPeriod::Week | ReportPeriod::Month => ctx.day(bar.from),
-    };
+    let called = |bar: &OutputBar| report.bar_name(bar.from, &ctx.zone);
     let every = bars.len().div_ceil(LABELS).max(1);
     let title = ctx.text(key::DAILY_OUTPUT);
     let body = html! {
@@ -62,15 +57,12 @@ pub(crate) fn output(ctx: &Ctx, report: &DailyReport) -> Markup {
 
 /// Parts of a bar, and the plan beside them.
 fn number_of(ctx: &Ctx, bar: &OutputBar) -> String {
-    let parts = super::grouped(bar.parts.round() as u64);
-    match bar.planned {
-        Some(planned) => {
-            let planned = super::grouped(planned.round() as u64);
-            ctx.with(
-                key::DAILY_OF_PLANNED,
-                &[("n", &parts), ("planned", &planned)],
-            )
-        }
+    let parts = count(bar.parts);
+    match bar.planned.map(count) {
+        Some(planned) => ctx.with(
+            key::DAILY_OF_PLANNED,
+            &[("n", &parts), ("planned", &planned)],
+        ),
         None => ctx.with(key::DAILY_PARTS_N, &[("n", &parts)]),
     }
 }
@@ -104,8 +96,11 @@ pub(crate) fn pareto(ctx: &Ctx, losses: &[Loss]) -> Markup {
                             }
                         }
                         td { (ctx.lang.length(loss.lost_s)) }
-                        td.older { (ctx.with(key::RATES_TIMES, &[("n", &loss.times.to_string())])) }
-                        td { @match loss.yen { Some(cost) => (ctx.lang.yen(cost)), None => "–" } }
+                        td.older { (ctx.lang.times(loss.times)) }
+                        td { @match loss.yen {
+                            Some(cost) => (ctx.lang.yen(cost)),
+                            None => (NOTHING),
+                        } }
                         td.older { (format!("{share:.0} %")) }
                     }
                 }

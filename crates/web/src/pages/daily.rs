@@ -7,20 +7,19 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use jiff::ToSpan as _;
 use jiff::civil::Date;
 use kpi::Calendar;
 use maud::{Markup, html};
-use model::{MachineId, Time};
+use model::MachineId;
 use report::accounts::MachineAccount;
 use report::daily::{DailyReport, ReportPeriod};
-use report::daily_words::{MACHINE_COLUMNS, count, machine_cells};
+use report::daily_words::{MACHINE_COLUMNS, NOTHING, count, machine_cells};
 use report::downtimes::{ExplainedDowntime, reason_text};
-use report::paper::daily::PaperOf;
-use report::paper::{self, PaperFont, PaperProblem};
+use report::paper::{self, PaperProblem};
 use serde::Deserialize;
 use text::{Key, key};
 
+use super::days::DayWays;
 use super::{Ctx, Place, bars, frame, typed};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
@@ -63,9 +62,8 @@ pub(crate) async fn show(
         report: &report,
         calendar: &known.calendar,
     };
-    let today = known.calendar.date(known.calendar.day_start(ctx.now));
     let body = html! {
-        (sheet.ways(today))
+        (sheet.ways())
         (sheet.head())
         @if report.machines.is_empty() {
             section.panel { div.empty { p { (ctx.text(key::DAILY_NOTHING)) } } }
@@ -102,19 +100,8 @@ pub(crate) async fn print(
     let found = DailyReport::read(&known, wanted.period, date).await?;
     let report = found.ok_or_else(Failure::not_found)?;
     let name = format!("mimamori-{}-{}.pdf", wanted.period.code(), report.first);
-    let (board, zone) = (known.board(), known.calendar.zone.clone());
-    let (lang, now) = (visitor.lang, known.now());
-    let make = move || {
-        let of = PaperOf {
-            board: &board,
-            zone: &zone,
-            lang,
-            now,
-        };
-        paper::daily::pdf(&report, of, &PaperFont::find()?)
-    };
-    let made = tokio::task::spawn_blocking(make).await;
-    let bytes = made.map_err(|_| Failure::store())?.map_err(no_paper)?;
+    let made = paper::daily::print(&known, report, visitor.lang).await;
+    let bytes = made.map_err(no_paper)?;
     let headers = [
         (CONTENT_TYPE, "application/pdf".to_owned()),
         (CONTENT_DISPOSITION, format!("inline; filename=\"{name}\"")),
@@ -142,44 +129,29 @@ struct ReportSheet<'a> {
 }
 
 impl ReportSheet<'_> {
-    fn name(&self, id: &MachineId) -> String {
-        let found = self.board.machine(id.as_str());
-        found.map_or_else(|| id.to_string(), |m| m.names.of(self.ctx.lang).to_owned())
-    }
-
-    /// The business day that a moment lies in.
-    fn business_day(&self, t: Time) -> Date {
-        let start = self.calendar.day_start(t);
-        self.calendar.date(start).unwrap_or_default()
+    fn name<'n>(&'n self, id: &'n MachineId) -> &'n str {
+        self.board.called(self.ctx.lang, id.as_str())
     }
 
     /// The way to other days and periods.
-    fn ways(&self, today: Option<Date>) -> Markup {
+    fn ways(&self) -> Markup {
         let (ctx, report) = (self.ctx, self.report);
+        let today = self.calendar.business_day(ctx.now);
+        let days = DayWays::around(report.first, report.last, today);
         let to = |date: Date, period: ReportPeriod| {
             format!("/daily?date={date}&period={}", period.code())
         };
-        let before = report.first.checked_sub(1.day()).ok();
-        let after = report.last.checked_add(1.day()).ok();
-        let after = after.filter(|after| today.is_none_or(|today| *after <= today));
+        let near = |date: Date| to(date, report.period);
         html! {
             div.days {
-                @if let Some(before) = before {
-                    a.button href=(to(before, report.period)) rel="prev" {
-                        "‹ " (ctx.text(key::DAILY_BEFORE))
-                    }
-                }
+                (days.back(ctx, key::DAILY_BEFORE, near))
                 form.choose-day method="get" action="/daily" {
                     label.sr for="daily-date" { (ctx.text(key::DAY_CHOOSE)) }
                     input #daily-date type="date" name="date" value=(report.first) required;
                     input type="hidden" name="period" value=(report.period.code());
                     button type="submit" { (ctx.text(key::DAY_SHOW)) }
                 }
-                @if let Some(after) = after {
-                    a.button href=(to(after, report.period)) rel="next" {
-                        (ctx.text(key::DAILY_AFTER)) " ›"
-                    }
-                }
+                (days.on(ctx, key::DAILY_AFTER, near))
                 div.filters {
                     @for period in ReportPeriod::ALL {
                         a.button href=(to(report.first, period))
@@ -236,24 +208,15 @@ impl ReportSheet<'_> {
                 }
             }
         };
-        let of_plan = report.against_plan().map_or_else(String::new, |against| {
-            let (planned, share) = (count(against.planned), format!("{:.0}", against.percent()));
-            let values = [("planned", &*planned), ("share", &share)];
-            ctx.with(key::DAILY_AGAINST_PLAN, &values)
-        });
+        let of_plan = report.against_plan().map(|against| against.text(ctx.lang));
         let scrap = report.scrap();
-        let short: usize = report
-            .machines
-            .iter()
-            .map(MachineAccount::short_stops)
-            .sum();
         let open = report.open_questions();
         html! {
             div.kpis.of-report {
-                (card(key::RATES_PARTS, count(report.parts()), of_plan))
+                (card(key::RATES_PARTS, count(report.parts()), of_plan.unwrap_or_default()))
                 (card(
                     key::DAILY_SCRAP,
-                    scrap.map_or_else(|| "–".to_owned(), count),
+                    scrap.map_or_else(|| NOTHING.to_owned(), count),
                     if scrap.is_none() { ctx.text(key::DAILY_SCRAP_UNTOLD) } else { String::new() },
                 ))
                 (card(
@@ -261,7 +224,7 @@ impl ReportSheet<'_> {
                     ctx.lang.length(report.lost_s()),
                     report.lost_yen().map_or_else(String::new, |cost| ctx.lang.yen(cost)),
                 ))
-                (card(key::STOP_SHORT, short.to_string(), String::new()))
+                (card(key::STOP_SHORT, report.short_stops().to_string(), String::new()))
                 @if open > 0 {
                     (card(
                         key::STOP_UNTOLD,
@@ -368,10 +331,12 @@ impl ReportSheet<'_> {
                             span.quiet { " · " (ctx.text(key::STOPS_PLANNED)) }
                         }
                     }
-                    None => a href={
-                        "/stops?date=" (self.business_day(downtime.start)) "#stops-"
-                        (machine.machine)
-                    } { (ctx.text(key::STOP_UNTOLD)) },
+                    None => {
+                        @let day = self.calendar.business_day(downtime.start).unwrap_or_default();
+                        a href={ "/stops?date=" (day) "#stops-" (machine.machine) } {
+                            (ctx.text(key::STOP_UNTOLD))
+                        }
+                    }
                 } }
             }
         }
@@ -380,24 +345,17 @@ impl ReportSheet<'_> {
     /// What people wrote down.
     fn notes(&self) -> Markup {
         let ctx = self.ctx;
-        let notes = self
-            .report
-            .machines
-            .iter()
-            .flat_map(|machine| &machine.notes);
-        let notes: Vec<_> = notes.collect();
+        let notes = self.report.notes();
         html! {
             @if !notes.is_empty() {
                 section.panel {
                     div.panel-head { h2 { (ctx.text(key::DAILY_NOTES)) } }
                     ul.said-of-day {
-                        @for note in notes {
-                            @if let model::Remark::Note { text } = &note.said {
-                                li {
-                                    time { (ctx.day(note.at)) " " (ctx.clock(note.at)) }
-                                    strong { (self.name(&note.machine)) }
-                                    span { (text) }
-                                }
+                        @for (note, words) in notes {
+                            li {
+                                time { (ctx.day(note.at)) " " (ctx.clock(note.at)) }
+                                strong { (self.name(&note.machine)) }
+                                span { (words) }
                             }
                         }
                     }

@@ -36,12 +36,40 @@ pub(crate) const ROUTES: &[Route] = &[page!(get "/events", LOOK, show)];
 /// Findings on one page.
 const FINDINGS_SHOWN: usize = 50;
 
-/// What findings an alarm comes of.
-const ALARMING: [FindingKind; 3] = [
-    FindingKind::TamperingSuspected,
-    FindingKind::WearSuspected,
-    FindingKind::Stopped,
+/// What findings can be about.
+struct FindingTopic {
+    /// As it is written in addresses.
+    code: &'static str,
+    covers: fn(FindingKind) -> bool,
+}
+
+static TOPICS: [FindingTopic; 3] = [
+    FindingTopic {
+        code: "alarms",
+        covers: is_alarming,
+    },
+    FindingTopic {
+        code: "changes",
+        covers: |kind| !is_alarming(kind) && !is_of_data(kind),
+    },
+    FindingTopic {
+        code: "data",
+        covers: is_of_data,
+    },
 ];
+
+/// Whether an alarm comes of it.
+fn is_alarming(kind: FindingKind) -> bool {
+    matches!(
+        kind,
+        FindingKind::TamperingSuspected | FindingKind::WearSuspected | FindingKind::Stopped
+    )
+}
+
+/// Whether it is said of the data, not of the machine.
+fn is_of_data(kind: FindingKind) -> bool {
+    kind.code().starts_with("data_")
+}
 
 /// Where a list starts.
 #[derive(Debug, Deserialize)]
@@ -56,27 +84,25 @@ pub(crate) struct WantedEvents {
     /// Of this machine alone; of all if it is empty.
     #[serde(default)]
     machine: String,
-    /// `alarms` for what an alarm came of, `data` for what is said of the data; else everything.
+    /// The code of a topic; everything if it is none.
     #[serde(default)]
     about: String,
 }
 
 impl WantedEvents {
     fn query(&self) -> FindingQuery {
-        let is_alarming = |kind: &FindingKind| ALARMING.contains(kind);
-        let is_of_data = |kind: &FindingKind| kind.code().starts_with("data_");
-        let all = FindingKind::ALL.iter().copied();
+        let kinds = |topic: &FindingTopic| {
+            let all = FindingKind::ALL.iter().copied();
+            all.filter(|kind| (topic.covers)(*kind)).collect()
+        };
         FindingQuery {
             machine: MachineId::new(&self.machine).ok(),
-            kinds: match self.about.as_str() {
-                "alarms" => all.filter(is_alarming).collect(),
-                "data" => all.filter(is_of_data).collect(),
-                "changes" => all
-                    .filter(|kind| !is_alarming(kind) && !is_of_data(kind))
-                    .collect(),
-                _ => Vec::new(),
-            },
+            kinds: self.topic().map_or_else(Vec::new, kinds),
         }
+    }
+
+    fn topic(&self) -> Option<&'static FindingTopic> {
+        TOPICS.iter().find(|topic| topic.code == self.about)
     }
 
     fn is_everything(&self) -> bool {
@@ -87,14 +113,11 @@ impl WantedEvents {
     fn next(&self, before: i64) -> String {
         let machine = MachineId::new(&self.machine).ok();
         let machine = machine.map_or_else(String::new, |machine| format!("&machine={machine}"));
-        let about = ABOUT.iter().find(|about| **about == self.about);
-        let about = about.map_or_else(String::new, |about| format!("&about={about}"));
+        let about = self.topic().map(|topic| format!("&about={}", topic.code));
+        let about = about.unwrap_or_default();
         format!("/events?before={before}{machine}{about}")
     }
 }
-
-/// What findings can be about, as it is written in addresses.
-const ABOUT: [&str; 3] = ["alarms", "changes", "data"];
 
 /// The page.
 pub(crate) async fn show(
@@ -152,9 +175,9 @@ fn form(ctx: &Ctx, board: &BoardView, wanted: &WantedEvents) -> Markup {
                 label for="e-about" { (ctx.text(key::EVENTS_ABOUT)) }
                 select #e-about name="about" {
                     option value="" { (ctx.text(key::EVENTS_EVERYTHING)) }
-                    @for about in ABOUT {
-                        option value=(about) selected[about == wanted.about] {
-                            (ctx.lang.coded("events-about-", about))
+                    @for topic in &TOPICS {
+                        option value=(topic.code) selected[topic.code == wanted.about] {
+                            (ctx.lang.coded("events-about-", topic.code))
                         }
                     }
                 }

@@ -395,12 +395,7 @@ fn tiers(ctx: &Ctx, body: &Value) -> Option<String> {
 /// What an entry is about, as far as it has a short name.
 fn about(ctx: &Ctx, board: &BoardView, body: &Value) -> String {
     let machine = body["machine"].as_str().filter(|id| !id.is_empty());
-    let name = machine.map(|id| {
-        board
-            .machine(id)
-            .map_or(id, |machine| machine.names.of(ctx.lang))
-            .to_owned()
-    });
+    let name = machine.map(|id| board.called(ctx.lang, id).to_owned());
     let device = body["device"].as_str().filter(|id| Some(*id) != machine);
     let finding: Option<Finding> = serde_json::from_value(body["finding"].clone()).ok();
     let word = finding.map(|f| finding_text(ctx.lang, f.kind, f.product.as_str()));

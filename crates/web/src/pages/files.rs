@@ -657,8 +657,7 @@ fn days_told(ctx: &Ctx, known: &Known, import: &Import) -> Markup {
     let board = known.board();
     let mut devices = board.devices.iter();
     let device = devices.find(|device| device.id == import.table.as_str());
-    let calendar = &known.calendar;
-    let date = |t| calendar.date(calendar.day_start(t));
+    let date = |t| known.calendar.business_day(t);
     let mut days: Vec<Date> = [import.from, import.to]
         .into_iter()
         .filter_map(date)

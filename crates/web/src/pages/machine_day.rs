@@ -5,7 +5,6 @@ use app::known::Known;
 use app::views::MachineView;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use jiff::ToSpan as _;
 use jiff::civil::Date;
 use maud::{Markup, html};
 use model::{MachineId, Span};
@@ -15,6 +14,7 @@ use serde::Deserialize;
 use store::{CycleRow, FindingRow, MinuteRow, StoreError};
 use text::key;
 
+use super::days::DayWays;
 use super::machine::{cycle_charts, finding_item};
 use super::{Ctx, Place, chart, frame, problem_box, typed};
 use crate::http::access::LOOK;
@@ -59,7 +59,7 @@ pub(crate) async fn show(
     let Some(machine) = board.machine(&id) else {
         return Err(Failure::not_found());
     };
-    let today = known.calendar.date(known.calendar.day_start(ctx.now));
+    let today = known.calendar.business_day(ctx.now);
     let asked = wanted.date.as_deref().unwrap_or_default();
     let Some(date) = typed::date(asked) else {
         let back = format!("/machines/{id}");
@@ -74,7 +74,7 @@ pub(crate) async fn show(
         .any(|account| account.account.observed_s() > 0.0);
     let body = html! {
         p.back { a href={ "/machines/" (id) } { "‹ " (machine.names.of(ctx.lang)) } }
-        (ways(&ctx, machine, date, today))
+        (ways(&ctx, machine, date, &DayWays::around(date, date, today)))
         @if has_nothing && !seen {
             (problem_box(&ctx.with(key::DAY_NOTHING, &[("day", &date.to_string())])))
         } @else {
@@ -134,24 +134,13 @@ fn power(ctx: &Ctx, minutes: &[MinuteRow], span: Span) -> Markup {
 }
 
 /// The way to other days.
-fn ways(ctx: &Ctx, machine: &MachineView, date: Date, today: Option<Date>) -> Markup {
+fn ways(ctx: &Ctx, machine: &MachineView, date: Date, days: &DayWays) -> Markup {
     let id = machine.id.as_str();
-    let before = date.checked_sub(1.day()).ok();
-    let after = date.checked_add(1.day()).ok();
-    let after = after.filter(|after| today.is_none_or(|today| *after <= today));
     html! {
         div.days {
-            @if let Some(before) = before {
-                a.button href=(address(id, before)) rel="prev" {
-                    "‹ " (ctx.text(key::DAY_BEFORE))
-                }
-            }
+            (days.back(ctx, key::DAY_BEFORE, |date| address(id, date)))
             (super::machine::choose_day(ctx, id, date))
-            @if let Some(after) = after {
-                a.button href=(address(id, after)) rel="next" {
-                    (ctx.text(key::DAY_AFTER)) " ›"
-                }
-            }
+            (days.on(ctx, key::DAY_AFTER, |date| address(id, date)))
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod board;
 mod chart;
 pub(crate) mod connect;
 pub(crate) mod daily;
+mod days;
 pub(crate) mod devices;
 pub(crate) mod door;
 pub(crate) mod enter;
@@ -151,7 +152,7 @@ impl Ctx {
 
     /// A moment with its day, as it is written on paper.
     pub(crate) fn written(&self, t: Time) -> String {
-        zoned(t, &self.zone).strftime("%Y-%m-%d %H:%M").to_string()
+        text::written(t, &self.zone)
     }
 
     /// The day of a moment.
@@ -161,12 +162,12 @@ impl Ctx {
 
     /// Month and day of a moment.
     pub(crate) fn day(&self, t: Time) -> String {
-        zoned(t, &self.zone).strftime("%-m/%-d").to_string()
+        text::month_day(t, &self.zone)
     }
 
     /// Hours and minutes of the clock.
     pub(crate) fn clock(&self, t: Time) -> String {
-        zoned(t, &self.zone).strftime("%H:%M").to_string()
+        text::clock(t, &self.zone)
     }
 }
 

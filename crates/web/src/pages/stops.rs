@@ -11,16 +11,17 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::Gate;
-use jiff::ToSpan as _;
 use jiff::civil::Date;
 use kpi::OfferedReason;
 use maud::{Markup, html};
 use model::{Annotation, MachineId, Remark, Right, StopReason, Time};
 use report::accounts::{self, MachineAccount};
+use report::daily_words::count;
 use report::downtimes::{ExplainedDowntime, reason_text};
 use serde::Deserialize;
 use text::key;
 
+use super::days::DayWays;
 use super::{Ctx, Place, frame, name_of, typed};
 use crate::http::access::{ACKNOWLEDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
@@ -194,12 +195,9 @@ async fn page(
     let only = wanted.machine.as_deref().and_then(|id| board.machine(id));
     let only = only.map(|machine| &machine.id);
     let accounts = accounts::of_all(known, only, span).await?;
-    let said = known
-        .read(move |reader| reader.annotations(None, span))
-        .await?;
     let offered = board.factory.offered_reasons();
     let day = known.calendar.date(span.from).unwrap_or_default();
-    let today = known.calendar.date(known.calendar.day_start(ctx.now));
+    let today = known.calendar.business_day(ctx.now);
     let stops = Stops {
         ctx: &ctx,
         gate: &site.gate,
@@ -210,16 +208,13 @@ async fn page(
     };
     let short_s = board.factory.short_stop_s();
     let body = html! {
-        (ways(&ctx, day, today, only))
+        (ways(&ctx, day, &DayWays::around(day, day, today), only))
         p.quiet { (ctx.with(key::STOPS_NOTE, &[("length", &ctx.lang.length(short_s))])) }
         @if accounts.is_empty() {
             section.panel { div.empty { p { (ctx.text(key::BOARD_EMPTY)) } } }
         }
         @for account in &accounts {
-            @let name = board.machine(account.machine.as_str());
-            @let name = name.map_or(account.machine.as_str(), |m| m.names.of(ctx.lang));
-            @let of = |said: &&Annotation| said.machine == account.machine;
-            (stops.of_machine(account, name, said.iter().filter(of)))
+            (stops.of_machine(account, board.called(ctx.lang, account.machine.as_str())))
         }
     };
     let title = ctx.text(key::STOPS_TITLE);
@@ -231,23 +226,14 @@ async fn page(
 }
 
 /// The way to other days, and to all machines.
-fn ways(ctx: &Ctx, day: Date, today: Option<Date>, only: Option<&MachineId>) -> Markup {
+fn ways(ctx: &Ctx, day: Date, days: &DayWays, only: Option<&MachineId>) -> Markup {
     let of = only.map_or_else(String::new, |id| format!("&machine={id}"));
-    let after = day.checked_add(1.day()).ok();
-    let after = after.filter(|after| today.is_none_or(|today| *after <= today));
+    let to = |date: Date| format!("/stops?date={date}{of}");
     html! {
         div.days {
-            @if let Ok(before) = day.checked_sub(1.day()) {
-                a.button href={ "/stops?date=" (before) (of) } rel="prev" {
-                    "‹ " (ctx.text(key::DAY_BEFORE))
-                }
-            }
+            (days.back(ctx, key::DAY_BEFORE, to))
             strong { (day) }
-            @if let Some(after) = after {
-                a.button href={ "/stops?date=" (after) (of) } rel="next" {
-                    (ctx.text(key::DAY_AFTER)) " ›"
-                }
-            }
+            (days.on(ctx, key::DAY_AFTER, to))
             @if only.is_some() {
                 a.button href={ "/stops?date=" (day) } { (ctx.text(key::STOPS_ALL)) }
             }
@@ -268,19 +254,11 @@ struct Stops<'a> {
 }
 
 impl Stops<'_> {
-    fn of_machine<'a>(
-        &self,
-        account: &MachineAccount,
-        name: &str,
-        said: impl Iterator<Item = &'a Annotation>,
-    ) -> Markup {
+    fn of_machine(&self, account: &MachineAccount, name: &str) -> Markup {
         let ctx = self.ctx;
         let id = account.machine.as_str();
         let told = account.downtimes.iter().rev().filter(|d| !d.is_short);
         let short = account.short_stops();
-        let others = |said: &&Annotation| !matches!(said.said, Remark::StopReason { .. });
-        let standing = said.filter(|said| said.withdrawn_at.is_none());
-        let others: Vec<&Annotation> = standing.filter(others).collect();
         let refused = self.refused.filter(|refused| refused.machine == id);
         html! {
             section.panel #{ "stops-" (id) } {
@@ -300,8 +278,8 @@ impl Stops<'_> {
                 @if !account.downtimes.iter().any(|d| !d.is_short) {
                     p.quiet { (ctx.text(key::STOPS_NONE)) }
                 }
-                @if !others.is_empty() {
-                    ul.said-of-day { @for said in others { (self.said(id, said)) } }
+                @if !account.remarks.is_empty() {
+                    ul.said-of-day { @for said in &account.remarks { (self.said(id, said)) } }
                 }
                 @if ctx.may(Right::Acknowledge) { (self.forms(id, refused)) }
             }
@@ -379,9 +357,7 @@ impl Stops<'_> {
                 span {
                     @match &said.said {
                         Remark::Scrap { parts } => {
-                            (ctx.with(key::STOPS_SCRAP_TOLD, &[
-                                ("n", &super::grouped(parts.round() as u64)),
-                            ]))
+                            (ctx.with(key::STOPS_SCRAP_TOLD, &[("n", &count(*parts))]))
                         }
                         Remark::Note { text } => (text),
                         Remark::StopReason { .. } => {}

@@ -102,6 +102,7 @@ pub(crate) fn tile(
     progress: Option<DayProgress>,
 ) -> Markup {
     let state = machine.state;
+    let made = machine.day.cycles as f64 * factory.parts_per_cycle(&machine.id);
     html! {
         div.wall-tile.{ "is-" (state.code()) }.alarmed[!machine.alarms.is_empty()]
             #{ "m-" (machine.id) } {
@@ -124,11 +125,10 @@ pub(crate) fn tile(
                 }
                 @match factory.plan(&machine.id).parts_per_day.zip(progress) {
                     Some((target, progress)) => {
-                        (against_plan(ctx, machine, factory, PlanOfToday { target, progress }))
+                        (against_plan(ctx, machine, made, PlanOfToday { target, progress }))
                     }
                     None => span.wall-figures {
-                        @let per_cycle = factory.parts_per_cycle(&machine.id);
-                        strong { (count(machine.day.cycles as f64 * per_cycle)) } " "
+                        strong { (count(made)) } " "
                         (ctx.text(key::UNIT_PARTS))
                         @if let Some(rate) = machine.day.rate() {
                             " · " strong { (number(rate * 100.0)) } " %"
@@ -141,8 +141,7 @@ pub(crate) fn tile(
 }
 
 /// What a machine was to make so far, what it made, and what it will have made.
-fn against_plan(ctx: &Ctx, machine: &MachineView, factory: &Factory, plan: PlanOfToday) -> Markup {
-    let made = machine.day.cycles as f64 * factory.parts_per_cycle(&machine.id);
+fn against_plan(ctx: &Ctx, machine: &MachineView, made: f64, plan: PlanOfToday) -> Markup {
     let PlanOfToday { target, progress } = plan;
     let is_behind = made < target * progress.so_far;
     html! {

@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 use model::{MachineId, MachineState, Span, StateInterval};
 use report::accounts::MachineAccount;
-use text::{energy, grouped, key};
+use report::daily_words::count;
+use text::{energy, key};
 
 use super::super::{Ctx, board, chart, number, state_badge};
 
@@ -208,7 +209,7 @@ fn lost(ctx: &Ctx, account: &MachineAccount) -> Markup {
             @if short > 0 {
                 div {
                     dt { (ctx.text(key::STOP_SHORT)) }
-                    dd { (ctx.with(key::RATES_TIMES, &[("n", &short.to_string())])) }
+                    dd { (ctx.lang.times(short)) }
                 }
             }
         }
@@ -232,7 +233,7 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                         dd { @match state {
                             MachineState::Setup => {
                                 (length(seconds)) " · "
-                                (ctx.with(key::RATES_TIMES, &[("n", &times.setups.to_string())]))
+                                (ctx.lang.times(times.setups))
                             }
                             _ => (length(seconds)),
                         } }
@@ -250,7 +251,7 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                 ))
             }
             @if times.cycles > 0 {
-                (figure(ctx.text(key::RATES_PARTS), plain(grouped(account.parts().round() as u64))))
+                (figure(ctx.text(key::RATES_PARTS), plain(count(account.parts()))))
             }
             @if let Some([low, median, high]) = account.cycle_time() {
                 (figure(ctx.text(key::MACHINE_CYCLE), plain(ctx.with(key::RATES_CYCLE_TIME, &[

@@ -130,9 +130,8 @@ async fn page(
         .map(|m| m.names.of(visitor.lang))
         .collect();
     let name_of = |id: &MachineId| {
-        board
-            .machine(id.as_str())
-            .map_or_else(|| id.to_string(), |m| m.names.of(visitor.lang).to_owned())
+        let called = board.called(visitor.lang, id.as_str());
+        called.to_owned()
     };
     let may_set = ctx.may(Right::Judge);
     let body = html! {

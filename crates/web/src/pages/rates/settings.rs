@@ -114,14 +114,13 @@ impl WrongField {
 impl TypedFactory {
     /// What holds now, as a person would type it.
     pub(super) fn of(factory: &Factory, lang: Lang) -> Self {
-        let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
         let words = |words: Option<Vec<String>>| words.unwrap_or_default().join(" ");
         let schedule = factory.schedule.as_ref();
         let lines = factory.lines.iter().map(|line| {
             let machines = line.machines.iter().map(ToString::to_string);
             (line.name.clone(), machines.collect())
         });
-        let minutes = |seconds: Option<f64>| number(seconds.map(|s| s / 60.0));
+        let minutes = |seconds: Option<f64>| written(seconds.map(|s| s / 60.0));
         let offered = factory.offered_reasons();
         Self {
             days: schedule
@@ -129,8 +128,8 @@ impl TypedFactory {
                 .unwrap_or_default(),
             hours: words(schedule.map(|s| s.hours().collect())),
             closed: words(schedule.map(|s| s.closed().collect())),
-            yen_per_kwh: number(factory.yen_per_kwh),
-            yen_per_hour: number(factory.yen_per_hour),
+            yen_per_kwh: written(factory.yen_per_kwh),
+            yen_per_hour: written(factory.yen_per_hour),
             machines: typed_machines(factory),
             lines: lines.collect(),
             short_stop_min: minutes(factory.short_stop_s),
@@ -270,11 +269,10 @@ fn typed_machines(factory: &Factory) -> BTreeMap<String, TypedMachine> {
         let row = machines.entry(machine.to_string()).or_default();
         row.parts_per_cycle = parts.to_string();
     }
-    let number = |value: Option<f64>| value.map_or_else(String::new, |v| v.to_string());
     for (machine, plan) in &factory.plans {
         let row = machines.entry(machine.to_string()).or_default();
-        row.parts_per_day = number(plan.parts_per_day);
-        row.s_per_part = number(plan.s_per_part);
+        row.parts_per_day = written(plan.parts_per_day);
+        row.s_per_part = written(plan.s_per_part);
     }
     machines
 }
@@ -296,6 +294,11 @@ fn days_off(typed: &str) -> Vec<String> {
     let days = parted.filter(|day| !day.is_empty());
     days.map(|day| typed::date(day).map_or_else(|| day.to_owned(), |day| day.to_string()))
         .collect()
+}
+
+/// A number as it is typed; nothing where there is none.
+fn written(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
 }
 
 fn number(typed: &str) -> Result<Option<f64>, WrongField> {

@@ -1,7 +1,7 @@
 //! By which clock the factory lives: its zone and the beginning of its day. The program begins anew
 //! with another one.
 
-use app::factory_clock::{ClockWrong, FactoryClock};
+use app::factory_clock::{self, ClockWrong, FactoryClock};
 use app::known::Known;
 use maud::{Markup, html};
 use model::Right;
@@ -39,7 +39,6 @@ pub(super) fn panel(
         || FactoryClock::of(&known.calendar),
         |refused| refused.typed.clone(),
     );
-    let is_utc = ctx.zone.iana_name().is_none_or(|zone| zone.contains("UTC"));
     let field = refused.and_then(|refused| refused.field);
     let wrong = |of: ClockWrong| (field == Some(of)).then_some("true");
     let may = ctx.may(Right::Judge);
@@ -49,7 +48,9 @@ pub(super) fn panel(
                 h2 { (ctx.text(key::SETTINGS_CLOCK)) }
                 span.quiet { (ctx.with(key::SETTINGS_CLOCK_NOW, &[("time", &ctx.when(ctx.now))])) }
             }
-            @if is_utc { (problem_box(&ctx.text(key::SETTINGS_ZONE_UTC))) }
+            @if factory_clock::is_unset(&ctx.zone) {
+                (problem_box(&ctx.text(key::SETTINGS_ZONE_UTC)))
+            }
             form.plate-form method="post" action="/settings/clock" {
                 label {
                     span { (ctx.text(key::SETTINGS_ZONE)) }
