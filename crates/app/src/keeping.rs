@@ -9,6 +9,7 @@ use serde_json::json;
 use store::{Entry, Expired, Pass, Person, Record};
 
 use crate::factory_clock::FactoryClock;
+use crate::upkeep::UpkeepSaid;
 
 /// Something one part of the program has kept, together with the evidence of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,8 @@ pub enum Keeping {
     File(FileChange),
     /// By which clock the factory lives, and who said so.
     FactoryClock(FactoryClock, Entry),
+    /// What people decided of the box's upkeep, as JSON, and who did last.
+    Upkeep(String, Entry),
     /// What somebody said of a machine's past, new or taken back, and the evidence of it.
     Annotation(Annotation, Entry),
     /// Readings that are older than they are kept go.
@@ -45,6 +48,10 @@ impl Keeping {
             Self::FactoryClock(clock, entry) => {
                 let json = json!(clock).to_string();
                 let kept = Record::Kept(FactoryClock::KEPT.into(), json);
+                vec![kept, Record::Evidence(entry)]
+            }
+            Self::Upkeep(json, entry) => {
+                let kept = Record::Kept(UpkeepSaid::KEPT.into(), json);
                 vec![kept, Record::Evidence(entry)]
             }
             Self::Annotation(annotation, entry) => {

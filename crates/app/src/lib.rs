@@ -29,4 +29,5 @@ pub mod restores;
 pub mod stage;
 pub mod switch_off;
 pub mod threads;
+pub mod upkeep;
 pub mod views;

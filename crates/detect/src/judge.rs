@@ -4,6 +4,7 @@
 use model::{CycleVerdict, DeviationReason, Reference, Time, Tolerance};
 use serde::{Deserialize, Serialize};
 
+use crate::normal::BINS;
 use crate::recording::Recording;
 
 /// Without power a wait cannot be seen; a cycle this many times longer than the reference is one.
@@ -64,6 +65,20 @@ impl CycleFacts {
         self.slack_s / f64::sqrt(6.0) / self.duration_s.max(1e-3)
     }
 
+    /// Spread of its energy for the same reason, as a share: what its edges draw for that long.
+    pub(crate) fn energy_blur(&self) -> f64 {
+        let Some(energy_wh) = self.energy_wh.filter(|wh| *wh > 0.0 && self.slack_s > 0.0) else {
+            return 0.0;
+        };
+        let mean_w = energy_wh * 3600.0 / self.duration_s.max(1e-3);
+        let edge_w = self.power.as_ref().map_or(mean_w, |power| {
+            let profile = power.profile(power.bins(BINS));
+            let edge = profile.first().into_iter().chain(profile.last());
+            edge.fold(0.0, |most, watts| f64::from(*watts).max(most))
+        });
+        self.blur() * edge_w / mean_w
+    }
+
     pub(crate) fn log_energy(&self) -> Option<f64> {
         self.energy_wh.filter(|e| *e > 0.0).map(f64::ln)
     }
@@ -79,7 +94,7 @@ pub fn judge(
     let worked_s = facts.duration_s - wait_s;
     let worked_wh = facts
         .energy_wh
-        .map(|wh| wh - wait_s * reference.waiting_w.unwrap_or(0.0) / 3600.0);
+        .map(|wh| wh - wait_energy_wh(facts, reference, wait_s));
     let reason = DeviationReason {
         duration_s: worked_s,
         duration_reference_s: reference.duration_s.median,
@@ -91,9 +106,14 @@ pub fn judge(
         lasting: None,
     };
     let time_changed = reason.duration_deviation().abs() > tolerance.time;
+    let unsure = if wait_s > 0.0 {
+        edges_s(facts) / reference.duration_s.median
+    } else {
+        0.0
+    };
     let energy_changed = reason
         .energy_deviation()
-        .is_some_and(|d| d.abs() > tolerance.energy);
+        .is_some_and(|d| d.abs() > tolerance.energy + unsure);
     let verdict = if time_changed || energy_changed && follows_from_time(&reason) {
         CycleVerdict::SpeedChanged
     } else if energy_changed {
@@ -120,14 +140,34 @@ fn follows_from_time(reason: &DeviationReason) -> bool {
         && mean_power.abs() < reason.tolerance_energy / 2.0
 }
 
+/// Where a wait begins and where it ends each lies somewhere between two readings: so much of what a
+/// cycle with a wait did may be either, in seconds.
+fn edges_s(facts: &CycleFacts) -> f64 {
+    2.0 * facts.power.as_ref().map_or(0.0, Recording::finest_s)
+}
+
+/// What a wait of so many seconds drew: what this cycle drew at waiting power beyond what every
+/// cycle does. Where waiting was not seen in it, as much as it usually draws.
+fn wait_energy_wh(facts: &CycleFacts, reference: &Reference, wait_s: f64) -> f64 {
+    let usual_w = reference.waiting_w.unwrap_or(0.0);
+    let Some(own_w) = facts.waiting_w.filter(|_| wait_s > 0.0) else {
+        return wait_s * usual_w / 3600.0;
+    };
+    let usual_s = reference.duration_s.median - reference.work_s.median;
+    let low_s = facts.duration_s - facts.work_s;
+    ((low_s * own_w - usual_s * usual_w) / 3600.0).max(0.0)
+}
+
 /// Seconds of the cycle that were only waiting: the cycle is too long, its working part is not.
 fn wait_seconds(facts: &CycleFacts, reference: &Reference, tolerance: Tolerance) -> f64 {
     let excess_s = facts.duration_s - reference.duration_s.median;
     if excess_s <= tolerance.time * reference.duration_s.median {
         return 0.0;
     }
-    let sees_power = reference.waiting_w.is_some();
-    let work_as_always = (facts.work_s / reference.work_s.median - 1.0).abs() <= tolerance.time;
+    let sees_power = reference.waiting_w.is_some() || facts.waiting_w.is_some();
+    let usual_s = reference.work_s.median;
+    let unsure_s = tolerance.time * usual_s + edges_s(facts);
+    let work_as_always = (facts.work_s - usual_s).abs() <= unsure_s;
     let far_too_long = facts.duration_s > WAIT_WITHOUT_POWER * reference.duration_s.median;
     if sees_power && work_as_always || !sees_power && far_too_long {
         excess_s

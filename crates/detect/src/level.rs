@@ -103,20 +103,22 @@ impl Levels {
         self.border
     }
 
-    /// The power below which the given share of samples lies.
+    /// The power below which the given share of samples lies, of those in which the machine was
+    /// on: a night is no power it works or waits with.
     pub fn quantile(&self, share: f64) -> Option<f64> {
-        if self.total < SAMPLES_MIN {
+        let high = self.border.map_or(self.top, |border| border.high);
+        let is_on = |at: &(f64, f64)| at.0 > OFF_SHARE * high;
+        let total: f64 = self.weighted().filter(is_on).map(|(_, n)| n).sum();
+        if total < f64::from(SAMPLES_MIN) {
             return None;
         }
-        let wanted = f64::from(self.total) * share;
         let mut seen = 0.0;
-        for (bin, count) in self.counts.iter().enumerate() {
-            seen += f64::from(*count);
-            if seen >= wanted {
-                return Some(self.centre(bin));
-            }
-        }
-        None
+        let mut bins = self.weighted().filter(is_on);
+        let found = bins.find(|(_, n)| {
+            seen += n;
+            seen >= total * share
+        });
+        found.map(|(centre, _)| centre)
     }
 
     fn centre(&self, bin: usize) -> f64 {

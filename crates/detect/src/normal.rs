@@ -139,12 +139,14 @@ pub(crate) struct Normal {
 impl Normal {
     /// Learns from cycles that are known to be normal; none if there is nothing to learn from.
     pub(crate) fn learn(cycles: &[CycleFacts]) -> Option<Self> {
-        let blur = cycles
-            .iter()
-            .map(CycleFacts::blur)
-            .fold(SPREAD_MIN, f64::max);
+        let most =
+            |blur: fn(&CycleFacts) -> f64| cycles.iter().map(blur).fold(SPREAD_MIN, f64::max);
+        let (blur, energy_blur) = (most(CycleFacts::blur), most(CycleFacts::energy_blur));
         let duration = Scale::of(cycles.iter().map(CycleFacts::log_duration), blur)?;
-        let energy = Scale::of(cycles.iter().filter_map(CycleFacts::log_energy), SPREAD_MIN);
+        let energy = Scale::of(
+            cycles.iter().filter_map(CycleFacts::log_energy),
+            energy_blur,
+        );
         let mut normal = Self {
             duration,
             energy,

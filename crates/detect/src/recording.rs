@@ -74,6 +74,11 @@ impl Recording {
         self.slot_s *= 2.0;
     }
 
+    /// About the time between two readings, in seconds.
+    pub fn finest_s(&self) -> f64 {
+        self.finest_s
+    }
+
     /// Whether anything was recorded.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty() && self.open.1 == 0.0

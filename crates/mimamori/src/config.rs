@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use act::{Family, LightConfig, Protocol};
 use anyhow::{Context, anyhow, bail};
 use app::factory_clock;
+use app::upkeep::{BackupPlan, DayFilePlan, LightFamily, LightPlan, LogListeners, Upkeep};
 use app::views::Names;
 use detect::{ApprovalMode, Settings};
 use jiff::tz::TimeZone;
@@ -15,9 +15,6 @@ use kpi::{Calendar, Factory, Line, MachinePlan, OfferedReason, Schedule};
 use model::{DeviceId, MachineId, Title, Tolerance};
 use pipeline::{FloorSettings, MachineSettings};
 use serde::Deserialize;
-use services::backups::BackupPlan;
-use services::day_files;
-use services::logs::LogListeners;
 use services::probes::self_test;
 use store::{Passphrase, Retention};
 use tracing::warn;
@@ -113,31 +110,21 @@ enum WrittenFamily {
     NhFvMqtt,
 }
 
-/// How the box reaches the light that people see from afar.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StackLight {
-    /// At an address of its own.
-    At(LightConfig),
-    /// It listens to the broker as this device.
-    Listens(DeviceId),
-}
-
 impl WrittenLight {
-    fn checked(self) -> anyhow::Result<StackLight> {
-        let protocol = match self.family {
+    fn checked(self) -> anyhow::Result<LightPlan> {
+        let family = match self.family {
             WrittenFamily::NhFvMqtt => {
-                let device = self
-                    .device
-                    .context("[light] needs the device it signs in as")?;
-                return Ok(StackLight::Listens(device));
+                let device = self.device;
+                let device = device.context("[light] needs the device it signs in as")?;
+                return Ok(LightPlan::Listens(device));
             }
-            WrittenFamily::La6 => Protocol::Pns(Family::La6),
-            WrittenFamily::Nh => Protocol::Pns(Family::Nh),
-            WrittenFamily::Phn => Protocol::Phn,
-            WrittenFamily::Http => Protocol::Http,
+            WrittenFamily::La6 => LightFamily::La6,
+            WrittenFamily::Nh => LightFamily::Nh,
+            WrittenFamily::Phn => LightFamily::Phn,
+            WrittenFamily::Http => LightFamily::Http,
         };
         let address = self.address.context("[light] needs an address")?;
-        Ok(StackLight::At(LightConfig { address, protocol }))
+        Ok(LightPlan::At { address, family })
     }
 }
 
@@ -216,7 +203,7 @@ struct WrittenExport {
     folder: PathBuf,
     /// `utf-8` or `cp932`; UTF-8 if absent.
     #[serde(default)]
-    encoding: report::tables::Encoding,
+    encoding: text::Encoding,
     /// Language of the first line, `ja` or `en`; Japanese if absent.
     #[serde(default)]
     lang: text::Lang,
@@ -251,17 +238,15 @@ pub(crate) struct Config {
     pub(crate) floor: FloorSettings,
     /// What figures need to know of the factory, until somebody says otherwise on the page.
     pub(crate) factory: Factory,
-    pub(crate) light: Option<StackLight>,
+    /// What the box does beside watching, until somebody decides otherwise on the page.
+    pub(crate) upkeep: Upkeep,
     pub(crate) limits: broker::Limits,
     pub(crate) tls: Option<TlsListener>,
-    pub(crate) logs: LogListeners,
     /// Names the box is reached by, beside its host name.
     pub(crate) names: Vec<String>,
     /// Readings leave the journal this often.
     pub(crate) seal_every: Duration,
     pub(crate) retention: Retention,
-    pub(crate) backup: Option<BackupPlan>,
-    pub(crate) export: Option<day_files::DayFilePlan>,
 }
 
 impl Config {
@@ -320,18 +305,18 @@ impl Config {
                 default_settings,
             },
             factory,
-            light: written.light.map(WrittenLight::checked).transpose()?,
+            upkeep: Upkeep {
+                backup: written.backup.map(WrittenBackup::checked).transpose()?,
+                logs: Some(written.syslog.listeners()).filter(LogListeners::is_on),
+                light: written.light.map(WrittenLight::checked).transpose()?,
+                day_files: written.export.map(WrittenExport::plan),
+            },
             limits: written.broker.limits()?,
             tls: written.broker.tls.map(|tls| TlsListener {
                 listen: tls.listen,
                 certificate: tls.certificate,
                 key: tls.key,
             }),
-            logs: LogListeners {
-                udp: written.syslog.udp,
-                tcp: written.syslog.tcp,
-                tls: written.syslog.tls,
-            },
             names: written.tls.names,
             seal_every,
             retention: Retention {
@@ -339,12 +324,6 @@ impl Config {
                 minute_days: written.store.minute_days,
                 log_days: Some(written.syslog.keep_days.unwrap_or(400).max(1)),
             },
-            backup: written.backup.map(WrittenBackup::checked).transpose()?,
-            export: written.export.map(|export| day_files::DayFilePlan {
-                folder: export.folder,
-                encoding: export.encoding,
-                lang: export.lang,
-            }),
         })
     }
 }
@@ -392,6 +371,26 @@ impl WrittenStore {
     }
 }
 
+impl WrittenSyslog {
+    fn listeners(&self) -> LogListeners {
+        LogListeners {
+            udp: self.udp,
+            tcp: self.tcp,
+            tls: self.tls,
+        }
+    }
+}
+
+impl WrittenExport {
+    fn plan(self) -> DayFilePlan {
+        DayFilePlan {
+            folder: self.folder,
+            encoding: self.encoding,
+            lang: self.lang,
+        }
+    }
+}
+
 impl WrittenBackup {
     fn checked(self) -> anyhow::Result<BackupPlan> {
         let (hours, keep) = (self.every_hours.unwrap_or(24), self.keep.unwrap_or(7));
@@ -403,7 +402,7 @@ impl WrittenBackup {
         });
         Ok(BackupPlan {
             folder: self.folder,
-            every: Duration::from_secs(u64::from(hours) * 3600),
+            every_hours: hours,
             keep,
             passphrase: passphrase.transpose()?,
         })
@@ -492,7 +491,7 @@ mod tests {
     fn nothing_written_is_a_valid_configuration() {
         let config = Config::parse("").unwrap();
         assert_eq!(config.floor.default_settings, Settings::default());
-        assert!(config.light.is_none());
+        assert!(config.upkeep.light.is_none());
     }
 
     #[test]

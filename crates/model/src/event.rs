@@ -49,6 +49,9 @@ pub enum EventKind {
     /// A person set the zone or the beginning of the business day.
     #[strum(serialize = "order.clock")]
     OrderClock,
+    /// A person said where backups, daily files and logs go, or which stack light there is.
+    #[strum(serialize = "order.upkeep")]
+    OrderUpkeep,
     /// A person said "seen".
     #[strum(serialize = "order.acknowledge")]
     OrderAcknowledge,

@@ -10,7 +10,7 @@ use encoding_rs::SHIFT_JIS;
 use jiff::civil::Date;
 use model::{Alarm, MachineId, MachineState, Span, Time};
 use serde::{Deserialize, Serialize};
-use text::{Key, Lang, key, zoned};
+use text::{Encoding, Key, Lang, key, zoned};
 
 use crate::accounts::{self, MachineAccount};
 use crate::downtimes::{ExplainedDowntime, reason_text};
@@ -99,18 +99,6 @@ impl ReportError {
 fn on_board(board: &BoardView, id: &str) -> Result<MachineId, ReportError> {
     let found = board.machine(id).map(|machine| machine.id.clone());
     found.ok_or(ReportError::NotFound)
-}
-
-/// How a table is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-pub enum Encoding {
-    /// UTF-8, with the mark by which spreadsheets know it.
-    #[default]
-    #[serde(rename = "utf-8")]
-    Utf8,
-    /// CP932 (Windows-31J).
-    #[serde(rename = "cp932")]
-    Cp932,
 }
 
 /// What is asked for, as it is written.

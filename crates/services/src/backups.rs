@@ -10,9 +10,10 @@ use app::backups::BackupHand;
 use app::clock;
 use app::commands::{Command, Orders};
 use app::threads::waiting;
+use app::upkeep::BackupPlan;
 use model::{AlarmKind, EventKind};
 use serde_json::json;
-use store::{BOX, BackupError, Engine, NewBackup, Passphrase, Proved};
+use store::{BOX, BackupError, Engine, NewBackup, Proved};
 use tracing::{error, info, warn};
 
 /// How often it is looked whether a backup is due.
@@ -28,19 +29,6 @@ const PREFIX: &str = "mimamori-";
 const SUFFIX: &str = ".tar.gz";
 /// And this behind it if it is under a passphrase.
 const SEALED: &str = ".age";
-
-/// Where and when backups are made by themselves.
-#[derive(Debug, Clone)]
-pub struct BackupPlan {
-    /// The folder they go to.
-    pub folder: PathBuf,
-    /// How often.
-    pub every: Duration,
-    /// How many are kept.
-    pub keep: usize,
-    /// Backups are sealed with it.
-    pub passphrase: Option<Passphrase>,
-}
 
 /// Makes backups when they are due or somebody asks, for as long as the program runs.
 pub async fn keep_backups(
@@ -124,7 +112,8 @@ fn is_backup(name: &str) -> bool {
 fn is_due(plan: &BackupPlan) -> bool {
     let newest = existing(&plan.folder).pop();
     let made = newest.and_then(|path| std::fs::metadata(path).ok()?.modified().ok());
-    made.is_none_or(|made| made.elapsed().map_or(true, |age| age >= plan.every))
+    let every = Duration::from_secs(u64::from(plan.every_hours) * 3_600);
+    made.is_none_or(|made| made.elapsed().map_or(true, |age| age >= every))
 }
 
 /// Makes a backup, reads it again, and only then lets older ones go.

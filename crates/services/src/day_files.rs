@@ -11,14 +11,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use app::commands::{Command, Orders};
 use app::known::Known;
+use app::upkeep::DayFilePlan;
 use jiff::civil::Date;
 use model::{AlarmKind, EventKind, Time};
 use report::daily::{DailyReport, ReportPeriod};
 use report::paper;
-use report::tables::{Encoding, day_file};
+use report::tables::day_file;
 use serde_json::json;
 use store::BOX;
-use text::Lang;
 use tracing::{info, warn};
 
 /// How often it is looked whether a file is missing.
@@ -27,17 +27,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const SETTLED_MS: i64 = 2 * 60_000;
 /// Days back for which files are made up for.
 const DAYS_BACK: usize = 7;
-
-/// Where daily files go.
-#[derive(Debug, Clone)]
-pub struct DayFilePlan {
-    /// The folder they go to.
-    pub folder: PathBuf,
-    /// In which letters they are written.
-    pub encoding: Encoding,
-    /// In which language their first line is.
-    pub lang: Lang,
-}
 
 /// The file in the data folder that keeps which day was written last.
 const NOTED: &str = "exported-until";

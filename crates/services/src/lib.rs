@@ -18,4 +18,5 @@ pub mod restores;
 pub mod retention;
 pub mod sources;
 pub mod supervisor;
+pub mod upkeep;
 pub mod watchdog;

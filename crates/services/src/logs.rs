@@ -1,62 +1,84 @@
-//! Where log lines of devices are taken.
+//! Where log lines of devices are taken: a service for each way that is open. An address that
+//! cannot be had now, because another program listens there, keeps nobody else from working and is
+//! tried again.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
-use anyhow::Context;
 use app::clock;
+use app::upkeep::LogListeners;
+use broker::rustls::ServerConfig;
 use model::LogLine;
-use sources::{LogSink, listen_tcp, listen_udp};
-use tokio::sync::mpsc;
-use tracing::info;
+use sources::{LogSink, take_tcp, take_udp};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info};
 
 use crate::certificate::SharedCertificate;
+use crate::supervisor::Supervisor;
 
-/// Where devices send their logs.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LogListeners {
-    /// Where lines come in datagrams (RFC 5426); `None` if they do not.
-    pub udp: Option<SocketAddr>,
-    /// By TCP in clear text.
-    pub tcp: Option<SocketAddr>,
-    /// Over TLS.
-    pub tls: Option<SocketAddr>,
+/// Takes log lines of devices by every way that is wanted.
+pub fn keep(
+    listeners: LogListeners,
+    lines: mpsc::Sender<LogLine>,
+    certificate: Option<&SharedCertificate>,
+    supervisor: &Arc<Supervisor>,
+) {
+    let sink = Arc::new(LogSink::new(lines, clock::now));
+    if let Some(address) = listeners.udp {
+        let sink = Arc::clone(&sink);
+        supervisor.keep("logs-udp", move || udp(address, Arc::clone(&sink)));
+    }
+    if let Some(address) = listeners.tcp {
+        let sink = Arc::clone(&sink);
+        supervisor.keep("logs-tcp", move || tcp(address, Arc::clone(&sink), None));
+    }
+    if let Some(address) = listeners.tls {
+        let tls = certificate.map(|own| {
+            let own = own.lock().unwrap_or_else(PoisonError::into_inner);
+            own.for_pages()
+        });
+        supervisor.keep("logs-tls", move || {
+            over_tls(address, Arc::clone(&sink), tls.clone())
+        });
+    }
 }
 
-impl LogListeners {
-    /// Whether any lines are taken.
-    pub fn is_on(&self) -> bool {
-        self.udp.is_some() || self.tcp.is_some() || self.tls.is_some()
+async fn udp(address: SocketAddr, sink: Arc<LogSink>) {
+    match UdpSocket::bind(address).await {
+        Ok(socket) => {
+            info!(%address, "logs over UDP");
+            take_udp(socket, sink).await;
+        }
+        Err(problem) => not_open(address, &problem),
     }
+}
 
-    /// Listens for log lines of devices, where it is wanted.
-    pub async fn open(
-        self,
-        lines: mpsc::Sender<LogLine>,
-        certificate: Option<&SharedCertificate>,
-    ) -> anyhow::Result<()> {
-        let sink = Arc::new(LogSink::new(lines, clock::now));
-        let failed = |address| format!("cannot listen for logs on {address}");
-        if let Some(address) = self.udp {
-            let taken = listen_udp(address, Arc::clone(&sink)).await;
-            let taken = taken.with_context(|| failed(address))?;
-            info!(%taken, "logs over UDP");
+async fn tcp(
+    address: SocketAddr,
+    sink: Arc<LogSink>,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+) {
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            info!(%address, is_encrypted = tls.is_some(), "logs over TCP");
+            take_tcp(listener, sink, tls).await;
         }
-        if let Some(address) = self.tcp {
-            let taken = listen_tcp(address, Arc::clone(&sink), None).await;
-            let taken = taken.with_context(|| failed(address))?;
-            info!(%taken, "logs over TCP");
-        }
-        if let Some(address) = self.tls {
-            let own = certificate.context("logs over TLS need --https or --mqtts")?;
-            let tls = own
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .for_pages();
-            let taken = listen_tcp(address, sink, Some(tls)).await;
-            let taken = taken.with_context(|| failed(address))?;
-            info!(%taken, "logs over TLS");
-        }
-        Ok(())
+        Err(problem) => not_open(address, &problem),
     }
+}
+
+async fn over_tls(
+    address: SocketAddr,
+    sink: Arc<LogSink>,
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
+) {
+    match tls {
+        Some(tls) => tcp(address, sink, Some(tls)).await,
+        None => error!(%address, "logs over TLS need --https or --mqtts"),
+    }
+}
+
+fn not_open(address: SocketAddr, problem: &std::io::Error) {
+    error!(%address, %problem, "cannot listen for logs of devices");
 }

@@ -27,4 +27,4 @@ pub use loggers::{Content, LoggedFile, Logger, Loggers, ToldRow, ToldTable, look
 pub use neighbours::Neighbours;
 pub use normalise::{ClockWindow, Row, RowValue};
 pub use register::{Changes, DeviceRegister, Registrations, Weak, new_token, token_hash};
-pub use syslog::{LogSink, listen_tcp, listen_udp};
+pub use syslog::{LogSink, take_tcp, take_udp};

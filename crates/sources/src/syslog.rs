@@ -2,7 +2,7 @@
 //! port can write, so every sender has a rate, and what is kept with a line is where it came from.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -104,59 +104,50 @@ impl LogSink {
     }
 }
 
-/// Listens for lines over UDP; gives the address taken.
-pub async fn listen_udp(address: SocketAddr, sink: Arc<LogSink>) -> std::io::Result<SocketAddr> {
-    let socket = UdpSocket::bind(address).await?;
-    let taken = socket.local_addr()?;
-    tokio::spawn(async move {
-        let mut bytes = vec![0; 64 * 1024];
-        while let Ok((n, from)) = socket.recv_from(&mut bytes).await {
-            let line = bytes.get(..n).and_then(|line| sink.admit(from.ip(), line));
-            let is_lost = line.is_some_and(|line| sink.lines.try_send(line).is_err());
-            sink.dropped
-                .fetch_add(u64::from(is_lost), Ordering::Relaxed);
-        }
-    });
-    Ok(taken)
+/// Takes lines over UDP, until the socket fails.
+pub async fn take_udp(socket: UdpSocket, sink: Arc<LogSink>) {
+    let mut bytes = vec![0; 64 * 1024];
+    while let Ok((n, from)) = socket.recv_from(&mut bytes).await {
+        let line = bytes.get(..n).and_then(|line| sink.admit(from.ip(), line));
+        let is_lost = line.is_some_and(|line| sink.lines.try_send(line).is_err());
+        sink.dropped
+            .fetch_add(u64::from(is_lost), Ordering::Relaxed);
+    }
 }
 
-/// Listens for lines over TCP, or TLS if there are settings; gives the address taken.
-pub async fn listen_tcp(
-    address: SocketAddr,
+/// Takes lines over TCP, or TLS if there are settings, for as long as it is waited for; who is
+/// connected then may go on.
+pub async fn take_tcp(
+    listener: TcpListener,
     sink: Arc<LogSink>,
     tls: Option<watch::Receiver<Arc<ServerConfig>>>,
-) -> std::io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address).await?;
-    let taken = listener.local_addr()?;
+) {
     let places = Strangers::default();
-    tokio::spawn(async move {
-        loop {
-            let Ok((stream, from)) = listener.accept().await else {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            };
-            let (sink, from) = (Arc::clone(&sink), from.ip());
-            let address = from.to_canonical();
-            let place = places.enter(address, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_MAX);
-            let config = tls.as_ref().map(|tls| Arc::clone(&tls.borrow()));
-            tokio::spawn(async move {
-                let reading = async {
-                    let Some(config) = config else {
-                        return read_lines(stream, from, &sink).await;
-                    };
-                    let handshake = TlsAcceptor::from(config).accept(stream);
-                    if let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, handshake).await {
-                        read_lines(stream, from, &sink).await;
-                    }
+    loop {
+        let Ok((stream, from)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (sink, from) = (Arc::clone(&sink), from.ip());
+        let address = from.to_canonical();
+        let place = places.enter(address, CONNECTIONS_OF_ONE_MAX, CONNECTIONS_MAX);
+        let config = tls.as_ref().map(|tls| Arc::clone(&tls.borrow()));
+        tokio::spawn(async move {
+            let reading = async {
+                let Some(config) = config else {
+                    return read_lines(stream, from, &sink).await;
                 };
-                tokio::select! {
-                    () = reading => {}
-                    () = place.lost() => {}
+                let handshake = TlsAcceptor::from(config).accept(stream);
+                if let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, handshake).await {
+                    read_lines(stream, from, &sink).await;
                 }
-            });
-        }
-    });
-    Ok(taken)
+            };
+            tokio::select! {
+                () = reading => {}
+                () = place.lost() => {}
+            }
+        });
+    }
 }
 
 async fn read_lines(mut io: impl AsyncRead + Unpin, from: IpAddr, sink: &LogSink) {

@@ -3,7 +3,9 @@
 use std::io::{Error, ErrorKind};
 use std::path::Path;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Characters of a passphrase at least.
 const CHARS_MIN: usize = 10;
@@ -35,6 +37,20 @@ impl Passphrase {
             )
         };
         Self::new(first).ok_or_else(short)
+    }
+
+    /// Writes it in the clear, with what the box keeps for itself; for `#[serde(with)]` there.
+    pub fn keep<S: Serializer>(kept: &Option<Self>, to: S) -> Result<S::Ok, S::Error> {
+        kept.as_ref()
+            .map(|kept| kept.0.expose_secret())
+            .serialize(to)
+    }
+
+    /// Reads what [`Passphrase::keep`] wrote.
+    pub fn take<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Self>, D::Error> {
+        let kept = Option::<String>::deserialize(from)?;
+        let taken = |text: String| Self::new(&text).ok_or_else(|| D::Error::custom("too short"));
+        kept.map(taken).transpose()
     }
 
     /// What it is, for what seals and opens with it.

@@ -8,7 +8,7 @@ use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use model::{Time, Tongue};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A key that exists in both languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub mod key {
 }
 
 /// The language of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lang {
     /// Japanese, the first language.
@@ -31,6 +31,18 @@ pub enum Lang {
     Ja,
     /// English.
     En,
+}
+
+/// In which letters a text file for other programs is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Encoding {
+    /// UTF-8, with the mark by which spreadsheets know it.
+    #[default]
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// CP932 (Windows-31J), as older Japanese programs read it.
+    #[serde(rename = "cp932")]
+    Cp932,
 }
 
 type Bundle = FluentBundle<FluentResource>;

@@ -14,4 +14,4 @@ pub use http::access::Access;
 pub use http::doors::{Tls, run};
 pub use http::route::Route;
 pub use routes::{Served, routes};
-pub use site::{Ports, ProofPort, Site, TakesLogs};
+pub use site::{Ports, ProofPort, Site};

@@ -62,6 +62,7 @@ const SLICES: &[&[Route]] = &[
     pages::refused::ROUTES,
     pages::restore::ROUTES,
     pages::settings::ROUTES,
+    pages::upkeep::ROUTES,
     pages::shared::ROUTES,
     pages::stops::ROUTES,
     pages::trust::ROUTES,

@@ -17,6 +17,7 @@ use app::ports::ingest::Ingest;
 use app::ports::network::Network;
 use app::ports::notifier::Notifier;
 use app::ports::sources::Sources;
+use app::ports::upkeep::Caretaker;
 use app::proofs::ProofHand;
 use app::restores::RestoreHand;
 use app::stage::Stage;
@@ -55,8 +56,6 @@ pub struct Site {
     pub clock_state: watch::Receiver<ClockState>,
     /// What is proven now.
     pub proofs: ProofPort,
-    /// Whether log lines of devices are taken.
-    pub takes_logs: TakesLogs,
     /// The backup that is being made; `None` if nobody said where they go.
     pub backups: Option<Arc<BackupHand>>,
     /// A backup that is being restored into a box nobody owns.
@@ -82,6 +81,8 @@ pub struct Ports {
     pub network: Arc<dyn Network>,
     /// Takes what people say of a machine's past.
     pub annotations: Arc<Annotations>,
+    /// Puts in force what people decide of backups, logs, the stack light and daily files.
+    pub upkeep: Arc<dyn Caretaker>,
 }
 
 /// The proofs, and what can be asked of whoever keeps them.
@@ -94,10 +95,6 @@ pub struct ProofPort {
     /// The time source of a demonstration; `None` in a real factory.
     pub stage: Option<Stage>,
 }
-
-/// Whether log lines of devices are taken.
-#[derive(Debug, Clone, Copy)]
-pub struct TakesLogs(pub bool);
 
 app::opaque_debug!(Site, Ports, ProofPort);
 
@@ -120,6 +117,7 @@ port! {
     files: Arc<dyn Files>,
     network: Arc<dyn Network>,
     annotations: Arc<Annotations>,
+    upkeep: Arc<dyn Caretaker>,
 }
 
 /// The part of the site that some pages see: a struct of these fields, each found by its type.

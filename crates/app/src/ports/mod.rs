@@ -8,3 +8,4 @@ pub mod ingest;
 pub mod network;
 pub mod notifier;
 pub mod sources;
+pub mod upkeep;

@@ -30,6 +30,9 @@ const WAITING_MAX: usize = 32;
 const CYCLES_UNTIL_IDLE: f64 = 1.9;
 /// A counter that rises by more than this at once was replaced or set.
 const FURTHER_MAX: f64 = 10_000.0;
+/// An end that is no further than this share of the distance between readings from one of them was
+/// read with it.
+const ON_READING: f64 = 0.02;
 /// Rises that were regular and are no longer, in a row, end that.
 const IRREGULAR_MAX: u32 = 24;
 
@@ -394,8 +397,9 @@ impl Watch {
         let further = open.further;
         let apart_s = self.apart_s();
         let mut facts = open.facts(end);
-        if self.cut.is_vibration {
-            // A blow raises all readings of its tenth of a second alike.
+        // A blow raises all readings of its tenth of a second alike; a counter that is read with
+        // them tells of a cycle with the reading after its end.
+        if self.cut.is_vibration || self.has_cycle_signal && is_read_with(&facts, apart_s) {
             facts.slack_s = apart_s;
         }
         if further > 0 {
@@ -455,6 +459,13 @@ impl Watch {
         let typical = self.typical_s.get_or_insert(facts.duration_s);
         *typical += 0.1 * (facts.duration_s.min(2.0 * *typical) - *typical);
     }
+}
+
+/// Whether a cycle is as long as some readings are apart: where it begins and ends was read with
+/// them and not told by itself.
+fn is_read_with(facts: &CycleFacts, apart_s: f64) -> bool {
+    let readings = facts.duration_s / apart_s.max(1e-6);
+    (readings - readings.round()).abs() <= ON_READING
 }
 
 /// Whether the newest rises are about equally far apart, and far enough for readings to show.

@@ -7,6 +7,7 @@ mod snapshot;
 mod sources;
 mod trace;
 mod vibration;
+mod workday;
 
 use detect::{ApprovalMode, Outcome, Settings, Signal, Watch};
 use generated::Machine;

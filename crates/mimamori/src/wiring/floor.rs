@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
-use act::{Light, LightReport, run_light, run_told_light};
+use act::{Family, Light, LightConfig, LightReport, Protocol, run_light, run_told_light};
 use anyhow::Context;
 use app::clock;
 use app::commands::Orders;
+use app::upkeep::{LightFamily, LightPlan};
 use app::views::BoardView;
 use broker::rustls::ServerConfig;
 use broker::rustls::pki_types::pem::PemObject;
@@ -28,7 +29,7 @@ use tracing::info;
 
 use super::Setup;
 use super::kept::Retained;
-use crate::config::{Config, StackLight, TlsListener};
+use crate::config::{Config, TlsListener};
 
 /// Who may speak, and the ways of what is said.
 pub(super) struct Listening {
@@ -144,21 +145,24 @@ pub(super) struct LightEnds {
     pub(super) report: watch::Sender<LightReport>,
 }
 
-/// Keeps the stack light showing what is wanted.
+/// Keeps the stack light showing what is wanted, if there is one.
 pub(super) fn keep_light(
     supervisor: &Arc<Supervisor>,
-    light: StackLight,
+    light: Option<LightPlan>,
     ends: LightEnds,
     mqtt: &Mqtt,
     board: watch::Receiver<Arc<BoardView>>,
 ) {
     let LightEnds { wanted, report } = ends;
+    let Some(light) = light else { return };
     match light {
-        StackLight::At(config) => {
+        LightPlan::At { address, family } => {
+            let protocol = protocol(family);
+            let config = LightConfig { address, protocol };
             let begin = move || run_light(config.clone(), wanted.clone(), report.clone());
             supervisor.keep("stack-light", begin);
         }
-        StackLight::Listens(device) => {
+        LightPlan::Listens(device) => {
             let topic = format!("{}/{device}/cmd/light", wire::payload::TOPIC_ROOT);
             let publish = Arc::new(mqtt.broker.publisher());
             let tell = move |message: &str| {
@@ -177,5 +181,14 @@ pub(super) fn keep_light(
             };
             supervisor.keep("stack-light", begin);
         }
+    }
+}
+
+fn protocol(family: LightFamily) -> Protocol {
+    match family {
+        LightFamily::La6 => Protocol::Pns(Family::La6),
+        LightFamily::Nh => Protocol::Pns(Family::Nh),
+        LightFamily::Phn => Protocol::Phn,
+        LightFamily::Http => Protocol::Http,
     }
 }

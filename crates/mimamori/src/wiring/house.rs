@@ -17,10 +17,12 @@ use app::ports::devices::Devices;
 use app::ports::ingest::Ingest;
 use app::ports::network::Network;
 use app::ports::sources::Sources;
+use app::ports::upkeep::Caretaker;
 use app::proofs::ProofHand;
 use app::restores::RestoreHand;
 use app::stage::Stage;
 use app::switch_off::SwitchOff;
+use app::upkeep::UpkeepSaid;
 use app::views::{ClockState, TrustView};
 use assure::ProofView;
 use identity::Gate;
@@ -34,12 +36,13 @@ use services::probes::{self, Ground, Twin};
 use services::register::Registrar;
 use services::sources::SourceDoor;
 use services::supervisor::Supervisor;
+use services::upkeep::{UpkeepDoor, UpkeepParts};
 use services::{
     backups, chain_watch, clock_watch, day_files, notices, restores, retention, watchdog,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use web::{Ports, ProofPort, Site, TakesLogs};
+use web::{Ports, ProofPort, Site};
 
 use super::{Doors, Secure, Setup};
 use crate::config::Config;
@@ -51,6 +54,8 @@ pub(super) struct House<'a> {
     pub(super) known: Known,
     /// Who is told of alarms.
     pub(super) notices: Notices,
+    /// What was decided on the page of upkeep.
+    pub(super) upkeep: UpkeepSaid,
     pub(super) orders: Orders,
     pub(super) registrar: Arc<Registrar>,
     pub(super) floor: Arc<FloorDoor>,
@@ -99,6 +104,7 @@ impl House<'_> {
             files: self.files(),
             network: Arc::clone(&self.sources) as Arc<dyn Network>,
             annotations: self.annotations()?,
+            upkeep: self.caretaker(&anew),
         };
         let shown = ProofPort {
             view: proofs.view.subscribe(),
@@ -118,7 +124,6 @@ impl House<'_> {
             trust: listeners.trust.clone(),
             clock_state: clock_state.clone(),
             proofs: shown,
-            takes_logs: TakesLogs(self.config.logs.is_on()),
             backups: self.backups(),
             restores,
             anew: Arc::clone(&anew),
@@ -186,6 +191,18 @@ impl House<'_> {
         Ok(Arc::new(annotations))
     }
 
+    /// Puts in force what people decide of the box's upkeep.
+    fn caretaker(&self, anew: &Arc<Anew>) -> Arc<dyn Caretaker> {
+        Arc::new(UpkeepDoor::new(UpkeepParts {
+            said: self.upkeep.clone(),
+            in_force: self.config.upkeep.clone(),
+            data: self.setup.data.clone(),
+            has_certificate: self.certificate.is_some(),
+            orders: self.orders.clone(),
+            anew: Arc::clone(anew),
+        }))
+    }
+
     fn watch_chain(&self) -> Arc<ChainWatch> {
         let chain = Arc::new(ChainWatch::new(crate::engine(), self.setup.data.clone()));
         let (watched, orders) = (Arc::clone(&chain), self.orders.clone());
@@ -204,7 +221,7 @@ impl House<'_> {
 
     /// Backups by themselves, if somebody said where they go.
     fn backups(&self) -> Option<Arc<BackupHand>> {
-        let plan = self.config.backup.clone()?;
+        let plan = self.config.upkeep.backup.clone()?;
         let hand = Arc::new(BackupHand::default());
         let (data, orders, asked) = (
             self.setup.data.clone(),
@@ -293,7 +310,10 @@ impl House<'_> {
         let orders = self.orders.clone();
         let begin = move || retention::let_go(known.clone(), kept, orders.clone());
         self.supervisor.keep("retention", begin);
-        let (plan, data) = (self.config.export.clone(), self.setup.data.clone());
+        let (plan, data) = (
+            self.config.upkeep.day_files.clone(),
+            self.setup.data.clone(),
+        );
         let (known, orders) = (self.known.clone(), self.orders.clone());
         let begin = move || {
             let (plan, data) = (plan.clone(), data.clone());
@@ -323,7 +343,7 @@ impl House<'_> {
             chain,
             gate: Arc::clone(gate),
             certificate: self.certificate.clone(),
-            logs: self.config.logs,
+            logs: self.config.upkeep.logs.unwrap_or_default(),
             http: listeners.http,
             https: listeners.secure.https,
             mqtt: self.mqtt,

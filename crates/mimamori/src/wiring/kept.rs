@@ -7,6 +7,7 @@ use anyhow::Context;
 use app::clock;
 use app::factory_clock::FactoryClock;
 use app::keeping::NoticesChange;
+use app::upkeep::UpkeepSaid;
 use broker::{Inbound, Limits, RetainedRoom};
 use kpi::{Calendar, Factory};
 use model::{AlarmKind, Notices};
@@ -19,7 +20,7 @@ use services::{register, restores};
 use sources::DeviceRegister;
 use store::{Batch, KeptSettings, Record, Resume, StoreError, Writer};
 use tokio::sync::oneshot;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::Setup;
 use crate::config::Config;
@@ -64,6 +65,18 @@ pub(super) fn calendar(setup: &Setup) -> anyhow::Result<Option<Calendar>> {
         }
         calendar.ok()
     }))
+}
+
+/// What people decided of the box's upkeep; the file of settings holds for all of it if it cannot
+/// be read. It may have a passphrase in it and is not shown.
+pub(super) fn upkeep(setup: &Setup) -> anyhow::Result<UpkeepSaid> {
+    let kept = crate::engine().reader(&setup.data).kept(UpkeepSaid::KEPT)?;
+    let said = kept.map(|json| serde_json::from_str(&json)).transpose();
+    Ok(said.unwrap_or_else(|problem| {
+        error!(%problem, "what was decided on the page of upkeep cannot be used; decide it anew");
+        None
+    })
+    .unwrap_or_default())
 }
 
 /// Takes up where the program left off.
@@ -113,7 +126,7 @@ pub(super) fn take_up(
         reader,
         floor,
         register,
-        has_light: config.light.is_some(),
+        has_light: config.upkeep.light.is_some(),
         pace: pace.clone(),
         pending,
     };

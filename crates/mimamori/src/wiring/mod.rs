@@ -22,9 +22,9 @@ use house::House;
 use kept::Kept;
 use model::{AlarmKind, LogLine};
 use pipeline::{Inputs, Outputs, Pace};
-use services::certificate;
 use services::sources::SourceDoor;
 use services::supervisor::{Begun, Supervisor};
+use services::{certificate, logs};
 use sources::{FloorPolicy, FloorSink};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -155,6 +155,8 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     if let Some(calendar) = kept::calendar(setup)? {
         config.floor.calendar = calendar;
     }
+    let upkeep = kept::upkeep(setup)?;
+    config.upkeep = upkeep.over(config.upkeep);
     let listening = floor::listen(setup, &opened.register, ways.to_recorder);
     let certificate = match (setup.https, setup.mqtts) {
         (None, None) => None,
@@ -169,7 +171,6 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let reader = Arc::clone(&parts.reader);
     let mqtt = floor::open_broker(setup, &config, &listening, own, &retained).await?;
     drop(retained);
-    config.logs.open(ways.logs, own).await?;
     let outputs = outputs(&mqtt, ways.durable, ways.board, ways.light);
     let recording = kept::record(parts, ways.inputs, outputs)?;
     let orders = ways.orders;
@@ -182,10 +183,10 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
         faults: setup.faults.clone(),
     };
     let supervisor = Supervisor::new(orders.clone(), begun);
-    if let Some(light) = config.light.clone() {
-        let ends = ways.light_ends;
-        floor::keep_light(&supervisor, light, ends, &mqtt, board.clone());
-    }
+    let on = &config.upkeep;
+    logs::keep(on.logs.unwrap_or_default(), ways.logs, own, &supervisor);
+    let light = on.light.clone();
+    floor::keep_light(&supervisor, light, ways.light_ends, &mqtt, board.clone());
     listening.door.lines.start();
     let registrar = floor::registrar(&listening, &orders, own, &mqtt);
     let house = House {
@@ -198,6 +199,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
             clock: clock::now,
         },
         notices,
+        upkeep,
         orders,
         registrar: Arc::new(registrar),
         floor: listening.floor,

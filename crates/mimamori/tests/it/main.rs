@@ -43,3 +43,4 @@ mod serial;
 mod services;
 mod systemd;
 mod terminal;
+mod upkeep;

@@ -11,6 +11,7 @@ use app::chain::ChainWatch;
 use app::clock;
 use app::known::Known;
 use app::threads::waiting;
+use app::upkeep::LogListeners;
 use app::views::ClockState;
 use assure::{Claim, LookOutcome, Measure, Observation};
 use broker::rustls::pki_types::{CertificateDer, ServerName};
@@ -28,7 +29,6 @@ use tokio_rustls::TlsConnector;
 
 use super::self_test::Twin;
 use crate::certificate::{SharedCertificate, typed};
-use crate::logs::LogListeners;
 
 /// What devices and boxes are delivered with.
 const USUAL: [(&str, &str); 8] = [

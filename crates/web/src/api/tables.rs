@@ -5,8 +5,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use report::tables::{Encoding, ReportError, TableAsked, TableFile, table_file};
-use text::{Lang, key};
+use report::tables::{ReportError, TableAsked, TableFile, table_file};
+use text::{Encoding, Lang, key};
 
 use crate::http::access::LOOK;
 use crate::http::asked::Asked;

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use super::board::tier_words;
 use super::events::Start;
+use super::upkeep::to_upkeep;
 use super::{Ctx, Place, frame, grouped, name_of, qr};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
@@ -269,7 +270,10 @@ fn backup(
                 None => p { (ctx.text(key::BACKUP_NONE)) },
             }
             @match hand {
-                None => p.quiet { (ctx.text(key::BACKUP_HOW)) },
+                None => {
+                    p.quiet { (ctx.text(key::BACKUP_HOW)) }
+                    (to_upkeep(ctx, "backup"))
+                },
                 Some(hand) => (making(ctx, hand)),
             }
             p.problem role="alert" hidden {}

@@ -1,6 +1,9 @@
 //! What devices and programs wrote into their logs: searched by text, sender and severity.
 
+use std::sync::Arc;
+
 use app::known::Known;
+use app::ports::upkeep::Caretaker;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use maud::{Markup, html};
@@ -8,8 +11,8 @@ use serde::Deserialize;
 use store::{LogQuery, LogRow};
 use text::key;
 
+use super::upkeep::to_upkeep;
 use super::{Ctx, Place, frame};
-use crate::TakesLogs;
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -20,7 +23,7 @@ part! {
     /// What this page needs.
     LogsPart {
         known: Known,
-        takes_logs: TakesLogs,
+        upkeep: Arc<dyn Caretaker>,
     }
 }
 
@@ -82,8 +85,9 @@ pub(crate) async fn show(
         section.panel {
             (form(&ctx, &wanted))
             @if page.items.is_empty() { p { (ctx.text(key::LOGS_NONE)) } }
-            @if page.items.is_empty() && !site.takes_logs.0 {
+            @if page.items.is_empty() && site.upkeep.in_force().logs.is_none() {
                 p.quiet { (ctx.text(key::LOGS_HOW)) }
+                (to_upkeep(&ctx, "logs"))
             }
             ol.events { @for row in &page.items { (line(&ctx, row)) } }
             @if let Some(next) = page.next {

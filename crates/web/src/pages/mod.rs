@@ -36,6 +36,7 @@ pub(crate) mod shared;
 pub(crate) mod stops;
 pub(crate) mod trust;
 mod typed;
+pub(crate) mod upkeep;
 pub(crate) mod wall;
 
 use std::fmt::Write as _;

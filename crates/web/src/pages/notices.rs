@@ -19,6 +19,7 @@ use text::{Key, Lang, key};
 
 use super::board::light_card;
 use super::typed::half_width;
+use super::upkeep::to_upkeep;
 use super::{Ctx, Place, frame, problem_box, shown_once};
 use crate::api::notices::NamedRecipient;
 use crate::http::access::DEVICES;
@@ -275,7 +276,10 @@ fn page(site: &NoticesPart, visitor: &Visitor, typed: &TypedNotices, above: &Mar
             div.panel-head { h2 { (ctx.text(key::LIGHT_TITLE)) } }
             @match board.light {
                 Some(light) => (light_card(&ctx, light)),
-                None => p { (ctx.text(key::NOTICES_LIGHT_HOW)) },
+                None => {
+                    p { (ctx.text(key::NOTICES_LIGHT_HOW)) }
+                    (to_upkeep(&ctx, "light"))
+                },
             }
             p.quiet.small { (ctx.text(key::NOTICES_LIGHT_PROOF)) }
         }

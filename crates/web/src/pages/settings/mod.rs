@@ -26,7 +26,7 @@ use text::{Key, key};
 use self::clock::RefusedClock;
 use self::name::{RefusedName, TypedName};
 use super::{Ctx, Place, frame, state_badge};
-use super::{seen, typed};
+use super::{seen, typed, upkeep};
 use crate::http::access::{JUDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
@@ -56,7 +56,7 @@ const PLACES: std::ops::RangeInclusive<u16> = 1..=9_999;
 /// What was just kept.
 #[derive(Debug, Deserialize)]
 pub(crate) struct JustKept {
-    saved: Option<String>,
+    pub(super) saved: Option<String>,
 }
 
 /// What is to become of a machine beside its names.
@@ -281,16 +281,23 @@ pub(crate) async fn set_clock(
 #[derive(Debug, Deserialize)]
 pub(crate) struct BeganAt {
     since: i64,
+    /// What was saved.
+    #[serde(default)]
+    saved: String,
 }
 
 /// Waits, in the browser, until the program has begun anew.
 pub(crate) async fn begins_anew(
     State(site): State<SettingsPart>,
     Asked(visitor): Asked<Visitor>,
-    Query(BeganAt { since }): Query<BeganAt>,
+    Query(BeganAt { since, saved }): Query<BeganAt>,
 ) -> Response {
     if site.anew.began.ms() != since {
-        return Redirect::to("/settings?saved=clock#clock").into_response();
+        let panel = upkeep::PANELS.iter().find(|panel| **panel == saved);
+        let back = panel.map_or("/settings?saved=clock#clock".to_owned(), |panel| {
+            format!("/settings/upkeep?saved={panel}#{panel}")
+        });
+        return Redirect::to(&back).into_response();
     }
     let ctx = Ctx::new(&site.known, &visitor);
     let body = html! {
@@ -304,7 +311,7 @@ pub(crate) async fn begins_anew(
 }
 
 /// Why an order was not carried out.
-fn told(visitor: &Visitor, problem: OrderError) -> String {
+pub(super) fn told(visitor: &Visitor, problem: OrderError) -> String {
     let (why, hint) = match problem {
         OrderError::StillHeard => (key::ERROR_STILL_HEARD, key::ERROR_STILL_HEARD_HINT),
         OrderError::Delayed => (key::ERROR_DELAYED, key::ERROR_DELAYED_HINT),
@@ -454,6 +461,7 @@ fn ways(ctx: &Ctx) -> Markup {
             ul.cards {
                 (way("/rates#settings", key::RATES_SETTINGS, key::SETTINGS_FACTORY_ABOUT))
                 @if ctx.may(Right::Devices) {
+                    (way("/settings/upkeep", key::UPKEEP_TITLE, key::SETTINGS_UPKEEP_ABOUT))
                     (way("/notices", key::NOTICES_TITLE, key::SETTINGS_NOTICES_ABOUT))
                 }
                 (way("/devices", key::NAV_DEVICES, key::SETTINGS_DEVICES_ABOUT))
@@ -474,7 +482,6 @@ fn ways(ctx: &Ctx) -> Markup {
                     dd { "Mimamori " (super::ASSETS_VERSION) }
                 }
             }
-            p.quiet { (ctx.text(key::SETTINGS_FILE)) }
         }
     }
 }
