@@ -140,10 +140,10 @@ fn follows_from_time(reason: &DeviationReason) -> bool {
         && mean_power.abs() < reason.tolerance_energy / 2.0
 }
 
-/// Where a wait begins and where it ends each lies somewhere between two readings: so much of what a
-/// cycle with a wait did may be either, in seconds.
+/// Where a wait begins and where it ends each lies half a reading to either side: so much of what a
+/// cycle with a wait did may be work or wait, in seconds.
 fn edges_s(facts: &CycleFacts) -> f64 {
-    2.0 * facts.power.as_ref().map_or(0.0, Recording::finest_s)
+    facts.power.as_ref().map_or(0.0, Recording::finest_s)
 }
 
 /// What a wait of so many seconds drew: what this cycle drew at waiting power beyond what every

@@ -8,6 +8,7 @@ use model::{CycleTime, GAP_MS_MAX, MachineState, Span, StateInterval, Time};
 use crate::downtime::Downtime;
 use crate::spread::Spread;
 use crate::stretch::{Stretch, total};
+use crate::tariff::Prices;
 use crate::usual::UsualCycles;
 
 /// A pause this near to a change of product, in seconds, was the set-up.
@@ -49,6 +50,8 @@ pub struct Measured<'a> {
     pub cycles: &'a [CycleTime],
     /// Where days begin inside of the stretch, in order: what lasts over one is two.
     pub days: &'a [Time],
+    /// What energy costs, if somebody said it.
+    pub prices: Option<&'a Prices>,
 }
 
 /// Seconds of producing: running, and the pauses that belong to every cycle (ISO 22400-2: actual
@@ -111,6 +114,9 @@ pub struct Account {
     pub fed_in_wh: Option<f64>,
     /// The part of it used while the machine was not running.
     pub standby_wh: Option<f64>,
+    /// What a kilowatt-hour cost on average, of all that was drawn and of what was used while the
+    /// machine was not running; `None` without a price.
+    pub yen_per_kwh: Option<[f64; 2]>,
 }
 
 impl Account {
@@ -137,7 +143,16 @@ impl Account {
         };
         let waits = waits(&stretches, measured.cycles);
         let usual = UsualCycles::of(measured.cycles, measured.changes, measured.days);
-        let standby_wh = standby_ws(measured.power, &stretches) / 3_600.0;
+        let standby = standby_ws(measured.power, &stretches);
+        let standby_wh = total(standby.iter().copied()) / 3_600.0;
+        let mean_prices = |prices: &Prices| {
+            let drawn = |_, minute: &PowerMinute| minute.mean_w.max(0.0);
+            let rested = |i: usize, _: &PowerMinute| standby.get(i).copied().unwrap_or(0.0);
+            [
+                prices.mean(measured.power, drawn),
+                prices.mean(measured.power, rested),
+            ]
+        };
         Self {
             span,
             planned_s: measured
@@ -159,6 +174,7 @@ impl Account {
             standby_wh: measured
                 .energy_wh
                 .map(|all| standby_wh.clamp(0.0, all.max(0.0))),
+            yen_per_kwh: measured.prices.map(mean_prices),
             stretches,
         }
     }
@@ -297,10 +313,10 @@ fn mark_setups(stretches: &mut [Stretch], changes: &[Time]) -> u32 {
     begun.filter(is_setup).count() as u32
 }
 
-/// Watt-seconds used while the machine was seen and not running. In a minute that was partly
-/// worked, rest is counted at the lowest power seen in it.
-fn standby_ws(power: &[PowerMinute], stretches: &[Stretch]) -> f64 {
-    let mut joules = 0.0;
+/// Watt-seconds used in each minute while the machine was seen and not running. In one that was
+/// partly worked, rest is counted at the lowest power seen in it.
+fn standby_ws(power: &[PowerMinute], stretches: &[Stretch]) -> Vec<f64> {
+    let mut joules = Vec::with_capacity(power.len());
     let mut first = 0;
     for (i, minute) in power.iter().enumerate() {
         // Until the next one, but over no longer gap than energy is summed up over elsewhere.
@@ -329,7 +345,7 @@ fn standby_ws(power: &[PowerMinute], stretches: &[Stretch]) -> f64 {
         } else {
             minute.mean_w
         };
-        joules += rest_s * watts.max(0.0);
+        joules.push(rest_s * watts.max(0.0));
     }
     joules
 }

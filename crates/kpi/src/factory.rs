@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use model::{MachineId, StopReason, Title, UsualReason};
+use model::{MachineId, Span, StopReason, Title, UsualReason};
 use serde::{Deserialize, Serialize};
 
-use crate::calendar::Schedule;
+use crate::calendar::Calendar;
+use crate::schedule::{MachineHours, PlannedHours, Schedule};
+use crate::tariff::{Prices, TariffHours};
 
 /// Lines of a factory.
 const LINES_MAX: usize = 50;
@@ -17,6 +19,8 @@ const LINE_MACHINES: std::ops::RangeInclusive<usize> = 2..=50;
 const NAME_CHARS_MAX: usize = 60;
 /// Yen for a kilowatt-hour.
 const YEN_PER_KWH_MAX: f64 = 1_000.0;
+/// Prices of a tariff beside the usual one.
+const TARIFF_MAX: usize = 12;
 /// Yen for an hour of a machine that stands still.
 const YEN_PER_HOUR_MAX: f64 = 10_000_000.0;
 /// Machines whose parts from one cycle are named.
@@ -87,6 +91,8 @@ pub struct Factory {
     pub schedule: Option<Schedule>,
     /// Price of energy.
     pub yen_per_kwh: Option<f64>,
+    /// Hours at which it is another; the first that holds counts.
+    pub tariff: Vec<TariffHours>,
     /// What an hour costs in which a machine stands still.
     pub yen_per_hour: Option<f64>,
     /// Machines that hand parts to each other, in their order.
@@ -95,6 +101,8 @@ pub struct Factory {
     pub parts_per_cycle: BTreeMap<MachineId, f64>,
     /// What machines are to make, where somebody said it.
     pub plans: BTreeMap<MachineId, MachinePlan>,
+    /// Hours of machines that work others than the factory.
+    pub machine_hours: BTreeMap<MachineId, MachineHours>,
     /// Standing still for less than this, in seconds, is a short stop; 300 where nobody said it.
     pub short_stop_s: Option<f64>,
     /// A set-up is to take no longer than this, in seconds.
@@ -108,6 +116,9 @@ pub struct Factory {
 pub enum FactoryError {
     /// `yen_per_kwh` is not between 0 and 1,000.
     YenPerKwh,
+    /// A price of `tariff` is not between 0 and 1,000, a day of it is none of the week, or there are
+    /// very many; or the usual price is not said.
+    Tariff,
     /// `yen_per_hour` is not between 0 and 10,000,000.
     YenPerHour,
     /// `parts_per_cycle` is not between 0.001 and 10,000.
@@ -128,6 +139,9 @@ impl std::fmt::Display for FactoryError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::YenPerKwh => "yen_per_kwh must be between 0 and 1000",
+            Self::Tariff => {
+                "tariff must be at most 12 prices between 0 and 1000, on days mon to sun, beside yen_per_kwh"
+            }
             Self::YenPerHour => "yen_per_hour must be between 0 and 10000000",
             Self::PartsPerCycle => "parts_per_cycle must be between 0.001 and 10000",
             Self::Line => {
@@ -153,6 +167,13 @@ impl Factory {
         if !is_price(self.yen_per_kwh, YEN_PER_KWH_MAX) {
             return Err(FactoryError::YenPerKwh);
         }
+        let is_tariff = |t: &TariffHours| {
+            is_price(Some(t.yen_per_kwh), YEN_PER_KWH_MAX) && t.check_days().is_ok()
+        };
+        let is_unusual = !self.tariff.is_empty() && self.yen_per_kwh.is_none();
+        if is_unusual || self.tariff.len() > TARIFF_MAX || !self.tariff.iter().all(is_tariff) {
+            return Err(FactoryError::Tariff);
+        }
         if !is_price(self.yen_per_hour, YEN_PER_HOUR_MAX) {
             return Err(FactoryError::YenPerHour);
         }
@@ -164,7 +185,10 @@ impl Factory {
         if self.lines.len() > LINES_MAX || !self.lines.iter().all(Line::is_valid) {
             return Err(FactoryError::Line);
         }
-        if self.plans.len() > MACHINES_MAX || !self.plans.values().all(MachinePlan::is_valid) {
+        if self.machine_hours.len() > MACHINES_MAX
+            || self.plans.len() > MACHINES_MAX
+            || !self.plans.values().all(MachinePlan::is_valid)
+        {
             return Err(FactoryError::Plan);
         }
         let is_length = |s: Option<f64>, most: f64| s.is_none_or(|s| (0.0..=most).contains(&s));
@@ -180,6 +204,23 @@ impl Factory {
             return Err(FactoryError::StopReasons);
         }
         Ok(self)
+    }
+
+    /// When a machine is to work within a span, or the factory as a whole; `None` where nobody said.
+    pub fn planned(
+        &self,
+        machine: Option<&MachineId>,
+        calendar: &Calendar,
+        within: Span,
+    ) -> Option<PlannedHours> {
+        let own = machine.and_then(|machine| self.machine_hours.get(machine));
+        PlannedHours::of(self.schedule.as_ref(), own, calendar, within)
+    }
+
+    /// What energy costs within a span; `None` where nobody said the usual price.
+    pub fn prices(&self, calendar: &Calendar, within: Span) -> Option<Prices> {
+        let usual = self.yen_per_kwh?;
+        Some(Prices::of(usual, &self.tariff, calendar, within))
     }
 
     /// What a machine is to make, as far as somebody said it.
@@ -241,6 +282,14 @@ mod tests {
         for (json, word) in [
             (r#"{"yen_per_kwh": -1}"#, "yen_per_kwh"),
             (r#"{"yen_per_hour": 1e9}"#, "yen_per_hour"),
+            (
+                r#"{"tariff": [{"hours": ["22:00-08:00"], "yen_per_kwh": -1}]}"#,
+                "tariff",
+            ),
+            (
+                r#"{"tariff": [{"days": ["holiday"], "hours": ["22:00-08:00"], "yen_per_kwh": 9}]}"#,
+                "tariff",
+            ),
             (r#"{"parts_per_cycle": {"m1": 0}}"#, "parts_per_cycle"),
             (
                 r#"{"lines": [{"name": "", "machines": ["a", "b"]}]}"#,

@@ -9,15 +9,22 @@ mod calendar;
 mod downtime;
 mod factory;
 mod oee;
+mod schedule;
 mod spread;
 mod stretch;
+mod tariff;
 mod usual;
 
 pub use account::{Account, Measured, PowerMinute, Production};
 pub use bottleneck::{Bottleneck, By, Station, Turn};
-pub use calendar::{Calendar, Schedule, ScheduleError};
+pub use calendar::Calendar;
 pub use downtime::Downtime;
 pub use factory::{Factory, FactoryError, Line, MachinePlan, OfferedReason};
 pub use oee::{Oee, Output};
+pub use schedule::{
+    MachineHours, OtherDays, PlannedHours, Schedule, ScheduleError, SpecialDay, WorkHours,
+    WrittenSchedule,
+};
 pub use spread::Spread;
 pub use stretch::Stretch;
+pub use tariff::{Prices, TariffHours};

@@ -11,7 +11,10 @@ use app::upkeep::{BackupPlan, DayFilePlan, LightFamily, LightPlan, LogListeners,
 use app::views::Names;
 use detect::{ApprovalMode, Settings};
 use jiff::tz::TimeZone;
-use kpi::{Calendar, Factory, Line, MachinePlan, OfferedReason, Schedule};
+use kpi::{
+    Calendar, Factory, Line, MachineHours, MachinePlan, OfferedReason, Schedule, TariffHours,
+    WorkHours,
+};
 use model::{DeviceId, MachineId, Title, Tolerance};
 use pipeline::{FloorSettings, MachineSettings};
 use serde::Deserialize;
@@ -50,6 +53,8 @@ struct WrittenFactory {
     learn_cycles: Option<u32>,
     /// What a kilowatt-hour costs.
     yen_per_kwh: Option<f64>,
+    /// Hours at which it is another.
+    tariff: Vec<TariffHours>,
     /// What an hour costs in which a machine stands still.
     yen_per_hour: Option<f64>,
     /// What it is called.
@@ -85,6 +90,11 @@ struct WrittenMachine {
     parts_per_day: Option<f64>,
     /// Seconds one part is to take.
     s_per_part: Option<f64>,
+    /// Its hours, if they are others than the factory's.
+    hours: Option<WorkHours>,
+    /// Also on days on which the factory does not work.
+    #[serde(default)]
+    every_day: bool,
 }
 
 /// The stack light.
@@ -339,7 +349,13 @@ impl WrittenConfig {
         let plans = self.machine.iter().map(|m| (m.id.clone(), plan(m)));
         let factory = Factory {
             schedule: self.factory.schedule.clone(),
+            machine_hours: self
+                .machine
+                .iter()
+                .filter_map(WrittenMachine::own_hours)
+                .collect(),
             yen_per_kwh: self.factory.yen_per_kwh,
+            tariff: self.factory.tariff.clone(),
             yen_per_hour: self.factory.yen_per_hour,
             lines: self.line.clone(),
             parts_per_cycle: parts.collect(),
@@ -410,6 +426,18 @@ impl WrittenBackup {
 }
 
 impl WrittenMachine {
+    fn own_hours(&self) -> Option<(MachineId, MachineHours)> {
+        let hours = self.hours.clone()?;
+        let is_every_day = self.every_day;
+        Some((
+            self.id.clone(),
+            MachineHours {
+                hours,
+                is_every_day,
+            },
+        ))
+    }
+
     fn checked(self, defaults: Settings) -> anyhow::Result<MachineSettings> {
         let settings = Settings {
             learn_cycles: self.learn_cycles.unwrap_or(defaults.learn_cycles),
@@ -508,8 +536,14 @@ mod tests {
             [factory.schedule]
             days = ["mon", "tue"]
             hours = ["08:00-12:00", "13:00-17:00"]
+            other_days = [{ days = ["sat"], hours = ["08:00-12:00"] }]
+            [[factory.tariff]]
+            hours = ["22:00-08:00"]
+            yen_per_kwh = 14
             [[machine]]
             id = "robot-1"
+            hours = ["00:00-24:00"]
+            every_day = true
             name_ja = "溶接ロボット 1"
             tolerance_energy = 0.1
             approval = "person"
@@ -544,7 +578,9 @@ mod tests {
         );
         assert_eq!(config.factory.lines.len(), 1);
         let schedule = config.factory.schedule.unwrap();
-        assert_eq!(schedule.hours().count(), 2);
+        assert_eq!(schedule.usual().seconds(), 8.0 * 3_600.0);
+        assert_eq!(config.factory.tariff.len(), 1);
+        assert!(config.factory.machine_hours[&robot.id].is_every_day);
     }
 
     #[test]
@@ -554,6 +590,14 @@ mod tests {
             ("[factory]\nzone = \"Mars/Base\"", "Mars/Base"),
             ("[factory]\nday_starts = \"8 o'clock\"", "HH:MM"),
             ("[factory]\nyen_per_kwh = -3", "yen_per_kwh"),
+            (
+                "[[factory.tariff]]\nhours = [\"22:00-08:00\"]\nyen_per_kwh = -3",
+                "tariff",
+            ),
+            (
+                "[[machine]]\nid = \"a\"\nhours = [\"all day\"]",
+                "HH:MM-HH:MM",
+            ),
             (
                 "[factory.schedule]\ndays = [\"mon\"]\nhours = [\"8-17\"]",
                 "HH:MM-HH:MM",

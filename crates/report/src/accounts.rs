@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
 use jiff::civil::Date;
-use kpi::{Account, Bottleneck, MachinePlan, Measured, Oee, Output, PowerMinute, Station};
+use kpi::{
+    Account, Bottleneck, MachinePlan, Measured, Oee, Output, PlannedHours, PowerMinute, Prices,
+    Station,
+};
 use model::{Annotation, MachineId, MachineState, Remark, Span, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -43,7 +46,6 @@ pub struct MachineAccount {
     parts_checked: f64,
     /// How many working days of the plan lie in the span as far as it has come; `None` without one.
     days: Option<f64>,
-    yen_per_kwh: Option<f64>,
     yen_per_hour: Option<f64>,
 }
 
@@ -58,9 +60,16 @@ impl MachineAccount {
         cycles as f64 * self.parts_per_cycle
     }
 
-    /// What energy costs.
+    /// What energy cost that was drawn, at the prices of when it was.
     pub fn yen_of(&self, wh: Option<f64>) -> Option<f64> {
-        Some(wh? / 1_000.0 * self.yen_per_kwh?)
+        let [drawn, _] = self.account.yen_per_kwh?;
+        Some(wh? / 1_000.0 * drawn)
+    }
+
+    /// What the energy cost that was used while it did not run.
+    pub fn standby_yen(&self) -> Option<f64> {
+        let [_, standby] = self.account.yen_per_kwh?;
+        Some(self.account.standby_wh? / 1_000.0 * standby)
     }
 
     /// Bad parts; `None` where nobody told any, nor that there are none.
@@ -375,15 +384,18 @@ pub async fn of_all(
     let gone = board.archived.iter().filter(|_| only.is_none());
     let gone: BTreeSet<MachineId> = gone.map(|m| m.id.clone()).collect();
     let factory = Arc::clone(&board.factory);
-    let working = WorkingDays::of(known, span);
+    let calendar = known.calendar.clone();
+    let prices = factory.prices(&calendar, span);
     let starts = day_starts(known, span);
     let work = move |reader: &dyn Reader| {
         let powers = MachineSeries::read(reader)?.powers(reader, &machines, span)?;
         let said = reader.annotations(only_one(&machines), span)?;
         let each = machines.into_iter().zip(powers).map(|(machine, power)| {
+            let working = factory.planned(Some(&machine), &calendar, span);
             let days = DaysOfSpan {
-                planned: working.as_ref().map(|working| &*working.planned),
+                planned: working.as_ref().map(|working| &*working.spans),
                 starts: &starts,
+                prices: prices.as_ref(),
             };
             let account = account(reader, &machine, power, days, span)?;
             let said = said.iter().filter(|said| said.machine == machine);
@@ -398,10 +410,9 @@ pub async fn of_all(
                 parts_checked: cycles_checked(&account, &remarks, &starts) as f64 * parts_per_cycle,
                 parts_per_cycle,
                 remarks,
-                days: days.map(|(planned_s, working)| planned_s / working.seconds_a_day),
+                days: days.map(|(planned_s, working)| working.days_of(planned_s)),
                 account,
                 machine,
-                yen_per_kwh: factory.yen_per_kwh,
                 yen_per_hour: factory.yen_per_hour,
             })
         });
@@ -422,14 +433,15 @@ pub struct DayProgress {
 }
 
 impl DayProgress {
-    /// Today's.
-    pub fn today(known: &Known) -> Option<Self> {
+    /// Today's, of a machine or of the factory as a whole.
+    pub fn today(known: &Known, machine: Option<&MachineId>) -> Option<Self> {
         let start = known.calendar.day_start(known.now());
         let whole = Span::new(start, known.calendar.day_end(start));
-        let working = WorkingDays::of(known, whole)?;
+        let factory = Arc::clone(&known.board().factory);
+        let working = factory.planned(machine, &known.calendar, whole)?;
         Some(Self {
-            so_far: working.within(span_from(known, start)),
-            whole: working.within(whole),
+            so_far: working.days_within(span_from(known, start)),
+            whole: working.days_within(whole),
         })
     }
 
@@ -437,33 +449,6 @@ impl DayProgress {
     /// enough to go by.
     pub fn expected(self, parts: f64) -> Option<f64> {
         (self.so_far >= DAYS_TO_GO_BY).then(|| parts / self.so_far * self.whole)
-    }
-}
-
-/// The planned hours of a stretch of time, to be counted in working days.
-pub(crate) struct WorkingDays {
-    planned: Vec<Span>,
-    seconds_a_day: f64,
-}
-
-impl WorkingDays {
-    /// Those that the factory plans; `None` without a plan.
-    pub(crate) fn of(known: &Known, span: Span) -> Option<Self> {
-        let board = known.board();
-        let schedule = board.factory.schedule.as_ref()?;
-        Some(Self {
-            planned: known.calendar.planned(schedule, span),
-            seconds_a_day: schedule.seconds_a_day(),
-        })
-    }
-
-    /// How many working days lie in a part of the stretch.
-    pub(crate) fn within(&self, part: Span) -> f64 {
-        let inside = |planned: &Span| {
-            let inside = Span::new(planned.from.max(part.from), planned.to.min(part.to));
-            inside.seconds().max(0.0)
-        };
-        self.planned.iter().map(inside).fold(0.0, Add::add) / self.seconds_a_day
     }
 }
 
@@ -499,11 +484,12 @@ fn cycles_checked(account: &Account, remarks: &[Annotation], starts: &[Time]) ->
     counted.map(|(_, cycles)| u64::from(*cycles)).sum()
 }
 
-/// The planned hours of a span, and when days begin inside of it.
+/// The planned hours of a span, when days begin inside of it, and what energy costs then.
 #[derive(Clone, Copy)]
 struct DaysOfSpan<'a> {
     planned: Option<&'a [Span]>,
     starts: &'a [Time],
+    prices: Option<&'a Prices>,
 }
 
 fn account(
@@ -523,6 +509,7 @@ fn account(
         changes: &changes,
         planned: days.planned,
         days: days.starts,
+        prices: days.prices,
         power: &power,
         energy_wh: sum.map(|sum| wh_drawn(sum.integral, sum.below)),
         fed_in_wh: sum.and_then(|sum| wh_fed_in(sum.below)),
@@ -559,34 +546,34 @@ pub async fn rates(
     days: Vec<Span>,
 ) -> Result<Vec<Vec<Rates>>, Unreadable> {
     let factory = Arc::clone(&known.board().factory);
-    let plan = |span: Span| {
-        factory
-            .schedule
-            .as_ref()
-            .map(|s| known.calendar.planned(s, span))
+    let plans = |machine: &MachineId| {
+        let plan = |span: &Span| factory.planned(Some(machine), &known.calendar, *span);
+        days.iter().map(plan).collect::<Vec<_>>()
     };
-    let planned: Vec<_> = days.iter().map(|span| plan(*span)).collect();
+    let planned: Vec<_> = machines.iter().map(plans).collect();
     let work = move |reader: &dyn Reader| {
         let (Some(first), Some(last)) = (days.first(), days.last()) else {
             return Ok(vec![Vec::new(); machines.len()]);
         };
         let all = Span::new(first.from, last.to);
-        let of_machine = |machine: &MachineId| {
+        let of_machine = |machine: &MachineId, planned: &[Option<PlannedHours>]| {
             let states = reader.states(machine, all)?;
-            let of_day = |(span, planned): (&Span, &Option<Vec<Span>>)| {
+            let of_day = |(span, planned): (&Span, &Option<PlannedHours>)| {
                 // What ended before the day is none of it.
                 let begun = states.partition_point(|s| s.to.is_some_and(|to| to <= span.from));
                 let measured = Measured {
                     states: states.get(begun..).unwrap_or_default(),
-                    planned: planned.as_deref(),
+                    planned: planned.as_ref().map(|planned| &*planned.spans),
                     ..Measured::default()
                 };
                 let account = Account::of(*span, measured);
                 (account.rate_observed(), account.rate_planned())
             };
-            Ok(days.iter().zip(&planned).map(of_day).collect())
+            Ok(days.iter().zip(planned).map(of_day).collect())
         };
-        machines.iter().map(of_machine).collect()
+        let each = machines.iter().zip(&planned);
+        each.map(|(machine, planned)| of_machine(machine, planned))
+            .collect()
     };
     known.read(work).await
 }

@@ -3,16 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::ops::Add;
+use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
-use kpi::Factory;
+use kpi::{Factory, PlannedHours};
 use model::{Annotation, MachineId, Remark, Span, Time};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::accounts::{self, AgainstPlan, MachineAccount, WorkingDays};
+use crate::accounts::{self, AgainstPlan, MachineAccount};
 use crate::downtimes::ExplainedDowntime;
 use crate::losses::{Loss, losses};
 
@@ -259,7 +260,10 @@ fn output(
         ReportPeriod::Day => from + HOUR_MS,
         ReportPeriod::Week | ReportPeriod::Month => known.calendar.day_end(from),
     };
-    let working = WorkingDays::of(known, span);
+    let factory = Arc::clone(&known.board().factory);
+    let working =
+        |machine: &&&MachineAccount| factory.planned(Some(&machine.machine), &known.calendar, span);
+    let working: Vec<Option<PlannedHours>> = out.iter().map(|m| working(&m)).collect();
     let mut bars = Vec::new();
     let mut from = span.from;
     while from < span.to {
@@ -268,10 +272,10 @@ fn output(
             let counts = machine.account.by_hour.range(part.from..part.to);
             machine.parts_of(counts.map(|(_, n)| u64::from(*n)).sum())
         };
-        let planned = out.iter().map(|machine| {
+        let planned = out.iter().zip(&working).map(|(machine, working)| {
             let begun = machine.account.stretches.first()?.from;
             let seen = Span::new(part.from.max(begun), part.to.max(begun));
-            Some(machine.plan.parts_per_day? * working.as_ref()?.within(seen))
+            Some(machine.plan.parts_per_day? * working.as_ref()?.days_within(seen))
         });
         bars.push(OutputBar {
             from,

@@ -326,7 +326,7 @@ fn day_row(lang: Lang, date: Date, board: &BoardView, machine: &MachineAccount) 
         kwh(account.standby_wh),
         cell(machine.wh_per_part(), 2),
         cell(machine.yen_of(account.energy_wh), 1),
-        cell(machine.yen_of(account.standby_wh), 1),
+        cell(machine.standby_yen(), 1),
         cell(machine.stop_yen(), 0),
         cell(Some(machine.lost_s() / 3_600.0), 4),
         machine.short_stops().to_string(),

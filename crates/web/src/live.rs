@@ -17,7 +17,6 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use identity::Gate;
-use report::accounts::DayProgress;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -165,9 +164,8 @@ async fn parts(
             put("alarms", board::alarm_bar(ctx, view));
             put("counts", wall::counts(ctx, view));
             put("order", board::order(view));
-            let progress = DayProgress::today(&site.known);
             for machine in &view.machines {
-                let tile = wall::tile(ctx, machine, &view.factory, progress);
+                let tile = wall::tile(ctx, &site.known, machine, &view.factory);
                 put(&format!("m-{}", machine.id), tile);
             }
         }

@@ -155,7 +155,8 @@ fn word(text: &str, line: &str, label: &str) -> Option<String> {
 
 /// Runs `analyze` and the scorers, and writes the table.
 pub(crate) fn table(folder: Option<String>) -> anyhow::Result<()> {
-    let folder = folder.map(PathBuf::from);
+    // `analyze` runs inside of it.
+    let folder = folder.and_then(|folder| PathBuf::from(folder).canonicalize().ok());
     let Some(folder) = folder.filter(|f| f.join("score_state.py").exists()) else {
         say("no recorded data there: name the folder that holds the scorers; nothing is changed");
         return Ok(());

@@ -8,7 +8,7 @@ use app::factory_clock;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{ToSpan as _, Zoned};
-use kpi::{Calendar, Schedule};
+use kpi::{Calendar, Schedule, WrittenSchedule};
 use model::{Span, Time};
 use text::{Lang, zoned};
 
@@ -80,12 +80,13 @@ impl Shop {
     fn schedule(&self) -> anyhow::Result<Schedule> {
         let hours = self.hours();
         let closed: Vec<String> = self.closed().iter().map(Date::to_string).collect();
-        let days: Vec<&str> = Schedule::weekdays().collect();
-        let schedule = Schedule::parse(
-            days.iter().copied(),
-            hours.iter().map(String::as_str),
-            closed.iter().map(String::as_str),
-        );
+        let schedule = Schedule::try_from(WrittenSchedule {
+            days: Schedule::weekdays().map(str::to_owned).collect(),
+            hours: hours.to_vec(),
+            closed,
+            other_days: Vec::new(),
+            special: Vec::new(),
+        });
         schedule.context("the workshop has no hours")
     }
 
@@ -97,9 +98,9 @@ impl Shop {
         };
         let from = day(DAYS).context("no calendar goes back so far")?;
         let to = self.calendar.day_end(day(0).context("today is no day")?);
-        Ok(self
-            .calendar
-            .planned(&self.schedule()?, Span::new(from, to)))
+        let schedule = self.schedule()?;
+        let hours_on = |date| schedule.hours_on(date);
+        Ok(self.calendar.spans(Span::new(from, to), hours_on))
     }
 
     /// What the factory says of itself.

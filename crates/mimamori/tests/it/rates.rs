@@ -204,6 +204,48 @@ fn what_people_say_of_the_factory_is_counted_with_and_survives_a_power_cut() {
 }
 
 #[test]
+fn a_machine_with_hours_of_its_own_and_a_price_by_the_hour_are_counted_with() {
+    let house = house();
+    two_hours(&house, "m1", 15);
+    two_hours(&house, "m2", 15);
+    let dates = (-3..=3).map(|days: i64| {
+        let day = std::process::Command::new("date")
+            .args(["+%F", "-d", &format!("{days} days")])
+            .output();
+        String::from_utf8(day.unwrap().stdout)
+            .unwrap()
+            .trim()
+            .to_owned()
+    });
+    let factory = json!({
+        "schedule": {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+            "hours": ["00:00-00:00"], "closed": dates.collect::<Vec<_>>(),
+            "other_days": [{"days": ["sat"], "hours": ["08:00-12:00"]}]},
+        "machine_hours": {"m2": {"hours": ["00:00-24:00"], "is_every_day": true}},
+        "yen_per_kwh": 30.0,
+        "tariff": [{"hours": ["00:00-24:00"], "yen_per_kwh": 12.0}],
+    });
+    let put = |body: &Value| {
+        house
+            .send("PUT", "/api/v1/factory", &[JSON], &body.to_string())
+            .0
+    };
+    assert_eq!(put(&factory), 204);
+    let rates = house.get("rates");
+    let (one, two) = (of(&rates, "m1"), of(&rates, "m2"));
+    assert!(one["operating_rate_planned"].is_null(), "closed: {one}");
+    about(&two["operating_rate_planned"], 5_395.0 / 7_200.0, 0.05);
+    for machine in [one, two] {
+        let kwh = machine["energy_wh"].as_f64().unwrap() / 1_000.0;
+        about(&machine["energy_yen"], 12.0 * kwh, 1e-9);
+    }
+    let wrong = json!({"tariff": [{"hours": ["22:00-08:00"], "yen_per_kwh": -1}]});
+    assert_eq!(put(&wrong), 422);
+    let wrong = json!({"machine_hours": {"m2": {"hours": []}}});
+    assert_eq!(put(&wrong), 400);
+}
+
+#[test]
 fn a_form_that_is_wrong_says_so_and_keeps_what_was_typed() {
     let house = house();
     house.device("m1", &[]);

@@ -96,193 +96,134 @@ fn backups_go_where_the_page_says_sealed_and_the_passphrase_is_told_to_nobody() 
     );
 }
 
+/// Sends a form that is refused; gives the page, on which no field but this one is marked.
+fn refused(house: &House, (panel, form): (&str, &str), said: &str, field: &str) -> String {
+    let (status, page) = set(house, panel, &format!("deed=save&{form}"));
+    assert_eq!(status, 422, "{panel} {form}");
+    assert!(page.contains(said), "{panel} {form}: {page}");
+    let tags = page.split('<').filter(|tag| tag.contains("aria-invalid"));
+    let wrong: Vec<&str> = tags.collect();
+    let name = format!("name=\"{field}\"");
+    let is_marked = wrong.len() == 1 && wrong[0].contains(&name);
+    assert!(is_marked, "{panel} {form}: {wrong:?}");
+    page
+}
+
 #[test]
 fn what_cannot_be_is_told_by_its_field_and_nothing_changes() {
     let mut house = House::new();
     house.kill_and_restart();
-    let there = tempfile::tempdir().unwrap();
-    let there = there.path().display();
-    let own = house.data.display().to_string();
-    let taken = TcpListener::bind("0.0.0.0:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    let encoded = |text: &str| text.replace('/', "%2F");
-    for (panel, form, said, field) in [
+    for (form, said, field) in [
+        ("folder=&keep=7", "フォルダーを書いて", "folder"),
+        ("folder=%2Fno%2Fsuch&keep=7", "ありません", "folder"),
+        ("folder=%2Fproc&keep=7", "書き込めません", "folder"),
+        ("folder=%2Ftmp&keep=0", "残す数", "keep"),
         (
-            "backup",
-            "folder=&every_hours=24&keep=7".to_owned(),
-            "フォルダーを書いて",
-            "folder",
-        ),
-        (
-            "backup",
-            "folder=%2Fno%2Fsuch&every_hours=24&keep=7".to_owned(),
-            "ありません",
-            "folder",
-        ),
-        (
-            "backup",
-            "folder=%2Fproc&every_hours=24&keep=7".to_owned(),
-            "書き込めません",
-            "folder",
-        ),
-        (
-            "backup",
-            format!("folder={}&every_hours=24&keep=7", encoded(&own)),
-            "本体のデータ",
-            "folder",
-        ),
-        (
-            "backup",
-            format!("folder={there}&every_hours=24&keep=0"),
-            "残す数",
-            "keep",
-        ),
-        (
-            "backup",
-            format!("folder={there}&every_hours=24&keep=7&passphrase=short"),
+            "folder=%2Ftmp&keep=7&passphrase=short",
             "10 文字",
             "passphrase",
         ),
+    ] {
+        refused(
+            &house,
+            ("backup", &format!("{form}&every_hours=24")),
+            said,
+            field,
+        );
+    }
+    let own = house.data.display().to_string().replace('/', "%2F");
+    let form = format!("folder={own}&keep=7&every_hours=24");
+    refused(&house, ("backup", &form), "本体のデータ", "folder");
+    for (panel, form, said, field) in [
         (
             "day_files",
-            "folder=%2Fno%2Fsuch&encoding=cp932&lang=ja".to_owned(),
+            "folder=%2Fno&encoding=cp932&lang=ja",
             "ありません",
             "folder",
         ),
-        (
-            "logs",
-            "tcp=on&tcp_port=seven".to_owned(),
-            "1 から 65535",
-            "tcp_port",
-        ),
-        ("logs", "udp_port=514".to_owned(), "一つは選んで", "udp"),
+        ("logs", "tcp=on&tcp_port=seven", "1 から 65535", "tcp_port"),
+        ("logs", "udp_port=514", "一つは選んで", "udp"),
         (
             "light",
-            "family=la6&address=a%20b".to_owned(),
+            "family=la6&address=a%20b",
             "192.168.10.1",
             "address",
         ),
+        ("light", "family=disco&address=10.0.0.1", "機種", "family"),
         (
             "light",
-            "family=disco&address=10.0.0.1".to_owned(),
-            "機種",
-            "family",
-        ),
-        (
-            "light",
-            "family=nh-fv-mqtt&device=a%20b".to_owned(),
+            "family=nh-fv-mqtt&device=a%20b",
             "登録した名前",
             "device",
         ),
     ] {
-        let (status, page) = set(&house, panel, &format!("deed=save&{form}"));
-        assert_eq!(status, 422, "{panel} {form}");
-        assert!(page.contains(said), "{panel} {form}: {page}");
-        let wrong: Vec<&str> = page
-            .split('<')
-            .filter(|tag| tag.contains("aria-invalid"))
-            .collect();
-        let name = format!("name=\"{field}\"");
-        assert!(
-            wrong.len() == 1 && wrong[0].contains(&name),
-            "{panel} {form}: {wrong:?}"
-        );
+        refused(&house, (panel, form), said, field);
     }
-    let (status, page) = set(&house, "logs", &format!("deed=save&tcp=on&tcp_port={port}"));
-    assert_eq!(status, 422);
-    assert!(
-        page.contains("使えません") && page.contains(&format!("value=\"{port}\"")),
-        "{page}"
-    );
-    // Somebody else decided meanwhile.
-    let (status, page) = set(
-        &house,
-        "light",
-        "deed=save&seen=0000000000000000&family=nh&address=10.0.0.9",
-    );
-    assert_eq!(status, 422);
-    assert!(page.contains("10.0.0.9"), "what was typed stays: {page}");
     assert_eq!(told(&house).len(), 0);
     assert!(house.is_running());
+}
+
+#[test]
+fn what_another_program_has_or_another_person_decided_is_told_and_what_was_typed_stays() {
+    let mut house = House::new();
+    house.kill_and_restart();
+    let taken = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let (status, page) = set(&house, "logs", &format!("deed=save&tcp=on&tcp_port={port}"));
+    assert_eq!(status, 422);
+    let stays = format!("value=\"{port}\"");
+    assert!(
+        page.contains("使えません") && page.contains(&stays),
+        "{page}"
+    );
+    let stale = "deed=save&seen=0000000000000000&family=nh&address=10.0.0.9";
+    let (status, page) = set(&house, "light", stale);
+    assert_eq!(status, 422);
+    assert!(page.contains("10.0.0.9"), "{page}");
+    assert_eq!(told(&house).len(), 0);
+}
+
+/// Sends a line with `logger`, again and again, until it is found among the logs.
+fn until_logged(house: &House, port: u16, line: &str) {
+    until("the line is among the logs", || {
+        let mut logger = Command::new("logger");
+        let sent = logger.args(["-n", "127.0.0.1", "-d", "-P", &port.to_string(), line]);
+        assert!(sent.status().unwrap().success());
+        let found = house.get(&format!("logs?text={line}"));
+        !found["items"].as_array().unwrap().is_empty()
+    });
 }
 
 #[test]
 fn logs_and_the_light_begin_with_the_page_and_a_port_that_is_lost_stops_nothing() {
     let mut house = House::new();
     house.kill_and_restart();
-    let port = {
-        let free = UdpSocket::bind("0.0.0.0:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
-    assert_eq!(
-        set(&house, "logs", &format!("deed=save&udp=on&udp_port={port}")).0,
-        303
-    );
+    let free = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let form = format!("deed=save&udp=on&udp_port={port}");
+    assert_eq!(set(&house, "logs", &form).0, 303);
     until_shown(&house, "使用中(この画面で設定)");
-    let mut n = 0;
-    until("a line of logger arrives", || {
-        n += 1;
-        let words = [
-            "-n",
-            "127.0.0.1",
-            "-d",
-            "-P",
-            &port.to_string(),
-            "door opened",
-        ];
-        assert!(
-            Command::new("logger")
-                .args(words)
-                .status()
-                .unwrap()
-                .success()
-        );
-        let found = house.get("logs?text=door");
-        !found["items"].as_array().unwrap().is_empty()
-    });
+    until_logged(&house, port, "door-opened");
     let light = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = light.local_addr().unwrap();
-    assert_eq!(
-        set(
-            &house,
-            "light",
-            &format!("deed=save&family=la6&address={address}")
-        )
-        .0,
-        303
+    let form = format!(
+        "deed=save&family=la6&address={}",
+        light.local_addr().unwrap()
     );
+    assert_eq!(set(&house, "light", &form).0, 303);
     light.accept().expect("the light is spoken to");
     // Another program takes the port while this one is away: it works on without it, and says so.
     house.kill();
     let taken = UdpSocket::bind(("0.0.0.0", port)).unwrap();
     house.start();
     until("it is told that nobody can listen there", || {
-        let alarms = house.get("alarms").to_string();
-        alarms.contains("service_failing")
+        house.get("alarms").to_string().contains("service_failing")
     });
     let token = house.device("m1", &[]);
     let body = format!("t,power_w\n{},820", super::house::now_ms());
     assert_eq!(house.ingest("m1", &token, "text/csv", &body).0, 200);
     drop(taken);
-    until("it listens again once the port is free", || {
-        let words = [
-            "-n",
-            "127.0.0.1",
-            "-d",
-            "-P",
-            &port.to_string(),
-            "window opened",
-        ];
-        assert!(
-            Command::new("logger")
-                .args(words)
-                .status()
-                .unwrap()
-                .success()
-        );
-        let found = house.get("logs?text=window");
-        !found["items"].as_array().unwrap().is_empty()
-    });
+    until_logged(&house, port, "window-opened");
     assert_eq!(set(&house, "logs", "deed=off").0, 303);
     until_shown(&house, "使わない(この画面で設定)");
 }

@@ -30,6 +30,16 @@ struct PlanOfToday {
     progress: DayProgress,
 }
 
+impl PlanOfToday {
+    /// The plan of a machine, by its own hours if it has some; `None` where nobody said it.
+    fn of(known: &Known, machine: &MachineView, factory: &Factory) -> Option<Self> {
+        Some(Self {
+            target: factory.plan(&machine.id).parts_per_day?,
+            progress: DayProgress::today(known, Some(&machine.id))?,
+        })
+    }
+}
+
 /// The page.
 pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visitor>) -> Response {
     let view = known.board();
@@ -38,7 +48,6 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
     let fits = COLUMNS.iter().find(|(most, _)| n <= *most);
     let columns = fits.map_or("eight", |(_, name)| *name);
     let lang = ctx.lang;
-    let progress = DayProgress::today(&known);
     let page = html! {
         (DOCTYPE)
         html lang=(lang.code()) data-theme="dark" {
@@ -70,7 +79,7 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
                     }
                     div.wall-tiles.{ "in-" (columns) } {
                         @for machine in &view.machines {
-                            (tile(&ctx, machine, &view.factory, progress))
+                            (tile(&ctx, &known, machine, &view.factory))
                         }
                     }
                 }
@@ -95,12 +104,7 @@ pub(crate) fn counts(ctx: &Ctx, view: &BoardView) -> Markup {
 }
 
 /// One machine: what it is called, what it does and since when, what it made today.
-pub(crate) fn tile(
-    ctx: &Ctx,
-    machine: &MachineView,
-    factory: &Factory,
-    progress: Option<DayProgress>,
-) -> Markup {
+pub(crate) fn tile(ctx: &Ctx, known: &Known, machine: &MachineView, factory: &Factory) -> Markup {
     let state = machine.state;
     let made = machine.day.cycles as f64 * factory.parts_per_cycle(&machine.id);
     html! {
@@ -123,9 +127,9 @@ pub(crate) fn tile(
                         (ctx.with(key::MACHINE_SINCE, &[("time", &ctx.clock(machine.since))]))
                     }
                 }
-                @match factory.plan(&machine.id).parts_per_day.zip(progress) {
-                    Some((target, progress)) => {
-                        (against_plan(ctx, machine, made, PlanOfToday { target, progress }))
+                @match PlanOfToday::of(known, machine, factory) {
+                    Some(plan) => {
+                        (against_plan(ctx, machine, made, plan))
                     }
                     None => span.wall-figures {
                         strong { (count(made)) } " "

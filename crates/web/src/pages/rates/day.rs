@@ -138,7 +138,7 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
     let planned = planned.map(|p| ctx.with(key::RATES_OF_PLANNED, &[("rate", &percent(Some(p)))]));
     let standby_share = standby_wh.zip(wh).filter(|(_, all)| *all > 0.0);
     let standby_note = [
-        price(all(&|a| a.yen_of(a.account.standby_wh))),
+        price(all(&|a| a.standby_yen())),
         standby_share.map(|(rest, all)| format!("{:.0} %", 100.0 * rest / all)),
     ];
     let standby_note: Vec<String> = standby_note.into_iter().flatten().collect();
@@ -270,7 +270,7 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
             @if let Some(wh) = times.standby_wh {
                 (figure(
                     ctx.text(key::RATES_STANDBY),
-                    with_yen(energy(wh), account.yen_of(Some(wh))),
+                    with_yen(energy(wh), account.standby_yen()),
                 ))
             }
             @if let Some(wh) = account.wh_per_part() {

@@ -1,15 +1,20 @@
 //! What people have to say for the figures: planned hours, prices, what each machine makes and is
 //! to make, why machines stand still, lines. What was typed stays in the form until it is right.
 
+mod hours;
+mod tariff;
+
 use std::collections::BTreeMap;
 
 use app::views::BoardView;
-use kpi::{Factory, FactoryError, Line, MachinePlan, OfferedReason, Schedule, ScheduleError};
+use kpi::{Factory, FactoryError, Line, MachineHours, MachinePlan, OfferedReason, ScheduleError};
 use maud::{Markup, html};
 use model::{MachineId, StopReason, UsualReason};
 use report::downtimes::reason_text;
 use text::{Lang, key};
 
+use self::hours::{TypedHours, read_hours, written_hours};
+use self::tariff::TypedTariff;
 use super::super::{Ctx, seen, typed};
 
 /// Steps of a line that can be added at once.
@@ -24,9 +29,8 @@ const NOT_TO_RUN: &str = "planned";
 /// What stands in the form.
 #[derive(Debug, Default)]
 pub(super) struct TypedFactory {
-    days: Vec<String>,
-    hours: String,
-    closed: String,
+    hours: TypedHours,
+    tariff: TypedTariff,
     yen_per_kwh: String,
     yen_per_hour: String,
     machines: BTreeMap<String, TypedMachine>,
@@ -44,6 +48,9 @@ struct TypedMachine {
     parts_per_cycle: String,
     parts_per_day: String,
     s_per_part: String,
+    /// Its own hours, if they are others than the factory's.
+    hours: String,
+    is_every_day: bool,
 }
 
 /// What stands in the row of a reason.
@@ -100,9 +107,9 @@ impl WrongField {
             }
             Self::Factory(FactoryError::Line) => lang.text(key::RATES_WRONG_LINE),
             Self::Factory(FactoryError::PartsPerCycle) => lang.text(key::RATES_WRONG_PARTS),
-            Self::Factory(FactoryError::YenPerKwh | FactoryError::YenPerHour) => {
-                lang.text(key::RATES_WRONG_PRICE)
-            }
+            Self::Factory(
+                FactoryError::YenPerKwh | FactoryError::YenPerHour | FactoryError::Tariff,
+            ) => lang.text(key::RATES_WRONG_PRICE),
             Self::Factory(FactoryError::Plan) => lang.text(key::RATES_WRONG_PLAN),
             Self::Factory(FactoryError::Limit) => lang.text(key::RATES_WRONG_LIMIT),
             Self::Factory(FactoryError::StopReasons) => lang.text(key::RATES_WRONG_REASONS),
@@ -114,8 +121,6 @@ impl WrongField {
 impl TypedFactory {
     /// What holds now, as a person would type it.
     pub(super) fn of(factory: &Factory, lang: Lang) -> Self {
-        let words = |words: Option<Vec<String>>| words.unwrap_or_default().join(" ");
-        let schedule = factory.schedule.as_ref();
         let lines = factory.lines.iter().map(|line| {
             let machines = line.machines.iter().map(ToString::to_string);
             (line.name.clone(), machines.collect())
@@ -123,11 +128,8 @@ impl TypedFactory {
         let minutes = |seconds: Option<f64>| written(seconds.map(|s| s / 60.0));
         let offered = factory.offered_reasons();
         Self {
-            days: schedule
-                .map(|s| s.days().map(str::to_owned).collect())
-                .unwrap_or_default(),
-            hours: words(schedule.map(|s| s.hours().collect())),
-            closed: words(schedule.map(|s| s.closed().collect())),
+            hours: TypedHours::of(factory.schedule.as_ref()),
+            tariff: TypedTariff::of(&factory.tariff),
             yen_per_kwh: written(factory.yen_per_kwh),
             yen_per_hour: written(factory.yen_per_hour),
             machines: typed_machines(factory),
@@ -143,10 +145,10 @@ impl TypedFactory {
     pub(super) fn from_fields(fields: Vec<(String, String)>) -> Self {
         let mut typed = Self::default();
         for (name, value) in fields {
+            if typed.hours.take(&name, &value) || typed.tariff.take(&name, &value) {
+                continue;
+            }
             match name.as_str() {
-                "day" => typed.days.push(value),
-                "hours" => typed.hours = value,
-                "closed" => typed.closed = value,
                 "yen_per_kwh" => typed.yen_per_kwh = value,
                 "yen_per_hour" => typed.yen_per_hour = value,
                 "line" => typed.lines.push((value, Vec::new())),
@@ -173,7 +175,7 @@ impl TypedFactory {
         typed
     }
 
-    /// Takes a field of a machine's row: `parts-`, `target-` or `standard-` and its name.
+    /// Takes a field of a machine's row: what it is about, `-`, and the machine.
     fn set_machine(&mut self, field: &str, value: String) {
         let Some((what, machine)) = field.split_once('-') else {
             return;
@@ -183,6 +185,8 @@ impl TypedFactory {
             "parts" => row.parts_per_cycle = value,
             "target" => row.parts_per_day = value,
             "standard" => row.s_per_part = value,
+            "hours" => row.hours = value,
+            "everyday" => row.is_every_day = true,
             _ => {}
         }
     }
@@ -196,10 +200,9 @@ impl TypedFactory {
     /// empty says nothing.
     pub(super) fn read(&self, before: &Factory) -> Result<Factory, WrongField> {
         // Machines that are off the board keep what was said of them.
-        let (mut parts_per_cycle, mut plans) =
-            (before.parts_per_cycle.clone(), before.plans.clone());
-        parts_per_cycle.retain(|machine, _| !self.machines.contains_key(machine.as_str()));
-        plans.retain(|machine, _| !self.machines.contains_key(machine.as_str()));
+        let mut parts_per_cycle = self.elsewhere(&before.parts_per_cycle);
+        let mut plans = self.elsewhere(&before.plans);
+        let mut machine_hours = self.elsewhere(&before.machine_hours);
         for (machine, typed) in &self.machines {
             if let Some(parts) = number(&typed.parts_per_cycle)? {
                 parts_per_cycle.insert(machine_id(machine)?, parts);
@@ -210,6 +213,13 @@ impl TypedFactory {
             };
             if plan != MachinePlan::default() {
                 plans.insert(machine_id(machine)?, plan);
+            }
+            if !typed.hours.trim().is_empty() {
+                let own = MachineHours {
+                    hours: read_hours(&typed.hours).map_err(WrongField::Schedule)?,
+                    is_every_day: typed.is_every_day,
+                };
+                machine_hours.insert(machine_id(machine)?, own);
             }
         }
         let minutes = |typed: &str| Ok(number(typed)?.map(|minutes| minutes * 60.0));
@@ -224,7 +234,9 @@ impl TypedFactory {
             }
         }
         let factory = Factory {
-            schedule: self.schedule().map_err(WrongField::Schedule)?,
+            schedule: self.hours.read().map_err(WrongField::Schedule)?,
+            machine_hours,
+            tariff: self.tariff.read()?,
             yen_per_kwh: number(&self.yen_per_kwh)?,
             yen_per_hour: number(&self.yen_per_hour)?,
             lines,
@@ -246,19 +258,11 @@ impl TypedFactory {
         Ok(if are_usual { Vec::new() } else { reasons })
     }
 
-    fn schedule(&self) -> Result<Option<Schedule>, ScheduleError> {
-        let hours = plain(&self.hours);
-        let closed = days_off(&self.closed);
-        if self.days.is_empty() && hours.is_empty() && closed.is_empty() {
-            return Ok(None);
-        }
-        let days = self.days.iter().map(String::as_str);
-        Schedule::parse(
-            days,
-            hours.split_whitespace(),
-            closed.iter().map(String::as_str),
-        )
-        .map(Some)
+    /// What was said of machines that are not in the form.
+    fn elsewhere<T: Clone>(&self, said: &BTreeMap<MachineId, T>) -> BTreeMap<MachineId, T> {
+        let mut said = said.clone();
+        said.retain(|machine, _| !self.machines.contains_key(machine.as_str()));
+        said
     }
 }
 
@@ -274,26 +278,12 @@ fn typed_machines(factory: &Factory) -> BTreeMap<String, TypedMachine> {
         row.parts_per_day = written(plan.parts_per_day);
         row.s_per_part = written(plan.s_per_part);
     }
+    for (machine, own) in &factory.machine_hours {
+        let row = machines.entry(machine.to_string()).or_default();
+        row.hours = written_hours(&own.hours);
+        row.is_every_day = own.is_every_day;
+    }
     machines
-}
-
-/// Digits and signs as a Japanese keyboard types them, made plain; commas part words.
-fn plain(typed: &str) -> String {
-    let typed = typed::half_width(typed);
-    let plain = typed.chars().map(|c| match c {
-        '〜' | '~' | '–' | '―' | 'ー' | '−' => '-',
-        '、' | ',' | '/' => ' ',
-        _ => c,
-    });
-    plain.collect::<String>().trim().to_owned()
-}
-
-/// The days that were typed, as they are kept; what is none stays as it was typed.
-fn days_off(typed: &str) -> Vec<String> {
-    let parted = typed.split(|c: char| c.is_whitespace() || matches!(c, '、' | ',' | '，'));
-    let days = parted.filter(|day| !day.is_empty());
-    days.map(|day| typed::date(day).map_or_else(|| day.to_owned(), |day| day.to_string()))
-        .collect()
 }
 
 /// A number as it is typed; nothing where there is none.
@@ -323,7 +313,7 @@ pub(super) fn form(ctx: &Ctx, typed: &TypedFactory, board: &BoardView, is_open: 
                 summary { h2 { (ctx.text(key::RATES_SETTINGS)) } }
                 form.stack.wide method="post" action="/rates" {
                     input type="hidden" name="seen" value=(seen::mark(&*board.factory));
-                    (hours(ctx, typed))
+                    (typed.hours.fields(ctx))
                     fieldset {
                         legend { (ctx.text(key::RATES_PRICES)) }
                         (number_field(
@@ -336,6 +326,7 @@ pub(super) fn form(ctx: &Ctx, typed: &TypedFactory, board: &BoardView, is_open: 
                             "yen_per_hour",
                             &typed.yen_per_hour,
                         ))
+                        (typed.tariff.fields(ctx))
                     }
                     (machines(ctx, typed, board))
                     (stops(ctx, typed))
@@ -377,6 +368,16 @@ fn machines(ctx: &Ctx, typed: &TypedFactory, board: &BoardView) -> Markup {
                                 autocomplete="off";
                         }
                     }
+                    label {
+                        span { (ctx.text(key::RATES_MACHINE_HOURS)) }
+                        input name={ "hours-" (id) } value=(row.hours) autocomplete="off"
+                            placeholder=(ctx.text(key::RATES_AS_THE_FACTORY));
+                    }
+                    label.check {
+                        input type="checkbox" name={ "everyday-" (id) }
+                            checked[row.is_every_day];
+                        span { (ctx.text(key::RATES_EVERY_DAY)) }
+                    }
                 }
             }
         }
@@ -409,29 +410,6 @@ fn stops(ctx: &Ctx, typed: &TypedFactory) -> Markup {
                     }
                 }
             }
-        }
-    }
-}
-
-fn hours(ctx: &Ctx, typed: &TypedFactory) -> Markup {
-    html! {
-        fieldset {
-            legend { (ctx.text(key::RATES_PLANNED_HOURS)) }
-            div.weekdays {
-                @for day in Schedule::weekdays() {
-                    label {
-                        input type="checkbox" name="day" value=(day)
-                            checked[typed.days.iter().any(|d| d == day)];
-                        (ctx.lang.coded("weekday-", day))
-                    }
-                }
-            }
-            label for="f-hours" { (ctx.text(key::RATES_HOURS)) }
-            input #f-hours name="hours" value=(typed.hours) placeholder="08:00-12:00 13:00-17:00"
-                autocomplete="off";
-            label for="f-closed" { (ctx.text(key::RATES_CLOSED)) }
-            input #f-closed name="closed" value=(typed.closed) placeholder="2026-12-29 2026-12-30"
-                autocomplete="off";
         }
     }
 }
@@ -500,6 +478,8 @@ mod tests {
             ("parts-press-1", "4"),
             ("target-press-1", "1,200"),
             ("standard-press-1", "２２．５"),
+            ("hours-press-1", "0:00-24:00"),
+            ("everyday-press-1", "on"),
             ("short_stop_min", "３"),
             ("setup_target_min", ""),
             ("reason", "Tool or die change"),
@@ -541,8 +521,10 @@ mod tests {
         assert_eq!(factory.lines.len(), 1);
         assert_eq!(factory.lines[0].machines.len(), 2);
         let again = TypedFactory::of(&factory, Lang::En);
-        assert_eq!(again.hours, "08:00-12:00 13:00-17:00");
-        assert_eq!(again.closed, "2026-12-29 2026-12-30 2027-01-02");
+        assert_eq!(again.hours.hours, "08:00-12:00 13:00-17:00");
+        assert_eq!(again.hours.closed, "2026-12-29 2026-12-30 2027-01-02");
+        let own = &factory.machine_hours[&MachineId::new("press-1").unwrap()];
+        assert!(own.is_every_day && own.hours.seconds() == 86_400.0);
         assert_eq!(again.read(&before).unwrap(), factory);
         assert_eq!(
             typed(&[]).read(&Factory::default()).unwrap(),
@@ -561,6 +543,7 @@ mod tests {
             ("parts-m1", "0"),
             ("target-m1", "0"),
             ("standard-m1", "abc"),
+            ("hours-m1", "all night"),
             ("short_stop_min", "600"),
             ("setup_target_min", "-1"),
             ("reason", "bell\u{7}"),
