@@ -23,9 +23,10 @@ const LIVE: Duration = Duration::from_secs(20);
 /// How often each page is asked for.
 const LOOKS: usize = 7;
 /// A page, and what the table calls it.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("board", "/"),
     ("rates", "/rates"),
+    ("timeline", "/timeline"),
     ("machine", "/machines/m00001"),
     ("devices", "/devices"),
     ("evidence", "/evidence"),

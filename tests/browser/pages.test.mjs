@@ -82,10 +82,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|day|daily|stops/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           const found = await accessibility(page);
@@ -200,6 +200,66 @@ test("a chart tells its values to whoever points at it or goes along it with the
   assert.equal(await words(), last, "the pointer finds the place that is nearest");
   await page.mouse.move(box.x + 48, box.y + box.height / 2);
   assert.equal(await words(), first);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("a stretch of time is zoomed with the mouse, with two fingers and with keys, and says what it holds", async () => {
+  let page = await open("machines/robot-1", { lang: "en" });
+  await page.click("text=Zoom in");
+  await page.waitForURL(/timeline\?machine=robot-1/);
+  await page.goto(`${base}timeline?machine=robot-1&from=${t - 60_000}&to=${t}&lang=en`);
+  const span = () => page.evaluate(() => ["from", "to"].map((name) => Number(document.getElementById("timeline").dataset[name])));
+  const changed = async (what, before) => until(what, async () => String(await span()) !== String(before));
+  const plot = page.locator(".tl-plot.of-states");
+  const box = await plot.boundingBox();
+  const at = (/** @type {number} */ share) => box.x + box.width * share, y = box.y + box.height / 2;
+  let [from, to] = await span();
+  assert.equal(to - from, 60_000);
+  // The pointer reads the state and the power at its place.
+  await page.mouse.move(at(0.5), y);
+  assert.match(await page.textContent(".tl-read"), /:\d\d.*robot-1 (Running|Waiting).*Power W [\d,.]+/);
+  // A quarter in the middle is marked with the mouse.
+  await page.mouse.move(at(0.375), y);
+  await page.mouse.down();
+  await page.mouse.move(at(0.625), y, { steps: 4 });
+  assert.ok(await page.isVisible(".tl-select"));
+  await page.mouse.up();
+  await changed("the zoom", [from, to]);
+  const [near, far] = await span();
+  assert.ok(Math.abs(far - near - 15_000) < 300, `${far - near}`);
+  assert.ok(Math.abs(near - from - 22_500) < 300);
+  assert.match(page.url(), new RegExp(`from=${near}`), "the address says what is shown");
+  // Back with a double click, then closer with keys; nothing is lost of the focus.
+  await page.mouse.dblclick(at(0.5), y);
+  await changed("the way back", [near, far]);
+  await page.focus("#timeline");
+  [from, to] = await span();
+  await page.keyboard.press("+");
+  await changed("closer", [from, to]);
+  assert.equal(await page.evaluate(() => document.activeElement?.id), "timeline");
+  await page.keyboard.press("ArrowRight");
+  assert.match(await page.textContent(".tl-read"), /robot-1/);
+  await page.click("#timeline-table summary");
+  assert.match(await page.textContent("#timeline-table tbody"), /Running/);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+
+  // Two fingers that part: what was under them stays under them.
+  page = await open(`timeline?machine=robot-1&from=${t - 60_000}&to=${t}`, { lang: "ja", width: 390, height: 844 });
+  const small = await page.locator(".tl-plot.of-states").boundingBox();
+  const client = await page.context().newCDPSession(page);
+  const touch = (/** @type {string} */ type, ...shares) => client.send("Input.dispatchTouchEvent", {
+    type, touchPoints: shares.map((share, id) => ({ id, x: small.x + small.width * share, y: small.y + 30 })),
+  });
+  [from, to] = await span();
+  await touch("touchStart", 0.4);
+  await touch("touchStart", 0.4, 0.6);
+  for (const part of [0.05, 0.1, 0.2]) await touch("touchMove", 0.4 - part, 0.6 + part);
+  await touch("touchEnd");
+  await changed("the pinch", [from, to]);
+  const [left, right] = await span();
+  assert.ok(Math.abs(right - left - 20_000) < 2_500, `${right - left}`);
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });

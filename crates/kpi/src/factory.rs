@@ -140,7 +140,7 @@ impl std::fmt::Display for FactoryError {
         f.write_str(match self {
             Self::YenPerKwh => "yen_per_kwh must be between 0 and 1000",
             Self::Tariff => {
-                "tariff must be at most 12 prices between 0 and 1000, on days mon to sun, beside yen_per_kwh"
+                "tariff must be at most 12 prices from 0 to 1000, on days mon to sun, beside yen_per_kwh"
             }
             Self::YenPerHour => "yen_per_hour must be between 0 and 10000000",
             Self::PartsPerCycle => "parts_per_cycle must be between 0.001 and 10000",

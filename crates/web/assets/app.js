@@ -397,6 +397,9 @@ document.addEventListener("submit", (event) => {
   void change(form, "PUT", form.dataset.put, Object.fromEntries(value));
 });
 
+// What only the timeline needs.
+if (document.getElementById("timeline")) void import("./timeline.js");
+
 applyTheme();
 listen();
 tellTime();

@@ -65,6 +65,7 @@ const SLICES: &[&[Route]] = &[
     pages::upkeep::ROUTES,
     pages::shared::ROUTES,
     pages::stops::ROUTES,
+    pages::timeline::ROUTES,
     pages::trust::ROUTES,
     pages::wall::ROUTES,
 ];

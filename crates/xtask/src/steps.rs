@@ -38,6 +38,8 @@ pub(crate) fn test() -> anyhow::Result<()> {
         "--strict",
         "--target",
         "es2022",
+        "--module",
+        "es2022",
     ];
     let scripts = ["app.js", "phone.js"].map(|file| format!("crates/web/assets/{file}"));
     run(Command::new("node_modules/.bin/tsc")

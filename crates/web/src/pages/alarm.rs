@@ -5,13 +5,13 @@ use maud::{Markup, html};
 use model::{Alarm, Right};
 use text::key;
 
-use super::{Ctx, name_of, why};
+use super::{Ctx, name_of, timeline, why};
 
 /// An alarm: what to look at, who has seen it, or the button to say so.
 pub(super) fn alarm_item(ctx: &Ctx, gate: &Gate, name: Option<&str>, alarm: &Alarm) -> Markup {
     html! {
         li.k-alarm {
-            time { (ctx.when(alarm.since)) }
+            (timeline::moment(ctx, alarm.machine.as_ref(), alarm.since))
             div {
                 strong {
                     @if let Some(name) = name { (name) " " }

@@ -12,7 +12,7 @@ use model::{MachineId, MachineState, Right, Span, StateInterval, Title};
 use text::key;
 
 use super::devices::in_words;
-use super::{Ctx, Place, frame, number, shape, state_badge};
+use super::{Ctx, Place, frame, number, shape, state_badge, strip};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
@@ -243,60 +243,7 @@ fn progress(ctx: &Ctx, machine: &MachineView) -> String {
 
 /// The last eight hours as a strip; what was not observed stays empty.
 pub(crate) fn last_hours(ctx: &Ctx, strip: &[StateInterval]) -> Markup {
-    strip_svg(strip, Span::new(ctx.now - STRIP_MS, ctx.now), STRIP_COLUMNS)
-}
-
-/// How high a state's piece of a strip is, of four: they are told apart without colour, too.
-fn height_of(state: MachineState) -> f64 {
-    match state {
-        MachineState::Run | MachineState::Stop | MachineState::Setup => 4.0,
-        MachineState::Idle => 2.6,
-        MachineState::Off => 0.9,
-        MachineState::Unknown => 0.0,
-    }
-}
-
-/// A stretch of time as a strip of so many columns; what was not observed stays empty.
-pub(crate) fn strip_svg(strip: &[StateInterval], span: Span, count: usize) -> Markup {
-    let runs = columns(strip, span, count);
-    html! {
-        svg.strip viewBox={ "0 0 " (count) " 4" } preserveAspectRatio="none" aria-hidden="true" {
-            @for (start, length, state) in runs {
-                @let height = height_of(state);
-                rect.{ "f-" (state.code()) } x=(start) y=(4.0 - height) width=(length)
-                    height=(height) {}
-            }
-        }
-    }
-}
-
-/// Columns of equal state joined: start, length, state. Columns without data are left out.
-fn columns(strip: &[StateInterval], span: Span, count: usize) -> Vec<(usize, usize, MachineState)> {
-    let Span { from, to } = span;
-    let width_ms = (to.ms() - from.ms()) / count as i64;
-    let state_of = |column: usize| {
-        let start = from.ms() + width_ms * column as i64;
-        let end = start + width_ms;
-        let overlap = |interval: &StateInterval| {
-            let until = interval.to.unwrap_or(to).ms();
-            until.min(end) - interval.from.ms().max(start)
-        };
-        let longest = strip.iter().max_by_key(|interval| overlap(interval))?;
-        (overlap(longest) > 0).then_some(longest.state)
-    };
-    let mut runs: Vec<(usize, usize, MachineState)> = Vec::new();
-    for column in 0..count {
-        let Some(state) = state_of(column) else {
-            continue;
-        };
-        match runs.last_mut() {
-            Some((start, length, last)) if *last == state && *start + *length == column => {
-                *length += 1;
-            }
-            _ => runs.push((column, 1, state)),
-        }
-    }
-    runs
+    strip::strip_svg(strip, Span::new(ctx.now - STRIP_MS, ctx.now), STRIP_COLUMNS)
 }
 
 /// How many machines are in a state; a place where something is measured is in none.
@@ -452,33 +399,5 @@ pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
                 time { (ctx.when(alarm.since)) }
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use model::Time;
-
-    use super::*;
-
-    #[test]
-    fn a_strip_joins_equal_columns_and_leaves_gaps_empty() {
-        let t = Time::from_ms;
-        let strip = [
-            StateInterval {
-                state: MachineState::Run,
-                from: t(0),
-                to: Some(t(480)),
-            },
-            StateInterval {
-                state: MachineState::Idle,
-                from: t(480),
-                to: None,
-            },
-        ];
-        let runs = columns(&strip, Span::new(t(-480), t(480 + 480)), STRIP_COLUMNS);
-        assert_eq!(runs.len(), 2);
-        assert_eq!(runs[0].2, MachineState::Run);
-        assert!(runs[0].0 > 0, "nothing is drawn before the first data");
     }
 }

@@ -66,13 +66,17 @@ impl AxisScale {
         }
     }
 
+    /// Where a value lies on it, from 0 to 1.
+    pub(super) fn share(&self, value: f64) -> f64 {
+        (value - self.low) / (self.high - self.low)
+    }
+
     pub(super) fn y(&self, value: f64) -> f64 {
-        let share = (value - self.low) / (self.high - self.low);
-        TOP + (1.0 - share) * (HEIGHT - TOP - BOTTOM)
+        TOP + (1.0 - self.share(value)) * (HEIGHT - TOP - BOTTOM)
     }
 
     /// Round values to write at the axis.
-    fn ticks(&self) -> Vec<f64> {
+    pub(super) fn ticks(&self) -> Vec<f64> {
         let span = self.high - self.low;
         let rough = span / 4.0;
         let magnitude = 10_f64.powf(rough.log10().floor());
@@ -129,7 +133,7 @@ fn anchor(x: f64) -> &'static str {
     }
 }
 
-fn tick_text(tick: f64) -> String {
+pub(super) fn tick_text(tick: f64) -> String {
     let text = if tick.abs() >= 100.0 {
         format!("{tick:.0}")
     } else {

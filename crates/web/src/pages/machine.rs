@@ -12,8 +12,8 @@ use identity::Gate;
 use jiff::civil::Date;
 use maud::{Markup, html};
 use model::{
-    Alarm, Approval, CycleVerdict, FindingKind, MachineId, Reference, Right, Span, StateInterval,
-    Time, UNNAMED_PRODUCT,
+    Alarm, Approval, CycleVerdict, DeviationReason, FindingKind, MachineId, Reference, Right, Span,
+    StateInterval, Time, UNNAMED_PRODUCT,
 };
 use report::accounts;
 use report::watched::MachineSeries;
@@ -25,7 +25,7 @@ use super::board::{light_picture, tier_words};
 use super::chart::{self, Dot};
 use super::devices::told;
 use super::off::OffPart;
-use super::{Ctx, Place, frame, number, state_badge, why};
+use super::{Ctx, Place, frame, number, state_badge, timeline, why};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -264,15 +264,17 @@ pub(crate) fn forecast(ctx: &Ctx, machine: &MachineView) -> Markup {
 pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory) -> Markup {
     html! {
         (cycle_charts(ctx, machine, &history.cycles))
+        @let shown = Span::new(power_from(ctx, history), ctx.now);
         section.panel {
             div.panel-head {
                 h2 { (ctx.text(key::MACHINE_POWER)) }
                 span.quiet { (ctx.text(key::UNIT_W)) }
+                (timeline::closer(ctx, &machine.id, shown))
             }
             @if history.minutes.is_empty() && machine.power_w.is_none() {
                 p.quiet { (ctx.text(key::MACHINE_POWER_NONE)) }
             } @else {
-                (chart::power(ctx, &history.minutes, Span::new(power_from(ctx, history), ctx.now)))
+                (chart::power(ctx, &history.minutes, shown))
             }
         }
         section.panel {
@@ -294,6 +296,13 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory)
     }
 }
 
+/// What a cycle in which the machine waited was judged by: drawn with its wait, which may be a whole
+/// break, it would flatten the others.
+fn without_wait(row: &CycleRow) -> Option<&DeviationReason> {
+    let has_waited = row.cycle.verdict == CycleVerdict::Waiting;
+    row.reason.as_ref().filter(|_| has_waited)
+}
+
 /// Times and energies of cycles, the newest first, against what was learned.
 pub(super) fn cycle_charts(ctx: &Ctx, machine: &MachineView, cycles: &[CycleRow]) -> Markup {
     let dots = |value: fn(&CycleRow) -> Option<f64>| -> Vec<Dot> {
@@ -310,8 +319,11 @@ pub(super) fn cycle_charts(ctx: &Ctx, machine: &MachineView, cycles: &[CycleRow]
         })
         .collect()
     };
-    let durations = dots(|row| Some(row.cycle.duration_s));
-    let energies = dots(|row| row.cycle.energy_wh);
+    let durations = dots(|row| {
+        Some(without_wait(row).map_or(row.cycle.duration_s, |judged| judged.duration_s))
+    });
+    let energies =
+        dots(|row| without_wait(row).map_or(row.cycle.energy_wh, |judged| judged.energy_wh));
     let reference = machine.reference.as_ref();
     let time = reference.map(|r| (r.duration_s.median, machine.tolerance.time));
     let energy = reference
@@ -510,7 +522,7 @@ pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str
     let text = finding_text(ctx.lang, finding.kind, &finding.product);
     html! {
         li.{ "k-" (finding.kind.code()) } {
-            time { (ctx.when(finding.at)) }
+            (timeline::moment(ctx, Some(&finding.machine), finding.at))
             div {
                 strong {
                     @if let Some(name) =

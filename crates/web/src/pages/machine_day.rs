@@ -16,7 +16,7 @@ use text::key;
 
 use super::days::DayWays;
 use super::machine::{cycle_charts, finding_item};
-use super::{Ctx, Place, chart, frame, problem_box, typed};
+use super::{Ctx, Place, chart, frame, problem_box, timeline, typed};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -84,7 +84,7 @@ pub(crate) async fn show(
             }
             div.grid {
                 (cycle_charts(&ctx, machine, &kept.cycles))
-                (power(&ctx, &kept.minutes, span))
+                (power(&ctx, &machine.id, &kept.minutes, span))
             }
         }
         section.panel {
@@ -119,13 +119,14 @@ fn thinned(cycles: Vec<CycleRow>) -> Vec<CycleRow> {
         .collect()
 }
 
-fn power(ctx: &Ctx, minutes: &[MinuteRow], span: Span) -> Markup {
+fn power(ctx: &Ctx, machine: &MachineId, minutes: &[MinuteRow], span: Span) -> Markup {
     html! {
         @if !minutes.is_empty() {
             section.panel {
                 div.panel-head {
                     h2 { (ctx.text(key::DAY_POWER)) }
                     span.quiet { (ctx.text(key::UNIT_W)) }
+                    (timeline::closer(ctx, machine, span))
                 }
                 (chart::power(ctx, minutes, span))
             }

@@ -34,6 +34,8 @@ mod seen;
 pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod stops;
+mod strip;
+pub(crate) mod timeline;
 pub(crate) mod trust;
 mod typed;
 pub(crate) mod upkeep;
@@ -88,6 +90,7 @@ pub(crate) enum Place {
     Evidence,
     Proof,
     Rates,
+    Timeline,
     Daily,
     Settings,
     People,
@@ -335,14 +338,18 @@ fn paper_head(ctx: &Ctx) -> Markup {
     }
 }
 
-/// The frame around every page. `live` is what the page listens to.
-pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Markup) -> Response {
-    let lang = ctx.lang;
+/// The ways to the pages, with the one that is shown.
+fn rail(ctx: &Ctx, place: Place) -> Markup {
     let entry = |to: Place, href: &str, icon: &str, text: Key| {
         // A phone has room for five; the others are reached from the settings.
         let is_folded = matches!(
             to,
-            Place::Rates | Place::Devices | Place::Evidence | Place::People | Place::Me
+            Place::Rates
+                | Place::Timeline
+                | Place::Devices
+                | Place::Evidence
+                | Place::People
+                | Place::Me
         );
         html! {
             a.folded-away[is_folded && ctx.may(Right::Look)] href=(href)
@@ -352,6 +359,36 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
             }
         }
     };
+    html! {
+        nav.rail {
+            a.brand href="/" {
+                svg.mark aria-hidden="true" { use href="#i-mark" {} }
+                span { (ctx.text(key::APP_NAME)) }
+            }
+            @if ctx.may(Right::Look) {
+                (entry(Place::Board, "/", "board", key::NAV_BOARD))
+                (entry(Place::Rates, "/rates", "rates", key::NAV_RATES))
+                (entry(Place::Timeline, "/timeline", "timeline", key::NAV_TIMELINE))
+                (entry(Place::Daily, "/daily", "daily", key::NAV_DAILY))
+                (entry(Place::Proof, "/proof", "proof", key::NAV_PROOF))
+                (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
+                (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))
+                (entry(Place::Evidence, "/evidence", "evidence", key::NAV_EVIDENCE))
+                (entry(Place::Settings, "/settings", "settings", key::NAV_SETTINGS))
+            } @else {
+                (entry(Place::Shared, "/shared", "board", key::NAV_BOARD))
+            }
+            @if ctx.may(Right::People) {
+                (entry(Place::People, "/people", "people", key::NAV_PEOPLE))
+            }
+            (entry(Place::Me, "/me", "me", key::NAV_ME))
+        }
+    }
+}
+
+/// The frame around every page. `live` is what the page listens to.
+pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Markup) -> Response {
+    let lang = ctx.lang;
     let page = html! {
         (DOCTYPE)
         html lang=(lang.code()) {
@@ -359,28 +396,7 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
             body data-live=(live) data-lost=(ctx.text(key::LIVE_LOST)) {
                 a.skip href="#main" { (ctx.text(key::SKIP)) }
                 (PreEscaped(SHAPES))
-                nav.rail {
-                    a.brand href="/" {
-                        svg.mark aria-hidden="true" { use href="#i-mark" {} }
-                        span { (ctx.text(key::APP_NAME)) }
-                    }
-                    @if ctx.may(Right::Look) {
-                        (entry(Place::Board, "/", "board", key::NAV_BOARD))
-                        (entry(Place::Rates, "/rates", "rates", key::NAV_RATES))
-                        (entry(Place::Daily, "/daily", "daily", key::NAV_DAILY))
-                        (entry(Place::Proof, "/proof", "proof", key::NAV_PROOF))
-                        (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
-                        (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))
-                        (entry(Place::Evidence, "/evidence", "evidence", key::NAV_EVIDENCE))
-                        (entry(Place::Settings, "/settings", "settings", key::NAV_SETTINGS))
-                    } @else {
-                        (entry(Place::Shared, "/shared", "board", key::NAV_BOARD))
-                    }
-                    @if ctx.may(Right::People) {
-                        (entry(Place::People, "/people", "people", key::NAV_PEOPLE))
-                    }
-                    (entry(Place::Me, "/me", "me", key::NAV_ME))
-                }
+                (rail(ctx, place))
                 main #main {
                     (paper_head(ctx))
                     header.top {
@@ -448,6 +464,7 @@ pub(crate) async fn asset(Path((_, file)): Path<(String, String)>) -> Response {
     let (kind, body): (_, &[u8]) = match file.as_str() {
         "app.css" => ("text/css; charset=utf-8", STYLE.as_bytes()),
         "app.js" => (JAVASCRIPT, SCRIPT.as_bytes()),
+        "timeline.js" => (JAVASCRIPT, include_bytes!("../../assets/timeline.js")),
         "phone.js" => (JAVASCRIPT, include_bytes!("../../assets/phone.js")),
         "phone-lamp.js" => (JAVASCRIPT, include_bytes!("../../assets/phone-lamp.js")),
         "phone-shake.js" => (JAVASCRIPT, include_bytes!("../../assets/phone-shake.js")),

@@ -6,7 +6,7 @@ use report::accounts::MachineAccount;
 use report::daily_words::count;
 use text::{energy, key};
 
-use super::super::{Ctx, board, chart, number, state_badge};
+use super::super::{Ctx, chart, number, state_badge, strip};
 
 /// Columns of a line of time.
 const COLUMNS: usize = 288;
@@ -180,7 +180,7 @@ fn time_line(ctx: &Ctx, account: &MachineAccount, span: Span) -> Markup {
         })
         .collect();
     html! {
-        div.strip-day { (board::strip_svg(&states, span, COLUMNS)) }
+        div.strip-day { (strip::strip_svg(&states, span, COLUMNS)) }
         span.row.quiet.small { span { (ctx.clock(span.from)) } span { (ctx.clock(span.to)) } }
     }
 }
