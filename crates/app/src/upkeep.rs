@@ -99,7 +99,7 @@ pub struct DayFilePlan {
 
 /// What the box does, with whatever is off as `None`.
 #[derive(Debug, Clone, Default)]
-pub struct Upkeep {
+pub struct UpkeepPlan {
     /// Backups by themselves.
     pub backup: Option<BackupPlan>,
     /// Log lines of devices.
@@ -173,8 +173,8 @@ impl UpkeepSaid {
     pub const KEPT: &str = "upkeep";
 
     /// What holds: what was said here, and for the rest what the file says.
-    pub fn over(&self, file: Upkeep) -> Upkeep {
-        Upkeep {
+    pub fn over(&self, file: UpkeepPlan) -> UpkeepPlan {
+        UpkeepPlan {
             backup: self.backup.over(file.backup),
             logs: self.logs.over(file.logs),
             light: self.light.over(file.light),
@@ -224,9 +224,9 @@ mod tests {
 
     #[test]
     fn what_is_said_on_the_page_wins_and_can_be_left_to_the_file_again() {
-        let file = || Upkeep {
+        let file = || UpkeepPlan {
             backup: Some(backup("/file")),
-            ..Upkeep::default()
+            ..UpkeepPlan::default()
         };
         let folder = |said: &UpkeepSaid| said.over(file()).backup.map(|plan| plan.folder);
         let said = UpkeepSaid::default();
@@ -247,7 +247,7 @@ mod tests {
         let said = UpkeepSaid::default().with(change);
         let json = serde_json::to_string(&said).unwrap();
         let again: UpkeepSaid = serde_json::from_str(&json).unwrap();
-        let plan = again.over(Upkeep::default()).backup.unwrap();
+        let plan = again.over(UpkeepPlan::default()).backup.unwrap();
         assert!(plan.passphrase.is_some());
         assert_eq!(serde_json::to_string(&again).unwrap(), json);
         assert!(!format!("{again:?}").contains("horse"));

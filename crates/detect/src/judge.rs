@@ -4,7 +4,6 @@
 use model::{CycleVerdict, DeviationReason, Reference, Time, Tolerance};
 use serde::{Deserialize, Serialize};
 
-use crate::normal::BINS;
 use crate::recording::Recording;
 
 /// Without power a wait cannot be seen; a cycle this many times longer than the reference is one.
@@ -71,11 +70,7 @@ impl CycleFacts {
             return 0.0;
         };
         let mean_w = energy_wh * 3600.0 / self.duration_s.max(1e-3);
-        let edge_w = self.power.as_ref().map_or(mean_w, |power| {
-            let profile = power.profile(power.bins(BINS));
-            let edge = profile.first().into_iter().chain(profile.last());
-            edge.fold(0.0, |most, watts| f64::from(*watts).max(most))
-        });
+        let edge_w = self.power.as_ref().map_or(mean_w, Recording::edge_w);
         self.blur() * edge_w / mean_w
     }
 

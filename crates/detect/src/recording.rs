@@ -79,6 +79,12 @@ impl Recording {
         self.finest_s
     }
 
+    /// The power at its beginning or its end, whichever is higher, in watts.
+    pub fn edge_w(&self) -> f64 {
+        let edges = self.slots.first().into_iter().chain(self.slots.last());
+        edges.fold(0.0, |most, watts| f64::from(*watts).max(most))
+    }
+
     /// Whether anything was recorded.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty() && self.open.1 == 0.0

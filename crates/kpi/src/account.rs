@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use model::{CycleTime, GAP_MS_MAX, MachineState, Span, StateInterval, Time};
+use model::{CycleTime, MachineState, Span, StateInterval, Time};
 
 use crate::downtime::Downtime;
+use crate::minute::{PowerMinute, standby_ws};
 use crate::spread::Spread;
 use crate::stretch::{Stretch, total};
-use crate::tariff::Prices;
 use crate::usual::UsualCycles;
 
 /// A pause this near to a change of product, in seconds, was the set-up.
@@ -19,17 +19,6 @@ const SETUP_S: std::ops::RangeInclusive<f64> = 60.0..=28_800.0;
 /// A cycle that waits less than this, in seconds, does not wait.
 const WAIT_S_MIN: f64 = 1.0;
 const HOUR_MS: i64 = 3_600_000;
-
-/// Power over one minute, in watts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PowerMinute {
-    /// When it began.
-    pub minute: Time,
-    /// The lowest reading.
-    pub min_w: f64,
-    /// The mean of the readings.
-    pub mean_w: f64,
-}
 
 /// What was measured of a machine and goes into its account.
 #[derive(Debug, Clone, Default)]
@@ -50,8 +39,6 @@ pub struct Measured<'a> {
     pub cycles: &'a [CycleTime],
     /// Where days begin inside of the stretch, in order: what lasts over one is two.
     pub days: &'a [Time],
-    /// What energy costs, if somebody said it.
-    pub prices: Option<&'a Prices>,
 }
 
 /// Seconds of producing: running, and the pauses that belong to every cycle (ISO 22400-2: actual
@@ -114,9 +101,6 @@ pub struct Account {
     pub fed_in_wh: Option<f64>,
     /// The part of it used while the machine was not running.
     pub standby_wh: Option<f64>,
-    /// What a kilowatt-hour cost on average, of all that was drawn and of what was used while the
-    /// machine was not running; `None` without a price.
-    pub yen_per_kwh: Option<[f64; 2]>,
 }
 
 impl Account {
@@ -145,14 +129,6 @@ impl Account {
         let usual = UsualCycles::of(measured.cycles, measured.changes, measured.days);
         let standby = standby_ws(measured.power, &stretches);
         let standby_wh = total(standby.iter().copied()) / 3_600.0;
-        let mean_prices = |prices: &Prices| {
-            let drawn = |_, minute: &PowerMinute| minute.mean_w.max(0.0);
-            let rested = |i: usize, _: &PowerMinute| standby.get(i).copied().unwrap_or(0.0);
-            [
-                prices.mean(measured.power, drawn),
-                prices.mean(measured.power, rested),
-            ]
-        };
         Self {
             span,
             planned_s: measured
@@ -174,7 +150,6 @@ impl Account {
             standby_wh: measured
                 .energy_wh
                 .map(|all| standby_wh.clamp(0.0, all.max(0.0))),
-            yen_per_kwh: measured.prices.map(mean_prices),
             stretches,
         }
     }
@@ -311,41 +286,4 @@ fn mark_setups(stretches: &mut [Stretch], changes: &[Time]) -> u32 {
         .chunk_by(|a, b| a.state == b.state)
         .filter_map(<[_]>::first);
     begun.filter(is_setup).count() as u32
-}
-
-/// Watt-seconds used in each minute while the machine was seen and not running. In one that was
-/// partly worked, rest is counted at the lowest power seen in it.
-fn standby_ws(power: &[PowerMinute], stretches: &[Stretch]) -> Vec<f64> {
-    let mut joules = Vec::with_capacity(power.len());
-    let mut first = 0;
-    for (i, minute) in power.iter().enumerate() {
-        // Until the next one, but over no longer gap than energy is summed up over elsewhere.
-        let until = minute.minute + GAP_MS_MAX;
-        let until = power
-            .get(i + 1)
-            .map_or(minute.minute + 60_000, |next| next.minute.min(until));
-        let span = Span::new(minute.minute, until);
-        while stretches.get(first).is_some_and(|s| s.to <= span.from) {
-            first += 1;
-        }
-        let (mut run_s, mut rest_s) = (0.0, 0.0);
-        for stretch in stretches
-            .iter()
-            .skip(first)
-            .take_while(|s| s.from < span.to)
-        {
-            match stretch.state {
-                MachineState::Unknown => {}
-                MachineState::Run => run_s += stretch.within(span),
-                _ => rest_s += stretch.within(span),
-            }
-        }
-        let watts = if run_s > 0.0 {
-            minute.min_w
-        } else {
-            minute.mean_w
-        };
-        joules.push(rest_s * watts.max(0.0));
-    }
-    joules
 }

@@ -6,7 +6,7 @@ use jiff::civil::{Date, Time as ClockTime};
 use jiff::tz::TimeZone;
 use model::{Span, Time};
 
-use crate::schedule::WorkHours;
+use crate::hours::WorkHours;
 
 /// The factory's zone and the hour its business day begins.
 #[derive(Debug, Clone)]

@@ -116,8 +116,8 @@ pub struct Factory {
 pub enum FactoryError {
     /// `yen_per_kwh` is not between 0 and 1,000.
     YenPerKwh,
-    /// A price of `tariff` is not between 0 and 1,000, a day of it is none of the week, or there are
-    /// very many; or the usual price is not said.
+    /// A price of `tariff` is not between 0 and 1,000, a day of it is none of the week, there are
+    /// very many, or the usual price is not said.
     Tariff,
     /// `yen_per_hour` is not between 0 and 10,000,000.
     YenPerHour,
@@ -206,7 +206,8 @@ impl Factory {
         Ok(self)
     }
 
-    /// When a machine is to work within a span, or the factory as a whole; `None` where nobody said.
+    /// When a machine is to work within a span, or the factory as a whole; `None` where nobody said
+    /// it.
     pub fn planned(
         &self,
         machine: Option<&MachineId>,

@@ -8,6 +8,8 @@ mod bottleneck;
 mod calendar;
 mod downtime;
 mod factory;
+mod hours;
+mod minute;
 mod oee;
 mod schedule;
 mod spread;
@@ -15,16 +17,15 @@ mod stretch;
 mod tariff;
 mod usual;
 
-pub use account::{Account, Measured, PowerMinute, Production};
+pub use account::{Account, Measured, Production};
 pub use bottleneck::{Bottleneck, By, Station, Turn};
 pub use calendar::Calendar;
 pub use downtime::Downtime;
 pub use factory::{Factory, FactoryError, Line, MachinePlan, OfferedReason};
+pub use hours::{ScheduleError, WorkHours};
+pub use minute::PowerMinute;
 pub use oee::{Oee, Output};
-pub use schedule::{
-    MachineHours, OtherDays, PlannedHours, Schedule, ScheduleError, SpecialDay, WorkHours,
-    WrittenSchedule,
-};
+pub use schedule::{MachineHours, OtherDays, PlannedHours, Schedule, SpecialDay, WrittenSchedule};
 pub use spread::Spread;
 pub use stretch::Stretch;
 pub use tariff::{Prices, TariffHours};

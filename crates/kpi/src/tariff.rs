@@ -5,9 +5,11 @@ use jiff::civil::Date;
 use model::{Span, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::account::PowerMinute;
 use crate::calendar::Calendar;
-use crate::schedule::{ScheduleError, WorkHours, is_on_weekday};
+use crate::hours::{ScheduleError, WorkHours};
+use crate::minute::{PowerMinute, standby_ws};
+use crate::schedule::is_on_weekday;
+use crate::stretch::Stretch;
 
 /// Hours at which energy has another price than usual.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -72,12 +74,17 @@ impl Prices {
         other.map_or(self.usual, |(_, price)| *price)
     }
 
+    /// What a kilowatt-hour cost on average: of all that was drawn, and of what was used while the
+    /// machine did not run.
+    pub fn means(&self, power: &[PowerMinute], stretches: &[Stretch]) -> [f64; 2] {
+        let standby = standby_ws(power, stretches);
+        let drawn = self.mean(power, |_, minute| minute.mean_w.max(0.0));
+        let rested = self.mean(power, |i, _| standby.get(i).copied().unwrap_or(0.0));
+        [drawn, rested]
+    }
+
     /// What energy cost on average that was drawn so, by minutes; `weight` is how much of one.
-    pub(crate) fn mean(
-        &self,
-        power: &[PowerMinute],
-        weight: impl Fn(usize, &PowerMinute) -> f64,
-    ) -> f64 {
+    fn mean(&self, power: &[PowerMinute], weight: impl Fn(usize, &PowerMinute) -> f64) -> f64 {
         let (mut yen, mut drawn) = (0.0, 0.0);
         for (i, minute) in power.iter().enumerate() {
             let part = weight(i, minute);

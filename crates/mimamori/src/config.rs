@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use app::factory_clock;
-use app::upkeep::{BackupPlan, DayFilePlan, LightFamily, LightPlan, LogListeners, Upkeep};
+use app::upkeep::{BackupPlan, DayFilePlan, LightFamily, LightPlan, LogListeners, UpkeepPlan};
 use app::views::Names;
 use detect::{ApprovalMode, Settings};
 use jiff::tz::TimeZone;
@@ -249,7 +249,7 @@ pub(crate) struct Config {
     /// What figures need to know of the factory, until somebody says otherwise on the page.
     pub(crate) factory: Factory,
     /// What the box does beside watching, until somebody decides otherwise on the page.
-    pub(crate) upkeep: Upkeep,
+    pub(crate) upkeep: UpkeepPlan,
     pub(crate) limits: broker::Limits,
     pub(crate) tls: Option<TlsListener>,
     /// Names the box is reached by, beside its host name.
@@ -315,7 +315,7 @@ impl Config {
                 default_settings,
             },
             factory,
-            upkeep: Upkeep {
+            upkeep: UpkeepPlan {
                 backup: written.backup.map(WrittenBackup::checked).transpose()?,
                 logs: Some(written.syslog.listeners()).filter(LogListeners::is_on),
                 light: written.light.map(WrittenLight::checked).transpose()?,

@@ -46,6 +46,9 @@ pub struct MachineAccount {
     parts_checked: f64,
     /// How many working days of the plan lie in the span as far as it has come; `None` without one.
     days: Option<f64>,
+    /// What a kilowatt-hour cost on average, of all that was drawn and of what was used while it
+    /// did not run; `None` without a price.
+    yen_per_kwh: Option<[f64; 2]>,
     yen_per_hour: Option<f64>,
 }
 
@@ -62,13 +65,13 @@ impl MachineAccount {
 
     /// What energy cost that was drawn, at the prices of when it was.
     pub fn yen_of(&self, wh: Option<f64>) -> Option<f64> {
-        let [drawn, _] = self.account.yen_per_kwh?;
+        let [drawn, _] = self.yen_per_kwh?;
         Some(wh? / 1_000.0 * drawn)
     }
 
     /// What the energy cost that was used while it did not run.
     pub fn standby_yen(&self) -> Option<f64> {
-        let [_, standby] = self.account.yen_per_kwh?;
+        let [_, standby] = self.yen_per_kwh?;
         Some(self.account.standby_wh? / 1_000.0 * standby)
     }
 
@@ -397,7 +400,7 @@ pub async fn of_all(
                 starts: &starts,
                 prices: prices.as_ref(),
             };
-            let account = account(reader, &machine, power, days, span)?;
+            let (account, yen_per_kwh) = account(reader, &machine, power, days, span)?;
             let said = said.iter().filter(|said| said.machine == machine);
             let said: Vec<Annotation> = said.cloned().collect();
             let remarks = remarks(&said);
@@ -413,6 +416,7 @@ pub async fn of_all(
                 days: days.map(|(planned_s, working)| working.days_of(planned_s)),
                 account,
                 machine,
+                yen_per_kwh,
                 yen_per_hour: factory.yen_per_hour,
             })
         });
@@ -492,13 +496,14 @@ struct DaysOfSpan<'a> {
     prices: Option<&'a Prices>,
 }
 
+/// The account of a machine over a span, and what a kilowatt-hour cost on average.
 fn account(
     reader: &dyn Reader,
     machine: &MachineId,
     recap: Option<Recap>,
     days: DaysOfSpan<'_>,
     span: Span,
-) -> Result<Account, StoreError> {
+) -> Result<(Account, Option<[f64; 2]>), StoreError> {
     let states = reader.states(machine, span)?;
     let changes = reader.product_changes(machine, span)?;
     let cycles = reader.cycle_times(machine, span)?;
@@ -509,13 +514,15 @@ fn account(
         changes: &changes,
         planned: days.planned,
         days: days.starts,
-        prices: days.prices,
         power: &power,
         energy_wh: sum.map(|sum| wh_drawn(sum.integral, sum.below)),
         fed_in_wh: sum.and_then(|sum| wh_fed_in(sum.below)),
         cycles: &cycles,
     };
-    Ok(Account::of(span, measured))
+    let account = Account::of(span, measured);
+    let prices = days.prices;
+    let yen_per_kwh = prices.map(|prices| prices.means(&power, &account.stretches));
+    Ok((account, yen_per_kwh))
 }
 
 /// Watt-hours that were drawn, by the area under a power and the part of it below zero.

@@ -1,5 +1,5 @@
-//! What the box does beside watching, as a person decides it on the page: each change is tried first,
-//! so that nobody learns in a week that a folder cannot be written.
+//! What the box does beside watching, as a person decides it on the page: each change is tried
+//! first, so that nobody learns in a week that a folder cannot be written.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use app::commands::{Command, Orders};
 use app::factory_clock::Anew;
 use app::keeping::Keeping;
 use app::ports::upkeep::{Caretaker, Deciding, UpkeepProblem};
-use app::upkeep::{Decided, LogListeners, Upkeep, UpkeepChange, UpkeepSaid};
+use app::upkeep::{Decided, LogListeners, UpkeepChange, UpkeepPlan, UpkeepSaid};
 use model::EventKind;
 use serde_json::json;
 use store::Entry;
@@ -33,7 +33,7 @@ pub struct UpkeepParts {
     /// What was decided on the page before the start.
     pub said: UpkeepSaid,
     /// What holds since the start.
-    pub in_force: Upkeep,
+    pub in_force: UpkeepPlan,
     /// The data folder.
     pub data: PathBuf,
     /// Whether the program has a certificate to encrypt with.
@@ -122,7 +122,7 @@ impl UpkeepDoor {
 }
 
 impl Caretaker for UpkeepDoor {
-    fn in_force(&self) -> &Upkeep {
+    fn in_force(&self) -> &UpkeepPlan {
         &self.parts.in_force
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use crate::commands::OrderError;
-use crate::upkeep::{Upkeep, UpkeepChange, UpkeepSaid};
+use crate::upkeep::{UpkeepChange, UpkeepPlan, UpkeepSaid};
 
 /// Why something was not put in force.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub type Deciding<'a> = Pin<Box<dyn Future<Output = Result<(), UpkeepProblem>> +
 /// Tries what a person decides and puts it in force.
 pub trait Caretaker: Send + Sync + 'static {
     /// What holds now.
-    fn in_force(&self) -> &Upkeep;
+    fn in_force(&self) -> &UpkeepPlan;
 
     /// What was decided on the page.
     fn said(&self) -> &UpkeepSaid;

@@ -296,8 +296,8 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory)
     }
 }
 
-/// What a cycle in which the machine waited was judged by: drawn with its wait, which may be a whole
-/// break, it would flatten the others.
+/// What a cycle in which the machine waited was judged by: drawn with its wait, which may be a
+/// whole break, it would flatten the others.
 fn without_wait(row: &CycleRow) -> Option<&DeviationReason> {
     let has_waited = row.cycle.verdict == CycleVerdict::Waiting;
     row.reason.as_ref().filter(|_| has_waited)

@@ -88,8 +88,8 @@ mod tests {
     #[test]
     fn columns_show_what_lasted_longest_and_nothing_where_nothing_was_seen() {
         let states = [
-            interval(MachineState::Idle, -500, Some(250)),
-            interval(MachineState::Run, 250, Some(300)),
+            interval(MachineState::Idle, -500, Some(270)),
+            interval(MachineState::Run, 270, Some(300)),
             interval(MachineState::Stop, 300, Some(360)),
             interval(MachineState::Run, 700, None),
         ];

@@ -308,7 +308,8 @@ fn form(ctx: &Ctx, board: &BoardView, window: &TimeWindow, wanted: &WantedTimeli
                 select name="machine" {
                     option value="" { (ctx.text(key::TIMELINE_ALL)) }
                     @for machine in machines {
-                        option value=(machine.id) selected[window.machine.as_ref() == Some(&machine.id)] {
+                        @let is_shown = window.machine.as_ref() == Some(&machine.id);
+                        option value=(machine.id) selected[is_shown] {
                             (machine.names.of(ctx.lang))
                         }
                     }
@@ -401,7 +402,8 @@ fn picture(
                 (rows::states(&called, &measured.versus, window.span, &[]))
             }
             @if !measured.cycles[0].is_empty() || !measured.cycles[1].is_empty() {
-                (value(ctx.text(key::MACHINE_CYCLE), &measured.cycles, &ctx.text(key::UNIT_S), true))
+                @let name = ctx.text(key::MACHINE_CYCLE);
+                (value(name, &measured.cycles, &ctx.text(key::UNIT_S), true))
             }
             @for (point, buckets) in &measured.points {
                 (value(ctx.lang.coded_or_code("point-", point), buckets, "", false))
@@ -409,6 +411,9 @@ fn picture(
             (rows::axis(&window.marks(&ctx.zone)))
         }
         @if timeline.is_empty() { p.quiet { (ctx.text(key::BOARD_EMPTY)) } }
+        @if !is_all && measured.points.is_empty() {
+            p.quiet.small { (ctx.text(key::TIMELINE_NO_VALUES)) }
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use app::upkeep::{
-    BackupPlan, DayFilePlan, Decided, LightFamily, LightPlan, LogListeners, Upkeep, UpkeepChange,
+    BackupPlan, DayFilePlan, Decided, LightFamily, LightPlan, LogListeners, UpkeepChange,
+    UpkeepPlan,
 };
 use model::DeviceId;
 use serde::{Deserialize, Serialize};
@@ -23,13 +24,13 @@ const KEEP: usize = 7;
 
 /// A field that cannot be taken, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WrongField {
+pub(super) struct WrongUpkeep {
     pub(super) field: &'static str,
     pub(super) why: Key,
 }
 
-fn wrong(field: &'static str, why: Key) -> WrongField {
-    WrongField { field, why }
+fn wrong(field: &'static str, why: Key) -> WrongUpkeep {
+    WrongUpkeep { field, why }
 }
 
 /// What is to become of what a form is about.
@@ -45,10 +46,10 @@ pub(super) enum UpkeepDeed {
 /// A form of the page.
 pub(super) trait UpkeepForm: Default + Clone + Serialize {
     /// What it is filled in from.
-    fn of(holds: &Upkeep) -> Self;
+    fn of(holds: &UpkeepPlan) -> Self;
 
     /// What is wanted, where it is to be on.
-    fn read(&self, holds: &Upkeep) -> Result<UpkeepChange, WrongField>;
+    fn read(&self, holds: &UpkeepPlan) -> Result<UpkeepChange, WrongUpkeep>;
 
     /// What switches it off, or leaves it to the file.
     fn without(deed: UpkeepDeed) -> UpkeepChange;
@@ -74,7 +75,7 @@ pub(crate) struct TypedBackup {
 }
 
 impl UpkeepForm for TypedBackup {
-    fn of(holds: &Upkeep) -> Self {
+    fn of(holds: &UpkeepPlan) -> Self {
         let plan = holds.backup.as_ref();
         Self {
             folder: plan.map_or_else(String::new, |p| p.folder.display().to_string()),
@@ -84,7 +85,7 @@ impl UpkeepForm for TypedBackup {
         }
     }
 
-    fn read(&self, holds: &Upkeep) -> Result<UpkeepChange, WrongField> {
+    fn read(&self, holds: &UpkeepPlan) -> Result<UpkeepChange, WrongUpkeep> {
         let keep = whole::<u16>(&self.keep).filter(|n| (1..=1_000).contains(n));
         let keep = keep.ok_or(wrong("keep", key::UPKEEP_WRONG_KEEP))?;
         let every = whole::<u32>(&self.every_hours).filter(|hours| (1..=8_760).contains(hours));
@@ -121,7 +122,7 @@ pub(crate) struct TypedDayFiles {
 }
 
 impl UpkeepForm for TypedDayFiles {
-    fn of(holds: &Upkeep) -> Self {
+    fn of(holds: &UpkeepPlan) -> Self {
         holds
             .day_files
             .as_ref()
@@ -132,7 +133,7 @@ impl UpkeepForm for TypedDayFiles {
             })
     }
 
-    fn read(&self, _: &Upkeep) -> Result<UpkeepChange, WrongField> {
+    fn read(&self, _: &UpkeepPlan) -> Result<UpkeepChange, WrongUpkeep> {
         Ok(UpkeepChange::DayFiles(Decided::On(DayFilePlan {
             folder: folder(&self.folder)?,
             encoding: self.encoding,
@@ -145,7 +146,7 @@ impl UpkeepForm for TypedDayFiles {
     }
 }
 
-fn folder(typed: &str) -> Result<std::path::PathBuf, WrongField> {
+fn folder(typed: &str) -> Result<std::path::PathBuf, WrongUpkeep> {
     match typed.trim() {
         "" => Err(wrong("folder", key::UPKEEP_WRONG_FOLDER)),
         folder => Ok(folder.into()),
@@ -165,7 +166,7 @@ pub(crate) struct TypedLogs {
 }
 
 impl UpkeepForm for TypedLogs {
-    fn of(holds: &Upkeep) -> Self {
+    fn of(holds: &UpkeepPlan) -> Self {
         let now = holds.logs.unwrap_or_default();
         let [udp, tcp, tls] = [now.udp, now.tcp, now.tls];
         let is_on = |way: Option<SocketAddr>| way.map(|_| "on".to_owned());
@@ -182,7 +183,7 @@ impl UpkeepForm for TypedLogs {
         }
     }
 
-    fn read(&self, holds: &Upkeep) -> Result<UpkeepChange, WrongField> {
+    fn read(&self, holds: &UpkeepPlan) -> Result<UpkeepChange, WrongUpkeep> {
         let now = holds.logs.unwrap_or_default();
         let way = |is_on: &Option<String>, field, typed: &str, before: Option<SocketAddr>| {
             if is_on.is_none() {
@@ -227,7 +228,7 @@ const FAMILIES: [(LightFamily, &str); 4] = [
 ];
 
 impl UpkeepForm for TypedLight {
-    fn of(holds: &Upkeep) -> Self {
+    fn of(holds: &UpkeepPlan) -> Self {
         match &holds.light {
             None => Self::default(),
             Some(LightPlan::Listens(device)) => Self {
@@ -246,7 +247,7 @@ impl UpkeepForm for TypedLight {
         }
     }
 
-    fn read(&self, _: &Upkeep) -> Result<UpkeepChange, WrongField> {
+    fn read(&self, _: &UpkeepPlan) -> Result<UpkeepChange, WrongUpkeep> {
         if self.family == SIGNS_IN {
             let device = DeviceId::new(&half_width(self.device.trim()));
             let device = device.map_err(|_| wrong("device", key::UPKEEP_WRONG_DEVICE))?;
@@ -289,7 +290,7 @@ mod tests {
             address: address.to_owned(),
             device: "ｌｉｇｈｔ-1".to_owned(),
         };
-        match typed.read(&Upkeep::default()) {
+        match typed.read(&UpkeepPlan::default()) {
             Ok(UpkeepChange::Light(Decided::On(plan))) => Ok(plan),
             Ok(other) => panic!("{other:?}"),
             Err(wrong) => Err(wrong.field),
@@ -325,18 +326,18 @@ mod tests {
             passphrase: passphrase.to_owned(),
             is_open: is_open.then(|| "on".to_owned()),
         };
-        let read = |typed: TypedBackup, holds: &Upkeep| match typed.read(holds) {
+        let read = |typed: TypedBackup, holds: &UpkeepPlan| match typed.read(holds) {
             Ok(UpkeepChange::Backup(Decided::On(plan))) => Ok(plan),
             Ok(other) => panic!("{other:?}"),
             Err(wrong) => Err(wrong.field),
         };
-        let nothing = Upkeep::default();
+        let nothing = UpkeepPlan::default();
         assert_eq!(
             read(with("short", false), &nothing).unwrap_err(),
             "passphrase"
         );
         let plan = read(with("long enough", false), &nothing).unwrap();
-        let holds = Upkeep {
+        let holds = UpkeepPlan {
             backup: Some(plan),
             ..nothing
         };
@@ -372,13 +373,13 @@ mod tests {
 
     #[test]
     fn logs_are_taken_where_somebody_ticked() {
-        let mut typed = TypedLogs::of(&Upkeep::default());
+        let mut typed = TypedLogs::of(&UpkeepPlan::default());
         assert_eq!(
             (typed.udp.is_some(), typed.udp_port.as_str()),
             (true, "514")
         );
         typed.udp_port = "５５１４".to_owned();
-        let read = |typed: &TypedLogs| typed.read(&Upkeep::default());
+        let read = |typed: &TypedLogs| typed.read(&UpkeepPlan::default());
         let Ok(UpkeepChange::Logs(Decided::On(listeners))) = read(&typed) else {
             panic!("{:?}", read(&typed));
         };

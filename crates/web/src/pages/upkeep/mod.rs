@@ -11,7 +11,7 @@ use app::factory_clock::Anew;
 use app::known::Known;
 use app::ports::upkeep::{Caretaker, UpkeepProblem};
 use app::threads::waiting;
-use app::upkeep::{Decided, Upkeep};
+use app::upkeep::{Decided, UpkeepPlan};
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -22,7 +22,8 @@ use serde::Deserialize;
 use text::{Encoding, Key, Lang, key};
 
 use self::forms::{
-    SIGNS_IN, TypedBackup, TypedDayFiles, TypedLight, TypedLogs, UpkeepDeed, UpkeepForm, WrongField,
+    SIGNS_IN, TypedBackup, TypedDayFiles, TypedLight, TypedLogs, UpkeepDeed, UpkeepForm,
+    WrongUpkeep,
 };
 use super::board::light_card;
 use super::settings::{JustKept, told};
@@ -168,8 +169,8 @@ async fn decide<T: UpkeepForm>(
         UpkeepDeed::Save => sent.typed.read(holds),
         deed => Ok(T::without(deed)),
     };
-    let change =
-        change.map_err(|WrongField { field, why }| refused(Some(field), visitor.lang.text(why)))?;
+    let change = change
+        .map_err(|WrongUpkeep { field, why }| refused(Some(field), visitor.lang.text(why)))?;
     let done = site.upkeep.decide(change, visitor.who.actor()).await;
     done.map_err(|problem| {
         let (field, said) = why(visitor, problem);
@@ -270,19 +271,19 @@ pub(super) fn to_upkeep(ctx: &Ctx, panel: &str) -> Markup {
 
 /// Whether something is on, and who decided that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
+struct HoldsBy {
     is_on: bool,
     is_decided_here: bool,
 }
 
-fn standing<T>(said: &Decided<T>, is_on: bool) -> Standing {
-    Standing {
+fn standing<T>(said: &Decided<T>, is_on: bool) -> HoldsBy {
+    HoldsBy {
         is_on,
         is_decided_here: !matches!(said, Decided::ByFile),
     }
 }
 
-impl Standing {
+impl HoldsBy {
     fn words(self) -> Key {
         match (self.is_on, self.is_decided_here) {
             (true, true) => key::UPKEEP_ON_HERE,
@@ -298,7 +299,7 @@ struct Panel {
     name: &'static str,
     /// What it is called, and what it is for.
     titles: [Key; 2],
-    holds: Standing,
+    holds: HoldsBy,
     form: Markup,
 }
 
@@ -347,7 +348,7 @@ impl Panel {
 /// What a form shows, and the field that could not be taken.
 struct Filled<'a, T> {
     ctx: &'a Ctx,
-    holds: &'a Upkeep,
+    holds: &'a UpkeepPlan,
     typed: &'a T,
     wrong: Option<&'static str>,
 }
@@ -370,7 +371,7 @@ impl<T> Filled<'_, T> {
 
 fn form<T: UpkeepForm>(
     ctx: &Ctx,
-    holds: &Upkeep,
+    holds: &UpkeepPlan,
     refused: Option<&RefusedForm<T>>,
     fields: fn(&Filled<'_, T>) -> Markup,
 ) -> Markup {

@@ -100,7 +100,7 @@ impl TypedHours {
         written.try_into().map(Some)
     }
 
-    /// The fields.
+    /// What a person fills in.
     pub(super) fn fields(&self, ctx: &Ctx) -> Markup {
         let weekday = |day: &str| ctx.lang.coded("weekday-", day);
         html! {

@@ -75,7 +75,7 @@ impl TypedTariff {
         said.map(read).collect()
     }
 
-    /// The fields.
+    /// What a person fills in: a row for each price.
     pub(super) fn fields(&self, ctx: &Ctx) -> Markup {
         let spare: Vec<TypedPrice> = (0..SPARE).map(|_| TypedPrice::default()).collect();
         html! {
