@@ -82,10 +82,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "maintenance", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|maintenance|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           const found = await accessibility(page);
@@ -201,6 +201,29 @@ test("a chart tells its values to whoever points at it or goes along it with the
   await page.mouse.move(box.x + 48, box.y + box.height / 2);
   assert.equal(await words(), first);
   assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("a part that wears is entered, counted, replaced with one tap on a phone and taken back", async () => {
+  const page = await open("maintenance", { lang: "ja", width: 390, height: 844 });
+  await page.fill("[name=name]", "のこ刃");
+  await page.fill("[name=limit]", "たくさん");
+  await page.click("text=数え始める");
+  await page.waitForSelector(".problem");
+  assert.equal(await page.inputValue("[name=limit]"), "たくさん", "what was typed stays");
+  await page.fill("[name=limit]", "４０");
+  await page.click("text=数え始める");
+  const figures = () => page.textContent(".part-figures");
+  await until("the cycles are counted", async () => { await page.reload(); return /3\d \/ 40 サイクル/.test(await figures()); });
+  const button = await page.locator("button.tall").boundingBox();
+  assert.ok(button.height >= 60 && button.width >= 120, "gloves need room");
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390);
+  await page.click("button.tall");
+  await until("it is new", async () => /0 \/ 40/.test(await figures()));
+  assert.match(await page.textContent(".part-history"), new RegExp(owner.name));
+  await page.click("text=取り消す");
+  await until("it is as it was", async () => /3\d \/ 40/.test(await figures()));
+  assert.deepEqual(page.problems.filter((said) => !said.includes("422")), []);
   await page.context().close();
 });
 

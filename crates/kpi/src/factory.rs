@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Calendar;
 use crate::schedule::{MachineHours, PlannedHours, Schedule};
 use crate::tariff::{Prices, TariffHours};
+use crate::wear::WornPart;
 
 /// Lines of a factory.
 const LINES_MAX: usize = 50;
@@ -38,6 +39,8 @@ const SHORT_STOP_S_MAX: f64 = 3_600.0;
 const SHORT_STOP_S: f64 = 300.0;
 /// The longest set-up anybody aims at, in seconds.
 const SETUP_S_MAX: f64 = 86_400.0;
+/// Parts that wear, of all machines.
+const PARTS_MAX: usize = 500;
 /// Reasons that are offered: more than these nobody finds his own among.
 const REASONS_MAX: usize = 24;
 
@@ -103,6 +106,8 @@ pub struct Factory {
     pub plans: BTreeMap<MachineId, MachinePlan>,
     /// Hours of machines that work others than the factory.
     pub machine_hours: BTreeMap<MachineId, MachineHours>,
+    /// Parts that wear.
+    pub parts: Vec<WornPart>,
     /// Standing still for less than this, in seconds, is a short stop; 300 where nobody said it.
     pub short_stop_s: Option<f64>,
     /// A set-up is to take no longer than this, in seconds.
@@ -133,6 +138,9 @@ pub enum FactoryError {
     Limit,
     /// There are very many reasons, or one twice.
     StopReasons,
+    /// There are very many parts, one twice on a machine, or the limit of one is not between 1 and
+    /// 1,000,000,000.
+    Parts,
 }
 
 impl std::fmt::Display for FactoryError {
@@ -154,6 +162,9 @@ impl std::fmt::Display for FactoryError {
                 "short_stop_s must be between 0 and 3600, setup_target_s between 0 and 86400"
             }
             Self::StopReasons => "stop_reasons must be at most 24 different ones",
+            Self::Parts => {
+                "parts must be at most 500, each once on a machine, with a limit from 1 to 1000000000"
+            }
         })
     }
 }
@@ -190,6 +201,14 @@ impl Factory {
             || !self.plans.values().all(MachinePlan::is_valid)
         {
             return Err(FactoryError::Plan);
+        }
+        let mut parts: Vec<(&MachineId, &Title)> =
+            self.parts.iter().map(|p| (&p.machine, &p.name)).collect();
+        parts.sort_unstable();
+        parts.dedup();
+        let are_parts = parts.len() == self.parts.len() && parts.len() <= PARTS_MAX;
+        if !are_parts || !self.parts.iter().all(WornPart::is_valid) {
+            return Err(FactoryError::Parts);
         }
         let is_length = |s: Option<f64>, most: f64| s.is_none_or(|s| (0.0..=most).contains(&s));
         if !is_length(self.short_stop_s, SHORT_STOP_S_MAX)

@@ -16,6 +16,7 @@ mod spread;
 mod stretch;
 mod tariff;
 mod usual;
+mod wear;
 
 pub use account::{Account, Measured, Production};
 pub use bottleneck::{Bottleneck, By, Station, Turn};
@@ -29,3 +30,4 @@ pub use schedule::{MachineHours, OtherDays, PlannedHours, Schedule, SpecialDay, 
 pub use spread::Spread;
 pub use stretch::Stretch;
 pub use tariff::{Prices, TariffHours};
+pub use wear::{WearMeasure, WornPart};

@@ -13,7 +13,7 @@ use detect::{ApprovalMode, Settings};
 use jiff::tz::TimeZone;
 use kpi::{
     Calendar, Factory, Line, MachineHours, MachinePlan, OfferedReason, Schedule, TariffHours,
-    WorkHours,
+    WorkHours, WornPart,
 };
 use model::{DeviceId, MachineId, Title, Tolerance};
 use pipeline::{FloorSettings, MachineSettings};
@@ -32,6 +32,7 @@ struct WrittenConfig {
     factory: WrittenFactory,
     machine: Vec<WrittenMachine>,
     line: Vec<Line>,
+    part: Vec<WornPart>,
     light: Option<WrittenLight>,
     broker: WrittenBroker,
     store: WrittenStore,
@@ -358,6 +359,7 @@ impl WrittenConfig {
             tariff: self.factory.tariff.clone(),
             yen_per_hour: self.factory.yen_per_hour,
             lines: self.line.clone(),
+            parts: self.part.clone(),
             parts_per_cycle: parts.collect(),
             plans: plans
                 .filter(|(_, plan)| *plan != MachinePlan::default())

@@ -9,6 +9,8 @@ use crate::{IdError, MachineId, Time, Title};
 const NOTE_CHARS_MAX: usize = 500;
 /// Most bad parts told at once.
 const SCRAP_MAX: f64 = 1e6;
+/// Most that a part is used.
+const USED_MAX: f64 = 1e12;
 
 /// Why a machine stood still.
 ///
@@ -103,6 +105,13 @@ pub enum Remark {
         /// How many.
         parts: f64,
     },
+    /// A part that wears was replaced, cleaned or oiled then.
+    Replaced {
+        /// What it is called.
+        part: Title,
+        /// How much of it was used until then, in its measure.
+        used: f64,
+    },
     /// Anything else worth knowing.
     Note {
         /// The words, at most 500 letters.
@@ -121,6 +130,7 @@ impl Remark {
                     && !text.chars().any(|c| c.is_control() && !c.is_whitespace());
                 is_note.then_some(Self::Note { text })
             }
+            Self::Replaced { used, .. } => (0.0..=USED_MAX).contains(&used).then_some(self),
             Self::StopReason { .. } => Some(self),
         }
     }

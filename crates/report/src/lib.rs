@@ -11,3 +11,4 @@ pub mod paper;
 pub mod support;
 pub mod tables;
 pub mod watched;
+pub mod wear;

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use model::{GAP_MS_MAX, MachineId, POWER_POINTS, SeriesId, Span, Time, Unit};
 use store::{Assignment, MinuteRow, Recap, SeriesInfo, Stat, StoreError, Telemetry};
 
+/// Watt-seconds of a kilowatt-hour.
+const WS_PER_KWH: f64 = 3_600_000.0;
+
 /// A series, as far as it is of one machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WatchedSeries {
@@ -123,6 +126,29 @@ impl MachineSeries {
         let each = powers.into_iter();
         each.map(|of_machine| joined(reader, of_machine, span, &mut recaps))
             .collect()
+    }
+
+    /// What a machine drew in a span, in kilowatt-hours; 0 where its power was not measured.
+    pub fn drawn_kwh(
+        &self,
+        reader: &dyn Telemetry,
+        machine: &MachineId,
+        span: Span,
+    ) -> Result<f64, StoreError> {
+        let (mut told, mut ws): (Option<Span>, f64) = (None, 0.0);
+        for one in self.powers_of(machine, span) {
+            for stretch in untold(told, one.span) {
+                let Some(sum) = one.sum(reader, stretch)? else {
+                    continue;
+                };
+                ws += sum.integral - sum.below.unwrap_or(0.0);
+                let (first, last) = (sum.first.0, sum.last.0 + 1);
+                told = Some(told.map_or(Span::new(first, last), |told| {
+                    Span::new(told.from.min(first), told.to.max(last))
+                }));
+            }
+        }
+        Ok(ws / WS_PER_KWH)
     }
 
     /// The power of a machine by the minute, oldest first.

@@ -15,6 +15,14 @@ use text::{Lang, zoned};
 use super::{DemoStage, claim, first_page};
 use crate::terminal::{self, say};
 
+/// Parts that wear: of which machine, what they are called, what they wear by, and after how much
+/// they are replaced.
+const PARTS: [(&str, &str, &str, u32); 4] = [
+    ("saw-1", "のこ刃", "cycles", 6_600),
+    ("press-1", "金型の研磨", "cycles", 25_000),
+    ("grinder-1", "砥石", "hours", 70),
+    ("mill-1", "切削油フィルター", "kwh", 400),
+];
 /// Days that lie in the past.
 const DAYS: i64 = 14;
 /// The zone where the computer's own is UTC: nobody set it.
@@ -131,6 +139,14 @@ impl Shop {
             .unwrap_or_default()
             .join(", ");
         writeln!(text, "[[line]]\nname = \"ブラケット\"\nmachines = [{line}]").ok();
+        for (machine, name, measure, limit) in PARTS {
+            writeln!(
+                text,
+                "[[part]]\nmachine = {machine:?}\nname = {name:?}\nmeasure = {measure:?}\n\
+                 limit = {limit}"
+            )
+            .ok();
+        }
         for place in places {
             let (id, ja, en) = (place.name.id, place.name.ja, place.name.en);
             writeln!(

@@ -44,3 +44,4 @@ mod services;
 mod systemd;
 mod terminal;
 mod upkeep;
+mod wear;

@@ -21,6 +21,7 @@ pub(crate) mod rates;
 pub(crate) mod shared;
 pub(crate) mod sources;
 pub(crate) mod tables;
+pub(crate) mod wear;
 
 use app::views::BoardView;
 use model::{MachineId, Span, Time};

@@ -127,6 +127,11 @@ pub(crate) async fn show(
             div.days {
                 (choose_day(&ctx, &id, today))
                 a.button href={ "/stops?machine=" (machine.id) } { (ctx.text(key::STOPS_TITLE)) }
+                @if board.factory.parts.iter().any(|part| part.machine == machine.id) {
+                    a.button href={ "/maintenance?machine=" (machine.id) } {
+                        (ctx.text(key::PARTS_TITLE))
+                    }
+                }
             }
         }
         div #charts.grid { (charts(&ctx, machine, &history)) }

@@ -18,6 +18,7 @@ pub(crate) mod files;
 pub(crate) mod logs;
 pub(crate) mod machine;
 pub(crate) mod machine_day;
+pub(crate) mod maintenance;
 pub(crate) mod me;
 pub(crate) mod network;
 pub(crate) mod notices;
@@ -92,6 +93,7 @@ pub(crate) enum Place {
     Rates,
     Timeline,
     Daily,
+    Maintenance,
     Settings,
     People,
     Me,
@@ -346,6 +348,7 @@ fn rail(ctx: &Ctx, place: Place) -> Markup {
             to,
             Place::Rates
                 | Place::Timeline
+                | Place::Maintenance
                 | Place::Devices
                 | Place::Evidence
                 | Place::People
@@ -370,6 +373,12 @@ fn rail(ctx: &Ctx, place: Place) -> Markup {
                 (entry(Place::Rates, "/rates", "rates", key::NAV_RATES))
                 (entry(Place::Timeline, "/timeline", "timeline", key::NAV_TIMELINE))
                 (entry(Place::Daily, "/daily", "daily", key::NAV_DAILY))
+                (entry(
+                    Place::Maintenance,
+                    "/maintenance",
+                    "maintenance",
+                    key::NAV_MAINTENANCE,
+                ))
                 (entry(Place::Proof, "/proof", "proof", key::NAV_PROOF))
                 (entry(Place::Events, "/events", "events", key::NAV_EVENTS))
                 (entry(Place::Devices, "/devices", "devices", key::NAV_DEVICES))

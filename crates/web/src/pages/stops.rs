@@ -360,6 +360,9 @@ impl Stops<'_> {
                             (ctx.with(key::STOPS_SCRAP_TOLD, &[("n", &count(*parts))]))
                         }
                         Remark::Note { text } => (text),
+                        Remark::Replaced { part, .. } => {
+                            (ctx.with(key::PARTS_WAS_REPLACED, &[("part", part.as_str())]))
+                        }
                         Remark::StopReason { .. } => {}
                     }
                 }

@@ -452,6 +452,9 @@ fn said_text(ctx: &Ctx, said: &Remark) -> String {
             let parts = format!("{parts:.0}");
             ctx.with(key::TIMELINE_SCRAP, &[("n", &parts)])
         }
+        Remark::Replaced { part, .. } => {
+            ctx.with(key::PARTS_WAS_REPLACED, &[("part", part.as_str())])
+        }
         Remark::Note { text } => text.clone(),
     }
 }

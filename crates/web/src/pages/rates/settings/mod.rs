@@ -113,6 +113,7 @@ impl WrongField {
             Self::Factory(FactoryError::Plan) => lang.text(key::RATES_WRONG_PLAN),
             Self::Factory(FactoryError::Limit) => lang.text(key::RATES_WRONG_LIMIT),
             Self::Factory(FactoryError::StopReasons) => lang.text(key::RATES_WRONG_REASONS),
+            Self::Factory(FactoryError::Parts) => lang.text(key::PARTS_WRONG_LIMIT),
             Self::Number(what) | Self::Machine(what) => with(key::RATES_WRONG_NUMBER, what),
         }
     }
@@ -246,6 +247,7 @@ impl TypedFactory {
             setup_target_s: minutes(&self.setup_target_min)?,
             stop_reasons: self.stop_reasons()?,
             name: before.name.clone(),
+            parts: before.parts.clone(),
         };
         factory.checked().map_err(WrongField::Factory)
     }

@@ -1,0 +1,150 @@
+//! How much of each part that wears is used, as it was counted since somebody said that it was
+//! replaced, and when it will be due.
+
+use std::sync::Arc;
+
+use app::known::{Known, Unreadable};
+use kpi::{WearMeasure, WornPart};
+use model::{Annotation, MachineId, MachineState, Remark, Span, StateInterval, Time};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::{Reader, StoreError};
+
+use crate::watched::MachineSeries;
+
+/// The days whose pace counts.
+const PACE_DAYS: i64 = 28;
+const DAY_MS: i64 = 86_400_000;
+
+/// A part and how much of it is used.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct PartUse {
+    /// The part, with its limit.
+    #[serde(flatten)]
+    pub part: WornPart,
+    /// Used since it was replaced, in the measure of the part.
+    pub used: f64,
+    /// When it was; `None` where nobody said, and all that is kept counts.
+    pub since: Option<Time>,
+    /// Used on a day, as the last four weeks were.
+    pub per_day: f64,
+    /// When its limit is reached at that pace; `None` where nothing is to go by.
+    pub due: Option<Time>,
+    /// When it was replaced, by whom and after how much, the newest first; what was taken back is
+    /// left out.
+    pub replaced: Vec<Annotation>,
+}
+
+impl PartUse {
+    /// How much of the limit is used, from 0; more than 1 where it is passed.
+    pub fn share(&self) -> f64 {
+        self.used / self.part.limit
+    }
+
+    /// Whether its limit is passed.
+    pub fn is_over(&self) -> bool {
+        self.used >= self.part.limit
+    }
+}
+
+/// The parts of all machines, those that are due first.
+pub async fn parts(known: &Known) -> Result<Vec<PartUse>, Unreadable> {
+    let (factory, now) = (Arc::clone(&known.board().factory), known.now());
+    let work = move |reader: &dyn Reader| {
+        let mut uses = Vec::new();
+        let series = MachineSeries::read(reader)?;
+        let counter = UseCounter {
+            reader,
+            series: &series,
+            now,
+        };
+        for part in &factory.parts {
+            uses.push(counter.count(part)?);
+        }
+        uses.sort_by(|a, b| b.share().total_cmp(&a.share()));
+        Ok(uses)
+    };
+    known.read(work).await
+}
+
+/// Counts what was used.
+struct UseCounter<'a> {
+    reader: &'a dyn Reader,
+    series: &'a MachineSeries,
+    now: Time,
+}
+
+impl UseCounter<'_> {
+    fn count(&self, part: &WornPart) -> Result<PartUse, StoreError> {
+        let all = Span::new(Time::from_ms(0), self.now + 1);
+        let said = self.reader.annotations(Some(&part.machine), all)?;
+        let is_this = |said: &Annotation| {
+            let is_part = |name| name == &part.name;
+            matches!(&said.said, Remark::Replaced { part, .. } if is_part(part))
+        };
+        let mut replaced: Vec<Annotation> = said
+            .into_iter()
+            .filter(|said| said.withdrawn_at.is_none() && is_this(said))
+            .collect();
+        replaced.sort_by_key(|said| std::cmp::Reverse(said.at));
+        let since = replaced.first().map(|said| said.at);
+        let begin = since.unwrap_or(Time::from_ms(0));
+        let used = self.used(part, Span::new(begin, self.now))?;
+        let pace = Span::new(self.now - PACE_DAYS * DAY_MS, self.now);
+        let states = self.reader.states(&part.machine, pace)?;
+        let seen = states.iter().find(|s| s.state != MachineState::Unknown);
+        let first = seen.map_or(self.now, |state| state.from.max(pace.from));
+        let days = (self.now.since(first) / 86_400.0).max(1.0);
+        let per_day = self.used(part, Span::new(first, self.now))? / days;
+        Ok(PartUse {
+            due: part.due(self.now, used, per_day),
+            part: part.clone(),
+            used,
+            since,
+            per_day,
+            replaced,
+        })
+    }
+
+    /// What of a part was used in a span, in its measure.
+    fn used(&self, part: &WornPart, span: Span) -> Result<f64, StoreError> {
+        let machine: &MachineId = &part.machine;
+        Ok(match part.measure {
+            WearMeasure::Cycles => self.reader.cycle_count(machine, span.from)? as f64,
+            WearMeasure::Hours => run_hours(&self.reader.states(machine, span)?, span),
+            WearMeasure::Kwh => self.series.drawn_kwh(self.reader, machine, span)?,
+        })
+    }
+}
+
+/// Hours of running within a span.
+fn run_hours(states: &[StateInterval], span: Span) -> f64 {
+    let running = states.iter().filter(|s| s.state == MachineState::Run);
+    let seconds = running.map(|state| {
+        let until = state.to.unwrap_or(span.to).min(span.to);
+        until.since(state.from.max(span.from)).max(0.0)
+    });
+    seconds.sum::<f64>() / 3_600.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_running_inside_the_span_counts() {
+        let hour = |n: i64| Time::from_ms(n * 3_600_000);
+        let state = |state, from: i64, to: Option<i64>| StateInterval {
+            state,
+            from: hour(from),
+            to: to.map(hour),
+        };
+        let states = [
+            state(MachineState::Run, 0, Some(3)),
+            state(MachineState::Idle, 3, Some(5)),
+            state(MachineState::Run, 5, None),
+        ];
+        assert_eq!(run_hours(&states, Span::new(hour(1), hour(7))), 4.0);
+        assert_eq!(run_hours(&[], Span::new(hour(1), hour(7))), 0.0);
+    }
+}
