@@ -12,3 +12,4 @@ pub mod support;
 pub mod tables;
 pub mod watched;
 pub mod wear;
+mod workbook;

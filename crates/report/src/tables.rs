@@ -1,10 +1,11 @@
 //! Tables for spreadsheets and other programs: what the days came to, the cycles of a machine, the
-//! alarms. As CSV with the ends of line that spreadsheets write (RFC 4180), in UTF-8 with its mark
-//! or in CP932, which Japanese business programs still ask for.
+//! alarms. As a workbook, or as CSV with the ends of line that spreadsheets write (RFC 4180), in
+//! UTF-8 with its mark or in CP932, which Japanese business programs still ask for.
 
 use std::fmt::Write as _;
 
 use app::known::{Known, Unreadable};
+use app::threads::waiting;
 use app::views::BoardView;
 use encoding_rs::SHIFT_JIS;
 use jiff::civil::Date;
@@ -14,6 +15,7 @@ use text::{Encoding, Key, Lang, key, zoned};
 
 use crate::accounts::{self, MachineAccount};
 use crate::downtimes::{ExplainedDowntime, reason_text};
+use crate::workbook::workbook;
 
 /// Most days of one table.
 const DAYS_MAX: usize = 62;
@@ -111,8 +113,25 @@ pub struct TableAsked {
     pub to: Option<String>,
     /// Of this machine alone.
     pub machine: Option<String>,
-    /// `utf-8` or `cp932`.
+    /// Of CSV, `utf-8` or `cp932`.
     pub encoding: Option<String>,
+    /// `csv` or `xlsx`; CSV if absent.
+    pub format: Option<String>,
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TableFormat {
+    /// As CSV in these letters.
+    Csv(Encoding),
+    /// As a workbook.
+    Workbook,
+}
+
+impl Default for TableFormat {
+    fn default() -> Self {
+        Self::Csv(Encoding::default())
+    }
 }
 
 /// Which part is wanted.
@@ -121,7 +140,7 @@ struct WantedTable {
     from: Option<Date>,
     to: Option<Date>,
     machine: Option<MachineId>,
-    encoding: Encoding,
+    format: TableFormat,
 }
 
 impl TableAsked {
@@ -138,10 +157,11 @@ impl TableAsked {
             from,
             to,
             machine: self.machine.map(|id| on_board(board, &id)).transpose()?,
-            encoding: match self.encoding.as_deref() {
-                None | Some("utf-8") => Encoding::Utf8,
-                Some("cp932") => Encoding::Cp932,
-                Some(_) => return Err(ReportError::Malformed),
+            format: match (self.format.as_deref(), self.encoding.as_deref()) {
+                (None | Some("csv"), None | Some("utf-8")) => TableFormat::Csv(Encoding::Utf8),
+                (None | Some("csv"), Some("cp932")) => TableFormat::Csv(Encoding::Cp932),
+                (Some("xlsx"), None | Some("utf-8")) => TableFormat::Workbook,
+                _ => return Err(ReportError::Malformed),
             },
         })
     }
@@ -155,6 +175,23 @@ struct TableRows {
 }
 
 impl TableRows {
+    /// The file, as it is wanted.
+    fn written(
+        &self,
+        lang: Lang,
+        table: &str,
+        format: TableFormat,
+    ) -> Result<Vec<u8>, ReportError> {
+        match format {
+            TableFormat::Csv(encoding) => Ok(self.bytes(lang, encoding)),
+            TableFormat::Workbook => {
+                let names = self.columns.iter().map(|name| lang.coded("csv-", name));
+                let names: Vec<String> = names.collect();
+                workbook(table, self.columns, &names, &self.rows).map_err(|_| ReportError::TooMuch)
+            }
+        }
+    }
+
     /// The file. What a spreadsheet would take for a formula is made a text.
     fn bytes(&self, lang: Lang, encoding: Encoding) -> Vec<u8> {
         let mut text = csv::WriterBuilder::new()
@@ -230,8 +267,8 @@ async fn named(
 pub struct TableFile {
     /// What a file of it is called.
     pub name: String,
-    /// In which letters it is written.
-    pub encoding: Encoding,
+    /// How it is written.
+    pub format: TableFormat,
     /// What is in it.
     pub bytes: Vec<u8>,
 }
@@ -250,11 +287,19 @@ pub async fn table_file(
     if let Some(machine) = &wanted.machine {
         write!(name, "-{machine}").ok();
     }
-    let table = named(known, lang, table, &wanted).await?;
+    let rows = named(known, lang, table, &wanted).await?;
+    name.push_str(match wanted.format {
+        TableFormat::Csv(_) => ".csv",
+        TableFormat::Workbook => ".xlsx",
+    });
+    let written = waiting({
+        let (table, format) = (table.to_owned(), wanted.format);
+        move || rows.written(lang, &table, format)
+    });
     Ok(TableFile {
-        name: name + ".csv",
-        encoding: wanted.encoding,
-        bytes: table.bytes(lang, wanted.encoding),
+        name,
+        format: wanted.format,
+        bytes: written.await?,
     })
 }
 

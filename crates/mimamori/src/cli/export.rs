@@ -33,6 +33,9 @@ pub(crate) struct ExportArgs {
     /// cp932 (Shift_JIS) for programs that do not know UTF-8 / 文字コード
     #[arg(long, default_value = "utf-8", value_parser = ["utf-8", "cp932"])]
     encoding: String,
+    /// xlsx for a workbook of Excel / ファイルの形式
+    #[arg(long, default_value = "csv", value_parser = ["csv", "xlsx"])]
+    format: String,
     /// Write into this file; a file that is there is not touched (default: print) / 書き出す先
     #[arg(long)]
     out: Option<PathBuf>,
@@ -69,6 +72,7 @@ pub(crate) async fn run(args: ExportArgs, lang: Lang) -> anyhow::Result<bool> {
         to: args.to,
         machine: args.machine,
         encoding: Some(args.encoding),
+        format: Some(args.format),
     };
     let request = Request::Export {
         table: args.table.code().to_owned(),

@@ -295,3 +295,88 @@ fn a_table_at_the_terminal_is_that_of_the_page() {
     let left = std::fs::read_dir(house.data.join("console")).unwrap();
     assert_eq!(left.count(), 0, "nothing is left lying about");
 }
+
+/// What openpyxl reads in a workbook: for each cell what it is and its text.
+fn cells(path: &Path) -> Vec<Vec<(String, String)>> {
+    let script = "import json,sys,openpyxl;\
+        s=openpyxl.load_workbook(sys.argv[1]).active;\
+        print(json.dumps([[(type(c.value).__name__,str(c.value)) for c in r] for r in s.rows]))";
+    let output = Command::new(root().join(".venv/bin/python"))
+        .args(["-c", script])
+        .arg(path)
+        .output()
+        .expect("a counterpart is missing: python with openpyxl");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {said}"))
+}
+
+#[test]
+fn a_workbook_holds_numbers_and_moments_and_no_formula() {
+    let house = House::with_config("[[machine]]\nid = \"m1\"\nname_ja = \"=1+1\"\n");
+    work_yesterday(&house);
+    let out = house.data.join("out.xlsx");
+    let day = {
+        let start = house.get("machines/m1/cycles?limit=1")["items"][0]["start"].clone();
+        let moment: jiff::Timestamp = start.as_str().unwrap().parse().unwrap();
+        let eight = jiff::SignedDuration::from_hours(8);
+        (moment - eight)
+            .to_zoned(jiff::tz::TimeZone::system())
+            .date()
+            .to_string()
+    };
+    let written = |table: &str| {
+        std::fs::remove_file(&out).ok();
+        let (code, _, said) = export(
+            &house,
+            &[
+                table,
+                "--from",
+                &day,
+                "--to",
+                &day,
+                "--machine",
+                "m1",
+                "--format",
+                "xlsx",
+                "--out",
+            ]
+            .into_iter()
+            .chain([out.to_str().unwrap()])
+            .collect::<Vec<_>>(),
+        );
+        assert_eq!(code, Some(0), "{said}");
+        cells(&out)
+    };
+    let days = written("days");
+    let text = |value: &str| ("str".to_owned(), value.to_owned());
+    assert_eq!(days[0][0], text("日付"));
+    assert_eq!(
+        days[1][0],
+        ("datetime".to_owned(), format!("{day} 00:00:00"))
+    );
+    assert_eq!((&days[1][1], &days[1][2]), (&text("m1"), &text("=1+1")));
+    let cycles = days[0]
+        .iter()
+        .position(|cell| cell.1 == "サイクル数")
+        .unwrap();
+    assert_eq!(days[1][cycles].0, "int", "{:?}", days[1][cycles]);
+    let cycles = written("cycles");
+    assert!(
+        cycles.len() > 25 && cycles[1][0].0 == "datetime",
+        "{:?}",
+        cycles[1]
+    );
+    let (status, said) = house.send(
+        "GET",
+        "/api/v1/export/days?format=xlsx&encoding=cp932",
+        &[],
+        "",
+    );
+    assert_eq!(status, 400, "{said}");
+    assert_eq!(
+        house
+            .send("GET", "/api/v1/export/days?format=ods", &[], "")
+            .0,
+        400
+    );
+}

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use report::tables::{ReportError, TableAsked, TableFile, table_file};
+use report::tables::{ReportError, TableAsked, TableFile, TableFormat, table_file};
 use text::{Encoding, Lang, key};
 
 use crate::http::access::LOOK;
@@ -17,9 +17,12 @@ use crate::http::script::Queried;
 /// The addresses of these.
 pub(crate) const ROUTES: &[Route] = &[api!(
     get "/api/v1/export/{table}", LOOK, table,
-    "A table as CSV: what the days came to, the cycles of a machine, the alarms; names of \
+    "A table as CSV or as a workbook: what the days came to, the cycles of a machine, the alarms; names of \
         columns in the caller's language, times in the factory's zone", text "text/csv"
 )];
+
+/// What a workbook is called on the web (ECMA-376).
+const WORKBOOK: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
 
 /// Gives a table as a file.
 pub(crate) async fn table(
@@ -33,13 +36,14 @@ pub(crate) async fn table(
 }
 
 fn attachment(file: TableFile) -> Response {
-    let charset = match file.encoding {
-        Encoding::Utf8 => "text/csv; charset=utf-8; header=present",
-        Encoding::Cp932 => "text/csv; charset=Shift_JIS; header=present",
+    let kind = match file.format {
+        TableFormat::Csv(Encoding::Utf8) => "text/csv; charset=utf-8; header=present",
+        TableFormat::Csv(Encoding::Cp932) => "text/csv; charset=Shift_JIS; header=present",
+        TableFormat::Workbook => WORKBOOK,
     };
     let disposition = format!("attachment; filename=\"{}\"", file.name);
     let headers = [
-        (CONTENT_TYPE, charset.to_owned()),
+        (CONTENT_TYPE, kind.to_owned()),
         (CONTENT_DISPOSITION, disposition),
     ];
     (headers, file.bytes).into_response()
