@@ -7,7 +7,7 @@ use std::sync::Arc;
 use kpi::Factory;
 use model::{
     Alarm, AlarmKind, Cycle, DeviationReason, Forecast, MachineId, MachineState, Nameplate,
-    Reference, Standstill, Time, Tolerance,
+    OwnLimit, Reference, Standstill, Time, Tolerance,
 };
 use serde::{Deserialize, Serialize};
 use text::{Lang, key};
@@ -105,6 +105,19 @@ impl From<DayView> for DayTold {
     }
 }
 
+/// A limit that people set and that is passed.
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "PassedLimit")]
+pub struct LimitView {
+    /// The limit.
+    #[serde(flatten)]
+    pub limit: OwnLimit,
+    /// Since when it is passed.
+    pub since: Time,
+    /// The value that is beyond it; null where nothing comes any more.
+    pub value: Option<f64>,
+}
+
 /// One machine.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "Machine")]
@@ -143,6 +156,8 @@ pub struct MachineView {
     pub day: DayView,
     /// Alarms that last.
     pub alarms: Vec<AlarmKind>,
+    /// Limits that people set and that are passed now.
+    pub limits_passed: Vec<LimitView>,
     /// What its standstill contact said.
     #[serde(skip)]
     pub standstill: Standstill,

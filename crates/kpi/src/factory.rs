@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{MachineId, Span, StopReason, Title, UsualReason};
+use model::{MachineId, OwnLimit, Span, StopReason, Title, UsualReason};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
@@ -39,6 +39,8 @@ const SHORT_STOP_S_MAX: f64 = 3_600.0;
 const SHORT_STOP_S: f64 = 300.0;
 /// The longest set-up anybody aims at, in seconds.
 const SETUP_S_MAX: f64 = 86_400.0;
+/// Limits on what is measured, of all machines.
+const LIMITS_MAX: usize = 500;
 /// Parts that wear, of all machines.
 const PARTS_MAX: usize = 500;
 /// Reasons that are offered: more than these nobody finds his own among.
@@ -106,6 +108,8 @@ pub struct Factory {
     pub plans: BTreeMap<MachineId, MachinePlan>,
     /// Hours of machines that work others than the factory.
     pub machine_hours: BTreeMap<MachineId, MachineHours>,
+    /// Limits on what is measured.
+    pub limits: Vec<OwnLimit>,
     /// Parts that wear.
     pub parts: Vec<WornPart>,
     /// Standing still for less than this, in seconds, is a short stop; 300 where nobody said it.
@@ -138,6 +142,8 @@ pub enum FactoryError {
     Limit,
     /// There are very many reasons, or one twice.
     StopReasons,
+    /// There are very many limits on what is measured, or nothing can be beyond one.
+    Limits,
     /// There are very many parts, one twice on a machine, or the limit of one is not between 1 and
     /// 1,000,000,000.
     Parts,
@@ -162,6 +168,9 @@ impl std::fmt::Display for FactoryError {
                 "short_stop_s must be between 0 and 3600, setup_target_s between 0 and 86400"
             }
             Self::StopReasons => "stop_reasons must be at most 24 different ones",
+            Self::Limits => {
+                "limits must be at most 500, each with above, below or silent_s, below not over above"
+            }
             Self::Parts => {
                 "parts must be at most 500, each once on a machine, with a limit from 1 to 1000000000"
             }
@@ -209,6 +218,9 @@ impl Factory {
         let are_parts = parts.len() == self.parts.len() && parts.len() <= PARTS_MAX;
         if !are_parts || !self.parts.iter().all(WornPart::is_valid) {
             return Err(FactoryError::Parts);
+        }
+        if self.limits.len() > LIMITS_MAX || !self.limits.iter().all(OwnLimit::is_valid) {
+            return Err(FactoryError::Limits);
         }
         let is_length = |s: Option<f64>, most: f64| s.is_none_or(|s| (0.0..=most).contains(&s));
         if !is_length(self.short_stop_s, SHORT_STOP_S_MAX)

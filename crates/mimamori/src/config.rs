@@ -15,7 +15,7 @@ use kpi::{
     Calendar, Factory, Line, MachineHours, MachinePlan, OfferedReason, Schedule, TariffHours,
     WorkHours, WornPart,
 };
-use model::{DeviceId, MachineId, Title, Tolerance};
+use model::{DeviceId, MachineId, OwnLimit, Title, Tolerance};
 use pipeline::{FloorSettings, MachineSettings};
 use serde::Deserialize;
 use services::probes::self_test;
@@ -33,6 +33,7 @@ struct WrittenConfig {
     machine: Vec<WrittenMachine>,
     line: Vec<Line>,
     part: Vec<WornPart>,
+    limit: Vec<OwnLimit>,
     light: Option<WrittenLight>,
     broker: WrittenBroker,
     store: WrittenStore,
@@ -360,6 +361,7 @@ impl WrittenConfig {
             yen_per_hour: self.factory.yen_per_hour,
             lines: self.line.clone(),
             parts: self.part.clone(),
+            limits: self.limit.clone(),
             parts_per_cycle: parts.collect(),
             plans: plans
                 .filter(|(_, plan)| *plan != MachinePlan::default())

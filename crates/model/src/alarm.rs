@@ -28,6 +28,8 @@ pub enum AlarmKind {
     WearSuspected,
     /// A red lamp on the machine.
     Stopped,
+    /// What is measured is beyond a limit that people set, or nothing comes of it any more.
+    LimitPassed,
     /// The stack light does not answer: an alarm could go unseen.
     LampSilent,
     /// The disk does not take data: nothing is acknowledged until it does.

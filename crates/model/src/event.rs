@@ -22,6 +22,9 @@ pub enum EventKind {
     Reference,
     /// Settings of a machine changed.
     Settings,
+    /// What is measured is beyond a limit that people set: which, and by what value.
+    #[strum(serialize = "limit.passed")]
+    LimitPassed,
     /// An alarm began.
     #[strum(serialize = "alarm.raised")]
     AlarmRaised,

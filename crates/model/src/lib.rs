@@ -10,6 +10,7 @@ mod described;
 mod event;
 mod finding;
 mod id;
+mod limit;
 mod log;
 mod nameplate;
 mod neighbour;
@@ -34,6 +35,7 @@ pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quan
 pub use id::{
     DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, SiteId, Title, UNNAMED_PRODUCT,
 };
+pub use limit::OwnLimit;
 pub use log::LogLine;
 pub use nameplate::Nameplate;
 pub use neighbour::{Coverage, Neighbour, SeenBy};

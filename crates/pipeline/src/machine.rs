@@ -1,11 +1,13 @@
 //! One machine of the floor: what judges it, and what pages show of it.
 
-use app::views::{LearningView, MachineView, Names, Shown};
-use detect::{LampShows, LearningState, Outcome, Watch};
+use app::views::{LearningView, LimitView, MachineView, Names, Shown};
+use detect::{LampShows, LearningState, LimitWatch, Outcome, Watch};
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Nameplate, Standstill, Time, Title,
+    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, MachineId, Nameplate, Standstill, Time,
+    Title,
 };
-use store::{Batch, Record};
+use serde_json::json;
+use store::{BOX, Batch, Entry, Record};
 
 use crate::day::Tally;
 use crate::settings::MachineSettings;
@@ -24,6 +26,8 @@ pub struct Machine {
     pub tally: Tally,
     pub last_cycle: Option<(Cycle, Option<DeviationReason>)>,
     pub alarms: Vec<AlarmKind>,
+    /// The limits that people set on what is measured of it.
+    pub limits: Vec<LimitWatch>,
     /// By how much the box's clock is ahead of the device's.
     pub skew_ms: i64,
     pub last_t: Option<Time>,
@@ -51,6 +55,7 @@ impl Machine {
             tally: Tally::from_history(day_start, &[], 0),
             last_cycle: None,
             alarms: Vec::new(),
+            limits: Vec::new(),
             skew_ms: 0,
             last_t: None,
             standstill: Standstill::default(),
@@ -118,6 +123,51 @@ impl Machine {
         }
     }
 
+    /// Raises the alarm about limits when one is passed, and ends it when none is and each has been
+    /// heard of.
+    pub fn settle_limits(&mut self, now: Time, batch: &mut Batch) {
+        let is_alarmed = self.alarms.contains(&AlarmKind::LimitPassed);
+        if self.limits.is_empty() && !is_alarmed {
+            return;
+        }
+        let t = now - self.skew_ms;
+        let standing = self
+            .limits
+            .iter()
+            .map(|watch| (watch, watch.passed(t, is_alarmed)));
+        let passed = standing.filter_map(|(watch, passed)| Some((watch, passed?)));
+        let first = passed.min_by_key(|(_, passed)| passed.since);
+        let outcome = match first {
+            Some((watch, passed)) if !is_alarmed => {
+                let about = json!({"machine": self.id, "limit": watch.limit,
+                    "value": passed.value, "since": passed.since});
+                let entry = Entry::new(now, BOX, EventKind::LimitPassed, about);
+                batch.records.push(Record::Evidence(entry));
+                Outcome::AlarmRaised(AlarmKind::LimitPassed, passed.since, None)
+            }
+            None if is_alarmed && self.limits.iter().all(LimitWatch::is_known) => {
+                Outcome::AlarmCleared(AlarmKind::LimitPassed, t)
+            }
+            _ => return,
+        };
+        self.conclude(&mut vec![outcome], now, batch);
+    }
+
+    /// The limits that are passed.
+    fn limits_passed(&self, now: Time) -> Vec<LimitView> {
+        let is_alarmed = self.alarms.contains(&AlarmKind::LimitPassed);
+        let t = now - self.skew_ms;
+        let passed = self.limits.iter().filter_map(|watch| {
+            let passed = watch.passed(t, is_alarmed)?;
+            Some(LimitView {
+                limit: watch.limit.clone(),
+                since: passed.since,
+                value: passed.value,
+            })
+        });
+        passed.collect()
+    }
+
     /// What it is called: as people said, else as the file of settings says.
     fn called(&self) -> Names {
         let said = |title: &Option<Title>| title.as_ref().map(|title| title.as_str().to_owned());
@@ -163,6 +213,7 @@ impl Machine {
                 .map(|tiers| tiers.map(shown)),
             day: self.tally.view(now - self.skew_ms),
             alarms: self.alarms.clone(),
+            limits_passed: self.limits_passed(now),
             standstill: self.standstill,
             values: Vec::new(),
         }

@@ -48,6 +48,7 @@ const SLICES: &[&[Route]] = &[
     pages::events::ROUTES,
     pages::evidence::ROUTES,
     pages::files::ROUTES,
+    pages::limits::ROUTES,
     pages::logs::ROUTES,
     pages::machine::ROUTES,
     pages::machine_day::ROUTES,

@@ -19,6 +19,7 @@ mod files;
 mod house;
 mod inputs;
 mod kill;
+mod limits;
 mod logs;
 mod makers;
 mod nameplates;

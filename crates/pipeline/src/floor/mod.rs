@@ -11,8 +11,8 @@ pub use restore::TakenUp;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use detect::{LampDevice, Outcome};
-use model::{DeviceRole, MachineId, RefusalReason, Refused, Span, Time};
+use detect::{LampDevice, LimitWatch, Outcome};
+use model::{DeviceRole, MachineId, OwnLimit, RefusalReason, Refused, Span, Time};
 use rows::{RowSender, WrittenRows};
 use sources::{Arrival, Device, DeviceRegister, RowValue};
 use store::{Batch, Record, StoreError, Telemetry, Writer};
@@ -68,6 +68,10 @@ pub struct Floor {
     speaker_of: HashMap<String, usize>,
     labels: HashMap<String, i64>,
     settings: FloorSettings,
+    /// Limits that people set, also on machines that are not met yet.
+    limits: Vec<OwnLimit>,
+    /// Since when these are.
+    limits_since: Time,
     outcomes: Vec<Outcome>,
     day_start: Time,
     /// Refusals that were counted but not listed.
@@ -85,7 +89,11 @@ impl Floor {
         let mut listed = self.settings.machines.iter();
         let listed = listed.find(|machine| machine.id == *id).cloned();
         let settings = listed.unwrap_or_else(|| self.settings.of_unlisted(id));
-        let machine = Machine::new(settings, self.day_start);
+        let mut machine = Machine::new(settings, self.day_start);
+        let own = self.limits.iter().filter(|limit| limit.machine == *id);
+        machine.limits = own
+            .map(|limit| LimitWatch::new(limit.clone(), self.limits_since))
+            .collect();
         self.machines.push(machine);
         self.by_id.insert(id.clone(), self.machines.len() - 1);
         self.machines.len() - 1
@@ -307,6 +315,7 @@ impl Floor {
         self.day_start = start;
         for machine in &mut self.machines {
             machine.tally.roll(start);
+            machine.settle_limits(now, batch);
             if let Some(told) = machine.retold {
                 // Whoever told has broken off without a word.
                 if now.since(told) > RETOLD_S_MAX {
@@ -383,6 +392,20 @@ impl Floor {
             machine.is_dirty = true;
             machine.conclude(&mut outcomes, now, batch);
         }
+    }
+
+    /// Watches these limits from now on; one that was watched before goes on.
+    pub fn set_limits(&mut self, limits: &[OwnLimit], now: Time) {
+        for machine in &mut self.machines {
+            let before = std::mem::take(&mut machine.limits);
+            let own = limits.iter().filter(|limit| limit.machine == machine.id);
+            let watched = own.map(|limit| {
+                let known = before.iter().find(|watch| watch.limit == *limit).cloned();
+                known.unwrap_or_else(|| LimitWatch::new(limit.clone(), now - machine.skew_ms))
+            });
+            machine.limits = watched.collect();
+        }
+        (self.limits, self.limits_since) = (limits.to_vec(), now);
     }
 
     /// Adds devices that were registered since.

@@ -40,6 +40,8 @@ impl Floor {
         let mut floor = Self {
             machines: Vec::new(),
             by_id: HashMap::new(),
+            limits: Vec::new(),
+            limits_since: now,
             speakers: Vec::new(),
             speaker_of: HashMap::new(),
             labels: reader

@@ -26,6 +26,22 @@ pub(super) struct WrittenRows {
     pub(super) how: WrittenDown,
 }
 
+/// What a point said.
+#[derive(Debug, Clone, Copy)]
+struct SaidValue {
+    point: u16,
+    t: Time,
+    value: f64,
+}
+
+impl SaidValue {
+    /// What a row says, at a moment that may be another than its own.
+    fn of(row: &Row, t: Time, value: f64) -> Self {
+        let point = row.point;
+        Self { point, t, value }
+    }
+}
+
 /// The moments of a reading.
 #[derive(Debug, Clone, Copy)]
 struct When {
@@ -132,6 +148,8 @@ impl Floor {
         if weighed.is_doubted {
             return;
         }
+        let said = SaidValue::of(&row, t, value);
+        self.weigh_limits(speaker, from, said, batch);
         if self.judge(speaker, When::told(t, at), signal, batch) || falls_back {
             let reason = RefusalReason::CounterJumpedBack;
             self.list_refusal(refusal(device, &row, reason, at), batch);
@@ -222,6 +240,36 @@ impl Floor {
         }
         speaker.skew_ms = when.at.ms() - when.measured.ms();
         self.judge(speaker, when, signal, batch);
+    }
+
+    /// Holds a value against the limits that people set on it.
+    fn weigh_limits(
+        &mut self,
+        speaker: &Speaker,
+        from: RowSender<'_>,
+        said: SaidValue,
+        batch: &mut Batch,
+    ) {
+        let machine = speaker.machine.and_then(|i| self.machines.get_mut(i));
+        let Some(machine) = machine.filter(|machine| !machine.limits.is_empty()) else {
+            return;
+        };
+        let Some(point) = from.device.point(said.point) else {
+            return;
+        };
+        let own = machine
+            .limits
+            .iter_mut()
+            .filter(|watch| watch.limit.point == point.name);
+        let mut is_limited = false;
+        for watch in own {
+            watch.observe(said.t, said.value);
+            is_limited = true;
+        }
+        if is_limited {
+            machine.skew_ms = speaker.skew_ms;
+            machine.settle_limits(from.at, batch);
+        }
     }
 
     /// A value as it is kept, and what it means to the machine's watch.

@@ -199,6 +199,7 @@ impl Recorder {
     /// Runs until told to stop and everything that arrived is durable.
     pub fn run(mut self) {
         self.alarms_changed = true;
+        self.floor.set_limits(&self.factory.limits, clock::now());
         let version = json!({"version": env!("CARGO_PKG_VERSION")});
         self.note(EventKind::ProgramStarted, BOX, clock::now(), version);
         self.show_board();
@@ -390,6 +391,7 @@ impl Recorder {
                 let factory = factory.checked().map_err(|_| OrderError::OutOfRange)?;
                 let json = serde_json::to_string(&factory).map_err(|_| OrderError::OutOfRange)?;
                 self.factory = Arc::new(factory);
+                self.floor.set_limits(&self.factory.limits, now);
                 self.pending.records.push(Record::Factory(json));
                 (EventKind::OrderFactory, json!(*self.factory))
             }

@@ -25,7 +25,7 @@ use super::board::{light_picture, tier_words};
 use super::chart::{self, Dot};
 use super::devices::told;
 use super::off::OffPart;
-use super::{Ctx, Place, frame, number, state_badge, timeline, why};
+use super::{Ctx, Place, frame, limits, number, state_badge, timeline, why};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -138,6 +138,7 @@ pub(crate) async fn show(
         div.grid {
             section.panel #reference { (reference(&ctx, machine)) }
             section.panel { (tolerance(&ctx, machine)) }
+            (limits::panel(&ctx, &board, machine))
             div #off { (off::of_machine(&site.off, &ctx, machine)) }
         }
         section.panel #findings { (findings(&ctx, &history)) }
@@ -160,6 +161,12 @@ pub(crate) fn alarms(ctx: &Ctx, gate: &Gate, board: &BoardView, machine: &Machin
         @if !own.is_empty() {
             section.panel.alarmed role="alert" {
                 ol.events { @for alarm in own { (alarm_item(ctx, gate, None, alarm)) } }
+                @for passed in &machine.limits_passed {
+                    p {
+                        (ctx.lang.coded_or_code("point-", passed.limit.point.as_str())) " "
+                        (limits::said_of(ctx, passed))
+                    }
+                }
                 p.problem role="alert" hidden {}
             }
         }

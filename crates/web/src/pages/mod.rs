@@ -15,6 +15,7 @@ pub(crate) mod enter;
 pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod files;
+pub(crate) mod limits;
 pub(crate) mod logs;
 pub(crate) mod machine;
 pub(crate) mod machine_day;

@@ -21,7 +21,7 @@ const JUDGEMENT: [(&str, &[&str]); 3] = [
         &["include_dir", "model", "schemars", "serde", "strum", "toml"],
     ),
     ("detect", &["data-encoding", "model", "serde"]),
-    ("kpi", &["jiff", "model", "schemars", "serde"]),
+    ("kpi", &["jiff", "model", "schemars", "serde", "strum"]),
 ];
 /// Crates beside the rooms.
 const WORKSHOP: [&str; 2] = ["xtask", "bench"];

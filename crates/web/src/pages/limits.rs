@@ -1,0 +1,327 @@
+//! Limits that people set on what is measured of a machine, on the machine's own page: above, below,
+//! for how long, and how long nothing may come.
+
+use app::commands::{Command, Orders};
+use app::known::Known;
+use app::views::{BoardView, LimitView, MachineView};
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use kpi::Factory;
+use maud::{Markup, html};
+use model::{MachineId, OwnLimit, PointName, Right};
+use serde::Deserialize;
+use text::{Key, key};
+
+use super::devices::in_words;
+use super::{Ctx, Place, frame, number, typed};
+use crate::http::access::JUDGE;
+use crate::http::asked::{Asked, Visitor};
+use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+use crate::site::part;
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(post "/machines/{id}/limits", JUDGE, add),
+    page!(post "/machines/{id}/limits/remove", JUDGE, remove),
+];
+
+part! {
+    /// What setting limits needs.
+    LimitsPart {
+        known: Known,
+        orders: Orders,
+    }
+}
+
+/// A limit as it was typed; empty says nothing.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TypedLimit {
+    point: String,
+    above: String,
+    below: String,
+    for_min: String,
+    silent_min: String,
+}
+
+/// Which limit of the machine, by its place among them, and what it was.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NamedLimit {
+    point: PointName,
+    n: usize,
+}
+
+/// What was typed and could not be taken, and why.
+struct RefusedLimit {
+    typed: TypedLimit,
+    field: &'static str,
+    said: String,
+}
+
+impl TypedLimit {
+    fn read(&self, machine: &MachineId) -> Result<OwnLimit, (&'static str, Key)> {
+        let value = |field: &'static str, typed: &str| match typed.trim() {
+            "" => Ok(None),
+            typed => match typed::number(typed) {
+                Some(value) => Ok(Some(value)),
+                None => Err((field, key::LIMITS_WRONG_NUMBER)),
+            },
+        };
+        let minutes = |field, typed| Ok(value(field, typed)?.map(|minutes| minutes * 60.0));
+        let point = PointName::new(self.point.trim());
+        let limit = OwnLimit {
+            machine: machine.clone(),
+            point: point.map_err(|_| ("point", key::LIMITS_WRONG_POINT))?,
+            above: value("above", &self.above)?,
+            below: value("below", &self.below)?,
+            for_s: minutes("for_min", &self.for_min)?.unwrap_or(0.0),
+            silent_s: minutes("silent_min", &self.silent_min)?,
+        };
+        if limit.is_valid() {
+            Ok(limit)
+        } else {
+            Err(("above", key::LIMITS_WRONG))
+        }
+    }
+}
+
+/// Sets another limit.
+pub(crate) async fn add(
+    State(site): State<LimitsPart>,
+    Asked(visitor): Asked<Visitor>,
+    Path(id): Path<String>,
+    Form(typed): Form<TypedLimit>,
+) -> Result<Response, Failure> {
+    let board = site.known.board();
+    let Some(machine) = board.machine(&id) else {
+        return Err(Failure::not_found());
+    };
+    let refused = match typed.read(&machine.id) {
+        Err((field, why)) => (field, why),
+        Ok(limit) => {
+            let factory = board.factory.as_ref().clone();
+            let limits = [factory.limits.clone(), vec![limit]].concat();
+            match (Factory { limits, ..factory }).checked() {
+                Ok(factory) => return set(&site, &visitor, factory, &id).await,
+                Err(_) => ("above", key::LIMITS_WRONG),
+            }
+        }
+    };
+    let ctx = Ctx::new(&site.known, &visitor);
+    let (field, why) = refused;
+    let refused = RefusedLimit {
+        said: ctx.text(why),
+        typed,
+        field,
+    };
+    let body = html! {
+        p.back { a href={ "/machines/" (id) } { "‹ " (machine.names.of(ctx.lang)) } }
+        (panel_with(&ctx, &board, machine, Some(&refused)))
+    };
+    let title = ctx.text(key::LIMITS_TITLE);
+    let page = frame(&ctx, Place::Board, &title, "", body);
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+/// Takes a limit away.
+pub(crate) async fn remove(
+    State(site): State<LimitsPart>,
+    Asked(visitor): Asked<Visitor>,
+    Path(id): Path<String>,
+    Form(named): Form<NamedLimit>,
+) -> Result<Response, Failure> {
+    let mut factory = site.known.board().factory.as_ref().clone();
+    let mut n = 0;
+    factory.limits.retain(|limit| {
+        let is_own = limit.machine.as_str() == id;
+        let is_meant = is_own && n == named.n && limit.point == named.point;
+        n += usize::from(is_own);
+        !is_meant
+    });
+    set(&site, &visitor, factory, &id).await
+}
+
+async fn set(
+    site: &LimitsPart,
+    visitor: &Visitor,
+    factory: Factory,
+    machine: &str,
+) -> Result<Response, Failure> {
+    let by = visitor.who.actor();
+    site.orders.give(Command::SetFactory(factory), &by).await?;
+    Ok(Redirect::to(&format!("/machines/{machine}#limits")).into_response())
+}
+
+/// The limits of a machine, and the form for another.
+pub(super) fn panel(ctx: &Ctx, board: &BoardView, machine: &MachineView) -> Markup {
+    panel_with(ctx, board, machine, None)
+}
+
+fn panel_with(
+    ctx: &Ctx,
+    board: &BoardView,
+    machine: &MachineView,
+    refused: Option<&RefusedLimit>,
+) -> Markup {
+    let own = board
+        .factory
+        .limits
+        .iter()
+        .filter(|limit| limit.machine == machine.id);
+    let own: Vec<&OwnLimit> = own.collect();
+    html! {
+        section.panel #limits {
+            div.panel-head { h2 { (ctx.text(key::LIMITS_TITLE)) } }
+            @if own.is_empty() { p.quiet { (ctx.text(key::LIMITS_NONE)) } }
+            ul.limits {
+                @for (n, limit) in own.iter().enumerate() {
+                    @let passed = machine.limits_passed.iter().find(|view| view.limit == **limit);
+                    li {
+                        span { (words(ctx, limit)) }
+                        @if let Some(passed) = passed { (said_of(ctx, passed)) }
+                        @if ctx.may(Right::Judge) {
+                            form.off-paper method="post"
+                                action={ "/machines/" (machine.id) "/limits/remove" } {
+                                input type="hidden" name="point" value=(limit.point);
+                                input type="hidden" name="n" value=(n);
+                                button.small type="submit" { (ctx.text(key::PARTS_REMOVE)) }
+                            }
+                        }
+                    }
+                }
+            }
+            @if ctx.may(Right::Judge) { (form(ctx, board, machine, refused)) }
+        }
+    }
+}
+
+/// A limit in words.
+fn words(ctx: &Ctx, limit: &OwnLimit) -> String {
+    let name = ctx.lang.coded_or_code("point-", limit.point.as_str());
+    let minutes = |seconds: f64| ctx.lang.length(seconds);
+    let above = limit
+        .above
+        .map(|v| ctx.with(key::LIMITS_ABOVE, &[("value", &number(v))]));
+    let below = limit
+        .below
+        .map(|v| ctx.with(key::LIMITS_BELOW, &[("value", &number(v))]));
+    let silent = limit
+        .silent_s
+        .map(|s| ctx.with(key::LIMITS_SILENT, &[("time", &minutes(s))]));
+    let parts: Vec<String> = [above, below, silent].into_iter().flatten().collect();
+    let mut said = format!("{name}: {}", parts.join(&ctx.text(key::LIMITS_OR)));
+    if limit.for_s > 0.0 {
+        said.push_str(&ctx.with(key::LIMITS_FOR, &[("time", &minutes(limit.for_s))]));
+    }
+    said
+}
+
+/// That a limit is passed, by what and since when.
+pub(super) fn said_of(ctx: &Ctx, passed: &LimitView) -> Markup {
+    let point = passed.limit.point.as_str();
+    let value = passed.value.map_or_else(
+        || ctx.text(key::LIMITS_NO_NEWS),
+        |value| in_words(ctx.lang, point, value).1,
+    );
+    let since = ctx.when(passed.since);
+    let variables = [("value", value.as_str()), ("time", since.as_str())];
+    html! { span.badge.t-stop { (ctx.with(key::LIMITS_PASSED, &variables)) } }
+}
+
+fn form(
+    ctx: &Ctx,
+    board: &BoardView,
+    machine: &MachineView,
+    refused: Option<&RefusedLimit>,
+) -> Markup {
+    let nothing = TypedLimit::default();
+    let typed = refused.map_or(&nothing, |refused| &refused.typed);
+    let wrong = |field: &str| refused.is_some_and(|r| r.field == field).then_some("true");
+    let own = board
+        .devices
+        .iter()
+        .filter(|device| device.machine == machine.id.as_str());
+    let mut points: Vec<&str> = own
+        .flat_map(|device| device.values.iter().map(|said| &*said.point))
+        .collect();
+    points.sort_unstable();
+    points.dedup();
+    let entry = |name: &'static str, label: Key, value: &str| {
+        html! {
+            label {
+                span { (ctx.text(label)) }
+                input name=(name) value=(value) inputmode="decimal" autocomplete="off"
+                    aria-invalid=[wrong(name)];
+            }
+        }
+    };
+    html! {
+        details open[refused.is_some()] {
+            summary { (ctx.text(key::LIMITS_ADD)) }
+            form.limit-form method="post" action={ "/machines/" (machine.id) "/limits" } {
+                label {
+                    span { (ctx.text(key::LIMITS_POINT)) }
+                    select name="point" aria-invalid=[wrong("point")] {
+                        @for point in &points {
+                            option value=(point) selected[*point == typed.point] {
+                                (ctx.lang.coded_or_code("point-", point))
+                            }
+                        }
+                    }
+                }
+                (entry("above", key::LIMITS_ABOVE_FIELD, &typed.above))
+                (entry("below", key::LIMITS_BELOW_FIELD, &typed.below))
+                (entry("for_min", key::LIMITS_FOR_FIELD, &typed.for_min))
+                (entry("silent_min", key::LIMITS_SILENT_FIELD, &typed.silent_min))
+                @if let Some(refused) = refused { p.problem role="alert" { (refused.said) } }
+                button.primary type="submit" { (ctx.text(key::LIMITS_SET)) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fields: [&str; 4]) -> Result<OwnLimit, &'static str> {
+        let [above, below, for_min, silent_min] = fields.map(str::to_owned);
+        let typed = TypedLimit {
+            point: "temperature_c".to_owned(),
+            above,
+            below,
+            for_min,
+            silent_min,
+        };
+        let read = typed.read(&MachineId::new("oven").unwrap());
+        read.map_err(|(field, _)| field)
+    }
+
+    #[test]
+    fn a_limit_is_read_as_people_type_it() {
+        let limit = read(["６０", "", "５", ""]).unwrap();
+        assert_eq!(
+            (limit.above, limit.for_s, limit.silent_s),
+            (Some(60.0), 300.0, None)
+        );
+        let silent = read(["", "", "", "10"]).unwrap();
+        assert_eq!(silent.silent_s, Some(600.0));
+        assert_eq!(
+            read(["", "", "5", ""]),
+            Err("above"),
+            "nothing can be beyond it"
+        );
+        assert_eq!(read(["hot", "", "", ""]), Err("above"));
+        assert_eq!(read(["", "cold", "", ""]), Err("below"));
+        assert_eq!(read(["60", "", "soon", ""]), Err("for_min"));
+        assert_eq!(
+            read(["", "", "", "0"]),
+            Err("above"),
+            "no silence is so short"
+        );
+        assert_eq!(read(["5", "60", "", ""]), Err("above"), "below over above");
+    }
+}
