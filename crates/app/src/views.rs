@@ -109,7 +109,7 @@ impl From<DayView> for DayTold {
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "PassedLimit")]
 pub struct LimitView {
-    /// The limit.
+    /// Which, of which point.
     #[serde(flatten)]
     pub limit: OwnLimit,
     /// Since when it is passed.

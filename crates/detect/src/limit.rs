@@ -5,7 +5,7 @@ use model::{OwnLimit, Time};
 /// A limit, and how what it is about stands to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LimitWatch {
-    /// The limit.
+    /// What people set.
     pub limit: OwnLimit,
     /// Since when it is watched.
     begun: Time,
@@ -15,7 +15,7 @@ pub struct LimitWatch {
     beyond: Option<(Time, f64)>,
 }
 
-/// A limit that is passed.
+/// How a limit is passed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PassedLimit {
     /// Since when.

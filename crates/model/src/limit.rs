@@ -13,7 +13,7 @@ const SILENT_S_MIN: f64 = 10.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OwnLimit {
-    /// The machine.
+    /// Where it is measured.
     pub machine: MachineId,
     /// What is measured, as its device calls it.
     pub point: PointName,

@@ -153,7 +153,7 @@ impl Machine {
         self.conclude(&mut vec![outcome], now, batch);
     }
 
-    /// The limits that are passed.
+    /// Those of its limits that are passed now, as pages show them.
     fn limits_passed(&self, now: Time) -> Vec<LimitView> {
         let is_alarmed = self.alarms.contains(&AlarmKind::LimitPassed);
         let t = now - self.skew_ms;

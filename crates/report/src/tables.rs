@@ -124,7 +124,7 @@ pub struct TableAsked {
 pub enum TableFormat {
     /// As CSV in these letters.
     Csv(Encoding),
-    /// As a workbook.
+    /// For Excel and its like (`.xlsx`).
     Workbook,
 }
 

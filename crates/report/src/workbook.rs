@@ -2,7 +2,7 @@
 //! that no spreadsheet takes for a formula; the head stays in sight and can be filtered.
 
 use jiff::civil::{Date, DateTime};
-use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
+use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, XlsxError};
 
 /// Columns whose cells are names, also where one looks like a number.
 const NAMES: [&str; 6] = ["machine", "name", "product", "verdict", "reason", "alarm"];
@@ -32,12 +32,19 @@ pub(crate) fn workbook(
     }
     for (row, cells) in (1..).zip(rows) {
         for ((column, cell), code) in (0..).zip(cells).zip(codes) {
-            let place = (row, column);
             if NAMES.contains(code) {
                 sheet.write_string(row, column, cell)?;
-            } else {
-                write_cell(sheet, place, cell, [&day, &moment])?;
+                continue;
             }
+            match CellContent::of(cell)? {
+                CellContent::Nothing => continue,
+                CellContent::Number(number) => sheet.write_number(row, column, number)?,
+                CellContent::Day(at) => sheet.write_datetime_with_format(row, column, at, &day)?,
+                CellContent::Moment(at) => {
+                    sheet.write_datetime_with_format(row, column, at, &moment)?
+                }
+                CellContent::Text => sheet.write_string(row, column, cell)?,
+            };
         }
     }
     sheet.set_freeze_panes(1, 0)?;
@@ -48,30 +55,35 @@ pub(crate) fn workbook(
     book.save_to_buffer()
 }
 
-/// Writes a cell as what it is.
-fn write_cell(
-    sheet: &mut Worksheet,
-    (row, column): (u32, u16),
-    cell: &str,
-    [day, moment]: [&Format; 2],
-) -> Result<(), XlsxError> {
-    if cell.is_empty() {
-        return Ok(());
-    }
-    if let Ok(number) = cell.parse::<f64>() {
-        sheet.write_number(row, column, number)?;
-    } else if let Ok(date) = cell.parse::<Date>() {
-        sheet.write_datetime_with_format(row, column, midnight(date)?, day)?;
-    } else if let Ok(at) = cell.parse::<DateTime>() {
+/// What a cell holds.
+enum CellContent {
+    Nothing,
+    Number(f64),
+    Day(ExcelDateTime),
+    Moment(ExcelDateTime),
+    Text,
+}
+
+impl CellContent {
+    fn of(cell: &str) -> Result<Self, XlsxError> {
+        if cell.is_empty() {
+            return Ok(Self::Nothing);
+        }
+        if let Ok(number) = cell.parse() {
+            return Ok(Self::Number(number));
+        }
+        if let Ok(date) = cell.parse::<Date>() {
+            return midnight(date).map(Self::Day);
+        }
+        let Ok(at) = cell.parse::<DateTime>() else {
+            return Ok(Self::Text);
+        };
         let time = at.time();
         let (hour, minute) = (time.hour() as u16, time.minute() as u8);
         let second = f64::from(time.second()) + f64::from(time.millisecond()) / 1_000.0;
         let at = midnight(at.date())?.and_hms(hour, minute, second)?;
-        sheet.write_datetime_with_format(row, column, at, moment)?;
-    } else {
-        sheet.write_string(row, column, cell)?;
+        Ok(Self::Moment(at))
     }
-    Ok(())
 }
 
 fn midnight(date: Date) -> Result<ExcelDateTime, XlsxError> {

@@ -1,5 +1,5 @@
-//! Limits that people set on what is measured of a machine, on the machine's own page: above, below,
-//! for how long, and how long nothing may come.
+//! Limits that people set on what is measured of a machine, on the machine's own page: above,
+//! below, for how long, and how long nothing may come.
 
 use app::commands::{Command, Orders};
 use app::known::Known;

@@ -301,7 +301,9 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory)
         @if history.cycles.iter().any(|row| row.cycle.verdict.is_seen()) {
             @let path = format!("/api/v1/export/cycles?machine={}&encoding=", machine.id);
             p.downloads {
-                a.button href={ (path) "utf-8&format=xlsx" } download { (ctx.text(key::EXPORT_XLSX)) }
+                a.button href={ (path) "utf-8&format=xlsx" } download {
+                    (ctx.text(key::EXPORT_XLSX))
+                }
                 a.button href={ (path) "utf-8" } download { (ctx.text(key::EXPORT_CSV)) }
                 a.button href={ (path) "cp932" } download { (ctx.text(key::EXPORT_CP932)) }
             }
