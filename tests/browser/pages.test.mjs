@@ -82,10 +82,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "maintenance", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "maintenance", "search?q=robot", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|maintenance|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|search|maintenance|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           const found = await accessibility(page);
@@ -200,6 +200,33 @@ test("a chart tells its values to whoever points at it or goes along it with the
   assert.equal(await words(), last, "the pointer finds the place that is nearest");
   await page.mouse.move(box.x + 48, box.y + box.height / 2);
   assert.equal(await words(), first);
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
+test("one field finds machines, pages, words and people, and the language keeps what is shown", async () => {
+  const page = await open("", { lang: "ja", width: 390, height: 844 });
+  await page.click("a[href='/search']");
+  await page.fill("[name=q]", "ＲＯＢＯＴ");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".hits a[href='/machines/robot-1']");
+  await page.click("[data-lang]");
+  await page.waitForSelector("h1 >> text=Search");
+  assert.equal(await page.inputValue("[name=q]"), "ＲＯＢＯＴ", "the other language shows the same");
+  for (const [q, expected] of [["backup", "/settings/upkeep"], ["バックアップ", "/settings/upkeep"], [owner.name, "/people"]]) {
+    await page.fill("[name=q]", q);
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(`.hits a[href='${expected}']`);
+  }
+  await page.fill("[name=q]", "ちょこ停");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".hits >> text=five minutes".replace("five", "5"));
+  await page.fill("[name=q]", "<script>&nothing");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("text=Nothing found");
+  await page.goto(`${base}machines/robot-1?lang=ja`);
+  await page.click("#reference .help summary");
+  assert.match(await page.textContent("#reference .help"), /中央値/);
   assert.deepEqual(page.problems, []);
   await page.context().close();
 });

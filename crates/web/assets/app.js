@@ -372,6 +372,15 @@ document.addEventListener("click", (event) => {
   if (path && (!target.dataset.ask || confirm(target.dataset.ask))) void change(target, "POST", path);
 });
 
+// In another language the page shows the same day, machine and stretch of time.
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element ? event.target.closest("a[data-lang]") : null;
+  if (!(link instanceof HTMLAnchorElement)) return;
+  const same = new URL(location.href);
+  same.searchParams.set("lang", link.dataset.lang ?? "");
+  link.href = same.href;
+});
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form instanceof HTMLFormElement && form.dataset.ask && !confirm(form.dataset.ask)) {

@@ -64,6 +64,7 @@ const SLICES: &[&[Route]] = &[
     pages::rates::ROUTES,
     pages::refused::ROUTES,
     pages::restore::ROUTES,
+    pages::search::ROUTES,
     pages::settings::ROUTES,
     pages::upkeep::ROUTES,
     pages::shared::ROUTES,

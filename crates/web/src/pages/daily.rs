@@ -20,6 +20,7 @@ use serde::Deserialize;
 use text::{Key, key};
 
 use super::days::DayWays;
+use super::words::help;
 use super::{Ctx, Place, bars, frame, typed};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
@@ -75,7 +76,10 @@ pub(crate) async fn show(
                     (bars::output(&ctx, &report))
                 }
                 section.panel {
-                    div.panel-head { h2 { (ctx.text(key::DAILY_LOSSES)) } }
+                    div.panel-head {
+                        h2 { (ctx.text(key::DAILY_LOSSES)) }
+                        (help(&ctx, "downtime"))
+                    }
                     @if report.losses.is_empty() {
                         p.quiet { (ctx.text(key::STOPS_NONE)) }
                     } @else { (bars::pareto(&ctx, &report.losses)) }
@@ -242,7 +246,10 @@ impl ReportSheet<'_> {
         let setup_target_s = self.board.factory.setup_target_s;
         html! {
             section.panel {
-                div.panel-head { h2 { (ctx.text(key::DAILY_BY_MACHINE)) } }
+                div.panel-head {
+                    h2 { (ctx.text(key::DAILY_BY_MACHINE)) }
+                    (help(ctx, "oee"))
+                }
                 table.of-machines {
                     thead { tr {
                         th {}

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use super::board::tier_words;
 use super::events::Start;
 use super::upkeep::to_upkeep;
+use super::words::help;
 use super::{Ctx, Place, frame, grouped, name_of, qr};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
@@ -311,7 +312,10 @@ fn making(ctx: &Ctx, hand: &BackupHand) -> Markup {
 fn checkpoint(ctx: &Ctx, signed: Option<&Checkpoint>) -> Markup {
     html! {
         section.panel {
-            div.panel-head { h2 { (ctx.text(key::CHECKPOINT_TITLE)) } }
+            div.panel-head {
+                h2 { (ctx.text(key::CHECKPOINT_TITLE)) }
+                (help(ctx, "checkpoint"))
+            }
             p { (ctx.text(key::CHECKPOINT_NOTE)) }
             @match signed {
                 None => p.quiet { (ctx.text(key::CHECKPOINT_NONE)) },

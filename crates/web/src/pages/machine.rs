@@ -25,6 +25,7 @@ use super::board::{light_picture, tier_words};
 use super::chart::{self, Dot};
 use super::devices::told;
 use super::off::OffPart;
+use super::words::help;
 use super::{Ctx, Place, frame, limits, number, state_badge, timeline, why};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
@@ -410,7 +411,10 @@ fn cycle_chart(
 pub(crate) fn reference(ctx: &Ctx, machine: &MachineView) -> Markup {
     let base = format!("/api/v1/machines/{}/reference", machine.id);
     html! {
-        div.panel-head { h2 { (ctx.text(key::MACHINE_REFERENCE)) } }
+        div.panel-head {
+            h2 { (ctx.text(key::MACHINE_REFERENCE)) }
+            (help(ctx, "reference"))
+        }
         @match (&machine.reference, machine.learning) {
             (Some(reference), learning) => {
                 (reference_table(ctx, reference))
@@ -495,7 +499,10 @@ fn tolerance(ctx: &Ctx, machine: &MachineView) -> Markup {
         }
     };
     html! {
-        div.panel-head { h2 { (ctx.text(key::MACHINE_TOLERANCE)) } }
+        div.panel-head {
+            h2 { (ctx.text(key::MACHINE_TOLERANCE)) }
+            (help(ctx, "tolerance"))
+        }
         form data-put={ "/api/v1/machines/" (machine.id) "/tolerance" } {
             (field("time", ctx.text(key::MACHINE_TOLERANCE_TIME), machine.tolerance.time,
                 ctx.text(key::MACHINE_TOLERANCE_TIME_SOURCE)))

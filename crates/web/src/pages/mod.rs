@@ -32,6 +32,7 @@ pub(crate) mod rates;
 mod reach;
 pub(crate) mod refused;
 pub(crate) mod restore;
+pub(crate) mod search;
 mod seen;
 pub(crate) mod settings;
 pub(crate) mod shared;
@@ -42,6 +43,7 @@ pub(crate) mod trust;
 mod typed;
 pub(crate) mod upkeep;
 pub(crate) mod wall;
+mod words;
 
 use std::fmt::Write as _;
 
@@ -93,6 +95,7 @@ pub(crate) enum Place {
     Proof,
     Rates,
     Timeline,
+    Search,
     Daily,
     Maintenance,
     Settings,
@@ -418,7 +421,12 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                             }
                         }
                         span.tools {
-                            a.button href={ "?lang=" (lang.other().code()) }
+                            @if ctx.may(Right::Look) {
+                                a.button href="/search" aria-label=(ctx.text(key::SEARCH_TITLE)) {
+                                    svg.icon aria-hidden="true" { use href="#i-search" {} }
+                                }
+                            }
+                            a.button data-lang=(lang.other().code()) href={ "?lang=" (lang.other().code()) }
                                 lang=(lang.other().code()) { (ctx.text(key::OTHER_LANGUAGE)) }
                             button type="button" data-theme-toggle { (ctx.text(key::THEME)) }
                             button.wide type="button" data-print { (ctx.text(key::PRINT)) }

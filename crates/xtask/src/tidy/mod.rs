@@ -258,6 +258,7 @@ fn every_text_is_used() {
         "stamp-",
         "report-",
         "wear-unit-",
+        "word-",
     ];
     let mut unused = Vec::new();
     for line in read(&root().join("crates/text/i18n/ja.ftl")).lines() {

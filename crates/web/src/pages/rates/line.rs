@@ -6,6 +6,7 @@ use model::{MachineId, Span, Time};
 use report::accounts::{MachineAccount, bottleneck};
 use text::key;
 
+use super::super::words::help;
 use super::super::{Ctx, number};
 
 /// Width of a line of time.
@@ -21,7 +22,10 @@ pub(super) fn section(
 ) -> Markup {
     html! {
         section.panel {
-            div.panel-head { h2 { (ctx.text(key::RATES_BOTTLENECK)) } }
+            div.panel-head {
+                h2 { (ctx.text(key::RATES_BOTTLENECK)) }
+                (help(ctx, "bottleneck"))
+            }
             @if lines.is_empty() { p.quiet { (ctx.text(key::RATES_NO_LINE)) } }
             @for line in lines {
                 @let (known, found) = bottleneck(line, accounts);

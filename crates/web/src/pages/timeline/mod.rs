@@ -71,10 +71,14 @@ pub(super) fn moment(ctx: &Ctx, machine: Option<&MachineId>, at: Time) -> Markup
     let Some(machine) = machine else {
         return time;
     };
-    let span = Span::new(at - AROUND_MS, at + AROUND_MS);
     html! {
-        a.moment href=(stretch(machine, span)) title=(ctx.text(key::TIMELINE_SEE)) { (time) }
+        a.moment href=(around(machine, at)) title=(ctx.text(key::TIMELINE_SEE)) { (time) }
     }
+}
+
+/// Where a moment of a machine is seen with what came before and after it.
+pub(super) fn around(machine: &MachineId, at: Time) -> String {
+    stretch(machine, Span::new(at - AROUND_MS, at + AROUND_MS))
 }
 
 /// The way from a picture of a stretch of time to where it can be zoomed.
