@@ -9,6 +9,9 @@ use crate::recording::Recording;
 /// Without power a wait cannot be seen; a cycle this many times longer than the reference is one.
 const WAIT_WITHOUT_POWER: f64 = 2.0;
 
+/// Of what a cycle with a wait takes longer, at least this share is time at rest.
+const RESTED_SHARE: f64 = 0.5;
+
 /// What was measured of one cycle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub struct CycleFacts {
@@ -22,8 +25,11 @@ pub struct CycleFacts {
     pub work_s: f64,
     /// Energy, watt-hours; `None` when not measured or not known across a gap.
     pub energy_wh: Option<f64>,
-    /// Mean power while waiting, watts.
+    /// Mean power while waiting and on, watts.
     pub waiting_w: Option<f64>,
+    /// Energy at waiting power, off or on, watt-hours; `None` where there was no such time.
+    #[serde(default)]
+    pub waiting_wh: Option<f64>,
     /// Power over the cycle.
     #[serde(default)]
     pub power: Option<Recording>,
@@ -145,12 +151,16 @@ fn edges_s(facts: &CycleFacts) -> f64 {
 /// cycle does. Where waiting was not seen in it, as much as it usually draws.
 fn wait_energy_wh(facts: &CycleFacts, reference: &Reference, wait_s: f64) -> f64 {
     let usual_w = reference.waiting_w.unwrap_or(0.0);
-    let Some(own_w) = facts.waiting_w.filter(|_| wait_s > 0.0) else {
+    let Some(own_wh) = facts.waiting_wh.filter(|_| wait_s > 0.0) else {
         return wait_s * usual_w / 3600.0;
     };
     let usual_s = reference.duration_s.median - reference.work_s.median;
-    let low_s = facts.duration_s - facts.work_s;
-    ((low_s * own_w - usual_s * usual_w) / 3600.0).max(0.0)
+    (own_wh - usual_s * usual_w / 3600.0).max(0.0)
+}
+
+/// Whether the machine waited in a cycle beyond what it does in every one.
+pub(crate) fn has_waited(facts: &CycleFacts, reference: &Reference, tolerance: Tolerance) -> bool {
+    wait_seconds(facts, reference, tolerance) > 0.0
 }
 
 /// Seconds of the cycle that were only waiting: the cycle is too long, its working part is not.
@@ -159,12 +169,16 @@ fn wait_seconds(facts: &CycleFacts, reference: &Reference, tolerance: Tolerance)
     if excess_s <= tolerance.time * reference.duration_s.median {
         return 0.0;
     }
-    let sees_power = reference.waiting_w.is_some() || facts.waiting_w.is_some();
+    let sees_power = reference.waiting_w.is_some() || facts.waiting_wh.is_some();
     let usual_s = reference.work_s.median;
     let unsure_s = tolerance.time * usual_s + edges_s(facts);
     let work_as_always = (facts.work_s - usual_s).abs() <= unsure_s;
+    // A cycle that only went slower is no longer at rest for it.
+    let usual_rest_s = reference.duration_s.median - reference.work_s.median;
+    let rested_s = facts.duration_s - facts.work_s - usual_rest_s;
+    let rested = rested_s >= RESTED_SHARE * excess_s;
     let far_too_long = facts.duration_s > WAIT_WITHOUT_POWER * reference.duration_s.median;
-    if sees_power && work_as_always || !sees_power && far_too_long {
+    if sees_power && work_as_always && rested || !sees_power && far_too_long {
         excess_s
     } else {
         0.0

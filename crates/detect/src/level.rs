@@ -103,11 +103,16 @@ impl Levels {
         self.border
     }
 
+    /// The power up to which the machine is off, in watts.
+    pub(crate) fn off_w(&self) -> f64 {
+        OFF_SHARE * self.border.map_or(self.top, |border| border.high)
+    }
+
     /// The power below which the given share of samples lies, of those in which the machine was
     /// on: a night is no power it works or waits with.
     pub fn quantile(&self, share: f64) -> Option<f64> {
-        let high = self.border.map_or(self.top, |border| border.high);
-        let is_on = |at: &(f64, f64)| at.0 > OFF_SHARE * high;
+        let off_w = self.off_w();
+        let is_on = |at: &(f64, f64)| at.0 > off_w;
         let total: f64 = self.weighted().filter(is_on).map(|(_, n)| n).sum();
         if total < f64::from(SAMPLES_MIN) {
             return None;

@@ -29,11 +29,23 @@ pub(crate) struct OpenCycle {
     pub(crate) further: u32,
 }
 
-/// Time at waiting power: how long in all, and its energy.
+/// Time at waiting power: how long in all, and its energy; and of that the time in which the machine
+/// was on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 struct Low {
     seconds: f64,
     energy_wh: f64,
+    #[serde(default)]
+    on_seconds: f64,
+    #[serde(default)]
+    on_energy_wh: f64,
+}
+
+/// The power below which a machine waits, and the one below which it is off, in watts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct WaitBorder {
+    pub(crate) waiting_w: f64,
+    pub(crate) off_w: f64,
 }
 
 impl OpenCycle {
@@ -64,9 +76,8 @@ impl OpenCycle {
         self.start
     }
 
-    /// Adds a stretch that lies inside the cycle. `waiting_w` is the power below which the machine
-    /// counts as waiting.
-    pub(crate) fn add(&mut self, stretch: &MeterStretch, waiting_w: Option<f64>) {
+    /// Adds a stretch that lies inside the cycle.
+    pub(crate) fn add(&mut self, stretch: &MeterStretch, border: Option<WaitBorder>) {
         if stretch.is_gap {
             self.broken = true;
             return;
@@ -78,9 +89,14 @@ impl OpenCycle {
         self.measured_s += seconds;
         let mean_w = f64::midpoint(stretch.watts_from, stretch.watts_to);
         self.power.add(mean_w, seconds);
-        if waiting_w.is_some_and(|border| mean_w <= border) {
+        if border.is_some_and(|border| mean_w <= border.waiting_w) {
             self.low.seconds += seconds;
             self.low.energy_wh += energy_wh;
+        }
+        let is_on = |border: WaitBorder| (border.off_w..=border.waiting_w).contains(&mean_w);
+        if border.is_some_and(is_on) {
+            self.low.on_seconds += seconds;
+            self.low.on_energy_wh += energy_wh;
         }
     }
 
@@ -95,8 +111,9 @@ impl OpenCycle {
             duration_s,
             work_s: duration_s - self.low.seconds,
             energy_wh: (covered && !self.broken).then_some(self.energy_wh),
-            waiting_w: (self.low.seconds > 0.0)
-                .then(|| self.low.energy_wh * 3600.0 / self.low.seconds),
+            waiting_w: (self.low.on_seconds > 0.0)
+                .then(|| self.low.on_energy_wh * 3600.0 / self.low.on_seconds),
+            waiting_wh: (self.low.seconds > 0.0).then_some(self.low.energy_wh),
             power: (!self.late && !self.power.is_empty()).then_some(self.power),
             others: Vec::new(),
             slack_s: 0.0,

@@ -18,6 +18,10 @@ const AGES_S: [f64; 13] = [
 const STARTS_KNOWN: u32 = 2;
 const STARTS_LEARNED: u32 = 3;
 
+/// Logarithms of time and energy that are further from the warm ones than this are no warmth: a wait
+/// that was not known as one, or a fault.
+const WARMTH_MAX: [f64; 2] = [0.2, 0.7];
+
 /// How far cycles of one age were from the warm ones.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 struct Age {
@@ -88,7 +92,13 @@ impl Warmup {
             return Warmth::Warm;
         };
         let known = age.known(self.starts);
-        if let Some(distance) = distance.filter(|_| known < STARTS_LEARNED) {
+        let is_warmth = |(duration, energy): &(f64, f64)| {
+            duration.abs() <= WARMTH_MAX[0] && energy.abs() <= WARMTH_MAX[1]
+        };
+        if let Some(distance) = distance
+            .filter(is_warmth)
+            .filter(|_| known < STARTS_LEARNED)
+        {
             age.learn(self.starts, seconds, distance.0, distance.1);
         }
         if known < STARTS_KNOWN {

@@ -8,7 +8,7 @@ use super::{CycleFacts, Outcome, Watch};
 use crate::level::PowerState;
 use crate::meter::MeterStretch;
 use crate::rhythm::Rhythm;
-use crate::segment::OpenCycle;
+use crate::segment::{OpenCycle, WaitBorder};
 
 /// From power alone, a cycle shorter than this share of the usual one is a dip, not a cycle.
 const SHORTEST_SHARE: f64 = 0.3;
@@ -345,20 +345,25 @@ impl Watch {
         }
     }
 
-    fn waiting_border(&self) -> Option<f64> {
+    fn waiting_border(&self) -> Option<WaitBorder> {
         let learned = self
             .products
             .get(&self.product)
             .and_then(|m| m.reference.as_ref()?.waiting_w);
+        let off_w = self.levels.off_w();
+        // One that was learned off, by an older program, is none.
+        let learned = learned.filter(|waiting_w| *waiting_w > off_w);
         let lowest = learned.or_else(|| self.levels.quantile(0.04))?;
         let waiting_w = lowest * WAITING_MARGIN;
         // The lowest power of a machine that was never seen at rest is that of its work.
-        match self.levels.border() {
-            Some(border) => Some(waiting_w.min(border.at)),
+        let waiting_w = match self.levels.border() {
+            Some(border) => waiting_w.min(border.at),
             None => {
-                Some(waiting_w).filter(|w| self.levels.quantile(0.96).is_some_and(|top| *w < top))
+                let is_rest = |w: &f64| self.levels.quantile(0.96).is_some_and(|top| *w < top);
+                Some(waiting_w).filter(is_rest)?
             }
-        }
+        };
+        Some(WaitBorder { waiting_w, off_w })
     }
 
     pub(super) fn break_cycle(&mut self) {
@@ -381,7 +386,10 @@ impl Watch {
         }
         self.held = rest.filter(|s| s.to > at).map(|s| s.after(at.max(s.from)));
         let slot_s = self.meter.interval_s().unwrap_or(0.0);
-        let ended = self.open.replace(OpenCycle::new(at, slot_s));
+        let mut next = OpenCycle::new(at, slot_s);
+        // What was set up for is judged from its second cycle on: in the first is the set-up.
+        next.product_changed = self.changed_at == Some(at);
+        let ended = self.open.replace(next);
         if self.held.is_some_and(|s| s.is_gap) {
             self.break_cycle();
         }

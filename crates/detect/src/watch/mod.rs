@@ -211,6 +211,9 @@ pub struct Watch {
     has_cycle_signal: bool,
     #[serde(default)]
     names_products: bool,
+    /// When the product changed last.
+    #[serde(default)]
+    changed_at: Option<Time>,
     #[serde(default)]
     shapes_named: u32,
     #[serde(default)]
@@ -261,6 +264,7 @@ impl Watch {
             pulse: false,
             has_cycle_signal: false,
             names_products: false,
+            changed_at: None,
             shapes_named: 0,
             cut: Cut::default(),
             last_end: None,
@@ -515,10 +519,11 @@ impl Watch {
         let is_first = self.products.is_empty() && self.product == ProductId::only();
         self.names_products = true;
         self.product = product.clone();
+        self.changed_at = Some(t).filter(|_| !is_first);
         self.course.begin_anew();
         self.forecast = None;
         if let Some(open) = self.open.as_mut() {
-            open.product_changed = !is_first && open.start() < t;
+            open.product_changed = !is_first && open.start() <= t;
         }
         if !is_first {
             out.push(Outcome::Finding(Finding {

@@ -8,7 +8,7 @@ use model::{
 
 use super::{CycleFacts, Finished, OpenAlarm, Outcome, Watch};
 use crate::course::{CourseEvent, JudgedCycle};
-use crate::judge::judge;
+use crate::judge::{has_waited, judge};
 use crate::learn::{Learning, reference_from};
 
 /// Good cycles in a row after which an alarm about single cycles is over.
@@ -197,7 +197,11 @@ impl Watch {
     fn adopt(&mut self, reference: Reference, cycles: &[CycleFacts], out: &mut Vec<Outcome>) {
         let product = self.product.clone();
         let per_month = self.settings.alarms_per_month;
-        self.course.learn(&product, cycles, per_month);
+        // A wait while learning is none of what the machine does by itself.
+        let tolerance = self.settings.tolerance;
+        let waited = |facts: &&CycleFacts| has_waited(facts, &reference, tolerance);
+        let of_itself: Vec<CycleFacts> = cycles.iter().filter(|c| !waited(c)).cloned().collect();
+        self.course.learn(&product, &of_itself, per_month);
         let memory = self.memory();
         memory.versions = reference.version;
         memory.reference = Some(reference.clone());

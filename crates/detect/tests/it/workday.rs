@@ -129,6 +129,7 @@ fn a_fault_is_still_found_on_a_day_with_waits() {
         for (speed, load, expected) in [
             (1.0, 1.25, AlarmKind::WearSuspected),
             (1.25, 1.0, AlarmKind::TamperingSuspected),
+            (0.8, 1.0, AlarmKind::TamperingSuspected),
         ] {
             let (mut worker, mut watch) = (Worker::new(seed), Watch::new(Settings::default()));
             worker.day(&mut watch);

@@ -85,6 +85,7 @@ impl Columns {
             work_s: duration_s,
             energy_wh: energy_wh.flatten(),
             waiting_w: None,
+            waiting_wh: None,
             power: is_whole.then(|| Recording::from_profile(duration_s, profile)),
             others: self
                 .others

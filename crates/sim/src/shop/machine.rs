@@ -298,7 +298,9 @@ impl Workstation {
         let mut happens = |times_an_hour: f64| self.random.share() < times_an_hour * hours;
         let (is_short, is_long, is_other) = (happens(1.1), happens(0.16), happens(0.1));
         if is_other && self.place.has_two_products {
+            let before_s = self.usual_s();
             self.product += 1;
+            self.cycle_s *= self.usual_s() / before_s;
             row.product = Some(if self.product.is_multiple_of(2) {
                 "A-100"
             } else {
