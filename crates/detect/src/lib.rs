@@ -32,7 +32,7 @@ pub use judge::{CycleFacts, judge};
 pub use lamp::{Colour, Lamp, LampDevice, LampShows};
 pub use learn::{Learning, reference_from};
 pub use level::{Levels, PowerState};
-pub use limit::{LimitWatch, PassedLimit};
+pub use limit::{LimitWatch, PassedLimit, StandingLimit};
 pub use meter::{Meter, MeterStretch};
 pub use parts::Parts;
 pub use recording::Recording;

@@ -7,6 +7,7 @@ mod aside;
 mod day;
 mod floor;
 mod light;
+mod limits;
 mod machine;
 mod outlier;
 mod own;

@@ -1,15 +1,14 @@
 //! One machine of the floor: what judges it, and what pages show of it.
 
-use app::views::{LearningView, LimitView, MachineView, Names, Shown};
-use detect::{LampShows, LearningState, LimitWatch, Outcome, Watch};
+use app::views::{LearningView, MachineView, Names, Shown};
+use detect::{LampShows, LearningState, Outcome, Watch};
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, MachineId, Nameplate, Standstill, Time,
-    Title,
+    Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Nameplate, Standstill, Time, Title,
 };
-use serde_json::json;
-use store::{BOX, Batch, Entry, Record};
+use store::{Batch, Record};
 
 use crate::day::Tally;
+use crate::limits::MachineLimits;
 use crate::settings::MachineSettings;
 
 /// What the recorder holds of one machine: its watch, its alarms, its day so far.
@@ -27,7 +26,7 @@ pub struct Machine {
     pub last_cycle: Option<(Cycle, Option<DeviationReason>)>,
     pub alarms: Vec<AlarmKind>,
     /// The limits that people set on what is measured of it.
-    pub limits: Vec<LimitWatch>,
+    pub limits: MachineLimits,
     /// By how much the box's clock is ahead of the device's.
     pub skew_ms: i64,
     pub last_t: Option<Time>,
@@ -55,7 +54,7 @@ impl Machine {
             tally: Tally::from_history(day_start, &[], 0),
             last_cycle: None,
             alarms: Vec::new(),
-            limits: Vec::new(),
+            limits: MachineLimits::default(),
             skew_ms: 0,
             last_t: None,
             standstill: Standstill::default(),
@@ -123,51 +122,6 @@ impl Machine {
         }
     }
 
-    /// Raises the alarm about limits when one is passed, and ends it when none is and each has been
-    /// heard of.
-    pub fn settle_limits(&mut self, now: Time, batch: &mut Batch) {
-        let is_alarmed = self.alarms.contains(&AlarmKind::LimitPassed);
-        if self.limits.is_empty() && !is_alarmed {
-            return;
-        }
-        let t = now - self.skew_ms;
-        let standing = self
-            .limits
-            .iter()
-            .map(|watch| (watch, watch.passed(t, is_alarmed)));
-        let passed = standing.filter_map(|(watch, passed)| Some((watch, passed?)));
-        let first = passed.min_by_key(|(_, passed)| passed.since);
-        let outcome = match first {
-            Some((watch, passed)) if !is_alarmed => {
-                let about = json!({"machine": self.id, "limit": watch.limit,
-                    "value": passed.value, "since": passed.since});
-                let entry = Entry::new(now, BOX, EventKind::LimitPassed, about);
-                batch.records.push(Record::Evidence(entry));
-                Outcome::AlarmRaised(AlarmKind::LimitPassed, passed.since, None)
-            }
-            None if is_alarmed && self.limits.iter().all(LimitWatch::is_known) => {
-                Outcome::AlarmCleared(AlarmKind::LimitPassed, t)
-            }
-            _ => return,
-        };
-        self.conclude(&mut vec![outcome], now, batch);
-    }
-
-    /// Those of its limits that are passed now, as pages show them.
-    fn limits_passed(&self, now: Time) -> Vec<LimitView> {
-        let is_alarmed = self.alarms.contains(&AlarmKind::LimitPassed);
-        let t = now - self.skew_ms;
-        let passed = self.limits.iter().filter_map(|watch| {
-            let passed = watch.passed(t, is_alarmed)?;
-            Some(LimitView {
-                limit: watch.limit.clone(),
-                since: passed.since,
-                value: passed.value,
-            })
-        });
-        passed.collect()
-    }
-
     /// What it is called: as people said, else as the file of settings says.
     fn called(&self) -> Names {
         let said = |title: &Option<Title>| title.as_ref().map(|title| title.as_str().to_owned());
@@ -213,7 +167,7 @@ impl Machine {
                 .map(|tiers| tiers.map(shown)),
             day: self.tally.view(now - self.skew_ms),
             alarms: self.alarms.clone(),
-            limits_passed: self.limits_passed(now),
+            limits_passed: self.limits.passed(),
             standstill: self.standstill,
             values: Vec::new(),
         }

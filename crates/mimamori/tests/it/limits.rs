@@ -1,5 +1,5 @@
 //! Limits that people set on what is measured: an alarm once one is passed for long enough, over
-//! with the first value within it, and neither begun nor ended by a power cut.
+//! when values have been within it for half a minute, and neither begun nor ended by a power cut.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,11 @@ fn oven(house: &House) -> String {
 }
 
 fn tell(house: &House, token: &str, celsius: f64) {
-    let body = format!("t,temperature_c\n{},{celsius}", now_ms());
+    tell_at(house, token, now_ms(), celsius);
+}
+
+fn tell_at(house: &House, token: &str, t_ms: i64, celsius: f64) {
+    let body = format!("t,temperature_c\n{t_ms},{celsius}");
     let (status, said) = house.ingest("oven", token, "text/csv", &body);
     assert_eq!(status, 200, "{said}");
 }
@@ -77,11 +81,28 @@ fn an_alarm_tells_of_a_limit_that_is_passed_and_ends_with_it() {
         is_alarmed(&house) && told(&house).len() == 1,
         "and begins nothing anew"
     );
-    tell(&house, &token, 60.0);
+    let ms = now_ms();
+    tell_at(&house, &token, ms, 60.0);
+    tell_at(&house, &token, ms + 20_000, 59.0);
+    assert!(is_alarmed(&house), "it may only swing about it");
+    tell_at(&house, &token, ms + 30_000, 58.0);
     until("it is over", || !is_alarmed(&house));
-    tell(&house, &token, 70.0);
+    for s in [31, 32] {
+        tell_at(&house, &token, ms + s * 1_000, 70.0);
+    }
     until("it is passed again", || is_alarmed(&house));
+    // Another limit that is passed meanwhile is told, too, and the alarm lasts until both are over.
+    assert_eq!(set(&house, "point=temperature_c&above=65").0, 303);
+    tell_at(&house, &token, ms + 33_000, 66.0);
+    until("both are told", || told(&house).len() == 3);
     let path = "/machines/oven/limits/remove";
+    assert_eq!(
+        house
+            .send("POST", path, &[FORM], "point=temperature_c&n=0")
+            .0,
+        303
+    );
+    assert!(is_alarmed(&house), "one of two");
     assert_eq!(
         house
             .send("POST", path, &[FORM], "point=temperature_c&n=0")

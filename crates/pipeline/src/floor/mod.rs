@@ -11,7 +11,7 @@ pub use restore::TakenUp;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use detect::{LampDevice, LimitWatch, Outcome};
+use detect::{LampDevice, Outcome};
 use model::{DeviceRole, MachineId, OwnLimit, RefusalReason, Refused, Span, Time};
 use rows::{RowSender, WrittenRows};
 use sources::{Arrival, Device, DeviceRegister, RowValue};
@@ -70,8 +70,6 @@ pub struct Floor {
     settings: FloorSettings,
     /// Limits that people set, also on machines that are not met yet.
     limits: Vec<OwnLimit>,
-    /// Since when these are.
-    limits_since: Time,
     outcomes: Vec<Outcome>,
     day_start: Time,
     /// Refusals that were counted but not listed.
@@ -90,10 +88,7 @@ impl Floor {
         let listed = listed.find(|machine| machine.id == *id).cloned();
         let settings = listed.unwrap_or_else(|| self.settings.of_unlisted(id));
         let mut machine = Machine::new(settings, self.day_start);
-        let own = self.limits.iter().filter(|limit| limit.machine == *id);
-        machine.limits = own
-            .map(|limit| LimitWatch::new(limit.clone(), self.limits_since))
-            .collect();
+        machine.limits.set(&self.limits, id);
         self.machines.push(machine);
         self.by_id.insert(id.clone(), self.machines.len() - 1);
         self.machines.len() - 1
@@ -331,14 +326,18 @@ impl Floor {
     }
 
     /// The box's clock was set.
-    pub fn forget_clocks(&mut self) {
+    pub fn forget_clocks(&mut self, now: Time) {
         for machine in &mut self.machines {
             machine.watch.forget_clock();
+            machine.limits.begin_anew(now);
         }
     }
 
     /// The box did not look in this time: what the machines did meanwhile is not known.
     pub fn sleep(&mut self, slept: Span, batch: &mut Batch) {
+        for machine in &mut self.machines {
+            machine.limits.begin_anew(slept.to);
+        }
         for machine in self.machines.iter_mut().filter(|m| m.retold.is_none()) {
             let Span { from, to } = slept;
             let (from, until) = (from - machine.skew_ms, to - machine.skew_ms);
@@ -395,17 +394,11 @@ impl Floor {
     }
 
     /// Watches these limits from now on; one that was watched before goes on.
-    pub fn set_limits(&mut self, limits: &[OwnLimit], now: Time) {
+    pub fn set_limits(&mut self, limits: &[OwnLimit]) {
         for machine in &mut self.machines {
-            let before = std::mem::take(&mut machine.limits);
-            let own = limits.iter().filter(|limit| limit.machine == machine.id);
-            let watched = own.map(|limit| {
-                let known = before.iter().find(|watch| watch.limit == *limit).cloned();
-                known.unwrap_or_else(|| LimitWatch::new(limit.clone(), now - machine.skew_ms))
-            });
-            machine.limits = watched.collect();
+            machine.limits.set(limits, &machine.id);
         }
-        (self.limits, self.limits_since) = (limits.to_vec(), now);
+        self.limits = limits.to_vec();
     }
 
     /// Adds devices that were registered since.

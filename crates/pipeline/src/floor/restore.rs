@@ -10,6 +10,7 @@ use store::{Batch, Damage, Reader, Record, StoreError};
 use super::{Floor, NAMEPLATE, RECENT_ENTRIES};
 use crate::aside::Aside;
 use crate::day::Tally;
+use crate::limits::LIMITS_PASSED;
 use crate::own::{damage_entry, own_alarm};
 use crate::series::Series;
 use crate::settings::FloorSettings;
@@ -41,7 +42,6 @@ impl Floor {
             machines: Vec::new(),
             by_id: HashMap::new(),
             limits: Vec::new(),
-            limits_since: now,
             speakers: Vec::new(),
             speaker_of: HashMap::new(),
             labels: reader
@@ -116,6 +116,15 @@ impl Floor {
             match serde_json::from_str(&json) {
                 Ok(plate) => self.machines[index].nameplate = plate,
                 Err(problem) => aside.put(&format!("{NAMEPLATE}{id}"), json, &problem),
+            }
+        }
+        for (id, json) in reader.kept_below(LIMITS_PASSED)? {
+            let Ok(machine) = MachineId::new(&id) else {
+                continue;
+            };
+            let index = self.machine(&machine);
+            if let Err(problem) = self.machines[index].limits.recall(&json) {
+                aside.put(&format!("{LIMITS_PASSED}{id}"), json, &problem);
             }
         }
         Ok(())

@@ -196,6 +196,8 @@ impl Floor {
                 self.set_apart(speaker.machine, from, outlier.row(&row), batch);
             }
             if is_judged && !weighed.is_doubted {
+                let said = SaidValue::of(&row, t, value);
+                self.weigh_limits(speaker, from, said, batch);
                 self.judge_written(speaker, When::written(t, at), signal, batch);
             }
         }
@@ -257,17 +259,8 @@ impl Floor {
         let Some(point) = from.device.point(said.point) else {
             return;
         };
-        let own = machine
-            .limits
-            .iter_mut()
-            .filter(|watch| watch.limit.point == point.name);
-        let mut is_limited = false;
-        for watch in own {
-            watch.observe(said.t, said.value);
-            is_limited = true;
-        }
-        if is_limited {
-            machine.skew_ms = speaker.skew_ms;
+        let name = point.name.as_str();
+        if machine.limits.observe(name, said.value, said.t, from.at) {
             machine.settle_limits(from.at, batch);
         }
     }

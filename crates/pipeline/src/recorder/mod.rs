@@ -199,7 +199,7 @@ impl Recorder {
     /// Runs until told to stop and everything that arrived is durable.
     pub fn run(mut self) {
         self.alarms_changed = true;
-        self.floor.set_limits(&self.factory.limits, clock::now());
+        self.floor.set_limits(&self.factory.limits);
         let version = json!({"version": env!("CARGO_PKG_VERSION")});
         self.note(EventKind::ProgramStarted, BOX, clock::now(), version);
         self.show_board();
@@ -237,7 +237,7 @@ impl Recorder {
     fn notice_own_clock(&mut self, waited: Duration) {
         let noticed = self.own_clock.look(waited);
         if noticed.was_set {
-            self.floor.forget_clocks();
+            self.floor.forget_clocks(clock::now());
         }
         if let Some(slept) = noticed.slept {
             self.floor.sleep(slept, &mut self.pending);
@@ -391,7 +391,7 @@ impl Recorder {
                 let factory = factory.checked().map_err(|_| OrderError::OutOfRange)?;
                 let json = serde_json::to_string(&factory).map_err(|_| OrderError::OutOfRange)?;
                 self.factory = Arc::new(factory);
-                self.floor.set_limits(&self.factory.limits, now);
+                self.floor.set_limits(&self.factory.limits);
                 self.pending.records.push(Record::Factory(json));
                 (EventKind::OrderFactory, json!(*self.factory))
             }
