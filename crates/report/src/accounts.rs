@@ -183,7 +183,7 @@ impl MachineAccount {
                 standby_wh: account.standby_wh,
                 energy_per_part_wh: self.wh_per_part(),
                 energy_yen: self.yen_of(account.energy_wh),
-                standby_yen: self.yen_of(account.standby_wh),
+                standby_yen: self.standby_yen(),
             },
             output: OutputTold {
                 parts_planned: self.parts_planned(),

@@ -1,10 +1,11 @@
 //! What the box does beside watching, as a person decides it on the page: each change is tried
 //! first, so that nobody learns in a week that a folder cannot be written.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::clock;
@@ -17,6 +18,7 @@ use model::EventKind;
 use serde_json::json;
 use store::Entry;
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 /// A folder that does not answer for so long is a network drive that hangs.
@@ -25,8 +27,9 @@ const FOLDER_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 const UNDER: [&str; 4] = ["/media", "/mnt", "/run/media", "/srv"];
 /// Where the system tells what is in its folders.
 const MOUNTS: &str = "/proc/self/mounts";
-/// The file that is written and removed to see whether a folder takes files.
-const TRIED: &str = ".mimamori-trial";
+/// What the file is called that is written and removed to see whether a folder takes files; when it
+/// was tried follows.
+const TRIED: &str = ".mimamori-trial-";
 
 /// What the door needs.
 pub struct UpkeepParts {
@@ -106,18 +109,16 @@ impl UpkeepDoor {
     async fn keep(&self, change: UpkeepChange, by: &str) -> Result<(), UpkeepProblem> {
         self.try_out(&change).await?;
         let told = json!({"upkeep": change.told()});
-        let said = self.newest().clone().with(change);
+        // Two that decide at once are kept one after the other: neither undoes the other.
+        let mut newest = self.newest.lock().await;
+        let said = newest.clone().with(change);
         let entry = Entry::new(clock::now(), by, EventKind::OrderUpkeep, told);
         let keep = Keeping::Upkeep(json!(said).to_string(), entry);
         let kept = self.parts.orders.give(Command::Keep(keep), by).await;
         kept.map_err(UpkeepProblem::Order)?;
-        *self.newest() = said;
+        *newest = said;
         self.parts.anew.ask();
         Ok(())
-    }
-
-    fn newest(&self) -> std::sync::MutexGuard<'_, UpkeepSaid> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -160,8 +161,10 @@ fn write_into(folder: &Path, data: &Path) -> Result<(), UpkeepProblem> {
     if whole(folder)?.starts_with(whole(data)?) {
         return Err(UpkeepProblem::OwnFolder);
     }
-    let trial = folder.join(TRIED);
-    let written = std::fs::write(&trial, b"mimamori");
+    let trial = folder.join(format!("{TRIED}{}", clock::now().ms()));
+    // Never through a link that somebody laid there, nor over what is there.
+    let mut file = File::create_new(&trial).map_err(not_writable)?;
+    let written = file.write_all(b"mimamori");
     std::fs::remove_file(&trial).ok();
     written.map_err(not_writable)
 }

@@ -118,6 +118,12 @@ pub(super) fn take_up(
     let retained = retained(&*reader, &config.limits, &mut pending, &mut aside)?;
     let is_alarmed = reader.has_open(AlarmKind::SetAside)?;
     aside.give(&mut pending, is_alarmed, clock::now());
+    for kind in unwatched(config) {
+        if reader.has_open(kind)? {
+            let over = Record::AlarmCleared(None, kind, clock::now());
+            pending.records.push(over);
+        }
+    }
     let sealer = engine.sealer(&setup.data, day_of(&config.floor.calendar));
     let parts = RecorderParts {
         sealing: Sealing::start(sealer, config.seal_every, store.sealed_at())?,
@@ -135,6 +141,18 @@ pub(super) fn take_up(
         notices,
         retained,
     })
+}
+
+/// Alarms that nobody would end: what they are about is switched off.
+fn unwatched(config: &Config) -> Vec<AlarmKind> {
+    let upkeep = &config.upkeep;
+    let backup = (upkeep.backup.is_none(), AlarmKind::BackupFailed);
+    let light = (upkeep.light.is_none(), AlarmKind::LampSilent);
+    let files = (upkeep.day_files.is_none(), AlarmKind::ExportFailed);
+    let off = [backup, light, files]
+        .into_iter()
+        .filter(|(is_off, _)| *is_off);
+    off.map(|(_, kind)| kind).collect()
 }
 
 /// Tells of a key that is another than at the last start: whoever believed the old one has to be

@@ -203,27 +203,30 @@ fn what_people_say_of_the_factory_is_counted_with_and_survives_a_power_cut() {
     assert_eq!(house.get("factory"), kept, "what is wrong changes nothing");
 }
 
+/// A moment by the factory's wall clock.
+fn wall(format: &str, moment: &str) -> String {
+    let mut date = std::process::Command::new("date");
+    date.env("TZ", "UTC").args([format, "-d", moment]);
+    let said = String::from_utf8(date.output().unwrap().stdout).unwrap();
+    said.trim().to_owned()
+}
+
 #[test]
 fn a_machine_with_hours_of_its_own_and_a_price_by_the_hour_are_counted_with() {
     let house = house();
     two_hours(&house, "m1", 15);
     two_hours(&house, "m2", 15);
-    let dates = (-3..=3).map(|days: i64| {
-        let day = std::process::Command::new("date")
-            .args(["+%F", "-d", &format!("{days} days")])
-            .output();
-        String::from_utf8(day.unwrap().stdout)
-            .unwrap()
-            .trim()
-            .to_owned()
-    });
+    let dates = (-3..=3).map(|days: i64| wall("+%F", &format!("{days} days")));
+    // The machines rested from 80 to 50 minutes ago, in the dear hours.
+    let [rest, again] = [80, 50].map(|ago| wall("+%H:%M", &format!("{ago} minutes ago")));
     let factory = json!({
         "schedule": {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
             "hours": ["00:00-00:00"], "closed": dates.collect::<Vec<_>>(),
             "other_days": [{"days": ["sat"], "hours": ["08:00-12:00"]}]},
         "machine_hours": {"m2": {"hours": ["00:00-24:00"], "is_every_day": true}},
         "yen_per_kwh": 30.0,
-        "tariff": [{"hours": ["00:00-24:00"], "yen_per_kwh": 12.0}],
+        "tariff": [{"hours": [format!("{rest}-{again}")], "yen_per_kwh": 40.0},
+            {"hours": [format!("{again}-{rest}")], "yen_per_kwh": 12.0}],
     });
     let put = |body: &Value| {
         house
@@ -236,8 +239,14 @@ fn a_machine_with_hours_of_its_own_and_a_price_by_the_hour_are_counted_with() {
     assert!(one["operating_rate_planned"].is_null(), "closed: {one}");
     about(&two["operating_rate_planned"], 5_395.0 / 7_200.0, 0.05);
     for machine in [one, two] {
-        let kwh = machine["energy_wh"].as_f64().unwrap() / 1_000.0;
-        about(&machine["energy_yen"], 12.0 * kwh, 1e-9);
+        let kwh = |of: &str| machine[of].as_f64().unwrap() / 1_000.0;
+        let (all, rested) = (kwh("energy_wh"), kwh("standby_wh"));
+        about(&machine["standby_yen"], 40.0 * rested, 0.2);
+        about(
+            &machine["energy_yen"],
+            12.0 * (all - rested) + 40.0 * rested,
+            0.05,
+        );
     }
     let wrong = json!({"tariff": [{"hours": ["22:00-08:00"], "yen_per_kwh": -1}]});
     assert_eq!(put(&wrong), 422);

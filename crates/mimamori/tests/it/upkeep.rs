@@ -85,6 +85,17 @@ fn backups_go_where_the_page_says_sealed_and_the_passphrase_is_told_to_nobody() 
         page(&house).is_some_and(|p| p.contains("<option value=\"24\" selected>"))
     });
     assert_eq!(told(&house)[0]["backup"]["is_sealed"], true);
+    // The disk is pulled out; whoever then wants no backups is not told of it for ever.
+    let is_alarmed = || {
+        let open = house.try_get("alarms?open=true");
+        open.map(|open| open.to_string().contains("backup_failed"))
+    };
+    std::fs::remove_dir_all(by_page.path()).unwrap();
+    house.send("POST", "/api/v1/backups", &[], "");
+    until("the alarm", || is_alarmed() == Some(true));
+    assert_eq!(set(&house, "backup", "deed=off").0, 303);
+    until_shown(&house, "使わない(この画面で設定)");
+    until("it is over", || is_alarmed() == Some(false));
     // Back to the file.
     assert_eq!(set(&house, "backup", "deed=by_file").0, 303);
     until_shown(&house, "使用中(設定ファイルで設定)");
