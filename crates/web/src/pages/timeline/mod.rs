@@ -1,6 +1,7 @@
 //! The timeline: what machines did in any stretch of time, on one axis with what was noticed, what
 //! people said and what was measured. Zoomed with a pointer, with two fingers, with keys, or with
-//! the buttons; the server draws each stretch anew, so a second and a year cost about the same.
+//! the buttons; the server draws each stretch anew. Its size is that of the picture, whatever the
+//! stretch; what it reads grows with the states and cycles in it.
 
 mod rows;
 mod window;
@@ -12,7 +13,7 @@ use axum::response::Response;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use model::{
-    Annotation, CycleTime, FindingKind, MachineId, MachineState, Remark, Right, Span,
+    Alarm, Annotation, CycleTime, FindingKind, MachineId, MachineState, Remark, Right, Span,
     StateInterval, Time,
 };
 use report::downtimes::reason_text;
@@ -37,6 +38,8 @@ pub(crate) const ROUTES: &[Route] = &[page!(get "/timeline", LOOK, show)];
 const POINTS_SHOWN: usize = 12;
 /// What happened, in the list below the picture.
 const HAPPENED_SHOWN: usize = 200;
+/// Alarms of a machine that are looked through, newest first.
+const ALARMS_READ: usize = 1_000;
 /// Stretches of a state, in the table.
 const STATES_SHOWN: usize = 300;
 /// Points that are not drawn: they are in the states and cycles.
@@ -96,6 +99,7 @@ struct TimelineRow {
     machine: MachineId,
     states: Vec<StateInterval>,
     findings: Vec<FindingRow>,
+    alarms: Vec<Alarm>,
     said: Vec<Annotation>,
 }
 
@@ -174,6 +178,7 @@ async fn read(
             Ok(TimelineRow {
                 states: reader.states(&machine, span)?,
                 findings: reader.findings_in(&machine, span)?,
+                alarms: alarms_in(reader, &machine, span)?,
                 said: said.iter().filter(of).cloned().collect(),
                 machine,
             })
@@ -186,6 +191,22 @@ async fn read(
         Ok((rows?, measured))
     };
     Ok(known.read(work).await?)
+}
+
+/// The alarms of a machine that began in a stretch of time, but for those that a finding tells of.
+fn alarms_in(
+    reader: &dyn store::Reader,
+    machine: &MachineId,
+    span: Span,
+) -> Result<Vec<Alarm>, StoreError> {
+    let mut alarms = reader.alarms_of(machine, false, ALARMS_READ)?;
+    let is_found = |alarm: &Alarm| {
+        let mut kinds = FindingKind::ALL.iter();
+        kinds.any(|finding| finding.code() == alarm.kind.code())
+    };
+    let is_in = |t: Time| span.from <= t && t < span.to;
+    alarms.retain(|alarm| is_in(alarm.since) && !is_found(alarm));
+    Ok(alarms)
 }
 
 fn measurements(
@@ -208,7 +229,10 @@ fn measurements(
                 .iter_mut()
                 .find(|(point, _)| *point == one.info.point)
             {
-                Some((_, known)) => known.extend(buckets),
+                Some((_, known)) => {
+                    known.extend(buckets);
+                    known.sort_by_key(|bucket| bucket.from);
+                }
                 None => points.push((one.info.point, buckets)),
             }
         }
@@ -399,7 +423,8 @@ fn picture(
     html! {
         div.tl-rows {
             @for row in timeline {
-                (rows::states(&name(row), &row.states, window.span, &marks(ctx, window, row)))
+                @let marks = rows::apart(marks(ctx, window, row));
+                (rows::states(&name(row), &row.states, window.span, &marks))
             }
             @if let Some(day) = window.versus {
                 @let called = html! { span { (day) } };
@@ -432,9 +457,13 @@ fn marks(ctx: &Ctx, window: &TimeWindow, row: &TimelineRow) -> Vec<RowMark> {
         let text = finding_text(ctx.lang, finding.kind, &finding.product);
         mark(finding.at, kind_of(finding.kind), text)
     });
+    let alarms = row.alarms.iter().map(|alarm| {
+        let text = ctx.lang.coded("alarm-", alarm.kind.code());
+        mark(alarm.since, MarkKind::Alarm, text)
+    });
     let said = row.said.iter();
     let said = said.map(|said| mark(said.at, MarkKind::Said, said_text(ctx, &said.said)));
-    let mut marks: Vec<RowMark> = findings.chain(said).collect();
+    let mut marks: Vec<RowMark> = findings.chain(alarms).chain(said).collect();
     marks.sort_by(|a, b| a.share.total_cmp(&b.share));
     marks
 }

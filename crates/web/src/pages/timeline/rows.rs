@@ -2,6 +2,7 @@
 //! as range and mean of each column. Nothing is written into a picture that is stretched, so
 //! letters keep their size on every screen.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
@@ -31,7 +32,7 @@ pub(super) struct RowMark {
 }
 
 /// What kind of thing happened; each has a shape of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum MarkKind {
     Alarm,
     Noticed,
@@ -58,6 +59,14 @@ impl MarkKind {
             Self::Product => "M-1 1H1V11H-1Z",
         }
     }
+}
+
+/// Of marks in the order of time those that are seen: of several of a kind in one column the first.
+pub(super) fn apart(marks: Vec<RowMark>) -> Vec<RowMark> {
+    let mut drawn = BTreeSet::new();
+    let column = |mark: &RowMark| (mark.share * COLUMNS as f64) as usize;
+    let mut is_new = |mark: &RowMark| drawn.insert((column(mark), mark.kind));
+    marks.into_iter().filter(|mark| is_new(mark)).collect()
 }
 
 fn percent(share: f64) -> String {
