@@ -70,6 +70,7 @@ const SLICES: &[&[Route]] = &[
     pages::shared::ROUTES,
     pages::stops::ROUTES,
     pages::timeline::ROUTES,
+    pages::tour::ROUTES,
     pages::trust::ROUTES,
     pages::wall::ROUTES,
 ];

@@ -27,6 +27,11 @@ const SESSION_COOKIE: &str = "session";
 /// Name of the cookie that holds the language a reader chose.
 const LANG_COOKIE: &str = "lang";
 
+/// Name of the cookie that holds at which stop of the tour a reader is.
+const TOUR_COOKIE: &str = "tour";
+/// A tour that nobody goes on with ends after so many hours.
+const TOUR_HOURS: i64 = 2;
+
 /// Something that a request tells of whoever sends it.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked<T>(pub(crate) T);
@@ -119,6 +124,20 @@ pub(crate) fn lang_cookie(lang: Lang) -> Cookie<'static> {
     cookie.build()
 }
 
+/// The cookie that keeps at which stop of the tour a reader is; 0 ends it.
+pub(crate) fn tour_cookie(stop: u8) -> CookieJar {
+    let lasts = if stop == 0 {
+        Duration::ZERO
+    } else {
+        Duration::hours(TOUR_HOURS)
+    };
+    let cookie = Cookie::build((TOUR_COOKIE, stop.to_string()))
+        .path("/")
+        .same_site(SameSite::Strict)
+        .max_age(lasts);
+    CookieJar::new().add(cookie)
+}
+
 /// How the caller reached the box, for links that lead back to it: `https://` and the host typed.
 #[derive(Debug)]
 pub(crate) struct Here(pub(crate) String);
@@ -157,12 +176,16 @@ impl Told for Here {
 pub(crate) struct Visitor {
     pub(crate) who: Who,
     pub(crate) lang: Lang,
+    /// At which stop of the tour they are.
+    pub(crate) tour: Option<u8>,
 }
 
 impl Told for Visitor {
     fn told(parts: &Parts) -> Option<Self> {
         let (who, lang) = (Who::told(parts)?, Lang::told(parts)?);
-        Some(Self { who, lang })
+        let jar = CookieJar::from_headers(&parts.headers);
+        let tour = jar.get(TOUR_COOKIE).and_then(|at| at.value().parse().ok());
+        Some(Self { who, lang, tour })
     }
 }
 

@@ -12,10 +12,20 @@ use model::{MachineId, MachineState, Right, Span, StateInterval, Title};
 use text::key;
 
 use super::devices::in_words;
-use super::{Ctx, Place, frame, number, shape, state_badge, strip};
+use super::{Ctx, Place, frame, number, shape, state_badge, strip, tour};
+use crate::ProofPort;
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
+use crate::site::part;
+
+part! {
+    /// What the page of the board needs.
+    BoardPart {
+        known: Known,
+        proofs: ProofPort,
+    }
+}
 
 /// The addresses of these.
 pub(crate) const ROUTES: &[Route] = &[page!(get "/", LOOK, show)];
@@ -58,7 +68,10 @@ pub(crate) async fn strips(known: &Known, board: &BoardView) -> Strips {
 }
 
 /// The page.
-pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visitor>) -> Response {
+pub(crate) async fn show(
+    State(BoardPart { known, proofs }): State<BoardPart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Response {
     let board = known.board();
     let strips = strips(&known, &board).await;
     let ctx = Ctx::new(&known, &visitor);
@@ -69,6 +82,7 @@ pub(crate) async fn show(State(known): State<Known>, Asked(visitor): Asked<Visit
     let body = html! {
         div #alarms { (alarm_bar(&ctx, &board)) }
         p.sound {
+            @if proofs.stage.is_some() && ctx.tour.is_none() { (tour::offer(&ctx)) " " }
             a.button href="/wall" { (ctx.text(key::WALL_TITLE)) } " "
             a.button href="/stops" { (ctx.text(key::STOPS_TITLE)) } " "
             button type="button" data-sound aria-pressed="false"

@@ -39,6 +39,7 @@ pub(crate) mod shared;
 pub(crate) mod stops;
 mod strip;
 pub(crate) mod timeline;
+pub(crate) mod tour;
 pub(crate) mod trust;
 mod typed;
 pub(crate) mod upkeep;
@@ -112,6 +113,8 @@ pub(crate) struct Ctx {
     pub(crate) who: Who,
     /// What the factory is called, for what is printed.
     pub(crate) factory: Option<Title>,
+    /// At which stop of the tour the reader is.
+    pub(crate) tour: Option<u8>,
 }
 
 impl Ctx {
@@ -122,6 +125,7 @@ impl Ctx {
             now: known.now(),
             who: visitor.who.clone(),
             factory: known.board().factory.name.clone(),
+            tour: visitor.tour,
         }
     }
 
@@ -426,14 +430,15 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                                     svg.icon aria-hidden="true" { use href="#i-search" {} }
                                 }
                             }
-                            a.button data-lang=(lang.other().code()) href={ "?lang=" (lang.other().code()) }
-                                lang=(lang.other().code()) { (ctx.text(key::OTHER_LANGUAGE)) }
+                            @let other = lang.other().code();
+                            a.button data-lang=(other) href={ "?lang=" (other) } lang=(other) { (ctx.text(key::OTHER_LANGUAGE)) }
                             button type="button" data-theme-toggle { (ctx.text(key::THEME)) }
                             button.wide type="button" data-print { (ctx.text(key::PRINT)) }
                         }
                     }
                     (body)
                 }
+                (tour::bar(ctx))
             }
         }
     };

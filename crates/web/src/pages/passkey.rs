@@ -92,7 +92,7 @@ fn refused(lang: Lang, denied: Denied, is_of_passkey: bool) -> Response {
 /// A question for a new passkey.
 pub(crate) async fn ask_new(
     State(site): State<MePart>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
+    Asked(Visitor { who, lang, .. }): Asked<Visitor>,
     Asked(from): Asked<From>,
     Json(typed): Json<Confirm>,
 ) -> Response {
@@ -115,7 +115,7 @@ pub(crate) async fn ask_new(
 /// Keeps a new passkey.
 pub(crate) async fn add(
     State(site): State<MePart>,
-    Asked(Visitor { who, lang }): Asked<Visitor>,
+    Asked(Visitor { who, lang, .. }): Asked<Visitor>,
     Asked(browser): Asked<Browser>,
     Json(spoken): Json<Spoken>,
 ) -> Response {

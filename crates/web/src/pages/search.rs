@@ -1,5 +1,5 @@
-//! One field that finds everything: machines, devices, people, pages, words, what people wrote down,
-//! and the way into the logs. Small letters and large ones, wide ones and narrow ones, hiragana and
+//! One field that finds everything: machines, devices, people, pages, words, what people wrote
+//! down, and the way into the logs. Small letters and large ones, wide ones and narrow ones, hiragana and
 //! katakana are the same to it.
 
 use std::sync::Arc;
