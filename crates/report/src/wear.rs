@@ -47,18 +47,33 @@ impl PartUse {
     }
 }
 
-/// The parts of all machines, those that are due first.
+/// Every part, those that are used most first.
 pub async fn parts(known: &Known) -> Result<Vec<PartUse>, Unreadable> {
+    parts_such(known, |_| true).await
+}
+
+/// The parts that are wanted, those that are used most first. What it costs grows with these and
+/// with the states of their machines since they were replaced.
+pub async fn parts_such(
+    known: &Known,
+    is_wanted: impl Fn(&WornPart) -> bool + Send + 'static,
+) -> Result<Vec<PartUse>, Unreadable> {
     let (factory, now) = (Arc::clone(&known.board().factory), known.now());
     let work = move |reader: &dyn Reader| {
         let mut uses = Vec::new();
-        let series = MachineSeries::read(reader)?;
+        let all = Span::new(Time::from_ms(0), now + 1);
+        let mut replaced = reader.annotations(None, all)?;
+        replaced.retain(|said| {
+            said.withdrawn_at.is_none() && matches!(said.said, Remark::Replaced { .. })
+        });
+        replaced.sort_by_key(|said| std::cmp::Reverse(said.at));
         let counter = UseCounter {
             reader,
-            series: &series,
+            series: &MachineSeries::read(reader)?,
+            replaced: &replaced,
             now,
         };
-        for part in &factory.parts {
+        for part in factory.parts.iter().filter(|part| is_wanted(part)) {
             uses.push(counter.count(part)?);
         }
         uses.sort_by(|a, b| b.share().total_cmp(&a.share()));
@@ -71,22 +86,19 @@ pub async fn parts(known: &Known) -> Result<Vec<PartUse>, Unreadable> {
 struct UseCounter<'a> {
     reader: &'a dyn Reader,
     series: &'a MachineSeries,
+    /// What was said of parts that were replaced, the newest first.
+    replaced: &'a [Annotation],
     now: Time,
 }
 
 impl UseCounter<'_> {
     fn count(&self, part: &WornPart) -> Result<PartUse, StoreError> {
-        let all = Span::new(Time::from_ms(0), self.now + 1);
-        let said = self.reader.annotations(Some(&part.machine), all)?;
-        let is_this = |said: &Annotation| {
+        let is_this = |said: &&Annotation| {
             let is_part = |name| name == &part.name;
-            matches!(&said.said, Remark::Replaced { part, .. } if is_part(part))
+            said.machine == part.machine
+                && matches!(&said.said, Remark::Replaced { part, .. } if is_part(part))
         };
-        let mut replaced: Vec<Annotation> = said
-            .into_iter()
-            .filter(|said| said.withdrawn_at.is_none() && is_this(said))
-            .collect();
-        replaced.sort_by_key(|said| std::cmp::Reverse(said.at));
+        let replaced: Vec<Annotation> = self.replaced.iter().filter(is_this).cloned().collect();
         let since = replaced.first().map(|said| said.at);
         let begin = since.unwrap_or(Time::from_ms(0));
         let used = self.used(part, Span::new(begin, self.now))?;

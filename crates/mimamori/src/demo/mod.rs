@@ -138,8 +138,11 @@ fn free_port() -> std::io::Result<SocketAddr> {
 }
 
 fn page_port(asked: Option<u16>) -> std::io::Result<SocketAddr> {
-    if let Some(port) = asked {
-        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    match asked {
+        // As everywhere, no port in particular.
+        Some(0) => return free_port(),
+        Some(port) => return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        None => {}
     }
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_USUAL));
     if std::net::TcpListener::bind(usual).is_ok() {

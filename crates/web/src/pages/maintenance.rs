@@ -49,6 +49,8 @@ part! {
 const SOON: f64 = 0.9;
 /// What was replaced so many seconds ago was just replaced.
 const JUST_NOW_S: f64 = 600.0;
+/// Whoever says within so many seconds again that it was replaced has pressed twice.
+const TWICE_S: f64 = 60.0;
 /// Times that a part was replaced, in its list.
 const REPLACED_SHOWN: usize = 12;
 
@@ -192,17 +194,22 @@ pub(crate) async fn replaced(
     Asked(visitor): Asked<Visitor>,
     Form(named): Form<NamedPart>,
 ) -> Result<Response, Failure> {
-    let uses = wear::parts(&site.known).await?;
-    let is_this = |one: &&PartUse| one.part.machine == named.machine && one.part.name == named.part;
-    let Some(one) = uses.iter().find(is_this) else {
+    let (machine, name) = (named.machine.clone(), named.part.clone());
+    let is_this = move |part: &WornPart| part.machine == machine && part.name == name;
+    let mut uses = wear::parts_such(&site.known, is_this).await?;
+    let Some(one) = uses.pop() else {
         return Err(Failure::not_found());
     };
+    let now = site.known.now();
+    // Pressed twice: it is replaced.
+    if one.since.is_some_and(|since| now.since(since) < TWICE_S) {
+        return Ok(back());
+    }
     let said = Remark::Replaced {
         part: named.part.clone(),
         used: one.used,
     };
     let by = visitor.who.actor();
-    let now = site.known.now();
     site.annotations
         .tell(&named.machine, now, said, &by)
         .await?;
@@ -236,8 +243,9 @@ async fn page(
 ) -> Result<Response, Failure> {
     let ctx = Ctx::new(&site.known, visitor);
     let board = site.known.board();
-    let mut uses = wear::parts(&site.known).await?;
-    uses.retain(|one| machine.is_empty() || one.part.machine.as_str() == machine);
+    let of = machine.to_owned();
+    let is_shown = move |part: &WornPart| of.is_empty() || part.machine.as_str() == of;
+    let uses = wear::parts_such(&site.known, is_shown).await?;
     let list = PartList {
         ctx: &ctx,
         board: &board,

@@ -128,6 +128,7 @@ pub(crate) async fn show(
         [
             (key::SEARCH_MACHINES, machines(&ctx, &board, &needle)),
             (key::SEARCH_DEVICES, devices(&board, &needle)),
+            (key::PARTS_TITLE, parts(&ctx, &board, &needle)),
             (key::SEARCH_PEOPLE, people(&ctx, &site.gate, &needle)),
             (key::SEARCH_PAGES, pages(&ctx, &needle)),
             (key::SEARCH_WORDS, words(&ctx, &needle)),
@@ -214,6 +215,18 @@ fn devices(board: &BoardView, needle: &Needle) -> Vec<Hit> {
         href: format!("/devices#{}", device.id),
         title: device.id.clone(),
         about: device.machine.clone(),
+    });
+    hits.collect()
+}
+
+/// Parts that wear.
+fn parts(ctx: &Ctx, board: &BoardView, needle: &Needle) -> Vec<Hit> {
+    let all = board.factory.parts.iter();
+    let found = all.filter(|part| needle.is_in(part.name.as_str()));
+    let hits = found.map(|part| Hit {
+        href: format!("/maintenance?machine={}", part.machine),
+        title: part.name.as_str().to_owned(),
+        about: board.concerned(ctx.lang, Some(&part.machine)),
     });
     hits.collect()
 }

@@ -87,7 +87,9 @@ impl TypedHours {
         });
         let special: Vec<SpecialDay> = special.collect::<Result<_, _>>()?;
         let hours = words(&self.hours);
-        if self.days.is_empty() && hours.is_empty() && closed.is_empty() && other_days.is_empty() {
+        let is_usual = !(self.days.is_empty() && hours.is_empty());
+        let is_other = !(closed.is_empty() && other_days.is_empty() && special.is_empty());
+        if !is_usual && !is_other {
             return Ok(None);
         }
         let written = WrittenSchedule {
@@ -232,5 +234,10 @@ mod tests {
         assert_eq!(day, ScheduleError::Day(String::new()));
         let date = wrong(&[("special_date", "soon"), ("special_hours", "08:00-12:00")]);
         assert_eq!(date, ScheduleError::Date("soon".to_owned()));
+        let alone = [
+            ("special_date", "2026-12-05"),
+            ("special_hours", "8:00-12:00"),
+        ];
+        assert!(typed(&alone).read().is_err(), "and the usual days?");
     }
 }

@@ -216,7 +216,7 @@ impl TypedFactory {
             if plan != MachinePlan::default() {
                 plans.insert(machine_id(machine)?, plan);
             }
-            if !typed.hours.trim().is_empty() {
+            if typed.is_every_day || !typed.hours.trim().is_empty() {
                 let own = MachineHours {
                     hours: read_hours(&typed.hours).map_err(WrongField::Schedule)?,
                     is_every_day: typed.is_every_day,
