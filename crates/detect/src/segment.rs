@@ -29,8 +29,8 @@ pub(crate) struct OpenCycle {
     pub(crate) further: u32,
 }
 
-/// Time at waiting power: how long in all, and its energy; and of that the time in which the machine
-/// was on.
+/// Time at waiting power: how long in all, and its energy; and of that the time in which the
+/// machine was on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
 struct Low {
     seconds: f64,

@@ -18,8 +18,8 @@ const AGES_S: [f64; 13] = [
 const STARTS_KNOWN: u32 = 2;
 const STARTS_LEARNED: u32 = 3;
 
-/// Logarithms of time and energy that are further from the warm ones than this are no warmth: a wait
-/// that was not known as one, or a fault.
+/// Logarithms of time and energy that are further from the warm ones than this are no warmth: a
+/// wait that was not known as one, or a fault.
 const WARMTH_MAX: [f64; 2] = [0.2, 0.7];
 
 /// How far cycles of one age were from the warm ones.

@@ -1,16 +1,22 @@
-//! The limits that people set on what is measured of a machine: one alarm while any is passed, and
-//! an entry in the evidence for each.
+//! The limits that people set on what is measured of a machine.
 
 use app::views::LimitView;
-use detect::{LimitWatch, Outcome, StandingLimit};
-use model::{AlarmKind, EventKind, MachineId, OwnLimit, Time};
-use serde_json::json;
-use store::{BOX, Batch, Entry, Record};
-
-use crate::machine::Machine;
+use detect::{LimitWatch, StandingLimit};
+use model::{MachineId, OwnLimit, Time};
 
 /// The names under which what is passed is kept begin so; a machine's identifier follows.
 pub(crate) const LIMITS_PASSED: &str = "limits_passed/";
+
+/// What a look at the limits showed.
+#[derive(Debug)]
+pub struct LimitChange {
+    /// Whether any is passed that was not, or the other way round.
+    pub is_change: bool,
+    /// Those that are passed since this look.
+    pub began: Vec<StandingLimit>,
+    /// All that are passed.
+    pub standing: Vec<StandingLimit>,
+}
 
 /// The limits of one machine.
 #[derive(Debug, Default)]
@@ -77,66 +83,32 @@ impl MachineLimits {
     }
 
     /// Nobody waits for what is measured of a machine that is gone from the board.
-    fn forget(&mut self) {
+    pub fn forget(&mut self) {
         for watch in &mut self.watches {
             *watch = LimitWatch::new(watch.limit.clone(), None);
         }
     }
 
-    /// Looks at each; gives those that are passed since this look.
-    fn settle(&mut self, now: Time) -> Vec<StandingLimit> {
+    /// Looks at each at a moment of the box's clock; says whether any began or ended.
+    pub fn settle(&mut self, now: Time) -> LimitChange {
+        let before = self.standing().len();
         let watches = self.watches.iter_mut();
         let began = watches.filter_map(|watch| {
             let was_passed = watch.passed().is_some();
             watch.settle(now);
             watch.standing().filter(|_| !was_passed)
         });
-        began.collect()
+        let began: Vec<StandingLimit> = began.collect();
+        let standing = self.standing();
+        LimitChange {
+            is_change: !began.is_empty() || before != standing.len(),
+            began,
+            standing,
+        }
     }
 
     fn standing(&self) -> Vec<StandingLimit> {
         let watches = self.watches.iter();
         watches.filter_map(LimitWatch::standing).collect()
-    }
-}
-
-impl Machine {
-    /// Looks at the limits: raises the alarm with the first that is passed and ends it with the
-    /// last.
-    pub fn settle_limits(&mut self, now: Time, batch: &mut Batch) {
-        let is_alarmed = self.alarms.contains(&AlarmKind::LimitPassed);
-        if self.limits.watches.is_empty() && !is_alarmed {
-            return;
-        }
-        if self.nameplate.is_archived {
-            self.limits.forget();
-        }
-        let before = self.limits.standing().len();
-        let began = self.limits.settle(now);
-        for kept in &began {
-            let about = json!({"machine": self.id, "limit": kept.limit,
-                "value": kept.passed.value, "since": kept.passed.since});
-            let entry = Entry::new(now, BOX, EventKind::LimitPassed, about);
-            batch.records.push(Record::Evidence(entry));
-        }
-        let passed = self.limits.standing();
-        let outcome = match passed.iter().map(|kept| kept.passed.since).min() {
-            Some(since) if !is_alarmed => {
-                Some(Outcome::AlarmRaised(AlarmKind::LimitPassed, since, None))
-            }
-            None if is_alarmed => {
-                let at = now - self.skew_ms;
-                Some(Outcome::AlarmCleared(AlarmKind::LimitPassed, at))
-            }
-            _ => None,
-        };
-        let is_same = outcome.is_none() && began.is_empty() && before == passed.len();
-        if let Ok(json) = serde_json::to_string(&passed)
-            && !is_same
-        {
-            let name = format!("{LIMITS_PASSED}{}", self.id);
-            batch.records.push(Record::Kept(name.into(), json));
-        }
-        self.conclude(&mut outcome.into_iter().collect(), now, batch);
     }
 }

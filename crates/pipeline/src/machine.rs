@@ -3,12 +3,14 @@
 use app::views::{LearningView, MachineView, Names, Shown};
 use detect::{LampShows, LearningState, Outcome, Watch};
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, MachineId, Nameplate, Standstill, Time, Title,
+    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, MachineId, Nameplate, Standstill, Time,
+    Title,
 };
-use store::{Batch, Record};
+use serde_json::json;
+use store::{BOX, Batch, Entry, Record};
 
 use crate::day::Tally;
-use crate::limits::MachineLimits;
+use crate::limits::{LIMITS_PASSED, MachineLimits};
 use crate::settings::MachineSettings;
 
 /// What the recorder holds of one machine: its watch, its alarms, its day so far.
@@ -120,6 +122,42 @@ impl Machine {
             };
             batch.records.push(record);
         }
+    }
+
+    /// Looks at the limits: one alarm while any is passed, and an entry in the evidence for each.
+    pub fn settle_limits(&mut self, now: Time, batch: &mut Batch) {
+        let is_alarmed = self.alarms.contains(&AlarmKind::LimitPassed);
+        if self.limits.is_empty() && !is_alarmed {
+            return;
+        }
+        if self.nameplate.is_archived {
+            self.limits.forget();
+        }
+        let seen = self.limits.settle(now);
+        for limit in &seen.began {
+            let about = json!({"machine": self.id, "limit": limit.limit,
+                "value": limit.passed.value, "since": limit.passed.since});
+            let entry = Entry::new(now, BOX, EventKind::LimitPassed, about);
+            batch.records.push(Record::Evidence(entry));
+        }
+        let since = seen.standing.iter().map(|limit| limit.passed.since).min();
+        let outcome = match since {
+            Some(since) if !is_alarmed => {
+                Some(Outcome::AlarmRaised(AlarmKind::LimitPassed, since, None))
+            }
+            None if is_alarmed => {
+                let at = now - self.skew_ms;
+                Some(Outcome::AlarmCleared(AlarmKind::LimitPassed, at))
+            }
+            _ => None,
+        };
+        if (seen.is_change || outcome.is_some())
+            && let Ok(json) = serde_json::to_string(&seen.standing)
+        {
+            let name = format!("{LIMITS_PASSED}{}", self.id);
+            batch.records.push(Record::Kept(name.into(), json));
+        }
+        self.conclude(&mut outcome.into_iter().collect(), now, batch);
     }
 
     /// What it is called: as people said, else as the file of settings says.

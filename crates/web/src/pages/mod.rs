@@ -431,7 +431,9 @@ pub(crate) fn frame(ctx: &Ctx, place: Place, title: &str, live: &str, body: Mark
                                 }
                             }
                             @let other = lang.other().code();
-                            a.button data-lang=(other) href={ "?lang=" (other) } lang=(other) { (ctx.text(key::OTHER_LANGUAGE)) }
+                            a.button data-lang=(other) href={ "?lang=" (other) } lang=(other) {
+                                (ctx.text(key::OTHER_LANGUAGE))
+                            }
                             button type="button" data-theme-toggle { (ctx.text(key::THEME)) }
                             button.wide type="button" data-print { (ctx.text(key::PRINT)) }
                         }

@@ -1,6 +1,6 @@
-//! One field that finds everything: machines, devices, people, pages, words, what people wrote
-//! down, and the way into the logs. Small letters and large ones, wide ones and narrow ones, hiragana and
-//! katakana are the same to it.
+//! One field that finds everything: machines, devices, parts, people, pages, words, what people
+//! wrote down, and the way into the logs. Small letters and large ones, wide ones and narrow ones,
+//! hiragana and katakana are the same to it.
 
 use std::sync::Arc;
 
