@@ -22,6 +22,8 @@ pub struct LimitWatch {
     /// Values on one side of it, without one on the other.
     run: Option<Run>,
     passed: Option<PassedLimit>,
+    /// A value came after the silence that is told.
+    is_heard_again: bool,
 }
 
 /// Values on one side of a limit.
@@ -69,6 +71,7 @@ impl LimitWatch {
             heard: None,
             run: None,
             passed,
+            is_heard_again: false,
         }
     }
 
@@ -91,7 +94,7 @@ impl LimitWatch {
             ..run
         });
         match self.passed.as_mut() {
-            Some(passed) if passed.value.is_none() => self.passed = None,
+            Some(passed) if passed.value.is_none() => self.is_heard_again = true,
             Some(passed) if is_beyond => passed.value = Some(value),
             _ => {}
         }
@@ -106,7 +109,9 @@ impl LimitWatch {
             (run.is_beyond == is_beyond && run.lasts(now) >= for_s).then_some(run)
         };
         let run = |is_beyond, for_s| self.run.and_then(|run| lasts(run, is_beyond, for_s));
-        if run(false, WITHIN_S).is_some() {
+        let is_of_value = self.passed.is_some_and(|passed| passed.value.is_some());
+        let is_kept = is_of_value && run(false, WITHIN_S).is_some();
+        if is_kept || std::mem::take(&mut self.is_heard_again) {
             self.passed = None;
         }
         if self.passed.is_some() {
@@ -236,6 +241,12 @@ mod tests {
         oven.told(0, 61.0);
         oven.begin_anew(at(90_000));
         assert_eq!(oven.looked(90_299), None);
+        let mut silent = watch(r#""silent_s":600"#);
+        silent.told(0, 20.0);
+        assert!(silent.looked(600).is_some());
+        silent.begin_anew(at(90_000));
+        assert!(silent.looked(90_001).is_some(), "nothing has come");
+        assert_eq!(silent.told(90_002, 20.0), None);
         let passed = oven.looked(90_300).unwrap();
         let mut after = LimitWatch::new(oven.limit.clone(), Some(passed));
         assert_eq!(after.looked(90_400), Some(passed), "nothing has come yet");

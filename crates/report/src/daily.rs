@@ -16,8 +16,10 @@ use tokio::sync::Semaphore;
 use crate::accounts::{self, AgainstPlan, MachineAccount};
 use crate::downtimes::ExplainedDowntime;
 use crate::losses::{Loss, losses};
+use crate::wear::{self, PartUse};
 
 const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Who reads a week or a month.
 static LONG_REPORTS: Semaphore = Semaphore::const_new(1);
@@ -108,6 +110,8 @@ pub struct DailyReport {
     pub output: Vec<OutputBar>,
     /// What standing still came to by cause, the largest first.
     pub losses: Vec<Loss>,
+    /// Parts that are to be replaced now or soon; none in a report that is older than a day.
+    pub parts_due: Vec<PartUse>,
 }
 
 impl DailyReport {
@@ -136,6 +140,14 @@ impl DailyReport {
         machines.retain(|machine| machine.account.observed_s() > 0.0);
         let factory = &known.board().factory;
         let within = within_lines(factory);
+        let now = known.now();
+        let parts_due = if ends + DAY_MS > now {
+            let mut parts = wear::parts(known).await?;
+            parts.retain(|part| part.is_due_soon(now));
+            parts
+        } else {
+            Vec::new()
+        };
         Ok(Some(Self {
             period,
             first,
@@ -146,6 +158,7 @@ impl DailyReport {
             losses: losses(&machines),
             within,
             machines,
+            parts_due,
         }))
     }
 

@@ -4,16 +4,20 @@
 use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
+use jiff::tz::TimeZone;
 use kpi::{WearMeasure, WornPart};
 use model::{Annotation, MachineId, MachineState, Remark, Span, StateInterval, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{Reader, StoreError};
+use text::{Lang, key};
 
 use crate::watched::MachineSeries;
 
 /// The days whose pace counts.
 const PACE_DAYS: i64 = 28;
+/// A part that is due within so many days is due soon.
+const SOON_DAYS: i64 = 7;
 const DAY_MS: i64 = 86_400_000;
 
 /// A part and how much of it is used.
@@ -36,6 +40,28 @@ pub struct PartUse {
 }
 
 impl PartUse {
+    /// From this share of the limit on a part is due soon.
+    pub const SOON: f64 = 0.9;
+
+    /// Whether it is to be replaced now or within a week.
+    pub fn is_due_soon(&self, now: Time) -> bool {
+        let week = now + SOON_DAYS * DAY_MS;
+        self.share() >= Self::SOON || self.due.is_some_and(|due| due <= week)
+    }
+
+    /// When it is to be replaced, in words.
+    pub fn due_text(&self, lang: Lang, zone: &TimeZone, now: Time) -> String {
+        match self.due {
+            _ if self.is_over() => lang.text(key::PARTS_OVER),
+            None => lang.text(key::PARTS_NO_PACE),
+            Some(due) => {
+                let days = (due.since(now) / 86_400.0).ceil().max(0.0);
+                let (days, date) = (format!("{days:.0}"), text::month_day(due, zone));
+                lang.with(key::PARTS_DUE, &[("n", &days), ("date", &date)])
+            }
+        }
+    }
+
     /// How much of the limit is used, from 0; more than 1 where it is passed.
     pub fn share(&self) -> f64 {
         self.used / self.part.limit

@@ -71,6 +71,7 @@ fn pdf(report: &DailyReport, of: PaperOf<'_>, font: &PaperFont) -> Result<Vec<u8
         page.pictures();
         page.machines();
         page.stops();
+        page.parts_due();
         page.notes();
     }
     let made = text::written(of.now, of.zone);
@@ -409,6 +410,33 @@ impl DailyPaper<'_> {
             ]
         });
         let rows: Vec<Vec<String>> = rows.collect();
+        self.paper.table(&columns, &rows, 8.0);
+    }
+
+    fn parts_due(&mut self) {
+        let (lang, of) = (self.of.lang, self.of);
+        if self.report.parts_due.is_empty() {
+            return;
+        }
+        let rows = self.report.parts_due.iter().map(|one| {
+            vec![
+                self.name(&one.part.machine),
+                one.part.name.as_str().to_owned(),
+                one.due_text(lang, of.zone, of.now),
+            ]
+        });
+        let rows: Vec<Vec<String>> = rows.collect();
+        self.paper.heading(&lang.text(key::DAILY_PARTS_DUE), 40.0);
+        let column = |head, share| PaperColumn {
+            head: lang.text(head),
+            share,
+            is_number: false,
+        };
+        let columns = [
+            column(key::DAILY_MACHINE, 2.0),
+            column(key::DAILY_PART, 2.5),
+            column(key::DAILY_DUE, 3.0),
+        ];
         self.paper.table(&columns, &rows, 8.0);
     }
 

@@ -87,6 +87,7 @@ pub(crate) async fn show(
             }
             (sheet.machines())
             (sheet.stops())
+            (sheet.parts_due())
             (sheet.notes())
         }
     };
@@ -350,6 +351,29 @@ impl ReportSheet<'_> {
     }
 
     /// What people wrote down.
+    fn parts_due(&self) -> Markup {
+        let ctx = self.ctx;
+        let parts = &self.report.parts_due;
+        html! {
+            @if !parts.is_empty() {
+                section.panel #daily-parts {
+                    div.panel-head { h2 { (ctx.text(key::DAILY_PARTS_DUE)) } }
+                    ul.said-of-day {
+                        @for one in parts {
+                            li {
+                                a href={ "/maintenance?machine=" (one.part.machine) } {
+                                    (one.part.name)
+                                }
+                                strong { (self.name(&one.part.machine)) }
+                                span { (one.due_text(ctx.lang, &ctx.zone, ctx.now)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     fn notes(&self) -> Markup {
         let ctx = self.ctx;
         let notes = self.report.notes();

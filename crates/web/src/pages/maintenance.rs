@@ -45,8 +45,6 @@ part! {
     }
 }
 
-/// From this share of the limit on a part is due soon.
-const SOON: f64 = 0.9;
 /// What was replaced so many seconds ago was just replaced.
 const JUST_NOW_S: f64 = 600.0;
 /// Whoever says within so many seconds again that it was replaced has pressed twice.
@@ -291,7 +289,7 @@ impl PartList<'_> {
         let unit = ctx.lang.coded("wear-unit-", one.part.measure.code());
         let class = match one.share() {
             1.0.. => "t-stop",
-            SOON.. => "t-idle",
+            PartUse::SOON.. => "t-idle",
             _ => "t-run",
         };
         let hidden = html! {
@@ -331,16 +329,7 @@ impl PartList<'_> {
 
     /// How long it will do.
     fn until(&self, one: &PartUse) -> String {
-        let ctx = self.ctx;
-        match one.due {
-            _ if one.is_over() => ctx.text(key::PARTS_OVER),
-            None => ctx.text(key::PARTS_NO_PACE),
-            Some(due) => {
-                let days = (due.since(ctx.now) / 86_400.0).ceil().max(0.0);
-                let (days, date) = (format!("{days:.0}"), ctx.day(due));
-                ctx.with(key::PARTS_DUE, &[("n", &days), ("date", &date)])
-            }
-        }
+        one.due_text(self.ctx.lang, &self.ctx.zone, self.ctx.now)
     }
 
     /// When it was replaced, by whom, after how much.
@@ -438,7 +427,7 @@ fn bar(share: f64) -> Markup {
     let used = (share * 100.0).clamp(0.0, 125.0);
     let class = match share {
         1.0.. => "f-stop",
-        SOON.. => "f-idle",
+        PartUse::SOON.. => "f-idle",
         _ => "f-run",
     };
     html! {

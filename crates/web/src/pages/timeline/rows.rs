@@ -187,15 +187,20 @@ fn most_shown(means: impl Iterator<Item = f64>) -> f64 {
     usual.map_or(f64::INFINITY, |usual| usual * FAR_ABOVE)
 }
 
-/// The means as one line; where readings are missing it is interrupted.
-fn path(buckets: &[Bucket], column: &impl Fn(&Bucket) -> f64, y: &impl Fn(f64) -> f64) -> String {
+/// So many columns may lie between readings that belong together.
+fn joined(buckets: &[Bucket], column: impl Fn(&Bucket) -> f64) -> f64 {
     let mut apart: Vec<f64> = buckets
         .windows(2)
         .map(|pair| column(&pair[1]) - column(&pair[0]))
         .collect();
     apart.sort_by(f64::total_cmp);
     let usual = apart.get(apart.len() / 2).copied().unwrap_or(1.0);
-    let most = (usual * JOINED).max(2.0);
+    (usual * JOINED).max(2.0)
+}
+
+/// The means as one line; where readings are missing it is interrupted.
+fn path(buckets: &[Bucket], column: &impl Fn(&Bucket) -> f64, y: &impl Fn(f64) -> f64) -> String {
+    let most = joined(buckets, column);
     let mut line = String::new();
     let mut before = f64::NEG_INFINITY;
     for bucket in buckets {
@@ -207,20 +212,30 @@ fn path(buckets: &[Bucket], column: &impl Fn(&Bucket) -> f64, y: &impl Fn(f64) -
     line
 }
 
-/// What each column says, for whoever points at it: mean, lowest, highest; `-` where nothing is.
+/// What each column says, for whoever points at it: mean, lowest, highest; between readings that
+/// belong together what the one before said; `-` where nothing is.
 fn told(buckets: &[Bucket], span: Span) -> String {
     let mut columns = vec![String::from("-"); COLUMNS];
     let length = (span.to.ms() - span.from.ms()).max(1);
-    for bucket in buckets {
-        let n = (bucket.from.ms() - span.from.ms()) * COLUMNS as i64 / length;
-        let column = usize::try_from(n).ok().and_then(|n| columns.get_mut(n));
-        if let Some(column) = column {
-            *column = if bucket.min == bucket.max {
-                number(bucket.mean)
-            } else {
-                let [mean, low, high] = [bucket.mean, bucket.min, bucket.max].map(number);
-                format!("{mean}({low}–{high})")
-            };
+    let column = |bucket: &Bucket| (bucket.from.ms() - span.from.ms()) * COLUMNS as i64 / length;
+    let most = joined(buckets, |bucket| column(bucket) as f64) as i64;
+    for (i, bucket) in buckets.iter().enumerate() {
+        let first = column(bucket);
+        let next = buckets.get(i + 1).map(column);
+        let until = next
+            .filter(|next| next - first <= most)
+            .unwrap_or(first + 1);
+        let said = if bucket.min == bucket.max {
+            number(bucket.mean)
+        } else {
+            let [mean, low, high] = [bucket.mean, bucket.min, bucket.max].map(number);
+            format!("{mean}({low}–{high})")
+        };
+        for n in first..until.max(first + 1) {
+            let column = usize::try_from(n).ok().and_then(|n| columns.get_mut(n));
+            if let Some(column) = column {
+                column.clone_from(&said);
+            }
         }
     }
     columns.join(" ")
@@ -288,5 +303,25 @@ mod tests {
         let columns: Vec<&str> = told.split(' ').collect();
         assert_eq!(columns.len(), COLUMNS);
         assert_eq!(columns[..3], ["5.00", "2.00(1.00–3.00)", "-"]);
+    }
+
+    #[test]
+    fn between_readings_that_belong_together_the_one_before_is_told() {
+        let span = Span::new(Time::from_ms(0), Time::from_ms(7_200));
+        let told = told(
+            &[
+                bucket(0, 1.0),
+                bucket(30, 2.0),
+                bucket(60, 3.0),
+                bucket(600, 4.0),
+            ],
+            span,
+        );
+        let columns: Vec<&str> = told.split(' ').collect();
+        assert_eq!(
+            columns[..7],
+            ["1.00", "1.00", "1.00", "2.00", "2.00", "2.00", "3.00"]
+        );
+        assert_eq!((columns[7], columns[59], columns[60]), ("-", "-", "4.00"));
     }
 }
