@@ -1319,9 +1319,8 @@ daily-stops = Longest stops
 daily-more = and { $n } more
 daily-from-to = When
 daily-machine = Machine
+daily-said-parts-due = Parts to replace soon: { $parts }.
 daily-parts-due = Parts to replace soon
-daily-part = Part
-daily-due = When
 daily-notes = Notes
 daily-how = How this is computed
 how-availability = Availability = producing in planned hours ÷ (planned hours − planned stops), as ISO 22400-2 has it. Producing is running and the pauses that belong to every cycle, such as loading. The planned hours are set on the page of operating rates.

@@ -1319,9 +1319,8 @@ daily-stops = 長い停止
 daily-more = ほかに { $n } 件
 daily-from-to = 時刻
 daily-machine = 機械
+daily-said-parts-due = 交換時期の近い部品:{ $parts }。
 daily-parts-due = 交換時期の近い部品
-daily-part = 部品
-daily-due = 時期
 daily-notes = メモ
 daily-how = 計算方法
 how-availability = 時間稼働率(OEE)= 予定時間内の生産時間 ÷(予定時間 − 計画停止)(ISO 22400-2 Availability)。生産時間は、運転と、いつものサイクルに含まれる待ち(材料の着脱など)の合計です。予定時間は「時間稼働率」のページで決めます。

@@ -17,6 +17,8 @@ use crate::losses::Loss;
 
 /// Downtimes that are listed, the longest.
 const STOPS_LISTED: usize = 40;
+/// Parts to replace that are named.
+const PARTS_NAMED: usize = 5;
 /// Causes of which each gets a bar.
 const CAUSES: usize = 8;
 /// Height of the pictures.
@@ -71,7 +73,6 @@ fn pdf(report: &DailyReport, of: PaperOf<'_>, font: &PaperFont) -> Result<Vec<u8
         page.pictures();
         page.machines();
         page.stops();
-        page.parts_due();
         page.notes();
     }
     let made = text::written(of.now, of.zone);
@@ -167,7 +168,9 @@ impl DailyPaper<'_> {
         }
         self.paper.y = MARGIN + STAMP.1 + 10.0;
         if !self.report.machines.is_empty() {
-            let said = self.report.sentences(lang).join(lang.pick("", " "));
+            let mut said = self.report.sentences(lang);
+            said.extend(self.parts_due());
+            let said = said.join(lang.pick("", " "));
             let (x, y, width, height) = (MARGIN, self.paper.y, WIDTH, 0.0);
             self.paper.y = self.paper.lines(
                 PaperArea {
@@ -180,6 +183,23 @@ impl DailyPaper<'_> {
                 Type::new(10.5),
             );
         }
+    }
+
+    /// Which parts are to be replaced soon, in one sentence: a table would take a second page.
+    fn parts_due(&self) -> Option<String> {
+        let lang = self.of.lang;
+        let due = &self.report.parts_due;
+        let named = due.iter().take(PARTS_NAMED).map(|one| {
+            let machine = self.name(&one.part.machine);
+            let space = lang.pick("", " ");
+            format!("{}{space}({machine})", one.part.name.as_str())
+        });
+        let mut names = named.collect::<Vec<_>>().join(lang.pick("、", ", "));
+        if due.len() > PARTS_NAMED {
+            names.push('…');
+        }
+        let said = || lang.with(key::DAILY_SAID_PARTS_DUE, &[("parts", &names)]);
+        (!due.is_empty()).then(said)
     }
 
     /// The report in a row of figures.
@@ -410,33 +430,6 @@ impl DailyPaper<'_> {
             ]
         });
         let rows: Vec<Vec<String>> = rows.collect();
-        self.paper.table(&columns, &rows, 8.0);
-    }
-
-    fn parts_due(&mut self) {
-        let (lang, of) = (self.of.lang, self.of);
-        if self.report.parts_due.is_empty() {
-            return;
-        }
-        let rows = self.report.parts_due.iter().map(|one| {
-            vec![
-                self.name(&one.part.machine),
-                one.part.name.as_str().to_owned(),
-                one.due_text(lang, of.zone, of.now),
-            ]
-        });
-        let rows: Vec<Vec<String>> = rows.collect();
-        self.paper.heading(&lang.text(key::DAILY_PARTS_DUE), 40.0);
-        let column = |head, share| PaperColumn {
-            head: lang.text(head),
-            share,
-            is_number: false,
-        };
-        let columns = [
-            column(key::DAILY_MACHINE, 2.0),
-            column(key::DAILY_PART, 2.5),
-            column(key::DAILY_DUE, 3.0),
-        ];
         self.paper.table(&columns, &rows, 8.0);
     }
 

@@ -31,6 +31,8 @@ const NUMBER_WIDTH: f32 = 48.0;
 const CELL: f32 = 3.0;
 /// What may not begin a line.
 const NOT_FIRST: &str = "、。，．,.・：；:;？！?!）)」』】〉》々ー％%";
+/// What may not end one.
+const NOT_LAST: &str = "(「『【〈（";
 
 /// A colour, as red, green and blue.
 pub(super) type Ink = [u8; 3];
@@ -375,7 +377,7 @@ impl<'a> Paper<'a> {
 }
 
 /// What a line may be broken between: words with the room behind them, Japanese letters with what
-/// may not begin a line behind them.
+/// may not begin a line behind them, and before them what may not end one.
 fn words(text: &str) -> Vec<String> {
     let is_wide = |c: char| u32::from(c) >= 0x2e80;
     let mut words: Vec<String> = Vec::new();
@@ -383,6 +385,7 @@ fn words(text: &str) -> Vec<String> {
         let joins = words.last().is_some_and(|word| {
             let last = word.chars().next_back().unwrap_or(' ');
             NOT_FIRST.contains(letter)
+                || NOT_LAST.contains(last)
                 || letter.is_whitespace()
                 || (!last.is_whitespace() && !is_wide(last) && !is_wide(letter))
         });
@@ -405,6 +408,7 @@ mod tests {
             words("生産です。12 個"),
             ["生", "産", "で", "す。", "12 ", "個"]
         );
+        assert_eq!(words("石(旋盤)"), ["石", "(旋", "盤)"]);
         let font = PaperFont::find().unwrap();
         let paper = Paper::new(&font).unwrap();
         let lines = paper.broken("止まっていた時間は2時間です。", 62.0, 10.0);
