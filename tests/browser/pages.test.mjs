@@ -291,7 +291,7 @@ test("a stretch of time is zoomed with the mouse, with two fingers and with keys
   await page.keyboard.press("ArrowRight");
   assert.match(await page.textContent(".tl-read"), /robot-1/);
   await page.click("#timeline-table summary");
-  assert.match(await page.textContent("#timeline-table tbody"), /Running/);
+  assert.match(await page.textContent("#timeline-table tbody"), /Waiting30 s/);
   assert.deepEqual(page.problems, []);
   await page.context().close();
 
