@@ -240,6 +240,7 @@ test("a part that wears is entered, counted, replaced with one tap on a phone an
   assert.equal(await page.inputValue("[name=limit]"), "たくさん", "what was typed stays");
   await page.fill("[name=limit]", "４０");
   await page.click("text=数え始める");
+  await page.waitForSelector(".part-figures");
   const figures = () => page.textContent(".part-figures");
   await until("the cycles are counted", async () => { await page.reload(); return /3\d \/ 40 サイクル/.test(await figures()); });
   const button = await page.locator("button.tall").boundingBox();

@@ -86,14 +86,17 @@ impl LightFamily {
     }
 }
 
-/// Where daily files go.
+/// Where daily files for other programs go; also what the file of settings says of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DayFilePlan {
     /// The folder they go to.
     pub folder: PathBuf,
-    /// In which letters they are written.
+    /// In which letters they are written: `utf-8` or `cp932`; UTF-8 if nothing is said.
+    #[serde(default)]
     pub encoding: Encoding,
-    /// In which language their first line is.
+    /// In which language their first line is: `ja` or `en`; Japanese if nothing is said.
+    #[serde(default)]
     pub lang: Lang,
 }
 

@@ -1,7 +1,7 @@
 //! What a person declares where no machine can see it, or against what a machine saw: with a name,
 //! a reason and an end. It is always shown as what it is.
 
-use model::Time;
+use model::{DAY_MS, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::FunctionId;
@@ -11,8 +11,6 @@ use crate::verdict::{Judged, ProvenBy, Verdict};
 pub const DAYS_MAX: u32 = 366;
 /// Letters of a reason at most.
 pub const REASON_CHARS_MAX: usize = 200;
-
-const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Letters of a document at most.
 pub const DOCUMENT_CHARS_MAX: usize = 4_000;

@@ -154,8 +154,12 @@ fn wait_energy_wh(facts: &CycleFacts, reference: &Reference, wait_s: f64) -> f64
     let Some(own_wh) = facts.waiting_wh.filter(|_| wait_s > 0.0) else {
         return wait_s * usual_w / 3600.0;
     };
-    let usual_s = reference.duration_s.median - reference.work_s.median;
-    (own_wh - usual_s * usual_w / 3600.0).max(0.0)
+    (own_wh - usual_rest_s(reference) * usual_w / 3600.0).max(0.0)
+}
+
+/// Time at rest that every cycle has, in seconds.
+fn usual_rest_s(reference: &Reference) -> f64 {
+    reference.duration_s.median - reference.work_s.median
 }
 
 /// Whether the machine waited in a cycle beyond what it does in every one.
@@ -174,8 +178,7 @@ fn wait_seconds(facts: &CycleFacts, reference: &Reference, tolerance: Tolerance)
     let unsure_s = tolerance.time * usual_s + edges_s(facts);
     let work_as_always = (facts.work_s - usual_s).abs() <= unsure_s;
     // A cycle that only went slower is no longer at rest for it.
-    let usual_rest_s = reference.duration_s.median - reference.work_s.median;
-    let rested_s = facts.duration_s - facts.work_s - usual_rest_s;
+    let rested_s = facts.duration_s - facts.work_s - usual_rest_s(reference);
     let rested = rested_s >= RESTED_SHARE * excess_s;
     let far_too_long = facts.duration_s > WAIT_WITHOUT_POWER * reference.duration_s.median;
     if sees_power && work_as_always && rested || !sees_power && far_too_long {

@@ -112,18 +112,19 @@ impl Levels {
     /// on: a night is no power it works or waits with.
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let off_w = self.off_w();
-        let is_on = |at: &(f64, f64)| at.0 > off_w;
-        let total: f64 = self.weighted().filter(is_on).map(|(_, n)| n).sum();
-        if total < f64::from(SAMPLES_MIN) {
+        let first = (0..BINS).find(|bin| self.centre(*bin) > off_w)?;
+        let (off, on) = self.counts.split_at_checked(first)?;
+        let total = self.total.saturating_sub(off.iter().sum());
+        if total < SAMPLES_MIN {
             return None;
         }
+        let wanted = f64::from(total) * share;
         let mut seen = 0.0;
-        let mut bins = self.weighted().filter(is_on);
-        let found = bins.find(|(_, n)| {
-            seen += n;
-            seen >= total * share
+        let found = on.iter().position(|count| {
+            seen += f64::from(*count);
+            seen >= wanted
         });
-        found.map(|(centre, _)| centre)
+        found.map(|bin| self.centre(first + bin))
     }
 
     fn centre(&self, bin: usize) -> f64 {

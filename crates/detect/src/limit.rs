@@ -15,10 +15,8 @@ const WITHIN_S: f64 = 30.0;
 pub struct LimitWatch {
     /// What people set.
     pub limit: OwnLimit,
-    /// When it was looked at first, by the box's clock.
-    begun: Option<Time>,
-    /// When a value came last, by the box's clock.
-    heard: Option<Time>,
+    /// Since when nothing has come, by the box's clock: since the last value or the first look.
+    quiet: Option<Time>,
     /// Values on one side of it, without one on the other.
     run: Option<Run>,
     passed: Option<PassedLimit>,
@@ -67,8 +65,7 @@ impl LimitWatch {
     pub fn new(limit: OwnLimit, passed: Option<PassedLimit>) -> Self {
         Self {
             limit,
-            begun: None,
-            heard: None,
+            quiet: None,
             run: None,
             passed,
             is_heard_again: false,
@@ -77,7 +74,7 @@ impl LimitWatch {
 
     /// Takes a value that was measured at `t` and came at `came`.
     pub fn observe(&mut self, t: Time, came: Time, value: f64) {
-        self.heard = Some(came);
+        self.quiet = Some(came);
         let is_beyond = self.limit.is_beyond(value);
         let run = self.run.filter(|run| run.is_beyond == is_beyond);
         let begun = Run {
@@ -100,37 +97,41 @@ impl LimitWatch {
         }
     }
 
-    /// Looks at a moment of the box's clock whether it is passed. It stays passed until values have
-    /// been within it for half a minute; silence ends with any value. A limit that was passed when
-    /// the program ended stays so until something is heard.
-    pub fn settle(&mut self, now: Time) {
-        let begun = *self.begun.get_or_insert(now);
-        let lasts = |run: Run, is_beyond: bool, for_s: f64| {
-            (run.is_beyond == is_beyond && run.lasts(now) >= for_s).then_some(run)
-        };
-        let run = |is_beyond, for_s| self.run.and_then(|run| lasts(run, is_beyond, for_s));
-        let is_of_value = self.passed.is_some_and(|passed| passed.value.is_some());
-        let is_kept = is_of_value && run(false, WITHIN_S).is_some();
-        if is_kept || std::mem::take(&mut self.is_heard_again) {
+    /// Looks at a moment of the box's clock whether it is passed; says whether that has changed. It
+    /// stays passed until values have been within it for half a minute; silence ends with any
+    /// value. A limit that was passed when the program ended stays so until something is heard.
+    pub fn settle(&mut self, now: Time) -> bool {
+        let before = self.passed.is_some();
+        let quiet = *self.quiet.get_or_insert(now);
+        if std::mem::take(&mut self.is_heard_again) || self.is_kept(now) {
             self.passed = None;
         }
-        if self.passed.is_some() {
-            return;
+        if self.passed.is_none() {
+            let beyond = self.lasting(true, self.limit.for_s, now);
+            let is_silent = self.limit.silent_s.is_some_and(|s| now.since(quiet) >= s);
+            self.passed = beyond
+                .map(|run| PassedLimit {
+                    since: run.first,
+                    value: Some(run.value),
+                })
+                .or(is_silent.then_some(PassedLimit {
+                    since: quiet,
+                    value: None,
+                }));
         }
-        if let Some(run) = run(true, self.limit.for_s) {
-            self.passed = Some(PassedLimit {
-                since: run.first,
-                value: Some(run.value),
-            });
-            return;
-        }
-        let heard = self.heard.unwrap_or(begun);
-        if self.limit.silent_s.is_some_and(|s| now.since(heard) >= s) {
-            self.passed = Some(PassedLimit {
-                since: heard,
-                value: None,
-            });
-        }
+        before != self.passed.is_some()
+    }
+
+    /// Whether values that were beyond it have been within it for long enough.
+    fn is_kept(&self, now: Time) -> bool {
+        let is_of_value = self.passed.is_some_and(|passed| passed.value.is_some());
+        is_of_value && self.lasting(false, WITHIN_S, now).is_some()
+    }
+
+    /// The values on one side of it, if they have lasted for so many seconds.
+    fn lasting(&self, is_beyond: bool, seconds: f64, now: Time) -> Option<Run> {
+        self.run
+            .filter(|run| run.is_beyond == is_beyond && run.lasts(now) >= seconds)
     }
 
     /// How it was passed at the last look.
@@ -147,8 +148,7 @@ impl LimitWatch {
 
     /// The box's clock was set, or the box did not look for a while: what lasts counts from now.
     pub fn begin_anew(&mut self, now: Time) {
-        self.begun = Some(now);
-        self.heard = self.heard.map(|_| now);
+        self.quiet = Some(now);
         self.run = self.run.map(|run| Run { came: now, ..run });
     }
 }

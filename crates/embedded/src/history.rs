@@ -171,6 +171,14 @@ impl History for EmbeddedReader {
         self.list(sql, params![machine.as_str(), only_open, limit], alarm_row)
     }
 
+    fn alarms_in(&self, machine: &MachineId, span: Span) -> Result<Vec<Alarm>, StoreError> {
+        let sql = "SELECT id, machine, kind, since, raised_at, cleared_at, acknowledged_at, reason,
+                   acknowledged_by
+                   FROM alarm WHERE machine = ?1 AND since >= ?2 AND since < ?3 ORDER BY id DESC";
+        let (from, to) = (span.from.ms(), span.to.ms());
+        self.list(sql, params![machine.as_str(), from, to], alarm_row)
+    }
+
     fn annotations(
         &self,
         of: Option<&MachineId>,

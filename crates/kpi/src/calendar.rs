@@ -111,17 +111,7 @@ fn moment_of(date: Date, clock: ClockTime, zone: &TimeZone) -> Option<Time> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tokyo() -> Calendar {
-        Calendar {
-            zone: TimeZone::get("Asia/Tokyo").unwrap(),
-            starts: ClockTime::constant(8, 0, 0, 0),
-        }
-    }
-
-    fn at(text: &str) -> Time {
-        Time::from_ms(text.parse::<Timestamp>().unwrap().as_millisecond())
-    }
+    use crate::testing::{at, tokyo};
 
     #[test]
     fn before_the_starting_hour_it_is_still_yesterday() {

@@ -15,6 +15,8 @@ mod schedule;
 mod spread;
 mod stretch;
 mod tariff;
+#[cfg(test)]
+mod testing;
 mod usual;
 mod wear;
 

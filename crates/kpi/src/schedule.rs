@@ -266,23 +266,8 @@ impl From<Schedule> for WrittenSchedule {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-    use jiff::civil::Time as ClockTime;
-    use jiff::tz::TimeZone;
-    use model::Time;
-
     use super::*;
-
-    fn tokyo() -> Calendar {
-        Calendar {
-            zone: TimeZone::get("Asia/Tokyo").unwrap(),
-            starts: ClockTime::constant(8, 0, 0, 0),
-        }
-    }
-
-    fn at(text: &str) -> Time {
-        Time::from_ms(text.parse::<Timestamp>().unwrap().as_millisecond())
-    }
+    use crate::testing::{at, tokyo};
 
     fn schedule(days: &str, hours: &str, closed: &str) -> Result<Schedule, ScheduleError> {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();

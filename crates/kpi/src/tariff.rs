@@ -97,28 +97,17 @@ impl Prices {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-    use jiff::civil::Time as ClockTime;
-    use jiff::tz::TimeZone;
-
     use super::*;
-
-    fn at(text: &str) -> Time {
-        Time::from_ms(text.parse::<Timestamp>().unwrap().as_millisecond())
-    }
+    use crate::testing::{at, tokyo};
 
     fn prices() -> Prices {
-        let calendar = Calendar {
-            zone: TimeZone::get("Asia/Tokyo").unwrap(),
-            starts: ClockTime::constant(8, 0, 0, 0),
-        };
         let tariff: Vec<TariffHours> = serde_json::from_str(
             r#"[{"days":["sat","sun"],"hours":["00:00-24:00"],"yen_per_kwh":18.0},
                 {"hours":["22:00-08:00"],"yen_per_kwh":12.5}]"#,
         )
         .unwrap();
         let week = Span::new(at("2026-11-22T15:00:00Z"), at("2026-11-29T15:00:00Z"));
-        Prices::of(27.5, &tariff, &calendar, week)
+        Prices::of(27.5, &tariff, &tokyo(), week)
     }
 
     #[test]

@@ -1,14 +1,13 @@
 //! Parts that wear: how much of each is used, counted in cycles, hours or kilowatt-hours since it
 //! was replaced, and when its limit will be reached.
 
-use model::{MachineId, Time, Title};
+use model::{DAY_MS, MachineId, Time, Title};
 use serde::{Deserialize, Serialize};
 
 /// Limits, in the measure of the part.
 const LIMIT: std::ops::RangeInclusive<f64> = 1.0..=1e9;
 /// Less than this share of the limit says nothing of the pace.
 const SHARE_TO_GO_BY: f64 = 0.001;
-const DAY_MS: f64 = 86_400_000.0;
 /// Nobody plans further ahead, in days.
 const AHEAD_DAYS_MAX: f64 = 3_650.0;
 
@@ -57,7 +56,8 @@ pub struct WornPart {
 }
 
 impl WornPart {
-    pub(crate) fn is_valid(&self) -> bool {
+    /// Whether its limit is one that can be reached.
+    pub fn is_valid(&self) -> bool {
         LIMIT.contains(&self.limit)
     }
 
@@ -67,7 +67,7 @@ impl WornPart {
         let is_pace = per_day >= self.limit * SHARE_TO_GO_BY / 30.0 && per_day > 0.0;
         let days = (self.limit - used) / per_day;
         let days = Some(days).filter(|days| is_pace && *days <= AHEAD_DAYS_MAX)?;
-        Some(now + (days.max(0.0) * DAY_MS) as i64)
+        Some(now + (days.max(0.0) * DAY_MS as f64) as i64)
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(blade.measure, WearMeasure::Cycles);
         let days = |used: f64, per_day: f64| {
             let due = blade.due(now, used, per_day)?;
-            Some((due.ms() - now.ms()) as f64 / DAY_MS)
+            Some((due.ms() - now.ms()) as f64 / DAY_MS as f64)
         };
         assert_eq!(days(4_000.0, 500.0), Some(4.0));
         assert_eq!(days(6_500.0, 500.0), Some(0.0), "over its limit");

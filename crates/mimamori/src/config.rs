@@ -40,7 +40,7 @@ struct WrittenConfig {
     tls: WrittenTls,
     syslog: WrittenSyslog,
     backup: Option<WrittenBackup>,
-    export: Option<WrittenExport>,
+    export: Option<DayFilePlan>,
 }
 
 /// The factory as a whole.
@@ -207,20 +207,6 @@ struct WrittenBackup {
     passphrase_file: Option<PathBuf>,
 }
 
-/// Daily files for other programs.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenExport {
-    /// The folder they go to.
-    folder: PathBuf,
-    /// `utf-8` or `cp932`; UTF-8 if absent.
-    #[serde(default)]
-    encoding: text::Encoding,
-    /// Language of the first line, `ja` or `en`; Japanese if absent.
-    #[serde(default)]
-    lang: text::Lang,
-}
-
 /// How long readings are kept.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -321,7 +307,7 @@ impl Config {
                 backup: written.backup.map(WrittenBackup::checked).transpose()?,
                 logs: Some(written.syslog.listeners()).filter(LogListeners::is_on),
                 light: written.light.map(WrittenLight::checked).transpose()?,
-                day_files: written.export.map(WrittenExport::plan),
+                day_files: written.export,
             },
             limits: written.broker.limits()?,
             tls: written.broker.tls.map(|tls| TlsListener {
@@ -397,16 +383,6 @@ impl WrittenSyslog {
             udp: self.udp,
             tcp: self.tcp,
             tls: self.tls,
-        }
-    }
-}
-
-impl WrittenExport {
-    fn plan(self) -> DayFilePlan {
-        DayFilePlan {
-            folder: self.folder,
-            encoding: self.encoding,
-            lang: self.lang,
         }
     }
 }

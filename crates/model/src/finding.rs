@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ProductId, Time};
+use crate::{AlarmKind, ProductId, Time};
 
 /// What kind of change was noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -43,6 +43,24 @@ pub enum FindingKind {
 }
 
 crate::coded!(FindingKind);
+
+impl FindingKind {
+    /// The alarm that comes of it, if one does.
+    pub fn alarm(self) -> Option<AlarmKind> {
+        match self {
+            Self::TamperingSuspected => Some(AlarmKind::TamperingSuspected),
+            Self::WearSuspected => Some(AlarmKind::WearSuspected),
+            Self::Stopped => Some(AlarmKind::Stopped),
+            _ => None,
+        }
+    }
+
+    /// The finding that an alarm comes of; `None` for one that no finding tells of.
+    pub fn behind(alarm: AlarmKind) -> Option<Self> {
+        let mut all = Self::ALL.iter().copied();
+        all.find(|finding| finding.alarm() == Some(alarm))
+    }
+}
 
 /// The numbers behind a finding about a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

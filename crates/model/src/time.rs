@@ -9,6 +9,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
+/// Milliseconds of a day that is neither shortened nor lengthened by the clocks.
+pub const DAY_MS: i64 = 24 * 3_600_000;
+
 /// A moment, in milliseconds since 1970-01-01 00:00 UTC. As JSON it is a text after RFC 3339, in
 /// UTC with milliseconds; the number of milliseconds, as versions up to 0.1 wrote it, is read as
 /// well.

@@ -7,17 +7,6 @@ use model::{MachineId, OwnLimit, Time};
 /// The names under which what is passed is kept begin so; a machine's identifier follows.
 pub(crate) const LIMITS_PASSED: &str = "limits_passed/";
 
-/// What a look at the limits showed.
-#[derive(Debug)]
-pub struct LimitChange {
-    /// Whether any is passed that was not, or the other way round.
-    pub is_change: bool,
-    /// Those that are passed since this look.
-    pub began: Vec<StandingLimit>,
-    /// All that are passed.
-    pub standing: Vec<StandingLimit>,
-}
-
 /// The limits of one machine.
 #[derive(Debug, Default)]
 pub struct MachineLimits {
@@ -89,25 +78,27 @@ impl MachineLimits {
         }
     }
 
-    /// Looks at each at a moment of the box's clock; says whether any began or ended.
-    pub fn settle(&mut self, now: Time) -> LimitChange {
-        let before = self.standing().len();
-        let watches = self.watches.iter_mut();
-        let began = watches.filter_map(|watch| {
-            let was_passed = watch.passed().is_some();
-            watch.settle(now);
-            watch.standing().filter(|_| !was_passed)
-        });
-        let began: Vec<StandingLimit> = began.collect();
-        let standing = self.standing();
-        LimitChange {
-            is_change: !began.is_empty() || before != standing.len(),
-            began,
-            standing,
+    /// Looks at each at a moment of the box's clock; says whether any began or ended, and adds
+    /// those that began.
+    pub fn settle(&mut self, now: Time, began: &mut Vec<StandingLimit>) -> bool {
+        let mut is_change = false;
+        for watch in &mut self.watches {
+            if watch.settle(now) {
+                is_change = true;
+                began.extend(watch.standing());
+            }
         }
+        is_change
     }
 
-    fn standing(&self) -> Vec<StandingLimit> {
+    /// Since when the first that is passed has been.
+    pub fn since(&self) -> Option<Time> {
+        let passed = self.watches.iter().filter_map(LimitWatch::passed);
+        passed.map(|passed| passed.since).min()
+    }
+
+    /// Those that are passed.
+    pub fn standing(&self) -> Vec<StandingLimit> {
         let watches = self.watches.iter();
         watches.filter_map(LimitWatch::standing).collect()
     }

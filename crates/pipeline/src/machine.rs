@@ -133,15 +133,15 @@ impl Machine {
         if self.nameplate.is_archived {
             self.limits.forget();
         }
-        let seen = self.limits.settle(now);
-        for limit in &seen.began {
+        let mut began = Vec::new();
+        let is_change = self.limits.settle(now, &mut began);
+        for limit in began {
             let about = json!({"machine": self.id, "limit": limit.limit,
                 "value": limit.passed.value, "since": limit.passed.since});
             let entry = Entry::new(now, BOX, EventKind::LimitPassed, about);
             batch.records.push(Record::Evidence(entry));
         }
-        let since = seen.standing.iter().map(|limit| limit.passed.since).min();
-        let outcome = match since {
+        let outcome = match self.limits.since() {
             Some(since) if !is_alarmed => {
                 Some(Outcome::AlarmRaised(AlarmKind::LimitPassed, since, None))
             }
@@ -151,8 +151,8 @@ impl Machine {
             }
             _ => None,
         };
-        if (seen.is_change || outcome.is_some())
-            && let Ok(json) = serde_json::to_string(&seen.standing)
+        if (is_change || outcome.is_some())
+            && let Ok(json) = serde_json::to_string(&self.limits.standing())
         {
             let name = format!("{LIMITS_PASSED}{}", self.id);
             batch.records.push(Record::Kept(name.into(), json));

@@ -17,10 +17,8 @@ use serde::Serialize;
 use store::{MinuteRow, Reader, Recap, StoreError};
 
 use crate::downtimes::{ExplainedDowntime, explain};
-use crate::watched::MachineSeries;
+use crate::watched::{MachineSeries, wh_drawn, wh_fed_in};
 
-/// Watt-seconds of a watt-hour.
-pub const WS_PER_WH: f64 = 3_600.0;
 /// The middle of cycle times that is told beside the median.
 const USUAL: (f64, f64) = (0.1, 0.9);
 /// Less than this share of a working day says nothing of how it will end.
@@ -523,16 +521,6 @@ fn account(
     let prices = days.prices;
     let yen_per_kwh = prices.map(|prices| prices.means(&power, &account.stretches));
     Ok((account, yen_per_kwh))
-}
-
-/// Watt-hours that were drawn, by the area under a power and the part of it below zero.
-pub fn wh_drawn(integral: f64, below: Option<f64>) -> f64 {
-    (integral - below.unwrap_or(0.0)) / WS_PER_WH
-}
-
-/// Watt-hours that were fed back.
-pub fn wh_fed_in(below: Option<f64>) -> Option<f64> {
-    below.map(|below| below.abs() / WS_PER_WH)
 }
 
 fn power_minute(row: &MinuteRow) -> PowerMinute {

@@ -9,7 +9,7 @@ use app::known::{Known, Unreadable};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use kpi::{Factory, PlannedHours};
-use model::{Annotation, MachineId, Remark, Span, Time};
+use model::{Annotation, DAY_MS, MachineId, Remark, Span, Time};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
@@ -19,7 +19,6 @@ use crate::losses::{Loss, losses};
 use crate::wear::{self, PartUse};
 
 const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Who reads a week or a month.
 static LONG_REPORTS: Semaphore = Semaphore::const_new(1);

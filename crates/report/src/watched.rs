@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use model::{GAP_MS_MAX, MachineId, POWER_POINTS, SeriesId, Span, Time, Unit};
 use store::{Assignment, MinuteRow, Recap, SeriesInfo, Stat, StoreError, Telemetry};
 
-/// Watt-seconds of a kilowatt-hour.
-const WS_PER_KWH: f64 = 3_600_000.0;
+/// Watt-seconds of a watt-hour.
+const WS_PER_WH: f64 = 3_600.0;
 
 /// A series, as far as it is of one machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,20 +135,20 @@ impl MachineSeries {
         machine: &MachineId,
         span: Span,
     ) -> Result<f64, StoreError> {
-        let (mut told, mut ws): (Option<Span>, f64) = (None, 0.0);
+        let (mut told, mut wh): (Option<Span>, f64) = (None, 0.0);
         for one in self.powers_of(machine, span) {
             for stretch in untold(told, one.span) {
                 let Some(sum) = one.sum(reader, stretch)? else {
                     continue;
                 };
-                ws += sum.integral - sum.below.unwrap_or(0.0);
+                wh += wh_drawn(sum.integral, sum.below);
                 let (first, last) = (sum.first.0, sum.last.0 + 1);
                 told = Some(told.map_or(Span::new(first, last), |told| {
                     Span::new(told.from.min(first), told.to.max(last))
                 }));
             }
         }
-        Ok(ws / WS_PER_KWH)
+        Ok(wh / 1_000.0)
     }
 
     /// The power of a machine by the minute, oldest first.
@@ -169,6 +169,16 @@ impl MachineSeries {
         }
         Ok(minutes)
     }
+}
+
+/// Watt-hours that were drawn, by the area under a power and the part of it below zero.
+pub fn wh_drawn(integral: f64, below: Option<f64>) -> f64 {
+    (integral - below.unwrap_or(0.0)) / WS_PER_WH
+}
+
+/// Watt-hours that were fed back.
+pub fn wh_fed_in(below: Option<f64>) -> Option<f64> {
+    below.map(|below| below.abs() / WS_PER_WH)
 }
 
 /// What a further meter of a machine is asked for: where those before it say nothing before their

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use app::known::{Known, Unreadable};
 use jiff::tz::TimeZone;
 use kpi::{WearMeasure, WornPart};
-use model::{Annotation, MachineId, MachineState, Remark, Span, StateInterval, Time};
+use model::{Annotation, DAY_MS, MachineId, MachineState, Remark, Span, StateInterval, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{Reader, StoreError};
@@ -18,7 +18,6 @@ use crate::watched::MachineSeries;
 const PACE_DAYS: i64 = 28;
 /// A part that is due within so many days is due soon.
 const SOON_DAYS: i64 = 7;
-const DAY_MS: i64 = 86_400_000;
 
 /// A part and how much of it is used.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -163,6 +163,10 @@ pub trait History {
         limit: usize,
     ) -> Result<Vec<Alarm>, StoreError>;
 
+    /// Alarms of one machine that began between two moments (the second not included), newest
+    /// first.
+    fn alarms_in(&self, machine: &MachineId, span: Span) -> Result<Vec<Alarm>, StoreError>;
+
     /// What people said of a stretch of time (its end not included) of one machine or of all, also
     /// what they took back; in the order in which it was said.
     fn annotations(

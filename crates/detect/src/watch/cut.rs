@@ -339,9 +339,9 @@ impl Watch {
     }
 
     fn flush_held(&mut self) {
-        let waiting_w = self.waiting_border();
+        let border = self.waiting_border();
         if let (Some(stretch), Some(open)) = (self.held.take(), self.open.as_mut()) {
-            open.add(&stretch, waiting_w);
+            open.add(&stretch, border);
         }
     }
 
@@ -374,14 +374,14 @@ impl Watch {
 
     /// Ends the open cycle at `at` and starts the next one there.
     fn end_cycle(&mut self, at: Time, out: &mut Vec<Outcome>) {
-        let waiting_w = self.waiting_border();
+        let border = self.waiting_border();
         let mut rest = self.held.take();
         if let (Some(stretch), Some(open)) = (rest, self.open.as_mut()) {
             if stretch.to <= at {
-                open.add(&stretch, waiting_w);
+                open.add(&stretch, border);
                 rest = None;
             } else if stretch.from < at {
-                open.add(&stretch.before(at), waiting_w);
+                open.add(&stretch.before(at), border);
             }
         }
         self.held = rest.filter(|s| s.to > at).map(|s| s.after(at.max(s.from)));

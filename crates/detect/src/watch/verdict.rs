@@ -373,11 +373,7 @@ impl Watch {
             good_cycles: 0,
             lasts: false,
         });
-        let finding = match kind {
-            AlarmKind::TamperingSuspected => FindingKind::TamperingSuspected,
-            AlarmKind::WearSuspected => FindingKind::WearSuspected,
-            _ => FindingKind::Stopped,
-        };
+        let finding = FindingKind::behind(kind).unwrap_or(FindingKind::Stopped);
         self.tell(finding, at, reason, out);
         out.push(Outcome::AlarmRaised(kind, at, reason));
     }

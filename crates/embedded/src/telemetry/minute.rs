@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Quality, Reading, SeriesId, Time};
+use model::{DAY_MS, Quality, Reading, SeriesId, Time};
 use store::MinuteRow;
 
-use super::DAY_MS;
 use super::chunk::{PackedColumn, pack};
 use super::column::places;
 use super::month::{FileFamily, Month, SPAN_MS_MAX};

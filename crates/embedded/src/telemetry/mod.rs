@@ -25,7 +25,6 @@ pub(crate) use seal::{EmbeddedSealer, SealLock, StoredStep, open_digest, write_s
 pub(crate) use view::{Entries, MonthFiles, State, walk_journal};
 
 const HOUR_MS: i64 = 3600 * 1000;
-const DAY_MS: i64 = 24 * HOUR_MS;
 /// The whole of time.
 const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
 

@@ -8,12 +8,11 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use model::Time;
+use model::{DAY_MS, Time};
 use rusqlite::{Connection, OpenFlags, params};
 use sha2::{Digest, Sha256};
 use store::StoreError;
 
-use super::DAY_MS;
 use super::chunk::Packed;
 use crate::error::EngineError;
 

@@ -1,11 +1,10 @@
 //! Letting go of what is older than it is kept: a month's file at once, with an entry of the
 //! evidence that says so. First the entry is durable, then the file goes.
 
-use model::Time;
+use model::{DAY_MS, Time};
 use rusqlite::Transaction;
 use store::{DiskRoom, Expired, ExpiredPiece, Retention, StoreError, Upkeep};
 
-use super::DAY_MS;
 use super::month::{self, FileFamily};
 use super::query;
 use crate::error::EngineError;

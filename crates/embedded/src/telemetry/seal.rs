@@ -8,20 +8,20 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use model::{EventKind, Reading, SeriesId, Span, Time};
+use model::{DAY_MS, EventKind, Reading, SeriesId, Span, Time};
 use rusqlite::{Connection, Transaction, params};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::{Damage, DayOf, DaySum, Record, Seal, SealPlan, SealStep, Sealer, StoreError};
 
+use super::ALWAYS;
 use super::chunk::{Packed, pack, readings, unpack};
 use super::cover::{self, CoverBucket, CoveredBucket};
 use super::minute::{pack_late, roll};
 use super::month::{self, FileFamily, Month, SPAN_MS_MAX, Written, utc_day};
 use super::query::sum_chunks;
 use super::view::{Entries, MonthFiles, State, View, open_with_age, walk_journal};
-use super::{ALWAYS, DAY_MS};
 use crate::error::EngineError;
 use crate::schema;
 use crate::sql::run;

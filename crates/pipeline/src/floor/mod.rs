@@ -335,11 +335,12 @@ impl Floor {
 
     /// The box did not look in this time: what the machines did meanwhile is not known.
     pub fn sleep(&mut self, slept: Span, batch: &mut Batch) {
+        let Span { from, to } = slept;
         for machine in &mut self.machines {
-            machine.limits.begin_anew(slept.to);
-        }
-        for machine in self.machines.iter_mut().filter(|m| m.retold.is_none()) {
-            let Span { from, to } = slept;
+            machine.limits.begin_anew(to);
+            if machine.retold.is_some() {
+                continue;
+            }
             let (from, until) = (from - machine.skew_ms, to - machine.skew_ms);
             machine.watch.sleep(from, until, &mut self.outcomes);
             machine.is_dirty = true;

@@ -11,6 +11,7 @@ use super::{Floor, NAMEPLATE, RECENT_ENTRIES};
 use crate::aside::Aside;
 use crate::day::Tally;
 use crate::limits::LIMITS_PASSED;
+use crate::machine::Machine;
 use crate::own::{damage_entry, own_alarm};
 use crate::series::Series;
 use crate::settings::FloorSettings;
@@ -108,23 +109,30 @@ impl Floor {
                 Err(problem) => aside.put(&format!("settings/{id}"), json, &problem),
             }
         }
-        for (id, json) in reader.kept_below(NAMEPLATE)? {
+        self.recall_kept(NAMEPLATE, reader, aside, |machine, json| {
+            machine.nameplate = serde_json::from_str(json)?;
+            Ok(())
+        })?;
+        self.recall_kept(LIMITS_PASSED, reader, aside, |machine, json| {
+            machine.limits.recall(json)
+        })
+    }
+
+    /// Recalls what is kept of machines under a name that begins so.
+    fn recall_kept(
+        &mut self,
+        prefix: &str,
+        reader: &dyn Reader,
+        aside: &mut Aside,
+        recall: impl Fn(&mut Machine, &str) -> serde_json::Result<()>,
+    ) -> Result<(), StoreError> {
+        for (id, json) in reader.kept_below(prefix)? {
             let Ok(machine) = MachineId::new(&id) else {
                 continue;
             };
             let index = self.machine(&machine);
-            match serde_json::from_str(&json) {
-                Ok(plate) => self.machines[index].nameplate = plate,
-                Err(problem) => aside.put(&format!("{NAMEPLATE}{id}"), json, &problem),
-            }
-        }
-        for (id, json) in reader.kept_below(LIMITS_PASSED)? {
-            let Ok(machine) = MachineId::new(&id) else {
-                continue;
-            };
-            let index = self.machine(&machine);
-            if let Err(problem) = self.machines[index].limits.recall(&json) {
-                aside.put(&format!("{LIMITS_PASSED}{id}"), json, &problem);
+            if let Err(problem) = recall(&mut self.machines[index], &json) {
+                aside.put(&format!("{prefix}{id}"), json, &problem);
             }
         }
         Ok(())

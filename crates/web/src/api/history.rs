@@ -5,8 +5,8 @@ use app::known::Known;
 use axum::Json;
 use axum::extract::{Path, State};
 use model::{MachineId, Span, Time, Unit};
-use report::accounts::{wh_drawn, wh_fed_in};
 use report::watched::{MachineSeries, WatchedSeries};
+use report::watched::{wh_drawn, wh_fed_in};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{

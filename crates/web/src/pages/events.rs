@@ -46,25 +46,17 @@ struct FindingTopic {
 static TOPICS: [FindingTopic; 3] = [
     FindingTopic {
         code: "alarms",
-        covers: is_alarming,
+        covers: |kind| kind.alarm().is_some(),
     },
     FindingTopic {
         code: "changes",
-        covers: |kind| !is_alarming(kind) && !is_of_data(kind),
+        covers: |kind| kind.alarm().is_none() && !is_of_data(kind),
     },
     FindingTopic {
         code: "data",
         covers: is_of_data,
     },
 ];
-
-/// Whether an alarm comes of it.
-fn is_alarming(kind: FindingKind) -> bool {
-    matches!(
-        kind,
-        FindingKind::TamperingSuspected | FindingKind::WearSuspected | FindingKind::Stopped
-    )
-}
 
 /// Whether it is said of the data, not of the machine.
 fn is_of_data(kind: FindingKind) -> bool {

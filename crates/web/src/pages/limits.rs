@@ -15,6 +15,7 @@ use serde::Deserialize;
 use text::{Key, key};
 
 use super::devices::in_words;
+use super::entry::{RefusedEntry, WrongEntry};
 use super::{Ctx, Place, frame, number, typed};
 use crate::http::access::JUDGE;
 use crate::http::asked::{Asked, Visitor};
@@ -54,27 +55,20 @@ pub(crate) struct NamedLimit {
     n: usize,
 }
 
-/// What was typed and could not be taken, and why.
-struct RefusedLimit {
-    typed: TypedLimit,
-    field: &'static str,
-    said: String,
-}
-
 impl TypedLimit {
-    fn read(&self, machine: &MachineId) -> Result<OwnLimit, (&'static str, Key)> {
+    fn read(&self, machine: &MachineId) -> Result<OwnLimit, WrongEntry> {
         let value = |field: &'static str, typed: &str| match typed.trim() {
             "" => Ok(None),
             typed => match typed::number(typed) {
                 Some(value) => Ok(Some(value)),
-                None => Err((field, key::LIMITS_WRONG_NUMBER)),
+                None => Err(WrongEntry::new(field, key::LIMITS_WRONG_NUMBER)),
             },
         };
         let minutes = |field, typed| Ok(value(field, typed)?.map(|minutes| minutes * 60.0));
         let point = PointName::new(self.point.trim());
         let limit = OwnLimit {
             machine: machine.clone(),
-            point: point.map_err(|_| ("point", key::LIMITS_WRONG_POINT))?,
+            point: point.map_err(|_| WrongEntry::new("point", key::LIMITS_WRONG_POINT))?,
             above: value("above", &self.above)?,
             below: value("below", &self.below)?,
             for_s: minutes("for_min", &self.for_min)?.unwrap_or(0.0),
@@ -83,7 +77,7 @@ impl TypedLimit {
         if limit.is_valid() {
             Ok(limit)
         } else {
-            Err(("above", key::LIMITS_WRONG))
+            Err(WrongEntry::new("above", key::LIMITS_WRONG))
         }
     }
 }
@@ -99,23 +93,22 @@ pub(crate) async fn add(
     let Some(machine) = board.machine(&id) else {
         return Err(Failure::not_found());
     };
-    let refused = match typed.read(&machine.id) {
-        Err((field, why)) => (field, why),
+    let wrong = match typed.read(&machine.id) {
+        Err(wrong) => wrong,
         Ok(limit) => {
             let factory = board.factory.as_ref().clone();
             let limits = [factory.limits.clone(), vec![limit]].concat();
             match (Factory { limits, ..factory }).checked() {
                 Ok(factory) => return set(&site, &visitor, factory, &id).await,
-                Err(_) => ("above", key::LIMITS_WRONG),
+                Err(_) => WrongEntry::new("above", key::LIMITS_WRONG),
             }
         }
     };
     let ctx = Ctx::new(&site.known, &visitor);
-    let (field, why) = refused;
-    let refused = RefusedLimit {
-        said: ctx.text(why),
+    let refused = RefusedEntry {
         typed,
-        field,
+        field: Some(wrong.field),
+        said: ctx.text(wrong.why),
     };
     let body = html! {
         p.back { a href={ "/machines/" (id) } { "‹ " (machine.names.of(ctx.lang)) } }
@@ -164,7 +157,7 @@ fn panel_with(
     ctx: &Ctx,
     board: &BoardView,
     machine: &MachineView,
-    refused: Option<&RefusedLimit>,
+    refused: Option<&RefusedEntry<TypedLimit>>,
 ) -> Markup {
     let own = board
         .factory
@@ -235,11 +228,11 @@ fn form(
     ctx: &Ctx,
     board: &BoardView,
     machine: &MachineView,
-    refused: Option<&RefusedLimit>,
+    refused: Option<&RefusedEntry<TypedLimit>>,
 ) -> Markup {
     let nothing = TypedLimit::default();
     let typed = refused.map_or(&nothing, |refused| &refused.typed);
-    let wrong = |field: &str| refused.is_some_and(|r| r.field == field).then_some("true");
+    let wrong = |field: &str| RefusedEntry::invalid(refused, field);
     let own = board
         .devices
         .iter()
@@ -276,7 +269,7 @@ fn form(
                 (entry("below", key::LIMITS_BELOW_FIELD, &typed.below))
                 (entry("for_min", key::LIMITS_FOR_FIELD, &typed.for_min))
                 (entry("silent_min", key::LIMITS_SILENT_FIELD, &typed.silent_min))
-                @if let Some(refused) = refused { p.problem role="alert" { (refused.said) } }
+                (RefusedEntry::why(refused))
                 button.primary type="submit" { (ctx.text(key::LIMITS_SET)) }
             }
         }
@@ -297,7 +290,7 @@ mod tests {
             silent_min,
         };
         let read = typed.read(&MachineId::new("oven").unwrap());
-        read.map_err(|(field, _)| field)
+        read.map_err(|wrong| wrong.field)
     }
 
     #[test]

@@ -14,11 +14,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use identity::Gate;
 use kpi::{Factory, WearMeasure, WornPart};
 use maud::{Markup, html};
-use model::{Annotation, MachineId, Remark, Right, Time, Title};
+use model::{Annotation, MachineId, MachineState, Remark, Right, Time, Title};
 use report::wear::{self, PartUse};
 use serde::Deserialize;
-use text::{Key, grouped, key};
+use text::{grouped, key};
 
+use super::entry::{RefusedEntry, WrongEntry};
 use super::{Ctx, Place, frame, name_of, typed};
 use crate::http::access::{ACKNOWLEDGE, JUDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
@@ -85,24 +86,22 @@ pub(crate) struct WithdrawnPart {
     machine: MachineId,
 }
 
-/// What was typed and could not be taken, and why.
-struct RefusedPart {
-    typed: TypedPart,
-    field: &'static str,
-    said: String,
-}
-
 impl TypedPart {
-    fn read(&self) -> Result<WornPart, (&'static str, Key)> {
+    fn read(&self) -> Result<WornPart, WrongEntry> {
+        let wrong = WrongEntry::new;
         let machine = MachineId::new(&self.machine);
         let name = Title::new(self.name.trim());
-        let limit = typed::number(&self.limit).filter(|limit| (1.0..=1e9).contains(limit));
-        Ok(WornPart {
-            machine: machine.map_err(|_| ("machine", key::PARTS_WRONG_MACHINE))?,
-            name: name.map_err(|_| ("name", key::PARTS_WRONG_NAME))?,
+        let part = WornPart {
+            machine: machine.map_err(|_| wrong("machine", key::PARTS_WRONG_MACHINE))?,
+            name: name.map_err(|_| wrong("name", key::PARTS_WRONG_NAME))?,
             measure: self.measure,
-            limit: limit.ok_or(("limit", key::PARTS_WRONG_LIMIT))?,
-        })
+            limit: typed::number(&self.limit).unwrap_or(f64::NAN),
+        };
+        if part.is_valid() {
+            Ok(part)
+        } else {
+            Err(wrong("limit", key::PARTS_WRONG_LIMIT))
+        }
     }
 }
 
@@ -123,11 +122,11 @@ pub(crate) async fn add(
 ) -> Result<Response, Failure> {
     match kept(&site, &visitor, &typed).await? {
         Ok(()) => Ok(back()),
-        Err((field, why)) => {
-            let refused = RefusedPart {
-                said: visitor.lang.text(why),
+        Err(wrong) => {
+            let refused = RefusedEntry {
                 typed,
-                field,
+                field: Some(wrong.field),
+                said: visitor.lang.text(wrong.why),
             };
             page(&site, &visitor, "", Some(&refused)).await
         }
@@ -139,25 +138,25 @@ async fn kept(
     site: &MaintenancePart,
     visitor: &Visitor,
     typed: &TypedPart,
-) -> Result<Result<(), (&'static str, Key)>, Failure> {
+) -> Result<Result<(), WrongEntry>, Failure> {
     let part = match typed.read() {
         Ok(part) => part,
         Err(wrong) => return Ok(Err(wrong)),
     };
     if site.known.board().machine(part.machine.as_str()).is_none() {
-        return Ok(Err(("machine", key::PARTS_WRONG_MACHINE)));
+        return Ok(Err(WrongEntry::new("machine", key::PARTS_WRONG_MACHINE)));
     }
     let replaced = match typed.replaced.trim() {
         "" => None,
         day => match typed::date(day).and_then(|date| site.known.calendar.day_of(date)) {
             Some(at) if at <= site.known.now() => Some(at),
-            _ => return Ok(Err(("replaced", key::PARTS_WRONG_DATE))),
+            _ => return Ok(Err(WrongEntry::new("replaced", key::PARTS_WRONG_DATE))),
         },
     };
     let factory = site.known.board().factory.as_ref().clone();
     let parts = [factory.parts.clone(), vec![part.clone()]].concat();
     let Ok(factory) = Factory { parts, ..factory }.checked() else {
-        return Ok(Err(("name", key::PARTS_TWICE)));
+        return Ok(Err(WrongEntry::new("name", key::PARTS_TWICE)));
     };
     let by = visitor.who.actor();
     site.orders.give(Command::SetFactory(factory), &by).await?;
@@ -237,7 +236,7 @@ async fn page(
     site: &MaintenancePart,
     visitor: &Visitor,
     machine: &str,
-    refused: Option<&RefusedPart>,
+    refused: Option<&RefusedEntry<TypedPart>>,
 ) -> Result<Response, Failure> {
     let ctx = Ctx::new(&site.known, visitor);
     let board = site.known.board();
@@ -276,22 +275,11 @@ struct PartList<'a> {
 }
 
 impl PartList<'_> {
-    fn machine_name(&self, machine: &MachineId) -> String {
-        let found = self.board.machine(machine.as_str());
-        let name = found.map(|found| found.names.of(self.ctx.lang).to_owned());
-        name.unwrap_or_else(|| machine.to_string())
-    }
-
     /// One part: how much of it is used, until when it will do, and what can be said of it.
     fn part(&self, one: &PartUse) -> Markup {
         let ctx = self.ctx;
         let (machine, name) = (&one.part.machine, &one.part.name);
         let unit = ctx.lang.coded("wear-unit-", one.part.measure.code());
-        let class = match one.share() {
-            1.0.. => "t-stop",
-            PartUse::SOON.. => "t-idle",
-            _ => "t-run",
-        };
         let hidden = html! {
             input type="hidden" name="machine" value=(machine);
             input type="hidden" name="part" value=(name);
@@ -300,12 +288,14 @@ impl PartList<'_> {
             li.panel.worn {
                 div.panel-head {
                     h2 { (name) }
-                    a href={ "/machines/" (machine) } { (self.machine_name(machine)) }
+                    a href={ "/machines/" (machine) } {
+                        (self.board.called(ctx.lang, machine.as_str()))
+                    }
                 }
                 (bar(one.share()))
                 p.part-figures {
                     strong { (amount(one.used)) } " / " (amount(one.part.limit)) " " (unit)
-                    " " span.badge.(class) { (self.until(one)) }
+                    " " span.badge.{ "t-" (colour(one.share())) } { (one.due_text(ctx.lang, &ctx.zone, ctx.now)) }
                 }
                 div.buttons.off-paper {
                     @if ctx.may(Right::Acknowledge) {
@@ -325,11 +315,6 @@ impl PartList<'_> {
                 (self.history(one, &unit))
             }
         }
-    }
-
-    /// How long it will do.
-    fn until(&self, one: &PartUse) -> String {
-        one.due_text(self.ctx.lang, &self.ctx.zone, self.ctx.now)
     }
 
     /// When it was replaced, by whom, after how much.
@@ -375,14 +360,14 @@ impl PartList<'_> {
         }
     }
 
-    fn form(&self, refused: Option<&RefusedPart>, machine: &str) -> Markup {
+    fn form(&self, refused: Option<&RefusedEntry<TypedPart>>, machine: &str) -> Markup {
         let ctx = self.ctx;
         let nothing = TypedPart {
             machine: machine.to_owned(),
             ..TypedPart::default()
         };
         let typed = refused.map_or(&nothing, |refused| &refused.typed);
-        let wrong = |field: &str| refused.is_some_and(|r| r.field == field).then_some("true");
+        let wrong = |field: &str| RefusedEntry::invalid(refused, field);
         html! {
             details.panel.off-paper open[refused.is_some() || self.board.factory.parts.is_empty()] {
                 summary { h2 { (ctx.text(key::PARTS_ADD)) } }
@@ -414,7 +399,7 @@ impl PartList<'_> {
                     label for="part-replaced" { (ctx.text(key::PARTS_REPLACED_ON)) }
                     input #part-replaced type="date" name="replaced" value=(typed.replaced)
                         aria-invalid=[wrong("replaced")];
-                    @if let Some(refused) = refused { p.problem role="alert" { (refused.said) } }
+                    (RefusedEntry::why(refused))
                     button.primary type="submit" { (ctx.text(key::PARTS_COUNT)) }
                 }
             }
@@ -422,19 +407,23 @@ impl PartList<'_> {
     }
 }
 
+/// The state whose colour a part has of which so much is used.
+fn colour(share: f64) -> &'static str {
+    match share {
+        1.0.. => MachineState::Stop.code(),
+        PartUse::SOON.. => MachineState::Idle.code(),
+        _ => MachineState::Run.code(),
+    }
+}
+
 /// How much of the limit is used, as a bar with a mark at the limit.
 fn bar(share: f64) -> Markup {
     let used = (share * 100.0).clamp(0.0, 125.0);
-    let class = match share {
-        1.0.. => "f-stop",
-        PartUse::SOON.. => "f-idle",
-        _ => "f-run",
-    };
     html! {
         svg.part-bar viewBox="0 0 125 10" preserveAspectRatio="none" role="img"
             aria-label=(format!("{:.0} %", share * 100.0)) {
             rect.rest width="100" height="10" {}
-            rect.(class) width=(format!("{used:.1}")) height="10" {}
+            rect.{ "f-" (colour(share)) } width=(format!("{used:.1}")) height="10" {}
             rect.limit x="99.6" width="0.8" height="10" {}
         }
     }
@@ -467,7 +456,7 @@ mod tests {
         let part = typed(" のこ刃 ", "６，０００").read().unwrap();
         assert_eq!((part.name.as_str(), part.limit), ("のこ刃", 6_000.0));
         assert_eq!(part.measure, WearMeasure::Cycles);
-        let wrong = |typed: TypedPart| typed.read().unwrap_err().0;
+        let wrong = |typed: TypedPart| typed.read().unwrap_err().field;
         assert_eq!(wrong(typed("", "6000")), "name");
         for limit in ["", "0", "-1", "many", "1e12"] {
             assert_eq!(wrong(typed("刃", limit)), "limit", "{limit}");

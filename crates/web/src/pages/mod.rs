@@ -12,6 +12,7 @@ mod days;
 pub(crate) mod devices;
 pub(crate) mod door;
 pub(crate) mod enter;
+mod entry;
 pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod files;

@@ -17,7 +17,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, NoContent, Redirect, Response};
 use identity::Who;
 use maud::{Markup, html};
-use model::{EventKind, Right, Time};
+use model::{DAY_MS, EventKind, Right, Time};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -52,7 +52,6 @@ pub(crate) const ROUTES: &[Route] = &[
 /// What to do first: so many at most.
 const FIRST_MAX: usize = 3;
 /// Changes are shown for a day.
-const DAY_MS: i64 = 24 * 3_600_000;
 /// And so many at most.
 const CHANGES_SHOWN: usize = 8;
 

@@ -10,7 +10,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use identity::Gate;
 use maud::{Markup, html};
-use model::{Annotation, Remark, Right, Span, Time, Title};
+use model::{Annotation, DAY_MS, Remark, Right, Span, Time, Title};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use report::downtimes::reason_text;
 use serde::Deserialize;
@@ -40,7 +40,7 @@ const CHARS_MAX: usize = 100;
 /// Found things of one kind that are shown.
 const SHOWN: usize = 20;
 /// How far back what people wrote down is looked through.
-const BACK_MS: i64 = 400 * 86_400_000;
+const BACK_MS: i64 = 400 * DAY_MS;
 /// Letters between hiragana and katakana.
 const KANA_APART: u32 = 0x60;
 

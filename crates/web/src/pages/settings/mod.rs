@@ -25,6 +25,7 @@ use text::{Key, key};
 
 use self::clock::RefusedClock;
 use self::name::{RefusedName, TypedName};
+use super::entry::{RefusedEntry, WrongEntry};
 use super::{Ctx, Place, frame, state_badge};
 use super::{seen, typed, upkeep};
 use crate::http::access::{JUDGE, LOOK};
@@ -85,13 +86,6 @@ pub(crate) struct TypedPlate {
     seen: String,
 }
 
-/// A field that cannot be taken, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct WrongEntry {
-    field: &'static str,
-    why: Key,
-}
-
 impl TypedPlate {
     fn of(plate: &Nameplate) -> Self {
         let text = |title: &Option<Title>| title.as_ref().map_or("", Title::as_str).to_owned();
@@ -108,17 +102,14 @@ impl TypedPlate {
     fn read(&self, before: &Nameplate) -> Result<Nameplate, WrongEntry> {
         let title = |field: &'static str, typed: &str| match typed.trim() {
             "" => Ok(None),
-            typed => Title::new(typed).map(Some).map_err(|_| WrongEntry {
-                field,
-                why: key::SETTINGS_WRONG_NAME,
-            }),
+            typed => {
+                let title = Title::new(typed).map(Some);
+                title.map_err(|_| WrongEntry::new(field, key::SETTINGS_WRONG_NAME))
+            }
         };
         let number = typed::whole(&self.place).filter(|n| PLACES.contains(n));
         if !self.place.trim().is_empty() && number.is_none() {
-            return Err(WrongEntry {
-                field: "place",
-                why: key::SETTINGS_WRONG_PLACE,
-            });
+            return Err(WrongEntry::new("place", key::SETTINGS_WRONG_PLACE));
         }
         Ok(Nameplate {
             ja: title("ja", &self.ja)?,
@@ -137,9 +128,7 @@ impl TypedPlate {
 /// What a person typed for one machine that could not be taken.
 struct RefusedPlate<'a> {
     id: &'a str,
-    typed: TypedPlate,
-    field: Option<&'static str>,
-    said: String,
+    entry: RefusedEntry<TypedPlate>,
 }
 
 /// The page.
@@ -185,9 +174,7 @@ pub(crate) async fn set(
     };
     let refused = RefusedPlate {
         id: &id,
-        typed,
-        field,
-        said,
+        entry: RefusedEntry { typed, field, said },
     };
     let entered = EnteredSettings {
         plate: Some(refused),
@@ -392,11 +379,11 @@ fn row(
 ) -> Markup {
     let id = machine.id.as_str();
     let refused = refused.filter(|refused| refused.id == id);
+    let refused = refused.map(|refused| &refused.entry);
     let typed = refused.map_or_else(
         || TypedPlate::of(&machine.nameplate),
         |refused| refused.typed.clone(),
     );
-    let wrong = |field: &str| refused.is_some_and(|refused| refused.field == Some(field));
     let entry = |name: &'static str, label: Key, value: &str, usual: &str| {
         html! {
             label.{ "plate-" (name) } {
@@ -404,7 +391,8 @@ fn row(
                 input name=(name) value=(value) placeholder=(usual) maxlength="64"
                     autocomplete="off" list=[(name == "group").then_some("groups")]
                     inputmode=[(name == "place").then_some("numeric")]
-                    disabled[!ctx.may(Right::Judge)] aria-invalid=[wrong(name).then_some("true")];
+                    disabled[!ctx.may(Right::Judge)]
+                    aria-invalid=[RefusedEntry::invalid(refused, name)];
             }
         }
     };
@@ -439,7 +427,7 @@ fn row(
                     }
                 }
             }
-            @if let Some(refused) = refused { p.problem role="alert" { (refused.said) } }
+            (RefusedEntry::why(refused))
             @if saved == Some(id) { p.done role="status" { (ctx.text(key::SETTINGS_SAVED)) } }
         }
     }

@@ -7,7 +7,7 @@ mod rows;
 mod window;
 
 use app::known::Known;
-use app::views::{BoardView, MachineView};
+use app::views::BoardView;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::tz::TimeZone;
@@ -38,8 +38,6 @@ pub(crate) const ROUTES: &[Route] = &[page!(get "/timeline", LOOK, show)];
 const POINTS_SHOWN: usize = 12;
 /// What happened, in the list below the picture.
 const HAPPENED_SHOWN: usize = 200;
-/// Alarms of a machine that are looked through, newest first.
-const ALARMS_READ: usize = 1_000;
 /// Stretches of a state, in the table.
 const STATES_SHOWN: usize = 300;
 /// Points that are not drawn: they are in the states and cycles.
@@ -91,7 +89,8 @@ pub(super) fn closer(ctx: &Ctx, machine: &MachineId, span: Span) -> Markup {
 
 fn stretch(machine: &MachineId, span: Span) -> String {
     let (from, to) = (span.from.ms(), span.to.ms());
-    format!("/timeline?machine={machine}&from={from}&to={to}")
+    // On a phone the picture lies below the form.
+    format!("/timeline?machine={machine}&from={from}&to={to}#timeline")
 }
 
 /// What is kept of one machine in a stretch of time.
@@ -174,11 +173,14 @@ async fn read(
     let work = move |reader: &dyn store::Reader| -> Result<_, StoreError> {
         let said = reader.annotations(only.as_ref(), span)?;
         let row = |machine: MachineId| {
+            let mut alarms = reader.alarms_in(&machine, span)?;
+            // The others are told by what they come of.
+            alarms.retain(|alarm| FindingKind::behind(alarm.kind).is_none());
             let of = |said: &&Annotation| said.machine == machine && said.withdrawn_at.is_none();
             Ok(TimelineRow {
                 states: reader.states(&machine, span)?,
                 findings: reader.findings_in(&machine, span)?,
-                alarms: alarms_in(reader, &machine, span)?,
+                alarms,
                 said: said.iter().filter(of).cloned().collect(),
                 machine,
             })
@@ -191,22 +193,6 @@ async fn read(
         Ok((rows?, measured))
     };
     Ok(known.read(work).await?)
-}
-
-/// The alarms of a machine that began in a stretch of time, but for those that a finding tells of.
-fn alarms_in(
-    reader: &dyn store::Reader,
-    machine: &MachineId,
-    span: Span,
-) -> Result<Vec<Alarm>, StoreError> {
-    let mut alarms = reader.alarms_of(machine, false, ALARMS_READ)?;
-    let is_found = |alarm: &Alarm| {
-        let mut kinds = FindingKind::ALL.iter();
-        kinds.any(|finding| finding.code() == alarm.kind.code())
-    };
-    let is_in = |t: Time| span.from <= t && t < span.to;
-    alarms.retain(|alarm| is_in(alarm.since) && !is_found(alarm));
-    Ok(alarms)
 }
 
 fn measurements(
@@ -400,8 +386,7 @@ fn picture(
 ) -> Markup {
     let is_all = window.machine.is_none();
     let name = |row: &TimelineRow| {
-        let machine = board.machine(row.machine.as_str());
-        let called = machine.map_or(row.machine.as_str(), |m| m.names.of(ctx.lang));
+        let called = board.called(ctx.lang, row.machine.as_str());
         let one = TimeWindow {
             machine: Some(row.machine.clone()),
             ..window.clone()
@@ -470,10 +455,8 @@ fn marks(ctx: &Ctx, window: &TimeWindow, row: &TimelineRow) -> Vec<RowMark> {
 
 fn kind_of(finding: FindingKind) -> MarkKind {
     match finding {
-        FindingKind::TamperingSuspected | FindingKind::WearSuspected | FindingKind::Stopped => {
-            MarkKind::Alarm
-        }
         FindingKind::ProductChanged => MarkKind::Product,
+        alarming if alarming.alarm().is_some() => MarkKind::Alarm,
         _ => MarkKind::Noticed,
     }
 }
@@ -521,7 +504,6 @@ fn happened(ctx: &Ctx, board: &BoardView, window: &TimeWindow, timeline: &[Timel
         .collect();
     all.sort_by(|a, b| a.0.share.total_cmp(&b.0.share));
     let more = all.len().saturating_sub(HAPPENED_SHOWN);
-    let called = |machine: Option<&MachineView>| machine.map(|m| m.names.of(ctx.lang).to_owned());
     html! {
         section.panel #timeline-happened {
             div.panel-head { h2 { (ctx.text(key::TIMELINE_HAPPENED)) } }
@@ -532,7 +514,7 @@ fn happened(ctx: &Ctx, board: &BoardView, window: &TimeWindow, timeline: &[Timel
                         (rows::mark_picture(mark.kind))
                         @if window.machine.is_none() {
                             a href={ "/machines/" (row.machine) } {
-                                (called(board.machine(row.machine.as_str())).unwrap_or_default())
+                                (board.called(ctx.lang, row.machine.as_str()))
                             }
                         }
                         span { (mark.text) }

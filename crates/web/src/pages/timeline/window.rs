@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use model::{MachineId, Span, Time};
+use model::{DAY_MS, MachineId, Span, Time};
 use text::{clock, month_day, zoned};
 use wire::sheet::{CellTime, moment};
 
@@ -12,7 +12,6 @@ use wire::sheet::{CellTime, moment};
 const SPAN_MS_MIN: i64 = 10_000;
 /// The longest, of one machine and of all.
 const SPAN_MS_MAX: [i64; 2] = [400 * DAY_MS, 31 * DAY_MS];
-const DAY_MS: i64 = 86_400_000;
 /// Marks on the axis at most.
 const MARKS_MAX: i64 = 8;
 /// Distances between marks, in seconds; whole days after that.

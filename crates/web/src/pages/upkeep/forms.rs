@@ -10,8 +10,9 @@ use app::upkeep::{
 use model::DeviceId;
 use serde::{Deserialize, Serialize};
 use store::Passphrase;
-use text::{Encoding, Key, Lang, key};
+use text::{Encoding, Lang, key};
 
+use super::super::entry::WrongEntry;
 use super::super::typed::{half_width, whole};
 
 /// The ports that are offered: those the standards name (RFC 5426, 6587 and 5425).
@@ -21,17 +22,6 @@ pub(super) const SIGNS_IN: &str = "nh-fv-mqtt";
 /// Hours between two backups, and how many are kept, until somebody says otherwise.
 const EVERY_HOURS: u32 = 24;
 const KEEP: usize = 7;
-
-/// A field that cannot be taken, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WrongUpkeep {
-    pub(super) field: &'static str,
-    pub(super) why: Key,
-}
-
-fn wrong(field: &'static str, why: Key) -> WrongUpkeep {
-    WrongUpkeep { field, why }
-}
 
 /// What is to become of what a form is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -49,7 +39,7 @@ pub(super) trait UpkeepForm: Default + Clone + Serialize {
     fn of(holds: &UpkeepPlan) -> Self;
 
     /// What is wanted, where it is to be on.
-    fn read(&self, holds: &UpkeepPlan) -> Result<UpkeepChange, WrongUpkeep>;
+    fn read(&self, holds: &UpkeepPlan) -> Result<UpkeepChange, WrongEntry>;
 
     /// What switches it off, or leaves it to the file.
     fn without(deed: UpkeepDeed) -> UpkeepChange;
@@ -85,18 +75,18 @@ impl UpkeepForm for TypedBackup {
         }
     }
 
-    fn read(&self, holds: &UpkeepPlan) -> Result<UpkeepChange, WrongUpkeep> {
+    fn read(&self, holds: &UpkeepPlan) -> Result<UpkeepChange, WrongEntry> {
         let keep = whole::<u16>(&self.keep).filter(|n| (1..=1_000).contains(n));
-        let keep = keep.ok_or(wrong("keep", key::UPKEEP_WRONG_KEEP))?;
+        let keep = keep.ok_or(WrongEntry::new("keep", key::UPKEEP_WRONG_KEEP))?;
         let every = whole::<u32>(&self.every_hours).filter(|hours| (1..=8_760).contains(hours));
-        let every_hours = every.ok_or(wrong("every_hours", key::UPKEEP_WRONG_EVERY))?;
+        let every_hours = every.ok_or(WrongEntry::new("every_hours", key::UPKEEP_WRONG_EVERY))?;
         let before = holds.backup.as_ref().and_then(|p| p.passphrase.clone());
         let passphrase = match self.passphrase.as_str() {
             _ if self.is_open.is_some() => None,
             "" => before,
             typed => {
                 let taken = Passphrase::new(typed);
-                Some(taken.ok_or(wrong("passphrase", key::UPKEEP_WRONG_PASSPHRASE))?)
+                Some(taken.ok_or(WrongEntry::new("passphrase", key::UPKEEP_WRONG_PASSPHRASE))?)
             }
         };
         Ok(UpkeepChange::Backup(Decided::On(BackupPlan {
@@ -133,7 +123,7 @@ impl UpkeepForm for TypedDayFiles {
             })
     }
 
-    fn read(&self, _: &UpkeepPlan) -> Result<UpkeepChange, WrongUpkeep> {
+    fn read(&self, _: &UpkeepPlan) -> Result<UpkeepChange, WrongEntry> {
         Ok(UpkeepChange::DayFiles(Decided::On(DayFilePlan {
             folder: folder(&self.folder)?,
             encoding: self.encoding,
@@ -146,9 +136,9 @@ impl UpkeepForm for TypedDayFiles {
     }
 }
 
-fn folder(typed: &str) -> Result<std::path::PathBuf, WrongUpkeep> {
+fn folder(typed: &str) -> Result<std::path::PathBuf, WrongEntry> {
     match typed.trim() {
-        "" => Err(wrong("folder", key::UPKEEP_WRONG_FOLDER)),
+        "" => Err(WrongEntry::new("folder", key::UPKEEP_WRONG_FOLDER)),
         folder => Ok(folder.into()),
     }
 }
@@ -183,14 +173,14 @@ impl UpkeepForm for TypedLogs {
         }
     }
 
-    fn read(&self, holds: &UpkeepPlan) -> Result<UpkeepChange, WrongUpkeep> {
+    fn read(&self, holds: &UpkeepPlan) -> Result<UpkeepChange, WrongEntry> {
         let now = holds.logs.unwrap_or_default();
         let way = |is_on: &Option<String>, field, typed: &str, before: Option<SocketAddr>| {
             if is_on.is_none() {
                 return Ok(None);
             }
             let port = whole::<u16>(typed).filter(|port| *port > 0);
-            let port = port.ok_or(wrong(field, key::UPKEEP_WRONG_PORT))?;
+            let port = port.ok_or(WrongEntry::new(field, key::UPKEEP_WRONG_PORT))?;
             let host = before.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip());
             Ok(Some(SocketAddr::new(host, port)))
         };
@@ -200,7 +190,7 @@ impl UpkeepForm for TypedLogs {
             tls: way(&self.tls, "tls_port", &self.tls_port, now.tls)?,
         };
         if !listeners.is_on() {
-            return Err(wrong("udp", key::UPKEEP_WRONG_WAYS));
+            return Err(WrongEntry::new("udp", key::UPKEEP_WRONG_WAYS));
         }
         Ok(UpkeepChange::Logs(Decided::On(listeners)))
     }
@@ -219,12 +209,12 @@ pub(crate) struct TypedLight {
     pub(super) device: String,
 }
 
-/// The kinds of lights, and what each is called in a form.
-const FAMILIES: [(LightFamily, &str); 4] = [
-    (LightFamily::La6, "la6"),
-    (LightFamily::Nh, "nh"),
-    (LightFamily::Phn, "phn"),
-    (LightFamily::Http, "http"),
+/// The kinds of lights that have an address, each with its code in the form and the maker's name.
+pub(super) const FAMILIES: [(LightFamily, &str, &str); 4] = [
+    (LightFamily::La6, "la6", "PATLITE LA6"),
+    (LightFamily::Nh, "nh", "PATLITE NHL・NHP・NHB"),
+    (LightFamily::Phn, "phn", "PATLITE PHN"),
+    (LightFamily::Http, "http", "PATLITE (HTTP)"),
 ];
 
 impl UpkeepForm for TypedLight {
@@ -237,9 +227,9 @@ impl UpkeepForm for TypedLight {
                 ..Self::default()
             },
             Some(LightPlan::At { address, family }) => {
-                let code = FAMILIES.iter().find(|(of, _)| of == family);
+                let code = FAMILIES.iter().find(|(of, ..)| of == family);
                 Self {
-                    family: code.map_or("", |(_, code)| code).to_owned(),
+                    family: code.map_or("", |(_, code, _)| code).to_owned(),
                     address: address.clone(),
                     ..Self::default()
                 }
@@ -247,16 +237,18 @@ impl UpkeepForm for TypedLight {
         }
     }
 
-    fn read(&self, _: &UpkeepPlan) -> Result<UpkeepChange, WrongUpkeep> {
+    fn read(&self, _: &UpkeepPlan) -> Result<UpkeepChange, WrongEntry> {
         if self.family == SIGNS_IN {
             let device = DeviceId::new(&half_width(self.device.trim()));
-            let device = device.map_err(|_| wrong("device", key::UPKEEP_WRONG_DEVICE))?;
+            let device = device.map_err(|_| WrongEntry::new("device", key::UPKEEP_WRONG_DEVICE))?;
             return Ok(UpkeepChange::Light(Decided::On(LightPlan::Listens(device))));
         }
-        let family = FAMILIES.iter().find(|(_, code)| *code == self.family);
-        let family = family.ok_or(wrong("family", key::UPKEEP_WRONG_FAMILY))?.0;
+        let family = FAMILIES.iter().find(|(_, code, _)| *code == self.family);
+        let family = family
+            .ok_or(WrongEntry::new("family", key::UPKEEP_WRONG_FAMILY))?
+            .0;
         let address = light_address(&self.address, family);
-        let address = address.ok_or(wrong("address", key::UPKEEP_WRONG_ADDRESS))?;
+        let address = address.ok_or(WrongEntry::new("address", key::UPKEEP_WRONG_ADDRESS))?;
         let plan = LightPlan::At { address, family };
         Ok(UpkeepChange::Light(Decided::On(plan)))
     }

@@ -22,10 +22,10 @@ use serde::Deserialize;
 use text::{Encoding, Key, Lang, key};
 
 use self::forms::{
-    SIGNS_IN, TypedBackup, TypedDayFiles, TypedLight, TypedLogs, UpkeepDeed, UpkeepForm,
-    WrongUpkeep,
+    FAMILIES, SIGNS_IN, TypedBackup, TypedDayFiles, TypedLight, TypedLogs, UpkeepDeed, UpkeepForm,
 };
 use super::board::light_card;
+use super::entry::{RefusedEntry, WrongEntry};
 use super::settings::{JustKept, told};
 use super::{Ctx, Place, frame, seen};
 use crate::http::access::DEVICES;
@@ -74,20 +74,13 @@ pub(crate) struct SentForm<T> {
     typed: T,
 }
 
-/// What was typed and could not be taken: it stays in its form.
-struct RefusedForm<T> {
-    typed: T,
-    field: Option<&'static str>,
-    said: String,
-}
-
 /// What was typed and is not in force, by form.
 #[derive(Default)]
 struct RefusedForms {
-    backup: Option<RefusedForm<TypedBackup>>,
-    logs: Option<RefusedForm<TypedLogs>>,
-    light: Option<RefusedForm<TypedLight>>,
-    day_files: Option<RefusedForm<TypedDayFiles>>,
+    backup: Option<RefusedEntry<TypedBackup>>,
+    logs: Option<RefusedEntry<TypedLogs>>,
+    light: Option<RefusedEntry<TypedLight>>,
+    day_files: Option<RefusedEntry<TypedDayFiles>>,
 }
 
 /// The page.
@@ -155,9 +148,9 @@ async fn decide<T: UpkeepForm>(
     site: &UpkeepPart,
     visitor: &Visitor,
     sent: SentForm<T>,
-) -> Result<(), RefusedForm<T>> {
+) -> Result<(), RefusedEntry<T>> {
     let holds = site.upkeep.in_force();
-    let refused = |field, said| RefusedForm {
+    let refused = |field, said| RefusedEntry {
         typed: sent.typed.clone(),
         field,
         said,
@@ -169,8 +162,8 @@ async fn decide<T: UpkeepForm>(
         UpkeepDeed::Save => sent.typed.read(holds),
         deed => Ok(T::without(deed)),
     };
-    let change = change
-        .map_err(|WrongUpkeep { field, why }| refused(Some(field), visitor.lang.text(why)))?;
+    let change =
+        change.map_err(|WrongEntry { field, why }| refused(Some(field), visitor.lang.text(why)))?;
     let done = site.upkeep.decide(change, visitor.who.actor()).await;
     done.map_err(|problem| {
         let (field, said) = why(visitor, problem);
@@ -350,12 +343,12 @@ struct Filled<'a, T> {
     ctx: &'a Ctx,
     holds: &'a UpkeepPlan,
     typed: &'a T,
-    wrong: Option<&'static str>,
+    refused: Option<&'a RefusedEntry<T>>,
 }
 
 impl<T> Filled<'_, T> {
     fn invalid(&self, field: &str) -> Option<&'static str> {
-        (self.wrong == Some(field)).then_some("true")
+        RefusedEntry::invalid(self.refused, field)
     }
 
     /// A line of text, with its label.
@@ -372,7 +365,7 @@ impl<T> Filled<'_, T> {
 fn form<T: UpkeepForm>(
     ctx: &Ctx,
     holds: &UpkeepPlan,
-    refused: Option<&RefusedForm<T>>,
+    refused: Option<&RefusedEntry<T>>,
     fields: fn(&Filled<'_, T>) -> Markup,
 ) -> Markup {
     let now = T::of(holds);
@@ -380,12 +373,12 @@ fn form<T: UpkeepForm>(
         ctx,
         holds,
         typed: refused.map_or(&now, |refused| &refused.typed),
-        wrong: refused.and_then(|refused| refused.field),
+        refused,
     };
     html! {
         input type="hidden" name="seen" value=(seen::mark(&now));
         (fields(&filled))
-        @if let Some(refused) = refused { p.problem role="alert" { (refused.said) } }
+        (RefusedEntry::why(refused))
     }
 }
 
@@ -457,13 +450,8 @@ fn log_fields(form: &Filled<'_, TypedLogs>) -> Markup {
 
 fn light_fields(form: &Filled<'_, TypedLight>) -> Markup {
     let (ctx, typed) = (form.ctx, form.typed);
-    let families = [
-        ("la6", "PATLITE LA6"),
-        ("nh", "PATLITE NHL・NHP・NHB"),
-        ("phn", "PATLITE PHN"),
-        ("http", "PATLITE (HTTP)"),
-        (SIGNS_IN, "PATLITE NH-FV (MQTT)"),
-    ];
+    let families = FAMILIES.iter().map(|(_, code, called)| (*code, *called));
+    let families = families.chain([(SIGNS_IN, "PATLITE NH-FV (MQTT)")]);
     html! {
         label for="light-family" { (ctx.text(key::UPKEEP_LIGHT_FAMILY)) }
         select #light-family name="family" aria-invalid=[form.invalid("family")] {

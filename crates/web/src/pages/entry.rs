@@ -1,0 +1,44 @@
+//! What becomes of a form that cannot be taken: the field and why are told, and what was typed
+//! stays.
+
+use maud::{Markup, html};
+use text::Key;
+
+/// A field that cannot be taken, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WrongEntry {
+    pub(super) field: &'static str,
+    pub(super) why: Key,
+}
+
+impl WrongEntry {
+    /// Of a field, for a reason.
+    pub(super) fn new(field: &'static str, why: Key) -> Self {
+        Self { field, why }
+    }
+}
+
+/// What was typed and could not be taken.
+#[derive(Debug)]
+pub(super) struct RefusedEntry<T> {
+    pub(super) typed: T,
+    /// The field that it is about, if it is one.
+    pub(super) field: Option<&'static str>,
+    /// Why, in words.
+    pub(super) said: String,
+}
+
+impl<T> RefusedEntry<T> {
+    /// What an input of the form says of itself (`aria-invalid`).
+    pub(super) fn invalid(of: Option<&Self>, field: &str) -> Option<&'static str> {
+        of.is_some_and(|refused| refused.field == Some(field))
+            .then_some("true")
+    }
+
+    /// Why it could not be taken, below the form.
+    pub(super) fn why(of: Option<&Self>) -> Markup {
+        html! {
+            @if let Some(refused) = of { p.problem role="alert" { (refused.said) } }
+        }
+    }
+}
