@@ -82,10 +82,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "maintenance", "search?q=robot", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "maintenance", "lots", "lots/A-1", "lots/A-1/slip", "search?q=robot", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|search|maintenance|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|search|maintenance|lots|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           const found = await accessibility(page);
@@ -253,6 +253,31 @@ test("a part that wears is entered, counted, replaced with one tap on a phone an
   await until("it is as it was", async () => /3\d \/ 40/.test(await figures()));
   assert.deepEqual(page.problems.filter((said) => !said.includes("422")), []);
   await page.context().close();
+});
+
+test("a lot is scanned with a keyboard, tapped on from machine to machine, and shown to a customer", async () => {
+  const page = await open("lots?machine=robot-1", { lang: "ja" });
+  // A scanner types and presses Enter; the field has the cursor.
+  await page.keyboard.type("LOT-7");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("table.lots");
+  assert.match(await page.textContent("table.lots"), /LOT-7/);
+  await page.click("table.lots >> text=LOT-7");
+  await page.waitForSelector("#lot-way");
+  assert.match(await page.textContent(".lot-figures"), /生産数/);
+  await page.click("text=リンクを作る");
+  const link = new URL(await page.innerText(".fresh code"));
+  await page.locator("button.tall.primary").click();
+  await page.waitForSelector("text=作業は終わっています");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+  const guest = await open(link.pathname.slice(1), { lang: "en", width: 390, height: 844, stranger: true });
+  assert.match(await guest.textContent("main"), /Work is finished/);
+  assert.ok(await guest.evaluate(() => document.documentElement.scrollWidth) <= 390);
+  assert.deepEqual((await accessibility(guest)).violations.map((found) => found.id), []);
+  assert.equal(await guest.locator("a[href^='/']").count(), 0, "no way to any other page");
+  assert.deepEqual(guest.problems, []);
+  await guest.context().close();
 });
 
 test("a stretch of time is zoomed with the mouse, with two fingers and with keys, and says what it holds", async () => {

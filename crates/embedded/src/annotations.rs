@@ -1,6 +1,6 @@
 //! What people said of a machine's past.
 
-use model::{Annotation, MachineId, Span, Time};
+use model::{Annotation, MachineId, Span, Time, Title};
 use rusqlite::{Row, Transaction, params};
 use store::StoreError;
 
@@ -50,6 +50,47 @@ pub(crate) fn within(
         params![from, to, of.map(MachineId::as_str)],
         annotation,
     )
+}
+
+/// What stands of a lot.
+pub(crate) fn of_lot(reader: &EmbeddedReader, lot: &Title) -> Result<Vec<Annotation>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM annotation WHERE lot = ?1 AND withdrawn_at IS NULL ORDER BY id"
+    );
+    reader.list(&sql, [lot.as_str()], annotation)
+}
+
+/// The lot that came next.
+pub(crate) fn next_lot(
+    reader: &EmbeddedReader,
+    machine: &MachineId,
+    after: Time,
+) -> Result<Option<Annotation>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM annotation
+         WHERE lot IS NOT NULL AND machine = ?1 AND at > ?2 AND withdrawn_at IS NULL
+             AND json_extract(said, '$.kind') = 'lot_began'
+         ORDER BY at LIMIT 1"
+    );
+    let found = reader.list(&sql, params![machine.as_str(), after.ms()], annotation)?;
+    Ok(found.into_iter().next())
+}
+
+/// Lots by a part of their number.
+pub(crate) fn lots_like(
+    reader: &EmbeddedReader,
+    text: &str,
+    most: usize,
+) -> Result<Vec<Title>, StoreError> {
+    let sql = "SELECT lot FROM annotation
+               WHERE lot IS NOT NULL AND instr(lower(lot), lower(?1)) > 0
+                   AND withdrawn_at IS NULL
+               GROUP BY lot ORDER BY max(id) DESC LIMIT ?2";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    reader.list(sql, params![text, most], |row| {
+        let lot: String = row.get(0)?;
+        Title::new(&lot).map_err(|_| bad_text(0))
+    })
 }
 
 /// The one of a number.

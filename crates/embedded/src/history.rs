@@ -2,7 +2,7 @@
 
 use model::{
     Alarm, AlarmKind, Annotation, Cycle, CycleTime, CycleVerdict, FindingKind, MachineId,
-    MachineState, ProductId, Reference, Span, StateInterval, TWIN, Time,
+    MachineState, ProductId, Reference, Span, StateInterval, TWIN, Time, Title,
 };
 use rusqlite::{Row, params};
 use store::{CycleRow, FindingQuery, FindingRow, History, Page, ProductSum, StoreError};
@@ -185,6 +185,18 @@ impl History for EmbeddedReader {
         span: Span,
     ) -> Result<Vec<Annotation>, StoreError> {
         annotations::within(self, of, span)
+    }
+
+    fn lot(&self, lot: &Title) -> Result<Vec<Annotation>, StoreError> {
+        annotations::of_lot(self, lot)
+    }
+
+    fn next_lot(&self, machine: &MachineId, after: Time) -> Result<Option<Annotation>, StoreError> {
+        annotations::next_lot(self, machine, after)
+    }
+
+    fn lots_like(&self, text: &str, most: usize) -> Result<Vec<Title>, StoreError> {
+        annotations::lots_like(self, text, most)
     }
 
     fn annotation(&self, id: i64) -> Result<Option<Annotation>, StoreError> {

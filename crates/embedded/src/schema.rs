@@ -14,8 +14,9 @@ use crate::telemetry;
 /// whole, since 8 it is kept which files were taken, since 9 the register of devices is here,
 /// since 10 days tell what lay below zero, since 11 it is kept which device watched which machine,
 /// since 12 the evidence covers names, rights, cycles, states and sums of days, since 13 it is kept
-/// who has seen an alarm, since 14 what people say of a machine's past is.
-const FORMAT: i64 = 14;
+/// who has seen an alarm, since 14 what people say of a machine's past is, since 15 it is found by
+/// the lot it is about.
+const FORMAT: i64 = 15;
 /// The format since which it covers them.
 pub(crate) const FORMAT_COVERED: i64 = 12;
 
@@ -94,6 +95,14 @@ CREATE TABLE annotation(id INTEGER PRIMARY KEY, machine TEXT NOT NULL, at INTEGE
     said TEXT NOT NULL, told_at INTEGER NOT NULL, told_by TEXT NOT NULL,
     withdrawn_at INTEGER, withdrawn_by TEXT);
 CREATE INDEX annotation_at ON annotation(at);
+";
+
+/// Since format 15: the lot that an annotation is about.
+const LOTS: &str = "
+ALTER TABLE annotation ADD COLUMN lot TEXT
+    AS (CASE WHEN json_valid(said) THEN json_extract(said, '$.lot') END) VIRTUAL;
+CREATE INDEX annotation_lot ON annotation(lot, id) WHERE lot IS NOT NULL;
+CREATE INDEX annotation_lot_at ON annotation(machine, at) WHERE lot IS NOT NULL;
 ";
 
 /// What formats 2 to 5 lack.
@@ -178,6 +187,9 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), EngineError> {
         }
         if found < FORMAT_ANNOTATED {
             transaction.execute_batch(ANNOTATIONS)?;
+        }
+        if found < 15 {
+            transaction.execute_batch(LOTS)?;
         }
         if found < FORMAT_COVERED {
             transaction.execute_batch(telemetry::UNSAID)?;

@@ -2,12 +2,14 @@
 //! and kept only as a hash; every change is durable, and in the evidence, before it counts.
 
 pub mod joins;
+mod lots;
 mod passkey;
 mod people;
 mod secret;
 mod throttle;
 mod totp;
 
+pub use lots::LotGuest;
 pub use secret::fresh as fresh_secret;
 
 use std::collections::{BTreeMap, HashMap};
@@ -229,7 +231,8 @@ impl Gate {
     pub fn who(&self, given: &str) -> Option<Who> {
         let book = self.book();
         let pass = book.passes.get(&secret::hash(given))?;
-        if pass.kind == PassKind::Link || pass.expires.is_some_and(|end| end <= (self.clock)()) {
+        let is_key = matches!(pass.kind, PassKind::Session | PassKind::Token);
+        if !is_key || pass.expires.is_some_and(|end| end <= (self.clock)()) {
             return None;
         }
         let person = book.people.get(&pass.person)?;
@@ -404,7 +407,8 @@ impl Gate {
         }
         person.password = Some(secret::hash_password(new).await?);
         let others = self.passes().into_iter().filter(|pass| {
-            pass.person == by.person && pass.kind != PassKind::Token && pass.id != by.pass
+            let is_browser = matches!(pass.kind, PassKind::Session | PassKind::Link);
+            pass.person == by.person && is_browser && pass.id != by.pass
         });
         let others = others.map(|pass| pass.id);
         let entry = entry_of(by, EventKind::PersonPassword, (self.clock)(), json!({}));

@@ -138,7 +138,7 @@ impl Gate {
 
     /// Who answers for a token: the person who made it, or the first owner if it was made at the
     /// console.
-    fn holder(&self, by: &Who) -> Result<Person, Denied> {
+    pub(crate) fn holder(&self, by: &Who) -> Result<Person, Denied> {
         let people = self.people();
         let is_it = |p: &&Person| p.id == by.person;
         let owner = |p: &&Person| by.person == super::CONSOLE && p.role == Role::Owner;
@@ -156,6 +156,7 @@ impl Gate {
         let kind = match pass.kind {
             PassKind::Session => EventKind::PersonSignedOut,
             PassKind::Token | PassKind::Link => EventKind::TokenEnded,
+            PassKind::Lot => EventKind::LotUnshared,
         };
         let about = json!({"pass": id, "person": pass.person});
         let entry = entry_of(by, kind, (self.clock)(), about);

@@ -1,5 +1,5 @@
-//! What people add to a machine's past: why it stood still, how many parts were bad, a note. What
-//! was said is never changed; it is withdrawn, and said anew.
+//! What people add to a machine's past: why it stood still, how many parts were bad, which lot it
+//! worked on, a note. What was said is never changed; it is withdrawn, and said anew.
 
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +112,17 @@ pub enum Remark {
         /// How much of it was used until then, in its measure.
         used: f64,
     },
+    /// A lot came to the machine then. It has left where it was before, and what the machine worked
+    /// on until then is done there.
+    LotBegan {
+        /// Its number, as it was scanned or typed.
+        lot: Title,
+    },
+    /// The machine was done with a lot then.
+    LotEnded {
+        /// Its number.
+        lot: Title,
+    },
     /// Anything else worth knowing.
     Note {
         /// The words, at most 500 letters.
@@ -131,7 +142,15 @@ impl Remark {
                 is_note.then_some(Self::Note { text })
             }
             Self::Replaced { used, .. } => (0.0..=USED_MAX).contains(&used).then_some(self),
-            Self::StopReason { .. } => Some(self),
+            Self::StopReason { .. } | Self::LotBegan { .. } | Self::LotEnded { .. } => Some(self),
+        }
+    }
+
+    /// The lot that it is about.
+    pub fn lot(&self) -> Option<&Title> {
+        match self {
+            Self::LotBegan { lot } | Self::LotEnded { lot } => Some(lot),
+            _ => None,
         }
     }
 }

@@ -103,6 +103,12 @@ pub enum EventKind {
     /// A token was ended.
     #[strum(serialize = "token.ended")]
     TokenEnded,
+    /// A link that shows one lot was made for a customer.
+    #[strum(serialize = "lot.shared")]
+    LotShared,
+    /// A link to a lot was ended before its time.
+    #[strum(serialize = "lot.unshared")]
+    LotUnshared,
     /// A sign-in link was made at the console.
     #[strum(serialize = "console.link")]
     ConsoleLink,

@@ -84,6 +84,8 @@ pub enum PassKind {
     Token,
     /// A link that works once.
     Link,
+    /// A link for a customer that shows one lot and nothing else, as often as it is opened.
+    Lot,
 }
 
 /// Something that lets a person in.
@@ -95,11 +97,11 @@ pub struct Pass {
     pub hash: [u8; 32],
     /// Whose.
     pub person: i64,
-    /// A browser's session, a script's token or a link.
+    /// A browser's session, a script's token or a link, also one to a lot.
     pub kind: PassKind,
     /// What it may do; never more than the person.
     pub role: Role,
-    /// What people see of it: the browser, or the script's name.
+    /// What people see of it: the browser, the script's name, or the lot.
     pub label: String,
     /// Since when.
     pub created: Time,

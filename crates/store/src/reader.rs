@@ -6,7 +6,7 @@ use std::fmt;
 
 use model::{
     Alarm, AlarmKind, Annotation, CycleTime, DeviceId, EventKind, Import, MachineId, Reading,
-    Reference, Refused, SeriesId, Span, StateInterval, Time,
+    Reference, Refused, SeriesId, Span, StateInterval, Time, Title,
 };
 
 use crate::checkpoint::Checkpoint;
@@ -174,6 +174,15 @@ pub trait History {
         of: Option<&MachineId>,
         span: Span,
     ) -> Result<Vec<Annotation>, StoreError>;
+
+    /// What was said of a lot and not taken back, in the order in which it was.
+    fn lot(&self, lot: &Title) -> Result<Vec<Annotation>, StoreError>;
+
+    /// The first lot that came to a machine after a moment, as far as nobody took it back.
+    fn next_lot(&self, machine: &MachineId, after: Time) -> Result<Option<Annotation>, StoreError>;
+
+    /// Lots whose number has this text in it, whatever its case; those told last first.
+    fn lots_like(&self, text: &str, most: usize) -> Result<Vec<Title>, StoreError>;
 
     /// What was said by this number.
     fn annotation(&self, id: i64) -> Result<Option<Annotation>, StoreError>;

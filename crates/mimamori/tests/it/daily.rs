@@ -284,7 +284,7 @@ fn every_stop_is_a_row_of_a_table() {
     assert_eq!(table.lines().count(), 4, "{table}");
 }
 
-fn pdf(house: &House, path: &str) -> Vec<u8> {
+pub(crate) fn pdf(house: &House, path: &str) -> Vec<u8> {
     let url = format!("http://{}{path}", house.http);
     let mut answer = ureq::get(&url)
         .header("Authorization", format!("Bearer {}", house.token))
@@ -295,7 +295,7 @@ fn pdf(house: &House, path: &str) -> Vec<u8> {
 }
 
 /// What one of Poppler's tools reads in a file.
-fn poppler(tool: &str, file: &std::path::Path, more: &[&str]) -> String {
+pub(crate) fn poppler(tool: &str, file: &std::path::Path, more: &[&str]) -> String {
     let output = Command::new(tool)
         .args(more)
         .arg(file)

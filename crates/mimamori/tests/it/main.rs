@@ -21,6 +21,7 @@ mod inputs;
 mod kill;
 mod limits;
 mod logs;
+mod lots;
 mod makers;
 mod nameplates;
 mod neighbours;

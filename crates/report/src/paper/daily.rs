@@ -1,15 +1,14 @@
 //! The daily report on paper, and that of a week or a month.
 
 use app::known::Known;
-use app::views::BoardView;
-use jiff::tz::TimeZone;
 use model::{MachineId, Time};
 use text::{Lang, key};
 
 use super::font::{PaperFont, PaperProblem};
 use super::layout::{
-    AMBER, BLACK, BLUE, GREY, MARGIN, PALE, Paper, PaperArea, PaperColumn, RED, Type, WIDTH,
+    AMBER, BLACK, BLUE, GREY, MARGIN, PALE, Paper, PaperArea, PaperColumn, RED, STAMP, Type, WIDTH,
 };
+use super::{PaperWriter, made_aside};
 use crate::daily::{DailyReport, OutputBar, ReportPeriod};
 use crate::daily_words::{MACHINE_COLUMNS, NOTHING, count, machine_cells};
 use crate::downtimes::reason_text;
@@ -23,7 +22,6 @@ const PARTS_NAMED: usize = 5;
 const CAUSES: usize = 8;
 /// Height of the pictures.
 const PICTURE: f32 = 128.0;
-const STAMP: (f32, f32) = (46.0, 52.0);
 
 /// The report as PDF, made beside the threads that serve others.
 pub async fn print(
@@ -31,33 +29,11 @@ pub async fn print(
     report: DailyReport,
     lang: Lang,
 ) -> Result<Vec<u8>, PaperProblem> {
-    let (board, zone, now) = (known.board(), known.calendar.zone.clone(), known.now());
-    let make = move || {
-        let of = PaperOf {
-            board: &board,
-            zone: &zone,
-            lang,
-            now,
-        };
-        pdf(&report, of, &PaperFont::find()?)
-    };
-    let made = tokio::task::spawn_blocking(make).await;
-    made.map_err(|_| PaperProblem::Writing)?
+    let writer = PaperWriter::new(known, lang);
+    made_aside(move || pdf(&report, &writer, &PaperFont::find()?)).await
 }
 
-/// What the report is written with.
-#[derive(Debug, Clone, Copy)]
-struct PaperOf<'a> {
-    /// The present: names of machines, what the factory is called.
-    board: &'a BoardView,
-    /// The zone of its moments.
-    zone: &'a TimeZone,
-    lang: Lang,
-    /// When it is made.
-    now: Time,
-}
-
-fn pdf(report: &DailyReport, of: PaperOf<'_>, font: &PaperFont) -> Result<Vec<u8>, PaperProblem> {
+fn pdf(report: &DailyReport, of: &PaperWriter, font: &PaperFont) -> Result<Vec<u8>, PaperProblem> {
     let mut page = DailyPaper {
         report,
         of,
@@ -75,12 +51,8 @@ fn pdf(report: &DailyReport, of: PaperOf<'_>, font: &PaperFont) -> Result<Vec<u8
         page.stops();
         page.notes();
     }
-    let made = text::written(of.now, of.zone);
-    let made = of.lang.with(key::DAILY_MADE, &[("time", &made)]);
-    let factory = page.factory();
-    let foot = format!("{factory}{title} {} · {made} · Mimamori", report.days());
-    page.paper
-        .finish(&format!("{title} {}", report.days()), &foot)
+    let title = format!("{title} {}", report.days());
+    page.paper.finish(&title, &of.foot(&title))
 }
 
 /// One row of the causes.
@@ -114,49 +86,29 @@ impl CauseRow {
 
 struct DailyPaper<'a> {
     report: &'a DailyReport,
-    of: PaperOf<'a>,
+    of: &'a PaperWriter,
     paper: Paper<'a>,
 }
 
 impl DailyPaper<'_> {
-    /// What the factory is called, before something else.
-    fn factory(&self) -> String {
-        let name = self.of.board.factory.name.as_ref();
-        name.map_or_else(String::new, |name| format!("{name} · "))
-    }
-
     fn name(&self, id: &MachineId) -> String {
-        self.of.board.called(self.of.lang, id.as_str()).to_owned()
+        self.of.name(id)
     }
 
     fn clock(&self, t: Time) -> String {
-        text::clock(t, self.of.zone)
+        text::clock(t, &self.of.zone)
     }
 
     fn day(&self, t: Time) -> String {
-        text::month_day(t, self.of.zone)
+        text::month_day(t, &self.of.zone)
     }
 
     /// Title, factory, days, a few sentences; at the right the boxes for three stamps.
     fn head(&mut self, title: &str) {
         let lang = self.of.lang;
-        let stamps = 3.0 * STAMP.0;
-        for (n, who) in ["made", "checked", "approved"].into_iter().enumerate() {
-            let x = MARGIN + WIDTH - stamps + STAMP.0 * n as f32;
-            let (width, height) = (STAMP.0, STAMP.1);
-            self.paper.frame(PaperArea {
-                x,
-                y: MARGIN,
-                width,
-                height,
-            });
-            self.paper.rule(x, MARGIN + 12.0, width);
-            let word = lang.coded("stamp-", who);
-            self.paper
-                .text(x + 4.0, MARGIN + 1.5, &word, Type::new(7.0).ink(GREY));
-        }
+        let stamps = self.paper.stamps(lang);
         self.paper.text(MARGIN, MARGIN, title, Type::new(19.0));
-        let about = format!("{}{}", self.factory(), self.report.days());
+        let about = format!("{}{}", self.of.factory(), self.report.days());
         let about = self.paper.cut(&about, WIDTH - stamps - 10.0, 11.0);
         self.paper
             .text(MARGIN, MARGIN + 29.0, &about, Type::new(11.0));
@@ -316,7 +268,7 @@ impl DailyPaper<'_> {
                 );
             }
             if i % every == 0 {
-                let label = self.report.bar_name(bar.from, self.of.zone);
+                let label = self.report.bar_name(bar.from, &self.of.zone);
                 self.paper
                     .text(x, foot + 3.0, &label, Type::new(6.5).ink(GREY));
             }

@@ -8,6 +8,7 @@ use krilla::metadata::Metadata;
 use krilla::page::PageSettings;
 use krilla::paint::Fill;
 use krilla::surface::Surface;
+use text::Lang;
 
 use super::font::{Letters, PaperFont, PaperProblem};
 
@@ -25,6 +26,8 @@ const LEADING: f32 = 1.45;
 const BASELINE: f32 = 1.08;
 /// Size of the foot.
 const FOOT: f32 = 7.5;
+/// A box for a stamp.
+pub(super) const STAMP: (f32, f32) = (46.0, 52.0);
 /// Room for the number of a page.
 const NUMBER_WIDTH: f32 = 48.0;
 /// Room inside of a cell.
@@ -174,6 +177,26 @@ impl<'a> Paper<'a> {
                 LINE,
             );
         }
+    }
+
+    /// Boxes for the stamps of those who made, checked and approved a sheet, at the right of its
+    /// head; how wide they are together.
+    pub(super) fn stamps(&mut self, lang: Lang) -> f32 {
+        let (width, height) = (STAMP.0, STAMP.1);
+        let stamps = 3.0 * width;
+        for (n, who) in ["made", "checked", "approved"].into_iter().enumerate() {
+            let x = MARGIN + WIDTH - stamps + width * n as f32;
+            self.frame(PaperArea {
+                x,
+                y: MARGIN,
+                width,
+                height,
+            });
+            self.rule(x, MARGIN + 12.0, width);
+            let word = lang.coded("stamp-", who);
+            self.text(x + 4.0, MARGIN + 1.5, &word, Type::new(7.0).ink(GREY));
+        }
+        stamps
     }
 
     /// A text that fits into a width, cut with an ellipsis where it is longer.

@@ -20,6 +20,9 @@ use crate::plan::MachineName;
 const ROWS_MAX: usize = 10_000;
 /// How often what has happened since is sent.
 const LIVE_EVERY: Duration = Duration::from_secs(2);
+/// Of so many days there are lots, and how many a day.
+const LOT_DAYS: usize = 4;
+const LOTS_A_DAY: usize = 3;
 /// Of so many long stops of the past one has no reason yet.
 const UNTOLD_EVERY: usize = 7;
 
@@ -139,6 +142,9 @@ pub async fn run(options: ShopOptions, progress: impl Fn(f64)) -> anyhow::Result
         }
         stations.push(station);
     }
+    if !is_told {
+        tell_lots(&options).await?;
+    }
     std::fs::write(&options.told, "")?;
     progress(1.0);
     let mut rounds = interval(LIVE_EVERY);
@@ -184,6 +190,37 @@ async fn tell_people(options: &ShopOptions, station: &mut Workstation) -> anyhow
     for day in station.take_scrap() {
         let said = json!({"at": day.at_ms, "kind": "scrap", "parts": day.parts});
         options.api.post(&told_of, said).await?;
+    }
+    Ok(())
+}
+
+/// The lots that went through the line on the last days, as people scanned them: each spends a
+/// fifth of a shift at each machine.
+async fn tell_lots(options: &ShopOptions) -> anyhow::Result<()> {
+    let now = now_ms();
+    let scanned = |machine: &'static str, at: i64, kind: &'static str, lot: &str| {
+        let (path, said) = (
+            format!("machines/{machine}/annotations"),
+            json!({"at": at, "kind": kind, "lot": lot}),
+        );
+        async move {
+            if at > now {
+                return Ok(());
+            }
+            options.api.post(&path, said).await.map(drop)
+        }
+    };
+    let last = WORKPLACES[LINE_LENGTH - 1].name.id;
+    let days = options.shifts.iter().rev().take(LOT_DAYS).rev();
+    for (day, (begin, end)) in days.enumerate() {
+        for n in 0..LOTS_A_DAY {
+            let lot = format!("A-{}", 1_001 + day * LOTS_A_DAY + n);
+            let moment = |step: usize| begin + (end - begin) / 5 * (n + step) as i64;
+            for (step, place) in WORKPLACES.iter().take(LINE_LENGTH).enumerate() {
+                scanned(place.name.id, moment(step), "lot_began", &lot).await?;
+            }
+            scanned(last, moment(LINE_LENGTH), "lot_ended", &lot).await?;
+        }
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ pub(crate) mod evidence;
 pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod ingest;
+pub(crate) mod lots;
 pub(crate) mod machines;
 pub(crate) mod metrics;
 pub(crate) mod neighbours;

@@ -115,7 +115,7 @@ pub(crate) async fn print(
 }
 
 /// Why there is no PDF, and what to do about it.
-fn no_paper(problem: PaperProblem) -> Failure {
+pub(super) fn no_paper(problem: PaperProblem) -> Failure {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     match problem {
         PaperProblem::NoFont => {

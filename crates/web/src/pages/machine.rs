@@ -16,6 +16,7 @@ use model::{
     StateInterval, Time, UNNAMED_PRODUCT,
 };
 use report::accounts;
+use report::lots::lot_at;
 use report::watched::MachineSeries;
 use store::{CycleRow, FindingQuery, FindingRow, MinuteRow};
 use text::{Lang, key};
@@ -26,7 +27,7 @@ use super::chart::{self, Dot};
 use super::devices::told;
 use super::off::OffPart;
 use super::words::help;
-use super::{Ctx, Place, frame, limits, number, state_badge, timeline, why};
+use super::{Ctx, Place, frame, limits, lots, number, state_badge, timeline, why};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -114,6 +115,9 @@ pub(crate) async fn show(
         Ok(accounts) => accounts.into_iter().next(),
         Err(problem) => return Failure::from(problem).into_response(),
     };
+    let Ok(lot) = lot_at(&site.known, &machine.id).await else {
+        return Failure::store().into_response();
+    };
     let body = html! {
         p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }
         div #alarms { (alarms(&ctx, &site.gate, &board, machine)) }
@@ -128,6 +132,13 @@ pub(crate) async fn show(
             div.days {
                 (choose_day(&ctx, &id, today))
                 a.button href={ "/stops?machine=" (machine.id) } { (ctx.text(key::STOPS_TITLE)) }
+                @if let Some(here) = &lot {
+                    a.button href=(lots::page_of(&here.lot)) {
+                        (ctx.text(key::LOTS_NOW_HERE)) " " (here.lot)
+                    }
+                } @else {
+                    a.button href={ "/lots?machine=" (machine.id) } { (ctx.text(key::LOTS_CAME)) }
+                }
                 @if board.factory.parts.iter().any(|part| part.machine == machine.id) {
                     a.button href={ "/maintenance?machine=" (machine.id) } {
                         (ctx.text(key::PARTS_TITLE))

@@ -18,6 +18,7 @@ pub(crate) mod evidence;
 pub(crate) mod files;
 pub(crate) mod limits;
 pub(crate) mod logs;
+pub(crate) mod lots;
 pub(crate) mod machine;
 pub(crate) mod machine_day;
 pub(crate) mod maintenance;
@@ -99,6 +100,7 @@ pub(crate) enum Place {
     Timeline,
     Search,
     Daily,
+    Lots,
     Maintenance,
     Settings,
     People,
@@ -357,6 +359,7 @@ fn rail(ctx: &Ctx, place: Place) -> Markup {
             to,
             Place::Rates
                 | Place::Timeline
+                | Place::Lots
                 | Place::Maintenance
                 | Place::Devices
                 | Place::Evidence
@@ -382,6 +385,7 @@ fn rail(ctx: &Ctx, place: Place) -> Markup {
                 (entry(Place::Rates, "/rates", "rates", key::NAV_RATES))
                 (entry(Place::Timeline, "/timeline", "timeline", key::NAV_TIMELINE))
                 (entry(Place::Daily, "/daily", "daily", key::NAV_DAILY))
+                (entry(Place::Lots, "/lots", "lots", key::NAV_LOTS))
                 (entry(
                     Place::Maintenance,
                     "/maintenance",

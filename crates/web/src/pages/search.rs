@@ -12,7 +12,7 @@ use identity::Gate;
 use maud::{Markup, html};
 use model::{Annotation, DAY_MS, Remark, Right, Span, Time, Title};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use report::downtimes::reason_text;
+use report::remarks::remark_text;
 use serde::Deserialize;
 use text::{Key, Lang, key};
 
@@ -45,7 +45,7 @@ const BACK_MS: i64 = 400 * DAY_MS;
 const KANA_APART: u32 = 0x60;
 
 /// Pages that are found by their titles and by what they are about.
-const PAGES: [(&str, Key, Key); 19] = [
+const PAGES: [(&str, Key, Key); 20] = [
     ("/", key::NAV_BOARD, key::NAV_BOARD),
     ("/wall", key::WALL_TITLE, key::NAV_BOARD),
     ("/rates", key::RATES_TITLE, key::NAV_RATES),
@@ -57,6 +57,7 @@ const PAGES: [(&str, Key, Key); 19] = [
     ("/timeline", key::TIMELINE_TITLE, key::TIMELINE_TITLE),
     ("/daily", key::NAV_DAILY, key::NAV_DAILY),
     ("/stops", key::STOPS_TITLE, key::STOPS_TITLE),
+    ("/lots", key::LOTS_TITLE, key::LOTS_NONE_HINT),
     ("/maintenance", key::PARTS_TITLE, key::PARTS_NONE_HINT),
     ("/proof", key::NAV_PROOF, key::NAV_PROOF),
     ("/events", key::NAV_EVENTS, key::NAV_EVENTS),
@@ -129,6 +130,10 @@ pub(crate) async fn show(
             (key::SEARCH_MACHINES, machines(&ctx, &board, &needle)),
             (key::SEARCH_DEVICES, devices(&board, &needle)),
             (key::PARTS_TITLE, parts(&ctx, &board, &needle)),
+            (
+                key::LOTS_TITLE,
+                lots(&site.known, &ctx, &board, &wanted.q).await?,
+            ),
             (key::SEARCH_PEOPLE, people(&ctx, &site.gate, &needle)),
             (key::SEARCH_PAGES, pages(&ctx, &needle)),
             (key::SEARCH_WORDS, words(&ctx, &needle)),
@@ -231,6 +236,23 @@ fn parts(ctx: &Ctx, board: &BoardView, needle: &Needle) -> Vec<Hit> {
     hits.collect()
 }
 
+/// Lots, by a part of their number.
+async fn lots(
+    known: &Known,
+    ctx: &Ctx,
+    board: &BoardView,
+    typed: &str,
+) -> Result<Vec<Hit>, Failure> {
+    let number = super::typed::half_width(typed);
+    let found = report::lots::lots(known, &number).await?;
+    let hits = found.into_iter().map(|place| Hit {
+        href: super::lots::page_of(&place.lot),
+        about: board.concerned(ctx.lang, Some(&place.machine)),
+        title: place.lot.as_str().to_owned(),
+    });
+    Ok(hits.collect())
+}
+
 /// People, for whoever looks after them.
 fn people(ctx: &Ctx, gate: &Gate, needle: &Needle) -> Vec<Hit> {
     if !ctx.may(Right::People) {
@@ -299,12 +321,9 @@ async fn said(known: &Known) -> Result<Vec<Annotation>, Failure> {
 
 fn remarks(ctx: &Ctx, board: &BoardView, said: &[Annotation], needle: &Needle) -> Vec<Hit> {
     let hits = said.iter().filter_map(|said| {
-        let words = match &said.said {
-            Remark::Note { text } => text.clone(),
-            Remark::Replaced { part, .. } => part.as_str().to_owned(),
-            Remark::StopReason { reason } => reason_text(ctx.lang, reason),
-            Remark::Scrap { .. } => return None,
-        };
+        // Lots stand by themselves.
+        let is_shown = said.said.lot().is_none() && !matches!(said.said, Remark::Scrap { .. });
+        let words = is_shown.then(|| remark_text(ctx.lang, &said.said))?;
         let machine = board.concerned(ctx.lang, Some(&said.machine));
         needle.is_in(&words).then(|| Hit {
             href: super::timeline::around(&said.machine, said.at),

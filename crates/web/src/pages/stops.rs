@@ -16,8 +16,8 @@ use kpi::OfferedReason;
 use maud::{Markup, html};
 use model::{Annotation, MachineId, Remark, Right, StopReason, Time};
 use report::accounts::{self, MachineAccount};
-use report::daily_words::count;
 use report::downtimes::{ExplainedDowntime, reason_text};
+use report::remarks::remark_text;
 use serde::Deserialize;
 use text::key;
 
@@ -355,16 +355,7 @@ impl Stops<'_> {
             li {
                 time { (ctx.clock(said.at)) }
                 span {
-                    @match &said.said {
-                        Remark::Scrap { parts } => {
-                            (ctx.with(key::STOPS_SCRAP_TOLD, &[("n", &count(*parts))]))
-                        }
-                        Remark::Note { text } => (text),
-                        Remark::Replaced { part, .. } => {
-                            (ctx.with(key::PARTS_WAS_REPLACED, &[("part", part.as_str())]))
-                        }
-                        Remark::StopReason { .. } => {}
-                    }
+                    (remark_text(ctx.lang, &said.said))
                 }
                 span.quiet { (name_of(ctx, self.gate, &said.told_by)) }
                 (self.take_back(id, said.id))

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::Ctx;
 
 /// The words that are explained, by their codes; the texts are `word-…` and `word-…-is`.
-pub(super) const WORDS: [&str; 14] = [
+pub(super) const WORDS: [&str; 15] = [
     "operating_rate",
     "oee",
     "cycle_time",
@@ -20,6 +20,7 @@ pub(super) const WORDS: [&str; 14] = [
     "odd",
     "changeover",
     "checkpoint",
+    "lot",
     "proof",
 ];
 

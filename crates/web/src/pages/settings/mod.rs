@@ -452,6 +452,10 @@ fn ways(ctx: &Ctx) -> Markup {
                     (way("/settings/upkeep", key::UPKEEP_TITLE, key::SETTINGS_UPKEEP_ABOUT))
                     (way("/notices", key::NOTICES_TITLE, key::SETTINGS_NOTICES_ABOUT))
                 }
+                (way("/rates", key::NAV_RATES, key::SETTINGS_RATES_ABOUT))
+                (way("/timeline", key::NAV_TIMELINE, key::SETTINGS_TIMELINE_ABOUT))
+                (way("/lots", key::LOTS_TITLE, key::SETTINGS_LOTS_ABOUT))
+                (way("/maintenance", key::PARTS_TITLE, key::SETTINGS_PARTS_ABOUT))
                 (way("/devices", key::NAV_DEVICES, key::SETTINGS_DEVICES_ABOUT))
                 (way("/evidence", key::NAV_EVIDENCE, key::SETTINGS_EVIDENCE_ABOUT))
                 (way("/logs", key::LOGS_TITLE, key::SETTINGS_LOGS_ABOUT))

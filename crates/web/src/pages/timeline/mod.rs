@@ -13,10 +13,10 @@ use axum::response::Response;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 use model::{
-    Alarm, Annotation, CycleTime, FindingKind, MachineId, MachineState, Remark, Right, Span,
-    StateInterval, Time,
+    Alarm, Annotation, CycleTime, FindingKind, MachineId, MachineState, Right, Span, StateInterval,
+    Time,
 };
-use report::downtimes::reason_text;
+use report::remarks::remark_text;
 use report::watched::MachineSeries;
 use serde::Deserialize;
 use store::{Bucket, FindingRow, StoreError};
@@ -447,7 +447,7 @@ fn marks(ctx: &Ctx, window: &TimeWindow, row: &TimelineRow) -> Vec<RowMark> {
         mark(alarm.since, MarkKind::Alarm, text)
     });
     let said = row.said.iter();
-    let said = said.map(|said| mark(said.at, MarkKind::Said, said_text(ctx, &said.said)));
+    let said = said.map(|said| mark(said.at, MarkKind::Said, remark_text(ctx.lang, &said.said)));
     let mut marks: Vec<RowMark> = findings.chain(alarms).chain(said).collect();
     marks.sort_by(|a, b| a.share.total_cmp(&b.share));
     marks
@@ -458,20 +458,6 @@ fn kind_of(finding: FindingKind) -> MarkKind {
         FindingKind::ProductChanged => MarkKind::Product,
         alarming if alarming.alarm().is_some() => MarkKind::Alarm,
         _ => MarkKind::Noticed,
-    }
-}
-
-fn said_text(ctx: &Ctx, said: &Remark) -> String {
-    match said {
-        Remark::StopReason { reason } => reason_text(ctx.lang, reason),
-        Remark::Scrap { parts } => {
-            let parts = format!("{parts:.0}");
-            ctx.with(key::TIMELINE_SCRAP, &[("n", &parts)])
-        }
-        Remark::Replaced { part, .. } => {
-            ctx.with(key::PARTS_WAS_REPLACED, &[("part", part.as_str())])
-        }
-        Remark::Note { text } => text.clone(),
     }
 }
 
