@@ -82,10 +82,10 @@ for (const lang of ["ja", "en"]) {
   for (const [width, height] of sizes) {
     for (const dark of [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "maintenance", "lots", "lots/A-1", "lots/A-1/slip", "search?q=robot", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "maintenance", "demand", "lots", "lots/A-1", "lots/A-1/slip", "search?q=robot", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|search|maintenance|lots|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|search|maintenance|lots|demand|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           const found = await accessibility(page);

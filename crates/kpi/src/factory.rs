@@ -8,6 +8,7 @@ use model::{MachineId, OwnLimit, Span, StopReason, Title, UsualReason};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
+use crate::demand::DemandPlan;
 use crate::schedule::{MachineHours, PlannedHours, Schedule};
 use crate::tariff::{Prices, TariffHours};
 use crate::wear::WornPart;
@@ -112,6 +113,8 @@ pub struct Factory {
     pub limits: Vec<OwnLimit>,
     /// Parts that wear.
     pub parts: Vec<WornPart>,
+    /// What the contract for electricity allows.
+    pub demand: Option<DemandPlan>,
     /// Standing still for less than this, in seconds, is a short stop; 300 where nobody said it.
     pub short_stop_s: Option<f64>,
     /// A set-up is to take no longer than this, in seconds.
@@ -147,6 +150,8 @@ pub enum FactoryError {
     /// There are very many parts, one twice on a machine, or the limit of one is not between 1 and
     /// 1,000,000,000.
     Parts,
+    /// `contract_kw` is not between 0.5 and 100,000.
+    Demand,
 }
 
 impl std::fmt::Display for FactoryError {
@@ -174,6 +179,7 @@ impl std::fmt::Display for FactoryError {
             Self::Parts => {
                 "parts must be at most 500, each once on a machine, with a limit from 1 to 1000000000"
             }
+            Self::Demand => "contract_kw must be between 0.5 and 100000",
         })
     }
 }
@@ -218,6 +224,9 @@ impl Factory {
         let are_parts = parts.len() == self.parts.len() && parts.len() <= PARTS_MAX;
         if !are_parts || !self.parts.iter().all(WornPart::is_valid) {
             return Err(FactoryError::Parts);
+        }
+        if !self.demand.as_ref().is_none_or(DemandPlan::is_valid) {
+            return Err(FactoryError::Demand);
         }
         if self.limits.len() > LIMITS_MAX || !self.limits.iter().all(OwnLimit::is_valid) {
             return Err(FactoryError::Limits);

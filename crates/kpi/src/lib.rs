@@ -6,6 +6,7 @@
 mod account;
 mod bottleneck;
 mod calendar;
+mod demand;
 mod downtime;
 mod factory;
 mod hours;
@@ -24,6 +25,7 @@ mod wear;
 pub use account::{Account, Measured, Production};
 pub use bottleneck::{Bottleneck, By, Station, Turn};
 pub use calendar::Calendar;
+pub use demand::{DemandForecast, DemandPlan, DemandWindow};
 pub use downtime::Downtime;
 pub use factory::{Factory, FactoryError, Line, MachinePlan, OfferedReason};
 pub use hours::{ScheduleError, WorkHours};

@@ -12,8 +12,8 @@ use app::views::Names;
 use detect::{ApprovalMode, Settings};
 use jiff::tz::TimeZone;
 use kpi::{
-    Calendar, Factory, Line, MachineHours, MachinePlan, OfferedReason, Schedule, TariffHours,
-    WorkHours, WornPart,
+    Calendar, DemandPlan, Factory, Line, MachineHours, MachinePlan, OfferedReason, Schedule,
+    TariffHours, WorkHours, WornPart,
 };
 use model::{DeviceId, MachineId, OwnLimit, Title, Tolerance};
 use pipeline::{FloorSettings, MachineSettings};
@@ -34,6 +34,7 @@ struct WrittenConfig {
     line: Vec<Line>,
     part: Vec<WornPart>,
     limit: Vec<OwnLimit>,
+    demand: Option<DemandPlan>,
     light: Option<WrittenLight>,
     broker: WrittenBroker,
     store: WrittenStore,
@@ -348,6 +349,7 @@ impl WrittenConfig {
             lines: self.line.clone(),
             parts: self.part.clone(),
             limits: self.limit.clone(),
+            demand: self.demand.clone(),
             parts_per_cycle: parts.collect(),
             plans: plans
                 .filter(|(_, plan)| *plan != MachinePlan::default())

@@ -30,6 +30,8 @@ pub enum AlarmKind {
     Stopped,
     /// What is measured is beyond a limit that people set, or nothing comes of it any more.
     LimitPassed,
+    /// More electricity is drawn in this half hour than the contract allows, or will be.
+    DemandHigh,
     /// The stack light does not answer: an alarm could go unseen.
     LampSilent,
     /// The disk does not take data: nothing is acknowledged until it does.

@@ -142,6 +142,12 @@ pub enum EventKind {
     /// A backup could not be made or read again.
     #[strum(serialize = "backup.failed")]
     BackupFailed,
+    /// The demand of a half hour will pass the contract for electricity, or has.
+    #[strum(serialize = "demand.high")]
+    DemandHigh,
+    /// It will not any more.
+    #[strum(serialize = "demand.eased")]
+    DemandEased,
     /// Daily files for other programs were written.
     #[strum(serialize = "export.written")]
     ExportWritten,

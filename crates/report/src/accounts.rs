@@ -523,7 +523,7 @@ fn account(
     Ok((account, yen_per_kwh))
 }
 
-fn power_minute(row: &MinuteRow) -> PowerMinute {
+pub(crate) fn power_minute(row: &MinuteRow) -> PowerMinute {
     PowerMinute {
         minute: row.minute,
         min_w: row.min,

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod daily;
 pub mod daily_words;
+pub mod demand;
 pub mod downtimes;
 pub mod losses;
 pub mod lots;

@@ -126,7 +126,7 @@ impl Shop {
             "[factory]\nname = \"みまもり製作所(見本)\"\nzone = {:?}\nday_starts = \"{:02}:00\"\n\
              learn_cycles = 30\nyen_per_kwh = 27.5\nyen_per_hour = 6000\nsetup_target_s = 900\n\
              [factory.schedule]\ndays = [{}]\nhours = [\"{first}\", \"{second}\"]\n\
-             closed = [{}]\n",
+             closed = [{}]\n[demand]\ncontract_kw = 10\n",
             self.calendar.zone.iana_name().unwrap_or(ZONE_USUAL),
             self.begins,
             days.join(", "),

@@ -38,7 +38,8 @@ use services::sources::SourceDoor;
 use services::supervisor::Supervisor;
 use services::upkeep::{UpkeepDoor, UpkeepParts};
 use services::{
-    backups, chain_watch, clock_watch, day_files, notices, restores, retention, watchdog,
+    backups, chain_watch, clock_watch, day_files, demand_watch, notices, restores, retention,
+    watchdog,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -310,6 +311,9 @@ impl House<'_> {
         let orders = self.orders.clone();
         let begin = move || retention::let_go(known.clone(), kept, orders.clone());
         self.supervisor.keep("retention", begin);
+        let (known, orders) = (self.known.clone(), self.orders.clone());
+        let begin = move || demand_watch::keep(known.clone(), orders.clone());
+        self.supervisor.keep("demand", begin);
         let (plan, data) = (
             self.config.upkeep.day_files.clone(),
             self.setup.data.clone(),

@@ -10,6 +10,7 @@ mod clients;
 mod clocks;
 mod connect;
 mod daily;
+mod demand;
 mod demo;
 mod devices;
 mod disk;

@@ -4,6 +4,7 @@
 pub(crate) mod alarms;
 pub(crate) mod annotations;
 pub(crate) mod bindings;
+pub(crate) mod demand;
 pub(crate) mod description;
 pub(crate) mod devices;
 pub(crate) mod evidence;

@@ -9,6 +9,7 @@ mod chart;
 pub(crate) mod connect;
 pub(crate) mod daily;
 mod days;
+pub(crate) mod demand;
 pub(crate) mod devices;
 pub(crate) mod door;
 pub(crate) mod enter;

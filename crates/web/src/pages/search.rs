@@ -45,7 +45,7 @@ const BACK_MS: i64 = 400 * DAY_MS;
 const KANA_APART: u32 = 0x60;
 
 /// Pages that are found by their titles and by what they are about.
-const PAGES: [(&str, Key, Key); 20] = [
+const PAGES: [(&str, Key, Key); 21] = [
     ("/", key::NAV_BOARD, key::NAV_BOARD),
     ("/wall", key::WALL_TITLE, key::NAV_BOARD),
     ("/rates", key::RATES_TITLE, key::NAV_RATES),
@@ -55,6 +55,7 @@ const PAGES: [(&str, Key, Key); 20] = [
         key::SETTINGS_FACTORY_ABOUT,
     ),
     ("/timeline", key::TIMELINE_TITLE, key::TIMELINE_TITLE),
+    ("/demand", key::DEMAND_TITLE, key::DEMAND_SET_NOTE),
     ("/daily", key::NAV_DAILY, key::NAV_DAILY),
     ("/stops", key::STOPS_TITLE, key::STOPS_TITLE),
     ("/lots", key::LOTS_TITLE, key::LOTS_NONE_HINT),

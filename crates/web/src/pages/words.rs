@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::Ctx;
 
 /// The words that are explained, by their codes; the texts are `word-…` and `word-…-is`.
-pub(super) const WORDS: [&str; 15] = [
+pub(super) const WORDS: [&str; 16] = [
     "operating_rate",
     "oee",
     "cycle_time",
@@ -14,6 +14,7 @@ pub(super) const WORDS: [&str; 15] = [
     "downtime",
     "setup",
     "standby",
+    "demand",
     "bottleneck",
     "reference",
     "tolerance",

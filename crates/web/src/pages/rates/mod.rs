@@ -165,6 +165,7 @@ fn downloads(ctx: &Ctx, site: &RatesPart, days: &[Span]) -> Markup {
     let path = format!("/api/v1/export/days?from={from}&to={to}&encoding=");
     html! {
         p.downloads {
+            a.button href="/demand" { (ctx.text(key::DEMAND_TITLE)) }
             a.button href={ (path) "utf-8&format=xlsx" } download { (ctx.text(key::EXPORT_XLSX)) }
             a.button href={ (path) "utf-8" } download { (ctx.text(key::EXPORT_CSV)) }
             a.button href={ (path) "cp932" } download { (ctx.text(key::EXPORT_CP932)) }

@@ -453,6 +453,7 @@ fn ways(ctx: &Ctx) -> Markup {
                     (way("/notices", key::NOTICES_TITLE, key::SETTINGS_NOTICES_ABOUT))
                 }
                 (way("/rates", key::NAV_RATES, key::SETTINGS_RATES_ABOUT))
+                (way("/demand", key::DEMAND_TITLE, key::SETTINGS_DEMAND_ABOUT))
                 (way("/timeline", key::NAV_TIMELINE, key::SETTINGS_TIMELINE_ABOUT))
                 (way("/lots", key::LOTS_TITLE, key::SETTINGS_LOTS_ABOUT))
                 (way("/maintenance", key::PARTS_TITLE, key::SETTINGS_PARTS_ABOUT))

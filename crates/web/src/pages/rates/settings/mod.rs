@@ -114,6 +114,7 @@ impl WrongField {
             Self::Factory(FactoryError::Limit) => lang.text(key::RATES_WRONG_LIMIT),
             Self::Factory(FactoryError::StopReasons) => lang.text(key::RATES_WRONG_REASONS),
             Self::Factory(FactoryError::Parts) => lang.text(key::PARTS_WRONG_LIMIT),
+            Self::Factory(FactoryError::Demand) => lang.text(key::DEMAND_WRONG),
             Self::Factory(FactoryError::Limits) => lang.text(key::LIMITS_WRONG),
             Self::Number(what) | Self::Machine(what) => with(key::RATES_WRONG_NUMBER, what),
         }
@@ -250,6 +251,7 @@ impl TypedFactory {
             name: before.name.clone(),
             parts: before.parts.clone(),
             limits: before.limits.clone(),
+            demand: before.demand.clone(),
         };
         factory.checked().map_err(WrongField::Factory)
     }
