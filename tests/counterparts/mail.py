@@ -34,7 +34,15 @@ class Handler:
                     "id": str(mail["message-id"]),
                     "date": str(mail["date"]),
                     "auto": str(mail["auto-submitted"]),
-                    "text": mail.get_content(),
+                    "text": mail.get_body(("plain",)).get_content(),
+                    "files": [
+                        {
+                            "name": file.get_filename(),
+                            "type": file.get_content_type(),
+                            "begins": file.get_content()[:5].decode("ascii"),
+                        }
+                        for file in mail.iter_attachments()
+                    ],
                     "secure": session.ssl is not None or way == "tls",
                 }
             )

@@ -31,6 +31,23 @@ pub struct Mail<'a> {
     pub text: &'a str,
     /// What names it, the same for every try.
     pub id: &'a str,
+    /// What goes with it.
+    pub sheet: Option<MailSheet>,
+}
+
+/// A sheet that goes with a mail, as PDF.
+#[derive(Clone)]
+pub struct MailSheet {
+    /// What the file is called.
+    pub name: String,
+    /// What is in it.
+    pub pdf: Vec<u8>,
+}
+
+impl std::fmt::Debug for MailSheet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MailSheet({}, {} bytes)", self.name, self.pdf.len())
+    }
 }
 
 /// Hands a mail over.
@@ -78,6 +95,12 @@ async fn hand_over(server: &MailServer, mail: &Mail<'_>) -> Result<(), Error> {
         .message_id(mail.id)
         .header("Auto-Submitted", Raw::new("auto-generated"))
         .text_body(mail.text);
+    let message = match &mail.sheet {
+        Some(sheet) => {
+            message.attachment("application/pdf", sheet.name.as_str(), sheet.pdf.as_slice())
+        }
+        None => message,
+    };
     let builder = way_to(server).await?;
     let builder = builder
         .timeout(MAIL_TIME_MAX)

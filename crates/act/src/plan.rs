@@ -52,10 +52,35 @@ pub fn due(
         over: over
             .map(|(key, told)| (key.clone(), told.clone()))
             .collect(),
+        sheet: None,
     };
     let since_ms = standing.alarmed.map(|at| now.ms().saturating_sub(at.ms()));
     let is_recent = since_ms.is_some_and(|ms| (0..GATHER_MS).contains(&ms));
     (!due.is_empty() && !is_recent).then_some(due)
+}
+
+/// The sheet that is due to somebody at `minute` of the day on the wall: that of the business day
+/// which began at `day`, once.
+pub fn sheet_due(
+    recipient: &Recipient,
+    standing: &Standing,
+    day: Time,
+    now: Time,
+    minute: u16,
+) -> Option<Due> {
+    let waits = standing
+        .not_before
+        .map(|at| at.ms().saturating_sub(now.ms()));
+    let is_waiting = waits.is_some_and(|ms| (1..=RETRY_MS_MAX).contains(&ms));
+    let is_time = recipient.sheet_at.is_some_and(|at| minute >= at);
+    // One from a clock that was set back since is no later day.
+    let is_sent = standing
+        .sheet
+        .is_some_and(|sent| sent >= day && sent <= now);
+    (is_time && !is_sent && !is_waiting).then(|| Due {
+        sheet: Some(day),
+        ..Due::default()
+    })
 }
 
 /// A message got through.
@@ -72,6 +97,7 @@ pub fn sent(standing: &mut Standing, due: &Due, now: Time) {
     if !due.new.is_empty() {
         standing.alarmed = Some(now);
     }
+    standing.sheet = due.sheet.or(standing.sheet);
     (standing.failures, standing.not_before) = (0, None);
     (standing.sent, standing.problem) = (Some(now), None);
 }
@@ -106,6 +132,7 @@ mod tests {
             lang: Tongue::Ja,
             after_min: 0,
             quiet: None,
+            sheet_at: None,
         }
     }
 
@@ -161,6 +188,7 @@ mod tests {
         let night = QuietHours::parse("22:00", "06:00");
         let who = Recipient {
             quiet: night,
+            sheet_at: None,
             ..recipient()
         };
         let (open, standing) = ([alarm(1, None, 0)], Standing::default());
@@ -260,5 +288,26 @@ mod tests {
         let told = due(&who, &standing, &open, at(now), NOON).unwrap();
         sent(&mut standing, &told, at(now));
         assert_eq!((standing.failures, standing.problem), (0, None));
+    }
+
+    #[test]
+    fn a_sheet_is_due_once_a_day_from_its_time_on() {
+        let at = |minute: u16| Recipient {
+            sheet_at: Some(minute),
+            ..recipient()
+        };
+        let (day, now) = (Time::from_ms(0), Time::from_ms(86_400_000));
+        let mut standing = Standing::default();
+        let is_due =
+            |standing: &Standing, minute| sheet_due(&at(470), standing, day, now, minute).is_some();
+        assert!(!is_due(&standing, 469) && is_due(&standing, 470) && is_due(&standing, 900));
+        failed(&mut standing, "no answer".to_owned(), now);
+        assert!(!is_due(&standing, 471), "tried again later");
+        let due = sheet_due(&at(470), &Standing::default(), day, now, 470).unwrap();
+        sent(&mut standing, &due, now);
+        assert!(!is_due(&standing, 471), "once");
+        assert!(sheet_due(&at(470), &standing, day + 86_400_000, now, 470).is_some());
+        let nobody = recipient();
+        assert!(sheet_due(&nobody, &Standing::default(), day, now, 900).is_none());
     }
 }

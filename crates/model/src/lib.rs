@@ -41,7 +41,7 @@ pub use nameplate::Nameplate;
 pub use neighbour::{Coverage, Neighbour, SeenBy};
 pub use notice::{
     About, Due, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient, Standing,
-    Told, Tongue, Way, alarm_key,
+    Told, Tongue, Way, alarm_key, clock_text, minute_of_day,
 };
 pub use own::{KNOCKS_FROM, PROBER, SELF_CHECK, TWIN};
 pub use person::{Right, Role};

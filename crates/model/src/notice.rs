@@ -124,6 +124,8 @@ pub enum About {
     Machines,
     /// Those about Mimamori itself: its disk, its evidence, its backups.
     Own,
+    /// None: who wants only the daily sheet.
+    Nothing,
 }
 
 crate::coded!(About);
@@ -135,6 +137,7 @@ impl About {
             Self::All => true,
             Self::Machines => machine.is_some(),
             Self::Own => machine.is_none(),
+            Self::Nothing => false,
         }
     }
 }
@@ -166,14 +169,9 @@ pub struct QuietHours {
 impl QuietHours {
     /// Reads `22:00` and `06:30`; `None` if either is no time of day or both are the same.
     pub fn parse(from: &str, to: &str) -> Option<Self> {
-        let minutes = |text: &str| {
-            let (hour, minute) = text.trim().split_once(':')?;
-            let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
-            (hour < 24 && minute < 60).then_some(hour * 60 + minute)
-        };
         let quiet = Self {
-            starts: minutes(from)?,
-            ends: minutes(to)?,
+            starts: minute_of_day(from)?,
+            ends: minute_of_day(to)?,
         };
         (quiet.starts != quiet.ends).then_some(quiet)
     }
@@ -189,8 +187,23 @@ impl QuietHours {
 
     /// Beginning and end as `HH:MM`.
     pub fn texts(self) -> [String; 2] {
-        [self.starts, self.ends].map(|m| format!("{:02}:{:02}", m / 60, m % 60))
+        [self.starts, self.ends].map(clock_text)
     }
+}
+
+/// Minutes in a day.
+const DAY_MIN: u16 = 24 * 60;
+
+/// The minute of the day that `07:50` names; `None` if it is no time of day.
+pub fn minute_of_day(text: &str) -> Option<u16> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+    (hour < 24 && minute < 60).then_some(hour * 60 + minute)
+}
+
+/// A minute of the day as `HH:MM`.
+pub fn clock_text(minute: u16) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
 }
 
 /// Somebody, or another program, that is told.
@@ -213,6 +226,9 @@ pub struct Recipient {
     /// When it is not disturbed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet: Option<QuietHours>,
+    /// The minute of the day at which it gets the sheet of the business day before, by mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sheet_at: Option<u16>,
 }
 
 /// Who is told, and by which server.
@@ -251,6 +267,8 @@ pub enum NoticeWrong {
     Secret,
     /// Minutes out of range.
     Wait,
+    /// The daily sheet goes by mail alone, at a time of day.
+    Sheet,
     /// No name of a mail server, or port 0.
     Server,
     /// A password would go over the wire for anybody to read.
@@ -363,6 +381,10 @@ impl Recipient {
         if self.after_min > WAIT_MIN_MAX {
             return Err(NoticeWrong::Wait);
         }
+        let is_mail = matches!(self.way, Way::Mail { .. });
+        if self.sheet_at.is_some_and(|at| !is_mail || at >= DAY_MIN) {
+            return Err(NoticeWrong::Sheet);
+        }
         match &self.way {
             Way::Mail { to } if !is_mail_address(to) => Err(NoticeWrong::MailAddress),
             Way::Webhook { url, .. } if !is_url(url) => Err(NoticeWrong::Url),
@@ -421,6 +443,9 @@ pub struct Standing {
     pub not_before: Option<Time>,
     /// Why the last try failed.
     pub problem: Option<String>,
+    /// The beginning of the business day whose sheet it got last.
+    #[serde(default)]
+    pub sheet: Option<Time>,
 }
 
 /// A message that is due.
@@ -430,12 +455,14 @@ pub struct Due {
     pub new: Vec<Alarm>,
     /// Alarms that it was told of and that are over, by their keys.
     pub over: BTreeMap<String, Told>,
+    /// The beginning of the business day whose sheet is due; then it is about nothing else.
+    pub sheet: Option<Time>,
 }
 
 impl Due {
     /// Whether it is about nothing: a message that only tries the way.
     pub fn is_empty(&self) -> bool {
-        self.new.is_empty() && self.over.is_empty()
+        self.new.is_empty() && self.over.is_empty() && self.sheet.is_none()
     }
 
     /// The keys of the alarms that it is about: those that began, those that are over.
@@ -466,6 +493,7 @@ mod tests {
             lang: Tongue::Ja,
             after_min: 0,
             quiet: None,
+            sheet_at: None,
         }
     }
 

@@ -166,6 +166,12 @@ impl DailyReport {
         self.span.to == self.ends
     }
 
+    /// Whether any machine ran.
+    pub fn has_run(&self) -> bool {
+        let mut machines = self.machines.iter();
+        machines.any(|machine| machine.account.production.all_s > 0.0)
+    }
+
     /// Machines from which parts leave the factory.
     fn ends_of_lines(&self) -> impl Iterator<Item = &MachineAccount> {
         let within = |machine: &&MachineAccount| !self.within.contains(&machine.machine);

@@ -3,7 +3,7 @@
 
 use app::views::BoardView;
 use jiff::tz::TimeZone;
-use model::{Due, MachineId, Time, Told};
+use model::{AlarmKind, Due, MachineId, Time, Told};
 use serde_json::{Value, json};
 use text::{Lang, key, zoned};
 
@@ -20,7 +20,7 @@ pub fn notice_text(
         let subject = lang.text(key::NOTICE_TRY_SUBJECT);
         return (subject, lang.text(key::NOTICE_TRY_TEXT));
     }
-    let line = |machine: Option<&MachineId>, kind: model::AlarmKind| {
+    let line = |machine: Option<&MachineId>, kind: AlarmKind| {
         let alarm = lang.coded("alarm-", kind.code());
         format!("{}: {alarm}", board.concerned(lang, machine))
     };
@@ -30,6 +30,7 @@ pub fn notice_text(
         let look = lang.coded("look-", alarm.kind.code());
         let page = pages.map(|pages| match &alarm.machine {
             Some(machine) => format!("  {pages}/machines/{machine}\n"),
+            None if alarm.kind == AlarmKind::DemandHigh => format!("  {pages}/demand\n"),
             None => format!("  {pages}/events\n"),
         });
         let page = page.unwrap_or_default();
@@ -94,7 +95,11 @@ pub fn notice_json(board: &BoardView, due: &Due, at: Time) -> String {
 /// What the evidence says of a message: which alarms, and no address.
 pub fn notice_about(name: &str, way: &str, due: &Due) -> Value {
     let (new, over) = due.keys();
-    json!({"to": name, "way": way, "alarms": new, "over": over})
+    let mut about = json!({"to": name, "way": way, "alarms": new, "over": over});
+    if let Some(day) = due.sheet {
+        about["sheet"] = json!(day);
+    }
+    about
 }
 
 #[cfg(test)]

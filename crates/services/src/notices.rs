@@ -6,22 +6,24 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use act::{Mail, SendFailure, Webhook, due, failed, send_mail, send_webhook, sent};
+use act::{
+    Mail, MailSheet, SendFailure, Webhook, due, failed, send_mail, send_webhook, sent, sheet_due,
+};
 use app::clock;
 use app::commands::{Command, Orders};
 use app::keeping::{Keeping, NoticesChange};
 use app::known::Known;
 use app::ports::notifier::{NoticeProblem, Notifier, Telling};
-use app::views::BoardView;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::{AlarmKind, Due, EventKind, MailServer, Notices, Recipient, Standing, Time, Way};
+use report::daily::{DailyReport, ReportPeriod};
 use report::notices::{notice_about, notice_json, notice_text};
+use report::paper;
 use serde_json::json;
 use sources::token_hash;
 use store::{BOX, Entry};
-use text::Lang;
-use tokio::sync::watch;
+use text::{Lang, key};
 use tracing::{error, warn};
 
 use crate::certificate;
@@ -30,14 +32,16 @@ use crate::certificate;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Tries in a row that fail before that is an alarm: a word may get lost.
 const FAILURES_UNTIL_ALARM: u32 = 2;
+/// A sheet is of the business day that began so long ago at least: who reads it in the morning
+/// wants the day before, also where the new one begins only then.
+const SHEET_AFTER_MS: i64 = 12 * 3_600_000;
 /// Characters of a message's name.
 const ID_CHARS: usize = 32;
 
 /// Tells people and programs of alarms.
 pub struct NoticeDoor {
-    board: watch::Receiver<Arc<BoardView>>,
+    known: Known,
     orders: Orders,
-    zone: TimeZone,
     /// Where pages are served over TLS.
     pages: Option<SocketAddr>,
     inner: Mutex<Inner>,
@@ -63,6 +67,67 @@ struct NoticeMessage {
     id: String,
 }
 
+/// What became of a message that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NoticeOutcome {
+    /// It was handed over.
+    Told,
+    /// On the day of the sheet no machine ran: there is none.
+    NothingToTell,
+}
+
+/// What stands in a mail.
+struct Letter {
+    subject: String,
+    text: String,
+    sheet: Option<MailSheet>,
+}
+
+impl Letter {
+    /// The sheet of the business day that began at `day`, with its sentences; `None` where no
+    /// machine ran. Without a typeface for the sheet the sentences go alone, and say so.
+    async fn of_day(
+        known: &Known,
+        day: Time,
+        lang: Lang,
+        pages: Option<&str>,
+    ) -> Result<Option<Self>, SendFailure> {
+        let date = known.calendar.date(day);
+        let found = DailyReport::read(known, ReportPeriod::Day, date).await;
+        let found = found.map_err(|problem| SendFailure::new("store", &problem.to_string()))?;
+        let Some(report) = found.filter(DailyReport::has_run) else {
+            return Ok(None);
+        };
+        let title = lang.coded("report-", report.period.code());
+        let factory = known.board().factory.name.clone();
+        let factory = factory.map_or_else(String::new, |name| format!(" {name}"));
+        let subject = format!(
+            "[{}] {title} {}{factory}",
+            lang.text(key::APP_NAME),
+            report.days()
+        );
+        let mut paragraphs = vec![report.sentences(lang).join("\n")];
+        if let Some((pages, date)) = pages.zip(date) {
+            paragraphs.push(format!("{pages}/daily?date={date}"));
+        }
+        let name = format!("mimamori-{}.pdf", report.first);
+        let made = paper::daily::print(known, report, lang).await;
+        let made = made.inspect_err(|problem| warn!(%problem, "no sheet of the day could be made"));
+        let foot = match made {
+            Ok(_) => key::NOTICE_SHEET_FOOT,
+            Err(_) => key::PAPER_NO_FONT,
+        };
+        paragraphs.push(lang.text(foot));
+        let sheet = made.ok().map(|pdf| MailSheet { name, pdf });
+        let text = paragraphs.join("\n\n") + "\n";
+        Ok(Some(Self {
+            subject,
+            text,
+            sheet,
+        }))
+    }
+}
+
 /// Whoever tells as `settings` say, going on with what was known before the start.
 pub fn open(
     known: &Known,
@@ -77,9 +142,8 @@ pub fn open(
     standings.retain(|name, _| settings.recipients.iter().any(|r| r.name == *name));
     let reported = known.board().is_open(AlarmKind::NoticeFailed);
     let door = Arc::new(NoticeDoor {
-        board: known.board.clone(),
+        known: known.clone(),
         orders,
-        zone: known.calendar.zone.clone(),
         pages,
         inner: Mutex::new(Inner {
             settings: Arc::new(settings),
@@ -118,13 +182,16 @@ impl NoticeDoor {
 
     /// The messages that are due; each recipient is busy until its own is noted.
     fn messages(&self, now: Time) -> Vec<NoticeMessage> {
-        let board = self.board.borrow().clone();
-        let minute = minute_of(now, &self.zone);
+        let board = self.known.board();
+        let calendar = &self.known.calendar;
+        let minute = minute_of(now, &calendar.zone);
+        let day = calendar.day_start(now - SHEET_AFTER_MS);
         let inner = &mut *self.inner();
         let mut messages = Vec::new();
         for recipient in &inner.settings.recipients {
             let standing = inner.standings.entry(recipient.name.clone()).or_default();
             let due = due(recipient, standing, &board.open_alarms, now, minute);
+            let due = due.or_else(|| sheet_due(recipient, standing, day, now, minute));
             let Some(due) = due.filter(|_| !inner.busy.contains(&recipient.name)) else {
                 continue;
             };
@@ -139,25 +206,25 @@ impl NoticeDoor {
         messages
     }
 
-    async fn send(&self, message: &NoticeMessage) -> Result<(), SendFailure> {
-        let board = self.board.borrow().clone();
+    async fn send(&self, message: &NoticeMessage) -> Result<NoticeOutcome, SendFailure> {
+        let board = self.known.board();
         match &message.recipient.way {
             Way::Mail { to } => {
                 let server = message.server.as_ref();
                 let server =
                     server.ok_or_else(|| SendFailure::new("network", "no mail server is set"))?;
-                let lang = Lang::from(message.recipient.lang);
-                let pages = certificate::from_elsewhere(self.pages);
-                let told = (&self.zone, pages.as_deref());
-                let (subject, text) = notice_text(lang, &board, &message.due, told.0, told.1);
+                let Some(letter) = self.letter(message).await? else {
+                    return Ok(NoticeOutcome::NothingToTell);
+                };
                 let host = server.from.rsplit('@').next().unwrap_or("localhost");
                 let mail = Mail {
                     to,
-                    subject: &subject,
-                    text: &text,
+                    subject: &letter.subject,
+                    text: &letter.text,
                     id: &format!("{}@{host}", message.id),
+                    sheet: letter.sheet,
                 };
-                send_mail(server, &mail).await
+                send_mail(server, &mail).await?;
             }
             Way::Webhook { url, secret } => {
                 let at = clock::now();
@@ -168,14 +235,31 @@ impl NoticeDoor {
                     at,
                     body: notice_json(&board, &message.due, at),
                 };
-                send_webhook(webhook).await
+                send_webhook(webhook).await?;
             }
         }
+        Ok(NoticeOutcome::Told)
+    }
+
+    /// What a mail says; `None` where there is nothing to say of the day of a sheet.
+    async fn letter(&self, message: &NoticeMessage) -> Result<Option<Letter>, SendFailure> {
+        let lang = Lang::from(message.recipient.lang);
+        let pages = certificate::from_elsewhere(self.pages);
+        if let Some(day) = message.due.sheet {
+            return Letter::of_day(&self.known, day, lang, pages.as_deref()).await;
+        }
+        let (board, zone) = (self.known.board(), &self.known.calendar.zone);
+        let (subject, text) = notice_text(lang, &board, &message.due, zone, pages.as_deref());
+        Ok(Some(Letter {
+            subject,
+            text,
+            sheet: None,
+        }))
     }
 
     /// Keeps what became of a message. The first failures in a row and every success become
     /// evidence; the tries between say nothing new.
-    async fn note(&self, message: NoticeMessage, outcome: Result<(), SendFailure>) {
+    async fn note(&self, message: NoticeMessage, outcome: Result<NoticeOutcome, SendFailure>) {
         let NoticeMessage { recipient, due, .. } = message;
         let name = recipient.name;
         let is_news = {
@@ -189,7 +273,11 @@ impl NoticeDoor {
             let now = clock::now();
             standing.is_none_or(|standing| {
                 match &outcome {
-                    Ok(()) => sent(standing, &due, now),
+                    Ok(NoticeOutcome::NothingToTell) => {
+                        standing.sheet = due.sheet;
+                        return false;
+                    }
+                    Ok(NoticeOutcome::Told) => sent(standing, &due, now),
                     Err(failure) => failed(standing, failure.text.clone(), now),
                 }
                 standing.failures <= FAILURES_UNTIL_ALARM
@@ -197,7 +285,7 @@ impl NoticeDoor {
         };
         let mut body = notice_about(&name, recipient.way.code(), &due);
         let kind = match outcome {
-            Ok(()) => EventKind::NoticeSent,
+            Ok(_) => EventKind::NoticeSent,
             Err(failure) => {
                 warn!(
                     to = name,
@@ -314,7 +402,10 @@ fn minute_of(now: Time, zone: &TimeZone) -> u16 {
 /// What names a message, the same for every try and after a restart.
 fn id_of(name: &str, standing: &Standing, due: &Due) -> String {
     let (new, over) = due.keys();
-    short_hash(&format!("{name}\n{:?}\n{new:?}\n{over:?}", standing.sent))
+    short_hash(&format!(
+        "{name}\n{:?}\n{new:?}\n{over:?}\n{:?}",
+        standing.sent, due.sheet
+    ))
 }
 
 fn short_hash(about: &str) -> String {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::house::{House, until};
+use crate::house::{House, now_ms, until};
 use crate::openssl::self_signed;
 use crate::process::Process;
 use crate::publisher::Publisher;
@@ -70,6 +70,10 @@ fn server(port: u16, security: &str, password: &str) -> Value {
         "password": password, "from": "mimamori@example.jp"})
 }
 
+fn plain(port: u16) -> Value {
+    json!({"host": "localhost", "port": port, "security": "plain", "from": "mimamori@example.jp"})
+}
+
 #[test]
 fn an_alarm_arrives_as_a_mail_that_others_read_and_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -124,6 +128,106 @@ fn an_alarm_arrives_as_a_mail_that_others_read_and_is_told_once() {
         shown.contains("owner@example.jp") && !shown.contains("secret"),
         "{shown}"
     );
+}
+
+/// An hour of work thirteen hours ago, on a business day that began a day and two hours ago.
+fn worked_yesterday(house: &House) {
+    let token = house.device("saw-1", &[]);
+    let begin = now_ms() - 13 * 3_600_000;
+    let row = |step: i64| {
+        let watts = if step % 6 == 0 { 50 } else { 600 };
+        format!("{},{watts},{}\n", begin + step * 10_000, step / 6)
+    };
+    let rows: String = (0..=360).map(row).collect();
+    let table = format!("t,power_w,cycle\n{rows}");
+    assert_eq!(house.ingest("saw-1", &token, "text/csv", &table).0, 200);
+    until("the work is counted", || {
+        let cycles = house.try_get("machines/saw-1/cycles?limit=100");
+        cycles.is_some_and(|found| found["items"].as_array().is_some_and(|c| c.len() > 50))
+    });
+}
+
+#[test]
+fn the_sheet_of_the_day_before_arrives_once_and_not_of_a_day_on_which_nothing_ran() {
+    let hour = (now_ms() / 3_600_000 + 22) % 24;
+    let config = format!(
+        "[factory]\nname = \"飯山製作所\"\nzone = \"UTC\"\nday_starts = \"{hour:02}:00\"\n"
+    );
+    let mut house = House::with_config(&config);
+    let (mut mail, port) = start("mail.py", &["plain"]);
+    let sheet_for = |names: &[&str]| {
+        let recipients: Vec<Value> = names
+            .iter()
+            .map(|name| {
+                json!({"name": name, "way": "mail", "to": "owner@example.jp",
+                    "about": "nothing", "sheet_at": 0})
+            })
+            .collect();
+        json!({"mail": plain(port), "recipients": recipients})
+    };
+    assert_eq!(set(&house, &sheet_for(&["early"])).0, 204);
+    let has_sheet = |house: &House, name: &str| {
+        let standings = house.get("notices")["standings"].clone();
+        standings[name]["sheet"].is_string()
+    };
+    until("it was looked for", || has_sheet(&house, "early"));
+    assert!(
+        evidence(&house, "notice.sent").is_empty(),
+        "nothing ran: nothing was sent"
+    );
+    worked_yesterday(&house);
+    assert_eq!(set(&house, &sheet_for(&["early", "社長"])).0, 204);
+    let got = next(&mut mail);
+    let subject = got["subject"].as_str().unwrap();
+    assert!(
+        subject.contains("日報") && subject.contains("飯山製作所"),
+        "{got}"
+    );
+    assert!(got["text"].as_str().unwrap().contains("個"), "{got}");
+    let file = &got["files"][0];
+    assert_eq!(
+        (&file["type"], &file["begins"]),
+        (&json!("application/pdf"), &json!("%PDF-"))
+    );
+    assert!(
+        subject.contains(&file["name"].as_str().unwrap()[9..19]),
+        "of the same day: {got}"
+    );
+    until("it is evidence", || {
+        evidence(&house, "notice.sent").len() == 1
+    });
+    house.kill_and_restart();
+    until("it is known still", || has_sheet(&house, "社長"));
+    assert_eq!(try_out(&house, "社長").0, 204);
+    assert_eq!(
+        next(&mut mail)["subject"],
+        "[Mimamori] テスト送信",
+        "not sent again"
+    );
+}
+
+#[test]
+fn a_program_gets_no_sheet_and_no_time_is_after_midnight() {
+    let house = House::new();
+    let port = 25;
+    let wrong = |way: Value, at: u32| {
+        let mut recipient = json!({"name": "x", "sheet_at": at});
+        recipient
+            .as_object_mut()
+            .unwrap()
+            .extend(way.as_object().unwrap().clone());
+        set(
+            &house,
+            &json!({"mail": plain(port), "recipients": [recipient]}),
+        )
+        .0
+    };
+    let to_mail = json!({"way": "mail", "to": "a@b.jp"});
+    assert_eq!(wrong(to_mail.clone(), 1_440), 422);
+    assert_eq!(wrong(to_mail, 1_439), 204);
+    let secret = "0123456789abcdef";
+    let hook = json!({"way": "webhook", "url": "http://127.0.0.1:9/", "secret": secret});
+    assert_eq!(wrong(hook, 470), 422);
 }
 
 #[test]

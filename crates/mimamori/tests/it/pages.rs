@@ -19,6 +19,8 @@ fn filled() -> House {
     publisher.finish();
     house.until_stored(40);
     house.send("POST", "/api/v1/evidence/checkpoint", &[], "");
+    let lot = "{\"kind\": \"lot_began\", \"lot\": \"A-1\"}";
+    house.send("POST", "/api/v1/machines/m1/annotations", &[JSON], lot);
     house
 }
 
@@ -28,6 +30,7 @@ fn concrete(path: &str) -> String {
         .replace("{version}", version)
         .replace("{file}", "app.css")
         .replace("{secret}", "none")
+        .replace("{lot}", "A-1")
         .replace("{device}", "m1");
     match path.as_str() {
         p if p.contains("/alarms/") => path.replace("{id}", "1"),

@@ -12,7 +12,7 @@ use identity::fresh_secret;
 use maud::{Markup, html};
 use model::{
     About, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient, Standing, Tongue,
-    Way,
+    Way, clock_text, minute_of_day,
 };
 use serde::Deserialize;
 use text::{Key, Lang, key};
@@ -115,6 +115,9 @@ pub(crate) struct TypedRecipient {
     quiet_from: String,
     #[serde(default)]
     quiet_to: String,
+    /// When the daily sheet is wanted.
+    #[serde(default)]
+    sheet_at: String,
     lang: Tongue,
 }
 
@@ -159,6 +162,11 @@ impl TypedRecipient {
             ["", ""] => None,
             [from, to] => Some(QuietHours::parse(from, to).ok_or(NoticeWrong::Wait)?),
         };
+        let sheet_at = half_width(&self.sheet_at);
+        let sheet_at = match sheet_at.trim() {
+            "" => None,
+            clock => Some(minute_of_day(clock).ok_or(NoticeWrong::Sheet)?),
+        };
         let recipient = Recipient {
             name: self.name.trim().to_owned(),
             way,
@@ -166,6 +174,7 @@ impl TypedRecipient {
             lang: self.lang,
             after_min: self.after_min,
             quiet,
+            sheet_at,
         };
         Ok((recipient, made))
     }
@@ -297,13 +306,17 @@ fn card(ctx: &Ctx, recipient: &Recipient, standing: Option<&Standing>) -> Markup
             }
             span.quiet.long { (recipient.way.place()) }
             span.quiet {
-                (ctx.lang.coded("notice-about-", recipient.about.code())) " · "
-                @if recipient.after_min == 0 { (ctx.text(key::NOTICES_AT_ONCE)) }
-                @else { (ctx.with(key::NOTICES_AFTER, &[("n", &after)])) }
+                (ctx.lang.coded("notice-about-", recipient.about.code()))
+                @if recipient.about == About::Nothing {}
+                @else if recipient.after_min == 0 { " · " (ctx.text(key::NOTICES_AT_ONCE)) }
+                @else { " · " (ctx.with(key::NOTICES_AFTER, &[("n", &after)])) }
                 @if let Some(quiet) = recipient.quiet {
                     @let [from, to] = quiet.texts();
                     " · " (ctx.with(key::NOTICES_QUIET, &[("from", &from), ("to", &to)]))
                 }
+            }
+            @if let Some(at) = recipient.sheet_at {
+                span { (ctx.with(key::NOTICES_SHEET, &[("time", &clock_text(at))])) }
             }
             @match standing {
                 Some(Standing { problem: Some(problem), .. }) => {
@@ -430,6 +443,10 @@ fn conditions(ctx: &Ctx, way: &str, typed: Option<&TypedRecipient>) -> Markup {
                     }
             }
         }
+        @if way == "mail" {
+            label for=(id("sheet")) { (ctx.text(key::NOTICES_SHEET_AT)) }
+            input id=(id("sheet")) type="time" name="sheet_at" value=(of(|t| &t.sheet_at));
+        }
         label for=(id("lang")) { (ctx.text(key::NOTICES_LANG)) }
         select id=(id("lang")) name="lang" {
             option value="ja" selected[lang == Tongue::Ja] { "日本語" }
@@ -452,6 +469,7 @@ mod tests {
             after_min: 15,
             quiet_from: quiet[0].to_owned(),
             quiet_to: quiet[1].to_owned(),
+            sheet_at: "０７：５０".to_owned(),
             lang: Tongue::Ja,
         }
     }
