@@ -25,12 +25,16 @@ pub fn due(
     if is_quiet || waits.is_some_and(|ms| (1..=RETRY_MS_MAX).contains(&ms)) {
         return None;
     }
+    let since_ms = standing.alarmed.map(|at| now.ms().saturating_sub(at.ms()));
+    let again_ms = i64::from(recipient.again_min) * 60_000;
+    let is_again = again_ms > 0 && since_ms.is_some_and(|ms| ms >= again_ms);
+    let is_told = |alarm: &Alarm| standing.told.contains_key(&alarm_key(alarm));
     let is_new = |alarm: &&Alarm| {
         // One from a clock that was set back since has lasted nobody knows how long.
         let lasts_ms = now.ms().saturating_sub(alarm.raised_at.ms());
         let is_due = lasts_ms < 0 || lasts_ms >= i64::from(recipient.after_min) * 60_000;
         recipient.about.takes(alarm.machine.as_ref())
-            && !standing.told.contains_key(&alarm_key(alarm))
+            && (is_again || !is_told(alarm))
             // Whoever has seen it takes care of it.
             && alarm.acknowledged_at.is_none()
             && is_due
@@ -48,13 +52,13 @@ pub fn due(
     // What people run to comes first.
     new.sort_by_key(|alarm| (alarm.machine.is_none(), alarm.raised_at));
     let due = Due {
+        is_again: new.iter().all(is_told) && !new.is_empty(),
         new,
         over: over
             .map(|(key, told)| (key.clone(), told.clone()))
             .collect(),
         sheet: None,
     };
-    let since_ms = standing.alarmed.map(|at| now.ms().saturating_sub(at.ms()));
     let is_recent = since_ms.is_some_and(|ms| (0..GATHER_MS).contains(&ms));
     (!due.is_empty() && !is_recent).then_some(due)
 }
@@ -131,6 +135,7 @@ mod tests {
             about: About::All,
             lang: Tongue::Ja,
             after_min: 0,
+            again_min: 0,
             quiet: None,
             sheet_at: None,
         }
@@ -309,5 +314,44 @@ mod tests {
         assert!(sheet_due(&at(470), &standing, day + 86_400_000, now, 470).is_some());
         let nobody = recipient();
         assert!(sheet_due(&nobody, &Standing::default(), day, now, 900).is_none());
+    }
+
+    #[test]
+    fn what_nobody_has_seen_is_told_again_until_somebody_has() {
+        let insists = Recipient {
+            again_min: 15,
+            ..recipient()
+        };
+        let ask = |to: &Recipient, standing: &Standing, open: &[Alarm], seconds: i64| {
+            due(to, standing, open, at(seconds), 600)
+        };
+        let open = [alarm(1, Some("press"), 0)];
+        let mut standing = Standing::default();
+        let first = ask(&insists, &standing, &open, 10).unwrap();
+        assert!(!first.is_again);
+        sent(&mut standing, &first, at(10));
+        assert_eq!(ask(&insists, &standing, &open, 10 + 15 * 60 - 1), None);
+        let again = ask(&insists, &standing, &open, 10 + 15 * 60).unwrap();
+        assert!(again.is_again && again.new.len() == 1);
+        assert_eq!(
+            ask(&recipient(), &standing, &open, 10 + 15 * 60),
+            None,
+            "who did not ask"
+        );
+        sent(&mut standing, &again, at(10 + 15 * 60));
+        assert_eq!(
+            ask(&insists, &standing, &open, 10 + 16 * 60),
+            None,
+            "a quarter later"
+        );
+        let seen = [Alarm {
+            acknowledged_at: Some(Time::from_ms(0)),
+            ..open[0].clone()
+        }];
+        assert_eq!(
+            ask(&insists, &standing, &seen, 10 + 60 * 60),
+            None,
+            "somebody has"
+        );
     }
 }

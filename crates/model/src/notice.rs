@@ -14,6 +14,9 @@ const TEXT_MAX: usize = 300;
 /// Longest time an alarm waits for somebody who has seen it, in minutes.
 const WAIT_MIN_MAX: u32 = 24 * 60;
 
+/// Shortest time after which somebody is told again, in minutes.
+const AGAIN_MIN: u32 = 5;
+
 /// How a connection to a mail server is protected.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, schemars::JsonSchema,
@@ -223,6 +226,9 @@ pub struct Recipient {
     /// Minutes that an alarm has lasted without anybody having seen it; 0 for at once.
     #[serde(default)]
     pub after_min: u32,
+    /// Minutes after which it is told again of what nobody has seen, again and again; 0 for never.
+    #[serde(default)]
+    pub again_min: u32,
     /// When it is not disturbed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet: Option<QuietHours>,
@@ -378,7 +384,8 @@ impl Recipient {
         if !(1..=60).contains(&length) || self.name.chars().any(char::is_control) {
             return Err(NoticeWrong::Name);
         }
-        if self.after_min > WAIT_MIN_MAX {
+        let is_again = self.again_min == 0 || (AGAIN_MIN..=WAIT_MIN_MAX).contains(&self.again_min);
+        if self.after_min > WAIT_MIN_MAX || !is_again {
             return Err(NoticeWrong::Wait);
         }
         let is_mail = matches!(self.way, Way::Mail { .. });
@@ -451,8 +458,10 @@ pub struct Standing {
 /// A message that is due.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Due {
-    /// Alarms that it has not been told of.
+    /// Alarms that it has not been told of, or is told of again.
     pub new: Vec<Alarm>,
+    /// It was told of each of them before, and nobody has seen them.
+    pub is_again: bool,
     /// Alarms that it was told of and that are over, by their keys.
     pub over: BTreeMap<String, Told>,
     /// The beginning of the business day whose sheet is due; then it is about nothing else.
@@ -492,6 +501,7 @@ mod tests {
             about: About::All,
             lang: Tongue::Ja,
             after_min: 0,
+            again_min: 0,
             quiet: None,
             sheet_at: None,
         }

@@ -58,6 +58,11 @@ pub fn notice_text(
             &[("first", &first), ("n", &others.to_string())],
         )
     };
+    let subject = if due.is_again {
+        lang.with(key::NOTICE_AGAIN, &[("what", &subject)])
+    } else {
+        subject
+    };
     let subject = format!("[{}] {subject}", lang.text(key::APP_NAME));
     let text = format!("{}\n{}\n", body.join("\n"), lang.text(key::NOTICE_FOOT));
     (subject, text)

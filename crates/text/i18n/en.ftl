@@ -1656,3 +1656,7 @@ notices-sheet-at = Time at which the report of the business day before is sent e
 notices-sheet = daily report at { $time }
 notice-sheet-foot = The report is attached.
 notice-wrong-sheet = The daily report goes by mail alone; write its time like 07:50
+notice-again = Not seen yet: { $what }
+notices-again = While nobody says that they have seen it
+notices-not-again = not told again
+notices-every = told again every { $n } min

@@ -1656,3 +1656,7 @@ notices-sheet-at = 毎日、前の営業日の日報を送る時刻(送らない
 notices-sheet = 毎日 { $time } に日報を送る
 notice-sheet-foot = 詳しくは、添付の日報をご覧ください。
 notice-wrong-sheet = 日報はメールだけで送れます。時刻は 07:50 のように書いてください
+notice-again = 未確認: { $what }
+notices-again = 誰も「確認」を押さないあいだ
+notices-not-again = 繰り返さない
+notices-every = { $n } 分ごとに繰り返す

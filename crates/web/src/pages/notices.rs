@@ -47,6 +47,9 @@ pub(crate) const ROUTES: &[Route] = &[
 /// Minutes to choose from, after which somebody is told.
 const WAITS: [u32; 6] = [0, 5, 15, 30, 60, 180];
 
+/// Minutes to choose from, after which somebody is told again.
+const AGAIN: [u32; 5] = [0, 5, 15, 30, 60];
+
 /// What was typed and is not in force: it stays in the form until it is right.
 #[derive(Debug, Clone, Default)]
 struct TypedNotices {
@@ -112,6 +115,8 @@ pub(crate) struct TypedRecipient {
     about: About,
     after_min: u32,
     #[serde(default)]
+    again_min: u32,
+    #[serde(default)]
     quiet_from: String,
     #[serde(default)]
     quiet_to: String,
@@ -173,6 +178,7 @@ impl TypedRecipient {
             about: self.about,
             lang: self.lang,
             after_min: self.after_min,
+            again_min: self.again_min,
             quiet,
             sheet_at,
         };
@@ -310,6 +316,10 @@ fn card(ctx: &Ctx, recipient: &Recipient, standing: Option<&Standing>) -> Markup
                 @if recipient.about == About::Nothing {}
                 @else if recipient.after_min == 0 { " · " (ctx.text(key::NOTICES_AT_ONCE)) }
                 @else { " · " (ctx.with(key::NOTICES_AFTER, &[("n", &after)])) }
+                @if recipient.again_min > 0 {
+                    @let n = recipient.again_min.to_string();
+                    " · " (ctx.with(key::NOTICES_EVERY, &[("n", &n)]))
+                }
                 @if let Some(quiet) = recipient.quiet {
                     @let [from, to] = quiet.texts();
                     " · " (ctx.with(key::NOTICES_QUIET, &[("from", &from), ("to", &to)]))
@@ -413,6 +423,7 @@ fn conditions(ctx: &Ctx, way: &str, typed: Option<&TypedRecipient>) -> Markup {
         Lang::En => Tongue::En,
     };
     let lang = typed.map_or(usual, |typed| typed.lang);
+    let again = typed.map_or(0, |typed| typed.again_min);
     let (about, after) = typed.map_or((About::All, 0), |typed| (typed.about, typed.after_min));
     html! {
         label for=(id("about")) { (ctx.text(key::NOTICES_ABOUT)) }
@@ -429,6 +440,15 @@ fn conditions(ctx: &Ctx, way: &str, typed: Option<&TypedRecipient>) -> Markup {
                 option value=(minutes) selected[minutes == after] {
                     @if minutes == 0 { (ctx.text(key::NOTICES_AT_ONCE)) }
                     @else { (ctx.with(key::NOTICES_AFTER, &[("n", &minutes.to_string())])) }
+                }
+            }
+        }
+        label for=(id("again")) { (ctx.text(key::NOTICES_AGAIN)) }
+        select id=(id("again")) name="again_min" {
+            @for minutes in AGAIN {
+                option value=(minutes) selected[minutes == again] {
+                    @if minutes == 0 { (ctx.text(key::NOTICES_NOT_AGAIN)) }
+                    @else { (ctx.with(key::NOTICES_EVERY, &[("n", &minutes.to_string())])) }
                 }
             }
         }
@@ -467,6 +487,7 @@ mod tests {
             secret: String::new(),
             about: About::All,
             after_min: 15,
+            again_min: 0,
             quiet_from: quiet[0].to_owned(),
             quiet_to: quiet[1].to_owned(),
             sheet_at: "０７：５０".to_owned(),

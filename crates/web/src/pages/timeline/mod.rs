@@ -120,7 +120,10 @@ pub(crate) async fn show(
 ) -> Result<Response, Failure> {
     let board = known.board();
     let ctx = Ctx::new(&known, &visitor);
-    let window = wanted.window(&known, &board);
+    let mut window = wanted.window(&known, &board);
+    if wanted.is_of_today() {
+        window = begun(&known, &board, window).await?;
+    }
     let (rows, measured) = read(&known, &board, &window, &ctx.zone).await?;
     let body = html! {
         (form(&ctx, &board, &window, &wanted))
@@ -156,6 +159,43 @@ impl WantedTimeline {
         }
         .fitted(now)
     }
+
+    /// Nobody asked for a stretch of time.
+    fn is_of_today(&self) -> bool {
+        self.from.trim().is_empty() && self.to.trim().is_empty()
+    }
+}
+
+/// The machines that a window shows.
+fn shown(board: &BoardView, window: &TimeWindow) -> Vec<MachineId> {
+    match &window.machine {
+        Some(machine) => vec![machine.clone()],
+        None => board.machines.iter().map(|m| m.id.clone()).collect(),
+    }
+}
+
+/// The window from a little before the first that was observed in it: on the day on which the box
+/// began, most of it would be empty.
+async fn begun(
+    known: &Known,
+    board: &BoardView,
+    window: TimeWindow,
+) -> Result<TimeWindow, Failure> {
+    let (machines, span) = (shown(board, &window), window.span);
+    let work = move |reader: &dyn store::Reader| {
+        let mut first: Option<Time> = None;
+        for machine in &machines {
+            let states = reader.states(machine, span)?;
+            let seen = states.iter().find(|s| s.state != MachineState::Unknown);
+            first = first
+                .into_iter()
+                .chain(seen.map(|s| s.from.max(span.from)))
+                .min();
+        }
+        Ok(first)
+    };
+    let first = known.read(work).await?;
+    Ok(window.since(first, known.now()))
 }
 
 async fn read(
@@ -164,10 +204,7 @@ async fn read(
     window: &TimeWindow,
     zone: &TimeZone,
 ) -> Result<(Vec<TimelineRow>, Measurements), Failure> {
-    let machines: Vec<MachineId> = match &window.machine {
-        Some(machine) => vec![machine.clone()],
-        None => board.machines.iter().map(|m| m.id.clone()).collect(),
-    };
+    let machines = shown(board, window);
     let (span, only) = (window.span, window.machine.clone());
     let versus = window.versus_span(zone);
     let work = move |reader: &dyn store::Reader| -> Result<_, StoreError> {

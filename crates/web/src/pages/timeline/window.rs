@@ -12,6 +12,11 @@ use wire::sheet::{CellTime, moment};
 const SPAN_MS_MIN: i64 = 10_000;
 /// The longest, of one machine and of all.
 const SPAN_MS_MAX: [i64; 2] = [400 * DAY_MS, 31 * DAY_MS];
+/// A day is shown from where it was first observed if a larger share of it before lies empty; so
+/// much of the rest is shown before that, and so many milliseconds at least.
+const EMPTY_MAX: f64 = 0.1;
+const LEAD: f64 = 0.03;
+const YOUNG_MS_MIN: i64 = 5 * 60_000;
 /// Marks on the axis at most.
 const MARKS_MAX: i64 = 8;
 /// Distances between marks, in seconds; whole days after that.
@@ -48,6 +53,18 @@ impl TimeWindow {
         let from = self.span.from.max(earliest).min(now - length).max(earliest);
         let span = Span::new(from, from + length);
         Self { span, ..self }
+    }
+
+    /// From a little before a moment on, if it begins much earlier.
+    pub(super) fn since(self, first: Option<Time>, now: Time) -> Self {
+        let Some(first) = first.filter(|first| self.share(*first) > EMPTY_MAX) else {
+            return self;
+        };
+        let rest = self.span.to.ms() - first.ms();
+        let from = first - (rest as f64 * LEAD) as i64;
+        let from = from.min(self.span.to - YOUNG_MS_MIN).max(self.span.from);
+        let span = Span::new(from, self.span.to);
+        Self { span, ..self }.fitted(now)
     }
 
     /// Its length in milliseconds.
@@ -252,5 +269,22 @@ mod tests {
             }
         }
         assert_eq!(asked("soon", &tokyo()), None);
+    }
+
+    #[test]
+    fn a_young_day_is_shown_from_where_it_was_first_observed() {
+        let hour = |n: i64| Time::from_ms(n * 3_600_000);
+        let day = || TimeWindow {
+            span: Span::new(hour(0), hour(10)),
+            machine: None,
+            versus: None,
+        };
+        let from = |first: Option<Time>| day().since(first, hour(10)).span.from;
+        assert_eq!(from(None), hour(0));
+        assert_eq!(from(Some(hour(1))), hour(0), "a little is left as it is");
+        let begun = from(Some(hour(8)));
+        assert!(begun < hour(8) && begun > hour(7), "{begun:?}");
+        let just_now = from(Some(hour(10) - 2_000));
+        assert_eq!(just_now, hour(10) - YOUNG_MS_MIN);
     }
 }
