@@ -23,7 +23,7 @@ pub enum Command {
     /// are named.
     SetTolerance(MachineId, Tolerance, Option<f64>),
     /// Put other planned hours, prices, lines and parts per cycle in force.
-    SetFactory(Factory),
+    SetFactory(Box<Factory>),
     /// Name a machine, give it a place on the board, take it off or bring it back.
     SetNameplate(MachineId, Nameplate),
     /// "I have seen this alarm."

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Calendar;
 use crate::demand::DemandPlan;
 use crate::schedule::{MachineHours, PlannedHours, Schedule};
+use crate::shift::Shift;
 use crate::tariff::{Prices, TariffHours};
 use crate::wear::WornPart;
 
@@ -95,6 +96,8 @@ pub struct Factory {
     pub name: Option<Title>,
     /// The hours planned for work.
     pub schedule: Option<Schedule>,
+    /// Who works when, by name.
+    pub shifts: Vec<Shift>,
     /// Price of energy.
     pub yen_per_kwh: Option<f64>,
     /// Hours at which it is another; the first that holds counts.
@@ -150,6 +153,8 @@ pub enum FactoryError {
     /// There are very many parts, one twice on a machine, or the limit of one is not between 1 and
     /// 1,000,000,000.
     Parts,
+    /// A shift is none or several stretches, one is named twice, or there are more than six.
+    Shifts,
     /// `contract_kw` is not between 0.5 and 100,000.
     Demand,
 }
@@ -179,6 +184,7 @@ impl std::fmt::Display for FactoryError {
             Self::Parts => {
                 "parts must be at most 500, each once on a machine, with a limit from 1 to 1000000000"
             }
+            Self::Shifts => "shifts must be at most 6, named differently, each one HH:MM-HH:MM",
             Self::Demand => "contract_kw must be between 0.5 and 100000",
         })
     }
@@ -224,6 +230,9 @@ impl Factory {
         let are_parts = parts.len() == self.parts.len() && parts.len() <= PARTS_MAX;
         if !are_parts || !self.parts.iter().all(WornPart::is_valid) {
             return Err(FactoryError::Parts);
+        }
+        if !Shift::are_valid(&self.shifts) {
+            return Err(FactoryError::Shifts);
         }
         if !self.demand.as_ref().is_none_or(DemandPlan::is_valid) {
             return Err(FactoryError::Demand);

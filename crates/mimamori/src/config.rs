@@ -12,7 +12,7 @@ use app::views::Names;
 use detect::{ApprovalMode, Settings};
 use jiff::tz::TimeZone;
 use kpi::{
-    Calendar, DemandPlan, Factory, Line, MachineHours, MachinePlan, OfferedReason, Schedule,
+    Calendar, DemandPlan, Factory, Line, MachineHours, MachinePlan, OfferedReason, Schedule, Shift,
     TariffHours, WorkHours, WornPart,
 };
 use model::{DeviceId, MachineId, OwnLimit, Title, Tolerance};
@@ -35,6 +35,7 @@ struct WrittenConfig {
     part: Vec<WornPart>,
     limit: Vec<OwnLimit>,
     demand: Option<DemandPlan>,
+    shift: Vec<Shift>,
     light: Option<WrittenLight>,
     broker: WrittenBroker,
     store: WrittenStore,
@@ -350,6 +351,7 @@ impl WrittenConfig {
             parts: self.part.clone(),
             limits: self.limit.clone(),
             demand: self.demand.clone(),
+            shifts: self.shift.clone(),
             parts_per_cycle: parts.collect(),
             plans: plans
                 .filter(|(_, plan)| *plan != MachinePlan::default())

@@ -9,7 +9,7 @@ use app::known::{Known, Unreadable};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use kpi::{Factory, PlannedHours};
-use model::{Annotation, DAY_MS, MachineId, Remark, Span, Time};
+use model::{Annotation, DAY_MS, MachineId, Remark, Span, Time, Title};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
@@ -111,6 +111,41 @@ pub struct DailyReport {
     pub losses: Vec<Loss>,
     /// Parts that are to be replaced now or soon; none in a report that is older than a day.
     pub parts_due: Vec<PartUse>,
+    /// What each shift that has begun came to, in a report of one day.
+    pub shifts: Vec<ShiftReport>,
+}
+
+/// The shifts of a day that have begun.
+async fn shifts(
+    known: &Known,
+    period: ReportPeriod,
+    day: Span,
+) -> Result<Vec<ShiftReport>, Unreadable> {
+    let mut shifts = Vec::new();
+    let date = known.calendar.date(day.from);
+    let Some(date) = date.filter(|_| period == ReportPeriod::Day) else {
+        return Ok(shifts);
+    };
+    let factory = Arc::clone(&known.board().factory);
+    for shift in &factory.shifts {
+        let span = shift.of_day(&known.calendar, day);
+        if let Some(span) = span.filter(|span| span.from < known.now()) {
+            shifts.push(ShiftReport {
+                name: shift.name.clone(),
+                report: DailyReport::figures(known, date, span).await?,
+            });
+        }
+    }
+    Ok(shifts)
+}
+
+/// What a shift came to.
+#[derive(Debug, Clone)]
+pub struct ShiftReport {
+    /// What it is called.
+    pub name: Title,
+    /// The same figures as of a day.
+    pub report: DailyReport,
 }
 
 impl DailyReport {
@@ -155,10 +190,31 @@ impl DailyReport {
             ends,
             output: output(known, period, span, &machines, &within),
             losses: losses(&machines),
+            shifts: shifts(known, period, Span::new(from, ends)).await?,
             within,
             machines,
             parts_due,
         }))
+    }
+
+    /// Only the figures of a span within one day.
+    async fn figures(known: &Known, date: Date, whole: Span) -> Result<Self, Unreadable> {
+        let span = Span::new(whole.from, whole.to.min(known.now()));
+        let mut machines = accounts::of_all(known, None, span).await?;
+        machines.retain(|machine| machine.account.observed_s() > 0.0);
+        Ok(Self {
+            period: ReportPeriod::Day,
+            first: date,
+            last: date,
+            span,
+            ends: whole.to,
+            losses: losses(&machines),
+            within: within_lines(&known.board().factory),
+            machines,
+            output: Vec::new(),
+            parts_due: Vec::new(),
+            shifts: Vec::new(),
+        })
     }
 
     /// Whether it is over.

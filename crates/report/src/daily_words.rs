@@ -5,7 +5,7 @@ use model::{MachineState, Time};
 use text::{Key, Lang, energy, grouped, key};
 
 use crate::accounts::{AgainstPlan, MachineAccount};
-use crate::daily::{DailyReport, ReportPeriod};
+use crate::daily::{DailyReport, ReportPeriod, ShiftReport};
 use crate::downtimes::LossCause;
 use crate::losses::Loss;
 
@@ -91,6 +91,41 @@ impl AgainstPlan {
         let (planned, share) = (count(self.planned), format!("{:.0}", self.percent()));
         let values = [("planned", &*planned), ("share", &share)];
         lang.with(key::DAILY_AGAINST_PLAN, &values)
+    }
+}
+
+/// What stands above the figures of shifts.
+pub const SHIFT_COLUMNS: [Key; 6] = [
+    key::SHIFTS_NAME,
+    key::DAILY_FROM_TO,
+    key::RATES_PARTS,
+    key::SHIFTS_OF_PLAN,
+    key::DAILY_LOST,
+    key::STOP_SHORT,
+];
+
+impl ShiftReport {
+    /// Its figures, below [`SHIFT_COLUMNS`].
+    pub fn cells(&self, lang: Lang, zone: &TimeZone) -> [String; 6] {
+        let report = &self.report;
+        let (from, to) = (
+            text::clock(report.span.from, zone),
+            text::clock(report.ends, zone),
+        );
+        let of_plan = report.against_plan().map(|against| against.text(lang));
+        let lost = lang.length(report.lost_s());
+        let lost = match report.lost_yen() {
+            Some(yen) => format!("{lost} · {}", lang.yen(yen)),
+            None => lost,
+        };
+        [
+            self.name.to_string(),
+            format!("{from} – {to}"),
+            count(report.parts()),
+            of_plan.unwrap_or_else(|| NOTHING.to_owned()),
+            lost,
+            lang.times(report.short_stops()),
+        ]
     }
 }
 

@@ -73,6 +73,7 @@ const SLICES: &[&[Route]] = &[
     pages::settings::ROUTES,
     pages::upkeep::ROUTES,
     pages::shared::ROUTES,
+    pages::shifts::ROUTES,
     pages::stops::ROUTES,
     pages::timeline::ROUTES,
     pages::tour::ROUTES,

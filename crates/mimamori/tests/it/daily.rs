@@ -264,6 +264,64 @@ fn the_day_is_on_paper_with_what_people_said_of_it() {
 }
 
 #[test]
+fn each_shift_has_its_own_figures_and_a_wrong_one_is_told() {
+    let mut house = House::with_config(CONFIG);
+    work_yesterday(&house);
+    let post = |house: &House, form: &str| {
+        let form_of = ("Content-Type", "application/x-www-form-urlencoded");
+        house.send(
+            "POST",
+            "/daily/shifts",
+            &[form_of, ("Accept-Language", "ja")],
+            form,
+        )
+    };
+    let (status, page) = post(&house, "name=早番&from=06:00&to=");
+    assert_eq!(status, 422);
+    assert!(
+        page.contains("value=\"早番\"") && page.contains("始まり・終わりの時刻"),
+        "{page}"
+    );
+    let twice = "name=早番&from=06:00&to=12:00&name=早番&from=12:00&to=20:00";
+    assert_eq!(post(&house, twice).0, 422);
+    let two = "name=早番&from=06:00&to=12:00&name=遅番&from=12:00&to=20:00&name=&from=&to=";
+    assert_eq!(post(&house, two).0, 303);
+    house.kill_and_restart();
+    let rows = |house: &House| -> Vec<String> {
+        let path = format!("/daily?date={}", date());
+        let (_, page) = house.send("GET", &path, &[("Accept-Language", "ja")], "");
+        let section = page.split("id=\"daily-shifts\"").nth(1).unwrap_or_default();
+        let body = section.split("</table>").next().unwrap().to_owned();
+        body.split("<tr>").skip(2).map(ToOwned::to_owned).collect()
+    };
+    until("it is read again", || !rows(&house).is_empty());
+    let rows = rows(&house);
+    // 20, 2 and 10 minutes before noon; after it ten: from twelve to one nobody was to work.
+    for (row, said) in rows.iter().zip([
+        ["早番", "06:00 – 12:00", "32分00秒", "3,200"],
+        ["遅番", "12:00 – 20:00", "10分00秒", "1,000"],
+    ]) {
+        for word in said {
+            assert!(row.contains(word), "{word} in {row}");
+        }
+    }
+    assert_eq!(rows.len(), 2);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("day.pdf");
+    std::fs::write(
+        &file,
+        pdf(&house, &format!("/daily/pdf?date={}&lang=ja", date())),
+    )
+    .unwrap();
+    let text = poppler("pdftotext", &file, &["-layout"]);
+    assert!(
+        text.contains("シフトごと") && text.contains("遅番"),
+        "{text}"
+    );
+    assert!(poppler("pdfinfo", &file, &[]).contains("Pages:           1"));
+}
+
+#[test]
 fn every_stop_is_a_row_of_a_table() {
     let house = House::with_config(CONFIG);
     work_yesterday(&house);

@@ -10,7 +10,7 @@ use super::layout::{
 };
 use super::{PaperWriter, made_aside};
 use crate::daily::{DailyReport, OutputBar, ReportPeriod};
-use crate::daily_words::{MACHINE_COLUMNS, NOTHING, count, machine_cells};
+use crate::daily_words::{MACHINE_COLUMNS, NOTHING, SHIFT_COLUMNS, count, machine_cells};
 use crate::downtimes::reason_text;
 use crate::losses::Loss;
 
@@ -47,6 +47,7 @@ fn pdf(report: &DailyReport, of: &PaperWriter, font: &PaperFont) -> Result<Vec<u
     } else {
         page.figures();
         page.pictures();
+        page.shifts();
         page.machines();
         page.stops();
         page.notes();
@@ -310,6 +311,26 @@ impl DailyPaper<'_> {
             let cost = row.yen.map_or_else(String::new, |yen| lang.yen(yen));
             self.paper.text(right, y, &cost, style.right());
         }
+    }
+
+    fn shifts(&mut self) {
+        let lang = self.of.lang;
+        if self.report.shifts.is_empty() {
+            return;
+        }
+        self.paper.heading(&lang.text(key::SHIFTS_TITLE), 40.0);
+        let shares = [1.6, 1.6, 1.0, 2.0, 2.0, 1.0];
+        let columns = SHIFT_COLUMNS.iter().zip(shares).enumerate();
+        let columns = columns.map(|(n, (column, share))| PaperColumn {
+            head: lang.text(*column),
+            share,
+            is_number: n > 1,
+        });
+        let columns: Vec<PaperColumn> = columns.collect();
+        let shifts = self.report.shifts.iter();
+        let rows = shifts.map(|shift| shift.cells(lang, &self.of.zone).to_vec());
+        let rows: Vec<Vec<String>> = rows.collect();
+        self.paper.table(&columns, &rows, 8.0);
     }
 
     fn machines(&mut self) {

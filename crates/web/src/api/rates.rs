@@ -133,7 +133,7 @@ pub(crate) async fn set_factory(
     Sent(factory): Sent<Factory>,
 ) -> Result<NoContent, Failure> {
     orders
-        .give(Command::SetFactory(factory), &who.actor())
+        .give(Command::SetFactory(factory.into()), &who.actor())
         .await?;
     Ok(NoContent)
 }

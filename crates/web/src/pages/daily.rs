@@ -20,8 +20,10 @@ use serde::Deserialize;
 use text::{Key, key};
 
 use super::days::DayWays;
+use super::entry::RefusedEntry;
+use super::shifts::TypedShift;
 use super::words::help;
-use super::{Ctx, Place, bars, frame, typed};
+use super::{Ctx, Place, bars, frame, shifts, typed};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -50,10 +52,28 @@ pub(crate) async fn show(
     Asked(visitor): Asked<Visitor>,
     Query(wanted): Query<WantedReport>,
 ) -> Result<Response, Failure> {
-    let ctx = Ctx::new(&known, &visitor);
+    page(&known, &visitor, &wanted, None).await
+}
+
+/// The page of today, below which shifts were typed that cannot be kept.
+pub(super) async fn today(
+    known: &Known,
+    visitor: &Visitor,
+    refused: Option<&RefusedEntry<Vec<TypedShift>>>,
+) -> Result<Response, Failure> {
+    page(known, visitor, &WantedReport::default(), refused).await
+}
+
+async fn page(
+    known: &Known,
+    visitor: &Visitor,
+    wanted: &WantedReport,
+    refused: Option<&RefusedEntry<Vec<TypedShift>>>,
+) -> Result<Response, Failure> {
+    let ctx = Ctx::new(known, visitor);
     let board = known.board();
     let date = wanted.date.as_deref().and_then(typed::date);
-    let found = DailyReport::read(&known, wanted.period, date).await?;
+    let found = DailyReport::read(known, wanted.period, date).await?;
     let Some(report) = found else {
         return Err(Failure::not_found());
     };
@@ -85,14 +105,20 @@ pub(crate) async fn show(
                     } @else { (bars::pareto(&ctx, &report.losses)) }
                 }
             }
+            (shifts::table(&ctx, &report))
             (sheet.machines())
             (sheet.stops())
             (sheet.parts_due())
             (sheet.notes())
         }
+        (shifts::form(&ctx, &board.factory.shifts, refused))
+    };
+    let status = match refused {
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        None => StatusCode::OK,
     };
     let title = ctx.lang.coded("report-", wanted.period.code());
-    Ok(frame(&ctx, Place::Daily, &title, "", body))
+    Ok((status, frame(&ctx, Place::Daily, &title, "", body)).into_response())
 }
 
 /// The report as PDF, made by the box.

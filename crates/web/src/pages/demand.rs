@@ -124,7 +124,9 @@ pub(crate) async fn set(
     let factory = board.factory.as_ref().clone();
     let factory = Factory { demand, ..factory };
     let by = visitor.who.actor();
-    site.orders.give(Command::SetFactory(factory), &by).await?;
+    site.orders
+        .give(Command::SetFactory(factory.into()), &by)
+        .await?;
     Ok(Redirect::to("/demand").into_response())
 }
 

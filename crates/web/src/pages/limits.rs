@@ -144,7 +144,9 @@ async fn set(
     machine: &str,
 ) -> Result<Response, Failure> {
     let by = visitor.who.actor();
-    site.orders.give(Command::SetFactory(factory), &by).await?;
+    site.orders
+        .give(Command::SetFactory(factory.into()), &by)
+        .await?;
     Ok(Redirect::to(&format!("/machines/{machine}#limits")).into_response())
 }
 

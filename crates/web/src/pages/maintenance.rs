@@ -159,7 +159,9 @@ async fn kept(
         return Ok(Err(WrongEntry::new("name", key::PARTS_TWICE)));
     };
     let by = visitor.who.actor();
-    site.orders.give(Command::SetFactory(factory), &by).await?;
+    site.orders
+        .give(Command::SetFactory(factory.into()), &by)
+        .await?;
     if let Some(at) = replaced {
         let said = Remark::Replaced {
             part: part.name,
@@ -181,7 +183,9 @@ pub(crate) async fn remove(
         .parts
         .retain(|part| part.machine != named.machine || part.name != named.part);
     let by = visitor.who.actor();
-    site.orders.give(Command::SetFactory(factory), &by).await?;
+    site.orders
+        .give(Command::SetFactory(factory.into()), &by)
+        .await?;
     Ok(back())
 }
 

@@ -39,6 +39,7 @@ pub(crate) mod search;
 mod seen;
 pub(crate) mod settings;
 pub(crate) mod shared;
+pub(crate) mod shifts;
 pub(crate) mod stops;
 mod strip;
 pub(crate) mod timeline;

@@ -89,7 +89,7 @@ pub(crate) async fn set(
         Ok(_) if typed.is_stale(&now) => visitor.lang.text(key::CHANGED_MEANWHILE),
         Ok(factory) => match site
             .orders
-            .give(Command::SetFactory(factory), &visitor.who.actor())
+            .give(Command::SetFactory(factory.into()), &visitor.who.actor())
             .await
         {
             Ok(()) => return Redirect::to("/rates").into_response(),

@@ -204,7 +204,7 @@ pub(crate) async fn set_name(
     let said = match name {
         Ok(name) => {
             let factory = site.known.board().factory.as_ref().clone();
-            let named = Command::SetFactory(Factory { name, ..factory });
+            let named = Command::SetFactory(Factory { name, ..factory }.into());
             match site.orders.give(named, &visitor.who.actor()).await {
                 Ok(()) => return Redirect::to("/settings?saved=name#factory").into_response(),
                 Err(problem) => told(&visitor, problem),

@@ -114,6 +114,7 @@ impl WrongField {
             Self::Factory(FactoryError::Limit) => lang.text(key::RATES_WRONG_LIMIT),
             Self::Factory(FactoryError::StopReasons) => lang.text(key::RATES_WRONG_REASONS),
             Self::Factory(FactoryError::Parts) => lang.text(key::PARTS_WRONG_LIMIT),
+            Self::Factory(FactoryError::Shifts) => lang.text(key::SHIFTS_WRONG),
             Self::Factory(FactoryError::Demand) => lang.text(key::DEMAND_WRONG),
             Self::Factory(FactoryError::Limits) => lang.text(key::LIMITS_WRONG),
             Self::Number(what) | Self::Machine(what) => with(key::RATES_WRONG_NUMBER, what),
@@ -252,6 +253,7 @@ impl TypedFactory {
             parts: before.parts.clone(),
             limits: before.limits.clone(),
             demand: before.demand.clone(),
+            shifts: before.shifts.clone(),
         };
         factory.checked().map_err(WrongField::Factory)
     }
