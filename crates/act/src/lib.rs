@@ -11,6 +11,6 @@ mod webhook;
 pub use failure::SendFailure;
 pub use light::{LightConfig, LightReport, Protocol, run_light, run_told_light};
 pub use mail::{Mail, MailSheet, send_mail};
-pub use plan::{due, failed, sent, sheet_due};
+pub use plan::{due, failed, sent, sheet_done, sheet_due, sheet_time};
 pub use webhook::{Webhook, send_webhook};
 pub use wire::pns::{Family, Light, Tier};

@@ -3,6 +3,8 @@
 
 use model::{Alarm, AlarmKind, Due, Recipient, Standing, Time, alarm_key};
 
+/// A sheet that could not be sent at its time is made up for within so many minutes.
+const SHEET_LATE_MIN: i64 = 12 * 60;
 /// Somebody who was told a moment ago is told the next together with what comes until then.
 const GATHER_MS: i64 = 5 * 60_000;
 /// After a try that failed the next one waits this long, then twice as long each time,
@@ -19,22 +21,25 @@ pub fn due(
     minute: u16,
 ) -> Option<Due> {
     let is_quiet = recipient.quiet.is_some_and(|quiet| quiet.holds(minute));
-    // A moment further ahead than any wait is from a clock that was set back since.
-    let ahead_ms = |moment: Time| moment.ms().saturating_sub(now.ms());
-    let waits = standing.not_before.map(ahead_ms);
-    if is_quiet || waits.is_some_and(|ms| (1..=RETRY_MS_MAX).contains(&ms)) {
+    if is_quiet || is_waiting(standing.not_before, now) {
         return None;
     }
     let since_ms = standing.alarmed.map(|at| now.ms().saturating_sub(at.ms()));
     let again_ms = i64::from(recipient.again_min) * 60_000;
-    let is_again = again_ms > 0 && since_ms.is_some_and(|ms| ms >= again_ms);
-    let is_told = |alarm: &Alarm| standing.told.contains_key(&alarm_key(alarm));
+    let told = |alarm: &Alarm| standing.told.get(&alarm_key(alarm));
+    let is_told = |alarm: &Alarm| told(alarm).is_some();
+    // One told by a clock that was set back since is told anew.
+    let is_again = |alarm: &Alarm| {
+        let at = told(alarm).and_then(|told| told.at.or(standing.alarmed));
+        let waited = at.map(|at| now.ms().saturating_sub(at.ms()));
+        again_ms > 0 && waited.is_some_and(|ms| ms < 0 || ms >= again_ms)
+    };
     let is_new = |alarm: &&Alarm| {
         // One from a clock that was set back since has lasted nobody knows how long.
         let lasts_ms = now.ms().saturating_sub(alarm.raised_at.ms());
         let is_due = lasts_ms < 0 || lasts_ms >= i64::from(recipient.after_min) * 60_000;
-        recipient.about.takes(alarm.machine.as_ref())
-            && (is_again || !is_told(alarm))
+        recipient.about.takes(alarm)
+            && (!is_told(alarm) || is_again(alarm))
             // Whoever has seen it takes care of it.
             && alarm.acknowledged_at.is_none()
             && is_due
@@ -63,25 +68,26 @@ pub fn due(
     (!due.is_empty() && !is_recent).then_some(due)
 }
 
-/// The sheet that is due to somebody at `minute` of the day on the wall: that of the business day
-/// which began at `day`, once.
-pub fn sheet_due(
-    recipient: &Recipient,
-    standing: &Standing,
-    day: Time,
-    now: Time,
-    minute: u16,
-) -> Option<Due> {
-    let waits = standing
-        .not_before
-        .map(|at| at.ms().saturating_sub(now.ms()));
-    let is_waiting = waits.is_some_and(|ms| (1..=RETRY_MS_MAX).contains(&ms));
-    let is_time = recipient.sheet_at.is_some_and(|at| minute >= at);
+/// Whether nothing is tried before a moment that lies ahead. One that lies further ahead than any
+/// wait is from a clock that was set back since.
+fn is_waiting(not_before: Option<Time>, now: Time) -> bool {
+    let ahead = not_before.map(|moment| moment.ms().saturating_sub(now.ms()));
+    ahead.is_some_and(|ms| (1..=RETRY_MS_MAX).contains(&ms))
+}
+
+/// When somebody was to get a sheet last, at the latest now; `minute` is the minute of the day on
+/// the wall. `None` for who gets none, and once it is too late to make up for one.
+pub fn sheet_time(recipient: &Recipient, now: Time, minute: u16) -> Option<Time> {
+    let ago_min = (i64::from(minute) - i64::from(recipient.sheet_at?)).rem_euclid(24 * 60);
+    (ago_min <= SHEET_LATE_MIN).then(|| now - ago_min * 60_000)
+}
+
+/// The sheet of the business day that began at `day`, if somebody has not got it.
+pub fn sheet_due(standing: &Standing, day: Time, now: Time) -> Option<Due> {
+    let sheet = &standing.sheet;
     // One from a clock that was set back since is no later day.
-    let is_sent = standing
-        .sheet
-        .is_some_and(|sent| sent >= day && sent <= now);
-    (is_time && !is_sent && !is_waiting).then(|| Due {
+    let is_sent = sheet.day.is_some_and(|sent| sent >= day && sent <= now);
+    (!is_sent && !is_waiting(sheet.not_before, now)).then(|| Due {
         sheet: Some(day),
         ..Due::default()
     })
@@ -94,6 +100,7 @@ pub fn sent(standing: &mut Standing, due: &Due, now: Time) {
             machine: alarm.machine.clone(),
             kind: alarm.kind,
             since: alarm.since,
+            at: Some(now),
         };
         standing.told.insert(alarm_key(alarm), told);
     }
@@ -101,16 +108,32 @@ pub fn sent(standing: &mut Standing, due: &Due, now: Time) {
     if !due.new.is_empty() {
         standing.alarmed = Some(now);
     }
-    standing.sheet = due.sheet.or(standing.sheet);
+    if due.sheet.is_some() {
+        sheet_done(standing, due);
+    }
     (standing.failures, standing.not_before) = (0, None);
     (standing.sent, standing.problem) = (Some(now), None);
 }
 
-/// A try failed; it is made again later, and ever later.
-pub fn failed(standing: &mut Standing, problem: String, now: Time) {
-    let wait = RETRY_MS.saturating_mul(1_i64 << standing.failures.min(16));
-    standing.failures += 1;
-    standing.not_before = Some(now + wait.min(RETRY_MS_MAX));
+/// A sheet was sent, or there is nothing to send of its day.
+pub fn sheet_done(standing: &mut Standing, due: &Due) {
+    standing.sheet = model::SheetStanding {
+        day: due.sheet,
+        ..model::SheetStanding::default()
+    };
+}
+
+/// A try failed; it is made again later, and ever later. What keeps a sheet back holds up no alarm.
+pub fn failed(standing: &mut Standing, due: &Due, problem: String, now: Time) {
+    let (failures, not_before) = if due.sheet.is_some() {
+        let sheet = &mut standing.sheet;
+        (&mut sheet.failures, &mut sheet.not_before)
+    } else {
+        (&mut standing.failures, &mut standing.not_before)
+    };
+    let wait = RETRY_MS.saturating_mul(1_i64 << (*failures).min(16));
+    *failures += 1;
+    *not_before = Some(now + wait.min(RETRY_MS_MAX));
     standing.problem = Some(problem);
 }
 
@@ -236,7 +259,7 @@ mod tests {
         sent(&mut standing, &told, at(month));
         let next = [alarm(1, None, month), alarm(2, None, month)];
         assert_eq!(ids(due(&who, &standing, &next, at(0), NOON)), [2]);
-        failed(&mut standing, String::new(), at(month));
+        failed(&mut standing, &Due::default(), String::new(), at(month));
         assert_eq!(ids(due(&who, &standing, &next, at(0), NOON)), [2]);
         let second = Recipient {
             after_min: 10,
@@ -281,7 +304,12 @@ mod tests {
         let mut now = 0;
         let mut waits = Vec::new();
         for _ in 0..40 {
-            failed(&mut standing, "no answer".to_owned(), at(now));
+            failed(
+                &mut standing,
+                &Due::default(),
+                "no answer".to_owned(),
+                at(now),
+            );
             let before = now;
             while due(&who, &standing, &open, at(now), NOON).is_none() {
                 now += 10;
@@ -297,23 +325,38 @@ mod tests {
 
     #[test]
     fn a_sheet_is_due_once_a_day_from_its_time_on() {
-        let at = |minute: u16| Recipient {
-            sheet_at: Some(minute),
+        let to = Recipient {
+            sheet_at: Some(470),
             ..recipient()
         };
-        let (day, now) = (Time::from_ms(0), Time::from_ms(86_400_000));
-        let mut standing = Standing::default();
-        let is_due =
-            |standing: &Standing, minute| sheet_due(&at(470), standing, day, now, minute).is_some();
-        assert!(!is_due(&standing, 469) && is_due(&standing, 470) && is_due(&standing, 900));
-        failed(&mut standing, "no answer".to_owned(), now);
-        assert!(!is_due(&standing, 471), "tried again later");
-        let due = sheet_due(&at(470), &Standing::default(), day, now, 470).unwrap();
+        let now = at(100 * 86_400);
+        let time = |minute: u16| sheet_time(&to, now, minute);
+        assert_eq!(time(470), Some(now));
+        assert_eq!(time(480), Some(now - 600_000), "made up for");
+        assert_eq!(time(469), None, "a day late is too late");
+        assert_eq!(sheet_time(&recipient(), now, 470), None, "who wants none");
+        let midnight = Recipient {
+            sheet_at: Some(1_430),
+            ..recipient()
+        };
+        assert_eq!(
+            sheet_time(&midnight, now, 5),
+            Some(now - 15 * 60_000),
+            "over midnight"
+        );
+        let (day, mut standing) = (now - 86_400_000, Standing::default());
+        let due = sheet_due(&standing, day, now).unwrap();
+        failed(&mut standing, &due, "no answer".to_owned(), now);
+        assert_eq!(sheet_due(&standing, day, now), None, "tried again later");
+        assert_eq!(
+            (standing.failures, standing.not_before),
+            (0, None),
+            "alarms are told"
+        );
+        assert!(sheet_due(&standing, day, now + 10_000).is_some());
         sent(&mut standing, &due, now);
-        assert!(!is_due(&standing, 471), "once");
-        assert!(sheet_due(&at(470), &standing, day + 86_400_000, now, 470).is_some());
-        let nobody = recipient();
-        assert!(sheet_due(&nobody, &Standing::default(), day, now, 900).is_none());
+        assert_eq!(sheet_due(&standing, day, now + 60_000), None, "once");
+        assert!(sheet_due(&standing, now, now + 86_400_000).is_some());
     }
 
     #[test]

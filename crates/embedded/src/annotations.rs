@@ -60,20 +60,34 @@ pub(crate) fn of_lot(reader: &EmbeddedReader, lot: &Title) -> Result<Vec<Annotat
     reader.list(&sql, [lot.as_str()], annotation)
 }
 
-/// The lot that came next.
+/// The other lot that came next.
 pub(crate) fn next_lot(
     reader: &EmbeddedReader,
     machine: &MachineId,
+    lot: &Title,
     after: Time,
 ) -> Result<Option<Annotation>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM annotation
-         WHERE lot IS NOT NULL AND machine = ?1 AND at > ?2 AND withdrawn_at IS NULL
-             AND json_extract(said, '$.kind') = 'lot_began'
+         WHERE lot IS NOT NULL AND machine = ?1 AND at > ?2 AND lot <> ?3
+             AND withdrawn_at IS NULL AND json_extract(said, '$.kind') = 'lot_began'
          ORDER BY at LIMIT 1"
     );
-    let found = reader.list(&sql, params![machine.as_str(), after.ms()], annotation)?;
+    let values = params![machine.as_str(), after.ms(), lot.as_str()];
+    let found = reader.list(&sql, values, annotation)?;
     Ok(found.into_iter().next())
+}
+
+/// The lot that came last.
+pub(crate) fn last_lot(
+    reader: &EmbeddedReader,
+    machine: &MachineId,
+) -> Result<Option<Title>, StoreError> {
+    let sql = "SELECT lot FROM annotation
+               WHERE lot IS NOT NULL AND machine = ?1 AND withdrawn_at IS NULL
+                   AND json_extract(said, '$.kind') = 'lot_began'
+               ORDER BY at DESC, id DESC LIMIT 1";
+    Ok(reader.list(sql, [machine.as_str()], lot_title)?.pop())
 }
 
 /// Lots by a part of their number.
@@ -87,10 +101,7 @@ pub(crate) fn lots_like(
                    AND withdrawn_at IS NULL
                GROUP BY lot ORDER BY max(id) DESC LIMIT ?2";
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    reader.list(sql, params![text, most], |row| {
-        let lot: String = row.get(0)?;
-        Title::new(&lot).map_err(|_| bad_text(0))
-    })
+    reader.list(sql, params![text, most], lot_title)
 }
 
 /// The one of a number.
@@ -106,6 +117,11 @@ pub(crate) fn by_number(
 pub(crate) fn last(reader: &EmbeddedReader) -> Result<i64, StoreError> {
     let sql = "SELECT coalesce(max(id), 0) FROM annotation";
     Ok(reader.list(sql, [], |row| row.get(0))?.pop().unwrap_or(0))
+}
+
+fn lot_title(row: &Row<'_>) -> rusqlite::Result<Title> {
+    let lot: String = row.get(0)?;
+    Title::new(&lot).map_err(|_| bad_text(0))
 }
 
 fn annotation(row: &Row<'_>) -> rusqlite::Result<Annotation> {

@@ -5,7 +5,9 @@ use model::{
     MachineState, ProductId, Reference, Span, StateInterval, TWIN, Time, Title,
 };
 use rusqlite::{Row, params};
-use store::{CycleRow, FindingQuery, FindingRow, History, Page, ProductSum, StoreError};
+use store::{
+    CycleRow, CycleTally, FindingQuery, FindingRow, History, Page, ProductSum, StoreError,
+};
 
 use crate::annotations;
 use crate::read::EmbeddedReader;
@@ -66,6 +68,24 @@ impl History for EmbeddedReader {
                 })
             },
         )
+    }
+
+    fn cycle_tally(&self, machine: &MachineId, span: Span) -> Result<CycleTally, StoreError> {
+        let bad = CycleVerdict::ALL.iter().filter(|verdict| verdict.is_bad());
+        let bad: Vec<String> = bad.map(|verdict| format!("'{}'", verdict.code())).collect();
+        let sql = format!(
+            "SELECT count(*), coalesce(sum(verdict IN ({})), 0) FROM cycle
+             WHERE machine = ?1 AND start >= ?2 AND start < ?3",
+            bad.join(", ")
+        );
+        let values = params![machine.as_str(), span.from.ms(), span.to.ms()];
+        let tally = self.list(&sql, values, |row| {
+            Ok(CycleTally {
+                cycles: row.get(0)?,
+                outside: row.get(1)?,
+            })
+        });
+        Ok(tally?.pop().unwrap_or_default())
     }
 
     fn cycle_count(&self, machine: &MachineId, since: Time) -> Result<u64, StoreError> {
@@ -191,8 +211,17 @@ impl History for EmbeddedReader {
         annotations::of_lot(self, lot)
     }
 
-    fn next_lot(&self, machine: &MachineId, after: Time) -> Result<Option<Annotation>, StoreError> {
-        annotations::next_lot(self, machine, after)
+    fn next_lot(
+        &self,
+        machine: &MachineId,
+        lot: &Title,
+        after: Time,
+    ) -> Result<Option<Annotation>, StoreError> {
+        annotations::next_lot(self, machine, lot, after)
+    }
+
+    fn last_lot(&self, machine: &MachineId) -> Result<Option<Title>, StoreError> {
+        annotations::last_lot(self, machine)
     }
 
     fn lots_like(&self, text: &str, most: usize) -> Result<Vec<Title>, StoreError> {

@@ -66,6 +66,19 @@ impl Calendar {
         moment_of(date, self.starts, &self.zone)
     }
 
+    /// A stretch of a date, which ends on the next one if its end is not after its beginning.
+    pub(crate) fn stretch_on(&self, date: Date, begin: ClockTime, end: ClockTime) -> Option<Span> {
+        let ends_on = if end > begin {
+            date
+        } else {
+            date.tomorrow().ok()?
+        };
+        Some(Span::new(
+            moment_of(date, begin, &self.zone)?,
+            moment_of(ends_on, end, &self.zone)?,
+        ))
+    }
+
     /// The moments of planned hours within a span, oldest first, not overlapping; `on` tells the
     /// hours of a date.
     pub fn spans<'a>(&self, within: Span, on: impl Fn(Date) -> Option<&'a WorkHours>) -> Vec<Span> {
@@ -77,15 +90,8 @@ impl Calendar {
         let mut spans: Vec<Span> = Vec::new();
         while let Some(day) = date.filter(|day| last.is_some_and(|last| *day <= last)) {
             for (begin, end) in on(day).into_iter().flat_map(WorkHours::stretches) {
-                let ends_on = if end > begin {
-                    Some(day)
-                } else {
-                    day.tomorrow().ok()
-                };
-                let begin = moment_of(day, begin, &self.zone);
-                let end = ends_on.and_then(|day| moment_of(day, end, &self.zone));
-                if let (Some(begin), Some(end)) = (begin, end) {
-                    let span = Span::new(begin.max(within.from), end.min(within.to));
+                if let Some(whole) = self.stretch_on(day, begin, end) {
+                    let span = Span::new(whole.from.max(within.from), whole.to.min(within.to));
                     spans.extend((span.from < span.to).then_some(span));
                 }
             }

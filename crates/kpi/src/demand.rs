@@ -138,14 +138,15 @@ impl DemandForecast {
     }
 }
 
-/// The stretches of a span over which a power is known: each minute until the next one, but over no
-/// longer gap than energy is summed up over elsewhere, cut where half hours begin.
+/// The stretches of a span over which a power is known: each minute until the next one, the last to
+/// the end, but over no longer gap than energy is summed up over elsewhere; cut where half hours
+/// begin.
 fn pieces(power: &[PowerMinute], span: Span) -> Vec<(Span, f64)> {
     let mut pieces = Vec::new();
     for (i, minute) in power.iter().enumerate() {
         let gap = minute.minute + GAP_MS_MAX;
         let next = power.get(i + 1);
-        let until = next.map_or(minute.minute + 60_000, |next| next.minute.min(gap));
+        let until = next.map_or(gap, |next| next.minute.min(gap));
         let mut from = minute.minute.max(span.from);
         let until = until.min(span.to);
         while from < until {
@@ -201,10 +202,11 @@ mod tests {
             .iter()
             .map(|w| (w.kw() * 10.0).round() / 10.0)
             .collect();
-        // The meter that speaks every five minutes has last spoken five minutes before the end.
+        // The one that speaks every five minutes counts until the next, and one minute more than
+        // that where none comes.
         assert_eq!(kw.len(), 2);
-        assert!((kw[0] - 47.3).abs() < 0.1, "{kw:?}");
-        assert!((kw[1] - 30.0).abs() < 0.1, "{kw:?}");
+        assert!((kw[0] - 50.0).abs() < 0.1, "{kw:?}");
+        assert!((kw[1] - 30.7).abs() < 0.1, "{kw:?}");
         let fed = [power(0, 30, MINUTE, -5_000.0)];
         assert_eq!(
             DemandWindow::all(&fed, Span::new(at(0), at(HALF)))[0].kw(),
@@ -234,6 +236,16 @@ mod tests {
             "not clearly less"
         );
         assert_eq!(found.is_too_high(&plan(110.0), true), Some(false));
+    }
+
+    #[test]
+    fn a_meter_that_speaks_every_five_minutes_is_expected_alike_between_its_readings() {
+        let slow = [power(0, 25, 5 * MINUTE, 104_000.0)];
+        for minute in 20..25 {
+            let found = DemandForecast::at(&plan(100.0), &slow, at(minute * MINUTE));
+            let expected = found.expected_kw.unwrap();
+            assert!((expected - 104.0).abs() < 0.1, "{minute}: {found:?}");
+        }
     }
 
     #[test]

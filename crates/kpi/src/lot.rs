@@ -36,26 +36,25 @@ impl LotRun {
     /// and has left where it was. Scanned twice it goes on, done twice it is done.
     pub fn all(mut marks: Vec<LotMark>) -> Vec<Self> {
         marks.sort_by_key(|mark| mark.at);
-        let mut runs: Vec<Self> = Vec::new();
+        let mut over: Vec<Self> = Vec::new();
+        // At most one for each machine.
+        let mut open: Vec<Self> = Vec::new();
         for mark in marks {
             let goes_on = |run: &Self| run.lot == mark.lot && run.machine == mark.machine;
-            let mut open = runs.iter_mut().filter(|run| run.until.is_none());
-            if !mark.is_begin {
-                if let Some(run) = open.find(|run| goes_on(run)) {
-                    run.until = Some(mark.at);
-                }
+            if mark.is_begin && open.iter().any(goes_on) {
                 continue;
             }
-            let mut is_there = false;
-            for run in open {
-                if goes_on(run) {
-                    is_there = true;
-                } else if run.lot == mark.lot || run.machine == mark.machine {
-                    run.until = Some(mark.at);
-                }
-            }
-            if !is_there {
-                runs.push(Self {
+            let is_ended = |run: &mut Self| {
+                let makes_room = run.lot == mark.lot || run.machine == mark.machine;
+                goes_on(run) || mark.is_begin && makes_room
+            };
+            let ended = open.extract_if(.., is_ended);
+            over.extend(ended.map(|run| Self {
+                until: Some(mark.at),
+                ..run
+            }));
+            if mark.is_begin {
+                open.push(Self {
                     lot: mark.lot,
                     machine: mark.machine,
                     from: mark.at,
@@ -63,8 +62,10 @@ impl LotRun {
                 });
             }
         }
-        runs.retain(|run| run.until != Some(run.from));
-        runs
+        over.extend(open);
+        over.retain(|run| run.until != Some(run.from));
+        over.sort_by_key(|run| run.from);
+        over
     }
 }
 

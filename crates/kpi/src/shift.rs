@@ -29,14 +29,18 @@ impl Shift {
         names.len() == shifts.len() && shifts.len() <= Self::MAX && shifts.iter().all(is_one)
     }
 
-    /// The whole of it that begins on a business day; a night's work of the day before is of that.
+    /// The whole of it that is of a business day: of those around it the one of which most lies in
+    /// it. A night that ends after the day does is of the day, and so is a morning before it.
     pub fn of_day(&self, calendar: &Calendar, day: Span) -> Option<Span> {
-        // It may end after the day does.
-        let wider = Span::new(day.from, day.to + model::DAY_MS);
-        let spans = calendar.spans(wider, |_| Some(&self.hours));
-        let mut begun = spans.into_iter();
-        let is_whole = |span: &Span| (span.to.since(span.from) - self.hours.seconds()).abs() < 1.0;
-        begun.find(|span| is_whole(span) && span.from < day.to)
+        let (begin, end) = self.hours.stretches().next()?;
+        let date = calendar.date(day.from)?;
+        let dates = [date.yesterday().ok(), Some(date), date.tomorrow().ok()];
+        let spans = dates.into_iter().flatten();
+        let spans = spans.filter_map(|date| calendar.stretch_on(date, begin, end));
+        let inside = |span: &Span| day.to.min(span.to).since(day.from.max(span.from));
+        // Of two alike the later one: it begins on the day.
+        let most = spans.max_by(|a, b| inside(a).total_cmp(&inside(b)));
+        most.filter(|span| inside(span) > 0.0)
     }
 }
 
@@ -72,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_night_is_of_the_day_on_which_it_begins() {
+    fn a_shift_is_of_the_day_that_most_of_it_lies_in() {
         let calendar = tokyo();
         let from = calendar.day_start(at("2026-03-02T12:00:00+09:00"));
         let day = Span::new(from, calendar.day_end(from));
@@ -80,9 +84,14 @@ mod tests {
         let found = night.of_day(&calendar, day).unwrap();
         assert_eq!(found.from, at("2026-03-02T22:00:00+09:00"));
         assert_eq!(found.to, at("2026-03-03T06:00:00+09:00"));
-        let early = shift("早番", &["09:00-17:00"])
+        // It begins two hours before the business day does.
+        let early = shift("早番", &["06:00-14:00"])
             .of_day(&calendar, day)
             .unwrap();
-        assert_eq!(early.from, at("2026-03-02T09:00:00+09:00"));
+        assert_eq!(early.from, at("2026-03-02T06:00:00+09:00"));
+        let all = shift("一日", &["08:00-08:00"])
+            .of_day(&calendar, day)
+            .unwrap();
+        assert_eq!(all, day);
     }
 }

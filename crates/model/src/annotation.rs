@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IdError, MachineId, Time, Title};
+use crate::{IdError, MachineId, Time, Title, lot_number};
 
 /// Longest note, in letters.
 const NOTE_CHARS_MAX: usize = 500;
@@ -142,7 +142,13 @@ impl Remark {
                 is_note.then_some(Self::Note { text })
             }
             Self::Replaced { used, .. } => (0.0..=USED_MAX).contains(&used).then_some(self),
-            Self::StopReason { .. } | Self::LotBegan { .. } | Self::LotEnded { .. } => Some(self),
+            Self::LotBegan { lot } => Some(Self::LotBegan {
+                lot: lot_number(lot.as_str()).ok()?,
+            }),
+            Self::LotEnded { lot } => Some(Self::LotEnded {
+                lot: lot_number(lot.as_str()).ok()?,
+            }),
+            Self::StopReason { .. } => Some(self),
         }
     }
 

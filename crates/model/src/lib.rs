@@ -12,6 +12,7 @@ mod finding;
 mod id;
 mod limit;
 mod log;
+mod lot;
 mod nameplate;
 mod neighbour;
 mod notice;
@@ -37,11 +38,12 @@ pub use id::{
 };
 pub use limit::OwnLimit;
 pub use log::LogLine;
+pub use lot::{half_width, lot_number};
 pub use nameplate::Nameplate;
 pub use neighbour::{Coverage, Neighbour, SeenBy};
 pub use notice::{
-    About, Due, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient, Standing,
-    Told, Tongue, Way, alarm_key, clock_text, minute_of_day,
+    About, Due, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient,
+    SheetStanding, Standing, Told, Tongue, Way, alarm_key, clock_text, minute_of_day,
 };
 pub use own::{KNOCKS_FROM, PROBER, SELF_CHECK, TWIN};
 pub use person::{Right, Role};

@@ -134,12 +134,13 @@ pub enum About {
 crate::coded!(About);
 
 impl About {
-    /// Whether an alarm is meant.
-    pub fn takes(self, machine: Option<&MachineId>) -> bool {
+    /// Whether an alarm is meant. What the factory draws is no fault of the box.
+    pub fn takes(self, alarm: &Alarm) -> bool {
+        let is_own = alarm.machine.is_none() && alarm.kind != AlarmKind::DemandHigh;
         match self {
             Self::All => true,
-            Self::Machines => machine.is_some(),
-            Self::Own => machine.is_none(),
+            Self::Machines => !is_own,
+            Self::Own => is_own,
             Self::Nothing => false,
         }
     }
@@ -273,7 +274,7 @@ pub enum NoticeWrong {
     Secret,
     /// Minutes out of range.
     Wait,
-    /// The daily sheet goes by mail alone, at a time of day.
+    /// The daily sheet goes by mail alone, at a time of day; whoever wants nothing else needs one.
     Sheet,
     /// No name of a mail server, or port 0.
     Server,
@@ -389,7 +390,8 @@ impl Recipient {
             return Err(NoticeWrong::Wait);
         }
         let is_mail = matches!(self.way, Way::Mail { .. });
-        if self.sheet_at.is_some_and(|at| !is_mail || at >= DAY_MIN) {
+        let is_told_nothing = self.about == About::Nothing && self.sheet_at.is_none();
+        if is_told_nothing || self.sheet_at.is_some_and(|at| !is_mail || at >= DAY_MIN) {
             return Err(NoticeWrong::Sheet);
         }
         match &self.way {
@@ -432,6 +434,9 @@ pub struct Told {
     pub kind: AlarmKind,
     /// Since when.
     pub since: Time,
+    /// When it was told of it last; absent in what was kept before it mattered.
+    #[serde(default)]
+    pub at: Option<Time>,
 }
 
 /// What one recipient has been told.
@@ -450,9 +455,21 @@ pub struct Standing {
     pub not_before: Option<Time>,
     /// Why the last try failed.
     pub problem: Option<String>,
-    /// The beginning of the business day whose sheet it got last.
+    /// How it stands with the daily sheet, whose failures hold up no alarm.
     #[serde(default)]
-    pub sheet: Option<Time>,
+    pub sheet: SheetStanding,
+}
+
+/// How it stands with somebody's daily sheet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default, schemars::JsonSchema)]
+#[serde(default)]
+pub struct SheetStanding {
+    /// The beginning of the business day that was sent last, or had nothing to send.
+    pub day: Option<Time>,
+    /// Tries in a row that failed.
+    pub failures: u32,
+    /// No try before this moment.
+    pub not_before: Option<Time>,
 }
 
 /// A message that is due.

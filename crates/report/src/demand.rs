@@ -34,7 +34,7 @@ impl DemandReport {
         let plan = known.board().factory.demand.clone();
         let measured = powers(known, plan.as_ref(), span).await?;
         let now = known.now();
-        let lasts = plan.as_ref().filter(|_| now.since(span.to) < JUST_S);
+        let lasts = plan.as_ref().filter(|_| now.since(span.to).abs() < JUST_S);
         Ok(Self {
             now: lasts.map(|plan| DemandForecast::at(plan, &measured, now)),
             windows: DemandWindow::all(&measured, span),
@@ -65,12 +65,11 @@ async fn powers(
 ) -> Result<Vec<Vec<PowerMinute>>, Unreadable> {
     let machines: Vec<MachineId> = match plan.and_then(|plan| plan.machine.clone()) {
         Some(whole) => vec![whole],
-        None => known
-            .board()
-            .machines
-            .iter()
-            .map(|m| m.id.clone())
-            .collect(),
+        None => {
+            let board = known.board();
+            let all = board.machines.iter().chain(&board.archived);
+            all.map(|machine| machine.id.clone()).collect()
+        }
     };
     // What was measured last before the span still counts in it.
     let wider = Span::new(Time::from_ms(span.from.ms() - model::GAP_MS_MAX), span.to);

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
 use kpi::{Factory, LotMark, LotRun};
-use model::{Annotation, DAY_MS, MachineId, Remark, Span, Time, Title};
+use model::{Annotation, DAY_MS, MachineId, Remark, Span, Time, Title, half_width};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{CycleRow, Reader, StoreError};
+use tokio::sync::Semaphore;
 
 use crate::watched::MachineSeries;
 
@@ -17,9 +18,13 @@ use crate::watched::MachineSeries;
 const LISTED_DAYS: i64 = 60;
 /// Lots found by a part of their number.
 const FOUND_MAX: usize = 50;
-/// Cycles that are read at once, and of one step at most.
-const CYCLES_AT_ONCE: usize = 5_000;
-const CYCLES_MAX: usize = 200_000;
+/// Lots that are listed, those that moved last.
+const LISTED_MAX: usize = 300;
+/// Cycles in the picture of a step, and behind the middle of their times: the newest.
+const CYCLES_MAX: usize = 5_000;
+
+/// Who follows a lot: whoever opens a customer's link again and again holds up nobody else.
+static TRACES: Semaphore = Semaphore::const_new(1);
 
 /// Where a lot is, or was last.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -49,6 +54,16 @@ pub struct LotCycle {
     pub is_outside: bool,
 }
 
+impl LotCycle {
+    fn of(row: &CycleRow) -> Self {
+        Self {
+            end: row.cycle.end,
+            duration_s: row.cycle.duration_s,
+            is_outside: row.cycle.verdict.is_bad(),
+        }
+    }
+}
+
 /// One machine's work on a lot.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LotStep {
@@ -62,7 +77,8 @@ pub struct LotStep {
     pub cycles: u64,
     /// Parts that they made.
     pub parts: f64,
-    /// The middle one of their times, in seconds; `None` where none was seen whole.
+    /// The middle one of the times of the newest 5,000, in seconds; `None` where none was seen
+    /// whole.
     pub cycle_s: Option<f64>,
     /// Cycles whose time or energy was outside the tolerance.
     pub outside: u64,
@@ -70,7 +86,7 @@ pub struct LotStep {
     pub kwh: Option<f64>,
     /// Alarms of the machine that began meanwhile.
     pub alarms: usize,
-    /// Its cycles that were seen whole, oldest first.
+    /// The newest 5,000 of its cycles, as far as they were seen whole, oldest first.
     #[serde(skip)]
     pub seen: Vec<LotCycle>,
 }
@@ -108,6 +124,7 @@ impl LotTrace {
             let steps: Vec<LotStep> = steps.collect::<Result<_, _>>()?;
             Ok(Some(Self { lot, steps, told }))
         };
+        let _turn = TRACES.acquire().await;
         known.read(work).await
     }
 
@@ -123,15 +140,17 @@ impl LotTrace {
     }
 }
 
-/// Lots that were told of lately, those told last first; with a text, all whose number has it.
+/// Lots that were told of lately, the 300 that moved last; with a text, 50 whose number has it.
 pub async fn lots(known: &Known, text: &str) -> Result<Vec<LotPlace>, Unreadable> {
-    let (now, text) = (known.now(), text.trim().to_owned());
+    let (now, text) = (known.now(), half_width(text).trim().to_owned());
     let work = move |reader: &dyn Reader| {
         if text.is_empty() {
             let from = (now.ms() - LISTED_DAYS * DAY_MS).max(0);
             let span = Span::new(Time::from_ms(from), now + 1);
             let told = reader.annotations(None, span)?;
-            return Ok(places(LotRun::all(marks(&told))));
+            let mut found = places(LotRun::all(marks(&told)));
+            found.truncate(LISTED_MAX);
+            return Ok(found);
         }
         let mut found = Vec::new();
         for lot in reader.lots_like(&text, FOUND_MAX)? {
@@ -143,11 +162,18 @@ pub async fn lots(known: &Known, text: &str) -> Result<Vec<LotPlace>, Unreadable
     known.read(work).await
 }
 
-/// What a machine works on now.
-pub async fn lot_at(known: &Known, machine: &MachineId) -> Result<Option<LotPlace>, Unreadable> {
-    let lots = lots(known, "").await?;
-    let is_there = |lot: &LotPlace| lot.machine == *machine && lot.until.is_none();
-    Ok(lots.into_iter().find(is_there))
+/// The lot that a machine works on now.
+pub async fn lot_at(known: &Known, machine: &MachineId) -> Result<Option<Title>, Unreadable> {
+    let machine = machine.clone();
+    let work = move |reader: &dyn Reader| {
+        let Some(lot) = reader.last_lot(&machine)? else {
+            return Ok(None);
+        };
+        let runs = runs_of(reader, &lot, &reader.lot(&lot)?)?;
+        let is_there = |run: &LotRun| run.machine == machine && run.until.is_none();
+        Ok(runs.iter().any(is_there).then_some(lot))
+    };
+    known.read(work).await
 }
 
 /// What was scanned, among what was said.
@@ -170,16 +196,25 @@ fn runs_of(
     lot: &Title,
     told: &[Annotation],
 ) -> Result<Vec<LotRun>, StoreError> {
-    let mut all = told.to_vec();
+    let mut by_machine: BTreeMap<&MachineId, Vec<Time>> = BTreeMap::new();
     for said in told {
-        let mut after = said.at;
-        while let Some(next) = reader.next_lot(&said.machine, after)? {
-            let is_other = next.said.lot() != Some(lot);
-            after = next.at;
-            if is_other {
-                all.push(next);
-                break;
+        by_machine.entry(&said.machine).or_default().push(said.at);
+    }
+    let mut all = told.to_vec();
+    for (machine, mut moments) in by_machine {
+        moments.sort_unstable();
+        // What comes next after one moment comes next after all until then.
+        let mut known_until = None;
+        for at in moments {
+            if known_until.is_some_and(|until| at < until) {
+                continue;
             }
+            let next = reader.next_lot(machine, lot, at)?;
+            known_until = Some(
+                next.as_ref()
+                    .map_or(Time::from_ms(i64::MAX), |next| next.at),
+            );
+            all.extend(next);
         }
     }
     let mut runs = LotRun::all(marks(&all));
@@ -218,52 +253,24 @@ struct StepCounter<'a> {
 impl StepCounter<'_> {
     fn step(&self, run: LotRun) -> Result<LotStep, StoreError> {
         let span = Span::new(run.from, run.until.unwrap_or(self.now));
-        let (mut cycles, mut outside, mut seen) = (0, 0, Vec::new());
-        self.each_cycle(&run.machine, span, |row| {
-            let verdict = row.cycle.verdict;
-            cycles += 1;
-            outside += u64::from(verdict.is_bad());
-            if verdict.is_seen() {
-                seen.push(LotCycle {
-                    end: row.cycle.end,
-                    duration_s: row.cycle.duration_s,
-                    is_outside: verdict.is_bad(),
-                });
-            }
-        })?;
-        seen.reverse();
+        let tally = self.reader.cycle_tally(&run.machine, span)?;
+        let newest = self.reader.cycles(&run.machine, span, CYCLES_MAX)?;
+        let rows = newest.items.iter().rev();
+        let seen = rows.filter(|row| row.cycle.verdict.is_seen());
+        let seen: Vec<LotCycle> = seen.map(LotCycle::of).collect();
         let kwh = self.series.drawn_kwh(self.reader, &run.machine, span)?;
         Ok(LotStep {
-            parts: cycles as f64 * self.factory.parts_per_cycle(&run.machine),
+            parts: tally.cycles as f64 * self.factory.parts_per_cycle(&run.machine),
             cycle_s: middle(&seen),
             kwh: (kwh > 0.0).then_some(kwh),
             alarms: self.reader.alarms_in(&run.machine, span)?.len(),
             machine: run.machine,
             from: run.from,
             until: run.until,
-            cycles,
-            outside,
+            cycles: tally.cycles,
+            outside: tally.outside,
             seen,
         })
-    }
-
-    /// The cycles of a machine that began in a span, newest first.
-    fn each_cycle(
-        &self,
-        machine: &MachineId,
-        span: Span,
-        mut each: impl FnMut(&CycleRow),
-    ) -> Result<(), StoreError> {
-        let mut rest = span;
-        for _ in 0..CYCLES_MAX / CYCLES_AT_ONCE {
-            let page = self.reader.cycles(machine, rest, CYCLES_AT_ONCE)?;
-            page.items.iter().for_each(&mut each);
-            let Some(oldest) = page.items.last().filter(|_| page.next.is_some()) else {
-                break;
-            };
-            rest.to = oldest.cycle.start;
-        }
-        Ok(())
     }
 }
 

@@ -91,6 +91,7 @@ pub fn notice_json(board: &BoardView, due: &Due, at: Time) -> String {
     let body: Value = json!({
         "at": at,
         "try": due.is_empty(),
+        "again": due.is_again,
         "alarms": alarms.collect::<Vec<_>>(),
         "over": over.collect::<Vec<_>>(),
     });

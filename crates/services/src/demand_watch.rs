@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use app::commands::{Command, Orders};
 use app::known::Known;
+use kpi::DemandWindow;
 use model::{AlarmKind, EventKind};
 use report::demand;
 use serde_json::json;
@@ -19,8 +20,11 @@ pub async fn keep(known: Known, orders: Orders) {
     let mut rounds = tokio::time::interval(LOOK_EVERY);
     loop {
         rounds.tick().await;
-        let is_told = known.board().is_open(AlarmKind::DemandHigh);
-        let plan = known.board().factory.demand.clone();
+        let board = known.board();
+        let mut open = board.open_alarms.iter();
+        let open = open.find(|alarm| alarm.kind == AlarmKind::DemandHigh);
+        let is_told = open.is_some();
+        let plan = board.factory.demand.clone();
         let Some(plan) = plan else {
             if is_told {
                 tell(&orders, false, json!({"contract_kw": null})).await;
@@ -31,6 +35,12 @@ pub async fn keep(known: Known, orders: Orders) {
             warn!("the demand cannot be read");
             continue;
         };
+        // Each half hour is a demand of its own: what was told of one before is over with it.
+        let told_of = open.map(|alarm| DemandWindow::at(alarm.raised_at).from);
+        if told_of.is_some_and(|told_of| told_of < forecast.window.from) {
+            tell(&orders, false, json!({"half_hour": told_of})).await;
+            continue;
+        }
         let is_too_high = forecast.is_too_high(&plan, is_told);
         if let Some(is_too_high) = is_too_high.filter(|is_too_high| *is_too_high != is_told) {
             let about = json!({"contract_kw": plan.contract_kw, "half_hour": forecast.window.from,

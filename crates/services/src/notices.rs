@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use act::{
-    Mail, MailSheet, SendFailure, Webhook, due, failed, send_mail, send_webhook, sent, sheet_due,
+    Mail, MailSheet, SendFailure, Webhook, due, failed, send_mail, send_webhook, sent, sheet_done,
+    sheet_due, sheet_time,
 };
 use app::clock;
 use app::commands::{Command, Orders};
@@ -32,8 +33,8 @@ use crate::certificate;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Tries in a row that fail before that is an alarm: a word may get lost.
 const FAILURES_UNTIL_ALARM: u32 = 2;
-/// A sheet is of the business day that began so long ago at least: who reads it in the morning
-/// wants the day before, also where the new one begins only then.
+/// A sheet is of the business day that began so long before its time at least: who reads it in the
+/// morning wants the day before, also where the new one begins only then.
 const SHEET_AFTER_MS: i64 = 12 * 3_600_000;
 /// Characters of a message's name.
 const ID_CHARS: usize = 32;
@@ -185,13 +186,15 @@ impl NoticeDoor {
         let board = self.known.board();
         let calendar = &self.known.calendar;
         let minute = minute_of(now, &calendar.zone);
-        let day = calendar.day_start(now - SHEET_AFTER_MS);
         let inner = &mut *self.inner();
         let mut messages = Vec::new();
         for recipient in &inner.settings.recipients {
             let standing = inner.standings.entry(recipient.name.clone()).or_default();
             let due = due(recipient, standing, &board.open_alarms, now, minute);
-            let due = due.or_else(|| sheet_due(recipient, standing, day, now, minute));
+            let due = due.or_else(|| {
+                let time = sheet_time(recipient, now, minute)?;
+                sheet_due(standing, calendar.day_start(time - SHEET_AFTER_MS), now)
+            });
             let Some(due) = due.filter(|_| !inner.busy.contains(&recipient.name)) else {
                 continue;
             };
@@ -274,13 +277,13 @@ impl NoticeDoor {
             standing.is_none_or(|standing| {
                 match &outcome {
                     Ok(NoticeOutcome::NothingToTell) => {
-                        standing.sheet = due.sheet;
+                        sheet_done(standing, &due);
                         return false;
                     }
                     Ok(NoticeOutcome::Told) => sent(standing, &due, now),
-                    Err(failure) => failed(standing, failure.text.clone(), now),
+                    Err(failure) => failed(standing, &due, failure.text.clone(), now),
                 }
-                standing.failures <= FAILURES_UNTIL_ALARM
+                standing.failures.max(standing.sheet.failures) <= FAILURES_UNTIL_ALARM
             })
         };
         let mut body = notice_about(&name, recipient.way.code(), &due);
@@ -385,11 +388,15 @@ impl NoticeDoor {
 /// The way works, or somebody has done something about it.
 fn mended(standing: &mut Standing) {
     (standing.failures, standing.not_before, standing.problem) = (0, None, None);
+    (standing.sheet.failures, standing.sheet.not_before) = (0, None);
 }
 
 fn is_any_failing(standings: &BTreeMap<String, Standing>) -> bool {
-    let mut failures = standings.values().map(|standing| standing.failures);
-    failures.any(|n| n >= FAILURES_UNTIL_ALARM)
+    let most = |standing: &Standing| standing.failures.max(standing.sheet.failures);
+    standings
+        .values()
+        .map(most)
+        .any(|n| n >= FAILURES_UNTIL_ALARM)
 }
 
 fn minute_of(now: Time, zone: &TimeZone) -> u16 {

@@ -29,8 +29,8 @@ pub use reader::{
 };
 pub use record::{Batch, LogSeal, Record, SealStep};
 pub use rows::{
-    Assignment, CycleRow, FindingQuery, FindingRow, LogQuery, LogRow, MinuteRow, Page, ProductSum,
-    ReadingRow, RefusedCount, SeriesInfo, StoredWatch,
+    Assignment, CycleRow, CycleTally, FindingQuery, FindingRow, LogQuery, LogRow, MinuteRow, Page,
+    ProductSum, ReadingRow, RefusedCount, SeriesInfo, StoredWatch,
 };
 pub use telemetry::{
     Bucket, Damage, DayOf, DaySum, DiskRoom, Expired, ExpiredPiece, ReadingsPage, Recap, Retention,

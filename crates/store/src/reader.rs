@@ -15,8 +15,8 @@ use crate::evidence::EvidenceRow;
 use crate::people::{Pass, Person};
 use crate::record::LogSeal;
 use crate::rows::{
-    Assignment, CycleRow, FindingQuery, FindingRow, LogQuery, LogRow, MinuteRow, Page, ProductSum,
-    RefusedCount, SeriesInfo, StoredWatch,
+    Assignment, CycleRow, CycleTally, FindingQuery, FindingRow, LogQuery, LogRow, MinuteRow, Page,
+    ProductSum, RefusedCount, SeriesInfo, StoredWatch,
 };
 use crate::telemetry::{
     Bucket, Damage, DaySum, DiskRoom, Expired, ReadingsPage, Recap, Retention, Stat, Storage,
@@ -126,6 +126,10 @@ pub trait History {
     /// included), oldest first.
     fn cycle_times(&self, machine: &MachineId, span: Span) -> Result<Vec<CycleTime>, StoreError>;
 
+    /// How many cycles of a machine started between two moments (the second not included), and how
+    /// many of them were outside the tolerance.
+    fn cycle_tally(&self, machine: &MachineId, span: Span) -> Result<CycleTally, StoreError>;
+
     /// How many cycles of a machine started since a moment.
     fn cycle_count(&self, machine: &MachineId, since: Time) -> Result<u64, StoreError>;
 
@@ -178,8 +182,16 @@ pub trait History {
     /// What was said of a lot and not taken back, in the order in which it was.
     fn lot(&self, lot: &Title) -> Result<Vec<Annotation>, StoreError>;
 
-    /// The first lot that came to a machine after a moment, as far as nobody took it back.
-    fn next_lot(&self, machine: &MachineId, after: Time) -> Result<Option<Annotation>, StoreError>;
+    /// The first other lot that came to a machine after a moment, as far as nobody took it back.
+    fn next_lot(
+        &self,
+        machine: &MachineId,
+        lot: &Title,
+        after: Time,
+    ) -> Result<Option<Annotation>, StoreError>;
+
+    /// The lot that came to a machine last, as far as nobody took it back.
+    fn last_lot(&self, machine: &MachineId) -> Result<Option<Title>, StoreError>;
 
     /// Lots whose number has this text in it, whatever its case; those told last first.
     fn lots_like(&self, text: &str, most: usize) -> Result<Vec<Title>, StoreError>;

@@ -35,6 +35,15 @@ pub struct CycleRow {
     pub reason: Option<DeviationReason>,
 }
 
+/// How many cycles there were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CycleTally {
+    /// All of them.
+    pub cycles: u64,
+    /// Those whose time or energy was outside the tolerance.
+    pub outside: u64,
+}
+
 /// Which findings are looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FindingQuery {

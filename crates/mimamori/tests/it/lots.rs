@@ -144,8 +144,8 @@ fn a_lot_is_followed_from_machine_to_machine_and_what_was_wrong_is_taken_back() 
 fn a_scanner_types_a_lot_and_a_wrong_one_is_told_by_its_field() {
     let house = House::new();
     work(&house);
-    // A wide digit, as a keyboard that is left in Japanese types it.
-    let scanned = "lot=%EF%BC%A1-%EF%BC%91&machine=saw-1";
+    // Wide letters and the long mark, as a keyboard that is left in Japanese types it.
+    let scanned = "lot=%EF%BC%A1%E3%83%BC%EF%BC%91&machine=saw-1";
     assert_eq!(post(&house, "/lots", scanned).0, 303);
     assert_eq!(post(&house, "/lots", scanned).0, 303, "scanned twice");
     let trace = house.get("lots/A-1");
@@ -159,6 +159,7 @@ fn a_scanner_types_a_lot_and_a_wrong_one_is_told_by_its_field() {
     for (form, said, field) in [
         ("lot=&machine=saw-1", "1〜64 文字", "lot"),
         ("lot=A-2&machine=none", "機械を選んで", "machine"),
+        ("lot=A-2&machine=", "機械を選んで", "machine"),
     ] {
         let (status, page) = post(&house, "/lots", form);
         assert_eq!(status, 422, "{form}");

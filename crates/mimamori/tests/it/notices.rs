@@ -155,12 +155,14 @@ fn the_sheet_of_the_day_before_arrives_once_and_not_of_a_day_on_which_nothing_ra
     );
     let mut house = House::with_config(&config);
     let (mut mail, port) = start("mail.py", &["plain"]);
+    // Ten minutes ago: then it was the sheet of the day that began a day and two hours ago.
+    let minute = (now_ms() / 60_000 - 10) % 1_440;
     let sheet_for = |names: &[&str]| {
         let recipients: Vec<Value> = names
             .iter()
             .map(|name| {
                 json!({"name": name, "way": "mail", "to": "owner@example.jp",
-                    "about": "nothing", "sheet_at": 0})
+                    "about": "nothing", "sheet_at": minute})
             })
             .collect();
         json!({"mail": plain(port), "recipients": recipients})
@@ -168,7 +170,7 @@ fn the_sheet_of_the_day_before_arrives_once_and_not_of_a_day_on_which_nothing_ra
     assert_eq!(set(&house, &sheet_for(&["early"])).0, 204);
     let has_sheet = |house: &House, name: &str| {
         let standings = house.get("notices")["standings"].clone();
-        standings[name]["sheet"].is_string()
+        standings[name]["sheet"]["day"].is_string()
     };
     until("it was looked for", || has_sheet(&house, "early"));
     assert!(
@@ -226,6 +228,9 @@ fn a_program_gets_no_sheet_and_no_time_is_after_midnight() {
     assert_eq!(wrong(to_mail.clone(), 1_440), 422);
     assert_eq!(wrong(to_mail, 1_439), 204);
     let secret = "0123456789abcdef";
+    let notices = json!({"mail": plain(port), "recipients": [{"name": "x", "way": "mail",
+        "to": "a@b.jp", "about": "nothing"}]});
+    assert_eq!(set(&house, &notices).0, 422, "never told anything");
     let hook = json!({"way": "webhook", "url": "http://127.0.0.1:9/", "secret": secret});
     assert_eq!(wrong(hook, 470), 422);
 }

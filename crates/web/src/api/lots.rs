@@ -4,7 +4,7 @@
 use app::known::Known;
 use axum::Json;
 use axum::extract::{Path, State};
-use model::Title;
+use model::lot_number;
 use report::lots::{self, LotPlace, LotTrace};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,8 +19,8 @@ use crate::http::script::{Answer, Queried, whole};
 pub(crate) const ROUTES: &[Route] = &[
     api!(
         get "/api/v1/lots", LOOK, list,
-        "Where each lot is that was told of in the last 60 days, or those that have a text in \
-            their number"
+        "Where each lot is: the 300 that moved last in 60 days, or 50 that have a text in their \
+            number"
     ),
     api!(
         get "/api/v1/lots/{lot}", LOOK, one,
@@ -48,7 +48,7 @@ pub(crate) async fn list(
 
 /// The way of one lot.
 pub(crate) async fn one(State(known): State<Known>, Path(lot): Path<String>) -> Answer<LotTrace> {
-    let lot = Title::new(&lot).map_err(|_| Failure::not_found())?;
+    let lot = lot_number(&lot).map_err(|_| Failure::not_found())?;
     let trace = LotTrace::read(&known, &lot).await?;
     Ok(Json(trace.ok_or_else(Failure::not_found)?))
 }

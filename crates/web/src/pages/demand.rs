@@ -157,7 +157,8 @@ async fn page(
             @if report.windows.is_empty() {
                 div.empty { p { (ctx.text(key::DEMAND_NONE)) } }
             } @else {
-                (picture(&ctx, &report, span))
+                @let whole = Span::new(span.from, calendar.day_end(span.from));
+                (picture(&ctx, &report, whole))
                 p.quiet.small { (measured(&ctx, &board, &report)) }
             }
         }
@@ -225,11 +226,11 @@ fn figures(ctx: &Ctx, report: &DemandReport) -> Markup {
 
 /// A bar for each half hour; a line where the contract lies, and above the bar that grows what is
 /// expected of it.
-fn picture(ctx: &Ctx, report: &DemandReport, span: Span) -> Markup {
+fn picture(ctx: &Ctx, report: &DemandReport, day: Span) -> Markup {
     let contract = report.plan.as_ref().map(|plan| plan.contract_kw);
     let expected = report.now.as_ref().and_then(|now| now.expected_kw);
-    let first = DemandWindow::at(span.from).from;
-    let count = (24.0 * 3_600.0 / HALF_HOUR_S) as usize;
+    let first = DemandWindow::at(day.from).from;
+    let count = (day.to.since(first) / HALF_HOUR_S).ceil().max(1.0) as usize;
     let kws = report.windows.iter().map(DemandWindow::kw);
     let scale = AxisScale::around(kws.chain(contract).chain(expected), true);
     let room = (WIDTH - LEFT - RIGHT) / count as f64;

@@ -132,9 +132,9 @@ pub(crate) async fn show(
             div.days {
                 (choose_day(&ctx, &id, today))
                 a.button href={ "/stops?machine=" (machine.id) } { (ctx.text(key::STOPS_TITLE)) }
-                @if let Some(here) = &lot {
-                    a.button href=(lots::page_of(&here.lot)) {
-                        (ctx.text(key::LOTS_NOW_HERE)) " " (here.lot)
+                @if let Some(lot) = &lot {
+                    a.button href=(lots::page_of(lot)) {
+                        (ctx.text(key::LOTS_NOW_HERE)) " " (lot)
                     }
                 } @else {
                     a.button href={ "/lots?machine=" (machine.id) } { (ctx.text(key::LOTS_CAME)) }

@@ -428,7 +428,8 @@ fn conditions(ctx: &Ctx, way: &str, typed: Option<&TypedRecipient>) -> Markup {
     html! {
         label for=(id("about")) { (ctx.text(key::NOTICES_ABOUT)) }
         select id=(id("about")) name="about" {
-            @for choice in About::ALL.iter().copied() {
+            @let is_offered = |choice: &About| way == "mail" || *choice != About::Nothing;
+            @for choice in About::ALL.iter().copied().filter(is_offered) {
                 option value=(choice.code()) selected[choice == about] {
                     (ctx.lang.coded("notice-about-", choice.code()))
                 }

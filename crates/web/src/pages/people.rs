@@ -72,6 +72,7 @@ fn page(site: &PeoplePart, visitor: &Visitor, status: StatusCode, above: &Markup
     let people = site.gate.people();
     let passes = site.gate.passes();
     let board = site.known.board();
+    let links = site.gate.lot_links(None);
     let tokens: Vec<Pass> = passes
         .iter()
         .filter(|p| p.kind == PassKind::Token)
@@ -103,6 +104,12 @@ fn page(site: &PeoplePart, visitor: &Visitor, status: StatusCode, above: &Markup
             }
             @if tokens.is_empty() { p.quiet { (ctx.text(key::DEVICES_REFUSED_NONE)) } }
             (pass_list(&ctx, &tokens, &people, "/people/passes/"))
+        }
+        @if !links.is_empty() {
+            section.panel {
+                div.panel-head { h2 { (ctx.text(key::PEOPLE_LOT_LINKS)) } }
+                (pass_list(&ctx, &links, &people, "/people/passes/"))
+            }
         }
         section.panel {
             div.panel-head { h2 { (ctx.text(key::PEOPLE_SESSIONS)) } }

@@ -51,10 +51,9 @@ impl TypedShift {
         }
     }
 
+    /// Whether it is none: whoever empties the name takes it away.
     fn is_empty(&self) -> bool {
-        [&self.name, &self.from, &self.to]
-            .iter()
-            .all(|text| text.trim().is_empty())
+        self.name.trim().is_empty()
     }
 
     fn read(&self) -> Result<Shift, WrongEntry> {

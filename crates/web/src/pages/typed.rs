@@ -2,22 +2,12 @@
 //! are written by hand. Read as cells of files are.
 
 use jiff::civil::Date;
+pub(crate) use model::half_width;
 use wire::payload::Scalar;
 use wire::sheet::{CellTime, Comma, moment, scalar};
 
 /// What stands before or behind an amount of money.
 const MONEY: [char; 3] = ['¥', '\\', '円'];
-
-/// Letters, digits and signs as a Japanese keyboard types them, made plain.
-pub(crate) fn half_width(typed: &str) -> String {
-    let plain = typed.chars().map(|c| match c {
-        '！'..='～' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
-        '￥' => '¥',
-        '\u{3000}' => ' ',
-        _ => c,
-    });
-    plain.collect()
-}
 
 /// A number: `6,000`, `６０００`, `¥6,000`, `12.5`; `None` if it is none.
 pub(crate) fn number(typed: &str) -> Option<f64> {

@@ -18,9 +18,9 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::Gate;
 use maud::{Markup, html};
-use model::{Annotation, MachineId, Remark, Right, Title};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use report::lots::{LotPlace, LotTrace, lots};
+use model::{Annotation, MachineId, Remark, Right, Title, lot_number};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use report::lots::{LotPlace, LotTrace, lot_at, lots};
 use report::paper;
 use report::remarks::remark_text;
 use serde::Deserialize;
@@ -109,11 +109,22 @@ pub(crate) struct UnsharedLink {
 
 impl ScannedLot {
     fn read(&self, board: &BoardView) -> Result<(Title, MachineId), WrongEntry> {
-        let lot = Title::new(typed::half_width(&self.lot).trim());
+        let lot = lot_number(&scanned_text(&self.lot));
         let lot = lot.map_err(|_| WrongEntry::new("lot", key::LOTS_WRONG_LOT))?;
         let machine = board.machine(&self.machine).map(|found| found.id.clone());
         let machine = machine.ok_or_else(|| WrongEntry::new("machine", key::PARTS_WRONG_MACHINE));
         Ok((lot, machine?))
+    }
+}
+
+/// What was scanned: a number, or the address on a slip that ends in one.
+fn scanned_text(scanned: &str) -> String {
+    let scanned = typed::half_width(scanned);
+    let address = scanned.trim().rsplit_once("/lots/");
+    let is_address = |(before, _): &(&str, &str)| before.starts_with("http");
+    match address.filter(is_address) {
+        Some((_, number)) => percent_decode_str(number).decode_utf8_lossy().into_owned(),
+        None => scanned,
     }
 }
 
@@ -160,12 +171,7 @@ async fn came(
     lot: &Title,
     machine: &MachineId,
 ) -> Result<(), Failure> {
-    let trace = LotTrace::read(&site.known, lot).await?;
-    let is_there = trace.is_some_and(|trace| {
-        let mut at_work = trace.steps.iter().filter(|step| step.until.is_none());
-        at_work.any(|step| step.machine == *machine)
-    });
-    if is_there {
+    if lot_at(&site.known, machine).await?.as_ref() == Some(lot) {
         return Ok(());
     }
     let said = Remark::LotBegan { lot: lot.clone() };
@@ -185,7 +191,7 @@ async fn tell(
 
 /// The lot of an address.
 fn of_address(lot: &str) -> Result<Title, Failure> {
-    Title::new(lot).map_err(|_| Failure::not_found())
+    lot_number(lot).map_err(|_| Failure::not_found())
 }
 
 /// Where a lot has its page.
@@ -395,6 +401,8 @@ fn scan_form(
                         aria-invalid=[wrong("lot")]; }
                 label { (ctx.text(key::LOTS_MACHINE))
                     select name="machine" aria-invalid=[wrong("machine")] {
+                        // Enter of a scanner must not choose the first one.
+                        @if board.machines.len() > 1 { option value="" { "–" } }
                         @for machine in &board.machines {
                             option value=(machine.id)
                                 selected[machine.id.as_str() == wanted.machine] {
@@ -470,7 +478,6 @@ async fn lot_page(
                     a.button href={ (page_of(lot)) "/slip" } { (ctx.text(key::LOTS_SLIP)) }
                 }
                 (one.told(trace))
-                @if ctx.may(Right::People) { (one.sharing(&site.gate.lot_links(Some(lot)))) }
             }
             None => {
                 div.empty { p { (ctx.text(key::LOTS_NOT_BEGUN)) } }
@@ -478,6 +485,10 @@ async fn lot_page(
                     a.button href={ (page_of(lot)) "/slip" } { (ctx.text(key::LOTS_SLIP)) }
                 }
             }
+        }
+        @let links = site.gate.lot_links(Some(lot));
+        @if ctx.may(Right::People) && (shown.is_some() || !links.is_empty()) {
+            (one.sharing(&links))
         }
     };
     let title = format!("{} {lot}", ctx.text(key::LOTS_ONE));
@@ -584,6 +595,27 @@ impl LotOnPage<'_> {
                     button type="submit" { (ctx.text(key::LOTS_SHARE_MAKE)) }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_in_what_a_scanner_reads() {
+        for (scanned, number) in [
+            ("A-1", "A-1"),
+            (" Ａ－１ ", " A-1 "),
+            ("https://box.local:8443/lots/A%2D1", "A-1"),
+            (
+                "http://10.0.0.5/lots/B%2F8%20%E8%A9%A6%E4%BD%9C",
+                "B/8 試作",
+            ),
+            ("X/lots/1", "X/lots/1"),
+        ] {
+            assert_eq!(scanned_text(scanned), number, "{scanned}");
         }
     }
 }
