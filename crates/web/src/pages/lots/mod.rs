@@ -12,9 +12,10 @@ use app::known::Known;
 use app::ports::network::Network;
 use app::views::{BoardView, TrustView};
 use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::Gate;
 use maud::{Markup, html};
@@ -189,9 +190,18 @@ async fn tell(
     Ok(())
 }
 
-/// The lot of an address.
-fn of_address(lot: &str) -> Result<Title, Failure> {
-    lot_number(lot).map_err(|_| Failure::not_found())
+/// The lot that an address is about.
+pub(crate) struct LotOf(Title);
+
+impl<S: Send + Sync> FromRequestParts<S> for LotOf {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(number) = path.map_err(|_| Failure::not_found())?;
+        let lot = lot_number(&number).map_err(|_| Failure::not_found())?;
+        Ok(Self(lot))
+    }
 }
 
 /// Where a lot has its page.
@@ -210,19 +220,18 @@ fn back_to(lot: &Title) -> Response {
 pub(crate) async fn show_one(
     State(site): State<LotsPart>,
     Asked(visitor): Asked<Visitor>,
-    Path(lot): Path<String>,
+    LotOf(lot): LotOf,
 ) -> Result<Response, Failure> {
-    lot_page(&site, &visitor, &of_address(&lot)?, &html! {}).await
+    lot_page(&site, &visitor, &lot, &html! {}).await
 }
 
 /// The lot came to the machine that was tapped.
 pub(crate) async fn begin(
     State(site): State<LotsPart>,
     Asked(visitor): Asked<Visitor>,
-    Path(lot): Path<String>,
+    LotOf(lot): LotOf,
     Form(tapped): Form<LotMachine>,
 ) -> Result<Response, Failure> {
-    let lot = of_address(&lot)?;
     came(&site, &visitor, &lot, &tapped.machine).await?;
     Ok(back_to(&lot))
 }
@@ -231,10 +240,9 @@ pub(crate) async fn begin(
 pub(crate) async fn end(
     State(site): State<LotsPart>,
     Asked(visitor): Asked<Visitor>,
-    Path(lot): Path<String>,
+    LotOf(lot): LotOf,
     Form(tapped): Form<LotMachine>,
 ) -> Result<Response, Failure> {
-    let lot = of_address(&lot)?;
     let said = Remark::LotEnded { lot: lot.clone() };
     tell(&site, &visitor, &tapped.machine, said).await?;
     Ok(back_to(&lot))
@@ -244,10 +252,9 @@ pub(crate) async fn end(
 pub(crate) async fn withdraw(
     State(site): State<LotsPart>,
     Asked(visitor): Asked<Visitor>,
-    Path(lot): Path<String>,
+    LotOf(lot): LotOf,
     Form(taken): Form<WithdrawnLot>,
 ) -> Result<Response, Failure> {
-    let lot = of_address(&lot)?;
     let by = visitor.who.actor();
     let of = Some(&taken.machine);
     match site.annotations.withdraw(taken.annotation, of, &by).await {
@@ -262,10 +269,9 @@ pub(crate) async fn share(
     State(site): State<LotsPart>,
     Asked(visitor): Asked<Visitor>,
     Asked(here): Asked<Here>,
-    Path(lot): Path<String>,
+    LotOf(lot): LotOf,
     Form(wanted): Form<SharedFor>,
 ) -> Result<Response, Failure> {
-    let lot = of_address(&lot)?;
     let ctx = Ctx::new(&site.known, &visitor);
     let above = match site.gate.share_lot(&visitor.who, &lot, wanted.days).await {
         Ok(secret) => {
@@ -281,10 +287,9 @@ pub(crate) async fn share(
 pub(crate) async fn unshare(
     State(site): State<LotsPart>,
     Asked(visitor): Asked<Visitor>,
-    Path(lot): Path<String>,
+    LotOf(lot): LotOf,
     Form(wanted): Form<UnsharedLink>,
 ) -> Result<Response, Failure> {
-    let lot = of_address(&lot)?;
     let links = site.gate.lot_links(Some(&lot));
     if links.iter().any(|link| link.id == wanted.pass) {
         let ended = site.gate.end_pass(&visitor.who, wanted.pass).await;
@@ -310,9 +315,8 @@ pub(crate) async fn slip(
     State(site): State<LotsPart>,
     Asked(visitor): Asked<Visitor>,
     Asked(here): Asked<Here>,
-    Path(lot): Path<String>,
+    LotOf(lot): LotOf,
 ) -> Result<Response, Failure> {
-    let lot = of_address(&lot)?;
     let ctx = Ctx::new(&site.known, &visitor);
     let address = from_elsewhere(&site, &here, &page_of(&lot));
     let title = ctx.text(key::LOTS_SLIP);
@@ -334,9 +338,8 @@ pub(crate) async fn slip(
 pub(crate) async fn print(
     State(site): State<LotsPart>,
     Asked(visitor): Asked<Visitor>,
-    Path(lot): Path<String>,
+    LotOf(lot): LotOf,
 ) -> Result<Response, Failure> {
-    let lot = of_address(&lot)?;
     let trace = LotTrace::read(&site.known, &lot).await?;
     let trace = trace.ok_or_else(Failure::not_found)?;
     let made = paper::lot::print(&site.known, trace, visitor.lang).await;
