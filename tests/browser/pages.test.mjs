@@ -67,6 +67,9 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+// The business day begins at eight: an hour ago it may have been another one.
+const day = (/** @type {number} */ at) => new Date(at - 8 * 3_600_000 - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
+
 async function open(path, { lang = "ja", width = 1440, height = 900, dark = false, stranger = false } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", bypassCSP: true });
   if (!stranger) await context.addCookies([session]);
@@ -106,8 +109,6 @@ test("why a machine stood still is told with one tap on a phone, taken back, and
   await Promise.all(waits.map((reading) => device.publishAsync("mimamori/robot-1", JSON.stringify(reading), { qos: 1 })));
   t += 360_000;
   await runCycles(3);
-  // The business day begins at eight: an hour ago it may have been another one.
-  const day = (/** @type {number} */ at) => new Date(at - 8 * 3_600_000 - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
   let date = day(t - 300_000);
   let page = await open(`stops?date=${date}`, { lang: "ja", width: 390, height: 844 });
   await until("the stop is known", async () => {
@@ -355,8 +356,7 @@ test("the factory is named and a target is set, and the day's report compares wi
   await page.click("#settings button[type=submit]");
   await page.waitForSelector(".problem", { state: "detached" });
   assert.equal(await page.inputValue("[name=target-robot-1]"), "1000");
-  await page.goto(`${base}stops?lang=ja`);
-  await page.goto(`${base}daily?lang=en`);
+  await page.goto(`${base}daily?lang=en&date=${day(t)}`);
   assert.match(await page.textContent(".report-said"), /of the target of/);
   assert.match(await page.textContent(".report-days"), /飯山製作所/);
   await page.context().close();

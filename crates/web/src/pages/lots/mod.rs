@@ -405,7 +405,9 @@ fn scan_form(
                 label { (ctx.text(key::LOTS_MACHINE))
                     select name="machine" aria-invalid=[wrong("machine")] {
                         // Enter of a scanner must not choose the first one.
-                        @if board.machines.len() > 1 { option value="" { "–" } }
+                        @if board.machines.len() > 1 {
+                            option value="" { (ctx.text(key::PARTS_WRONG_MACHINE)) }
+                        }
                         @for machine in &board.machines {
                             option value=(machine.id)
                                 selected[machine.id.as_str() == wanted.machine] {

@@ -16,7 +16,7 @@ const SPAN_MS_MAX: [i64; 2] = [400 * DAY_MS, 31 * DAY_MS];
 /// much of the rest is shown before that, and so many milliseconds at least.
 const EMPTY_MAX: f64 = 0.1;
 const LEAD: f64 = 0.03;
-const YOUNG_MS_MIN: i64 = 5 * 60_000;
+const YOUNG_MS_MIN: i64 = 60_000;
 /// Marks on the axis at most.
 const MARKS_MAX: i64 = 8;
 /// Distances between marks, in seconds; whole days after that.
