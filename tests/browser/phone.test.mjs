@@ -192,7 +192,11 @@ test("strokes are counted from the telephone's movement, and the telephone shows
     const machine = await ask("machines/press-1");
     return machine.day.cycles >= 15 && machine.last_cycle;
   }, 60_000);
-  assert.ok(Math.abs(cycle.duration_s - 0.9) < 0.1, `${cycle.duration_s} s`);
+  // Of a browser that is held up for a moment one blow comes late: the middle of the cycles counts.
+  const { items } = await ask("machines/press-1/cycles?limit=15");
+  const lengths = items.map(({ duration_s }) => duration_s).sort((one, other) => one - other);
+  const middle = lengths[Math.floor(lengths.length / 2)];
+  assert.ok(lengths.length >= 15 && Math.abs(middle - 0.9) < 0.1, `${lengths} s`);
   assert.equal(cycle.energy_wh, null);
   await until("the cycle on the telephone", async () => /cycle 0\.\d\d s/.test(await phone.textContent("#phone-machine-cycle")));
   await until("it runs", async () => await phone.textContent("#phone-machine-state") === "Running");
