@@ -216,7 +216,6 @@ mod tests {
         let night = QuietHours::parse("22:00", "06:00");
         let who = Recipient {
             quiet: night,
-            sheet_at: None,
             ..recipient()
         };
         let (open, standing) = ([alarm(1, None, 0)], Standing::default());
@@ -396,5 +395,14 @@ mod tests {
             None,
             "somebody has"
         );
+        // Another alarm meanwhile does not put it off.
+        let both = [open[0].clone(), alarm(2, Some("saw"), 1_600)];
+        let other = ask(&insists, &standing, &both, 1_600).unwrap();
+        assert!(!other.is_again && other.new.len() == 1);
+        sent(&mut standing, &other, at(1_600));
+        let again = ask(&insists, &standing, &both, 1_910).unwrap();
+        assert!(again.is_again && again.new.len() == 1, "{again:?}");
+        let told_ahead = ask(&insists, &standing, &open, 100).unwrap();
+        assert!(told_ahead.is_again, "the clock was set back");
     }
 }
