@@ -1,6 +1,7 @@
 //! Links that show a customer one lot and nothing else: whoever has one is let in without a name,
 //! until it ends.
 
+use app::keeping::PeopleChange;
 use model::{DAY_MS, EventKind, Role, Time, Title};
 use serde_json::json;
 use store::{Pass, PassKind};
@@ -39,7 +40,7 @@ impl Gate {
         let (secret, link) = self.new_pass(&self.holder(by)?, grant)?;
         let about = json!({"pass": link.id, "lot": lot, "days": days});
         let entry = entry_of(by, EventKind::LotShared, (self.clock)(), about);
-        let change = app::keeping::PeopleChange::noted(entry).pass(link);
+        let change = PeopleChange::noted(entry).pass(link);
         self.keep(change).await?;
         Ok(secret)
     }

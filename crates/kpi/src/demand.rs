@@ -4,7 +4,7 @@
 use model::{GAP_MS_MAX, MachineId, Span, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::minute::PowerMinute;
+use crate::minute::{PowerMinute, holding};
 
 /// How long a demand is taken over.
 const WINDOW_MS: i64 = 30 * 60_000;
@@ -138,17 +138,13 @@ impl DemandForecast {
     }
 }
 
-/// The stretches of a span over which a power is known: each minute until the next one, the last to
-/// the end, but over no longer gap than energy is summed up over elsewhere; cut where half hours
-/// begin.
+/// The stretches of a span over which a power is known, that of the last minute as long as no
+/// reading may come; cut where half hours begin.
 fn pieces(power: &[PowerMinute], span: Span) -> Vec<(Span, f64)> {
     let mut pieces = Vec::new();
-    for (i, minute) in power.iter().enumerate() {
-        let gap = minute.minute + GAP_MS_MAX;
-        let next = power.get(i + 1);
-        let until = next.map_or(gap, |next| next.minute.min(gap));
-        let mut from = minute.minute.max(span.from);
-        let until = until.min(span.to);
+    for (minute, holds) in holding(power, GAP_MS_MAX) {
+        let mut from = holds.from.max(span.from);
+        let until = holds.to.min(span.to);
         while from < until {
             let to = (DemandWindow::at(from).from + WINDOW_MS).min(until);
             pieces.push((Span::new(from, to), minute.mean_w));

@@ -15,18 +15,26 @@ pub struct PowerMinute {
     pub mean_w: f64,
 }
 
+/// While each minute's power holds: until the next one, that of the last for so many milliseconds,
+/// but over no longer gap than energy is summed up over elsewhere.
+pub(crate) fn holding(
+    power: &[PowerMinute],
+    last_ms: i64,
+) -> impl Iterator<Item = (&PowerMinute, Span)> {
+    power.iter().enumerate().map(move |(i, minute)| {
+        let next = power.get(i + 1).map(|next| next.minute);
+        let until = next.unwrap_or(minute.minute + last_ms);
+        let until = until.min(minute.minute + GAP_MS_MAX);
+        (minute, Span::new(minute.minute, until))
+    })
+}
+
 /// Watt-seconds used in each minute while the machine was seen and not running. In one that was
 /// partly worked, rest is counted at the lowest power seen in it.
 pub(crate) fn standby_ws(power: &[PowerMinute], stretches: &[Stretch]) -> Vec<f64> {
     let mut joules = Vec::with_capacity(power.len());
     let mut first = 0;
-    for (i, minute) in power.iter().enumerate() {
-        // Until the next one, but over no longer gap than energy is summed up over elsewhere.
-        let until = minute.minute + GAP_MS_MAX;
-        let until = power
-            .get(i + 1)
-            .map_or(minute.minute + 60_000, |next| next.minute.min(until));
-        let span = Span::new(minute.minute, until);
+    for (minute, span) in holding(power, 60_000) {
         while stretches.get(first).is_some_and(|s| s.to <= span.from) {
             first += 1;
         }

@@ -164,16 +164,13 @@ impl DailyReport {
         let (Some(from), Some(ends)) = (calendar.day_of(first), calendar.day_of(next)) else {
             return Ok(None);
         };
-        let span = Span::new(from, ends.min(known.now()).max(from));
         // A month of many machines is millions of rows: one at a time, beside the recorder.
         let _turn = match period {
             ReportPeriod::Day => None,
             ReportPeriod::Week | ReportPeriod::Month => LONG_REPORTS.acquire().await.ok(),
         };
-        let mut machines = accounts::of_all(known, None, span).await?;
-        machines.retain(|machine| machine.account.observed_s() > 0.0);
-        let factory = &known.board().factory;
-        let within = within_lines(factory);
+        let whole = Span::new(from, ends);
+        let figures = Self::figures(known, first, whole).await?;
         let now = known.now();
         let parts_due = if ends + DAY_MS > now {
             let mut parts = wear::parts(known).await?;
@@ -184,22 +181,17 @@ impl DailyReport {
         };
         Ok(Some(Self {
             period,
-            first,
             last: next.yesterday().unwrap_or(first),
-            span,
-            ends,
-            output: output(known, period, span, &machines, &within),
-            losses: losses(&machines),
-            shifts: shifts(known, period, Span::new(from, ends)).await?,
-            within,
-            machines,
+            output: output(known, period, &figures),
+            shifts: shifts(known, period, whole).await?,
             parts_due,
+            ..figures
         }))
     }
 
-    /// Only the figures of a span within one day.
+    /// Only the figures of a span that is called by a day.
     async fn figures(known: &Known, date: Date, whole: Span) -> Result<Self, Unreadable> {
-        let span = Span::new(whole.from, whole.to.min(known.now()));
+        let span = Span::new(whole.from, whole.to.min(known.now()).max(whole.from));
         let mut machines = accounts::of_all(known, None, span).await?;
         machines.retain(|machine| machine.account.observed_s() > 0.0);
         Ok(Self {
@@ -319,17 +311,8 @@ fn within_lines(factory: &Factory) -> BTreeSet<MachineId> {
 }
 
 /// Parts by hour of a day, or by day of what is longer.
-fn output(
-    known: &Known,
-    period: ReportPeriod,
-    span: Span,
-    machines: &[MachineAccount],
-    within: &BTreeSet<MachineId>,
-) -> Vec<OutputBar> {
-    let out: Vec<&MachineAccount> = machines
-        .iter()
-        .filter(|machine| !within.contains(&machine.machine))
-        .collect();
+fn output(known: &Known, period: ReportPeriod, figures: &DailyReport) -> Vec<OutputBar> {
+    let (span, out) = (figures.span, figures.ends_of_lines().collect::<Vec<_>>());
     let step = |from: Time| match period {
         ReportPeriod::Day => from + HOUR_MS,
         ReportPeriod::Week | ReportPeriod::Month => known.calendar.day_end(from),

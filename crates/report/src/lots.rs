@@ -10,7 +10,7 @@ use model::{Annotation, DAY_MS, MachineId, Remark, Span, Time, Title, half_width
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{CycleRow, Reader, StoreError};
-use tokio::sync::Semaphore;
+use text::{Lang, key};
 
 use crate::watched::MachineSeries;
 
@@ -22,9 +22,6 @@ const FOUND_MAX: usize = 50;
 const LISTED_MAX: usize = 300;
 /// Cycles in the picture of a step, and behind the middle of their times: the newest.
 const CYCLES_MAX: usize = 5_000;
-
-/// Who follows a lot: whoever opens a customer's link again and again holds up nobody else.
-static TRACES: Semaphore = Semaphore::const_new(1);
 
 /// Where a lot is, or was last.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -124,7 +121,6 @@ impl LotTrace {
             let steps: Vec<LotStep> = steps.collect::<Result<_, _>>()?;
             Ok(Some(Self { lot, steps, told }))
         };
-        let _turn = TRACES.acquire().await;
         known.read(work).await
     }
 
@@ -134,9 +130,17 @@ impl LotTrace {
         Some(Span::new(first.from, last.until.unwrap_or(now)))
     }
 
-    /// Whether a machine works on it now.
-    pub fn is_at_work(&self) -> bool {
-        self.steps.iter().any(|step| step.until.is_none())
+    /// The step that lasts: a machine works on it now.
+    pub fn at_work(&self) -> Option<&LotStep> {
+        self.steps.iter().find(|step| step.until.is_none())
+    }
+
+    /// Whether a machine works on it, in words.
+    pub fn state_text(&self, lang: Lang) -> String {
+        lang.text(match self.at_work() {
+            Some(_) => key::LOTS_AT_WORK,
+            None => key::LOTS_ALL_DONE,
+        })
     }
 }
 

@@ -221,8 +221,8 @@ impl DayFolder {
     }
 }
 
-/// What the sheet of a day is called in the folder.
-fn sheet_name(date: Date) -> String {
+/// What the sheet of a day is called, in the folder and with a mail.
+pub(crate) fn sheet_name(date: Date) -> String {
     format!("mimamori-{date}.pdf")
 }
 

@@ -28,6 +28,7 @@ use text::{Lang, key};
 use tracing::{error, warn};
 
 use crate::certificate;
+use crate::day_files::sheet_name;
 
 /// How often it is looked who has to be told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -111,7 +112,7 @@ impl Letter {
         if let Some((pages, date)) = pages.zip(date) {
             paragraphs.push(format!("{pages}/daily?date={date}"));
         }
-        let name = format!("mimamori-{}.pdf", report.first);
+        let name = sheet_name(report.first);
         let made = paper::daily::print(known, report, lang).await;
         let made = made.inspect_err(|problem| warn!(%problem, "no sheet of the day could be made"));
         let foot = match made {

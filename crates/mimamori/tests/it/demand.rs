@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::house::{House, now_ms, until};
+use super::people::kinds;
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 const HALF_HOUR_MS: i64 = 30 * 60_000;
@@ -59,11 +60,7 @@ fn a_half_hour_that_will_pass_the_contract_is_an_alarm_until_it_will_not() {
     until("it still is", || is_alarmed(&house));
     assert_eq!(post(&house, "contract_kw=&machine=").0, 303);
     until("nothing is watched any more", || !is_alarmed(&house));
-    let kinds: Vec<String> = house
-        .get_all("evidence")
-        .iter()
-        .map(|entry| entry["kind"].as_str().unwrap().to_owned())
-        .collect();
+    let kinds = kinds(&house);
     for kind in ["demand.high", "demand.eased"] {
         assert!(kinds.iter().any(|told| told == kind), "{kind} in {kinds:?}");
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::daily::{pdf, poppler};
 use super::house::{House, now_ms, until};
+use super::people::kinds;
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -255,11 +256,7 @@ fn a_link_to_a_lot_outlasts_a_restart_and_ends_when_somebody_or_its_time_ends_it
     );
     assert_eq!(look(&house, &other, &[]).0, 404);
     assert_eq!(look(&house, &link, &[]).0, 200, "the first one still shows");
-    let kinds: Vec<String> = house
-        .get_all("evidence")
-        .iter()
-        .map(|entry| entry["kind"].as_str().unwrap().to_owned())
-        .collect();
+    let kinds = kinds(&house);
     for kind in ["lot.shared", "lot.unshared"] {
         assert!(kinds.iter().any(|told| told == kind), "{kind} in {kinds:?}");
     }

@@ -75,7 +75,7 @@ fn user(house: &House, words: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), first)
 }
 
-fn kinds(house: &House) -> Vec<String> {
+pub(crate) fn kinds(house: &House) -> Vec<String> {
     let entries = house.get("evidence?limit=200")["items"].as_array().cloned();
     let kind = |entry: &Value| entry["kind"].as_str().map(str::to_owned);
     entries.unwrap().iter().filter_map(kind).collect()

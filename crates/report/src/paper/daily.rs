@@ -321,11 +321,8 @@ impl DailyPaper<'_> {
         self.paper.heading(&lang.text(key::SHIFTS_TITLE), 40.0);
         let shares = [1.6, 1.6, 1.0, 2.0, 2.0, 1.0];
         let columns = SHIFT_COLUMNS.iter().zip(shares).enumerate();
-        let columns = columns.map(|(n, (column, share))| PaperColumn {
-            head: lang.text(*column),
-            share,
-            is_number: n > 1,
-        });
+        let columns =
+            columns.map(|(n, (column, share))| PaperColumn::new(lang.text(*column), share, n > 1));
         let columns: Vec<PaperColumn> = columns.collect();
         let shifts = self.report.shifts.iter();
         let rows = shifts.map(|shift| shift.cells(lang, &self.of.zone).to_vec());
@@ -339,19 +336,11 @@ impl DailyPaper<'_> {
         let shares = [
             1.15, 1.35, 0.95, 1.55, 1.55, 1.15, 1.25, 1.5, 0.95, 1.85, 1.4,
         ];
-        let named = PaperColumn {
-            head: lang.text(key::DAILY_MACHINE),
-            share: 2.1,
-            is_number: false,
-        };
+        let named = PaperColumn::new(lang.text(key::DAILY_MACHINE), 2.1, false);
         let columns = MACHINE_COLUMNS
             .iter()
             .zip(shares)
-            .map(|(column, share)| PaperColumn {
-                head: lang.text(*column),
-                share,
-                is_number: true,
-            });
+            .map(|(column, share)| PaperColumn::new(lang.text(*column), share, true));
         let columns: Vec<PaperColumn> = std::iter::once(named).chain(columns).collect();
         let target_s = self.of.board.factory.setup_target_s;
         let rows = self.report.machines.iter().map(|machine| {
@@ -376,11 +365,7 @@ impl DailyPaper<'_> {
             title = format!("{title} ({more})");
         }
         self.paper.heading(&title, 40.0);
-        let column = |head, share, is_number| PaperColumn {
-            head: lang.text(head),
-            share,
-            is_number,
-        };
+        let column = |head, share, is_number| PaperColumn::new(lang.text(head), share, is_number);
         let columns = [
             column(key::DAILY_FROM_TO, 1.5, false),
             column(key::DAILY_MACHINE, 2.0, false),
@@ -421,11 +406,7 @@ impl DailyPaper<'_> {
         });
         let rows: Vec<Vec<String>> = rows.collect();
         self.paper.heading(&lang.text(key::DAILY_NOTES), 40.0);
-        let column = |head, share| PaperColumn {
-            head: lang.text(head),
-            share,
-            is_number: false,
-        };
+        let column = |head, share| PaperColumn::new(lang.text(head), share, false);
         let columns = [
             column(key::DAILY_FROM_TO, 1.0),
             column(key::DAILY_MACHINE, 1.5),

@@ -102,6 +102,16 @@ pub(super) struct PaperColumn {
     pub(super) is_number: bool,
 }
 
+impl PaperColumn {
+    pub(super) fn new(head: String, share: f32, is_number: bool) -> Self {
+        Self {
+            head,
+            share,
+            is_number,
+        }
+    }
+}
+
 /// Pages that are being filled.
 pub(super) struct Paper<'a> {
     font: &'a PaperFont,

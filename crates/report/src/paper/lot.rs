@@ -52,12 +52,7 @@ impl LotPaper<'_> {
         let room = WIDTH - self.paper.stamps(lang) - 10.0;
         let title = self.paper.cut(title, room, 19.0);
         self.paper.text(MARGIN, MARGIN, &title, Type::new(19.0));
-        let state = if self.trace.is_at_work() {
-            key::LOTS_AT_WORK
-        } else {
-            key::LOTS_ALL_DONE
-        };
-        let about = format!("{}{}", self.of.factory(), lang.text(state));
+        let about = format!("{}{}", self.of.factory(), self.trace.state_text(lang));
         let about = self.paper.cut(&about, room, 11.0);
         self.paper
             .text(MARGIN, MARGIN + 29.0, &about, Type::new(11.0));
@@ -99,11 +94,7 @@ impl LotPaper<'_> {
     fn steps(&mut self) {
         let lang = self.of.lang;
         self.paper.heading(&lang.text(key::LOTS_STEPS), 40.0);
-        let column = |head, share, is_number| PaperColumn {
-            head: lang.text(head),
-            share,
-            is_number,
-        };
+        let column = |head, share, is_number| PaperColumn::new(lang.text(head), share, is_number);
         let columns = [
             column(key::LOTS_MACHINE, 2.2, false),
             column(key::DAILY_FROM_TO, 3.4, false),

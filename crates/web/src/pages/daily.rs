@@ -113,10 +113,7 @@ async fn page(
         }
         (shifts::form(&ctx, &board.factory.shifts, refused))
     };
-    let status = match refused {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
+    let status = RefusedEntry::status(refused);
     let title = ctx.lang.coded("report-", wanted.period.code());
     Ok((status, frame(&ctx, Place::Daily, &title, "", body)).into_response())
 }
@@ -132,6 +129,11 @@ pub(crate) async fn print(
     let report = found.ok_or_else(Failure::not_found)?;
     let name = format!("mimamori-{}-{}.pdf", wanted.period.code(), report.first);
     let made = paper::daily::print(&known, report, visitor.lang).await;
+    sheet(&name, made)
+}
+
+/// A sheet as a browser gets it.
+pub(super) fn sheet(name: &str, made: Result<Vec<u8>, PaperProblem>) -> Result<Response, Failure> {
     let bytes = made.map_err(no_paper)?;
     let headers = [
         (CONTENT_TYPE, "application/pdf".to_owned()),
@@ -141,7 +143,7 @@ pub(crate) async fn print(
 }
 
 /// Why there is no PDF, and what to do about it.
-pub(super) fn no_paper(problem: PaperProblem) -> Failure {
+fn no_paper(problem: PaperProblem) -> Failure {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     match problem {
         PaperProblem::NoFont => {

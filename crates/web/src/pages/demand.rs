@@ -6,7 +6,6 @@ use app::known::Known;
 use app::views::BoardView;
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::civil::Date;
 use kpi::{DemandPlan, DemandWindow, Factory};
@@ -113,11 +112,7 @@ pub(crate) async fn set(
     let demand = match typed.read(&board) {
         Ok(demand) => demand,
         Err(wrong) => {
-            let refused = RefusedEntry {
-                typed,
-                field: Some(wrong.field),
-                said: visitor.lang.text(wrong.why),
-            };
+            let refused = RefusedEntry::of(typed, wrong, visitor.lang);
             return page(&site, &visitor, None, Some(&refused)).await;
         }
     };
@@ -164,10 +159,7 @@ async fn page(
         }
         @if ctx.may(Right::Judge) { (form(&ctx, &board, report.plan.as_ref(), refused)) }
     };
-    let status = match refused {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
+    let status = RefusedEntry::status(refused);
     let title = ctx.text(key::DEMAND_TITLE);
     Ok((status, frame(&ctx, Place::Rates, &title, "", body)).into_response())
 }

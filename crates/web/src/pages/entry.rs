@@ -1,8 +1,9 @@
 //! What becomes of a form that cannot be taken: the field and why are told, and what was typed
 //! stays.
 
+use axum::http::StatusCode;
 use maud::{Markup, html};
-use text::Key;
+use text::{Key, Lang};
 
 /// A field that cannot be taken, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,23 @@ pub(super) struct RefusedEntry<T> {
 }
 
 impl<T> RefusedEntry<T> {
+    /// What was typed, of which a field cannot be taken.
+    pub(super) fn of(typed: T, wrong: WrongEntry, lang: Lang) -> Self {
+        Self {
+            typed,
+            field: Some(wrong.field),
+            said: lang.text(wrong.why),
+        }
+    }
+
+    /// The status of the page on which it stands again.
+    pub(super) fn status(of: Option<&Self>) -> StatusCode {
+        match of {
+            Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            None => StatusCode::OK,
+        }
+    }
+
     /// What an input of the form says of itself (`aria-invalid`).
     pub(super) fn invalid(of: Option<&Self>, field: &str) -> Option<&'static str> {
         of.is_some_and(|refused| refused.field == Some(field))

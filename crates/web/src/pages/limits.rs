@@ -105,11 +105,7 @@ pub(crate) async fn add(
         }
     };
     let ctx = Ctx::new(&site.known, &visitor);
-    let refused = RefusedEntry {
-        typed,
-        field: Some(wrong.field),
-        said: ctx.text(wrong.why),
-    };
+    let refused = RefusedEntry::of(typed, wrong, ctx.lang);
     let body = html! {
         p.back { a href={ "/machines/" (id) } { "‹ " (machine.names.of(ctx.lang)) } }
         (panel_with(&ctx, &board, machine, Some(&refused)))

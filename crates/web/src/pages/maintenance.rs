@@ -9,7 +9,6 @@ use app::known::Known;
 use app::views::BoardView;
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::Gate;
 use kpi::{Factory, WearMeasure, WornPart};
@@ -123,11 +122,7 @@ pub(crate) async fn add(
     match kept(&site, &visitor, &typed).await? {
         Ok(()) => Ok(back()),
         Err(wrong) => {
-            let refused = RefusedEntry {
-                typed,
-                field: Some(wrong.field),
-                said: visitor.lang.text(wrong.why),
-            };
+            let refused = RefusedEntry::of(typed, wrong, visitor.lang);
             page(&site, &visitor, "", Some(&refused)).await
         }
     }
@@ -263,10 +258,7 @@ async fn page(
         @if ctx.may(Right::Judge) { (list.form(refused, machine)) }
         p.quiet { (ctx.text(key::PARTS_NOTE)) }
     };
-    let status = match refused {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
+    let status = RefusedEntry::status(refused);
     let title = ctx.text(key::PARTS_TITLE);
     Ok((status, frame(&ctx, Place::Maintenance, &title, "", body)).into_response())
 }

@@ -18,7 +18,7 @@ use text::key;
 
 use super::door::{field, status_of, why_denied};
 use super::me::pass_list;
-use super::reach::{hosts, secure, trust_first};
+use super::reach::{reached, trust_first};
 use super::{Ctx, Place, frame, problem_box, shown_once};
 use crate::http::access::PEOPLE;
 use crate::http::asked::{Asked, Here, Visitor};
@@ -244,18 +244,13 @@ pub(crate) async fn invite(
 /// The link, at an address that leads here from elsewhere, and before it the step of trust for a
 /// device that was never here.
 fn invitation(ctx: &Ctx, site: &PeoplePart, here: &Here, path: &str) -> Markup {
-    let trust = site.trust.as_deref();
-    let reached = trust.and_then(|trust| {
-        let hosts = hosts(&*site.network, trust, here);
-        Some((trust, hosts.into_iter().next()?))
-    });
-    match &reached {
-        Some((trust, host)) => html! {
-            (shown_once(ctx, key::PEOPLE_LINK, key::PEOPLE_LINK_NOTE, &secure(trust, host, path)))
+    match reached(&*site.network, site.trust.as_deref(), here) {
+        Some(reached) => html! {
+            (shown_once(ctx, key::PEOPLE_LINK, key::PEOPLE_LINK_NOTE, &reached.secure(path)))
             section.panel {
                 div.panel-head { h2 { (ctx.text(key::PHONE_TRUST)) } }
                 p { (ctx.text(key::PEOPLE_TRUST_FIRST)) }
-                (trust_first(ctx, trust, host))
+                (trust_first(ctx, reached.trust, &reached.host))
             }
         },
         None => html! {

@@ -33,6 +33,30 @@ pub(super) fn hosts(network: &dyn Network, trust: &TrustView, here: &Here) -> Ve
     hosts_from_elsewhere(network, here)
 }
 
+/// Where this box is opened from elsewhere.
+pub(super) struct Reached<'a> {
+    pub(super) trust: &'a TrustView,
+    pub(super) host: String,
+}
+
+impl Reached<'_> {
+    /// A page over TLS.
+    pub(super) fn secure(&self, path: &str) -> String {
+        secure(self.trust, &self.host, path)
+    }
+}
+
+/// The first place where pages are served to others, if they are at all.
+pub(super) fn reached<'a>(
+    network: &dyn Network,
+    trust: Option<&'a TrustView>,
+    here: &Here,
+) -> Option<Reached<'a>> {
+    let trust = trust?;
+    let host = hosts(network, trust, here).into_iter().next()?;
+    Some(Reached { trust, host })
+}
+
 /// A page over TLS.
 pub(super) fn secure(trust: &TrustView, host: &str, path: &str) -> String {
     format!("https://{host}:{}{path}", trust.https.port())

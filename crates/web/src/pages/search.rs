@@ -244,8 +244,7 @@ async fn lots(
     board: &BoardView,
     typed: &str,
 ) -> Result<Vec<Hit>, Failure> {
-    let number = super::typed::half_width(typed);
-    let found = report::lots::lots(known, &number).await?;
+    let found = report::lots::lots(known, typed).await?;
     let hits = found.into_iter().map(|place| Hit {
         href: super::lots::page_of(&place.lot),
         about: board.concerned(ctx.lang, Some(&place.machine)),

@@ -56,17 +56,12 @@ impl TypedShift {
         self.name.trim().is_empty()
     }
 
-    fn read(&self) -> Result<Shift, WrongEntry> {
-        let wrong = |_| WrongEntry::new("shift", key::SHIFTS_WRONG);
-        let hours = format!(
-            "{}-{}",
-            typed::half_width(&self.from),
-            typed::half_width(&self.to)
-        );
-        let wrong_hours = |_| WrongEntry::new("shift", key::SHIFTS_WRONG);
-        Ok(Shift {
-            name: Title::new(self.name.trim()).map_err(wrong)?,
-            hours: WorkHours::parse(std::iter::once(hours.as_str())).map_err(wrong_hours)?,
+    fn read(&self) -> Option<Shift> {
+        let [from, to] = [&self.from, &self.to].map(|clock| typed::half_width(clock));
+        let hours = format!("{from}-{to}");
+        Some(Shift {
+            name: Title::new(self.name.trim()).ok()?,
+            hours: WorkHours::parse(std::iter::once(hours.as_str())).ok()?,
         })
     }
 }
@@ -75,21 +70,13 @@ impl TypedShift {
 fn rows(sent: Vec<(String, String)>) -> Vec<TypedShift> {
     let mut rows: Vec<TypedShift> = Vec::new();
     for (field, value) in sent {
-        match field.as_str() {
-            "name" => rows.push(TypedShift {
+        match (field.as_str(), rows.last_mut()) {
+            ("name", _) => rows.push(TypedShift {
                 name: value,
                 ..TypedShift::default()
             }),
-            "from" => rows
-                .iter_mut()
-                .last()
-                .into_iter()
-                .for_each(|row| row.from.clone_from(&value)),
-            "to" => rows
-                .iter_mut()
-                .last()
-                .into_iter()
-                .for_each(|row| row.to.clone_from(&value)),
+            ("from", Some(row)) => row.from = value,
+            ("to", Some(row)) => row.to = value,
             _ => {}
         }
     }
@@ -107,17 +94,12 @@ pub(crate) async fn set(
         .iter()
         .filter(|row| !row.is_empty())
         .map(TypedShift::read);
-    let shifts: Result<Vec<Shift>, WrongEntry> = shifts.collect();
+    let shifts: Option<Vec<Shift>> = shifts.collect();
     let factory = site.known.board().factory.as_ref().clone();
-    let checked = shifts
-        .ok()
-        .and_then(|shifts| Factory { shifts, ..factory }.checked().ok());
+    let checked = shifts.and_then(|shifts| Factory { shifts, ..factory }.checked().ok());
     let Some(factory) = checked else {
-        let refused = RefusedEntry {
-            typed,
-            field: Some("shift"),
-            said: visitor.lang.text(key::SHIFTS_WRONG),
-        };
+        let wrong = WrongEntry::new("shift", key::SHIFTS_WRONG);
+        let refused = RefusedEntry::of(typed, wrong, visitor.lang);
         return daily::today(&site.known, &visitor, Some(&refused)).await;
     };
     let by = visitor.who.actor();
@@ -221,7 +203,7 @@ mod tests {
         let rows = rows(sent.collect());
         let read: Vec<_> = rows
             .iter()
-            .map(|row| (row.is_empty(), row.read().ok()))
+            .map(|row| (row.is_empty(), row.read()))
             .collect();
         let hours = |n: usize| read[n].1.as_ref().unwrap().hours.texts().next().unwrap();
         assert_eq!(

@@ -11,6 +11,7 @@ use identity::{Gate, LotGuest};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use report::lots::LotTrace;
 use text::{Lang, key};
+use tokio::sync::Semaphore;
 
 use super::way::WayOf;
 use crate::http::access::OPEN;
@@ -31,6 +32,9 @@ part! {
 /// The addresses of these.
 pub(crate) const ROUTES: &[Route] = &[page!(get "/lot/{secret}", OPEN, show)];
 
+/// One guest at a time: whoever opens a link again and again holds up only others with a link.
+static GUESTS: Semaphore = Semaphore::const_new(1);
+
 /// The page.
 pub(crate) async fn show(
     State(site): State<GuestPart>,
@@ -47,7 +51,10 @@ pub(crate) async fn show(
         tour: None,
     };
     let ctx = Ctx::new(&site.known, &visitor);
-    let trace = LotTrace::read(&site.known, &guest.lot).await?;
+    let trace = {
+        let _turn = GUESTS.acquire().await;
+        LotTrace::read(&site.known, &guest.lot).await?
+    };
     Ok(Html(sheet(&site, &ctx, &guest, trace.as_ref()).into_string()).into_response())
 }
 

@@ -13,8 +13,6 @@ use app::ports::network::Network;
 use app::views::{BoardView, TrustView};
 use axum::Form;
 use axum::extract::{FromRequestParts, Path, Query, State};
-use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::Gate;
@@ -30,7 +28,7 @@ use text::key;
 
 use self::way::WayOf;
 use super::entry::{RefusedEntry, WrongEntry};
-use super::reach::{hosts, secure};
+use super::reach::reached;
 use super::words::help;
 use super::{Ctx, Place, daily, door, frame, name_of, problem_box, qr, shown_once, typed};
 use crate::http::access::{ACKNOWLEDGE, LOOK, PEOPLE};
@@ -155,11 +153,7 @@ pub(crate) async fn scan(
                 machine: scanned.machine.clone(),
                 ..WantedLots::default()
             };
-            let refused = RefusedEntry {
-                typed: scanned,
-                field: Some(wrong.field),
-                said: visitor.lang.text(wrong.why),
-            };
+            let refused = RefusedEntry::of(scanned, wrong, visitor.lang);
             list_page(&site, &visitor, &wanted, Some(&refused)).await
         }
     }
@@ -303,11 +297,10 @@ pub(crate) async fn unshare(
 
 /// A path of this box as it is reached from elsewhere, if it is at all.
 fn from_elsewhere(site: &LotsPart, here: &Here, path: &str) -> String {
-    let reached = site.trust.as_deref().and_then(|trust| {
-        let host = hosts(&*site.network, trust, here).into_iter().next()?;
-        Some(secure(trust, &host, path))
-    });
-    reached.unwrap_or_else(|| format!("{}{path}", here.0))
+    match reached(&*site.network, site.trust.as_deref(), here) {
+        Some(reached) => reached.secure(path),
+        None => format!("{}{path}", here.0),
+    }
 }
 
 /// The slip that goes with the lot: its number to read, and to scan with a telephone.
@@ -343,15 +336,7 @@ pub(crate) async fn print(
     let trace = LotTrace::read(&site.known, &lot).await?;
     let trace = trace.ok_or_else(Failure::not_found)?;
     let made = paper::lot::print(&site.known, trace, visitor.lang).await;
-    let bytes = made.map_err(daily::no_paper)?;
-    let headers = [
-        (CONTENT_TYPE, "application/pdf".to_owned()),
-        (
-            CONTENT_DISPOSITION,
-            "inline; filename=\"mimamori-lot.pdf\"".to_owned(),
-        ),
-    ];
-    Ok((headers, bytes).into_response())
+    daily::sheet("mimamori-lot.pdf", made)
 }
 
 async fn list_page(
@@ -378,10 +363,7 @@ async fn list_page(
             }
         } @else { (list(&ctx, &board, &found)) }
     };
-    let status = match refused {
-        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        None => StatusCode::OK,
-    };
+    let status = RefusedEntry::status(refused);
     let title = ctx.text(key::LOTS_TITLE);
     Ok((status, frame(&ctx, Place::Lots, &title, "", body)).into_response())
 }
@@ -512,8 +494,7 @@ impl LotOnPage<'_> {
     /// A button for each machine that it may have come to, and one that says that it is done.
     fn buttons(&self, trace: Option<&LotTrace>) -> Markup {
         let ctx = self.ctx;
-        let open = trace.and_then(|trace| trace.steps.iter().find(|step| step.until.is_none()));
-        let at = open.map(|step| &step.machine);
+        let at = trace.and_then(LotTrace::at_work).map(|step| &step.machine);
         let is_done = trace.is_some_and(|trace| !trace.steps.is_empty()) && at.is_none();
         html! {
             details.panel.off-paper open[!is_done] {

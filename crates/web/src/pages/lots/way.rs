@@ -31,16 +31,11 @@ impl WayOf<'_> {
         let Some(span) = trace.span(ctx.now) else {
             return html! {};
         };
-        let state = if trace.is_at_work() {
-            key::LOTS_AT_WORK
-        } else {
-            key::LOTS_ALL_DONE
-        };
         html! {
             section.panel #lot-way {
                 div.panel-head {
                     h2 { (ctx.text(key::LOTS_WAY)) }
-                    span.quiet.end { (ctx.text(state)) }
+                    span.quiet.end { (trace.state_text(ctx.lang)) }
                 }
                 (self.bars(trace, span))
             }
