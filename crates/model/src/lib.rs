@@ -10,9 +10,9 @@ mod described;
 mod event;
 mod finding;
 mod id;
+mod letters;
 mod limit;
 mod log;
-mod lot;
 mod nameplate;
 mod neighbour;
 mod notice;
@@ -36,9 +36,9 @@ pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quan
 pub use id::{
     DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, SiteId, Title, UNNAMED_PRODUCT,
 };
+pub use letters::{half_width, lot_number};
 pub use limit::OwnLimit;
 pub use log::LogLine;
-pub use lot::{half_width, lot_number};
 pub use nameplate::Nameplate;
 pub use neighbour::{Coverage, Neighbour, SeenBy};
 pub use notice::{

@@ -8,7 +8,8 @@ pub enum Access {
     /// Anybody, also another computer in clear text: what a browser needs before it can trust the
     /// box, and what pages look like.
     Clear,
-    /// Anybody: what lets somebody in, and what says nothing about the factory.
+    /// Anybody: what lets somebody in, what says nothing about the factory, and what a secret in
+    /// the address shows to whoever was given it.
     Open,
     /// Whoever is signed in.
     SignedIn,

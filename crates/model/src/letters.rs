@@ -1,4 +1,5 @@
-//! The number of a lot, as scanners read it and people type it.
+//! Letters as people type them and scanners read them: made plain, so that what is meant alike is
+//! alike, and the number of a lot.
 
 use crate::{IdError, Title};
 
@@ -16,9 +17,13 @@ pub fn half_width(typed: &str) -> String {
     plain.collect()
 }
 
-/// A lot's number, alike however it was typed: `Ａー１` is `A-1`. What is a word stays one.
+/// A lot's number, alike however it was typed: `Ａー１` is `A-1`. What is a word stays one; dots and
+/// dashes alone are none, and would lead a browser elsewhere.
 pub fn lot_number(typed: &str) -> Result<Title, IdError> {
     let plain = half_width(typed);
+    if !plain.contains(char::is_alphanumeric) {
+        return Title::new("");
+    }
     let letters: Vec<char> = plain.trim().chars().collect();
     let is_of_number = |at: Option<usize>| {
         let beside = at.and_then(|at| letters.get(at));
@@ -45,6 +50,8 @@ mod tests {
             assert_eq!(lot_number(typed).unwrap().as_str(), "A-1", "{typed}");
         }
         assert_eq!(lot_number("ローラー 3").unwrap().as_str(), "ローラー 3");
-        assert!(lot_number("\u{3000}").is_err());
+        for none in ["\u{3000}", ".", "..", "-"] {
+            assert!(lot_number(none).is_err(), "{none}");
+        }
     }
 }
