@@ -259,6 +259,7 @@ test("a part that wears is entered, counted, replaced with one tap on a phone an
 test("a lot is scanned with a keyboard, tapped on from machine to machine, and shown to a customer", async () => {
   const page = await open("lots?machine=robot-1", { lang: "ja" });
   // A scanner types and presses Enter; the field has the cursor.
+  await page.waitForSelector("input[name=lot]:focus");
   await page.keyboard.type("LOT-7");
   await page.keyboard.press("Enter");
   await page.waitForSelector("table.lots");
