@@ -1,7 +1,9 @@
 //! Who has to be told what, now. No clock, no socket: the time and the alarms are given, a message
 //! that is due or nothing comes out.
 
-use model::{Alarm, AlarmKind, Due, Recipient, Standing, Time, alarm_key};
+use std::collections::BTreeSet;
+
+use model::{Alarm, AlarmKind, Due, MachineId, Recipient, Standing, Time, alarm_key};
 
 /// A sheet that could not be sent at its time is made up for within so many minutes.
 const SHEET_LATE_MIN: i64 = 12 * 60;
@@ -12,14 +14,28 @@ const RETRY_MS: i64 = 10_000;
 /// but never longer than this.
 const RETRY_MS_MAX: i64 = 30 * 60_000;
 
-/// The message that is due to somebody at `now`; `minute` is the minute of the day on the wall.
-pub fn due(
-    recipient: &Recipient,
-    standing: &Standing,
-    open: &[Alarm],
-    now: Time,
-    minute: u16,
-) -> Option<Due> {
+/// What there is to be told at a moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Present<'a> {
+    /// Alarms that last.
+    pub open: &'a [Alarm],
+    /// Machines that are looked after: nobody is told of theirs.
+    pub maintained: &'a BTreeSet<MachineId>,
+    /// The moment.
+    pub now: Time,
+    /// The minute of the day on the wall.
+    pub minute: u16,
+}
+
+/// The message that is due to somebody.
+pub fn due(recipient: &Recipient, standing: &Standing, present: Present<'_>) -> Option<Due> {
+    let Present {
+        open, now, minute, ..
+    } = present;
+    let is_maintained = |alarm: &Alarm| {
+        let machine = alarm.machine.as_ref();
+        machine.is_some_and(|machine| present.maintained.contains(machine))
+    };
     let is_quiet = recipient.quiet.is_some_and(|quiet| quiet.holds(minute));
     if is_quiet || is_waiting(standing.not_before, now) {
         return None;
@@ -38,7 +54,8 @@ pub fn due(
         // One from a clock that was set back since has lasted nobody knows how long.
         let lasts_ms = now.ms().saturating_sub(alarm.raised_at.ms());
         let is_due = lasts_ms < 0 || lasts_ms >= i64::from(recipient.after_min) * 60_000;
-        recipient.about.takes(alarm)
+        recipient.takes(alarm)
+            && !is_maintained(alarm)
             && (!is_told(alarm) || is_again(alarm))
             // Whoever has seen it takes care of it.
             && alarm.acknowledged_at.is_none()
@@ -145,6 +162,23 @@ mod tests {
 
     const NOON: u16 = 12 * 60;
 
+    fn due(
+        to: &Recipient,
+        standing: &Standing,
+        open: &[Alarm],
+        now: Time,
+        minute: u16,
+    ) -> Option<Due> {
+        let maintained = BTreeSet::new();
+        let present = Present {
+            open,
+            maintained: &maintained,
+            now,
+            minute,
+        };
+        super::due(to, standing, present)
+    }
+
     fn at(seconds: i64) -> Time {
         Time::from_ms(seconds * 1000)
     }
@@ -156,6 +190,7 @@ mod tests {
                 to: "a@b.jp".to_owned(),
             },
             about: About::All,
+            machines: Vec::new(),
             lang: Tongue::Ja,
             after_min: 0,
             again_min: 0,
@@ -294,6 +329,39 @@ mod tests {
         assert_eq!(of(About::All), [1, 2]);
         assert_eq!(of(About::Machines), [1]);
         assert_eq!(of(About::Own), [2]);
+    }
+
+    #[test]
+    fn only_the_machines_somebody_chose_and_none_that_is_looked_after() {
+        let machine = |name: &str| MachineId::new(name).unwrap();
+        let open = [
+            alarm(1, Some("press"), 0),
+            alarm(2, Some("saw"), 0),
+            alarm(3, None, 0),
+        ];
+        let chosen = Recipient {
+            machines: vec![machine("press"), machine("saw")],
+            ..recipient()
+        };
+        let mut standing = Standing::default();
+        assert_eq!(ids(due(&chosen, &standing, &open, at(0), NOON)), [1, 2]);
+        let maintained = BTreeSet::from([machine("saw")]);
+        let present = |open, maintained, now| Present {
+            open,
+            maintained,
+            now: at(now),
+            minute: NOON,
+        };
+        let told = super::due(&chosen, &standing, present(&open, &maintained, 0)).unwrap();
+        assert_eq!(told.new.len(), 1, "{told:?}");
+        sent(&mut standing, &told, at(0));
+        // What lasts when the maintenance is over is told then; what ended meanwhile is not.
+        let over = super::due(&chosen, &standing, present(&open[1..], &maintained, 400));
+        assert_eq!(
+            over.map(|due| (due.new.len(), due.over.len())),
+            Some((0, 1))
+        );
+        assert_eq!(ids(due(&chosen, &standing, &open, at(401), NOON)), [2]);
     }
 
     #[test]

@@ -3,19 +3,14 @@
 //! secret that both know. Every try of one message has the same `X-Mimamori-Delivery`.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use model::Time;
 use sha2::Sha256;
-use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::failure::SendFailure;
-
-/// Longest time for one delivery.
-const WEBHOOK_TIME_MAX: Duration = Duration::from_secs(10);
+use crate::post::{Post, deliver};
 
 /// A message to another program.
 #[derive(Clone)]
@@ -53,49 +48,20 @@ fn signature(secret: &str, at: Time, body: &str) -> String {
     HEXLOWER.encode(&mac.finalize().into_bytes())
 }
 
-/// Sends it; says why that failed. Anything but 2xx is a failure, and nobody is followed elsewhere.
+/// Sends it; says why that failed.
 pub async fn send_webhook(webhook: Webhook) -> Result<(), SendFailure> {
-    let sent = tokio::task::spawn_blocking(move || send(&webhook)).await;
-    sent.unwrap_or_else(|error| Err(SendFailure::new("network", &error.to_string())))
-}
-
-fn send(webhook: &Webhook) -> Result<(), SendFailure> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::PlatformVerifier)
-        .unversioned_rustls_crypto_provider(provider)
-        .build();
-    let config = ureq::Agent::config_builder()
-        .timeout_global(Some(WEBHOOK_TIME_MAX))
-        .max_redirects(0)
-        .proxy(None)
-        .http_status_as_error(false)
-        .tls_config(tls)
-        .build();
     let signed = signature(&webhook.secret, webhook.at, &webhook.body);
-    let answer = ureq::Agent::new_with_config(config)
-        .post(&webhook.url)
-        .header("Content-Type", "application/json")
-        .header("User-Agent", "mimamori")
-        .header("X-Mimamori-Delivery", &webhook.id)
-        .header("X-Mimamori-Time", webhook.at.ms().to_string())
-        .header("X-Mimamori-Signature", format!("sha256={signed}"))
-        .send(&webhook.body);
-    match answer.map(|answer| answer.status()) {
-        Ok(status) if status.is_success() => Ok(()),
-        Ok(status) => {
-            let code = format!("http-{}", status.as_u16());
-            Err(SendFailure::new(code, &format!("answered {status}")))
-        }
-        Err(error) => {
-            let code = match &error {
-                ureq::Error::Timeout(_) => "timeout",
-                ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "tls",
-                _ => "network",
-            };
-            Err(SendFailure::new(code, &error.to_string()))
-        }
-    }
+    let post = Post {
+        url: webhook.url,
+        headers: vec![
+            ("X-Mimamori-Delivery", webhook.id),
+            ("X-Mimamori-Time", webhook.at.ms().to_string()),
+            ("X-Mimamori-Signature", format!("sha256={signed}")),
+        ],
+        body: webhook.body,
+        taken_before: None,
+    };
+    deliver(post).await
 }
 
 #[cfg(test)]

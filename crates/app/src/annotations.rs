@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use model::{Annotation, EventKind, MachineId, Remark, Time};
+use model::{Annotation, DAY_MS, EventKind, MachineId, Remark, Time};
 use serde_json::json;
 use store::{Entry, StoreError};
 use tokio::sync::Mutex;
@@ -14,6 +14,31 @@ use crate::known::Known;
 
 /// A telephone's clock may be this far ahead of the box's, in milliseconds.
 const AHEAD_MS_MAX: i64 = 60_000;
+
+/// What is said of a stretch of time reaches over this much of it at most, in milliseconds.
+const LASTING_MS_MAX: i64 = 31 * DAY_MS;
+/// A maintenance is planned at most so far ahead, in milliseconds.
+const PLANNED_MS_MAX: i64 = 366 * DAY_MS;
+/// What is left out is so by whole minutes: energy is kept by them.
+const MINUTE_MS: i64 = 60_000;
+
+/// The moment that something is said of, and what, if these lie where they can.
+fn in_range(at: Time, said: Remark, now: Time) -> Option<(Time, Remark)> {
+    let lasts = |until: Time| (1..=LASTING_MS_MAX).contains(&(until.ms() - at.ms()));
+    match said {
+        Remark::Maintenance { until } => {
+            let is_near = at <= now + PLANNED_MS_MAX;
+            (lasts(until) && is_near).then_some((at, said))
+        }
+        Remark::LeftOut { until, what, why } => {
+            let from = at - at.ms().rem_euclid(MINUTE_MS);
+            let until = until + (-until.ms()).rem_euclid(MINUTE_MS);
+            let is_past = until <= now + MINUTE_MS && lasts(until);
+            is_past.then_some((from, Remark::LeftOut { until, what, why }))
+        }
+        said => (at <= now + AHEAD_MS_MAX).then_some((at.min(now), said)),
+    }
+}
 
 /// Takes what people say, and what they take back.
 #[derive(Debug)]
@@ -51,13 +76,11 @@ impl Annotations {
             return Err(OrderError::NotFound);
         }
         let said = said.checked().ok_or(OrderError::OutOfRange)?;
-        if at > now + AHEAD_MS_MAX {
-            return Err(OrderError::OutOfRange);
-        }
+        let (at, said) = in_range(at, said, now).ok_or(OrderError::OutOfRange)?;
         let annotation = Annotation {
             id: self.last.fetch_add(1, Ordering::Relaxed) + 1,
             machine: machine.clone(),
-            at: at.min(now),
+            at,
             said,
             told_at: now,
             told_by: by.to_owned(),
@@ -70,6 +93,13 @@ impl Annotations {
         Ok(id)
     }
 
+    /// What was said by a number.
+    pub async fn said(&self, id: i64) -> Result<Annotation, OrderError> {
+        let kept = self.known.read(move |reader| reader.annotation(id)).await;
+        let said = kept.map_err(|_| OrderError::NotDurable)?;
+        said.ok_or(OrderError::NotFound)
+    }
+
     /// Takes back what was said by this number, of this machine if one is named.
     pub async fn withdraw(
         &self,
@@ -78,11 +108,11 @@ impl Annotations {
         by: &str,
     ) -> Result<(), OrderError> {
         let _turn = self.withdrawing.lock().await;
-        let kept = self.known.read(move |reader| reader.annotation(id)).await;
-        let annotation = kept.map_err(|_| OrderError::NotDurable)?;
-        let is_meant = |said: &Annotation| of.is_none_or(|of| *of == said.machine);
-        let standing = annotation.filter(|said| said.withdrawn_at.is_none() && is_meant(said));
-        let annotation = standing.ok_or(OrderError::NotFound)?;
+        let annotation = self.said(id).await?;
+        let is_meant = of.is_none_or(|of| *of == annotation.machine);
+        if annotation.withdrawn_at.is_some() || !is_meant {
+            return Err(OrderError::NotFound);
+        }
         let now = self.known.now();
         let withdrawn = Annotation {
             withdrawn_at: Some(now),
@@ -91,6 +121,26 @@ impl Annotations {
         };
         let kind = EventKind::AnnotationWithdrawn;
         self.keep(withdrawn, kind, now, by).await
+    }
+
+    /// A maintenance that lasts ends now: what of it has been stays.
+    pub async fn end_maintenance(
+        &self,
+        id: i64,
+        of: &MachineId,
+        by: &str,
+    ) -> Result<(), OrderError> {
+        let said = self.said(id).await?;
+        let Remark::Maintenance { until } = said.said else {
+            return Err(OrderError::NotFound);
+        };
+        self.withdraw(id, Some(of), by).await?;
+        let now = self.known.now();
+        if said.at < now && now < until {
+            let been = Remark::Maintenance { until: now };
+            self.tell(of, said.at, been, by).await?;
+        }
+        Ok(())
     }
 
     async fn keep(

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kpi::Factory;
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, Forecast, MachineId, MachineState, Nameplate,
-    OwnLimit, Reference, Standstill, Time, Tolerance,
+    Alarm, AlarmKind, Annotation, Cycle, DeviationReason, Forecast, MachineId, MachineState,
+    Nameplate, OwnLimit, Reference, Remark, Span, Standstill, Time, Tolerance,
 };
 use serde::{Deserialize, Serialize};
 use text::{Lang, key};
@@ -118,6 +118,36 @@ pub struct LimitView {
     pub value: Option<f64>,
 }
 
+/// A machine is looked after: nobody is told of its alarms meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Maintenance")]
+pub struct MaintenanceView {
+    /// The number of the annotation that says so.
+    pub annotation: i64,
+    /// From when.
+    pub since: Time,
+    /// To when.
+    pub until: Time,
+}
+
+impl MaintenanceView {
+    /// By what somebody said, if it is that and was not taken back.
+    pub fn of(said: &Annotation) -> Option<Self> {
+        let is_it = matches!(said.said, Remark::Maintenance { .. });
+        let span = said.span().filter(|_| is_it)?;
+        Some(Self {
+            annotation: said.id,
+            since: span.from,
+            until: span.to,
+        })
+    }
+
+    /// Whether it lasts at a moment.
+    pub fn holds(&self, now: Time) -> bool {
+        Span::new(self.since, self.until).has(now)
+    }
+}
+
 /// One machine.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "Machine")]
@@ -158,6 +188,8 @@ pub struct MachineView {
     pub alarms: Vec<AlarmKind>,
     /// Limits that people set and that are passed now.
     pub limits_passed: Vec<LimitView>,
+    /// It is looked after now.
+    pub maintenance: Option<MaintenanceView>,
     /// What its standstill contact said.
     #[serde(skip)]
     pub standstill: Standstill,
@@ -312,6 +344,17 @@ impl BoardView {
             .iter()
             .chain(&self.archived)
             .find(|machine| machine.id.as_str() == id)
+    }
+
+    /// Alarms that last and that people are told of: those of a machine that is looked after are
+    /// not.
+    pub fn alarms_told(&self) -> impl Iterator<Item = &Alarm> {
+        let is_maintained = |id: &MachineId| {
+            let machine = self.machine(id.as_str());
+            machine.is_some_and(|machine| machine.maintenance.is_some())
+        };
+        let open = self.open_alarms.iter();
+        open.filter(move |alarm| !alarm.machine.as_ref().is_some_and(is_maintained))
     }
 
     /// Whether an alarm of this kind lasts.

@@ -52,6 +52,23 @@ pub(crate) fn within(
     )
 }
 
+/// What was said of stretches of time that reach into a span.
+pub(crate) fn lasting(
+    reader: &EmbeddedReader,
+    of: Option<&MachineId>,
+    span: Span,
+) -> Result<Vec<Annotation>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM annotation
+         WHERE until IS NOT NULL AND at < ?1 AND (machine = ?2 OR ?2 IS NULL)
+             AND withdrawn_at IS NULL ORDER BY at, id"
+    );
+    let values = params![span.to.ms(), of.map(MachineId::as_str)];
+    let mut found = reader.list(&sql, values, annotation)?;
+    found.retain(|said| said.span().is_some_and(|lasts| lasts.to > span.from));
+    Ok(found)
+}
+
 /// What stands of a lot.
 pub(crate) fn of_lot(reader: &EmbeddedReader, lot: &Title) -> Result<Vec<Annotation>, StoreError> {
     let sql = format!(

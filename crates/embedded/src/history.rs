@@ -207,6 +207,10 @@ impl History for EmbeddedReader {
         annotations::within(self, of, span)
     }
 
+    fn lasting(&self, of: Option<&MachineId>, span: Span) -> Result<Vec<Annotation>, StoreError> {
+        annotations::lasting(self, of, span)
+    }
+
     fn lot(&self, lot: &Title) -> Result<Vec<Annotation>, StoreError> {
         annotations::of_lot(self, lot)
     }

@@ -15,8 +15,8 @@ use crate::telemetry;
 /// since 10 days tell what lay below zero, since 11 it is kept which device watched which machine,
 /// since 12 the evidence covers names, rights, cycles, states and sums of days, since 13 it is kept
 /// who has seen an alarm, since 14 what people say of a machine's past is, since 15 it is found by
-/// the lot it is about.
-const FORMAT: i64 = 15;
+/// the lot it is about, since 16 what holds for a stretch of time is.
+const FORMAT: i64 = 16;
 /// The format since which it covers them.
 pub(crate) const FORMAT_COVERED: i64 = 12;
 
@@ -105,6 +105,13 @@ CREATE INDEX annotation_lot ON annotation(lot, id) WHERE lot IS NOT NULL;
 CREATE INDEX annotation_lot_at ON annotation(machine, at) WHERE lot IS NOT NULL;
 ";
 
+/// Since format 16: to when it holds, where it is said of a stretch of time.
+const LASTING: &str = "
+ALTER TABLE annotation ADD COLUMN until TEXT
+    AS (CASE WHEN json_valid(said) THEN json_extract(said, '$.until') END) VIRTUAL;
+CREATE INDEX annotation_lasting ON annotation(at) WHERE until IS NOT NULL;
+";
+
 /// What formats 2 to 5 lack.
 const PROOFS: &str = "CREATE INDEX evidence_proof ON evidence(kind, seq)
     WHERE kind >= 'proof' AND kind < 'proog';";
@@ -190,6 +197,9 @@ pub(crate) fn prepare(connection: &mut Connection) -> Result<(), EngineError> {
         }
         if found < 15 {
             transaction.execute_batch(LOTS)?;
+        }
+        if found < 16 {
+            transaction.execute_batch(LASTING)?;
         }
         if found < FORMAT_COVERED {
             transaction.execute_batch(telemetry::UNSAID)?;

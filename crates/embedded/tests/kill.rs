@@ -151,11 +151,11 @@ fn a_kill_inside_a_change_of_format_leaves_the_old_one_or_the_new_one_whole() {
         starting.wait().unwrap();
         match format_of(folder.path()) {
             4 => (old, after_us) = (old + 1, after_us + after_us / 8),
-            15 => (new, after_us) = (new + 1, after_us - after_us / 8),
+            16 => (new, after_us) = (new + 1, after_us - after_us / 8),
             other => panic!("format {other}"),
         }
         assert!(open().wait().unwrap().success(), "the next start goes on");
-        assert_eq!(format_of(folder.path()), 15);
+        assert_eq!(format_of(folder.path()), 16);
     }
     assert!(
         old > 0 && new > 0,

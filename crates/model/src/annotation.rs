@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IdError, MachineId, Time, Title, lot_number};
+use crate::{IdError, MachineId, Right, Span, Time, Title, lot_number};
 
 /// Longest note, in letters.
 const NOTE_CHARS_MAX: usize = 500;
@@ -123,6 +123,22 @@ pub enum Remark {
         /// Its number.
         lot: Title,
     },
+    /// The machine is looked after from then on: nobody is told of its alarms meanwhile, and it was
+    /// not to run.
+    Maintenance {
+        /// To when (not included).
+        until: Time,
+    },
+    /// What was measured from then on was wrong: it is kept, and counts in no figure.
+    LeftOut {
+        /// To when (not included).
+        until: Time,
+        /// What of it.
+        #[serde(default)]
+        what: LeftOutWhat,
+        /// Why, in the words of whoever says it.
+        why: Title,
+    },
     /// Anything else worth knowing.
     Note {
         /// The words, at most 500 letters.
@@ -148,7 +164,23 @@ impl Remark {
             Self::LotEnded { lot } => Some(Self::LotEnded {
                 lot: lot_number(lot.as_str()).ok()?,
             }),
-            Self::StopReason { .. } => Some(self),
+            Self::StopReason { .. } | Self::Maintenance { .. } | Self::LeftOut { .. } => Some(self),
+        }
+    }
+
+    /// What whoever says it, or takes it back, has to be allowed.
+    pub fn needs(&self) -> Right {
+        match self {
+            Self::LeftOut { .. } => Right::Judge,
+            _ => Right::Acknowledge,
+        }
+    }
+
+    /// To when it holds, if it is said of a stretch of time and not of a moment.
+    pub fn until(&self) -> Option<Time> {
+        match self {
+            Self::Maintenance { until } | Self::LeftOut { until, .. } => Some(*until),
+            _ => None,
         }
     }
 
@@ -160,6 +192,33 @@ impl Remark {
         }
     }
 }
+
+/// What of a stretch of time is left out.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::EnumString,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum LeftOutWhat {
+    /// States, cycles and energy.
+    #[default]
+    All,
+    /// Energy alone: its meter was wrong, what the machine did is known.
+    Energy,
+}
+
+crate::coded!(LeftOutWhat);
 
 /// What somebody said of a machine at a moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -181,6 +240,15 @@ pub struct Annotation {
     pub withdrawn_at: Option<Time>,
     /// By whom.
     pub withdrawn_by: Option<String>,
+}
+
+impl Annotation {
+    /// The stretch of time that it holds for; `None` for what is said of a moment, and for what was
+    /// taken back.
+    pub fn span(&self) -> Option<Span> {
+        let until = self.said.until().filter(|_| self.withdrawn_at.is_none())?;
+        Some(Span::new(self.at, until))
+    }
 }
 
 #[cfg(test)]

@@ -79,3 +79,10 @@ pub struct CycleTime {
     /// All of it was seen.
     pub is_seen: bool,
 }
+
+impl CycleTime {
+    /// When it began.
+    pub fn start(&self) -> Time {
+        self.end - (self.duration_s * 1_000.0).round() as i64
+    }
+}

@@ -10,6 +10,7 @@ mod described;
 mod event;
 mod finding;
 mod id;
+mod left_out;
 mod letters;
 mod limit;
 mod log;
@@ -28,7 +29,7 @@ mod time;
 mod unit;
 
 pub use alarm::{Alarm, AlarmKind};
-pub use annotation::{Annotation, Remark, StopReason, UsualReason};
+pub use annotation::{Annotation, LeftOutWhat, Remark, StopReason, UsualReason};
 pub use binding::{Binding, Place, Seen};
 pub use cycle::{Cycle, CycleTime, CycleVerdict};
 pub use event::EventKind;
@@ -36,13 +37,14 @@ pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quan
 pub use id::{
     DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, SiteId, Title, UNNAMED_PRODUCT,
 };
+pub use left_out::LeftOut;
 pub use letters::{half_width, lot_number};
 pub use limit::OwnLimit;
 pub use log::LogLine;
 pub use nameplate::Nameplate;
 pub use neighbour::{Coverage, Neighbour, SeenBy};
 pub use notice::{
-    About, Due, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient,
+    About, ChatService, Due, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient,
     SheetStanding, Standing, Told, Tongue, Way, alarm_key, clock_text, minute_of_day,
 };
 pub use own::{KNOCKS_FROM, PROBER, SELF_CHECK, TWIN};

@@ -74,7 +74,49 @@ pub enum Way {
         #[serde(default)]
         secret: String,
     },
+    /// A message in a chat.
+    Chat {
+        /// Whose; it makes the form of a message.
+        service: ChatService,
+        /// Where it goes. Slack and Teams: the address that they made for it, which lets anybody
+        /// write there and is never shown again. LINE: empty for LINE's own.
+        #[serde(default)]
+        url: String,
+        /// LINE: the channel's access token; never shown again.
+        #[serde(default)]
+        token: String,
+        /// LINE: the identifier of a person or a group; empty for all friends of the account.
+        #[serde(default)]
+        to: String,
+    },
 }
+
+/// A service that people chat with.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::EnumString,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum ChatService {
+    /// LINE, by the Messaging API of an official account.
+    Line,
+    /// Slack, by an incoming webhook; also what takes the same, such as Mattermost.
+    Slack,
+    /// Microsoft Teams, by a workflow that takes webhooks.
+    Teams,
+}
+
+crate::coded!(ChatService);
 
 /// Without the password: what is written for looking into the program must not give it away.
 impl fmt::Debug for MailServer {
@@ -94,20 +136,61 @@ impl fmt::Debug for Way {
     }
 }
 
+/// The server of an address, without what comes after it.
+fn origin(url: &str) -> &str {
+    let server = url.find("://").map_or(0, |at| at + 3);
+    let end = url.get(server..).and_then(|rest| rest.find('/'));
+    end.and_then(|end| url.get(..server + end)).unwrap_or(url)
+}
+
 impl Way {
     /// The word used in the API and as the key of its translation.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Mail { .. } => "mail",
             Self::Webhook { .. } => "webhook",
+            Self::Chat { service, .. } => service.code(),
         }
     }
 
-    /// Where it goes, as a page shows it.
+    /// Takes over what is never shown of the same chat.
+    fn keep_chat_secrets(&mut self, before: &Self) {
+        let (
+            Self::Chat {
+                service,
+                url,
+                token,
+                ..
+            },
+            Self::Chat {
+                service: same,
+                url: kept_url,
+                token: kept_token,
+                ..
+            },
+        ) = (self, before)
+        else {
+            return;
+        };
+        // A token goes to nobody but whom it was given for.
+        let is_there = *service != ChatService::Line || url == kept_url;
+        if service != same || !is_there {
+            return;
+        }
+        if url.is_empty() {
+            url.clone_from(kept_url);
+        }
+        if token.is_empty() {
+            token.clone_from(kept_token);
+        }
+    }
+
+    /// Where it goes, as a page shows it; of a secret address its server alone.
     pub fn place(&self) -> &str {
         match self {
             Self::Mail { to } => to,
             Self::Webhook { url, .. } => url,
+            Self::Chat { url, .. } => origin(url),
         }
     }
 }
@@ -221,6 +304,9 @@ pub struct Recipient {
     /// Of what.
     #[serde(default)]
     pub about: About,
+    /// Of these machines alone; of all if none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<MachineId>,
     /// In which language.
     #[serde(default)]
     pub lang: Tongue,
@@ -233,9 +319,22 @@ pub struct Recipient {
     /// When it is not disturbed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quiet: Option<QuietHours>,
-    /// The minute of the day at which it gets the sheet of the business day before, by mail.
+    /// The minute of the day at which it gets the sheet of the business day before, by mail; in a
+    /// chat its sentences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sheet_at: Option<u16>,
+}
+
+impl Recipient {
+    /// Whether it wants to be told of an alarm. Whoever chose machines is told of those alone.
+    pub fn takes(&self, alarm: &Alarm) -> bool {
+        let is_chosen = self.machines.is_empty()
+            || alarm
+                .machine
+                .as_ref()
+                .is_some_and(|machine| self.machines.contains(machine));
+        self.about.takes(alarm) && is_chosen
+    }
 }
 
 /// Who is told, and by which server.
@@ -272,6 +371,10 @@ pub enum NoticeWrong {
     Url,
     /// A secret of fewer than 16 letters signs nothing.
     Secret,
+    /// No access token of LINE, or one with letters that none has.
+    Chat,
+    /// A machine that cannot be one.
+    Machines,
     /// Minutes out of range.
     Wait,
     /// The daily sheet goes by mail alone, at a time of day; whoever wants nothing else needs one.
@@ -321,6 +424,13 @@ impl Notices {
             server.password.clone_from(&kept.password);
         }
         for recipient in &mut self.recipients {
+            let named = before
+                .recipients
+                .iter()
+                .find(|other| other.name == recipient.name);
+            if let Some(known) = named {
+                recipient.way.keep_chat_secrets(&known.way);
+            }
             let Way::Webhook { url, secret } = &mut recipient.way else {
                 continue;
             };
@@ -350,8 +460,20 @@ impl Notices {
             server.password.clear();
         }
         for recipient in &mut shown.recipients {
-            if let Way::Webhook { secret, .. } = &mut recipient.way {
-                secret.clear();
+            match &mut recipient.way {
+                Way::Webhook { secret, .. } => secret.clear(),
+                Way::Chat {
+                    service,
+                    url,
+                    token,
+                    ..
+                } => {
+                    token.clear();
+                    if *service != ChatService::Line {
+                        url.clear();
+                    }
+                }
+                Way::Mail { .. } => {}
             }
         }
         shown
@@ -376,6 +498,11 @@ impl MailServer {
     }
 }
 
+/// Whether a text is made of letters that stand in a header.
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_graphic())
+}
+
 /// Letters of a webhook's secret at least.
 const SECRET_MIN: usize = 16;
 
@@ -389,9 +516,9 @@ impl Recipient {
         if self.after_min > WAIT_MIN_MAX || !is_again {
             return Err(NoticeWrong::Wait);
         }
-        let is_mail = matches!(self.way, Way::Mail { .. });
+        let has_sheet = !matches!(self.way, Way::Webhook { .. });
         let is_told_nothing = self.about == About::Nothing && self.sheet_at.is_none();
-        if is_told_nothing || self.sheet_at.is_some_and(|at| !is_mail || at >= DAY_MIN) {
+        if is_told_nothing || self.sheet_at.is_some_and(|at| !has_sheet || at >= DAY_MIN) {
             return Err(NoticeWrong::Sheet);
         }
         match &self.way {
@@ -400,7 +527,20 @@ impl Recipient {
             Way::Webhook { secret, .. } if !(SECRET_MIN..=TEXT_MAX).contains(&secret.len()) => {
                 Err(NoticeWrong::Secret)
             }
-            Way::Mail { .. } | Way::Webhook { .. } => Ok(()),
+            Way::Chat {
+                service: ChatService::Line,
+                url,
+                token,
+                to,
+            } => {
+                let is_token = (1..=TEXT_MAX).contains(&token.len()) && is_plain(token);
+                let is_to = to.len() <= TEXT_MAX && is_plain(to);
+                let is_there = url.is_empty() || is_url(url);
+                is_there.then_some(()).ok_or(NoticeWrong::Url)?;
+                (is_token && is_to).then_some(()).ok_or(NoticeWrong::Chat)
+            }
+            Way::Chat { url, .. } if !is_url(url) => Err(NoticeWrong::Url),
+            Way::Mail { .. } | Way::Webhook { .. } | Way::Chat { .. } => Ok(()),
         }
     }
 }
@@ -516,6 +656,7 @@ mod tests {
             name: name.to_owned(),
             way,
             about: About::All,
+            machines: Vec::new(),
             lang: Tongue::Ja,
             after_min: 0,
             again_min: 0,

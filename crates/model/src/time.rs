@@ -76,6 +76,17 @@ impl Span {
         Self::new(Time::from_ms(i64::MIN), to)
     }
 
+    /// Whether a moment lies in it, its end not included.
+    pub fn has(self, at: Time) -> bool {
+        (self.from..self.to).contains(&at)
+    }
+
+    /// What of it lies in another; `None` if nothing does.
+    pub fn within(self, other: Self) -> Option<Self> {
+        let both = Self::new(self.from.max(other.from), self.to.min(other.to));
+        (both.from < both.to).then_some(both)
+    }
+
     /// Its length, in seconds; negative if it ends before it begins.
     pub fn seconds(self) -> f64 {
         self.to.since(self.from)

@@ -1,13 +1,13 @@
 //! One machine of the floor: what judges it, and what pages show of it.
 
-use app::views::{LearningView, MachineView, Names, Shown};
+use app::views::{LearningView, MachineView, MaintenanceView, Names, Shown};
 use detect::{LampShows, LearningState, Outcome, Watch};
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, MachineId, Nameplate, Standstill, Time,
-    Title,
+    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, MachineId, Nameplate, Span, Standstill,
+    Time, Title,
 };
 use serde_json::json;
-use store::{BOX, Batch, Entry, Record};
+use store::{BOX, Batch, CountedHistory as _, Entry, Reader, Record, StoreError};
 
 use crate::day::Tally;
 use crate::limits::{LIMITS_PASSED, MachineLimits};
@@ -17,10 +17,7 @@ use crate::settings::MachineSettings;
 #[derive(Debug)]
 pub struct Machine {
     pub id: MachineId,
-    /// What the file of settings calls it.
-    names: Names,
-    /// What people said of it since.
-    pub nameplate: Nameplate,
+    pub names: MachineNames,
     /// Faults are made on it on purpose: nobody is told of them.
     pub is_rehearsal: bool,
     pub watch: Watch,
@@ -29,6 +26,8 @@ pub struct Machine {
     pub alarms: Vec<AlarmKind>,
     /// The limits that people set on what is measured of it.
     pub limits: MachineLimits,
+    /// When it is looked after, now and later.
+    maintenance: Vec<MaintenanceView>,
     /// By how much the box's clock is ahead of the device's.
     pub skew_ms: i64,
     pub last_t: Option<Time>,
@@ -44,19 +43,44 @@ pub struct Machine {
     pub retold: Option<Time>,
 }
 
+/// What a machine is called.
+#[derive(Debug)]
+pub struct MachineNames {
+    /// By the file of settings.
+    written: Names,
+    /// By people since.
+    pub said: Nameplate,
+}
+
+impl MachineNames {
+    /// What it is called: as people said, else as the file of settings says.
+    fn called(&self) -> Names {
+        let said = |title: &Option<Title>| title.as_ref().map(|title| title.as_str().to_owned());
+        let ja = said(&self.said.ja);
+        let en = said(&self.said.en).or_else(|| ja.clone());
+        Names {
+            ja: ja.unwrap_or_else(|| self.written.ja.clone()),
+            en: en.unwrap_or_else(|| self.written.en.clone()),
+        }
+    }
+}
+
 impl Machine {
     /// A machine nothing is known of.
     pub fn new(settings: MachineSettings, day_start: Time) -> Self {
         Self {
             id: settings.id,
-            names: settings.names,
-            nameplate: Nameplate::default(),
+            names: MachineNames {
+                written: settings.names,
+                said: Nameplate::default(),
+            },
             is_rehearsal: settings.is_rehearsal,
             watch: Watch::new(settings.settings),
             tally: Tally::from_history(day_start, &[], 0),
             last_cycle: None,
             alarms: Vec::new(),
             limits: MachineLimits::default(),
+            maintenance: Vec::new(),
             skew_ms: 0,
             last_t: None,
             standstill: Standstill::default(),
@@ -130,7 +154,7 @@ impl Machine {
         if self.limits.is_empty() && !is_alarmed {
             return;
         }
-        if self.nameplate.is_archived {
+        if self.names.said.is_archived {
             self.limits.forget();
         }
         let mut began = Vec::new();
@@ -160,20 +184,34 @@ impl Machine {
         self.conclude(&mut outcome.into_iter().collect(), now, batch);
     }
 
-    /// What it is called: as people said, else as the file of settings says.
-    fn called(&self) -> Names {
-        let said = |title: &Option<Title>| title.as_ref().map(|title| title.as_str().to_owned());
-        let ja = said(&self.nameplate.ja);
-        let en = said(&self.nameplate.en).or_else(|| ja.clone());
-        Names {
-            ja: ja.unwrap_or_else(|| self.names.ja.clone()),
-            en: en.unwrap_or_else(|| self.names.en.clone()),
-        }
+    /// Takes up what people say of stretches of its time: when it is looked after, and what of its
+    /// day does not count.
+    pub fn heed(
+        &mut self,
+        reader: &dyn Reader,
+        day_start: Time,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let ahead = Span::new(now, Time::from_ms(i64::MAX));
+        let said = reader.lasting(Some(&self.id), ahead)?;
+        let windows = said.iter().filter_map(MaintenanceView::of);
+        self.maintenance = windows.collect();
+        let states = reader.counted_states(&self.id, Span::new(day_start, now))?;
+        let cycles = reader.counted_cycles(&self.id, day_start)?;
+        self.tally = Tally::from_history(day_start, &states, cycles);
+        Ok(())
     }
 
-    /// Whether the cause of an alarm lasts.
-    pub fn is_alarmed(&self) -> bool {
-        !self.alarms.is_empty()
+    /// The maintenance that it is in at a moment.
+    pub fn maintained(&self, now: Time) -> Option<MaintenanceView> {
+        let mut windows = self.maintenance.iter();
+        windows.find(|window| window.holds(now)).copied()
+    }
+
+    /// Whether the cause of an alarm lasts that people are told of: while it is looked after, they
+    /// are not.
+    pub fn is_alarmed(&self, now: Time) -> bool {
+        !self.alarms.is_empty() && self.maintained(now).is_none()
     }
 
     /// The machine as pages show it.
@@ -181,8 +219,8 @@ impl Machine {
         let snapshot = self.watch.snapshot();
         MachineView {
             id: self.id.clone(),
-            names: self.called(),
-            nameplate: self.nameplate.clone(),
+            names: self.names.called(),
+            nameplate: self.names.said.clone(),
             state: snapshot.state,
             since: snapshot.since,
             product: snapshot.product.as_str().to_owned(),
@@ -206,6 +244,7 @@ impl Machine {
             day: self.tally.view(now - self.skew_ms),
             alarms: self.alarms.clone(),
             limits_passed: self.limits.passed(),
+            maintenance: self.maintained(now),
             standstill: self.standstill,
             values: Vec::new(),
         }

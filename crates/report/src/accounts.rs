@@ -14,7 +14,7 @@ use kpi::{
 use model::{Annotation, MachineId, MachineState, Remark, Span, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::{MinuteRow, Reader, Recap, StoreError};
+use store::{CountedHistory as _, MinuteRow, Reader, Recap, StoreError};
 
 use crate::downtimes::{ExplainedDowntime, explain};
 use crate::watched::{MachineSeries, wh_drawn, wh_fed_in};
@@ -390,7 +390,7 @@ pub async fn of_all(
     let starts = day_starts(known, span);
     let work = move |reader: &dyn Reader| {
         let powers = MachineSeries::read(reader)?.powers(reader, &machines, span)?;
-        let said = reader.annotations(only_one(&machines), span)?;
+        let said = said_within(reader, only_one(&machines), span)?;
         let each = machines.into_iter().zip(powers).map(|(machine, power)| {
             let working = factory.planned(Some(&machine), &calendar, span);
             let days = DaysOfSpan {
@@ -458,6 +458,18 @@ fn only_one(machines: &[MachineId]) -> Option<&MachineId> {
     machines.first().filter(|_| machines.len() == 1)
 }
 
+/// What was said of a span, and before it of stretches of time that reach into it.
+fn said_within(
+    reader: &dyn Reader,
+    of: Option<&MachineId>,
+    span: Span,
+) -> Result<Vec<Annotation>, StoreError> {
+    let mut said = reader.lasting(of, span)?;
+    said.retain(|annotation| annotation.at < span.from);
+    said.extend(reader.annotations(of, span)?);
+    Ok(said)
+}
+
 /// What was said beside why a machine stood still, and was not taken back.
 fn remarks(said: &[Annotation]) -> Vec<Annotation> {
     let is_reason = |said: &Annotation| matches!(said.said, Remark::StopReason { .. });
@@ -502,9 +514,9 @@ fn account(
     days: DaysOfSpan<'_>,
     span: Span,
 ) -> Result<(Account, Option<[f64; 2]>), StoreError> {
-    let states = reader.states(machine, span)?;
-    let changes = reader.product_changes(machine, span)?;
-    let cycles = reader.cycle_times(machine, span)?;
+    let states = reader.counted_states(machine, span)?;
+    let changes = reader.counted_changes(machine, span)?;
+    let cycles = reader.counted_cycle_times(machine, span)?;
     let (sum, minutes) = recap.map_or((None, Vec::new()), |r| (Some(r.sum), r.minutes));
     let power: Vec<PowerMinute> = minutes.iter().map(power_minute).collect();
     let measured = Measured {
@@ -552,7 +564,7 @@ pub async fn rates(
         };
         let all = Span::new(first.from, last.to);
         let of_machine = |machine: &MachineId, planned: &[Option<PlannedHours>]| {
-            let states = reader.states(machine, all)?;
+            let states = reader.counted_states(machine, all)?;
             let of_day = |(span, planned): (&Span, &Option<PlannedHours>)| {
                 // What ended before the day is none of it.
                 let begun = states.partition_point(|s| s.to.is_some_and(|to| to <= span.from));

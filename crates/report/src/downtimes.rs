@@ -1,5 +1,6 @@
 //! Why machines stood still: their downtimes, each with the reason that was told.
 
+use app::views::MaintenanceView;
 use kpi::{Downtime, Factory};
 use model::{Annotation, Remark, StopReason, Time};
 use schemars::JsonSchema;
@@ -22,7 +23,7 @@ pub struct ExplainedDowntime {
     pub lost_s: f64,
     /// It is shorter than what people are asked about, and nobody said anything.
     pub is_short: bool,
-    /// The machine was not to run then: it is no loss.
+    /// The machine was not to run then: it is no loss. So says its reason, or it was looked after.
     pub is_planned: bool,
     /// Why; null while nobody said it.
     pub reason: Option<StopReason>,
@@ -35,7 +36,7 @@ pub struct ExplainedDowntime {
 impl ExplainedDowntime {
     /// Whether somebody should say why.
     pub fn is_open_question(&self) -> bool {
-        self.reason.is_none() && !self.is_short
+        self.reason.is_none() && !self.is_short && !self.is_planned
     }
 
     /// Which cause it is counted under; `None` for what is no loss.
@@ -76,6 +77,14 @@ pub(crate) fn explain(
         told_by: None,
     };
     let mut explained: Vec<_> = downtimes.iter().map(plain).collect();
+    for window in annotations.iter().filter_map(MaintenanceView::of) {
+        let begins = |d: &ExplainedDowntime| {
+            window.holds(d.start) || window.holds(d.start + BEGINS_LATER_MS_MAX)
+        };
+        for downtime in explained.iter_mut().filter(|d| begins(d)) {
+            (downtime.is_short, downtime.is_planned) = (false, true);
+        }
+    }
     for annotation in annotations.iter().filter(|a| a.withdrawn_at.is_none()) {
         let Remark::StopReason { reason } = &annotation.said else {
             continue;

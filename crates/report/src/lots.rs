@@ -9,7 +9,7 @@ use kpi::{Factory, LotMark, LotRun};
 use model::{Annotation, DAY_MS, MachineId, Remark, Span, Time, Title, half_width};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::{CycleRow, Reader, StoreError};
+use store::{CountedHistory as _, CycleRow, Reader, StoreError};
 use text::{Lang, key};
 
 use crate::watched::MachineSeries;
@@ -257,10 +257,12 @@ struct StepCounter<'a> {
 impl StepCounter<'_> {
     fn step(&self, run: LotRun) -> Result<LotStep, StoreError> {
         let span = Span::new(run.from, run.until.unwrap_or(self.now));
-        let tally = self.reader.cycle_tally(&run.machine, span)?;
+        let tally = self.reader.counted_tally(&run.machine, span)?;
         let newest = self.reader.cycles(&run.machine, span, CYCLES_MAX)?;
+        let left_out = self.reader.left_out(&run.machine, span)?;
         let rows = newest.items.iter().rev();
-        let seen = rows.filter(|row| row.cycle.verdict.is_seen());
+        let counts = |row: &&CycleRow| left_out.counts(row.cycle.start);
+        let seen = rows.filter(|row| row.cycle.verdict.is_seen() && counts(row));
         let seen: Vec<LotCycle> = seen.map(LotCycle::of).collect();
         let kwh = self.series.drawn_kwh(self.reader, &run.machine, span)?;
         Ok(LotStep {

@@ -17,5 +17,13 @@ pub fn remark_text(lang: Lang, said: &Remark) -> String {
         Remark::LotBegan { lot } => lang.with(key::REMARK_LOT_BEGAN, &[("lot", lot.as_str())]),
         Remark::LotEnded { lot } => lang.with(key::REMARK_LOT_ENDED, &[("lot", lot.as_str())]),
         Remark::Note { text } => text.clone(),
+        Remark::Maintenance { .. } => lang.text(key::REMARK_MAINTENANCE),
+        Remark::LeftOut { what, why, .. } => {
+            let what = lang.coded("left-out-", what.code());
+            lang.with(
+                key::REMARK_LEFT_OUT,
+                &[("what", &what), ("why", why.as_str())],
+            )
+        }
     }
 }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use model::{GAP_MS_MAX, MachineId, POWER_POINTS, SeriesId, Span, Time, Unit};
-use store::{Assignment, MinuteRow, Recap, SeriesInfo, Stat, StoreError, Telemetry};
+use model::{Annotation, GAP_MS_MAX, LeftOut, MachineId, POWER_POINTS, SeriesId, Span, Time, Unit};
+use store::{Assignment, MinuteRow, Reader, Recap, SeriesInfo, Stat, StoreError, Telemetry};
 
 /// Watt-seconds of a watt-hour.
 const WS_PER_WH: f64 = 3_600.0;
@@ -16,7 +16,8 @@ pub struct WatchedSeries {
     pub info: SeriesInfo,
     /// While its device watched the machine (the second moment not included).
     pub span: Span,
-    /// Its device watched another machine until then.
+    /// What came before does not count here: its device watched another machine until then, or
+    /// people left it out.
     is_taken_over: bool,
 }
 
@@ -28,7 +29,7 @@ impl WatchedSeries {
 
     /// Whether its device watched the machine at that moment.
     pub fn has(&self, at: Time) -> bool {
-        (self.span.from..self.span.to).contains(&at)
+        self.span.has(at)
     }
 
     /// Its sums in a stretch of its span; `None` without readings. What lies between the last
@@ -56,10 +57,24 @@ impl WatchedSeries {
         Ok(Some(Recap { sum, minutes }))
     }
 
+    /// The pieces of it that count as energy.
+    fn counted(self, left_out: &LeftOut) -> Vec<Self> {
+        if left_out.is_empty() {
+            return vec![self];
+        }
+        let pieces = left_out.energy_outside(self.span).into_iter();
+        let counted = pieces.map(|span| Self {
+            info: self.info.clone(),
+            is_taken_over: self.is_taken_over || span.from > self.span.from,
+            span,
+        });
+        counted.collect()
+    }
+
     /// What of it lies in a span; `None` if nothing does.
     fn within(&self, span: Span) -> Option<Self> {
-        let both = Span::new(self.span.from.max(span.from), self.span.to.min(span.to));
-        (both.from < both.to).then(|| Self {
+        let both = self.span.within(span)?;
+        Some(Self {
             info: self.info.clone(),
             span: both,
             is_taken_over: self.is_taken_over && both.from == self.span.from,
@@ -71,17 +86,22 @@ impl WatchedSeries {
 #[derive(Debug, Default)]
 pub struct MachineSeries {
     of: BTreeMap<MachineId, Vec<WatchedSeries>>,
+    /// What of machines' pasts people took out of the figures.
+    left_out: BTreeMap<MachineId, LeftOut>,
 }
 
 impl MachineSeries {
     /// Reads which there are, in the order of their numbers.
-    pub fn read(reader: &dyn Telemetry) -> Result<Self, StoreError> {
+    pub fn read(reader: &dyn Reader) -> Result<Self, StoreError> {
         let mut by_device: BTreeMap<String, Vec<Assignment>> = BTreeMap::new();
         for assignment in reader.assignments()? {
             let of_device = by_device.entry(assignment.device.clone()).or_default();
             of_device.push(assignment);
         }
-        let mut watched = Self::default();
+        let mut watched = Self {
+            left_out: left_out(reader)?,
+            ..Self::default()
+        };
         for info in reader.series()? {
             let assignments = by_device.get(&info.device).map_or(&[][..], Vec::as_slice);
             for (at, assignment) in assignments.iter().enumerate() {
@@ -107,7 +127,13 @@ impl MachineSeries {
     fn powers_of(&self, machine: &MachineId, span: Span) -> Vec<WatchedSeries> {
         let mut series = self.of(machine, span);
         series.retain(WatchedSeries::is_power);
-        series
+        match self.left_out.get(machine) {
+            Some(left_out) => {
+                let pieces = series.into_iter().map(|one| one.counted(left_out));
+                pieces.flatten().collect()
+            }
+            None => series,
+        }
     }
 
     /// The powers of some machines in a span, summed up, in their order; `None` for a machine whose
@@ -136,8 +162,9 @@ impl MachineSeries {
         span: Span,
     ) -> Result<f64, StoreError> {
         let (mut told, mut wh): (Option<Span>, f64) = (None, 0.0);
+        let mut asked = MeterAsked::default();
         for one in self.powers_of(machine, span) {
-            for stretch in untold(told, one.span) {
+            for stretch in asked.stretches(&one, told) {
                 let Some(sum) = one.sum(reader, stretch)? else {
                     continue;
                 };
@@ -159,10 +186,11 @@ impl MachineSeries {
         span: Span,
     ) -> Result<Vec<MinuteRow>, StoreError> {
         let mut minutes: Vec<MinuteRow> = Vec::new();
+        let mut asked = MeterAsked::default();
         for one in self.powers_of(machine, span) {
             let ends = minutes.first().zip(minutes.last());
             let told = ends.map(|(first, last)| Span::new(first.minute, last.minute + 60_000));
-            for stretch in untold(told, one.span) {
+            for stretch in asked.stretches(&one, told) {
                 minutes.extend(reader.minutes(one.info.id, stretch)?);
             }
             minutes.sort_by_key(|row| row.minute);
@@ -179,6 +207,39 @@ pub fn wh_drawn(integral: f64, below: Option<f64>) -> f64 {
 /// Watt-hours that were fed back.
 pub fn wh_fed_in(below: Option<f64>) -> Option<f64> {
     below.map(|below| below.abs() / WS_PER_WH)
+}
+
+/// What people left out of the figures, by machine.
+fn left_out(reader: &dyn Reader) -> Result<BTreeMap<MachineId, LeftOut>, StoreError> {
+    let all = Span::before(Time::from_ms(i64::MAX));
+    let mut said: BTreeMap<MachineId, Vec<Annotation>> = BTreeMap::new();
+    for annotation in reader.lasting(None, all)? {
+        let of_machine = said.entry(annotation.machine.clone()).or_default();
+        of_machine.push(annotation);
+    }
+    let each = said.into_iter();
+    let left_out = each.map(|(machine, said)| (machine, LeftOut::of(&said)));
+    Ok(left_out.filter(|(_, out)| !out.is_empty()).collect())
+}
+
+/// Which meter of a machine is asked, and what those before it told.
+#[derive(Default)]
+struct MeterAsked {
+    series: Option<SeriesId>,
+    told_before: Option<Span>,
+}
+
+impl MeterAsked {
+    /// What a piece of a meter is asked for, after all pieces until now told something of `told`.
+    fn stretches(&mut self, one: &WatchedSeries, told: Option<Span>) -> Vec<Span> {
+        if self.series != Some(one.info.id) {
+            *self = Self {
+                series: Some(one.info.id),
+                told_before: told,
+            };
+        }
+        untold(self.told_before, one.span)
+    }
 }
 
 /// What a further meter of a machine is asked for: where those before it say nothing before their
@@ -199,17 +260,23 @@ fn joined(
     recaps: &mut BTreeMap<SeriesId, Recap>,
 ) -> Result<Option<Recap>, StoreError> {
     let mut power: Option<Recap> = None;
+    let mut asked = MeterAsked::default();
     for one in of_machine {
         let told = power.as_ref();
         let told = told.map(|told| Span::new(told.sum.first.0, told.sum.last.0 + 1));
-        for stretch in untold(told, one.span) {
+        let is_piece = asked.series == Some(one.info.id);
+        for stretch in asked.stretches(&one, told) {
             let more = if stretch == span {
                 recaps.remove(&one.info.id)
             } else {
                 one.recap(reader, stretch)?
             };
             power = match (power, more) {
-                (Some(one), Some(other)) => Some(in_order(one, other)),
+                // What was left out between two pieces of a meter is nobody's.
+                (Some(one), Some(other)) if is_piece => {
+                    Some(in_order(one, other, Recap::follow_apart))
+                }
+                (Some(one), Some(other)) => Some(in_order(one, other, Recap::follow)),
                 (one, other) => one.or(other),
             };
         }
@@ -218,9 +285,9 @@ fn joined(
 }
 
 /// Two stretches that do not overlap as one.
-fn in_order(one: Recap, other: Recap) -> Recap {
+fn in_order(one: Recap, other: Recap, join: fn(&mut Recap, Recap)) -> Recap {
     let is_first = one.sum.first.0 <= other.sum.first.0;
     let (mut first, second) = if is_first { (one, other) } else { (other, one) };
-    first.follow(second);
+    join(&mut first, second);
     first
 }

@@ -9,7 +9,7 @@ use kpi::{WearMeasure, WornPart};
 use model::{Annotation, DAY_MS, MachineId, MachineState, Remark, Span, StateInterval, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::{Reader, StoreError};
+use store::{CountedHistory as _, Reader, StoreError};
 use text::{Lang, key};
 
 use crate::watched::MachineSeries;
@@ -128,7 +128,7 @@ impl UseCounter<'_> {
         let begin = since.unwrap_or(Time::from_ms(0));
         let used = self.used(part, Span::new(begin, self.now))?;
         let pace = Span::new(self.now - PACE_DAYS * DAY_MS, self.now);
-        let states = self.reader.states(&part.machine, pace)?;
+        let states = self.reader.counted_states(&part.machine, pace)?;
         let seen = states.iter().find(|s| s.state != MachineState::Unknown);
         let first = seen.map_or(self.now, |state| state.from.max(pace.from));
         let days = (self.now.since(first) / 86_400.0).max(1.0);
@@ -147,8 +147,8 @@ impl UseCounter<'_> {
     fn used(&self, part: &WornPart, span: Span) -> Result<f64, StoreError> {
         let machine: &MachineId = &part.machine;
         Ok(match part.measure {
-            WearMeasure::Cycles => self.reader.cycle_count(machine, span.from)? as f64,
-            WearMeasure::Hours => run_hours(&self.reader.states(machine, span)?, span),
+            WearMeasure::Cycles => self.reader.counted_cycles(machine, span.from)? as f64,
+            WearMeasure::Hours => run_hours(&self.reader.counted_states(machine, span)?, span),
             WearMeasure::Kwh => self.series.drawn_kwh(self.reader, machine, span)?,
         })
     }

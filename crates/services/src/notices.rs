@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use act::{
-    Mail, MailSheet, SendFailure, Webhook, due, failed, send_mail, send_webhook, sent, sheet_done,
-    sheet_due, sheet_time,
+    ChatMessage, Mail, MailSheet, Present, SendFailure, Webhook, due, failed, send_chat, send_mail,
+    send_webhook, sent, sheet_done, sheet_due, sheet_time,
 };
 use app::clock;
 use app::commands::{Command, Orders};
@@ -85,6 +85,15 @@ struct Letter {
     sheet: Option<MailSheet>,
 }
 
+/// What a letter leads to beside its words.
+#[derive(Clone, Copy)]
+struct LetterPage<'a> {
+    /// Where the box is opened from elsewhere.
+    pages: Option<&'a str>,
+    /// Its way takes a sheet along.
+    takes_sheet: bool,
+}
+
 impl Letter {
     /// The sheet of the business day that began at `day`, with its sentences; `None` where no
     /// machine ran. Without a typeface for the sheet the sentences go alone, and say so.
@@ -92,8 +101,9 @@ impl Letter {
         known: &Known,
         day: Time,
         lang: Lang,
-        pages: Option<&str>,
+        page: LetterPage<'_>,
     ) -> Result<Option<Self>, SendFailure> {
+        let LetterPage { pages, takes_sheet } = page;
         let date = known.calendar.date(day);
         let found = DailyReport::read(known, ReportPeriod::Day, date).await;
         let found = found.map_err(|problem| SendFailure::new("store", &problem.to_string()))?;
@@ -111,6 +121,13 @@ impl Letter {
         let mut paragraphs = vec![report.sentences(lang).join("\n")];
         if let Some((pages, date)) = pages.zip(date) {
             paragraphs.push(format!("{pages}/daily?date={date}"));
+        }
+        if !takes_sheet {
+            return Ok(Some(Self {
+                subject,
+                text: paragraphs.join("\n\n"),
+                sheet: None,
+            }));
         }
         let name = sheet_name(report.first);
         let made = paper::daily::print(known, report, lang).await;
@@ -187,11 +204,18 @@ impl NoticeDoor {
         let board = self.known.board();
         let calendar = &self.known.calendar;
         let minute = minute_of(now, &calendar.zone);
+        let maintained = board.machines.iter().filter(|m| m.maintenance.is_some());
+        let present = Present {
+            open: &board.open_alarms,
+            maintained: &maintained.map(|machine| machine.id.clone()).collect(),
+            now,
+            minute,
+        };
         let inner = &mut *self.inner();
         let mut messages = Vec::new();
         for recipient in &inner.settings.recipients {
             let standing = inner.standings.entry(recipient.name.clone()).or_default();
-            let due = due(recipient, standing, &board.open_alarms, now, minute);
+            let due = due(recipient, standing, present);
             let due = due.or_else(|| {
                 let time = sheet_time(recipient, now, minute)?;
                 sheet_due(standing, calendar.day_start(time - SHEET_AFTER_MS), now)
@@ -241,6 +265,26 @@ impl NoticeDoor {
                 };
                 send_webhook(webhook).await?;
             }
+            Way::Chat {
+                service,
+                url,
+                token,
+                to,
+            } => {
+                let Some(letter) = self.letter(message).await? else {
+                    return Ok(NoticeOutcome::NothingToTell);
+                };
+                let chat = ChatMessage {
+                    service: *service,
+                    url: url.clone(),
+                    token: token.clone(),
+                    to: to.clone(),
+                    id: message.id.clone(),
+                    title: letter.subject,
+                    text: letter.text,
+                };
+                send_chat(chat).await?;
+            }
         }
         Ok(NoticeOutcome::Told)
     }
@@ -250,7 +294,11 @@ impl NoticeDoor {
         let lang = Lang::from(message.recipient.lang);
         let pages = certificate::from_elsewhere(self.pages);
         if let Some(day) = message.due.sheet {
-            return Letter::of_day(&self.known, day, lang, pages.as_deref()).await;
+            let page = LetterPage {
+                pages: pages.as_deref(),
+                takes_sheet: matches!(message.recipient.way, Way::Mail { .. }),
+            };
+            return Letter::of_day(&self.known, day, lang, page).await;
         }
         let (board, zone) = (self.known.board(), &self.known.calendar.zone);
         let (subject, text) = notice_text(lang, &board, &message.due, zone, pages.as_deref());

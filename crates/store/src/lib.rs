@@ -5,6 +5,7 @@
 
 mod backup;
 mod checkpoint;
+mod counted;
 mod engine;
 mod error;
 mod evidence;
@@ -18,6 +19,7 @@ mod writer;
 
 pub use backup::{BackupError, Manifest, NewBackup, Piece, Progress, Proved};
 pub use checkpoint::{Checkpoint, CheckpointError, Signer};
+pub use counted::CountedHistory;
 pub use engine::Engine;
 pub use error::{EngineSays, StoreError};
 pub use evidence::{BOX, Break, ChainVerdict, Entry, EvidenceRow};

@@ -179,6 +179,10 @@ pub trait History {
         span: Span,
     ) -> Result<Vec<Annotation>, StoreError>;
 
+    /// What was said of stretches of time that reach into a span, of one machine or of all, and was
+    /// not taken back; by when they begin.
+    fn lasting(&self, of: Option<&MachineId>, span: Span) -> Result<Vec<Annotation>, StoreError>;
+
     /// What was said of a lot and not taken back, in the order in which it was.
     fn lot(&self, lot: &Title) -> Result<Vec<Annotation>, StoreError>;
 

@@ -175,6 +175,11 @@ impl Stat {
     /// Adds the stretch that follows.
     pub fn follow(&mut self, next: &Self) {
         self.step(Area::between(self.last, next.first));
+        self.follow_apart(next);
+    }
+
+    /// Adds a later stretch; what lies between the two counts in neither.
+    fn follow_apart(&mut self, next: &Self) {
         self.integral = finite(self.integral + next.integral);
         self.below = self.below.zip(next.below).map(|(a, b)| finite(a + b));
         self.n += next.n;
@@ -229,7 +234,17 @@ impl Recap {
     /// Adds the stretch that follows.
     pub fn follow(&mut self, next: Self) {
         self.sum.follow(&next.sum);
-        for row in next.minutes {
+        self.append(next.minutes);
+    }
+
+    /// Adds a later stretch; what lies between the two counts in neither.
+    pub fn follow_apart(&mut self, next: Self) {
+        self.sum.follow_apart(&next.sum);
+        self.append(next.minutes);
+    }
+
+    fn append(&mut self, minutes: Vec<MinuteRow>) {
+        for row in minutes {
             row.append_to(&mut self.minutes);
         }
     }

@@ -9,7 +9,7 @@ const WHEEL_ZOOM = 1.25, KEY_ZOOM = 2, CLICK_ZOOM = 4;
 /** Moves that follow each other faster than this are drawn together. */
 const DRAW_AFTER_MS = 80;
 /** The parts of the page that belong to a stretch of time. */
-const PARTS = ["timeline", "timeline-form", "timeline-happened", "timeline-table"];
+const PARTS = ["timeline", "timeline-form", "timeline-left-out", "timeline-happened", "timeline-table"];
 
 /** @typedef {{from: number, to: number}} Stretch in milliseconds since 1970 */
 

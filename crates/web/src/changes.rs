@@ -1,9 +1,11 @@
 //! What pages and scripts do to the register of devices alike; each of it becomes evidence.
 
+use app::annotations::Annotations;
 use app::ports::devices::{DeviceChange, DeviceProblem, Devices};
 use identity::Who;
-use model::{DeviceId, DeviceRole, MachineId, SWITCH_OFF, Source, Wrong, WrongWhy};
+use model::{DeviceId, DeviceRole, MachineId, Remark, SWITCH_OFF, Source, Wrong, WrongWhy};
 
+use crate::http::failure::Failure;
 use crate::pages::off;
 
 /// A device that is to be registered, as it was typed.
@@ -63,5 +65,27 @@ pub(crate) async fn end(devices: &dyn Devices, who: &Who, name: &str) -> Result<
     let id = DeviceId::new(name).map_err(|_| DeviceProblem::NotFound)?;
     let end = DeviceChange::End { id };
     devices.change(end, &who.actor()).await?;
+    Ok(())
+}
+
+/// Whether somebody may say that, or take it back.
+pub(crate) fn check_may(who: &Who, said: &Remark) -> Result<(), Failure> {
+    if who.may(said.needs()) {
+        Ok(())
+    } else {
+        Err(Failure::not_allowed())
+    }
+}
+
+/// Takes back what was said of a machine's past; of this machine, if one is named.
+pub(crate) async fn take_back(
+    annotations: &Annotations,
+    who: &Who,
+    id: i64,
+    of: Option<&MachineId>,
+) -> Result<(), Failure> {
+    let said = annotations.said(id).await?;
+    check_may(who, &said.said)?;
+    annotations.withdraw(id, of, &who.actor()).await?;
     Ok(())
 }

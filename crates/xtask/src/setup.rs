@@ -29,11 +29,12 @@ const DEBIAN: [(&str, &str); 15] = [
     ("systemctl", "systemd"),
 ];
 /// Packages with what only tests use, from PyPI.
-const PYTHON: [&str; 16] = [
+const PYTHON: [&str; 18] = [
     "aiosmtpd==1.4.6",
     "cyclonedx-python-lib[json-validation]==11.12.0",
     "hatasmota==0.9.2",
     "jsonschema==4.26.0",
+    "line-bot-sdk==3.27.0",
     "openapi-spec-validator==0.9.0",
     "openpyxl==3.1.5",
     "paho-mqtt==2.1.0",
@@ -43,6 +44,7 @@ const PYTHON: [&str; 16] = [
     "pyrage==1.4.0",
     "pyserial==3.5",
     "python-mbedtls==2.10.1",
+    "slack-sdk==3.48.0",
     "ssdpy==0.4.1",
     "typos==1.52.0",
     "zeroconf==0.154.0",

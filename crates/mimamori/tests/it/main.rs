@@ -6,6 +6,7 @@
 mod attack;
 mod backup;
 mod bad_input;
+mod chats;
 mod clients;
 mod clocks;
 mod connect;
@@ -20,6 +21,7 @@ mod files;
 mod house;
 mod inputs;
 mod kill;
+mod left_out;
 mod limits;
 mod logs;
 mod lots;

@@ -15,7 +15,7 @@ use detect::{LampDevice, Outcome};
 use model::{DeviceRole, MachineId, OwnLimit, RefusalReason, Refused, Span, Time};
 use rows::{RowSender, WrittenRows};
 use sources::{Arrival, Device, DeviceRegister, RowValue};
-use store::{Batch, Record, StoreError, Telemetry, Writer};
+use store::{Batch, Reader, Record, StoreError, Telemetry, Writer};
 
 use crate::machine::Machine;
 use crate::series::Series;
@@ -92,6 +92,23 @@ impl Floor {
         self.machines.push(machine);
         self.by_id.insert(id.clone(), self.machines.len() - 1);
         self.machines.len() - 1
+    }
+
+    /// Takes up what people say of stretches of a machine's time.
+    pub(crate) fn heed(
+        &mut self,
+        id: &MachineId,
+        reader: &dyn Reader,
+        now: Time,
+    ) -> Result<(), StoreError> {
+        let known = self
+            .by_id
+            .get(id)
+            .and_then(|index| self.machines.get_mut(*index));
+        match known {
+            Some(machine) => machine.heed(reader, self.day_start, now),
+            None => Ok(()),
+        }
     }
 
     /// Where a device stands in the list.

@@ -28,26 +28,26 @@ impl Floor {
         let mut own = self.speakers.iter().filter(|s| s.machine == Some(index));
         let known = self.machines.get(index).filter(|m| !m.is_rehearsal);
         let machine = known.ok_or(OrderError::NotFound)?;
-        let leaves = plate.is_archived && !machine.nameplate.is_archived;
+        let leaves = plate.is_archived && !machine.names.said.is_archived;
         if leaves && own.any(is_heard) {
             return Err(OrderError::StillHeard);
         }
         let kept = kept(id, &plate).ok_or(OrderError::OutOfRange)?;
-        self.machines[index].nameplate = plate;
+        self.machines[index].names.said = plate;
         Ok(kept)
     }
 
     /// Something is heard of a machine that was gone: it is on the board again.
     pub(super) fn bring_back(&mut self, index: usize, at: Time, batch: &mut Batch) {
         let machine = self.machines.get_mut(index);
-        let Some(machine) = machine.filter(|machine| machine.nameplate.is_archived) else {
+        let Some(machine) = machine.filter(|machine| machine.names.said.is_archived) else {
             return;
         };
-        machine.nameplate.is_archived = false;
-        let about = json!({"machine": machine.id, "nameplate": machine.nameplate});
+        machine.names.said.is_archived = false;
+        let about = json!({"machine": machine.id, "nameplate": machine.names.said});
         let entry = Entry::of_box(at, EventKind::OrderNameplate, about);
         batch.records.push(Record::Evidence(entry));
-        batch.records.extend(kept(&machine.id, &machine.nameplate));
+        batch.records.extend(kept(&machine.id, &machine.names.said));
     }
 }
 

@@ -9,7 +9,6 @@ use store::{Batch, Damage, Reader, Record, StoreError};
 
 use super::{Floor, NAMEPLATE, RECENT_ENTRIES};
 use crate::aside::Aside;
-use crate::day::Tally;
 use crate::limits::LIMITS_PASSED;
 use crate::machine::Machine;
 use crate::own::{damage_entry, own_alarm};
@@ -110,7 +109,7 @@ impl Floor {
             }
         }
         self.recall_kept(NAMEPLATE, reader, aside, |machine, json| {
-            machine.nameplate = serde_json::from_str(json)?;
+            machine.names.said = serde_json::from_str(json)?;
             Ok(())
         })?;
         self.recall_kept(LIMITS_PASSED, reader, aside, |machine, json| {
@@ -229,8 +228,7 @@ impl Floor {
                 .map(|alarm| alarm.kind)
                 .collect();
             let states = reader.states(&machine.id, Span::new(self.day_start, now))?;
-            let cycles = reader.cycle_count(&machine.id, self.day_start)?;
-            machine.tally = Tally::from_history(self.day_start, &states, cycles);
+            machine.heed(reader, self.day_start, now)?;
             // It was seen up to the last signal, however long ago its state changed.
             let known = [machine.last_t, machine.watch.latest()];
             let changed = states.last().map(|s| s.from);

@@ -2,6 +2,7 @@
 //! commit and only then tells anybody: the device its acknowledgement, the light, the page.
 
 mod gather;
+mod heed;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,9 +24,8 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::aside::Aside;
-use crate::floor::{Floor, NAMEPLATE};
+use crate::floor::Floor;
 use crate::light::{light_view, tier};
-use crate::machine::Machine;
 use crate::own::{damage_entry, is_low, own_alarm};
 use crate::own_clock::OwnClock;
 use crate::pace::{ArrivalRate, Pace};
@@ -553,14 +553,7 @@ impl Recorder {
         self.outputs
             .durable
             .send_if_modified(|durable| std::mem::replace(durable, self.ticket) != self.ticket);
-        // Who has set something finds it so on the next page.
-        let is_setting = |record: &Record| match record {
-            Record::Kept(name, _) => name.starts_with(NAMEPLATE),
-            other => matches!(other, Record::Factory(_) | Record::Settings(..)),
-        };
-        if self.pending.records.iter().any(is_setting) {
-            self.show_board();
-        }
+        self.heed();
         self.replies.answer();
         self.announce();
         self.pace.call();
@@ -714,7 +707,8 @@ impl Recorder {
     fn set_light(&self) {
         // A fault made on purpose is nothing to run to.
         let mut real = self.floor.machines.iter().filter(|m| !m.is_rehearsal);
-        let alarmed = self.store_full.is_some() || real.any(Machine::is_alarmed);
+        let now = clock::now();
+        let alarmed = self.store_full.is_some() || real.any(|machine| machine.is_alarmed(now));
         let wanted = Light {
             red: tier(alarmed),
             amber: Tier::Off,

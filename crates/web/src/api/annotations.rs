@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use store::Page;
 
 use super::known;
+use crate::changes;
 use crate::http::access::{ACKNOWLEDGE, LOOK};
 use crate::http::asked::Asked;
 use crate::http::failure::Failure;
@@ -32,7 +33,8 @@ pub(crate) const ROUTES: &[Route] = &[
     ),
     api!(
         post "/api/v1/machines/{id}/annotations", ACKNOWLEDGE, tell,
-        "Says why a machine stood still at a moment, how many parts were bad, or a note"
+        "Says why a machine stood still at a moment, how many parts were bad, that it is looked \
+            after until a moment, that a stretch counts in no figure, or a note"
     ),
     api!(
         post "/api/v1/annotations/{id}/withdraw", ACKNOWLEDGE, withdraw,
@@ -91,6 +93,7 @@ pub(crate) async fn tell(
     Sent(sent): Sent<SentAnnotation>,
 ) -> Answer<AnnotationNumber> {
     let machine = self::known(&known.board(), &id)?;
+    changes::check_may(&who, &sent.said)?;
     let at = sent.at.unwrap_or_else(|| known.now());
     let by = who.actor();
     let id = annotations.tell(&machine, at, sent.said, &by).await?;
@@ -103,6 +106,6 @@ pub(crate) async fn withdraw(
     Asked(who): Asked<Who>,
     Path(id): Path<i64>,
 ) -> Result<NoContent, Failure> {
-    annotations.withdraw(id, None, &who.actor()).await?;
+    changes::take_back(&annotations, &who, id, None).await?;
     Ok(NoContent)
 }

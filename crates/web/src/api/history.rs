@@ -10,7 +10,7 @@ use report::watched::{wh_drawn, wh_fed_in};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{
-    Bucket, Damage, DaySum, Page, ProductSum, ReadingRow, SeriesInfo, StoreError, Telemetry,
+    Bucket, Damage, DaySum, Page, ProductSum, Reader, ReadingRow, SeriesInfo, StoreError, Telemetry,
 };
 
 use super::{AskedSpan, Paging, known};
@@ -66,7 +66,7 @@ impl WantedSeries {
         })
     }
 
-    fn read(&self, reader: &dyn Telemetry) -> Result<Vec<WatchedSeries>, StoreError> {
+    fn read(&self, reader: &dyn Reader) -> Result<Vec<WatchedSeries>, StoreError> {
         let mut all = MachineSeries::read(reader)?.of(&self.machine, self.span);
         let is_wanted = |one: &WatchedSeries| {
             let point = self.point.as_ref();

@@ -112,9 +112,7 @@ pub(crate) async fn admit(
         if request.uri().path() == "/" && who.may(Right::LookShared) {
             return Redirect::to("/shared").into_response();
         }
-        return Failure::new(StatusCode::FORBIDDEN, "not_allowed", key::ERROR_NOT_ALLOWED)
-            .hint(key::ERROR_NOT_ALLOWED_HINT)
-            .into_response();
+        return Failure::not_allowed().into_response();
     }
     // Browsers send the cookie along whoever made the page; they also say who did.
     if by_cookie && changes && from_page != Some(true) {

@@ -11,7 +11,7 @@ use super::{Ctx, name_of, timeline, why};
 pub(super) fn alarm_item(ctx: &Ctx, gate: &Gate, name: Option<&str>, alarm: &Alarm) -> Markup {
     html! {
         li.k-alarm {
-            (timeline::moment(ctx, alarm.machine.as_ref(), alarm.since))
+            (timeline::way::moment(ctx, alarm.machine.as_ref(), alarm.since))
             div {
                 strong {
                     @if let Some(name) = name { (name) " " }

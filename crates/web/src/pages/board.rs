@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use app::known::Known;
-use app::views::{BoardView, LearningView, LightView, MachineView, Shown};
+use app::views::{BoardView, LearningView, LightView, MachineView, MaintenanceView, Shown};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use model::{MachineId, MachineState, Right, Span, StateInterval, Title};
+use model::{Alarm, MachineId, MachineState, Right, Span, StateInterval, Title};
 use text::key;
 
 use super::devices::in_words;
@@ -164,7 +164,7 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
     } else {
         machine.state.code()
     };
-    let is_alarmed = !machine.alarms.is_empty();
+    let is_alarmed = !machine.alarms.is_empty() && machine.maintenance.is_none();
     html! {
         a.tile.{ "is-" (state) }.alarmed[is_alarmed] #{ "m-" (machine.id) } data-state=(state)
             href={ "/machines/" (machine.id) } {
@@ -173,6 +173,7 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
                 @if is_only_measured { span.badge.t-off { (ctx.text(key::TILE_MEASURED)) } }
                 @else { (state_badge(ctx.lang, machine.state)) }
             }
+            @if let Some(window) = &machine.maintenance { (maintained(ctx, window)) }
             @if let Some(kind) = machine.alarms.first() {
                 span.cause { (ctx.lang.coded("alarm-", kind.code())) }
             }
@@ -393,15 +394,25 @@ pub(crate) fn light_picture(tiers: [Shown; 3]) -> Markup {
     }
 }
 
+/// That a machine is looked after, and until when.
+pub(super) fn maintained(ctx: &Ctx, window: &MaintenanceView) -> Markup {
+    html! {
+        span.badge.maintained-badge {
+            (ctx.with(key::MAINTENANCE_NOW, &[("time", &ctx.when(window.until))]))
+        }
+    }
+}
+
 /// What asks for action now, above everything else.
 pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
+    let told: Vec<&Alarm> = board.alarms_told().collect();
     // One that is not stored yet nobody can say to have seen.
-    let is_unseen = |alarm: &&model::Alarm| alarm.id > 0 && alarm.acknowledged_at.is_none();
-    let unseen = board.open_alarms.iter().filter(is_unseen);
+    let is_unseen = |alarm: &&&Alarm| alarm.id > 0 && alarm.acknowledged_at.is_none();
+    let unseen = told.iter().filter(is_unseen);
     html! {
         // What the sound is for: it ends when somebody has seen them.
         span data-unseen=(unseen.count()) hidden {}
-        @for alarm in board.open_alarms.iter().take(3) {
+        @for alarm in told.iter().take(3) {
             @let machine = alarm.machine.as_ref().map(|id| format!("/machines/{id}"));
             a.alarm role="alert" href=(machine.as_deref().unwrap_or("/events")) {
                 svg.icon aria-hidden="true" { use href="#i-events" {} }

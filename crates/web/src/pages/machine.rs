@@ -12,8 +12,8 @@ use identity::Gate;
 use jiff::civil::Date;
 use maud::{Markup, html};
 use model::{
-    Alarm, Approval, CycleVerdict, DeviationReason, FindingKind, MachineId, Reference, Right, Span,
-    StateInterval, Time, UNNAMED_PRODUCT,
+    Alarm, Annotation, Approval, CycleVerdict, DeviationReason, FindingKind, MachineId, Reference,
+    Right, Span, StateInterval, Time, UNNAMED_PRODUCT,
 };
 use report::accounts;
 use report::lots::lot_at;
@@ -27,7 +27,7 @@ use super::chart::{self, Dot};
 use super::devices::told;
 use super::off::OffPart;
 use super::words::help;
-use super::{Ctx, Place, frame, limits, lots, number, state_badge, timeline, why};
+use super::{Ctx, Place, frame, limits, lots, maintained, number, state_badge, timeline, why};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -62,6 +62,8 @@ pub(crate) struct MachineHistory {
     minutes: Vec<MinuteRow>,
     findings: Vec<FindingRow>,
     states: Vec<StateInterval>,
+    /// What is said of now and later.
+    lasting: Vec<Annotation>,
 }
 
 /// Reads the history of a machine.
@@ -80,7 +82,9 @@ pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHist
         let states = reader.states(&id, Span::new(now - super::board::STRIP_MS, now))?;
         let shown = Span::new(now - POWER_MS, now);
         let minutes = MachineSeries::read(reader)?.power_minutes(reader, &id, shown)?;
+        let ahead = Span::new(now, Time::from_ms(i64::MAX));
         Ok(MachineHistory {
+            lasting: reader.lasting(Some(&id), ahead)?,
             cycles,
             minutes,
             findings,
@@ -151,6 +155,7 @@ pub(crate) async fn show(
             section.panel #reference { (reference(&ctx, machine)) }
             section.panel { (tolerance(&ctx, machine)) }
             (limits::panel(&ctx, &board, machine))
+            (maintained::panel(&ctx, machine, &history.lasting))
             div #off { (off::of_machine(&site.off, &ctx, machine)) }
         }
         section.panel #findings { (findings(&ctx, &history)) }
@@ -170,8 +175,9 @@ pub(crate) fn alarms(ctx: &Ctx, gate: &Gate, board: &BoardView, machine: &Machin
     let is_own = |alarm: &&Alarm| alarm.machine.as_ref() == Some(&machine.id);
     let own: Vec<&Alarm> = board.open_alarms.iter().filter(is_own).collect();
     html! {
+        (maintained::banner(ctx, machine))
         @if !own.is_empty() {
-            section.panel.alarmed role="alert" {
+            section.panel.alarmed[machine.maintenance.is_none()] role="alert" {
                 ol.events { @for alarm in own { (alarm_item(ctx, gate, None, alarm)) } }
                 @for passed in &machine.limits_passed {
                     p {
@@ -293,7 +299,7 @@ pub(crate) fn charts(ctx: &Ctx, machine: &MachineView, history: &MachineHistory)
             div.panel-head {
                 h2 { (ctx.text(key::MACHINE_POWER)) }
                 span.quiet { (ctx.text(key::UNIT_W)) }
-                (timeline::closer(ctx, &machine.id, shown))
+                (timeline::way::closer(ctx, &machine.id, shown))
             }
             @if history.minutes.is_empty() && machine.power_w.is_none() {
                 p.quiet { (ctx.text(key::MACHINE_POWER_NONE)) }
@@ -555,7 +561,7 @@ pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str
     let text = finding_text(ctx.lang, finding.kind, &finding.product);
     html! {
         li.{ "k-" (finding.kind.code()) } {
-            (timeline::moment(ctx, Some(&finding.machine), finding.at))
+            (timeline::way::moment(ctx, Some(&finding.machine), finding.at))
             div {
                 strong {
                     @if let Some(name) =

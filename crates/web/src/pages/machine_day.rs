@@ -126,7 +126,7 @@ fn power(ctx: &Ctx, machine: &MachineId, minutes: &[MinuteRow], span: Span) -> M
                 div.panel-head {
                     h2 { (ctx.text(key::DAY_POWER)) }
                     span.quiet { (ctx.text(key::UNIT_W)) }
-                    (timeline::closer(ctx, machine, span))
+                    (timeline::way::closer(ctx, machine, span))
                 }
                 (chart::power(ctx, minutes, span))
             }

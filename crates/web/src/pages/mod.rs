@@ -17,11 +17,13 @@ mod entry;
 pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod files;
+pub(crate) mod left_out;
 pub(crate) mod limits;
 pub(crate) mod logs;
 pub(crate) mod lots;
 pub(crate) mod machine;
 pub(crate) mod machine_day;
+pub(crate) mod maintained;
 pub(crate) mod maintenance;
 pub(crate) mod me;
 pub(crate) mod network;
@@ -132,6 +134,13 @@ impl Ctx {
             factory: known.board().factory.name.clone(),
             tour: visitor.tour,
         }
+    }
+
+    /// A moment as a field of date and time takes it.
+    pub(crate) fn local(&self, t: Time) -> String {
+        text::zoned(t, &self.zone)
+            .strftime("%Y-%m-%dT%H:%M:%S")
+            .to_string()
     }
 
     /// Whether the reader may do this; what they may not is not offered.

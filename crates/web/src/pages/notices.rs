@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use app::known::Known;
 use app::ports::notifier::{NoticeProblem, Notifier};
+use app::views::BoardView;
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::fresh_secret;
 use maud::{Markup, html};
 use model::{
-    About, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours, Recipient, Standing, Tongue,
-    Way, clock_text, minute_of_day,
+    About, ChatService, MachineId, MailSecurity, MailServer, NoticeWrong, Notices, QuietHours,
+    Recipient, Standing, Tongue, Way, clock_text, minute_of_day,
 };
 use serde::Deserialize;
 use text::{Key, Lang, key};
@@ -105,23 +106,22 @@ pub(crate) async fn set_server(
 }
 
 /// A recipient as a browser sends it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct TypedRecipient {
     name: String,
     way: String,
     to: String,
-    #[serde(default)]
+    /// Where a chat is written into.
+    url: String,
+    /// What signs, or what opens the way to a chat.
     secret: String,
     about: About,
+    machines: Vec<String>,
     after_min: u32,
-    #[serde(default)]
     again_min: u32,
-    #[serde(default)]
     quiet_from: String,
-    #[serde(default)]
     quiet_to: String,
     /// When the daily sheet is wanted.
-    #[serde(default)]
     sheet_at: String,
     lang: Tongue,
 }
@@ -130,8 +130,9 @@ pub(crate) struct TypedRecipient {
 pub(crate) async fn add(
     State(site): State<NoticesPart>,
     Asked(visitor): Asked<Visitor>,
-    Form(typed): Form<TypedRecipient>,
+    Form(sent): Form<Vec<(String, String)>>,
 ) -> Response {
+    let typed = TypedRecipient::from_fields(sent);
     let draft = TypedNotices {
         recipient: Some(typed.clone()),
         ..TypedNotices::default()
@@ -148,19 +149,50 @@ pub(crate) async fn add(
 }
 
 impl TypedRecipient {
+    /// From the fields of a form; machines are ticked, each in a field of its own.
+    fn from_fields(sent: Vec<(String, String)>) -> Self {
+        let mut typed = Self::default();
+        for (name, value) in sent {
+            match name.as_str() {
+                "name" => typed.name = value,
+                "way" => typed.way = value,
+                "to" => typed.to = value,
+                "url" => typed.url = value,
+                "secret" => typed.secret = value,
+                "about" => typed.about = About::from_code(&value).unwrap_or_default(),
+                "machine" => typed.machines.push(value),
+                "after_min" => typed.after_min = value.parse().unwrap_or_default(),
+                "again_min" => typed.again_min = value.parse().unwrap_or_default(),
+                "quiet_from" => typed.quiet_from = value,
+                "quiet_to" => typed.quiet_to = value,
+                "sheet_at" => typed.sheet_at = value,
+                "lang" if value == "en" => typed.lang = Tongue::En,
+                _ => {}
+            }
+        }
+        typed
+    }
+
     /// The recipient, and the secret that was made for it if none was typed.
     fn recipient(self) -> Result<(Recipient, Option<String>), NoticeWrong> {
         let to = half_width(&self.to).trim().to_owned();
         let mut made = None;
-        let way = if self.way == "webhook" {
-            let mut secret = self.secret.trim().to_owned();
-            if secret.is_empty() {
-                secret = fresh_secret().map_err(|_| NoticeWrong::Secret)?;
-                made = Some(secret.clone());
+        let mut secret = self.secret.trim().to_owned();
+        let way = match (self.way.as_str(), ChatService::from_code(&self.way)) {
+            (_, Some(service)) => Way::Chat {
+                service,
+                url: half_width(&self.url).trim().to_owned(),
+                token: secret,
+                to,
+            },
+            ("webhook", None) => {
+                if secret.is_empty() {
+                    secret = fresh_secret().map_err(|_| NoticeWrong::Secret)?;
+                    made = Some(secret.clone());
+                }
+                Way::Webhook { url: to, secret }
             }
-            Way::Webhook { url: to, secret }
-        } else {
-            Way::Mail { to }
+            _ => Way::Mail { to },
         };
         let quiet = [&self.quiet_from, &self.quiet_to].map(|text| half_width(text));
         let quiet = match quiet.each_ref().map(|text| text.trim()) {
@@ -172,10 +204,13 @@ impl TypedRecipient {
             "" => None,
             clock => Some(minute_of_day(clock).ok_or(NoticeWrong::Sheet)?),
         };
+        let machines = self.machines.iter().map(|id| MachineId::new(id));
+        let machines: Result<Vec<MachineId>, _> = machines.collect();
         let recipient = Recipient {
             name: self.name.trim().to_owned(),
             way,
             about: self.about,
+            machines: machines.map_err(|_| NoticeWrong::Machines)?,
             lang: self.lang,
             after_min: self.after_min,
             again_min: self.again_min,
@@ -266,13 +301,13 @@ fn page(site: &NoticesPart, visitor: &Visitor, typed: &TypedNotices, above: &Mar
             @if settings.recipients.is_empty() { p.quiet { (ctx.text(key::NOTICES_NOBODY)) } }
             ul.cards {
                 @for recipient in &settings.recipients {
-                    (card(&ctx, recipient, standings.get(&recipient.name)))
+                    (card(&ctx, &board, recipient, standings.get(&recipient.name)))
                 }
             }
         }
         section.panel {
             div.panel-head { h2 { (ctx.text(key::NOTICES_MAIL)) } }
-            @if settings.mail.is_some() { (recipient_form(&ctx, "mail", typed)) }
+            @if settings.mail.is_some() { (recipient_form(&ctx, &board, "mail", typed)) }
             @else { p { (ctx.text(key::NOTICES_SERVER_FIRST)) } }
             details.folded open[settings.mail.is_none() || typed.server.is_some()] {
                 summary { h2 { (ctx.text(key::NOTICES_SERVER)) } }
@@ -284,9 +319,10 @@ fn page(site: &NoticesPart, visitor: &Visitor, typed: &TypedNotices, above: &Mar
                 open[typed.recipient.as_ref().is_some_and(|typed| typed.way == "webhook")] {
                 summary { h2 { (ctx.text(key::NOTICES_WEBHOOK)) } }
                 p.quiet { (ctx.text(key::NOTICES_WEBHOOK_NOTE)) }
-                (recipient_form(&ctx, "webhook", typed))
+                (recipient_form(&ctx, &board, "webhook", typed))
             }
         }
+        (chats(&ctx, &board, typed))
         section.panel {
             div.panel-head { h2 { (ctx.text(key::LIGHT_TITLE)) } }
             @match board.light {
@@ -302,7 +338,31 @@ fn page(site: &NoticesPart, visitor: &Visitor, typed: &TypedNotices, above: &Mar
     frame(&ctx, Place::Events, &ctx.text(key::NOTICES_TITLE), "", body)
 }
 
-fn card(ctx: &Ctx, recipient: &Recipient, standing: Option<&Standing>) -> Markup {
+/// A form for each service that people chat with.
+fn chats(ctx: &Ctx, board: &BoardView, typed: &TypedNotices) -> Markup {
+    let typed_way = typed.recipient.as_ref().map_or("", |typed| &typed.way);
+    html! {
+        section.panel {
+            div.panel-head { h2 { (ctx.text(key::NOTICES_CHAT)) } }
+            p.quiet { (ctx.text(key::NOTICES_CHAT_NOTE)) }
+            @for service in ChatService::ALL.iter().copied() {
+                @let way = service.code();
+                details.folded open[typed_way == way] {
+                    summary { h3 { (ctx.lang.coded("notice-way-", way)) } }
+                    p.quiet { (ctx.lang.coded("notices-chat-how-", way)) }
+                    (recipient_form(ctx, board, way, typed))
+                }
+            }
+        }
+    }
+}
+
+fn card(
+    ctx: &Ctx,
+    board: &BoardView,
+    recipient: &Recipient,
+    standing: Option<&Standing>,
+) -> Markup {
     let after = recipient.after_min.to_string();
     html! {
         li.card {
@@ -313,6 +373,9 @@ fn card(ctx: &Ctx, recipient: &Recipient, standing: Option<&Standing>) -> Markup
             span.quiet.long { (recipient.way.place()) }
             span.quiet {
                 (ctx.lang.coded("notice-about-", recipient.about.code()))
+                @for machine in &recipient.machines {
+                    " · " (board.called(ctx.lang, machine.as_str()))
+                }
                 @if recipient.about == About::Nothing {}
                 @else if recipient.after_min == 0 { " · " (ctx.text(key::NOTICES_AT_ONCE)) }
                 @else { " · " (ctx.with(key::NOTICES_AFTER, &[("n", &after)])) }
@@ -390,51 +453,59 @@ fn server_form(ctx: &Ctx, server: Option<&MailServer>) -> Markup {
     }
 }
 
-fn recipient_form(ctx: &Ctx, way: &str, typed: &TypedNotices) -> Markup {
+fn recipient_form(ctx: &Ctx, board: &BoardView, way: &str, typed: &TypedNotices) -> Markup {
     let typed = typed.recipient.as_ref().filter(|typed| typed.way == way);
     let of = |get: fn(&TypedRecipient) -> &str| typed.map(get).unwrap_or_default();
     let id = |name: &str| format!("{way}-{name}");
-    let is_mail = way == "mail";
-    let to = if is_mail {
-        key::NOTICES_TO
-    } else {
-        key::NOTICES_URL
-    };
+    let to = |label| field(ctx, &id("to"), "to", label, of(|t| &t.to));
+    let secret = |label| field(ctx, &id("secret"), "secret", label, of(|t| &t.secret));
     html! {
         form.stack method="post" action="/notices" {
             input type="hidden" name="way" value=(way);
             (field(ctx, &id("name"), "name", key::NOTICES_NAME, of(|t| &t.name)))
-            (field(ctx, &id("to"), "to", to, of(|t| &t.to)))
-            @if !is_mail {
-                (field(ctx, &id("secret"), "secret", key::NOTICES_SECRET_FIELD, of(|t| &t.secret)))
+            @match ChatService::from_code(way) {
+                Some(ChatService::Line) => {
+                    (secret(key::NOTICES_LINE_TOKEN))
+                    (to(key::NOTICES_LINE_TO))
+                }
+                Some(ChatService::Slack | ChatService::Teams) => {
+                    (field(ctx, &id("url"), "url", key::NOTICES_CHAT_URL, of(|t| &t.url)))
+                }
+                None if way == "mail" => (to(key::NOTICES_TO)),
+                None => {
+                    (to(key::NOTICES_URL))
+                    (secret(key::NOTICES_SECRET_FIELD))
+                }
             }
-            (conditions(ctx, way, typed))
+            (conditions(ctx, board, way, typed))
             button.primary type="submit" { (ctx.text(key::NOTICES_ADD)) }
         }
     }
 }
 
 /// Of what, when and in which language.
-fn conditions(ctx: &Ctx, way: &str, typed: Option<&TypedRecipient>) -> Markup {
+fn conditions(ctx: &Ctx, board: &BoardView, way: &str, typed: Option<&TypedRecipient>) -> Markup {
     let id = |name: &str| format!("{way}-{name}");
     let of = |get: fn(&TypedRecipient) -> &str| typed.map(get).unwrap_or_default();
     let usual = match ctx.lang {
         Lang::Ja => Tongue::Ja,
         Lang::En => Tongue::En,
     };
+    let has_sheet = way != "webhook";
     let lang = typed.map_or(usual, |typed| typed.lang);
     let again = typed.map_or(0, |typed| typed.again_min);
     let (about, after) = typed.map_or((About::All, 0), |typed| (typed.about, typed.after_min));
     html! {
         label for=(id("about")) { (ctx.text(key::NOTICES_ABOUT)) }
         select id=(id("about")) name="about" {
-            @let is_offered = |choice: &About| way == "mail" || *choice != About::Nothing;
+            @let is_offered = |choice: &About| has_sheet || *choice != About::Nothing;
             @for choice in About::ALL.iter().copied().filter(is_offered) {
                 option value=(choice.code()) selected[choice == about] {
                     (ctx.lang.coded("notice-about-", choice.code()))
                 }
             }
         }
+        (machines(ctx, board, typed))
         label for=(id("after")) { (ctx.text(key::NOTICES_WHEN)) }
         select id=(id("after")) name="after_min" {
             @for minutes in WAITS {
@@ -464,7 +535,7 @@ fn conditions(ctx: &Ctx, way: &str, typed: Option<&TypedRecipient>) -> Markup {
                     }
             }
         }
-        @if way == "mail" {
+        @if has_sheet {
             label for=(id("sheet")) { (ctx.text(key::NOTICES_SHEET_AT)) }
             input id=(id("sheet")) type="time" name="sheet_at" value=(of(|t| &t.sheet_at));
         }
@@ -472,6 +543,30 @@ fn conditions(ctx: &Ctx, way: &str, typed: Option<&TypedRecipient>) -> Markup {
         select id=(id("lang")) name="lang" {
             option value="ja" selected[lang == Tongue::Ja] { "日本語" }
             option value="en" selected[lang == Tongue::En] { "English" }
+        }
+    }
+}
+
+/// The machines to choose from; of all if none is ticked.
+fn machines(ctx: &Ctx, board: &BoardView, typed: Option<&TypedRecipient>) -> Markup {
+    let is_ticked = |id: &MachineId| {
+        typed.is_some_and(|typed| typed.machines.iter().any(|chosen| chosen == id.as_str()))
+    };
+    html! {
+        @if board.machines.len() > 1 {
+            details.other-reason open[typed.is_some_and(|typed| !typed.machines.is_empty())] {
+                summary { (ctx.text(key::NOTICES_MACHINES)) }
+                fieldset.ticks {
+                    legend.quiet { (ctx.text(key::NOTICES_MACHINES_NOTE)) }
+                    @for machine in &board.machines {
+                        label {
+                            input type="checkbox" name="machine" value=(machine.id)
+                                checked[is_ticked(&machine.id)];
+                            span { (machine.names.of(ctx.lang)) }
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -485,14 +580,11 @@ mod tests {
             name: " 社長 ".to_owned(),
             way: way.to_owned(),
             to: "ｏｗｎｅｒ@example.jp".to_owned(),
-            secret: String::new(),
-            about: About::All,
             after_min: 15,
-            again_min: 0,
             quiet_from: quiet[0].to_owned(),
             quiet_to: quiet[1].to_owned(),
             sheet_at: "０７：５０".to_owned(),
-            lang: Tongue::Ja,
+            ..TypedRecipient::default()
         }
     }
 

@@ -326,7 +326,7 @@ fn remarks(ctx: &Ctx, board: &BoardView, said: &[Annotation], needle: &Needle) -
         let words = is_shown.then(|| remark_text(ctx.lang, &said.said))?;
         let machine = board.concerned(ctx.lang, Some(&said.machine));
         needle.is_in(&words).then(|| Hit {
-            href: super::timeline::around(&said.machine, said.at),
+            href: super::timeline::way::around(&said.machine, said.at),
             title: words,
             about: format!("{machine} · {}", ctx.written(said.at)),
         })

@@ -23,6 +23,7 @@ use text::key;
 
 use super::days::DayWays;
 use super::{Ctx, Place, frame, name_of, typed};
+use crate::changes;
 use crate::http::access::{ACKNOWLEDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -164,14 +165,12 @@ pub(crate) async fn withdraw(
     let Ok(machine) = MachineId::new(&id) else {
         return Err(Failure::not_found());
     };
-    let by = visitor.who.actor();
-    let withdrawn = site
-        .annotations
-        .withdraw(taken.annotation, Some(&machine), &by);
+    let who = &visitor.who;
+    let withdrawn = changes::take_back(&site.annotations, who, taken.annotation, Some(&machine));
     match withdrawn.await {
         // Pressed twice: it is taken back.
-        Ok(()) | Err(OrderError::NotFound) => Ok(back(&taken.date, &id)),
-        Err(problem) => Err(problem.into()),
+        Err(failure) if !failure.is_not_found() => Err(failure),
+        _ => Ok(back(&taken.date, &id)),
     }
 }
 
@@ -358,7 +357,7 @@ impl Stops<'_> {
                     (remark_text(ctx.lang, &said.said))
                 }
                 span.quiet { (name_of(ctx, self.gate, &said.told_by)) }
-                (self.take_back(id, said.id))
+                @if ctx.may(said.said.needs()) { (self.take_back(id, said.id)) }
             }
         }
     }

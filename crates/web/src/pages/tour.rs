@@ -85,7 +85,7 @@ async fn address(known: &Known, code: &str) -> Result<String, Failure> {
     let machine = noticed.or_else(first);
     Ok(match (code, incident, machine) {
         ("machine", _, Some(machine)) => format!("/machines/{machine}"),
-        ("incident", Some(finding), _) => timeline::around(&finding.machine, finding.at),
+        ("incident", Some(finding), _) => timeline::way::around(&finding.machine, finding.at),
         ("incident", None, _) => "/timeline".to_owned(),
         ("stops", ..) => "/stops".to_owned(),
         ("daily", ..) => "/daily".to_owned(),

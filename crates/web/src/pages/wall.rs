@@ -107,8 +107,9 @@ pub(crate) fn counts(ctx: &Ctx, view: &BoardView) -> Markup {
 pub(crate) fn tile(ctx: &Ctx, known: &Known, machine: &MachineView, factory: &Factory) -> Markup {
     let state = machine.state;
     let made = machine.day.cycles as f64 * factory.parts_per_cycle(&machine.id);
+    let is_alarmed = !machine.alarms.is_empty() && machine.maintenance.is_none();
     html! {
-        div.wall-tile.{ "is-" (state.code()) }.alarmed[!machine.alarms.is_empty()]
+        div.wall-tile.{ "is-" (state.code()) }.alarmed[is_alarmed]
             #{ "m-" (machine.id) } {
             strong.wall-name { (machine.names.of(ctx.lang)) }
             @if machine.is_only_measured() {
@@ -119,6 +120,7 @@ pub(crate) fn tile(ctx: &Ctx, known: &Known, machine: &MachineView, factory: &Fa
                 span.wall-state.{ "t-" (state.code()) } {
                     (shape(state)) span { (ctx.lang.coded("state-", state.code())) }
                 }
+                @if let Some(window) = &machine.maintenance { (board::maintained(ctx, window)) }
                 @match machine.alarms.first() {
                     Some(kind) => {
                         span.wall-cause { (ctx.lang.coded("alarm-", kind.code())) }

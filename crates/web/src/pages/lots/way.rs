@@ -96,7 +96,7 @@ impl WayOf<'_> {
                 div.panel-head {
                     h2 { (name) }
                     span.quiet { (length) }
-                    @if !self.is_guest { (timeline::closer(ctx, &step.machine, span)) }
+                    @if !self.is_guest { (timeline::way::closer(ctx, &step.machine, span)) }
                 }
                 dl.lot-figures {
                     div { dt { (ctx.text(key::RATES_PARTS)) } dd { (count(step.parts)) } }

@@ -4,6 +4,7 @@
 //! stretch; what it reads grows with the states and cycles in it.
 
 mod rows;
+pub(crate) mod way;
 mod window;
 
 use app::known::Known;
@@ -22,10 +23,10 @@ use serde::Deserialize;
 use store::{Bucket, FindingRow, StoreError};
 use text::{Key, key, zoned};
 
-use self::rows::{COLUMNS, MarkKind, RowMark, ValueRow};
+use self::rows::{COLUMNS, MarkKind, RowMark, StateRow, ValueRow};
 use self::window::TimeWindow;
 use super::machine::finding_text;
-use super::{Ctx, Place, frame, shape, typed};
+use super::{Ctx, Place, frame, left_out, shape, typed};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -50,8 +51,6 @@ const LENGTHS: [(i64, Key); 5] = [
     (86_400_000, key::TIMELINE_DAY),
     (604_800_000, key::TIMELINE_WEEK),
 ];
-/// Before and after a moment that somebody wants to see.
-const AROUND_MS: i64 = 15 * 60_000;
 
 /// What somebody wants to see.
 #[derive(Debug, Default, Deserialize)]
@@ -66,33 +65,6 @@ pub(crate) struct WantedTimeline {
     versus: String,
 }
 
-/// A moment of a machine, which leads to what came before and after it.
-pub(super) fn moment(ctx: &Ctx, machine: Option<&MachineId>, at: Time) -> Markup {
-    let time = html! { time { (ctx.when(at)) } };
-    let Some(machine) = machine else {
-        return time;
-    };
-    html! {
-        a.moment href=(around(machine, at)) title=(ctx.text(key::TIMELINE_SEE)) { (time) }
-    }
-}
-
-/// Where a moment of a machine is seen with what came before and after it.
-pub(super) fn around(machine: &MachineId, at: Time) -> String {
-    stretch(machine, Span::new(at - AROUND_MS, at + AROUND_MS))
-}
-
-/// The way from a picture of a stretch of time to where it can be zoomed.
-pub(super) fn closer(ctx: &Ctx, machine: &MachineId, span: Span) -> Markup {
-    html! { a.button.off-paper href=(stretch(machine, span)) { (ctx.text(key::CHART_ZOOM)) } }
-}
-
-fn stretch(machine: &MachineId, span: Span) -> String {
-    let (from, to) = (span.from.ms(), span.to.ms());
-    // On a phone the picture lies below the form.
-    format!("/timeline?machine={machine}&from={from}&to={to}#timeline")
-}
-
 /// What is kept of one machine in a stretch of time.
 struct TimelineRow {
     machine: MachineId,
@@ -100,6 +72,8 @@ struct TimelineRow {
     findings: Vec<FindingRow>,
     alarms: Vec<Alarm>,
     said: Vec<Annotation>,
+    /// What of it was said of stretches of time.
+    lasting: Vec<Annotation>,
 }
 
 /// What is measured of the one machine that is looked at.
@@ -136,6 +110,9 @@ pub(crate) async fn show(
             (picture(&ctx, &board, &window, &rows, &measured))
             (legend(&ctx))
             p.quiet.small.off-paper { (ctx.text(key::TIMELINE_HINT)) }
+        }
+        @if let (Some(machine), Some(row)) = (&window.machine, rows.first()) {
+            (left_out::panel(&ctx, machine, window.span, &row.lasting))
         }
         (happened(&ctx, &board, &window, &rows))
         (table(&ctx, &window, &rows))
@@ -219,6 +196,7 @@ async fn read(
                 findings: reader.findings_in(&machine, span)?,
                 alarms,
                 said: said.iter().filter(of).cloned().collect(),
+                lasting: reader.lasting(Some(&machine), span)?,
                 machine,
             })
         };
@@ -346,11 +324,6 @@ fn words(ctx: &Ctx) -> String {
 
 /// The machine, the stretch of time, and the day to compare with.
 fn form(ctx: &Ctx, board: &BoardView, window: &TimeWindow, wanted: &WantedTimeline) -> Markup {
-    let local = |t: Time| {
-        zoned(t, &ctx.zone)
-            .strftime("%Y-%m-%dT%H:%M:%S")
-            .to_string()
-    };
     let machines = board.machines.iter().chain(&board.archived);
     let is_unknown = !wanted.machine.trim().is_empty() && window.machine.is_none();
     html! {
@@ -367,10 +340,11 @@ fn form(ctx: &Ctx, board: &BoardView, window: &TimeWindow, wanted: &WantedTimeli
                 }
             }
             label { span { (ctx.text(key::TIMELINE_FROM)) }
-                input type="datetime-local" name="from" step="1" value=(local(window.span.from));
+                input type="datetime-local" name="from" step="1"
+                    value=(ctx.local(window.span.from));
             }
             label { span { (ctx.text(key::TIMELINE_TO)) }
-                input type="datetime-local" name="to" step="1" value=(local(window.span.to));
+                input type="datetime-local" name="to" step="1" value=(ctx.local(window.span.to));
             }
             @if window.machine.is_some() {
                 label { span { (ctx.text(key::TIMELINE_VERSUS)) }
@@ -446,11 +420,21 @@ fn picture(
         div.tl-rows {
             @for row in timeline {
                 @let marks = rows::apart(marks(ctx, window, row));
-                (rows::states(&name(row), &row.states, window.span, &marks))
+                @let drawn = StateRow {
+                    states: &row.states,
+                    marks: &marks,
+                    lasting: &row.lasting,
+                };
+                (rows::states(&name(row), &drawn, window))
             }
             @if let Some(day) = window.versus {
                 @let called = html! { span { (day) } };
-                (rows::states(&called, &measured.versus, window.span, &[]))
+                @let drawn = StateRow {
+                    states: &measured.versus,
+                    marks: &[],
+                    lasting: &[],
+                };
+                (rows::states(&called, &drawn, window))
             }
             @if !measured.cycles[0].is_empty() || !measured.cycles[1].is_empty() {
                 @let name = ctx.text(key::MACHINE_CYCLE);

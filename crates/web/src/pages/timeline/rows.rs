@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
-use model::{MachineState, Span, StateInterval};
+use model::{Annotation, MachineState, Remark, Span, StateInterval};
 use store::Bucket;
 
 use super::super::chart::{AxisScale, tick_text};
 use super::super::number;
 use super::super::strip::{columns, strip_svg};
-use super::window::AxisMark;
+use super::window::{AxisMark, TimeWindow};
 
 /// Columns that a stretch of time is drawn in.
 pub(super) const COLUMNS: usize = 720;
@@ -73,19 +73,33 @@ fn percent(share: f64) -> String {
     format!("{:.3}%", share * 100.0)
 }
 
-/// States and marks of a machine.
-pub(super) fn states(
-    name: &Markup,
-    states: &[StateInterval],
-    span: Span,
-    marks: &[RowMark],
-) -> Markup {
+/// What a machine did, and what is said of it.
+pub(super) struct StateRow<'a> {
+    pub(super) states: &'a [StateInterval],
+    pub(super) marks: &'a [RowMark],
+    /// What was said of stretches of time.
+    pub(super) lasting: &'a [Annotation],
+}
+
+/// States and marks of a machine; hatched where something was said of a stretch of time.
+pub(super) fn states(name: &Markup, row: &StateRow<'_>, window: &TimeWindow) -> Markup {
+    let StateRow { states, marks, .. } = *row;
+    let span = window.span;
+    let lasting = row.lasting.iter().filter_map(|said| {
+        let within = said.span()?.within(span)?;
+        let from = window.share(within.from);
+        Some((said, from, window.share(within.to) - from))
+    });
     html! {
         div.tl-row {
             div.tl-name { (name) }
             div.tl-plot.of-states data-states=(codes(&columns(states, span, COLUMNS))) {
                 (strip_svg(states, span, COLUMNS))
                 svg.tl-marks aria-hidden="true" {
+                    @for (said, from, width) in lasting {
+                        rect.(lasting_class(said)) x=(percent(from)) width=(percent(width))
+                            y="16" height="28" {}
+                    }
                     @for mark in marks {
                         svg x=(percent(mark.share)) overflow="visible" {
                             path.mark.{ "m-" (mark.kind.code()) } d=(mark.kind.outline()) {
@@ -96,6 +110,13 @@ pub(super) fn states(
                 }
             }
         }
+    }
+}
+
+fn lasting_class(said: &Annotation) -> &'static str {
+    match said.said {
+        Remark::Maintenance { .. } => "tl-maintained",
+        _ => "tl-left-out",
     }
 }
 
@@ -142,7 +163,7 @@ pub(super) fn values(row: &ValueRow<'_>, span: Span) -> Markup {
     let all = || row.buckets.iter().chain(row.versus);
     let means = all().map(|bucket| bucket.mean).filter(|_| row.has_strays);
     let most = most_shown(means);
-    let ends = all().flat_map(|bucket| [bucket.min, bucket.max.min(most)]);
+    let ends = all().flat_map(|bucket| [bucket.min.min(most), bucket.max.min(most)]);
     let lowest = ends.clone().fold(f64::INFINITY, f64::min);
     let scale = AxisScale::around(ends, lowest >= 0.0);
     let y = |value: f64| (1.0 - scale.share(value.min(most))) * HEIGHT;

@@ -1,0 +1,211 @@
+//! What of a machine's past people take out of the figures because it was measured wrongly: said
+//! on the timeline of the very stretch, taken back there.
+
+use std::sync::Arc;
+
+use app::annotations::Annotations;
+use app::commands::OrderError;
+use app::known::Known;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use model::{Annotation, LeftOutWhat, MachineId, Remark, Right, Span, Time, Title};
+use report::remarks::remark_text;
+use serde::Deserialize;
+use text::key;
+
+use super::entry::{RefusedEntry, WrongEntry};
+use super::timeline::way::{moment_typed, stretch};
+use super::{Ctx, Place, frame};
+use crate::http::access::JUDGE;
+use crate::http::asked::{Asked, Visitor};
+use crate::http::failure::Failure;
+use crate::http::route::{Route, page};
+use crate::site::part;
+
+/// The addresses of these.
+pub(crate) const ROUTES: &[Route] = &[
+    page!(post "/machines/{id}/left-out", JUDGE, leave_out),
+    page!(post "/machines/{id}/left-out/withdraw", JUDGE, take_back),
+];
+
+part! {
+    /// What leaving out needs.
+    LeftOutPart {
+        known: Known,
+        annotations: Arc<Annotations>,
+    }
+}
+
+/// A stretch as it was typed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TypedLeftOut {
+    from: String,
+    to: String,
+    what: String,
+    why: String,
+}
+
+/// What is taken back, and the stretch that is looked at.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CountedAgain {
+    annotation: i64,
+    from: Time,
+    to: Time,
+}
+
+impl TypedLeftOut {
+    fn read(&self, known: &Known) -> Result<(Time, Remark), WrongEntry> {
+        let zone = &known.calendar.zone;
+        let moment = |field, typed: &str| {
+            let wrong = WrongEntry::new(field, key::LEFT_OUT_WRONG_TIME);
+            moment_typed(typed, zone).ok_or(wrong)
+        };
+        let (from, until) = (moment("from", &self.from)?, moment("to", &self.to)?);
+        let why = Title::new(self.why.trim());
+        let why = why.map_err(|_| WrongEntry::new("why", key::LEFT_OUT_WRONG_WHY))?;
+        let what = LeftOutWhat::from_code(&self.what).unwrap_or_default();
+        Ok((from, Remark::LeftOut { until, what, why }))
+    }
+}
+
+/// Takes a stretch out of the figures.
+pub(crate) async fn leave_out(
+    State(site): State<LeftOutPart>,
+    Asked(visitor): Asked<Visitor>,
+    Path(id): Path<String>,
+    Form(typed): Form<TypedLeftOut>,
+) -> Result<Response, Failure> {
+    let Some(machine) = site.known.board().machine(&id).cloned() else {
+        return Err(Failure::not_found());
+    };
+    let wrong = match typed.read(&site.known) {
+        Err(wrong) => wrong,
+        Ok((from, said)) => {
+            let until = said.until().unwrap_or(from);
+            let by = visitor.who.actor();
+            match site.annotations.tell(&machine.id, from, said, &by).await {
+                Ok(_) => return Ok(back(&machine.id, Span::new(from, until))),
+                Err(OrderError::OutOfRange) => WrongEntry::new("from", key::LEFT_OUT_WRONG_TIME),
+                Err(problem) => return Err(problem.into()),
+            }
+        }
+    };
+    let ctx = Ctx::new(&site.known, &visitor);
+    let refused = RefusedEntry::of(typed, wrong, ctx.lang);
+    let body = html! {
+        p.back { a href={ "/timeline?machine=" (id) } { "‹ " (ctx.text(key::TIMELINE_TITLE)) } }
+        section.panel { (form(&ctx, &machine.id, &refused.typed, Some(&refused))) }
+    };
+    let title = ctx.text(key::LEFT_OUT_TITLE);
+    let page = frame(&ctx, Place::Timeline, &title, "", body);
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+/// Counts a stretch again.
+pub(crate) async fn take_back(
+    State(site): State<LeftOutPart>,
+    Asked(visitor): Asked<Visitor>,
+    Path(id): Path<String>,
+    Form(again): Form<CountedAgain>,
+) -> Result<Response, Failure> {
+    let machine = MachineId::new(&id).map_err(|_| Failure::not_found())?;
+    let by = visitor.who.actor();
+    let said = site
+        .annotations
+        .withdraw(again.annotation, Some(&machine), &by);
+    match said.await {
+        // Pressed twice: it counts again.
+        Ok(()) | Err(OrderError::NotFound) => Ok(back(&machine, Span::new(again.from, again.to))),
+        Err(problem) => Err(problem.into()),
+    }
+}
+
+/// To the stretch on the timeline.
+fn back(machine: &MachineId, span: Span) -> Response {
+    Redirect::to(&stretch(machine, span)).into_response()
+}
+
+/// What is left out of what is looked at, and where more of it can be.
+pub(super) fn panel(ctx: &Ctx, machine: &MachineId, span: Span, lasting: &[Annotation]) -> Markup {
+    let is_out = |said: &&Annotation| matches!(said.said, Remark::LeftOut { .. });
+    let typed = TypedLeftOut {
+        from: ctx.local(span.from),
+        to: ctx.local(span.to.min(ctx.now)),
+        ..TypedLeftOut::default()
+    };
+    html! {
+        section.panel.off-paper #timeline-left-out {
+            details.folded open[lasting.iter().any(|said| is_out(&said))] {
+                summary { h2 { (ctx.text(key::LEFT_OUT_TITLE)) } }
+                p.quiet { (ctx.text(key::LEFT_OUT_NOTE)) }
+                ul.said-of-day {
+                    @for said in lasting.iter().filter(is_out) { (standing(ctx, span, said)) }
+                }
+                @if ctx.may(Right::Judge) { (form(ctx, machine, &typed, None)) }
+            }
+        }
+    }
+}
+
+/// A stretch that is left out, and the button that counts it again.
+fn standing(ctx: &Ctx, shown: Span, said: &Annotation) -> Markup {
+    html! {
+        li {
+            time {
+                (ctx.written(said.at)) " – "
+                @if let Some(until) = said.said.until() { (ctx.written(until)) }
+            }
+            span { (remark_text(ctx.lang, &said.said)) }
+            @if ctx.may(Right::Judge) {
+                form.plain.take-back method="post"
+                    action={ "/machines/" (said.machine) "/left-out/withdraw" } {
+                    input type="hidden" name="annotation" value=(said.id);
+                    input type="hidden" name="from" value=(shown.from);
+                    input type="hidden" name="to" value=(shown.to);
+                    button type="submit" { (ctx.text(key::LEFT_OUT_AGAIN)) }
+                }
+            }
+        }
+    }
+}
+
+fn form(
+    ctx: &Ctx,
+    machine: &MachineId,
+    typed: &TypedLeftOut,
+    refused: Option<&RefusedEntry<TypedLeftOut>>,
+) -> Markup {
+    let moment = |name: &'static str, label, value: &str| {
+        html! {
+            label { span { (ctx.text(label)) }
+                input type="datetime-local" name=(name) step="1" value=(value) required
+                    aria-invalid=[RefusedEntry::invalid(refused, name)];
+            }
+        }
+    };
+    html! {
+        form.tl-form method="post" action={ "/machines/" (machine) "/left-out" } {
+            (moment("from", key::TIMELINE_FROM, &typed.from))
+            (moment("to", key::TIMELINE_TO, &typed.to))
+            label { span { (ctx.text(key::LEFT_OUT_WHAT)) }
+                select name="what" {
+                    @for what in LeftOutWhat::ALL.iter().copied() {
+                        option value=(what.code()) selected[what.code() == typed.what] {
+                            (ctx.lang.coded("left-out-", what.code()))
+                        }
+                    }
+                }
+            }
+            label { span { (ctx.text(key::LEFT_OUT_WHY)) }
+                input name="why" maxlength="64" required autocomplete="off" value=(typed.why)
+                    aria-invalid=[RefusedEntry::invalid(refused, "why")];
+            }
+            button type="submit" { (ctx.text(key::LEFT_OUT_DO)) }
+        }
+        (RefusedEntry::why(refused))
+    }
+}
