@@ -713,6 +713,57 @@ test("a machine is named and placed on a phone, and every open page shows it", a
   for (const shown of [board, wall, page]) await shown.context().close();
 });
 
+test("a photo of a machine is chosen on a phone, kept small, and shown where the machine is", async () => {
+  const page = await open("settings", { width: 390, height: 844 });
+  const row = page.locator("#set-robot-1");
+  const input = row.locator("input[type=file]");
+  // A picture of 2,400 by 1,800 pixels, as a PNG: the browser makes a JPEG of it.
+  const wide = await browser.newContext({ viewport: { width: 1200, height: 900 }, deviceScaleFactor: 2 });
+  const drawn = await wide.newPage();
+  await drawn.setContent("<body style='margin:0;background:#c22'><div style='background:#22c;width:50%;height:100vh;float:right'>");
+  await input.setInputFiles({ name: "DSC_0001.PNG", mimeType: "image/png", buffer: await drawn.screenshot({ type: "png" }) });
+  const shown = row.locator("img.photo");
+  await shown.waitFor();
+  const size = () => page.evaluate(async () => {
+    const img = document.querySelector("img.photo");
+    img.loading = "eager";
+    await img.decode();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [img.naturalWidth, img.naturalHeight];
+    const context = canvas.getContext("2d");
+    context.drawImage(img, 0, 0);
+    const at = (/** @type {number} */ x) => [...context.getImageData(Math.round(x * canvas.width), canvas.height / 2, 1, 1).data];
+    return { width: img.naturalWidth, height: img.naturalHeight, left: at(0.2), right: at(0.8) };
+  });
+  const kept = await size();
+  assert.deepEqual([kept.width, kept.height], [800, 600]);
+  assert.ok(kept.left[0] > 150 && kept.left[2] < 100 && kept.right[2] > 150 && kept.right[0] < 100, JSON.stringify(kept));
+  assert.match(await shown.getAttribute("alt"), /写真/);
+  const before = await shown.getAttribute("src");
+  const found = await accessibility(page);
+  assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
+  // A JPEG, and something that is none.
+  await row.locator("input[type=file]").setInputFiles({ name: "other.jpg", mimeType: "image/jpeg", buffer: await drawn.screenshot({ type: "jpeg" }) });
+  await page.waitForFunction((src) => document.querySelector("#set-robot-1 img.photo")?.getAttribute("src") !== src, before);
+  await row.locator("input[type=file]").setInputFiles({ name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture at all") });
+  await page.waitForSelector("[role=alert]");
+  assert.match(await page.textContent("[role=alert]"), /写真として読めませんでした/);
+  // A program is told so too; what it sends as JPEG is taken.
+  const put = (/** @type {Buffer | string} */ body) => page.evaluate(async (bytes) => {
+    const answer = await fetch("/api/v1/machines/robot-1/photo", { method: "PUT", body: new Uint8Array(bytes) });
+    return answer.status;
+  }, [...Buffer.from(body)]);
+  assert.deepEqual([await put("x"), await put(await drawn.screenshot({ type: "jpeg", quality: 60 }))], [422, 204]);
+  const machine = await open("machines/robot-1", { width: 390, height: 844 });
+  await machine.waitForSelector("img.photo");
+  assert.ok(await machine.evaluate(() => document.documentElement.scrollWidth) <= 390);
+  await machine.goto(`${base}settings?lang=ja`);
+  await machine.locator("#set-robot-1 form[action$='/photo/remove'] button").click();
+  await machine.locator("#set-robot-1 img.photo").waitFor({ state: "detached" });
+  assert.deepEqual(machine.problems, []);
+  for (const context of [wide, page.context(), machine.context()]) await context.close();
+});
+
 test("the door fits, is accessible, says what is wrong and lets in whom it knows", async () => {
   for (const [width, height] of sizes) {
     for (const lang of ["ja", "en"]) {

@@ -9,6 +9,7 @@ use serde_json::json;
 use store::{Entry, Expired, Pass, Person, Record};
 
 use crate::factory_clock::FactoryClock;
+use crate::photos::PhotoChange;
 use crate::upkeep::UpkeepSaid;
 
 /// Something one part of the program has kept, together with the evidence of it.
@@ -30,6 +31,8 @@ pub enum Keeping {
     Upkeep(String, Entry),
     /// What somebody said of a machine's past, new or taken back, and the evidence of it.
     Annotation(Annotation, Entry),
+    /// The photo of a machine, and the evidence of it.
+    Photo(PhotoChange),
     /// Readings that are older than they are kept go.
     LetGo(Expired),
     /// Log lines up to this number go.
@@ -57,6 +60,7 @@ impl Keeping {
             Self::Annotation(annotation, entry) => {
                 vec![Record::Annotated(annotation), Record::Evidence(entry)]
             }
+            Self::Photo(change) => change.records(),
             Self::LetGo(expired) => expired.records(),
             Self::LetGoOfLogs(upto) => vec![Record::LogsDropped(upto)],
         }

@@ -23,6 +23,7 @@ pub mod commands;
 pub mod factory_clock;
 pub mod keeping;
 pub mod known;
+pub mod photos;
 pub mod ports;
 pub mod proofs;
 pub mod restores;

@@ -188,6 +188,8 @@ pub struct MachineView {
     pub alarms: Vec<AlarmKind>,
     /// Limits that people set and that are passed now.
     pub limits_passed: Vec<LimitView>,
+    /// The SHA-256 of its photo, if it has one.
+    pub photo: Option<String>,
     /// It is looked after now.
     pub maintenance: Option<MaintenanceView>,
     /// What its standstill contact said.

@@ -49,6 +49,9 @@ pub enum EventKind {
     /// A person named a machine, gave it a place on the board, or took it off; or it came back.
     #[strum(serialize = "order.nameplate")]
     OrderNameplate,
+    /// A machine's photo was changed.
+    #[strum(serialize = "order.photo")]
+    OrderPhoto,
     /// A person set the zone or the beginning of the business day.
     #[strum(serialize = "order.clock")]
     OrderClock,

@@ -50,9 +50,17 @@ pub struct MachineNames {
     written: Names,
     /// By people since.
     pub said: Nameplate,
+    /// Its photo, by its hash.
+    photo: Option<String>,
 }
 
 impl MachineNames {
+    /// Takes up which photo it has, as it is kept.
+    pub fn recall_photo(&mut self, json: &str) -> serde_json::Result<()> {
+        self.photo = serde_json::from_str(json)?;
+        Ok(())
+    }
+
     /// What it is called: as people said, else as the file of settings says.
     fn called(&self) -> Names {
         let said = |title: &Option<Title>| title.as_ref().map(|title| title.as_str().to_owned());
@@ -73,6 +81,7 @@ impl Machine {
             names: MachineNames {
                 written: settings.names,
                 said: Nameplate::default(),
+                photo: None,
             },
             is_rehearsal: settings.is_rehearsal,
             watch: Watch::new(settings.settings),
@@ -244,6 +253,7 @@ impl Machine {
             day: self.tally.view(now - self.skew_ms),
             alarms: self.alarms.clone(),
             limits_passed: self.limits.passed(),
+            photo: self.names.photo.clone(),
             maintenance: self.maintained(now),
             standstill: self.standstill,
             values: Vec::new(),

@@ -9,6 +9,7 @@ mod counted;
 mod engine;
 mod error;
 mod evidence;
+mod fingerprint;
 mod passphrase;
 mod people;
 mod reader;
@@ -23,6 +24,7 @@ pub use counted::CountedHistory;
 pub use engine::Engine;
 pub use error::{EngineSays, StoreError};
 pub use evidence::{BOX, Break, ChainVerdict, Entry, EvidenceRow};
+pub use fingerprint::fingerprint;
 pub use passphrase::Passphrase;
 pub use people::{Pass, PassKind, Passkey, PasskeyKey, Person};
 pub use reader::{

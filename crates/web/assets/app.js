@@ -381,6 +381,37 @@ document.addEventListener("click", (event) => {
   link.href = same.href;
 });
 
+/** Longest side of a photo that is sent, in pixels; the box keeps it smaller still. */
+const PHOTO_SIDE = 1600;
+
+/** Sends a photo, upright, small and as JPEG whatever the camera made. @param {HTMLFormElement} form @param {File} file */
+async function sendPhoto(form, file) {
+  const data = new FormData();
+  let photo = /** @type {Blob} */ (file);
+  try {
+    const picture = await createImageBitmap(file, { imageOrientation: "from-image" });
+    const by = Math.min(1, PHOTO_SIDE / Math.max(picture.width, picture.height));
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.round(picture.width * by));
+    canvas.height = Math.max(1, Math.round(picture.height * by));
+    canvas.getContext("2d")?.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    photo = await new Promise((made) => canvas.toBlob((blob) => made(blob ?? file), "image/jpeg", 0.85));
+  } catch { /* A picture that the browser cannot read: the box says what is wrong. */ }
+  data.append("photo", photo, "photo.jpg");
+  form.setAttribute("aria-busy", "true");
+  const answer = await fetch(form.action, { method: "POST", body: data });
+  if (answer.ok) location.reload();
+  else {
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    document.querySelector("main")?.replaceWith(page.querySelector("main") ?? "");
+  }
+}
+
+document.addEventListener("change", (event) => {
+  const input = event.target;
+  if (input instanceof HTMLInputElement && input.type === "file" && input.form?.hasAttribute("data-photo") && input.files?.[0]) void sendPhoto(input.form, input.files[0]);
+});
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form instanceof HTMLFormElement && form.dataset.ask && !confirm(form.dataset.ask)) {

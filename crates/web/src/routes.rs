@@ -67,6 +67,7 @@ const SLICES: &[&[Route]] = &[
     pages::passkey::ROUTES,
     pages::people::ROUTES,
     pages::phone::ROUTES,
+    pages::photo::ROUTES,
     pages::proof::ROUTES,
     pages::rates::ROUTES,
     pages::refused::ROUTES,

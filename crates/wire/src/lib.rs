@@ -9,6 +9,7 @@ pub mod echonet;
 pub mod modbus;
 pub mod patlite;
 pub mod payload;
+pub mod photo;
 pub mod pns;
 pub mod sheet;
 pub mod syslog;

@@ -37,6 +37,13 @@ impl Floor {
         Ok(kept)
     }
 
+    /// A machine has another photo, or none.
+    pub(crate) fn recall_photo(&mut self, id: &str, json: &str) -> serde_json::Result<()> {
+        let index = self.by_id.iter().find(|(known, _)| known.as_str() == id);
+        let machine = index.and_then(|(_, index)| self.machines.get_mut(*index));
+        machine.map_or(Ok(()), |machine| machine.names.recall_photo(json))
+    }
+
     /// Something is heard of a machine that was gone: it is on the board again.
     pub(super) fn bring_back(&mut self, index: usize, at: Time, batch: &mut Batch) {
         let machine = self.machines.get_mut(index);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use app::photos::PHOTO_MARK;
 use detect::Watch;
 use model::{AlarmKind, MachineId, Quality, Span, Time};
 use sources::DeviceRegister;
@@ -111,6 +112,9 @@ impl Floor {
         self.recall_kept(NAMEPLATE, reader, aside, |machine, json| {
             machine.names.said = serde_json::from_str(json)?;
             Ok(())
+        })?;
+        self.recall_kept(PHOTO_MARK, reader, aside, |machine, json| {
+            machine.names.recall_photo(json)
         })?;
         self.recall_kept(LIMITS_PASSED, reader, aside, |machine, json| {
             machine.limits.recall(json)

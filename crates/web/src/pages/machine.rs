@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use maud::{Markup, html};
 use model::{
     Alarm, Annotation, Approval, CycleVerdict, DeviationReason, FindingKind, MachineId, Reference,
-    Right, Span, StateInterval, Time, UNNAMED_PRODUCT,
+    Right, Span, StateInterval, Time, Title, UNNAMED_PRODUCT,
 };
 use report::accounts;
 use report::lots::lot_at;
@@ -27,7 +27,9 @@ use super::chart::{self, Dot};
 use super::devices::told;
 use super::off::OffPart;
 use super::words::help;
-use super::{Ctx, Place, frame, limits, lots, maintained, number, state_badge, timeline, why};
+use super::{
+    Ctx, Place, frame, limits, lots, maintained, number, photo, state_badge, timeline, why,
+};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -124,6 +126,7 @@ pub(crate) async fn show(
     };
     let body = html! {
         p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }
+        (photo::picture(&ctx, machine))
         div #alarms { (alarms(&ctx, &site.gate, &board, machine)) }
         div #now { (now(&ctx, machine)) }
         div #forecast { (forecast(&ctx, machine)) }
@@ -133,22 +136,7 @@ pub(crate) async fn show(
             div.grid { (super::rates::of_machine(&ctx, account, &title)) }
         }
         @if let Some(today) = site.known.calendar.date(span.from) {
-            div.days {
-                (choose_day(&ctx, &id, today))
-                a.button href={ "/stops?machine=" (machine.id) } { (ctx.text(key::STOPS_TITLE)) }
-                @if let Some(lot) = &lot {
-                    a.button href=(lots::page_of(lot)) {
-                        (ctx.text(key::LOTS_NOW_HERE)) " " (lot)
-                    }
-                } @else {
-                    a.button href={ "/lots?machine=" (machine.id) } { (ctx.text(key::LOTS_CAME)) }
-                }
-                @if board.factory.parts.iter().any(|part| part.machine == machine.id) {
-                    a.button href={ "/maintenance?machine=" (machine.id) } {
-                        (ctx.text(key::PARTS_TITLE))
-                    }
-                }
-            }
+            (ways(&ctx, &board, machine, today, lot.as_ref()))
         }
         div #charts.grid { (charts(&ctx, machine, &history)) }
         div.grid {
@@ -168,6 +156,39 @@ pub(crate) async fn show(
         &live,
         body,
     )
+}
+
+/// The ways to what else is told of the machine.
+fn ways(
+    ctx: &Ctx,
+    board: &BoardView,
+    machine: &MachineView,
+    today: Date,
+    lot: Option<&Title>,
+) -> Markup {
+    let has_parts = board
+        .factory
+        .parts
+        .iter()
+        .any(|part| part.machine == machine.id);
+    html! {
+        div.days {
+            (choose_day(ctx, machine.id.as_str(), today))
+            a.button href={ "/stops?machine=" (machine.id) } { (ctx.text(key::STOPS_TITLE)) }
+            @if let Some(lot) = lot {
+                a.button href=(lots::page_of(lot)) {
+                    (ctx.text(key::LOTS_NOW_HERE)) " " (lot)
+                }
+            } @else {
+                a.button href={ "/lots?machine=" (machine.id) } { (ctx.text(key::LOTS_CAME)) }
+            }
+            @if has_parts {
+                a.button href={ "/maintenance?machine=" (machine.id) } {
+                    (ctx.text(key::PARTS_TITLE))
+                }
+            }
+        }
+    }
 }
 
 /// Alarms of this machine that last, each with who has seen it or the button to say so.

@@ -32,6 +32,7 @@ pub(crate) mod off;
 pub(crate) mod passkey;
 pub(crate) mod people;
 pub(crate) mod phone;
+pub(crate) mod photo;
 pub(crate) mod proof;
 pub(crate) mod rates;
 mod reach;

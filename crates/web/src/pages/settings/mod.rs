@@ -27,7 +27,7 @@ use self::clock::RefusedClock;
 use self::name::{RefusedName, TypedName};
 use super::entry::{RefusedEntry, WrongEntry};
 use super::{Ctx, Place, frame, state_badge};
-use super::{seen, typed, upkeep};
+use super::{photo, seen, typed, upkeep};
 use crate::http::access::{JUDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
@@ -427,6 +427,7 @@ fn row(
                     }
                 }
             }
+            (photo::form_of(ctx, machine))
             (RefusedEntry::why(refused))
             @if saved == Some(id) { p.done role="status" { (ctx.text(key::SETTINGS_SAVED)) } }
         }
