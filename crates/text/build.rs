@@ -1,5 +1,9 @@
 //! Reads the texts of both languages and fails the build if a key is missing in one of them, then
-//! writes a constant for each key, so that a text that does not exist cannot be asked for.
+//! writes a constant for each key, so that a text that does not exist cannot be asked for; and the
+//! chapters of the guide as HTML.
+
+#[path = "build/guide.rs"]
+mod guide;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -39,7 +43,9 @@ fn main() {
     )
     .expect("a text takes text");
     let folder = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-    std::fs::write(PathBuf::from(folder).join("keys.rs"), out).expect("the folder is writable");
+    let folder = PathBuf::from(folder);
+    std::fs::write(folder.join("keys.rs"), out).expect("the folder is writable");
+    std::fs::write(folder.join("guide.rs"), guide::chapters()).expect("the folder is writable");
 }
 
 fn read(path: &str) -> Texts {

@@ -1714,3 +1714,5 @@ photo-remove = Remove photo
 photo-not-jpeg = This could not be read as a photo. Choose a JPEG
 photo-too-large = The photo is too large (at most 26 megapixels)
 photo-missing = No photo was chosen, or it is larger than 16 MB
+guide-title = Guide
+settings-guide-about = How things are done, chapter by chapter: from the first ten minutes to the file of settings

@@ -1714,3 +1714,5 @@ photo-remove = 写真を消す
 photo-not-jpeg = 写真として読めませんでした。JPEG の写真を選んでください
 photo-too-large = 写真が大きすぎます(2,600 万画素まで)
 photo-missing = 写真が選ばれていないか、16 MB を超えています
+guide-title = 手引き
+settings-guide-about = 使い方を章ごとに。最初の10分から設定ファイルまで

@@ -1,6 +1,8 @@
 //! Texts in Japanese and English. Keys are constants made at build time; a missing one does not
 //! compile.
 
+pub mod guide;
+
 use std::sync::OnceLock;
 
 use fluent_bundle::concurrent::FluentBundle;

@@ -51,6 +51,7 @@ const SLICES: &[&[Route]] = &[
     pages::events::ROUTES,
     pages::evidence::ROUTES,
     pages::files::ROUTES,
+    pages::guide::ROUTES,
     pages::left_out::ROUTES,
     pages::limits::ROUTES,
     pages::logs::ROUTES,

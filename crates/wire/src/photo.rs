@@ -1,5 +1,5 @@
-//! A photo of a machine as it is kept: a small JPEG with nothing in it but the picture. Where it was
-//! taken, by whom and with what (EXIF, XMP) stays out.
+//! A photo of a machine as it is kept: a small JPEG with nothing in it but the picture. Where it
+//! was taken, by whom and with what (EXIF, XMP) stays out.
 
 use jpeg_encoder::{ColorType, Encoder};
 use zune_jpeg::JpegDecoder;

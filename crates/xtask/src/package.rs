@@ -252,7 +252,10 @@ fn libraries() -> anyhow::Result<Vec<Library>> {
 /// The libraries and their licences, for people.
 fn licences(libraries: &[Library]) -> String {
     let line = |l: &Library| format!("{} {}: {} {}\n", l.name, l.version, l.licence, l.from);
-    libraries.iter().map(line).collect()
+    let lines: String = libraries.iter().map(line).collect();
+    // As the licence of that group asks.
+    let ijg = "This software is based in part on the work of the Independent JPEG Group.\n\n";
+    ijg.to_owned() + &lines
 }
 
 /// What the program is made of, for other programs: CycloneDX 1.5.

@@ -17,6 +17,7 @@ mod entry;
 pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod files;
+pub(crate) mod guide;
 pub(crate) mod left_out;
 pub(crate) mod limits;
 pub(crate) mod logs;

@@ -14,6 +14,7 @@ use model::{Annotation, DAY_MS, Remark, Right, Span, Time, Title};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use report::remarks::remark_text;
 use serde::Deserialize;
+use text::guide::CHAPTERS;
 use text::{Key, Lang, key};
 
 use super::words::{WORDS, meaning};
@@ -77,6 +78,13 @@ const PAGES: [(&str, Key, Key); 21] = [
     ("/trust", key::TRUST_TITLE, key::SETTINGS_TRUST_ABOUT),
 ];
 
+/// Parts of the guide that are found at most.
+const GUIDE_HITS_MAX: usize = 12;
+/// Letters that are shown before what was found in the guide,
+const WORDS_BEFORE: usize = 30;
+/// and from it on.
+const WORDS_AFTER: usize = 70;
+
 /// What is looked for.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct WantedText {
@@ -98,6 +106,18 @@ impl Needle {
     fn of(typed: &str) -> Self {
         let short: String = typed.trim().chars().take(CHARS_MAX).collect();
         Self(folded(&short))
+    }
+
+    /// The words around where it stands in a text; `None` where it does not.
+    fn around(&self, text: &str) -> Option<String> {
+        let letters: Vec<char> = text.chars().collect();
+        // Folding keeps the number of letters but for a few; they move the cut, and no more.
+        let at = folded(text).find(&self.0)?;
+        let at = folded(text).get(..at)?.chars().count().min(letters.len());
+        let [from, to] = [at.saturating_sub(WORDS_BEFORE), at + WORDS_AFTER];
+        let cut = letters.get(from..to.min(letters.len()))?;
+        let cut: String = cut.iter().collect();
+        Some(format!("… {} …", cut.trim().replace('\n', " ")))
     }
 
     fn is_in(&self, text: &str) -> bool {
@@ -138,6 +158,7 @@ pub(crate) async fn show(
             (key::SEARCH_PEOPLE, people(&ctx, &site.gate, &needle)),
             (key::SEARCH_PAGES, pages(&ctx, &needle)),
             (key::SEARCH_WORDS, words(&ctx, &needle)),
+            (key::GUIDE_TITLE, guide(&ctx, &needle)),
             (key::SEARCH_SAID, remarks(&ctx, &board, &said, &needle)),
         ]
         .into_iter()
@@ -305,6 +326,41 @@ fn words(ctx: &Ctx, needle: &Needle) -> Vec<Hit> {
             about: meaning(ctx, code),
         });
     hits.collect()
+}
+
+/// Where the guide says something of it.
+fn guide(ctx: &Ctx, needle: &Needle) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    for chapter in CHAPTERS {
+        let text = chapter.of(ctx.lang);
+        let ids = std::iter::once(None).chain(text.sections.iter().map(Some));
+        // Each heading of a chapter begins a part of it.
+        for (part, section) in text.html.split("<h2").zip(ids) {
+            let plain = without_marks(part);
+            let Some(around) = needle.around(&plain) else {
+                continue;
+            };
+            let (id, title) = section.map_or(("", ""), |(id, words)| (*id, *words));
+            hits.push(Hit {
+                href: format!("/guide/{}#{id}", chapter.name),
+                title: format!("{} {title}", text.title).trim().to_owned(),
+                about: around,
+            });
+        }
+    }
+    hits.truncate(GUIDE_HITS_MAX);
+    hits
+}
+
+/// The words of a page without its marks.
+fn without_marks(html: &str) -> String {
+    let mut words = String::new();
+    // What comes before the first mark's end belongs to a mark that was cut.
+    for piece in html.split('<') {
+        let text = piece.split_once('>').map_or(piece, |(_, text)| text);
+        words.push_str(text);
+    }
+    words
 }
 
 /// What people said of the last year and a little more, and did not take back.
