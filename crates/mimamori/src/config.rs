@@ -167,6 +167,8 @@ struct WrittenBroker {
 struct WrittenTls {
     /// Names the box is reached by, beside its host name.
     names: Vec<String>,
+    /// Whether it answers to `mimamori.local` on its network; it does if absent.
+    own_name: Option<bool>,
 }
 
 /// Where devices send their logs; nowhere if nothing is said.
@@ -242,6 +244,8 @@ pub(crate) struct Config {
     pub(crate) upkeep: UpkeepPlan,
     pub(crate) limits: broker::Limits,
     pub(crate) tls: Option<TlsListener>,
+    /// Whether it answers to a name of its own on its network.
+    pub(crate) has_own_name: bool,
     /// Names the box is reached by, beside its host name.
     pub(crate) names: Vec<String>,
     /// Readings leave the journal this often.
@@ -317,6 +321,7 @@ impl Config {
                 certificate: tls.certificate,
                 key: tls.key,
             }),
+            has_own_name: written.tls.own_name.unwrap_or(true),
             names: written.tls.names,
             seal_every,
             retention: Retention {

@@ -12,6 +12,7 @@ use app::threads::waiting;
 use app::views::TrustView;
 use broker::rustls::ServerConfig;
 use model::Time;
+use sources::OwnName;
 use tokio::sync::watch;
 use tracing::{info, warn};
 use trust::{Authority, HostNames, server_config};
@@ -26,6 +27,8 @@ pub struct Certificate {
     authority: Authority,
     /// Names somebody gave the box.
     given: Vec<String>,
+    /// The name that it has by itself on its network.
+    own_name: Arc<OwnName>,
     names: HostNames,
     /// Until when the box's certificate is valid.
     ends: Time,
@@ -37,8 +40,8 @@ app::opaque_debug!(Certificate);
 
 impl Certificate {
     /// Opens the authority of a data folder, or makes it, and the box's certificate.
-    fn open(folder: &Path, given: Vec<String>) -> anyhow::Result<Self> {
-        let (names, now) = (names(&given), clock::now());
+    fn open(folder: &Path, given: Vec<String>, own_name: Arc<OwnName>) -> anyhow::Result<Self> {
+        let (names, now) = (names(&given, &own_name), clock::now());
         let authority = Authority::open(folder, &names, now)?;
         let ends = authority.box_certificate(&names, now)?.ends;
         let make = |asks_devices| {
@@ -49,6 +52,7 @@ impl Certificate {
         Ok(Self {
             authority,
             given,
+            own_name,
             names,
             ends,
             pages,
@@ -91,7 +95,7 @@ impl Certificate {
 
     /// Makes the certificate anew when it has to be, and puts it to use.
     fn renew(&mut self) -> anyhow::Result<()> {
-        let (names, now) = (names(&self.given), clock::now());
+        let (names, now) = (names(&self.given, &self.own_name), clock::now());
         let make = || self.authority.box_certificate(&names, now);
         let own = make()?;
         if own.ends == self.ends && names == self.names {
@@ -109,8 +113,12 @@ impl Certificate {
 pub type SharedCertificate = Arc<Mutex<Certificate>>;
 
 /// Opens the box's certificate in a data folder; `given` are names that somebody gave the box.
-pub fn open(folder: &Path, given: &[String]) -> anyhow::Result<SharedCertificate> {
-    let own = Certificate::open(folder, given.to_vec());
+pub fn open(
+    folder: &Path,
+    given: &[String],
+    own_name: &Arc<OwnName>,
+) -> anyhow::Result<SharedCertificate> {
+    let own = Certificate::open(folder, given.to_vec(), Arc::clone(own_name));
     Ok(Arc::new(Mutex::new(own.context("the box's certificate")?)))
 }
 
@@ -153,9 +161,13 @@ pub fn from_elsewhere(https: Option<SocketAddr>) -> Option<String> {
 }
 
 /// What this computer is reached by now.
-fn names(given: &[String]) -> HostNames {
+fn names(given: &[String], own_name: &OwnName) -> HostNames {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let host = std::fs::read_to_string(HOST_NAME).unwrap_or_default();
+    let own = [OwnName::WANTED.to_owned()]
+        .into_iter()
+        .chain(own_name.get());
     let hosts = given.iter().cloned().chain([host.trim().to_owned()]);
+    let hosts = hosts.chain(own);
     HostNames::new(interfaces.iter().map(if_addrs::Interface::ip), hosts)
 }

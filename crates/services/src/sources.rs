@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use app::ports::sources::{IsStill, Searching, Sources, SwitchingOff, Trying};
 use model::{Coverage, DeviceId, Neighbour, OffOutcome, ReadDevice, Seen, Source, SourceKind};
-use sources::{Bindings, Lines, Loggers, Neighbours};
+use sources::{Bindings, Lines, Loggers, Neighbours, OwnName};
 
 /// The lines, the bindings and who is on the network, as pages and scripts reach them.
 pub struct SourceDoor {
@@ -18,6 +18,8 @@ pub struct SourceDoor {
     pub loggers: Arc<Loggers>,
     /// Who is on the network.
     pub neighbours: Arc<Neighbours>,
+    /// What the box is called on its network.
+    pub own_name: Arc<OwnName>,
 }
 
 app::opaque_debug!(SourceDoor);
@@ -29,6 +31,10 @@ impl app::ports::network::Network for SourceDoor {
 
     fn addresses(&self) -> Vec<Ipv4Addr> {
         sources::own_addresses()
+    }
+
+    fn name(&self) -> Option<String> {
+        self.own_name.get()
     }
 }
 

@@ -1716,3 +1716,4 @@ photo-too-large = The photo is too large (at most 26 megapixels)
 photo-missing = No photo was chosen, or it is larger than 16 MB
 guide-title = Guide
 settings-guide-about = How things are done, chapter by chapter: from the first ten minutes to the file of settings
+trust-by-name = Where the certificate is installed, the box is also opened by its name: { $address }

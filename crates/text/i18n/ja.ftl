@@ -1716,3 +1716,4 @@ photo-too-large = 写真が大きすぎます(2,600 万画素まで)
 photo-missing = 写真が選ばれていないか、16 MB を超えています
 guide-title = 手引き
 settings-guide-about = 使い方を章ごとに。最初の10分から設定ファイルまで
+trust-by-name = 証明書を入れた端末では、名前でも開けます:{ $address }

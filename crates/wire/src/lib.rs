@@ -7,6 +7,7 @@ pub mod convention;
 pub mod discovery;
 pub mod echonet;
 pub mod modbus;
+pub mod own_name;
 pub mod patlite;
 pub mod payload;
 pub mod photo;

@@ -11,4 +11,7 @@ pub trait Network: Send + Sync + 'static {
 
     /// The addresses this PC has in its networks.
     fn addresses(&self) -> Vec<Ipv4Addr>;
+
+    /// The name by which this PC is found there, if it has one of its own.
+    fn name(&self) -> Option<String>;
 }

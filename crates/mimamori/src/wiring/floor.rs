@@ -62,6 +62,7 @@ pub(super) fn listen(setup: &Setup, register: &Arc<DeviceRegister>, to: ToRecord
         bindings,
         loggers,
         neighbours,
+        own_name: Arc::default(),
     };
     let register = Arc::clone(register);
     Listening {

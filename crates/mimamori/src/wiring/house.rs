@@ -307,6 +307,12 @@ impl House<'_> {
         let neighbours = Arc::clone(&self.sources.neighbours);
         let begin = move || Arc::clone(&neighbours).listen();
         self.supervisor.keep("neighbours", begin);
+        let is_for_others = |at: SocketAddr| !at.ip().is_loopback();
+        if self.config.has_own_name && self.setup.https.is_some_and(is_for_others) {
+            let own_name = Arc::clone(&self.sources.own_name);
+            let begin = move || Arc::clone(&own_name).answer();
+            self.supervisor.keep("own-name", begin);
+        }
         let (known, kept) = (self.known.clone(), self.config.retention);
         let orders = self.orders.clone();
         let begin = move || retention::let_go(known.clone(), kept, orders.clone());

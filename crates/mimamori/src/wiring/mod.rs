@@ -146,6 +146,20 @@ impl Channels {
     }
 }
 
+/// The box's certificate, where anything is served over TLS.
+fn open_certificate(
+    setup: &Setup,
+    config: &Config,
+    listening: &floor::Listening,
+) -> anyhow::Result<Option<certificate::SharedCertificate>> {
+    if setup.https.is_none() && setup.mqtts.is_none() {
+        return Ok(None);
+    }
+    let own_name = &listening.door.own_name;
+    let opened = certificate::open(&setup.data, &config.names, own_name)?;
+    Ok(Some(opened))
+}
+
 /// Starts everything; returns once pages and devices are served.
 pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running> {
     let mut config = Config::read(setup.config.as_deref(), &setup.data)?;
@@ -158,10 +172,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let upkeep = kept::upkeep(setup)?;
     config.upkeep = upkeep.over(config.upkeep);
     let listening = floor::listen(setup, &opened.register, ways.to_recorder);
-    let certificate = match (setup.https, setup.mqtts) {
-        (None, None) => None,
-        _ => Some(certificate::open(&setup.data, &config.names)?),
-    };
+    let certificate = open_certificate(setup, &config, &listening)?;
     let own = certificate.as_ref();
     let Kept {
         parts,

@@ -141,3 +141,40 @@ fn an_echonet_lite_node_that_tells_of_itself_and_a_device_that_is_signed_in_are_
         find(&house, &there).unwrap()["proposal"] == connected
     });
 }
+
+/// What another computer is told of a name.
+fn resolved(other: &OtherComputer, way: &str, name: &str) -> String {
+    let python = root().join(".venv/bin/python");
+    let mut command = other.command(python.to_str().unwrap());
+    command.arg(root().join("tests/counterparts/name.py"));
+    command.args([way, &other.there().to_string(), name]);
+    let said = command.output().expect("python runs").stdout;
+    String::from_utf8(said).expect("text").trim().to_owned()
+}
+
+#[test]
+fn the_box_is_found_by_its_name_and_takes_another_where_somebody_has_it() {
+    let other = OtherComputer::new(41);
+    other.let_groups_through();
+    let here = other.here.to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::listening_on(folder.path(), "", &format!("{here}:0"));
+    until("the name is the box's", || {
+        resolved(&other, "resolve", "mimamori.local.") == here
+    });
+    assert_eq!(resolved(&other, "plain", "mimamori.local."), here);
+    assert_eq!(resolved(&other, "resolve", "mimamori-2.local."), "");
+    until("the page says so", || {
+        let (_, page) = house.send("GET", "/trust", &[("Accept-Language", "ja")], "");
+        page.contains("https://mimamori.local:")
+    });
+    // Somebody else has the name: the box gives it up, as the standard asks of one of two.
+    let python = root().join(".venv/bin/python");
+    let mut command = other.command(python.to_str().unwrap());
+    command.arg(root().join("tests/counterparts/name.py"));
+    command.args(["claim", &other.there().to_string(), "mimamori.local."]);
+    let _claims = Process::start(&mut command);
+    until("the box has the next name", || {
+        resolved(&other, "resolve", "mimamori-2.local.") == here
+    });
+}

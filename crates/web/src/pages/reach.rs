@@ -15,7 +15,9 @@ pub(super) fn hosts_from_elsewhere(network: &dyn Network, here: &Here) -> Vec<St
     let typed = here.host().to_owned();
     let is_local = typed == "localhost" || typed.starts_with("127.") || typed == "[::1]";
     let others = network.addresses().into_iter();
-    let others = others.map(|address| address.to_string());
+    let others = others
+        .map(|address| address.to_string())
+        .chain(network.name());
     let mut hosts: Vec<String> = (!is_local).then_some(typed).into_iter().collect();
     for host in others {
         if !hosts.contains(&host) {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use app::ports::network::Network;
 use app::views::{TrustView, in_groups};
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HOST, USER_AGENT};
@@ -36,6 +37,7 @@ const SYSTEMS: [(&[&str], Key); 5] = [
 /// The page.
 pub(crate) async fn show(
     State(trust): State<Option<Arc<TrustView>>>,
+    State(network): State<Arc<dyn Network>>,
     Asked(lang): Asked<Lang>,
     headers: HeaderMap,
 ) -> Response {
@@ -72,6 +74,10 @@ pub(crate) async fn show(
                     }
                 }
             }
+        }
+        @if let Some(name) = network.name() {
+            @let by_name = format!("https://{name}:{}/", trust.https.port());
+            p { (lang.with(key::TRUST_BY_NAME, &[("address", &by_name)])) }
         }
         p.quiet { (lang.text(key::TRUST_RISK)) }
         p.quiet { (lang.text(key::TRUST_DEVICES)) }
