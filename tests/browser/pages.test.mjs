@@ -571,6 +571,43 @@ test("the board rings for an alarm that nobody has seen, and stops when somebody
   await page.context().close();
 });
 
+test("an alarm is told on the device while another page is in front, and leads to its machine", async (t) => {
+  const { token } = JSON.parse(execFileSync(program, ["device", "add", "notice-1", "--json", "--data", folder]).toString());
+  const lamp = await mqtt.connectAsync(`mqtt://${broker}`, { username: "notice-1", password: token, protocolVersion: 4 });
+  t.after(() => lamp.endAsync());
+  await lamp.publishAsync("mimamori/notice-1", JSON.stringify({ red: false, green: true }), { qos: 1 });
+  const page = await open("", { lang: "ja" });
+  await page.context().grantPermissions(["notifications"], { origin: base.slice(0, -1) });
+  await page.waitForSelector("#m-notice-1.is-run");
+  await page.waitForSelector(".is-live");
+  const notices = () => page.evaluate(async () => {
+    const worker = await navigator.serviceWorker.getRegistration();
+    const shown = await worker?.getNotifications() ?? [];
+    return shown.map(({ title, body, data }) => ({ title, body, to: data.to }));
+  });
+  await page.click("text=この端末に通知する");
+  await page.waitForSelector("[data-tell][aria-pressed=true]");
+  await until("the worker is ready", () => page.evaluate(async () => (await navigator.serviceWorker.ready).active?.state === "activated"));
+  // In front of the page it is not told again.
+  await lamp.publishAsync("mimamori/notice-1", JSON.stringify({ red: true }), { qos: 1 });
+  await page.waitForSelector("#alarms >> text=notice-1");
+  assert.deepEqual(await notices(), []);
+  await lamp.publishAsync("mimamori/notice-1", JSON.stringify({ red: false, green: true }), { qos: 1 });
+  await page.waitForFunction(() => !document.querySelector("#alarms")?.textContent?.includes("notice-1"));
+  await page.evaluate(() => Object.defineProperty(document, "visibilityState", { get: () => "hidden" }));
+  await lamp.publishAsync("mimamori/notice-1", JSON.stringify({ red: true }), { qos: 1 });
+  const shown = await until("it is told", async () => (await notices()).find(({ title }) => title === "notice-1"));
+  assert.equal(shown.to, "/machines/notice-1");
+  assert.match(shown.body, /停止/);
+  await lamp.publishAsync("mimamori/notice-1", JSON.stringify({ red: false, green: true }), { qos: 1 });
+  await page.waitForFunction(() => !document.querySelector("#alarms")?.textContent?.includes("notice-1"));
+  // Turned off, nothing more is told.
+  await page.click("text=端末への通知を止める");
+  await page.waitForSelector("[data-tell][aria-pressed=false]");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a clamp meter behind a gateway is given to a machine with one tap", async () => {
   const { token } = JSON.parse(execFileSync(program, ["device", "add", "z2m", "--gateway", "--json", "--data", folder]).toString());
   const gateway = await mqtt.connectAsync(`mqtt://${broker}`, { username: "z2m", password: token, protocolVersion: 4 });

@@ -60,6 +60,7 @@ function exchange(parts) {
   }
   applyFilter();
   soundIfUnseen();
+  void tellIfNew();
 }
 
 /** The clock of a wall, by the computer that it hangs at. */
@@ -166,6 +167,56 @@ async function toggleSound() {
   await prepareSound();
   // So that whoever turned it on knows how it sounds.
   if (wantsSound() && unseen() === 0) sound();
+}
+
+/** Whether this browser can tell of alarms while another page is in front of this one. */
+function canTell() {
+  return isSecureContext && "Notification" in globalThis && "serviceWorker" in navigator;
+}
+
+/** @returns {"unable" | "denied" | "on" | "off"} */
+function tellState() {
+  if (!canTell()) return "unable";
+  if (Notification.permission === "denied") return "denied";
+  return localStorage.getItem("tell") === "on" && Notification.permission === "granted" ? "on" : "off";
+}
+
+/** What the button says. */
+function showTell() {
+  const button = document.querySelector("[data-tell]");
+  if (!(button instanceof HTMLElement)) return;
+  const state = tellState();
+  button.textContent = button.dataset[state] ?? "";
+  button.setAttribute("aria-pressed", String(state === "on"));
+  button.toggleAttribute("disabled", state === "unable");
+}
+
+async function toggleTell() {
+  if (tellState() === "on") localStorage.setItem("tell", "off");
+  else if (await Notification.requestPermission() === "granted") {
+    localStorage.setItem("tell", "on");
+    await navigator.serviceWorker.register("/sw.js");
+  }
+  showTell();
+}
+
+/** Alarms that were told here, by the address and words of each. @type {Set<string>} */
+let told = new Set();
+/** Tells of alarms that have come since this page was looked at. */
+async function tellIfNew() {
+  const alarms = [...document.querySelectorAll("#alarms a.alarm")].map((alarm) => ({
+    to: alarm.getAttribute("href") ?? "/",
+    who: alarm.querySelector("strong")?.textContent ?? "",
+    what: alarm.querySelector("[data-what]")?.textContent ?? "",
+  }));
+  const before = told;
+  told = new Set(alarms.map(({ who, what }) => `${who} ${what}`));
+  const fresh = alarms.filter(({ who, what }) => !before.has(`${who} ${what}`));
+  if (fresh.length === 0 || document.visibilityState === "visible" || tellState() !== "on" || unseen() === 0) return;
+  const worker = await navigator.serviceWorker.ready;
+  for (const { to, who, what } of fresh) {
+    await worker.showNotification(who, { body: what, tag: `${who} ${what}`, icon: "/assets/0/icon-180.png", data: { to }, lang: root.lang, requireInteraction: true });
+  }
 }
 
 let filter = "";
@@ -361,6 +412,7 @@ document.addEventListener("click", (event) => {
   if (target.hasAttribute("data-theme-toggle")) toggleTheme();
   if (target.hasAttribute("data-print")) print();
   if (target.hasAttribute("data-sound")) void toggleSound();
+  if (target.hasAttribute("data-tell")) void toggleTell();
   if (target.dataset.filter !== undefined) {
     filter = target.dataset.filter;
     for (const other of document.querySelectorAll("[data-filter]")) {
@@ -444,4 +496,7 @@ applyTheme();
 listen();
 tellTime();
 void prepareSound();
+if (tellState() === "on") void navigator.serviceWorker.register("/sw.js");
+showTell();
+void tellIfNew();
 if (document.querySelector("[data-sound]")) setInterval(soundIfUnseen, 1_000);

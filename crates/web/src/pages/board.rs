@@ -88,6 +88,11 @@ pub(crate) async fn show(
             button type="button" data-sound aria-pressed="false"
                 data-on=(ctx.text(key::SOUND_OFF)) data-off=(ctx.text(key::SOUND_ON))
                 data-blocked=(ctx.text(key::SOUND_BLOCKED)) { (ctx.text(key::SOUND_ON)) }
+            " "
+            button type="button" data-tell aria-pressed="false" title=(ctx.text(key::TELL_ABOUT))
+                data-on=(ctx.text(key::TELL_OFF)) data-off=(ctx.text(key::TELL_ON))
+                data-denied=(ctx.text(key::TELL_DENIED))
+                data-unable=(ctx.text(key::TELL_UNABLE)) { (ctx.text(key::TELL_ON)) }
         }
         div #kpis.kpis { (kpis(&ctx, &board)) }
         section.panel {
@@ -418,7 +423,7 @@ pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
                 svg.icon aria-hidden="true" { use href="#i-events" {} }
                 span {
                     strong { (board.concerned(ctx.lang, alarm.machine.as_ref())) }
-                    " " (ctx.lang.coded("alarm-", alarm.kind.code()))
+                    " " span data-what { (ctx.lang.coded("alarm-", alarm.kind.code())) }
                     span.look { (ctx.lang.coded("look-", alarm.kind.code())) }
                 }
                 time { (ctx.when(alarm.since)) }

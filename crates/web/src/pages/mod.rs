@@ -79,6 +79,7 @@ use crate::http::route::{Route, page};
 pub(crate) const ROUTES: &[Route] = &[
     page!(get "/assets/{version}/{file}", CLEAR, asset),
     page!(get "/manifest.webmanifest", CLEAR, manifest),
+    page!(get "/sw.js", CLEAR, service_worker),
 ];
 
 /// White modules around a QR code, as its standard asks.
@@ -500,6 +501,12 @@ pub(crate) async fn manifest(Query(wanted): Query<WantedLang>) -> Response {
         said.to_string(),
     )
         .into_response()
+}
+
+/// What shows an alarm while another page is in front: it has to be at the root of all pages.
+pub(crate) async fn service_worker() -> Response {
+    let headers = [(CONTENT_TYPE, JAVASCRIPT)];
+    (headers, include_str!("../../assets/sw.js")).into_response()
 }
 
 /// Style, script and icons.
