@@ -67,7 +67,19 @@ pub enum Verdict {
 model::coded!(Verdict);
 
 /// Who stands behind a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    schemars::JsonSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+    strum::EnumString,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ProvenBy {
     /// The box has seen it.
@@ -77,6 +89,8 @@ pub enum ProvenBy {
     /// Without evidence nobody does.
     Nobody,
 }
+
+model::coded!(ProvenBy);
 
 /// A verdict with what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]

@@ -68,6 +68,14 @@ pub struct ProofView {
 }
 
 impl ProofView {
+    /// Up to when everything that holds now holds without being seen again: what is printed is
+    /// worth no more than that.
+    pub fn valid_until(&self) -> Option<Time> {
+        let measures = self.measures.iter();
+        let holds = measures.filter(|measure| measure.judged.verdict == Verdict::Holds);
+        holds.filter_map(|measure| measure.judged.valid_until).min()
+    }
+
     /// Nothing is known yet.
     pub fn empty() -> Self {
         Self {

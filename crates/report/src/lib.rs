@@ -10,6 +10,7 @@ pub mod losses;
 pub mod lots;
 pub mod notices;
 pub mod paper;
+pub mod proofs;
 pub mod remarks;
 pub mod support;
 pub mod tables;

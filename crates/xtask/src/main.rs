@@ -1,8 +1,10 @@
 //! Chores in Rust instead of shell: `cargo xtask test` brings what the tests need and runs them
 //! all, `cargo xtask soak` runs what takes too long for that, `cargo xtask package` makes the
-//! Debian package, `cargo xtask detection-table` measures detection on recorded data.
+//! Debian package, `cargo xtask dist` a release, `cargo xtask detection-table` measures detection
+//! on recorded data.
 
 mod detection;
+mod dist;
 mod package;
 mod setup;
 mod steps;
@@ -22,9 +24,13 @@ fn main() -> ExitCode {
             package::given(&std::env::args().skip(2).collect::<Vec<_>>())
         }
         "package" => package::debian(),
+        "dist" => dist::release(&std::env::args().skip(2).collect::<Vec<_>>()),
         "detection-table" => detection::table(std::env::args().nth(2)),
         _ => {
-            say("usage: cargo xtask test | soak | setup | package | detection-table [FOLDER]");
+            say(
+                "usage: cargo xtask test | soak | setup | package | dist [--key FILE] |\n\
+                 detection-table [FOLDER]",
+            );
             return ExitCode::from(2);
         }
     };

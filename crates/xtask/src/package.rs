@@ -50,9 +50,8 @@ const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 
 /// Builds the program and packs it; the package and its debug symbols lie in `target/package`.
 pub(crate) fn debian() -> anyhow::Result<()> {
-    run(Command::new("cargo").args(["build", "--release", "--package", "mimamori"]))?;
+    let program = build()?;
     let into = root().join("target/package");
-    let program = root().join("target/release/mimamori");
     let version = env!("CARGO_PKG_VERSION");
     // One package lies there: what is made of it takes all that do.
     if into.exists() {
@@ -64,6 +63,28 @@ pub(crate) fn debian() -> anyhow::Result<()> {
         bail!("what is packed has {} bytes", unpacked.len());
     }
     say(&format!("{}", made.display()));
+    Ok(())
+}
+
+/// Builds the program as it is released.
+pub(crate) fn build() -> anyhow::Result<PathBuf> {
+    run(Command::new("cargo").args(["build", "--release", "--package", "mimamori"]))?;
+    Ok(root().join("target/release/mimamori"))
+}
+
+/// Packs a program as a version into a folder, and puts the program itself beside it, without its
+/// debug symbols.
+pub(crate) fn pack_for(
+    program: &Path,
+    version: &str,
+    into: &Path,
+    own: &Path,
+) -> anyhow::Result<()> {
+    let made = pack(program, version, into, QUICK)?;
+    let quoted = |path: &Path| path.display().to_string();
+    put(program, own, 0o755)?;
+    tool("strip", &["--strip-all", &quoted(own)])?;
+    say(&quoted(&made));
     Ok(())
 }
 
@@ -137,7 +158,8 @@ fn pack(program: &Path, version: &str, into: &Path, packing: [&str; 2]) -> anyho
     Ok(made)
 }
 
-fn architecture() -> anyhow::Result<String> {
+/// What Debian calls this kind of computer.
+pub(crate) fn architecture() -> anyhow::Result<String> {
     let said = tool("dpkg", &["--print-architecture"])?;
     Ok(String::from_utf8(said)?.trim().to_owned())
 }
@@ -183,7 +205,12 @@ fn libc_wanted(program: &Path) -> anyhow::Result<String> {
             .collect();
         parts.filter(|parts| !parts.is_empty())
     });
+    // Packed relocations need this one, whatever the symbols say.
+    let needs = tool("objdump", &["-p", &program.display().to_string()])?;
+    let needs = String::from_utf8_lossy(&needs);
+    let is_packed = needs.contains("GLIBC_ABI_DT_RELR");
     let newest = versions
+        .chain(is_packed.then(|| vec![2, 36]))
         .max()
         .context("the program asks for no symbol of the C library")?;
     let parts: Vec<String> = newest.iter().map(ToString::to_string).collect();
@@ -301,7 +328,7 @@ fn write(to: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
 }
 
 /// Runs a tool and gives what it says.
-fn tool(program: &str, args: &[&str]) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn tool(program: &str, args: &[&str]) -> anyhow::Result<Vec<u8>> {
     let output = Command::new(program)
         .args(args)
         .output()

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use crate::{root, say};
 
 /// Program, Debian package.
-const DEBIAN: [(&str, &str); 15] = [
+const DEBIAN: [(&str, &str); 16] = [
     ("openssl", "openssl"),
     ("python3", "python3"),
     ("mosquitto_pub", "mosquitto-clients"),
@@ -26,6 +26,7 @@ const DEBIAN: [(&str, &str); 15] = [
     ("groff", "groff-base"),
     ("pdftotext", "poppler-utils"),
     ("strip", "binutils"),
+    ("ssh-keygen", "openssh-client"),
     ("systemctl", "systemd"),
 ];
 /// Packages with what only tests use, from PyPI.

@@ -165,3 +165,55 @@ fn the_unit_is_one_that_systemd_takes_and_that_gives_little_away() {
     let level = said.lines().last().unwrap_or_default();
     assert!(level.contains("OK"), "{said}");
 }
+
+/// Lays out a release, signed or not; gives what was said.
+fn release(into: &Path, key: Option<&Path>) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command
+        .args(["dist", program().to_str().unwrap(), "0.1.0"])
+        .arg(into);
+    let output = command.args(key).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+/// Whether a foreign program, in a folder, is content.
+fn is_content(folder: &Path, script: &str) -> bool {
+    let mut command = Command::new("/bin/sh");
+    let output = command.args(["-ec", script]).current_dir(folder).output();
+    output.expect("a shell").status.success()
+}
+
+#[test]
+fn a_release_is_checked_with_tools_that_every_debian_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, into) = (folder.path().join("key"), folder.path().join("dist"));
+    let made = format!("ssh-keygen -q -t ed25519 -N '' -f {}", key.display());
+    assert!(is_content(folder.path(), &made));
+    let said = release(&into, Some(&key));
+    assert!(said.contains("signed"), "{said}");
+    let verify = "ssh-keygen -Y verify -f allowed_signers -I release@mimamori \
+        -n mimamori-release -s SHA256SUMS.sig < SHA256SUMS && sha256sum --check --strict SHA256SUMS";
+    assert!(is_content(&into, verify));
+    let list = std::fs::read_to_string(into.join("SHA256SUMS")).unwrap();
+    for part in ["mimamori_0.1.0_", ".deb", ".debug", ".cdx.json"] {
+        assert!(list.contains(part), "{part} in {list}");
+    }
+    // Another purpose, a changed list, a changed program: each is noticed.
+    assert!(!is_content(
+        &into,
+        &verify.replace("mimamori-release", "file")
+    ));
+    let program = list
+        .lines()
+        .find(|line| line.ends_with("_amd64"))
+        .or(list.lines().last());
+    let program = program.unwrap().split_whitespace().last().unwrap();
+    let changed = format!("printf x >> {program}");
+    assert!(is_content(&into, &changed) && !is_content(&into, verify));
+    std::fs::write(into.join("SHA256SUMS"), list + "0  x\n").unwrap();
+    assert!(!is_content(&into, verify.split("&&").next().unwrap()));
+    let said = release(&into, None);
+    assert!(said.contains("not signed") && !into.join("SHA256SUMS.sig").exists());
+}

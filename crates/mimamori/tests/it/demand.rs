@@ -117,3 +117,43 @@ fn a_day_is_shown_by_half_hours_and_a_wrong_contract_by_its_field() {
     assert_eq!(post(&house, "contract_kw=1%2C000").0, 303);
     assert_eq!(house.get("factory")["demand"]["contract_kw"], 1_000.0);
 }
+
+#[test]
+fn of_two_who_set_the_contract_or_the_shifts_at_once_the_second_is_told() {
+    let house = House::new();
+    let seen = |path: &str| {
+        let (_, page) = house.send("GET", path, &[("Accept-Language", "ja")], "");
+        let at = page.find("name=\"seen\" value=\"").expect("a mark");
+        page[at + 19..at + 35].to_owned()
+    };
+    let both = seen("/demand");
+    let first = format!("contract_kw=50&machine=&seen={both}");
+    assert_eq!(post(&house, &first).0, 303);
+    let second = format!("contract_kw=80&machine=&seen={both}");
+    let (status, page) = post(&house, &second);
+    assert_eq!(status, 422);
+    assert!(
+        page.contains("value=\"80\"") && page.contains("ほかの人が"),
+        "{page}"
+    );
+    assert_eq!(house.get("demand")["plan"]["contract_kw"], 50.0);
+    // Who has seen what holds now decides anew.
+    assert_eq!(
+        post(
+            &house,
+            &format!("contract_kw=80&machine=&seen={}", seen("/demand"))
+        )
+        .0,
+        303
+    );
+    let shifts = |form: &str| {
+        let head = [FORM, ("Accept-Language", "ja")];
+        house.send("POST", "/daily/shifts", &head, form)
+    };
+    let both = seen("/daily");
+    let form = |name: &str| format!("seen={both}&name={name}&from=06:00&to=14:00");
+    let (status, said) = shifts(&form("A"));
+    assert_eq!(status, 303, "{said}");
+    let (status, page) = shifts(&form("B"));
+    assert!(status == 422 && page.contains("value=\"B\""), "{page}");
+}

@@ -137,7 +137,9 @@ fn what_a_registered_device_is_told_to_enter_works_as_it_stands() {
         .split_once("<pre class=\"raw\">")
         .expect("a line for a terminal");
     let line = line.split_once("</pre>").expect("its end").0;
-    let line = line.replace("&quot;", "\"").replace("812", "813");
+    let line = line
+        .replace("&quot;", "\"")
+        .replace("\"power_w\": 812", "\"power_w\": 813");
     let (before, after) = line.split_once("https://").expect("an address");
     let (host, after) = after.split_once(':').expect("a port");
     assert!(!host.is_empty());

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use assure::Measure;
 use serde_json::Value;
 
+use super::daily::{pdf, poppler};
 use super::disk::SmallDisk;
 use super::house::{House, mimamori, until};
 use super::publisher::Publisher;
@@ -466,4 +467,40 @@ fn a_person_declares_what_the_box_cannot_see_and_it_is_shown_as_that() {
     until("a restart keeps it", || is_declared(&house));
     let kinds = house.get("evidence?limit=200")["items"].to_string();
     assert!(kinds.contains("proof.declared") && kinds.contains("shredded"));
+}
+
+#[test]
+fn what_holds_is_on_paper_with_every_measure_and_function_in_both_languages() {
+    let house = House::with_config("[factory]\nname = \"飯山製作所\"\n");
+    until("something holds", || {
+        let proofs = house.get("proofs");
+        let measures = proofs["measures"].as_array().unwrap();
+        measures.iter().any(|measure| measure["verdict"] == "holds")
+    });
+    let folder = tempfile::tempdir().unwrap();
+    for (lang, title, until) in [
+        ("ja", "いま守れていること", "有効"),
+        ("en", "What holds now", "Valid until"),
+    ] {
+        let file = folder.path().join(format!("{lang}.pdf"));
+        std::fs::write(&file, pdf(&house, &format!("/proof/pdf?lang={lang}"))).unwrap();
+        let text = poppler("pdftotext", &file, &["-layout"]);
+        for word in [title, until, "飯山製作所", "●"] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+        let proofs = house.get("proofs");
+        for function in proofs["functions"].as_array().unwrap() {
+            let name = function["function"].as_str().or(function["id"].as_str());
+            let name = name.unwrap().rsplit('/').next().unwrap();
+            assert!(text.contains(name), "{name}: {text}");
+        }
+        let pages = poppler("pdfinfo", &file, &[]);
+        let pages = pages
+            .lines()
+            .find(|line| line.starts_with("Pages:"))
+            .unwrap()
+            .to_owned();
+        let pages: u32 = pages.rsplit(' ').next().unwrap().parse().unwrap();
+        assert!((2..=6).contains(&pages), "{pages}");
+    }
 }

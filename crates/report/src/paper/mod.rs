@@ -6,6 +6,7 @@ mod layout;
 
 pub mod daily;
 pub mod lot;
+pub mod proof;
 
 use std::sync::Arc;
 

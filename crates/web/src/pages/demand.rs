@@ -20,7 +20,7 @@ use super::chart::{AxisScale, ChartProbe, HEIGHT, LEFT, RIGHT, WIDTH, frame as c
 use super::days::DayWays;
 use super::entry::{RefusedEntry, WrongEntry};
 use super::words::help;
-use super::{Ctx, Place, frame, number, typed};
+use super::{Ctx, Place, frame, number, seen, typed};
 use crate::http::access::{JUDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -59,6 +59,8 @@ pub(crate) struct WantedDemand {
 pub(crate) struct TypedContract {
     contract_kw: String,
     machine: String,
+    /// What the form was filled in from.
+    seen: String,
 }
 
 impl TypedContract {
@@ -67,6 +69,7 @@ impl TypedContract {
         Self {
             contract_kw: plan.map_or_else(String::new, |plan| plan.contract_kw.to_string()),
             machine: machine.map_or_else(String::new, ToString::to_string),
+            seen: String::new(),
         }
     }
 
@@ -109,7 +112,12 @@ pub(crate) async fn set(
     Form(typed): Form<TypedContract>,
 ) -> Result<Response, Failure> {
     let board = site.known.board();
-    let demand = match typed.read(&board) {
+    let read = if seen::is_stale(&typed.seen, &board.factory.demand) {
+        Err(WrongEntry::new("contract_kw", key::CHANGED_MEANWHILE))
+    } else {
+        typed.read(&board)
+    };
+    let demand = match read {
         Ok(demand) => demand,
         Err(wrong) => {
             let refused = RefusedEntry::of(typed, wrong, visitor.lang);
@@ -297,6 +305,7 @@ fn form(
         details.panel.off-paper open[refused.is_some() || plan.is_none()] {
             summary { h2 { (ctx.text(key::DEMAND_SET)) } }
             form.stack.wide method="post" action="/demand" {
+                input type="hidden" name="seen" value=(seen::mark(&plan));
                 label for="contract-kw" { (ctx.text(key::DEMAND_CONTRACT_KW)) }
                 input #contract-kw name="contract_kw" value=(typed.contract_kw)
                     inputmode="decimal" autocomplete="off" aria-invalid=[wrong("contract_kw")];

@@ -8,8 +8,7 @@ use app::stage::Stage;
 use app::threads::waiting;
 use assure::{
     Catalogue, Claim, DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, FunctionId,
-    FunctionView, MeasureView, ProofView, ProvenBy, REASON_CHARS_MAX, Requirement, Subject,
-    Verdict,
+    FunctionView, MeasureView, ProofView, ProvenBy, REASON_CHARS_MAX, Requirement, Verdict,
 };
 use axum::Form;
 use axum::extract::{Path, State};
@@ -18,13 +17,15 @@ use axum::response::{IntoResponse, NoContent, Redirect, Response};
 use identity::Who;
 use maud::{Markup, html};
 use model::{DAY_MS, EventKind, Right, Time};
+use report::paper;
+use report::proofs::{catalogue_text, claim_text};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::Entry;
-use text::{Lang, key};
+use text::key;
 
-use super::{Ctx, Place, frame};
+use super::{Ctx, Place, daily, frame};
 use crate::ProofPort;
 use crate::http::access::{EVIDENCE, LOOK};
 use crate::http::asked::{Asked, Visitor};
@@ -43,6 +44,7 @@ part! {
 
 /// The addresses of these.
 pub(crate) const ROUTES: &[Route] = &[
+    page!(get "/proof/pdf", LOOK, print),
     page!(get "/proof", LOOK, show),
     page!(post "/proof/{catalogue}/{function}/declare", EVIDENCE, declare),
     page!(post "/proof/{catalogue}/{function}/read", LOOK, read),
@@ -77,12 +79,22 @@ pub(crate) async fn show(
     page(&site, &visitor, None)
 }
 
+/// What holds now as PDF.
+pub(crate) async fn print(
+    State(site): State<ProofPart>,
+    Asked(visitor): Asked<Visitor>,
+) -> Result<Response, Failure> {
+    let view = site.proofs.view.borrow().clone();
+    let made = paper::proof::print(&site.known, view.as_ref().clone(), visitor.lang).await;
+    daily::sheet("mimamori-measures.pdf", made)
+}
+
 fn page(site: &ProofPart, visitor: &Visitor, wrong: Option<&str>) -> Response {
     let ctx = Ctx::new(&site.known, visitor);
     let view = site.proofs.view.borrow().clone();
     let body = html! {
         @if let Some(wrong) = wrong { p.problem role="alert" { (wrong) } }
-        @if let Some(until) = valid_until(&view) {
+        @if let Some(until) = view.valid_until() {
             p.on-paper { (ctx.with(key::PROOF_PAPER_VALID, &[("until", &ctx.written(until))])) }
         }
         div #proof-now { (now(&ctx, &view)) }
@@ -93,6 +105,7 @@ fn page(site: &ProofPart, visitor: &Visitor, wrong: Option<&str>) -> Response {
             div.panel-head {
                 h2 { (ctx.text(key::PROOF_MEASURES)) }
                 span.quiet { (ctx.text(key::PROOF_MEASURES_NOTE)) }
+                a.button.off-paper href="/proof/pdf" { (ctx.text(key::PROOF_SHEET)) }
                 @if ctx.may(Right::Evidence) {
                     button.end type="button" data-post="/api/v1/proofs/look" {
                         (ctx.text(key::PROOF_LOOK))
@@ -113,7 +126,8 @@ fn page(site: &ProofPart, visitor: &Visitor, wrong: Option<&str>) -> Response {
                 @for requirement in &catalogue.requirement {
                     (demanded(&ctx, &view, Of { catalogue, requirement }))
                 }
-                p.quiet { (words(ctx.lang, &catalogue.source)) " " (catalogue.dated) " – "
+                @let source = catalogue_text(ctx.lang, &catalogue.source);
+                p.quiet { (source) " " (catalogue.dated) " – "
                     (ctx.text(key::PROOF_OWN_WORDS)) }
             }
         }
@@ -123,13 +137,6 @@ fn page(site: &ProofPart, visitor: &Visitor, wrong: Option<&str>) -> Response {
     (status, frame(&ctx, Place::Proof, &title, "proof", body)).into_response()
 }
 
-fn words(lang: Lang, words: &assure::Words) -> &str {
-    match lang {
-        Lang::Ja => &words.ja,
-        Lang::En => &words.en,
-    }
-}
-
 /// Where a claim stands on the page.
 pub(crate) fn place(claim: &Claim) -> String {
     let measure = claim.measure.code();
@@ -137,15 +144,6 @@ pub(crate) fn place(claim: &Claim) -> String {
         return format!("p-{measure}");
     }
     format!("p-{}-{}-{measure}", claim.site, claim.subject)
-}
-
-/// What a claim is called; nobody is named where it is the box.
-fn name(ctx: &Ctx, claim: &Claim) -> String {
-    let measure = ctx.lang.coded("measure-", claim.measure.code());
-    match &claim.subject {
-        Subject::Box => measure,
-        Subject::Device(id) => format!("{id} · {measure}"),
-    }
 }
 
 /// Class of a lamp's colour and shape.
@@ -191,16 +189,6 @@ pub(crate) fn now(ctx: &Ctx, view: &ProofView) -> Markup {
     }
 }
 
-/// Up to when everything that holds now holds without being seen again: what is printed is worth no
-/// more than that.
-fn valid_until(view: &ProofView) -> Option<Time> {
-    let holds = view
-        .measures
-        .iter()
-        .filter(|m| m.judged.verdict == Verdict::Holds);
-    holds.filter_map(|measure| measure.judged.valid_until).min()
-}
-
 /// What fails comes first, then what nobody knows.
 fn first(ctx: &Ctx, view: &ProofView) -> Markup {
     let mut open: Vec<&MeasureView> = view.measures.iter().collect();
@@ -210,7 +198,7 @@ fn first(ctx: &Ctx, view: &ProofView) -> Markup {
         @if open.is_empty() { p { (ctx.text(key::PROOF_NOTHING)) } }
         ol.todo { @for measure in open.into_iter().take(FIRST_MAX) {
             li {
-                strong { (name(ctx, &measure.claim)) }
+                strong { (claim_text(ctx.lang, &measure.claim)) }
                 " " (lamp(ctx, measure.judged.verdict))
                 span.look { (ctx.lang.coded("todo-", measure.claim.measure.code())) }
             }
@@ -228,7 +216,7 @@ fn changed(ctx: &Ctx, view: &ProofView) -> Markup {
             li {
                 time { (ctx.when(change.at)) }
                 div {
-                    strong { (name(ctx, &change.claim)) } " "
+                    strong { (claim_text(ctx.lang, &change.claim)) } " "
                     (lamp(ctx, change.to))
                 }
             }
@@ -243,7 +231,7 @@ pub(crate) fn measure(ctx: &Ctx, measure: &MeasureView) -> Markup {
     html! {
         details.proof.{ "is-" (shape(judged.verdict)) } {
             summary {
-                strong { (name(ctx, &measure.claim)) }
+                strong { (claim_text(ctx.lang, &measure.claim)) }
                 (lamp(ctx, judged.verdict))
                 @if !since.is_empty() {
                     span.quiet { (ctx.with(key::PROOF_SINCE, &[("time", &since)])) }
@@ -322,7 +310,7 @@ fn demanded(ctx: &Ctx, view: &ProofView, of: Of<'_>) -> Markup {
             h3 {
                 span.quiet { (requirement.id) " · "
                     (ctx.lang.coded("phase-", requirement.phase.code())) }
-                br; (words(ctx.lang, &requirement.title))
+                br; (catalogue_text(ctx.lang, &requirement.title))
             }
             ul.chips { @for (place, shown) in of.functions(view) {
                 li #(place) { (function(ctx, view, shown)) }
@@ -358,14 +346,14 @@ fn function(ctx: &Ctx, view: &ProofView, shown: &FunctionView) -> Markup {
     html! {
         details.chip.{ "is-" (shape(shown.judged.verdict)) } {
             summary {
-                strong { @if let Some(known) = known { (words(ctx.lang, &known.title)) } }
+                strong { @if let Some(known) = known { (catalogue_text(ctx.lang, &known.title)) } }
                 (lamp(ctx, shown.judged.verdict))
                 @if shown.judged.by == ProvenBy::Person {
                     span.quiet.small { (ctx.lang.coded("by-", "person")) }
                 }
             }
             p.quiet.small {
-                (shown.id.function) " · " (ctx.lang.coded("by-", by(shown.judged.by)))
+                (shown.id.function) " · " (ctx.lang.coded("by-", shown.judged.by.code()))
                 @if !names.is_empty() { " · " (names.join(" + ")) }
             }
             @if let Some(declared) = &shown.declared {
@@ -374,14 +362,6 @@ fn function(ctx: &Ctx, view: &ProofView, shown: &FunctionView) -> Markup {
             }
             @if ctx.may(Right::Evidence) { (declare_form(ctx, &shown.id)) }
         }
-    }
-}
-
-fn by(by: ProvenBy) -> &'static str {
-    match by {
-        ProvenBy::Machine => "machine",
-        ProvenBy::Person => "person",
-        ProvenBy::Nobody => "nobody",
     }
 }
 

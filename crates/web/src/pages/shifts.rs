@@ -13,7 +13,7 @@ use report::daily_words::SHIFT_COLUMNS;
 use text::key;
 
 use super::entry::{RefusedEntry, WrongEntry};
-use super::{Ctx, daily, typed};
+use super::{Ctx, daily, seen, typed};
 use crate::http::access::JUDGE;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -89,7 +89,14 @@ pub(crate) async fn set(
     Asked(visitor): Asked<Visitor>,
     Form(sent): Form<Vec<(String, String)>>,
 ) -> Result<Response, Failure> {
+    let seen = sent.iter().find(|(field, _)| field == "seen");
+    let seen = seen.map_or("", |(_, mark)| mark).to_owned();
     let typed = rows(sent);
+    if seen::is_stale(&seen, &site.known.board().factory.shifts) {
+        let wrong = WrongEntry::new("shift", key::CHANGED_MEANWHILE);
+        let refused = RefusedEntry::of(typed, wrong, visitor.lang);
+        return daily::today(&site.known, &visitor, Some(&refused)).await;
+    }
     let shifts = typed
         .iter()
         .filter(|row| !row.is_empty())
@@ -157,6 +164,7 @@ pub(super) fn form(
                 summary { h2 { (ctx.text(key::SHIFTS_SET)) } }
                 p.quiet { (ctx.text(key::SHIFTS_NOTE)) }
                 form.plain method="post" action="/daily/shifts" {
+                    input type="hidden" name="seen" value=(seen::mark(&shifts));
                     @for row in &rows {
                         fieldset.shift {
                             label { (ctx.text(key::SHIFTS_NAME))
