@@ -18,6 +18,7 @@ pub mod probes;
 pub mod register;
 pub mod restores;
 pub mod retention;
+pub mod sample;
 pub mod sources;
 pub mod supervisor;
 pub mod upkeep;

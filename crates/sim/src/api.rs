@@ -127,7 +127,13 @@ pub async fn claim(
             .send_form(typed)?;
         let cookie = answer.headers().get("set-cookie");
         let session = cookie
-            .and_then(|cookie| cookie.to_str().ok()?.strip_prefix("session="))
+            .and_then(|cookie| {
+                cookie
+                    .to_str()
+                    .ok()?
+                    .split_once("session=")
+                    .map(|(_, rest)| rest)
+            })
             .and_then(|rest| rest.split(';').next())
             .context("the box was not claimed")?;
         let mut made = agent

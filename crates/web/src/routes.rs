@@ -9,6 +9,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use crate::api as scripts;
+use crate::http::apart::keep_apart;
 use crate::http::guard::Door;
 use crate::http::route::Route;
 use crate::http::{doors, guard, passing};
@@ -73,6 +74,7 @@ const SLICES: &[&[Route]] = &[
     pages::rates::ROUTES,
     pages::refused::ROUTES,
     pages::restore::ROUTES,
+    pages::sample::ROUTES,
     pages::search::ROUTES,
     pages::settings::ROUTES,
     pages::upkeep::ROUTES,
@@ -103,15 +105,20 @@ impl From<Site> for Served {
 fn router(site: Site) -> Router {
     let compressible = SizeAbove::new(512).and(NotForContentType::const_new("text/event-stream"));
     let door = Door::from_ref(&site);
+    let is_demonstration = site.proofs.stage.is_some();
     let mut router = Router::new();
     for route in routes() {
         let admit = from_fn_with_state((door.clone(), route.access), guard::admit);
         let answered = (route.answered_by)();
         router = router.route(route.path, answered.route_layer(admit));
     }
-    router
+    let mut router = router
         .fallback(guard::nowhere)
-        .layer(from_fn(guard::headers))
+        .layer(from_fn(guard::headers));
+    if is_demonstration {
+        router = router.layer(from_fn(keep_apart));
+    }
+    router
         .layer(from_fn(passing::let_pass))
         .layer(from_fn(doors::patience))
         .layer(CompressionLayer::new().compress_when(compressible))

@@ -16,6 +16,7 @@ use app::ports::files::Files;
 use app::ports::ingest::Ingest;
 use app::ports::network::Network;
 use app::ports::notifier::Notifier;
+use app::ports::sample::SampleShop;
 use app::ports::sources::Sources;
 use app::ports::upkeep::Caretaker;
 use app::proofs::ProofHand;
@@ -83,6 +84,8 @@ pub struct Ports {
     pub annotations: Arc<Annotations>,
     /// Puts in force what people decide of backups, logs, the stack light and daily files.
     pub upkeep: Arc<dyn Caretaker>,
+    /// Begins and removes the sample factory.
+    pub sample: Arc<dyn SampleShop>,
 }
 
 /// The proofs, and what can be asked of whoever keeps them.
@@ -118,6 +121,7 @@ port! {
     network: Arc<dyn Network>,
     annotations: Arc<Annotations>,
     upkeep: Arc<dyn Caretaker>,
+    sample: Arc<dyn SampleShop>,
 }
 
 /// The part of the site that some pages see: a struct of these fields, each found by its type.

@@ -7,5 +7,6 @@ pub mod files;
 pub mod ingest;
 pub mod network;
 pub mod notifier;
+pub mod sample;
 pub mod sources;
 pub mod upkeep;

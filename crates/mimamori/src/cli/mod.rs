@@ -304,7 +304,10 @@ async fn serve(args: ServeArgs, lang: Lang, pace: &Pace) -> anyhow::Result<bool>
     restores::exchange(&setup.data).context("the restored backup could not be put in place")?;
     let mut running = wiring::start(&setup, pace).await?;
     if let Some(file) = &args.announce {
-        let text = json!({"claim_code": running.doors.claim_code}).to_string();
+        let doors = &running.doors;
+        let (http, https) = (doors.http, doors.secure.https);
+        let text = json!({"claim_code": doors.claim_code, "http": http, "https": https});
+        let text = text.to_string();
         std::fs::write(file, text).with_context(|| file.display().to_string())?;
     }
     say(&format!(

@@ -67,6 +67,9 @@ pub(crate) struct DemoArgs {
     /// A workshop with two weeks behind it, to look at in peace / 二週間分の記録がある町工場
     #[arg(long, conflicts_with_all = ["length", "scorecard", "json"])]
     factory: bool,
+    /// The workshop ends when standard input closes (used by the sample)
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
 }
 
 /// Arguments of the hidden command that runs the factory.
@@ -457,7 +460,7 @@ pub(crate) async fn run(args: DemoArgs, lang: Lang) -> anyhow::Result<bool> {
         .seed
         .unwrap_or_else(|| u64::from(std::process::id()) ^ clock_seed());
     if let Some(shop) = &stage.shop {
-        return shop.run(&stage, seed, lang).await;
+        return shop.run(&stage, seed, lang, args.until_stdin_closes).await;
     }
     let mut factory = stage.start_factory(seed, args.length)?;
     // Waiting for a child closes its standard input, which here means "stop": hold it apart.

@@ -168,6 +168,7 @@ impl Shop {
         stage: &DemoStage,
         seed: u64,
         lang: Lang,
+        until_stdin_closes: bool,
     ) -> anyhow::Result<bool> {
         std::fs::write(stage.time_source(), sim::RUNNING)?;
         let mut product = stage.start_product()?;
@@ -204,7 +205,7 @@ impl Shop {
         };
         let ended = tokio::select! {
             told = sim::shop::run(options, progress) => told.map(|()| true),
-            ended = terminal::wait_for_end(false) => ended.map(|()| true),
+            ended = terminal::wait_for_end(until_stdin_closes) => ended.map(|()| true),
             status = product.wait() => {
                 status.map(|_| false).context("the product ended by itself; see mimamori.log")
             }

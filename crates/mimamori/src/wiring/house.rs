@@ -34,6 +34,7 @@ use services::files::{self, FileDoor, Ways};
 use services::notices::NoticeDoor;
 use services::probes::{self, Ground, Twin};
 use services::register::Registrar;
+use services::sample::SampleFactory;
 use services::sources::SourceDoor;
 use services::supervisor::Supervisor;
 use services::upkeep::{UpkeepDoor, UpkeepParts};
@@ -106,6 +107,7 @@ impl House<'_> {
             network: Arc::clone(&self.sources) as Arc<dyn Network>,
             annotations: self.annotations()?,
             upkeep: self.caretaker(&anew),
+            sample: Arc::new(SampleFactory::new(&self.setup.data)),
         };
         let shown = ProofPort {
             view: proofs.view.subscribe(),

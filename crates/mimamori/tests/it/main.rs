@@ -43,6 +43,7 @@ mod proofs;
 mod publisher;
 mod rates;
 mod register;
+mod sample;
 #[path = "../../../sources/tests/it/serial.rs"]
 mod serial;
 mod services;

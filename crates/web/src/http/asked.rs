@@ -23,7 +23,7 @@ pub(crate) struct WayIn {
 }
 
 /// Name of the cookie that holds a session's secret.
-const SESSION_COOKIE: &str = "session";
+pub(super) const SESSION_COOKIE: &str = "session";
 /// Name of the cookie that holds the language a reader chose.
 const LANG_COOKIE: &str = "lang";
 

@@ -2,6 +2,7 @@
 //! and how one is refused.
 
 pub(crate) mod access;
+pub(crate) mod apart;
 pub(crate) mod asked;
 pub(crate) mod doors;
 pub(crate) mod failure;

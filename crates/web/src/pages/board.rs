@@ -118,6 +118,9 @@ pub(crate) async fn show(
                     p.quiet { (ctx.text(key::BOARD_EMPTY_HOW)) }
                     @if ctx.may(Right::Devices) {
                         a.button.primary href="/connect" { (ctx.text(key::CONNECT_TITLE)) }
+                        @if proofs.stage.is_none() {
+                            " " a.button href="/sample" { (ctx.text(key::SAMPLE_TITLE)) }
+                        }
                     }
                 }
             }

@@ -39,6 +39,7 @@ pub(crate) mod rates;
 mod reach;
 pub(crate) mod refused;
 pub(crate) mod restore;
+pub(crate) mod sample;
 pub(crate) mod search;
 mod seen;
 pub(crate) mod settings;

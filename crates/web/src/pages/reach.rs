@@ -13,7 +13,7 @@ use crate::http::asked::Here;
 /// elsewhere, then its addresses.
 pub(super) fn hosts_from_elsewhere(network: &dyn Network, here: &Here) -> Vec<String> {
     let typed = here.host().to_owned();
-    let is_local = typed == "localhost" || typed.starts_with("127.") || typed == "[::1]";
+    let is_local = is_here(here);
     let others = network.addresses().into_iter();
     let others = others
         .map(|address| address.to_string())
@@ -25,6 +25,12 @@ pub(super) fn hosts_from_elsewhere(network: &dyn Network, here: &Here) -> Vec<St
         }
     }
     hosts
+}
+
+/// Whether whoever looks sits at the box's own PC, by the address they came to.
+pub(super) fn is_here(here: &Here) -> bool {
+    let host = here.host();
+    host == "localhost" || host.starts_with("127.") || host == "[::1]"
 }
 
 /// The same, if pages are served to others at all.

@@ -466,6 +466,7 @@ fn ways(ctx: &Ctx) -> Markup {
                 }
                 (way("/me", key::NAV_ME, key::SETTINGS_ME_ABOUT))
                 (way("/trust", key::TRUST_TITLE, key::SETTINGS_TRUST_ABOUT))
+                (way("/sample", key::SAMPLE_TITLE, key::SETTINGS_SAMPLE_ABOUT))
                 (way("/guide", key::GUIDE_TITLE, key::SETTINGS_GUIDE_ABOUT))
             }
         }
