@@ -75,6 +75,18 @@ enum What {
         /// A year of a reading a minute instead of an hour of a reading a second.
         #[arg(long)]
         year: bool,
+        /// 31 days of a reading a minute.
+        #[arg(long, conflicts_with = "year")]
+        month: bool,
+    },
+    /// What open boards cost while every machine sends a reading a second.
+    Viewers {
+        /// How many machines.
+        #[arg(default_value_t = 200)]
+        machines: usize,
+        /// How many boards are open.
+        #[arg(default_value_t = 50)]
+        viewers: usize,
     },
     /// Only this program at one rate, for looking at where the time goes.
     Rate {
@@ -112,9 +124,20 @@ fn measure_alone(cli: &Cli) -> Option<anyhow::Result<()>> {
         What::Echonet => echonet::measure(&cli.program, seconds),
         What::Proofs => measure_proofs(),
         What::Detect => measure_detect(),
-        What::Scale { machines, year } => {
-            let past = if *year { Past::Year } else { Past::Hour };
+        What::Scale {
+            machines,
+            year,
+            month,
+        } => {
+            let past = match (year, month) {
+                (true, _) => Past::Year,
+                (_, true) => Past::Month,
+                _ => Past::Hour,
+            };
             scale::measure(&cli.program, machines, past)
+        }
+        What::Viewers { machines, viewers } => {
+            scale::measure_viewers(&cli.program, *machines, *viewers)
         }
         What::All | What::Ours | What::Rate { .. } => return None,
     })

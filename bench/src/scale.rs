@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
@@ -23,13 +25,24 @@ const LIVE: Duration = Duration::from_secs(20);
 /// How often each page is asked for.
 const LOOKS: usize = 7;
 /// A page, and what the table calls it.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 19] = [
     ("board", "/"),
     ("rates", "/rates"),
     ("timeline", "/timeline"),
     ("machine", "/machines/m00001"),
     ("devices", "/devices"),
     ("evidence", "/evidence"),
+    ("wall", "/wall"),
+    ("daily", "/daily"),
+    ("month", "/daily?period=month"),
+    ("stops", "/stops"),
+    ("demand", "/demand"),
+    ("events", "/events"),
+    ("settings", "/settings"),
+    ("proof", "/proof"),
+    ("one timeline", "/timeline?machine=m00001"),
+    ("search", "/search?q=m0001"),
+    ("guide", "/guide/devices"),
     ("api rates", "/api/v1/rates"),
     ("api days", "/api/v1/export/days"),
 ];
@@ -39,7 +52,9 @@ const PAGES: [(&str, &str); 8] = [
 pub(crate) enum Past {
     /// An hour of a reading a second, still in the journal.
     Hour,
-    /// A year of a reading a minute, in the files of its months.
+    /// 31 days of a reading a minute, in the files of its months.
+    Month,
+    /// A year at the same pace, in as many files.
     Year,
 }
 
@@ -48,6 +63,7 @@ impl Past {
     fn rows(self) -> (i64, i64) {
         match self {
             Self::Hour => (3_600, 1_000),
+            Self::Month => (31 * 24 * 60, 60_000),
             Self::Year => (365 * 24 * 60, 60_000),
         }
     }
@@ -62,14 +78,14 @@ pub(crate) fn measure(program: &Path, sizes: &[usize], past: Past) -> anyhow::Re
 }
 
 fn one(program: &Path, machines: usize, past: Past) -> anyhow::Result<()> {
-    let seal_every_s = if past == Past::Year { 5 } else { 3_600 };
+    let seal_every_s = if past == Past::Hour { 3_600 } else { 5 };
     let mut target = Target::start_with(program, machines, seal_every_s)?;
     let began = Instant::now();
     let cpu_before = target.cpu_s();
     let values = fill(&target, past)?;
     let fill_s = began.elapsed().as_secs_f64();
     let fill_us = (target.cpu_s() - cpu_before) * 1e6 / values as f64;
-    if past == Past::Year {
+    if past != Past::Hour {
         wait_for_seals(&target)?;
     }
     let live = live(&target, machines)?;
@@ -88,6 +104,51 @@ fn one(program: &Path, machines: usize, past: Past) -> anyhow::Result<()> {
         bytes as f64 / values as f64,
     ));
     line(&format!("      pages in ms: {}", pages.join("  ")));
+    Ok(())
+}
+
+/// What so many open boards cost beside the load of so many machines, each with a reading a second.
+pub(crate) fn measure_viewers(
+    program: &Path,
+    machines: usize,
+    viewers: usize,
+) -> anyhow::Result<()> {
+    let target = Target::start_with(program, machines, 3_600)?;
+    fill(&target, Past::Hour)?;
+    // Once for the places that only a first run touches.
+    live(&target, machines)?;
+    let (alone, alone_mb) = (live(&target, machines)?, target.rss_mb());
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut watching = Vec::new();
+    for _ in 0..viewers {
+        let (mut stream, is_over) = (target.watch_board()?, Arc::clone(&is_over));
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        watching.push(std::thread::spawn(move || {
+            let (mut bytes, mut buffer) = (0_u64, vec![0; 65_536]);
+            while !is_over.load(Ordering::Relaxed) {
+                match stream.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(n) => bytes += n as u64,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(_) => break,
+                }
+            }
+            bytes
+        }));
+    }
+    live(&target, machines)?;
+    let (seen, seen_mb) = (live(&target, machines)?, target.rss_mb());
+    is_over.store(true, Ordering::Relaxed);
+    let bytes: u64 = watching
+        .into_iter()
+        .map(|one| one.join().unwrap_or(0))
+        .sum();
+    line(&format!(
+        "{machines} machines, {viewers} viewers of the board: {:.1} % of a core, {:.1} without; RSS {seen_mb:.0} MB, {alone_mb:.0} without; {:.1} kB a second to each",
+        seen.cpu_share * 100.0,
+        alone.cpu_share * 100.0,
+        bytes as f64 / 1e3 / (2.0 * LIVE.as_secs_f64()) / viewers.max(1) as f64,
+    ));
     Ok(())
 }
 

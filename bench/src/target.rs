@@ -1,6 +1,6 @@
 //! What is measured: this program, or the home-grown stack.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -232,6 +232,18 @@ impl Target {
         let request = ureq::post(&url).header("Authorization", format!("Bearer {token}"));
         request.content_type("text/csv").send(table)?;
         Ok(())
+    }
+
+    /// An open board: what changes on it comes along this connection.
+    pub(crate) fn watch_board(&self) -> anyhow::Result<TcpStream> {
+        let mut stream = TcpStream::connect(self.http)?;
+        let (host, session) = (self.http, &self.session);
+        write!(
+            stream,
+            "GET /live?page=board&lang=ja HTTP/1.1\r\nHost: {host}\r\n\
+             Authorization: Bearer {session}\r\nAccept: text/event-stream\r\n\r\n"
+        )?;
+        Ok(stream)
     }
 
     /// Asks for a page as the owner; gives how long it is.

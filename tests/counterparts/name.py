@@ -2,7 +2,8 @@
 
 name.py resolve ADDRESS NAME   asks the group and prints the address it is told, or nothing
 name.py plain ADDRESS NAME     asks from a port of its own, as a plain resolver does
-name.py claim ADDRESS NAME     has the name, says so, and goes on
+name.py claim ADDRESS NAME     has the name, says so whoever else has it, and goes on
+name.py want ADDRESS NAME      asks whether the name is free, to take it; prints who has it
 """
 
 import socket
@@ -25,6 +26,23 @@ if way == "plain":
     assert (number, questions, answers) == (4711, 1, 1) and flags & 0x8000, answer
     print(socket.inet_ntoa(answer[-4:]), flush=True)
     sys.exit()
+if way == "want":
+    asks = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    asks.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    asks.bind(("", 5353))
+    group = socket.inet_aton("224.0.0.251")
+    asks.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + socket.inet_aton(address))
+    asks.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
+    asks.settimeout(3)
+    labels = b"".join(bytes([len(p)]) + p.encode() for p in name.rstrip(".").split(".")) + b"\0"
+    probe = struct.pack(">HHHHHH", 0, 0, 1, 0, 1, 0) + labels + struct.pack(">HH", 255, 1)
+    probe += labels + struct.pack(">HHIH", 1, 1, 120, 4) + socket.inet_aton(address)
+    asks.sendto(probe, ("224.0.0.251", 5353))
+    while True:
+        packet, where = asks.recvfrom(1500)
+        if where[0] != address and packet[2] & 0x80:
+            print(socket.inet_ntoa(packet[-4:]), flush=True)
+            sys.exit()
 zeroconf = Zeroconf(interfaces=[address])
 if way == "resolve":
     resolver = AddressResolverIPv4(name)

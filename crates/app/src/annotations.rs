@@ -15,8 +15,6 @@ use crate::known::Known;
 /// A telephone's clock may be this far ahead of the box's, in milliseconds.
 const AHEAD_MS_MAX: i64 = 60_000;
 
-/// What is said of a stretch of time reaches over this much of it at most, in milliseconds.
-const LASTING_MS_MAX: i64 = 31 * DAY_MS;
 /// A maintenance is planned at most so far ahead, in milliseconds.
 const PLANNED_MS_MAX: i64 = 366 * DAY_MS;
 /// What is left out is so by whole minutes: energy is kept by them.
@@ -24,7 +22,7 @@ const MINUTE_MS: i64 = 60_000;
 
 /// The moment that something is said of, and what, if these lie where they can.
 fn in_range(at: Time, said: Remark, now: Time) -> Option<(Time, Remark)> {
-    let lasts = |until: Time| (1..=LASTING_MS_MAX).contains(&(until.ms() - at.ms()));
+    let lasts = |until: Time| (1..=Remark::LASTING_MS_MAX).contains(&(until.ms() - at.ms()));
     match said {
         Remark::Maintenance { until } => {
             let is_near = at <= now + PLANNED_MS_MAX;
@@ -32,9 +30,12 @@ fn in_range(at: Time, said: Remark, now: Time) -> Option<(Time, Remark)> {
         }
         Remark::LeftOut { until, what, why } => {
             let from = at - at.ms().rem_euclid(MINUTE_MS);
-            let until = until + (-until.ms()).rem_euclid(MINUTE_MS);
-            let is_past = until <= now + MINUTE_MS && lasts(until);
-            is_past.then_some((from, Remark::LeftOut { until, what, why }))
+            // The minute that lasts is not over: what comes of it is not known yet.
+            let last = now - now.ms().rem_euclid(MINUTE_MS);
+            let is_past = until <= now + AHEAD_MS_MAX;
+            let until = (until + (-until.ms()).rem_euclid(MINUTE_MS)).min(last);
+            let fits = is_past && from < until && lasts(until);
+            fits.then_some((from, Remark::LeftOut { until, what, why }))
         }
         said => (at <= now + AHEAD_MS_MAX).then_some((at.min(now), said)),
     }
@@ -77,20 +78,24 @@ impl Annotations {
         }
         let said = said.checked().ok_or(OrderError::OutOfRange)?;
         let (at, said) = in_range(at, said, now).ok_or(OrderError::OutOfRange)?;
-        let annotation = Annotation {
+        let annotation = self.numbered(machine, at, said, by);
+        let id = annotation.id;
+        self.keep(vec![(annotation, EventKind::AnnotationTold)], by)
+            .await?;
+        Ok(id)
+    }
+
+    fn numbered(&self, machine: &MachineId, at: Time, said: Remark, by: &str) -> Annotation {
+        Annotation {
             id: self.last.fetch_add(1, Ordering::Relaxed) + 1,
             machine: machine.clone(),
             at,
             said,
-            told_at: now,
+            told_at: self.known.now(),
             told_by: by.to_owned(),
             withdrawn_at: None,
             withdrawn_by: None,
-        };
-        let id = annotation.id;
-        self.keep(annotation, EventKind::AnnotationTold, now, by)
-            .await?;
-        Ok(id)
+        }
     }
 
     /// What was said by a number.
@@ -108,52 +113,61 @@ impl Annotations {
         by: &str,
     ) -> Result<(), OrderError> {
         let _turn = self.withdrawing.lock().await;
+        let withdrawn = self.withdrawn(id, of, by).await?;
+        self.keep(vec![(withdrawn, EventKind::AnnotationWithdrawn)], by)
+            .await
+    }
+
+    /// What stands by a number, taken back.
+    async fn withdrawn(
+        &self,
+        id: i64,
+        of: Option<&MachineId>,
+        by: &str,
+    ) -> Result<Annotation, OrderError> {
         let annotation = self.said(id).await?;
         let is_meant = of.is_none_or(|of| *of == annotation.machine);
         if annotation.withdrawn_at.is_some() || !is_meant {
             return Err(OrderError::NotFound);
         }
-        let now = self.known.now();
-        let withdrawn = Annotation {
-            withdrawn_at: Some(now),
+        Ok(Annotation {
+            withdrawn_at: Some(self.known.now()),
             withdrawn_by: Some(by.to_owned()),
             ..annotation
-        };
-        let kind = EventKind::AnnotationWithdrawn;
-        self.keep(withdrawn, kind, now, by).await
+        })
     }
 
-    /// A maintenance that lasts ends now: what of it has been stays.
+    /// A maintenance that lasts ends now; what of it has been stays. One that has not begun is not
+    /// to be.
     pub async fn end_maintenance(
         &self,
         id: i64,
         of: &MachineId,
         by: &str,
     ) -> Result<(), OrderError> {
-        let said = self.said(id).await?;
-        let Remark::Maintenance { until } = said.said else {
+        let _turn = self.withdrawing.lock().await;
+        let withdrawn = self.withdrawn(id, Some(of), by).await?;
+        let Remark::Maintenance { until } = withdrawn.said else {
             return Err(OrderError::NotFound);
         };
-        self.withdraw(id, Some(of), by).await?;
-        let now = self.known.now();
-        if said.at < now && now < until {
-            let been = Remark::Maintenance { until: now };
-            self.tell(of, said.at, been, by).await?;
+        let (at, now) = (withdrawn.at, self.known.now());
+        let mut said = vec![(withdrawn, EventKind::AnnotationWithdrawn)];
+        if at < now && now < until {
+            let been = self.numbered(of, at, Remark::Maintenance { until: now }, by);
+            said.push((been, EventKind::AnnotationTold));
         }
-        Ok(())
+        self.keep(said, by).await
     }
 
-    async fn keep(
-        &self,
-        annotation: Annotation,
-        kind: EventKind,
-        now: Time,
-        by: &str,
-    ) -> Result<(), OrderError> {
-        let about = json!({"id": annotation.id, "machine": annotation.machine,
-            "at": annotation.at, "said": annotation.said});
-        let entry = Entry::new(now, by, kind, about);
-        let keep = Command::Keep(Keeping::Annotation(annotation, entry));
+    async fn keep(&self, said: Vec<(Annotation, EventKind)>, by: &str) -> Result<(), OrderError> {
+        let now = self.known.now();
+        let entries = said.into_iter().map(|(annotation, kind)| {
+            let about = json!({"id": annotation.id, "machine": annotation.machine,
+                "at": annotation.at, "said": annotation.said});
+            let entry = Entry::new(now, by, kind, about);
+            (annotation, entry)
+        });
+        let keep = Command::Keep(Keeping::Annotations(entries.collect()));
         self.orders.give(keep, by).await
     }
 }

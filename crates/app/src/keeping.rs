@@ -29,8 +29,9 @@ pub enum Keeping {
     FactoryClock(FactoryClock, Entry),
     /// What people decided of the box's upkeep, as JSON, and who did last.
     Upkeep(String, Entry),
-    /// What somebody said of a machine's past, new or taken back, and the evidence of it.
-    Annotation(Annotation, Entry),
+    /// What somebody said of a machine's past, new or taken back, and its evidence; one in the
+    /// place of another together.
+    Annotations(Vec<(Annotation, Entry)>),
     /// The photo of a machine, and the evidence of it.
     Photo(PhotoChange),
     /// Readings that are older than they are kept go.
@@ -57,8 +58,9 @@ impl Keeping {
                 let kept = Record::Kept(UpkeepSaid::KEPT.into(), json);
                 vec![kept, Record::Evidence(entry)]
             }
-            Self::Annotation(annotation, entry) => {
-                vec![Record::Annotated(annotation), Record::Evidence(entry)]
+            Self::Annotations(said) => {
+                let both = |(said, entry)| [Record::Annotated(said), Record::Evidence(entry)];
+                said.into_iter().flat_map(both).collect()
             }
             Self::Photo(change) => change.records(),
             Self::LetGo(expired) => expired.records(),

@@ -39,6 +39,8 @@ pub struct Measured<'a> {
     pub cycles: &'a [CycleTime],
     /// Where days begin inside of the stretch, in order: what lasts over one is two.
     pub days: &'a [Time],
+    /// Where a downtime ends and another begins: where days begin, and maintenance does and ends.
+    pub cuts: &'a [Time],
 }
 
 /// Seconds of producing: running, and the pauses that belong to every cycle (ISO 22400-2: actual
@@ -143,7 +145,7 @@ impl Account {
             work_times: spread(&|cycle| cycle.work_s),
             cycle_wait_s: total(waits.iter().map(|(_, wait_s)| *wait_s)),
             production: Production::of(&stretches, measured.planned, &usual),
-            downtimes: Downtime::among(&stretches, measured.planned, &usual, measured.days),
+            downtimes: Downtime::among(&stretches, measured.planned, &usual, measured.cuts),
             active: active(&stretches, &waits),
             energy_wh: measured.energy_wh,
             fed_in_wh: measured.fed_in_wh,

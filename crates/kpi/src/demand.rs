@@ -172,6 +172,7 @@ mod tests {
             minute: Time::from_ms(BEGIN + from + n * step),
             min_w: watts,
             mean_w: watts,
+            counts_until: None,
         };
         (0..minutes * MINUTE / step).map(at).collect()
     }

@@ -20,11 +20,12 @@ impl Downtime {
     /// The downtimes among stretches of states, oldest first. Waiting, stopped and, where there is
     /// a plan, off follow each other within one; running, set-up and time without data end it. What
     /// lies wholly outside of planned hours is none, and neither is waiting inside a usual cycle.
+    /// One that lasts over a moment of `cuts` (in their order) is two.
     pub(crate) fn among(
         stretches: &[Stretch],
         planned: Option<&[Span]>,
         usual: &UsualCycles,
-        days: &[Time],
+        cuts: &[Time],
     ) -> Vec<Self> {
         let stands = |state| match state {
             MachineState::Idle | MachineState::Stop => true,
@@ -37,10 +38,10 @@ impl Downtime {
             if usual.is_pause(stretch) {
                 continue;
             }
-            for part in parts_by_day(Span::new(stretch.from, stretch.to), days) {
-                let begins_a_day = days.binary_search(&part.from).is_ok();
+            for part in parts_at(Span::new(stretch.from, stretch.to), cuts) {
+                let begins_anew = cuts.binary_search(&part.from).is_ok();
                 match spans.last_mut() {
-                    Some(last) if last.to == part.from && !begins_a_day => last.to = part.to,
+                    Some(last) if last.to == part.from && !begins_anew => last.to = part.to,
                     _ => spans.push(part),
                 }
             }
@@ -72,15 +73,15 @@ impl Downtime {
     }
 }
 
-/// A span, cut where days begin inside of it.
-fn parts_by_day(span: Span, days: &[Time]) -> Vec<Span> {
-    let first = days.partition_point(|day| *day <= span.from);
-    let inside = days.iter().skip(first).take_while(|day| **day < span.to);
+/// A span, cut at moments inside of it.
+fn parts_at(span: Span, cuts: &[Time]) -> Vec<Span> {
+    let first = cuts.partition_point(|cut| *cut <= span.from);
+    let inside = cuts.iter().skip(first).take_while(|cut| **cut < span.to);
     let mut parts = Vec::new();
     let mut from = span.from;
-    for day in inside {
-        parts.push(Span::new(from, *day));
-        from = *day;
+    for cut in inside {
+        parts.push(Span::new(from, *cut));
+        from = *cut;
     }
     parts.push(Span::new(from, span.to));
     parts

@@ -13,6 +13,8 @@ pub struct PowerMinute {
     pub min_w: f64,
     /// The mean of the readings.
     pub mean_w: f64,
+    /// What follows from then on counts no more, whatever comes next; `None` if all does.
+    pub counts_until: Option<Time>,
 }
 
 /// While each minute's power holds: until the next one, that of the last for so many milliseconds,
@@ -25,6 +27,7 @@ pub(crate) fn holding(
         let next = power.get(i + 1).map(|next| next.minute);
         let until = next.unwrap_or(minute.minute + last_ms);
         let until = until.min(minute.minute + GAP_MS_MAX);
+        let until = minute.counts_until.map_or(until, |end| until.min(end));
         (minute, Span::new(minute.minute, until))
     })
 }

@@ -5,7 +5,7 @@
 use std::ops::Add;
 
 use jiff::civil::{Date, Weekday};
-use model::Span;
+use model::{LeftOut, Span};
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
@@ -165,6 +165,16 @@ impl PlannedHours {
             inside.seconds().max(0.0)
         };
         self.days_of(self.spans.iter().map(inside).fold(0.0, Add::add))
+    }
+
+    /// The same without what does not count.
+    pub fn without(mut self, left_out: &LeftOut) -> Self {
+        let spans = self
+            .spans
+            .iter()
+            .flat_map(|span| left_out.work_outside(*span));
+        self.spans = spans.collect();
+        self
     }
 
     /// How many usual working days so many planned seconds are.

@@ -131,6 +131,7 @@ mod tests {
             minute: at(moment),
             min_w: 0.0,
             mean_w,
+            counts_until: None,
         };
         let power = [
             minute("2026-11-24T12:59:00Z", 3_000.0),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IdError, MachineId, Right, Span, Time, Title, lot_number};
+use crate::{DAY_MS, IdError, MachineId, Right, Span, Time, Title, lot_number};
 
 /// Longest note, in letters.
 const NOTE_CHARS_MAX: usize = 500;
@@ -147,6 +147,9 @@ pub enum Remark {
 }
 
 impl Remark {
+    /// What is said of a stretch of time reaches over this much of it at most, in milliseconds.
+    pub const LASTING_MS_MAX: i64 = 31 * DAY_MS;
+
     /// The same, if it can be kept: an amount that can be counted, words that are some.
     pub fn checked(self) -> Option<Self> {
         match self {

@@ -49,17 +49,25 @@ impl LeftOut {
         within.flatten()
     }
 
+    /// What of a span counts, of states and cycles; oldest first.
+    pub fn work_outside(&self, span: Span) -> Vec<Span> {
+        outside(&self.work, span)
+    }
+
     /// What of a span counts, of energy; oldest first.
     pub fn energy_outside(&self, span: Span) -> Vec<Span> {
-        let mut rest = Vec::new();
-        let mut from = span.from;
-        for out in self.energy.iter().filter_map(|out| out.within(span)) {
-            rest.push(Span::new(from, out.from));
-            from = out.to;
-        }
-        rest.push(Span::new(from, span.to));
-        rest.retain(|piece| piece.from < piece.to);
-        rest
+        outside(&self.energy, span)
+    }
+
+    /// Whether the energy of a moment counts.
+    pub fn counts_energy(&self, at: Time) -> bool {
+        !self.energy.iter().any(|span| span.has(at))
+    }
+
+    /// Up to when energy counts from a moment on, if some of what follows is left out.
+    pub fn energy_until(&self, at: Time) -> Option<Time> {
+        let mut ahead = self.energy.iter().map(|span| span.from);
+        ahead.find(|from| *from > at)
     }
 
     /// States as they count: what is left out is unknown.
@@ -83,6 +91,19 @@ impl LeftOut {
         counted.retain(|interval| interval.to != Some(interval.from));
         counted
     }
+}
+
+/// What of a span lies in none of others, which are in the order of time and apart.
+fn outside(out: &[Span], span: Span) -> Vec<Span> {
+    let mut rest = Vec::new();
+    let mut from = span.from;
+    for out in out.iter().filter_map(|out| out.within(span)) {
+        rest.push(Span::new(from, out.from));
+        from = out.to;
+    }
+    rest.push(Span::new(from, span.to));
+    rest.retain(|piece| piece.from < piece.to);
+    rest
 }
 
 /// Spans in the order of time, those that overlap or touch as one.

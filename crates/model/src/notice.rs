@@ -373,11 +373,12 @@ pub enum NoticeWrong {
     Secret,
     /// No access token of LINE, or one with letters that none has.
     Chat,
-    /// A machine that cannot be one.
+    /// A machine that is not there.
     Machines,
     /// Minutes out of range.
     Wait,
-    /// The daily sheet goes by mail alone, at a time of day; whoever wants nothing else needs one.
+    /// The daily sheet goes by mail or into a chat, at a time of day; whoever wants nothing else
+    /// needs one.
     Sheet,
     /// No name of a mail server, or port 0.
     Server,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use app::views::DayView;
-use model::{MachineState, StateInterval, Time};
+use model::{LeftOut, MachineState, StateInterval, Time};
 
 /// Changes of state that may still be corrected: one is told late, or turns out to be none.
 const OPEN_CHANGES: usize = 32;
@@ -19,6 +19,8 @@ pub struct Tally {
     /// day began, or since what is added up ends.
     open: VecDeque<StateChange>,
     cycles: u64,
+    /// What of it people left out.
+    left_out: LeftOut,
 }
 
 /// A state, and since when; `None` before the first data, when there is nothing to be unknown.
@@ -62,11 +64,17 @@ impl Tally {
                 at: since,
             }]),
             cycles,
+            left_out: LeftOut::default(),
         };
         for interval in states {
             tally.change(interval.state, interval.from);
         }
         tally
+    }
+
+    /// The same, with what people left out: cycles that began then are not counted.
+    pub fn without(self, left_out: LeftOut) -> Self {
+        Self { left_out, ..self }
     }
 
     /// The state changes, or changed a while ago. Of two at one moment the last one stands.
@@ -109,7 +117,7 @@ impl Tally {
 
     /// A cycle ends. One that a device kept from an earlier day is not this day's.
     pub fn cycle(&mut self, start: Time) {
-        self.cycles += u64::from(start >= self.since);
+        self.cycles += u64::from(start >= self.since && self.left_out.counts(start));
     }
 
     /// Starts a new day if it has come.

@@ -207,7 +207,8 @@ impl Machine {
         self.maintenance = windows.collect();
         let states = reader.counted_states(&self.id, Span::new(day_start, now))?;
         let cycles = reader.counted_cycles(&self.id, day_start)?;
-        self.tally = Tally::from_history(day_start, &states, cycles);
+        let left_out = reader.left_out(&self.id, Span::new(day_start, now))?;
+        self.tally = Tally::from_history(day_start, &states, cycles).without(left_out);
         Ok(())
     }
 

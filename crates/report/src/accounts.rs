@@ -6,12 +6,13 @@ use std::ops::Add;
 use std::sync::Arc;
 
 use app::known::{Known, Unreadable};
+use app::views::MaintenanceView;
 use jiff::civil::Date;
 use kpi::{
     Account, Bottleneck, MachinePlan, Measured, Oee, Output, PlannedHours, PowerMinute, Prices,
     Station,
 };
-use model::{Annotation, MachineId, MachineState, Remark, Span, Time};
+use model::{Annotation, CycleTime, LeftOut, MachineId, MachineState, Remark, Span, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::{CountedHistory as _, MinuteRow, Reader, Recap, StoreError};
@@ -34,6 +35,8 @@ pub struct MachineAccount {
     /// What its time and energy went into.
     pub account: Account,
     parts_per_cycle: f64,
+    /// Cycles whose energy counts.
+    cycles_measured: u64,
     /// When it stood still, and why.
     pub downtimes: Vec<ExplainedDowntime>,
     /// What it is to make.
@@ -140,8 +143,8 @@ impl MachineAccount {
     pub fn wh_per_part(&self) -> Option<f64> {
         self.account
             .energy_wh
-            .filter(|_| self.account.cycles > 0)
-            .map(|wh| wh / self.parts())
+            .filter(|_| self.cycles_measured > 0)
+            .map(|wh| wh / self.parts_of(self.cycles_measured))
     }
 
     /// The middle cycle time, and the range of the middle four fifths, in seconds.
@@ -389,19 +392,32 @@ pub async fn of_all(
     let prices = factory.prices(&calendar, span);
     let starts = day_starts(known, span);
     let work = move |reader: &dyn Reader| {
-        let powers = MachineSeries::read(reader)?.powers(reader, &machines, span)?;
-        let said = said_within(reader, only_one(&machines), span)?;
+        let series = MachineSeries::read(reader)?;
+        let powers = series.powers(reader, &machines, span)?;
+        let said = reader.said_of(only_one(&machines), span)?;
         let each = machines.into_iter().zip(powers).map(|(machine, power)| {
+            let left_out = series.left_out(&machine);
             let working = factory.planned(Some(&machine), &calendar, span);
+            let working = working.map(|working| working.without(&left_out));
+            let said = said.iter().filter(|said| said.machine == machine);
+            let said: Vec<Annotation> = said.cloned().collect();
             let days = DaysOfSpan {
                 planned: working.as_ref().map(|working| &*working.spans),
                 starts: &starts,
+                cuts: &cuts(&starts, &said),
                 prices: prices.as_ref(),
+                left_out: &left_out,
             };
             let (account, yen_per_kwh) = account(reader, &machine, power, days, span)?;
-            let said = said.iter().filter(|said| said.machine == machine);
-            let said: Vec<Annotation> = said.cloned().collect();
-            let remarks = remarks(&said);
+            let is_whole = left_out.is_empty();
+            let measured = if is_whole {
+                account.cycles
+            } else {
+                let cycles = reader.counted_cycle_times(&machine, span)?;
+                let counts = |cycle: &&CycleTime| left_out.counts_energy(cycle.start());
+                cycles.iter().filter(counts).count() as u64
+            };
+            let remarks = remarks(&said, &left_out);
             let parts_per_cycle = factory.parts_per_cycle(&machine);
             // Before it was ever observed nothing was planned for it.
             let days = account.planned_s.zip(working.as_ref());
@@ -410,6 +426,7 @@ pub async fn of_all(
                 plan: factory.plan(&machine),
                 parts_checked: cycles_checked(&account, &remarks, &starts) as f64 * parts_per_cycle,
                 parts_per_cycle,
+                cycles_measured: measured,
                 remarks,
                 days: days.map(|(planned_s, working)| working.days_of(planned_s)),
                 account,
@@ -458,23 +475,26 @@ fn only_one(machines: &[MachineId]) -> Option<&MachineId> {
     machines.first().filter(|_| machines.len() == 1)
 }
 
-/// What was said of a span, and before it of stretches of time that reach into it.
-fn said_within(
-    reader: &dyn Reader,
-    of: Option<&MachineId>,
-    span: Span,
-) -> Result<Vec<Annotation>, StoreError> {
-    let mut said = reader.lasting(of, span)?;
-    said.retain(|annotation| annotation.at < span.from);
-    said.extend(reader.annotations(of, span)?);
-    Ok(said)
+/// What was said beside why a machine stood still, and was not taken back.
+fn remarks(said: &[Annotation], left_out: &LeftOut) -> Vec<Annotation> {
+    let counts = |said: &&Annotation| match said.said {
+        Remark::StopReason { .. } => false,
+        // Bad parts of a trial that does not count.
+        Remark::Scrap { .. } => left_out.counts(said.at),
+        _ => true,
+    };
+    let standing = said.iter().filter(|said| said.withdrawn_at.is_none());
+    standing.filter(counts).cloned().collect()
 }
 
-/// What was said beside why a machine stood still, and was not taken back.
-fn remarks(said: &[Annotation]) -> Vec<Annotation> {
-    let is_reason = |said: &Annotation| matches!(said.said, Remark::StopReason { .. });
-    let standing = said.iter().filter(|said| said.withdrawn_at.is_none());
-    standing.filter(|said| !is_reason(said)).cloned().collect()
+/// Where downtimes are cut: where days begin, and where maintenance begins and ends.
+fn cuts(starts: &[Time], said: &[Annotation]) -> Vec<Time> {
+    let windows = said.iter().filter_map(MaintenanceView::of);
+    let edges = windows.flat_map(|window| [window.since, window.until]);
+    let mut cuts: Vec<Time> = starts.iter().copied().chain(edges).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    cuts
 }
 
 /// When business days begin inside of a span.
@@ -503,7 +523,9 @@ fn cycles_checked(account: &Account, remarks: &[Annotation], starts: &[Time]) ->
 struct DaysOfSpan<'a> {
     planned: Option<&'a [Span]>,
     starts: &'a [Time],
+    cuts: &'a [Time],
     prices: Option<&'a Prices>,
+    left_out: &'a LeftOut,
 }
 
 /// The account of a machine over a span, and what a kilowatt-hour cost on average.
@@ -518,12 +540,13 @@ fn account(
     let changes = reader.counted_changes(machine, span)?;
     let cycles = reader.counted_cycle_times(machine, span)?;
     let (sum, minutes) = recap.map_or((None, Vec::new()), |r| (Some(r.sum), r.minutes));
-    let power: Vec<PowerMinute> = minutes.iter().map(power_minute).collect();
+    let power = power_minutes(&minutes, days.left_out);
     let measured = Measured {
         states: &states,
         changes: &changes,
         planned: days.planned,
         days: days.starts,
+        cuts: days.cuts,
         power: &power,
         energy_wh: sum.map(|sum| wh_drawn(sum.integral, sum.below)),
         fed_in_wh: sum.and_then(|sum| wh_fed_in(sum.below)),
@@ -535,12 +558,15 @@ fn account(
     Ok((account, yen_per_kwh))
 }
 
-pub(crate) fn power_minute(row: &MinuteRow) -> PowerMinute {
-    PowerMinute {
+/// Power by the minute; none is carried into what was left out.
+pub(crate) fn power_minutes(rows: &[MinuteRow], left_out: &LeftOut) -> Vec<PowerMinute> {
+    let minute = |row: &MinuteRow| PowerMinute {
         minute: row.minute,
         min_w: row.min,
         mean_w: row.sum / f64::from(row.n.max(1)),
-    }
+        counts_until: left_out.energy_until(row.minute),
+    };
+    rows.iter().map(minute).collect()
 }
 
 /// The operating rates of a machine on one day: against observed and against planned time.
@@ -565,7 +591,9 @@ pub async fn rates(
         let all = Span::new(first.from, last.to);
         let of_machine = |machine: &MachineId, planned: &[Option<PlannedHours>]| {
             let states = reader.counted_states(machine, all)?;
+            let left_out = reader.left_out(machine, all)?;
             let of_day = |(span, planned): (&Span, &Option<PlannedHours>)| {
+                let planned = planned.clone().map(|planned| planned.without(&left_out));
                 // What ended before the day is none of it.
                 let begun = states.partition_point(|s| s.to.is_some_and(|to| to <= span.from));
                 let measured = Measured {

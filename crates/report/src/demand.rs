@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::Reader;
 
-use crate::accounts::power_minute;
+use crate::accounts::power_minutes;
 use crate::watched::MachineSeries;
 
 /// A span that ended so many seconds ago ended just now: it takes a moment to read it.
@@ -76,11 +76,13 @@ async fn powers(
     let work = move |reader: &dyn Reader| {
         let series = MachineSeries::read(reader)?;
         let powers = series.powers(reader, &machines, wider)?;
-        let minutes = powers.into_iter().flatten().map(|recap| {
-            let minutes = recap.minutes.iter().map(power_minute);
-            minutes.collect::<Vec<PowerMinute>>()
+        let each = machines.iter().zip(powers);
+        let minutes = each.filter_map(|(machine, recap)| {
+            Some(power_minutes(&recap?.minutes, &series.left_out(machine)))
         });
-        Ok(minutes.filter(|minutes| !minutes.is_empty()).collect())
+        Ok(minutes
+            .filter(|minutes: &Vec<PowerMinute>| !minutes.is_empty())
+            .collect())
     };
     known.read(work).await
 }

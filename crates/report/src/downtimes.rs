@@ -25,6 +25,8 @@ pub struct ExplainedDowntime {
     pub is_short: bool,
     /// The machine was not to run then: it is no loss. So says its reason, or it was looked after.
     pub is_planned: bool,
+    /// It was looked after then.
+    pub is_maintained: bool,
     /// Why; null while nobody said it.
     pub reason: Option<StopReason>,
     /// The number of the annotation that says why.
@@ -34,6 +36,15 @@ pub struct ExplainedDowntime {
 }
 
 impl ExplainedDowntime {
+    /// Why, in words: as somebody said, or because it was looked after; `None` where nobody knows.
+    pub fn why(&self, lang: Lang) -> Option<String> {
+        let told = self.reason.as_ref().map(|reason| reason_text(lang, reason));
+        let maintained = self
+            .is_maintained
+            .then(|| lang.text(key::REMARK_MAINTENANCE));
+        told.or(maintained)
+    }
+
     /// Whether somebody should say why.
     pub fn is_open_question(&self) -> bool {
         self.reason.is_none() && !self.is_short && !self.is_planned
@@ -72,17 +83,20 @@ pub(crate) fn explain(
         lost_s: downtime.lost_s,
         is_short: downtime.lost_s < short_s,
         is_planned: false,
+        is_maintained: false,
         reason: None,
         annotation: None,
         told_by: None,
     };
     let mut explained: Vec<_> = downtimes.iter().map(plain).collect();
     for window in annotations.iter().filter_map(MaintenanceView::of) {
-        let begins = |d: &ExplainedDowntime| {
-            window.holds(d.start) || window.holds(d.start + BEGINS_LATER_MS_MAX)
-        };
-        for downtime in explained.iter_mut().filter(|d| begins(d)) {
-            (downtime.is_short, downtime.is_planned) = (false, true);
+        // They are cut at its edges.
+        for downtime in explained.iter_mut().filter(|d| window.holds(d.start)) {
+            (
+                downtime.is_short,
+                downtime.is_planned,
+                downtime.is_maintained,
+            ) = (false, true, true);
         }
     }
     for annotation in annotations.iter().filter(|a| a.withdrawn_at.is_none()) {
@@ -210,5 +224,44 @@ mod tests {
                 Some(LossCause::Short)
             ]
         );
+    }
+
+    #[test]
+    fn what_lies_in_maintenance_is_planned_and_what_somebody_said_still_holds() {
+        let downtime = |from, to| Downtime {
+            span: Span::new(at(from), at(to)),
+            lost_s: (to - from) as f64,
+        };
+        // Cut at the edges of the window, as accounts do.
+        let downtimes = [
+            downtime(0, 600),
+            downtime(600, 1_200),
+            downtime(1_200, 5_000),
+            downtime(6_000, 7_000),
+        ];
+        let window =
+            |id, from, until| annotation(id, from, Remark::Maintenance { until: at(until) });
+        let told = [
+            window(1, 600, 1_200),
+            window(2, 5_900, 7_100),
+            annotation(3, 6_500, reason(UsualReason::Breakdown)),
+        ];
+        let explained = explain(&downtimes, &told, &Factory::default());
+        let planned: Vec<_> = explained
+            .iter()
+            .map(|d| (d.is_planned, d.is_maintained))
+            .collect();
+        let (loss, no_loss) = ((false, false), (true, true));
+        assert_eq!(planned, [loss, no_loss, loss, (false, true)]);
+        let asked: Vec<_> = explained
+            .iter()
+            .map(ExplainedDowntime::is_open_question)
+            .collect();
+        assert_eq!(asked, [true, false, true, false]);
+        let why: Vec<_> = explained
+            .iter()
+            .map(|d| d.why(Lang::En).is_some())
+            .collect();
+        assert_eq!(why, [false, true, false, true]);
     }
 }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use text::{Encoding, Key, Lang, key, zoned};
 
 use crate::accounts::{self, MachineAccount};
-use crate::downtimes::{ExplainedDowntime, reason_text};
+use crate::downtimes::ExplainedDowntime;
 use crate::workbook::workbook;
 
 /// Most days of one table.
@@ -474,8 +474,8 @@ async fn stops(known: &Known, lang: Lang, wanted: &WantedTable) -> Result<TableR
 
 /// Why a machine stood still, in words; nothing while nobody said it.
 fn cause_text(lang: Lang, downtime: &ExplainedDowntime) -> String {
-    match &downtime.reason {
-        Some(reason) => reason_text(lang, reason),
+    match downtime.why(lang) {
+        Some(why) => why,
         None if downtime.is_short => lang.text(key::STOP_SHORT),
         None => String::new(),
     }

@@ -65,7 +65,10 @@ impl WatchedSeries {
         let pieces = left_out.energy_outside(self.span).into_iter();
         let counted = pieces.map(|span| Self {
             info: self.info.clone(),
-            is_taken_over: self.is_taken_over || span.from > self.span.from,
+            // What came before is another's, or does not count.
+            is_taken_over: self.is_taken_over
+                || span.from > self.span.from
+                || !left_out.counts_energy(self.span.from - 1),
             span,
         });
         counted.collect()
@@ -146,12 +149,18 @@ impl MachineSeries {
     ) -> Result<Vec<Option<Recap>>, StoreError> {
         let powers = machines.iter().map(|machine| self.powers_of(machine, span));
         let powers: Vec<Vec<WatchedSeries>> = powers.collect();
-        let whole = powers.iter().flatten().filter(|one| one.span == span);
+        let is_whole = |one: &&WatchedSeries| one.span == span && !one.is_taken_over;
+        let whole = powers.iter().flatten().filter(is_whole);
         let whole: Vec<SeriesId> = whole.map(|one| one.info.id).collect();
         let mut recaps = reader.recaps(&whole, span)?;
         let each = powers.into_iter();
         each.map(|of_machine| joined(reader, of_machine, span, &mut recaps))
             .collect()
+    }
+
+    /// What of a machine's past people took out of the figures.
+    pub fn left_out(&self, machine: &MachineId) -> LeftOut {
+        self.left_out.get(machine).cloned().unwrap_or_default()
     }
 
     /// What a machine drew in a span, in kilowatt-hours; 0 where its power was not measured.
@@ -266,7 +275,7 @@ fn joined(
         let told = told.map(|told| Span::new(told.sum.first.0, told.sum.last.0 + 1));
         let is_piece = asked.series == Some(one.info.id);
         for stretch in asked.stretches(&one, told) {
-            let more = if stretch == span {
+            let more = if stretch == span && !one.is_taken_over {
                 recaps.remove(&one.info.id)
             } else {
                 one.recap(reader, stretch)?
@@ -280,6 +289,10 @@ fn joined(
                 (one, other) => one.or(other),
             };
         }
+    }
+    // Of two meters that tell of different times, pieces may have come in any order.
+    if let Some(power) = &mut power {
+        power.minutes.sort_by_key(|row| row.minute);
     }
     Ok(power)
 }

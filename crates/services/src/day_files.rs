@@ -18,7 +18,7 @@ use report::daily::{DailyReport, ReportPeriod};
 use report::paper;
 use report::tables::day_file;
 use serde_json::json;
-use store::BOX;
+use store::{BOX, CountedHistory as _};
 use tracing::{info, warn};
 
 /// How often it is looked whether a file is missing.
@@ -199,7 +199,7 @@ impl DayFolder {
         let span = report::accounts::day_span(&self.known, Some(date));
         let said = self
             .known
-            .read(move |reader| reader.annotations(None, span))
+            .read(move |reader| reader.said_of(None, span))
             .await
             .ok()?;
         let moments = said

@@ -17,7 +17,9 @@ use app::known::Known;
 use app::ports::notifier::{NoticeProblem, Notifier, Telling};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use model::{AlarmKind, Due, EventKind, MailServer, Notices, Recipient, Standing, Time, Way};
+use model::{
+    AlarmKind, Due, EventKind, MailServer, NoticeWrong, Notices, Recipient, Standing, Time, Way,
+};
 use report::daily::{DailyReport, ReportPeriod};
 use report::notices::{notice_about, notice_json, notice_text};
 use report::paper;
@@ -394,6 +396,11 @@ impl NoticeDoor {
         let before = Arc::clone(&self.inner().settings);
         let notices = notices.with_secrets_of(&before);
         let notices = notices.checked().map_err(NoticeProblem::Wrong)?;
+        let board = self.known.board();
+        let mut chosen = notices.recipients.iter().flat_map(|one| &one.machines);
+        if chosen.any(|machine| board.machine(machine.as_str()).is_none()) {
+            return Err(NoticeProblem::Wrong(NoticeWrong::Machines));
+        }
         let names: Vec<String> = notices.recipients.iter().map(|r| r.name.clone()).collect();
         let has_server = notices.mail.is_some();
         // Whoever is told another way has not been told anything yet.

@@ -39,6 +39,8 @@ app::opaque_debug!(SampleFactory);
 struct Inner {
     state: SampleState,
     child: Option<Child>,
+    /// How many there have been.
+    begun: u64,
 }
 
 /// Where its pages are, as its program says.
@@ -124,13 +126,17 @@ impl SampleShop for SampleFactory {
 
     fn begin(&self, lang: Lang) -> bool {
         let mut inner = self.inner();
+        if inner.state == SampleState::Removing {
+            return false;
+        }
         if inner.child.is_some() && inner.state != SampleState::Failed {
             return true;
         }
         match self.spawn(lang) {
             Ok((child, said)) => {
                 (inner.child, inner.state) = (Some(child), SampleState::Beginning(0));
-                tokio::spawn(follow(said, Arc::clone(&self.inner)));
+                inner.begun += 1;
+                tokio::spawn(follow(said, Arc::clone(&self.inner), inner.begun));
                 true
             }
             Err(problem) => {
@@ -152,10 +158,13 @@ impl SampleShop for SampleFactory {
     fn remove(&self) {
         let child = {
             let mut inner = self.inner();
-            inner.state = SampleState::Absent;
+            if inner.state == SampleState::Removing {
+                return;
+            }
+            inner.state = SampleState::Removing;
             inner.child.take()
         };
-        let folder = self.folder();
+        let (folder, inner) = (self.folder(), Arc::clone(&self.inner));
         tokio::spawn(async move {
             if let Some(mut child) = child {
                 // Closed input means "stop"; it takes its own children along.
@@ -165,15 +174,17 @@ impl SampleShop for SampleFactory {
             if let Err(problem) = waiting(move || fs::remove_dir_all(&folder)).await {
                 warn!(%problem, "what the sample has written could not be removed");
             }
+            let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.state = SampleState::Absent;
         });
     }
 }
 
 /// Hears what the sample says of itself, until it ends.
-async fn follow(said: ChildStdout, inner: Arc<Mutex<Inner>>) {
+async fn follow(said: ChildStdout, inner: Arc<Mutex<Inner>>, which: u64) {
     let set = |state| {
         let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
-        if inner.child.is_some() {
+        if inner.child.is_some() && inner.begun == which {
             inner.state = state;
         }
     };

@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, interval, sleep, timeout_at};
 use tracing::info;
 use wire::discovery::{MDNS, PACKET_BYTES_MAX};
-use wire::own_name::{answer, asked, claimed, plain_answer, probe};
+use wire::own_name::{answer, asked, claimed, plain_answer, probe, wanted};
 
 use crate::groups::{self, own_addresses};
 
@@ -120,10 +120,19 @@ impl OnNetwork {
         }
     }
 
-    /// Whether a packet says that somebody else has, or wants, the name.
+    /// Whether a packet says that somebody else has the name.
     fn is_taken_by(&self, packet: &[u8], host: &str) -> bool {
         let others = claimed(packet, host);
         others.iter().any(|address| !self.own.contains(address))
+    }
+
+    /// Whether somebody else wants the name at the same moment and comes before: of two, whose
+    /// address is larger has it (RFC 6762 §8.2).
+    fn is_outdone_by(&self, packet: &[u8], host: &str) -> bool {
+        let own = self.own.iter().max();
+        let others = wanted(packet, host).into_iter();
+        let mut others = others.filter(|address| !self.own.contains(address));
+        others.any(|address| Some(&address) > own)
     }
 
     /// Asks whether anybody has the name.
@@ -133,7 +142,7 @@ impl OnNetwork {
             self.say(|address| probe(host, address)).await;
             let until = Instant::now() + PROBE_EVERY;
             while timeout_at(until, self.hear(&mut packet)).await.is_ok() {
-                if self.is_taken_by(&packet, host) {
+                if self.is_taken_by(&packet, host) || self.is_outdone_by(&packet, host) {
                     return false;
                 }
             }

@@ -1,6 +1,6 @@
 //! What was concluded, as it counts: without what people left out.
 
-use model::{CycleTime, LeftOut, MachineId, Span, StateInterval, Time};
+use model::{Annotation, CycleTime, LeftOut, MachineId, Remark, Span, StateInterval, Time};
 
 use crate::error::StoreError;
 use crate::reader::History;
@@ -12,6 +12,18 @@ pub trait CountedHistory: History {
     /// What people left out of the past of a machine, as far as it reaches into a span.
     fn left_out(&self, machine: &MachineId, span: Span) -> Result<LeftOut, StoreError> {
         Ok(LeftOut::of(&self.lasting(Some(machine), span)?))
+    }
+
+    /// What was said of a span: of its moments, and of stretches of time that reach into it; also
+    /// what was taken back. In the order in which it was said.
+    fn said_of(&self, of: Option<&MachineId>, span: Span) -> Result<Vec<Annotation>, StoreError> {
+        let wide = Span::new(span.from - Remark::LASTING_MS_MAX, span.to);
+        let mut said = self.annotations(of, wide)?;
+        said.retain(|said| {
+            let lasts = said.said.until().is_some_and(|until| until > span.from);
+            lasts || span.has(said.at)
+        });
+        Ok(said)
     }
 
     /// The states of a machine between two moments; what is left out is unknown.

@@ -186,7 +186,9 @@ impl Stat {
         self.min = self.min.min(next.min);
         self.max = self.max.max(next.max);
         self.sum = finite(self.sum + next.sum);
-        self.last = next.last;
+        if next.last.0 >= self.last.0 {
+            self.last = next.last;
+        }
     }
 
     /// The same stretch with the step to it from the last reading of one before.

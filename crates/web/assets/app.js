@@ -200,22 +200,17 @@ async function toggleTell() {
   showTell();
 }
 
-/** Alarms that were told here, by the address and words of each. @type {Set<string>} */
-let told = new Set();
+/** Numbers of alarms that are known here. @type {Set<string>} */
+let known = new Set();
 /** Tells of alarms that have come since this page was looked at. */
 async function tellIfNew() {
-  const alarms = [...document.querySelectorAll("#alarms a.alarm")].map((alarm) => ({
-    to: alarm.getAttribute("href") ?? "/",
-    who: alarm.querySelector("strong")?.textContent ?? "",
-    what: alarm.querySelector("[data-what]")?.textContent ?? "",
-  }));
-  const before = told;
-  told = new Set(alarms.map(({ who, what }) => `${who} ${what}`));
-  const fresh = alarms.filter(({ who, what }) => !before.has(`${who} ${what}`));
+  const alarms = [...document.querySelectorAll("li[data-alarm]")].map((alarm) => /** @type {HTMLElement} */ (alarm).dataset);
+  const fresh = alarms.filter(({ alarm }) => !known.has(alarm ?? ""));
+  known = new Set(alarms.map(({ alarm }) => alarm ?? ""));
   if (fresh.length === 0 || document.visibilityState === "visible" || tellState() !== "on" || unseen() === 0) return;
   const worker = await navigator.serviceWorker.ready;
-  for (const { to, who, what } of fresh) {
-    await worker.showNotification(who, { body: what, tag: `${who} ${what}`, icon: "/assets/0/icon-180.png", data: { to }, lang: root.lang, requireInteraction: true });
+  for (const { alarm, to, who, what } of fresh) {
+    await worker.showNotification(who ?? "", { body: what, tag: `alarm-${alarm}`, icon: "/assets/0/icon-180.png", data: { to }, lang: root.lang, requireInteraction: true });
   }
 }
 
@@ -451,9 +446,12 @@ async function sendPhoto(form, file) {
   } catch { /* A picture that the browser cannot read: the box says what is wrong. */ }
   data.append("photo", photo, "photo.jpg");
   form.setAttribute("aria-busy", "true");
-  const answer = await fetch(form.action, { method: "POST", body: data });
-  if (answer.ok) location.reload();
-  else {
+  const answer = await fetch(form.action, { method: "POST", body: data }).catch(() => undefined);
+  if (answer?.ok) location.reload();
+  else if (!answer) {
+    form.removeAttribute("aria-busy");
+    form.querySelector(".problem")?.removeAttribute("hidden");
+  } else {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     document.querySelector("main")?.replaceWith(page.querySelector("main") ?? "");
   }

@@ -9,7 +9,8 @@ self.addEventListener("notificationclick", (event) => {
   event.notification.close();
   const to = event.notification.data?.to ?? "/";
   event.waitUntil(self.clients.matchAll({ type: "window" }).then((pages) => {
-    const page = pages.find((one) => "focus" in one);
+    // Not one in which somebody may be typing.
+    const page = pages.find((one) => ["/", "/wall"].includes(new URL(one.url).pathname));
     return page ? page.focus().then((shown) => shown.navigate(to)).catch(() => undefined) : self.clients.openWindow(to);
   }));
 });

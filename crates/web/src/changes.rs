@@ -1,6 +1,7 @@
 //! What pages and scripts do to the register of devices alike; each of it becomes evidence.
 
 use app::annotations::Annotations;
+use app::commands::OrderError;
 use app::ports::devices::{DeviceChange, DeviceProblem, Devices};
 use identity::Who;
 use model::{DeviceId, DeviceRole, MachineId, Remark, SWITCH_OFF, Source, Wrong, WrongWhy};
@@ -77,15 +78,21 @@ pub(crate) fn check_may(who: &Who, said: &Remark) -> Result<(), Failure> {
     }
 }
 
-/// Takes back what was said of a machine's past; of this machine, if one is named.
+/// Takes back what was said of a machine's past; of this machine, if one is named. Pressed twice,
+/// it is taken back.
 pub(crate) async fn take_back(
     annotations: &Annotations,
     who: &Who,
     id: i64,
     of: Option<&MachineId>,
 ) -> Result<(), Failure> {
-    let said = annotations.said(id).await?;
+    let said = match annotations.said(id).await {
+        Err(OrderError::NotFound) => return Ok(()),
+        said => said?,
+    };
     check_may(who, &said.said)?;
-    annotations.withdraw(id, of, &who.actor()).await?;
-    Ok(())
+    match annotations.withdraw(id, of, &who.actor()).await {
+        Ok(()) | Err(OrderError::NotFound) => Ok(()),
+        Err(problem) => Err(problem.into()),
+    }
 }

@@ -9,9 +9,11 @@ mod live;
 mod pages;
 mod routes;
 mod site;
+mod strips;
 
 pub use http::access::Access;
 pub use http::doors::{Tls, run};
 pub use http::route::Route;
 pub use routes::{Served, routes};
 pub use site::{Ports, ProofPort, Site};
+pub use strips::StripShelf;

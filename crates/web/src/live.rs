@@ -32,6 +32,7 @@ use crate::pages::off::OffPart;
 use crate::pages::shared::SharedPart;
 use crate::pages::{Ctx, board, devices, events, machine, off, proof, shared, wall};
 use crate::site::part;
+use crate::strips::{StripShelf, Strips};
 
 part! {
     /// What the live view needs.
@@ -42,6 +43,7 @@ part! {
         device_pages: DevicesPart,
         off: OffPart,
         shared: SharedPart,
+        strips: Arc<StripShelf>,
     }
 }
 
@@ -61,8 +63,6 @@ const UPDATE_EVERY: Duration = Duration::from_millis(500);
 const QUEUE_MAX: usize = 2;
 /// What a customer's page listens to.
 const SHARED: &str = "shared";
-/// The strips of the last eight hours are read again this often.
-const STRIPS_EVERY: u64 = 20;
 
 /// Which page listens.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -108,15 +108,15 @@ async fn feed(
     sender: mpsc::Sender<Result<Event, Infallible>>,
 ) {
     let mut sent: BTreeMap<String, u64> = BTreeMap::new();
-    let mut strips = board::Strips::new();
+    let mut strips = Arc::default();
     for round in 0_u64.. {
         if !site.gate.still_lets_in(&ctx.who) {
             return;
         }
         ctx.now = site.known.now();
         let board = site.known.board.borrow_and_update().clone();
-        if page == "board" && round.is_multiple_of(STRIPS_EVERY) {
-            strips = board::strips(&site.known, &board).await;
+        if page == "board" {
+            strips = site.strips.get(&site.known, &board).await;
         }
         let parts = parts(&site, &ctx, &page, &board, &strips).await;
         let mut changed = PageParts::new();
@@ -153,7 +153,7 @@ async fn parts(
     ctx: &Ctx,
     page: &str,
     view: &BoardView,
-    strips: &board::Strips,
+    strips: &Strips,
 ) -> PageParts {
     let mut parts = PageParts::new();
     let mut put = |id: &str, html: maud::Markup| {

@@ -30,6 +30,8 @@ use identity::Gate;
 use identity::joins::Joins;
 use tokio::sync::watch;
 
+use crate::strips::StripShelf;
+
 /// Everything there is.
 #[derive(Clone, FromRef)]
 pub struct Site {
@@ -63,6 +65,8 @@ pub struct Site {
     pub restores: Arc<RestoreHand>,
     /// Has the program begin anew.
     pub anew: Arc<Anew>,
+    /// What everybody who looks at a board reads alike.
+    pub strips: Arc<StripShelf>,
 }
 
 /// Who carries out what pages and scripts ask for.

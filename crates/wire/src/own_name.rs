@@ -35,12 +35,32 @@ pub fn asked(packet: &[u8], host: &str) -> Option<NameAsked> {
     })
 }
 
-/// The addresses that a packet says a host has, or is about to have.
+/// The addresses that an answer says a host has.
 pub fn claimed(packet: &[u8], host: &str) -> Vec<Ipv4Addr> {
     let Ok(packet) = Packet::parse(packet) else {
         return Vec::new();
     };
-    let records = packet.answers.iter().chain(&packet.name_servers);
+    if packet.has_flags(PacketFlag::RESPONSE) {
+        addresses(&packet.answers, host)
+    } else {
+        Vec::new()
+    }
+}
+
+/// The addresses with which somebody asks whether a host's name is free, to take it.
+pub fn wanted(packet: &[u8], host: &str) -> Vec<Ipv4Addr> {
+    let Ok(packet) = Packet::parse(packet) else {
+        return Vec::new();
+    };
+    if packet.has_flags(PacketFlag::RESPONSE) {
+        Vec::new()
+    } else {
+        addresses(&packet.name_servers, host)
+    }
+}
+
+fn addresses(records: &[ResourceRecord<'_>], host: &str) -> Vec<Ipv4Addr> {
+    let records = records.iter();
     let of_host = records.filter(|record| is_host(&record.name, host));
     let addresses = of_host.filter_map(|record| match &record.rdata {
         RData::A(a) => Some(Ipv4Addr::from(a.address)),
@@ -128,7 +148,8 @@ mod tests {
             "letters of both sizes"
         );
         assert_eq!(asked(&probe, "mimamori-2"), None);
-        assert_eq!(claimed(&probe, "mimamori"), [BOX]);
+        assert_eq!(super::wanted(&probe, "mimamori"), [BOX]);
+        assert!(claimed(&probe, "mimamori").is_empty(), "nobody has it yet");
         let plain = plain_answer(7, "mimamori", BOX).unwrap();
         assert_eq!(Packet::parse(&plain).unwrap().id(), 7);
         assert_eq!(claimed(&plain, "mimamori"), [BOX]);
@@ -143,6 +164,7 @@ mod tests {
         fn no_packet_breaks_it(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             asked(&bytes, "mimamori");
             claimed(&bytes, "mimamori");
+            super::wanted(&bytes, "mimamori");
         }
     }
 }

@@ -7,8 +7,9 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// Pixels of a photo that is taken at most: three bytes each while it is made smaller.
-const PIXELS_MAX: usize = 26_000_000;
+/// Pixels of a photo that is taken at most: three bytes each while it is made smaller, and six more
+/// where it is progressive.
+const PIXELS_MAX: usize = 16_000_000;
 /// Longest side of a photo that is taken, in pixels.
 const SIDE_MAX: usize = 12_000;
 /// What a photo is made to fit, in pixels.

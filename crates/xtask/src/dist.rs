@@ -24,7 +24,7 @@ pub(crate) fn release(words: &[String]) -> anyhow::Result<()> {
     let key = match words {
         [] => None,
         [flag, key] if flag == "--key" => Some(PathBuf::from(key)),
-        [program, version, into, rest @ ..] => {
+        [program, version, into, rest @ ..] if !words.iter().any(|w| w.starts_with('-')) => {
             let key = rest.first().map(PathBuf::from);
             return lay_out(Path::new(program), version, Path::new(into), key.as_deref());
         }
@@ -50,8 +50,11 @@ fn named(into: &Path, version: &str) -> anyhow::Result<PathBuf> {
 
 /// Puts a program that was built, and all that goes with it, into a folder of its own.
 fn lay_out(program: &Path, version: &str, into: &Path, key: Option<&Path>) -> anyhow::Result<()> {
-    if into.exists() {
+    // Nothing goes but a release of before.
+    if into.join(SUMS).exists() {
         fs::remove_dir_all(into)?;
+    } else if into.exists() {
+        bail!("{} is there, and is no release of before", into.display());
     }
     package::pack_for(program, version, into, &named(into, version)?)?;
     let files = fs::read_dir(into)?.map(|file| Ok(file?.file_name()));

@@ -19,6 +19,8 @@ pub enum SampleState {
     Running,
     /// It ended by itself.
     Failed,
+    /// It is being removed.
+    Removing,
     /// What one of before has written is there, and nothing runs.
     Left,
 }

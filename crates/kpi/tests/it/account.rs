@@ -33,6 +33,7 @@ fn minutes(seconds: i64, watts: impl Fn(i64) -> f64) -> Vec<PowerMinute> {
             minute: t(start),
             min_w: values.iter().copied().fold(f64::INFINITY, f64::min),
             mean_w: values.iter().sum::<f64>() / values.len() as f64,
+            counts_until: None,
         }
     };
     (0..seconds).step_by(60).map(of_minute).collect()
@@ -200,6 +201,7 @@ fn readings_five_minutes_apart_stand_for_five_minutes_and_a_gap_stands_for_nothi
         minute: t(minute * 60),
         min_w: 120.0,
         mean_w: 120.0,
+        counts_until: None,
     };
     // Ten readings five minutes apart, then two hours of nothing, then one more.
     let mut power: Vec<PowerMinute> = (0..10).map(|i| at(i * 5)).collect();
@@ -263,4 +265,53 @@ proptest! {
         prop_assert_eq!(spread.bars(low, high, bars).iter().sum::<u64>(), values.len() as u64);
         prop_assert!(low <= high);
     }
+}
+
+#[test]
+fn a_downtime_is_two_where_maintenance_begins_or_ends_in_it() {
+    use MachineState::{Run, Stop};
+    let states = states(&[(0, Run), (600, Stop), (4_200, Run)]);
+    let cuts = [t(1_200), t(3_000)];
+    let measured = Measured {
+        states: &states,
+        cuts: &cuts,
+        ..Measured::default()
+    };
+    let account = Account::of(Span::new(t(0), t(6_000)), measured);
+    let found = account
+        .downtimes
+        .iter()
+        .map(|d| (d.span.from, d.span.to, d.lost_s));
+    let found: Vec<_> = found.collect();
+    let expected = [
+        (t(600), t(1_200), 600.0),
+        (t(1_200), t(3_000), 1_800.0),
+        (t(3_000), t(4_200), 1_200.0),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn power_is_not_carried_into_what_does_not_count() {
+    let states = states(&[(0, MachineState::Idle)]);
+    let mut power = minutes(240, |_| 100.0);
+    // The third minute is left out; the second holds to its end and no longer.
+    power.remove(2);
+    let standby = |power: &[PowerMinute]| {
+        let measured = Measured {
+            states: &states,
+            power,
+            energy_wh: Some(1e6),
+            ..Measured::default()
+        };
+        Account::of(Span::new(t(0), t(240)), measured)
+            .standby_wh
+            .unwrap()
+    };
+    assert!(
+        (standby(&power) - 240.0 * 100.0 / 3_600.0).abs() < 1e-9,
+        "carried over a gap"
+    );
+    power[1].counts_until = Some(t(120));
+    assert!((standby(&power) - 180.0 * 100.0 / 3_600.0).abs() < 1e-9);
 }

@@ -130,6 +130,7 @@ impl House<'_> {
             backups: self.backups(),
             restores,
             anew: Arc::clone(&anew),
+            strips: Arc::default(),
         };
         let ground = self.ground(&listeners, &gate, chain, clock_state)?;
         self.keep_the_rest();

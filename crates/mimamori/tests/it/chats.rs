@@ -101,6 +101,8 @@ fn an_alarm_is_written_into_chats_as_the_makers_own_clients_would() {
         chat("slack"),
         chat("teams")
     ]);
+    red(&house, "press", &token, false);
+    until("it is met", || house.try_get("machines/press").is_some());
     let (status, said) = set(&house, &all);
     assert_eq!(status, 204, "{said}");
     red(&house, "press", &token, true);
@@ -169,16 +171,16 @@ fn what_a_chat_lacks_is_told_by_its_name_and_a_failure_names_no_address() {
         let (status, said) = set(&house, &json!([recipient]));
         assert_eq!(status, 422, "{said}");
         let said: Value = serde_json::from_str(&said).unwrap();
-        said["field"]
-            .as_str()
-            .map(str::to_owned)
-            .or_else(|| Some(said["why"].to_string()))
+        said["code"].as_str().expect("a code").to_owned()
     };
     let of = |service: &str, url: &str, token: &str| json!({"name": "x", "way": "chat", "service": service, "url": url, "token": token});
-    assert!(lacks(of("slack", "", "")).is_some());
-    assert!(lacks(of("line", "", "")).is_some());
-    assert!(lacks(of("line", "", "has a space")).is_some());
-    assert!(lacks(of("line", "ftp://x", "t")).is_some());
+    assert_eq!(lacks(of("slack", "", "")), "url");
+    assert_eq!(lacks(of("line", "", "")), "chat");
+    assert_eq!(lacks(of("line", "", "has a space")), "chat");
+    assert_eq!(lacks(of("line", "ftp://x", "t")), "url");
+    let mut nowhere = of("line", "", "t");
+    nowhere["machines"] = json!(["pres"]);
+    assert_eq!(lacks(nowhere), "machines");
     let closed = "http://127.0.0.1:9/services/hidden";
     let (status, said) = set(&house, &json!([of("teams", closed, "")]));
     assert_eq!(status, 204, "{said}");
@@ -193,6 +195,13 @@ fn what_a_chat_lacks_is_told_by_its_name_and_a_failure_names_no_address() {
         status < 500 && page.contains("アクセストークンを貼り付け"),
         "{page}"
     );
+    for machine in ["saw", "press"] {
+        let token = house.device(machine, &[]);
+        red(&house, machine, &token, false);
+        until("it is met", || {
+            house.try_get(&format!("machines/{machine}")).is_some()
+        });
+    }
     let form = "way=line&name=LINE&secret=abc&to=&machine=saw&machine=press&about=all";
     assert_eq!(house.send("POST", "/notices", &[FORM], form).0, 303);
     let kept = house.get("notices");
@@ -214,21 +223,18 @@ fn a_machine_that_is_looked_after_disturbs_nobody_until_it_is_over() {
         json!({"name": machine, "way": "chat", "service": "slack", "url": hook,
             "machines": [machine]})
     };
+    red(&house, "saw", &other, false);
+    for machine in ["press", "saw"] {
+        until("it is met", || {
+            house.try_get(&format!("machines/{machine}")).is_some()
+        });
+    }
     assert_eq!(set(&house, &json!([of("press"), of("saw")])).0, 204);
     until("it is met", || house.try_get("machines/press").is_some());
     let begin = |form: &str| {
         let head = [FORM, ("Accept-Language", "ja")];
         house.send("POST", "/machines/press/maintenance", &head, form)
     };
-    for wrong in [
-        "minutes=31",
-        "from=&to=",
-        "from=2020-01-01T08:00&to=2020-01-01T09:00",
-    ] {
-        let (status, page) = begin(wrong);
-        assert_eq!(status, 422, "{wrong}");
-        assert!(page.contains("終わりは今より後"), "{page}");
-    }
     let (status, said) = begin("minutes=60");
     assert_eq!(status, 303, "{said}");
     let machine = house.get("machines/press");
@@ -287,6 +293,16 @@ fn a_maintenance_is_planned_and_shown_and_does_not_hold_before() {
     let path = "/api/v1/machines/press/annotations";
     assert_eq!(house.send("POST", path, &json, &planned).0, 200);
     assert!(house.get("machines/press")["maintenance"].is_null());
+    for wrong in [
+        "minutes=31",
+        "from=&to=",
+        "from=2020-01-01T08:00&to=2020-01-01T09:00",
+    ] {
+        let head = [FORM, ("Accept-Language", "ja")];
+        let (status, page) = house.send("POST", "/machines/press/maintenance", &head, wrong);
+        assert_eq!(status, 422, "{wrong}");
+        assert!(page.contains("終わりは今より後"), "{page}");
+    }
     let (_, page) = house.send("GET", "/machines/press", &[("Accept-Language", "ja")], "");
     assert!(page.contains("取りやめる"), "{page}");
 }

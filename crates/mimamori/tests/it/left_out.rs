@@ -55,7 +55,11 @@ fn figures(house: &House) -> (f64, f64, f64) {
 fn clock() -> String {
     // The business day began half a day ago, whenever this runs.
     let hour = (now_ms() / 3_600_000 + 12) % 24;
-    format!("[factory]\nzone = \"UTC\"\nday_starts = \"{hour:02}:00\"\n")
+    let every_day = "days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]";
+    format!(
+        "[factory]\nzone = \"UTC\"\nday_starts = \"{hour:02}:00\"\n\
+         [factory.schedule]\n{every_day}\nhours = [\"00:00-24:00\"]\n"
+    )
 }
 
 fn text(ms: i64) -> String {
@@ -68,6 +72,8 @@ fn what_was_wrong_counts_in_no_figure_until_it_is_taken_back() {
     let mut house = House::with_config(&clock());
     let measured = Measured::send(&house);
     let before = figures(&house);
+    let planned_s = |house: &House| account(house)["planned_s"].as_f64().unwrap();
+    let planned_before = planned_s(&house);
     let board = |house: &House| house.get("machines/saw-1")["day"].clone();
     assert!(
         (before.1 - 5_000.0).abs() < 500.0,
@@ -85,6 +91,11 @@ fn what_was_wrong_counts_in_no_figure_until_it_is_taken_back() {
     assert!(
         (before.2 - out.2 - 300.0).abs() < 15.0,
         "five minutes: {before:?} {out:?}"
+    );
+    let planned = planned_before - planned_s(&house);
+    assert!(
+        (250.0..=300.0).contains(&planned),
+        "they were not planned either: {planned}"
     );
     // The board says the same as the tables, also after a restart.
     assert_eq!(board(&house)["cycles"], 149);
@@ -139,6 +150,12 @@ fn energy_alone_leaves_parts_and_running_as_they_are() {
     let after = figures(&house);
     assert_eq!((after.0, after.2), (before.0, before.2));
     assert!(after.1 < 200.0, "{after:?}");
+    // Of the parts whose energy counts.
+    let per_part = account(&house)["energy_per_part_wh"].as_f64().unwrap();
+    assert!(
+        (per_part - after.1 / 149.0).abs() < 0.01,
+        "{per_part} {after:?}"
+    );
     for (at, until) in [
         (to, from),
         (from, now_ms() + 600_000),
@@ -182,5 +199,15 @@ fn who_only_looks_after_machines_leaves_nothing_out() {
     let number: Value = serde_json::from_str(&said).unwrap();
     let path = format!("/api/v1/annotations/{}/withdraw", number["id"]);
     assert_eq!(house.send_bare("POST", &path, &json, "").0, 403);
+    // Nor by the forms of other things that are taken back.
+    let form = [FORM, ("Authorization", bearer.as_str())];
+    let taken = format!("machine=saw-1&part=x&date=&annotation={}", number["id"]);
+    for way in [
+        "/maintenance/withdraw",
+        "/lots/A-1/withdraw",
+        "/stops/saw-1/withdraw",
+    ] {
+        assert_eq!(house.send_bare("POST", way, &form, &taken).0, 403, "{way}");
+    }
     assert_eq!(house.send("POST", &path, &own, "").0, 204);
 }

@@ -171,6 +171,11 @@ fn the_box_is_found_by_its_name_and_takes_another_where_somebody_has_it() {
         let (_, page) = house.send("GET", "/trust", &[("Accept-Language", "ja")], "");
         page.contains("https://mimamori.local:")
     });
+    // Who asks whether it is free, to take it, is told that it is not.
+    until("the name is defended", || {
+        resolved(&other, "want", "mimamori.local.") == here
+    });
+    assert_eq!(resolved(&other, "resolve", "mimamori-2.local."), "");
     // Somebody else has the name: the box gives it up, as the standard asks of one of two.
     let python = root().join(".venv/bin/python");
     let mut command = other.command(python.to_str().unwrap());

@@ -11,7 +11,6 @@ use super::layout::{
 use super::{PaperWriter, made_aside};
 use crate::daily::{DailyReport, OutputBar, ReportPeriod};
 use crate::daily_words::{MACHINE_COLUMNS, NOTHING, SHIFT_COLUMNS, count, machine_cells};
-use crate::downtimes::reason_text;
 use crate::losses::Loss;
 
 /// Downtimes that are listed, the longest.
@@ -379,12 +378,11 @@ impl DailyPaper<'_> {
             };
             let (from, to) = (self.clock(downtime.start), self.clock(downtime.end));
             let untold = || lang.text(key::STOP_UNTOLD);
-            let reason = downtime.reason.as_ref();
             vec![
                 format!("{day}{from} – {to}"),
                 self.name(&machine.machine),
                 lang.length(downtime.lost_s),
-                reason.map_or_else(untold, |reason| reason_text(lang, reason)),
+                downtime.why(lang).unwrap_or_else(untold),
             ]
         });
         let rows: Vec<Vec<String>> = rows.collect();

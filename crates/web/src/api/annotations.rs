@@ -14,7 +14,7 @@ use model::{Annotation, Remark, Time};
 use report::accounts::day_span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::Page;
+use store::{CountedHistory as _, Page};
 
 use super::known;
 use crate::changes;
@@ -80,7 +80,7 @@ pub(crate) async fn list(
         None => None,
     };
     let span = day_span(&known, date);
-    let found = known.read(move |reader| reader.annotations(of.as_ref(), span));
+    let found = known.read(move |reader| reader.said_of(of.as_ref(), span));
     Ok(whole(found.await?))
 }
 
@@ -106,6 +106,8 @@ pub(crate) async fn withdraw(
     Asked(who): Asked<Who>,
     Path(id): Path<i64>,
 ) -> Result<NoContent, Failure> {
-    changes::take_back(&annotations, &who, id, None).await?;
+    let said = annotations.said(id).await?;
+    changes::check_may(&who, &said.said)?;
+    annotations.withdraw(id, None, &who.actor()).await?;
     Ok(NoContent)
 }

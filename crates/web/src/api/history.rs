@@ -32,7 +32,8 @@ pub(crate) const ROUTES: &[Route] = &[
     api!(
         get "/api/v1/machines/{id}/sums", LOOK, sums,
         "Sums by business day of each point (energy of a power by the trapezoid rule; no energy \
-            over gaps of more than 6 minutes), or by product from the cycles"
+            over gaps of more than 6 minutes), or by product from the cycles; of all that was \
+            recorded, also what people left out of the figures"
     ),
 ];
 

@@ -101,11 +101,6 @@ impl Failure {
         Self::new(status, "not_allowed", key::ERROR_NOT_ALLOWED).hint(key::ERROR_NOT_ALLOWED_HINT)
     }
 
-    /// Whether what was asked for is not there.
-    pub(crate) fn is_not_found(&self) -> bool {
-        self.status == StatusCode::NOT_FOUND
-    }
-
     pub(crate) fn store() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", key::ERROR_STORE)
             .hint(key::ERROR_STORE_HINT)

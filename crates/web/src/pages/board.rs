@@ -1,14 +1,14 @@
 //! The andon board: every machine a tile with one state, the numbers of its last cycle against the
 //! reference, and a strip of the last eight hours.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use app::known::Known;
 use app::views::{BoardView, LearningView, LightView, MachineView, MaintenanceView, Shown};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
-use model::{Alarm, MachineId, MachineState, Right, Span, StateInterval, Title};
+use model::{Alarm, MachineState, Right, Span, StateInterval, Title};
 use text::key;
 
 use super::devices::in_words;
@@ -18,20 +18,20 @@ use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::route::{Route, page};
 use crate::site::part;
+use crate::strips::{STRIP_MS, StripShelf};
 
 part! {
     /// What the page of the board needs.
     BoardPart {
         known: Known,
         proofs: ProofPort,
+        strips: Arc<StripShelf>,
     }
 }
 
 /// The addresses of these.
 pub(crate) const ROUTES: &[Route] = &[page!(get "/", LOOK, show)];
 
-/// How far back the strip of a tile goes, in milliseconds.
-pub(crate) const STRIP_MS: i64 = 8 * 3_600_000;
 /// Values on the tile of a place where something is measured.
 const TILE_VALUES_MAX: usize = 3;
 /// Columns of a strip; each shows the state that took most of its time.
@@ -46,34 +46,23 @@ pub(super) const SHOWN: [MachineState; 6] = [
     MachineState::Off,
     MachineState::Unknown,
 ];
+/// Alarms that a device is told of at most: what is beyond is on the page.
+const TOLD_MAX: usize = 50;
 /// Those that are counted even where there are none.
 const ALWAYS_COUNTED: usize = 3;
 
-/// The states of the last eight hours of each machine.
-pub(crate) type Strips = BTreeMap<MachineId, Vec<StateInterval>>;
-
-/// Reads the strips of all machines.
-pub(crate) async fn strips(known: &Known, board: &BoardView) -> Strips {
-    let ids: Vec<MachineId> = board.machines.iter().map(|m| m.id.clone()).collect();
-    let now = known.now();
-    let work = move |reader: &dyn store::Reader| {
-        ids.into_iter()
-            .map(|id| {
-                let states = reader.states(&id, Span::new(now - STRIP_MS, now))?;
-                Ok((id, states))
-            })
-            .collect()
-    };
-    known.read(work).await.unwrap_or_default()
-}
-
 /// The page.
 pub(crate) async fn show(
-    State(BoardPart { known, proofs }): State<BoardPart>,
+    State(site): State<BoardPart>,
     Asked(visitor): Asked<Visitor>,
 ) -> Response {
+    let BoardPart {
+        known,
+        proofs,
+        strips,
+    } = site;
     let board = known.board();
-    let strips = strips(&known, &board).await;
+    let strips = strips.get(&known, &board).await;
     let ctx = Ctx::new(&known, &visitor);
     let has_groups = board
         .machines
@@ -81,19 +70,7 @@ pub(crate) async fn show(
         .any(|machine| group(machine).is_some());
     let body = html! {
         div #alarms { (alarm_bar(&ctx, &board)) }
-        p.sound {
-            @if proofs.stage.is_some() && ctx.tour.is_none() { (tour::offer(&ctx)) " " }
-            a.button href="/wall" { (ctx.text(key::WALL_TITLE)) } " "
-            a.button href="/stops" { (ctx.text(key::STOPS_TITLE)) } " "
-            button type="button" data-sound aria-pressed="false"
-                data-on=(ctx.text(key::SOUND_OFF)) data-off=(ctx.text(key::SOUND_ON))
-                data-blocked=(ctx.text(key::SOUND_BLOCKED)) { (ctx.text(key::SOUND_ON)) }
-            " "
-            button type="button" data-tell aria-pressed="false" title=(ctx.text(key::TELL_ABOUT))
-                data-on=(ctx.text(key::TELL_OFF)) data-off=(ctx.text(key::TELL_ON))
-                data-denied=(ctx.text(key::TELL_DENIED))
-                data-unable=(ctx.text(key::TELL_UNABLE)) { (ctx.text(key::TELL_ON)) }
-        }
+        (tools(&ctx, &proofs))
         div #kpis.kpis { (kpis(&ctx, &board)) }
         section.panel {
             div.panel-head {
@@ -402,6 +379,25 @@ pub(crate) fn light_picture(tiers: [Shown; 3]) -> Markup {
     }
 }
 
+/// The ways to other views, and what sounds and notices there are.
+fn tools(ctx: &Ctx, proofs: &ProofPort) -> Markup {
+    html! {
+        p.sound {
+            @if proofs.stage.is_some() && ctx.tour.is_none() { (tour::offer(ctx)) " " }
+            a.button href="/wall" { (ctx.text(key::WALL_TITLE)) } " "
+            a.button href="/stops" { (ctx.text(key::STOPS_TITLE)) } " "
+            button type="button" data-sound aria-pressed="false"
+                data-on=(ctx.text(key::SOUND_OFF)) data-off=(ctx.text(key::SOUND_ON))
+                data-blocked=(ctx.text(key::SOUND_BLOCKED)) { (ctx.text(key::SOUND_ON)) }
+            " "
+            button type="button" data-tell aria-pressed="false" title=(ctx.text(key::TELL_ABOUT))
+                data-on=(ctx.text(key::TELL_OFF)) data-off=(ctx.text(key::TELL_ON))
+                data-denied=(ctx.text(key::TELL_DENIED))
+                data-unable=(ctx.text(key::TELL_UNABLE)) { (ctx.text(key::TELL_ON)) }
+        }
+    }
+}
+
 /// That a machine is looked after, and until when.
 pub(super) fn maintained(ctx: &Ctx, window: &MaintenanceView) -> Markup {
     html! {
@@ -420,13 +416,22 @@ pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
     html! {
         // What the sound is for: it ends when somebody has seen them.
         span data-unseen=(unseen.count()) hidden {}
+        // What this device is told of while another page is in front.
+        ul hidden {
+            @for alarm in told.iter().filter(|alarm| alarm.id > 0).take(TOLD_MAX) {
+                @let to = alarm.machine.as_ref().map(|id| format!("/machines/{id}"));
+                li data-alarm=(alarm.id) data-to=(to.as_deref().unwrap_or("/events"))
+                    data-who=(board.concerned(ctx.lang, alarm.machine.as_ref()))
+                    data-what=(ctx.lang.coded("alarm-", alarm.kind.code())) {}
+            }
+        }
         @for alarm in told.iter().take(3) {
             @let machine = alarm.machine.as_ref().map(|id| format!("/machines/{id}"));
             a.alarm role="alert" href=(machine.as_deref().unwrap_or("/events")) {
                 svg.icon aria-hidden="true" { use href="#i-events" {} }
                 span {
                     strong { (board.concerned(ctx.lang, alarm.machine.as_ref())) }
-                    " " span data-what { (ctx.lang.coded("alarm-", alarm.kind.code())) }
+                    " " (ctx.lang.coded("alarm-", alarm.kind.code()))
                     span.look { (ctx.lang.coded("look-", alarm.kind.code())) }
                 }
                 time { (ctx.when(alarm.since)) }

@@ -14,7 +14,7 @@ use model::MachineId;
 use report::accounts::MachineAccount;
 use report::daily::{DailyReport, ReportPeriod};
 use report::daily_words::{MACHINE_COLUMNS, NOTHING, count, machine_cells};
-use report::downtimes::{ExplainedDowntime, reason_text};
+use report::downtimes::ExplainedDowntime;
 use report::paper::{self, PaperProblem};
 use serde::Deserialize;
 use text::{Key, key};
@@ -360,9 +360,9 @@ impl ReportSheet<'_> {
                 }
                 td { (self.name(&machine.machine)) }
                 td { (ctx.lang.length(downtime.lost_s)) }
-                td { @match &downtime.reason {
-                    Some(reason) => {
-                        (reason_text(ctx.lang, reason))
+                td { @match downtime.why(ctx.lang) {
+                    Some(why) => {
+                        (why)
                         @if downtime.is_planned {
                             span.quiet { " · " (ctx.text(key::STOPS_PLANNED)) }
                         }

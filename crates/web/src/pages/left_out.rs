@@ -19,6 +19,7 @@ use text::key;
 use super::entry::{RefusedEntry, WrongEntry};
 use super::timeline::way::{moment_typed, stretch};
 use super::{Ctx, Place, frame};
+use crate::changes;
 use crate::http::access::JUDGE;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -113,15 +114,9 @@ pub(crate) async fn take_back(
     Form(again): Form<CountedAgain>,
 ) -> Result<Response, Failure> {
     let machine = MachineId::new(&id).map_err(|_| Failure::not_found())?;
-    let by = visitor.who.actor();
-    let said = site
-        .annotations
-        .withdraw(again.annotation, Some(&machine), &by);
-    match said.await {
-        // Pressed twice: it counts again.
-        Ok(()) | Err(OrderError::NotFound) => Ok(back(&machine, Span::new(again.from, again.to))),
-        Err(problem) => Err(problem.into()),
-    }
+    let of = Some(&machine);
+    changes::take_back(&site.annotations, &visitor.who, again.annotation, of).await?;
+    Ok(back(&machine, Span::new(again.from, again.to)))
 }
 
 /// To the stretch on the timeline.

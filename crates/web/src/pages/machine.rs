@@ -36,6 +36,7 @@ use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
 use crate::pages::off;
 use crate::site::part;
+use crate::strips::STRIP_MS;
 
 part! {
     /// What the page of a machine needs.
@@ -81,7 +82,7 @@ pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHist
             ..FindingQuery::default()
         };
         let findings = reader.findings(&query, i64::MAX, FINDINGS_SHOWN)?.items;
-        let states = reader.states(&id, Span::new(now - super::board::STRIP_MS, now))?;
+        let states = reader.states(&id, Span::new(now - STRIP_MS, now))?;
         let shown = Span::new(now - POWER_MS, now);
         let minutes = MachineSeries::read(reader)?.power_minutes(reader, &id, shown)?;
         let ahead = Span::new(now, Time::from_ms(i64::MAX));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use app::annotations::Annotations;
-use app::commands::{Command, OrderError, Orders};
+use app::commands::{Command, Orders};
 use app::known::Known;
 use app::views::BoardView;
 use axum::Form;
@@ -20,6 +20,7 @@ use text::{grouped, key};
 
 use super::entry::{RefusedEntry, WrongEntry};
 use super::{Ctx, Place, frame, name_of, typed};
+use crate::changes;
 use crate::http::access::{ACKNOWLEDGE, JUDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -218,13 +219,9 @@ pub(crate) async fn withdraw(
     Asked(visitor): Asked<Visitor>,
     Form(taken): Form<WithdrawnPart>,
 ) -> Result<Response, Failure> {
-    let by = visitor.who.actor();
     let of = Some(&taken.machine);
-    match site.annotations.withdraw(taken.annotation, of, &by).await {
-        // Pressed twice: it is taken back.
-        Ok(()) | Err(OrderError::NotFound) => Ok(back()),
-        Err(problem) => Err(problem.into()),
-    }
+    changes::take_back(&site.annotations, &visitor.who, taken.annotation, of).await?;
+    Ok(back())
 }
 
 fn back() -> Response {

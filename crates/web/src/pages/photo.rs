@@ -1,5 +1,7 @@
 //! The photo of a machine: taken with a telephone or chosen from files, shown where the machine is.
 
+use std::sync::{Arc, LazyLock};
+
 use app::commands::{Command, Orders};
 use app::keeping::Keeping;
 use app::known::Known;
@@ -39,8 +41,8 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// Largest photo that is taken.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Making one small takes up to 80 MB for a moment.
-static AT_WORK: Semaphore = Semaphore::const_new(1);
+/// Making one small takes up to 150 MB for a moment: one at a time.
+static AT_WORK: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(1)));
 
 part! {
     /// What photos need.
@@ -157,9 +159,13 @@ async fn keep(
     machine: &MachineView,
     bytes: Bytes,
 ) -> Result<(), PhotoWrong> {
-    let turn = AT_WORK.acquire().await;
-    let made = tokio::task::spawn_blocking(move || small(&bytes)).await;
-    drop(turn);
+    let turn = Arc::clone(&AT_WORK).acquire_owned().await;
+    let make = move || {
+        // Held by the work itself: it goes on when whoever asked has gone.
+        let _turn = turn;
+        small(&bytes)
+    };
+    let made = tokio::task::spawn_blocking(make).await;
     let jpeg = made.unwrap_or(Err(PhotoProblem::NotJpeg));
     let jpeg = jpeg.map_err(PhotoWrong::Photo)?;
     change(site, who, machine, Some(jpeg))
@@ -219,6 +225,7 @@ pub(super) fn form_of(ctx: &Ctx, machine: &MachineView) -> Markup {
                         }))
                         input.unseen type="file" name="photo" accept="image/*";
                     }
+                    p.problem role="alert" hidden { (ctx.text(key::PHOTO_CUT_OFF)) }
                     noscript { button type="submit" { (ctx.text(key::MACHINE_SAVE)) } }
                 }
                 @if machine.photo.is_some() {

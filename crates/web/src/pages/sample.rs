@@ -1,4 +1,5 @@
-//! The sample factory: begun, looked at and removed from here.
+//! The sample factory: begun, looked at and removed from here, by the owner: its box has the
+//! authority of this one, and whoever enters it is its owner.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use text::key;
 use super::reach::is_here;
 use super::{Ctx, Place, frame, problem_box};
 use crate::ProofPort;
-use crate::http::access::{JUDGE, LOOK};
+use crate::http::access::{LOOK, PEOPLE};
 use crate::http::asked::{Asked, Here, Visitor};
 use crate::http::route::{Route, page};
 use crate::site::part;
@@ -21,9 +22,9 @@ use crate::site::part;
 /// The addresses of these.
 pub(crate) const ROUTES: &[Route] = &[
     page!(get "/sample", LOOK, show),
-    page!(post "/sample", JUDGE, begin),
-    page!(post "/sample/enter", JUDGE, enter),
-    page!(post "/sample/remove", JUDGE, remove),
+    page!(post "/sample", PEOPLE, begin),
+    page!(post "/sample/enter", PEOPLE, enter),
+    page!(post "/sample/remove", PEOPLE, remove),
 ];
 
 part! {
@@ -111,14 +112,17 @@ fn page(site: &SamplePart, visitor: &Visitor, above: &Markup) -> Response {
                             aria-label=(ctx.text(key::SAMPLE_BEGINNING)) {}
                     }
                 }
+                SampleState::Removing => {
+                    div data-busy role="status" { p { (ctx.text(key::SAMPLE_REMOVING)) } }
+                }
                 SampleState::Running => p.done role="status" { (ctx.text(key::SAMPLE_RUNNING)) },
                 SampleState::Failed => (problem_box(&ctx.text(key::SAMPLE_FAILED))),
             }
-            @if ctx.may(Right::Judge) {
+            @if ctx.may(Right::People) {
                 div.buttons {
                     @let is_still = !matches!(
                         state,
-                        SampleState::Beginning(_) | SampleState::Running
+                        SampleState::Beginning(_) | SampleState::Running | SampleState::Removing
                     );
                     @if is_still {
                         (button("/sample", key::SAMPLE_BEGIN, true))
@@ -126,7 +130,7 @@ fn page(site: &SamplePart, visitor: &Visitor, above: &Markup) -> Response {
                     @if state == SampleState::Running {
                         (button("/sample/enter", key::SAMPLE_ENTER, true))
                     }
-                    @if state != SampleState::Absent {
+                    @if !matches!(state, SampleState::Absent | SampleState::Removing) {
                         (button("/sample/remove", key::SAMPLE_REMOVE, false))
                     }
                 }

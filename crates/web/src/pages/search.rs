@@ -360,6 +360,15 @@ fn without_marks(html: &str) -> String {
         let text = piece.split_once('>').map_or(piece, |(_, text)| text);
         words.push_str(text);
     }
+    let signs = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&amp;", "&"),
+    ];
+    for (written, sign) in signs {
+        words = words.replace(written, sign);
+    }
     words
 }
 

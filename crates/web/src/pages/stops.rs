@@ -166,12 +166,8 @@ pub(crate) async fn withdraw(
         return Err(Failure::not_found());
     };
     let who = &visitor.who;
-    let withdrawn = changes::take_back(&site.annotations, who, taken.annotation, Some(&machine));
-    match withdrawn.await {
-        // Pressed twice: it is taken back.
-        Err(failure) if !failure.is_not_found() => Err(failure),
-        _ => Ok(back(&taken.date, &id)),
-    }
+    changes::take_back(&site.annotations, who, taken.annotation, Some(&machine)).await?;
+    Ok(back(&taken.date, &id))
 }
 
 /// To where the machine stands on the page of the day.
@@ -312,7 +308,15 @@ impl Stops<'_> {
                             (self.take_back(id, number))
                         }
                     }
-                    _ => @if ctx.may(Right::Acknowledge) { (self.reasons(id, downtime)) },
+                    _ => {
+                        @if downtime.is_maintained {
+                            div.answer {
+                                strong { (ctx.text(key::REMARK_MAINTENANCE)) }
+                                " · " (ctx.text(key::STOPS_PLANNED))
+                            }
+                        }
+                        @if ctx.may(Right::Acknowledge) { (self.reasons(id, downtime)) }
+                    }
                 }
             }
         }
@@ -352,7 +356,12 @@ impl Stops<'_> {
         let ctx = self.ctx;
         html! {
             li {
-                time { (ctx.clock(said.at)) }
+                time {
+                    @match said.said.until() {
+                        Some(until) => { (ctx.written(said.at)) " – " (ctx.written(until)) }
+                        None => (ctx.clock(said.at)),
+                    }
+                }
                 span {
                     (remark_text(ctx.lang, &said.said))
                 }

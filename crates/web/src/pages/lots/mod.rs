@@ -7,7 +7,6 @@ mod way;
 use std::sync::Arc;
 
 use app::annotations::Annotations;
-use app::commands::OrderError;
 use app::known::Known;
 use app::ports::network::Network;
 use app::views::{BoardView, TrustView};
@@ -31,6 +30,7 @@ use super::entry::{RefusedEntry, WrongEntry};
 use super::reach::reached;
 use super::words::help;
 use super::{Ctx, Place, daily, door, frame, name_of, problem_box, qr, shown_once, typed};
+use crate::changes;
 use crate::http::access::{ACKNOWLEDGE, LOOK, PEOPLE};
 use crate::http::asked::{Asked, Here, Visitor};
 use crate::http::failure::Failure;
@@ -249,13 +249,9 @@ pub(crate) async fn withdraw(
     LotOf(lot): LotOf,
     Form(taken): Form<WithdrawnLot>,
 ) -> Result<Response, Failure> {
-    let by = visitor.who.actor();
     let of = Some(&taken.machine);
-    match site.annotations.withdraw(taken.annotation, of, &by).await {
-        // Pressed twice: it is taken back.
-        Ok(()) | Err(OrderError::NotFound) => Ok(back_to(&lot)),
-        Err(problem) => Err(problem.into()),
-    }
+    changes::take_back(&site.annotations, &visitor.who, taken.annotation, of).await?;
+    Ok(back_to(&lot))
 }
 
 /// Makes a link for a customer and shows it, this once.
