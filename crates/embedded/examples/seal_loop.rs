@@ -37,8 +37,9 @@ fn main() {
         .map_or(u32::MAX, |n| n.parse().unwrap());
     let mut commits = 0;
     while commits < commits_max {
-        // Half an hour a commit: days and months pass quickly.
-        let at = |n: i64| Time::from_ms(1_795_000_000_000 + n * 15_000);
+        // Four hours a commit: days and months pass quickly, and files of months that count
+        // already are written to again and again.
+        let at = |n: i64| Time::from_ms(1_795_000_000_000 + n * 120_000);
         let rows = (next..next + ROWS).map(|n| Reading {
             series: if n % 10 == 0 { slow } else { fast },
             t: at(n),

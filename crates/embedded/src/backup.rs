@@ -92,6 +92,10 @@ pub(crate) fn make(plan: &NewBackup<'_>, progress: Progress<'_>) -> Result<Manif
         .map(|name| ((*name).to_owned(), folder.join(name)));
     sources.extend(beside.filter(|(_, path)| path.is_file()));
     let known = months_of(&copy)?;
+    for name in &known {
+        // What was cut off is taken back; a file that cannot be read is copied as it is.
+        telemetry::read_month(&folder.join(name)).ok();
+    }
     sources.extend(known.into_iter().map(|name| {
         let path = folder.join(&name);
         (name, path)

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use embedded::Embedded;
-use store::Engine as _;
+use model::Time;
+use store::{Engine as _, NewBackup};
 
 /// What the writer asked of the system.
 #[derive(Debug, Clone)]
@@ -337,8 +338,21 @@ fn open_again(disk: &Disk, acked: u64, dice: &mut u64, cut: usize) -> u64 {
         .open(folder.path())
         .unwrap_or_else(|e| panic!("cut {cut}: {e}"));
     drop(store);
+    // First of all a backup: it copies the files of months as they lie there.
+    let backup = folder.path().join("backup.tar.gz");
+    let plan = NewBackup {
+        folder: folder.path(),
+        to: &backup,
+        made: Time::from_ms(0),
+        passphrase: None,
+    };
+    Embedded.back_up(&plan, &|_| true).unwrap();
+    let near = folder.path().join("check");
+    let proved = Embedded.check_backup(&backup, &near, None, &|_| true);
+    let proved = proved.unwrap_or_else(|e| panic!("cut {cut}: {e}"));
     let reader = Embedded.reader(folder.path());
     let count = reader.reading_count().unwrap();
+    assert_eq!(proved.manifest.readings, count, "cut {cut}");
     assert!(
         count >= acked,
         "cut {cut}: {acked} acknowledged, {count} kept"

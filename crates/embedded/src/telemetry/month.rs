@@ -154,8 +154,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, EngineError> {
     connection.pragma_update(None, "journal_mode", "TRUNCATE")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -2_000)?;
-    let made: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if made == 0 {
+    if version(&connection)? == 0 {
         let transaction = connection.unchecked_transaction()?;
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "user_version", 1)?;
@@ -164,18 +163,43 @@ pub(crate) fn open(path: &Path) -> Result<Connection, EngineError> {
     Ok(connection)
 }
 
-/// Opens a month's file to read it.
+/// Opens a month's file to read it. What a kill or a power cut left half written to it is taken back
+/// first: a connection that only reads refuses such a file.
 pub(crate) fn read(path: &Path) -> Result<Connection, EngineError> {
+    match read_whole(path) {
+        Err(EngineError(StoreError::ReadOnly)) => {
+            take_back(path)?;
+            read_whole(path)
+        }
+        other => other,
+    }
+}
+
+fn read_whole(path: &Path) -> Result<Connection, EngineError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "cache_size", -1_000)?;
-    let made: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     // SQLite takes a file that was cut to nothing for a new one.
-    if made == 0 {
+    if version(&connection)? == 0 {
         return Err(StoreError::Corrupt.into());
     }
     Ok(connection)
+}
+
+/// Takes back a write that was cut off. SQLite does it at the first look of a connection that may
+/// write, and leaves a write alone that is still under way.
+fn take_back(path: &Path) -> Result<(), EngineError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    version(&connection)?;
+    Ok(())
+}
+
+/// The version of a file's tables; 0 if there are none yet.
+fn version(connection: &Connection) -> Result<i64, EngineError> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
 /// What a seal put into a file, as the evidence tells it.

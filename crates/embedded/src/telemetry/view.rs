@@ -86,7 +86,8 @@ impl MonthFiles {
         let kept = kept.map(|index| idle.swap_remove(index).connection);
         drop(idle);
         let connection = kept.map_or_else(|| month::read(path), Ok)?;
-        let result = work(&connection);
+        // One that failed is opened anew the next time, which takes back what was cut off.
+        let result = work(&connection)?;
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() >= FILES_OPEN_MAX {
             idle.remove(0);
@@ -96,7 +97,7 @@ impl MonthFiles {
             inode,
             connection,
         });
-        result
+        Ok(result)
     }
 }
 

@@ -8,7 +8,8 @@ use app::stage::Stage;
 use app::threads::waiting;
 use assure::{
     Catalogue, Claim, DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, FunctionId,
-    FunctionView, MeasureView, ProofView, ProvenBy, REASON_CHARS_MAX, Requirement, Verdict,
+    FunctionView, MeasureView, Observation, ProofView, ProvenBy, REASON_CHARS_MAX, Requirement,
+    Verdict,
 };
 use axum::Form;
 use axum::extract::{Path, State};
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use store::Entry;
 use text::key;
 
-use super::{Ctx, Place, daily, frame};
+use super::{Ctx, Place, daily, frame, number};
 use crate::ProofPort;
 use crate::http::access::{EVIDENCE, LOOK};
 use crate::http::asked::{Asked, Visitor};
@@ -248,9 +249,62 @@ pub(crate) fn measure(ctx: &Ctx, measure: &MeasureView) -> Markup {
                         ("at", &ctx.when(at)), ("until", &ctx.when(until))]))
                 }
             }
-            @if let Some(seen) = &measure.last {
-                code.raw { (ctx.when(seen.at)) " " (seen.raw) }
+            @if let Some(seen) = &measure.last { (seen_last(ctx, seen)) }
+        }
+    }
+}
+
+/// What was seen last, each figure with its name.
+fn seen_last(ctx: &Ctx, seen: &Observation) -> Markup {
+    let raw: Value = serde_json::from_str(&seen.raw).unwrap_or_default();
+    let figures = raw.as_object().into_iter().flatten();
+    html! {
+        dl.seen {
+            div { dt { (ctx.text(key::PROOF_SEEN_AT)) } dd { (ctx.when(seen.at)) } }
+            @for (name, value) in figures {
+                div {
+                    dt { (seen_name(ctx, name)) }
+                    dd { (seen_value(ctx, name, value)) }
+                }
             }
+        }
+    }
+}
+
+/// What a figure is called; one of an older program by its own name.
+fn seen_name(ctx: &Ctx, name: &str) -> String {
+    let called = ctx.lang.coded_or_code("seen-figure-", name);
+    called.replace('_', " ")
+}
+
+fn seen_value(ctx: &Ctx, name: &str, value: &Value) -> String {
+    match value {
+        Value::Null => ctx.text(key::PROOF_SEEN_NOTHING),
+        Value::Bool(true) => ctx.text(key::PROOF_SEEN_YES),
+        Value::Bool(false) => ctx.text(key::PROOF_SEEN_NO),
+        Value::Number(whole) => {
+            let n = whole.as_f64().unwrap_or_default();
+            match name {
+                "used_share" => format!("{:.0} %", n * 100.0),
+                "free_bytes" => format!("{:.1} GB", n / 1e9),
+                // What is rounded to nothing has no sign.
+                _ if name.ends_with("_ms") => format!("{:.0} ms", n.round() + 0.0),
+                _ if whole.is_f64() => number(n),
+                _ => whole.to_string(),
+            }
+        }
+        Value::String(text) => text.clone(),
+        Value::Array(all) if all.is_empty() => ctx.text(key::PROOF_SEEN_NOTHING),
+        Value::Array(all) => {
+            let all = all.iter().map(|one| seen_value(ctx, name, one));
+            all.collect::<Vec<_>>().join(", ")
+        }
+        Value::Object(of) => {
+            let all = of.iter();
+            let all = all.map(|(name, value)| {
+                format!("{}: {}", seen_name(ctx, name), seen_value(ctx, name, value))
+            });
+            all.collect::<Vec<_>>().join(" · ")
         }
     }
 }

@@ -252,6 +252,7 @@ fn every_text_is_used() {
         "left-out-all",
         "left-out-energy",
         "seen-by-",
+        "seen-figure-",
         "notice-about-",
         "notice-security-",
         "notice-wrong-",
