@@ -200,13 +200,14 @@ async function toggleTell() {
   showTell();
 }
 
-/** Numbers of alarms that are known here. @type {Set<string>} */
-let known = new Set();
+/** Numbers of alarms that are known here; a page that is loaded anew knows what it knew. @type {Set<string>} */
+let known = new Set(JSON.parse(sessionStorage.getItem("known") ?? "[]"));
 /** Tells of alarms that have come since this page was looked at. */
 async function tellIfNew() {
   const alarms = [...document.querySelectorAll("li[data-alarm]")].map((alarm) => /** @type {HTMLElement} */ (alarm).dataset);
   const fresh = alarms.filter(({ alarm }) => !known.has(alarm ?? ""));
   known = new Set(alarms.map(({ alarm }) => alarm ?? ""));
+  sessionStorage.setItem("known", JSON.stringify([...known]));
   if (fresh.length === 0 || document.visibilityState === "visible" || tellState() !== "on" || unseen() === 0) return;
   const worker = await navigator.serviceWorker.ready;
   for (const { alarm, to, who, what } of fresh) {
