@@ -163,8 +163,8 @@ pub(crate) fn open(path: &Path) -> Result<Connection, EngineError> {
     Ok(connection)
 }
 
-/// Opens a month's file to read it. What a kill or a power cut left half written to it is taken back
-/// first: a connection that only reads refuses such a file.
+/// Opens a month's file to read it. What a kill or a power cut left half written in it is taken
+/// back first: a connection that only reads refuses such a file.
 pub(crate) fn read(path: &Path) -> Result<Connection, EngineError> {
     match read_whole(path) {
         Err(EngineError(StoreError::ReadOnly)) => {
