@@ -29,11 +29,11 @@ fn in_range(at: Time, said: Remark, now: Time) -> Option<(Time, Remark)> {
             (lasts(until) && is_near).then_some((at, said))
         }
         Remark::LeftOut { until, what, why } => {
-            let from = at - at.ms().rem_euclid(MINUTE_MS);
+            let from = at.minute();
             // The minute that lasts is not over: what comes of it is not known yet.
-            let last = now - now.ms().rem_euclid(MINUTE_MS);
+            let last = now.minute();
             let is_past = until <= now + AHEAD_MS_MAX;
-            let until = (until + (-until.ms()).rem_euclid(MINUTE_MS)).min(last);
+            let until = (until + (MINUTE_MS - 1)).minute().min(last);
             let fits = is_past && from < until && lasts(until);
             fits.then_some((from, Remark::LeftOut { until, what, why }))
         }

@@ -209,6 +209,12 @@ impl MachineView {
     pub fn is_only_measured(&self) -> bool {
         !self.is_judged && !self.values.is_empty()
     }
+
+    /// Whether the cause of an alarm lasts that people are told of: while it is looked after, they
+    /// are not.
+    pub fn is_alarmed(&self) -> bool {
+        !self.alarms.is_empty() && self.maintenance.is_none()
+    }
 }
 
 /// What a point said last, in the unit its name says.

@@ -72,6 +72,9 @@ impl LeftOut {
 
     /// States as they count: what is left out is unknown.
     pub fn states(&self, states: Vec<StateInterval>) -> Vec<StateInterval> {
+        if self.work.is_empty() {
+            return states;
+        }
         let mut counted = Vec::with_capacity(states.len());
         for interval in states {
             let mut from = interval.from;

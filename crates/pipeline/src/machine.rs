@@ -3,8 +3,8 @@
 use app::views::{LearningView, MachineView, MaintenanceView, Names, Shown};
 use detect::{LampShows, LearningState, Outcome, Watch};
 use model::{
-    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, MachineId, Nameplate, Span, Standstill,
-    Time, Title,
+    Alarm, AlarmKind, Cycle, DeviationReason, EventKind, LeftOut, MachineId, Nameplate, Span,
+    Standstill, Time, Title,
 };
 use serde_json::json;
 use store::{BOX, Batch, CountedHistory as _, Entry, Reader, Record, StoreError};
@@ -193,23 +193,25 @@ impl Machine {
         self.conclude(&mut outcome.into_iter().collect(), now, batch);
     }
 
-    /// Takes up what people say of stretches of its time: when it is looked after, and what of its
-    /// day does not count.
+    /// Takes up what is kept of its day, and what people say of stretches of its time: when it is
+    /// looked after, and what of the day does not count. Says when its state changed last.
     pub fn heed(
         &mut self,
         reader: &dyn Reader,
         day_start: Time,
         now: Time,
-    ) -> Result<(), StoreError> {
-        let ahead = Span::new(now, Time::from_ms(i64::MAX));
-        let said = reader.lasting(Some(&self.id), ahead)?;
+    ) -> Result<Option<Time>, StoreError> {
+        let since = Span::new(day_start.min(now), Time::from_ms(i64::MAX));
+        let said = reader.lasting(Some(&self.id), since)?;
         let windows = said.iter().filter_map(MaintenanceView::of);
-        self.maintenance = windows.collect();
-        let states = reader.counted_states(&self.id, Span::new(day_start, now))?;
-        let cycles = reader.counted_cycles(&self.id, day_start)?;
-        let left_out = reader.left_out(&self.id, Span::new(day_start, now))?;
+        self.maintenance = windows.filter(|window| window.until > now).collect();
+        let left_out = LeftOut::of(&said);
+        let cycles = reader.counted_cycles(&self.id, day_start, &left_out)?;
+        let states = reader.states(&self.id, Span::new(day_start, now))?;
+        let changed = states.last().map(|state| state.from);
+        let states = left_out.states(states);
         self.tally = Tally::from_history(day_start, &states, cycles).without(left_out);
-        Ok(())
+        Ok(changed)
     }
 
     /// The maintenance that it is in at a moment.

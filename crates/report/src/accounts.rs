@@ -408,15 +408,11 @@ pub async fn of_all(
                 prices: prices.as_ref(),
                 left_out: &left_out,
             };
-            let (account, yen_per_kwh) = account(reader, &machine, power, days, span)?;
-            let is_whole = left_out.is_empty();
-            let measured = if is_whole {
-                account.cycles
-            } else {
-                let cycles = reader.counted_cycle_times(&machine, span)?;
-                let counts = |cycle: &&CycleTime| left_out.counts_energy(cycle.start());
-                cycles.iter().filter(counts).count() as u64
-            };
+            let CountedAccount {
+                account,
+                cycles_measured,
+                yen_per_kwh,
+            } = account(reader, &machine, power, days, span)?;
             let remarks = remarks(&said, &left_out);
             let parts_per_cycle = factory.parts_per_cycle(&machine);
             // Before it was ever observed nothing was planned for it.
@@ -426,7 +422,7 @@ pub async fn of_all(
                 plan: factory.plan(&machine),
                 parts_checked: cycles_checked(&account, &remarks, &starts) as f64 * parts_per_cycle,
                 parts_per_cycle,
-                cycles_measured: measured,
+                cycles_measured,
                 remarks,
                 days: days.map(|(planned_s, working)| working.days_of(planned_s)),
                 account,
@@ -528,19 +524,30 @@ struct DaysOfSpan<'a> {
     left_out: &'a LeftOut,
 }
 
-/// The account of a machine over a span, and what a kilowatt-hour cost on average.
+/// What is counted of a machine over a span.
+struct CountedAccount {
+    account: Account,
+    /// Cycles whose energy counts.
+    cycles_measured: u64,
+    /// What a kilowatt-hour cost on average, of all and at rest; `None` without a price.
+    yen_per_kwh: Option<[f64; 2]>,
+}
+
+/// The account of a machine over a span.
 fn account(
     reader: &dyn Reader,
     machine: &MachineId,
     recap: Option<Recap>,
     days: DaysOfSpan<'_>,
     span: Span,
-) -> Result<(Account, Option<[f64; 2]>), StoreError> {
-    let states = reader.counted_states(machine, span)?;
-    let changes = reader.counted_changes(machine, span)?;
-    let cycles = reader.counted_cycle_times(machine, span)?;
+) -> Result<CountedAccount, StoreError> {
+    let left_out = days.left_out;
+    let states = reader.counted_states(machine, span, left_out)?;
+    let changes = reader.counted_changes(machine, span, left_out)?;
+    let cycles = reader.counted_cycle_times(machine, span, left_out)?;
+    let is_measured = |cycle: &&CycleTime| left_out.counts_energy(cycle.start());
     let (sum, minutes) = recap.map_or((None, Vec::new()), |r| (Some(r.sum), r.minutes));
-    let power = power_minutes(&minutes, days.left_out);
+    let power = power_minutes(&minutes, left_out);
     let measured = Measured {
         states: &states,
         changes: &changes,
@@ -554,8 +561,11 @@ fn account(
     };
     let account = Account::of(span, measured);
     let prices = days.prices;
-    let yen_per_kwh = prices.map(|prices| prices.means(&power, &account.stretches));
-    Ok((account, yen_per_kwh))
+    Ok(CountedAccount {
+        cycles_measured: cycles.iter().filter(is_measured).count() as u64,
+        yen_per_kwh: prices.map(|prices| prices.means(&power, &account.stretches)),
+        account,
+    })
 }
 
 /// Power by the minute; none is carried into what was left out.
@@ -590,8 +600,8 @@ pub async fn rates(
         };
         let all = Span::new(first.from, last.to);
         let of_machine = |machine: &MachineId, planned: &[Option<PlannedHours>]| {
-            let states = reader.counted_states(machine, all)?;
             let left_out = reader.left_out(machine, all)?;
+            let states = reader.counted_states(machine, all, &left_out)?;
             let of_day = |(span, planned): (&Span, &Option<PlannedHours>)| {
                 let planned = planned.clone().map(|planned| planned.without(&left_out));
                 // What ended before the day is none of it.

@@ -92,11 +92,9 @@ pub(crate) fn explain(
     for window in annotations.iter().filter_map(MaintenanceView::of) {
         // They are cut at its edges.
         for downtime in explained.iter_mut().filter(|d| window.holds(d.start)) {
-            (
-                downtime.is_short,
-                downtime.is_planned,
-                downtime.is_maintained,
-            ) = (false, true, true);
+            downtime.is_short = false;
+            downtime.is_planned = true;
+            downtime.is_maintained = true;
         }
     }
     for annotation in annotations.iter().filter(|a| a.withdrawn_at.is_none()) {

@@ -257,9 +257,9 @@ struct StepCounter<'a> {
 impl StepCounter<'_> {
     fn step(&self, run: LotRun) -> Result<LotStep, StoreError> {
         let span = Span::new(run.from, run.until.unwrap_or(self.now));
-        let tally = self.reader.counted_tally(&run.machine, span)?;
+        let left_out = self.series.left_out(&run.machine);
+        let tally = self.reader.counted_tally(&run.machine, span, &left_out)?;
         let newest = self.reader.cycles(&run.machine, span, CYCLES_MAX)?;
-        let left_out = self.reader.left_out(&run.machine, span)?;
         let rows = newest.items.iter().rev();
         let counts = |row: &&CycleRow| left_out.counts(row.cycle.start);
         let seen = rows.filter(|row| row.cycle.verdict.is_seen() && counts(row));

@@ -128,7 +128,8 @@ impl UseCounter<'_> {
         let begin = since.unwrap_or(Time::from_ms(0));
         let used = self.used(part, Span::new(begin, self.now))?;
         let pace = Span::new(self.now - PACE_DAYS * DAY_MS, self.now);
-        let states = self.reader.counted_states(&part.machine, pace)?;
+        let left_out = self.series.left_out(&part.machine);
+        let states = self.reader.counted_states(&part.machine, pace, &left_out)?;
         let seen = states.iter().find(|s| s.state != MachineState::Unknown);
         let first = seen.map_or(self.now, |state| state.from.max(pace.from));
         let days = (self.now.since(first) / 86_400.0).max(1.0);
@@ -146,9 +147,15 @@ impl UseCounter<'_> {
     /// What of a part was used in a span, in its measure.
     fn used(&self, part: &WornPart, span: Span) -> Result<f64, StoreError> {
         let machine: &MachineId = &part.machine;
+        let left_out = self.series.left_out(machine);
         Ok(match part.measure {
-            WearMeasure::Cycles => self.reader.counted_cycles(machine, span.from)? as f64,
-            WearMeasure::Hours => run_hours(&self.reader.counted_states(machine, span)?, span),
+            WearMeasure::Cycles => {
+                self.reader.counted_cycles(machine, span.from, &left_out)? as f64
+            }
+            WearMeasure::Hours => {
+                let states = self.reader.counted_states(machine, span, &left_out)?;
+                run_hours(&states, span)
+            }
             WearMeasure::Kwh => self.series.drawn_kwh(self.reader, machine, span)?,
         })
     }

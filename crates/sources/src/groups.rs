@@ -34,11 +34,15 @@ pub(crate) fn join(
 }
 
 /// The next packet of somebody else and where it is from. It can be dropped at any moment.
-pub(crate) async fn hear(socket: &UdpSocket, own: &[Ipv4Addr], buffer: &mut Vec<u8>) -> Ipv4Addr {
+pub(crate) async fn hear(
+    socket: &UdpSocket,
+    own: &[Ipv4Addr],
+    buffer: &mut Vec<u8>,
+) -> SocketAddrV4 {
     loop {
         buffer.clear();
         match socket.recv_buf_from(buffer).await {
-            Ok((_, SocketAddr::V4(from))) if !own.contains(from.ip()) => return *from.ip(),
+            Ok((_, SocketAddr::V4(from))) if !own.contains(from.ip()) => return from,
             Ok(_) => {}
             // One that is gone may be told as an error of the socket.
             Err(_) => tokio::time::sleep(PAUSE).await,
@@ -72,7 +76,7 @@ mod tests {
         say("127.0.0.2", b"another's").await;
         let mut heard = Vec::with_capacity(64);
         let from = hear(&ear, &[Ipv4Addr::LOCALHOST], &mut heard).await;
-        assert_eq!(from, Ipv4Addr::new(127, 0, 0, 2));
+        assert_eq!(*from.ip(), Ipv4Addr::new(127, 0, 0, 2));
         assert_eq!(heard, b"another's");
     }
 }

@@ -167,7 +167,7 @@ async fn hear(socket: Option<&UdpSocket>, own: &[Ipv4Addr], buffer: &mut Vec<u8>
         return std::future::pending().await;
     };
     buffer.reserve(PACKET_BYTES_MAX);
-    groups::hear(socket, own, buffer).await
+    *groups::hear(socket, own, buffer).await.ip()
 }
 
 /// Hears a group, if that is possible now.

@@ -2,7 +2,7 @@
 //! has it yet, answered to whoever asks, given up for the next one where two want it (RFC 6762 §8,
 //! §9). Where the network lets no groups through, it is found by its address alone.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -109,15 +109,7 @@ impl OnNetwork {
 
     /// The next packet of somebody else.
     async fn hear(&self, buffer: &mut Vec<u8>) -> SocketAddrV4 {
-        loop {
-            buffer.clear();
-            buffer.reserve(PACKET_BYTES_MAX);
-            match self.socket.recv_buf_from(buffer).await {
-                Ok((_, SocketAddr::V4(from))) if !self.own.contains(from.ip()) => return from,
-                Ok(_) => {}
-                Err(_) => sleep(PROBE_EVERY).await,
-            }
-        }
+        groups::hear(&self.socket, &self.own, buffer).await
     }
 
     /// Whether a packet says that somebody else has the name.
@@ -137,7 +129,7 @@ impl OnNetwork {
 
     /// Asks whether anybody has the name.
     async fn is_free(&self, host: &str) -> bool {
-        let mut packet = Vec::new();
+        let mut packet = Vec::with_capacity(PACKET_BYTES_MAX);
         for _ in 0..PROBES {
             self.say(|address| probe(host, address)).await;
             let until = Instant::now() + PROBE_EVERY;
@@ -159,7 +151,7 @@ impl OnNetwork {
     /// Answers for the name; says in the end whether somebody else has it too, or else this
     /// computer has other addresses.
     async fn is_challenged(&self, host: &str) -> bool {
-        let mut packet = Vec::new();
+        let mut packet = Vec::with_capacity(PACKET_BYTES_MAX);
         let mut rounds = interval(LOOK_EVERY);
         let mut answers = 0;
         loop {

@@ -6,8 +6,8 @@ use crate::error::StoreError;
 use crate::reader::History;
 use crate::rows::CycleTally;
 
-/// The past of machines as figures take it. What it costs beside reading it all grows with what
-/// was left out.
+/// The past of machines as figures take it, by what people left out of it, which whoever counts
+/// reads once. What it costs beside reading it all grows with that.
 pub trait CountedHistory: History {
     /// What people left out of the past of a machine, as far as it reaches into a span.
     fn left_out(&self, machine: &MachineId, span: Span) -> Result<LeftOut, StoreError> {
@@ -31,13 +31,9 @@ pub trait CountedHistory: History {
         &self,
         machine: &MachineId,
         span: Span,
+        left_out: &LeftOut,
     ) -> Result<Vec<StateInterval>, StoreError> {
-        let left_out = self.left_out(machine, span)?;
-        let states = self.states(machine, span)?;
-        if left_out.is_empty() {
-            return Ok(states);
-        }
-        Ok(left_out.states(states))
+        Ok(left_out.states(self.states(machine, span)?))
     }
 
     /// The times of the cycles of a machine that started between two moments and count.
@@ -45,25 +41,34 @@ pub trait CountedHistory: History {
         &self,
         machine: &MachineId,
         span: Span,
+        left_out: &LeftOut,
     ) -> Result<Vec<CycleTime>, StoreError> {
-        let left_out = self.left_out(machine, span)?;
         let mut cycles = self.cycle_times(machine, span)?;
         cycles.retain(|cycle| left_out.counts(cycle.start()));
         Ok(cycles)
     }
 
     /// When the product of a machine changed between two moments, as far as that counts.
-    fn counted_changes(&self, machine: &MachineId, span: Span) -> Result<Vec<Time>, StoreError> {
-        let left_out = self.left_out(machine, span)?;
+    fn counted_changes(
+        &self,
+        machine: &MachineId,
+        span: Span,
+        left_out: &LeftOut,
+    ) -> Result<Vec<Time>, StoreError> {
         let mut changes = self.product_changes(machine, span)?;
         changes.retain(|at| left_out.counts(*at));
         Ok(changes)
     }
 
     /// How many cycles of a machine started between two moments and count.
-    fn counted_tally(&self, machine: &MachineId, span: Span) -> Result<CycleTally, StoreError> {
+    fn counted_tally(
+        &self,
+        machine: &MachineId,
+        span: Span,
+        left_out: &LeftOut,
+    ) -> Result<CycleTally, StoreError> {
         let mut tally = self.cycle_tally(machine, span)?;
-        for out in self.left_out(machine, span)?.work_within(span) {
+        for out in left_out.work_within(span) {
             let gone = self.cycle_tally(machine, out)?;
             tally.cycles = tally.cycles.saturating_sub(gone.cycles);
             tally.outside = tally.outside.saturating_sub(gone.outside);
@@ -72,10 +77,15 @@ pub trait CountedHistory: History {
     }
 
     /// How many cycles of a machine started since a moment and count.
-    fn counted_cycles(&self, machine: &MachineId, since: Time) -> Result<u64, StoreError> {
+    fn counted_cycles(
+        &self,
+        machine: &MachineId,
+        since: Time,
+        left_out: &LeftOut,
+    ) -> Result<u64, StoreError> {
         let all = Span::new(since, Time::from_ms(i64::MAX));
         let mut cycles = self.cycle_count(machine, since)?;
-        for out in self.left_out(machine, all)?.work_within(all) {
+        for out in left_out.work_within(all) {
             cycles = cycles.saturating_sub(self.cycle_tally(machine, out)?.cycles);
         }
         Ok(cycles)

@@ -12,8 +12,16 @@ const GUIDE: &str = "../../docs/guide";
 struct GuideText {
     title: String,
     html: String,
-    /// Its headings: what an address names them by, and their words.
-    sections: Vec<(String, String)>,
+    /// The words before its first heading.
+    before: String,
+    sections: Vec<Section>,
+}
+
+/// What follows a heading.
+struct Section {
+    id: String,
+    title: String,
+    words: String,
 }
 
 /// The chapters as constants; both languages have the same, in the same order.
@@ -55,9 +63,18 @@ fn said(text: &GuideText) -> String {
     let GuideText {
         title,
         html,
+        before,
         sections,
     } = text;
-    format!("ChapterText {{ title: {title:?}, html: {html:?}, sections: &{sections:?} }}")
+    let section = |Section { id, title, words }: &Section| {
+        format!("Section {{ id: {id:?}, title: {title:?}, words: {words:?} }}")
+    };
+    let sections: Vec<String> = sections.iter().map(section).collect();
+    let sections = sections.join(", ");
+    format!(
+        "ChapterText {{ title: {title:?}, html: {html:?}, before: {before:?}, \
+         sections: &[{sections}] }}"
+    )
 }
 
 /// `03-rates.md` is the chapter `rates`.
@@ -72,7 +89,7 @@ fn read(path: &Path) -> GuideText {
     let options = Options::ENABLE_TABLES;
     let mut events: Vec<Event<'_>> = Parser::new_ext(&text, options).collect();
     let mut title = String::new();
-    let mut sections = Vec::new();
+    let (mut before, mut sections) = (String::new(), Vec::<Section>::new());
     let mut at = 0;
     while at < events.len() {
         match &events[at] {
@@ -94,7 +111,11 @@ fn read(path: &Path) -> GuideText {
                 if let Event::Start(Tag::Heading { id: named, .. }) = &mut events[at] {
                     *named = Some(CowStr::from(id.clone()));
                 }
-                sections.push((id, words));
+                sections.push(Section {
+                    id,
+                    title: words,
+                    words: String::new(),
+                });
             }
             // What is only in the repository is named and not linked.
             Event::Start(Tag::Link { dest_url, .. }) if dest_url.contains("..") => {
@@ -110,7 +131,10 @@ fn read(path: &Path) -> GuideText {
                     *dest_url = served(dest_url).into();
                 }
             }
-            _ => {}
+            other => {
+                let part = sections.last_mut().map(|section| &mut section.words);
+                part.unwrap_or(&mut before).push_str(&words_of(other));
+            }
         }
         at += 1;
     }
@@ -124,7 +148,25 @@ fn read(path: &Path) -> GuideText {
     GuideText {
         title,
         html,
+        before,
         sections,
+    }
+}
+
+/// What is read of an event: its words, and room between what stands apart.
+fn words_of(event: &Event<'_>) -> String {
+    match event {
+        Event::Text(text) | Event::Code(text) => text.to_string(),
+        Event::SoftBreak
+        | Event::HardBreak
+        | Event::End(
+            TagEnd::Paragraph
+            | TagEnd::Heading(_)
+            | TagEnd::Item
+            | TagEnd::CodeBlock
+            | TagEnd::TableCell,
+        ) => " ".to_owned(),
+        _ => String::new(),
     }
 }
 
@@ -135,7 +177,7 @@ fn is_heading_end(event: &Event<'_>) -> bool {
 fn words_until_end(events: &[Event<'_>]) -> String {
     let inside = events.iter().take_while(|event| !is_heading_end(event));
     let words = inside.filter_map(|event| match event {
-        Event::Text(text) | Event::Code(text) => Some(text.to_string()),
+        Event::Text(text) | Event::Code(text) => Some(&**text),
         _ => None,
     });
     words.collect()

@@ -18,8 +18,21 @@ pub struct ChapterText {
     pub title: &'static str,
     /// Its text as HTML, made from the files of the repository.
     pub html: &'static str,
-    /// Its headings: what an address names them by, and their words.
-    pub sections: &'static [(&'static str, &'static str)],
+    /// Its words before the first heading.
+    pub before: &'static str,
+    /// What follows its headings.
+    pub sections: &'static [Section],
+}
+
+/// What follows a heading of a chapter.
+#[derive(Debug, Clone, Copy)]
+pub struct Section {
+    /// What an address names it by.
+    pub id: &'static str,
+    /// The heading.
+    pub title: &'static str,
+    /// The heading and what follows, without marks.
+    pub words: &'static str,
 }
 
 include!(concat!(env!("OUT_DIR"), "/guide.rs"));
@@ -52,7 +65,7 @@ mod tests {
                     let link = link.split('"').next().unwrap();
                     let (name, section) = link.split_once('#').unwrap_or((link, ""));
                     let found = Chapter::named(name).expect(link).of(lang);
-                    let has = |(id, _): &(&str, &str)| *id == section;
+                    let has = |known: &Section| known.id == section;
                     assert!(
                         section.is_empty() || found.sections.iter().any(has),
                         "{link}"

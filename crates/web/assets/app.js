@@ -204,6 +204,8 @@ async function toggleTell() {
 let known = new Set(JSON.parse(sessionStorage.getItem("known") ?? "[]"));
 /** Tells of alarms that have come since this page was looked at. */
 async function tellIfNew() {
+  // A page that lists none knows nothing of them.
+  if (!document.querySelector("[data-unseen]")) return;
   const alarms = [...document.querySelectorAll("li[data-alarm]")].map((alarm) => /** @type {HTMLElement} */ (alarm).dataset);
   const fresh = alarms.filter(({ alarm }) => !known.has(alarm ?? ""));
   known = new Set(alarms.map(({ alarm }) => alarm ?? ""));

@@ -1,4 +1,5 @@
-//! What pages and scripts do to the register of devices alike; each of it becomes evidence.
+//! What pages and scripts change alike, in the register of devices and in what people say of
+//! machines; each of it becomes evidence.
 
 use app::annotations::Annotations;
 use app::commands::OrderError;

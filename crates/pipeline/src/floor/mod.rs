@@ -101,14 +101,11 @@ impl Floor {
         reader: &dyn Reader,
         now: Time,
     ) -> Result<(), StoreError> {
-        let known = self
-            .by_id
-            .get(id)
-            .and_then(|index| self.machines.get_mut(*index));
-        match known {
-            Some(machine) => machine.heed(reader, self.day_start, now),
-            None => Ok(()),
+        let index = self.by_id.get(id);
+        if let Some(machine) = index.and_then(|index| self.machines.get_mut(*index)) {
+            machine.heed(reader, self.day_start, now)?;
         }
+        Ok(())
     }
 
     /// Where a device stands in the list.

@@ -231,11 +231,9 @@ impl Floor {
                 .filter(|alarm| alarm.machine.as_ref() == Some(&machine.id))
                 .map(|alarm| alarm.kind)
                 .collect();
-            let states = reader.states(&machine.id, Span::new(self.day_start, now))?;
-            machine.heed(reader, self.day_start, now)?;
+            let changed = machine.heed(reader, self.day_start, now)?;
             // It was seen up to the last signal, however long ago its state changed.
             let known = [machine.last_t, machine.watch.latest()];
-            let changed = states.last().map(|s| s.from);
             if let Some(last) = known.into_iter().chain([changed]).flatten().max() {
                 let until = (last + 1).min(now);
                 machine.watch.resume(until, &mut self.outcomes);

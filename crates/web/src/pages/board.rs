@@ -149,9 +149,9 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
     } else {
         machine.state.code()
     };
-    let is_alarmed = !machine.alarms.is_empty() && machine.maintenance.is_none();
     html! {
-        a.tile.{ "is-" (state) }.alarmed[is_alarmed] #{ "m-" (machine.id) } data-state=(state)
+        a.tile.{ "is-" (state) }.alarmed[machine.is_alarmed()] #{ "m-" (machine.id) }
+            data-state=(state)
             href={ "/machines/" (machine.id) } {
             span.row {
                 strong.name { (machine.names.of(ctx.lang)) }
@@ -413,21 +413,23 @@ pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
     // One that is not stored yet nobody can say to have seen.
     let is_unseen = |alarm: &&&Alarm| alarm.id > 0 && alarm.acknowledged_at.is_none();
     let unseen = told.iter().filter(is_unseen);
+    let page_of = |alarm: &Alarm| match &alarm.machine {
+        Some(machine) => format!("/machines/{machine}"),
+        None => "/events".to_owned(),
+    };
     html! {
         // What the sound is for: it ends when somebody has seen them.
         span data-unseen=(unseen.count()) hidden {}
         // What this device is told of while another page is in front.
         ul hidden {
             @for alarm in told.iter().filter(|alarm| alarm.id > 0).take(TOLD_MAX) {
-                @let to = alarm.machine.as_ref().map(|id| format!("/machines/{id}"));
-                li data-alarm=(alarm.id) data-to=(to.as_deref().unwrap_or("/events"))
+                li data-alarm=(alarm.id) data-to=(page_of(alarm))
                     data-who=(board.concerned(ctx.lang, alarm.machine.as_ref()))
                     data-what=(ctx.lang.coded("alarm-", alarm.kind.code())) {}
             }
         }
         @for alarm in told.iter().take(3) {
-            @let machine = alarm.machine.as_ref().map(|id| format!("/machines/{id}"));
-            a.alarm role="alert" href=(machine.as_deref().unwrap_or("/events")) {
+            a.alarm role="alert" href=(page_of(alarm)) {
                 svg.icon aria-hidden="true" { use href="#i-events" {} }
                 span {
                     strong { (board.concerned(ctx.lang, alarm.machine.as_ref())) }

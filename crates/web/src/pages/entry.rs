@@ -2,8 +2,11 @@
 //! stays.
 
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 use text::{Key, Lang};
+
+use super::{Ctx, Place, frame};
 
 /// A field that cannot be taken, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +20,12 @@ impl WrongEntry {
     pub(super) fn new(field: &'static str, why: Key) -> Self {
         Self { field, why }
     }
+}
+
+/// A page of its own on which a form that could not be taken stands again.
+pub(super) fn refused_page(ctx: &Ctx, place: Place, title: &str, body: Markup) -> Response {
+    let page = frame(ctx, place, title, "", body);
+    (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
 }
 
 /// What was typed and could not be taken.

@@ -31,9 +31,11 @@ pub(crate) async fn list(State(known): State<Known>, Asked(visitor): Asked<Visit
                         a href={ "/guide/" (chapter.name) } { strong { (text.title) } }
                         @if !text.sections.is_empty() {
                             span.quiet {
-                                @for (n, (id, words)) in text.sections.iter().enumerate() {
+                                @for (n, section) in text.sections.iter().enumerate() {
                                     @if n > 0 { " · " }
-                                    a href={ "/guide/" (chapter.name) "#" (id) } { (words) }
+                                    a href={ "/guide/" (chapter.name) "#" (section.id) } {
+                                        (section.title)
+                                    }
                                 }
                             }
                         }
@@ -62,7 +64,9 @@ pub(crate) async fn show(
         section.panel.guide {
             @if text.sections.len() > 1 {
                 ul.guide-sections.off-paper {
-                    @for (id, words) in text.sections { li { a href={ "#" (id) } { (words) } } }
+                    @for section in text.sections {
+                        li { a href={ "#" (section.id) } { (section.title) } }
+                    }
                 }
             }
             // Made from the program's own files when it was built.

@@ -8,7 +8,6 @@ use app::commands::OrderError;
 use app::known::Known;
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use model::{Annotation, LeftOutWhat, MachineId, Remark, Right, Span, Time, Title};
@@ -16,9 +15,9 @@ use report::remarks::remark_text;
 use serde::Deserialize;
 use text::key;
 
-use super::entry::{RefusedEntry, WrongEntry};
+use super::entry::{RefusedEntry, WrongEntry, refused_page};
 use super::timeline::way::{moment_typed, stretch};
-use super::{Ctx, Place, frame};
+use super::{Ctx, Place};
 use crate::changes;
 use crate::http::access::JUDGE;
 use crate::http::asked::{Asked, Visitor};
@@ -102,8 +101,7 @@ pub(crate) async fn leave_out(
         section.panel { (form(&ctx, &machine.id, &refused.typed, Some(&refused))) }
     };
     let title = ctx.text(key::LEFT_OUT_TITLE);
-    let page = frame(&ctx, Place::Timeline, &title, "", body);
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    Ok(refused_page(&ctx, Place::Timeline, &title, body))
 }
 
 /// Counts a stretch again.

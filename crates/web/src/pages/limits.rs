@@ -6,7 +6,6 @@ use app::known::Known;
 use app::views::{BoardView, LimitView, MachineView};
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use kpi::Factory;
 use maud::{Markup, html};
@@ -15,8 +14,8 @@ use serde::Deserialize;
 use text::{Key, key};
 
 use super::devices::in_words;
-use super::entry::{RefusedEntry, WrongEntry};
-use super::{Ctx, Place, frame, number, typed};
+use super::entry::{RefusedEntry, WrongEntry, refused_page};
+use super::{Ctx, Place, number, typed};
 use crate::http::access::JUDGE;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -111,8 +110,7 @@ pub(crate) async fn add(
         (panel_with(&ctx, &board, machine, Some(&refused)))
     };
     let title = ctx.text(key::LIMITS_TITLE);
-    let page = frame(&ctx, Place::Board, &title, "", body);
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    Ok(refused_page(&ctx, Place::Board, &title, body))
 }
 
 /// Takes a limit away.

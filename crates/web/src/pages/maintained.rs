@@ -9,16 +9,15 @@ use app::known::Known;
 use app::views::{MachineView, MaintenanceView};
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use model::{Annotation, MachineId, Remark, Right, Time};
 use serde::Deserialize;
 use text::key;
 
-use super::entry::{RefusedEntry, WrongEntry};
+use super::entry::{RefusedEntry, WrongEntry, refused_page};
 use super::timeline::way::moment_typed;
-use super::{Ctx, Place, frame};
+use super::{Ctx, Place};
 use crate::http::access::ACKNOWLEDGE;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -109,8 +108,7 @@ pub(crate) async fn begin(
         (panel_with(&ctx, &machine, &[], Some(&refused)))
     };
     let title = ctx.text(key::MAINTENANCE_TITLE);
-    let page = frame(&ctx, Place::Board, &title, "", body);
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+    Ok(refused_page(&ctx, Place::Board, &title, body))
 }
 
 /// It is over, or is not to be.

@@ -1,7 +1,5 @@
 //! The photo of a machine: taken with a telephone or chosen from files, shown where the machine is.
 
-use std::sync::{Arc, LazyLock};
-
 use app::commands::{Command, Orders};
 use app::keeping::Keeping;
 use app::known::Known;
@@ -20,7 +18,8 @@ use text::{Key, key};
 use tokio::sync::Semaphore;
 use wire::photo::{PhotoProblem, small};
 
-use super::{Ctx, Place, frame, problem_box};
+use super::entry::refused_page;
+use super::{Ctx, Place, problem_box};
 use crate::http::access::{JUDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -42,7 +41,7 @@ pub(crate) const ROUTES: &[Route] = &[
 /// Largest photo that is taken.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Making one small takes up to 150 MB for a moment: one at a time.
-static AT_WORK: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(1)));
+static AT_WORK: Semaphore = Semaphore::const_new(1);
 
 part! {
     /// What photos need.
@@ -114,8 +113,7 @@ pub(crate) async fn put(
                 section.panel { (form_of(&ctx, &machine)) }
             };
             let title = machine.names.of(ctx.lang);
-            let page = frame(&ctx, Place::Settings, title, "", body);
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+            Ok(refused_page(&ctx, Place::Settings, title, body))
         }
     }
 }
@@ -159,7 +157,7 @@ async fn keep(
     machine: &MachineView,
     bytes: Bytes,
 ) -> Result<(), PhotoWrong> {
-    let turn = Arc::clone(&AT_WORK).acquire_owned().await;
+    let turn = AT_WORK.acquire().await;
     let make = move || {
         // Held by the work itself: it goes on when whoever asked has gone.
         let _turn = turn;

@@ -110,10 +110,11 @@ impl Needle {
 
     /// The words around where it stands in a text; `None` where it does not.
     fn around(&self, text: &str) -> Option<String> {
+        let folded = folded(text);
+        let found = folded.find(&self.0)?;
         let letters: Vec<char> = text.chars().collect();
         // Folding keeps the number of letters but for a few; they move the cut, and no more.
-        let at = folded(text).find(&self.0)?;
-        let at = folded(text).get(..at)?.chars().count().min(letters.len());
+        let at = folded.get(..found)?.chars().count().min(letters.len());
         let [from, to] = [at.saturating_sub(WORDS_BEFORE), at + WORDS_AFTER];
         let cut = letters.get(from..to.min(letters.len()))?;
         let cut: String = cut.iter().collect();
@@ -333,43 +334,20 @@ fn guide(ctx: &Ctx, needle: &Needle) -> Vec<Hit> {
     let mut hits = Vec::new();
     for chapter in CHAPTERS {
         let text = chapter.of(ctx.lang);
-        let ids = std::iter::once(None).chain(text.sections.iter().map(Some));
-        // Each heading of a chapter begins a part of it.
-        for (part, section) in text.html.split("<h2").zip(ids) {
-            let plain = without_marks(part);
-            let Some(around) = needle.around(&plain) else {
-                continue;
-            };
-            let (id, title) = section.map_or(("", ""), |(id, words)| (*id, *words));
-            hits.push(Hit {
-                href: format!("/guide/{}#{id}", chapter.name),
-                title: format!("{} {title}", text.title).trim().to_owned(),
-                about: around,
-            });
+        let sections = text.sections.iter();
+        let sections = sections.map(|section| (section.id, section.title, section.words));
+        for (id, title, words) in std::iter::once(("", "", text.before)).chain(sections) {
+            if let Some(around) = needle.around(words) {
+                hits.push(Hit {
+                    href: format!("/guide/{}#{id}", chapter.name),
+                    title: format!("{} {title}", text.title).trim().to_owned(),
+                    about: around,
+                });
+            }
         }
     }
     hits.truncate(GUIDE_HITS_MAX);
     hits
-}
-
-/// The words of a page without its marks.
-fn without_marks(html: &str) -> String {
-    let mut words = String::new();
-    // What comes before the first mark's end belongs to a mark that was cut.
-    for piece in html.split('<') {
-        let text = piece.split_once('>').map_or(piece, |(_, text)| text);
-        words.push_str(text);
-    }
-    let signs = [
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&quot;", "\""),
-        ("&amp;", "&"),
-    ];
-    for (written, sign) in signs {
-        words = words.replace(written, sign);
-    }
-    words
 }
 
 /// What people said of the last year and a little more, and did not take back.

@@ -107,9 +107,8 @@ pub(crate) fn counts(ctx: &Ctx, view: &BoardView) -> Markup {
 pub(crate) fn tile(ctx: &Ctx, known: &Known, machine: &MachineView, factory: &Factory) -> Markup {
     let state = machine.state;
     let made = machine.day.cycles as f64 * factory.parts_per_cycle(&machine.id);
-    let is_alarmed = !machine.alarms.is_empty() && machine.maintenance.is_none();
     html! {
-        div.wall-tile.{ "is-" (state.code()) }.alarmed[is_alarmed]
+        div.wall-tile.{ "is-" (state.code()) }.alarmed[machine.is_alarmed()]
             #{ "m-" (machine.id) } {
             strong.wall-name { (machine.names.of(ctx.lang)) }
             @if machine.is_only_measured() {

@@ -103,7 +103,7 @@ impl Ether {
     /// The next packet of somebody else and where it is from. It can be dropped at any moment.
     pub(super) async fn hear(&mut self) -> (Vec<u8>, Ipv4Addr) {
         let from = groups::hear(&self.socket, &self.own, &mut self.buffer).await;
-        (self.buffer.clone(), from)
+        (self.buffer.clone(), *from.ip())
     }
 }
 
