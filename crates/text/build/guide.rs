@@ -38,7 +38,7 @@ pub(crate) fn chapters() -> String {
     let all = names("en");
     assert_eq!(all, names("ja"), "the guide has other chapters in Japanese");
     let mut out =
-        String::from("/// The chapters, in their order.\npub const CHAPTERS: &[Chapter] = &[\n");
+        String::from("/// The chapters, in their order.\npub static CHAPTERS: &[Chapter] = &[\n");
     for file in all {
         let text = |lang: &str| read(&Path::new(GUIDE).join(lang).join(&file));
         let [ja, en] = ["ja", "en"].map(text);
