@@ -28,6 +28,7 @@ use crate::evidence::{self, Head};
 use crate::passphrase::{self, is_sealed};
 use crate::read::EmbeddedReader;
 use crate::schema;
+use crate::sql::TO_READ;
 use crate::telemetry::{self, SealLock};
 
 /// Name of the manifest in a backup.
@@ -309,7 +310,7 @@ fn months_of(copy: &Path) -> Result<BTreeSet<String>, EngineError> {
 
 /// Where the chain of a copy of the database ends, and how many readings belong to it.
 fn counted(copy: &Path) -> Result<(Head, u64), EngineError> {
-    let connection = Connection::open_with_flags(copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = Connection::open_with_flags(copy, TO_READ)?;
     let rows = "SELECT sealed.rows + (SELECT coalesce(sum(rows), 0) FROM journal
                     WHERE seq > sealed.seq) FROM sealed";
     let readings = connection.query_row(rows, [], |row| row.get(0))?;

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::{Connection, Row};
 use store::{Reader, StoreError};
 
 use crate::error::EngineError;
 use crate::schema;
+use crate::sql::TO_READ;
 use crate::telemetry::{MonthFiles, RecentKept};
 
 /// Connections kept open for reading.
@@ -73,8 +74,7 @@ impl EmbeddedReader {
     }
 
     fn connect(&self) -> Result<Connection, EngineError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.file, flags)?;
+        let connection = Connection::open_with_flags(&self.file, TO_READ)?;
         connection.pragma_update(None, "cache_size", -1_000)?;
         Ok(connection)
     }

@@ -2,10 +2,15 @@
 
 use model::{DeviationReason, MachineId, RefusalReason};
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, Transaction};
+use rusqlite::{OpenFlags, Row, Transaction};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::EngineError;
+
+/// How a file is opened to be read. A connection is used by one thread at a time: without this each
+/// value that is read would take and give back a lock.
+pub(crate) const TO_READ: OpenFlags =
+    OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// Runs a statement; says whether it changed anything.
 pub(crate) fn run(

@@ -17,6 +17,7 @@ use super::{ChainLink, Hash, Head, inner_hash};
 use crate::error::EngineError;
 use crate::last::LastCommit;
 use crate::schema;
+use crate::sql::TO_READ;
 
 /// Checks the evidence of a data folder; `outside` is a checkpoint kept elsewhere, `key` the
 /// fingerprint every checkpoint must have. An error means there is nothing that could be checked.
@@ -65,7 +66,7 @@ pub(crate) fn verify(
 /// Opens the main file to read it, also where nothing can be written beside it: on a medium that is
 /// write-protected, or in somebody else's folder.
 fn open(file: &Path) -> Result<Connection, EngineError> {
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = Connection::open_with_flags(file, TO_READ)?;
     let look = "SELECT count(*) FROM sqlite_schema";
     let looked = connection.query_row(look, [], |row| row.get::<_, i64>(0));
     let log = file.with_extension("db-wal");
@@ -75,10 +76,9 @@ fn open(file: &Path) -> Result<Connection, EngineError> {
         return Ok(connection);
     }
     let path: String = file.to_string_lossy().chars().map(plain).collect();
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     Ok(Connection::open_with_flags(
         format!("file:{path}?immutable=1"),
-        flags,
+        TO_READ | OpenFlags::SQLITE_OPEN_URI,
     )?)
 }
 

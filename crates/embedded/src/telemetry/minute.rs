@@ -24,6 +24,35 @@ pub(super) fn add_to<K: Ord>(rows: &mut BTreeMap<K, MinuteRow>, key: K, row: Min
     known.and_modify(|known| known.add(&row)).or_insert(row);
 }
 
+/// The minutes of one series as they are found: nearly always in order of time.
+#[derive(Debug, Default)]
+pub(super) struct FoundMinutes {
+    rows: Vec<MinuteRow>,
+    is_mixed: bool,
+}
+
+impl FoundMinutes {
+    /// Adds what was found of a minute.
+    pub(super) fn add(&mut self, row: MinuteRow) {
+        let last = self.rows.last();
+        self.is_mixed |= last.is_some_and(|last| row.minute < last.minute);
+        row.append_to(&mut self.rows);
+    }
+
+    /// Each minute once, the earliest first.
+    pub(super) fn in_order(mut self) -> Vec<MinuteRow> {
+        if !self.is_mixed {
+            return self.rows;
+        }
+        self.rows.sort_by_key(|row| row.minute);
+        let mut minutes = Vec::with_capacity(self.rows.len());
+        for row in self.rows {
+            row.append_to(&mut minutes);
+        }
+        minutes
+    }
+}
+
 fn add_minute(minutes: &mut Minutes, reading: &Reading) {
     if !reading.quality.counts() {
         return;

@@ -15,6 +15,7 @@ use store::StoreError;
 
 use super::chunk::Packed;
 use crate::error::EngineError;
+use crate::sql::TO_READ;
 
 /// A chunk reaches over at most this time, so that looking for what lies in a span has an end.
 pub(crate) const SPAN_MS_MAX: i64 = 8 * DAY_MS;
@@ -176,8 +177,7 @@ pub(crate) fn read(path: &Path) -> Result<Connection, EngineError> {
 }
 
 fn read_whole(path: &Path) -> Result<Connection, EngineError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
+    let connection = Connection::open_with_flags(path, TO_READ)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "cache_size", -1_000)?;
     // SQLite takes a file that was cut to nothing for a new one.

@@ -12,8 +12,8 @@ use store::{
 };
 
 use super::ALWAYS;
-use super::chunk::readings;
-use super::minute::{COLUMNS_PER_SERIES, add_to, minutes_in, minutes_of};
+use super::chunk::{PackedColumn, readings};
+use super::minute::{COLUMNS_PER_SERIES, FoundMinutes, add_to, minutes_in, minutes_of};
 use super::month::{self, FileFamily};
 use super::recap;
 use super::view::{Entries, Meta, State, View, open_chunk_of, walk_journal};
@@ -354,11 +354,9 @@ impl Telemetry for EmbeddedReader {
     }
 
     fn minutes(&self, series: SeriesId, span: Span) -> Result<Vec<MinuteRow>, StoreError> {
-        let mut minutes: BTreeMap<Time, MinuteRow> = BTreeMap::new();
-        self.each_minute(series, span.from.ms(), span.to.ms(), |row| {
-            add_to(&mut minutes, row.minute, row);
-        })?;
-        Ok(minutes.into_values().collect())
+        let mut minutes = FoundMinutes::default();
+        self.each_minute(series, span.from.ms(), span.to.ms(), |row| minutes.add(row))?;
+        Ok(minutes.in_order())
     }
 
     fn picture(
@@ -408,8 +406,8 @@ impl Telemetry for EmbeddedReader {
             let wanted = |id| id == series;
             let reach = (span.0.saturating_sub(model::GAP_MS_MAX), span.1);
             now.journal(reach, &wanted, &mut |r| recent.push(r), &mut damaged)?;
-            let mut sums = sum_chunks(&now.view, *device, span, recent)?;
-            Ok(sums.remove(&series))
+            let mut sums = Sums::of_chunks(&now.view, *device, span, recent, &wanted)?;
+            Ok(sums.all.remove(&series))
         })
     }
 
@@ -558,15 +556,14 @@ impl First {
     }
 }
 
-/// Sums of every series of a device in a span (both ends included), with readings that are in no
-/// chunk yet. Only chunks that lie across an end or across each other are unpacked.
+/// Sums of every series of a device in a span (both ends included), as far as it is in chunks. Only
+/// chunks that lie across an end or across each other are unpacked.
 pub(crate) fn sum_chunks(
     view: &View<'_>,
     device: i64,
     span: (i64, i64),
-    recent: Vec<Reading>,
 ) -> Result<BTreeMap<SeriesId, Stat>, EngineError> {
-    Ok(Sums::of_chunks(view, device, span, recent)?.all)
+    Ok(Sums::of_chunks(view, device, span, Vec::new(), &|_| true)?.all)
 }
 
 enum StoredPiece<'a> {
@@ -599,12 +596,13 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// Of what is in chunks, and of readings that are in none yet.
+    /// Of what is in chunks, and of readings that are in none yet; of the series that are wanted.
     pub(super) fn of_chunks(
         view: &View<'_>,
         device: i64,
         span: (i64, i64),
         recent: Vec<Reading>,
+        wanted: &dyn Fn(SeriesId) -> bool,
     ) -> Result<Self, EngineError> {
         let before = (span.0.saturating_sub(model::GAP_MS_MAX), span.1);
         let mut sums = Self {
@@ -628,29 +626,20 @@ impl Sums {
                 joins
             });
             let (group, later) = rest.split_at(overlapping.count().max(1));
-            sums.group(view, group)?;
+            sums.group(view, group, wanted)?;
             rest = later;
         }
         Ok(sums)
     }
 
-    fn group(&mut self, view: &View<'_>, group: &[StoredPiece<'_>]) -> Result<(), EngineError> {
-        if let [StoredPiece::Chunk(meta)] = group
-            && self.span.0 <= meta.t_min
-            && meta.t_max <= self.span.1
-            && meta.stats.iter().all(|stat| stat.below.is_some())
-        {
-            for stat in &meta.stats {
-                self.add(stat);
-            }
-            return Ok(());
-        }
-        if let [StoredPiece::Chunk(meta)] = group
-            && meta.t_max < self.span.0
-        {
-            let ended = meta.stats.iter().map(|stat| (stat.series, *stat));
-            self.before.extend(ended);
-            return Ok(());
+    fn group(
+        &mut self,
+        view: &View<'_>,
+        group: &[StoredPiece<'_>],
+        wanted: &dyn Fn(SeriesId) -> bool,
+    ) -> Result<(), EngineError> {
+        if let [StoredPiece::Chunk(meta)] = group {
+            return self.chunk(view, meta, wanted);
         }
         let mut rows = Vec::new();
         for piece in group {
@@ -658,7 +647,7 @@ impl Sums {
                 StoredPiece::Recent(recent) => rows.extend_from_slice(recent),
                 // What cannot be read cannot be summed; reading tells of it.
                 StoredPiece::Chunk(meta) => {
-                    if let Ok(columns) = view.columns(meta, |_| true)? {
+                    if let Ok(columns) = view.columns(meta, wanted)? {
                         rows.extend(readings(&columns));
                     }
                 }
@@ -674,6 +663,54 @@ impl Sums {
             }
         }
         Ok(())
+    }
+
+    /// Adds a chunk that nothing overlaps.
+    fn chunk(
+        &mut self,
+        view: &View<'_>,
+        meta: &Meta,
+        wanted: &dyn Fn(SeriesId) -> bool,
+    ) -> Result<(), EngineError> {
+        let own = || meta.stats.iter().filter(|stat| wanted(stat.series));
+        if self.span.0 <= meta.t_min
+            && meta.t_max <= self.span.1
+            && own().all(|stat| stat.below.is_some())
+        {
+            own().for_each(|stat| self.add(stat));
+            return Ok(());
+        }
+        if meta.t_max < self.span.0 {
+            self.before.extend(own().map(|stat| (stat.series, *stat)));
+            return Ok(());
+        }
+        // What cannot be read cannot be summed; reading tells of it.
+        for column in view.columns(meta, wanted)?.unwrap_or_default() {
+            self.column(&column.counted());
+        }
+        Ok(())
+    }
+
+    /// Adds what counts of a series in a chunk.
+    fn column(&mut self, column: &PackedColumn) {
+        let stat_of = |(times, values): (&[i64], &[f64])| {
+            let mut rows = times.iter().zip(values);
+            let (t, value) = rows.next()?;
+            let mut stat = Stat::begin(column.series, Time::from_ms(*t), *value);
+            for (t, value) in rows {
+                stat.add(Time::from_ms(*t), *value);
+            }
+            Some(stat)
+        };
+        let (from, to) = self.span;
+        let (times, values) = column.within(i64::MIN, from.saturating_sub(1));
+        if let Some((t, value)) = times.last().zip(values.last()) {
+            let last = Stat::begin(column.series, Time::from_ms(*t), *value);
+            self.before.insert(column.series, last);
+        }
+        if let Some(inside) = stat_of(column.within(from, to)) {
+            self.add(&inside);
+        }
     }
 
     /// Adds what follows.

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use store::{MinuteRow, Recap, Stat, StoreError, Telemetry as _};
 
 use super::HOUR_MS;
-use super::minute::add_to;
+use super::minute::FoundMinutes;
 use super::query::{QueryNow, Sums};
 use super::view::{Entries, walk_journal};
 use crate::error::EngineError;
@@ -314,7 +314,8 @@ fn recap(
 ) -> Result<Result<Option<Recap>, Mixed>, EngineError> {
     let SeriesOf { device, series } = of;
     let ends = (span.from.ms(), span.to.ms() - 1);
-    let mut sums = Sums::of_chunks(&now.view, device, ends, Vec::new())?;
+    let own = |id| id == series;
+    let mut sums = Sums::of_chunks(&now.view, device, ends, Vec::new(), &own)?;
     let sealed = sums.all.get(&series).or(sums.before.get(&series));
     let first = recent.before.or(recent.sum).map(|stat| stat.first.0);
     let overlaps = sealed
@@ -332,12 +333,11 @@ fn recap(
     let Some(sum) = sums.all.remove(&series) else {
         return Ok(Ok(None));
     };
-    let mut minutes: BTreeMap<_, MinuteRow> = BTreeMap::new();
-    let mut add = |row: MinuteRow| add_to(&mut minutes, row.minute, row);
-    now.sealed_minutes(device, series, ends, &mut add)?;
-    recent.minutes.into_iter().for_each(add);
+    let mut minutes = FoundMinutes::default();
+    now.sealed_minutes(device, series, ends, &mut |row| minutes.add(row))?;
+    recent.minutes.into_iter().for_each(|row| minutes.add(row));
     Ok(Ok(Some(Recap {
         sum,
-        minutes: minutes.into_values().collect(),
+        minutes: minutes.in_order(),
     })))
 }

@@ -599,7 +599,7 @@ fn sum_days(
     let mut sums = Vec::new();
     for (day, device) in all {
         let span = (day.from.ms(), day.to.ms() - 1);
-        let stats = sum_chunks(view, device, span, Vec::new())?;
+        let stats = sum_chunks(view, device, span)?;
         sums.extend(stats.values().map(|stat| DaySum::of(day, stat)));
     }
     Ok(sums)
