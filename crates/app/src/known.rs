@@ -7,6 +7,7 @@ use model::Time;
 use store::{Reader, StoreError};
 use tokio::sync::watch;
 
+use crate::day_accounts::DayAccounts;
 use crate::views::BoardView;
 
 /// The store could not be read; the log says why.
@@ -26,6 +27,8 @@ pub struct Known {
     pub calendar: Calendar,
     /// The time.
     pub clock: fn() -> Time,
+    /// Accounts of days that are over.
+    pub days: Arc<DayAccounts>,
 }
 
 impl Known {

@@ -20,6 +20,7 @@ pub mod backups;
 pub mod chain;
 pub mod clock;
 pub mod commands;
+pub mod day_accounts;
 pub mod factory_clock;
 pub mod keeping;
 pub mod known;

@@ -1,47 +1,19 @@
 //! The account of one machine over a stretch of time: where its time went and where its energy
-//! went.
+//! went. Accounts of stretches that follow each other add up.
 
 use std::collections::BTreeMap;
+use std::ops::Add as _;
 
-use model::{CycleTime, MachineState, Span, StateInterval, Time};
+use model::{CycleTime, MachineState, Span, Time};
 
+use crate::course::{Course, Measured};
 use crate::downtime::Downtime;
-use crate::minute::{PowerMinute, standby_ws};
+use crate::minute::standby_ws;
 use crate::spread::Spread;
 use crate::stretch::{Stretch, total};
 use crate::usual::UsualCycles;
 
-/// A pause this near to a change of product, in seconds, was the set-up.
-const SETUP_NEAR_S: f64 = 120.0;
-/// Pauses outside this length, in seconds, are no set-up: nobody sets up in less, and over a longer
-/// one there was a night.
-const SETUP_S: std::ops::RangeInclusive<f64> = 60.0..=28_800.0;
-/// A cycle that waits less than this, in seconds, does not wait.
-const WAIT_S_MIN: f64 = 1.0;
 const HOUR_MS: i64 = 3_600_000;
-
-/// What was measured of a machine and goes into its account.
-#[derive(Debug, Clone, Default)]
-pub struct Measured<'a> {
-    /// The states, oldest first; the first may have begun earlier, the last may be open.
-    pub states: &'a [StateInterval],
-    /// When the product changed.
-    pub changes: &'a [Time],
-    /// Planned hours, oldest first, if there is a plan.
-    pub planned: Option<&'a [Span]>,
-    /// Power by minutes, oldest first.
-    pub power: &'a [PowerMinute],
-    /// Energy drawn over the whole stretch in watt-hours, by the trapezoid rule.
-    pub energy_wh: Option<f64>,
-    /// Energy fed back over the whole stretch: by a brake, a generator, a solar panel.
-    pub fed_in_wh: Option<f64>,
-    /// Finished cycles, oldest first.
-    pub cycles: &'a [CycleTime],
-    /// Where days begin inside of the stretch, in order: what lasts over one is two.
-    pub days: &'a [Time],
-    /// Where a downtime ends and another begins: where days begin, and maintenance does and ends.
-    pub cuts: &'a [Time],
-}
 
 /// Seconds of producing: running, and the pauses that belong to every cycle (ISO 22400-2: actual
 /// production time).
@@ -66,20 +38,110 @@ impl Production {
     }
 }
 
+/// Changes of product for which a machine was set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Setups {
+    begun: u32,
+    /// The stretch of time opened within one.
+    opens: bool,
+    /// It closed within one.
+    closes: bool,
+}
+
+impl Setups {
+    fn of(stretches: &[Stretch], span: Span) -> Self {
+        let is_setup = |s: &&Stretch| s.state == MachineState::Setup;
+        let begun = stretches
+            .chunk_by(|a, b| a.state == b.state)
+            .filter_map(<[_]>::first);
+        let (first, last) = (stretches.first(), stretches.last());
+        Self {
+            begun: begun.filter(is_setup).count() as u32,
+            opens: first.filter(is_setup).is_some_and(|s| s.from == span.from),
+            closes: last.filter(is_setup).is_some_and(|s| s.to == span.to),
+        }
+    }
+
+    /// Those of the stretch of time that follows are added.
+    fn follow(&mut self, next: Self) {
+        self.begun += next.begun - u32::from(self.closes && next.opens);
+        self.closes = next.closes;
+    }
+}
+
+/// What energy a machine used, and what that cost.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct EnergyUse {
+    /// Drawn, in watt-hours; `None` where power is not measured.
+    pub drawn_wh: Option<f64>,
+    /// Fed back, never taken off what was drawn; `None` where power is not measured.
+    pub fed_in_wh: Option<f64>,
+    /// The part of what was drawn that was used while the machine was not running.
+    pub standby_wh: Option<f64>,
+    /// What was drawn cost so much, at the prices of when it was; `None` without a price.
+    pub drawn_yen: Option<f64>,
+    /// The part of it that was used while the machine was not running.
+    pub standby_yen: Option<f64>,
+    /// Finished cycles whose energy is in there.
+    pub cycles: u64,
+}
+
+impl EnergyUse {
+    fn of(stretches: &[Stretch], measured: &Measured<'_>) -> Self {
+        let standby_ws = standby_ws(measured.power, stretches);
+        let standby_wh = total(standby_ws.iter().copied()) / 3_600.0;
+        let drawn_wh = measured.drawn_wh;
+        let standby_wh = drawn_wh.map(|all| standby_wh.clamp(0.0, all.max(0.0)));
+        let prices = measured.prices;
+        let means = prices.map(|prices| prices.means(measured.power, &standby_ws));
+        let yen = |wh: Option<f64>, mean: Option<f64>| Some(wh? / 1_000.0 * mean?);
+        let is_measured = |cycle: &&CycleTime| measured.left_out.counts_energy(cycle.start());
+        Self {
+            drawn_wh,
+            fed_in_wh: measured.fed_in_wh,
+            standby_wh,
+            drawn_yen: yen(drawn_wh, means.map(|[drawn, _]| drawn)),
+            standby_yen: yen(standby_wh, means.map(|[_, standby]| standby)),
+            cycles: drawn_wh.map_or(0, |_| {
+                measured.cycles.iter().filter(is_measured).count() as u64
+            }),
+        }
+    }
+
+    /// What was used in the stretch of time that follows is added.
+    fn follow(&mut self, next: &Self) {
+        for (sum, more) in [
+            (&mut self.drawn_wh, next.drawn_wh),
+            (&mut self.fed_in_wh, next.fed_in_wh),
+            (&mut self.standby_wh, next.standby_wh),
+            (&mut self.drawn_yen, next.drawn_yen),
+            (&mut self.standby_yen, next.standby_yen),
+        ] {
+            add_known(sum, more);
+        }
+        self.cycles += next.cycles;
+    }
+}
+
+/// Adds what is known.
+fn add_known(sum: &mut Option<f64>, more: Option<f64>) {
+    *sum = [*sum, more].into_iter().flatten().reduce(f64::add);
+}
+
 /// Where time and energy went. Seconds and watt-hours.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
     /// The stretch of time; its end is now while it lasts.
     pub span: Span,
-    /// Where the time went, in order; set-up is told from waiting.
-    pub stretches: Vec<Stretch>,
-    /// Planned time since the first that was ever observed; `None` without a plan, or where nothing
-    /// was observed.
-    pub planned_s: Option<f64>,
+    /// Since when it is told what the machine did, if only that nobody knows; `None` if it never is.
+    pub begun: Option<Time>,
+    /// Seconds in each state, in the order of all states.
+    seconds: [f64; MachineState::ALL.len()],
+    /// Planned time since that moment; `None` without a plan.
+    planned_s: Option<f64>,
     /// Running inside planned time.
     pub planned_run_s: f64,
-    /// Set-ups begun.
-    pub setups: u32,
+    setups: Setups,
     /// Finished cycles.
     pub cycles: u64,
     /// How many of them began in each hour, by its beginning; hours without any are left out.
@@ -95,22 +157,19 @@ pub struct Account {
     pub production: Production,
     /// When it stood still although it was to work, oldest first.
     pub downtimes: Vec<Downtime>,
-    /// When the machine was at it without a wait: running, being set up, or stopped by a fault.
-    pub active: Vec<Span>,
-    /// Energy drawn; `None` where power is not measured.
-    pub energy_wh: Option<f64>,
-    /// Energy fed back, never taken off what was drawn; `None` where power is not measured.
-    pub fed_in_wh: Option<f64>,
-    /// The part of it used while the machine was not running.
-    pub standby_wh: Option<f64>,
+    /// What energy it used.
+    pub energy: EnergyUse,
 }
 
 impl Account {
     /// The account of a machine between two moments.
-    pub fn of(span: Span, measured: Measured<'_>) -> Self {
-        let mut stretches = clipped(measured.states, span);
-        let setups = mark_setups(&mut stretches, measured.changes);
-        let is_observed = stretches.iter().any(|s| s.state != MachineState::Unknown);
+    pub fn of(span: Span, measured: &Measured<'_>) -> Self {
+        Self::of_course(&Course::of(span, measured), measured)
+    }
+
+    /// The account of what a machine did.
+    pub fn of_course(course: &Course, measured: &Measured<'_>) -> Self {
+        let (span, stretches) = (course.span, &*course.stretches);
         // Before the box was there nothing was planned for it to see.
         let begun = stretches.first().map_or(span.to, |s| s.from);
         let since = |planned: &Span| planned.to.since(planned.from.max(begun)).max(0.0);
@@ -120,55 +179,68 @@ impl Account {
             total(running.map(inside))
         };
         let seen = || measured.cycles.iter().filter(|cycle| cycle.is_seen);
-        let spread = |value: &dyn Fn(&CycleTime) -> f64| {
-            let mut spread = Spread::default();
-            for cycle in seen() {
-                spread.add(value(cycle));
-            }
-            spread
-        };
-        let waits = waits(&stretches, measured.cycles);
         let usual = UsualCycles::of(measured.cycles, measured.changes, measured.days);
-        let standby = standby_ws(measured.power, &stretches);
-        let standby_wh = total(standby.iter().copied()) / 3_600.0;
         Self {
             span,
-            planned_s: measured
-                .planned
-                .filter(|_| is_observed)
-                .map(|spans| total(spans.iter().map(since))),
+            begun: stretches.first().map(|s| s.from),
+            seconds: seconds(stretches),
+            planned_s: measured.planned.map(|spans| total(spans.iter().map(since))),
             planned_run_s: measured.planned.map_or(0.0, run_in),
-            setups,
+            setups: Setups::of(stretches, span),
             cycles: measured.cycles.len() as u64,
             by_hour: by_hour(span, measured.cycles),
-            cycle_times: spread(&|cycle| cycle.duration_s),
-            work_times: spread(&|cycle| cycle.work_s),
-            cycle_wait_s: total(waits.iter().map(|(_, wait_s)| *wait_s)),
-            production: Production::of(&stretches, measured.planned, &usual),
-            downtimes: Downtime::among(&stretches, measured.planned, &usual, measured.cuts),
-            active: active(&stretches, &waits),
-            energy_wh: measured.energy_wh,
-            fed_in_wh: measured.fed_in_wh,
-            standby_wh: measured
-                .energy_wh
-                .map(|all| standby_wh.clamp(0.0, all.max(0.0))),
-            stretches,
+            cycle_times: seen().map(|cycle| cycle.duration_s).collect(),
+            work_times: seen().map(|cycle| cycle.work_s).collect(),
+            cycle_wait_s: course.cycle_wait_s,
+            production: Production::of(stretches, measured.planned, &usual),
+            downtimes: Downtime::among(stretches, measured.planned, &usual, measured.cuts),
+            energy: EnergyUse::of(stretches, measured),
         }
+    }
+
+    /// The account of the stretch of time that follows is added to this one.
+    pub fn follow(&mut self, next: &Self) {
+        self.span.to = next.span.to;
+        self.begun = self.begun.or(next.begun);
+        for (sum, more) in self.seconds.iter_mut().zip(next.seconds) {
+            *sum += more;
+        }
+        add_known(&mut self.planned_s, next.planned_s);
+        self.planned_run_s += next.planned_run_s;
+        self.setups.follow(next.setups);
+        self.cycles += next.cycles;
+        self.by_hour.extend(&next.by_hour);
+        self.cycle_times.add_all(&next.cycle_times);
+        self.work_times.add_all(&next.work_times);
+        self.cycle_wait_s += next.cycle_wait_s;
+        self.production.all_s += next.production.all_s;
+        self.production.planned_s += next.production.planned_s;
+        self.downtimes.extend_from_slice(&next.downtimes);
+        self.energy.follow(&next.energy);
     }
 
     /// Seconds in a state.
     pub fn seconds(&self, state: MachineState) -> f64 {
-        let of_state = self.stretches.iter().filter(|s| s.state == state);
-        total(of_state.map(Stretch::seconds))
+        let of_each = MachineState::ALL.iter().zip(self.seconds);
+        total(of_each.filter(|(each, _)| **each == state).map(|(_, s)| s))
     }
 
     /// Seconds for which the state is known.
     pub fn observed_s(&self) -> f64 {
-        let known = self
-            .stretches
-            .iter()
-            .filter(|s| s.state != MachineState::Unknown);
-        total(known.map(Stretch::seconds))
+        let states = MachineState::ALL.iter();
+        let known = states.filter(|state| **state != MachineState::Unknown);
+        total(known.map(|state| self.seconds(*state)))
+    }
+
+    /// Planned time since the first that was ever observed; `None` without a plan, or where nothing
+    /// was observed.
+    pub fn planned_s(&self) -> Option<f64> {
+        self.planned_s.filter(|_| self.observed_s() > 0.0)
+    }
+
+    /// Set-ups begun.
+    pub fn setups(&self) -> u32 {
+        self.setups.begun
     }
 
     /// Operating rate 稼働率 against what was seen: running ÷ observed time; `None` before anything
@@ -181,9 +253,19 @@ impl Account {
     /// Operating rate 稼働率 against the plan: running in planned time ÷ planned time; `None` without
     /// a plan, where none has passed, or where nothing was observed.
     pub fn rate_planned(&self) -> Option<f64> {
-        let planned_s = self.planned_s.filter(|s| *s > 0.0)?;
+        let planned_s = self.planned_s().filter(|s| *s > 0.0)?;
         Some(self.planned_run_s / planned_s)
     }
+}
+
+/// Seconds in each state, in the order of all states.
+fn seconds(stretches: &[Stretch]) -> [f64; MachineState::ALL.len()] {
+    let mut seconds = [0.0; MachineState::ALL.len()];
+    for (sum, state) in seconds.iter_mut().zip(MachineState::ALL) {
+        let of_state = stretches.iter().filter(|s| s.state == *state);
+        *sum = total(of_state.map(Stretch::seconds));
+    }
+    seconds
 }
 
 /// How many cycles began in each hour since the span did, hours without any left out.
@@ -196,96 +278,4 @@ fn by_hour(span: Span, cycles: &[CycleTime]) -> BTreeMap<Time, u32> {
         *counts.entry(begun - since).or_insert(0) += 1;
     }
     counts
-}
-
-/// The waits inside cycles that the state calls running: when each cycle ended and how long it
-/// waited, in seconds.
-fn waits(stretches: &[Stretch], cycles: &[CycleTime]) -> Vec<(Time, f64)> {
-    let mut first = 0;
-    let mut waits = Vec::new();
-    for cycle in cycles.iter().filter(|c| c.is_seen) {
-        let begun = Time::from_seconds(cycle.end.seconds() - cycle.duration_s);
-        while stretches.get(first).is_some_and(|s| s.to <= begun) {
-            first += 1;
-        }
-        let around = stretches
-            .iter()
-            .skip(first)
-            .take_while(|s| s.from < cycle.end);
-        let told = around.filter(|s| s.state != MachineState::Run);
-        let told_s = total(told.map(|s| s.within(Span::new(begun, cycle.end))));
-        let wait_s = cycle.duration_s - cycle.work_s - told_s;
-        if wait_s >= WAIT_S_MIN {
-            waits.push((cycle.end, wait_s));
-        }
-    }
-    waits
-}
-
-/// Stretches without a wait. A cycle that waited ends one; where in the cycle it waited is not
-/// kept, so the wait is put at its end.
-fn active(stretches: &[Stretch], waits: &[(Time, f64)]) -> Vec<Span> {
-    let is_active = |state| {
-        matches!(
-            state,
-            MachineState::Run | MachineState::Setup | MachineState::Stop
-        )
-    };
-    let mut periods: Vec<Span> = Vec::new();
-    for stretch in stretches.iter().filter(|s| is_active(s.state)) {
-        match periods.last_mut() {
-            Some(last) if last.to == stretch.from => last.to = stretch.to,
-            _ => periods.push(Span::new(stretch.from, stretch.to)),
-        }
-    }
-    let mut waits = waits.iter().peekable();
-    let mut cut = Vec::new();
-    for Span { from, to } in periods {
-        let mut begun = from;
-        while let Some((end, wait_s)) = waits.next_if(|(end, _)| *end <= to) {
-            let wait_from = Time::from_seconds(end.seconds() - wait_s);
-            if wait_from > begun {
-                cut.push(Span::new(begun, wait_from));
-            }
-            begun = begun.max(*end);
-        }
-        if begun < to {
-            cut.push(Span::new(begun, to));
-        }
-    }
-    cut
-}
-
-/// The states inside a span. Before the first data there is nothing.
-fn clipped(states: &[StateInterval], span: Span) -> Vec<Stretch> {
-    let until = states.iter().take_while(|interval| interval.from < span.to);
-    let inside = until.filter_map(|interval| {
-        let stretch = Stretch {
-            state: interval.state,
-            from: interval.from.max(span.from),
-            to: interval.to.unwrap_or(span.to).min(span.to),
-        };
-        (stretch.from < stretch.to).then_some(stretch)
-    });
-    inside.collect()
-}
-
-/// The pause at a change of product was its set-up, whatever the machine's sensors called it. Says
-/// how many set-ups there were.
-fn mark_setups(stretches: &mut [Stretch], changes: &[Time]) -> u32 {
-    for change in changes {
-        let waits = stretches
-            .iter_mut()
-            .filter(|s| s.state == MachineState::Idle);
-        let fits = waits.filter(|s| SETUP_S.contains(&s.seconds()));
-        let nearest = fits.min_by(|a, b| a.distance(*change).total_cmp(&b.distance(*change)));
-        if let Some(pause) = nearest.filter(|s| s.distance(*change) <= SETUP_NEAR_S) {
-            pause.state = MachineState::Setup;
-        }
-    }
-    let is_setup = |s: &&Stretch| s.state == MachineState::Setup;
-    let begun = stretches
-        .chunk_by(|a, b| a.state == b.state)
-        .filter_map(<[_]>::first);
-    begun.filter(is_setup).count() as u32
 }

@@ -1,11 +1,12 @@
 //! What the machines' time and energy went into: operating rate, set-up, cycle times, energy per
 //! part and at rest, the bottleneck of a line (ISO 22400 words). Figures are computed from what is
-//! kept (states, cycles, minutes of power) and never kept themselves, so a schedule or a price that
-//! is changed today also holds for last week.
+//! kept (states, cycles, minutes of power) and never written down, so a schedule or a price that is
+//! changed today also holds for last week.
 
 mod account;
 mod bottleneck;
 mod calendar;
+mod course;
 mod demand;
 mod downtime;
 mod factory;
@@ -23,9 +24,10 @@ mod testing;
 mod usual;
 mod wear;
 
-pub use account::{Account, Measured, Production};
+pub use account::{Account, EnergyUse, Production};
 pub use bottleneck::{Bottleneck, By, Station, Turn};
 pub use calendar::Calendar;
+pub use course::{Course, Measured};
 pub use demand::{DemandForecast, DemandPlan, DemandWindow};
 pub use downtime::Downtime;
 pub use factory::{Factory, FactoryError, Line, MachinePlan, OfferedReason};

@@ -45,7 +45,7 @@ impl Oee {
             s_per_part,
             not_to_run_s,
         } = output;
-        let busy_s = account.planned_s.map(|s| s - not_to_run_s);
+        let busy_s = account.planned_s().map(|s| s - not_to_run_s);
         let run_s = account.production.all_s;
         let available = |busy_s: f64| (account.production.planned_s / busy_s).min(1.0);
         Self {
@@ -70,7 +70,7 @@ mod tests {
     use model::{MachineState, Span, StateInterval, Time};
 
     use super::*;
-    use crate::account::Measured;
+    use crate::course::Measured;
 
     #[test]
     fn the_factors_are_those_of_the_standard_and_unknown_stays_unknown() {
@@ -90,7 +90,7 @@ mod tests {
             planned: Some(&planned),
             ..Measured::default()
         };
-        let account = Account::of(Span::new(at(0), at(10_000)), measured);
+        let account = Account::of(Span::new(at(0), at(10_000)), &measured);
         let known = Output {
             parts: 100.0,
             checked: Some(100.0),

@@ -1,8 +1,6 @@
 //! How values scatter, in bounded memory: counts on a logarithmic scale, from which any quantile
 //! and any picture can be drawn.
 
-use std::collections::BTreeMap;
-
 /// Width of a step of the scale; a quantile is right to half of it.
 const STEP: f64 = 0.002_5;
 /// Values outside are counted at the edge.
@@ -11,7 +9,8 @@ const RANGE: (f64, f64) = (1e-3, 1e7);
 /// Counts of positive values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Spread {
-    counts: BTreeMap<i32, u64>,
+    /// Steps of the scale with values, and how many each has, the lowest first.
+    counts: Vec<(i16, u32)>,
     n: u64,
 }
 
@@ -19,10 +18,26 @@ impl Spread {
     /// Counts a value; what is not a positive number is left out.
     pub fn add(&mut self, value: f64) {
         if value > 0.0 && value.is_finite() {
-            let step = (value.clamp(RANGE.0, RANGE.1).ln() / STEP).floor() as i32;
-            *self.counts.entry(step).or_default() += 1;
-            self.n += 1;
+            let step = (value.clamp(RANGE.0, RANGE.1).ln() / STEP).floor() as i16;
+            self.add_to(step, 1);
         }
+    }
+
+    /// Counts everything another one has counted.
+    pub fn add_all(&mut self, other: &Self) {
+        for (step, count) in &other.counts {
+            self.add_to(*step, *count);
+        }
+    }
+
+    fn add_to(&mut self, step: i16, more: u32) {
+        let place = self.counts.binary_search_by_key(&step, |(step, _)| *step);
+        match place.map(|place| self.counts.get_mut(place)) {
+            Ok(Some((_, count))) => *count += more,
+            Ok(None) => {}
+            Err(place) => self.counts.insert(place, (step, more)),
+        }
+        self.n += u64::from(more);
     }
 
     /// How many values.
@@ -40,7 +55,7 @@ impl Spread {
         let wanted = (share.clamp(0.0, 1.0) * self.n as f64).ceil().max(1.0) as u64;
         let mut passed = 0;
         let step = self.counts.iter().find(|(_, count)| {
-            passed += **count;
+            passed += u64::from(*count);
             passed >= wanted
         });
         step.map(|(step, _)| value_of(*step))
@@ -56,13 +71,21 @@ impl Spread {
         let width = (high - low) / bars as f64;
         for (step, count) in &self.counts {
             let at = ((value_of(*step) - low) / width).max(0.0) as usize;
-            heights[at.min(bars - 1)] += count;
+            heights[at.min(bars - 1)] += u64::from(*count);
         }
         heights
     }
 }
 
-fn value_of(step: i32) -> f64 {
+impl FromIterator<f64> for Spread {
+    fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Self {
+        let mut spread = Self::default();
+        values.into_iter().for_each(|value| spread.add(value));
+        spread
+    }
+}
+
+fn value_of(step: i16) -> f64 {
     ((f64::from(step) + 0.5) * STEP).exp()
 }
 

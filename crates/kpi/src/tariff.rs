@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
 use crate::hours::{ScheduleError, WorkHours};
-use crate::minute::{PowerMinute, standby_ws};
+use crate::minute::PowerMinute;
 use crate::schedule::is_on_weekday;
-use crate::stretch::Stretch;
 
 /// Hours at which energy has another price than usual.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -75,11 +74,10 @@ impl Prices {
     }
 
     /// What a kilowatt-hour cost on average: of all that was drawn, and of what was used while the
-    /// machine did not run.
-    pub fn means(&self, power: &[PowerMinute], stretches: &[Stretch]) -> [f64; 2] {
-        let standby = standby_ws(power, stretches);
+    /// machine did not run, in watt-seconds by minute.
+    pub(crate) fn means(&self, power: &[PowerMinute], standby_ws: &[f64]) -> [f64; 2] {
         let drawn = self.mean(power, |_, minute| minute.mean_w.max(0.0));
-        let rested = self.mean(power, |i, _| standby.get(i).copied().unwrap_or(0.0));
+        let rested = self.mean(power, |i, _| standby_ws.get(i).copied().unwrap_or(0.0));
         [drawn, rested]
     }
 

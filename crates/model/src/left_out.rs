@@ -13,6 +13,12 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
+    /// All counts.
+    pub const NOTHING: Self = Self {
+        work: Vec::new(),
+        energy: Vec::new(),
+    };
+
     /// By what people said of one machine.
     pub fn of<'a>(said: impl IntoIterator<Item = &'a Annotation>) -> Self {
         let mut left_out = Self::default();

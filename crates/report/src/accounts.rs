@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use std::ops::Add;
 use std::sync::Arc;
 
+use app::day_accounts::{DayAccounts, DayLook};
 use app::known::{Known, Unreadable};
 use app::views::MaintenanceView;
 use jiff::civil::Date;
 use kpi::{
-    Account, Bottleneck, MachinePlan, Measured, Oee, Output, PlannedHours, PowerMinute, Prices,
-    Station,
+    Account, Bottleneck, Calendar, Course, Factory, MachinePlan, Measured, Oee, Output,
+    PlannedHours, PowerMinute, Station,
 };
-use model::{Annotation, CycleTime, LeftOut, MachineId, MachineState, Remark, Span, Time};
+use model::{Annotation, LeftOut, MachineId, MachineState, Remark, Span, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::{CountedHistory as _, MinuteRow, Reader, Recap, StoreError};
+use store::{CountedHistory as _, MinuteRow, Reader, StoreError};
 
 use crate::downtimes::{ExplainedDowntime, explain};
 use crate::watched::{MachineSeries, wh_drawn, wh_fed_in};
@@ -34,9 +35,9 @@ pub struct MachineAccount {
     pub machine: MachineId,
     /// What its time and energy went into.
     pub account: Account,
+    /// What it did, one thing after the other, where that was asked for.
+    pub course: Option<Course>,
     parts_per_cycle: f64,
-    /// Cycles whose energy counts.
-    cycles_measured: u64,
     /// When it stood still, and why.
     pub downtimes: Vec<ExplainedDowntime>,
     /// What it is to make.
@@ -47,9 +48,6 @@ pub struct MachineAccount {
     parts_checked: f64,
     /// How many working days of the plan lie in the span as far as it has come; `None` without one.
     days: Option<f64>,
-    /// What a kilowatt-hour cost on average, of all that was drawn and of what was used while it
-    /// did not run; `None` without a price.
-    yen_per_kwh: Option<[f64; 2]>,
     yen_per_hour: Option<f64>,
 }
 
@@ -64,16 +62,11 @@ impl MachineAccount {
         cycles as f64 * self.parts_per_cycle
     }
 
-    /// What energy cost that was drawn, at the prices of when it was.
-    pub fn yen_of(&self, wh: Option<f64>) -> Option<f64> {
-        let [drawn, _] = self.yen_per_kwh?;
-        Some(wh? / 1_000.0 * drawn)
-    }
-
-    /// What the energy cost that was used while it did not run.
-    pub fn standby_yen(&self) -> Option<f64> {
-        let [_, standby] = self.yen_per_kwh?;
-        Some(self.account.standby_wh? / 1_000.0 * standby)
+    /// What a part of the energy cost that was drawn, at the mean price of all of it.
+    pub fn yen_of(&self, wh: f64) -> Option<f64> {
+        let energy = &self.account.energy;
+        let all_wh = energy.drawn_wh.filter(|wh| *wh > 0.0)?;
+        Some(wh / all_wh * energy.drawn_yen?)
     }
 
     /// Bad parts; `None` where nobody told any, nor that there are none.
@@ -141,10 +134,11 @@ impl MachineAccount {
 
     /// All energy of the day for one part, in watt-hours, what was used at rest included.
     pub fn wh_per_part(&self) -> Option<f64> {
-        self.account
-            .energy_wh
-            .filter(|_| self.cycles_measured > 0)
-            .map(|wh| wh / self.parts_of(self.cycles_measured))
+        let energy = &self.account.energy;
+        energy
+            .drawn_wh
+            .filter(|_| energy.cycles > 0)
+            .map(|wh| wh / self.parts_of(energy.cycles))
     }
 
     /// The middle cycle time, and the range of the middle four fifths, in seconds.
@@ -172,19 +166,19 @@ impl MachineAccount {
             states: StateSeconds::of(account),
             operating_rate_observed: account.rate_observed(),
             operating_rate_planned: account.rate_planned(),
-            planned_s: account.planned_s,
-            setups: account.setups,
+            planned_s: account.planned_s(),
+            setups: account.setups(),
             cycles: account.cycles,
             cycle_wait_s: account.cycle_wait_s,
             parts: self.parts(),
             cycle_time: self.cycle_time().map(cycle_time),
             energy: EnergyTold {
-                energy_wh: account.energy_wh,
-                fed_in_wh: account.fed_in_wh,
-                standby_wh: account.standby_wh,
+                energy_wh: account.energy.drawn_wh,
+                fed_in_wh: account.energy.fed_in_wh,
+                standby_wh: account.energy.standby_wh,
                 energy_per_part_wh: self.wh_per_part(),
-                energy_yen: self.yen_of(account.energy_wh),
-                standby_yen: self.standby_yen(),
+                energy_yen: account.energy.drawn_yen,
+                standby_yen: account.energy.standby_yen,
             },
             output: OutputTold {
                 parts_planned: self.parts_planned(),
@@ -373,12 +367,31 @@ pub fn span_from(known: &Known, start: Time) -> Span {
     Span::new(start, end.min(known.now()).max(start))
 }
 
-/// The accounts of one machine, or of all, over a stretch of time. Machines that are gone from the
-/// board belong to the days on which they were observed.
+/// The accounts of one machine, or of all, over a stretch of time. Those of days that are over are
+/// kept; a longer stretch is the sum of its days. Machines that are gone from the board belong to
+/// the days on which they were observed.
 pub async fn of_all(
     known: &Known,
     only: Option<&MachineId>,
     span: Span,
+) -> Result<Vec<MachineAccount>, Unreadable> {
+    read(known, only, span, false).await
+}
+
+/// The same of a day or a part of one, each with what the machine did one thing after the other.
+pub async fn with_course(
+    known: &Known,
+    only: Option<&MachineId>,
+    span: Span,
+) -> Result<Vec<MachineAccount>, Unreadable> {
+    read(known, only, span, true).await
+}
+
+async fn read(
+    known: &Known,
+    only: Option<&MachineId>,
+    span: Span,
+    with_course: bool,
 ) -> Result<Vec<MachineAccount>, Unreadable> {
     let board = known.board();
     let all = board.machines.iter().chain(&board.archived);
@@ -387,55 +400,113 @@ pub async fn of_all(
     // Who asks for one machine gets it, wherever it is.
     let gone = board.archived.iter().filter(|_| only.is_none());
     let gone: BTreeSet<MachineId> = gone.map(|m| m.id.clone()).collect();
-    let factory = Arc::clone(&board.factory);
-    let calendar = known.calendar.clone();
-    let prices = factory.prices(&calendar, span);
-    let starts = day_starts(known, span);
+    let wanted = WantedAccounts {
+        machines,
+        starts: day_starts(known, span),
+        over: known.calendar.day_start(known.now()),
+        span,
+        with_course,
+        factory: Arc::clone(&board.factory),
+        calendar: known.calendar.clone(),
+    };
+    let days = Arc::clone(&known.days);
     let work = move |reader: &dyn Reader| {
-        let series = MachineSeries::read(reader)?;
-        let powers = series.powers(reader, &machines, span)?;
-        let said = reader.said_of(only_one(&machines), span)?;
-        let each = machines.into_iter().zip(powers).map(|(machine, power)| {
-            let left_out = series.left_out(&machine);
-            let working = factory.planned(Some(&machine), &calendar, span);
-            let working = working.map(|working| working.without(&left_out));
-            let said = said.iter().filter(|said| said.machine == machine);
-            let said: Vec<Annotation> = said.cloned().collect();
-            let days = DaysOfSpan {
-                planned: working.as_ref().map(|working| &*working.spans),
-                starts: &starts,
-                cuts: &cuts(&starts, &said),
-                prices: prices.as_ref(),
-                left_out: &left_out,
-            };
-            let CountedAccount {
-                account,
-                cycles_measured,
-                yen_per_kwh,
-            } = account(reader, &machine, power, days, span)?;
-            let remarks = remarks(&said, &left_out);
-            let parts_per_cycle = factory.parts_per_cycle(&machine);
-            // Before it was ever observed nothing was planned for it.
-            let days = account.planned_s.zip(working.as_ref());
-            Ok(MachineAccount {
-                downtimes: explain(&account.downtimes, &said, &factory),
-                plan: factory.plan(&machine),
-                parts_checked: cycles_checked(&account, &remarks, &starts) as f64 * parts_per_cycle,
-                parts_per_cycle,
-                cycles_measured,
-                remarks,
-                days: days.map(|(planned_s, working)| working.days_of(planned_s)),
-                account,
-                machine,
-                yen_per_kwh,
-                yen_per_hour: factory.yen_per_hour,
-            })
-        });
-        let mut accounts: Vec<MachineAccount> = each.collect::<Result<_, StoreError>>()?;
+        let mut accounts = wanted.read(reader, &days)?;
         accounts.retain(|a| !gone.contains(&a.machine) || a.account.observed_s() > 0.0);
         Ok(accounts)
     };
     known.read(work).await
+}
+
+/// Whose accounts are read, over which stretch of time.
+struct WantedAccounts {
+    machines: Vec<MachineId>,
+    span: Span,
+    /// What is kept of days that are over does not do.
+    with_course: bool,
+    /// When business days begin inside of it.
+    starts: Vec<Time>,
+    /// Days that begin before this moment are over.
+    over: Time,
+    factory: Arc<Factory>,
+    calendar: Calendar,
+}
+
+impl WantedAccounts {
+    fn read(
+        self,
+        reader: &dyn Reader,
+        days: &DayAccounts,
+    ) -> Result<Vec<MachineAccount>, StoreError> {
+        let look = days.look(reader, &self.factory, self.over)?;
+        let facts = Facts {
+            reader,
+            series: MachineSeries::read(reader)?,
+            said: reader.said_of(only_one(&self.machines), self.span)?,
+            factory: &self.factory,
+            calendar: &self.calendar,
+        };
+        let mut sums: Vec<Option<CountedAccount>> = vec![None; self.machines.len()];
+        for piece in self.pieces() {
+            let is_day = self.is_day_over(piece);
+            let each = if is_day {
+                facts.of_day(&self.machines, piece, &look)?
+            } else {
+                facts.of_piece(&self.machines, piece)?
+            };
+            for (sum, next) in sums.iter_mut().zip(each) {
+                match sum {
+                    Some(sum) => sum.follow(&next.account),
+                    None => *sum = Some(next),
+                }
+            }
+        }
+        let each = self.machines.iter().zip(sums);
+        let read = each.filter_map(|(machine, sum)| Some(self.told(&facts, machine, sum?)));
+        Ok(read.collect())
+    }
+
+    /// The stretch of time, cut where days begin.
+    fn pieces(&self) -> Vec<Span> {
+        let ends = self.starts.iter().copied().chain([self.span.to]);
+        let mut from = self.span.from;
+        let piece = |to: Time| Span::new(std::mem::replace(&mut from, to), to);
+        ends.map(piece).collect()
+    }
+
+    /// Whether what is kept of days will do: this is a whole one, and over.
+    fn is_day_over(&self, piece: Span) -> bool {
+        let start = self.calendar.day_start(piece.from);
+        !self.with_course
+            && start == piece.from
+            && self.calendar.day_end(start) == piece.to
+            && start < self.over
+    }
+
+    fn told(&self, facts: &Facts<'_>, machine: &MachineId, sum: CountedAccount) -> MachineAccount {
+        let CountedAccount { account, course } = sum;
+        let (factory, left_out) = (&self.factory, facts.series.left_out(machine));
+        let said = facts.said.iter().filter(|said| said.machine == *machine);
+        let said: Vec<Annotation> = said.cloned().collect();
+        let remarks = remarks(&said, &left_out);
+        let parts_per_cycle = factory.parts_per_cycle(machine);
+        let checked = cycles_checked(&account, &remarks, &self.starts) as f64;
+        let working = factory.planned(Some(machine), &self.calendar, self.span);
+        // Before it was ever observed nothing was planned for it.
+        let days = account.planned_s().zip(working);
+        MachineAccount {
+            machine: machine.clone(),
+            downtimes: explain(&account.downtimes, &said, factory),
+            plan: factory.plan(machine),
+            parts_checked: checked * parts_per_cycle,
+            parts_per_cycle,
+            remarks,
+            days: days.map(|(planned_s, working)| working.days_of(planned_s)),
+            account: Arc::unwrap_or_clone(account),
+            course,
+            yen_per_hour: factory.yen_per_hour,
+        }
+    }
 }
 
 /// How far today has come, in working days of the plan; `None` without one.
@@ -483,16 +554,6 @@ fn remarks(said: &[Annotation], left_out: &LeftOut) -> Vec<Annotation> {
     standing.filter(counts).cloned().collect()
 }
 
-/// Where downtimes are cut: where days begin, and where maintenance begins and ends.
-fn cuts(starts: &[Time], said: &[Annotation]) -> Vec<Time> {
-    let windows = said.iter().filter_map(MaintenanceView::of);
-    let edges = windows.flat_map(|window| [window.since, window.until]);
-    let mut cuts: Vec<Time> = starts.iter().copied().chain(edges).collect();
-    cuts.sort_unstable();
-    cuts.dedup();
-    cuts
-}
-
 /// When business days begin inside of a span.
 fn day_starts(known: &Known, span: Span) -> Vec<Time> {
     let next = |start: &Time| Some(known.calendar.day_end(*start));
@@ -514,58 +575,115 @@ fn cycles_checked(account: &Account, remarks: &[Annotation], starts: &[Time]) ->
     counted.map(|(_, cycles)| u64::from(*cycles)).sum()
 }
 
-/// The planned hours of a span, when days begin inside of it, and what energy costs then.
-#[derive(Clone, Copy)]
-struct DaysOfSpan<'a> {
-    planned: Option<&'a [Span]>,
-    starts: &'a [Time],
-    cuts: &'a [Time],
-    prices: Option<&'a Prices>,
-    left_out: &'a LeftOut,
-}
-
 /// What is counted of a machine over a span.
+#[derive(Clone)]
 struct CountedAccount {
-    account: Account,
-    /// Cycles whose energy counts.
-    cycles_measured: u64,
-    /// What a kilowatt-hour cost on average, of all and at rest; `None` without a price.
-    yen_per_kwh: Option<[f64; 2]>,
+    account: Arc<Account>,
+    /// What it did; `None` of a day that is kept, and of more than a day.
+    course: Option<Course>,
 }
 
-/// The account of a machine over a span.
-fn account(
-    reader: &dyn Reader,
-    machine: &MachineId,
-    recap: Option<Recap>,
-    days: DaysOfSpan<'_>,
-    span: Span,
-) -> Result<CountedAccount, StoreError> {
-    let left_out = days.left_out;
-    let states = reader.counted_states(machine, span, left_out)?;
-    let changes = reader.counted_changes(machine, span, left_out)?;
-    let cycles = reader.counted_cycle_times(machine, span, left_out)?;
-    let is_measured = |cycle: &&CycleTime| left_out.counts_energy(cycle.start());
-    let (sum, minutes) = recap.map_or((None, Vec::new()), |r| (Some(r.sum), r.minutes));
-    let power = power_minutes(&minutes, left_out);
-    let measured = Measured {
-        states: &states,
-        changes: &changes,
-        planned: days.planned,
-        days: days.starts,
-        cuts: days.cuts,
-        power: &power,
-        energy_wh: sum.map(|sum| wh_drawn(sum.integral, sum.below)),
-        fed_in_wh: sum.and_then(|sum| wh_fed_in(sum.below)),
-        cycles: &cycles,
-    };
-    let account = Account::of(span, measured);
-    let prices = days.prices;
-    Ok(CountedAccount {
-        cycles_measured: cycles.iter().filter(is_measured).count() as u64,
-        yen_per_kwh: prices.map(|prices| prices.means(&power, &account.stretches)),
-        account,
-    })
+impl CountedAccount {
+    /// What is counted of the stretch of time that follows is added.
+    fn follow(&mut self, next: &Account) {
+        Arc::make_mut(&mut self.account).follow(next);
+        self.course = None;
+    }
+}
+
+/// From what accounts are made.
+struct Facts<'a> {
+    reader: &'a dyn Reader,
+    series: MachineSeries,
+    /// What people said of the machines.
+    said: Vec<Annotation>,
+    factory: &'a Factory,
+    calendar: &'a Calendar,
+}
+
+impl Facts<'_> {
+    /// The accounts of machines, in their order, over a day that is over: those that are kept as
+    /// they are, and the others made and kept.
+    fn of_day(
+        &self,
+        machines: &[MachineId],
+        day: Span,
+        look: &DayLook<'_>,
+    ) -> Result<Vec<CountedAccount>, StoreError> {
+        let kept = machines.iter().map(|machine| look.account(machine, day));
+        let kept: Vec<Option<Arc<Account>>> = kept.collect();
+        let missing = machines
+            .iter()
+            .zip(&kept)
+            .filter(|(_, kept)| kept.is_none());
+        let missing: Vec<MachineId> = missing.map(|(machine, _)| machine.clone()).collect();
+        let made = if missing.is_empty() {
+            Vec::new()
+        } else {
+            self.of_piece(&missing, day)?
+        };
+        let accounts = made.iter().map(|made| Arc::clone(&made.account));
+        look.keep(missing.iter().zip(accounts))?;
+        let mut made = made.into_iter();
+        let known = |account| CountedAccount {
+            account,
+            course: None,
+        };
+        let each = kept.into_iter();
+        Ok(each
+            .filter_map(|kept| kept.map(known).or_else(|| made.next()))
+            .collect())
+    }
+
+    /// The accounts of machines, in their order, over a stretch of time inside of one day.
+    fn of_piece(
+        &self,
+        machines: &[MachineId],
+        span: Span,
+    ) -> Result<Vec<CountedAccount>, StoreError> {
+        let powers = self.series.powers(self.reader, machines, span)?;
+        let prices = self.factory.prices(self.calendar, span);
+        let each = machines.iter().zip(powers);
+        each.map(|(machine, power)| {
+            let left_out = self.series.left_out(machine);
+            let planned = self.factory.planned(Some(machine), self.calendar, span);
+            let planned = planned.map(|planned| planned.without(&left_out).spans);
+            let states = self.reader.counted_states(machine, span, &left_out)?;
+            let changes = self.reader.counted_changes(machine, span, &left_out)?;
+            let cycles = self.reader.counted_cycle_times(machine, span, &left_out)?;
+            let (sum, minutes) = power.map_or((None, Vec::new()), |r| (Some(r.sum), r.minutes));
+            let measured = Measured {
+                states: &states,
+                changes: &changes,
+                planned: planned.as_deref(),
+                cuts: &self.cuts(machine),
+                power: &power_minutes(&minutes, &left_out),
+                drawn_wh: sum.map(|sum| wh_drawn(sum.integral, sum.below)),
+                fed_in_wh: sum.and_then(|sum| wh_fed_in(sum.below)),
+                prices: prices.as_ref(),
+                cycles: &cycles,
+                left_out: &left_out,
+                days: &[],
+            };
+            let course = Course::of(span, &measured);
+            Ok(CountedAccount {
+                account: Arc::new(Account::of_course(&course, &measured)),
+                course: Some(course),
+            })
+        })
+        .collect()
+    }
+
+    /// Where downtimes of a machine are cut: where maintenance begins and ends.
+    fn cuts(&self, machine: &MachineId) -> Vec<Time> {
+        let said = self.said.iter().filter(|said| said.machine == *machine);
+        let windows = said.filter_map(MaintenanceView::of);
+        let edges = windows.flat_map(|window| [window.since, window.until]);
+        let mut cuts: Vec<Time> = edges.collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts
+    }
 }
 
 /// Power by the minute; none is carried into what was left out.
@@ -611,7 +729,7 @@ pub async fn rates(
                     planned: planned.as_ref().map(|planned| &*planned.spans),
                     ..Measured::default()
                 };
-                let account = Account::of(*span, measured);
+                let account = Account::of(*span, &measured);
                 (account.rate_observed(), account.rate_planned())
             };
             Ok(days.iter().zip(planned).map(of_day).collect())
@@ -633,7 +751,7 @@ pub fn bottleneck<'a>(
     let stations: Vec<Station<'_>> = named
         .iter()
         .map(|machine| Station {
-            active: &machine.account.active,
+            active: machine.course.as_ref().map_or(&[], |course| &course.active),
             s_per_part: machine.s_per_part(),
         })
         .collect();

@@ -330,7 +330,7 @@ fn output(known: &Known, period: ReportPeriod, figures: &DailyReport) -> Vec<Out
             machine.parts_of(counts.map(|(_, n)| u64::from(*n)).sum())
         };
         let planned = out.iter().zip(&working).map(|(machine, working)| {
-            let begun = machine.account.stretches.first()?.from;
+            let begun = machine.account.begun?;
             let seen = Span::new(part.from.max(begun), part.to.max(begun));
             Some(machine.plan.parts_per_day? * working.as_ref()?.days_within(seen))
         });

@@ -52,7 +52,7 @@ pub fn machine_cells(
     let oee = machine.oee();
     let lost = lang.length(machine.lost_s());
     let cost = machine.stop_yen().map(|cost| lang.yen(cost));
-    let setups = machine.account.setups;
+    let setups = machine.account.setups();
     [
         count(machine.parts()),
         or_nothing(target),
@@ -64,14 +64,14 @@ pub fn machine_cells(
         cost.map_or_else(|| lost.clone(), |cost| format!("{lost} · {cost}")),
         machine.short_stops().to_string(),
         or_nothing((setups > 0).then(|| set_up(lang, machine, setup_target_s))),
-        or_nothing(machine.account.energy_wh.map(energy)),
+        or_nothing(machine.account.energy.drawn_wh.map(energy)),
     ]
 }
 
 /// How often a machine was set up and how long that took, against what is aimed at.
 fn set_up(lang: Lang, machine: &MachineAccount, target_s: Option<f64>) -> String {
     let (times, seconds) = (
-        machine.account.setups,
+        machine.account.setups(),
         machine.account.seconds(MachineState::Setup),
     );
     let each = seconds / f64::from(times.max(1));

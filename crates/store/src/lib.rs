@@ -4,6 +4,7 @@
 //! engine it is, only the wiring knows.
 
 mod backup;
+mod changes;
 mod checkpoint;
 mod counted;
 mod engine;
@@ -19,6 +20,7 @@ mod telemetry;
 mod writer;
 
 pub use backup::{BackupError, Manifest, NewBackup, Piece, Progress, Proved};
+pub use changes::{PastChange, PastChanges, PastOf};
 pub use checkpoint::{Checkpoint, CheckpointError, Signer};
 pub use counted::CountedHistory;
 pub use engine::Engine;

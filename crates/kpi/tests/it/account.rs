@@ -1,6 +1,6 @@
 //! Where time and energy went: every second and every watt-hour is somewhere, and only once.
 
-use kpi::{Account, Measured, PowerMinute, Spread};
+use kpi::{Account, Course, Measured, PowerMinute, Spread};
 use model::{CycleTime, MachineState, Span, StateInterval, Time};
 use proptest::prelude::*;
 
@@ -50,7 +50,7 @@ fn both_rates_are_those_of_the_definition() {
         planned: Some(&planned),
         ..Measured::default()
     };
-    let account = Account::of(Span::new(t(0), t(9_000)), measured);
+    let account = Account::of(Span::new(t(0), t(9_000)), &measured);
     assert_eq!(account.seconds(Run), 5_400.0);
     assert_eq!(account.seconds(Unknown), 1_800.0);
     assert_eq!(account.rate_observed(), Some(5_400.0 / 7_200.0));
@@ -60,12 +60,15 @@ fn both_rates_are_those_of_the_definition() {
 
 #[test]
 fn nothing_seen_is_no_rate() {
-    let account = Account::of(Span::new(t(0), t(9_000)), Measured::default());
+    let account = Account::of(Span::new(t(0), t(9_000)), &Measured::default());
     assert_eq!(
         (account.rate_observed(), account.rate_planned()),
         (None, None)
     );
-    assert_eq!((account.energy_wh, account.standby_wh), (None, None));
+    assert_eq!(
+        (account.energy.drawn_wh, account.energy.standby_wh),
+        (None, None)
+    );
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn planned_time_begins_with_the_first_that_was_seen() {
             planned: Some(&[day]),
             ..Measured::default()
         };
-        Account::of(day, measured).rate_planned()
+        Account::of(day, &measured).rate_planned()
     };
     assert_eq!(rate(&[]), None, "a day before the box was there");
     assert_eq!(
@@ -113,11 +116,11 @@ fn the_pause_at_a_change_of_product_is_its_set_up_and_no_other() {
             changes,
             ..Measured::default()
         };
-        let account = Account::of(Span::new(t(0), t(10_000)), measured);
+        let account = Account::of(Span::new(t(0), t(10_000)), &measured);
         (
             account.seconds(Setup),
             account.seconds(Idle),
-            account.setups,
+            account.setups(),
         )
     };
     assert_eq!(at(&[]), (0.0, 1_500.0, 0));
@@ -151,12 +154,12 @@ fn energy_at_rest_is_that_of_the_seconds_at_rest() {
     let measured = Measured {
         states: &states,
         power: &power,
-        energy_wh: Some(all_wh),
+        drawn_wh: Some(all_wh),
         ..Measured::default()
     };
-    let account = Account::of(Span::new(t(0), t(7_200)), measured);
+    let account = Account::of(Span::new(t(0), t(7_200)), &measured);
     let rest_wh = (840.0 * 300.0 + (570.0 + 3_700.0) * 10.0) / 3_600.0;
-    let found = account.standby_wh.unwrap();
+    let found = account.energy.standby_wh.unwrap();
     assert!(
         (found / rest_wh - 1.0).abs() < 0.01,
         "{found} for {rest_wh}"
@@ -184,12 +187,13 @@ fn waits_inside_cycles_are_told_once_and_not_where_the_state_tells_them() {
         cycles: &cycles,
         ..Measured::default()
     };
-    let account = Account::of(Span::new(t(0), t(600)), measured);
+    let course = Course::of(Span::new(t(0), t(600)), &measured);
+    let account = Account::of_course(&course, &measured);
     assert_eq!(account.cycle_wait_s, 50.0);
     assert_eq!(account.work_times.quantile(0.1).map(f64::round), Some(80.0));
     let active = [(0, 80), (100, 180), (200, 300), (400, 490), (500, 600)];
     assert_eq!(
-        account.active,
+        course.active,
         active.map(|(from, to)| Span::new(t(from), t(to)))
     );
 }
@@ -209,12 +213,12 @@ fn readings_five_minutes_apart_stand_for_five_minutes_and_a_gap_stands_for_nothi
     let measured = Measured {
         states: &states,
         power: &power,
-        energy_wh: Some(1e6),
+        drawn_wh: Some(1e6),
         ..Measured::default()
     };
-    let account = Account::of(Span::new(t(0), t(10_800)), measured);
+    let account = Account::of(Span::new(t(0), t(10_800)), &measured);
     let minutes = 9.0 * 5.0 + 6.0 + 1.0;
-    assert_eq!(account.standby_wh, Some(120.0 * minutes / 60.0));
+    assert_eq!(account.energy.standby_wh, Some(120.0 * minutes / 60.0));
 }
 
 fn any_states() -> impl Strategy<Value = Vec<(i64, MachineState)>> {
@@ -243,7 +247,7 @@ proptest! {
             planned: Some(&planned),
             ..Measured::default()
         };
-        let account = Account::of(Span::new(t(span.0), t(span.1)), measured);
+        let account = Account::of(Span::new(t(span.0), t(span.1)), &measured);
         let all: f64 = MachineState::ALL.iter().map(|state| account.seconds(*state)).sum();
         let first = marks.first().map_or(span.1, |(at, _)| *at).clamp(span.0, span.1);
         prop_assert!((all - (span.1 - first) as f64).abs() < 1e-6);
@@ -252,7 +256,70 @@ proptest! {
         for rate in [account.rate_observed(), account.rate_planned()].into_iter().flatten() {
             prop_assert!((0.0..=1.0 + 1e-9).contains(&rate));
         }
-        prop_assert!(account.setups as usize <= changes.len() + marks.len());
+        prop_assert!(account.setups() as usize <= changes.len() + marks.len());
+    }
+
+    #[test]
+    fn accounts_of_days_add_up_to_that_of_all(
+        marks in any_states(),
+        lengths in prop::collection::vec(20_i64..900, 0..40),
+        day in 5_000_i64..9_000,
+        planned in (0_i64..12_000, 0_i64..12_000),
+    ) {
+        let states = states(&marks);
+        let planned = [Span::new(t(planned.0), t(planned.0 + planned.1))];
+        let (ends, mut at) = ([t(0), t(day), t(2 * day), t(20_000)], 0);
+        // A cycle that lasts over the end of a day would be of both.
+        let mut cycles = Vec::new();
+        for length in lengths {
+            let (from, to) = (at, at + length);
+            at = to;
+            if from / day == (to - 1) / day {
+                let (duration_s, work_s) = (length as f64, length as f64 - 10.0);
+                cycles.push(CycleTime { end: t(to), duration_s, work_s, is_seen: true });
+            }
+        }
+        let power = minutes(20_000, |second| 500.0 + (second % 700) as f64);
+        let within = |span: Span, days: &[Time]| {
+            let inside = |at: Time| span.has(at);
+            let cycles: Vec<CycleTime> = cycles.iter().copied().filter(|c| inside(c.start())).collect();
+            let power: Vec<PowerMinute> = power.iter().copied().filter(|m| inside(m.minute)).collect();
+            let planned: Vec<Span> = planned.iter().filter_map(|p| p.within(span)).collect();
+            let measured = Measured {
+                states: &states,
+                cycles: &cycles,
+                power: &power,
+                planned: Some(&planned),
+                drawn_wh: Some(power.len() as f64 * 20.0),
+                days,
+                cuts: days,
+                ..Measured::default()
+            };
+            Account::of(span, &measured)
+        };
+        let all = within(Span::new(ends[0], ends[3]), &ends[1..3]);
+        let mut sum = within(Span::new(ends[0], ends[1]), &[]);
+        for pair in ends[1..].windows(2) {
+            sum.follow(&within(Span::new(pair[0], pair[1]), &[]));
+        }
+        for state in MachineState::ALL {
+            prop_assert!((all.seconds(*state) - sum.seconds(*state)).abs() < 1e-6);
+        }
+        prop_assert_eq!((all.span, all.begun, all.setups()), (sum.span, sum.begun, sum.setups()));
+        prop_assert_eq!((all.cycles, &all.cycle_times), (sum.cycles, &sum.cycle_times));
+        prop_assert_eq!(&all.work_times, &sum.work_times);
+        prop_assert_eq!(all.by_hour.values().sum::<u32>(), sum.by_hour.values().sum::<u32>());
+        prop_assert_eq!(&all.downtimes, &sum.downtimes);
+        let figures = |a: &Account| [
+            a.planned_s().unwrap_or(-1.0), a.planned_run_s, a.cycle_wait_s,
+            a.production.all_s, a.production.planned_s, a.energy.drawn_wh.unwrap(),
+        ];
+        for (one, other) in figures(&all).into_iter().zip(figures(&sum)) {
+            prop_assert!((one - other).abs() < 1e-6, "{one} {other}");
+        }
+        // The last minute of a day is cut at its end: it holds to the next one otherwise.
+        let standby = |a: &Account| a.energy.standby_wh.unwrap();
+        prop_assert!((standby(&all) - standby(&sum)).abs() < 2.0 * 1_200.0 / 60.0);
     }
 
     #[test]
@@ -277,7 +344,7 @@ fn a_downtime_is_two_where_maintenance_begins_or_ends_in_it() {
         cuts: &cuts,
         ..Measured::default()
     };
-    let account = Account::of(Span::new(t(0), t(6_000)), measured);
+    let account = Account::of(Span::new(t(0), t(6_000)), &measured);
     let found = account
         .downtimes
         .iter()
@@ -301,10 +368,11 @@ fn power_is_not_carried_into_what_does_not_count() {
         let measured = Measured {
             states: &states,
             power,
-            energy_wh: Some(1e6),
+            drawn_wh: Some(1e6),
             ..Measured::default()
         };
-        Account::of(Span::new(t(0), t(240)), measured)
+        Account::of(Span::new(t(0), t(240)), &measured)
+            .energy
             .standby_wh
             .unwrap()
     };

@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 use act::{Light, LightReport};
 use app::clock;
 use app::commands::Orders;
+use app::day_accounts::DayAccounts;
 use app::factory_clock::Anew;
 use app::known::Known;
 use app::views::BoardView;
@@ -183,6 +184,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let mqtt = floor::open_broker(setup, &config, &listening, own, &retained).await?;
     drop(retained);
     let outputs = outputs(&mqtt, ways.durable, ways.board, ways.light);
+    let days = Arc::new(DayAccounts::new(Arc::clone(&outputs.changes)));
     let recording = kept::record(parts, ways.inputs, outputs)?;
     let orders = ways.orders;
 
@@ -208,6 +210,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
             reader,
             calendar: config.floor.calendar.clone(),
             clock: clock::now,
+            days,
         },
         notices,
         upkeep,
@@ -249,6 +252,7 @@ fn outputs(
             }
         }),
         counters: Box::new(move || stats.snapshot().named()),
+        changes: Arc::default(),
     }
 }
 

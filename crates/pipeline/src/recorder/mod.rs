@@ -17,7 +17,7 @@ use kpi::Factory;
 use model::{Alarm, AlarmKind, EventKind, LogLine, MachineId, Refused, Time};
 use serde_json::json;
 use sources::{Arrival, DeviceRegister};
-use store::{BOX, Batch, Damage, Entry, Reader, Record, StoreError, Writer};
+use store::{BOX, Batch, Damage, Entry, PastChanges, Reader, Record, StoreError, Writer};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -94,6 +94,8 @@ pub struct Outputs {
     pub publish: Publish,
     /// Counters of the broker.
     pub counters: Counters,
+    /// What changes of the past.
+    pub changes: Arc<PastChanges>,
 }
 
 /// The recorder with all it holds.
@@ -546,6 +548,7 @@ impl Recorder {
                     Err(_) => return,
                 }
             };
+            self.outputs.changes.note(&self.pending);
             self.floor.written(seq);
             self.commits += 1;
             self.stored += self.pending.readings.len() as u64;

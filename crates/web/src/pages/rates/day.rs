@@ -91,10 +91,7 @@ pub(crate) fn of_machine(ctx: &Ctx, account: &MachineAccount, title: &str) -> Ma
 /// From the first that was seen to the end, so that a young day fills its lines.
 fn shown_span<'a>(span: Span, accounts: impl Iterator<Item = &'a MachineAccount>) -> Span {
     let Span { from, to } = span;
-    let first = accounts
-        .filter_map(|a| a.account.stretches.first())
-        .map(|s| s.from)
-        .min();
+    let first = accounts.filter_map(|account| account.account.begun).min();
     let from = first.unwrap_or(from).max(from).min(to - SHOWN_MS_MIN);
     Span::new(from, to)
 }
@@ -105,9 +102,9 @@ fn percent(rate: Option<f64>) -> String {
 
 /// Energy a machine fed back, in watt-hours; what a meter trembles around zero is none.
 fn fed_in(account: &MachineAccount) -> Option<f64> {
-    let drawn = account.account.energy_wh.unwrap_or(0.0);
-    account
-        .account
+    let energy = &account.account.energy;
+    let drawn = energy.drawn_wh.unwrap_or(0.0);
+    energy
         .fed_in_wh
         .filter(|wh| *wh >= FED_IN_WH_MIN && *wh > FED_IN_SHARE_MIN * drawn)
 }
@@ -121,9 +118,9 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
     };
     let observed_s = sum(&|a| a.account.observed_s());
     let run_s = sum(&|a| a.account.seconds(MachineState::Run));
-    let planned_s = all(&|a| a.account.planned_s).filter(|s| *s > 0.0);
-    let wh = all(&|a| a.account.energy_wh);
-    let standby_wh = all(&|a| a.account.standby_wh);
+    let planned_s = all(&|a| a.account.planned_s()).filter(|s| *s > 0.0);
+    let wh = all(&|a| a.account.energy.drawn_wh);
+    let standby_wh = all(&|a| a.account.energy.standby_wh);
     let price = |yen_of: Option<f64>| yen_of.map(|y| ctx.lang.yen(y));
     let card = |label: String, value: String, note: Option<String>| {
         html! {
@@ -138,7 +135,7 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
     let planned = planned.map(|p| ctx.with(key::RATES_OF_PLANNED, &[("rate", &percent(Some(p)))]));
     let standby_share = standby_wh.zip(wh).filter(|(_, all)| *all > 0.0);
     let standby_note = [
-        price(all(&|a| a.standby_yen())),
+        price(all(&|a| a.account.energy.standby_yen)),
         standby_share.map(|(rest, all)| format!("{:.0} %", 100.0 * rest / all)),
     ];
     let standby_note: Vec<String> = standby_note.into_iter().flatten().collect();
@@ -154,7 +151,7 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
                 (card(
                     ctx.text(key::RATES_ENERGY),
                     energy(wh),
-                    price(all(&|a| a.yen_of(a.account.energy_wh))),
+                    price(all(&|a| a.account.energy.drawn_yen)),
                 ))
             }
             @if let Some(wh) = all(&fed_in) {
@@ -169,10 +166,8 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
 
 /// The day as a line, with its ends written below.
 fn time_line(ctx: &Ctx, account: &MachineAccount, span: Span) -> Markup {
-    let states: Vec<StateInterval> = account
-        .account
-        .stretches
-        .iter()
+    let stretches = account.course.iter().flat_map(|course| &course.stretches);
+    let states: Vec<StateInterval> = stretches
         .map(|stretch| StateInterval {
             state: stretch.state,
             from: stretch.from,
@@ -233,7 +228,7 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                         dd { @match state {
                             MachineState::Setup => {
                                 (length(seconds)) " · "
-                                (ctx.lang.times(times.setups))
+                                (ctx.lang.times(times.setups()))
                             }
                             _ => (length(seconds)),
                         } }
@@ -258,25 +253,25 @@ fn figures(ctx: &Ctx, account: &MachineAccount) -> Markup {
                     ("median", &number(median)), ("low", &number(low)), ("high", &number(high)),
                 ]))))
             }
-            @if let Some(wh) = times.energy_wh {
+            @if let Some(wh) = times.energy.drawn_wh {
                 (figure(
                     ctx.text(key::RATES_ENERGY),
-                    with_yen(energy(wh), account.yen_of(Some(wh))),
+                    with_yen(energy(wh), times.energy.drawn_yen),
                 ))
             }
             @if let Some(wh) = fed_in(account) {
                 (figure(ctx.text(key::RATES_FED_IN), plain(energy(wh))))
             }
-            @if let Some(wh) = times.standby_wh {
+            @if let Some(wh) = times.energy.standby_wh {
                 (figure(
                     ctx.text(key::RATES_STANDBY),
-                    with_yen(energy(wh), account.standby_yen()),
+                    with_yen(energy(wh), times.energy.standby_yen),
                 ))
             }
             @if let Some(wh) = account.wh_per_part() {
                 (figure(
                     ctx.text(key::RATES_PER_PART),
-                    with_yen(energy(wh), account.yen_of(Some(wh))),
+                    with_yen(energy(wh), account.yen_of(wh)),
                 ))
             }
         }

@@ -1,0 +1,175 @@
+//! Accounts of machines over business days that are over, kept in memory for whoever looks next: a
+//! report of a month reads some hundred accounts instead of millions of rows. Nothing of them is
+//! written down, where somebody could alter it: they are made from what the evidence covers. What
+//! changes of a day (a reading that comes late, something that people say of it) takes its account
+//! away, and other settings of the factory take all.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kpi::{Account, Factory};
+use model::{GAP_MS_MAX, MachineId, Span, Time};
+use store::{PastChange, PastChanges, PastOf, Reader, StoreError};
+
+/// Accounts that are kept, each some 3 kB: two months of 600 machines.
+const ACCOUNTS_MAX: usize = 40_000;
+
+/// Accounts of days that are over.
+#[derive(Debug, Default)]
+pub struct DayAccounts {
+    changes: Arc<PastChanges>,
+    kept: Mutex<KeptAccounts>,
+}
+
+#[derive(Debug, Default)]
+struct KeptAccounts {
+    /// What people had said of the factory when these were made.
+    factory: Arc<Factory>,
+    /// The last change of the past that was heeded.
+    heeded: u64,
+    /// By the beginning of the day and the machine.
+    accounts: BTreeMap<(Time, MachineId), Arc<Account>>,
+}
+
+impl KeptAccounts {
+    /// Takes away what has changed since.
+    fn heed(&mut self, changes: &PastChanges, reader: &dyn Reader) -> Result<(), StoreError> {
+        let (last, found) = changes.since(self.heeded);
+        let touched = Touched::of(found, reader)?;
+        self.accounts
+            .retain(|(_, machine), account| !touched.has(machine, account.span));
+        self.heeded = last;
+        Ok(())
+    }
+}
+
+/// Days of machines of which something changed.
+struct Touched {
+    /// Nobody knows which.
+    all: bool,
+    /// Each with its machine, or of all machines.
+    days: Vec<(Option<MachineId>, Span)>,
+}
+
+impl Touched {
+    fn of(changes: Option<Vec<PastChange>>, reader: &dyn Reader) -> Result<Self, StoreError> {
+        let mut touched = Self {
+            all: changes.is_none(),
+            days: Vec::new(),
+        };
+        let changes = changes.unwrap_or_default();
+        let is_of_series = |change: &PastChange| matches!(change.of, PastOf::Series(_));
+        let (series, assignments) = if changes.iter().any(is_of_series) {
+            (reader.series()?, reader.assignments()?)
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        for PastChange { of, span } in changes {
+            // A step of energy belongs to the reading in which it ends.
+            let reach = |ms: i64| Time::from_ms(span.to.ms().saturating_add(ms));
+            let span = Span::new(span.from - GAP_MS_MAX, reach(GAP_MS_MAX));
+            match of {
+                PastOf::Everything => touched.days.push((None, span)),
+                PastOf::Machine(machine) => touched.days.push((Some(machine), span)),
+                PastOf::Series(id) => {
+                    let of = series.iter().find(|info| info.id == id);
+                    let device = of.map(|info| &info.device);
+                    let watched = assignments.iter().filter(|a| Some(&a.device) == device);
+                    let days = watched.map(|a| (Some(a.machine.clone()), span));
+                    touched.days.extend(days);
+                }
+            }
+        }
+        Ok(touched)
+    }
+
+    fn has(&self, machine: &MachineId, day: Span) -> bool {
+        let is_it = |(of, span): &(Option<MachineId>, Span)| {
+            let is_machine = of.as_ref().is_none_or(|of| of == machine);
+            is_machine && span.from < day.to && day.from < span.to
+        };
+        self.all || self.days.iter().any(is_it)
+    }
+}
+
+impl DayAccounts {
+    /// Keeps accounts until these changes say that they no longer hold.
+    pub fn new(changes: Arc<PastChanges>) -> Self {
+        Self {
+            changes,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Looks at the days before a moment. Whoever makes an account of one reads the store after
+    /// this with the same reader, by the same factory.
+    pub fn look<'a>(
+        &'a self,
+        reader: &'a dyn Reader,
+        factory: &'a Arc<Factory>,
+        before: Time,
+    ) -> Result<DayLook<'a>, StoreError> {
+        let begun = self.changes.ask_before(before);
+        let mut kept = self.lock();
+        if *kept.factory != **factory {
+            kept.accounts.clear();
+        }
+        kept.factory = Arc::clone(factory);
+        kept.heed(&self.changes, reader)?;
+        drop(kept);
+        Ok(DayLook {
+            days: self,
+            reader,
+            factory,
+            begun,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, KeptAccounts> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A look at the accounts that are kept.
+#[derive(Debug)]
+pub struct DayLook<'a> {
+    days: &'a DayAccounts,
+    reader: &'a dyn Reader,
+    factory: &'a Arc<Factory>,
+    /// The last change before the store was read.
+    begun: u64,
+}
+
+impl DayLook<'_> {
+    /// The account of a machine over a day, if it is kept.
+    pub fn account(&self, machine: &MachineId, day: Span) -> Option<Arc<Account>> {
+        let kept = self.days.lock();
+        let found = kept.accounts.get(&(day.from, machine.clone()))?;
+        (found.span == day).then(|| Arc::clone(found))
+    }
+
+    /// Keeps accounts of machines over one day that is over, unless something of them has changed
+    /// since this look began.
+    pub fn keep<'m>(
+        &self,
+        accounts: impl IntoIterator<Item = (&'m MachineId, Arc<Account>)>,
+    ) -> Result<(), StoreError> {
+        let mut kept = self.days.lock();
+        let (_, changes) = self.days.changes.since(self.begun);
+        let touched = Touched::of(changes, self.reader)?;
+        if !Arc::ptr_eq(&kept.factory, self.factory) {
+            return Ok(());
+        }
+        for (machine, account) in accounts {
+            if !touched.has(machine, account.span) {
+                let place = (account.span.from, machine.clone());
+                kept.accounts.insert(place, account);
+            }
+        }
+        // The oldest days are looked at least.
+        while kept.accounts.len() > ACCOUNTS_MAX {
+            kept.accounts.pop_first();
+        }
+        Ok(())
+    }
+}
