@@ -11,12 +11,12 @@ use kpi::{Account, Factory};
 use model::{GAP_MS_MAX, MachineId, Span, Time};
 use store::{PastChange, PastChanges, PastOf, Reader, StoreError};
 
-/// Accounts that are kept, each some 3 kB: two months of 600 machines.
-const ACCOUNTS_MAX: usize = 40_000;
+/// Accounts that are kept, each some 5 kB: two months of 320 machines.
+const ACCOUNTS_MAX: usize = 20_000;
 
 /// Accounts of days that are over.
 #[derive(Debug, Default)]
-pub struct DayAccounts {
+pub struct AccountShelf {
     changes: Arc<PastChanges>,
     kept: Mutex<KeptAccounts>,
 }
@@ -35,9 +35,11 @@ impl KeptAccounts {
     /// Takes away what has changed since.
     fn heed(&mut self, changes: &PastChanges, reader: &dyn Reader) -> Result<(), StoreError> {
         let (last, found) = changes.since(self.heeded);
-        let touched = Touched::of(found, reader)?;
-        self.accounts
-            .retain(|(_, machine), account| !touched.has(machine, account.span));
+        if found.as_ref().is_none_or(|found| !found.is_empty()) {
+            let touched = Touched::of(found, reader)?;
+            self.accounts
+                .retain(|(_, machine), account| !touched.has(machine, account.span));
+        }
         self.heeded = last;
         Ok(())
     }
@@ -92,7 +94,7 @@ impl Touched {
     }
 }
 
-impl DayAccounts {
+impl AccountShelf {
     /// Keeps accounts until these changes say that they no longer hold.
     pub fn new(changes: Arc<PastChanges>) -> Self {
         Self {
@@ -111,10 +113,12 @@ impl DayAccounts {
     ) -> Result<DayLook<'a>, StoreError> {
         let begun = self.changes.ask_before(before);
         let mut kept = self.lock();
-        if *kept.factory != **factory {
-            kept.accounts.clear();
+        if !Arc::ptr_eq(&kept.factory, factory) {
+            if *kept.factory != **factory {
+                kept.accounts.clear();
+            }
+            kept.factory = Arc::clone(factory);
         }
-        kept.factory = Arc::clone(factory);
         kept.heed(&self.changes, reader)?;
         drop(kept);
         Ok(DayLook {
@@ -133,7 +137,7 @@ impl DayAccounts {
 /// A look at the accounts that are kept.
 #[derive(Debug)]
 pub struct DayLook<'a> {
-    days: &'a DayAccounts,
+    days: &'a AccountShelf,
     reader: &'a dyn Reader,
     factory: &'a Arc<Factory>,
     /// The last change before the store was read.

@@ -7,7 +7,7 @@ use model::Time;
 use store::{Reader, StoreError};
 use tokio::sync::watch;
 
-use crate::day_accounts::DayAccounts;
+use crate::day_accounts::AccountShelf;
 use crate::views::BoardView;
 
 /// The store could not be read; the log says why.
@@ -28,7 +28,7 @@ pub struct Known {
     /// The time.
     pub clock: fn() -> Time,
     /// Accounts of days that are over.
-    pub days: Arc<DayAccounts>,
+    pub days: Arc<AccountShelf>,
 }
 
 impl Known {

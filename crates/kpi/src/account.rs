@@ -6,7 +6,7 @@ use std::ops::Add as _;
 
 use model::{CycleTime, MachineState, Span, Time};
 
-use crate::course::{Course, Measured};
+use crate::chronicle::{Chronicle, Measured};
 use crate::downtime::Downtime;
 use crate::minute::standby_ws;
 use crate::spread::Spread;
@@ -123,7 +123,7 @@ impl EnergyUse {
     }
 }
 
-/// Adds what is known.
+/// What is not known adds nothing; nothing known is not zero.
 fn add_known(sum: &mut Option<f64>, more: Option<f64>) {
     *sum = [*sum, more].into_iter().flatten().reduce(f64::add);
 }
@@ -133,7 +133,7 @@ fn add_known(sum: &mut Option<f64>, more: Option<f64>) {
 pub struct Account {
     /// The stretch of time; its end is now while it lasts.
     pub span: Span,
-    /// Since when it is told what the machine did, if only that nobody knows; `None` if it never is.
+    /// Since when it is told what the machine did, if only that nobody knows; `None` if it is not.
     pub begun: Option<Time>,
     /// Seconds in each state, in the order of all states.
     seconds: [f64; MachineState::ALL.len()],
@@ -164,12 +164,12 @@ pub struct Account {
 impl Account {
     /// The account of a machine between two moments.
     pub fn of(span: Span, measured: &Measured<'_>) -> Self {
-        Self::of_course(&Course::of(span, measured), measured)
+        Self::of_chronicle(&Chronicle::of(span, measured), measured)
     }
 
     /// The account of what a machine did.
-    pub fn of_course(course: &Course, measured: &Measured<'_>) -> Self {
-        let (span, stretches) = (course.span, &*course.stretches);
+    pub fn of_chronicle(chronicle: &Chronicle, measured: &Measured<'_>) -> Self {
+        let (span, stretches) = (chronicle.span, &*chronicle.stretches);
         // Before the box was there nothing was planned for it to see.
         let begun = stretches.first().map_or(span.to, |s| s.from);
         let since = |planned: &Span| planned.to.since(planned.from.max(begun)).max(0.0);
@@ -191,7 +191,7 @@ impl Account {
             by_hour: by_hour(span, measured.cycles),
             cycle_times: seen().map(|cycle| cycle.duration_s).collect(),
             work_times: seen().map(|cycle| cycle.work_s).collect(),
-            cycle_wait_s: course.cycle_wait_s,
+            cycle_wait_s: chronicle.cycle_wait_s,
             production: Production::of(stretches, measured.planned, &usual),
             downtimes: Downtime::among(stretches, measured.planned, &usual, measured.cuts),
             energy: EnergyUse::of(stretches, measured),

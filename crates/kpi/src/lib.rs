@@ -6,7 +6,7 @@
 mod account;
 mod bottleneck;
 mod calendar;
-mod course;
+mod chronicle;
 mod demand;
 mod downtime;
 mod factory;
@@ -27,7 +27,7 @@ mod wear;
 pub use account::{Account, EnergyUse, Production};
 pub use bottleneck::{Bottleneck, By, Station, Turn};
 pub use calendar::Calendar;
-pub use course::{Course, Measured};
+pub use chronicle::{Chronicle, Measured};
 pub use demand::{DemandForecast, DemandPlan, DemandWindow};
 pub use downtime::Downtime;
 pub use factory::{Factory, FactoryError, Line, MachinePlan, OfferedReason};

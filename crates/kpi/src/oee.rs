@@ -70,7 +70,7 @@ mod tests {
     use model::{MachineState, Span, StateInterval, Time};
 
     use super::*;
-    use crate::course::Measured;
+    use crate::chronicle::Measured;
 
     #[test]
     fn the_factors_are_those_of_the_standard_and_unknown_stays_unknown() {

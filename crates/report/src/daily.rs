@@ -13,9 +13,10 @@ use model::{Annotation, DAY_MS, MachineId, Remark, Span, Time, Title};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use crate::accounts::{self, AgainstPlan, MachineAccount};
+use crate::accounts;
 use crate::downtimes::ExplainedDowntime;
 use crate::losses::{Loss, losses};
+use crate::machine_account::{AgainstPlan, MachineAccount};
 use crate::wear::{self, PartUse};
 
 const HOUR_MS: i64 = 3_600_000;

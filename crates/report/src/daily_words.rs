@@ -4,10 +4,10 @@ use jiff::tz::TimeZone;
 use model::{MachineState, Time};
 use text::{Key, Lang, energy, grouped, key};
 
-use crate::accounts::{AgainstPlan, MachineAccount};
 use crate::daily::{DailyReport, ReportPeriod, ShiftReport};
 use crate::downtimes::LossCause;
 use crate::losses::Loss;
+use crate::machine_account::{AgainstPlan, MachineAccount};
 
 /// What is told of each machine.
 pub const MACHINE_COLUMNS: [Key; 11] = [

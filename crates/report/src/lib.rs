@@ -8,6 +8,7 @@ pub mod demand;
 pub mod downtimes;
 pub mod losses;
 pub mod lots;
+pub mod machine_account;
 pub mod notices;
 pub mod paper;
 pub mod proofs;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::accounts::MachineAccount;
 use crate::downtimes::LossCause;
+use crate::machine_account::MachineAccount;
 
 /// What standing still for one cause came to.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,8 +13,9 @@ use model::{Alarm, MachineId, MachineState, Span, Time};
 use serde::{Deserialize, Serialize};
 use text::{Encoding, Key, Lang, key, zoned};
 
-use crate::accounts::{self, MachineAccount};
+use crate::accounts;
 use crate::downtimes::ExplainedDowntime;
+use crate::machine_account::MachineAccount;
 use crate::workbook::workbook;
 
 /// Most days of one table.

@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod chain_watch;
 pub mod clock_watch;
 pub mod console;
+pub mod day_accounts;
 pub mod day_files;
 pub mod demand_watch;
 pub mod devices;

@@ -1,6 +1,6 @@
 //! Where time and energy went: every second and every watt-hour is somewhere, and only once.
 
-use kpi::{Account, Course, Measured, PowerMinute, Spread};
+use kpi::{Account, Chronicle, Measured, PowerMinute, Spread};
 use model::{CycleTime, MachineState, Span, StateInterval, Time};
 use proptest::prelude::*;
 
@@ -187,13 +187,13 @@ fn waits_inside_cycles_are_told_once_and_not_where_the_state_tells_them() {
         cycles: &cycles,
         ..Measured::default()
     };
-    let course = Course::of(Span::new(t(0), t(600)), &measured);
-    let account = Account::of_course(&course, &measured);
+    let chronicle = Chronicle::of(Span::new(t(0), t(600)), &measured);
+    let account = Account::of_chronicle(&chronicle, &measured);
     assert_eq!(account.cycle_wait_s, 50.0);
     assert_eq!(account.work_times.quantile(0.1).map(f64::round), Some(80.0));
     let active = [(0, 80), (100, 180), (200, 300), (400, 490), (500, 600)];
     assert_eq!(
-        course.active,
+        chronicle.active,
         active.map(|(from, to)| Span::new(t(from), t(to)))
     );
 }

@@ -1,7 +1,7 @@
 //! Lines simulated part by part, with buffers that fill and run empty: the machine that was made
 //! slowest has to be named.
 
-use kpi::{Bottleneck, By, Course, Measured, Station};
+use kpi::{Bottleneck, By, Chronicle, Measured, Station};
 use model::{CycleTime, MachineState, Span, StateInterval, Time};
 
 /// When a machine was at it.
@@ -70,7 +70,7 @@ fn by_state(worked: &[(f64, f64)]) -> Periods {
         states: &states,
         ..Measured::default()
     };
-    Course::of(
+    Chronicle::of(
         Span::new(Time::from_ms(0), Time::from_ms(i64::MAX)),
         &measured,
     )
@@ -100,7 +100,7 @@ fn by_cycles(worked: &[(f64, f64)]) -> Periods {
         cycles: &cycles,
         ..Measured::default()
     };
-    Course::of(
+    Chronicle::of(
         Span::new(Time::from_ms(0), Time::from_ms(i64::MAX)),
         &measured,
     )
@@ -169,7 +169,7 @@ fn a_machine_that_breaks_down_is_the_bottleneck_while_it_does() {
             states: &states,
             ..Measured::default()
         };
-        Course::of(Span::new(t(0), t(2_000)), &measured).active
+        Chronicle::of(Span::new(t(0), t(2_000)), &measured).active
     };
     let first = account([(0, Run), (500, Idle), (1_500, Run)]);
     let second = account([(0, Run), (400, Stop), (1_400, Run)]);

@@ -39,8 +39,8 @@ use services::sources::SourceDoor;
 use services::supervisor::Supervisor;
 use services::upkeep::{UpkeepDoor, UpkeepParts};
 use services::{
-    backups, chain_watch, clock_watch, day_files, demand_watch, notices, restores, retention,
-    watchdog,
+    backups, chain_watch, clock_watch, day_accounts, day_files, demand_watch, notices, restores,
+    retention, watchdog,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -323,6 +323,9 @@ impl House<'_> {
         let (known, orders) = (self.known.clone(), self.orders.clone());
         let begin = move || demand_watch::keep(known.clone(), orders.clone());
         self.supervisor.keep("demand", begin);
+        let known = self.known.clone();
+        let begin = move || day_accounts::keep(known.clone());
+        self.supervisor.keep("day-accounts", begin);
         let (plan, data) = (
             self.config.upkeep.day_files.clone(),
             self.setup.data.clone(),

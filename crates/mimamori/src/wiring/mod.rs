@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use act::{Light, LightReport};
 use app::clock;
 use app::commands::Orders;
-use app::day_accounts::DayAccounts;
+use app::day_accounts::AccountShelf;
 use app::factory_clock::Anew;
 use app::known::Known;
 use app::views::BoardView;
@@ -184,7 +184,7 @@ pub(crate) async fn start(setup: &Setup, pace: &Pace) -> anyhow::Result<Running>
     let mqtt = floor::open_broker(setup, &config, &listening, own, &retained).await?;
     drop(retained);
     let outputs = outputs(&mqtt, ways.durable, ways.board, ways.light);
-    let days = Arc::new(DayAccounts::new(Arc::clone(&outputs.changes)));
+    let days = Arc::new(AccountShelf::new(Arc::clone(&outputs.changes)));
     let recording = kept::record(parts, ways.inputs, outputs)?;
     let orders = ways.orders;
 

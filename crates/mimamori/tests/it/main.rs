@@ -11,6 +11,7 @@ mod clients;
 mod clocks;
 mod connect;
 mod daily;
+mod day_accounts;
 mod demand;
 mod demo;
 mod devices;

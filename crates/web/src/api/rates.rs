@@ -11,7 +11,8 @@ use identity::Who;
 use jiff::civil::Date;
 use kpi::Factory;
 use model::MachineId;
-use report::accounts::{self, AccountTold, MachineAccount, bottleneck, day_span};
+use report::accounts::{self, bottleneck, day_span};
+use report::machine_account::{AccountTold, MachineAccount};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

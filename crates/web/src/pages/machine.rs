@@ -118,7 +118,7 @@ pub(crate) async fn show(
         return Failure::store().into_response();
     };
     let span = accounts::day_span(&site.known, None);
-    let account = match accounts::with_course(&site.known, Some(&machine.id), span).await {
+    let account = match accounts::with_chronicle(&site.known, Some(&machine.id), span).await {
         Ok(accounts) => accounts.into_iter().next(),
         Err(problem) => return Failure::from(problem).into_response(),
     };

@@ -66,7 +66,7 @@ pub(crate) async fn show(
         return Ok(Redirect::to(&back).into_response());
     };
     let span = accounts::day_span(&known, Some(date));
-    let account = accounts::with_course(&known, Some(&machine.id), span).await?;
+    let account = accounts::with_chronicle(&known, Some(&machine.id), span).await?;
     let kept = read(&known, &machine.id, span).await?;
     let has_nothing = kept.cycles.is_empty() && kept.minutes.is_empty();
     let seen = account

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 use model::{MachineId, MachineState, Span, StateInterval};
-use report::accounts::MachineAccount;
 use report::daily_words::count;
+use report::machine_account::MachineAccount;
 use text::{energy, key};
 
 use super::super::{Ctx, chart, number, state_badge, strip};
@@ -166,7 +166,10 @@ fn totals(ctx: &Ctx, accounts: &[MachineAccount]) -> Markup {
 
 /// The day as a line, with its ends written below.
 fn time_line(ctx: &Ctx, account: &MachineAccount, span: Span) -> Markup {
-    let stretches = account.course.iter().flat_map(|course| &course.stretches);
+    let stretches = account
+        .chronicle
+        .iter()
+        .flat_map(|chronicle| &chronicle.stretches);
     let states: Vec<StateInterval> = stretches
         .map(|stretch| StateInterval {
             state: stretch.state,

@@ -3,7 +3,8 @@
 use kpi::{Bottleneck, By, Line, Turn};
 use maud::{Markup, html};
 use model::{MachineId, Span, Time};
-use report::accounts::{MachineAccount, bottleneck};
+use report::accounts::bottleneck;
+use report::machine_account::MachineAccount;
 use text::key;
 
 use super::super::words::help;

@@ -117,7 +117,7 @@ async fn page(
     let machines: Vec<MachineId> = board.machines.iter().map(|m| m.id.clone()).collect();
     let work = async {
         let table = accounts::rates(&site.known, machines, days.clone()).await?;
-        let accounts = accounts::with_course(&site.known, None, span).await?;
+        let accounts = accounts::with_chronicle(&site.known, None, span).await?;
         Ok::<_, Failure>((table, accounts))
     };
     let (table, accounts) = match work.await {

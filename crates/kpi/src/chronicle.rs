@@ -64,7 +64,7 @@ impl Default for Measured<'_> {
 
 /// What a machine did, one thing after the other.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Course {
+pub struct Chronicle {
     /// The stretch of time; its end is now while it lasts.
     pub span: Span,
     /// Where the time went, in order; set-up is told from waiting.
@@ -75,7 +75,7 @@ pub struct Course {
     pub(crate) cycle_wait_s: f64,
 }
 
-impl Course {
+impl Chronicle {
     /// What a machine did between two moments.
     pub fn of(span: Span, measured: &Measured<'_>) -> Self {
         let mut stretches = clipped(measured.states, span);
