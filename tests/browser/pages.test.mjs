@@ -86,10 +86,10 @@ for (const lang of ["ja", "en"]) {
     // What is wrong on a wide screen is wrong in light and dark alike.
     for (const dark of width === 1920 ? [false] : [false, true]) {
       test(`pages fit, are clean and accessible: ${lang} ${width} ${dark ? "dark" : "light"}`, async () => {
-        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "guide", "guide/devices", "guide/configuration", "maintenance", "demand", "lots", "lots/A-1", "lots/A-1/slip", "search?q=robot", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
+        for (const path of ["", "machines/robot-1", "rates", "events", "devices", "connect", "connect/echonet-lite", "network", "connect/modbus-tcp", "connect/modbus-rtu", "evidence", "proof", "logs", "trust", "people", "shared", "me", "me/second-factor", "settings", "settings/upkeep", "settings/changes", "notices", "sample", "guide", "guide/devices", "guide/configuration", "maintenance", "demand", "lots", "lots/A-1", "lots/A-1/slip", "search?q=robot", "timeline", "timeline?machine=robot-1&versus=2026-01-05", "daily", "daily?period=week", "stops", "wall", `machines/robot-1/day?date=${new Date().toISOString().slice(0, 10)}`]) {
           const page = await open(path, { lang, width, height, dark });
           // Some pages do not change by themselves.
-          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|guide|search|maintenance|lots|demand|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
+          await page.waitForSelector(path === "trust" ? "main" : /rates|connect|network|evidence|logs|people|me|settings|notices|sample|guide|search|maintenance|lots|demand|timeline|day|daily|stops/.test(path) ? "#main" : ".is-live");
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           assert.ok(wide <= width, `${path} scrolls sideways: ${wide}`);
           const found = await accessibility(page);
@@ -1057,4 +1057,53 @@ test("a page says when it has lost the program", async () => {
   await page.waitForSelector(".is-lost");
   assert.match(await page.textContent(".live"), /Connection lost/);
   await page.context().close();
+});
+
+test("a day of changes, one every ten seconds, leaves a page no larger than the first hour did", async () => {
+  const feed = async (path) => {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, bypassCSP: true });
+    await context.addCookies([session]);
+    const page = await context.newPage();
+    await page.addInitScript(() => {
+      const Real = EventSource;
+      window.heard = [];
+      window.EventSource = class extends Real {
+        constructor(...args) {
+          super(...args);
+          window.source = this;
+          this.addEventListener("parts", (event) => { if (window.heard.length < 40) window.heard.push(event.data); });
+        }
+      };
+    });
+    await page.goto(`${base}${path}`);
+    await page.waitForFunction(() => window.heard.length >= 1);
+    const devtools = await context.newCDPSession(page);
+    const size = async () => {
+      await devtools.send("HeapProfiler.collectGarbage");
+      const { nodes, jsEventListeners } = await devtools.send("Memory.getDOMCounters");
+      const { usedSize } = await devtools.send("Runtime.getHeapUsage");
+      return { nodes, jsEventListeners, usedSize };
+    };
+    // Each is what the box has sent, with other digits, so that no part stays as it is.
+    const changes = (from, to) => page.evaluate(async ([from, to]) => {
+      for (let n = from; n < to; n += 1) {
+        const heard = window.heard[n % window.heard.length];
+        const { parts } = JSON.parse(heard);
+        for (const id of Object.keys(parts)) parts[id] = parts[id].replace(/>(\d+)/g, () => `>${n % 1_000}`);
+        window.source.dispatchEvent(new MessageEvent("parts", { data: JSON.stringify({ parts }) }));
+        if (n % 60 === 0) await new Promise((done) => requestAnimationFrame(done));
+      }
+    }, [from, to]);
+    await changes(0, 360);
+    const first = await size();
+    await changes(360, 8_640);
+    const last = await size();
+    await context.close();
+    return { path, first, last };
+  };
+  for (const { path, first, last } of await Promise.all(["", "machines/robot-1", "wall", "events"].map(feed))) {
+    assert.ok(last.nodes <= first.nodes * 1.1, `${path}: ${first.nodes} nodes, then ${last.nodes}`);
+    assert.ok(last.jsEventListeners <= first.jsEventListeners * 1.1, `${path}: ${first.jsEventListeners} listeners, then ${last.jsEventListeners}`);
+    assert.ok(last.usedSize <= first.usedSize * 1.1 + 300_000, `${path}: ${first.usedSize} bytes, then ${last.usedSize}`);
+  }
 });

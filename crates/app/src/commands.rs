@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use kpi::Factory;
 use model::{AlarmKind, EventKind, MachineId, Nameplate, Tolerance};
 use store::Entry;
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +10,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use crate::keeping::Keeping;
+use crate::setting_changes::FactoryChange;
 
 /// A change asked for by a person.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub enum Command {
     /// are named.
     SetTolerance(MachineId, Tolerance, Option<f64>),
     /// Put other planned hours, prices, lines and parts per cycle in force.
-    SetFactory(Box<Factory>),
+    SetFactory(Box<FactoryChange>),
     /// Name a machine, give it a place on the board, take it off or bring it back.
     SetNameplate(MachineId, Nameplate),
     /// "I have seen this alarm."
@@ -61,6 +61,8 @@ pub enum OrderError {
     OutOfRange,
     /// Something is still heard of the machine that is to leave the board.
     StillHeard,
+    /// Somebody else has set the same meanwhile.
+    ChangedMeanwhile,
     /// It could not be made durable, and is not done.
     NotDurable,
     /// It is done, and kept as soon as the disk takes it: it must not be ordered again.

@@ -28,6 +28,7 @@ pub mod photos;
 pub mod ports;
 pub mod proofs;
 pub mod restores;
+pub mod setting_changes;
 pub mod stage;
 pub mod switch_off;
 pub mod threads;

@@ -7,6 +7,7 @@ use anyhow::Context;
 use app::clock;
 use app::factory_clock::FactoryClock;
 use app::keeping::NoticesChange;
+use app::setting_changes::SettingChanges;
 use app::upkeep::UpkeepSaid;
 use broker::{Inbound, Limits, RetainedRoom};
 use kpi::{Calendar, Factory};
@@ -129,6 +130,7 @@ pub(super) fn take_up(
         sealing: Sealing::start(sealer, config.seal_every, store.sealed_at())?,
         store,
         factory,
+        changes: SettingChanges::restore(&*reader)?,
         reader,
         floor,
         register,

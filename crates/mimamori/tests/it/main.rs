@@ -48,6 +48,7 @@ mod sample;
 #[path = "../../../sources/tests/it/serial.rs"]
 mod serial;
 mod services;
+mod setting_changes;
 mod systemd;
 mod terminal;
 mod upkeep;

@@ -37,6 +37,12 @@ impl Floor {
         Ok(kept)
     }
 
+    /// What people said of a machine.
+    pub(crate) fn nameplate(&self, id: &MachineId) -> Option<&Nameplate> {
+        let machine = self.machines.get(*self.by_id.get(id)?)?;
+        Some(&machine.names.said)
+    }
+
     /// A machine has another photo, or none.
     pub(crate) fn recall_photo(&mut self, id: &str, json: &str) -> serde_json::Result<()> {
         let index = self.by_id.iter().find(|(known, _)| known.as_str() == id);

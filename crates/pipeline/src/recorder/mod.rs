@@ -3,6 +3,7 @@
 
 mod gather;
 mod heed;
+mod obey;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,13 +12,13 @@ use std::time::Duration;
 use act::{Light, LightReport, Tier};
 use app::clock;
 use app::commands::{Command, Order, OrderError};
+use app::setting_changes::SettingChanges;
 use app::views::BoardView;
-use detect::Outcome;
 use kpi::Factory;
-use model::{Alarm, AlarmKind, EventKind, LogLine, MachineId, Refused, Time};
+use model::{Alarm, AlarmKind, EventKind, LogLine, Refused, Time};
 use serde_json::json;
 use sources::{Arrival, DeviceRegister};
-use store::{BOX, Batch, Damage, Entry, PastChanges, Reader, Record, StoreError, Writer};
+use store::{BOX, Batch, Damage, PastChanges, Reader, Record, StoreError, Writer};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -105,6 +106,7 @@ pub struct Recorder {
     floor: Floor,
     /// What people say of the factory as a whole.
     factory: Arc<Factory>,
+    changes: SettingChanges,
     register: Arc<DeviceRegister>,
     inputs: Inputs,
     outputs: Outputs,
@@ -147,6 +149,8 @@ pub struct RecorderParts {
     pub floor: Floor,
     /// What people say of the factory as a whole.
     pub factory: Factory,
+    /// Where its changes are kept, and those of machines.
+    pub changes: SettingChanges,
     /// The devices that may speak.
     pub register: Arc<DeviceRegister>,
     /// Whether there is a stack light.
@@ -168,6 +172,7 @@ impl Recorder {
             reader: parts.reader,
             floor: parts.floor,
             factory: Arc::new(parts.factory),
+            changes: parts.changes,
             register: parts.register,
             inputs,
             outputs,
@@ -363,106 +368,6 @@ impl Recorder {
         if let Err(problem) = self.floor.write_down(count, &mut self.pending) {
             error!(%problem, "what is known about a machine could not be written");
         }
-    }
-
-    /// Carries out an order; what was done and by whom goes into the evidence with it.
-    fn obey(&mut self, command: Command, by: &str, now: Time) -> Result<(), OrderError> {
-        let (kind, about) = match command {
-            Command::Acknowledge(id) => {
-                let alarm = self.open_alarms.iter().find(|alarm| alarm.id == id);
-                let kind = alarm.map(|alarm| alarm.kind).ok_or(OrderError::NotFound)?;
-                self.pending
-                    .records
-                    .push(Record::AlarmAcknowledged(id, now, by.to_owned()));
-                // What is damaged stays damaged; who has seen it need not see it for ever.
-                if matches!(kind, AlarmKind::DataDamaged | AlarmKind::SetAside) {
-                    self.own_alarm(kind, false, now);
-                }
-                (EventKind::OrderAcknowledge, json!({"alarm": id}))
-            }
-            Command::Keep(keeping) => {
-                self.pending.records.extend(keeping.records());
-                return Ok(());
-            }
-            Command::Attest => return self.attest(now).map_err(|_| OrderError::NotDurable),
-            Command::Report { kind, body, alarm } => {
-                self.own_alarm(alarm.0, alarm.1, now);
-                (kind, body)
-            }
-            Command::SetFactory(factory) => {
-                let factory = factory.checked().map_err(|_| OrderError::OutOfRange)?;
-                let json = serde_json::to_string(&factory).map_err(|_| OrderError::OutOfRange)?;
-                self.factory = Arc::new(factory);
-                self.floor.set_limits(&self.factory.limits);
-                self.pending.records.push(Record::Factory(json));
-                (EventKind::OrderFactory, json!(*self.factory))
-            }
-            Command::SetNameplate(machine, plate) => {
-                let about = json!({"machine": machine, "nameplate": plate});
-                let kept = self.floor.set_nameplate(&machine, plate, now)?;
-                self.pending.records.push(kept);
-                (EventKind::OrderNameplate, about)
-            }
-            Command::Approve(ref machine) => {
-                self.obey_about(machine, &command, now)?;
-                (EventKind::OrderApprove, json!({"machine": machine}))
-            }
-            Command::Relearn(ref machine) => {
-                self.obey_about(machine, &command, now)?;
-                (EventKind::OrderRelearn, json!({"machine": machine}))
-            }
-            Command::SetTolerance(ref machine, tolerance, alarms_per_month) => {
-                self.obey_about(machine, &command, now)?;
-                let about = json!({"machine": machine, "tolerance": tolerance,
-                    "alarms_per_month": alarms_per_month});
-                (EventKind::OrderTolerance, about)
-            }
-        };
-        self.note(kind, by, now, about);
-        Ok(())
-    }
-
-    /// Puts something that was done into the evidence.
-    fn note(&mut self, kind: EventKind, by: &str, at: Time, body: serde_json::Value) {
-        self.pending
-            .records
-            .push(Record::Evidence(Entry::new(at, by, kind, body)));
-    }
-
-    fn obey_about(
-        &mut self,
-        machine: &MachineId,
-        command: &Command,
-        now: Time,
-    ) -> Result<(), OrderError> {
-        let mut outcomes: Vec<Outcome> = Vec::new();
-        let watched = self.floor.by_id(machine).ok_or(OrderError::NotFound)?;
-        match command {
-            Command::Approve(_) if !watched.watch.approve(now, &mut outcomes) => {
-                return Err(OrderError::NothingToApprove);
-            }
-            Command::Relearn(_) => watched.watch.relearn(now, &mut outcomes),
-            Command::SetTolerance(_, tolerance, alarms_per_month) => {
-                let before = watched.watch.snapshot().settings;
-                let settings = detect::Settings {
-                    tolerance: *tolerance,
-                    alarms_per_month: alarms_per_month.unwrap_or(before.alarms_per_month),
-                    ..before
-                };
-                let settings = settings.checked().map_err(|_| OrderError::OutOfRange)?;
-                watched.watch.set_settings(settings);
-                let json = serde_json::to_string(&settings).map_err(|_| OrderError::OutOfRange)?;
-                self.pending
-                    .records
-                    .push(Record::Settings(machine.clone(), json));
-            }
-            _ => {}
-        }
-        info!(%machine, "a person changed how this machine is judged");
-        self.floor
-            .conclude(machine, outcomes, now, &mut self.pending);
-        self.write_down(usize::MAX);
-        Ok(())
     }
 
     /// What the light shows is evidence; that it does not answer is an alarm of its own.

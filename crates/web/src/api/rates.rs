@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use app::commands::{Command, Orders};
 use app::known::Known;
+use app::setting_changes::FactoryChange;
 use axum::Json;
 use axum::extract::State;
 use axum::response::NoContent;
@@ -133,8 +134,12 @@ pub(crate) async fn set_factory(
     Asked(who): Asked<Who>,
     Sent(factory): Sent<Factory>,
 ) -> Result<NoContent, Failure> {
+    let change = FactoryChange {
+        from: None,
+        to: factory,
+    };
     orders
-        .give(Command::SetFactory(factory.into()), &who.actor())
+        .give(Command::SetFactory(change.into()), &who.actor())
         .await?;
     Ok(NoContent)
 }

@@ -211,6 +211,11 @@ impl From<OrderError> for Failure {
                 Self::new(StatusCode::CONFLICT, "still_heard", key::ERROR_STILL_HEARD)
                     .hint(key::ERROR_STILL_HEARD_HINT)
             }
+            OrderError::ChangedMeanwhile => Self::new(
+                StatusCode::CONFLICT,
+                "changed_meanwhile",
+                key::CHANGED_MEANWHILE,
+            ),
             OrderError::NotDurable => Self::busy(),
             OrderError::Delayed => Self::new(StatusCode::ACCEPTED, "delayed", key::ERROR_DELAYED)
                 .hint(key::ERROR_DELAYED_HINT),

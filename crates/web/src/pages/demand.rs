@@ -3,6 +3,7 @@
 
 use app::commands::{Command, Orders};
 use app::known::Known;
+use app::setting_changes::FactoryChange;
 use app::views::BoardView;
 use axum::Form;
 use axum::extract::{Query, State};
@@ -125,10 +126,10 @@ pub(crate) async fn set(
         }
     };
     let factory = board.factory.as_ref().clone();
-    let factory = Factory { demand, ..factory };
+    let change = FactoryChange::of(&board.factory, Factory { demand, ..factory });
     let by = visitor.who.actor();
     site.orders
-        .give(Command::SetFactory(factory.into()), &by)
+        .give(Command::SetFactory(change.into()), &by)
         .await?;
     Ok(Redirect::to("/demand").into_response())
 }

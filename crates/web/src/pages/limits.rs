@@ -1,8 +1,11 @@
 //! Limits that people set on what is measured of a machine, on the machine's own page: above,
 //! below, for how long, and how long nothing may come.
 
+use std::sync::Arc;
+
 use app::commands::{Command, Orders};
 use app::known::Known;
+use app::setting_changes::FactoryChange;
 use app::views::{BoardView, LimitView, MachineView};
 use axum::Form;
 use axum::extract::{Path, State};
@@ -98,7 +101,10 @@ pub(crate) async fn add(
             let factory = board.factory.as_ref().clone();
             let limits = [factory.limits.clone(), vec![limit]].concat();
             match (Factory { limits, ..factory }).checked() {
-                Ok(factory) => return set(&site, &visitor, factory, &id).await,
+                Ok(factory) => {
+                    let change = FactoryChange::of(&board.factory, factory);
+                    return set(&site, &visitor, change, &id).await;
+                }
                 Err(_) => WrongEntry::new("above", key::LIMITS_WRONG),
             }
         }
@@ -120,7 +126,8 @@ pub(crate) async fn remove(
     Path(id): Path<String>,
     Form(named): Form<NamedLimit>,
 ) -> Result<Response, Failure> {
-    let mut factory = site.known.board().factory.as_ref().clone();
+    let now = Arc::clone(&site.known.board().factory);
+    let mut factory = now.as_ref().clone();
     let mut n = 0;
     factory.limits.retain(|limit| {
         let is_own = limit.machine.as_str() == id;
@@ -128,18 +135,19 @@ pub(crate) async fn remove(
         n += usize::from(is_own);
         !is_meant
     });
-    set(&site, &visitor, factory, &id).await
+    let change = FactoryChange::of(&now, factory);
+    set(&site, &visitor, change, &id).await
 }
 
 async fn set(
     site: &LimitsPart,
     visitor: &Visitor,
-    factory: Factory,
+    change: FactoryChange,
     machine: &str,
 ) -> Result<Response, Failure> {
     let by = visitor.who.actor();
     site.orders
-        .give(Command::SetFactory(factory.into()), &by)
+        .give(Command::SetFactory(change.into()), &by)
         .await?;
     Ok(Redirect::to(&format!("/machines/{machine}#limits")).into_response())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use app::annotations::Annotations;
 use app::commands::{Command, Orders};
 use app::known::Known;
+use app::setting_changes::FactoryChange;
 use app::views::BoardView;
 use axum::Form;
 use axum::extract::{Query, State};
@@ -149,14 +150,18 @@ async fn kept(
             _ => return Ok(Err(WrongEntry::new("replaced", key::PARTS_WRONG_DATE))),
         },
     };
-    let factory = site.known.board().factory.as_ref().clone();
+    let now = Arc::clone(&site.known.board().factory);
+    let factory = now.as_ref().clone();
     let parts = [factory.parts.clone(), vec![part.clone()]].concat();
     let Ok(factory) = Factory { parts, ..factory }.checked() else {
         return Ok(Err(WrongEntry::new("name", key::PARTS_TWICE)));
     };
     let by = visitor.who.actor();
     site.orders
-        .give(Command::SetFactory(factory.into()), &by)
+        .give(
+            Command::SetFactory(FactoryChange::of(&now, factory).into()),
+            &by,
+        )
         .await?;
     if let Some(at) = replaced {
         let said = Remark::Replaced {
@@ -174,13 +179,17 @@ pub(crate) async fn remove(
     Asked(visitor): Asked<Visitor>,
     Form(named): Form<NamedPart>,
 ) -> Result<Response, Failure> {
-    let mut factory = site.known.board().factory.as_ref().clone();
+    let now = Arc::clone(&site.known.board().factory);
+    let mut factory = now.as_ref().clone();
     factory
         .parts
         .retain(|part| part.machine != named.machine || part.name != named.part);
     let by = visitor.who.actor();
     site.orders
-        .give(Command::SetFactory(factory.into()), &by)
+        .give(
+            Command::SetFactory(FactoryChange::of(&now, factory).into()),
+            &by,
+        )
         .await?;
     Ok(back())
 }

@@ -1,7 +1,10 @@
 //! Shifts: what each came to, in the report of a day, and where a person names them.
 
+use std::sync::Arc;
+
 use app::commands::{Command, Orders};
 use app::known::Known;
+use app::setting_changes::FactoryChange;
 use axum::Form;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -102,7 +105,8 @@ pub(crate) async fn set(
         .filter(|row| !row.is_empty())
         .map(TypedShift::read);
     let shifts: Option<Vec<Shift>> = shifts.collect();
-    let factory = site.known.board().factory.as_ref().clone();
+    let now = Arc::clone(&site.known.board().factory);
+    let factory = now.as_ref().clone();
     let checked = shifts.and_then(|shifts| Factory { shifts, ..factory }.checked().ok());
     let Some(factory) = checked else {
         let wrong = WrongEntry::new("shift", key::SHIFTS_WRONG);
@@ -111,7 +115,10 @@ pub(crate) async fn set(
     };
     let by = visitor.who.actor();
     site.orders
-        .give(Command::SetFactory(factory.into()), &by)
+        .give(
+            Command::SetFactory(FactoryChange::of(&now, factory).into()),
+            &by,
+        )
         .await?;
     Ok(Redirect::to("/daily").into_response())
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use app::commands::{Command, OrderError, Orders};
 use app::known::Known;
+use app::setting_changes::FactoryChange;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -89,10 +90,14 @@ pub(crate) async fn set(
         Ok(_) if typed.is_stale(&now) => visitor.lang.text(key::CHANGED_MEANWHILE),
         Ok(factory) => match site
             .orders
-            .give(Command::SetFactory(factory.into()), &visitor.who.actor())
+            .give(
+                Command::SetFactory(FactoryChange::of(&now, factory).into()),
+                &visitor.who.actor(),
+            )
             .await
         {
             Ok(()) => return Redirect::to("/rates").into_response(),
+            Err(OrderError::ChangedMeanwhile) => visitor.lang.text(key::CHANGED_MEANWHILE),
             Err(OrderError::NotDurable) => visitor.lang.text(key::ERROR_BUSY),
             Err(OrderError::Delayed) => visitor.lang.text(key::ERROR_DELAYED),
             Err(_) => visitor.lang.text(key::ERROR_SETTINGS),

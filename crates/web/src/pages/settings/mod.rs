@@ -1,6 +1,7 @@
 //! What a person decides, in one place: what the machines are called and where they stand, which
 //! are gone; and the way to everything else that is set on a page of its own.
 
+mod changes;
 mod clock;
 mod name;
 
@@ -10,6 +11,7 @@ use app::commands::{Command, OrderError, Orders};
 use app::factory_clock::{Anew, ClockWrong, FactoryClock};
 use app::keeping::Keeping;
 use app::known::Known;
+use app::setting_changes::FactoryChange;
 use app::views::MachineView;
 use axum::Form;
 use axum::extract::{Path, Query, State};
@@ -40,6 +42,8 @@ pub(crate) const ROUTES: &[Route] = &[
     page!(post "/settings/clock", JUDGE, set_clock),
     page!(post "/settings/name", JUDGE, set_name),
     page!(get "/settings/anew", LOOK, begins_anew),
+    page!(get "/settings/changes", LOOK, changes::show),
+    page!(post "/settings/changes/undo", JUDGE, changes::undo),
 ];
 
 part! {
@@ -203,8 +207,12 @@ pub(crate) async fn set_name(
     };
     let said = match name {
         Ok(name) => {
-            let factory = site.known.board().factory.as_ref().clone();
-            let named = Command::SetFactory(Factory { name, ..factory }.into());
+            let now = Arc::clone(&site.known.board().factory);
+            let named = Factory {
+                name,
+                ..now.as_ref().clone()
+            };
+            let named = Command::SetFactory(FactoryChange::of(&now, named).into());
             match site.orders.give(named, &visitor.who.actor()).await {
                 Ok(()) => return Redirect::to("/settings?saved=name#factory").into_response(),
                 Err(problem) => told(&visitor, problem),
@@ -300,6 +308,7 @@ pub(crate) async fn begins_anew(
 /// Why an order was not carried out.
 pub(super) fn told(visitor: &Visitor, problem: OrderError) -> String {
     let (why, hint) = match problem {
+        OrderError::ChangedMeanwhile => return visitor.lang.text(key::CHANGED_MEANWHILE),
         OrderError::StillHeard => (key::ERROR_STILL_HEARD, key::ERROR_STILL_HEARD_HINT),
         OrderError::Delayed => (key::ERROR_DELAYED, key::ERROR_DELAYED_HINT),
         _ => (key::ERROR_BUSY, key::ERROR_BUSY_HINT),
@@ -453,6 +462,7 @@ fn ways(ctx: &Ctx) -> Markup {
                     (way("/settings/upkeep", key::UPKEEP_TITLE, key::SETTINGS_UPKEEP_ABOUT))
                     (way("/notices", key::NOTICES_TITLE, key::SETTINGS_NOTICES_ABOUT))
                 }
+                (way("/settings/changes", key::CHANGES_TITLE, key::SETTINGS_CHANGES_ABOUT))
                 (way("/rates", key::NAV_RATES, key::SETTINGS_RATES_ABOUT))
                 (way("/demand", key::DEMAND_TITLE, key::SETTINGS_DEMAND_ABOUT))
                 (way("/timeline", key::NAV_TIMELINE, key::SETTINGS_TIMELINE_ABOUT))
