@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kpi::Factory;
 use model::{
-    Alarm, AlarmKind, Annotation, Cycle, DeviationReason, Forecast, MachineId, MachineState,
-    Nameplate, OwnLimit, Reference, Remark, Span, Standstill, Time, Tolerance,
+    Alarm, AlarmKind, Annotation, Cycle, DeviationReason, Forecast, LeftOut, MachineId,
+    MachineState, Nameplate, OwnLimit, Reference, Remark, Span, Standstill, Time, Tolerance,
 };
 use serde::{Deserialize, Serialize};
 use text::{Lang, key};
@@ -192,6 +192,9 @@ pub struct MachineView {
     pub photo: Option<String>,
     /// It is looked after now.
     pub maintenance: Option<MaintenanceView>,
+    /// What of its day counts in no figure.
+    #[serde(skip)]
+    pub left_out: LeftOut,
     /// What its standstill contact said.
     #[serde(skip)]
     pub standstill: Standstill,

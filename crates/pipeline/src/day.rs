@@ -77,6 +77,11 @@ impl Tally {
         Self { left_out, ..self }
     }
 
+    /// What people left out.
+    pub fn left_out(&self) -> &LeftOut {
+        &self.left_out
+    }
+
     /// The state changes, or changed a while ago. Of two at one moment the last one stands.
     pub fn change(&mut self, state: MachineState, at: Time) {
         // What is added up stays.

@@ -258,6 +258,7 @@ impl Machine {
             limits_passed: self.limits.passed(),
             photo: self.names.photo.clone(),
             maintenance: self.maintained(now),
+            left_out: self.tally.left_out().clone(),
             standstill: self.standstill,
             values: Vec::new(),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use app::day_accounts::{AccountShelf, DayLook};
 use app::known::{Known, Unreadable};
-use app::views::MaintenanceView;
+use app::views::{MachineView, MaintenanceView};
 use jiff::civil::Date;
 use kpi::{
     Account, Bottleneck, Calendar, Chronicle, Factory, Measured, PlannedHours, PowerMinute, Station,
@@ -220,12 +220,13 @@ pub struct DayProgress {
 }
 
 impl DayProgress {
-    /// Today's, of a machine or of the factory as a whole.
-    pub fn today(known: &Known, machine: Option<&MachineId>) -> Option<Self> {
+    /// Today's of a machine, without what people left out of it.
+    pub fn today(known: &Known, machine: &MachineView) -> Option<Self> {
         let start = known.calendar.day_start(known.now());
         let whole = Span::new(start, known.calendar.day_end(start));
         let factory = Arc::clone(&known.board().factory);
-        let working = factory.planned(machine, &known.calendar, whole)?;
+        let working = factory.planned(Some(&machine.id), &known.calendar, whole)?;
+        let working = working.without(&machine.left_out);
         Some(Self {
             so_far: working.days_within(span_from(known, start)),
             whole: working.days_within(whole),

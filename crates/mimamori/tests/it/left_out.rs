@@ -52,6 +52,17 @@ fn figures(house: &House) -> (f64, f64, f64) {
     )
 }
 
+/// What the wall says is to be made by now.
+fn wall_plan(house: &House) -> f64 {
+    let (_, page) = house.send("GET", "/wall", &[], "");
+    let plan = page.split("wall-plan").nth(1).expect("a plan");
+    let said = plan
+        .split("<dd>")
+        .nth(1)
+        .and_then(|rest| rest.split('<').next());
+    said.unwrap().replace(',', "").parse().expect("a number")
+}
+
 fn clock() -> String {
     // The business day began half a day ago, whenever this runs.
     let hour = (now_ms() / 3_600_000 + 12) % 24;
@@ -70,8 +81,17 @@ fn text(ms: i64) -> String {
 #[test]
 fn what_was_wrong_counts_in_no_figure_until_it_is_taken_back() {
     let mut house = House::with_config(&clock());
+    let every_day = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let factory = json!({
+        "schedule": {"days": every_day, "hours": ["00:00-24:00"]},
+        "plans": {"saw-1": {"parts_per_day": 86_400.0}},
+    });
+    let json = [("Content-Type", "application/json")];
+    let put = house.send("PUT", "/api/v1/factory", &json, &factory.to_string());
+    assert_eq!(put.0, 204, "{}", put.1);
     let measured = Measured::send(&house);
     let before = figures(&house);
+    let plan_before = wall_plan(&house);
     let planned_s = |house: &House| account(house)["planned_s"].as_f64().unwrap();
     let planned_before = planned_s(&house);
     let board = |house: &House| house.get("machines/saw-1")["day"].clone();
@@ -97,6 +117,9 @@ fn what_was_wrong_counts_in_no_figure_until_it_is_taken_back() {
         (250.0..=300.0).contains(&planned),
         "they were not planned either: {planned}"
     );
+    // One part a second: that of five minutes is not to be made.
+    let plan = plan_before - wall_plan(&house);
+    assert!((240.0..=300.0).contains(&plan), "{plan_before} {plan}");
     // The board says the same as the tables, also after a restart.
     assert_eq!(board(&house)["cycles"], 149);
     let run = board(&house)["run_s"].as_f64().unwrap();

@@ -40,7 +40,7 @@ fn the_last_change_of_each_setting_is_taken_back_also_after_a_restart() {
     assert_eq!(named.0, 303, "{}", named.1);
     house.kill_and_restart();
     let (_, page) = house.send("GET", CHANGES, &[("Accept-Language", "ja")], "");
-    assert!(page.contains("電気の単価（円/kWh）（前は 20.0）"), "{page}");
+    assert!(page.contains("電気の単価(円/kWh):前は 20.0"), "{page}");
     assert!(!page.contains("yen_per_kwh") && !page.contains("Robot"));
     let both = offered(&house);
     assert_eq!(both.len(), 2, "one of the machine, the last of the factory");

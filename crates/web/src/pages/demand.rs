@@ -88,7 +88,7 @@ impl TypedContract {
             }
         };
         let plan = DemandPlan {
-            contract_kw: typed::number(&self.contract_kw).unwrap_or(f64::NAN),
+            contract_kw: typed::amount(&self.contract_kw, typed::KILOWATTS).unwrap_or(f64::NAN),
             machine,
         };
         let wrong = WrongEntry::new("contract_kw", key::DEMAND_WRONG);

@@ -59,14 +59,18 @@ pub(crate) struct NamedLimit {
 
 impl TypedLimit {
     fn read(&self, machine: &MachineId) -> Result<OwnLimit, WrongEntry> {
-        let value = |field: &'static str, typed: &str| match typed.trim() {
+        let read = |field: &'static str, typed: &str, units| match typed.trim() {
             "" => Ok(None),
-            typed => match typed::number(typed) {
+            typed => match typed::amount(typed, units) {
                 Some(value) => Ok(Some(value)),
                 None => Err(WrongEntry::new(field, key::LIMITS_WRONG_NUMBER)),
             },
         };
-        let minutes = |field, typed| Ok(value(field, typed)?.map(|minutes| minutes * 60.0));
+        let value = |field, typed| read(field, typed, &[]);
+        let minutes = |field, typed| {
+            let minutes = read(field, typed, typed::MINUTES)?;
+            Ok(minutes.map(|minutes| minutes * 60.0))
+        };
         let point = PointName::new(self.point.trim());
         let limit = OwnLimit {
             machine: machine.clone(),

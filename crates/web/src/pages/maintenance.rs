@@ -92,11 +92,16 @@ impl TypedPart {
         let wrong = WrongEntry::new;
         let machine = MachineId::new(&self.machine);
         let name = Title::new(self.name.trim());
+        let units = match self.measure {
+            WearMeasure::Cycles => typed::CYCLES,
+            WearMeasure::Hours => typed::HOURS,
+            WearMeasure::Kwh => typed::KILOWATT_HOURS,
+        };
         let part = WornPart {
             machine: machine.map_err(|_| wrong("machine", key::PARTS_WRONG_MACHINE))?,
             name: name.map_err(|_| wrong("name", key::PARTS_WRONG_NAME))?,
             measure: self.measure,
-            limit: typed::number(&self.limit).unwrap_or(f64::NAN),
+            limit: typed::amount(&self.limit, units).unwrap_or(f64::NAN),
         };
         if part.is_valid() {
             Ok(part)

@@ -96,7 +96,7 @@ impl TypedAnnotation {
                 Remark::StopReason { reason }
             }
             (None, Some(scrap), _) => Remark::Scrap {
-                parts: typed::number(scrap)?,
+                parts: typed::amount(scrap, typed::PARTS)?,
             },
             (None, None, note) => Remark::Note {
                 text: note.clone()?,

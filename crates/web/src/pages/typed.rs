@@ -19,6 +19,30 @@ pub(crate) fn number(typed: &str) -> Option<f64> {
     }
 }
 
+/// A unit that people write behind a number, in the words for it; none of them changes the number.
+pub(crate) type UnitWords = &'static [&'static str];
+pub(crate) const KILOWATTS: UnitWords = &["kw", "キロワット"];
+pub(crate) const YEN_PER_KWH: UnitWords = &["円/kwh", "yen/kwh", "yen"];
+pub(crate) const YEN_PER_HOUR: UnitWords = &["円/時間", "円/時", "円/h", "yen/h", "yen"];
+pub(crate) const SECONDS: UnitWords = &["秒", "s", "sec"];
+pub(crate) const MINUTES: UnitWords = &["分間", "分", "min"];
+pub(crate) const PARTS: UnitWords = &["個", "本", "枚", "台", "pcs", "parts"];
+pub(crate) const CYCLES: UnitWords = &["回", "ショット", "サイクル", "cycles", "shots"];
+pub(crate) const HOURS: UnitWords = &["時間", "h", "hours"];
+pub(crate) const KILOWATT_HOURS: UnitWords = &["kwh"];
+
+/// A number with its unit or without: `12.5 kW`, `30円/kWh`; `None` if it is none, or its unit is
+/// another one.
+pub(crate) fn amount(typed: &str, units: UnitWords) -> Option<f64> {
+    let typed = half_width(typed).to_lowercase();
+    let plain = || {
+        units
+            .iter()
+            .find_map(|unit| typed.trim().strip_suffix(unit))
+    };
+    number(&typed).or_else(|| number(plain()?))
+}
+
 /// A number without a fraction, if it is one and in its range.
 pub(crate) fn whole<T: TryFrom<i64>>(typed: &str) -> Option<T> {
     let number = number(typed)?;
@@ -42,6 +66,22 @@ mod tests {
     #[test]
     fn letters_and_digits_become_plain() {
         assert_eq!(half_width("ｍ－１　５０２～"), "m-1 502~");
+    }
+
+    #[test]
+    fn a_unit_behind_a_number_is_read_and_another_unit_refused() {
+        for typed in ["12.5", "12.5 kW", "１２．５ｋＷ", "12.5キロワット"] {
+            assert_eq!(amount(typed, KILOWATTS), Some(12.5), "{typed}");
+        }
+        for typed in ["27.5円/kWh", "27.5 yen/kWh", "¥27.5", "27.5円"] {
+            assert_eq!(amount(typed, YEN_PER_KWH), Some(27.5), "{typed}");
+        }
+        for typed in ["12.5 W", "12.5 MW", "kW", "", "12.5 kWh", "12 5 kW"] {
+            assert_eq!(amount(typed, KILOWATTS), None, "{typed}");
+        }
+        assert_eq!(amount("6,000個", PARTS), Some(6_000.0));
+        assert_eq!(amount("5分", MINUTES), Some(5.0));
+        assert_eq!(amount("5分", SECONDS), None);
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl PlanOfToday {
     fn of(known: &Known, machine: &MachineView, factory: &Factory) -> Option<Self> {
         Some(Self {
             target: factory.plan(&machine.id).parts_per_day?,
-            progress: DayProgress::today(known, Some(&machine.id))?,
+            progress: DayProgress::today(known, machine)?,
         })
     }
 }

@@ -208,12 +208,12 @@ impl TypedFactory {
         let mut plans = self.elsewhere(&before.plans);
         let mut machine_hours = self.elsewhere(&before.machine_hours);
         for (machine, typed) in &self.machines {
-            if let Some(parts) = number(&typed.parts_per_cycle)? {
+            if let Some(parts) = number(&typed.parts_per_cycle, typed::PARTS)? {
                 parts_per_cycle.insert(machine_id(machine)?, parts);
             }
             let plan = MachinePlan {
-                parts_per_day: number(&typed.parts_per_day)?,
-                s_per_part: number(&typed.s_per_part)?,
+                parts_per_day: number(&typed.parts_per_day, typed::PARTS)?,
+                s_per_part: number(&typed.s_per_part, typed::SECONDS)?,
             };
             if plan != MachinePlan::default() {
                 plans.insert(machine_id(machine)?, plan);
@@ -226,7 +226,10 @@ impl TypedFactory {
                 machine_hours.insert(machine_id(machine)?, own);
             }
         }
-        let minutes = |typed: &str| Ok(number(typed)?.map(|minutes| minutes * 60.0));
+        let minutes = |typed: &str| {
+            let minutes = number(typed, typed::MINUTES)?;
+            Ok(minutes.map(|minutes| minutes * 60.0))
+        };
         let mut lines = Vec::new();
         for (name, steps) in &self.lines {
             let steps = steps.iter().filter(|step| !step.is_empty());
@@ -241,8 +244,8 @@ impl TypedFactory {
             schedule: self.hours.read().map_err(WrongField::Schedule)?,
             machine_hours,
             tariff: self.tariff.read()?,
-            yen_per_kwh: number(&self.yen_per_kwh)?,
-            yen_per_hour: number(&self.yen_per_hour)?,
+            yen_per_kwh: number(&self.yen_per_kwh, typed::YEN_PER_KWH)?,
+            yen_per_hour: number(&self.yen_per_hour, typed::YEN_PER_HOUR)?,
             lines,
             parts_per_cycle,
             plans,
@@ -299,11 +302,11 @@ fn written(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-fn number(typed: &str) -> Result<Option<f64>, WrongField> {
+fn number(typed: &str, units: typed::UnitWords) -> Result<Option<f64>, WrongField> {
     if typed.trim().is_empty() {
         return Ok(None);
     }
-    let number = typed::number(typed);
+    let number = typed::amount(typed, units);
     number
         .map(Some)
         .ok_or_else(|| WrongField::Number(typed.to_owned()))

@@ -4,7 +4,7 @@ use kpi::TariffHours;
 use maud::{Markup, html};
 use text::{Key, key};
 
-use super::super::super::Ctx;
+use super::super::super::{Ctx, typed};
 use super::hours::{read_hours, written_hours};
 use super::{WrongField, number};
 
@@ -65,7 +65,7 @@ impl TypedTariff {
             texts.iter().any(|text| !text.trim().is_empty())
         });
         let read = |row: &TypedPrice| {
-            let price = number(&row.yen_per_kwh)?;
+            let price = number(&row.yen_per_kwh, typed::YEN_PER_KWH)?;
             Ok(TariffHours {
                 days: row.days.split_whitespace().map(str::to_owned).collect(),
                 hours: read_hours(&row.hours).map_err(WrongField::Schedule)?,
