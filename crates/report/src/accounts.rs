@@ -9,7 +9,8 @@ use app::known::{Known, Unreadable};
 use app::views::{MachineView, MaintenanceView};
 use jiff::civil::Date;
 use kpi::{
-    Account, Bottleneck, Calendar, Chronicle, Factory, Measured, PlannedHours, PowerMinute, Station,
+    Account, Bottleneck, Calendar, Chronicle, Factory, Measured, PlannedHours, PowerMinute,
+    Station, rate_by_hour,
 };
 use model::{Annotation, LeftOut, MachineId, Remark, Span, Time};
 use store::{CountedHistory as _, MinuteRow, Reader, StoreError};
@@ -439,6 +440,32 @@ pub async fn rates(
         let each = machines.iter().zip(&planned);
         each.map(|(machine, planned)| of_machine(machine, planned))
             .collect()
+    };
+    known.read(work).await
+}
+
+/// How much of each hour a machine ran, of the last business days, today as far as it has come; the
+/// newest last. What is left out is not known.
+pub async fn hours(
+    known: &Known,
+    machine: &MachineId,
+    days: usize,
+) -> Result<Vec<(Span, Vec<Option<f64>>)>, Unreadable> {
+    let today = known.calendar.day_start(known.now());
+    let before = |start: &Time| Some(known.calendar.day_before(*start));
+    let starts = std::iter::successors(Some(today), before).take(days);
+    let mut spans: Vec<Span> = starts.map(|start| span_from(known, start)).collect();
+    spans.reverse();
+    let machine = machine.clone();
+    let work = move |reader: &dyn Reader| {
+        let (Some(first), Some(last)) = (spans.first(), spans.last()) else {
+            return Ok(Vec::new());
+        };
+        let all = Span::new(first.from, last.to);
+        let left_out = reader.left_out(&machine, all)?;
+        let states = reader.counted_states(&machine, all, &left_out)?;
+        let hours = |day: Span| (day, rate_by_hour(&states, day));
+        Ok(spans.into_iter().map(hours).collect())
     };
     known.read(work).await
 }

@@ -118,9 +118,14 @@ impl ShiftReport {
             Some(yen) => format!("{lost} · {}", lang.yen(yen)),
             None => lost,
         };
+        let lasts = if report.is_closed() {
+            String::new()
+        } else {
+            format!(" ({})", lang.text(key::SHIFT_LASTS))
+        };
         [
             self.name.to_string(),
-            format!("{from} – {to}"),
+            format!("{from} – {to}{lasts}"),
             count(report.parts()),
             of_plan.unwrap_or_else(|| NOTHING.to_owned()),
             lost,

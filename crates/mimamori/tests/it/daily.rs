@@ -304,6 +304,7 @@ fn each_shift_has_its_own_figures_and_a_wrong_one_is_told() {
         for word in said {
             assert!(row.contains(word), "{word} in {row}");
         }
+        assert!(!row.contains("途中"), "it is over: {row}");
     }
     assert_eq!(rows.len(), 2);
     let folder = tempfile::tempdir().unwrap();

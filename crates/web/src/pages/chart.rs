@@ -150,6 +150,24 @@ pub(super) fn px(value: f64) -> String {
     format!("{value:.1}")
 }
 
+/// The mark of a cycle at a place, by its verdict in shape and colour.
+pub(super) fn mark(verdict: CycleVerdict, cx: f64, cy: f64) -> Markup {
+    html! {
+        @match verdict {
+            CycleVerdict::SpeedChanged | CycleVerdict::EnergyChanged => {
+                rect.dot.bad x=(px(cx - 3.5)) y=(px(cy - 3.5)) width="7" height="7" {}
+            }
+            CycleVerdict::Good | CycleVerdict::Waiting => {
+                circle.dot.good cx=(px(cx)) cy=(px(cy)) r="2.6" {}
+            }
+            CycleVerdict::Odd => {
+                path.dot.odd d={ "M" (px(cx)) " " (px(cy - 4.0)) "l4 4-4 4-4-4z" } {}
+            }
+            _ => circle.dot.plain cx=(px(cx)) cy=(px(cy)) r="2.4" {},
+        }
+    }
+}
+
 /// The last cycles, oldest left, with the reference as a line and the tolerance as a band.
 pub(crate) fn cycles(
     ctx: &Ctx,
@@ -178,19 +196,7 @@ pub(crate) fn cycles(
             }
         }
         @for (i, dot) in dots.iter().enumerate() {
-            @let (cx, cy) = (x(i), scale.y(dot.value));
-            @match dot.verdict {
-                CycleVerdict::SpeedChanged | CycleVerdict::EnergyChanged => {
-                    rect.dot.bad x=(px(cx - 3.5)) y=(px(cy - 3.5)) width="7" height="7" {}
-                }
-                CycleVerdict::Good | CycleVerdict::Waiting => {
-                    circle.dot.good cx=(px(cx)) cy=(px(cy)) r="2.6" {}
-                }
-                CycleVerdict::Odd => {
-                    path.dot.odd d={ "M" (px(cx)) " " (px(cy - 4.0)) "l4 4-4 4-4-4z" } {}
-                }
-                _ => circle.dot.plain cx=(px(cx)) cy=(px(cy)) r="2.4" {},
-            }
+            (mark(dot.verdict, x(i), scale.y(dot.value)))
         }
     };
     let probes = dots.iter().enumerate().map(|(i, dot)| ChartProbe {

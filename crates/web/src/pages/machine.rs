@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use app::known::Known;
+use app::known::{Known, Unreadable};
 use app::views::{BoardView, LearningView, MachineView, Shown};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -26,6 +26,7 @@ use super::board::{light_picture, tier_words};
 use super::chart::{self, Dot};
 use super::devices::told;
 use super::off::OffPart;
+use super::plots::{self, CyclePoint, DayHours};
 use super::words::help;
 use super::{
     Ctx, Place, frame, limits, lots, maintained, number, photo, state_badge, timeline, why,
@@ -52,6 +53,8 @@ pub(crate) const ROUTES: &[Route] = &[page!(get "/machines/{id}", LOOK, show)];
 
 /// Cycles in a chart.
 const CYCLES_SHOWN: usize = 80;
+/// Days whose hours are shown.
+const DAYS_OF_HOURS: usize = 14;
 /// Findings in the list.
 const FINDINGS_SHOWN: usize = 30;
 /// How far the power chart goes back.
@@ -125,6 +128,9 @@ pub(crate) async fn show(
     let Ok(lot) = lot_at(&site.known, &machine.id).await else {
         return Failure::store().into_response();
     };
+    let Ok(hours) = hours(&ctx, &site.known, &machine.id).await else {
+        return Failure::store().into_response();
+    };
     let body = html! {
         p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }
         (photo::picture(&ctx, machine))
@@ -134,7 +140,7 @@ pub(crate) async fn show(
         div #values { (values(&ctx, machine)) }
         @if let Some(account) = &account {
             @let title = ctx.text(key::RATES_TODAY);
-            div.grid { (super::rates::of_machine(&ctx, account, &title)) }
+            div.grid { (super::rates::of_machine(&ctx, account, &title)) (hours) }
         }
         @if let Some(today) = site.known.calendar.date(span.from) {
             (ways(&ctx, &board, machine, today, lot.as_ref()))
@@ -395,7 +401,39 @@ pub(super) fn cycle_charts(ctx: &Ctx, machine: &MachineView, cycles: &[CycleRow]
                 energy,
             ))
         }
+        (plots::scatter(ctx, &points(cycles), [time, energy]))
     }
+}
+
+/// Cycles whose time and energy are known, as they were judged.
+fn points(cycles: &[CycleRow]) -> Vec<CyclePoint> {
+    let seen = cycles.iter().filter(|row| row.cycle.verdict.is_seen());
+    let point = |row: &CycleRow| {
+        let judged = without_wait(row);
+        let energy_wh = judged.map_or(row.cycle.energy_wh, |judged| judged.energy_wh)?;
+        Some(CyclePoint {
+            at: row.cycle.end,
+            duration_s: judged.map_or(row.cycle.duration_s, |judged| judged.duration_s),
+            energy_wh,
+            verdict: row.cycle.verdict,
+        })
+    };
+    seen.filter_map(point).collect()
+}
+
+/// The hours in which it ran, of the last days.
+async fn hours(ctx: &Ctx, known: &Known, machine: &MachineId) -> Result<Markup, Unreadable> {
+    let days = accounts::hours(known, machine, DAYS_OF_HOURS).await?;
+    let of_day = |(day, rates): (Span, Vec<Option<f64>>)| {
+        let begins = text::zoned(day.from, &ctx.zone);
+        Some(DayHours {
+            date: known.calendar.date(day.from)?,
+            first_hour: usize::try_from(begins.hour()).ok()?,
+            rates,
+        })
+    };
+    let days: Vec<DayHours> = days.into_iter().filter_map(of_day).collect();
+    Ok(plots::hours(ctx, &days))
 }
 
 /// A field that leads to another day.

@@ -34,6 +34,7 @@ pub(crate) mod passkey;
 pub(crate) mod people;
 pub(crate) mod phone;
 pub(crate) mod photo;
+mod plots;
 pub(crate) mod proof;
 pub(crate) mod rates;
 mod reach;

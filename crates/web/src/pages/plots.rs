@@ -1,0 +1,149 @@
+//! Pictures of two dimensions: time against energy of cycles as points, and the hours of many days
+//! as a map of shades.
+
+use jiff::civil::Date;
+use maud::{Markup, html};
+use model::{CycleVerdict, Time};
+use text::key;
+
+use super::chart::{self, AxisScale, ChartProbe, HEIGHT, LEFT, RIGHT, WIDTH, frame, mark, px};
+use super::{Ctx, number};
+
+/// Fewer points say nothing of how time and energy belong together.
+const POINTS_MIN: usize = 10;
+/// Height of one day in a map of hours.
+const DAY_HEIGHT: f64 = 13.0;
+/// Hours between two labels of a map.
+const HOURS_LABELLED: usize = 3;
+/// Shades of a map.
+const SHADES: f64 = 5.0;
+
+/// What a cycle took, how long and how much, and what was found of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CyclePoint {
+    pub(super) at: Time,
+    pub(super) duration_s: f64,
+    pub(super) energy_wh: f64,
+    pub(super) verdict: CycleVerdict,
+}
+
+/// The middle of what was learned, and the share that may lie beside it.
+pub(super) type Learned = Option<(f64, f64)>;
+
+/// Time against energy of the last cycles, what is tolerated as a box; nothing of few cycles.
+pub(super) fn scatter(ctx: &Ctx, points: &[CyclePoint], learned: [Learned; 2]) -> Markup {
+    if points.len() < POINTS_MIN {
+        return html! {};
+    }
+    let edges = |learned: Learned| {
+        learned.map(|(middle, share)| [middle * (1.0 - share), middle * (1.0 + share)])
+    };
+    let [times, energies] = learned.map(edges);
+    let scale = |values: Vec<f64>, edges: Option<[f64; 2]>| {
+        let all = values.into_iter().chain(edges.into_iter().flatten());
+        AxisScale::around(all, false)
+    };
+    let across = scale(points.iter().map(|p| p.duration_s).collect(), times);
+    let up = scale(points.iter().map(|p| p.energy_wh).collect(), energies);
+    let x = |seconds: f64| LEFT + (WIDTH - LEFT - RIGHT) * across.share(seconds);
+    let labels = across
+        .ticks()
+        .into_iter()
+        .map(|s| (x(s), chart::tick_text(s)));
+    let labels: Vec<(f64, String)> = labels.collect();
+    let body = html! {
+        @if let (Some([fast, slow]), Some([less, more])) = (times, energies) {
+            rect.band x=(px(x(fast))) width=(px(x(slow) - x(fast))) y=(px(up.y(more)))
+                height=(px(up.y(less) - up.y(more))) {
+            }
+        }
+        @for point in points { (mark(point.verdict, x(point.duration_s), up.y(point.energy_wh))) }
+    };
+    let mut probes: Vec<ChartProbe> = points
+        .iter()
+        .map(|point| ChartProbe {
+            x: x(point.duration_s),
+            text: format!(
+                "{} {} s, {} Wh",
+                ctx.second(point.at),
+                number(point.duration_s),
+                number(point.energy_wh)
+            ),
+        })
+        .collect();
+    probes.sort_by(|a, b| a.x.total_cmp(&b.x));
+    let title = ctx.text(key::CHART_SCATTER);
+    html! {
+        section.panel {
+            div.panel-head {
+                h2 { (title) }
+                span.quiet { (ctx.text(key::CHART_SCATTER_AXES)) }
+            }
+            (frame(&title, &up, &labels, &probes, &body))
+            p.quiet.small { (ctx.text(key::CHART_SCATTER_NOTE)) }
+        }
+    }
+}
+
+/// What a machine did in each hour of a day.
+#[derive(Debug, Clone)]
+pub(super) struct DayHours {
+    pub(super) date: Date,
+    /// The hour of the clock at which the day begins.
+    pub(super) first_hour: usize,
+    pub(super) rates: Vec<Option<f64>>,
+}
+
+/// The hours of many days, the newest below, each as dark as much of it a machine ran.
+pub(super) fn hours(ctx: &Ctx, days: &[DayHours]) -> Markup {
+    let seen = |day: &DayHours| day.rates.iter().any(Option::is_some);
+    let Some(first) = days.iter().position(seen) else {
+        return html! {};
+    };
+    let days = days.get(first..).unwrap_or_default();
+    let hours = days
+        .iter()
+        .map(|day| day.rates.len())
+        .max()
+        .unwrap_or(24)
+        .max(24);
+    let width = (WIDTH - LEFT - RIGHT) / hours as f64;
+    let foot = DAY_HEIGHT * days.len() as f64;
+    let first_hour = days.first().map_or(0, |day| day.first_hour);
+    let clock = |n: usize| format!("{}:00", (first_hour + n) % 24);
+    let title = ctx.text(key::CHART_HOURS);
+    let shade = |rate: f64| format!("h{}", (rate * SHADES).ceil().clamp(1.0, SHADES));
+    html! {
+        section.panel.hours {
+            div.panel-head {
+                h2 { (title) }
+                span.quiet { (ctx.text(key::CHART_HOURS_NOTE)) }
+            }
+            svg.chart viewBox={ "0 0 " (WIDTH) " " (px((foot + 18.0).min(HEIGHT * 2.0))) }
+                role="img" aria-label=(title) {
+                @for (row, day) in days.iter().enumerate() {
+                    @let y = DAY_HEIGHT * row as f64;
+                    text.axis x=(LEFT - 5.0) y=(px(y + DAY_HEIGHT - 3.0)) text-anchor="end" {
+                        (day.date.strftime("%-m/%-d"))
+                    }
+                    @for (n, rate) in day.rates.iter().enumerate() {
+                        @if let Some(rate) = rate {
+                            rect.hour.(shade(*rate)) x=(px(LEFT + width * n as f64 + 0.5))
+                                y=(px(y + 0.5)) width=(px(width - 1.0))
+                                height=(px(DAY_HEIGHT - 1.0)) rx="2" {
+                                title {
+                                    (day.date.strftime("%-m/%-d")) " " (clock(n)) " "
+                                    (format!("{:.0} %", rate * 100.0))
+                                }
+                            }
+                        }
+                    }
+                }
+                @for n in (0..hours).step_by(HOURS_LABELLED) {
+                    text.axis x=(px(LEFT + width * n as f64)) y=(px(foot + 13.0))
+                        text-anchor="middle" { (clock(n)) }
+                }
+            }
+        }
+    }
+}
