@@ -1046,19 +1046,6 @@ test("a person signs a checkpoint, takes it away and has the evidence checked", 
   await page.context().close();
 });
 
-test("a page says when it has lost the program", async () => {
-  const page = await open("", { lang: "en" });
-  await page.waitForSelector(".is-live");
-  await page.click("text=Light / dark");
-  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
-  await page.click("button[data-filter=stop]");
-  assert.equal(await page.locator(".tile:visible").count(), 0);
-  server.kill();
-  await page.waitForSelector(".is-lost");
-  assert.match(await page.textContent(".live"), /Connection lost/);
-  await page.context().close();
-});
-
 test("a day of changes, one every ten seconds, leaves a page no larger than the first hour did", async () => {
   const feed = async (path) => {
     const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, bypassCSP: true });
@@ -1106,4 +1093,17 @@ test("a day of changes, one every ten seconds, leaves a page no larger than the 
     assert.ok(last.jsEventListeners <= first.jsEventListeners * 1.1, `${path}: ${first.jsEventListeners} listeners, then ${last.jsEventListeners}`);
     assert.ok(last.usedSize <= first.usedSize * 1.1 + 300_000, `${path}: ${first.usedSize} bytes, then ${last.usedSize}`);
   }
+});
+
+test("a page says when it has lost the program", async () => {
+  const page = await open("", { lang: "en" });
+  await page.waitForSelector(".is-live");
+  await page.click("text=Light / dark");
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await page.click("button[data-filter=stop]");
+  assert.equal(await page.locator(".tile:visible").count(), 0);
+  server.kill();
+  await page.waitForSelector(".is-lost");
+  assert.match(await page.textContent(".live"), /Connection lost/);
+  await page.context().close();
 });

@@ -26,6 +26,8 @@ pub enum Command {
     SetFactory(Box<FactoryChange>),
     /// Name a machine, give it a place on the board, take it off or bring it back.
     SetNameplate(MachineId, Nameplate),
+    /// Put back what the change of settings of this number set.
+    TakeBack(u64),
     /// "I have seen this alarm."
     Acknowledge(i64),
     /// Sign where the evidence chain stands.

@@ -11,8 +11,11 @@ use kpi::{Account, Factory};
 use model::{GAP_MS_MAX, MachineId, Span, Time};
 use store::{PastChange, PastChanges, PastOf, Reader, StoreError};
 
-/// Accounts that are kept, each some 5 kB: two months of 320 machines.
-const ACCOUNTS_MAX: usize = 20_000;
+/// Memory that kept accounts take at most, in bytes: some 5 kB a machine and day, two months of 200
+/// machines.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How often accounts that were just made are tried to be kept while the past changes.
+const TRIES: usize = 3;
 
 /// Accounts of days that are over.
 #[derive(Debug, Default)]
@@ -29,19 +32,39 @@ struct KeptAccounts {
     heeded: u64,
     /// By the beginning of the day and the machine.
     accounts: BTreeMap<(Time, MachineId), Arc<Account>>,
+    /// What they take.
+    bytes: usize,
 }
 
 impl KeptAccounts {
-    /// Takes away what has changed since.
-    fn heed(&mut self, changes: &PastChanges, reader: &dyn Reader) -> Result<(), StoreError> {
-        let (last, found) = changes.since(self.heeded);
-        if found.as_ref().is_none_or(|found| !found.is_empty()) {
-            let touched = Touched::of(found, reader)?;
-            self.accounts
-                .retain(|(_, machine), account| !touched.has(machine, account.span));
+    fn clear(&mut self) {
+        self.accounts.clear();
+        self.bytes = 0;
+    }
+
+    /// Takes away what has changed up to the change of this number.
+    fn heed(&mut self, last: u64, touched: &Touched) {
+        let bytes = &mut self.bytes;
+        self.accounts.retain(|(_, machine), account| {
+            let stays = !touched.has(machine, account.span);
+            *bytes -= if stays { 0 } else { account.bytes() };
+            stays
+        });
+        self.heeded = self.heeded.max(last);
+    }
+
+    fn keep(&mut self, machine: &MachineId, account: Arc<Account>) {
+        self.bytes += account.bytes();
+        let place = (account.span.from, machine.clone());
+        if let Some(before) = self.accounts.insert(place, account) {
+            self.bytes -= before.bytes();
         }
-        self.heeded = last;
-        Ok(())
+        // The oldest days are looked at least.
+        while self.bytes > BYTES_MAX
+            && let Some((_, oldest)) = self.accounts.pop_first()
+        {
+            self.bytes -= oldest.bytes();
+        }
     }
 }
 
@@ -112,21 +135,32 @@ impl AccountShelf {
         before: Time,
     ) -> Result<DayLook<'a>, StoreError> {
         let begun = self.changes.ask_before(before);
-        let mut kept = self.lock();
-        if !Arc::ptr_eq(&kept.factory, factory) {
-            if *kept.factory != **factory {
-                kept.accounts.clear();
+        let heeded = {
+            let mut kept = self.lock();
+            if !Arc::ptr_eq(&kept.factory, factory) {
+                if *kept.factory != **factory {
+                    kept.clear();
+                }
+                kept.factory = Arc::clone(factory);
             }
-            kept.factory = Arc::clone(factory);
+            kept.heeded
+        };
+        let (last, changes) = self.changes.since(heeded);
+        if last != heeded {
+            let touched = Touched::of(changes, reader)?;
+            self.lock().heed(last, &touched);
         }
-        kept.heed(&self.changes, reader)?;
-        drop(kept);
         Ok(DayLook {
             days: self,
             reader,
             factory,
             begun,
         })
+    }
+
+    /// Whether more days would push others out.
+    pub fn is_full(&self) -> bool {
+        self.lock().bytes > BYTES_MAX / 10 * 9
     }
 
     fn lock(&self) -> MutexGuard<'_, KeptAccounts> {
@@ -158,21 +192,24 @@ impl DayLook<'_> {
         &self,
         accounts: impl IntoIterator<Item = (&'m MachineId, Arc<Account>)>,
     ) -> Result<(), StoreError> {
-        let mut kept = self.days.lock();
-        let (_, changes) = self.days.changes.since(self.begun);
-        let touched = Touched::of(changes, self.reader)?;
-        if !Arc::ptr_eq(&kept.factory, self.factory) {
-            return Ok(());
-        }
-        for (machine, account) in accounts {
-            if !touched.has(machine, account.span) {
-                let place = (account.span.from, machine.clone());
-                kept.accounts.insert(place, account);
+        let accounts: Vec<(&MachineId, Arc<Account>)> = accounts.into_iter().collect();
+        for _ in 0..TRIES {
+            let (last, changes) = self.days.changes.since(self.begun);
+            let touched = Touched::of(changes, self.reader)?;
+            let mut kept = self.days.lock();
+            if !Arc::ptr_eq(&kept.factory, self.factory) {
+                return Ok(());
             }
-        }
-        // The oldest days are looked at least.
-        while kept.accounts.len() > ACCOUNTS_MAX {
-            kept.accounts.pop_first();
+            // Whoever has heeded another change meanwhile did not see these.
+            if self.days.changes.since(last).0 != last {
+                continue;
+            }
+            for (machine, account) in accounts {
+                if !touched.has(machine, account.span) {
+                    kept.keep(machine, account);
+                }
+            }
+            return Ok(());
         }
         Ok(())
     }

@@ -179,7 +179,7 @@ impl Account {
             total(running.map(inside))
         };
         let seen = || measured.cycles.iter().filter(|cycle| cycle.is_seen);
-        let usual = UsualCycles::of(measured.cycles, measured.changes, measured.days);
+        let usual = UsualCycles::of(measured.cycles, measured.changes);
         Self {
             span,
             begun: stretches.first().map(|s| s.from),
@@ -217,6 +217,13 @@ impl Account {
         self.production.planned_s += next.production.planned_s;
         self.downtimes.extend_from_slice(&next.downtimes);
         self.energy.follow(&next.energy);
+    }
+
+    /// The memory that it takes, in bytes, as far as that depends on what happened.
+    pub fn bytes(&self) -> usize {
+        let hours = self.by_hour.len() * (size_of::<Time>() + size_of::<u32>()) * 2;
+        let downtimes = size_of_val(&*self.downtimes);
+        size_of::<Self>() + hours + downtimes + self.cycle_times.bytes() + self.work_times.bytes()
     }
 
     /// Seconds in a state.

@@ -38,9 +38,7 @@ pub struct Measured<'a> {
     pub cycles: &'a [CycleTime],
     /// What people left out; the energy of cycles in there does not count.
     pub left_out: &'a LeftOut,
-    /// Where days begin inside of the stretch, in order: what lasts over one is two.
-    pub days: &'a [Time],
-    /// Where a downtime ends and another begins: where days begin, and maintenance does and ends.
+    /// Where a downtime ends and another begins: where maintenance does and ends.
     pub cuts: &'a [Time],
 }
 
@@ -56,7 +54,6 @@ impl Default for Measured<'_> {
             prices: None,
             cycles: &[],
             left_out: &ALL_COUNTS,
-            days: &[],
             cuts: &[],
         }
     }

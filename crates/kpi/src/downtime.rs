@@ -173,7 +173,7 @@ mod tests {
             }
         };
         let cycles = [50, 50, 110, 50, 50].map(&mut cycle);
-        let found = Downtime::among(&day, None, &UsualCycles::of(&cycles, &[], &[]), &[]);
+        let found = Downtime::among(&day, None, &UsualCycles::of(&cycles, &[]), &[]);
         let spans: Vec<Span> = found.iter().map(|d| d.span).collect();
         assert_eq!(spans, [span(140, 210), span(300, 310)]);
         // Nobody counts its cycles: each wait is told.
@@ -216,10 +216,10 @@ mod tests {
             })
             .collect();
         let change = [Time::from_ms(300_500)];
-        let usual = UsualCycles::of(&cycles, &change, &[]);
+        let usual = UsualCycles::of(&cycles, &change);
         assert!(Downtime::among(&day, None, &usual, &[]).is_empty());
         // As if nobody knew that the product changed.
-        let usual = UsualCycles::of(&cycles, &[], &[]);
+        let usual = UsualCycles::of(&cycles, &[]);
         assert_eq!(Downtime::among(&day, None, &usual, &[]).len(), 3);
     }
 }

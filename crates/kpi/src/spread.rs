@@ -45,6 +45,11 @@ impl Spread {
         self.n
     }
 
+    /// The memory that the counts take, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.counts)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.n == 0

@@ -17,14 +17,12 @@ const JOINED_MS: i64 = 500;
 pub(crate) struct UsualCycles(Vec<Span>);
 
 impl UsualCycles {
-    /// Finds them among cycles, oldest first: those of each day and product by themselves, which
-    /// begin at these moments.
-    pub(crate) fn of(cycles: &[CycleTime], changes: &[Time], days: &[Time]) -> Self {
-        let mut cuts: Vec<Time> = changes.iter().chain(days).copied().collect();
-        cuts.sort_unstable();
+    /// Finds them among cycles of one day, oldest first: those of each product by themselves, which
+    /// begin at these moments, in order.
+    pub(crate) fn of(cycles: &[CycleTime], changes: &[Time]) -> Self {
         let mut found = Self::default();
         let mut rest = cycles;
-        for cut in cuts {
+        for cut in changes.iter().copied() {
             // A cycle is of what was made when most of it was over.
             let middle = |c: &CycleTime| Time::from_seconds(c.end.seconds() - c.duration_s / 2.0);
             let count = rest.partition_point(|cycle| middle(cycle) < cut);

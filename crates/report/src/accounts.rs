@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use app::day_accounts::{AccountShelf, DayLook};
 use app::known::{Known, Unreadable};
-use app::views::{MachineView, MaintenanceView};
+use app::views::{BoardView, MachineView, MaintenanceView};
 use jiff::civil::Date;
 use kpi::{
     Account, Bottleneck, Calendar, Chronicle, Factory, Measured, PlannedHours, PowerMinute,
@@ -58,7 +58,7 @@ pub async fn with_chronicle(
 /// Makes the accounts of a day that is over, as far as they are not kept already; says of how many
 /// machines.
 pub async fn prepare(known: &Known, day: Span) -> Result<usize, Unreadable> {
-    let wanted = WantedAccounts::of(known, None, day);
+    let wanted = WantedAccounts::of(known, &known.board(), None, day);
     let days = Arc::clone(&known.days);
     known.read(move |reader| wanted.make(reader, &days)).await
 }
@@ -69,12 +69,12 @@ async fn read(
     span: Span,
     with_chronicle: bool,
 ) -> Result<Vec<MachineAccount>, Unreadable> {
+    let board = known.board();
     let wanted = WantedAccounts {
         with_chronicle,
-        ..WantedAccounts::of(known, only, span)
+        ..WantedAccounts::of(known, &board, only, span)
     };
     // Who asks for one machine gets it, wherever it is.
-    let board = known.board();
     let gone = board.archived.iter().filter(|_| only.is_none());
     let gone: BTreeSet<MachineId> = gone.map(|m| m.id.clone()).collect();
     let days = Arc::clone(&known.days);
@@ -101,8 +101,7 @@ struct WantedAccounts {
 }
 
 impl WantedAccounts {
-    fn of(known: &Known, only: Option<&MachineId>, span: Span) -> Self {
-        let board = known.board();
+    fn of(known: &Known, board: &BoardView, only: Option<&MachineId>, span: Span) -> Self {
         let all = board.machines.iter().chain(&board.archived);
         let wanted = all.filter(|m| only.is_none_or(|only| *only == m.id));
         Self {
@@ -325,17 +324,15 @@ impl Facts<'_> {
         } else {
             self.of_piece(&missing, day)?
         };
-        let accounts = made.iter().map(|made| Arc::clone(&made.account));
-        look.keep(missing.iter().zip(accounts))?;
-        let mut made = made.into_iter();
-        let known = |account| CountedAccount {
+        let mut made = made.into_iter().map(|made| made.account);
+        look.keep(missing.iter().zip(made.clone()))?;
+        let each = kept.into_iter();
+        let all = each.filter_map(|kept| kept.or_else(|| made.next()));
+        let counted = all.map(|account| CountedAccount {
             account,
             chronicle: None,
-        };
-        let each = kept.into_iter();
-        Ok(each
-            .filter_map(|kept| kept.map(known).or_else(|| made.next()))
-            .collect())
+        });
+        Ok(counted.collect())
     }
 
     /// The accounts of machines, in their order, over a stretch of time inside of one day.
@@ -366,7 +363,6 @@ impl Facts<'_> {
                 prices: prices.as_ref(),
                 cycles: &cycles,
                 left_out: &left_out,
-                days: &[],
             };
             let chronicle = Chronicle::of(span, &measured);
             Ok(CountedAccount {

@@ -23,6 +23,9 @@ pub async fn keep(known: Known) {
     loop {
         rounds.tick().await;
         for day in days_over(&known) {
+            if known.days.is_full() {
+                break;
+            }
             let began = Instant::now();
             match accounts::prepare(&known, day).await {
                 Ok(0) => {}

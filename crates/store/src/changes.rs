@@ -2,7 +2,7 @@
 //! durable, and they ask. Nothing is noted of what nobody has asked about, which is all that is
 //! live.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -10,11 +10,12 @@ use model::{MachineId, SeriesId, Span, Time};
 
 use crate::record::{Batch, Record};
 
-/// Changes that are kept; whoever asks more seldom takes everything for changed.
-const CHANGES_MAX: usize = 1_024;
-/// Among so many last changes one of the same past is looked for that is made longer.
-const JOINED_MAX: usize = 64;
-/// Changes of the same past with no longer gap between them, in milliseconds, are one.
+/// Series and machines whose changes are kept; of more, everything is taken for changed.
+const CHANGED_MAX: usize = 1_024;
+/// Changes of one of them that are kept apart; of more, the two oldest are taken for one that
+/// reaches from the first to the last.
+const SPANS_MAX: usize = 8;
+/// Changes with no longer gap between them, in milliseconds, are one.
 const JOINED_MS: i64 = 3_600_000;
 /// All of time.
 const ALWAYS: Span = Span {
@@ -23,7 +24,7 @@ const ALWAYS: Span = Span {
 };
 
 /// Whose past changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PastOf {
     /// Readings of a point came late.
     Series(SeriesId),
@@ -54,9 +55,10 @@ pub struct PastChanges {
 struct NotedChanges {
     /// How many were ever noted; each has the number it was noted as.
     count: u64,
-    /// Those up to this one are gone.
+    /// What was noted up to this one is gone.
     gone: u64,
-    kept: VecDeque<(u64, PastChange)>,
+    /// Each change with its number, the oldest first.
+    kept: BTreeMap<PastOf, Vec<(u64, Span)>>,
 }
 
 impl Default for PastChanges {
@@ -82,9 +84,14 @@ impl PastChanges {
     pub fn since(&self, number: u64) -> (u64, Option<Vec<PastChange>>) {
         let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = (number >= noted.gone).then(|| {
-            let first = noted.kept.partition_point(|(known, _)| *known <= number);
-            let later = noted.kept.iter().skip(first);
-            later.map(|(_, change)| change.clone()).collect()
+            let all = noted.kept.iter();
+            let each = all.flat_map(|(of, spans)| spans.iter().map(move |span| (of, span)));
+            let later = each.filter(|(_, (known, _))| *known > number);
+            let change = |(of, (_, span)): (&PastOf, &(u64, Span))| PastChange {
+                of: of.clone(),
+                span: *span,
+            };
+            later.map(change).collect()
         });
         (noted.count, changes)
     }
@@ -117,27 +124,28 @@ impl PastChanges {
 }
 
 impl NotedChanges {
-    fn add(&mut self, mut change: PastChange) {
-        let lately = self.kept.len().saturating_sub(JOINED_MAX);
-        let joins = |(_, known): &(u64, PastChange)| {
-            let (one, other) = (&known.span, &change.span);
-            let gap = one
-                .from
-                .max(other.from)
-                .ms()
-                .saturating_sub(one.to.min(other.to).ms());
-            known.of == change.of && gap <= JOINED_MS
-        };
-        let place = self.kept.iter().skip(lately).position(joins);
-        if let Some((_, known)) = place.and_then(|place| self.kept.remove(lately + place)) {
-            change.span = around(known.span, change.span);
-        }
+    fn add(&mut self, change: PastChange) {
         self.count += 1;
-        self.kept.push_back((self.count, change));
-        if self.kept.len() > CHANGES_MAX
-            && let Some((number, _)) = self.kept.pop_front()
-        {
-            self.gone = number;
+        if self.kept.len() >= CHANGED_MAX && !self.kept.contains_key(&change.of) {
+            self.kept.clear();
+            self.gone = self.count;
+            return;
+        }
+        let spans = self.kept.entry(change.of).or_default();
+        let mut span = change.span;
+        let joins = |(_, known): &(u64, Span)| {
+            let (from, to) = (known.from.max(span.from), known.to.min(span.to));
+            from.ms().saturating_sub(to.ms()) <= JOINED_MS
+        };
+        if let Some(place) = spans.iter().position(joins) {
+            span = around(spans.remove(place).1, span);
+        }
+        spans.push((self.count, span));
+        if spans.len() > SPANS_MAX {
+            let (_, oldest) = spans.remove(0);
+            if let Some((_, next)) = spans.first_mut() {
+                *next = around(oldest, *next);
+            }
         }
     }
 }
@@ -242,19 +250,42 @@ mod tests {
     }
 
     #[test]
-    fn a_device_whose_clock_is_behind_is_one_change_and_too_many_are_all() {
+    fn devices_whose_clocks_are_behind_are_a_change_each_and_too_many_are_all() {
         let changes = PastChanges::default();
         changes.ask_before(at(1_000_000_000));
-        for s in 0..10_000 {
-            changes.note(&readings(&[(1, s), (2, s * 2)]));
+        for s in 0..1_000 {
+            let all: Vec<(u32, i64)> = (0..200).map(|series| (series, s * 2)).collect();
+            changes.note(&readings(&all));
         }
         let (last, found) = changes.since(0);
-        assert_eq!((last, found.map(|all| all.len())), (20_000, Some(2)));
+        assert_eq!((last, found.map(|all| all.len())), (200_000, Some(200)));
+        assert_eq!(changes.since(last).1, Some(vec![]));
         for series in 0..2_000 {
             changes.note(&readings(&[(series, 5)]));
         }
         assert_eq!(changes.since(last).1, None);
-        let (_, later) = changes.since(last + 1_500);
-        assert!(later.is_some_and(|later| later.len() <= 500));
+        let (_, later) = changes.since(last + 1_900);
+        assert!(later.is_some_and(|later| later.len() <= 100));
+    }
+
+    #[test]
+    fn days_far_apart_stay_apart_until_they_are_too_many() {
+        let changes = PastChanges::default();
+        changes.ask_before(at(1_000_000_000));
+        for day in 0..10 {
+            changes.note(&readings(&[(1, day * 86_400)]));
+        }
+        let spans: Vec<Span> = changes
+            .since(0)
+            .1
+            .unwrap()
+            .into_iter()
+            .map(|c| c.span)
+            .collect();
+        assert_eq!(spans.len(), SPANS_MAX);
+        assert_eq!(spans[0], Span::new(at(0), at(2 * 86_400) + 1));
+        assert_eq!(spans[7], Span::new(at(9 * 86_400), at(9 * 86_400) + 1));
+        let newest: Vec<PastChange> = changes.since(9).1.unwrap();
+        assert_eq!(newest.len(), 1, "the others were heeded");
     }
 }

@@ -45,7 +45,13 @@ fn figures(house: &House) -> String {
         assert_eq!(status, 200, "{said}");
         said
     });
-    tables.join("\n")
+    // With the bottlenecks of the lines, which no account that is kept can tell.
+    let days = (1..=DAYS).map(|back| {
+        let day = date(today() - back * DAY_MS);
+        house.get(&format!("rates?day={day}")).to_string()
+    });
+    let all = tables.into_iter().chain(days);
+    all.collect::<Vec<_>>().join("\n")
 }
 
 /// The figures after something was told, which are others than before; and a fresh start agrees.
@@ -114,8 +120,10 @@ fn figures_of_days_that_are_over_follow_whatever_is_told_of_them_later() {
     let factory = json!({
         "schedule": {"days": every_day, "hours": ["08:00-17:00"]},
         "yen_per_kwh": 27.5,
+        "lines": [{"name": "L", "machines": ["saw-1", "saw-2"]}],
     });
     let body = factory.to_string();
     assert_eq!(house.send("PUT", "/api/v1/factory", &[JSON], &body).0, 204);
-    told(&mut house, "planned hours and a price", &figures);
+    let priced = told(&mut house, "planned hours and a price", &figures);
+    assert!(priced.contains("\"bottleneck\":\"saw-"), "{priced}");
 }

@@ -11,18 +11,20 @@ const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded")
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 const CHANGES: &str = "/settings/changes";
 
-/// The moments of the changes that the page offers to take back, the newest first.
+/// The numbers of the changes that the page offers to take back, the newest first.
 fn offered(house: &House) -> Vec<String> {
     let (status, page) = house.send("GET", CHANGES, &[("Accept-Language", "ja")], "");
     assert_eq!(status, 200);
-    let buttons = page.split("name=\"at\" value=\"").skip(1);
-    let at = buttons.filter_map(|rest| rest.split('"').next());
-    at.map(str::to_owned).collect()
+    let buttons = page.split("name=\"number\" value=\"").skip(1);
+    let numbers = buttons.filter_map(|rest| rest.split('"').next());
+    numbers.map(str::to_owned).collect()
 }
 
-fn undo(house: &House, at: &str) -> u16 {
+fn undo(house: &House, number: &str) -> u16 {
     let path = format!("{CHANGES}/undo");
-    house.send("POST", &path, &[FORM], &format!("at={at}")).0
+    house
+        .send("POST", &path, &[FORM], &format!("number={number}"))
+        .0
 }
 
 #[test]
@@ -40,8 +42,15 @@ fn the_last_change_of_each_setting_is_taken_back_also_after_a_restart() {
     assert_eq!(named.0, 303, "{}", named.1);
     house.kill_and_restart();
     let (_, page) = house.send("GET", CHANGES, &[("Accept-Language", "ja")], "");
-    assert!(page.contains("電気の単価(円/kWh):前は 20.0"), "{page}");
-    assert!(!page.contains("yen_per_kwh") && !page.contains("Robot"));
+    assert!(page.contains("電気の単価(円/kWh):前は 20"), "{page}");
+    assert!(
+        page.contains("段取1回の目標(分)") && page.contains("名前:前は 設定なし"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("yen_per_kwh") && !page.contains("前は 600"),
+        "{page}"
+    );
     let both = offered(&house);
     assert_eq!(both.len(), 2, "one of the machine, the last of the factory");
     assert_eq!(house.get("machines/saw-1")["names"]["ja"], "のこ盤");

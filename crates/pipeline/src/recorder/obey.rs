@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use app::commands::{Command, OrderError};
-use app::setting_changes::{FactoryChange, SettingBefore, SettingChange};
+use app::setting_changes::{FactoryChange, SettingChanges};
 use detect::Outcome;
-use model::{AlarmKind, EventKind, MachineId, Time};
-use serde_json::json;
+use kpi::Factory;
+use model::{AlarmKind, EventKind, MachineId, Nameplate, Time};
+use serde_json::{Value, json};
 use store::{Entry, Record};
 use tracing::info;
 
 use super::Recorder;
+
+/// What was done, for the evidence: its kind, and what it was about.
+type Done = (EventKind, Value);
 
 impl Recorder {
     /// Carries out an order; what was done and by whom goes into the evidence with it.
@@ -42,24 +46,10 @@ impl Recorder {
                 if from.is_some_and(|from| *from != *self.factory) {
                     return Err(OrderError::ChangedMeanwhile);
                 }
-                let factory = to.checked().map_err(|_| OrderError::OutOfRange)?;
-                let json = serde_json::to_string(&factory).map_err(|_| OrderError::OutOfRange)?;
-                self.set_down(SettingBefore::factory(&self.factory, &factory), by, now);
-                self.factory = Arc::new(factory);
-                self.floor.set_limits(&self.factory.limits);
-                self.pending.records.push(Record::Factory(json));
-                (EventKind::OrderFactory, json!(*self.factory))
+                self.set_factory(to, by, now)?
             }
-            Command::SetNameplate(machine, plate) => {
-                let about = json!({"machine": machine, "nameplate": plate});
-                let nameplate = self.floor.nameplate(&machine).cloned();
-                let kept = self.floor.set_nameplate(&machine, plate, now)?;
-                self.pending.records.push(kept);
-                if let Some(nameplate) = nameplate {
-                    self.set_down(SettingBefore::Machine { machine, nameplate }, by, now);
-                }
-                (EventKind::OrderNameplate, about)
-            }
+            Command::SetNameplate(machine, plate) => self.set_nameplate(machine, plate, by, now)?,
+            Command::TakeBack(number) => self.take_back(number, by, now)?,
             Command::Approve(ref machine) => {
                 self.obey_about(machine, &command, now)?;
                 (EventKind::OrderApprove, json!({"machine": machine}))
@@ -79,15 +69,58 @@ impl Recorder {
         Ok(())
     }
 
-    /// Keeps what held before a change, so that it can be taken back.
-    fn set_down(&mut self, before: SettingBefore, by: &str, at: Time) {
-        let by = by.to_owned();
-        let kept = self.changes.keep(&SettingChange { at, by, before });
-        self.pending.records.push(kept);
+    fn set_factory(&mut self, to: Factory, by: &str, now: Time) -> Result<Done, OrderError> {
+        let factory = to.checked().map_err(|_| OrderError::OutOfRange)?;
+        let json = serde_json::to_string(&factory).map_err(|_| OrderError::OutOfRange)?;
+        let both = [&*self.factory, &factory];
+        let kept = self.changes.keep(None, both, by, now);
+        self.pending.records.extend(kept);
+        self.factory = Arc::new(factory);
+        self.floor.set_limits(&self.factory.limits);
+        self.pending.records.push(Record::Factory(json));
+        Ok((EventKind::OrderFactory, json!(*self.factory)))
+    }
+
+    fn set_nameplate(
+        &mut self,
+        machine: MachineId,
+        plate: Nameplate,
+        by: &str,
+        now: Time,
+    ) -> Result<Done, OrderError> {
+        let about = json!({"machine": machine, "nameplate": plate});
+        let before = self.floor.nameplate(&machine).cloned();
+        let set = self.floor.set_nameplate(&machine, plate.clone(), now)?;
+        self.pending.records.push(set);
+        if let Some(before) = before {
+            let kept = self.changes.keep(Some(machine), [&before, &plate], by, now);
+            self.pending.records.extend(kept);
+        }
+        Ok((EventKind::OrderNameplate, about))
+    }
+
+    /// Puts back what a change set, as long as all of it holds.
+    fn take_back(&mut self, number: u64, by: &str, now: Time) -> Result<Done, OrderError> {
+        let changes = SettingChanges::read(&*self.reader).map_err(|_| OrderError::NotDurable)?;
+        let mut changes = changes.into_iter();
+        let change = changes.find(|change| change.number == number);
+        let change = change.ok_or(OrderError::ChangedMeanwhile)?;
+        match change.machine.clone() {
+            None => {
+                let to = change.taken_back(&*self.factory);
+                self.set_factory(to.ok_or(OrderError::ChangedMeanwhile)?, by, now)
+            }
+            Some(machine) => {
+                let plate = self.floor.nameplate(&machine).ok_or(OrderError::NotFound)?;
+                let to = change.taken_back(plate);
+                let to = to.ok_or(OrderError::ChangedMeanwhile)?;
+                self.set_nameplate(machine, to, by, now)
+            }
+        }
     }
 
     /// Puts something that was done into the evidence.
-    pub(super) fn note(&mut self, kind: EventKind, by: &str, at: Time, body: serde_json::Value) {
+    pub(super) fn note(&mut self, kind: EventKind, by: &str, at: Time, body: Value) {
         self.pending
             .records
             .push(Record::Evidence(Entry::new(at, by, kind, body)));

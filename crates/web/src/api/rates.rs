@@ -113,7 +113,7 @@ pub(crate) async fn day(
     Queried(wanted): Queried<AskedRates>,
 ) -> Answer<DayAccounts> {
     let span = day_span(&known, wanted.date()?);
-    let accounts = accounts::of_all(&known, None, span).await?;
+    let accounts = accounts::with_chronicle(&known, None, span).await?;
     let factory = Arc::clone(&known.board().factory);
     let lines = factory.lines.iter().map(|line| line_day(line, &accounts));
     Ok(Json(DayAccounts {

@@ -214,7 +214,7 @@ impl From<OrderError> for Failure {
             OrderError::ChangedMeanwhile => Self::new(
                 StatusCode::CONFLICT,
                 "changed_meanwhile",
-                key::CHANGED_MEANWHILE,
+                key::CHANGED_SINCE,
             ),
             OrderError::NotDurable => Self::busy(),
             OrderError::Delayed => Self::new(StatusCode::ACCEPTED, "delayed", key::ERROR_DELAYED)

@@ -428,7 +428,8 @@ async fn hours(ctx: &Ctx, known: &Known, machine: &MachineId) -> Result<Markup, 
         let begins = text::zoned(day.from, &ctx.zone);
         Some(DayHours {
             date: known.calendar.date(day.from)?,
-            first_hour: usize::try_from(begins.hour()).ok()?,
+            first_minute: usize::try_from(begins.hour()).ok()? * 60
+                + usize::try_from(begins.minute()).ok()?,
             rates,
         })
     };

@@ -89,8 +89,8 @@ pub(super) fn scatter(ctx: &Ctx, points: &[CyclePoint], learned: [Learned; 2]) -
 #[derive(Debug, Clone)]
 pub(super) struct DayHours {
     pub(super) date: Date,
-    /// The hour of the clock at which the day begins.
-    pub(super) first_hour: usize,
+    /// The minute of the clock at which the day begins.
+    pub(super) first_minute: usize,
     pub(super) rates: Vec<Option<f64>>,
 }
 
@@ -109,8 +109,11 @@ pub(super) fn hours(ctx: &Ctx, days: &[DayHours]) -> Markup {
         .max(24);
     let width = (WIDTH - LEFT - RIGHT) / hours as f64;
     let foot = DAY_HEIGHT * days.len() as f64;
-    let first_hour = days.first().map_or(0, |day| day.first_hour);
-    let clock = |n: usize| format!("{}:00", (first_hour + n) % 24);
+    let first_minute = days.first().map_or(0, |day| day.first_minute);
+    let clock = |n: usize| {
+        let minute = (first_minute + n * 60) % (24 * 60);
+        format!("{}:{:02}", minute / 60, minute % 60)
+    };
     let title = ctx.text(key::CHART_HOURS);
     let shade = |rate: f64| format!("h{}", (rate * SHADES).ceil().clamp(1.0, SHADES));
     html! {

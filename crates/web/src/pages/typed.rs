@@ -24,11 +24,11 @@ pub(crate) type UnitWords = &'static [&'static str];
 pub(crate) const KILOWATTS: UnitWords = &["kw", "キロワット"];
 pub(crate) const YEN_PER_KWH: UnitWords = &["円/kwh", "yen/kwh", "yen"];
 pub(crate) const YEN_PER_HOUR: UnitWords = &["円/時間", "円/時", "円/h", "yen/h", "yen"];
-pub(crate) const SECONDS: UnitWords = &["秒", "s", "sec"];
-pub(crate) const MINUTES: UnitWords = &["分間", "分", "min"];
+pub(crate) const SECONDS: UnitWords = &["秒", "seconds", "sec", "s"];
+pub(crate) const MINUTES: UnitWords = &["分間", "分", "minutes", "min"];
 pub(crate) const PARTS: UnitWords = &["個", "本", "枚", "台", "pcs", "parts"];
 pub(crate) const CYCLES: UnitWords = &["回", "ショット", "サイクル", "cycles", "shots"];
-pub(crate) const HOURS: UnitWords = &["時間", "h", "hours"];
+pub(crate) const HOURS: UnitWords = &["時間", "hours", "hour", "h"];
 pub(crate) const KILOWATT_HOURS: UnitWords = &["kwh"];
 
 /// A number with its unit or without: `12.5 kW`, `30円/kWh`; `None` if it is none, or its unit is

@@ -97,7 +97,7 @@ pub(crate) async fn set(
             .await
         {
             Ok(()) => return Redirect::to("/rates").into_response(),
-            Err(OrderError::ChangedMeanwhile) => visitor.lang.text(key::CHANGED_MEANWHILE),
+            Err(OrderError::ChangedMeanwhile) => visitor.lang.text(key::CHANGED_SINCE),
             Err(OrderError::NotDurable) => visitor.lang.text(key::ERROR_BUSY),
             Err(OrderError::Delayed) => visitor.lang.text(key::ERROR_DELAYED),
             Err(_) => visitor.lang.text(key::ERROR_SETTINGS),

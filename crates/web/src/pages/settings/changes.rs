@@ -1,21 +1,20 @@
 //! The last changes of settings: who made them and what was before, and a button that takes one
-//! back as long as nothing of the same was set since.
+//! back as long as all that it set still holds.
 
 use std::sync::Arc;
 
-use app::commands::{Command, Orders};
+use app::commands::{Command, OrderError, Orders};
 use app::known::Known;
-use app::setting_changes::{FactoryChange, SettingBefore, SettingChange, SettingChanges, is_last};
+use app::setting_changes::{SettingChange, SettingChanges};
 use app::views::BoardView;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use identity::Gate;
-use kpi::Factory;
 use maud::{Markup, html};
-use model::{Nameplate, Right, Title};
+use model::Right;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use text::key;
 
 use super::{JustKept, told};
@@ -33,10 +32,10 @@ part! {
     }
 }
 
-/// Which change is to be taken back, by the moment it was made.
+/// Which change is to be taken back.
 #[derive(Debug, Deserialize)]
 pub(crate) struct NamedChange {
-    at: i64,
+    number: u64,
 }
 
 /// The page.
@@ -58,37 +57,14 @@ pub(crate) async fn undo(
     Form(named): Form<NamedChange>,
 ) -> Result<Response, Failure> {
     let ctx = Ctx::new(&site.known, &visitor);
-    let changes = site
-        .known
-        .read(|reader| SettingChanges::read(reader))
-        .await?;
-    let now = Arc::clone(&site.known.board().factory);
-    let meant = changes.iter().find(|change| change.at.ms() == named.at);
-    let problem = match meant.filter(|change| is_last(&changes, change)) {
-        Some(change) => {
-            let back = back(&change.before, &now);
-            match site.orders.give(back, &visitor.who.actor()).await {
-                Ok(()) => return Ok(Redirect::to("/settings/changes?saved=1").into_response()),
-                Err(problem) => told(&visitor, problem),
-            }
-        }
-        None => ctx.text(key::CHANGES_TOO_LATE),
+    let back = Command::TakeBack(named.number);
+    let problem = match site.orders.give(back, &visitor.who.actor()).await {
+        Ok(()) => return Ok(Redirect::to("/settings/changes?saved=1").into_response()),
+        Err(OrderError::ChangedMeanwhile) => ctx.text(key::CHANGES_TOO_LATE),
+        Err(problem) => told(&visitor, problem),
     };
     let problem = html! { p.problem role="alert" { (problem) } };
     page(&site, &ctx, Some(problem)).await
-}
-
-/// What puts back in force what held before.
-fn back(before: &SettingBefore, now: &Arc<Factory>) -> Command {
-    match before {
-        SettingBefore::Factory { factory, .. } => {
-            let change = FactoryChange::of(now, factory.as_ref().clone());
-            Command::SetFactory(change.into())
-        }
-        SettingBefore::Machine { machine, nameplate } => {
-            Command::SetNameplate(machine.clone(), nameplate.clone())
-        }
-    }
 }
 
 async fn page(site: &ChangesPart, ctx: &Ctx, said: Option<Markup>) -> Result<Response, Failure> {
@@ -107,9 +83,7 @@ async fn page(site: &ChangesPart, ctx: &Ctx, said: Option<Markup>) -> Result<Res
             }
             @if changes.is_empty() { div.empty { p { (ctx.text(key::CHANGES_NONE)) } } }
             ul.cards {
-                @for change in &changes {
-                    (card(ctx, &board, site, change, is_last(&changes, change)))
-                }
+                @for change in &changes { (card(ctx, &board, &site.gate, change)) }
             }
         }
     };
@@ -122,29 +96,32 @@ async fn page(site: &ChangesPart, ctx: &Ctx, said: Option<Markup>) -> Result<Res
     ))
 }
 
-fn card(
-    ctx: &Ctx,
-    board: &BoardView,
-    site: &ChangesPart,
-    change: &SettingChange,
-    is_last: bool,
-) -> Markup {
-    let whose = match change.before.machine() {
-        Some(machine) => board.called(ctx.lang, machine.as_str()).to_owned(),
-        None => ctx.text(key::SETTINGS_FACTORY),
+fn card(ctx: &Ctx, board: &BoardView, gate: &Gate, change: &SettingChange) -> Markup {
+    let machine = change.machine.as_ref();
+    let machine = machine.map(|id| (id, board.machine(id.as_str())));
+    let (whose, holds) = match machine {
+        None => (
+            ctx.text(key::SETTINGS_FACTORY),
+            change.holds(&*board.factory),
+        ),
+        Some((_, Some(machine))) => {
+            let name = machine.names.of(ctx.lang).to_owned();
+            (name, change.holds(&machine.nameplate))
+        }
+        Some((id, None)) => (id.to_string(), false),
     };
     html! {
         li.card {
             span.row {
                 strong { (whose) }
-                span.quiet { (ctx.when(change.at)) " · " (name_of(ctx, &site.gate, &change.by)) }
+                span.quiet { (ctx.when(change.at)) " · " (name_of(ctx, gate, &change.by)) }
             }
             ul.before {
-                @for line in lines(ctx, &change.before) { li { (line) } }
+                @for (name, member) in &change.members { li { (line(ctx, name, &member.before)) } }
             }
-            @if is_last && ctx.may(Right::Judge) {
+            @if holds && ctx.may(Right::Judge) {
                 form.plain method="post" action="/settings/changes/undo" {
-                    input type="hidden" name="at" value=(change.at.ms());
+                    input type="hidden" name="number" value=(change.number);
                     button type="submit" { (ctx.text(key::CHANGES_UNDO)) }
                 }
             }
@@ -152,41 +129,41 @@ fn card(
     }
 }
 
-/// What was set, each with what held before where that is a word or a number.
-fn lines(ctx: &Ctx, before: &SettingBefore) -> Vec<String> {
-    let with = |name: String, value: Option<String>| match value {
+/// What was set, with what held before where that is a word or a number.
+fn line(ctx: &Ctx, member: &str, before: &Value) -> String {
+    let name = ctx.lang.coded("setting-of-", &member.replace('_', "-"));
+    match value_text(ctx, member, before) {
         Some(value) => ctx.with(key::CHANGES_BEFORE, &[("what", &name), ("value", &value)]),
         None => name,
-    };
-    match before {
-        SettingBefore::Factory { factory, changed } => {
-            let all = json!(factory);
-            let line = |member: &String| {
-                let name = ctx.lang.coded("setting-of-", &member.replace('_', "-"));
-                with(name, value_text(ctx, &all[member]))
-            };
-            changed.iter().map(line).collect()
-        }
-        SettingBefore::Machine { nameplate, .. } => {
-            let Nameplate { ja, en, .. } = nameplate;
-            let name = ja.as_ref().or(en.as_ref()).map(Title::to_string);
-            let place = nameplate.group.as_ref().map(Title::to_string);
-            let name = name.or_else(|| Some(ctx.text(key::CHANGES_NOTHING)));
-            let mut lines = vec![with(ctx.text(key::SETTINGS_NAME), name)];
-            lines.extend(place.map(|group| with(ctx.text(key::SETTINGS_GROUP), Some(group))));
-            lines
-        }
     }
 }
 
-/// A word or a number, and that there was none; `None` for what has parts.
-fn value_text(ctx: &Ctx, value: &Value) -> Option<String> {
+/// A word or a number as the page of its setting writes it, or that there was none; `None` for
+/// what has parts.
+fn value_text(ctx: &Ctx, member: &str, value: &Value) -> Option<String> {
+    let is_empty = match value {
+        Value::Array(all) => all.is_empty(),
+        Value::Object(all) => all.is_empty(),
+        other => other.is_null(),
+    };
     match value {
-        Value::Null => Some(ctx.text(key::CHANGES_NOTHING)),
-        Value::Number(number) => Some(number.to_string()),
+        _ if is_empty => Some(ctx.text(key::CHANGES_NOTHING)),
+        Value::Number(number) => {
+            let number = number.as_f64()?;
+            // Kept in seconds, typed in minutes.
+            let shown = if member.ends_with("_s") {
+                number / 60.0
+            } else {
+                number
+            };
+            Some(shown.to_string())
+        }
         Value::String(text) => Some(text.clone()),
-        Value::Array(all) if all.is_empty() => Some(ctx.text(key::CHANGES_NOTHING)),
-        Value::Object(all) if all.is_empty() => Some(ctx.text(key::CHANGES_NOTHING)),
+        Value::Bool(is_so) => Some(ctx.text(if *is_so {
+            key::CHANGES_YES
+        } else {
+            key::CHANGES_NO
+        })),
         _ => None,
     }
 }

@@ -308,7 +308,9 @@ pub(crate) async fn begins_anew(
 /// Why an order was not carried out.
 pub(super) fn told(visitor: &Visitor, problem: OrderError) -> String {
     let (why, hint) = match problem {
-        OrderError::ChangedMeanwhile => return visitor.lang.text(key::CHANGED_MEANWHILE),
+        OrderError::ChangedMeanwhile => return visitor.lang.text(key::CHANGED_SINCE),
+        OrderError::NotFound => return visitor.lang.text(key::ERROR_NOT_FOUND),
+        OrderError::OutOfRange => (key::ERROR_SETTINGS, key::ERROR_SETTINGS_HINT),
         OrderError::StillHeard => (key::ERROR_STILL_HEARD, key::ERROR_STILL_HEARD_HINT),
         OrderError::Delayed => (key::ERROR_DELAYED, key::ERROR_DELAYED_HINT),
         _ => (key::ERROR_BUSY, key::ERROR_BUSY_HINT),
