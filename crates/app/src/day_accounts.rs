@@ -158,9 +158,12 @@ impl AccountShelf {
         })
     }
 
-    /// Whether more days would push others out.
-    pub fn is_full(&self) -> bool {
-        self.lock().bytes > BYTES_MAX / 10 * 9
+    /// Whether accounts of the day that begins then would stay: there is room, or older days to be
+    /// pushed out.
+    pub fn has_room_for(&self, day: Time) -> bool {
+        let kept = self.lock();
+        let oldest = kept.accounts.first_key_value().map(|((from, _), _)| *from);
+        kept.bytes < BYTES_MAX / 10 * 9 || oldest.is_some_and(|oldest| oldest < day)
     }
 
     fn lock(&self) -> MutexGuard<'_, KeptAccounts> {
@@ -212,5 +215,54 @@ impl DayLook<'_> {
             return Ok(());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kpi::Measured;
+    use model::{MachineState, StateInterval};
+
+    use super::*;
+
+    /// A day in which a machine stopped so often.
+    fn account(day: i64, stops: i64) -> Arc<Account> {
+        let at = |s: i64| Time::from_ms((day * 86_400 + s) * 1_000);
+        let state = |n: i64| StateInterval {
+            state: [MachineState::Stop, MachineState::Run][(n % 2) as usize],
+            from: at(n * 2),
+            to: Some(at(n * 2 + 2)),
+        };
+        let states: Vec<StateInterval> = (0..stops * 2).map(state).collect();
+        let measured = Measured {
+            states: &states,
+            ..Measured::default()
+        };
+        Arc::new(Account::of(Span::new(at(0), at(86_400)), &measured))
+    }
+
+    #[test]
+    fn days_of_a_machine_that_stops_all_the_time_take_no_more_memory_than_they_may() {
+        let mut kept = KeptAccounts::default();
+        let press = MachineId::new("press").unwrap();
+        for day in 0..200 {
+            kept.keep(&press, account(day, 21_600));
+            let counted: usize = kept.accounts.values().map(|account| account.bytes()).sum();
+            assert_eq!(kept.bytes, counted);
+            assert!(kept.bytes <= BYTES_MAX);
+        }
+        let days = kept.accounts.len();
+        assert!((50..200).contains(&days), "{days}");
+        let newest = kept.accounts.last_key_value().unwrap().1.span;
+        assert_eq!(newest, account(199, 0).span, "the newest stay");
+        // The same day again takes the place of itself.
+        kept.keep(&press, account(199, 10));
+        assert_eq!(kept.accounts.len(), days);
+        let touched = Touched {
+            all: true,
+            days: Vec::new(),
+        };
+        kept.heed(5, &touched);
+        assert_eq!((kept.bytes, kept.heeded, kept.accounts.len()), (0, 5, 0));
     }
 }

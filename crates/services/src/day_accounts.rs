@@ -23,7 +23,7 @@ pub async fn keep(known: Known) {
     loop {
         rounds.tick().await;
         for day in days_over(&known) {
-            if known.days.is_full() {
+            if !known.days.has_room_for(day.from) {
                 break;
             }
             let began = Instant::now();
