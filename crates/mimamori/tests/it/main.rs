@@ -44,6 +44,7 @@ mod proofs;
 mod publisher;
 mod rates;
 mod register;
+mod roles;
 mod sample;
 #[path = "../../../sources/tests/it/serial.rs"]
 mod serial;
