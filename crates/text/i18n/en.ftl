@@ -1224,6 +1224,7 @@ settings-archived-note = Not in averages either. Their records stay, and one tha
 settings-wrong-name = A name has at most 64 characters, none of them invisible
 settings-wrong-place = The order is a number from 1 to 9999
 shift-lasts = so far
+settings-update = How to upgrade, and how to go back
 settings-others = Other settings
 changes-title = Changes of settings
 changes-note = The last twelve changes of machines and of the factory, newest first. Undoing is a change too, and recorded as such.

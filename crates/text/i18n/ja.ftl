@@ -1224,6 +1224,7 @@ settings-archived-note = 平均にも入りません。これまでの記録は�
 settings-wrong-name = 名前は 64 文字までです。見えない文字は使えません
 settings-wrong-place = 並び順は 1 から 9999 の数字です
 shift-lasts = 途中
+settings-update = 新しい版にする・前の版に戻す方法
 settings-others = そのほかの設定
 changes-title = 設定の変更
 changes-note = 機械と工場の設定を、新しい順に12件まで残します。「元に戻す」も一つの変更として記録されます。

@@ -490,6 +490,7 @@ fn ways(ctx: &Ctx) -> Markup {
                     dd { "Mimamori " (super::ASSETS_VERSION) }
                 }
             }
+            p { a href="/guide/upkeep" { (ctx.text(key::SETTINGS_UPDATE)) } }
         }
     }
 }
