@@ -75,7 +75,8 @@ impl SettingChange {
         for (name, member) in &self.members {
             all.insert(name.clone(), member.before.clone());
         }
-        serde_json::from_value(settings).ok()
+        // From text, as everything kept is read.
+        serde_json::from_str(&settings.to_string()).ok()
     }
 }
 
