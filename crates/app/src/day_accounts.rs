@@ -91,8 +91,7 @@ impl Touched {
         };
         for PastChange { of, span } in changes {
             // A step of energy belongs to the reading in which it ends.
-            let reach = |ms: i64| Time::from_ms(span.to.ms().saturating_add(ms));
-            let span = Span::new(span.from - GAP_MS_MAX, reach(GAP_MS_MAX));
+            let span = Span::new(span.from - GAP_MS_MAX, span.to + GAP_MS_MAX);
             match of {
                 PastOf::Everything => touched.days.push((None, span)),
                 PastOf::Machine(machine) => touched.days.push((Some(machine), span)),
@@ -111,7 +110,7 @@ impl Touched {
     fn has(&self, machine: &MachineId, day: Span) -> bool {
         let is_it = |(of, span): &(Option<MachineId>, Span)| {
             let is_machine = of.as_ref().is_none_or(|of| of == machine);
-            is_machine && span.from < day.to && day.from < span.to
+            is_machine && span.within(day).is_some()
         };
         self.all || self.days.iter().any(is_it)
     }
@@ -182,11 +181,14 @@ pub struct DayLook<'a> {
 }
 
 impl DayLook<'_> {
-    /// The account of a machine over a day, if it is kept.
-    pub fn account(&self, machine: &MachineId, day: Span) -> Option<Arc<Account>> {
+    /// The accounts of machines over a day, in their order, as far as they are kept.
+    pub fn accounts(&self, machines: &[MachineId], day: Span) -> Vec<Option<Arc<Account>>> {
         let kept = self.days.lock();
-        let found = kept.accounts.get(&(day.from, machine.clone()))?;
-        (found.span == day).then(|| Arc::clone(found))
+        let account = |machine: &MachineId| {
+            let found = kept.accounts.get(&(day.from, machine.clone()))?;
+            (found.span == day).then(|| Arc::clone(found))
+        };
+        machines.iter().map(account).collect()
     }
 
     /// Keeps accounts of machines over one day that is over, unless something of them has changed

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Add as _;
 
-use model::{CycleTime, MachineState, Span, Time};
+use model::{CycleTime, HOUR_MS, MachineState, Span, Time};
 
 use crate::chronicle::{Chronicle, Measured};
 use crate::downtime::Downtime;
@@ -12,8 +12,6 @@ use crate::minute::standby_ws;
 use crate::spread::Spread;
 use crate::stretch::{Stretch, total};
 use crate::usual::UsualCycles;
-
-const HOUR_MS: i64 = 3_600_000;
 
 /// Seconds of producing: running, and the pauses that belong to every cycle (ISO 22400-2: actual
 /// production time).

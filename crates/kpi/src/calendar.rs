@@ -50,6 +50,15 @@ impl Calendar {
         self.day_start(start - 1)
     }
 
+    /// When the last so many business days began, up to the one that begins then; the newest last.
+    pub fn days_up_to(&self, last: Time, count: usize) -> Vec<Time> {
+        let before = |start: &Time| Some(self.day_before(*start));
+        let starts = std::iter::successors(Some(last), before).take(count);
+        let mut starts: Vec<Time> = starts.collect();
+        starts.reverse();
+        starts
+    }
+
     /// The date a business day is called by.
     pub fn date(&self, start: Time) -> Option<Date> {
         let moment = Timestamp::from_millisecond(start.ms()).ok()?;

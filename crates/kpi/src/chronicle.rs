@@ -145,17 +145,20 @@ fn active(stretches: &[Stretch], waits: &[(Time, f64)]) -> Vec<Span> {
     cut
 }
 
-/// The states inside a span. Before the first data there is nothing.
+/// The states inside a span, however many lie before it. Before the first data there is nothing.
 fn clipped(states: &[StateInterval], span: Span) -> Vec<Stretch> {
-    let until = states.iter().take_while(|interval| interval.from < span.to);
-    let inside = until.filter_map(|interval| {
-        let stretch = Stretch {
-            state: interval.state,
-            from: interval.from.max(span.from),
-            to: interval.to.unwrap_or(span.to).min(span.to),
-        };
-        (stretch.from < stretch.to).then_some(stretch)
-    });
+    let begun = states.partition_point(|s| s.to.is_some_and(|to| to <= span.from));
+    let later = states.iter().skip(begun);
+    let inside = later
+        .take_while(|interval| interval.from < span.to)
+        .filter_map(|interval| {
+            let stretch = Stretch {
+                state: interval.state,
+                from: interval.from.max(span.from),
+                to: interval.to.unwrap_or(span.to).min(span.to),
+            };
+            (stretch.from < stretch.to).then_some(stretch)
+        });
     inside.collect()
 }
 

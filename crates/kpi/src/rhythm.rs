@@ -1,40 +1,31 @@
 //! When of the day a machine runs: the share of each hour of a day.
 
-use model::{MachineState, Span, StateInterval, Time};
+use model::{HOUR_MS, Span, StateInterval, Time};
 
-use crate::stretch::{Stretch, total};
+use crate::account::Account;
+use crate::chronicle::Measured;
 
-const HOUR_MS: i64 = 3_600_000;
-
-/// Running ÷ observed time in each hour since the beginning of a span; `None` for an hour in which
-/// nothing was observed. The states are those of the span, oldest first.
+/// The operating rate against what was seen, of each hour since the beginning of a span; `None` for
+/// an hour in which nothing was. The states are those of the span, oldest first.
 pub fn rate_by_hour(states: &[StateInterval], span: Span) -> Vec<Option<f64>> {
+    let measured = Measured {
+        states,
+        ..Measured::default()
+    };
     let starts = (span.from.ms()..span.to.ms()).step_by(HOUR_MS as usize);
     let hours = starts.map(|start| {
         let from = Time::from_ms(start);
         Span::new(from, (from + HOUR_MS).min(span.to))
     });
-    let rate = |hour: Span| {
-        let begun = states.partition_point(|s| s.to.is_some_and(|to| to <= hour.from));
-        let within = states.iter().skip(begun).take_while(|s| s.from < hour.to);
-        let stretches = within.map(|s| Stretch {
-            state: s.state,
-            from: s.from,
-            to: s.to.unwrap_or(hour.to),
-        });
-        let stretches: Vec<Stretch> = stretches.collect();
-        let seconds = |counts: fn(MachineState) -> bool| {
-            let counted = stretches.iter().filter(|s| counts(s.state));
-            total(counted.map(|s| s.within(hour)))
-        };
-        let observed_s = seconds(|state| state != MachineState::Unknown);
-        (observed_s > 0.0).then(|| seconds(|state| state == MachineState::Run) / observed_s)
-    };
-    hours.map(rate).collect()
+    hours
+        .map(|hour| Account::of(hour, &measured).rate_observed())
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use model::MachineState;
+
     use super::*;
 
     #[test]

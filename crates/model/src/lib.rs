@@ -63,5 +63,5 @@ pub use state::{MachineState, Standstill, StateInterval};
 pub use table::{
     Column, CommaMeaning, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState,
 };
-pub use time::{DAY_MS, Span, Time};
+pub use time::{DAY_MS, HOUR_MS, Span, Time};
 pub use unit::{POWER_POINTS, STATUS_POINTS, Unit, UnitScale, VIBRATION_POINTS};

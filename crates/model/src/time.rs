@@ -9,8 +9,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
+/// Milliseconds of an hour.
+pub const HOUR_MS: i64 = 3_600_000;
 /// Milliseconds of a day that is neither shortened nor lengthened by the clocks.
-pub const DAY_MS: i64 = 24 * 3_600_000;
+pub const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// A moment, in milliseconds since 1970-01-01 00:00 UTC. As JSON it is a text after RFC 3339, in
 /// UTC with milliseconds; the number of milliseconds, as versions up to 0.1 wrote it, is read as
@@ -66,6 +68,9 @@ pub struct Span {
 }
 
 impl Span {
+    /// All of time.
+    pub const ALWAYS: Self = Self::before(Time::from_ms(i64::MAX));
+
     /// From one moment to another.
     pub const fn new(from: Time, to: Time) -> Self {
         Self { from, to }
@@ -85,6 +90,11 @@ impl Span {
     pub fn within(self, other: Self) -> Option<Self> {
         let both = Self::new(self.from.max(other.from), self.to.min(other.to));
         (both.from < both.to).then_some(both)
+    }
+
+    /// From the beginning of the earlier one to the end of the later.
+    pub fn around(self, other: Self) -> Self {
+        Self::new(self.from.min(other.from), self.to.max(other.to))
     }
 
     /// Its length, in seconds; negative if it ends before it begins.

@@ -131,13 +131,11 @@ impl WantedAccounts {
         if !self.is_day_over(self.span) {
             return Ok(0);
         }
-        let missing = |machine: &&MachineId| look.account(machine, self.span).is_none();
-        let missing = self.machines.iter().filter(missing).count();
-        if missing > 0 {
-            let facts = self.facts(reader)?;
-            facts.of_day(&self.machines, self.span, &look)?;
+        let missing = missing(&self.machines, &look.accounts(&self.machines, self.span));
+        if !missing.is_empty() {
+            self.facts(reader)?.make(&missing, self.span, &look)?;
         }
-        Ok(missing)
+        Ok(missing.len())
     }
 
     fn read(
@@ -277,6 +275,13 @@ fn cycles_checked(account: &Account, remarks: &[Annotation], starts: &[Time]) ->
     counted.map(|(_, cycles)| u64::from(*cycles)).sum()
 }
 
+/// The machines whose accounts, in the same order, are not kept.
+fn missing(machines: &[MachineId], kept: &[Option<Arc<Account>>]) -> Vec<MachineId> {
+    let each = machines.iter().zip(kept);
+    let missing = each.filter(|(_, kept)| kept.is_none());
+    missing.map(|(machine, _)| machine.clone()).collect()
+}
+
 /// What is counted of a machine over a span.
 #[derive(Clone)]
 struct CountedAccount {
@@ -312,20 +317,9 @@ impl Facts<'_> {
         day: Span,
         look: &DayLook<'_>,
     ) -> Result<Vec<CountedAccount>, StoreError> {
-        let kept = machines.iter().map(|machine| look.account(machine, day));
-        let kept: Vec<Option<Arc<Account>>> = kept.collect();
-        let missing = machines
-            .iter()
-            .zip(&kept)
-            .filter(|(_, kept)| kept.is_none());
-        let missing: Vec<MachineId> = missing.map(|(machine, _)| machine.clone()).collect();
-        let made = if missing.is_empty() {
-            Vec::new()
-        } else {
-            self.of_piece(&missing, day)?
-        };
-        let mut made = made.into_iter().map(|made| made.account);
-        look.keep(missing.iter().zip(made.clone()))?;
+        let kept = look.accounts(machines, day);
+        let missing = missing(machines, &kept);
+        let mut made = self.make(&missing, day, look)?.into_iter();
         let each = kept.into_iter();
         let all = each.filter_map(|kept| kept.or_else(|| made.next()));
         let counted = all.map(|account| CountedAccount {
@@ -333,6 +327,22 @@ impl Facts<'_> {
             chronicle: None,
         });
         Ok(counted.collect())
+    }
+
+    /// Makes and keeps the accounts of machines, in their order, over a day that is over.
+    fn make(
+        &self,
+        machines: &[MachineId],
+        day: Span,
+        look: &DayLook<'_>,
+    ) -> Result<Vec<Arc<Account>>, StoreError> {
+        if machines.is_empty() {
+            return Ok(Vec::new());
+        }
+        let made = self.of_piece(machines, day)?.into_iter();
+        let made: Vec<Arc<Account>> = made.map(|made| made.account).collect();
+        look.keep(machines.iter().zip(made.iter().cloned()))?;
+        Ok(made)
     }
 
     /// The accounts of machines, in their order, over a stretch of time inside of one day.
@@ -421,10 +431,8 @@ pub async fn rates(
             let states = reader.counted_states(machine, all, &left_out)?;
             let of_day = |(span, planned): (&Span, &Option<PlannedHours>)| {
                 let planned = planned.clone().map(|planned| planned.without(&left_out));
-                // What ended before the day is none of it.
-                let begun = states.partition_point(|s| s.to.is_some_and(|to| to <= span.from));
                 let measured = Measured {
-                    states: states.get(begun..).unwrap_or_default(),
+                    states: &states,
                     planned: planned.as_ref().map(|planned| &*planned.spans),
                     ..Measured::default()
                 };
@@ -448,10 +456,8 @@ pub async fn hours(
     days: usize,
 ) -> Result<Vec<(Span, Vec<Option<f64>>)>, Unreadable> {
     let today = known.calendar.day_start(known.now());
-    let before = |start: &Time| Some(known.calendar.day_before(*start));
-    let starts = std::iter::successors(Some(today), before).take(days);
-    let mut spans: Vec<Span> = starts.map(|start| span_from(known, start)).collect();
-    spans.reverse();
+    let starts = known.calendar.days_up_to(today, days).into_iter();
+    let spans: Vec<Span> = starts.map(|start| span_from(known, start)).collect();
     let machine = machine.clone();
     let work = move |reader: &dyn Reader| {
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else {

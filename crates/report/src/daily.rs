@@ -9,7 +9,7 @@ use app::known::{Known, Unreadable};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use kpi::{Factory, PlannedHours};
-use model::{Annotation, DAY_MS, MachineId, Remark, Span, Time, Title};
+use model::{Annotation, DAY_MS, HOUR_MS, MachineId, Remark, Span, Time, Title};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
@@ -18,8 +18,6 @@ use crate::downtimes::ExplainedDowntime;
 use crate::losses::{Loss, losses};
 use crate::machine_account::{AgainstPlan, MachineAccount};
 use crate::wear::{self, PartUse};
-
-const HOUR_MS: i64 = 3_600_000;
 
 /// Who reads a week or a month.
 static LONG_REPORTS: Semaphore = Semaphore::const_new(1);

@@ -178,10 +178,8 @@ impl MachineSeries {
                     continue;
                 };
                 wh += wh_drawn(sum.integral, sum.below);
-                let (first, last) = (sum.first.0, sum.last.0 + 1);
-                told = Some(told.map_or(Span::new(first, last), |told| {
-                    Span::new(told.from.min(first), told.to.max(last))
-                }));
+                let more = Span::new(sum.first.0, sum.last.0 + 1);
+                told = Some(told.map_or(more, |told| told.around(more)));
             }
         }
         Ok(wh / 1_000.0)
@@ -220,9 +218,8 @@ pub fn wh_fed_in(below: Option<f64>) -> Option<f64> {
 
 /// What people left out of the figures, by machine.
 fn left_out(reader: &dyn Reader) -> Result<BTreeMap<MachineId, LeftOut>, StoreError> {
-    let all = Span::before(Time::from_ms(i64::MAX));
     let mut said: BTreeMap<MachineId, Vec<Annotation>> = BTreeMap::new();
-    for annotation in reader.lasting(None, all)? {
+    for annotation in reader.lasting(None, Span::ALWAYS)? {
         let of_machine = said.entry(annotation.machine.clone()).or_default();
         of_machine.push(annotation);
     }

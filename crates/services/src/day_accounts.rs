@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use app::known::Known;
-use model::{Span, Time};
+use model::Span;
 use report::accounts;
 use tracing::{debug, warn};
 
@@ -44,10 +44,9 @@ pub async fn keep(known: Known) {
 
 /// The days that are over, the newest first.
 fn days_over(known: &Known) -> Vec<Span> {
-    let calendar = known.calendar.clone();
-    let today = calendar.day_start(known.now());
-    let before = |start: &Time| Some(calendar.day_before(*start));
-    let starts = std::iter::successors(before(&today), before).take(DAYS);
+    let calendar = &known.calendar;
+    let yesterday = calendar.day_before(calendar.day_start(known.now()));
+    let starts = calendar.days_up_to(yesterday, DAYS).into_iter().rev();
     starts
         .map(|start| Span::new(start, calendar.day_end(start)))
         .collect()

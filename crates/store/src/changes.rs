@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use model::{MachineId, SeriesId, Span, Time};
+use model::{HOUR_MS, MachineId, SeriesId, Span, Time};
 
 use crate::record::{Batch, Record};
 
@@ -16,12 +16,7 @@ const CHANGED_MAX: usize = 1_024;
 /// reaches from the first to the last.
 const SPANS_MAX: usize = 8;
 /// Changes with no longer gap between them, in milliseconds, are one.
-const JOINED_MS: i64 = 3_600_000;
-/// All of time.
-const ALWAYS: Span = Span {
-    from: Time::from_ms(i64::MIN),
-    to: Time::from_ms(i64::MAX),
-};
+const JOINED_MS: i64 = HOUR_MS;
 
 /// Whose past changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,7 +101,7 @@ impl PastChanges {
         for reading in batch.readings.iter().filter(|r| r.t.ms() < before) {
             let moment = Span::new(reading.t, reading.t + 1);
             let known = late.entry(reading.series).or_insert(moment);
-            *known = around(*known, moment);
+            *known = known.around(moment);
         }
         let readings = late.into_iter().map(|(series, span)| PastChange {
             of: PastOf::Series(series),
@@ -138,13 +133,13 @@ impl NotedChanges {
             from.ms().saturating_sub(to.ms()) <= JOINED_MS
         };
         if let Some(place) = spans.iter().position(joins) {
-            span = around(spans.remove(place).1, span);
+            span = spans.remove(place).1.around(span);
         }
         spans.push((self.count, span));
         if spans.len() > SPANS_MAX {
             let (_, oldest) = spans.remove(0);
             if let Some((_, next)) = spans.first_mut() {
-                *next = around(oldest, *next);
+                *next = oldest.around(*next);
             }
         }
     }
@@ -158,7 +153,7 @@ fn change_of(record: &Record) -> Option<PastChange> {
     };
     let moment = |at: Time| Span::new(at, at + 1);
     // A state lasts until the next one.
-    let since = |at: Time| Span::new(at, ALWAYS.to);
+    let since = |at: Time| Span::new(at, Span::ALWAYS.to);
     match record {
         Record::Cycle(machine, cycle, _) => Some(of_machine(machine, moment(cycle.start))),
         Record::State(machine, _, at) | Record::SeenAfterAll(machine, at) => {
@@ -171,15 +166,10 @@ fn change_of(record: &Record) -> Option<PastChange> {
         }
         Record::Assigned(..) | Record::Dropped(..) => Some(PastChange {
             of: PastOf::Everything,
-            span: ALWAYS,
+            span: Span::ALWAYS,
         }),
         _ => None,
     }
-}
-
-/// From the beginning of the earlier one to the end of the later.
-fn around(one: Span, other: Span) -> Span {
-    Span::new(one.from.min(other.from), one.to.max(other.to))
 }
 
 #[cfg(test)]
@@ -239,11 +229,11 @@ mod tests {
         let expected = [
             PastChange {
                 of: PastOf::Machine(press),
-                span: Span::new(at(80_000), ALWAYS.to),
+                span: Span::new(at(80_000), Span::ALWAYS.to),
             },
             PastChange {
                 of: PastOf::Everything,
-                span: ALWAYS,
+                span: Span::ALWAYS,
             },
         ];
         assert_eq!(changes.since(0).1.as_deref(), Some(&expected[..]));

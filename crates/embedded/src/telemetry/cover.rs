@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
 
 use data_encoding::HEXLOWER;
+use model::HOUR_MS;
 use rusqlite::{Connection, Transaction, params};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use store::Record;
 
-use super::HOUR_MS;
 use crate::error::EngineError;
 use crate::sql::{hash_row, run};
 

@@ -24,7 +24,6 @@ pub(crate) use retain::write_dropped;
 pub(crate) use seal::{EmbeddedSealer, SealLock, StoredStep, open_digest, write_step};
 pub(crate) use view::{Entries, MonthFiles, State, walk_journal};
 
-const HOUR_MS: i64 = 3600 * 1000;
 /// The whole of time.
 const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
 

@@ -693,22 +693,15 @@ impl Sums {
 
     /// Adds what counts of a series in a chunk.
     fn column(&mut self, column: &PackedColumn) {
-        let stat_of = |(times, values): (&[i64], &[f64])| {
-            let mut rows = times.iter().zip(values);
-            let (t, value) = rows.next()?;
-            let mut stat = Stat::begin(column.series, Time::from_ms(*t), *value);
-            for (t, value) in rows {
-                stat.add(Time::from_ms(*t), *value);
-            }
-            Some(stat)
-        };
+        let one = |(t, value): (&i64, &f64)| Stat::begin(column.series, Time::from_ms(*t), *value);
         let (from, to) = self.span;
         let (times, values) = column.within(i64::MIN, from.saturating_sub(1));
-        if let Some((t, value)) = times.last().zip(values.last()) {
-            let last = Stat::begin(column.series, Time::from_ms(*t), *value);
-            self.before.insert(column.series, last);
-        }
-        if let Some(inside) = stat_of(column.within(from, to)) {
+        let last = times.last().zip(values.last()).map(one);
+        self.before.extend(last.map(|stat| (column.series, stat)));
+        let (times, values) = column.within(from, to);
+        let mut rows = times.iter().zip(values);
+        if let Some(mut inside) = rows.next().map(one) {
+            rows.for_each(|(t, value)| inside.add(Time::from_ms(*t), *value));
             self.add(&inside);
         }
     }

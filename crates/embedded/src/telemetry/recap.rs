@@ -5,11 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use model::{GAP_MS_MAX, Reading, SeriesId, Span};
+use model::{GAP_MS_MAX, HOUR_MS, Reading, SeriesId, Span};
 use rusqlite::Connection;
 use store::{MinuteRow, Recap, Stat, StoreError, Telemetry as _};
 
-use super::HOUR_MS;
 use super::minute::FoundMinutes;
 use super::query::{QueryNow, Sums};
 use super::view::{Entries, walk_journal};

@@ -220,7 +220,7 @@ impl Floor {
             open.extend(reader.alarms_of(&machine.id, true, 100)?);
         }
         for machine in &mut self.machines {
-            let page = reader.cycles(&machine.id, Span::before(Time::from_ms(i64::MAX)), 1)?;
+            let page = reader.cycles(&machine.id, Span::ALWAYS, 1)?;
             machine.last_cycle = page
                 .items
                 .into_iter()

@@ -37,6 +37,21 @@ pub(super) struct ChartProbe {
     pub(super) text: String,
 }
 
+/// What was learned of a value, and how far it may lie from that.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ToleratedBand {
+    pub(super) middle: f64,
+    /// On either side, as a share of the middle.
+    pub(super) share: f64,
+}
+
+impl ToleratedBand {
+    /// The smallest value that is tolerated, and the largest.
+    pub(super) fn edges(self) -> [f64; 2] {
+        [1.0 - self.share, 1.0 + self.share].map(|share| self.middle * share)
+    }
+}
+
 /// A linear scale that leaves a margin around its values.
 pub(super) struct AxisScale {
     low: f64,
@@ -169,15 +184,8 @@ pub(super) fn mark(verdict: CycleVerdict, cx: f64, cy: f64) -> Markup {
 }
 
 /// The last cycles, oldest left, with the reference as a line and the tolerance as a band.
-pub(crate) fn cycles(
-    ctx: &Ctx,
-    title: &str,
-    dots: &[Dot],
-    reference: Option<(f64, f64)>,
-) -> Markup {
-    let band =
-        reference.map(|(median, share)| (median * (1.0 - share), median, median * (1.0 + share)));
-    let edges = band.iter().flat_map(|(low, _, high)| [*low, *high]);
+pub(crate) fn cycles(ctx: &Ctx, title: &str, dots: &[Dot], band: Option<ToleratedBand>) -> Markup {
+    let edges = band.into_iter().flat_map(ToleratedBand::edges);
     let scale = AxisScale::around(dots.iter().map(|dot| dot.value).chain(edges), false);
     let step = (WIDTH - LEFT - RIGHT) / dots.len().max(2) as f64;
     let x = |i: usize| LEFT + step * (i as f64 + 0.5);
@@ -187,12 +195,13 @@ pub(crate) fn cycles(
         labels.push((WIDTH - RIGHT, ctx.when(last.at)));
     }
     let body = html! {
-        @if let Some((low, median, high)) = band {
+        @if let Some(band) = band {
+            @let [low, high] = band.edges();
             rect.band x=(LEFT) width=(WIDTH - LEFT - RIGHT) y=(px(scale.y(high)))
                 height=(px(scale.y(low) - scale.y(high))) {
             }
-            line.reference x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(scale.y(median)))
-                y2=(px(scale.y(median))) {
+            line.reference x1=(LEFT) x2=(WIDTH - RIGHT) y1=(px(scale.y(band.middle)))
+                y2=(px(scale.y(band.middle))) {
             }
         }
         @for (i, dot) in dots.iter().enumerate() {

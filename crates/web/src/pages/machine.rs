@@ -23,7 +23,7 @@ use text::{Lang, key};
 
 use super::alarm::alarm_item;
 use super::board::{light_picture, tier_words};
-use super::chart::{self, Dot};
+use super::chart::{self, Dot, ToleratedBand};
 use super::devices::told;
 use super::off::OffPart;
 use super::plots::{self, CyclePoint, DayHours};
@@ -77,9 +77,7 @@ pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHist
     let now = known.now();
     let id = id.clone();
     let work = move |reader: &dyn store::Reader| {
-        let cycles = reader
-            .cycles(&id, Span::before(Time::from_ms(i64::MAX)), CYCLES_SHOWN)?
-            .items;
+        let cycles = reader.cycles(&id, Span::ALWAYS, CYCLES_SHOWN)?.items;
         let query = FindingQuery {
             machine: Some(id.clone()),
             ..FindingQuery::default()
@@ -386,10 +384,16 @@ pub(super) fn cycle_charts(ctx: &Ctx, machine: &MachineView, cycles: &[CycleRow]
     let energies =
         dots(|row| without_wait(row).map_or(row.cycle.energy_wh, |judged| judged.energy_wh));
     let reference = machine.reference.as_ref();
-    let time = reference.map(|r| (r.duration_s.median, machine.tolerance.time));
+    let time = reference.map(|r| ToleratedBand {
+        middle: r.duration_s.median,
+        share: machine.tolerance.time,
+    });
     let energy = reference
         .and_then(|r| r.energy_wh)
-        .map(|band| (band.median, machine.tolerance.energy));
+        .map(|band| ToleratedBand {
+            middle: band.median,
+            share: machine.tolerance.energy,
+        });
     html! {
         (cycle_chart(ctx, &ctx.text(key::MACHINE_CYCLE), &ctx.text(key::UNIT_S), &durations, time))
         @if !energies.is_empty() {
@@ -459,7 +463,7 @@ fn cycle_chart(
     title: &str,
     unit: &str,
     dots: &[Dot],
-    reference: Option<(f64, f64)>,
+    band: Option<ToleratedBand>,
 ) -> Markup {
     html! {
         section.panel {
@@ -475,8 +479,8 @@ fn cycle_chart(
             @if dots.is_empty() {
                 p.quiet { (ctx.text(key::MACHINE_CYCLES_NONE)) }
             } @else {
-                (chart::cycles(ctx, title, dots, reference))
-                @if reference.is_some() { p.quiet.small { (ctx.text(key::CHART_BAND)) } }
+                (chart::cycles(ctx, title, dots, band))
+                @if band.is_some() { p.quiet.small { (ctx.text(key::CHART_BAND)) } }
                 @if dots.iter().any(|dot| dot.verdict == CycleVerdict::Odd) {
                     p.quiet.small { (ctx.text(key::CHART_ODD)) }
                 }

@@ -6,7 +6,9 @@ use maud::{Markup, html};
 use model::{CycleVerdict, Time};
 use text::key;
 
-use super::chart::{self, AxisScale, ChartProbe, HEIGHT, LEFT, RIGHT, WIDTH, frame, mark, px};
+use super::chart::{
+    self, AxisScale, ChartProbe, HEIGHT, LEFT, RIGHT, ToleratedBand, WIDTH, frame, mark, px,
+};
 use super::{Ctx, number};
 
 /// Fewer points say nothing of how time and energy belong together.
@@ -27,18 +29,16 @@ pub(super) struct CyclePoint {
     pub(super) verdict: CycleVerdict,
 }
 
-/// The middle of what was learned, and the share that may lie beside it.
-pub(super) type Learned = Option<(f64, f64)>;
-
 /// Time against energy of the last cycles, what is tolerated as a box; nothing of few cycles.
-pub(super) fn scatter(ctx: &Ctx, points: &[CyclePoint], learned: [Learned; 2]) -> Markup {
+pub(super) fn scatter(
+    ctx: &Ctx,
+    points: &[CyclePoint],
+    learned: [Option<ToleratedBand>; 2],
+) -> Markup {
     if points.len() < POINTS_MIN {
         return html! {};
     }
-    let edges = |learned: Learned| {
-        learned.map(|(middle, share)| [middle * (1.0 - share), middle * (1.0 + share)])
-    };
-    let [times, energies] = learned.map(edges);
+    let [times, energies] = learned.map(|band| band.map(ToleratedBand::edges));
     let scale = |values: Vec<f64>, edges: Option<[f64; 2]>| {
         let all = values.into_iter().chain(edges.into_iter().flatten());
         AxisScale::around(all, false)

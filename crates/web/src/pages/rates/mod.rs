@@ -5,7 +5,6 @@ mod day;
 mod line;
 mod settings;
 
-use std::iter::successors;
 use std::sync::Arc;
 
 use app::commands::{Command, OrderError, Orders};
@@ -16,7 +15,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::civil::Date;
 use maud::{Markup, html};
-use model::{MachineId, Right, Span, Time};
+use model::{MachineId, Right, Span};
 use report::accounts::{self, Rates};
 use serde::Deserialize;
 use text::key;
@@ -181,15 +180,10 @@ fn downloads(ctx: &Ctx, site: &RatesPart, days: &[Span]) -> Markup {
 /// The days of the table: those up to the chosen one, or up to today if it is among the newest.
 fn days(site: &RatesPart, chosen: Span) -> Vec<Span> {
     let calendar = &site.known.calendar;
-    let up_to = |last: Time| -> Vec<Time> {
-        let earlier = |start: &Time| Some(calendar.day_before(*start));
-        let mut starts: Vec<_> = successors(Some(last), earlier).take(DAYS_SHOWN).collect();
-        starts.reverse();
-        starts
-    };
-    let mut starts = up_to(calendar.day_start(site.known.now()));
+    let today = calendar.day_start(site.known.now());
+    let mut starts = calendar.days_up_to(today, DAYS_SHOWN);
     if !starts.contains(&chosen.from) {
-        starts = up_to(chosen.from);
+        starts = calendar.days_up_to(chosen.from, DAYS_SHOWN);
     }
     let span = |start| accounts::span_from(&site.known, start);
     starts.into_iter().map(span).collect()
