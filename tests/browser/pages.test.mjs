@@ -920,6 +920,13 @@ test("a lamp changes by itself when somebody touches the settings, and the page 
   await page.waitForSelector(".is-live");
   await until("proven", async () => (await page.locator("#p-configuration_recorded .is-run").count()) === 1);
   await page.click("#p-configuration_recorded summary");
+  // The picture of the parts of a device's life says so many functions hold.
+  const met = async (part) => {
+    const said = await page.locator("svg.radar").getAttribute("aria-label");
+    return Number(said.match(new RegExp(`${part} (\\d+) / `))[1]);
+  };
+  const recovery = await met("回復");
+  const surface = () => page.locator("svg.radar .certain").getAttribute("points");
   const settings = join(folder, "mimamori.toml");
   const before = readFileSync(settings);
   writeFileSync(settings, `${before}# a stranger was here\n`);
@@ -927,6 +934,7 @@ test("a lamp changes by itself when somebody touches the settings, and the page 
   assert.match(await page.textContent("#p-configuration_recorded"), /設定ファイルが、動いている設定と違います/);
   assert.match(await page.textContent("#p-configuration_recorded dl.seen"), /[0-9a-f]{64}/, "one tap shows what was seen");
   await page.waitForSelector("#f-ipa2019-R8-F14 .chip.is-stop", { timeout: 5_000 });
+  await until("the picture shrinks", async () => (await met("回復")) === recovery - 1);
   // What fails stands before what nobody knows. Something else may fail on this computer too: a clock nobody set, a full disk.
   let first = [];
   await until(() => `it stands among what fails: ${first.join(" | ")}`, async () => {
@@ -937,6 +945,8 @@ test("a lamp changes by itself when somebody touches the settings, and the page 
   writeFileSync(settings, before);
   await page.waitForSelector("#p-configuration_recorded .is-run", { timeout: 5_000 });
   assert.ok((await page.textContent("#proof-now ol.events")).includes("設定が記録どおり"), "what changed is kept");
+  await until("the picture grows again", async () => (await met("回復")) === recovery);
+  const seen = await surface();
   // A person declares what the box cannot see; it is never shown as proven by the machine.
   await page.click(".chip:has-text('消去') summary");
   await page.fill(".chip[open] [name=reason]", "業者の消去証明書を保管");
@@ -945,6 +955,8 @@ test("a lamp changes by itself when somebody touches the settings, and the page 
     await page.goto(`${base}proof?lang=ja`);
     return (await page.textContent(".chip:has-text('消去')")).includes("人が申告");
   });
+  assert.equal(await met("使い終わり"), 1, "a word counts as a word");
+  assert.equal(await surface(), seen, "and is no part of what the box saw");
   for (const lang of ["ja", "en"]) {
     await page.goto(`${base}proof?lang=${lang}`);
     const print = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");

@@ -18,4 +18,4 @@ pub use declare::{
 pub use ledger::{Change, Ledger, Moment, Stored};
 pub use measure::{Measure, Method};
 pub use verdict::{Judged, LookOutcome, Observation, ProvenBy, Verdict};
-pub use view::{FunctionView, MeasureView, ProofView};
+pub use view::{FunctionView, MeasureView, PhaseCount, ProofView};

@@ -1,13 +1,13 @@
 //! Everything at one moment: measures judged, functions judged from them and from what people
 //! declared. What a page or a script shows is this and nothing more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::Time;
 use serde::Serialize;
 
-use crate::catalogue::{Catalogue, Function, FunctionId};
+use crate::catalogue::{Catalogue, Function, FunctionId, Phase};
 use crate::claim::{Claim, Subject};
 use crate::declare::Declaration;
 use crate::ledger::{Change, Ledger, Moment};
@@ -45,6 +45,19 @@ pub struct FunctionView {
     pub overruled: Option<Verdict>,
     /// What was declared, if it counts.
     pub declared: Option<Declaration>,
+}
+
+/// How many of the functions that a part of a device's life asks for hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhaseCount {
+    /// The part of its life.
+    pub phase: Phase,
+    /// Functions that it asks for, each once.
+    pub functions: usize,
+    /// Those that hold by what the box saw itself.
+    pub seen: usize,
+    /// Those that hold by a named person's word alone.
+    pub declared: usize,
 }
 
 /// Everything that is proven at one moment.
@@ -158,6 +171,33 @@ impl ProofView {
     ) -> impl Iterator<Item = &'a FunctionView> {
         let functions = self.functions.iter();
         functions.filter(|function| function.id.catalogue == catalogue.id)
+    }
+
+    /// How far each part of a device's life is met, in their order.
+    pub fn by_phase(&self, catalogue: &Catalogue) -> Vec<PhaseCount> {
+        let mut demanded: BTreeMap<Phase, BTreeSet<&str>> = BTreeMap::new();
+        for requirement in &catalogue.requirement {
+            let functions = requirement.functions.iter().map(String::as_str);
+            demanded
+                .entry(requirement.phase)
+                .or_default()
+                .extend(functions);
+        }
+        let count = |(phase, functions): (Phase, BTreeSet<&str>)| {
+            let holding = |by: ProvenBy| {
+                self.functions_of(catalogue)
+                    .filter(|f| functions.contains(f.id.function.as_str()))
+                    .filter(|f| f.judged.verdict == Verdict::Holds && f.judged.by == by)
+                    .count()
+            };
+            PhaseCount {
+                phase,
+                functions: functions.len(),
+                seen: holding(ProvenBy::Machine),
+                declared: holding(ProvenBy::Person),
+            }
+        };
+        demanded.into_iter().map(count).collect()
     }
 
     /// Whether nothing but the moment differs.

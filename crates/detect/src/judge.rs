@@ -115,7 +115,7 @@ pub fn judge(
     let energy_changed = reason
         .energy_deviation()
         .is_some_and(|d| d.abs() > tolerance.energy + unsure);
-    let verdict = if time_changed || energy_changed && follows_from_time(&reason) {
+    let verdict = if time_changed || energy_changed && reason.energy_follows_from_time() {
         CycleVerdict::SpeedChanged
     } else if energy_changed {
         CycleVerdict::EnergyChanged
@@ -125,20 +125,6 @@ pub fn judge(
         CycleVerdict::Good
     };
     (verdict, reason)
-}
-
-/// A cycle that is shorter or longer by more than half of what is allowed, and whose mean power is
-/// as always, needs less or more energy because of its time: that is no change *at unchanged
-/// speed*.
-fn follows_from_time(reason: &DeviationReason) -> bool {
-    let time = reason.duration_deviation();
-    let Some(energy) = reason.energy_deviation() else {
-        return false;
-    };
-    let mean_power = (1.0 + energy) / (1.0 + time) - 1.0;
-    time.abs() > reason.tolerance_time / 2.0
-        && time.signum() == energy.signum()
-        && mean_power.abs() < reason.tolerance_energy / 2.0
 }
 
 /// Where a wait begins and where it ends each lies half a reading to either side: so much of what a
@@ -191,7 +177,7 @@ fn wait_seconds(facts: &CycleFacts, reference: &Reference, tolerance: Tolerance)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{Approval, Band, ProductId};
+    use model::{Approval, Band, ProductId, Quantity};
 
     fn reference() -> Reference {
         let band = |median| Band { median, mad: 0.01 };
@@ -210,6 +196,10 @@ mod tests {
     }
 
     fn verdict(duration_s: f64, work_s: f64, energy_wh: f64) -> CycleVerdict {
+        judged(duration_s, work_s, energy_wh).0
+    }
+
+    fn judged(duration_s: f64, work_s: f64, energy_wh: f64) -> (CycleVerdict, DeviationReason) {
         let facts = CycleFacts {
             start: Time::default(),
             end: Time::from_seconds(duration_s),
@@ -218,7 +208,25 @@ mod tests {
             energy_wh: Some(energy_wh),
             ..CycleFacts::default()
         };
-        judge(&facts, &reference(), Tolerance::default()).0
+        judge(&facts, &reference(), Tolerance::default())
+    }
+
+    #[test]
+    fn what_is_said_of_a_cycle_is_what_it_was_judged_by() {
+        let reasons = [
+            // Time, energy, quantity; whether it takes the energy to tell that time changed.
+            (8.53, 4.2, Quantity::Time, true),
+            (8.0, 4.0, Quantity::Time, false),
+            (10.0, 6.0, Quantity::Energy, false),
+            (10.9, 6.5, Quantity::Energy, false),
+        ];
+        for (time, energy, quantity, is_by_energy) in reasons {
+            let (verdict, reason) = judged(time, time * 0.9, energy);
+            assert_eq!(reason.quantity(), quantity, "{time} {energy}");
+            assert_eq!(reason.is_time_by_energy(), is_by_energy, "{time} {energy}");
+            let is_time = verdict == CycleVerdict::SpeedChanged;
+            assert_eq!(is_time, quantity == Quantity::Time, "{time} {energy}");
+        }
     }
 
     #[test]

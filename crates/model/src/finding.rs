@@ -141,11 +141,35 @@ impl DeviationReason {
         self.duration_s / self.duration_reference_s - 1.0
     }
 
+    /// Whether cycle time is beyond its tolerance.
+    fn is_beyond_time(&self) -> bool {
+        self.duration_deviation().abs() > self.tolerance_time
+    }
+
+    /// Whether the cycle needed less or more energy because it was shorter or longer: by more than
+    /// half of what is allowed, with the mean power as always. That is no change *at unchanged
+    /// speed*.
+    pub fn energy_follows_from_time(&self) -> bool {
+        let time = self.duration_deviation();
+        let Some(energy) = self.energy_deviation() else {
+            return false;
+        };
+        let mean_power = (1.0 + energy) / (1.0 + time) - 1.0;
+        time.abs() > self.tolerance_time / 2.0
+            && time.signum() == energy.signum()
+            && mean_power.abs() < self.tolerance_energy / 2.0
+    }
+
+    /// Whether time kept within its tolerance, and it is energy that tells that it changed.
+    pub fn is_time_by_energy(&self) -> bool {
+        self.lasting.is_none() && !self.is_beyond_time() && self.energy_follows_from_time()
+    }
+
     /// What changed: the quantity that lasts, else the one beyond its tolerance, time first.
     pub fn quantity(&self) -> Quantity {
         match self.lasting {
             Some(lasting) => lasting.quantity,
-            None if self.duration_deviation().abs() > self.tolerance_time => Quantity::Time,
+            None if self.is_beyond_time() || self.energy_follows_from_time() => Quantity::Time,
             None => Quantity::Energy,
         }
     }

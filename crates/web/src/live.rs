@@ -194,6 +194,10 @@ async fn parts(
             for measure in &proven.measures {
                 put(&proof::place(&measure.claim), proof::measure(ctx, measure));
             }
+            for catalogue in proven.catalogues.iter() {
+                let picture = proof::phases(ctx, &proven, catalogue);
+                put(&proof::phases_place(catalogue), picture);
+            }
             for (id, html) in proof::functions(ctx, &proven) {
                 put(&id, html);
             }

@@ -2,9 +2,13 @@
 //! what the chain kept, the clock jumps. The world knows the true time, which the ledger does not.
 //! `MIMAMORI_PROOF_RUNS` sets how many worlds there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use assure::{Claim, Ledger, LookOutcome, Measure, Moment, Observation, Stored, Verdict};
+use assure::{
+    Catalogue, Claim, Declaration, Declared, Ledger, LookOutcome, Measure, Moment, Observation,
+    Phase, ProofView, Stored, Verdict,
+};
 use model::Time;
 
 /// Steps of one world.
@@ -225,5 +229,40 @@ fn nothing_flaps_while_its_evidence_is_fresh() {
             world.true_ms += 1 + world.dice.roll(20_000) as i64;
             assert_eq!(world.ledger.judge_all(world.now()), Vec::new());
         }
+    }
+}
+
+#[test]
+fn a_part_of_life_counts_each_of_its_functions_once_and_a_word_as_a_word() {
+    let catalogues: Arc<[Catalogue]> = Catalogue::all().unwrap().into();
+    let catalogue = &catalogues[0];
+    let mut world = World::new(3);
+    let now = world.now();
+    let erasure = Declared {
+        holds: true,
+        reason: "kept by contract",
+        by: "person:hana",
+        days: 30,
+    };
+    let erasure = Declaration::new(catalogue.name("F23"), erasure, now.wall).unwrap();
+    for measure in Measure::ALL.iter().copied() {
+        world
+            .ledger
+            .note(seen(measure, now.wall, LookOutcome::Good), now);
+    }
+    let view = ProofView::new(&catalogues, &world.ledger, &[erasure], &[], now);
+    let counts = view.by_phase(catalogue);
+    assert_eq!(counts.len(), Phase::ALL.len());
+    for count in &counts {
+        let demanded = catalogue.requirement.iter();
+        let demanded = demanded.filter(|requirement| requirement.phase == count.phase);
+        let names: BTreeSet<&String> = demanded.flat_map(|r| &r.functions).collect();
+        assert_eq!(count.functions, names.len(), "{:?}", count.phase);
+        let provable = names.iter().filter(|name| {
+            let function = catalogue.function(name).unwrap();
+            function.measures().next().is_some()
+        });
+        assert_eq!(count.seen, provable.count(), "{:?}", count.phase);
+        assert_eq!(count.declared, usize::from(count.phase == Phase::End));
     }
 }

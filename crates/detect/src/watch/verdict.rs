@@ -13,6 +13,9 @@ use crate::learn::{Learning, reference_from};
 
 /// Good cycles in a row after which an alarm about single cycles is over.
 const GOOD_CYCLES_TO_CLEAR: u32 = 3;
+/// A cycle is good again when it keeps within this share of the tolerance: at its limit an alarm
+/// would come and go with every cycle.
+const WELL_WITHIN: f64 = 2.0 / 3.0;
 /// A product is learned anew this often because its machine got warm.
 const WARMED_MAX: u32 = 4;
 /// Shapes of products nobody names that get a number; after that the oldest number is used again.
@@ -342,11 +345,8 @@ impl Watch {
             if alarm.kind == AlarmKind::Stopped || alarm.lasts {
                 return true;
             }
-            alarm.good_cycles = if kind.is_none() {
-                alarm.good_cycles + 1
-            } else {
-                0
-            };
+            let is_good = kind.is_none() && is_well_within(alarm.kind, reason);
+            alarm.good_cycles = if is_good { alarm.good_cycles + 1 } else { 0 };
             let over = alarm.good_cycles >= GOOD_CYCLES_TO_CLEAR;
             if over {
                 out.push(Outcome::AlarmCleared(alarm.kind, at));
@@ -377,6 +377,15 @@ impl Watch {
         self.tell(finding, at, reason, out);
         out.push(Outcome::AlarmRaised(kind, at, reason));
     }
+}
+
+/// Whether a cycle is back at what an alarm of this kind is about, and not just inside its limit.
+fn is_well_within(kind: AlarmKind, reason: Option<DeviationReason>) -> bool {
+    let measured = reason.and_then(|reason| match kind {
+        AlarmKind::WearSuspected => Some((reason.energy_deviation()?, reason.tolerance_energy)),
+        _ => Some((reason.duration_deviation(), reason.tolerance_time)),
+    });
+    measured.is_none_or(|(deviation, limit)| deviation.abs() <= WELL_WITHIN * limit)
 }
 
 /// The alarm a lasting change stands for.

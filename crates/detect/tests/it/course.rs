@@ -4,6 +4,7 @@ use detect::{CycleFacts, Outcome, Recording, Settings, Signal, Watch};
 use model::{AlarmKind, CycleVerdict, FindingKind, ProductId, Quantity, Time};
 
 use crate::generated::Chance;
+use crate::raised;
 
 /// A machine as a table of cycles.
 struct Cycles {
@@ -374,4 +375,82 @@ fn wear_comes_little_by_little_and_a_new_part_at_once() {
         }
     }
     assert!(wrong.len() <= 4, "of eighty: {wrong:?}");
+}
+
+/// What is done to a machine: its time and its leak, for so many cycles.
+struct Harm {
+    time: f64,
+    leak: f64,
+    cycles: usize,
+}
+
+impl Harm {
+    /// Faults from one cycle to forty, small and large, fast, slow and hungry.
+    fn drawn(chance: &mut Chance) -> Self {
+        let size = chance.between(0.04, 0.3);
+        let (time, leak) = match (chance.share() * 3.0) as usize {
+            0 => (1.0 - size, 0.0),
+            1 => (1.0 + size, 0.0),
+            _ => (1.0, size),
+        };
+        let cycles = 1 + (chance.share() * 40.0) as usize;
+        Self { time, leak, cycles }
+    }
+
+    fn done_to(&self, machine: &mut Cycles, watch: &mut Watch) -> Vec<Outcome> {
+        let before = machine.duration_s;
+        (machine.duration_s, machine.leak) = (before * self.time, self.leak);
+        let out = machine.run(watch, self.cycles);
+        (machine.duration_s, machine.leak) = (before, 0.0);
+        out
+    }
+}
+
+/// Which alarms are open after what was told.
+fn follow(open: &mut Vec<AlarmKind>, out: &[Outcome]) {
+    for outcome in out {
+        match outcome {
+            Outcome::AlarmRaised(kind, ..) => open.push(*kind),
+            Outcome::AlarmCleared(kind, _) => open.retain(|of| of != kind),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn an_alarm_is_told_once_ends_when_the_machine_is_normal_again_and_makes_room_for_the_next() {
+    /// Normal cycles after which nothing may be open.
+    const NORMAL: usize = 60;
+    let (mut stuck, mut flickered, mut missed) = (Vec::new(), Vec::new(), Vec::new());
+    for seed in 1..=60 {
+        let mut chance = Chance::new(seed + 1_000);
+        let (mut watch, mut machine) = (Watch::new(settings()), Cycles::new(seed));
+        let mut open: Vec<AlarmKind> = Vec::new();
+        machine.run(&mut watch, 120);
+        for fault in 0..4 {
+            let harm = Harm::drawn(&mut chance);
+            let mut out = harm.done_to(&mut machine, &mut watch);
+            out.extend(machine.run(&mut watch, NORMAL));
+            follow(&mut open, &out);
+            if !open.is_empty() {
+                stuck.push((seed, fault, open.clone()));
+            }
+            if raised(&out).len() > 1 {
+                flickered.push((seed, fault, raised(&out)));
+            }
+        }
+        // Whatever has gone before, a fault beyond the tolerance is told within two cycles.
+        let harm = Harm {
+            time: 0.75,
+            leak: 0.0,
+            cycles: 2,
+        };
+        let out = harm.done_to(&mut machine, &mut watch);
+        if !raised(&out).contains(&AlarmKind::TamperingSuspected) {
+            missed.push(seed);
+        }
+    }
+    assert!(stuck.is_empty(), "still open: {stuck:?}");
+    assert!(flickered.len() <= 2, "told more than once: {flickered:?}");
+    assert!(missed.is_empty(), "not told: {missed:?}");
 }

@@ -253,6 +253,7 @@ pub(crate) fn why(ctx: &Ctx, reason: &DeviationReason) -> Markup {
                     ("deviation", &deviation(share)),
                 ])) }
             }
+            @if reason.is_time_by_energy() { li { (ctx.text(key::WHY_TIME_BY_ENERGY)) } }
             @if let Some(lasting) = &reason.lasting { (why_lasting(ctx, lasting)) }
             li.quiet { (ctx.lang.coded("else-", reason.quantity().code())) }
             li.quiet { (ctx.with(key::WHY_TOLERANCE, &[

@@ -1,5 +1,7 @@
-//! Pictures of two dimensions: time against energy of cycles as points, and the hours of many days
-//! as a map of shades.
+//! Pictures of two dimensions: time against energy of cycles as points, the hours of many days as
+//! a map of shades, and shares of several parts around a middle.
+
+use std::f64::consts::{FRAC_PI_2, TAU};
 
 use jiff::civil::Date;
 use maud::{Markup, html};
@@ -19,6 +21,15 @@ const DAY_HEIGHT: f64 = 13.0;
 const HOURS_LABELLED: usize = 3;
 /// Shades of a map.
 const SHADES: f64 = 5.0;
+
+/// From the middle of a radar to its rim.
+const RADAR_REACH: f64 = 84.0;
+/// How far beyond the rim the words of an axis stand.
+const RADAR_WORDS: f64 = 14.0;
+/// Height of a radar with the words above and below it.
+const RADAR_HEIGHT: f64 = 240.0;
+/// Rings of a radar, as shares of the whole.
+const RADAR_RINGS: [f64; 4] = [0.25, 0.5, 0.75, 1.0];
 
 /// What a cycle took, how long and how much, and what was found of it.
 #[derive(Debug, Clone, Copy)]
@@ -148,5 +159,75 @@ pub(super) fn hours(ctx: &Ctx, days: &[DayHours]) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// One axis of a radar.
+#[derive(Debug, Clone)]
+pub(super) struct RadarAxis {
+    pub(super) name: String,
+    /// What is written below the name.
+    pub(super) figure: String,
+    /// How much of it there is for certain, from 0 to 1.
+    pub(super) certain: f64,
+    /// And with what rests on somebody's word alone, at least as much.
+    pub(super) with_words: f64,
+}
+
+/// A place of a radar: on the axis of this number of so many, at a share of the way to the rim.
+fn around(n: usize, of: usize, share: f64) -> [f64; 2] {
+    let angle = n as f64 / of as f64 * TAU - FRAC_PI_2;
+    let (up, across) = angle.sin_cos();
+    [
+        WIDTH / 2.0 + RADAR_REACH * share * across,
+        RADAR_HEIGHT / 2.0 + RADAR_REACH * share * up,
+    ]
+}
+
+fn outline(shares: &[f64]) -> String {
+    let places = shares.iter().enumerate();
+    let places = places.map(|(n, share)| around(n, shares.len(), *share));
+    let places = places.map(|[x, y]| format!("{},{}", px(x), px(y)));
+    places.collect::<Vec<_>>().join(" ")
+}
+
+/// Shares of several parts, each on an axis of its own, the first upwards and on by the clock.
+pub(super) fn radar(title: &str, axes: &[RadarAxis]) -> Markup {
+    let said = axes
+        .iter()
+        .map(|axis| format!("{} {}", axis.name, axis.figure));
+    let said = format!("{title}: {}", said.collect::<Vec<_>>().join(", "));
+    let shares = |of: fn(&RadarAxis) -> f64| axes.iter().map(of).collect::<Vec<_>>();
+    html! {
+        svg.chart.radar viewBox={ "0 0 " (WIDTH) " " (RADAR_HEIGHT) } role="img" aria-label=(said) {
+            @for ring in RADAR_RINGS {
+                polygon.ring points=(outline(&vec![ring; axes.len()])) {}
+            }
+            polygon.with-words points=(outline(&shares(|axis| axis.with_words))) {}
+            polygon.certain points=(outline(&shares(|axis| axis.certain))) {}
+            @for (n, axis) in axes.iter().enumerate() {
+                @let [x, y] = around(n, axes.len(), 1.0);
+                line.grid x1=(px(WIDTH / 2.0)) y1=(px(RADAR_HEIGHT / 2.0)) x2=(px(x)) y2=(px(y)) {}
+                @let [x, y] = around(n, axes.len(), axis.certain);
+                circle.dot.good cx=(px(x)) cy=(px(y)) r="3" {}
+                (axis_words(n, axes.len(), axis))
+            }
+        }
+    }
+}
+
+/// The name and the figure of an axis beyond the rim, on the side on which there is room.
+fn axis_words(n: usize, of: usize, axis: &RadarAxis) -> Markup {
+    let [x, y] = around(n, of, 1.0 + RADAR_WORDS / RADAR_REACH);
+    let side = match x - WIDTH / 2.0 {
+        aside if aside > 1.0 => "start",
+        aside if aside < -1.0 => "end",
+        _ => "middle",
+    };
+    // Words over the middle stand above the rim, words under it below.
+    let first = y + (y - RADAR_HEIGHT / 2.0) / RADAR_REACH * 8.0 - 2.0;
+    html! {
+        text.axis x=(px(x)) y=(px(first)) text-anchor=(side) { (axis.name) }
+        text.axis.figure x=(px(x)) y=(px(first + 14.0)) text-anchor=(side) { (axis.figure) }
     }
 }

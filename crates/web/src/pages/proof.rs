@@ -8,8 +8,8 @@ use app::stage::Stage;
 use app::threads::waiting;
 use assure::{
     Catalogue, Claim, DAYS_MAX, DOCUMENT_CHARS_MAX, Declaration, DeclareError, FunctionId,
-    FunctionView, MeasureView, Observation, ProofView, ProvenBy, REASON_CHARS_MAX, Requirement,
-    Verdict,
+    FunctionView, MeasureView, Observation, PhaseCount, ProofView, ProvenBy, REASON_CHARS_MAX,
+    Requirement, Verdict,
 };
 use axum::Form;
 use axum::extract::{Path, State};
@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use store::Entry;
 use text::key;
 
+use super::plots::{self, RadarAxis};
 use super::{Ctx, Place, daily, frame, number};
 use crate::ProofPort;
 use crate::http::access::{EVIDENCE, LOOK};
@@ -54,8 +55,7 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// What to do first: so many at most.
 const FIRST_MAX: usize = 3;
-/// Changes are shown for a day.
-/// And so many at most.
+/// Changes are shown for a day, and so many at most.
 const CHANGES_SHOWN: usize = 8;
 
 /// What a person declares.
@@ -124,6 +124,7 @@ fn page(site: &ProofPart, visitor: &Visitor, wrong: Option<&str>) -> Response {
                 span.quiet { (matrix_note(&ctx, &view)) }
             }
             @for catalogue in view.catalogues.iter() {
+                div #(phases_place(catalogue)) { (phases(&ctx, &view, catalogue)) }
                 @for requirement in &catalogue.requirement {
                     (demanded(&ctx, &view, Of { catalogue, requirement }))
                 }
@@ -586,6 +587,36 @@ pub(crate) async fn read(
         .tell(Statement::Read(id, who.actor()))
         .await;
     Ok(Redirect::to("/proof"))
+}
+
+/// Where the picture of a catalogue stands on the page.
+pub(crate) fn phases_place(catalogue: &Catalogue) -> String {
+    format!("phases-{}", catalogue.id)
+}
+
+/// How far each part of a device's life is met: what the box saw as a surface, what rests on a
+/// person's word as a line around it.
+pub(crate) fn phases(ctx: &Ctx, view: &ProofView, catalogue: &Catalogue) -> Markup {
+    let axis = |count: &PhaseCount| {
+        let share = |n: usize| n as f64 / count.functions.max(1) as f64;
+        let hold = count.seen + count.declared;
+        RadarAxis {
+            name: ctx.lang.coded("phase-", count.phase.code()),
+            figure: format!("{hold} / {}", count.functions),
+            certain: share(count.seen),
+            with_words: share(hold),
+        }
+    };
+    let counts = view.by_phase(catalogue);
+    let axes: Vec<RadarAxis> = counts.iter().map(axis).collect();
+    html! {
+        figure.phases {
+            (plots::radar(&ctx.text(key::PROOF_PHASES), &axes))
+            figcaption.quiet {
+                strong { (ctx.text(key::PROOF_PHASES)) } " " (ctx.text(key::PROOF_PHASES_NOTE))
+            }
+        }
+    }
 }
 
 /// What a demonstration lets people break.
