@@ -22,8 +22,9 @@ const SHAPE_MAJORITY: usize = 5;
 const STRANGE: f64 = 1.15;
 /// while a change lasts, which moves the shape a little too, it has to be stranger by this.
 const STRANGER: f64 = 1.5;
-/// Usual cycles in a row after which a lasting change is over.
+/// Usual cycles after which a lasting change is over; an unusual one takes back some of them.
 const QUIET_CYCLES: u32 = 12;
+const QUIET_LOST: u32 = 4;
 /// Charts begin once so many cycles are known: fewer do not show how far a machine scatters by
 /// itself.
 const CHART_CYCLES: usize = 50;
@@ -380,7 +381,11 @@ impl Course {
         }
         if let Some(change) = self.change {
             let usual = watched.is_usual(duration, energy) && oddness <= 1.0;
-            self.quiet = if usual { self.quiet + 1 } else { 0 };
+            self.quiet = if usual {
+                self.quiet + 1
+            } else {
+                self.quiet.saturating_sub(QUIET_LOST)
+            };
             if self.quiet < QUIET_CYCLES {
                 return None;
             }

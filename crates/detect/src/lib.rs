@@ -5,12 +5,14 @@
 
 mod activity;
 mod band;
+mod budget;
 mod chart;
 mod course;
 mod judge;
 mod lamp;
 mod learn;
 mod level;
+mod library;
 mod limit;
 mod matrix;
 mod meter;

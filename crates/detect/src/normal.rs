@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::{ODD_BUDGET, chance_beyond, deviations_beyond, limit_beyond};
 use crate::judge::CycleFacts;
+use crate::library::Library;
 use crate::recording::Recording;
 
 /// Bins of the power profile.
@@ -16,28 +18,35 @@ const SURE_READINGS: usize = 36;
 const BINS_MIN: usize = 3;
 /// Bins of the profile in real time that whole cycles are compared by.
 const COARSE_BINS: usize = 8;
-/// Cycles kept to compare with.
-const LIBRARY_MAX: usize = 40;
 /// A normal distribution's standard deviation over its median absolute deviation.
 const MAD_TO_SIGMA: f64 = 1.4826;
-/// The quartiles, and how many of its standard deviations lie between them.
-const QUARTILES: (f64, f64) = (0.25, 1.349);
+/// So many of the learned cycles on either side may be strays that say nothing of the spread, at
+/// most a quarter: of thirty nobody knows which few are, of three hundred a twentieth is a kind of
+/// its own.
+const STRAYS: f64 = 7.5;
+const STRAYS_SHARE_MAX: f64 = 0.25;
 /// No machine is known better than this share in time and energy of one cycle,
 const SPREAD_MIN: f64 = 0.005;
 /// nor than this in the shape of its power.
 const SHAPE_SPREAD_MIN: f64 = 0.000_5;
 /// nor than this in a quantity of another kind.
-const OTHER_SPREAD_MIN: f64 = 0.02;
+const TRAIT_SPREAD_MIN: f64 = 0.002;
 /// Shapes that differ by less than this share of their movement are one shape.
 const SHAPE_RESIDUAL_MIN: f64 = 0.1;
+/// Where few cycles were learned, shapes may differ more: by this share of one over their number.
+const FEW: f64 = 3.0;
 /// No bin of a profile is known better than this share of the usual one's spread,
 const BIN_SPREAD_SHARE: f32 = 0.3;
-/// nor than this share of the mean power,
+/// nor than this share of the mean power.
 const BIN_SPREAD_MIN: f32 = 0.001;
-/// and no cycle is nearer to others than this, in those spreads.
-const USUAL_NEAREST_MIN: f64 = 0.2;
-/// Nearest cycles of the library that count.
-const NEAREST: usize = 3;
+/// A single number counts no more than this many spreads.
+const SPREADS_CLIP: f64 = 20.0;
+/// Time and energy closer than this, in spreads, are never odd.
+const SPREADS_MIN: f64 = 4.0;
+/// Ways in which one cycle may have been recorded.
+const VIEWS: usize = 5;
+/// Of more cycles than this, leaving out one does not change the spread.
+const LEAVE_OUT_MAX: usize = 100;
 
 /// A centre and a spread (standard deviation) that odd values do not move.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -51,7 +60,16 @@ pub(crate) struct Scale {
 impl Scale {
     /// From values; none if there is no finite one.
     pub(crate) fn of(values: impl Iterator<Item = f64>, least: f64) -> Option<Self> {
-        Self::of_tails(values, least, QUARTILES.0, QUARTILES.1)
+        Self::of_views(values, 1, least)
+    }
+
+    /// The same of values of which each `views` belong to one cycle.
+    fn of_views(values: impl Iterator<Item = f64>, views: usize, least: f64) -> Option<Self> {
+        let values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
+        let cycles = (values.len() / views).max(1);
+        let beyond = (STRAYS / cycles as f64).min(STRAYS_SHARE_MAX);
+        let width = 2.0 * deviations_beyond(beyond);
+        Self::of_tails(values.into_iter(), least, beyond, width)
     }
 
     /// The same, with the tails the spread is measured between: the share beyond each, and how many
@@ -79,18 +97,12 @@ impl Scale {
     pub(crate) fn z(&self, value: f64) -> f64 {
         (value - self.centre) / self.spread
     }
-}
 
-/// Beyond these, one cycle alone is odd. Time and energy, in spreads:
-const SPREADS_MAX: f64 = 4.0;
-/// Power's level and shape, or a tenth beyond nine of ten learning cycles if those were farther;
-const PROFILE_MAX: f64 = 1.9;
-const PROFILE_BEYOND: f64 = 1.1;
-/// the nearest known cycles; wider where few are known: by this share of one over their number;
-const NEAREST_MAX: f64 = 1.9;
-const FEW: f64 = 3.0;
-/// further quantities, in spreads.
-const OTHERS_MAX: f64 = 6.0;
+    /// The same, no more than a single number may count.
+    fn clipped(&self, value: f64) -> f64 {
+        self.z(value).clamp(-SPREADS_CLIP, SPREADS_CLIP)
+    }
+}
 
 /// How far one cycle is from normal, each in spreads of its own kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
@@ -103,14 +115,68 @@ pub(crate) struct Distance {
     pub(crate) profile: f64,
     /// Power against the nearest known cycles, as a multiple of what is usual among them.
     pub(crate) nearest: f64,
-    /// The farthest of the further quantities.
-    pub(crate) others: f64,
+    /// Time, energy and all further quantities together, in the same way.
+    pub(crate) traits: f64,
 }
 
-/// A cycle as the library keeps it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-struct Coarse(#[serde(with = "crate::packed")] Vec<f32>);
+/// How far each learned cycle is from the others, by each kind of distance; empty where there is
+/// none of the kind.
+#[derive(Default)]
+struct LearnedDistances {
+    duration: Vec<f64>,
+    energy: Vec<f64>,
+    profile: Vec<f64>,
+    nearest: Vec<f64>,
+    traits: Vec<f64>,
+}
+
+impl LearnedDistances {
+    /// The share of the budget for each kind.
+    fn share(&self) -> f64 {
+        let kinds = [
+            &self.duration,
+            &self.energy,
+            &self.profile,
+            &self.nearest,
+            &self.traits,
+        ];
+        let kinds = kinds.iter().filter(|kind| !kind.is_empty()).count();
+        ODD_BUDGET / kinds.max(1) as f64
+    }
+}
+
+/// Level and shape of power as the learned cycles scatter.
+#[derive(Debug, Clone, PartialEq)]
+struct ProfileScales {
+    level: Option<Scale>,
+    shape: Vec<Scale>,
+}
+
+impl ProfileScales {
+    /// Of level and shape of each view of each cycle, without one of the cycles. None is known
+    /// better than `least`.
+    fn of(split: &[(f64, Vec<f64>)], least: f64, without: Option<usize>) -> Self {
+        let width = split.first().map_or(0, |(_, shape)| shape.len());
+        let kept = || {
+            let all = split.iter().enumerate();
+            all.filter(|(n, _)| Some(*n / VIEWS) != without)
+                .map(|(_, split)| split)
+        };
+        let bin = |i: usize| {
+            let values = kept().filter_map(|(_, shape)| shape.get(i).copied());
+            Scale::of_views(values, VIEWS, least)
+        };
+        Self {
+            level: Scale::of_views(kept().map(|(level, _)| *level), VIEWS, least),
+            shape: (0..width).filter_map(bin).collect(),
+        }
+    }
+
+    /// How far a level and a shape are from these (root mean square).
+    fn distance(&self, level: f64, shape: &[f64]) -> f64 {
+        profile_distance(self.level, &self.shape, level, shape)
+    }
+}
 
 /// What a product's cycles are like when all is well: mean and scatter of their times, energies and
 /// shapes.
@@ -124,16 +190,26 @@ pub(crate) struct Normal {
     shape: Vec<Scale>,
     #[serde(with = "crate::packed")]
     profile: Vec<f32>,
-    #[serde(with = "crate::packed")]
-    scales: Vec<f32>,
-    library: Vec<Coarse>,
-    usual_nearest: f64,
+    /// Power of the learned cycles.
+    #[serde(flatten)]
+    power: Library,
     others: Vec<Scale>,
+    /// Time, energy and further quantities of the learned cycles, where there are further ones.
+    #[serde(default)]
+    traits: Library,
     shape_residual: f64,
     /// Whether enough was seen to speak of another shape and not of chance.
     is_sure_of_shape: bool,
     profile_limit: f64,
-    nearest_limit: f64,
+    #[serde(default = "spreads_min")]
+    duration_limit: f64,
+    #[serde(default = "spreads_min")]
+    energy_limit: f64,
+}
+
+/// Limits of time and energy that an older program learned.
+fn spreads_min() -> f64 {
+    SPREADS_MIN
 }
 
 impl Normal {
@@ -153,34 +229,62 @@ impl Normal {
             level: None,
             shape: Vec::new(),
             profile: Vec::new(),
-            scales: Vec::new(),
-            library: Vec::new(),
-            usual_nearest: 0.0,
+            power: Library::default(),
             others: Vec::new(),
+            traits: Library::default(),
             shape_residual: 0.0,
             is_sure_of_shape: false,
-            profile_limit: PROFILE_MAX,
-            nearest_limit: NEAREST_MAX * (1.0 + FEW / cycles.len() as f64),
+            profile_limit: f64::MAX,
+            duration_limit: SPREADS_MIN,
+            energy_limit: SPREADS_MIN,
         };
-        normal.learn_profile(cycles);
-        normal.learn_library(cycles);
-        let width = cycles.iter().map(|c| c.others.len()).min().unwrap_or(0);
-        normal.others = (0..width)
-            .filter_map(|i| {
-                let values = || cycles.iter().filter_map(|c| c.others.get(i).copied());
-                let centre = crate::band::robust_band(values())?.median;
-                Scale::of(values(), OTHER_SPREAD_MIN * centre.abs() + 1e-9)
-            })
-            .collect();
+        let far = |values: &mut dyn Iterator<Item = f64>| values.map(f64::abs).collect::<Vec<_>>();
+        let loads = cycles.iter().filter_map(CycleFacts::log_energy);
+        let learned = LearnedDistances {
+            duration: far(&mut cycles.iter().map(|c| duration.z(c.log_duration()))),
+            energy: energy.map_or(Vec::new(), |scale| far(&mut loads.map(|e| scale.z(e)))),
+            profile: normal.learn_profile(cycles),
+            nearest: normal.learn_power(cycles),
+            traits: normal.learn_traits(cycles),
+        };
+        normal.set_limits(&learned);
         Some(normal)
     }
 
-    fn learn_profile(&mut self, cycles: &[CycleFacts]) {
+    /// Sets every limit by how far the learned cycles are from each other.
+    fn set_limits(&mut self, learned: &LearnedDistances) {
+        let beyond = learned.share();
+        let far = |views: &[f64], of: usize| {
+            let cycles = views.chunks(of);
+            cycles
+                .map(|views| views.iter().copied().fold(0.0, f64::max))
+                .collect::<Vec<_>>()
+        };
+        let (profile, nearest) = (far(&learned.profile, VIEWS), far(&learned.nearest, VIEWS));
+        let chance = chance_beyond(self.shape.len() + 1, beyond);
+        self.profile_limit = limit_beyond(&profile, beyond).max(chance);
+        self.power.set_limit(&nearest, beyond);
+        self.traits.set_limit(&learned.traits, beyond);
+        // In the distances of few there is no tail to be seen.
+        let limit = |distances: &[f64]| {
+            let limit = limit_beyond(distances, beyond);
+            let is_seen = distances.len() > LEAVE_OUT_MAX;
+            SPREADS_MIN.max(if is_seen { limit } else { 0.0 })
+        };
+        self.duration_limit = limit(&learned.duration);
+        self.energy_limit = limit(&learned.energy);
+    }
+
+    /// Learns level and shape of power; gives how far each cycle is from the others.
+    fn learn_profile(&mut self, cycles: &[CycleFacts]) -> Vec<f64> {
         let recordings = || cycles.iter().filter_map(|c| c.power.as_ref());
         let width = recordings().map(|r| r.bins(BINS)).min().unwrap_or(0);
         if width < BINS_MIN {
-            return;
+            return Vec::new();
         }
+        let views = cycles.iter().filter_map(views).flatten();
+        let views = views.map(|r| r.profile(width));
+        let split: Vec<(f64, Vec<f64>)> = views.map(|p| level_and_shape(&p)).collect();
         let readings = recordings().map(Recording::readings).min().unwrap_or(0);
         self.is_sure_of_shape = readings >= SURE_READINGS && cycles.len() >= SURE_CYCLES;
         let profiles: Vec<Vec<f32>> = recordings().map(|r| r.profile(width)).collect();
@@ -189,85 +293,97 @@ impl Normal {
         self.profile = (0..width)
             .map(|i| middle(i).map_or(0.0, |band| band.median as f32))
             .collect();
-        let split: Vec<(f64, Vec<f64>)> = profiles.iter().map(|p| level_and_shape(p)).collect();
-        self.level = Scale::of(split.iter().map(|(level, _)| *level), SHAPE_SPREAD_MIN);
-        self.shape = (0..width)
-            .filter_map(|i| {
-                let values = split.iter().filter_map(|(_, shape)| shape.get(i).copied());
-                Scale::of(values, SHAPE_SPREAD_MIN)
-            })
-            .collect();
-        self.learn_limits(&profiles);
-    }
-
-    /// How far learning cycles are from each other's middle decides how far is too far.
-    fn learn_limits(&mut self, profiles: &[Vec<f32>]) {
         let residuals = profiles.iter().map(|p| residual(p, &self.profile));
         let few = 1.0 + FEW / profiles.len() as f64;
         let usual = Scale::of(residuals, 1e-3).map_or(0.0, |s| s.centre + 3.0 * s.spread);
         self.shape_residual = (usual * few).max(SHAPE_RESIDUAL_MIN);
-        let mut distances: Vec<f64> = profiles.iter().map(|p| self.profile_distance(p)).collect();
-        distances.sort_by(f64::total_cmp);
-        let far = distances[(distances.len() - 1) * 9 / 10];
-        self.profile_limit = PROFILE_MAX.max(PROFILE_BEYOND * far);
+        // A jump of power falls into one reading or the next, which moves the level, and with it
+        // every bin's distance from the level.
+        let jumps = split
+            .iter()
+            .map(|(_, shape)| jumps(shape))
+            .fold(0.0, f64::max);
+        let chance = cycles.iter().map(chance_share).fold(0.0, f64::max);
+        let least = SHAPE_SPREAD_MIN.max(chance * jumps / f64::sqrt(6.0));
+        let all = ProfileScales::of(&split, least, None);
+        let distance = |(n, (level, shape)): (usize, &(f64, Vec<f64>))| {
+            if split.len() > LEAVE_OUT_MAX * VIEWS {
+                return all.distance(*level, shape);
+            }
+            ProfileScales::of(&split, least, Some(n / VIEWS)).distance(*level, shape)
+        };
+        let distances = split.iter().enumerate().map(distance).collect();
+        (self.level, self.shape) = (all.level, all.shape);
+        distances
     }
 
-    fn learn_library(&mut self, cycles: &[CycleFacts]) {
+    /// Learns what whole cycles look like in real time; gives how far each is from the others.
+    fn learn_power(&mut self, cycles: &[CycleFacts]) -> Vec<f64> {
         let over_s = self.duration.centre.exp();
         let recordings = || cycles.iter().filter_map(|c| c.power.as_ref());
         let bins = recordings().map(|r| r.bins(COARSE_BINS)).min().unwrap_or(0);
         if bins < BINS_MIN {
-            return;
+            return Vec::new();
         }
-        let newest = cycles.iter().rev().take(LIBRARY_MAX).rev();
-        let coarse: Vec<Coarse> = newest
-            .filter_map(|c| Some(Coarse(c.power.as_ref()?.over(over_s, bins))))
-            .collect();
-        if coarse.len() < NEAREST + 2 {
-            return;
-        }
+        let views = cycles.iter().filter_map(views).flatten();
+        let coarse: Vec<Vec<f32>> = views.map(|r| r.over(over_s, bins)).collect();
         let mut scales: Vec<f32> = (0..bins)
             .map(|i| {
-                let values = coarse.iter().filter_map(|c| c.0.get(i).copied());
-                Scale::of(values.map(f64::from), 1e-9).map_or(1.0, |s| s.spread as f32)
+                let values = coarse.iter().filter_map(|c| c.get(i).copied());
+                let scale = Scale::of_views(values.map(f64::from), VIEWS, 1e-9);
+                scale.map_or(1.0, |s| s.spread as f32)
             })
             .collect();
         let usual = crate::band::robust_band(scales.iter().map(|s| f64::from(*s)));
-        let values = || coarse.iter().flat_map(|c| c.0.iter());
+        let values = || coarse.iter().flatten();
         let mean = values().sum::<f32>() / values().count().max(1) as f32;
         let least = (BIN_SPREAD_SHARE * usual.map_or(1.0, |band| band.median as f32))
             .max(BIN_SPREAD_MIN * mean.abs());
         for scale in &mut scales {
             *scale = scale.max(least);
         }
-        self.scales = scales;
-        let apart = |i: usize| {
-            let others = coarse.iter().enumerate().filter(|(j, _)| *j != i);
-            self.nearest_of(&coarse[i].0, others.map(|(_, c)| c))
-        };
-        let usual = crate::band::robust_band((0..coarse.len()).map(apart));
-        self.usual_nearest = usual.map_or(0.0, |band| band.median).max(USUAL_NEAREST_MIN);
-        self.library = coarse;
+        let (library, distances) = Library::learn(&coarse, VIEWS, scales);
+        self.power = library;
+        distances
     }
 
-    fn nearest_of<'a>(&self, cycle: &[f32], among: impl Iterator<Item = &'a Coarse>) -> f64 {
-        let mut nearest = [f32::INFINITY; NEAREST];
-        for other in among {
-            let square: f32 = cycle
-                .iter()
-                .zip(&other.0)
-                .zip(&self.scales)
-                .map(|((a, b), s)| ((a - b) / s) * ((a - b) / s))
-                .sum();
-            let last = &mut nearest[NEAREST - 1];
-            if square < *last {
-                *last = square;
-                nearest.sort_by(f32::total_cmp);
-            }
+    /// Learns which values of the further quantities go together, and with which time and energy;
+    /// gives how far each cycle is from the others. Without further quantities there is nothing to
+    /// learn that time and energy do not say.
+    fn learn_traits(&mut self, cycles: &[CycleFacts]) -> Vec<f64> {
+        let width = cycles.iter().map(|c| c.others.len()).min().unwrap_or(0);
+        let scale = |i: usize| {
+            let values = || cycles.iter().filter_map(|c| c.others.get(i).copied());
+            let centre = crate::band::robust_band(values()).map_or(0.0, |band| band.median);
+            let least = TRAIT_SPREAD_MIN * centre.abs() + 1e-9;
+            let unknown = Scale {
+                centre: 0.0,
+                spread: f64::MAX,
+            };
+            Scale::of(values(), least).unwrap_or(unknown)
+        };
+        self.others = (0..width).map(scale).collect();
+        if self.others.is_empty() {
+            return Vec::new();
         }
-        let n = self.scales.len().max(1) as f32;
-        let mean = nearest.iter().map(|s| (s / n).sqrt()).sum::<f32>() / NEAREST as f32;
-        f64::from(mean)
+        let rows: Vec<Vec<f32>> = cycles.iter().map(|cycle| self.traits_of(cycle)).collect();
+        let scales = vec![1.0; rows.first().map_or(0, Vec::len)];
+        let (library, distances) = Library::learn(&rows, 1, scales);
+        self.traits = library;
+        distances
+    }
+
+    /// Time, energy and further quantities of a cycle, each in spreads.
+    fn traits_of(&self, cycle: &CycleFacts) -> Vec<f32> {
+        let duration = self.duration.clipped(cycle.log_duration());
+        let energy = self.energy.map(|scale| {
+            let load = cycle.log_energy();
+            load.map_or(f64::NAN, |load| scale.clipped(load))
+        });
+        let others = self.others.iter().zip(&cycle.others);
+        let others = others.map(|(scale, value)| scale.clipped(*value));
+        let all = std::iter::once(duration).chain(energy).chain(others);
+        all.map(|value| value as f32).collect()
     }
 
     /// How far a cycle is from normal.
@@ -276,27 +392,22 @@ impl Normal {
             .energy
             .zip(cycle.log_energy())
             .map_or(0.0, |(scale, value)| scale.z(value));
-        let others = self
-            .others
-            .iter()
-            .zip(&cycle.others)
-            .map(|(scale, value)| scale.z(*value).abs())
-            .fold(0.0, f64::max);
         let mut distance = Distance {
             duration: self.duration.z(cycle.log_duration()),
             energy,
-            others,
             ..Distance::default()
         };
+        if !self.traits.is_empty() {
+            distance.traits = self.traits.distance(&self.traits_of(cycle));
+        }
         if let Some(power) = &cycle.power {
             if !self.profile.is_empty() {
-                let profile = power.profile(self.profile.len());
-                distance.profile = self.profile_distance(&profile);
+                let (level, shape) = level_and_shape(&power.profile(self.profile.len()));
+                distance.profile = profile_distance(self.level, &self.shape, level, &shape);
             }
-            if !self.library.is_empty() {
-                let coarse = power.over(self.duration.centre.exp(), self.scales.len());
-                let nearest = self.nearest_of(&coarse, self.library.iter());
-                distance.nearest = nearest / self.usual_nearest;
+            if !self.power.is_empty() {
+                let coarse = power.over(self.duration.centre.exp(), self.power.width());
+                distance.nearest = self.power.distance(&coarse);
             }
         }
         distance
@@ -304,28 +415,16 @@ impl Normal {
 
     /// How odd a cycle is by itself: beyond 1 it is.
     pub(crate) fn oddness(&self, distance: &Distance) -> f64 {
-        (distance.duration.abs() / SPREADS_MAX)
-            .max(distance.energy.abs() / SPREADS_MAX)
+        (distance.duration.abs() / self.duration_limit)
+            .max(distance.energy.abs() / self.energy_limit)
             .max(self.oddness_of_shape(distance))
     }
 
     /// How odd it is in anything but its time and energy.
     pub(crate) fn oddness_of_shape(&self, distance: &Distance) -> f64 {
         (distance.profile / self.profile_limit)
-            .max(distance.nearest / self.nearest_limit)
-            .max(distance.others / OTHERS_MAX)
-    }
-
-    fn profile_distance(&self, profile: &[f32]) -> f64 {
-        let Some(level_scale) = self.level else {
-            return 0.0;
-        };
-        let (level, shape) = level_and_shape(profile);
-        let mut squares = level_scale.z(level).clamp(-20.0, 20.0).powi(2);
-        for (scale, value) in self.shape.iter().zip(&shape) {
-            squares += scale.z(*value).clamp(-20.0, 20.0).powi(2);
-        }
-        (squares / (self.shape.len() + 1) as f64).sqrt()
+            .max(self.power.oddness(distance.nearest))
+            .max(self.traits.oddness(distance.traits))
     }
 
     /// Whether enough was seen to speak of another shape and not of chance.
@@ -341,6 +440,55 @@ impl Normal {
         }
         residual(&power.profile(self.profile.len()), &self.profile) / self.shape_residual.max(1e-6)
     }
+}
+
+/// How far a level and a shape of power are from the learned ones (root mean square).
+fn profile_distance(
+    level_scale: Option<Scale>,
+    scales: &[Scale],
+    level: f64,
+    shape: &[f64],
+) -> f64 {
+    let Some(level_scale) = level_scale else {
+        return 0.0;
+    };
+    let mut squares = level_scale.clipped(level).powi(2);
+    for (scale, value) in scales.iter().zip(shape) {
+        squares += scale.clipped(*value).powi(2);
+    }
+    (squares / (scales.len() + 1) as f64).sqrt()
+}
+
+/// How far where its readings fall is chance, in seconds.
+fn chance_s(cycle: &CycleFacts) -> f64 {
+    let readings = cycle.power.as_ref().map_or(0.0, Recording::chance_s);
+    cycle.slack_s.max(readings / 2.0)
+}
+
+/// The same as a share of the cycle.
+fn chance_share(cycle: &CycleFacts) -> f64 {
+    chance_s(cycle) / cycle.duration_s.max(1e-3)
+}
+
+/// The power of a cycle as it was recorded, and as it would have been had its readings come earlier
+/// or later: where they fall in a cycle is chance, and the few cycles that are learned may all have
+/// them at one place. Where the ends were read with them, the cycle itself lies elsewhere too.
+fn views(cycle: &CycleFacts) -> Option<[Recording; VIEWS]> {
+    let power = cycle.power.as_ref()?;
+    let most_s = chance_s(cycle);
+    let view = |i: usize| {
+        let share = 2.0 * i as f64 / (VIEWS - 1) as f64 - 1.0;
+        power.shifted(share * most_s)
+    };
+    Some(std::array::from_fn(view))
+}
+
+/// All steps from one value to the next together, the first after the last, as cycles follow each
+/// other.
+fn jumps(values: &[f64]) -> f64 {
+    let next = values.iter().cycle().skip(1);
+    let squares = values.iter().zip(next).map(|(a, b)| (b - a).powi(2));
+    squares.sum::<f64>().sqrt()
 }
 
 /// Mean of the logarithms, and what each bin is above it.

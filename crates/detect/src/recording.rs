@@ -17,6 +17,10 @@ pub struct Recording {
     /// Length of a slot before any merging: about the time between two readings.
     finest_s: f64,
     slot_s: f64,
+    /// Where readings fall in the cycle is chance, within so many seconds; 0 where its parts were
+    /// measured as such.
+    #[serde(default)]
+    chance_s: f64,
     #[serde(with = "crate::packed")]
     slots: Vec<f32>,
     /// Energy and time in the slot being filled.
@@ -29,6 +33,7 @@ impl Recording {
         Self {
             finest_s: slot_s.max(1e-3),
             slot_s: slot_s.max(1e-3),
+            chance_s: slot_s,
             slots: Vec::new(),
             open: (0.0, 0.0),
         }
@@ -40,6 +45,7 @@ impl Recording {
         Self {
             finest_s: slot_s / READINGS_OF_PROFILE,
             slot_s,
+            chance_s: 0.0,
             slots: profile,
             open: (0.0, 0.0),
         }
@@ -79,6 +85,11 @@ impl Recording {
         self.finest_s
     }
 
+    /// Where readings fall in the cycle is chance, within so many seconds.
+    pub(crate) fn chance_s(&self) -> f64 {
+        self.chance_s
+    }
+
     /// The power at its beginning or its end, whichever is higher, in watts.
     pub fn edge_w(&self) -> f64 {
         let edges = self.slots.first().into_iter().chain(self.slots.last());
@@ -103,6 +114,23 @@ impl Recording {
 
     fn whole_s(&self) -> f64 {
         self.slots.len() as f64 * self.slot_s + self.open.1
+    }
+
+    /// The same cycle as it would have been recorded had its readings come so many seconds earlier:
+    /// what is beyond its end is its beginning, as cycles follow each other.
+    pub(crate) fn shifted(&self, seconds: f64) -> Self {
+        let by = seconds / self.slot_s;
+        let n = self.slots.len() as f64;
+        let slot = |i: usize| {
+            let from = (i as f64 + by).rem_euclid(n.max(1.0));
+            let share = from.fract();
+            let at = |slot: f64| self.at(slot.rem_euclid(n.max(1.0)) as usize);
+            at(from.floor()) * (1.0 - share as f32) + at(from.floor() + 1.0) * share as f32
+        };
+        Self {
+            slots: (0..self.slots.len()).map(slot).collect(),
+            ..self.clone()
+        }
     }
 
     /// Mean power in `bins` equal parts of the cycle.

@@ -11,10 +11,6 @@ use super::table::CycleTable;
 
 /// Cycles a table without a phase column is learned from.
 const LEARN_CYCLES: u32 = 50;
-/// Endings of columns that are neither a measure of the cycle nor always comparable: temperatures,
-/// and shares whose base nobody knows.
-const CONTEXT: [&str; 2] = ["_c", "_pct"];
-
 /// Which column means what.
 struct Columns {
     cycle: usize,
@@ -50,10 +46,8 @@ impl Columns {
                 || Some(*column) == energy
                 || profile.contains(column)
         };
-        let is_context = |name: &str| CONTEXT.iter().any(|ending| name.ends_with(ending));
         let others = header
-            .filter(|(column, name)| !taken(column) && !is_context(name))
-            .filter(|(column, _)| table.text(0, *column).parse::<f64>().is_ok())
+            .filter(|(column, _)| !taken(column) && table.text(0, *column).parse::<f64>().is_ok())
             .map(|(column, _)| column)
             .collect();
         Ok(Self {
