@@ -1,19 +1,24 @@
 //! The power levels of a machine, found from its own data: a decaying histogram, split by Otsu's
 //! method into "waiting" and "working" (Otsu, 1979: maximise between-class variance), with
-//! hysteresis so that noise around the border does not flicker.
+//! hysteresis so that noise around the border does not flicker. The bins are parts of octaves, so
+//! that no reading, however large, makes the others coarser.
 
 use serde::{Deserialize, Serialize};
 
-/// Bins of the histogram.
-const BINS: usize = 96;
+/// Bins of an octave: neighbours differ by 2.2 %.
+const BINS_PER_OCTAVE: f64 = 32.0;
+/// The lowest and the highest bin: 2^-10 and 2^40.
+const BIN_RANGE: std::ops::RangeInclusive<i32> = -320..=1_280;
 /// Samples needed before a level is claimed.
 const SAMPLES_MIN: u32 = 30;
 /// When this many samples are counted, all counts are halved: the recent past weighs more.
 const SAMPLES_HALVE: u32 = 200_000;
-/// So few samples are no level
+/// So few samples, this many times higher than all others, are none of the machine's: what motors
+/// draw when they start is less than ten times what they draw when they run.
 const STRAYS_MAX: u32 = 2;
-/// beside so many others.
-const SAMPLES_BESIDE_STRAYS: u32 = 1_000;
+const STRAY_FACTOR: f64 = 10.0;
+/// Borders that split this nearly as well as the best are as good; the middle of them is taken.
+const AS_GOOD: f64 = 0.95;
 /// Share of the distance between the levels that power must pass beyond the border.
 const HYSTERESIS: f64 = 0.08;
 /// Levels closer than this share of the upper one are one level.
@@ -35,21 +40,67 @@ pub enum PowerState {
 }
 
 /// Learns the levels and names the state of each sample.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(from = "StoredLevels")]
 pub struct Levels {
+    /// Samples of next to nothing: below the lowest bin.
+    nothing: u32,
+    /// Samples of each bin, from the first one on.
     counts: Vec<u32>,
-    top: f64,
+    first: i32,
     total: u32,
     until_split: u32,
     border: Option<Border>,
     state: PowerState,
     /// Levels closer than this are one level; where it is 0, those closer than a share of the upper
     /// one.
+    apart_min: f64,
+    /// The highest power that is no stray.
+    top: f64,
+}
+
+/// The same as it is stored, by an older program with bins of equal width up to `top`.
+#[derive(Deserialize)]
+struct StoredLevels {
+    nothing: Option<u32>,
+    counts: Vec<u32>,
+    #[serde(default)]
+    first: i32,
+    total: u32,
+    until_split: u32,
+    border: Option<Border>,
+    state: PowerState,
     #[serde(default)]
     apart_min: f64,
-    /// Samples so high that they may be strays, as of the last split.
-    #[serde(default)]
-    strays: u32,
+    top: f64,
+}
+
+impl From<StoredLevels> for Levels {
+    fn from(stored: StoredLevels) -> Self {
+        let mut levels = Self {
+            nothing: stored.nothing.unwrap_or(0),
+            counts: Vec::new(),
+            first: stored.first,
+            total: stored.total,
+            until_split: stored.until_split,
+            border: stored.border,
+            state: stored.state,
+            apart_min: stored.apart_min,
+            top: stored.top,
+        };
+        if stored.nothing.is_some() {
+            levels.counts = stored.counts;
+            return levels;
+        }
+        let width = stored.top / stored.counts.len().max(1) as f64;
+        for (bin, count) in stored.counts.into_iter().enumerate() {
+            if count > 0 {
+                levels.add((bin as f64 + 0.5) * width, count);
+            }
+        }
+        levels.top = levels.usual_top();
+        levels
+    }
 }
 
 /// The border between the two levels and the levels themselves, in watts.
@@ -61,18 +112,28 @@ pub(crate) struct Border {
     high: f64,
 }
 
-impl Default for Levels {
-    fn default() -> Self {
-        Self {
-            counts: vec![0; BINS],
-            top: 0.0,
-            total: 0,
-            until_split: SAMPLES_MIN,
-            border: None,
-            state: PowerState::Off,
-            apart_min: 0.0,
-            strays: 0,
-        }
+/// Power at the lower edge of a bin.
+fn edge(bin: i32) -> f64 {
+    (f64::from(bin) / BINS_PER_OCTAVE).exp2()
+}
+
+/// The bin of a power; `None` for next to nothing.
+fn bin_of(watts: f64) -> Option<i32> {
+    let bin = (watts.max(0.0).log2() * BINS_PER_OCTAVE).floor();
+    (bin >= f64::from(*BIN_RANGE.start())).then(|| (bin as i32).min(*BIN_RANGE.end()))
+}
+
+/// Samples of one power.
+#[derive(Debug, Clone, Copy)]
+struct LevelBin {
+    low: f64,
+    high: f64,
+    n: f64,
+}
+
+impl LevelBin {
+    fn centre(self) -> f64 {
+        f64::midpoint(self.low, self.high)
     }
 }
 
@@ -112,114 +173,130 @@ impl Levels {
     /// on: a night is no power it works or waits with.
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let off_w = self.off_w();
-        let first = (0..BINS).find(|bin| self.centre(*bin) > off_w)?;
-        let (off, on) = self.counts.split_at_checked(first)?;
-        let total = self.total.saturating_sub(off.iter().sum());
-        if total < SAMPLES_MIN {
+        let on = || self.usual().filter(|bin| bin.centre() > off_w);
+        let total: f64 = on().map(|bin| bin.n).sum();
+        if total < f64::from(SAMPLES_MIN) {
             return None;
         }
-        let wanted = f64::from(total) * share;
         let mut seen = 0.0;
-        let found = on.iter().position(|count| {
-            seen += f64::from(*count);
-            seen >= wanted
+        let found = on().find(|bin| {
+            seen += bin.n;
+            seen >= total * share
         });
-        found.map(|bin| self.centre(first + bin))
-    }
-
-    fn centre(&self, bin: usize) -> f64 {
-        (bin as f64 + 0.5) * self.top / BINS as f64
+        found.map(LevelBin::centre)
     }
 
     fn count(&mut self, watts: f64) {
-        if self.top == 0.0 && watts > 0.0 {
-            self.top = watts * 1.25;
-        }
-        while watts > self.top && self.top > 0.0 {
-            self.double_top();
-        }
-        let bin = if self.top > 0.0 {
-            (watts / self.top * BINS as f64) as usize
-        } else {
-            0
-        };
-        if let Some(count) = self.counts.get_mut(bin.min(BINS - 1)) {
-            *count += 1;
-        }
+        self.add(watts, 1);
         self.total += 1;
+        if watts > self.top {
+            self.top = self.usual_top();
+        }
         if self.total >= SAMPLES_HALVE {
+            self.nothing /= 2;
             for count in &mut self.counts {
                 *count /= 2;
             }
-            self.total = self.counts.iter().sum();
+            self.total = self.nothing + self.counts.iter().sum::<u32>();
         }
-        self.until_split = self.until_split.saturating_sub(1);
-        if self.until_split == 0 && !self.drop_strays() {
+        if self.until_split == 0 {
+            self.until_split = SAMPLES_MIN;
+        }
+        self.until_split -= 1;
+        if self.until_split == 0 {
+            self.top = self.usual_top();
             self.border = self.split();
             self.until_split = (self.total / 16).clamp(8, 2_000);
         }
     }
 
-    /// Makes room for a higher power by merging neighbouring bins.
-    fn double_top(&mut self) {
-        let merged: Vec<u32> = self
-            .counts
-            .chunks(2)
-            .map(|pair| pair.iter().sum())
-            .collect();
-        self.counts.fill(0);
-        for (slot, count) in self.counts.iter_mut().zip(merged) {
-            *slot = count;
+    fn add(&mut self, watts: f64, samples: u32) {
+        let Some(bin) = bin_of(watts) else {
+            self.nothing += samples;
+            return;
+        };
+        if self.counts.is_empty() {
+            self.first = bin;
         }
-        self.top *= 2.0;
+        let below = usize::try_from(self.first - bin).unwrap_or(0);
+        if below > 0 {
+            self.counts.splice(0..0, std::iter::repeat_n(0, below));
+            self.first = bin;
+        }
+        let place = (bin - self.first) as usize;
+        if place >= self.counts.len() {
+            self.counts.resize(place + 1, 0);
+        }
+        if let Some(count) = self.counts.get_mut(place) {
+            *count += samples;
+        }
     }
 
-    /// A scale that was stretched for a few stray samples, after which no more of their size came,
-    /// shows the others in too few bins. Says whether the levels are found anew.
-    fn drop_strays(&mut self) -> bool {
-        let upper: u32 = self.counts.iter().skip(BINS / 2).sum();
-        let is_stray = (1..=STRAYS_MAX).contains(&upper) && self.total >= SAMPLES_BESIDE_STRAYS;
-        let strays = if is_stray { upper } else { 0 };
-        let before = std::mem::replace(&mut self.strays, strays);
-        let is_over = is_stray && before == strays;
-        if is_over {
-            *self = Self {
-                state: self.state,
-                ..Self::apart(self.apart_min)
-            };
+    /// Bins with samples, from the lowest on.
+    fn seen(&self) -> impl DoubleEndedIterator<Item = LevelBin> {
+        let nothing = LevelBin {
+            low: 0.0,
+            high: 0.0,
+            n: f64::from(self.nothing),
+        };
+        let bins = self.counts.iter().enumerate().map(|(place, n)| {
+            let bin = self.first + place as i32;
+            LevelBin {
+                low: edge(bin),
+                high: edge(bin + 1),
+                n: f64::from(*n),
+            }
+        });
+        let all = std::iter::once(nothing).chain(bins);
+        all.filter(|bin| bin.n > 0.0)
+    }
+
+    /// The same without strays.
+    fn usual(&self) -> impl Iterator<Item = LevelBin> {
+        let top = self.top;
+        self.seen().filter(move |bin| bin.low <= top)
+    }
+
+    /// The highest power that is no stray: that of all but the few highest samples, or more if
+    /// those are not that much higher.
+    fn usual_top(&self) -> f64 {
+        let mut above = 0.0;
+        let mut highest = None;
+        for bin in self.seen().rev() {
+            above += bin.n;
+            let top = *highest.get_or_insert(bin.high);
+            if above > f64::from(STRAYS_MAX) {
+                return if top > STRAY_FACTOR * bin.high && bin.high > 0.0 {
+                    bin.high
+                } else {
+                    top
+                };
+            }
         }
-        is_over
+        highest.unwrap_or(0.0)
     }
 
     fn split(&self) -> Option<Border> {
-        let total = f64::from(self.total);
-        let sum: f64 = self.weighted().map(|(centre, n)| centre * n).sum();
+        let bins: Vec<LevelBin> = self.usual().collect();
+        let total: f64 = bins.iter().map(|bin| bin.n).sum();
+        let sum: f64 = bins.iter().map(|bin| bin.centre() * bin.n).sum();
         let (mut n_low, mut sum_low) = (0.0, 0.0);
-        let mut best = (0.0, None);
-        // Empty bins between the levels split equally well: the border is the middle of them.
-        let mut first_at = 0.0;
-        for (bin, (centre, n)) in self.weighted().enumerate() {
-            n_low += n;
-            sum_low += centre * n;
+        let mut ways = Vec::with_capacity(bins.len());
+        for (bin, next) in bins.iter().zip(bins.iter().skip(1)) {
+            n_low += bin.n;
+            sum_low += bin.centre() * bin.n;
             let n_high = total - n_low;
-            if n_low == 0.0 || n_high == 0.0 {
-                continue;
-            }
             let (low, high) = (sum_low / n_low, (sum - sum_low) / n_high);
             let between = n_low * n_high * (high - low) * (high - low);
-            let at = (bin as f64 + 1.0) * self.top / BINS as f64;
-            if between > best.0 {
-                first_at = at;
-                best = (between, Some(Border { at, low, high }));
-            } else if n == 0.0 && between == best.0 {
-                best.1 = Some(Border {
-                    at: f64::midpoint(first_at, at),
-                    low,
-                    high,
-                });
-            }
+            // Between two bins with samples any border splits equally well.
+            let at = f64::midpoint(bin.high, next.low);
+            ways.push((between, Border { at, low, high }));
         }
-        best.1.filter(|b| {
+        let (most, best) = ways.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+        let good = || ways.iter().filter(|way| way.0 >= AS_GOOD * most);
+        let (first, last) = (good().next()?, good().next_back()?);
+        let at = f64::midpoint(first.1.at, last.1.at);
+        Some(Border { at, ..*best }).filter(|b| {
             let apart = b.high - b.low;
             if self.apart_min > 0.0 {
                 apart > self.apart_min
@@ -227,13 +304,6 @@ impl Levels {
                 apart > SEPARATION_MIN * b.high
             }
         })
-    }
-
-    fn weighted(&self) -> impl Iterator<Item = (f64, f64)> {
-        self.counts
-            .iter()
-            .enumerate()
-            .map(|(bin, n)| (self.centre(bin), f64::from(*n)))
     }
 
     fn classify(&self, watts: f64) -> PowerState {
@@ -295,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn stray_samples_do_not_stretch_the_scale_for_good() {
+    fn stray_samples_do_not_hide_the_levels() {
         let mut levels = Levels::default();
         let at = |i: u32| if i % 120 < 60 { 2_000.0 } else { 300.0 };
         levels.observe(4_294_967_295.0);
