@@ -23,6 +23,11 @@ const AS_GOOD: f64 = 0.95;
 const HYSTERESIS: f64 = 0.08;
 /// Levels closer than this share of the upper one are one level.
 const SEPARATION_MIN: f64 = 0.25;
+/// Until two levels were seen, power that lately moved by less than this share from one sample to
+/// the next is that of a machine at rest,
+const STEADY: f64 = 0.005;
+/// where each sample counts this much.
+const MOVES_SHARE: f64 = 0.1;
 /// Below this share of the working level the machine is off, not waiting.
 const OFF_SHARE: f64 = 0.02;
 
@@ -57,6 +62,9 @@ pub struct Levels {
     apart_min: f64,
     /// The highest power that is no stray.
     top: f64,
+    /// The last sample, and by what share samples differ from the one before, lately.
+    last: f64,
+    moves: f64,
 }
 
 /// The same as it is stored, by an older program with bins of equal width up to `top`.
@@ -73,6 +81,16 @@ struct StoredLevels {
     #[serde(default)]
     apart_min: f64,
     top: f64,
+    #[serde(default)]
+    last: f64,
+    #[serde(default = "moving")]
+    moves: f64,
+}
+
+/// How much the power of a machine moves that an older program watched: it is not known to be
+/// steady.
+fn moving() -> f64 {
+    1.0
 }
 
 impl From<StoredLevels> for Levels {
@@ -87,6 +105,8 @@ impl From<StoredLevels> for Levels {
             state: stored.state,
             apart_min: stored.apart_min,
             top: stored.top,
+            last: stored.last,
+            moves: stored.moves,
         };
         if stored.nothing.is_some() {
             levels.counts = stored.counts;
@@ -150,6 +170,9 @@ impl Levels {
     pub fn observe(&mut self, watts: f64) -> PowerState {
         let watts = watts.max(0.0);
         self.count(watts);
+        let step = (watts - self.last).abs() / watts.max(self.last).max(1e-9);
+        self.moves += MOVES_SHARE * (step - self.moves);
+        self.last = watts;
         self.state = self.classify(watts);
         self.state
     }
@@ -310,6 +333,8 @@ impl Levels {
         let Some(border) = self.border else {
             return match watts {
                 w if w <= OFF_SHARE * self.top => PowerState::Off,
+                // Work moves; what a machine draws at rest is steady.
+                _ if self.moves < STEADY => PowerState::Waiting,
                 w if w >= 0.4 * self.top => PowerState::Working,
                 _ => PowerState::Waiting,
             };
@@ -399,12 +424,30 @@ mod tests {
     }
 
     #[test]
-    fn one_level_is_not_split_in_two() {
-        let mut levels = Levels::default();
-        for i in 0..300 {
-            levels.observe(500.0 + f64::from(i % 5));
+    fn one_level_is_not_split_in_two_and_is_work_only_if_it_moves() {
+        for (moves, state) in [(1.0, PowerState::Waiting), (10.0, PowerState::Working)] {
+            let mut levels = Levels::default();
+            for i in 0..300 {
+                levels.observe(500.0 + moves * f64::from(i % 5));
+            }
+            assert!(levels.border().is_none());
+            assert_eq!(levels.observe(502.0), state);
         }
-        assert!(levels.border().is_none());
-        assert_eq!(levels.observe(502.0), PowerState::Working);
+    }
+
+    #[test]
+    fn what_an_older_program_counted_in_equal_bins_is_taken_over() {
+        let mut counts = vec![0; 96];
+        (counts[14], counts[76]) = (400, 600);
+        let stored = serde_json::json!({
+            "counts": counts, "top": 1_200.0, "total": 1_000, "until_split": 1,
+            "border": null, "state": "working", "apart_min": 0.0, "strays": 0,
+        });
+        let mut levels: Levels = serde_json::from_value(stored).unwrap();
+        assert_eq!(levels.observe(960.0), PowerState::Working);
+        let border = levels.border().unwrap();
+        assert!((200.0..900.0).contains(&border.at), "{border:?}");
+        assert_eq!(levels.observe(180.0), PowerState::Waiting);
+        assert!((levels.quantile(0.1).unwrap() - 181.0).abs() < 10.0);
     }
 }
