@@ -1,6 +1,9 @@
-//! The detection table: `analyze` over a folder of recorded data with its own scorers, the figures
-//! written into `docs/detection.md`. The folder is not part of the repository and nothing else
-//! needs it; where it is absent the command says so and changes nothing.
+//! The detection table: `analyze` over folders of recorded data with their scorers, the figures
+//! written into `docs/detection.md`: the means, and every machine, the worst first. The folders are
+//! not part of the repository and nothing else needs them; where the first is absent the command
+//! says so and changes nothing. The second has the same parts and is scored by the first's scorers.
+
+mod machines;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -153,88 +156,142 @@ fn word(text: &str, line: &str, label: &str) -> Option<String> {
     words.next().map(str::to_owned)
 }
 
-/// Runs `analyze` and the scorers, and writes the table.
-pub(crate) fn table(folder: Option<String>) -> anyhow::Result<()> {
-    // `analyze` runs inside of it.
-    let folder = folder.and_then(|folder| PathBuf::from(folder).canonicalize().ok());
-    let Some(folder) = folder.filter(|f| f.join("score_state.py").exists()) else {
+/// Runs `analyze` and the scorers, and writes the tables.
+pub(crate) fn table(folders: &[String]) -> anyhow::Result<()> {
+    // `analyze` runs inside of them.
+    let known = folders
+        .iter()
+        .filter_map(|folder| PathBuf::from(folder).canonicalize().ok());
+    let known: Vec<PathBuf> = known.collect();
+    let Some(first) = known.first().filter(|f| f.join("score_state.py").exists()) else {
         say("no recorded data there: name the folder that holds the scorers; nothing is changed");
         return Ok(());
     };
+    anyhow::ensure!(
+        known.len() == folders.len(),
+        "one of the folders is not there"
+    );
     run(Command::new("cargo").args(["build", "--release", "--package", "mimamori"]))?;
-    let out = root().join("target/detection");
-    if out.exists() {
-        std::fs::remove_dir_all(&out)?;
+    let mut machines = Vec::new();
+    let mut scores = None;
+    for (n, folder) in known.iter().enumerate() {
+        let recorded = Recorded {
+            folder,
+            scorers: first,
+            out: root().join(format!("target/detection/{n}")),
+        };
+        if recorded.out.exists() {
+            std::fs::remove_dir_all(&recorded.out)?;
+        }
+        let scored = recorded.scored()?;
+        machines.extend(machines::of(folder, &recorded.out, &scored)?);
+        scores.get_or_insert(scored);
     }
-    let score = |groups: &[&str], options: &[&str], scorer: &str, file: &str| {
-        let results = analyzed(&folder, &out, groups, options)?;
-        ask(&folder, scorer, &[results.join(file)])
-    };
-    let series = ["--kind", "series", "--learn-rows", "400"];
-    let paths = ["--kind", "series", "--id-from", "path"];
-    let state = score(&["sme", "cnc"], &[], "score_state.py", "states.csv")?;
-    let cycles = score(&["segment"], &[], "score_cycles.py", "cycles.csv")?;
-    let parts = [
-        out.join("segment/cycles.csv"),
-        PathBuf::from("--parts"),
-        out.join("sme-cnc/parts.csv"),
-    ];
-    let scores = Scores {
-        state,
-        parts: ask(&folder, "score_cycles.py", &parts)?,
-        cycles,
-        per_cycle: score(
-            &["percycle", "percycle_table"],
-            &[],
-            "score_percycle.py",
-            "percycle.csv",
-        )?,
-        streams: score(&["stream"], &[], "score_stream.py", "alarms.csv")?,
-        skab: score(&["skab"], &series, "score_skab.py", "anomalies.csv")?,
-        nab: score(&["nab"], &paths, "score_nab.py", "anomalies.csv")?,
-    };
-    write(&scores)
+    let scores = scores.context("nothing was scored")?;
+    write(&scores, &machines::table(machines))
 }
 
-/// `analyze` over the files of some folders; gives the folder of what it found.
+/// A folder of recorded data.
+struct Recorded<'a> {
+    folder: &'a Path,
+    /// The folder whose scorers judge it.
+    scorers: &'a Path,
+    out: PathBuf,
+}
+
+impl Recorded<'_> {
+    fn scored(&self) -> anyhow::Result<Scores> {
+        let series = ["--kind", "series", "--learn-rows", "400"];
+        let paths = ["--kind", "series", "--id-from", "path"];
+        let score = |groups: &[&str], options: &[&str], scorer: &str, file: &str| {
+            let Some(results) = analyzed(self.folder, &self.out, groups, options)? else {
+                return Ok(String::new());
+            };
+            self.ask(scorer, &[results.join(file)])
+        };
+        let state = ["sme", "cnc", "state"];
+        let state = score(&state, &[], "score_state.py", "states.csv")?;
+        let cycles = score(&["segment"], &[], "score_cycles.py", "cycles.csv")?;
+        let parts = [
+            self.out.join("segment/cycles.csv"),
+            PathBuf::from("--parts"),
+            self.out.join("sme-cnc/parts.csv"),
+        ];
+        let parts = if parts[2].exists() {
+            self.ask("score_cycles.py", &parts)?
+        } else {
+            String::new()
+        };
+        Ok(Scores {
+            state,
+            parts,
+            cycles,
+            per_cycle: score(
+                &["percycle", "percycle_table"],
+                &[],
+                "score_percycle.py",
+                "percycle.csv",
+            )?,
+            streams: score(&["stream"], &[], "score_stream.py", "alarms.csv")?,
+            skab: score(&["skab"], &series, "score_skab.py", "anomalies.csv")?,
+            nab: score(&["nab"], &paths, "score_nab.py", "anomalies.csv")?,
+        })
+    }
+
+    /// A scorer's answer.
+    fn ask(&self, scorer: &str, arguments: &[PathBuf]) -> anyhow::Result<String> {
+        let mut ask = Command::new("python3");
+        ask.arg(self.scorers.join(scorer)).args(arguments);
+        if self.folder != self.scorers {
+            ask.arg("--truth").arg(self.folder.join("truth"));
+        }
+        if self.folder != self.scorers && scorer == "score_stream.py" {
+            ask.arg("--streams").arg(self.folder.join("stream"));
+        }
+        let output = ask.output();
+        let output = output.with_context(|| format!("cannot run {scorer}"))?;
+        if !output.status.success() {
+            bail!("{scorer}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        say(&said);
+        Ok(said)
+    }
+}
+
+/// `analyze` over the files of those groups that a folder has; gives the folder of what it found,
+/// or nothing if it has none of them.
 fn analyzed(
     folder: &Path,
     out: &Path,
     groups: &[&str],
     options: &[&str],
-) -> anyhow::Result<PathBuf> {
+) -> anyhow::Result<Option<PathBuf>> {
+    let groups: Vec<&str> = groups
+        .iter()
+        .copied()
+        .filter(|group| folder.join(group).is_dir())
+        .collect();
+    let Some(first) = groups.first() else {
+        return Ok(None);
+    };
     let results = out.join(groups.join("-"));
     let mut analyze = Command::new(root().join("target/release/mimamori"));
     analyze.arg("analyze").args(options).arg("--json");
     analyze.arg("--out").arg(&results);
-    for group in groups {
+    for group in &groups {
         for path in files(&folder.join(group))? {
             // Identifiers by path are paths inside their own folder.
-            let inside = path.strip_prefix(folder.join(groups[0]));
+            let inside = path.strip_prefix(folder.join(first));
             analyze.arg(inside.map_or(path.clone(), Path::to_path_buf));
         }
     }
-    analyze.current_dir(folder.join(groups[0]));
+    analyze.current_dir(folder.join(first));
     let status = analyze.stdout(std::process::Stdio::null()).status()?;
     if !status.success() {
         bail!("analyze ended with {status}");
     }
-    Ok(results)
-}
-
-/// A scorer's answer.
-fn ask(folder: &Path, scorer: &str, arguments: &[PathBuf]) -> anyhow::Result<String> {
-    let output = Command::new("python3")
-        .arg(folder.join(scorer))
-        .args(arguments)
-        .output()
-        .with_context(|| format!("cannot run {scorer}"))?;
-    if !output.status.success() {
-        bail!("{scorer}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    say(&said);
-    Ok(said)
+    Ok(Some(results))
 }
 
 /// Every table below a folder, in order; the fault-free run of the pump rig is no test.
@@ -256,7 +313,7 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Puts the figures between the marks of the document.
-fn write(scores: &Scores) -> anyhow::Result<()> {
+fn write(scores: &Scores, machines: &str) -> anyhow::Result<()> {
     let mut rows = String::from(
         "| task | asked for | Mimamori | ±15 % rule | best baseline | published |\n|---|---|---|---|---|---|\n",
     );
@@ -276,16 +333,18 @@ fn write(scores: &Scores) -> anyhow::Result<()> {
     }
     let path = root().join("docs/detection.md");
     let text = std::fs::read_to_string(&path)?;
-    let (before, rest) = text
-        .split_once("<!-- table -->\n")
-        .context("docs/detection.md has no table mark")?;
-    let (_, after) = rest
-        .split_once("<!-- end -->")
-        .context("docs/detection.md has no end mark")?;
-    std::fs::write(
-        &path,
-        format!("{before}<!-- table -->\n{rows}<!-- end -->{after}"),
-    )?;
+    let text = between(&text, "table", &rows)?;
+    let text = between(&text, "machines", machines)?;
+    std::fs::write(&path, text)?;
     say("docs/detection.md is written");
     Ok(())
+}
+
+/// The text with other rows between two of its marks.
+fn between(text: &str, mark: &str, rows: &str) -> anyhow::Result<String> {
+    let (begin, end) = (format!("<!-- {mark} -->\n"), format!("<!-- end {mark} -->"));
+    let missing = || format!("docs/detection.md has no mark {mark}");
+    let (before, rest) = text.split_once(&begin).with_context(missing)?;
+    let (_, after) = rest.split_once(&end).with_context(missing)?;
+    Ok(format!("{before}{begin}{rows}{end}{after}"))
 }

@@ -25,11 +25,11 @@ fn main() -> ExitCode {
         }
         "package" => package::debian(),
         "dist" => dist::release(&std::env::args().skip(2).collect::<Vec<_>>()),
-        "detection-table" => detection::table(std::env::args().nth(2)),
+        "detection-table" => detection::table(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => {
             say(
                 "usage: cargo xtask test | soak | setup | package | dist [--key FILE] |\n\
-                 detection-table [FOLDER]",
+                 detection-table [FOLDER [SECOND FOLDER]]",
             );
             return ExitCode::from(2);
         }

@@ -185,14 +185,16 @@ impl Watch {
 
     /// What was measured of a cycle of the rhythm; vibration tells nothing but how long it took.
     fn rhythm_facts(&self, from: Time, to: Time) -> CycleFacts {
-        let facts = self.cut.rhythm.facts(from, to);
+        let facts = CycleFacts {
+            slack_s: self.apart_s(),
+            ..self.cut.rhythm.facts(from, to)
+        };
         if !self.cut.is_vibration {
             return facts;
         }
         CycleFacts {
             energy_wh: None,
             power: None,
-            slack_s: self.apart_s(),
             ..facts
         }
     }
@@ -405,9 +407,10 @@ impl Watch {
         let further = open.further;
         let apart_s = self.apart_s();
         let mut facts = open.facts(end);
-        // A blow raises all readings of its tenth of a second alike; a counter that is read with
-        // them tells of a cycle with the reading after its end.
-        if self.cut.is_vibration || self.has_cycle_signal && is_read_with(&facts, apart_s) {
+        // A rise lies anywhere between two readings, a blow raises all readings of its tenth of a
+        // second alike; a counter that is read with them tells of a cycle with the reading after
+        // its end.
+        if !self.has_cycle_signal || is_read_with(&facts, apart_s) {
             facts.slack_s = apart_s;
         }
         if further > 0 {

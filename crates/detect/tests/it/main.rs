@@ -8,6 +8,7 @@ mod sources;
 mod trace;
 mod vibration;
 mod workday;
+mod zoo;
 
 use detect::{ApprovalMode, Outcome, Settings, Signal, Watch};
 use generated::Machine;
