@@ -92,13 +92,13 @@ mod tests {
             (0.3 * (uniform.sum::<f64>() - 6.0)).exp()
         };
         for learned in [20, 40, 400] {
-            let trials = 200;
+            let trials = 200_u32;
             let passed = (0..trials).map(|_| {
                 let distances: Vec<f64> = (0..learned).map(|_| drawn()).collect();
                 let limit = limit_beyond(&distances, 0.01);
                 (0..100).filter(|_| drawn() > limit).count()
             });
-            let share = passed.sum::<usize>() as f64 / (100 * trials) as f64;
+            let share = passed.sum::<usize>() as f64 / f64::from(100 * trials);
             assert!((0.001..=0.02).contains(&share), "{learned}: {share}");
         }
     }

@@ -11,6 +11,8 @@ use crate::normal::Scale;
 const ALLOWANCE: f64 = 1.0;
 /// A single cycle counts no more than this many spreads.
 const CLIP: f64 = 4.0;
+/// A value this share of that away is farther than single values scatter.
+const BEYOND_SCATTER: f64 = 0.9;
 /// No limit is lower or higher than these.
 const LIMIT_RANGE: std::ops::RangeInclusive<f64> = 12.0..=60.0;
 /// Cycles run through the chart to find the limit.
@@ -40,6 +42,9 @@ pub(crate) struct Chart {
     centre: f64,
     spread: f64,
     limit: f64,
+    /// How far single values scatter, where the chart bears more than that.
+    #[serde(default)]
+    scatter: Option<f64>,
     seen: u32,
     sums: [f64; 2],
     /// Cycles since each sum was last zero.
@@ -56,6 +61,7 @@ impl Chart {
             centre: scale.centre + centre_z * scale.spread,
             spread: scale.spread,
             limit: *LIMIT_RANGE.end(),
+            scatter: None,
             seen: values.len() as u32,
             sums: [0.0; 2],
             ages: [0; 2],
@@ -63,6 +69,15 @@ impl Chart {
         let z: Vec<f64> = values.iter().map(|v| chart.z(*v)).collect();
         chart.limit = limit_for(&z, per_cycle);
         Some(chart)
+    }
+
+    /// The same chart, bearing that values lie this far elsewhere for long.
+    pub(crate) fn bearing(self, range: f64) -> Self {
+        Self {
+            scatter: Some(self.spread),
+            spread: self.spread.max(range),
+            ..self
+        }
     }
 
     /// How many spreads a value is away, no more than a single cycle may count.
@@ -125,7 +140,8 @@ impl Chart {
 
     /// Whether a single value is farther away than single values scatter.
     pub(crate) fn is_beyond_scatter(&self, value: f64) -> bool {
-        (value - self.centre).abs() >= 0.9 * CLIP * self.spread
+        let scatter = self.scatter.unwrap_or(self.spread);
+        (value - self.centre).abs() >= BEYOND_SCATTER * CLIP * scatter
     }
 
     /// Whether a value is within what is usual.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chart::{Chart, Side};
 use crate::judge::CycleFacts;
-use crate::normal::{Distance, Normal};
+use crate::normal::{Distance, Normal, Scale};
 use crate::trend::Trend;
 use crate::warmup::{Warmth, Warmup};
 
@@ -32,6 +32,9 @@ const CHART_CYCLES: usize = 50;
 /// of one of them.
 const CHART_SPREAD_MIN: f64 = 0.005;
 const READING_SHARE: f64 = 0.3;
+/// Values that scatter less than this share of what readings at any place would make of them have
+/// theirs at one.
+const LOCKED: f64 = 0.6;
 /// A chart of time this near its limit takes a change of energy for its own.
 const CHANGING: f64 = 0.4;
 /// Cycles this far from the middle while learning, as a share, strayed: a limit of 15 % suits
@@ -103,6 +106,9 @@ enum Charts {
         durations: Vec<f64>,
         energies: Vec<f64>,
         least_spread: f64,
+        /// How far energy may lie elsewhere for long, because readings and cycles keep in step.
+        #[serde(default)]
+        energy_in_step: f64,
         per_cycle: f64,
     },
     /// Both run.
@@ -143,6 +149,7 @@ impl Charts {
             durations,
             energies,
             least_spread,
+            energy_in_step,
             per_cycle,
         } = self
         else {
@@ -153,7 +160,7 @@ impl Charts {
         }
         let calibrated = |values: &[f64]| Chart::calibrated(values, *least_spread, *per_cycle);
         if let Some(duration) = calibrated(durations) {
-            let energy = calibrated(energies);
+            let energy = calibrated(energies).map(|chart| chart.bearing(*energy_in_step));
             *self = Self::Running { duration, energy };
         }
     }
@@ -411,6 +418,18 @@ impl Course {
     }
 }
 
+/// How far values may lie elsewhere for long, where readings scatter them by `chance`: values that
+/// scatter less have their readings at one place of the cycle; one day those will be at another,
+/// and stay there.
+fn range_in_step(values: &[f64], chance: f64) -> f64 {
+    let seen = Scale::of(values.iter().copied(), 0.0).map_or(0.0, |scale| scale.spread);
+    if seen < LOCKED * chance {
+        chance * f64::sqrt(12.0)
+    } else {
+        0.0
+    }
+}
+
 /// The moment so many cycles ago.
 fn before(end: Time, cycles: u32, duration_s: f64) -> Time {
     Time::from_seconds(end.seconds() - f64::from(cycles) * duration_s)
@@ -436,11 +455,14 @@ impl Watched {
         let coarse = readings
             .min()
             .map_or(0.0, |n| READING_SHARE / n.max(1) as f64);
+        let chance = cycles.iter().map(CycleFacts::energy_chance);
+        let energy_in_step = range_in_step(&energies, chance.fold(0.0, f64::max));
         let strays = strays(&durations) || strays(&energies);
         let mut charts = Charts::Gathering {
             durations,
             energies,
             least_spread: CHART_SPREAD_MIN.max(coarse),
+            energy_in_step,
             per_cycle: alarms_per_month / per_month,
         };
         charts.start_if_enough();

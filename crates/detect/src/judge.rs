@@ -70,14 +70,36 @@ impl CycleFacts {
         self.slack_s / f64::sqrt(6.0) / self.duration_s.max(1e-3)
     }
 
-    /// Spread of its energy for the same reason, as a share: what its edges draw for that long.
+    /// How far where its readings fall is chance, in seconds.
+    pub(crate) fn chance_s(&self) -> f64 {
+        let readings = self.power.as_ref().map_or(0.0, Recording::chance_s);
+        self.slack_s.max(readings / 2.0)
+    }
+
+    /// Mean power, in watts; `None` where nothing was drawn.
+    fn mean_w(&self) -> Option<f64> {
+        let energy_wh = self.energy_wh.filter(|wh| *wh > 0.0)?;
+        Some(energy_wh * 3600.0 / self.duration_s.max(1e-3))
+    }
+
+    /// Spread of its energy that comes from not knowing its two ends any better, and from where its
+    /// readings fall, as a share.
     pub(crate) fn energy_blur(&self) -> f64 {
-        let Some(energy_wh) = self.energy_wh.filter(|wh| *wh > 0.0 && self.slack_s > 0.0) else {
+        let Some(mean_w) = self.mean_w() else {
             return 0.0;
         };
-        let mean_w = energy_wh * 3600.0 / self.duration_s.max(1e-3);
         let edge_w = self.power.as_ref().map_or(mean_w, Recording::edge_w);
-        self.blur() * edge_w / mean_w
+        (self.blur() * edge_w / mean_w).hypot(self.energy_chance())
+    }
+
+    /// The part of that which comes from where its readings fall: each step of power falls into one
+    /// reading or the next. It stays the same for as long as cycles and readings keep in step.
+    pub(crate) fn energy_chance(&self) -> f64 {
+        let Some((power, mean_w)) = self.power.as_ref().zip(self.mean_w()) else {
+            return 0.0;
+        };
+        let share = power.chance_s() / f64::sqrt(12.0) / self.duration_s.max(1e-3);
+        share * power.steps_w() / mean_w
     }
 
     pub(crate) fn log_energy(&self) -> Option<f64> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::budget::{ODD_BUDGET, chance_beyond, deviations_beyond, limit_beyond};
 use crate::judge::CycleFacts;
 use crate::library::Library;
-use crate::recording::Recording;
+use crate::recording::{Recording, steps};
 
 /// Bins of the power profile.
 pub(crate) const BINS: usize = 16;
@@ -46,7 +46,9 @@ const SPREADS_MIN: f64 = 4.0;
 /// Ways in which one cycle may have been recorded.
 const VIEWS: usize = 5;
 /// Of more cycles than this, leaving out one does not change the spread.
-const LEAVE_OUT_MAX: usize = 100;
+const LEAVE_OUT_MAX: usize = 40;
+/// In the distances of fewer cycles than this there is no tail to be seen.
+const TAIL_SEEN: usize = 100;
 
 /// A centre and a spread (standard deviation) that odd values do not move.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -121,7 +123,6 @@ pub(crate) struct Distance {
 
 /// How far each learned cycle is from the others, by each kind of distance; empty where there is
 /// none of the kind.
-#[derive(Default)]
 struct LearnedDistances {
     duration: Vec<f64>,
     energy: Vec<f64>,
@@ -265,10 +266,9 @@ impl Normal {
         self.profile_limit = limit_beyond(&profile, beyond).max(chance);
         self.power.set_limit(&nearest, beyond);
         self.traits.set_limit(&learned.traits, beyond);
-        // In the distances of few there is no tail to be seen.
         let limit = |distances: &[f64]| {
             let limit = limit_beyond(distances, beyond);
-            let is_seen = distances.len() > LEAVE_OUT_MAX;
+            let is_seen = distances.len() >= TAIL_SEEN;
             SPREADS_MIN.max(if is_seen { limit } else { 0.0 })
         };
         self.duration_limit = limit(&learned.duration);
@@ -283,8 +283,8 @@ impl Normal {
             return Vec::new();
         }
         let views = cycles.iter().filter_map(views).flatten();
-        let views = views.map(|r| r.profile(width));
-        let split: Vec<(f64, Vec<f64>)> = views.map(|p| level_and_shape(&p)).collect();
+        let views: Vec<Vec<f32>> = views.map(|r| r.profile(width)).collect();
+        let split: Vec<(f64, Vec<f64>)> = views.iter().map(|p| level_and_shape(p)).collect();
         let readings = recordings().map(Recording::readings).min().unwrap_or(0);
         self.is_sure_of_shape = readings >= SURE_READINGS && cycles.len() >= SURE_CYCLES;
         let profiles: Vec<Vec<f32>> = recordings().map(|r| r.profile(width)).collect();
@@ -293,18 +293,18 @@ impl Normal {
         self.profile = (0..width)
             .map(|i| middle(i).map_or(0.0, |band| band.median as f32))
             .collect();
-        let residuals = profiles.iter().map(|p| residual(p, &self.profile));
+        let residuals = views.iter().map(|p| residual(p, &self.profile));
         let few = 1.0 + FEW / profiles.len() as f64;
-        let usual = Scale::of(residuals, 1e-3).map_or(0.0, |s| s.centre + 3.0 * s.spread);
+        let usual =
+            Scale::of_views(residuals, VIEWS, 1e-3).map_or(0.0, |s| s.centre + 3.0 * s.spread);
         self.shape_residual = (usual * few).max(SHAPE_RESIDUAL_MIN);
         // A jump of power falls into one reading or the next, which moves the level, and with it
         // every bin's distance from the level.
-        let jumps = split
-            .iter()
-            .map(|(_, shape)| jumps(shape))
-            .fold(0.0, f64::max);
-        let chance = cycles.iter().map(chance_share).fold(0.0, f64::max);
-        let least = SHAPE_SPREAD_MIN.max(chance * jumps / f64::sqrt(6.0));
+        let most = split.iter().map(|(_, shape)| steps(shape));
+        let most = most.fold(0.0, f64::max);
+        let chance = cycles.iter().map(|c| c.chance_s() / c.duration_s.max(1e-3));
+        let chance = chance.fold(0.0, f64::max);
+        let least = SHAPE_SPREAD_MIN.max(chance * most / f64::sqrt(6.0));
         let all = ProfileScales::of(&split, least, None);
         let distance = |(n, (level, shape)): (usize, &(f64, Vec<f64>))| {
             if split.len() > LEAVE_OUT_MAX * VIEWS {
@@ -459,36 +459,17 @@ fn profile_distance(
     (squares / (scales.len() + 1) as f64).sqrt()
 }
 
-/// How far where its readings fall is chance, in seconds.
-fn chance_s(cycle: &CycleFacts) -> f64 {
-    let readings = cycle.power.as_ref().map_or(0.0, Recording::chance_s);
-    cycle.slack_s.max(readings / 2.0)
-}
-
-/// The same as a share of the cycle.
-fn chance_share(cycle: &CycleFacts) -> f64 {
-    chance_s(cycle) / cycle.duration_s.max(1e-3)
-}
-
 /// The power of a cycle as it was recorded, and as it would have been had its readings come earlier
 /// or later: where they fall in a cycle is chance, and the few cycles that are learned may all have
 /// them at one place. Where the ends were read with them, the cycle itself lies elsewhere too.
 fn views(cycle: &CycleFacts) -> Option<[Recording; VIEWS]> {
     let power = cycle.power.as_ref()?;
-    let most_s = chance_s(cycle);
+    let most_s = cycle.chance_s();
     let view = |i: usize| {
         let share = 2.0 * i as f64 / (VIEWS - 1) as f64 - 1.0;
         power.shifted(share * most_s)
     };
     Some(std::array::from_fn(view))
-}
-
-/// All steps from one value to the next together, the first after the last, as cycles follow each
-/// other.
-fn jumps(values: &[f64]) -> f64 {
-    let next = values.iter().cycle().skip(1);
-    let squares = values.iter().zip(next).map(|(a, b)| (b - a).powi(2));
-    squares.sum::<f64>().sqrt()
 }
 
 /// Mean of the logarithms, and what each bin is above it.

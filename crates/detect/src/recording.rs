@@ -90,6 +90,12 @@ impl Recording {
         self.chance_s
     }
 
+    /// All steps of power together (root of the sum of squares), in watts; from its end to its
+    /// beginning too, as cycles follow each other.
+    pub(crate) fn steps_w(&self) -> f64 {
+        steps(&self.slots)
+    }
+
     /// The power at its beginning or its end, whichever is higher, in watts.
     pub fn edge_w(&self) -> f64 {
         let edges = self.slots.first().into_iter().chain(self.slots.last());
@@ -169,4 +175,14 @@ impl Recording {
         };
         self.slots.get(slot).copied().unwrap_or_else(last)
     }
+}
+
+/// All steps from one value to the next together, the first after the last.
+pub(crate) fn steps<T: Copy + Into<f64>>(values: &[T]) -> f64 {
+    let next = values.iter().cycle().skip(1);
+    let squares = values.iter().zip(next).map(|(a, b)| {
+        let (a, b): (f64, f64) = ((*a).into(), (*b).into());
+        (b - a).powi(2)
+    });
+    squares.sum::<f64>().sqrt()
 }

@@ -84,3 +84,10 @@ pub struct Alarm {
     /// The numbers, where a cycle is the cause.
     pub reason: Option<DeviationReason>,
 }
+
+impl Alarm {
+    /// Whether nothing but a single cycle says so: no other has agreed with it yet.
+    pub fn rests_on_one_cycle(&self) -> bool {
+        self.reason.is_some_and(|reason| reason.lasting.is_none())
+    }
+}

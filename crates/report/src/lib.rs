@@ -2,6 +2,7 @@
 //! alike for pages, scripts, the terminal, daily files and messages.
 
 pub mod accounts;
+pub mod alarm_words;
 pub mod daily;
 pub mod daily_words;
 pub mod demand;

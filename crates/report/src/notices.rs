@@ -3,9 +3,11 @@
 
 use app::views::BoardView;
 use jiff::tz::TimeZone;
-use model::{AlarmKind, Due, MachineId, Time, Told};
+use model::{Alarm, AlarmKind, Due, MachineId, Time, Told};
 use serde_json::{Value, json};
 use text::{Lang, key, zoned};
+
+use crate::alarm_words;
 
 /// A message in words: its subject and its text. A message about nothing is a try. `pages` is where
 /// the box is opened from elsewhere, if it is.
@@ -24,10 +26,14 @@ pub fn notice_text(
         let alarm = lang.coded("alarm-", kind.code());
         format!("{}: {alarm}", board.concerned(lang, machine))
     };
+    let new_line = |alarm: &Alarm| {
+        let title = alarm_words::title(lang, alarm);
+        format!("{}: {title}", board.concerned(lang, alarm.machine.as_ref()))
+    };
     let new = due.new.iter().map(|alarm| {
-        let what = line(alarm.machine.as_ref(), alarm.kind);
+        let what = new_line(alarm);
         let since = lang.with(key::NOTICE_SINCE, &[("time", &moment(alarm.since, zone))]);
-        let look = lang.coded("look-", alarm.kind.code());
+        let look = alarm_words::look(lang, alarm);
         let page = pages.map(|pages| match &alarm.machine {
             Some(machine) => format!("  {pages}/machines/{machine}\n"),
             None if alarm.kind == AlarmKind::DemandHigh => format!("  {pages}/demand\n"),
@@ -42,7 +48,7 @@ pub fn notice_text(
     });
     let body: Vec<String> = new.chain(over).collect();
     let first = match (due.new.first(), due.over.values().next()) {
-        (Some(alarm), _) => line(alarm.machine.as_ref(), alarm.kind),
+        (Some(alarm), _) => new_line(alarm),
         (None, Some(told)) => {
             let what = line(told.machine.as_ref(), told.kind);
             lang.with(key::NOTICE_OVER, &[("what", &what)])

@@ -195,7 +195,9 @@ impl Rhythm {
         let record = self.grid.values();
         let old = follower.template();
         let better = old.follow_and_average(&record, deviation(&record));
-        if better.still_explains(&record) {
+        // A shape that is held is never exchanged for one that explains less.
+        let is_better = better.badness(&record) <= old.badness(&record);
+        if is_better && better.still_explains(&record) {
             follower.reshape(&better);
             let followed = self.grid.end() - self.since_found;
             self.next_look = self.grid.end() + followed.clamp(FIRST_BETTER, CHECK_EVERY * 64);

@@ -156,14 +156,16 @@ impl Watch {
             PowerState::Waiting => MachineState::Idle,
             PowerState::Off => MachineState::Off,
         };
-        let reference = self
-            .products
-            .get(&self.product)
-            .and_then(|m| m.reference.as_ref());
-        let pause_s = reference.map_or(0.0, |r| r.duration_s.median - r.work_s.median);
+        let memory = self.products.get(&self.product);
+        let learned = memory.and_then(|memory| match &memory.reference {
+            Some(reference) => Some(reference.duration_s.median - reference.work_s.median),
+            // While it is learned, the last cycle says how long a pause is.
+            None => memory.learning.last_pause_s(),
+        });
+        let pause_s = learned.unwrap_or(0.0);
         let rested_s = self.not_working_since.map_or(0.0, |since| t.since(since));
         let is_whole = |open: &OpenCycle| !open.broken;
-        let in_cycle = self.open.as_ref().is_some_and(is_whole) && reference.is_some();
+        let in_cycle = self.open.as_ref().is_some_and(is_whole) && learned.is_some();
         let margin_s = 2.0 * self.meter.interval_s().unwrap_or(0.0);
         if in_cycle && self.state == MachineState::Run && rested_s <= 2.0 * pause_s + margin_s {
             MachineState::Run

@@ -287,6 +287,14 @@ impl Watch {
             lasting: Some(lasting),
             ..reason
         });
+        // What a single cycle said is confirmed: that is told anew, in the words for it.
+        self.alarms.retain(|alarm| {
+            let is_confirmed = alarm.kind == kind && !alarm.lasts;
+            if is_confirmed {
+                out.push(Outcome::AlarmCleared(kind, at));
+            }
+            !is_confirmed
+        });
         self.raise(kind, at, reason, out);
         for alarm in self.alarms.iter_mut().filter(|alarm| alarm.kind == kind) {
             alarm.lasts = true;

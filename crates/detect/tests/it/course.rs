@@ -435,7 +435,10 @@ fn an_alarm_is_told_once_ends_when_the_machine_is_normal_again_and_makes_room_fo
             if !open.is_empty() {
                 stuck.push((seed, fault, open.clone()));
             }
-            if raised(&out).len() > 1 {
+            // A single cycle may tell it, and then once more that it lasts.
+            let lasts = lasting(&out).len();
+            let single = raised(&out).len() - lasts;
+            if lasts > 1 || single > 1 {
                 flickered.push((seed, fault, raised(&out)));
             }
         }

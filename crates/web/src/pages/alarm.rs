@@ -3,6 +3,7 @@
 use identity::Gate;
 use maud::{Markup, html};
 use model::{Alarm, Right};
+use report::alarm_words;
 use text::key;
 
 use super::{Ctx, name_of, timeline, why};
@@ -15,9 +16,9 @@ pub(super) fn alarm_item(ctx: &Ctx, gate: &Gate, name: Option<&str>, alarm: &Ala
             div {
                 strong {
                     @if let Some(name) = name { (name) " " }
-                    (ctx.lang.coded("alarm-", alarm.kind.code()))
+                    (alarm_words::title(ctx.lang, alarm))
                 }
-                p.look { (ctx.lang.coded("look-", alarm.kind.code())) }
+                p.look { (alarm_words::look(ctx.lang, alarm)) }
                 @if let Some(reason) = &alarm.reason { (why(ctx, reason)) }
                 @match alarm.acknowledged_at {
                     Some(at) => {

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use model::{Alarm, MachineState, Right, Span, StateInterval, Title};
+use report::alarm_words;
 use text::key;
 
 use super::devices::in_words;
@@ -425,7 +426,7 @@ pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
             @for alarm in told.iter().filter(|alarm| alarm.id > 0).take(TOLD_MAX) {
                 li data-alarm=(alarm.id) data-to=(page_of(alarm))
                     data-who=(board.concerned(ctx.lang, alarm.machine.as_ref()))
-                    data-what=(ctx.lang.coded("alarm-", alarm.kind.code())) {}
+                    data-what=(alarm_words::title(ctx.lang, alarm)) {}
             }
         }
         @for alarm in told.iter().take(3) {
@@ -433,8 +434,8 @@ pub(crate) fn alarm_bar(ctx: &Ctx, board: &BoardView) -> Markup {
                 svg.icon aria-hidden="true" { use href="#i-events" {} }
                 span {
                     strong { (board.concerned(ctx.lang, alarm.machine.as_ref())) }
-                    " " (ctx.lang.coded("alarm-", alarm.kind.code()))
-                    span.look { (ctx.lang.coded("look-", alarm.kind.code())) }
+                    " " (alarm_words::title(ctx.lang, alarm))
+                    span.look { (alarm_words::look(ctx.lang, alarm)) }
                 }
                 time { (ctx.when(alarm.since)) }
             }

@@ -210,6 +210,7 @@ const BUILT: &[&str] = &[
     "state-",
     "alarm-",
     "look-",
+    "once-",
     "finding-",
     "reason-",
     "event-",

@@ -17,6 +17,7 @@ use model::{
     Alarm, Annotation, CycleTime, FindingKind, MachineId, MachineState, Right, Span, StateInterval,
     Time,
 };
+use report::alarm_words;
 use report::remarks::remark_text;
 use report::watched::MachineSeries;
 use serde::Deserialize;
@@ -464,7 +465,7 @@ fn marks(ctx: &Ctx, window: &TimeWindow, row: &TimelineRow) -> Vec<RowMark> {
         mark(finding.at, kind_of(finding.kind), text)
     });
     let alarms = row.alarms.iter().map(|alarm| {
-        let text = ctx.lang.coded("alarm-", alarm.kind.code());
+        let text = alarm_words::title(ctx.lang, alarm);
         mark(alarm.since, MarkKind::Alarm, text)
     });
     let said = row.said.iter();
