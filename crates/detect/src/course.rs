@@ -28,6 +28,9 @@ const QUIET_LOST: u32 = 4;
 /// Charts begin once so many cycles are known: fewer do not show how far a machine scatters by
 /// itself.
 const CHART_CYCLES: usize = 50;
+/// Until then odd cycles are set apart, so many at most: if there are more, they are how the machine
+/// works.
+const SET_APART_MAX: u32 = 100;
 /// Smallest spreads of the charts, as shares; wider where a cycle has few readings, by this share
 /// of one of them.
 const CHART_SPREAD_MIN: f64 = 0.005;
@@ -110,6 +113,9 @@ enum Charts {
         #[serde(default)]
         energy_in_step: f64,
         per_cycle: f64,
+        /// Odd cycles that were not gathered.
+        #[serde(default)]
+        set_apart: u32,
     },
     /// Both run.
     Running {
@@ -118,10 +124,29 @@ enum Charts {
     },
 }
 
+/// What a chart takes of a cycle: logarithms of time and energy.
+#[derive(Clone, Copy)]
+struct ChartedCycle {
+    duration: f64,
+    energy: Option<f64>,
+    /// Whether it is odd by itself.
+    is_odd: bool,
+}
+
 impl Charts {
     /// Takes a cycle; tells the sides on which time and energy cross their limits.
-    fn take(&mut self, duration: f64, energy: Option<f64>) -> (Option<Side>, Option<Side>) {
+    fn take(&mut self, cycle: ChartedCycle) -> (Option<Side>, Option<Side>) {
+        let ChartedCycle {
+            duration,
+            energy,
+            is_odd,
+        } = cycle;
         match self {
+            // Faults say nothing of how far a machine scatters when all is well.
+            Self::Gathering { set_apart, .. } if is_odd && *set_apart < SET_APART_MAX => {
+                *set_apart += 1;
+                (None, None)
+            }
             Self::Gathering {
                 durations,
                 energies,
@@ -151,6 +176,7 @@ impl Charts {
             least_spread,
             energy_in_step,
             per_cycle,
+            ..
         } = self
         else {
             return;
@@ -381,7 +407,11 @@ impl Course {
             *slow += SLOW * (value - *slow);
         }
         watched.charted = watched.charted.saturating_add(1);
-        let (speed, load) = watched.charts.take(duration, energy);
+        let (speed, load) = watched.charts.take(ChartedCycle {
+            duration,
+            energy,
+            is_odd: oddness > 1.0,
+        });
         self.odd.push_back(is_odd_shape);
         if self.odd.len() > ODD_WINDOW {
             self.odd.pop_front();
@@ -464,6 +494,7 @@ impl Watched {
             least_spread: CHART_SPREAD_MIN.max(coarse),
             energy_in_step,
             per_cycle: alarms_per_month / per_month,
+            set_apart: 0,
         };
         charts.start_if_enough();
         Some(Self {

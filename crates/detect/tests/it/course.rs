@@ -457,3 +457,27 @@ fn an_alarm_is_told_once_ends_when_the_machine_is_normal_again_and_makes_room_fo
     assert!(flickered.len() <= 2, "told more than once: {flickered:?}");
     assert!(missed.is_empty(), "not told: {missed:?}");
 }
+
+#[test]
+fn faults_soon_after_learning_do_not_hide_the_ones_that_follow() {
+    let mut silent = Vec::new();
+    for seed in 1..=20 {
+        let (mut watch, mut machine) = (Watch::new(settings()), Cycles::new(seed));
+        machine.run(&mut watch, 35);
+        for fault in 0..6 {
+            let time = if fault % 2 == 0 { 0.8 } else { 1.0 };
+            let leak = if fault % 2 == 0 { 0.0 } else { 0.25 };
+            let harm = Harm {
+                time,
+                leak,
+                cycles: 6,
+            };
+            let out = harm.done_to(&mut machine, &mut watch);
+            if raised(&out).is_empty() {
+                silent.push((seed, fault));
+            }
+            machine.run(&mut watch, 25);
+        }
+    }
+    assert!(silent.is_empty(), "{silent:?}");
+}
