@@ -9,7 +9,7 @@ pub(crate) const ODD_BUDGET: f64 = 0.02;
 /// Fewer learning cycles say less about the next one: the spread of their distances is widened by
 /// this share of one over their number.
 const FEW: f64 = 6.0;
-/// From so many on the farthest of them is no chance of the draw, and no limit is nearer.
+/// No limit is nearer than the farthest of them; of fewer than this it is widened in the same way.
 const MANY: usize = 20;
 
 /// The distance that cycles like the learning ones pass with chance `beyond`. Each of `distances`
@@ -31,7 +31,9 @@ pub(crate) fn limit_beyond(distances: &[f64], beyond: f64) -> f64 {
     };
     let few = 1.0 + FEW / n as f64;
     let tail = (logs.centre + deviations_beyond(beyond) * few * logs.spread).exp();
-    if n >= MANY { tail.max(farthest) } else { tail }
+    // The farthest of few is nearer than the farthest of the cycles to come.
+    let least = if n >= MANY { farthest } else { farthest * few };
+    tail.max(least)
 }
 
 /// The root mean square of so many numbers, each in its own spread, that chance alone passes with
