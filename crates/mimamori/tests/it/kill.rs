@@ -88,6 +88,15 @@ fn open_alarms(house: &House) -> Vec<Value> {
         .unwrap_or_default()
 }
 
+/// The only open alarm, once the change lasts: a single cycle raises one, whose place it takes.
+fn lasting_alarm(house: &House) -> Vec<Value> {
+    until("the alarm", || {
+        let open = open_alarms(house);
+        open.len() == 1 && !open[0]["reason"]["lasting"].is_null()
+    });
+    open_alarms(house)
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_at_any_kill() {
     let kills = std::env::var("MIMAMORI_KILLS")
@@ -125,12 +134,7 @@ fn nothing_acknowledged_is_lost_at_any_kill() {
     // With an open alarm.
     publisher.queue(machine.cycles(40, 1.3));
     publisher.finish();
-    // A single cycle raises one; when the change lasts, another takes its place.
-    until("the alarm", || {
-        let open = open_alarms(&house);
-        open.len() == 1 && !open[0]["reason"]["lasting"].is_null()
-    });
-    let alarm = open_alarms(&house);
+    let alarm = lasting_alarm(&house);
     assert_eq!(alarm[0]["kind"], "wear_suspected");
     publisher.queue(machine.cycles(kills * 40, 1.3));
     kill_often(&mut house, &mut publisher, kills * 2 / 5, &mut seed);
