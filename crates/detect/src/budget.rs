@@ -16,7 +16,8 @@ const MANY: usize = 20;
 /// is that of one learning cycle from the others. Where enough were learned it is read off them;
 /// else it is the tail of a logarithmic normal distribution.
 pub(crate) fn limit_beyond(distances: &[f64], beyond: f64) -> f64 {
-    let mut sorted: Vec<f64> = distances.iter().map(|d| d.max(1e-9)).collect();
+    let finite = distances.iter().filter(|d| d.is_finite());
+    let mut sorted: Vec<f64> = finite.map(|d| d.max(1e-9)).collect();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
     let Some(farthest) = sorted.last().copied() else {

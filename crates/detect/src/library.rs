@@ -116,6 +116,8 @@ impl Library {
             for (distance, row) in free.iter_mut().zip(rows) {
                 *distance = distance.min(self.square(row, &rows[next]));
             }
+            // Cycles may be alike to the last digit; none is chosen twice.
+            free[next] = f32::NEG_INFINITY;
             let farthest = (0..rows.len()).max_by(|a, b| free[*a].total_cmp(&free[*b]));
             next = farthest.unwrap_or(0);
         }
@@ -141,7 +143,24 @@ impl Library {
                 nearest.sort_by(f32::total_cmp);
             }
         }
-        let mean = nearest.iter().map(|square| square.sqrt()).sum::<f32>() / NEAREST as f32;
+        let found = || nearest.iter().filter(|square| square.is_finite());
+        let mean = found().map(|square| square.sqrt()).sum::<f32>() / found().count().max(1) as f32;
         f64::from(mean)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cycles_alike_to_the_last_digit_give_limits_that_can_be_stored() {
+        let rows = vec![vec![1.0_f32, 2.0, 3.0]; 150];
+        let (mut library, distances) = Library::learn(&rows, 5, vec![1.0; 3]);
+        assert!(distances.iter().all(|distance| distance.is_finite()));
+        library.set_limit(&distances, 0.005);
+        let stored = serde_json::to_string(&library).unwrap();
+        let back: Library = serde_json::from_str(&stored).unwrap();
+        assert_eq!(back, library);
     }
 }
