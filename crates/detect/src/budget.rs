@@ -2,7 +2,7 @@
 //! many normal cycles may be called odd. How a cycle is far from normal differs from machine to
 //! machine; how often chance may cry wolf does not.
 
-use crate::normal::Scale;
+use crate::scale::{Scale, deviations_beyond};
 
 /// Of normal cycles, this share may be called odd by all limits together.
 pub(crate) const ODD_BUDGET: f64 = 0.02;
@@ -43,15 +43,6 @@ pub(crate) fn chance_beyond(numbers: usize, beyond: f64) -> f64 {
     let part = 2.0 / (9.0 * numbers.max(1) as f64);
     let cube_root = 1.0 - part + deviations_beyond(beyond) * part.sqrt();
     cube_root.powf(1.5)
-}
-
-/// Standard deviations beyond which a normal distribution has this share, at most a half
-/// (Abramowitz and Stegun, 26.2.23; wrong by less than 0.0005).
-pub(crate) fn deviations_beyond(share: f64) -> f64 {
-    let t = (-2.0 * share.clamp(1e-300, 0.5).ln()).sqrt();
-    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
-    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
-    t - above / below
 }
 
 #[cfg(test)]

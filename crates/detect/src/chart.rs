@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::normal::Scale;
+use crate::scale::Scale;
 
 /// Allowance per cycle in spreads; a change of less than this is not looked for.
 const ALLOWANCE: f64 = 1.0;

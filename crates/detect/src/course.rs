@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::chart::{Chart, Side};
 use crate::judge::CycleFacts;
-use crate::normal::{Distance, Normal, Scale};
+use crate::normal::{Distance, Normal};
+use crate::scale::Scale;
 use crate::trend::Trend;
 use crate::warmup::{Warmth, Warmup};
 
@@ -28,8 +29,8 @@ const QUIET_LOST: u32 = 4;
 /// Charts begin once so many cycles are known: fewer do not show how far a machine scatters by
 /// itself.
 const CHART_CYCLES: usize = 50;
-/// Until then odd cycles are set apart, so many at most: if there are more, they are how the machine
-/// works.
+/// Until then odd cycles are set apart, so many at most: if there are more, that is how the
+/// machine works.
 const SET_APART_MAX: u32 = 100;
 /// Smallest spreads of the charts, as shares; wider where a cycle has few readings, by this share
 /// of one of them.

@@ -22,6 +22,7 @@ mod parts;
 mod quality;
 mod recording;
 pub mod rhythm;
+mod scale;
 mod segment;
 pub mod series;
 mod settings;

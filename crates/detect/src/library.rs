@@ -20,7 +20,7 @@ struct KeptCycle(#[serde(with = "crate::packed")] Vec<f32>);
 
 /// The most different of the learned cycles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-pub(crate) struct Library {
+pub(crate) struct CycleLibrary {
     /// How far each number scatters.
     #[serde(with = "crate::packed")]
     scales: Vec<f32>,
@@ -34,10 +34,10 @@ pub(crate) struct Library {
     limit: f64,
 }
 
-impl Library {
+impl CycleLibrary {
     /// Keeps the most different of these; nothing where they are too few to compare. Each `views`
-    /// rows that follow each other are one cycle, seen a little differently each time. Gives how far
-    /// each row is from the nearest of other cycles, or from the next view of its own where that is
+    /// rows that follow each other are one cycle, seen a little differently each time. Gives how
+    /// far each row is from the nearest of other cycles, or from the next view of its own where that is
     /// farther, as a multiple of what is usual.
     pub(crate) fn learn(rows: &[Vec<f32>], views: usize, scales: Vec<f32>) -> (Self, Vec<f64>) {
         if rows.len() < (NEAREST + 2) * views {
@@ -156,11 +156,11 @@ mod tests {
     #[test]
     fn cycles_alike_to_the_last_digit_give_limits_that_can_be_stored() {
         let rows = vec![vec![1.0_f32, 2.0, 3.0]; 150];
-        let (mut library, distances) = Library::learn(&rows, 5, vec![1.0; 3]);
+        let (mut library, distances) = CycleLibrary::learn(&rows, 5, vec![1.0; 3]);
         assert!(distances.iter().all(|distance| distance.is_finite()));
         library.set_limit(&distances, 0.005);
         let stored = serde_json::to_string(&library).unwrap();
-        let back: Library = serde_json::from_str(&stored).unwrap();
+        let back: CycleLibrary = serde_json::from_str(&stored).unwrap();
         assert_eq!(back, library);
     }
 }

@@ -3,10 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::budget::{ODD_BUDGET, chance_beyond, deviations_beyond, limit_beyond};
+use crate::budget::{ODD_BUDGET, chance_beyond, limit_beyond};
 use crate::judge::CycleFacts;
-use crate::library::Library;
+use crate::library::CycleLibrary;
 use crate::recording::{Recording, steps};
+use crate::scale::Scale;
 
 /// Bins of the power profile.
 pub(crate) const BINS: usize = 16;
@@ -18,13 +19,6 @@ const SURE_READINGS: usize = 36;
 const BINS_MIN: usize = 3;
 /// Bins of the profile in real time that whole cycles are compared by.
 const COARSE_BINS: usize = 8;
-/// A normal distribution's standard deviation over its median absolute deviation.
-const MAD_TO_SIGMA: f64 = 1.4826;
-/// So many of the learned cycles on either side may be strays that say nothing of the spread, at
-/// most a quarter: of thirty nobody knows which few are, of three hundred a twentieth is a kind of
-/// its own.
-const STRAYS: f64 = 7.5;
-const STRAYS_SHARE_MAX: f64 = 0.25;
 /// No machine is known better than this share in time and energy of one cycle,
 const SPREAD_MIN: f64 = 0.005;
 /// nor than this in the shape of its power.
@@ -39,8 +33,6 @@ const FEW: f64 = 3.0;
 const BIN_SPREAD_SHARE: f32 = 0.3;
 /// nor than this share of the mean power.
 const BIN_SPREAD_MIN: f32 = 0.001;
-/// A single number counts no more than this many spreads.
-const SPREADS_CLIP: f64 = 20.0;
 /// Time and energy closer than this, in spreads, are never odd.
 const SPREADS_MIN: f64 = 4.0;
 /// Ways in which one cycle may have been recorded.
@@ -49,62 +41,6 @@ const VIEWS: usize = 5;
 const LEAVE_OUT_MAX: usize = 40;
 /// In the distances of fewer cycles than this there is no tail to be seen.
 const TAIL_SEEN: usize = 100;
-
-/// A centre and a spread (standard deviation) that odd values do not move.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Scale {
-    /// Median.
-    pub(crate) centre: f64,
-    /// Robust standard deviation.
-    pub(crate) spread: f64,
-}
-
-impl Scale {
-    /// From values; none if there is no finite one.
-    pub(crate) fn of(values: impl Iterator<Item = f64>, least: f64) -> Option<Self> {
-        Self::of_views(values, 1, least)
-    }
-
-    /// The same of values of which each `views` belong to one cycle.
-    fn of_views(values: impl Iterator<Item = f64>, views: usize, least: f64) -> Option<Self> {
-        let values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-        let cycles = (values.len() / views).max(1);
-        let beyond = (STRAYS / cycles as f64).min(STRAYS_SHARE_MAX);
-        let width = 2.0 * deviations_beyond(beyond);
-        Self::of_tails(values.into_iter(), least, beyond, width)
-    }
-
-    /// The same, with the tails the spread is measured between: the share beyond each, and how many
-    /// standard deviations of a normal distribution lie between them.
-    pub(crate) fn of_tails(
-        values: impl Iterator<Item = f64>,
-        least: f64,
-        beyond: f64,
-        width: f64,
-    ) -> Option<Self> {
-        let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
-        let band = crate::band::robust_band(sorted.iter().copied())?;
-        sorted.sort_by(f64::total_cmp);
-        let last = (sorted.len() - 1) as f64;
-        let quantile = |share: f64| sorted[(last * share).round() as usize];
-        // The wider of two robust spreads: of two close values the usual deviation is none.
-        let between = (quantile(1.0 - beyond) - quantile(beyond)) / width;
-        Some(Self {
-            centre: band.median,
-            spread: (band.mad * MAD_TO_SIGMA).max(between).max(least),
-        })
-    }
-
-    /// How many spreads a value is away.
-    pub(crate) fn z(&self, value: f64) -> f64 {
-        (value - self.centre) / self.spread
-    }
-
-    /// The same, no more than a single number may count.
-    fn clipped(&self, value: f64) -> f64 {
-        self.z(value).clamp(-SPREADS_CLIP, SPREADS_CLIP)
-    }
-}
 
 /// How far one cycle is from normal, each in spreads of its own kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
@@ -193,11 +129,11 @@ pub(crate) struct Normal {
     profile: Vec<f32>,
     /// Power of the learned cycles.
     #[serde(flatten)]
-    power: Library,
+    power: CycleLibrary,
     others: Vec<Scale>,
     /// Time, energy and further quantities of the learned cycles, where there are further ones.
     #[serde(default)]
-    traits: Library,
+    traits: CycleLibrary,
     shape_residual: f64,
     /// Whether enough was seen to speak of another shape and not of chance.
     is_sure_of_shape: bool,
@@ -230,9 +166,9 @@ impl Normal {
             level: None,
             shape: Vec::new(),
             profile: Vec::new(),
-            power: Library::default(),
+            power: CycleLibrary::default(),
             others: Vec::new(),
-            traits: Library::default(),
+            traits: CycleLibrary::default(),
             shape_residual: 0.0,
             is_sure_of_shape: false,
             profile_limit: f64::MAX,
@@ -342,7 +278,7 @@ impl Normal {
         for scale in &mut scales {
             *scale = scale.max(least);
         }
-        let (library, distances) = Library::learn(&coarse, VIEWS, scales);
+        let (library, distances) = CycleLibrary::learn(&coarse, VIEWS, scales);
         self.power = library;
         distances
     }
@@ -368,7 +304,7 @@ impl Normal {
         }
         let rows: Vec<Vec<f32>> = cycles.iter().map(|cycle| self.traits_of(cycle)).collect();
         let scales = vec![1.0; rows.first().map_or(0, Vec::len)];
-        let (library, distances) = Library::learn(&rows, 1, scales);
+        let (library, distances) = CycleLibrary::learn(&rows, 1, scales);
         self.traits = library;
         distances
     }

@@ -1,5 +1,5 @@
-//! What is said of an alarm, and what to do: of one stray cycle no more than it shows. Heavy advice,
-//! such as taking a controller off the network, comes when cycles agree.
+//! What is said of an alarm, and what to do: of one stray cycle no more than it shows. Heavy
+//! advice, such as taking a controller off the network, comes when cycles agree.
 
 use model::{Alarm, AlarmKind};
 use text::Lang;
