@@ -37,8 +37,8 @@ pub(crate) struct CycleLibrary {
 impl CycleLibrary {
     /// Keeps the most different of these; nothing where they are too few to compare. Each `views`
     /// rows that follow each other are one cycle, seen a little differently each time. Gives how
-    /// far each row is from the nearest of other cycles, or from the next view of its own where that is
-    /// farther, as a multiple of what is usual.
+    /// far each row is from the nearest of other cycles, or from the next view of its own where
+    /// that is farther, as a multiple of what is usual.
     pub(crate) fn learn(rows: &[Vec<f32>], views: usize, scales: Vec<f32>) -> (Self, Vec<f64>) {
         if rows.len() < (NEAREST + 2) * views {
             return (Self::default(), Vec::new());
