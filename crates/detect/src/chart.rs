@@ -21,8 +21,8 @@ const TRIAL_CYCLES: usize = 20_000;
 const BLOCK: usize = 10;
 /// The centre goes on being averaged until this many cycles were seen.
 const CENTRE_CYCLES: u32 = 200;
-/// The outer tenths, and how many standard deviations of a normal distribution lie between them.
-const TENTHS: (f64, f64) = (0.1, 2.563);
+/// Spreads are measured between the outer tenths.
+const OUTER: f64 = 0.1;
 /// Sides of a chart and charts of a machine that share the budget.
 const SHARERS: f64 = 4.0;
 
@@ -54,7 +54,7 @@ pub(crate) struct Chart {
 impl Chart {
     /// A chart for a quantity like these; chance may cross its limit `per_cycle` times per cycle.
     pub(crate) fn calibrated(values: &[f64], least_spread: f64, per_cycle: f64) -> Option<Self> {
-        let scale = Scale::of_tails(values.iter().copied(), least_spread, TENTHS.0, TENTHS.1)?;
+        let scale = Scale::of_tails(values.iter().copied(), least_spread, OUTER)?;
         let clipped = |v: &f64| scale.z(*v).clamp(-CLIP, CLIP);
         let centre_z = values.iter().map(clipped).sum::<f64>() / values.len() as f64;
         let mut chart = Self {

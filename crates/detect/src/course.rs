@@ -125,29 +125,20 @@ enum Charts {
     },
 }
 
-/// What a chart takes of a cycle: logarithms of time and energy.
-#[derive(Clone, Copy)]
-struct ChartedCycle {
-    duration: f64,
-    energy: Option<f64>,
-    /// Whether it is odd by itself.
-    is_odd: bool,
-}
-
 impl Charts {
+    /// Whether an odd cycle is set apart: faults say nothing of how far a machine scatters when all
+    /// is well.
+    fn sets_apart(&mut self) -> bool {
+        let Self::Gathering { set_apart, .. } = self else {
+            return false;
+        };
+        *set_apart += 1;
+        *set_apart <= SET_APART_MAX
+    }
+
     /// Takes a cycle; tells the sides on which time and energy cross their limits.
-    fn take(&mut self, cycle: ChartedCycle) -> (Option<Side>, Option<Side>) {
-        let ChartedCycle {
-            duration,
-            energy,
-            is_odd,
-        } = cycle;
+    fn take(&mut self, duration: f64, energy: Option<f64>) -> (Option<Side>, Option<Side>) {
         match self {
-            // Faults say nothing of how far a machine scatters when all is well.
-            Self::Gathering { set_apart, .. } if is_odd && *set_apart < SET_APART_MAX => {
-                *set_apart += 1;
-                (None, None)
-            }
             Self::Gathering {
                 durations,
                 energies,
@@ -408,11 +399,11 @@ impl Course {
             *slow += SLOW * (value - *slow);
         }
         watched.charted = watched.charted.saturating_add(1);
-        let (speed, load) = watched.charts.take(ChartedCycle {
-            duration,
-            energy,
-            is_odd: oddness > 1.0,
-        });
+        let (speed, load) = if oddness > 1.0 && watched.charts.sets_apart() {
+            (None, None)
+        } else {
+            watched.charts.take(duration, energy)
+        };
         self.odd.push_back(is_odd_shape);
         if self.odd.len() > ODD_WINDOW {
             self.odd.pop_front();

@@ -37,8 +37,8 @@ pub(crate) struct CycleLibrary {
 impl CycleLibrary {
     /// Keeps the most different of these; nothing where they are too few to compare. Each `views`
     /// rows that follow each other are one cycle, seen a little differently each time. Gives how
-    /// far each row is from the nearest of other cycles, or from the next view of its own where
-    /// that is farther, as a multiple of what is usual.
+    /// far each cycle is from the nearest others, or its views from each other where that is
+    /// farther, as a multiple of what is usual.
     pub(crate) fn learn(rows: &[Vec<f32>], views: usize, scales: Vec<f32>) -> (Self, Vec<f64>) {
         if rows.len() < (NEAREST + 2) * views {
             return (Self::default(), Vec::new());
@@ -61,13 +61,15 @@ impl CycleLibrary {
         let apart: Vec<f64> = rows.iter().enumerate().map(apart).collect();
         let usual = robust_band(apart.iter().copied()).map_or(0.0, |band| band.median);
         library.usual = usual.max(USUAL_MIN);
-        let multiples = apart.into_iter().map(|d| d / library.usual).collect();
+        let multiples = of_cycles(&apart, views).map(|d| d / library.usual);
+        let multiples = multiples.collect();
         (library, multiples)
     }
 
-    /// Sets how far is too far, by how far the learned cycles are.
+    /// Sets how far is too far, by how far the learned cycles are: cycles alike to the last digit do
+    /// not make the least difference odd.
     pub(crate) fn set_limit(&mut self, learned: &[f64], beyond: f64) {
-        self.limit = limit_beyond(learned, beyond);
+        self.limit = limit_beyond(learned, beyond).max(USUAL_MIN / self.usual.max(USUAL_MIN));
     }
 
     /// Whether there is nothing to compare with.
@@ -149,6 +151,12 @@ impl CycleLibrary {
     }
 }
 
+/// The farthest view of each cycle.
+pub(crate) fn of_cycles(views: &[f64], each: usize) -> impl Iterator<Item = f64> {
+    let cycles = views.chunks(each);
+    cycles.map(|views| views.iter().copied().fold(0.0, f64::max))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,5 +170,8 @@ mod tests {
         let stored = serde_json::to_string(&library).unwrap();
         let back: CycleLibrary = serde_json::from_str(&stored).unwrap();
         assert_eq!(back, library);
+        // What is a tenth of a spread away from all of them is not odd.
+        let near = library.distance(&[1.1, 2.1, 3.1]);
+        assert!(library.oddness(near) <= 1.0, "{near}");
     }
 }

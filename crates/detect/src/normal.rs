@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::{ODD_BUDGET, chance_beyond, limit_beyond};
 use crate::judge::CycleFacts;
-use crate::library::CycleLibrary;
+use crate::library::{CycleLibrary, of_cycles};
 use crate::recording::{Recording, steps};
 use crate::scale::Scale;
 
@@ -83,7 +83,7 @@ impl LearnedDistances {
 }
 
 /// Level and shape of power as the learned cycles scatter.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 struct ProfileScales {
     level: Option<Scale>,
     shape: Vec<Scale>,
@@ -111,7 +111,19 @@ impl ProfileScales {
 
     /// How far a level and a shape are from these (root mean square).
     fn distance(&self, level: f64, shape: &[f64]) -> f64 {
-        profile_distance(self.level, &self.shape, level, shape)
+        let Some(scale) = self.level else {
+            return 0.0;
+        };
+        let mut squares = scale.clipped(level).powi(2);
+        for (scale, value) in self.shape.iter().zip(shape) {
+            squares += scale.clipped(*value).powi(2);
+        }
+        (squares / self.numbers() as f64).sqrt()
+    }
+
+    /// How many numbers there are to be compared.
+    fn numbers(&self) -> usize {
+        self.shape.len() + 1
     }
 }
 
@@ -123,8 +135,8 @@ pub(crate) struct Normal {
     pub(crate) duration: Scale,
     /// Logarithm of energy.
     pub(crate) energy: Option<Scale>,
-    level: Option<Scale>,
-    shape: Vec<Scale>,
+    #[serde(flatten)]
+    scales: ProfileScales,
     #[serde(with = "crate::packed")]
     profile: Vec<f32>,
     /// Power of the learned cycles.
@@ -163,8 +175,7 @@ impl Normal {
         let mut normal = Self {
             duration,
             energy,
-            level: None,
-            shape: Vec::new(),
+            scales: ProfileScales::default(),
             profile: Vec::new(),
             power: CycleLibrary::default(),
             others: Vec::new(),
@@ -175,13 +186,14 @@ impl Normal {
             duration_limit: SPREADS_MIN,
             energy_limit: SPREADS_MIN,
         };
+        let seen: Vec<Recording> = cycles.iter().filter_map(views).flatten().collect();
         let far = |values: &mut dyn Iterator<Item = f64>| values.map(f64::abs).collect::<Vec<_>>();
         let loads = cycles.iter().filter_map(CycleFacts::log_energy);
         let learned = LearnedDistances {
             duration: far(&mut cycles.iter().map(|c| duration.z(c.log_duration()))),
             energy: energy.map_or(Vec::new(), |scale| far(&mut loads.map(|e| scale.z(e)))),
-            profile: normal.learn_profile(cycles),
-            nearest: normal.learn_power(cycles),
+            profile: normal.learn_profile(cycles, &seen),
+            nearest: normal.learn_power(&seen),
             traits: normal.learn_traits(cycles),
         };
         normal.set_limits(&learned);
@@ -191,16 +203,9 @@ impl Normal {
     /// Sets every limit by how far the learned cycles are from each other.
     fn set_limits(&mut self, learned: &LearnedDistances) {
         let beyond = learned.share();
-        let far = |views: &[f64], of: usize| {
-            let cycles = views.chunks(of);
-            cycles
-                .map(|views| views.iter().copied().fold(0.0, f64::max))
-                .collect::<Vec<_>>()
-        };
-        let (profile, nearest) = (far(&learned.profile, VIEWS), far(&learned.nearest, VIEWS));
-        let chance = chance_beyond(self.shape.len() + 1, beyond);
-        self.profile_limit = limit_beyond(&profile, beyond).max(chance);
-        self.power.set_limit(&nearest, beyond);
+        let chance = chance_beyond(self.scales.numbers(), beyond);
+        self.profile_limit = limit_beyond(&learned.profile, beyond).max(chance);
+        self.power.set_limit(&learned.nearest, beyond);
         self.traits.set_limit(&learned.traits, beyond);
         let limit = |distances: &[f64]| {
             let limit = limit_beyond(distances, beyond);
@@ -211,26 +216,26 @@ impl Normal {
         self.energy_limit = limit(&learned.energy);
     }
 
-    /// Learns level and shape of power; gives how far each cycle is from the others.
-    fn learn_profile(&mut self, cycles: &[CycleFacts]) -> Vec<f64> {
-        let recordings = || cycles.iter().filter_map(|c| c.power.as_ref());
-        let width = recordings().map(|r| r.bins(BINS)).min().unwrap_or(0);
+    /// Learns level and shape of power from the views of the cycles; gives how far each cycle is
+    /// from the others.
+    fn learn_profile(&mut self, cycles: &[CycleFacts], seen: &[Recording]) -> Vec<f64> {
+        let width = seen.iter().map(|r| r.bins(BINS)).min().unwrap_or(0);
         if width < BINS_MIN {
             return Vec::new();
         }
-        let views = cycles.iter().filter_map(views).flatten();
-        let views: Vec<Vec<f32>> = views.map(|r| r.profile(width)).collect();
-        let split: Vec<(f64, Vec<f64>)> = views.iter().map(|p| level_and_shape(p)).collect();
-        let readings = recordings().map(Recording::readings).min().unwrap_or(0);
+        let profiles: Vec<Vec<f32>> = seen.iter().map(|r| r.profile(width)).collect();
+        let split: Vec<(f64, Vec<f64>)> = profiles.iter().map(|p| level_and_shape(p)).collect();
+        let readings = seen.iter().map(Recording::readings).min().unwrap_or(0);
         self.is_sure_of_shape = readings >= SURE_READINGS && cycles.len() >= SURE_CYCLES;
-        let profiles: Vec<Vec<f32>> = recordings().map(|r| r.profile(width)).collect();
-        let column = |i: usize| profiles.iter().filter_map(move |p| p.get(i).copied());
+        // The middle one of the views of a cycle is how it was recorded.
+        let recorded = || profiles.iter().skip(VIEWS / 2).step_by(VIEWS);
+        let column = |i: usize| recorded().filter_map(move |p| p.get(i).copied());
         let middle = |i: usize| crate::band::robust_band(column(i).map(f64::from));
         self.profile = (0..width)
             .map(|i| middle(i).map_or(0.0, |band| band.median as f32))
             .collect();
-        let residuals = views.iter().map(|p| residual(p, &self.profile));
-        let few = 1.0 + FEW / profiles.len() as f64;
+        let residuals = profiles.iter().map(|p| residual(p, &self.profile));
+        let few = 1.0 + FEW / recorded().count() as f64;
         let usual =
             Scale::of_views(residuals, VIEWS, 1e-3).map_or(0.0, |s| s.centre + 3.0 * s.spread);
         self.shape_residual = (usual * few).max(SHAPE_RESIDUAL_MIN);
@@ -248,21 +253,20 @@ impl Normal {
             }
             ProfileScales::of(&split, least, Some(n / VIEWS)).distance(*level, shape)
         };
-        let distances = split.iter().enumerate().map(distance).collect();
-        (self.level, self.shape) = (all.level, all.shape);
-        distances
+        let distances: Vec<f64> = split.iter().enumerate().map(distance).collect();
+        self.scales = all;
+        of_cycles(&distances, VIEWS).collect()
     }
 
-    /// Learns what whole cycles look like in real time; gives how far each is from the others.
-    fn learn_power(&mut self, cycles: &[CycleFacts]) -> Vec<f64> {
+    /// Learns from the views of whole cycles what they look like in real time; gives how far each
+    /// cycle is from the others.
+    fn learn_power(&mut self, seen: &[Recording]) -> Vec<f64> {
         let over_s = self.duration.centre.exp();
-        let recordings = || cycles.iter().filter_map(|c| c.power.as_ref());
-        let bins = recordings().map(|r| r.bins(COARSE_BINS)).min().unwrap_or(0);
+        let bins = seen.iter().map(|r| r.bins(COARSE_BINS)).min().unwrap_or(0);
         if bins < BINS_MIN {
             return Vec::new();
         }
-        let views = cycles.iter().filter_map(views).flatten();
-        let coarse: Vec<Vec<f32>> = views.map(|r| r.over(over_s, bins)).collect();
+        let coarse: Vec<Vec<f32>> = seen.iter().map(|r| r.over(over_s, bins)).collect();
         let mut scales: Vec<f32> = (0..bins)
             .map(|i| {
                 let values = coarse.iter().filter_map(|c| c.get(i).copied());
@@ -339,7 +343,7 @@ impl Normal {
         if let Some(power) = &cycle.power {
             if !self.profile.is_empty() {
                 let (level, shape) = level_and_shape(&power.profile(self.profile.len()));
-                distance.profile = profile_distance(self.level, &self.shape, level, &shape);
+                distance.profile = self.scales.distance(level, &shape);
             }
             if !self.power.is_empty() {
                 let coarse = power.over(self.duration.centre.exp(), self.power.width());
@@ -376,23 +380,6 @@ impl Normal {
         }
         residual(&power.profile(self.profile.len()), &self.profile) / self.shape_residual.max(1e-6)
     }
-}
-
-/// How far a level and a shape of power are from the learned ones (root mean square).
-fn profile_distance(
-    level_scale: Option<Scale>,
-    scales: &[Scale],
-    level: f64,
-    shape: &[f64],
-) -> f64 {
-    let Some(level_scale) = level_scale else {
-        return 0.0;
-    };
-    let mut squares = level_scale.clipped(level).powi(2);
-    for (scale, value) in scales.iter().zip(shape) {
-        squares += scale.clipped(*value).powi(2);
-    }
-    (squares / (scales.len() + 1) as f64).sqrt()
 }
 
 /// The power of a cycle as it was recorded, and as it would have been had its readings come earlier

@@ -36,23 +36,21 @@ impl Scale {
         let values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
         let cycles = (values.len() / views).max(1);
         let beyond = (STRAYS / cycles as f64).min(STRAYS_SHARE_MAX);
-        let width = 2.0 * deviations_beyond(beyond);
-        Self::of_tails(values.into_iter(), least, beyond, width)
+        Self::of_tails(values.into_iter(), least, beyond)
     }
 
-    /// The same, with the tails the spread is measured between: the share beyond each, and how many
-    /// standard deviations of a normal distribution lie between them.
+    /// The same, with the tails the spread is measured between: the share beyond each.
     pub(crate) fn of_tails(
         values: impl Iterator<Item = f64>,
         least: f64,
         beyond: f64,
-        width: f64,
     ) -> Option<Self> {
         let mut sorted: Vec<f64> = values.filter(|v| v.is_finite()).collect();
         let band = crate::band::robust_band(sorted.iter().copied())?;
         sorted.sort_by(f64::total_cmp);
         let last = (sorted.len() - 1) as f64;
         let quantile = |share: f64| sorted[(last * share).round() as usize];
+        let width = 2.0 * deviations_beyond(beyond);
         // The wider of two robust spreads: of two close values the usual deviation is none.
         let between = (quantile(1.0 - beyond) - quantile(beyond)) / width;
         Some(Self {

@@ -195,16 +195,20 @@ impl Rhythm {
         let record = self.grid.values();
         let old = follower.template();
         let better = old.follow_and_average(&record, deviation(&record));
+        let explains = better.still_explains(&record);
         // A shape that is held is never exchanged for one that explains less.
-        let is_better = better.badness(&record) <= old.badness(&record);
-        if is_better && better.still_explains(&record) {
+        if explains && better.badness(&record) <= old.badness(&record) {
             follower.reshape(&better);
-            let followed = self.grid.end() - self.since_found;
-            self.next_look = self.grid.end() + followed.clamp(FIRST_BETTER, CHECK_EVERY * 64);
-        } else if old.still_explains(&record) {
-            self.next_look = self.grid.end() + CHECK_EVERY;
-        } else {
+        } else if !old.still_explains(&record) {
             *self = Self::default();
+            return;
         }
+        let followed = self.grid.end() - self.since_found;
+        let again = if explains {
+            followed.clamp(FIRST_BETTER, CHECK_EVERY * 64)
+        } else {
+            CHECK_EVERY
+        };
+        self.next_look = self.grid.end() + again;
     }
 }

@@ -449,12 +449,22 @@ impl Watch {
 
     /// What was alarmed about cycles is no fault of the machine, or no longer one.
     fn end_cycle_alarms(&mut self, at: Time, out: &mut Vec<Outcome>) {
-        self.alarms.retain(|alarm| {
-            let stays = alarm.kind == AlarmKind::Stopped;
-            if !stays {
+        self.end_alarms(at, out, |alarm| alarm.kind != AlarmKind::Stopped);
+    }
+
+    /// Ends those alarms that are over.
+    fn end_alarms(
+        &mut self,
+        at: Time,
+        out: &mut Vec<Outcome>,
+        mut is_over: impl FnMut(&mut OpenAlarm) -> bool,
+    ) {
+        self.alarms.retain_mut(|alarm| {
+            let over = is_over(alarm);
+            if over {
                 out.push(Outcome::AlarmCleared(alarm.kind, at));
             }
-            stays
+            !over
         });
     }
 
@@ -622,10 +632,8 @@ impl Watch {
             MachineState::Stop | MachineState::Unknown => false,
             _ => self.lamp.is_red_dark(t),
         };
-        let is_open = |alarm: &OpenAlarm| alarm.kind == AlarmKind::Stopped;
-        if is_over && self.alarms.iter().any(is_open) {
-            self.alarms.retain(|alarm| !is_open(alarm));
-            out.push(Outcome::AlarmCleared(AlarmKind::Stopped, t));
+        if is_over {
+            self.end_alarms(t, out, |alarm| alarm.kind == AlarmKind::Stopped);
         }
     }
 }

@@ -230,13 +230,7 @@ impl Watch {
             CourseEvent::Began(lasting) => self.lasting(lasting, at, reason, out),
             CourseEvent::Ended(quantity) => {
                 let kind = alarm_of(quantity);
-                self.alarms.retain(|alarm| {
-                    let over = alarm.kind == kind && alarm.lasts;
-                    if over {
-                        out.push(Outcome::AlarmCleared(kind, at));
-                    }
-                    !over
-                });
+                self.end_alarms(at, out, |alarm| alarm.kind == kind && alarm.lasts);
             }
             CourseEvent::OtherShape { known, cycles } if !self.names_products => {
                 self.change_over(known, cycles, at, out);
@@ -288,13 +282,7 @@ impl Watch {
             ..reason
         });
         // What a single cycle said is confirmed: that is told anew, in the words for it.
-        self.alarms.retain(|alarm| {
-            let is_confirmed = alarm.kind == kind && !alarm.lasts;
-            if is_confirmed {
-                out.push(Outcome::AlarmCleared(kind, at));
-            }
-            !is_confirmed
-        });
+        self.end_alarms(at, out, |alarm| alarm.kind == kind && !alarm.lasts);
         self.raise(kind, at, reason, out);
         for alarm in self.alarms.iter_mut().filter(|alarm| alarm.kind == kind) {
             alarm.lasts = true;
@@ -349,17 +337,13 @@ impl Watch {
             CycleVerdict::Good | CycleVerdict::Waiting | CycleVerdict::Odd => None,
             _ => return,
         };
-        self.alarms.retain_mut(|alarm| {
+        self.end_alarms(at, out, |alarm| {
             if alarm.kind == AlarmKind::Stopped || alarm.lasts {
-                return true;
+                return false;
             }
             let is_good = kind.is_none() && is_well_within(alarm.kind, reason);
             alarm.good_cycles = if is_good { alarm.good_cycles + 1 } else { 0 };
-            let over = alarm.good_cycles >= GOOD_CYCLES_TO_CLEAR;
-            if over {
-                out.push(Outcome::AlarmCleared(alarm.kind, at));
-            }
-            !over
+            alarm.good_cycles >= GOOD_CYCLES_TO_CLEAR
         });
         if let Some(kind) = kind {
             self.raise(kind, at, reason, out);

@@ -159,7 +159,7 @@ impl<'a> Keeper<'a> {
             let longer = if is_defrost { 2.0 } else { 1.0 };
             let scale = longer / self.speed * (1.0 + animal.jitter * self.chance.normal());
             let mut end_s = begun_s;
-            for (seconds, watts) in parts.clone() {
+            for &(seconds, watts) in parts {
                 end_s += seconds * scale;
                 let watts = if is_defrost { 0.7 * watts } else { watts };
                 // What a machine draws beyond its rest is its work.
