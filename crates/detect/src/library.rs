@@ -99,9 +99,6 @@ impl CycleLibrary {
     /// The one nearest to all, then each time the one farthest from all that were chosen: what is
     /// rare but normal is kept, and of what is frequent a few are enough.
     fn most_different(&self, rows: &[Vec<f32>]) -> Vec<usize> {
-        if rows.len() <= KEPT_MAX {
-            return (0..rows.len()).collect();
-        }
         let middle: Vec<f32> = (0..self.width())
             .map(|i| {
                 let column = rows.iter().filter_map(|row| row.get(i).copied());
@@ -118,10 +115,12 @@ impl CycleLibrary {
             for (distance, row) in free.iter_mut().zip(rows) {
                 *distance = distance.min(self.square(row, &rows[next]));
             }
-            // Cycles may be alike to the last digit; none is chosen twice.
-            free[next] = f32::NEG_INFINITY;
             let farthest = (0..rows.len()).max_by(|a, b| free[*a].total_cmp(&free[*b]));
-            next = farthest.unwrap_or(0);
+            // What is alike to the last digit says nothing more.
+            let Some(farthest) = farthest.filter(|row| free[*row] > 0.0) else {
+                break;
+            };
+            next = farthest;
         }
         chosen
     }
