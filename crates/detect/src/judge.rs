@@ -162,12 +162,7 @@ fn wait_energy_wh(facts: &CycleFacts, reference: &Reference, wait_s: f64) -> f64
     let Some(own_wh) = facts.waiting_wh.filter(|_| wait_s > 0.0) else {
         return wait_s * usual_w / 3600.0;
     };
-    (own_wh - usual_rest_s(reference) * usual_w / 3600.0).max(0.0)
-}
-
-/// Time at rest that every cycle has, in seconds.
-fn usual_rest_s(reference: &Reference) -> f64 {
-    reference.duration_s.median - reference.work_s.median
+    (own_wh - reference.pause_s() * usual_w / 3600.0).max(0.0)
 }
 
 /// Whether the machine waited in a cycle beyond what it does in every one.
@@ -186,7 +181,7 @@ fn wait_seconds(facts: &CycleFacts, reference: &Reference, tolerance: Tolerance)
     let unsure_s = tolerance.time * usual_s + edges_s(facts);
     let work_as_always = (facts.work_s - usual_s).abs() <= unsure_s;
     // A cycle that only went slower is no longer at rest for it.
-    let rested_s = facts.duration_s - facts.work_s - usual_rest_s(reference);
+    let rested_s = facts.duration_s - facts.work_s - reference.pause_s();
     let rested = rested_s >= RESTED_SHARE * excess_s;
     let far_too_long = facts.duration_s > WAIT_WITHOUT_POWER * reference.duration_s.median;
     if sees_power && work_as_always && rested || !sees_power && far_too_long {

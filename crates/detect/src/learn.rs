@@ -66,12 +66,6 @@ impl Learning {
         self.cycles.is_empty()
     }
 
-    /// How long the machine rested in the last of them, in seconds.
-    pub(crate) fn last_pause_s(&self) -> Option<f64> {
-        let last = self.cycles.last()?;
-        Some(last.duration_s - last.work_s)
-    }
-
     /// Takes one good cycle; gives the reference and its cycles when there are enough and they
     /// agree. If they do not agree the oldest are let go and learning goes on.
     pub(crate) fn take(

@@ -83,6 +83,11 @@ pub struct Reference {
 }
 
 impl Reference {
+    /// How long a usual cycle pauses, in seconds.
+    pub fn pause_s(&self) -> f64 {
+        self.duration_s.median - self.work_s.median
+    }
+
     /// Whether cycles are judged against it.
     pub fn is_approved(&self) -> bool {
         self.approval != Approval::Awaited

@@ -160,6 +160,17 @@ struct ProductMemory {
     versions: u32,
     #[serde(default)]
     warmed: u32,
+    /// How long a cycle paused by the reference before this one, in seconds.
+    #[serde(default)]
+    former_pause_s: Option<f64>,
+}
+
+impl ProductMemory {
+    /// How long a usual cycle pauses, in seconds; while it is learned anew, as it was before.
+    fn pause_s(&self) -> Option<f64> {
+        let now = self.reference.as_ref().map(Reference::pause_s);
+        now.or(self.former_pause_s)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -440,6 +451,7 @@ impl Watch {
     /// The coming cycles of the product being made are its next version.
     fn forget_reference(&mut self) {
         let memory = self.memory();
+        memory.former_pause_s = memory.pause_s();
         memory.reference = None;
         memory.learning = Learning::default();
         let product = self.product.clone();

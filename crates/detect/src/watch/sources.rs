@@ -5,7 +5,7 @@
 use model::{FindingKind, MachineState, Time};
 
 use super::vibration::Vibration;
-use super::{CycleFacts, OpenCycle, Outcome, SILENT_GAPS, SILENT_S_MIN, Watch};
+use super::{CycleFacts, OpenCycle, Outcome, ProductMemory, SILENT_GAPS, SILENT_S_MIN, Watch};
 use crate::lamp::WORD_HOLDS_S;
 use crate::level::PowerState;
 
@@ -156,18 +156,15 @@ impl Watch {
             PowerState::Waiting => MachineState::Idle,
             PowerState::Off => MachineState::Off,
         };
+        // Nobody knows that a pause belongs to every cycle before they were learned a first time.
         let memory = self.products.get(&self.product);
-        let learned = memory.and_then(|memory| match &memory.reference {
-            Some(reference) => Some(reference.duration_s.median - reference.work_s.median),
-            // While it is learned, the last cycle says how long a pause is.
-            None => memory.learning.last_pause_s(),
-        });
-        let pause_s = learned.unwrap_or(0.0);
+        let pause_s = memory.and_then(ProductMemory::pause_s);
         let rested_s = self.not_working_since.map_or(0.0, |since| t.since(since));
         let is_whole = |open: &OpenCycle| !open.broken;
-        let in_cycle = self.open.as_ref().is_some_and(is_whole) && learned.is_some();
+        let in_cycle = self.open.as_ref().is_some_and(is_whole);
         let margin_s = 2.0 * self.meter.interval_s().unwrap_or(0.0);
-        if in_cycle && self.state == MachineState::Run && rested_s <= 2.0 * pause_s + margin_s {
+        let is_pause = pause_s.is_some_and(|pause_s| rested_s <= 2.0 * pause_s + margin_s);
+        if in_cycle && self.state == MachineState::Run && is_pause {
             MachineState::Run
         } else {
             resting

@@ -272,7 +272,7 @@ pub(crate) fn nodes(other: &OtherComputer) -> Process {
 #[test]
 fn an_echonet_lite_node_is_found_and_connected_by_the_page_and_orders_of_others_are_shown() {
     for lang in ["ja", "en"] {
-        let other = OtherComputer::new(62);
+        let other = OtherComputer::new();
         let house = House::new();
         let search = [("action", "search")];
         let (_, nothing) = submit(&house, "/connect/echonet-lite", lang, &search);

@@ -23,7 +23,7 @@ fn has(neighbour: Option<&Value>, list: &str, wanted: &str) -> bool {
 
 #[test]
 fn whoever_announces_itself_is_reached_or_knocks_is_seen_with_what_could_be_done() {
-    let other = OtherComputer::new(37);
+    let other = OtherComputer::new();
     other.let_groups_through();
     let there = other.there().to_string();
     let folder = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ fn whoever_announces_itself_is_reached_or_knocks_is_seen_with_what_could_be_done
 
 #[test]
 fn an_echonet_lite_node_that_tells_of_itself_and_a_device_that_is_signed_in_are_known() {
-    let other = OtherComputer::new(38);
+    let other = OtherComputer::new();
     let there = other.there().to_string();
     let folder = tempfile::tempdir().unwrap();
     let house = House::clear_to_all(folder.path());
@@ -154,7 +154,7 @@ fn resolved(other: &OtherComputer, way: &str, name: &str) -> String {
 
 #[test]
 fn the_box_is_found_by_its_name_and_takes_another_where_somebody_has_it() {
-    let other = OtherComputer::new(41);
+    let other = OtherComputer::new();
     other.let_groups_through();
     let here = other.here.to_string();
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,9 @@
 //! Another computer: a network namespace with a cable to this one.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The other computer; it is gone when this is dropped.
 pub(crate) struct OtherComputer {
@@ -10,56 +12,85 @@ pub(crate) struct OtherComputer {
     pub(crate) here: Ipv4Addr,
 }
 
+/// Networks that can be used at once.
+const NETWORKS: u8 = 250;
+
+/// Other computers made by this process.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+fn try_ip(words: &str) -> bool {
+    let done = Command::new("ip").args(words.split(' ')).output();
+    done.expect("ip runs").status.success()
+}
+
 fn ip(words: &str) {
-    let done = Command::new("ip").args(words.split(' ')).status();
     assert!(
-        done.expect("ip runs").success(),
+        try_ip(words),
         "this test needs to make a network namespace (root): ip {words}"
     );
 }
 
+/// A test that was killed leaves its other computer behind.
+fn remove_orphans() {
+    let listed = Command::new("ip").args(["netns", "list"]).output();
+    let listed = String::from_utf8(listed.expect("ip runs").stdout).unwrap();
+    for name in listed.lines().filter_map(|line| line.split(' ').next()) {
+        let maker = name.strip_prefix("mima").and_then(|n| n.split_once('-'));
+        if maker.is_some_and(|(process, _)| !Path::new("/proc").join(process).exists()) {
+            try_ip(&format!("netns del {name}"));
+        }
+    }
+}
+
 impl OtherComputer {
-    /// Lays the cable. `number` keeps the networks of tests that run at once apart.
-    pub(crate) fn new(number: u8) -> Self {
-        let name = format!("mima{}-{number}", std::process::id());
-        let (ours, theirs) = (format!("mm{number}a"), format!("mm{number}b"));
-        let here = Ipv4Addr::new(10, 211, number, 1);
+    /// Lays the cable, in a network that nobody has: the kernel gives its name only once.
+    pub(crate) fn new() -> Self {
+        remove_orphans();
+        let made = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("mima{}-{made}", std::process::id());
         ip(&format!("netns add {name}"));
+        let free = (1..NETWORKS).find(|n| {
+            let cable = format!("mm{n}a type veth peer name mm{n}b");
+            try_ip(&format!("link add {cable} netns {name}"))
+        });
+        let number = free.expect("a free network");
+        let here = Ipv4Addr::new(10, 211, number, 1);
         let other = Self { name, here };
         let name = &other.name;
+        ip(&format!("addr add {here}/24 dev mm{number}a"));
+        ip(&format!("link set mm{number}a up"));
         ip(&format!(
-            "link add {ours} type veth peer name {theirs} netns {name}"
+            "-n {name} addr add 10.211.{number}.2/24 dev mm{number}b"
         ));
-        ip(&format!("addr add {here}/24 dev {ours}"));
-        ip(&format!("link set {ours} up"));
-        ip(&format!(
-            "-n {name} addr add 10.211.{number}.2/24 dev {theirs}"
-        ));
-        ip(&format!("-n {name} link set {theirs} up"));
+        ip(&format!("-n {name} link set mm{number}b up"));
         other
     }
 
     /// Gives this computer a further address on the cable.
-    pub(crate) fn add_address(&self, address: &str) {
+    pub(crate) fn add_address(&self, last: u8) -> Ipv4Addr {
+        let address = self.address(last);
         let number = self.here.octets()[2];
-        ip(&format!("addr add {address} dev mm{number}a"));
+        ip(&format!("addr add {address}/24 dev mm{number}a"));
+        address
+    }
+
+    /// An address of the network between the two.
+    pub(crate) fn address(&self, last: u8) -> Ipv4Addr {
+        let [a, b, number, _] = self.here.octets();
+        Ipv4Addr::new(a, b, number, last)
     }
 
     /// Gives the other computer so many further addresses: it looks like many.
     pub(crate) fn multiply(&self, count: u8) {
-        let [a, b, number, _] = self.here.octets();
-        for last in 10..10 + count {
-            let name = &self.name;
-            ip(&format!(
-                "-n {name} addr add {a}.{b}.{number}.{last}/24 dev mm{number}b"
-            ));
+        let (name, number) = (&self.name, self.here.octets()[2]);
+        for address in (10..10 + count).map(|last| self.address(last)) {
+            ip(&format!("-n {name} addr add {address}/24 dev mm{number}b"));
         }
     }
 
     /// The other computer's address.
     pub(crate) fn there(&self) -> Ipv4Addr {
-        let [a, b, c, _] = self.here.octets();
-        Ipv4Addr::new(a, b, c, 2)
+        self.address(2)
     }
 
     /// Lets it send to groups and hear them.

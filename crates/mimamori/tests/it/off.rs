@@ -19,7 +19,7 @@ struct Shop {
 
 impl Shop {
     fn open() -> Self {
-        let other = OtherComputer::new(64);
+        let other = OtherComputer::new();
         Self {
             house: House::new(),
             nodes: nodes(&other),

@@ -52,7 +52,7 @@ fn ask(
 
 #[test]
 fn in_clear_text_another_computer_gets_the_certificate_and_nothing_else() {
-    let other = OtherComputer::new(1);
+    let other = OtherComputer::new();
     let folder = tempfile::tempdir().unwrap();
     let house = House::listening_on(folder.path(), "", &format!("{}:0", other.here));
     let clear = format!("http://{}", house.http);
@@ -136,12 +136,12 @@ fn fingerprint(pem: &Path) -> String {
 
 #[test]
 fn a_new_address_gets_a_certificate_without_a_restart() {
-    let other = OtherComputer::new(2);
+    let other = OtherComputer::new();
     let folder = tempfile::tempdir().unwrap();
     let house = House::listening_on(folder.path(), "", "0.0.0.0:0");
     let ca = folder.path().join("tls-ca.pem");
-    let url = format!("https://10.211.2.77:{}/healthz", house.https.port());
-    other.add_address("10.211.2.77/24");
+    let address = other.add_address(77);
+    let url = format!("https://{address}:{}/healthz", house.https.port());
     until("the certificate names the new address", || {
         let mut command = other.command("python3");
         let said = command
@@ -433,7 +433,7 @@ fn a_limited_device_sends_little_by_http_too() {
 
 #[test]
 fn storms_at_the_doors_keep_nobody_out() {
-    let other = OtherComputer::new(3);
+    let other = OtherComputer::new();
     let folder = tempfile::tempdir().unwrap();
     let house = House::listening_on(folder.path(), "", "0.0.0.0:0");
     // From another computer: half-open handshakes, headers that never end, a thousand connections
@@ -464,7 +464,7 @@ print(gone,len(held))";
     let ports = [house.http, house.https, house.mqtts].map(|port| port.port().to_string());
     let mut command = other.command("python3");
     let mut storm = command
-        .args(["-c", storm, "10.211.3.1"])
+        .args(["-c", storm, &other.here.to_string()])
         .args(&ports)
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -524,14 +524,15 @@ fn a_small_device_checks_the_box_and_connects() {
 /// the board all the while.
 #[test]
 fn thirty_computers_keep_nobody_from_the_pages() {
-    let other = OtherComputer::new(27);
+    let other = OtherComputer::new();
     other.multiply(31);
     let folder = tempfile::tempdir().unwrap();
     let house = House::listening_on(folder.path(), "", "0.0.0.0:0");
     let authority = house.data.join("tls-ca.pem");
     let storm = "
 import socket,ssl,sys,time,selectors
-host,port,net=sys.argv[1],int(sys.argv[2]),sys.argv[3]
+host,port=sys.argv[1],int(sys.argv[2])
+net=host.rsplit('.',1)[0]+'.'
 held=[]; end=time.time()+18; turn=0
 context=ssl._create_unverified_context()
 def half(address):
@@ -552,10 +553,10 @@ while time.time()<end:
         for s in held[:1000]: s.close()
         del held[:1000]
 ";
-    let port = house.https.port().to_string();
+    let (host, port) = (other.here.to_string(), house.https.port().to_string());
     let mut command = other.command("python3");
     let mut storm = command
-        .args(["-c", storm, "10.211.27.1", &port, "10.211.27."])
+        .args(["-c", storm, &host, &port])
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
@@ -565,12 +566,12 @@ while time.time()<end:
     std::thread::park_timeout(Duration::from_secs(3));
     let guest = "
 import sys,ssl,socket,time
-host,port,ca=sys.argv[1],int(sys.argv[2]),sys.argv[3]
+host,port,ca,own=sys.argv[1],int(sys.argv[2]),*sys.argv[3:5]
 context=ssl.create_default_context(cafile=ca)
 seen=0
 for n in range(20):
     try:
-        s=socket.create_connection((host,port),timeout=5,source_address=('10.211.27.40',0))
+        s=socket.create_connection((host,port),timeout=5,source_address=(own,0))
         t=context.wrap_socket(s,server_hostname=host)
         t.send(b'GET /healthz HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n')
         seen+=t.recv(100).startswith(b'HTTP/1.1 200'); t.close()
@@ -579,8 +580,9 @@ for n in range(20):
 print(seen)";
     let seen = other
         .command("python3")
-        .args(["-c", guest, "10.211.27.1", &port])
+        .args(["-c", guest, &host, &port])
         .arg(&authority)
+        .arg(other.address(40).to_string())
         .output()
         .unwrap();
     let problem = String::from_utf8_lossy(&seen.stderr).into_owned();

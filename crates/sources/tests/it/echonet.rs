@@ -10,9 +10,6 @@ use crate::floor::{Floor, source};
 use crate::network::OtherComputer;
 use crate::process::{Process, root};
 
-/// Keeps the networks of test programs that run at once apart.
-const NETWORK: u8 = 61;
-
 /// The nodes on the other computer.
 struct Nodes {
     process: Process,
@@ -37,7 +34,7 @@ impl Nodes {
 
 impl Counterpart for Nodes {
     fn start() -> Self {
-        let other = OtherComputer::new(NETWORK);
+        let other = OtherComputer::new();
         other.let_groups_through();
         Self {
             process: Self::listen(&other),
@@ -375,7 +372,7 @@ async fn the_interlock_holds_until_the_machine_stands_still() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_networks_are_searched_and_read() {
     let nodes = Nodes::start();
-    let second = OtherComputer::new(NETWORK + 5);
+    let second = OtherComputer::new();
     second.let_groups_through();
     let _more = Nodes::listen(&second);
     let mut floor = Floor::new();
