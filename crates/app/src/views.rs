@@ -186,6 +186,8 @@ pub struct MachineView {
     pub day: DayView,
     /// Alarms that last.
     pub alarms: Vec<AlarmKind>,
+    /// The first of them rests on a single cycle: no other has agreed with it yet.
+    pub is_unconfirmed: bool,
     /// Limits that people set and that are passed now.
     pub limits_passed: Vec<LimitView>,
     /// The SHA-256 of its photo, if it has one.

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use model::{Forecast, Lasting, ProductId, Quantity, Time};
+use model::{Contrast, Forecast, Lasting, ProductId, Quantity, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::chart::{Chart, Side};
+use crate::contrast::contrast;
 use crate::judge::CycleFacts;
 use crate::normal::{Distance, Normal};
+use crate::recording::Recording;
 use crate::scale::Scale;
 use crate::trend::Trend;
 use crate::warmup::{Warmth, Warmup};
@@ -313,6 +315,25 @@ impl Course {
     pub(crate) fn is_strange(&self, product: &ProductId, cycle: &CycleFacts) -> bool {
         let watched = self.watched.get(product).zip(cycle.power.as_ref());
         watched.is_some_and(|(w, power)| w.normal.strangeness(power) > STRANGE)
+    }
+
+    /// Where in the cycle of this product a change of `quantity` lies, seen in the latest of
+    /// `cycles`; none where power is not known.
+    pub(crate) fn contrast<'a>(
+        &self,
+        product: &ProductId,
+        quantity: Quantity,
+        cycles: impl Iterator<Item = &'a CycleFacts>,
+    ) -> Option<Contrast> {
+        let usual = self.watched.get(product)?.normal.usual_power();
+        let seen: Vec<&Recording> = cycles.filter_map(|cycle| cycle.power.as_ref()).collect();
+        contrast(usual, &seen, quantity)
+    }
+
+    /// The last so many cycles that were judged, the latest last.
+    pub(crate) fn latest(&self, cycles: usize) -> impl Iterator<Item = &CycleFacts> {
+        let skipped = self.recent.len().saturating_sub(cycles);
+        self.recent.iter().skip(skipped).map(|(_, facts)| facts)
     }
 
     /// Notes a finished cycle, whichever it is: after a rest the machine is cold.

@@ -127,6 +127,7 @@ pub fn judge(
         tolerance_energy: tolerance.energy,
         reference_version: reference.version,
         lasting: None,
+        contrast: None,
     };
     let time_changed = reason.duration_deviation().abs() > tolerance.time;
     let unsure = if wait_s > 0.0 {

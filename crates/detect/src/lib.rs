@@ -7,6 +7,7 @@ mod activity;
 mod band;
 mod budget;
 mod chart;
+mod contrast;
 mod course;
 mod judge;
 mod lamp;

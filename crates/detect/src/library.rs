@@ -66,8 +66,8 @@ impl CycleLibrary {
         (library, multiples)
     }
 
-    /// Sets how far is too far, by how far the learned cycles are: cycles alike to the last digit do
-    /// not make the least difference odd.
+    /// Sets how far is too far, by how far the learned cycles are: cycles alike to the last digit
+    /// do not make the least difference odd.
     pub(crate) fn set_limit(&mut self, learned: &[f64], beyond: f64) {
         self.limit = limit_beyond(learned, beyond).max(USUAL_MIN / self.usual.max(USUAL_MIN));
     }

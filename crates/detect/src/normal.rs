@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::budget::{ODD_BUDGET, chance_beyond, limit_beyond};
+use crate::contrast::UsualPower;
 use crate::judge::CycleFacts;
 use crate::library::{CycleLibrary, of_cycles};
 use crate::recording::{Recording, steps};
@@ -365,6 +366,14 @@ impl Normal {
         (distance.profile / self.profile_limit)
             .max(self.power.oddness(distance.nearest))
             .max(self.traits.oddness(distance.traits))
+    }
+
+    /// The usual power over a cycle.
+    pub(crate) fn usual_power(&self) -> UsualPower<'_> {
+        UsualPower {
+            watts: &self.profile,
+            seconds: self.duration.centre.exp(),
+        }
     }
 
     /// Whether enough was seen to speak of another shape and not of chance.

@@ -118,7 +118,8 @@ impl Recording {
         (self.whole_s() / self.finest_s).round() as usize
     }
 
-    fn whole_s(&self) -> f64 {
+    /// How long it is, in seconds.
+    pub(crate) fn whole_s(&self) -> f64 {
         self.slots.len() as f64 * self.slot_s + self.open.1
     }
 
@@ -151,6 +152,11 @@ impl Recording {
         (0..bins)
             .map(|bin| self.mean_between(bin as f64 * width, (bin + 1) as f64 * width))
             .collect()
+    }
+
+    /// Mean power between two moments, in seconds from the start.
+    pub(crate) fn between(&self, from_s: f64, to_s: f64) -> f32 {
+        self.mean_between(from_s.max(0.0) / self.slot_s, to_s.max(0.0) / self.slot_s)
     }
 
     /// Mean between two places counted in slots.

@@ -45,8 +45,8 @@ pub(crate) fn hash_row(hasher: &mut Sha256, row: &Row<'_>) -> Result<(), EngineE
     Ok(())
 }
 
-pub(crate) fn as_json(reason: Option<DeviationReason>) -> Result<Option<String>, EngineError> {
-    Ok(reason.map(|r| serde_json::to_string(&r)).transpose()?)
+pub(crate) fn as_json(reason: Option<&DeviationReason>) -> Result<Option<String>, EngineError> {
+    Ok(reason.map(serde_json::to_string).transpose()?)
 }
 
 pub(crate) fn machine(row: &Row<'_>, column: usize) -> rusqlite::Result<MachineId> {

@@ -411,7 +411,9 @@ fn write_record(
             "UPDATE evidence SET salt = NULL, body = NULL WHERE seq = ?1 AND body IS NOT NULL",
             params![entry],
         ),
-        Record::Cycle(machine, cycle, reason) => write_cycle(transaction, machine, cycle, *reason),
+        Record::Cycle(machine, cycle, reason) => {
+            write_cycle(transaction, machine, cycle, reason.as_ref())
+        }
         Record::State(machine, state, at) => run(
             transaction,
             // Of two in one millisecond the last one stands: a lamp's tiers change one after the
@@ -515,7 +517,7 @@ fn write_cycle(
     transaction: &Transaction<'_>,
     machine: &MachineId,
     cycle: &Cycle,
-    reason: Option<DeviationReason>,
+    reason: Option<&DeviationReason>,
 ) -> Result<bool, EngineError> {
     run(
         transaction,
@@ -551,7 +553,7 @@ fn write_finding(
             finding.at.ms(),
             finding.kind.code(),
             finding.product.as_str(),
-            as_json(finding.reason)?
+            as_json(finding.reason.as_ref())?
         ],
     )
 }
@@ -569,7 +571,7 @@ fn write_alarm(transaction: &Transaction<'_>, alarm: &Alarm) -> Result<bool, Eng
             alarm.raised_at.ms(),
             alarm.cleared_at.map(Time::ms),
             alarm.acknowledged_at.map(Time::ms),
-            as_json(alarm.reason)?
+            as_json(alarm.reason.as_ref())?
         ],
     )
 }

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use embedded::Embedded;
 use model::{
-    Alarm, AlarmKind, Approval, Band, DeviationReason, EventKind, Finding, FindingKind, MachineId,
-    ProductId, Reference, Time,
+    Alarm, AlarmKind, Approval, Band, Contrast, DeviationReason, EventKind, Finding, FindingKind,
+    MachineId, ProductId, Reference, Time,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -31,6 +31,13 @@ fn reason() -> DeviationReason {
         tolerance_energy: 0.15,
         reference_version: 1,
         lasting: None,
+        contrast: Some(Contrast {
+            step_s: 0.1,
+            usual_w: vec![0.1, 1234.5, 0.0],
+            seen_w: vec![0.3, 987.6, 1e-7],
+            from_s: 0.1,
+            to_s: 0.2,
+        }),
     }
 }
 

@@ -88,6 +88,7 @@ pub struct Alarm {
 impl Alarm {
     /// Whether nothing but a single cycle says so: no other has agreed with it yet.
     pub fn rests_on_one_cycle(&self) -> bool {
-        self.reason.is_some_and(|reason| reason.lasting.is_none())
+        let reason = self.reason.as_ref();
+        reason.is_some_and(DeviationReason::is_of_one_cycle)
     }
 }

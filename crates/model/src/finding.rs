@@ -63,7 +63,7 @@ impl FindingKind {
 }
 
 /// The numbers behind a finding about a cycle.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct DeviationReason {
     /// Cycle time of the cycle, seconds.
     pub duration_s: f64,
@@ -82,6 +82,60 @@ pub struct DeviationReason {
     /// The small change that lasts, where it is that and not a single cycle that was noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lasting: Option<Lasting>,
+    /// Where in the cycle the change is; `None` where power was not recorded, or no alarm came of
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<Contrast>,
+}
+
+/// Where in a cycle something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+pub enum CyclePart {
+    /// Its first third or some of it.
+    Start,
+    /// In between.
+    Middle,
+    /// Its last third or some of it.
+    End,
+    /// No part more than the others.
+    Whole,
+}
+
+crate::coded!(CyclePart);
+
+/// A part longer than this share of the cycle is no part of it.
+const PART_MAX: f64 = 0.75;
+
+/// Power over a cycle as it was against the usual one, and where the two differ.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Contrast {
+    /// Seconds from one value to the next.
+    pub step_s: f64,
+    /// Watts of the usual cycle from its start.
+    pub usual_w: Vec<f32>,
+    /// Watts of the cycle that was noticed, or the mean of the latest ones if a change lasts.
+    pub seen_w: Vec<f32>,
+    /// Where the part begins that differs, in seconds from the start of the cycle that was noticed,
+    pub from_s: f64,
+    /// and where it ends.
+    pub to_s: f64,
+}
+
+impl Contrast {
+    /// The part of the cycle that differs.
+    pub fn part(&self) -> CyclePart {
+        let whole_s = self.step_s * self.seen_w.len() as f64;
+        let middle = f64::midpoint(self.from_s, self.to_s) / whole_s;
+        match middle {
+            _ if self.to_s - self.from_s > PART_MAX * whole_s => CyclePart::Whole,
+            first if first < 1.0 / 3.0 => CyclePart::Start,
+            last if last > 2.0 / 3.0 => CyclePart::End,
+            _ => CyclePart::Middle,
+        }
+    }
 }
 
 /// The quantity of a cycle that changed.
@@ -136,6 +190,11 @@ pub struct Forecast {
 }
 
 impl DeviationReason {
+    /// Whether nothing but a single cycle says so.
+    pub fn is_of_one_cycle(&self) -> bool {
+        self.lasting.is_none()
+    }
+
     /// How far cycle time is from the reference, as a share of it.
     pub fn duration_deviation(&self) -> f64 {
         self.duration_s / self.duration_reference_s - 1.0

@@ -33,7 +33,9 @@ pub use annotation::{Annotation, LeftOutWhat, Remark, StopReason, UsualReason};
 pub use binding::{Binding, Place, Seen};
 pub use cycle::{Cycle, CycleTime, CycleVerdict};
 pub use event::EventKind;
-pub use finding::{DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity};
+pub use finding::{
+    Contrast, CyclePart, DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity,
+};
 pub use id::{
     DeviceId, IdError, MachineId, PointName, ProductId, SeriesId, SiteId, Title, UNNAMED_PRODUCT,
 };

@@ -128,7 +128,7 @@ impl Machine {
                 Outcome::Cycle(finished) => {
                     let (cycle, reason) = (finished.cycle, finished.reason);
                     self.tally.cycle(cycle.start);
-                    self.last_cycle = Some((cycle.clone(), reason));
+                    self.last_cycle = Some((cycle.clone(), reason.clone()));
                     Record::Cycle(id(), cycle, reason)
                 }
                 Outcome::Finding(finding) => Record::Finding(id(), finding),
@@ -245,7 +245,10 @@ impl Machine {
             tolerance: snapshot.settings.tolerance,
             alarms_per_month: snapshot.settings.alarms_per_month,
             last_cycle: self.last_cycle.as_ref().map(|(cycle, _)| cycle.clone()),
-            last_reason: self.last_cycle.as_ref().and_then(|(_, reason)| *reason),
+            last_reason: self
+                .last_cycle
+                .as_ref()
+                .and_then(|(_, reason)| reason.clone()),
             forecast: snapshot.forecast,
             power_w: self.watch.power_w(now - self.skew_ms),
             is_judged: self.watch.is_judged(),
@@ -255,6 +258,10 @@ impl Machine {
                 .map(|tiers| tiers.map(shown)),
             day: self.tally.view(now - self.skew_ms),
             alarms: self.alarms.clone(),
+            is_unconfirmed: self
+                .alarms
+                .first()
+                .is_some_and(|kind| self.watch.is_unconfirmed(*kind)),
             limits_passed: self.limits.passed(),
             photo: self.names.photo.clone(),
             maintenance: self.maintained(now),

@@ -34,13 +34,15 @@ pub fn notice_text(
         let what = new_line(alarm);
         let since = lang.with(key::NOTICE_SINCE, &[("time", &moment(alarm.since, zone))]);
         let look = alarm_words::look(lang, alarm);
+        let place = alarm_words::place(lang, alarm);
+        let place = place.map_or(String::new(), |place| format!("  {place}\n"));
         let page = pages.map(|pages| match &alarm.machine {
             Some(machine) => format!("  {pages}/machines/{machine}\n"),
             None if alarm.kind == AlarmKind::DemandHigh => format!("  {pages}/demand\n"),
             None => format!("  {pages}/events\n"),
         });
         let page = page.unwrap_or_default();
-        format!("■ {what}\n  {since}\n  {look}\n{page}")
+        format!("■ {what}\n  {since}\n  {look}\n{place}{page}")
     });
     let over = due.over.values().map(|told| {
         let what = line(told.machine.as_ref(), told.kind);

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use text::{Encoding, Key, Lang, key, zoned};
 
 use crate::accounts;
+use crate::alarm_words;
 use crate::downtimes::ExplainedDowntime;
 use crate::machine_account::MachineAccount;
 use crate::workbook::workbook;
@@ -506,7 +507,7 @@ async fn alarms(known: &Known, lang: Lang, wanted: &WantedTable) -> Result<Table
             when(alarm.cleared_at),
             when(alarm.acknowledged_at),
             machine.map_or_else(String::new, ToString::to_string),
-            lang.coded("alarm-", alarm.kind.code()),
+            alarm_words::title(lang, alarm),
         ]
     });
     Ok(TableRows {

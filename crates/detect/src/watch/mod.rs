@@ -404,6 +404,13 @@ impl Watch {
         }
     }
 
+    /// Whether an alarm rests on a single cycle: no other has agreed with it yet.
+    pub fn is_unconfirmed(&self, kind: AlarmKind) -> bool {
+        let rests_on_cycles = kind != AlarmKind::Stopped;
+        let is_open = |alarm: &OpenAlarm| alarm.kind == kind && !alarm.lasts;
+        rests_on_cycles && self.alarms.iter().any(is_open)
+    }
+
     /// The latest moment anything was told of; `None` before the first signal.
     pub fn latest(&self) -> Option<Time> {
         self.latest

@@ -62,11 +62,11 @@ impl Watch {
         let end = facts.end;
         out.push(Outcome::Cycle(Box::new(Finished {
             cycle,
-            reason,
+            reason: reason.clone(),
             oddness: judged.as_ref().map(|j| j.oddness),
             facts,
         })));
-        self.alarm_from(verdict, end, reason, out);
+        self.alarm_from(verdict, end, reason.as_ref(), out);
         if let Some(event) = judged.and_then(|j| j.event) {
             self.course_event(event, end, reason, out);
         }
@@ -237,6 +237,12 @@ impl Watch {
             }
             // The product has a name and the name has not changed: its shape has.
             CourseEvent::OtherShape { cycles, .. } => {
+                let reason = reason.map(|reason| DeviationReason {
+                    contrast: self
+                        .course
+                        .contrast(&self.product, Quantity::Shape, cycles.iter()),
+                    ..reason
+                });
                 let lasting = Lasting {
                     quantity: Quantity::Shape,
                     share: 1.0,
@@ -277,7 +283,12 @@ impl Watch {
             forecast,
             ..lasting
         };
+        let cycles = self.course.latest(lasting.cycles as usize);
+        let contrast = self
+            .course
+            .contrast(&self.product, lasting.quantity, cycles);
         let reason = reason.map(|reason| DeviationReason {
+            contrast: contrast.or(reason.contrast),
             lasting: Some(lasting),
             ..reason
         });
@@ -328,7 +339,7 @@ impl Watch {
         &mut self,
         verdict: CycleVerdict,
         at: Time,
-        reason: Option<DeviationReason>,
+        reason: Option<&DeviationReason>,
         out: &mut Vec<Outcome>,
     ) {
         let kind = match verdict {
@@ -345,9 +356,20 @@ impl Watch {
             alarm.good_cycles = if is_good { alarm.good_cycles + 1 } else { 0 };
             alarm.good_cycles >= GOOD_CYCLES_TO_CLEAR
         });
-        if let Some(kind) = kind {
+        if let Some(kind) = kind.filter(|kind| !self.has_alarm(*kind)) {
+            let contrast = reason.and_then(|reason| {
+                let this = self.course.latest(1);
+                self.course.contrast(&self.product, reason.quantity(), this)
+            });
+            let reason = reason
+                .cloned()
+                .map(|reason| DeviationReason { contrast, ..reason });
             self.raise(kind, at, reason, out);
         }
+    }
+
+    fn has_alarm(&self, kind: AlarmKind) -> bool {
+        self.alarms.iter().any(|alarm| alarm.kind == kind)
     }
 
     pub(super) fn raise(
@@ -357,7 +379,7 @@ impl Watch {
         reason: Option<DeviationReason>,
         out: &mut Vec<Outcome>,
     ) {
-        if self.alarms.iter().any(|alarm| alarm.kind == kind) {
+        if self.has_alarm(kind) {
             return;
         }
         self.alarms.push(OpenAlarm {
@@ -366,13 +388,13 @@ impl Watch {
             lasts: false,
         });
         let finding = FindingKind::behind(kind).unwrap_or(FindingKind::Stopped);
-        self.tell(finding, at, reason, out);
+        self.tell(finding, at, reason.clone(), out);
         out.push(Outcome::AlarmRaised(kind, at, reason));
     }
 }
 
 /// Whether a cycle is back at what an alarm of this kind is about, and not just inside its limit.
-fn is_well_within(kind: AlarmKind, reason: Option<DeviationReason>) -> bool {
+fn is_well_within(kind: AlarmKind, reason: Option<&DeviationReason>) -> bool {
     let measured = reason.and_then(|reason| match kind {
         AlarmKind::WearSuspected => Some((reason.energy_deviation()?, reason.tolerance_energy)),
         _ => Some((reason.duration_deviation(), reason.tolerance_time)),

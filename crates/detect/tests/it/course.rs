@@ -1,7 +1,7 @@
 //! Small changes that last, changeovers, and data that cannot be believed, on generated cycles.
 
 use detect::{CycleFacts, Outcome, Recording, Settings, Signal, Watch};
-use model::{AlarmKind, CycleVerdict, FindingKind, ProductId, Quantity, Time};
+use model::{AlarmKind, CyclePart, CycleVerdict, FindingKind, ProductId, Quantity, Time};
 
 use crate::generated::Chance;
 use crate::raised;
@@ -480,4 +480,46 @@ fn faults_soon_after_learning_do_not_hide_the_ones_that_follow() {
         }
     }
     assert!(silent.is_empty(), "{silent:?}");
+}
+
+/// The parts of the cycle that alarms name.
+fn places(out: &[Outcome]) -> Vec<CyclePart> {
+    let place = |o: &Outcome| match o {
+        Outcome::AlarmRaised(_, _, reason) => Some(reason.as_ref()?.contrast.as_ref()?.part()),
+        _ => None,
+    };
+    out.iter().filter_map(place).collect()
+}
+
+#[test]
+fn an_alarm_names_the_part_of_the_cycle_that_changed() {
+    let parts = [
+        (0..5, CyclePart::Start),
+        (6..10, CyclePart::Middle),
+        (11..16, CyclePart::End),
+        (0..16, CyclePart::Whole),
+    ];
+    for (bins, part) in parts {
+        let (mut named, mut right) = (0, 0);
+        for seed in 1..=20 {
+            let mut watch = Watch::new(settings());
+            let mut out = Vec::new();
+            let product = ProductId::new("A").unwrap();
+            let at = Time::from_seconds(1_699_999_999.0);
+            watch.feed(at, at, &Signal::Product(product), &mut out);
+            let mut cycles = Cycles::new(seed);
+            cycles.run(&mut watch, 120);
+            for bin in bins.clone() {
+                cycles.shape[bin] *= 1.7;
+            }
+            let told = places(&cycles.run(&mut watch, 30));
+            assert!(
+                !told.is_empty(),
+                "{part:?}, machine {seed}: no alarm says where"
+            );
+            named += told.len();
+            right += told.iter().filter(|told| **told == part).count();
+        }
+        assert!(right * 20 >= named * 19, "{part:?}: {right} of {named}");
+    }
 }

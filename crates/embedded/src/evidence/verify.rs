@@ -275,7 +275,7 @@ impl Check<'_> {
                    AND product = ?4";
         let (at, kind) = (finding.at.ms(), finding.kind.code());
         let of = params![machine, at, kind, finding.product.as_str()];
-        let is_so = self.has_reason(sql, of, finding.reason)?;
+        let is_so = self.has_reason(sql, of, finding.reason.as_ref())?;
         self.expect(is_so, "finding", || {
             format!("{machine} {}", finding.kind.code())
         });
@@ -288,7 +288,7 @@ impl Check<'_> {
                    AND raised_at = ?4";
         let (since, raised) = (alarm.since.ms(), alarm.raised_at.ms());
         let of = params![machine, alarm.kind.code(), since, raised];
-        let is_so = self.has_reason(sql, of, alarm.reason)?;
+        let is_so = self.has_reason(sql, of, alarm.reason.as_ref())?;
         self.expect(is_so, "alarm", || {
             format!("{machine} {}", alarm.kind.code())
         });
@@ -300,7 +300,7 @@ impl Check<'_> {
         &self,
         sql: &str,
         values: impl rusqlite::Params,
-        reason: Option<DeviationReason>,
+        reason: Option<&DeviationReason>,
     ) -> Result<bool, EngineError> {
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query(values)?;
@@ -311,7 +311,7 @@ impl Check<'_> {
         let kept = kept.map(|json| serde_json::from_str::<DeviationReason>(&json));
         Ok(match kept {
             None => reason.is_none(),
-            Some(kept) => kept.ok().is_some_and(|kept| reason == Some(kept)),
+            Some(kept) => kept.is_ok_and(|kept| reason == Some(&kept)),
         })
     }
 

@@ -427,14 +427,12 @@ impl Watcher {
                     "",
                 ));
             }
-            for kind in machine["alarms"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-            {
-                let said = format!("{name}: {}", self.lang.coded("alarm-", kind));
-                now.push((format!("alarm {} {kind}", machine["id"]), said, "■ "));
+            let kinds = machine["alarms"].as_array().into_iter().flatten();
+            for (place, kind) in kinds.filter_map(Value::as_str).enumerate() {
+                let is_unconfirmed = place == 0 && machine["is_unconfirmed"] == true;
+                let of = if is_unconfirmed { "once-" } else { "alarm-" };
+                let said = format!("{name}: {}", self.lang.coded(of, kind));
+                now.push((format!("{of} {} {kind}", machine["id"]), said, "■ "));
             }
         }
         for (key, said, mark) in &now {

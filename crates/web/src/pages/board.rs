@@ -160,8 +160,8 @@ pub(crate) fn tile(ctx: &Ctx, machine: &MachineView, strip: &[StateInterval]) ->
                 @else { (state_badge(ctx.lang, machine.state)) }
             }
             @if let Some(window) = &machine.maintenance { (maintained(ctx, window)) }
-            @if let Some(kind) = machine.alarms.first() {
-                span.cause { (ctx.lang.coded("alarm-", kind.code())) }
+            @if let Some(title) = alarm_words::title_of_machine(ctx.lang, machine) {
+                span.cause { (title) }
             }
             @if is_only_measured {
                 @for (name, value) in measured(ctx, machine) {

@@ -1,9 +1,11 @@
 //! Charts as SVG from the server: the points of the last cycles against the learned band, and a
 //! day of power as the range and mean of each column of pixels.
 
+use std::fmt::Write as _;
+
 use kpi::Spread;
 use maud::{Markup, html};
-use model::{CycleVerdict, Forecast, Span, Time};
+use model::{Contrast, CyclePart, CycleVerdict, Forecast, Span, Time};
 use store::MinuteRow;
 use text::key;
 
@@ -249,6 +251,50 @@ pub(crate) fn spread(ctx: &Ctx, times: &Spread, [low, median, high]: [f64; 3]) -
     html! {
         (frame(&ctx.text(key::RATES_SPREAD), &scale, &labels, &[], &body))
         p.quiet.small { (ctx.text(key::RATES_SPREAD_NOTE)) }
+    }
+}
+
+/// Power over a cycle as it was noticed against the usual one; where they differ is shaded.
+pub(crate) fn contrast(ctx: &Ctx, contrast: &Contrast) -> Markup {
+    let (usual, seen) = (&contrast.usual_w, &contrast.seen_w);
+    let values = usual.iter().chain(seen).map(|watts| f64::from(*watts));
+    let scale = AxisScale::around(values, true);
+    let whole_s = contrast.step_s * usual.len().max(seen.len()).max(1) as f64;
+    let x = |seconds: f64| LEFT + (WIDTH - LEFT - RIGHT) * (seconds / whole_s).clamp(0.0, 1.0);
+    let stairs = |watts: &[f32]| {
+        let mut path = String::new();
+        for (i, watts) in watts.iter().enumerate() {
+            let from = if i == 0 { "M" } else { "L" };
+            let at = |steps: usize| px(x(contrast.step_s * steps as f64));
+            let y = px(scale.y(f64::from(*watts)));
+            write!(path, "{from}{} {y}H{}", at(i), at(i + 1)).ok();
+        }
+        path
+    };
+    let labels: Vec<(f64, String)> = (0..=4)
+        .map(|quarter| whole_s * f64::from(quarter) / 4.0)
+        .map(|seconds| (x(seconds), tick_text((seconds * 100.0).round() / 100.0)))
+        .collect();
+    let is_part = contrast.part() != CyclePart::Whole;
+    let body = html! {
+        @if is_part {
+            rect.differs x=(px(x(contrast.from_s))) y=(px(TOP))
+                width=(px((x(contrast.to_s) - x(contrast.from_s)).max(2.0)))
+                height=(px(HEIGHT - TOP - BOTTOM)) {
+            }
+        }
+        path.mean d=(stairs(seen)) {}
+        path.usual d=(stairs(usual)) {}
+    };
+    html! {
+        figure.contrast {
+            figcaption.quiet.small { (ctx.text(key::WHY_CONTRAST)) }
+            (frame(&ctx.text(key::WHY_CONTRAST), &scale, &labels, &[], &body))
+            p.quiet.small {
+                (ctx.text(key::WHY_CONTRAST_LEGEND))
+                @if is_part { (ctx.text(key::WHY_CONTRAST_PART)) }
+            }
+        }
     }
 }
 

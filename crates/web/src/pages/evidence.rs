@@ -11,8 +11,9 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use identity::Gate;
 use maud::{Markup, html};
-use model::{EventKind, Finding, Right, Time};
+use model::{Alarm, EventKind, Finding, Right, Time};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use report::alarm_words;
 use serde_json::Value;
 use store::{Break, Checkpoint, EvidenceRow, Storage};
 use text::key;
@@ -27,7 +28,6 @@ use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
-use crate::pages::machine::finding_text;
 use crate::site::part;
 
 part! {
@@ -406,9 +406,12 @@ fn about(ctx: &Ctx, board: &BoardView, body: &Value) -> String {
     let name = machine.map(|id| board.called(ctx.lang, id).to_owned());
     let device = body["device"].as_str().filter(|id| Some(*id) != machine);
     let finding: Option<Finding> = serde_json::from_value(body["finding"].clone()).ok();
-    let word = finding.map(|f| finding_text(ctx.lang, f.kind, f.product.as_str()));
-    let alarm = body["kind"].as_str();
-    let alarm = alarm.and_then(|kind| ctx.lang.known("alarm-", kind));
+    let word = finding
+        .map(|f| alarm_words::finding(ctx.lang, f.kind, f.product.as_str(), f.reason.as_ref()));
+    let alarm: Option<Alarm> = serde_json::from_value(body.clone()).ok();
+    let alarm = alarm.map(|alarm| alarm_words::title(ctx.lang, &alarm));
+    let ended = body["kind"].as_str();
+    let alarm = alarm.or_else(|| ctx.lang.known("alarm-", ended?));
     let version = body["version"].as_str().map(str::to_owned);
     let off = body["outcome"].as_str();
     let off = off.and_then(|outcome| ctx.lang.known("outcome-", outcome));

@@ -12,14 +12,14 @@ use identity::Gate;
 use jiff::civil::Date;
 use maud::{Markup, html};
 use model::{
-    Alarm, Annotation, Approval, CycleVerdict, DeviationReason, FindingKind, MachineId, Reference,
-    Right, Span, StateInterval, Time, Title, UNNAMED_PRODUCT,
+    Alarm, Annotation, Approval, CycleVerdict, DeviationReason, MachineId, Reference, Right, Span,
+    StateInterval, Time, Title,
 };
-use report::accounts;
 use report::lots::lot_at;
 use report::watched::MachineSeries;
+use report::{accounts, alarm_words};
 use store::{CycleRow, FindingQuery, FindingRow, MinuteRow};
-use text::{Lang, key};
+use text::key;
 
 use super::alarm::alarm_item;
 use super::board::{light_picture, tier_words};
@@ -612,18 +612,10 @@ pub(crate) fn findings(ctx: &Ctx, history: &MachineHistory) -> Markup {
     }
 }
 
-/// A finding in words, of the product that was made then.
-pub(crate) fn finding_text(lang: Lang, kind: FindingKind, product: &str) -> String {
-    match product.strip_prefix(UNNAMED_PRODUCT) {
-        _ if kind != FindingKind::ProductChanged => lang.coded("finding-", kind.code()),
-        Some(number) => lang.with(key::FINDING_SHAPE_CHANGED, &[("number", number)]),
-        None => lang.with(key::FINDING_PRODUCT_CHANGED, &[("product", product)]),
-    }
-}
-
 /// One finding in a list; with the machine's name where the list is of all machines.
 pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str>) -> Markup {
-    let text = finding_text(ctx.lang, finding.kind, &finding.product);
+    let reason = finding.reason.as_ref();
+    let text = alarm_words::finding(ctx.lang, finding.kind, &finding.product, reason);
     html! {
         li.{ "k-" (finding.kind.code()) } {
             (timeline::way::moment(ctx, Some(&finding.machine), finding.at))
@@ -632,7 +624,7 @@ pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str
                     @if let Some(name) =
                     machine { a href={ "/machines/" (finding.machine) } { (name) } " " } (text)
                 }
-                @if let Some(reason) = &finding.reason { (why(ctx, reason)) }
+                @if let Some(reason) = reason { (why(ctx, reason)) }
             }
         }
     }

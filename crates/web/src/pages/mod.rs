@@ -255,6 +255,9 @@ pub(crate) fn why(ctx: &Ctx, reason: &DeviationReason) -> Markup {
             }
             @if reason.is_time_by_energy() { li { (ctx.text(key::WHY_TIME_BY_ENERGY)) } }
             @if let Some(lasting) = &reason.lasting { (why_lasting(ctx, lasting)) }
+            @if let Some(contrast) = &reason.contrast {
+                li { (ctx.lang.coded("why-part_", contrast.part().code())) }
+            }
             li.quiet { (ctx.lang.coded("else-", reason.quantity().code())) }
             li.quiet { (ctx.with(key::WHY_TOLERANCE, &[
                 ("time", &percent(reason.tolerance_time)),
@@ -262,6 +265,7 @@ pub(crate) fn why(ctx: &Ctx, reason: &DeviationReason) -> Markup {
                 ("version", &reason.reference_version.to_string()),
             ])) }
         }
+        @if let Some(contrast) = &reason.contrast { (chart::contrast(ctx, contrast)) }
     }
 }
 

@@ -9,6 +9,7 @@ use kpi::Factory;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::{MachineState, Right};
 use report::accounts::DayProgress;
+use report::alarm_words;
 use report::daily_words::count;
 use text::key;
 
@@ -120,10 +121,8 @@ pub(crate) fn tile(ctx: &Ctx, known: &Known, machine: &MachineView, factory: &Fa
                     (shape(state)) span { (ctx.lang.coded("state-", state.code())) }
                 }
                 @if let Some(window) = &machine.maintenance { (board::maintained(ctx, window)) }
-                @match machine.alarms.first() {
-                    Some(kind) => {
-                        span.wall-cause { (ctx.lang.coded("alarm-", kind.code())) }
-                    }
+                @match alarm_words::title_of_machine(ctx.lang, machine) {
+                    Some(title) => span.wall-cause { (title) },
                     None => span.wall-since {
                         (ctx.with(key::MACHINE_SINCE, &[("time", &ctx.clock(machine.since))]))
                     }

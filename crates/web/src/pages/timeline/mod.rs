@@ -26,7 +26,6 @@ use text::{Key, key, zoned};
 
 use self::rows::{COLUMNS, MarkKind, RowMark, StateRow, ValueRow};
 use self::window::TimeWindow;
-use super::machine::finding_text;
 use super::{Ctx, Place, frame, left_out, shape, typed};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
@@ -461,7 +460,8 @@ fn marks(ctx: &Ctx, window: &TimeWindow, row: &TimelineRow) -> Vec<RowMark> {
         text: format!("{} {text}", ctx.second(at)),
     };
     let findings = row.findings.iter().map(|finding| {
-        let text = finding_text(ctx.lang, finding.kind, &finding.product);
+        let (kind, product) = (finding.kind, &finding.product);
+        let text = alarm_words::finding(ctx.lang, kind, product, finding.reason.as_ref());
         mark(finding.at, kind_of(finding.kind), text)
     });
     let alarms = row.alarms.iter().map(|alarm| {
