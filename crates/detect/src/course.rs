@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::chart::{Chart, Side};
 use crate::contrast::contrast;
 use crate::judge::CycleFacts;
-use crate::normal::{Distance, Normal};
+use crate::normal::{COMMON_CYCLES, Distance, Normal};
 use crate::recording::Recording;
 use crate::scale::Scale;
 use crate::trend::Trend;
@@ -25,6 +25,8 @@ const SHAPE_MAJORITY: usize = 5;
 const STRANGE: f64 = 1.15;
 /// while a change lasts, which moves the shape a little too, it has to be stranger by this.
 const STRANGER: f64 = 1.5;
+/// A change that began no longer ago came at once.
+const JUMP_CYCLES: u32 = 20;
 /// Usual cycles after which a lasting change is over; an unusual one takes back some of them.
 const QUIET_CYCLES: u32 = 12;
 const QUIET_LOST: u32 = 4;
@@ -218,6 +220,9 @@ pub(crate) struct Course {
     cycles: u64,
     #[serde(default)]
     warmup: Warmup,
+    /// Cycles in a row whose time or energy is odd.
+    #[serde(default)]
+    jumped: u32,
 }
 
 impl Course {
@@ -260,6 +265,7 @@ impl Course {
         self.odd.clear();
         self.change = None;
         self.quiet = 0;
+        self.jumped = 0;
         for watched in self.watched.values_mut() {
             watched.reset();
         }
@@ -356,10 +362,17 @@ impl Course {
         if self.recent.len() > SHAPE_CYCLES {
             self.recent.pop_front();
         }
-        let event = if self.is_other_shape() {
+        let has_jumped = watched.normal.is_at_other_level(&distance);
+        self.jumped = if has_jumped { self.jumped + 1 } else { 0 };
+        let event = if self.is_other_shape(product) {
             Some(self.other_shape(product))
         } else if strangeness <= STRANGE || self.change.is_some() {
-            self.chart(product, cycle, oddness, is_odd_shape)
+            match self.chart(product, cycle, oddness, is_odd_shape) {
+                Some(CourseEvent::Began(change)) if self.is_jump_of_all(product, &change) => {
+                    Some(self.other_shape(product))
+                }
+                event => event,
+            }
         } else {
             None
         };
@@ -370,22 +383,70 @@ impl Course {
         })
     }
 
-    fn is_other_shape(&self) -> bool {
+    /// Whether time or energy have just jumped and the cycles since are too few to tell a fault
+    /// from another product.
+    pub(crate) fn is_undecided(&self, product: &ProductId) -> bool {
+        let watched = self.watched.get(product);
+        let is_few = (1..COMMON_CYCLES).contains(&(self.jumped as usize));
+        is_few && self.change.is_none() && watched.is_some_and(|w| w.normal.is_shape_blurred())
+    }
+
+    fn is_other_shape(&self, product: &ProductId) -> bool {
         let least = if self.change.is_some() {
             STRANGER * STRANGE
         } else {
             STRANGE
         };
-        self.recent.len() == SHAPE_CYCLES
-            && self.recent.iter().filter(|(s, _)| *s > least).count() >= SHAPE_MAJORITY
+        let strange = self.recent.iter().filter(|(s, _)| *s > least).count();
+        let is_seen_in_each = self.recent.len() == SHAPE_CYCLES && strange >= SHAPE_MAJORITY;
+        let has_jumped = self.jumped as usize >= COMMON_CYCLES;
+        is_seen_in_each || has_jumped && self.is_seen_in_several(product, least)
+    }
+
+    /// Whether with time or energy the shape has jumped too, which no fault does.
+    fn is_jump_of_all(&self, product: &ProductId, change: &Lasting) -> bool {
+        change.quantity != Quantity::Shape
+            && change.cycles <= JUMP_CYCLES
+            && self.is_seen_in_several(product, STRANGE)
+    }
+
+    /// Whether what the last cycles have in common is another shape, where single ones scatter too
+    /// much to show it.
+    fn is_seen_in_several(&self, product: &ProductId, least: f64) -> bool {
+        let watched = self.watched.get(product);
+        let Some(watched) = watched.filter(|w| w.normal.is_shape_blurred()) else {
+            return false;
+        };
+        let latest = self.latest(COMMON_CYCLES);
+        let power: Vec<Recording> = latest.filter_map(|c| c.power.clone()).collect();
+        watched.normal.strangeness_of_several(&power) > least
     }
 
     fn other_shape(&mut self, product: &ProductId) -> CourseEvent {
-        let cycles: Vec<CycleFacts> = self.recent.drain(..).map(|(_, cycle)| cycle).collect();
+        let mut cycles: Vec<CycleFacts> = self.recent.drain(..).map(|(_, cycle)| cycle).collect();
+        // What the last ones are of tells which of those before are of it too.
+        let power = |cycles: &[CycleFacts]| {
+            let recorded = cycles.iter().filter_map(|c| c.power.clone());
+            recorded.collect::<Vec<Recording>>()
+        };
+        if let Some(watched) = self.watched.get(product) {
+            let latest = power(&cycles);
+            let is_of_it = |c: &CycleFacts| {
+                let own = c.power.as_ref();
+                own.is_some_and(|own| watched.normal.is_nearer_to(&latest, own))
+            };
+            cycles.retain(is_of_it);
+        }
+        let seen = power(&cycles);
         let fits = |watched: &Watched| {
-            let fits = |power| watched.normal.strangeness(power) <= STRANGE;
-            let fitting = cycles.iter().filter_map(|c| c.power.as_ref());
-            fitting.filter(|power| fits(power)).count() >= SHAPE_MAJORITY
+            let normal = &watched.normal;
+            if normal.is_shape_blurred() {
+                return normal.strangeness_of_several(&seen) <= STRANGE;
+            }
+            let fitting = seen
+                .iter()
+                .filter(|power| normal.strangeness(power) <= STRANGE);
+            fitting.count() >= SHAPE_MAJORITY.min(seen.len())
         };
         let mut others = self.watched.iter().filter(|(name, _)| *name != product);
         let known = others.find(|(_, w)| fits(w)).map(|(name, _)| name.clone());
@@ -401,6 +462,7 @@ impl Course {
         oddness: f64,
         is_odd_shape: bool,
     ) -> Option<CourseEvent> {
+        let is_undecided = self.is_undecided(product);
         let watched = self.watched.get_mut(product)?;
         let end = cycle.end;
         let (duration, energy) = (cycle.log_duration(), cycle.log_energy());
@@ -443,6 +505,9 @@ impl Course {
             watched.reset();
             self.odd.clear();
             return Some(CourseEvent::Ended(change));
+        }
+        if is_undecided {
+            return None;
         }
         let odd = self.odd.iter().filter(|odd| **odd).count();
         let lasting = watched.change(speed, load, end).or_else(|| {

@@ -28,6 +28,13 @@ const SHAPE_SPREAD_MIN: f64 = 0.000_5;
 const TRAIT_SPREAD_MIN: f64 = 0.002;
 /// Shapes that differ by less than this share of their movement are one shape.
 const SHAPE_RESIDUAL_MIN: f64 = 0.1;
+/// What so many cycles in a row have in common is compared where one shows too little,
+pub(crate) const COMMON_CYCLES: usize = 5;
+/// which is so where the shapes of single ones scatter this many times more.
+const BLURRED: f64 = 1.5;
+/// The mean of the middle three of five values scatters by this share of what one does, if nothing
+/// but chance scatters them.
+const COMMON_SHARE: f64 = 0.48;
 /// Where few cycles were learned, shapes may differ more: by this share of one over their number.
 const FEW: f64 = 3.0;
 /// No bin of a profile is known better than this share of the usual one's spread,
@@ -148,6 +155,9 @@ pub(crate) struct Normal {
     #[serde(default)]
     traits: CycleLibrary,
     shape_residual: f64,
+    /// The same for what several cycles in a row have in common; 0 where that was not learned.
+    #[serde(default)]
+    common_residual: f64,
     /// Whether enough was seen to speak of another shape and not of chance.
     is_sure_of_shape: bool,
     profile_limit: f64,
@@ -182,6 +192,7 @@ impl Normal {
             others: Vec::new(),
             traits: CycleLibrary::default(),
             shape_residual: 0.0,
+            common_residual: 0.0,
             is_sure_of_shape: false,
             profile_limit: f64::MAX,
             duration_limit: SPREADS_MIN,
@@ -240,6 +251,16 @@ impl Normal {
         let usual =
             Scale::of_views(residuals, VIEWS, 1e-3).map_or(0.0, |s| s.centre + 3.0 * s.spread);
         self.shape_residual = (usual * few).max(SHAPE_RESIDUAL_MIN);
+        let recorded: Vec<Vec<f32>> = recorded().cloned().collect();
+        let common = recorded.windows(COMMON_CYCLES).map(common_profile);
+        let common = common.map(|profile| residual(&profile, &self.profile));
+        let usual = Scale::of(common, 1e-3).map_or(0.0, |s| s.centre + 3.0 * s.spread);
+        let by_chance = self.shape_residual * COMMON_SHARE;
+        // A cycle that takes another time has its steps of power elsewhere in their slots.
+        let misplaced = seen.iter().map(|recording| recording.misplaced_w(width));
+        let misplaced = misplaced.fold(0.0, f64::max) / swing(&self.profile).max(1e-9);
+        let least = misplaced.max(SHAPE_RESIDUAL_MIN);
+        self.common_residual = (usual * few).max(by_chance).max(least);
         // A jump of power falls into one reading or the next, which moves the level, and with it
         // every bin's distance from the level.
         let most = split.iter().map(|(_, shape)| steps(shape));
@@ -381,6 +402,44 @@ impl Normal {
         self.is_sure_of_shape
     }
 
+    /// Whether single cycles scatter so much that only several together show another shape.
+    pub(crate) fn is_shape_blurred(&self) -> bool {
+        self.is_sure_of_shape
+            && self.common_residual > 0.0
+            && self.shape_residual > BLURRED * self.common_residual
+    }
+
+    /// How unlike the usual shape is what the last of these cycles have in common, in the same
+    /// way as for one; 0 for fewer than are needed.
+    pub(crate) fn strangeness_of_several(&self, power: &[Recording]) -> f64 {
+        if power.len() < COMMON_CYCLES {
+            return 0.0;
+        }
+        residual(&self.common(power), &self.profile) / self.common_residual.max(1e-6)
+    }
+
+    /// Whether the shape of a cycle is nearer to what the last of these have in common than to the
+    /// usual one.
+    pub(crate) fn is_nearer_to(&self, power: &[Recording], own: &Recording) -> bool {
+        let own = own.profile(self.profile.len());
+        residual(&own, &self.common(power)) < residual(&own, &self.profile)
+    }
+
+    /// What the last of these cycles have in common.
+    fn common(&self, power: &[Recording]) -> Vec<f32> {
+        let last = power.len().saturating_sub(COMMON_CYCLES);
+        let profiles = power
+            .iter()
+            .skip(last)
+            .map(|r| r.profile(self.profile.len()));
+        common_profile(&profiles.collect::<Vec<_>>())
+    }
+
+    /// Whether a cycle is odd by its time or its energy.
+    pub(crate) fn is_at_other_level(&self, distance: &Distance) -> bool {
+        distance.duration.abs() > self.duration_limit || distance.energy.abs() > self.energy_limit
+    }
+
     /// How unlike the usual shape a profile is, whatever its level and gain: 1 is as unlike as the
     /// farthest normal cycles.
     pub(crate) fn strangeness(&self, power: &Recording) -> f64 {
@@ -389,6 +448,22 @@ impl Normal {
         }
         residual(&power.profile(self.profile.len()), &self.profile) / self.shape_residual.max(1e-6)
     }
+}
+
+/// What several cycles have in common: the mean of their powers without the least and the most,
+/// bin by bin.
+fn common_profile(profiles: &[Vec<f32>]) -> Vec<f32> {
+    let width = profiles.first().map_or(0, Vec::len);
+    let column = |i: usize| profiles.iter().filter_map(move |p| p.get(i).copied());
+    let middle = |i: usize| {
+        let mut watts: Vec<f32> = column(i).collect();
+        watts.sort_by(f32::total_cmp);
+        let middle = watts
+            .get(1..watts.len().saturating_sub(1))
+            .unwrap_or(&watts);
+        middle.iter().sum::<f32>() / middle.len().max(1) as f32
+    };
+    (0..width).map(middle).collect()
 }
 
 /// The power of a cycle as it was recorded, and as it would have been had its readings come earlier
@@ -416,6 +491,13 @@ fn level_and_shape(profile: &[f32]) -> (f64, Vec<f64>) {
     (level, shape)
 }
 
+/// How much a profile moves about its mean (root of the sum of squares).
+fn swing(profile: &[f32]) -> f64 {
+    let values = || profile.iter().map(|watts| f64::from(*watts));
+    let mean = values().sum::<f64>() / profile.len().max(1) as f64;
+    values().map(|w| (w - mean).powi(2)).sum::<f64>().sqrt()
+}
+
 /// What is left of a profile after the best fit of a usual one with any gain and offset, as a share
 /// of the usual one's movement.
 fn residual(profile: &[f32], usual: &[f32]) -> f64 {
@@ -439,5 +521,5 @@ fn residual(profile: &[f32], usual: &[f32]) -> f64 {
     }
     let gain = (up / uu).clamp(0.5, 2.0);
     let left = pp - 2.0 * gain * up + gain * gain * uu;
-    (left.max(0.0) / uu).sqrt()
+    (left.max(0.0) / uu).sqrt() / gain.max(1.0)
 }

@@ -140,6 +140,17 @@ impl Recording {
         }
     }
 
+    /// By how much a profile of so many bins differs if steps of power lie elsewhere in their
+    /// slots, in watts (root of the sum of squares); 0 where its parts were measured as such.
+    pub(crate) fn misplaced_w(&self, bins: usize) -> f64 {
+        if self.chance_s <= 0.0 {
+            return 0.0;
+        }
+        // Anywhere in a slot, evenly; what one bin lacks its neighbour has.
+        let share = self.slot_s / f64::sqrt(12.0) * bins as f64 / self.whole_s();
+        f64::sqrt(2.0) * share * self.steps_w()
+    }
+
     /// Mean power in `bins` equal parts of the cycle.
     pub fn profile(&self, bins: usize) -> Vec<f32> {
         self.over(self.whole_s(), bins)

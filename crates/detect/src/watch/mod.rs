@@ -182,6 +182,14 @@ struct OpenAlarm {
     lasts: bool,
 }
 
+/// An alarm that waits for the cycles that tell a fault from another product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct HeldAlarm {
+    kind: AlarmKind,
+    at: Time,
+    reason: DeviationReason,
+}
+
 /// Everything known about one machine. What an older program stored lacks the fields with a
 /// default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -246,6 +254,9 @@ pub struct Watch {
     latest: Option<Time>,
     link: Option<bool>,
     alarms: Vec<OpenAlarm>,
+    /// What a cycle would have raised while it is undecided whether its product is another one.
+    #[serde(default)]
+    held_alarm: Option<HeldAlarm>,
 }
 
 impl Watch {
@@ -290,6 +301,7 @@ impl Watch {
             latest: None,
             link: None,
             alarms: Vec::new(),
+            held_alarm: None,
         }
     }
 
@@ -464,6 +476,7 @@ impl Watch {
         let product = self.product.clone();
         self.course.forget(&product);
         self.forecast = None;
+        self.held_alarm = None;
     }
 
     /// What was alarmed about cycles is no fault of the machine, or no longer one.

@@ -6,7 +6,7 @@ use model::{
     ProductId, Quantity, Reference, Time, UNNAMED_PRODUCT,
 };
 
-use super::{CycleFacts, Finished, OpenAlarm, Outcome, Watch};
+use super::{CycleFacts, Finished, HeldAlarm, OpenAlarm, Outcome, Watch};
 use crate::course::{CourseEvent, JudgedCycle};
 use crate::judge::{has_waited, judge};
 use crate::learn::{Learning, reference_from};
@@ -67,6 +67,7 @@ impl Watch {
             facts,
         })));
         self.alarm_from(verdict, end, reason.as_ref(), out);
+        self.settle_held(judged.as_ref(), out);
         if let Some(event) = judged.and_then(|j| j.event) {
             self.course_event(event, end, reason, out);
         }
@@ -127,7 +128,7 @@ impl Watch {
         match &memory.reference {
             Some(reference) if reference.is_approved() => {
                 let (verdict, reason) = judge(facts, reference, settings.tolerance);
-                let (verdict, judged) = self.inside(facts, verdict);
+                let (verdict, judged) = self.inside(facts, verdict, &reason);
                 (verdict, Some(reason), judged)
             }
             Some(_) => (CycleVerdict::AwaitingApproval, None, None),
@@ -143,6 +144,7 @@ impl Watch {
         &mut self,
         facts: &CycleFacts,
         outer: CycleVerdict,
+        reason: &DeviationReason,
     ) -> (CycleVerdict, Option<JudgedCycle>) {
         // A wait is not of the machine's making and would only blur what is.
         if outer == CycleVerdict::Waiting {
@@ -155,10 +157,18 @@ impl Watch {
         }
         // Another shape may be another product; so may one cycle that this machine scatters to.
         let is_energy = outer == CycleVerdict::EnergyChanged;
-        let excused = outer.is_bad()
-            && (!self.course.is_reason_enough(&product, facts, is_energy)
-                || self.course.is_strange(&product, facts));
+        let may_be_other = !self.course.is_reason_enough(&product, facts, is_energy)
+            || self.course.is_strange(&product, facts);
         let judged = self.course.take(&product, facts);
+        let event = judged.as_ref().and_then(|j| j.event.as_ref());
+        let is_other = matches!(event, Some(CourseEvent::OtherShape { .. }));
+        let is_undecided = self.course.is_undecided(&product);
+        let excused = outer.is_bad() && (may_be_other || is_other || is_undecided);
+        if let Some(kind) = alarm_of_verdict(outer).filter(|_| is_undecided && !may_be_other) {
+            let (at, reason) = (facts.end, reason.clone());
+            self.held_alarm
+                .get_or_insert(HeldAlarm { kind, at, reason });
+        }
         self.forecast = self
             .course
             .forecast(&product, self.settings.tolerance.energy);
@@ -237,6 +247,9 @@ impl Watch {
             }
             // The product has a name and the name has not changed: its shape has.
             CourseEvent::OtherShape { cycles, .. } => {
+                let time = reason.as_ref().map(DeviationReason::duration_deviation);
+                let tolerated = self.settings.tolerance.time;
+                let time = time.filter(|share| share.abs() > tolerated);
                 let reason = reason.map(|reason| DeviationReason {
                     contrast: self
                         .course
@@ -244,8 +257,8 @@ impl Watch {
                     ..reason
                 });
                 let lasting = Lasting {
-                    quantity: Quantity::Shape,
-                    share: 1.0,
+                    quantity: time.map_or(Quantity::Shape, |_| Quantity::Time),
+                    share: time.unwrap_or(1.0),
                     cycles: cycles.len() as u32,
                     since: cycles.first().map_or(at, |c| c.start),
                     is_gradual: None,
@@ -342,12 +355,14 @@ impl Watch {
         reason: Option<&DeviationReason>,
         out: &mut Vec<Outcome>,
     ) {
-        let kind = match verdict {
-            CycleVerdict::SpeedChanged => Some(AlarmKind::TamperingSuspected),
-            CycleVerdict::EnergyChanged => Some(AlarmKind::WearSuspected),
-            CycleVerdict::Good | CycleVerdict::Waiting | CycleVerdict::Odd => None,
-            _ => return,
-        };
+        let kind = alarm_of_verdict(verdict);
+        let says_nothing = !matches!(
+            verdict,
+            CycleVerdict::Good | CycleVerdict::Waiting | CycleVerdict::Odd
+        );
+        if kind.is_none() && says_nothing {
+            return;
+        }
         self.end_alarms(at, out, |alarm| {
             if alarm.kind == AlarmKind::Stopped || alarm.lasts {
                 return false;
@@ -365,6 +380,18 @@ impl Watch {
                 .cloned()
                 .map(|reason| DeviationReason { contrast, ..reason });
             self.raise(kind, at, reason, out);
+        }
+    }
+
+    /// Raises what was held back once it is decided that the product is the same, unless more is
+    /// known by then.
+    fn settle_held(&mut self, judged: Option<&JudgedCycle>, out: &mut Vec<Outcome>) {
+        let Some(judged) = judged.filter(|_| !self.course.is_undecided(&self.product)) else {
+            return;
+        };
+        let held = self.held_alarm.take().filter(|_| judged.event.is_none());
+        if let Some(HeldAlarm { kind, at, reason }) = held {
+            self.raise(kind, at, Some(reason), out);
         }
     }
 
@@ -400,6 +427,15 @@ fn is_well_within(kind: AlarmKind, reason: Option<&DeviationReason>) -> bool {
         _ => Some((reason.duration_deviation(), reason.tolerance_time)),
     });
     measured.is_none_or(|(deviation, limit)| deviation.abs() <= WELL_WITHIN * limit)
+}
+
+/// The alarm that a single cycle may raise.
+fn alarm_of_verdict(verdict: CycleVerdict) -> Option<AlarmKind> {
+    match verdict {
+        CycleVerdict::SpeedChanged => Some(AlarmKind::TamperingSuspected),
+        CycleVerdict::EnergyChanged => Some(AlarmKind::WearSuspected),
+        _ => None,
+    }
 }
 
 /// The alarm a lasting change stands for.

@@ -13,6 +13,8 @@ struct Cycles {
     duration_s: f64,
     /// Added to every bin of power, as a share of its mean.
     leak: f64,
+    /// How far power trembles, as a share.
+    noise: f64,
     shape: Vec<f64>,
 }
 
@@ -25,6 +27,7 @@ impl Cycles {
             start: Time::from_seconds(1_700_000_000.0),
             duration_s: 20.0,
             leak: 0.0,
+            noise: 0.02,
             shape,
         }
     }
@@ -35,7 +38,7 @@ impl Cycles {
         let profile: Vec<f32> = self
             .shape
             .iter()
-            .map(|watts| (watts + self.leak * mean) * (1.0 + 0.02 * self.chance.normal()))
+            .map(|watts| (watts + self.leak * mean) * (1.0 + self.noise * self.chance.normal()))
             .map(|watts| watts as f32)
             .collect();
         let watts = profile.iter().map(|w| f64::from(*w)).sum::<f64>() / profile.len() as f64;
@@ -521,5 +524,96 @@ fn an_alarm_names_the_part_of_the_cycle_that_changed() {
             right += told.iter().filter(|told| **told == part).count();
         }
         assert!(right * 20 >= named * 19, "{part:?}: {right} of {named}");
+    }
+}
+
+/// What became of a machine whose product changed, or that a fault befell.
+#[derive(Debug, Default)]
+struct ChangeTally {
+    changeovers: usize,
+    /// Machines with an alarm of any kind, and with one about a change that lasts.
+    alarms: usize,
+    lasting: usize,
+}
+
+/// Forty machines whose power trembles by `noise` are changed by `change` after 120 cycles.
+fn changed(noise: f64, change: impl Fn(&mut Cycles)) -> ChangeTally {
+    let mut tally = ChangeTally::default();
+    for seed in 1..=40 {
+        let mut watch = Watch::new(settings());
+        let mut cycles = Cycles::new(seed);
+        cycles.noise = noise;
+        cycles.run(&mut watch, 120);
+        change(&mut cycles);
+        let out = cycles.run(&mut watch, 60);
+        tally.changeovers += usize::from(findings(&out).contains(&FindingKind::ProductChanged));
+        tally.alarms += usize::from(!raised(&out).is_empty());
+        tally.lasting += usize::from(!lasting(&out).is_empty());
+    }
+    tally
+}
+
+/// Where single cycles scatter much, a similar product shows only in what several have in common.
+#[test]
+fn a_changeover_to_a_similar_product_is_no_fault_where_cycles_scatter() {
+    let similar = |cycles: &mut Cycles| {
+        cycles.duration_s *= 1.2;
+        for bin in 0..16 {
+            if cycles.chance.share() < 0.4 {
+                cycles.shape[bin] *= cycles.chance.between(0.5, 1.6);
+            }
+        }
+    };
+    // Of what was told apart by single cycles alone: 22 and none.
+    for (noise, least) in [(0.1, 38), (0.2, 18)] {
+        let told = changed(noise, similar);
+        assert!(told.changeovers >= least, "{noise}: {told:?}");
+        assert!(told.alarms <= 40 - least + 2, "{noise}: {told:?}");
+    }
+}
+
+/// What befalls a machine, and its name.
+type Fault = (&'static str, fn(&mut Cycles));
+
+#[test]
+fn a_fault_is_no_changeover_where_cycles_scatter() {
+    let faults: [Fault; 3] = [
+        ("slower", |cycles| cycles.duration_s *= 1.2),
+        ("leak", |cycles| cycles.leak = 0.2),
+        ("load", |cycles| {
+            cycles.shape.iter_mut().for_each(|w| *w *= 1.2);
+        }),
+    ];
+    for (name, fault) in faults {
+        for noise in [0.1, 0.2] {
+            let told = changed(noise, fault);
+            assert!(told.lasting >= 39, "{name} {noise}: {told:?}");
+            assert!(told.changeovers <= 1, "{name} {noise}: {told:?}");
+        }
+    }
+}
+
+#[test]
+fn one_stray_cycle_is_told_where_cycles_scatter_too_once_it_is_no_other_product() {
+    for seed in 1..=20 {
+        let mut watch = Watch::new(settings());
+        let mut cycles = Cycles::new(seed);
+        cycles.noise = 0.06;
+        cycles.run(&mut watch, 120);
+        cycles.duration_s *= 1.3;
+        let mut out = cycles.run(&mut watch, 1);
+        cycles.duration_s /= 1.3;
+        out.extend(cycles.run(&mut watch, 8));
+        assert_eq!(
+            raised(&out),
+            [AlarmKind::TamperingSuspected],
+            "machine {seed}"
+        );
+        let once = |o: &&Outcome| matches!(o, Outcome::AlarmRaised(_, _, Some(reason)) if reason.is_of_one_cycle());
+        assert_eq!(out.iter().filter(once).count(), 1, "machine {seed}");
+        assert!(
+            out.iter().any(|o| matches!(o, Outcome::AlarmCleared(..))),
+            "machine {seed}"
+        );
     }
 }
