@@ -11,6 +11,10 @@ const STRETCHES: usize = 64;
 const OUTSIDE: f64 = 0.05;
 /// A beginning of less weight than this is none.
 const WEIGHT_MIN: f64 = 1e-4;
+/// What a drift is told by: its beginning and its steepness.
+const PARAMETERS: usize = 2;
+/// What is left of a drift keeps no more than this share from one stretch to the next.
+const KEPT_MAX: f64 = 0.9;
 /// A forecast farther ahead than this many times the known past is none.
 const AHEAD_MAX: f64 = 20.0;
 
@@ -28,6 +32,16 @@ pub(crate) struct Trend {
     stretches: Vec<TrendStretch>,
     /// Values that make a stretch.
     size: f64,
+}
+
+/// The drift from one possible beginning that fits best.
+struct TrendFit {
+    seconds: f64,
+    slope: f64,
+    /// Sum of the squares of the times since.
+    square: f64,
+    /// Sum of the squares of what it leaves.
+    left: f64,
 }
 
 /// One possible beginning: its weight, and the steepness it would mean.
@@ -131,46 +145,79 @@ impl Trend {
         })
     }
 
-    /// Every possible beginning with its weight; the weights add up to one.
+    /// Every possible beginning with its weight; the weights add up to one. Where the past moves
+    /// about the best of them more than single values scatter, as with the temperature of a day,
+    /// nothing is known better than that.
     fn beginnings(&self, centre: f64, spread: f64, sign: f64) -> Vec<Beginning> {
-        let mut found: Vec<(f64, Beginning)> = Vec::new();
-        for start in &self.stretches {
-            let (mut xx, mut xy, mut flat) = (0.0, 0.0, 0.0);
-            for s in &self.stretches {
-                let y = sign * (s.value - centre);
-                let x = (s.seconds - start.seconds).max(0.0);
-                xx += s.count * x * x;
-                xy += s.count * x * y;
-                flat += s.count * y * y;
-            }
-            if xx <= 0.0 || xy <= 0.0 {
-                continue;
-            }
-            let slope = xy / xx;
-            let left = flat - slope * xy;
-            let slope_error = spread / xx.sqrt();
-            let log_weight = -left / (2.0 * spread * spread) + slope_error.ln();
-            found.push((
-                log_weight,
-                Beginning {
-                    seconds: start.seconds,
-                    weight: 0.0,
-                    slope,
-                    slope_error,
-                },
-            ));
-        }
+        let fits = self
+            .stretches
+            .iter()
+            .map(|start| self.fit(start, centre, sign));
+        let fits: Vec<TrendFit> = fits.flatten().collect();
+        let best = fits.iter().min_by(|a, b| a.left.total_cmp(&b.left));
+        let wider = best.map_or(1.0, |best| self.unrest(best, centre, spread, sign));
+        let variance = spread * spread * wider;
+        let weigh = |fit: TrendFit| {
+            let slope_error = (variance / fit.square).sqrt();
+            let log_weight = -fit.left / (2.0 * variance) + slope_error.ln();
+            let beginning = Beginning {
+                seconds: fit.seconds,
+                weight: 0.0,
+                slope: fit.slope,
+                slope_error,
+            };
+            (log_weight, beginning)
+        };
+        let found: Vec<(f64, Beginning)> = fits.into_iter().map(weigh).collect();
         let top = found
             .iter()
             .map(|(w, _)| *w)
             .fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = found.iter().map(|(w, _)| (w - top).exp()).sum();
-        let weigh = |(log_weight, beginning): (f64, Beginning)| Beginning {
+        let share = |(log_weight, beginning): (f64, Beginning)| Beginning {
             weight: (log_weight - top).exp() / total,
             ..beginning
         };
-        let weighed = found.into_iter().map(weigh);
+        let weighed = found.into_iter().map(share);
         weighed.filter(|b| b.weight > WEIGHT_MIN).collect()
+    }
+
+    /// By how much the past moves about a drift more than single values scatter, as a multiple of
+    /// their variance: by how far, and by for how long in one direction.
+    fn unrest(&self, drift: &TrendFit, centre: f64, spread: f64, sign: f64) -> f64 {
+        let left: Vec<f64> = self
+            .stretches
+            .iter()
+            .map(|s| {
+                let drifted = drift.slope * (s.seconds - drift.seconds).max(0.0);
+                (sign * (s.value - centre) - drifted) * s.count.sqrt()
+            })
+            .collect();
+        let squares: f64 = left.iter().map(|v| v * v).sum();
+        let free = left.len().saturating_sub(PARAMETERS).max(1) as f64;
+        let farther = (squares / (free * spread * spread)).max(1.0);
+        let pairs = left.iter().zip(left.iter().skip(1));
+        let kept = pairs.map(|(a, b)| a * b).sum::<f64>() / squares.max(1e-12);
+        let kept = kept.clamp(0.0, KEPT_MAX);
+        farther * (1.0 + kept) / (1.0 - kept)
+    }
+
+    /// The drift that fits best if it began at `start`; none if it goes the other way.
+    fn fit(&self, start: &TrendStretch, centre: f64, sign: f64) -> Option<TrendFit> {
+        let (mut xx, mut xy, mut flat) = (0.0, 0.0, 0.0);
+        for s in &self.stretches {
+            let y = sign * (s.value - centre);
+            let x = (s.seconds - start.seconds).max(0.0);
+            xx += s.count * x * x;
+            xy += s.count * x * y;
+            flat += s.count * y * y;
+        }
+        (xx > 0.0 && xy > 0.0).then(|| TrendFit {
+            seconds: start.seconds,
+            slope: xy / xx,
+            square: xx,
+            left: flat - xy * xy / xx,
+        })
     }
 }
 
@@ -210,10 +257,10 @@ mod tests {
         }
     }
 
-    /// A thousand machines whose energy begins to climb at a moment and a pace of their own, each
-    /// noticed by its chart; the range told then has to hold the true moment in 85 to 95 of 100.
-    #[test]
-    fn nine_of_ten_forecasts_hold_the_true_moment() {
+    /// A thousand machines whose energy begins to climb at a moment and a pace of their own, while
+    /// the day moves it by up to `ambient` to either side; a day has so many cycles. Tells how many
+    /// of the ranges told when the chart notices it hold the true moment, in a thousand.
+    fn held_in_a_thousand(ambient: f64, day_cycles: f64) -> u32 {
         let (mut held, mut told) = (0, 0);
         for seed in 1..=1_000_u64 {
             let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
@@ -221,36 +268,55 @@ mod tests {
                 random.uniform();
             }
             let spread = 0.005 + 0.02 * random.uniform();
+            let (wave, phase) = (ambient * random.uniform(), random.uniform());
+            let day = |at: f64| wave * ((at / day_cycles + phase) * std::f64::consts::TAU).sin();
             let onset = 100.0 + 400.0 * random.uniform();
             let slope = 0.15 / (300.0 + 1_500.0 * random.uniform());
             let limit = 1.15_f64.ln();
-            let learned: Vec<f64> = (0..50).map(|_| spread * random.normal()).collect();
+            let learned: Vec<f64> = (0..50)
+                .map(|_| day(0.0) + spread * random.normal())
+                .collect();
             let mut chart = crate::chart::Chart::calibrated(&learned, 0.001, 1e-5).unwrap();
             let mut trend = Trend::default();
             let minute = |cycle: f64| Time::from_seconds(60.0 * cycle);
             for cycle in 0..5_000 {
                 let at = f64::from(cycle);
-                let value = slope * (at - onset).max(0.0) + spread * random.normal();
+                let value = slope * (at - onset).max(0.0) + spread * random.normal() + day(at);
                 trend.take(minute(at), value);
-                if chart.take(value).is_some() {
-                    let forecast = trend
-                        .forecast(chart.centre(), chart.spread(), limit)
-                        .unwrap();
-                    let truth = minute(onset + limit / slope);
-                    told += 1;
-                    held += usize::from(
-                        forecast.from <= truth && forecast.to.is_none_or(|to| truth <= to),
-                    );
-                    break;
+                if chart.take(value).is_none() {
+                    continue;
                 }
+                let forecast = trend.forecast(chart.centre(), chart.spread(), limit);
+                // What the chart noticed before there was a drift is the day.
+                if let Some(forecast) = forecast.filter(|_| at >= onset) {
+                    let truth = minute(onset + limit / slope);
+                    let is_before = forecast.to.is_none_or(|to| truth <= to);
+                    told += 1;
+                    held += u32::from(forecast.from <= truth && is_before);
+                }
+                break;
             }
         }
-        eprintln!("{held} of {told}");
-        assert!(told > 990, "{told} were noticed");
-        assert!(
-            (850..=950).contains(&(held * 1_000 / told)),
-            "{held} of {told}"
-        );
+        assert!(told > 600, "{told} were noticed");
+        held * 1_000 / told
+    }
+
+    #[test]
+    fn nine_of_ten_forecasts_hold_the_true_moment() {
+        let held = held_in_a_thousand(0.0, 144.0);
+        assert!((850..=950).contains(&held), "{held} of 1,000");
+    }
+
+    /// Drifts of days to weeks in a hall that is warm by day and cold by night.
+    #[test]
+    fn a_day_that_moves_energy_too_leaves_forecasts_as_right() {
+        for (ambient, day_cycles) in [(0.01, 144.0), (0.02, 144.0), (0.01, 30.0), (0.02, 30.0)] {
+            let held = held_in_a_thousand(ambient, day_cycles);
+            assert!(
+                (850..=950).contains(&held),
+                "{held} of 1,000 where the day moves it by {ambient} in {day_cycles} cycles"
+            );
+        }
     }
 
     #[test]
