@@ -563,6 +563,7 @@ impl Watch {
         self.product = product.clone();
         self.changed_at = Some(t).filter(|_| !is_first);
         self.course.begin_anew();
+        self.held_alarm = None;
         self.forecast = None;
         if let Some(open) = self.open.as_mut() {
             open.product_changed = !is_first && open.start() <= t;

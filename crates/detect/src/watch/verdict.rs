@@ -356,11 +356,11 @@ impl Watch {
         out: &mut Vec<Outcome>,
     ) {
         let kind = alarm_of_verdict(verdict);
-        let says_nothing = !matches!(
+        let is_judged = matches!(
             verdict,
             CycleVerdict::Good | CycleVerdict::Waiting | CycleVerdict::Odd
         );
-        if kind.is_none() && says_nothing {
+        if kind.is_none() && !is_judged {
             return;
         }
         self.end_alarms(at, out, |alarm| {
