@@ -27,7 +27,7 @@ const SEPARATION_MIN: f64 = 0.25;
 /// the next is that of a machine at rest,
 const STEADY: f64 = 0.005;
 /// where each sample counts this much.
-const MOVES_SHARE: f64 = 0.1;
+const MOVES_SHARE: f64 = 0.03;
 /// Below this share of the working level the machine is off, not waiting.
 const OFF_SHARE: f64 = 0.02;
 
