@@ -699,12 +699,24 @@ test("a learned reference, then an alarm, appear on an open page by themselves",
   await page.waitForSelector(".is-live");
   await until("the reference", async () => (await page.textContent("#reference")).includes("Version 1"));
   await runCycles(3, 1.3);
-  await until("the alarm", async () => (await page.textContent("#alarms")).includes("Energy changed"));
+  await until("the alarm", async () => (await page.textContent("#alarms")).includes("A cycle needed another energy"));
+  const picture = page.locator("#alarms .contrast svg");
+  assert.equal(await picture.getAttribute("aria-label"), "Power over the cycle (across: s, up: W)");
+  assert.equal(await picture.locator("path").count(), 2, "as usual, and as it was");
   const reasons = await until("the reason", async () => {
     const text = await page.textContent("#findings");
     return /Energy .* \+\d/.test(text) && text;
   });
   assert.match(reasons, /Energy [\d.]+ Wh \(reference [\d.]+ Wh, \+\d+\.\d %\)/);
+  // The picture of what is past opens, and stays open when the next one comes.
+  const pictures = page.locator("#findings details");
+  await pictures.locator("summary").click();
+  await pictures.locator("svg").waitFor();
+  await runCycles(5);
+  await until("the end", async () => (await page.textContent("#alarms")).trim() === "");
+  await runCycles(3, 1.3);
+  await until("the next one", async () => await pictures.count() === 2);
+  assert.deepEqual(await pictures.evaluateAll((all) => all.map((one) => one.open)), [false, true]);
   await page.context().close();
 });
 

@@ -154,11 +154,12 @@ fn mean_of(seen: &[&Recording], of: impl Fn(&Recording) -> Vec<f32>) -> Vec<f32>
 
 /// Four figures are enough for a picture.
 fn rounded(watts: f32) -> f32 {
+    let watts = f64::from(watts);
     if watts == 0.0 || !watts.is_finite() {
         return 0.0;
     }
-    let unit = 10_f32.powf(watts.abs().log10().floor() - 3.0);
-    (watts / unit).round() * unit
+    let figures = 10_f64.powf(3.0 - watts.abs().log10().floor());
+    ((watts * figures).round() / figures) as f32
 }
 
 #[cfg(test)]

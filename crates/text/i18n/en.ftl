@@ -87,6 +87,7 @@ why-part_start = The change is at the start of the cycle
 why-part_middle = The change is in the middle of the cycle
 why-part_end = The change is at the end of the cycle
 why-part_whole = The whole cycle changed, no part of it more than the others
+why-picture = Show it as a picture
 why-contrast = Power over the cycle (across: s, up: W)
 why-contrast-legend = Dashed: usual · solid: what was noticed
 why-contrast-part = {" "}· shaded: where they differ

@@ -87,6 +87,7 @@ why-part_start = 変わったのは、サイクルの初めの部分です
 why-part_middle = 変わったのは、サイクルの途中です
 why-part_end = 変わったのは、サイクルの終わりの部分です
 why-part_whole = サイクル全体が変わりました(特定の部分ではありません)
+why-picture = 図で見る
 why-contrast = 1 サイクルの電力(横: 秒、縦: W)
 why-contrast-legend = 破線: いつも・実線: 今回
 why-contrast-part = 。色の部分が違います

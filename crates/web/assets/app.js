@@ -24,6 +24,12 @@ const WAIT_MS = 30_000;
 /** How long a picture stands still after somebody has asked it for a value. */
 const READ_MS = 8_000;
 
+/** Which entry of a list can be opened there. @param {Element} details */
+function entryOf(details) {
+  const time = details.closest("li, tr")?.querySelector("time");
+  return `${time?.textContent}|${details.querySelector("summary")?.textContent}`;
+}
+
 /** @param {Record<string, string>} parts HTML by the identifier of the element it belongs to */
 function exchange(parts) {
   for (const [id, html] of Object.entries(parts)) {
@@ -53,7 +59,12 @@ function exchange(parts) {
     const pressed = element.querySelector("[aria-busy=true]");
     if (pressed instanceof HTMLElement && Date.now() - Number(pressed.dataset.pressed) < WAIT_MS) continue;
     // What somebody has opened stays open.
-    if (element.querySelector("details[open]")) template.content.querySelector("details")?.setAttribute("open", "");
+    const opened = new Set([...element.querySelectorAll("details[open]")].map(entryOf));
+    const closed = template.content.querySelectorAll("details");
+    for (const details of closed) {
+      const isIt = closed.length === 1 ? opened.size > 0 : opened.has(entryOf(details));
+      if (isIt) details.setAttribute("open", "");
+    }
     if (only && only.id === id) element.replaceWith(template.content);
     else element.replaceChildren(template.content);
     if (focused && only?.id === id) document.getElementById(id)?.focus();

@@ -6,7 +6,7 @@ use model::{Alarm, Right};
 use report::alarm_words;
 use text::key;
 
-use super::{Ctx, name_of, timeline, why};
+use super::{Ctx, chart, name_of, timeline, why};
 
 /// An alarm: what to look at, who has seen it, or the button to say so.
 pub(super) fn alarm_item(ctx: &Ctx, gate: &Gate, name: Option<&str>, alarm: &Alarm) -> Markup {
@@ -19,7 +19,10 @@ pub(super) fn alarm_item(ctx: &Ctx, gate: &Gate, name: Option<&str>, alarm: &Ala
                     (alarm_words::title(ctx.lang, alarm))
                 }
                 p.look { (alarm_words::look(ctx.lang, alarm)) }
-                @if let Some(reason) = &alarm.reason { (why(ctx, reason)) }
+                @if let Some(reason) = &alarm.reason {
+                    (why(ctx, reason))
+                    @if let Some(contrast) = &reason.contrast { (chart::contrast(ctx, contrast)) }
+                }
                 @match alarm.acknowledged_at {
                     Some(at) => {
                         @let by = alarm.acknowledged_by.as_deref();

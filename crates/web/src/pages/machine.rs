@@ -624,7 +624,15 @@ pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str
                     @if let Some(name) =
                     machine { a href={ "/machines/" (finding.machine) } { (name) } " " } (text)
                 }
-                @if let Some(reason) = reason { (why(ctx, reason)) }
+                @if let Some(reason) = reason {
+                    (why(ctx, reason))
+                    @if let Some(contrast) = &reason.contrast {
+                        details {
+                            summary { (ctx.text(key::WHY_PICTURE)) }
+                            (chart::contrast(ctx, contrast))
+                        }
+                    }
+                }
             }
         }
     }

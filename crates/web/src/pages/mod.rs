@@ -265,7 +265,6 @@ pub(crate) fn why(ctx: &Ctx, reason: &DeviationReason) -> Markup {
                 ("version", &reason.reference_version.to_string()),
             ])) }
         }
-        @if let Some(contrast) = &reason.contrast { (chart::contrast(ctx, contrast)) }
     }
 }
 
