@@ -424,32 +424,22 @@ impl Course {
 
     fn other_shape(&mut self, product: &ProductId) -> CourseEvent {
         let mut cycles: Vec<CycleFacts> = self.recent.drain(..).map(|(_, cycle)| cycle).collect();
-        // What the last ones are of tells which of those before are of it too.
-        let power = |cycles: &[CycleFacts]| {
-            let recorded = cycles.iter().filter_map(|c| c.power.clone());
-            recorded.collect::<Vec<Recording>>()
-        };
-        if let Some(watched) = self.watched.get(product) {
-            let latest = power(&cycles);
-            let is_of_it = |c: &CycleFacts| {
-                let own = c.power.as_ref();
-                own.is_some_and(|own| watched.normal.is_nearer_to(&latest, own))
-            };
-            cycles.retain(is_of_it);
-        }
-        let seen = power(&cycles);
+        let seen: Vec<Recording> = cycles.iter().filter_map(|c| c.power.clone()).collect();
         let fits = |watched: &Watched| {
             let normal = &watched.normal;
             if normal.is_shape_blurred() {
                 return normal.strangeness_of_several(&seen) <= STRANGE;
             }
-            let fitting = seen
-                .iter()
-                .filter(|power| normal.strangeness(power) <= STRANGE);
-            fitting.count() >= SHAPE_MAJORITY.min(seen.len())
+            let fitting = seen.iter().filter(|r| normal.strangeness(r) <= STRANGE);
+            fitting.count() >= SHAPE_MAJORITY
         };
         let mut others = self.watched.iter().filter(|(name, _)| *name != product);
         let known = others.find(|(_, w)| fits(w)).map(|(name, _)| name.clone());
+        // What the last ones have in common tells which of those before are of it too.
+        if let Some(watched) = self.watched.get(product) {
+            let is_of_it = |own: &Recording| watched.normal.is_nearer_to(&seen, own);
+            cycles.retain(|cycle| cycle.power.as_ref().is_some_and(is_of_it));
+        }
         self.begin_anew();
         CourseEvent::OtherShape { known, cycles }
     }

@@ -617,3 +617,26 @@ fn one_stray_cycle_is_told_where_cycles_scatter_too_once_it_is_no_other_product(
         );
     }
 }
+
+#[test]
+fn a_product_that_comes_back_is_known_where_cycles_scatter() {
+    let mut known = 0;
+    for seed in 1..=40 {
+        let mut watch = Watch::new(settings());
+        let mut cycles = Cycles::new(seed);
+        cycles.noise = 0.1;
+        cycles.run(&mut watch, 120);
+        let first = cycles.shape.clone();
+        cycles.duration_s = 26.0;
+        for bin in (0..16).step_by(2) {
+            cycles.shape[bin] *= cycles.chance.between(0.5, 1.6);
+        }
+        cycles.run(&mut watch, 90);
+        let other = watch.snapshot().product;
+        (cycles.shape, cycles.duration_s) = (first, 20.0);
+        let back = cycles.run(&mut watch, 30);
+        let is_known = other != ProductId::only() && watch.snapshot().product == ProductId::only();
+        known += usize::from(is_known && raised(&back).is_empty());
+    }
+    assert!(known >= 36, "{known} of 40");
+}
