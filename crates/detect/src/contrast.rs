@@ -171,6 +171,14 @@ mod tests {
     /// Seconds and watts of the parts of a usual cycle.
     const USUAL: [(f64, f64); 4] = [(5.0, 900.0), (6.0, 500.0), (5.0, 700.0), (6.0, 100.0)];
 
+    /// Where these lie.
+    const PLACES: [CyclePart; 4] = [
+        CyclePart::Start,
+        CyclePart::Middle,
+        CyclePart::Middle,
+        CyclePart::End,
+    ];
+
     fn recorded(parts: &[(f64, f64)]) -> Recording {
         let mut recording = Recording::new(0.5);
         for &(seconds, watts) in parts {
@@ -195,15 +203,7 @@ mod tests {
 
     #[test]
     fn the_part_that_needs_more_or_less_power_is_named() {
-        for (at, part) in [
-            CyclePart::Start,
-            CyclePart::Middle,
-            CyclePart::Middle,
-            CyclePart::End,
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        for (at, part) in PLACES.into_iter().enumerate() {
             for share in [0.6, 0.9, 1.1, 1.5] {
                 let mut parts = USUAL;
                 parts[at].1 *= share;
@@ -220,15 +220,7 @@ mod tests {
 
     #[test]
     fn the_part_that_takes_longer_or_shorter_is_named() {
-        for (at, part) in [
-            CyclePart::Start,
-            CyclePart::Middle,
-            CyclePart::Middle,
-            CyclePart::End,
-        ]
-        .into_iter()
-        .enumerate()
-        {
+        for (at, part) in PLACES.into_iter().enumerate() {
             for longer in [-2.0, -1.0, 1.0, 2.0, 4.0] {
                 let mut parts = USUAL;
                 parts[at].0 += longer;
