@@ -66,11 +66,12 @@ impl Watch {
             oddness: judged.as_ref().map(|j| j.oddness),
             facts,
         })));
-        self.alarm_from(verdict, end, reason.as_ref(), out);
         self.settle_held(judged.as_ref(), out);
+        // What lasts is told first: then nothing is told of its last cycle by itself.
         if let Some(event) = judged.and_then(|j| j.event) {
-            self.course_event(event, end, reason, out);
+            self.course_event(event, end, reason.clone(), out);
         }
+        self.alarm_from(verdict, end, reason.as_ref(), out);
     }
 
     /// Takes cycles that were counted together: nothing is judged by their times.

@@ -640,3 +640,29 @@ fn a_product_that_comes_back_is_known_where_cycles_scatter() {
     }
     assert!(known >= 36, "{known} of 40");
 }
+
+#[test]
+fn one_cycle_never_raises_the_same_alarm_twice() {
+    for noise in [0.02, 0.1] {
+        for seed in 1..=20 {
+            let mut watch = Watch::new(settings());
+            let mut cycles = Cycles::new(seed);
+            cycles.noise = noise;
+            cycles.run(&mut watch, 120);
+            cycles.duration_s *= 1.3;
+            let out = cycles.run(&mut watch, 20);
+            let mut told = out.iter().filter_map(|o| match o {
+                Outcome::AlarmRaised(kind, at, _) => Some((*kind, *at)),
+                _ => None,
+            });
+            let mut seen = Vec::new();
+            let twice = told.find(|alarm| {
+                let is_again = seen.contains(alarm);
+                seen.push(*alarm);
+                is_again
+            });
+            assert_eq!(twice, None, "{noise}, machine {seed}");
+            assert!(!seen.is_empty(), "{noise}, machine {seed}");
+        }
+    }
+}
