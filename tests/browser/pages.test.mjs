@@ -615,6 +615,14 @@ test("an alarm is told on the device while another page is in front, and leads t
   assert.deepEqual(await notices(), [], "what was told is not told again by a page that is loaded anew");
   await lamp.publishAsync("mimamori/notice-1", JSON.stringify({ red: false, green: true }), { qos: 1 });
   await page.waitForFunction(() => !document.querySelector("#alarms")?.textContent?.includes("notice-1"));
+  // Nor is one lost where the page is loaded anew while it tells, as when machines change places.
+  await page.evaluate(() => { ServiceWorkerRegistration.prototype.showNotification = () => new Promise(() => {}); });
+  await lamp.publishAsync("mimamori/notice-1", JSON.stringify({ red: true }), { qos: 1 });
+  await page.waitForSelector("#alarms [data-who=notice-1]", { state: "attached" });
+  await page.reload();
+  await until("the page that came after tells it", async () => (await notices()).some(({ title }) => title === "notice-1"));
+  await lamp.publishAsync("mimamori/notice-1", JSON.stringify({ red: false, green: true }), { qos: 1 });
+  await page.waitForFunction(() => !document.querySelector("#alarms")?.textContent?.includes("notice-1"));
   // Turned off, nothing more is told.
   await page.click("text=端末への通知を止める");
   await page.waitForSelector("[data-tell][aria-pressed=false]");

@@ -71,7 +71,7 @@ function exchange(parts) {
   }
   applyFilter();
   soundIfUnseen();
-  void tellIfNew();
+  tellIfNew();
 }
 
 /** The clock of a wall, by the computer that it hangs at. */
@@ -213,19 +213,26 @@ async function toggleTell() {
 
 /** Numbers of alarms that are known here; a page that is loaded anew knows what it knew. @type {Set<string>} */
 let known = new Set(JSON.parse(sessionStorage.getItem("known") ?? "[]"));
-/** Tells of alarms that have come since this page was looked at. */
-async function tellIfNew() {
+let telling = Promise.resolve();
+/** Tells of alarms that have come since this page was looked at, one look after the other. */
+function tellIfNew() {
+  telling = telling.then(tellNew, tellNew);
+}
+
+async function tellNew() {
   // A page that lists none knows nothing of them.
   if (!document.querySelector("[data-unseen]")) return;
   const alarms = [...document.querySelectorAll("li[data-alarm]")].map((alarm) => /** @type {HTMLElement} */ (alarm).dataset);
   const fresh = alarms.filter(({ alarm }) => !known.has(alarm ?? ""));
+  if (fresh.length > 0 && document.visibilityState !== "visible" && tellState() === "on" && unseen() > 0) {
+    const worker = await navigator.serviceWorker.ready;
+    for (const { alarm, to, who, what } of fresh) {
+      await worker.showNotification(who ?? "", { body: what, tag: `alarm-${alarm}`, icon: "/assets/0/icon-180.png", data: { to }, lang: root.lang, requireInteraction: true });
+    }
+  }
+  // Only now: a page that is loaded anew in between, because machines change places, tells it instead.
   known = new Set(alarms.map(({ alarm }) => alarm ?? ""));
   sessionStorage.setItem("known", JSON.stringify([...known]));
-  if (fresh.length === 0 || document.visibilityState === "visible" || tellState() !== "on" || unseen() === 0) return;
-  const worker = await navigator.serviceWorker.ready;
-  for (const { alarm, to, who, what } of fresh) {
-    await worker.showNotification(who ?? "", { body: what, tag: `alarm-${alarm}`, icon: "/assets/0/icon-180.png", data: { to }, lang: root.lang, requireInteraction: true });
-  }
 }
 
 let filter = "";
@@ -510,5 +517,5 @@ tellTime();
 void prepareSound();
 if (tellState() === "on") void navigator.serviceWorker.register("/sw.js");
 showTell();
-void tellIfNew();
+tellIfNew();
 if (document.querySelector("[data-sound]")) setInterval(soundIfUnseen, 1_000);
