@@ -262,7 +262,8 @@ impl Levels {
             high: 0.0,
             n: f64::from(self.nothing),
         };
-        let bins = self.counts.iter().enumerate().map(|(place, n)| {
+        let counted = self.counts.iter().enumerate().filter(|(_, n)| **n > 0);
+        let bins = counted.map(|(place, n)| {
             let bin = self.first + place as i32;
             LevelBin {
                 low: edge(bin),
@@ -270,8 +271,8 @@ impl Levels {
                 n: f64::from(*n),
             }
         });
-        let all = std::iter::once(nothing).chain(bins);
-        all.filter(|bin| bin.n > 0.0)
+        let nothing = Some(nothing).filter(|bin| bin.n > 0.0);
+        nothing.into_iter().chain(bins)
     }
 
     /// The same without strays.

@@ -10,7 +10,9 @@ const STRETCHES: usize = 64;
 /// Share of the weight on each side outside the forecast's range.
 const OUTSIDE: f64 = 0.05;
 /// A beginning of less weight than this is none.
-const WEIGHT_MIN: f64 = 1e-4;
+const WEIGHT_MIN: f64 = 1e-3;
+/// The time looked at is halved so often: to a ten-thousandth of the past that is known.
+const HALVINGS: usize = 18;
 /// What a drift is told by: its beginning and its steepness.
 const PARAMETERS: usize = 2;
 /// What is left of a drift keeps no more than this share from one stretch to the next.
@@ -50,6 +52,8 @@ struct Beginning {
     weight: f64,
     slope: f64,
     slope_error: f64,
+    /// How likely it is that it rises at all.
+    upward: f64,
 }
 
 impl Trend {
@@ -112,8 +116,7 @@ impl Trend {
                 if ahead <= 0.0 {
                     return 0.0;
                 }
-                let steep_enough = (b.slope - limit.abs() / ahead) / b.slope_error;
-                normal_cdf(steep_enough) / normal_cdf(b.slope / b.slope_error).max(1e-9)
+                normal_cdf((b.slope - limit.abs() / ahead) / b.slope_error) / b.upward
             };
             beginnings.iter().map(|b| b.weight * share(b)).sum()
         };
@@ -123,7 +126,7 @@ impl Trend {
             if reach_by(high) < wanted {
                 return None;
             }
-            for _ in 0..32 {
+            for _ in 0..HALVINGS {
                 let middle = f64::midpoint(low, high);
                 if reach_by(middle) < wanted {
                     low = middle;
@@ -165,6 +168,7 @@ impl Trend {
                 weight: 0.0,
                 slope: fit.slope,
                 slope_error,
+                upward: normal_cdf(fit.slope / slope_error).max(1e-9),
             };
             (log_weight, beginning)
         };

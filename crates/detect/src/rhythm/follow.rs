@@ -29,11 +29,6 @@ enum FollowFrom {
     Anywhere,
 }
 
-/// Phases at most; the arrays of a step live on the stack.
-pub(super) const PHASES_MAX: usize = 128;
-/// The two phases before the first are the last two of the ring.
-const RING: usize = PHASES_MAX + 2;
-
 /// Weighs every phase; the price of the best is kept at zero.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Follower {
@@ -54,19 +49,21 @@ pub(super) struct Follower {
     slots: u32,
 }
 
-/// One step's view of where ways come from: the ring laid out in a line, two phases ahead.
-struct Ring {
-    cost: [f32; RING],
-    start: [u32; RING],
-    earlier: [u32; RING],
-}
-
-/// What a jump to any phase costs and carries along.
+/// A way to a phase: what it costs, and the slots at which it began its cycle and the one before.
 #[derive(Clone, Copy)]
-struct Jump {
+struct Path {
     cost: f32,
     start: u32,
     earlier: u32,
+}
+
+impl Path {
+    fn dearer_by(self, price: f32) -> Self {
+        Self {
+            cost: self.cost + price,
+            ..self
+        }
+    }
 }
 
 impl Follower {
@@ -112,27 +109,40 @@ impl Follower {
 
     /// Weighs one slot; the starts of cycles that are certain now are added to `starts`.
     pub(super) fn step(&mut self, value: f32, starts: &mut Vec<u64>) {
-        let n = self.len().min(PHASES_MAX);
-        let ring = self.ring(n);
-        let jump = Jump {
-            cost: self.cost[self.best] + JUMP,
-            start: self.start[self.best],
-            earlier: self.earlier[self.best],
-        };
+        let n = self.len();
+        let jump = self.path(self.best).dearer_by(JUMP);
         // A jump into the first part of the cycle, from after it, begins one.
         let early = n / START_SHARE + 1;
-        let begins = Jump {
+        let begins = Path {
             start: self.slots,
             earlier: jump.start,
             ..jump
         };
-        let first = if self.best > n / LATE_SHARE {
+        let jump_to_early = if self.best > n / LATE_SHARE {
             begins
         } else {
             jump
         };
-        self.weigh(0..early.min(n), value, &ring, first);
-        self.weigh(early.min(n)..n, value, &ring, jump);
+        let (mut two, mut before) = (self.begun_at_seam(n - 2), self.begun_at_seam(n - 1));
+        let ways = self
+            .cost
+            .iter_mut()
+            .zip(&mut self.start)
+            .zip(&mut self.earlier);
+        let shape = self.mean.iter().zip(&self.weight);
+        for (phase, (((cost, start), earlier), (mean, weight))) in ways.zip(shape).enumerate() {
+            let same = Path {
+                cost: *cost,
+                start: *start,
+                earlier: *earlier,
+            };
+            let jump = if phase < early { jump_to_early } else { jump };
+            let path = cheapest_path(same, before, two, jump);
+            *cost = path.cost + unlike(value, *mean, *weight);
+            *start = path.start;
+            *earlier = path.earlier;
+            (two, before) = (before, same);
+        }
         self.best = cheapest(&self.cost);
         let least = self.cost[self.best];
         for cost in &mut self.cost {
@@ -142,66 +152,21 @@ impl Follower {
         self.slots += 1;
     }
 
-    /// Going round the seam begins a cycle.
-    fn ring(&self, n: usize) -> Ring {
-        let mut ring = Ring {
-            cost: [0.0; RING],
-            start: [self.slots; RING],
-            earlier: [0; RING],
-        };
-        ring.cost[2..n + 2].copy_from_slice(&self.cost[..n]);
-        ring.start[2..n + 2].copy_from_slice(&self.start[..n]);
-        ring.earlier[2..n + 2].copy_from_slice(&self.earlier[..n]);
-        for i in 0..2 {
-            ring.cost[i] = self.cost[n - 2 + i];
-            ring.earlier[i] = self.start[n - 2 + i];
+    /// The cheapest way to a phase so far.
+    fn path(&self, phase: usize) -> Path {
+        Path {
+            cost: self.cost[phase],
+            start: self.start[phase],
+            earlier: self.earlier[phase],
         }
-        ring
     }
 
-    /// The cheapest way to each phase of a range: from the one before, the same, the one before
-    /// that, or a jump. Written so that the compiler can take several phases at once.
-    fn weigh(&mut self, range: std::ops::Range<usize>, value: f32, ring: &Ring, jump: Jump) {
-        let count = range.len();
-        let at = |i: usize| range.start + i..range.start + i + count;
-        let (two, before, same) = (at(0), at(1), at(2));
-        let out = self.cost[range.clone()]
-            .iter_mut()
-            .zip(&mut self.start[range.clone()])
-            .zip(&mut self.earlier[range.clone()]);
-        let shape = self.mean[range.clone()]
-            .iter()
-            .zip(&self.weight[range.clone()]);
-        let costs = ring.cost[two.clone()]
-            .iter()
-            .zip(&ring.cost[before.clone()])
-            .zip(&ring.cost[same.clone()]);
-        let starts = ring.start[two.clone()]
-            .iter()
-            .zip(&ring.start[before.clone()])
-            .zip(&ring.start[same.clone()]);
-        let earliers = ring.earlier[two]
-            .iter()
-            .zip(&ring.earlier[before])
-            .zip(&ring.earlier[same]);
-        for ((((cost, start), earlier), (mean, weight)), ((c, s), e)) in
-            out.zip(shape).zip(costs.zip(starts).zip(earliers))
-        {
-            let ((two, before), same) = c;
-            let ((two_s, before_s), same_s) = s;
-            let ((two_e, before_e), same_e) = e;
-            let mut way = (*before, *before_s, *before_e);
-            for other in [
-                (*same + STALL, *same_s, *same_e),
-                (*two + SKIP, *two_s, *two_e),
-                (jump.cost, jump.start, jump.earlier),
-            ] {
-                way = if other.0 < way.0 { other } else { way };
-            }
-            let off = value - mean;
-            *cost = way.0 + (off * off * weight).min(ODD_MAX);
-            *start = way.1;
-            *earlier = way.2;
+    /// The same, going on round the seam: a cycle begins with this slot.
+    fn begun_at_seam(&self, phase: usize) -> Path {
+        Path {
+            cost: self.cost[phase],
+            start: self.slots,
+            earlier: self.start[phase],
         }
     }
 
@@ -241,29 +206,24 @@ fn cheapest(cost: &[f32]) -> usize {
     best
 }
 
-/// The cheapest way to phase `k`.
-fn way_to(k: usize, cost: &[f32], jump: f32) -> (FollowFrom, f32) {
-    let n = cost.len();
-    let mut way = (FollowFrom::Before, cost[(k + n - 1) % n]);
-    for other in [
-        (FollowFrom::Same, cost[k] + STALL),
-        (FollowFrom::TwoBefore, cost[(k + n - 2) % n] + SKIP),
-        (FollowFrom::Anywhere, jump),
-    ] {
-        if other.1 < way.1 {
-            way = other;
-        }
+/// The cheapest way to a phase, from itself, the one before, the one before that or from anywhere.
+/// Most phases are so dear that a jump there costs less, and nothing else has to be compared.
+fn cheapest_path(same: Path, before: Path, two: Path, jump: Path) -> Path {
+    let is_far = same.cost + STALL > jump.cost && two.cost + SKIP > jump.cost;
+    if is_far && before.cost > jump.cost {
+        return jump;
     }
-    way
+    let ways = [same.dearer_by(STALL), two.dearer_by(SKIP), jump];
+    ways.into_iter().fold(
+        before,
+        |way, other| if other.cost < way.cost { other } else { way },
+    )
 }
 
-fn source_of(k: usize, n: usize, came: FollowFrom, best: usize) -> usize {
-    match came {
-        FollowFrom::Before => (k + n - 1) % n,
-        FollowFrom::Same => k,
-        FollowFrom::TwoBefore => (k + n - 2) % n,
-        FollowFrom::Anywhere => best,
-    }
+/// What it costs to see a value in a phase.
+fn unlike(value: f32, mean: f32, weight: f32) -> f32 {
+    let off = value - mean;
+    (off * off * weight).min(ODD_MAX)
 }
 
 /// The phase of each slot of a record, with hindsight, and the price of the whole way.
@@ -272,29 +232,44 @@ pub(super) fn align(template: &Template, record: &[f32]) -> (Vec<usize>, f32) {
     let weight: Vec<f32> = template.spread.iter().map(|s| 0.5 / (s * s)).collect();
     let mut cost = vec![0.0_f32; n];
     let mut total = 0.0;
-    let mut back: Vec<u16> = Vec::with_capacity(record.len() * n);
+    let mut back: Vec<FollowFrom> = Vec::with_capacity(record.len() * n);
+    let mut jumped_from = Vec::with_capacity(record.len());
     for value in record {
         let best = cheapest(&cost);
         let jump = cost[best] + JUMP;
-        let mut next = Vec::with_capacity(n);
-        for (k, (mean, weight)) in template.mean.iter().zip(&weight).enumerate() {
-            let (came, price) = way_to(k, &cost, jump);
-            let off = value - mean;
-            next.push(price + (off * off * weight).min(ODD_MAX));
-            back.push(source_of(k, n, came, best) as u16);
+        jumped_from.push(best);
+        let (mut two, mut before) = (cost[n - 2], cost[n - 1]);
+        let shape = template.mean.iter().zip(&weight);
+        for (cost, (mean, weight)) in cost.iter_mut().zip(shape) {
+            let same = *cost;
+            let mut way = (FollowFrom::Before, before);
+            for other in [
+                (FollowFrom::Same, same + STALL),
+                (FollowFrom::TwoBefore, two + SKIP),
+                (FollowFrom::Anywhere, jump),
+            ] {
+                way = if other.1 < way.1 { other } else { way };
+            }
+            *cost = way.1 + unlike(*value, *mean, *weight);
+            back.push(way.0);
+            (two, before) = (before, same);
         }
-        let least = next[cheapest(&next)];
+        let least = cost[cheapest(&cost)];
         total += least;
-        for price in &mut next {
+        for price in &mut cost {
             *price -= least;
         }
-        cost = next;
     }
     let mut phases = vec![0; record.len()];
     let mut phase = cheapest(&cost);
     for i in (0..record.len()).rev() {
         phases[i] = phase;
-        phase = usize::from(back[i * n + phase]);
+        phase = match back[i * n + phase] {
+            FollowFrom::Before => (phase + n - 1) % n,
+            FollowFrom::Same => phase,
+            FollowFrom::TwoBefore => (phase + n - 2) % n,
+            FollowFrom::Anywhere => jumped_from[i],
+        };
     }
     (phases, total)
 }

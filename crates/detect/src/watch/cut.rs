@@ -341,8 +341,12 @@ impl Watch {
     }
 
     fn flush_held(&mut self) {
+        // Where a rhythm is followed no cycle is open, and nobody asks what waiting is.
+        let Some(stretch) = self.held.take().filter(|_| self.open.is_some()) else {
+            return;
+        };
         let border = self.waiting_border();
-        if let (Some(stretch), Some(open)) = (self.held.take(), self.open.as_mut()) {
+        if let Some(open) = self.open.as_mut() {
             open.add(&stretch, border);
         }
     }
