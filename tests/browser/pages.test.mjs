@@ -656,6 +656,37 @@ test("a clamp meter behind a gateway is given to a machine with one tap", async 
   await page.context().close();
 });
 
+test("what one cycle is, is asked with pictures where power alone does not tell, and said by one tap", async () => {
+  const { token } = JSON.parse(execFileSync(program, ["device", "add", "halves-1", "--json", "--data", folder]).toString());
+  const begun = Date.now() - 900_000;
+  const watts = (/** @type {number} */ s) => (s % 8 < 4 ? (Math.floor(s / 8) % 2 ? 860 : 800) : 300) + s * 14 % 11 - 5;
+  const rows = Array.from({ length: 1_600 }, (_, i) => `${begun + i * 500},${watts(i / 2)}`);
+  const body = `t,power_w\n${rows.join("\n")}`;
+  const sent = await fetch(`${base}ingest/halves-1`, { method: "POST", headers: { authorization: `Bearer ${token}`, "content-type": "text/csv" }, body });
+  assert.equal(sent.status, 200);
+  const asked = await open("machines/halves-1", { lang: "ja", width: 390, height: 844 });
+  await asked.waitForSelector("#reference >> text=1 サイクルはどれですか");
+  await asked.click("#reference a.button");
+  await asked.waitForSelector(".cycle-choice");
+  await asked.context().close();
+  for (const lang of ["ja", "en"]) {
+    for (const [width, height] of sizes) {
+      const page = await open("machines/halves-1/cycle", { lang, width, height });
+      assert.equal(await page.locator(".cycle-choice svg").count(), 4);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(wide <= width, `${lang} at ${width} scrolls sideways: ${wide}`);
+      const found = await accessibility(page);
+      assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
+      await page.context().close();
+    }
+  }
+  const page = await open("machines/halves-1/cycle", { lang: "en" });
+  await page.locator(".cycle-choice", { hasText: "2 make one cycle" }).getByRole("button").click();
+  await page.waitForSelector("#reference >> text=By the length that a person gave (about 16");
+  assert.deepEqual(page.problems, []);
+  await page.context().close();
+});
+
 test("a customer is invited, sees the machine that was ticked, live, and nothing else", async () => {
   const page = await open("people", { lang: "en" });
   await page.fill("#f-name", "Client");

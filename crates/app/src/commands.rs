@@ -22,6 +22,8 @@ pub enum Command {
     /// Put another tolerance in force, and other alarms that chance may raise in a month if they
     /// are named.
     SetTolerance(MachineId, Tolerance, Option<f64>),
+    /// Say how long a cycle is, in seconds, or that it is as it is found.
+    SetCycleLength(MachineId, Option<f64>),
     /// Put other planned hours, prices, lines and parts per cycle in force.
     SetFactory(Box<FactoryChange>),
     /// Name a machine, give it a place on the board, take it off or bring it back.

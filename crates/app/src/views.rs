@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use kpi::Factory;
 use model::{
-    Alarm, AlarmKind, Annotation, Cycle, DeviationReason, Forecast, LeftOut, MachineId,
-    MachineState, Nameplate, OwnLimit, Reference, Remark, Span, Standstill, Time, Tolerance,
+    Alarm, AlarmKind, Annotation, Cycle, CycleLength, DeviationReason, Forecast, LeftOut,
+    MachineId, MachineState, Nameplate, OwnLimit, Reference, Remark, Span, Standstill, Time,
+    Tolerance,
 };
 use serde::{Deserialize, Serialize};
 use text::{Lang, key};
@@ -172,6 +173,8 @@ pub struct MachineView {
     pub tolerance: Tolerance,
     /// Alarms that chance may raise in a month, for changes inside the tolerance.
     pub alarms_per_month: f64,
+    /// How long a cycle is, where no signal tells.
+    pub cycle_length: Option<CycleLength>,
     /// The last finished cycle.
     pub last_cycle: Option<Cycle>,
     /// Its numbers, if it was judged.

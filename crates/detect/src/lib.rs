@@ -5,6 +5,7 @@
 
 mod activity;
 mod band;
+mod beats;
 mod budget;
 mod chart;
 mod contrast;

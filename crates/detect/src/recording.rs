@@ -71,6 +71,19 @@ impl Recording {
         }
     }
 
+    /// One after the other.
+    pub(crate) fn joined(mut self, next: &Self) -> Self {
+        self.finest_s = self.finest_s.max(next.finest_s);
+        self.chance_s = self.chance_s.max(next.chance_s);
+        for watts in &next.slots {
+            self.add(f64::from(*watts), next.slot_s);
+        }
+        if next.open.1 > 0.0 {
+            self.add(next.open.0 / next.open.1, next.open.1);
+        }
+        self
+    }
+
     fn merge(&mut self) {
         let merged = self
             .slots

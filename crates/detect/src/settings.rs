@@ -12,6 +12,8 @@ const LEARN_CYCLES_RANGE: std::ops::RangeInclusive<u32> = 5..=500;
 /// Alarms that chance may raise in a month, if nobody says otherwise, and the range.
 const ALARMS_PER_MONTH_DEFAULT: f64 = 1.0;
 const ALARMS_PER_MONTH_RANGE: std::ops::RangeInclusive<f64> = 0.1..=30.0;
+/// Seconds that a cycle may be said to take.
+const CYCLE_S_RANGE: std::ops::RangeInclusive<f64> = 0.5..=86_400.0;
 
 /// Who approves a learned reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
@@ -37,6 +39,10 @@ pub struct Settings {
     /// Alarms that chance may raise in a month of running, for changes inside the tolerance
     /// (0.1 to 30).
     pub alarms_per_month: f64,
+    /// How long a cycle is, in seconds (0.5 to 86,400), where no signal tells it and a person
+    /// knows better than what is found in the power.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cycle_s: Option<f64>,
 }
 
 impl Default for Settings {
@@ -46,6 +52,7 @@ impl Default for Settings {
             tolerance: Tolerance::default(),
             approval: ApprovalMode::default(),
             alarms_per_month: ALARMS_PER_MONTH_DEFAULT,
+            cycle_s: None,
         }
     }
 }
@@ -59,6 +66,8 @@ pub enum SettingsError {
     Tolerance,
     /// `alarms_per_month` is not between 0.1 and 30.
     AlarmsPerMonth,
+    /// `cycle_s` is not between 0.5 and 86,400.
+    CycleLength,
 }
 
 impl std::fmt::Display for SettingsError {
@@ -67,6 +76,7 @@ impl std::fmt::Display for SettingsError {
             Self::LearnCycles => "learn_cycles must be between 5 and 500",
             Self::Tolerance => "a tolerance must be between 0.01 and 1.0",
             Self::AlarmsPerMonth => "alarms_per_month must be between 0.1 and 30",
+            Self::CycleLength => "cycle_s must be between 0.5 and 86,400",
         })
     }
 }
@@ -84,6 +94,12 @@ impl Settings {
         }
         if !ALARMS_PER_MONTH_RANGE.contains(&self.alarms_per_month) {
             return Err(SettingsError::AlarmsPerMonth);
+        }
+        if self
+            .cycle_s
+            .is_some_and(|cycle_s| !CYCLE_S_RANGE.contains(&cycle_s))
+        {
+            return Err(SettingsError::CycleLength);
         }
         Ok(self)
     }

@@ -88,6 +88,8 @@ struct WrittenMachine {
     approval: Option<ApprovalMode>,
     /// Alarms that chance may raise in a month, for changes inside the tolerance.
     alarms_per_month: Option<f64>,
+    /// How long a cycle is, in seconds, where no signal tells it.
+    cycle_s: Option<f64>,
     /// Parts from one cycle, for example 4 for a mould with four cavities; 1 if absent.
     parts_per_cycle: Option<f64>,
     /// Parts it is to make on a working day.
@@ -436,6 +438,7 @@ impl WrittenMachine {
             },
             approval: self.approval.unwrap_or(defaults.approval),
             alarms_per_month: self.alarms_per_month.unwrap_or(defaults.alarms_per_month),
+            cycle_s: self.cycle_s.or(defaults.cycle_s),
         }
         .checked()
         .with_context(|| format!("machine {}", self.id))?;

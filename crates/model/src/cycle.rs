@@ -4,6 +4,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ProductId, Time};
 
+/// How long a cycle is that nobody signals: what is cut by itself, from one rise of power to the
+/// next or once round a rhythm, is a beat, and a cycle is one of them or several.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct CycleLength {
+    /// The usual length of a beat, in seconds, once it is known.
+    pub beat_s: Option<f64>,
+    /// So many beats make a cycle.
+    pub beats: u32,
+    /// How long a person said that a cycle is, in seconds.
+    pub said_s: Option<f64>,
+    /// So many beats take turns: they may be one cycle, or as many products. Only a person knows.
+    pub turns: Option<u32>,
+}
+
+impl CycleLength {
+    /// How long a cycle is, in seconds.
+    pub fn cycle_s(&self) -> Option<f64> {
+        let beat_s = self.beat_s?;
+        Some(beat_s * f64::from(self.beats))
+    }
+}
+
 /// What was concluded about one finished cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

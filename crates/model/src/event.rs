@@ -43,6 +43,9 @@ pub enum EventKind {
     /// A person changed a tolerance.
     #[strum(serialize = "order.tolerance")]
     OrderTolerance,
+    /// A person said how long a cycle of a machine is.
+    #[strum(serialize = "order.cycle_length")]
+    OrderCycleLength,
     /// A person changed planned hours, prices, lines or parts per cycle.
     #[strum(serialize = "order.factory")]
     OrderFactory,

@@ -31,7 +31,7 @@ mod unit;
 pub use alarm::{Alarm, AlarmKind};
 pub use annotation::{Annotation, LeftOutWhat, Remark, StopReason, UsualReason};
 pub use binding::{Binding, Place, Seen};
-pub use cycle::{Cycle, CycleTime, CycleVerdict};
+pub use cycle::{Cycle, CycleLength, CycleTime, CycleVerdict};
 pub use event::EventKind;
 pub use finding::{
     Contrast, CyclePart, DeviationReason, Finding, FindingKind, Forecast, Lasting, Quantity,

@@ -127,7 +127,8 @@ impl MachineSeries {
         all.iter().filter_map(|one| one.within(span)).collect()
     }
 
-    fn powers_of(&self, machine: &MachineId, span: Span) -> Vec<WatchedSeries> {
+    /// The powers of a machine in a span, as far as they count.
+    pub fn powers_of(&self, machine: &MachineId, span: Span) -> Vec<WatchedSeries> {
         let mut series = self.of(machine, span);
         series.retain(WatchedSeries::is_power);
         match self.left_out.get(machine) {

@@ -55,6 +55,7 @@ const SLICES: &[&[Route]] = &[
     pages::guide::ROUTES,
     pages::left_out::ROUTES,
     pages::limits::ROUTES,
+    pages::cycle_length::ROUTES,
     pages::logs::ROUTES,
     pages::lots::ROUTES,
     pages::lots::guest::ROUTES,

@@ -35,6 +35,9 @@ pub struct Rhythm {
     next_look: u64,
     patience: u64,
     since_found: u64,
+    /// How long a cycle is, as a person said, in seconds.
+    #[serde(default)]
+    said_s: Option<f64>,
 }
 
 impl Default for Rhythm {
@@ -45,11 +48,20 @@ impl Default for Rhythm {
             next_look: FIRST_LOOK,
             patience: FIRST_LOOK / 2,
             since_found: 0,
+            said_s: None,
         }
     }
 }
 
 impl Rhythm {
+    /// One whose cycle is about this long, in seconds, as a person said.
+    pub fn of_length(said_s: Option<f64>) -> Self {
+        Self {
+            said_s,
+            ..Self::default()
+        }
+    }
+
     /// Takes a sample; the moments at which cycles began, as far as they are certain now, are added
     /// to `starts` in order. The first finding of a rhythm tells those in the past as well.
     pub fn sample(&mut self, t: Time, value: f64, starts: &mut Vec<Time>) {
@@ -129,7 +141,7 @@ impl Rhythm {
             return;
         }
         if self.grid.is_full() && self.grid.merged() >= MERGED_MAX {
-            *self = Self::default();
+            *self = Self::of_length(self.said_s);
             return;
         }
         if self.grid.is_full() {
@@ -142,7 +154,9 @@ impl Rhythm {
 
     /// Looks for a cycle; fits the slots to its length if there is one.
     fn find(&mut self) -> Option<Template> {
-        let lengths = template::lengths(&self.grid.values());
+        let said = self.said_s.zip(self.grid.step_s());
+        let said = said.map(|(said_s, step_s)| said_s / step_s);
+        let lengths = template::lengths(&self.grid.values(), said);
         let shortest = *lengths.first()?;
         if shortest * template::CYCLES_MIN > self.grid.values().len() {
             return None;
@@ -200,7 +214,7 @@ impl Rhythm {
         if explains && better.badness(&record) <= old.badness(&record) {
             follower.reshape(&better);
         } else if !old.still_explains(&record) {
-            *self = Self::default();
+            *self = Self::of_length(self.said_s);
             return;
         }
         let followed = self.grid.end() - self.since_found;

@@ -2,6 +2,7 @@
 //! that comes back most often, both made better by following the shape through what was recorded.
 
 use super::follow::{Follower, align};
+use crate::beats::SAID_NEAR;
 
 /// Shortest cycle looked for, in slots.
 const LAG_MIN: usize = 4;
@@ -39,8 +40,9 @@ pub(super) struct Template {
     pub(super) spread: Vec<f32>,
 }
 
-/// Lengths a cycle may have, in slots, shortest first: the peaks of the autocorrelation.
-pub(super) fn lengths(record: &[f32]) -> Vec<usize> {
+/// Lengths a cycle may have, in slots, shortest first: the peaks of the autocorrelation, of those
+/// near the length that a person said.
+pub(super) fn lengths(record: &[f32], said: Option<f64>) -> Vec<usize> {
     let mean = record.iter().sum::<f32>() / record.len().max(1) as f32;
     let centred: Vec<f32> = record.iter().map(|v| v - mean).collect();
     let power = dot(&centred, &centred) / centred.len().max(1) as f32;
@@ -54,7 +56,9 @@ pub(super) fn lengths(record: &[f32]) -> Vec<usize> {
     };
     let acf: Vec<f32> = (0..=lags).map(correlation).collect();
     let is_peak = |k: &usize| acf[*k] > acf[k - 1] && acf[*k] >= acf[k + 1] && acf[*k] >= ACF_MIN;
-    let peaks: Vec<usize> = (LAG_MIN..lags).filter(is_peak).collect();
+    let is_said = |k: &usize| said.is_none_or(|said| (*k as f64 / said).ln().abs() <= SAID_NEAR);
+    let peaks = (LAG_MIN..lags).filter(is_peak).filter(is_said);
+    let peaks: Vec<usize> = peaks.collect();
     let best = peaks.iter().map(|k| acf[*k]).fold(0.0, f32::max);
     let strong = peaks
         .into_iter()

@@ -1,10 +1,11 @@
 //! Where cycles begin and end: by a signal if the machine gives one; else by its power rising, if
 //! that is regular; else by the rhythm in its power. Without power the same by its vibration.
 
-use model::Time;
+use model::{CycleLength, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{CycleFacts, Outcome, Watch};
+use crate::beats::Beat;
 use crate::level::PowerState;
 use crate::meter::MeterStretch;
 use crate::rhythm::Rhythm;
@@ -14,13 +15,8 @@ use crate::segment::{OpenCycle, WaitBorder};
 const SHORTEST_SHARE: f64 = 0.3;
 /// Power up to this much above the lowest usual one counts as waiting.
 const WAITING_MARGIN: f64 = 1.3;
-/// Rises of power are cycles once of so many in a row all but one are about equally long.
-const RISES: usize = 8;
-const RISES_REGULAR: usize = 8;
 /// About equally long: within this share of the middle one.
 const REGULAR: f64 = 0.10;
-/// Fewer readings than this between two rises do not show a cycle.
-const READINGS_MIN: f64 = 5.0;
 /// Of readings far apart, so many in a row have to show next to nothing before the machine is off.
 const OFF_READINGS: u32 = 3;
 /// Cycles that wait for that, at most.
@@ -36,20 +32,12 @@ const ON_READING: f64 = 0.02;
 /// Rises that were regular and are no longer, in a row, end that.
 const IRREGULAR_MAX: u32 = 24;
 
-/// A cycle cut by rises of power while it is not known whether those are cycles.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Maybe {
-    facts: CycleFacts,
-    broken: bool,
-    product_changed: bool,
-}
-
 /// How cycles are cut where no signal does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "by")]
 enum CutBy {
     /// Not known yet: rises are measured and the rhythm looked for.
-    Unknown { maybe: Vec<Maybe> },
+    Unknown { maybe: Vec<Beat> },
     /// By rises of power.
     Rises { irregular: u32 },
     /// Where the power repeats itself, without a signal.
@@ -67,18 +55,12 @@ pub(super) struct Cut {
 }
 
 impl Default for Cut {
-    fn default() -> Self {
-        Self::anew(false)
-    }
-}
-
-impl Cut {
     /// Nothing is known of where cycles begin.
-    fn anew(is_vibration: bool) -> Self {
+    fn default() -> Self {
         Self {
             by: CutBy::Unknown { maybe: Vec::new() },
             rhythm: Rhythm::default(),
-            is_vibration,
+            is_vibration: false,
         }
     }
 }
@@ -162,6 +144,7 @@ impl Watch {
         self.cut.rhythm.sample(t, value, &mut starts);
         if starts.is_empty() {
             if matches!(self.cut.by, CutBy::Rhythm { .. }) && self.cut.rhythm.cycle_s().is_none() {
+                self.beats.cut_anew();
                 self.cut.by = CutBy::Unknown { maybe: Vec::new() };
             }
             return;
@@ -173,8 +156,13 @@ impl Watch {
         for start in starts {
             if let Some(from) = last.filter(|from| *from < start) {
                 let facts = self.rhythm_facts(from, start);
-                self.note_typical(&facts);
-                self.conclude(facts, false, out);
+                self.beats.note(&facts);
+                let beat = Beat {
+                    facts,
+                    broken: false,
+                    product_changed: false,
+                };
+                self.beat(beat, out);
             }
             last = Some(start);
         }
@@ -219,13 +207,13 @@ impl Watch {
         };
         let seconds = stretch.to.since(stretch.from) * share.clamp(0.0, 1.0);
         let at = Time::from_seconds(stretch.from.seconds() + seconds);
-        let too_soon = self
-            .last_end
-            .zip(self.typical_s)
-            .is_some_and(|(end, typical)| {
-                self.open.as_ref().is_some_and(|o| !o.broken)
-                    && at.since(end) < SHORTEST_SHARE * typical
-            });
+        let too_soon =
+            self.last_end
+                .zip(self.beats.shortest_s())
+                .is_some_and(|(end, shortest_s)| {
+                    self.open.as_ref().is_some_and(|o| !o.broken)
+                        && at.since(end) < SHORTEST_SHARE * shortest_s
+                });
         if !too_soon {
             self.end_cycle(at, out);
         }
@@ -281,7 +269,56 @@ impl Watch {
     /// Nothing is known any more of where cycles begin.
     fn cut_anew(&mut self, is_vibration: bool) {
         self.open = None;
-        self.cut = Cut::anew(is_vibration);
+        self.look_anew(is_vibration);
+    }
+
+    /// The same, while a cycle goes on.
+    fn look_anew(&mut self, is_vibration: bool) {
+        let said_s = self.beats.said_s();
+        self.beats.cut_anew();
+        self.cut = Cut {
+            by: CutBy::Unknown { maybe: Vec::new() },
+            rhythm: Rhythm::of_length(said_s),
+            is_vibration,
+        };
+    }
+
+    /// Goes by the length of a cycle in the settings from now on, if that is another one: what was
+    /// learned of other cycles is forgotten, and alarms about them end. The next signal would too.
+    pub fn heed_cycle_length(&mut self, at: Time, out: &mut Vec<Outcome>) {
+        let said_s = self.settings.cycle_s;
+        if said_s == self.beats.said_s() {
+            return;
+        }
+        let was_said = self.beats.said_s().is_some();
+        let mut is_other = self.beats.say(said_s);
+        // Rises are joined; the part of one is looked for anew, and so is another rhythm.
+        let is_rhythm = matches!(self.cut.by, CutBy::Rhythm { .. });
+        let is_found_anew = match said_s {
+            Some(_) => self.beats.is_to_be_split() || is_rhythm && self.beats.is_of_other_length(),
+            None => was_said && !matches!(self.cut.by, CutBy::Rises { .. }),
+        };
+        if is_found_anew && !self.has_cycle_signal {
+            is_other = true;
+            self.look_anew(self.cut.is_vibration);
+        }
+        if !is_other || self.has_cycle_signal {
+            return;
+        }
+        self.typical_s = None;
+        let present = self.product.clone();
+        for product in self.products.keys().cloned().collect::<Vec<_>>() {
+            self.product = product;
+            self.forget_reference();
+        }
+        self.product = present;
+        self.end_cycle_alarms(at, out);
+    }
+
+    /// How long a cycle is; `None` where a signal tells, or before one was seen.
+    pub(super) fn cycle_length(&self) -> Option<CycleLength> {
+        let length = self.beats.length();
+        length.filter(|_| !self.has_cycle_signal)
     }
 
     /// What shook until now was another sensor.
@@ -421,44 +458,70 @@ impl Watch {
             self.conclude_counted(&facts, further + 1, out);
             return;
         }
-        if !broken {
-            self.note_typical(&facts);
-        }
         if self.has_cycle_signal {
+            if !broken {
+                self.note_typical(&facts);
+            }
             self.conclude_flagged(facts, broken, product_changed, out);
             return;
         }
+        if !broken {
+            self.beats.note(&facts);
+        }
+        let beat = Beat {
+            facts,
+            broken,
+            product_changed,
+        };
         match &mut self.cut.by {
             CutBy::Rhythm { .. } => {}
-            CutBy::Rises { irregular } => {
-                let typical = self.typical_s.unwrap_or(facts.duration_s);
-                let is_regular = (facts.duration_s / typical - 1.0).abs() <= 2.0 * REGULAR;
-                *irregular = if is_regular { 0 } else { *irregular + 1 };
-                if *irregular > IRREGULAR_MAX {
-                    self.cut = Cut::anew(self.cut.is_vibration);
-                }
-                self.conclude_flagged(facts, broken, product_changed, out);
-            }
+            CutBy::Rises { .. } => self.beat(beat, out),
             CutBy::Unknown { maybe } => {
-                maybe.push(Maybe {
-                    facts,
-                    broken,
-                    product_changed,
-                });
+                maybe.push(beat);
                 if maybe.len() > WAITING_MAX {
                     maybe.remove(0);
                 }
-                if is_regular(maybe, apart_s) {
-                    let waiting = std::mem::take(maybe);
-                    self.cut.by = CutBy::Rises { irregular: 0 };
-                    self.cut.rhythm = Rhythm::default();
-                    for cycle in waiting {
-                        let flags = (cycle.broken, cycle.product_changed);
-                        self.conclude_flagged(cycle.facts, flags.0, flags.1, out);
-                    }
-                }
+                self.find_regular_rises(apart_s, out);
             }
         }
+    }
+
+    /// Rises of power are what cycles are cut by, once they are regular.
+    fn find_regular_rises(&mut self, apart_s: f64, out: &mut Vec<Outcome>) {
+        let CutBy::Unknown { maybe } = &mut self.cut.by else {
+            return;
+        };
+        let Some(per_cycle) = self.beats.regular(maybe, apart_s) else {
+            return;
+        };
+        let waiting = std::mem::take(maybe);
+        self.cut.by = CutBy::Rises { irregular: 0 };
+        self.cut.rhythm = Rhythm::default();
+        if per_cycle > 1 {
+            self.beats.found(&waiting, per_cycle);
+        }
+        for beat in waiting {
+            self.beat(beat, out);
+        }
+    }
+
+    /// Takes a beat; where it ends a cycle, that is concluded.
+    fn beat(&mut self, beat: Beat, out: &mut Vec<Outcome>) {
+        let Some(cycle) = self.beats.take(beat) else {
+            return;
+        };
+        if !cycle.broken {
+            self.note_typical(&cycle.facts);
+        }
+        if let CutBy::Rises { irregular } = &mut self.cut.by {
+            let typical = self.typical_s.unwrap_or(cycle.facts.duration_s);
+            let is_regular = (cycle.facts.duration_s / typical - 1.0).abs() <= 2.0 * REGULAR;
+            *irregular = if is_regular { 0 } else { *irregular + 1 };
+            if *irregular > IRREGULAR_MAX {
+                self.look_anew(self.cut.is_vibration);
+            }
+        }
+        self.conclude_flagged(cycle.facts, cycle.broken, cycle.product_changed, out);
     }
 
     /// Whether the machine is in a cycle of its rhythm; its power says nothing of that by itself.
@@ -481,23 +544,4 @@ impl Watch {
 fn is_read_with(facts: &CycleFacts, apart_s: f64) -> bool {
     let readings = facts.duration_s / apart_s.max(1e-6);
     (readings - readings.round()).abs() <= ON_READING
-}
-
-/// Whether the newest rises are about equally far apart, and far enough for readings to show.
-fn is_regular(maybe: &[Maybe], apart_s: f64) -> bool {
-    let whole: Vec<f64> = maybe
-        .iter()
-        .filter(|m| !m.broken)
-        .map(|m| m.facts.duration_s)
-        .collect();
-    let Some(newest) = whole.len().checked_sub(RISES).map(|from| &whole[from..]) else {
-        return false;
-    };
-    let mut sorted = newest.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted[RISES / 2];
-    let near = newest
-        .iter()
-        .filter(|s| (**s / middle - 1.0).abs() <= REGULAR);
-    near.count() >= RISES_REGULAR && middle >= READINGS_MIN * apart_s
 }

@@ -12,13 +12,14 @@ use std::collections::BTreeMap;
 
 use cut::Cut;
 use model::{
-    AlarmKind, Approval, Cycle, DeviationReason, Finding, FindingKind, Forecast, MachineState,
-    ProductId, Reference, SeriesId, Time, VALUE_MAX,
+    AlarmKind, Approval, Cycle, CycleLength, DeviationReason, Finding, FindingKind, Forecast,
+    MachineState, ProductId, Reference, SeriesId, Time, VALUE_MAX,
 };
 use serde::{Deserialize, Serialize};
 use vibration::Vibration;
 
 use crate::activity::Activity;
+use crate::beats::Beats;
 use crate::course::Course;
 use crate::judge::CycleFacts;
 use crate::lamp::{Colour, Lamp, LampDevice, LampShows};
@@ -151,6 +152,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// When energy per cycle reaches its limit, if it drifts there.
     pub forecast: Option<Forecast>,
+    /// How long a cycle is, where no signal tells.
+    pub cycle_length: Option<CycleLength>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -237,6 +240,8 @@ pub struct Watch {
     shapes_named: u32,
     #[serde(default)]
     cut: Cut,
+    #[serde(default)]
+    beats: Beats,
     last_end: Option<Time>,
     typical_s: Option<f64>,
     not_working_since: Option<Time>,
@@ -289,6 +294,7 @@ impl Watch {
             changed_at: None,
             shapes_named: 0,
             cut: Cut::default(),
+            beats: Beats::default(),
             last_end: None,
             typical_s: None,
             not_working_since: None,
@@ -326,6 +332,7 @@ impl Watch {
         self.heard = Some(heard);
         self.latest = Some(self.latest.map_or(t, |latest| latest.max(t)));
         self.link = self.link.map(|_| true);
+        self.heed_cycle_length(t, out);
         self.rests_on_lamp &= matches!(signal, Signal::Lamp(..) | Signal::Product(_));
         match signal {
             Signal::Power(watts) => {
@@ -538,6 +545,7 @@ impl Watch {
             reference,
             settings: self.settings,
             forecast: self.forecast,
+            cycle_length: self.cycle_length(),
         }
     }
 

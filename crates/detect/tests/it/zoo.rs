@@ -2,7 +2,7 @@
 //! surprise a method which knows only a few machines. Each is asked the same questions; which ones
 //! fail stands here by name, so that a change for the better is seen as well as one for the worse.
 //! Where a cycle is made of parts that are nearly alike (`halves`, `nested`), power alone does not
-//! tell it from several short ones or from products that take turns.
+//! tell it from several short ones or from products that take turns: then a person says it.
 
 use detect::{Outcome, Settings, Signal, Watch};
 use model::{CycleVerdict, MachineState, Time};
@@ -395,5 +395,44 @@ fn a_fault_of_a_quarter_is_noticed_on_nearly_every_animal() {
             }
         }
         None
+    });
+}
+
+/// How many cycles of `CYCLES` are counted after somebody with a stopwatch said how long one is.
+fn counted_once_said(animal: &Animal) -> usize {
+    let mut keeper = Keeper::new(animal);
+    keeper.cycles(CYCLES);
+    keeper.watch.set_settings(Settings {
+        cycle_s: Some(1.06 * animal.cycle_s()),
+        ..Settings::default()
+    });
+    keeper.life.out.clear();
+    keeper.cycles(CYCLES);
+    verdicts(&keeper.life.out).len()
+}
+
+#[test]
+fn a_cycle_of_several_parts_is_counted_once_somebody_says_how_long_it_is() {
+    let known = ["nested with waits", "peaks with waits"];
+    ask(&known, |animal| {
+        let found = counted_once_said(animal);
+        let is_wrong = found.abs_diff(CYCLES) > 2 + CYCLES / 20;
+        is_wrong.then(|| format!("{found} cycles of {CYCLES}"))
+    });
+}
+
+#[test]
+fn it_is_asked_about_beats_that_take_turns_and_about_no_others() {
+    let known = [
+        "halves",
+        "peaks with waits",
+        "two products in turn, by power",
+    ];
+    ask(&known, |animal| {
+        let mut keeper = Keeper::new(animal);
+        keeper.cycles(CYCLES);
+        let length = keeper.watch.snapshot().cycle_length;
+        let turns = length.and_then(|length| length.turns);
+        turns.map(|turns| format!("{turns} take turns"))
     });
 }

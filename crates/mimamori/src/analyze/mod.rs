@@ -19,6 +19,7 @@ use output::OutputFiles;
 use serde_json::json;
 use table::CycleTable;
 use text::Lang;
+use trace::TraceArgs;
 
 use crate::terminal::{note, say};
 
@@ -63,6 +64,9 @@ pub(crate) struct AnalyzeArgs {
     /// Time zone of the days in parts.csv / 日付の時間帯
     #[arg(long, default_value = "UTC")]
     pub(crate) tz: String,
+    /// How long a cycle is, if its power alone does not tell / 1 サイクルの秒数
+    #[arg(long)]
+    pub(crate) cycle_s: Option<f64>,
     /// Rows of a series that are known to be normal (default: the first 15 %) / 学習に使う行数
     #[arg(long)]
     pub(crate) learn_rows: Option<usize>,
@@ -108,7 +112,13 @@ pub(crate) fn run(args: &AnalyzeArgs, lang: Lang) -> anyhow::Result<bool> {
         }
         let table = CycleTable::read(file, &zone)?;
         let summary = match args.kind.unwrap_or_else(|| table.kind()) {
-            InputKind::Trace => trace::analyze(&name, &table, &zone, &mut outputs),
+            InputKind::Trace => {
+                let of_trace = TraceArgs {
+                    zone: zone.clone(),
+                    cycle_s: args.cycle_s,
+                };
+                trace::analyze(&name, &table, &of_trace, &mut outputs)
+            }
             InputKind::Cycles => cycles::analyze(&name, &table, &mut outputs),
             InputKind::Series => series::analyze(&name, &table, args.learn_rows, &mut outputs),
         };

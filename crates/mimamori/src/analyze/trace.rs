@@ -17,11 +17,19 @@ struct FoundCycle {
     is_learn: bool,
 }
 
+/// What is said of a trace beside its rows.
+pub(crate) struct TraceArgs {
+    /// The zone of its days.
+    pub(crate) zone: TimeZone,
+    /// How long a cycle is, in seconds, as a person says.
+    pub(crate) cycle_s: Option<f64>,
+}
+
 /// Judges one trace.
 pub(crate) fn analyze(
     name: &str,
     table: &CycleTable,
-    zone: &TimeZone,
+    args: &TraceArgs,
     outputs: &mut OutputFiles,
 ) -> anyhow::Result<Value> {
     let time = table
@@ -38,18 +46,20 @@ pub(crate) fn analyze(
     } else {
         Settings::default().learn_cycles
     };
-    let mut watch = Watch::new(Settings {
+    let settings = Settings {
         learn_cycles,
+        cycle_s: args.cycle_s,
         ..Settings::default()
-    });
-    let mut parts = DailyParts::of(table, zone);
+    };
+    let mut watch = Watch::new(settings.checked()?);
+    let mut parts = DailyParts::of(table, &args.zone);
     let mut found = Vec::new();
     let mut out = Vec::new();
     let mut number = None;
     let mut last = (Time::default(), Time::default());
     let mut is_learn = false;
     for row in 0..table.len() {
-        let t = table.time(row, time, zone)?;
+        let t = table.time(row, time, &args.zone)?;
         if let Some(watts) = table.number(row, power)? {
             let watts = watts * factor;
             watch.feed(t, t, &Signal::Power(watts), &mut out);

@@ -10,6 +10,7 @@ mod chats;
 mod clients;
 mod clocks;
 mod connect;
+mod cycle_length;
 mod daily;
 mod day_accounts;
 mod demand;

@@ -64,6 +64,11 @@ impl Recorder {
                     "alarms_per_month": alarms_per_month});
                 (EventKind::OrderTolerance, about)
             }
+            Command::SetCycleLength(ref machine, cycle_s) => {
+                self.obey_about(machine, &command, now)?;
+                let about = json!({"machine": machine, "cycle_s": cycle_s});
+                (EventKind::OrderCycleLength, about)
+            }
         };
         self.note(kind, by, now, about);
         Ok(())
@@ -141,17 +146,24 @@ impl Recorder {
             Command::Relearn(_) => watched.watch.relearn(now, &mut outcomes),
             Command::SetTolerance(_, tolerance, alarms_per_month) => {
                 let before = watched.watch.snapshot().settings;
+                self.set_settings(
+                    machine,
+                    detect::Settings {
+                        tolerance: *tolerance,
+                        alarms_per_month: alarms_per_month.unwrap_or(before.alarms_per_month),
+                        ..before
+                    },
+                )?;
+            }
+            Command::SetCycleLength(_, cycle_s) => {
+                let before = watched.watch.snapshot().settings;
                 let settings = detect::Settings {
-                    tolerance: *tolerance,
-                    alarms_per_month: alarms_per_month.unwrap_or(before.alarms_per_month),
+                    cycle_s: *cycle_s,
                     ..before
                 };
-                let settings = settings.checked().map_err(|_| OrderError::OutOfRange)?;
-                watched.watch.set_settings(settings);
-                let json = serde_json::to_string(&settings).map_err(|_| OrderError::OutOfRange)?;
-                self.pending
-                    .records
-                    .push(Record::Settings(machine.clone(), json));
+                self.set_settings(machine, settings)?;
+                let watched = self.floor.by_id(machine).ok_or(OrderError::NotFound)?;
+                watched.watch.heed_cycle_length(now, &mut outcomes);
             }
             _ => {}
         }
@@ -159,6 +171,20 @@ impl Recorder {
         self.floor
             .conclude(machine, outcomes, now, &mut self.pending);
         self.write_down(usize::MAX);
+        Ok(())
+    }
+
+    fn set_settings(
+        &mut self,
+        machine: &MachineId,
+        settings: detect::Settings,
+    ) -> Result<(), OrderError> {
+        let settings = settings.checked().map_err(|_| OrderError::OutOfRange)?;
+        let json = serde_json::to_string(&settings).map_err(|_| OrderError::OutOfRange)?;
+        let watched = self.floor.by_id(machine).ok_or(OrderError::NotFound)?;
+        watched.watch.set_settings(settings);
+        let kept = Record::Settings(machine.clone(), json);
+        self.pending.records.push(kept);
         Ok(())
     }
 }

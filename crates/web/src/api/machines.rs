@@ -51,6 +51,10 @@ pub(crate) const ROUTES: &[Route] = &[
         put "/api/v1/machines/{id}/tolerance", JUDGE, set_tolerance,
         "Allowed distance from the reference, as shares of it (0.01 to 1)"
     ),
+    api!(
+        put "/api/v1/machines/{id}/cycle", JUDGE, set_cycle_length,
+        "How long a cycle is, in seconds (0.5 to 86,400), where no signal tells; null: as found"
+    ),
 ];
 
 /// Everything the board shows.
@@ -172,6 +176,24 @@ pub(crate) async fn set_tolerance(
         } = wanted;
         Command::SetTolerance(machine, tolerance, alarms_per_month)
     };
+    order_about(&orders, &who, &id, set).await
+}
+
+/// How long a cycle is, as a person says.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct SaidCycleLength {
+    /// In seconds; null: as it is found in the power.
+    seconds: Option<f64>,
+}
+
+/// Says how long a cycle is.
+pub(crate) async fn set_cycle_length(
+    State(orders): State<Orders>,
+    Asked(who): Asked<Who>,
+    Path(id): Path<String>,
+    Sent(said): Sent<SaidCycleLength>,
+) -> Result<NoContent, Failure> {
+    let set = |machine| Command::SetCycleLength(machine, said.seconds);
     order_about(&orders, &who, &id, set).await
 }
 

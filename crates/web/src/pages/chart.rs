@@ -15,8 +15,8 @@ pub(super) const WIDTH: f64 = 400.0;
 pub(super) const HEIGHT: f64 = 200.0;
 pub(super) const LEFT: f64 = 44.0;
 pub(super) const RIGHT: f64 = 8.0;
-const TOP: f64 = 10.0;
-const BOTTOM: f64 = 24.0;
+pub(super) const TOP: f64 = 10.0;
+pub(super) const BOTTOM: f64 = 24.0;
 /// Room that a figure under the picture takes.
 const LABEL_WIDTH: f64 = 44.0;
 /// Bars of a picture of how values scatter.

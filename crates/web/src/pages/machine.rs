@@ -29,7 +29,8 @@ use super::off::OffPart;
 use super::plots::{self, CyclePoint, DayHours};
 use super::words::help;
 use super::{
-    Ctx, Place, frame, limits, lots, maintained, number, photo, state_badge, timeline, why,
+    Ctx, Place, cycle_length, frame, limits, lots, maintained, number, photo, state_badge,
+    timeline, why,
 };
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
@@ -520,6 +521,7 @@ pub(crate) fn reference(ctx: &Ctx, machine: &MachineView) -> Markup {
             }
             _ => {}
         }
+        (cycle_length::told(ctx, machine))
         @if ctx.may(Right::Judge) {
             button type="button" data-post={ (base) "/relearn" }
                 data-ask=(ctx.text(key::MACHINE_RELEARN_ASK)) { (ctx.text(key::MACHINE_RELEARN)) }

@@ -7,6 +7,7 @@ mod bars;
 pub(crate) mod board;
 mod chart;
 pub(crate) mod connect;
+pub(crate) mod cycle_length;
 pub(crate) mod daily;
 mod days;
 pub(crate) mod demand;
