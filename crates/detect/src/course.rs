@@ -61,6 +61,14 @@ const FORECAST_FROM: f64 = 0.6;
 const ODD_WINDOW: usize = 12;
 const ODD_MAX: usize = 8;
 
+/// Where this share of the cycles is odd, averaged over about a hundred, for so many cycles, and
+/// those are odd by no more than this, what is normal has moved. Four times the budget is more than
+/// chance makes of it; a fault is either most cycles, or farther from normal, or over sooner.
+const MOVED_SHARE: std::ops::Range<f64> = 0.08..0.5;
+const MOVED_NEW: f64 = 0.01;
+const MOVED_CYCLES: u32 = 300;
+const MOVED_ODDNESS: f64 = 1.5;
+
 /// What one cycle led to.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct JudgedCycle {
@@ -86,6 +94,8 @@ pub(crate) enum CourseEvent {
         /// The last ones, which fit that and no longer what is made, oldest first.
         cycles: Vec<CycleFacts>,
     },
+    /// Cycles are odd too often while time and energy are as ever: what is normal has moved.
+    Moved,
 }
 
 /// What is normal for one product, and what is being watched against it.
@@ -103,6 +113,39 @@ struct Watched {
     /// Logarithm of energy, averaged over a few cycles and over many.
     #[serde(default)]
     averages: Option<(f64, f64)>,
+    /// How often and how far cycles are odd without being a fault.
+    #[serde(default)]
+    moved: MovedNormal,
+}
+
+/// How often and how far cycles are odd while time and energy are as ever.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default)]
+struct MovedNormal {
+    /// The share of odd cycles lately.
+    share: f64,
+    /// How odd these were.
+    oddness: f64,
+    /// Cycles since when both say so.
+    cycles: u32,
+}
+
+impl MovedNormal {
+    /// Takes a cycle; tells whether what is normal has moved, and begins anew then.
+    fn take(&mut self, oddness: f64) -> bool {
+        let is_odd = oddness > 1.0;
+        self.share += MOVED_NEW * (f64::from(u8::from(is_odd)) - self.share);
+        if is_odd {
+            let new = if self.oddness == 0.0 { 1.0 } else { FAST };
+            self.oddness += new * (oddness - self.oddness);
+        }
+        let says_so = MOVED_SHARE.contains(&self.share) && self.oddness <= MOVED_ODDNESS;
+        self.cycles = if says_so { self.cycles + 1 } else { 0 };
+        let has_moved = self.cycles >= MOVED_CYCLES;
+        if has_moved {
+            *self = Self::default();
+        }
+        has_moved
+    }
 }
 
 /// The charts of time and energy, once enough cycles are known.
@@ -252,6 +295,19 @@ impl Course {
         self.watched.contains_key(product)
     }
 
+    /// What is normal for a product has moved: these cycles are so now. Its charts of time and
+    /// energy stay where they are, so that no drift becomes normal little by little.
+    pub(crate) fn learn_moved(&mut self, product: &ProductId, cycles: &[CycleFacts]) -> bool {
+        let watched = self.watched.get_mut(product);
+        let Some((watched, normal)) = watched.zip(Normal::learn(cycles)) else {
+            return false;
+        };
+        watched.normal = normal;
+        watched.moved = MovedNormal::default();
+        self.odd.clear();
+        true
+    }
+
     /// Forgets what is normal for a product.
     pub(crate) fn forget(&mut self, product: &ProductId) {
         self.watched.remove(product);
@@ -323,6 +379,11 @@ impl Course {
         watched.is_some_and(|(w, power)| w.normal.strangeness(power) > STRANGE)
     }
 
+    /// Whether a change lasts.
+    pub(crate) fn is_changing(&self) -> bool {
+        self.change.is_some()
+    }
+
     /// Where in the cycle of this product a change of `quantity` lies, seen in the latest of
     /// `cycles`; none where power is not known.
     pub(crate) fn contrast<'a>(
@@ -376,6 +437,7 @@ impl Course {
         } else {
             None
         };
+        let event = event.or_else(|| self.moved(product, oddness));
         Some(JudgedCycle {
             distance,
             oddness,
@@ -389,6 +451,17 @@ impl Course {
         let watched = self.watched.get(product);
         let is_few = (1..COMMON_CYCLES).contains(&(self.jumped as usize));
         is_few && self.change.is_none() && watched.is_some_and(|w| w.normal.is_shape_blurred())
+    }
+
+    /// Whether what is normal has moved, now that this cycle was so odd.
+    fn moved(&mut self, product: &ProductId, oddness: f64) -> Option<CourseEvent> {
+        let is_quiet = self.change.is_none() && self.jumped == 0;
+        let watched = self.watched.get_mut(product)?;
+        if !is_quiet || !watched.is_calm() {
+            watched.moved = MovedNormal::default();
+            return None;
+        }
+        watched.moved.take(oddness).then_some(CourseEvent::Moved)
     }
 
     fn is_other_shape(&self, product: &ProductId) -> bool {
@@ -573,6 +646,7 @@ impl Watched {
             used: now,
             charted: 0,
             averages: None,
+            moved: MovedNormal::default(),
         })
     }
 

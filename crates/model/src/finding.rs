@@ -20,6 +20,9 @@ pub enum FindingKind {
     ProductChanged,
     /// A reference was learned. Never an alarm.
     ReferenceLearned,
+    /// Cycles differ too often from what was learned, while their time and energy are as ever: what
+    /// is normal has moved.
+    NormalMoved,
     /// No data for longer than this machine is ever silent. Never an alarm of the machine.
     DataGap,
     /// The sensor repeats one value where the machine's power always moves.

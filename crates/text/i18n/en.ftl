@@ -58,6 +58,7 @@ finding-wear_suspected = Energy changed at the same speed: wear, leak or defect 
 finding-stopped = The red lamp came on
 finding-product_changed = Product changed to { $product } (not an alarm)
 finding-reference_learned = Reference learned
+finding-normal_moved = What is normal has moved (time and energy are as usual)
 finding-data_gap = Data stopped coming (unknown, not an alarm)
 finding-data_stuck = The sensor repeats one value (stuck?; not an alarm of the machine)
 finding-data_sign = Power is negative: the sensor is mounted or wired the other way round (not an alarm of the machine)

@@ -58,6 +58,7 @@ finding-wear_suspected = 速度は同じで電力量が変わりました:劣化
 finding-stopped = 赤ランプが点灯しました
 finding-product_changed = 品種が { $product } に変わりました(警報ではありません)
 finding-reference_learned = 基準を学習しました
+finding-normal_moved = 正常の形が変わりました(時間と電力量はいつもどおり)
 finding-data_gap = データが途切れました(不明。警報ではありません)
 finding-data_stuck = センサーの値が動きません(固着の疑い。機械の警報ではありません)
 finding-data_sign = 電力がマイナスです(センサーの向き・配線が逆。機械の警報ではありません)

@@ -166,6 +166,12 @@ struct ProductMemory {
     /// How long a cycle paused by the reference before this one, in seconds.
     #[serde(default)]
     former_pause_s: Option<f64>,
+    /// What is normal has moved: the coming cycles show to where.
+    #[serde(default)]
+    is_moving: bool,
+    /// The version of which that was told last.
+    #[serde(default)]
+    told_moved: Option<u32>,
 }
 
 impl ProductMemory {
@@ -480,6 +486,7 @@ impl Watch {
         memory.former_pause_s = memory.pause_s();
         memory.reference = None;
         memory.learning = Learning::default();
+        memory.is_moving = false;
         let product = self.product.clone();
         self.course.forget(&product);
         self.forecast = None;

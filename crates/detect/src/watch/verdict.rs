@@ -10,6 +10,7 @@ use super::{CycleFacts, Finished, HeldAlarm, OpenAlarm, Outcome, Watch};
 use crate::course::{CourseEvent, JudgedCycle};
 use crate::judge::{has_waited, judge};
 use crate::learn::{Learning, reference_from};
+use crate::settings::ApprovalMode;
 
 /// Good cycles in a row after which an alarm about single cycles is over.
 const GOOD_CYCLES_TO_CLEAR: u32 = 3;
@@ -129,7 +130,7 @@ impl Watch {
         match &memory.reference {
             Some(reference) if reference.is_approved() => {
                 let (verdict, reason) = judge(facts, reference, settings.tolerance);
-                let (verdict, judged) = self.inside(facts, verdict, &reason);
+                let (verdict, judged) = self.inside(facts, verdict, &reason, out);
                 (verdict, Some(reason), judged)
             }
             Some(_) => (CycleVerdict::AwaitingApproval, None, None),
@@ -146,6 +147,7 @@ impl Watch {
         facts: &CycleFacts,
         outer: CycleVerdict,
         reason: &DeviationReason,
+        out: &mut Vec<Outcome>,
     ) -> (CycleVerdict, Option<JudgedCycle>) {
         // A wait is not of the machine's making and would only blur what is.
         if outer == CycleVerdict::Waiting {
@@ -174,6 +176,7 @@ impl Watch {
             .course
             .forecast(&product, self.settings.tolerance.energy);
         let is_odd = judged.as_ref().is_some_and(|j| j.oddness > 1.0);
+        self.learn_moved(facts, outer, out);
         let verdict = match outer {
             bad if bad.is_bad() && !excused => bad,
             _ if is_odd || outer.is_bad() => CycleVerdict::Odd,
@@ -193,6 +196,51 @@ impl Watch {
         if let Some(cycles) = learned {
             self.course
                 .learn(product, &cycles, settings.alarms_per_month);
+        }
+    }
+
+    /// What is normal has moved, said once. Unless a person approves what is learned, the coming
+    /// cycles show to where.
+    fn moved(&mut self, at: Time, out: &mut Vec<Outcome>) {
+        let is_automatic = self.settings.approval == ApprovalMode::Automatic;
+        let version = self.memory().versions;
+        let told = self.memory().told_moved.replace(version);
+        if is_automatic || told != Some(version) {
+            self.tell(FindingKind::NormalMoved, at, None, out);
+        }
+        let memory = self.memory();
+        memory.learning = Learning::default();
+        memory.is_moving = is_automatic;
+    }
+
+    /// Gathers what is normal now; a fault meanwhile ends it. Tolerance goes on from the same
+    /// middle, as another version that says when it was learned.
+    fn learn_moved(&mut self, facts: &CycleFacts, outer: CycleVerdict, out: &mut Vec<Outcome>) {
+        if !self.memory().is_moving {
+            return;
+        }
+        if outer.is_bad() || self.course.is_changing() {
+            let memory = self.memory();
+            memory.learning = Learning::default();
+            memory.is_moving = false;
+            return;
+        }
+        let (settings, product) = (self.settings, self.product.clone());
+        let memory = self.memory();
+        let Some(cycles) = memory.learning.gather(facts.clone(), &settings) else {
+            return;
+        };
+        memory.is_moving = false;
+        if !self.course.learn_moved(&product, &cycles) {
+            return;
+        }
+        let memory = self.memory();
+        memory.versions += 1;
+        let version = memory.versions;
+        if let Some(reference) = memory.reference.as_mut() {
+            reference.version = version;
+            reference.learned_at = facts.end;
+            out.push(Outcome::Reference(reference.clone()));
         }
     }
 
@@ -246,6 +294,7 @@ impl Watch {
             CourseEvent::OtherShape { known, cycles } if !self.names_products => {
                 self.change_over(known, cycles, at, out);
             }
+            CourseEvent::Moved => self.moved(at, out),
             // The product has a name and the name has not changed: its shape has.
             CourseEvent::OtherShape { cycles, .. } => {
                 let time = reason.as_ref().map(DeviationReason::duration_deviation);

@@ -1,6 +1,6 @@
 //! Small changes that last, changeovers, and data that cannot be believed, on generated cycles.
 
-use detect::{CycleFacts, Outcome, Recording, Settings, Signal, Watch};
+use detect::{ApprovalMode, CycleFacts, Outcome, Recording, Settings, Signal, Watch};
 use model::{AlarmKind, CyclePart, CycleVerdict, FindingKind, ProductId, Quantity, Time};
 
 use crate::generated::Chance;
@@ -665,4 +665,94 @@ fn one_cycle_never_raises_the_same_alarm_twice() {
             assert!(!seen.is_empty(), "{noise}, machine {seed}");
         }
     }
+}
+
+/// How many of the cycles were odd.
+fn odd(out: &[Outcome]) -> usize {
+    let is_odd =
+        |o: &&Outcome| matches!(o, Outcome::Cycle(f) if f.cycle.verdict == CycleVerdict::Odd);
+    out.iter().filter(is_odd).count()
+}
+
+/// A machine whose power moves from one part of the cycle to another by this share of one of them:
+/// time and energy stay. Gives the machine, what watches it, and what is said of 800 cycles.
+fn moved(seed: u64, by: f64) -> (Cycles, Watch, Vec<Outcome>) {
+    let mut watch = Watch::new(settings());
+    let mut machine = Cycles::new(seed);
+    machine.run(&mut watch, 400);
+    let watts = machine.shape[3] * by;
+    machine.shape[3] += watts;
+    machine.shape[9] -= watts;
+    let out = machine.run(&mut watch, 800);
+    (machine, watch, out)
+}
+
+#[test]
+fn a_normal_that_has_moved_is_said_once_and_learned_as_another_version() {
+    for (seed, by) in [(1, 0.05), (2, 0.07), (7, 0.04), (9, 0.05), (10, 0.05)] {
+        let (mut machine, mut watch, out) = moved(seed, by);
+        assert_eq!(findings(&out), [FindingKind::NormalMoved], "{seed}");
+        assert!(raised(&out).is_empty());
+        let reference = watch.snapshot().reference.unwrap();
+        assert_eq!(reference.version, 2);
+        let later = machine.run(&mut watch, 400);
+        assert!(odd(&out) > 50 && odd(&later) <= 8, "{seed} {}", odd(&later));
+        assert!(findings(&later).is_empty());
+
+        // A fault is noticed as before.
+        let mut slow = machine.next();
+        scale(&mut slow, 1.3);
+        let mut out = Vec::new();
+        watch.cycle(slow, &mut out);
+        assert_eq!(raised(&out), [AlarmKind::WearSuspected]);
+    }
+}
+
+#[test]
+fn the_charts_stay_where_they_are_when_a_normal_moves() {
+    let (mut machine, mut watch, out) = moved(9, 0.05);
+    assert_eq!(findings(&out), [FindingKind::NormalMoved]);
+    // Three percent more energy over six hundred cycles: less than any cycle scatters.
+    let out = machine.run_scaled(&mut watch, 600, |n| 1.0 + 0.03 * f64::from(n) / 600.0);
+    let told = lasting(&out);
+    assert!(!told.is_empty());
+    assert!(
+        told.iter().all(|(_, of)| *of == Quantity::Energy),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn where_a_person_approves_a_normal_that_has_moved_is_said_and_not_learned() {
+    let mut watch = Watch::new(Settings {
+        approval: ApprovalMode::Person,
+        ..settings()
+    });
+    let mut machine = Cycles::new(9);
+    machine.run(&mut watch, 40);
+    let mut out = Vec::new();
+    assert!(watch.approve(machine.start, &mut out));
+    machine.run(&mut watch, 360);
+    let watts = machine.shape[3] * 0.05;
+    machine.shape[3] += watts;
+    machine.shape[9] -= watts;
+    let out = machine.run(&mut watch, 1_500);
+    let is_moved = |found: &&FindingKind| **found == FindingKind::NormalMoved;
+    assert_eq!(findings(&out).iter().filter(is_moved).count(), 1);
+    assert_eq!(watch.snapshot().reference.map(|r| r.version), Some(1));
+}
+
+#[test]
+fn no_healthy_machine_is_said_to_have_moved() {
+    let mut moved = 0;
+    for seed in 1..=20 {
+        let mut watch = Watch::new(settings());
+        let out = Cycles::new(seed).run(&mut watch, 3_000);
+        let all = findings(&out);
+        moved += all
+            .iter()
+            .filter(|f| **f == FindingKind::NormalMoved)
+            .count();
+    }
+    assert!(moved <= 1, "{moved}");
 }
