@@ -173,6 +173,8 @@ pub struct MachineView {
     pub tolerance: Tolerance,
     /// Alarms that chance may raise in a month, for changes inside the tolerance.
     pub alarms_per_month: f64,
+    /// Readings are too coarse to tell its state one by one: what is said of it is a guess.
+    pub is_coarse: bool,
     /// How long a cycle is, where no signal tells.
     pub cycle_length: Option<CycleLength>,
     /// The last finished cycle.

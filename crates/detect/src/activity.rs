@@ -37,6 +37,12 @@ const SURE: f64 = 0.75;
 const SEPARATION_MIN: f64 = 0.25;
 /// States whose power overlaps less than this (Bhattacharyya's coefficient) need no expectation.
 const OVERLAP_APART: f64 = 0.3;
+/// States whose power overlaps more than this cannot be told apart by a reading: one in seven would
+/// be told wrong even by who knows both (Kailath, 1967). Below the second they can again.
+const OVERLAP_COARSE: f64 = 0.7;
+const OVERLAP_FINE: f64 = 0.6;
+/// Readings seen before that is said.
+const COARSE_READINGS: usize = 128;
 /// A power this many times the highest usual one seen is work, and a reason to learn again soon.
 const BEYOND: f64 = 1.3;
 const FIT_SOON: u32 = 8;
@@ -53,6 +59,9 @@ struct Model {
     /// Chance of each bin, resting and working.
     emission: [Vec<f64>; 2],
     is_split: bool,
+    /// How far the powers of both states overlap (Bhattacharyya's coefficient).
+    #[serde(default)]
+    overlap: f64,
 }
 
 /// Tells working from not working.
@@ -66,6 +75,8 @@ pub(crate) struct Activity {
     until_fit: u32,
     model: Option<Model>,
     working: f64,
+    #[serde(default)]
+    is_coarse: bool,
 }
 
 impl Default for Activity {
@@ -77,6 +88,7 @@ impl Default for Activity {
             until_fit: FIRST_FIT,
             model: None,
             working: 0.5,
+            is_coarse: false,
         }
     }
 }
@@ -126,7 +138,21 @@ impl Activity {
             self.until_fit = (self.history.len() as u32).min(FIT_EVERY);
             let readings: Vec<f32> = self.history.iter().copied().collect();
             self.model = Model::learn(&readings, self.model.as_ref());
+            let most = if self.is_coarse {
+                OVERLAP_FINE
+            } else {
+                OVERLAP_COARSE
+            };
+            let split = self.model.as_ref().filter(|model| model.is_split);
+            let is_known = readings.len() >= COARSE_READINGS;
+            self.is_coarse = is_known && split.is_some_and(|model| model.overlap > most);
         }
+    }
+
+    /// Whether readings are too coarse to tell work from rest one by one: what is said of the state
+    /// is a guess then.
+    pub(crate) fn is_coarse(&self) -> bool {
+        self.is_coarse
     }
 }
 
@@ -146,6 +172,7 @@ impl Model {
             leave: [1.0 - STAY; 2],
             emission: [Vec::new(), Vec::new()],
             is_split: false,
+            overlap: 0.0,
         };
         let level: Emission =
             std::array::from_fn(|bin| ((bin as f64 + 0.5) * top / BINS as f64).min(usual));
@@ -171,6 +198,7 @@ impl Model {
         let mean = |e: &Emission| e.iter().zip(&level).map(|(p, l)| p * l).sum::<f64>();
         let (low, high) = (mean(&states[0]), mean(&states[1]));
         model.is_split = high - low > SEPARATION_MIN * high;
+        model.overlap = overlap(&states[0], &states[1]);
         model.emission = states.map(|state| state.to_vec());
         Some(model)
     }
@@ -224,12 +252,7 @@ impl Model {
         let working = scaled(seen[1].map(|n| n + 0.08));
         let expected = resting(&working, level);
         let resting_seen = scaled(seen[0].map(|n| n + 0.08));
-        let overlap: f64 = working
-            .iter()
-            .zip(&resting_seen)
-            .map(|(a, b)| (a * b).sqrt())
-            .sum();
-        if overlap < OVERLAP_APART {
+        if overlap(&working, &resting_seen) < OVERLAP_APART {
             return [resting_seen, working];
         }
         let low = std::array::from_fn(|bin| seen[0][bin] + RESTING_WEIGHT * expected[bin]);
@@ -251,6 +274,11 @@ impl Model {
         };
         bins.iter().map(step).collect()
     }
+}
+
+/// How far two distributions overlap (Bhattacharyya's coefficient): 0 apart, 1 the same.
+fn overlap(one: &Emission, other: &Emission) -> f64 {
+    one.iter().zip(other).map(|(a, b)| (a * b).sqrt()).sum()
 }
 
 fn scaled(counts: Emission) -> Emission {

@@ -39,6 +39,8 @@ pub enum FindingKind {
     DataSampling,
     /// Several readings carry the same time: the device's clock is coarser than its readings.
     DataCoarse,
+    /// Readings are too far apart or too coarse to tell work from rest one by one.
+    StateCoarse,
     /// Its power is another machine's, and the other's is this one's: the sensors were swapped.
     DataSwapped,
     /// Two sensors tell different states.

@@ -244,6 +244,7 @@ impl Machine {
             reference: snapshot.reference,
             tolerance: snapshot.settings.tolerance,
             alarms_per_month: snapshot.settings.alarms_per_month,
+            is_coarse: snapshot.is_coarse,
             cycle_length: snapshot.cycle_length,
             last_cycle: self.last_cycle.as_ref().map(|(cycle, _)| cycle.clone()),
             last_reason: self

@@ -1,7 +1,7 @@
 //! Where cycles begin and end: by a signal if the machine gives one; else by its power rising, if
 //! that is regular; else by the rhythm in its power. Without power the same by its vibration.
 
-use model::{CycleLength, Time};
+use model::{CycleLength, FindingKind, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{CycleFacts, Outcome, Watch};
@@ -70,6 +70,11 @@ impl Watch {
         let before = self.levels.state();
         let after = self.levels.observe(watts);
         self.observe_state(t, watts);
+        let is_coarse = self.activity.is_coarse() && self.state_is_by_runs();
+        if is_coarse && !self.is_coarse {
+            self.tell(FindingKind::StateCoarse, t, None, out);
+        }
+        self.is_coarse = is_coarse;
         if self.cut.is_vibration {
             self.cut_anew(false);
         }
@@ -108,6 +113,11 @@ impl Watch {
         if rises && !self.has_cycle_signal && !stretch.is_gap {
             self.rising_edge(&stretch, out);
         }
+    }
+
+    /// Whether readings are so far apart that only how they follow each other tells the state.
+    fn state_is_by_runs(&self) -> bool {
+        self.meter.interval_s().unwrap_or(0.0) >= super::COARSE_S
     }
 
     /// What power alone says of the state: single readings where they come often, the way they

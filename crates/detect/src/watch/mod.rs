@@ -154,6 +154,8 @@ pub struct Snapshot {
     pub forecast: Option<Forecast>,
     /// How long a cycle is, where no signal tells.
     pub cycle_length: Option<CycleLength>,
+    /// Readings are too coarse to tell the state one by one: what is said of it is a guess.
+    pub is_coarse: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -231,6 +233,9 @@ pub struct Watch {
     latest_w: Vec<f64>,
     #[serde(default)]
     is_swapped: bool,
+    /// Readings are too coarse to tell the state one by one.
+    #[serde(default)]
+    is_coarse: bool,
     open: Option<OpenCycle>,
     held: Option<MeterStretch>,
     pending_end: Option<Time>,
@@ -290,6 +295,7 @@ impl Watch {
             vibration: None,
             latest_w: Vec::new(),
             is_swapped: false,
+            is_coarse: false,
             open: None,
             held: None,
             pending_end: None,
@@ -553,6 +559,7 @@ impl Watch {
             settings: self.settings,
             forecast: self.forecast,
             cycle_length: self.cycle_length(),
+            is_coarse: self.is_coarse,
         }
     }
 

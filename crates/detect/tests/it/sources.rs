@@ -4,6 +4,7 @@
 use detect::{Colour, LampDevice, Outcome, Signal, Watch};
 use model::{AlarmKind, Cycle, CycleVerdict, FindingKind, MachineState, SeriesId, Time};
 
+use crate::generated::Chance;
 use crate::trace::{Robot, run};
 use crate::{raised, settings, verdicts};
 
@@ -363,4 +364,36 @@ fn a_counter_that_was_set_counts_no_millions() {
         Signal::CycleCount(set + f64::from(s / 10))
     });
     assert!(verdicts(&out).len() <= 10, "{}", verdicts(&out).len());
+}
+
+/// Five-minute readings of a machine that works and rests for eight hours by turns, in whole
+/// steps of `step_w`, and what was told of them.
+fn five_minutes(step_w: f64) -> (Watch, Vec<Outcome>) {
+    let mut chance = Chance::new(11);
+    let mut watch = Watch::new(settings());
+    let mut out = Vec::new();
+    for i in 0..1_200 {
+        let works = i / 96 % 2 == 1;
+        let watts = if works {
+            chance.between(50.0, 1_000.0)
+        } else {
+            chance.between(20.0, 60.0)
+        };
+        let watts = (watts / step_w).round() * step_w;
+        let t = Time::from_seconds(1_700_000_000.0 + f64::from(i) * 300.0);
+        watch.feed(t, t, &Signal::Power(watts), &mut out);
+    }
+    (watch, out)
+}
+
+#[test]
+fn readings_too_coarse_to_tell_work_from_rest_are_said_to_be() {
+    let is_said =
+        |o: &&Outcome| matches!(o, Outcome::Finding(f) if f.kind == FindingKind::StateCoarse);
+    for (step_w, is_coarse) in [(1.0, false), (100.0, false), (1_000.0, true)] {
+        let (watch, out) = five_minutes(step_w);
+        assert_eq!(watch.snapshot().is_coarse, is_coarse, "steps of {step_w} W");
+        let told = out.iter().filter(is_said).count();
+        assert_eq!(told, usize::from(is_coarse), "steps of {step_w} W");
+    }
 }

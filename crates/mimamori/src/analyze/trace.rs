@@ -83,11 +83,7 @@ pub(crate) fn analyze(
             number = count.map(|c| c as i64);
             is_learn = phase.is_some_and(|p| table.text(row, p) == "learn");
         }
-        let state = match watch.power_state() {
-            PowerState::Working => "run",
-            PowerState::Waiting => "idle",
-            PowerState::Off => "off",
-        };
+        let state = state_word(watch.power_state());
         outputs.row(CsvOut::States, &[name, table.text(row, time), state])?;
         last = (last.1, t);
     }
@@ -102,7 +98,17 @@ pub(crate) fn analyze(
     if phase.is_some() {
         found = judged_against_learned(found)?;
     }
-    write(name, &found, parts, outputs)
+    let mut summary = write(name, &found, parts, outputs)?;
+    summary["state_is_coarse"] = json!(watch.snapshot().is_coarse);
+    Ok(summary)
+}
+
+fn state_word(state: PowerState) -> &'static str {
+    match state {
+        PowerState::Working => "run",
+        PowerState::Waiting => "idle",
+        PowerState::Off => "off",
+    }
 }
 
 /// The cycles that ended with a row; `number` is what the signal called them.

@@ -247,6 +247,7 @@ pub(crate) fn now(ctx: &Ctx, machine: &MachineView) -> Markup {
                 span.label { (ctx.text(key::MACHINE_NOW)) }
                 span.value { (state_badge(ctx.lang, machine.state)) }
                 span.note { (since) }
+                @if machine.is_coarse { span.note { (ctx.text(key::MACHINE_COARSE)) } }
             }
             @if let Some(tiers) = machine.lamp { (lamp(ctx, tiers)) }
             (figure(ctx.text(key::MACHINE_CYCLE), html! {
