@@ -10,7 +10,7 @@ use crate::judge::CycleFacts;
 use crate::recording::Recording;
 
 /// Beats of a cycle at most.
-const BEATS_MAX: usize = 8;
+const BEATS_MAX: usize = 64;
 /// Rises of power are beats once so many in a row are about equally long, or, where several make a
 /// cycle, about as long as the ones at their place in so many cycles.
 const RISES: usize = 8;
@@ -26,6 +26,11 @@ const LATEST: usize = 32;
 /// They do if a beat's place among so many explains this much more than chance would (ratio of
 /// variances; by chance one such sequence in some thousands).
 const TURNS_MIN: f64 = 12.0;
+/// Lengths that differ by no more than this many distances between readings, and by no less than
+/// this, differ because of where readings fall: a cycle of 8.5 readings takes 8 and 9 by turns.
+const BY_READINGS: std::ops::Range<f64> = 0.3..1.2;
+/// Nothing scatters less than this share of the distance between readings.
+const SCATTER_MIN: f64 = 0.25;
 /// Beats tried to take turns.
 const TURNS: std::ops::RangeInclusive<usize> = 2..=4;
 /// The last beat of a cycle is the longest, if it is this many times as long as any other.
@@ -52,25 +57,33 @@ pub(crate) struct Beat {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct BeatSize {
     duration: f64,
-    energy: f64,
+    energy: Option<f64>,
+    /// Its two ends lie somewhere within this share of it.
+    slack: f64,
 }
 
 impl BeatSize {
     fn of(facts: &CycleFacts) -> Self {
         Self {
             duration: facts.log_duration(),
-            energy: facts.log_energy().unwrap_or(0.0),
+            energy: facts.log_energy(),
+            slack: facts.slack_s / facts.duration_s.max(1e-3),
         }
     }
 
     fn unlike(self, other: Self) -> f64 {
-        let duration = (self.duration - other.duration).abs().min(UNLIKE_MAX);
-        duration + (self.energy - other.energy).abs().min(UNLIKE_MAX)
+        let duration = (self.duration - other.duration).abs();
+        let energies = self.energy.zip(other.energy);
+        let energy = energies.map_or(0.0, |(own, other)| (own - other).abs());
+        duration.min(UNLIKE_MAX) + energy.min(UNLIKE_MAX)
     }
 
     fn approach(&mut self, other: Self) {
         self.duration += NEW_SHARE * (other.duration - self.duration);
-        self.energy += NEW_SHARE * (other.energy - self.energy);
+        self.energy = match (self.energy, other.energy) {
+            (Some(own), Some(other)) => Some(own + NEW_SHARE * (other - own)),
+            (own, other) => own.or(other),
+        };
     }
 }
 
@@ -83,8 +96,9 @@ pub(crate) struct Beats {
     per_cycle: Option<usize>,
     /// The usual length of a beat, in seconds.
     beat_s: Option<f64>,
-    /// The beats of the cycle that lasts.
-    held: Vec<Beat>,
+    /// The cycle that lasts, as far as its beats have come.
+    held: Option<Beat>,
+    held_sizes: Vec<BeatSize>,
     /// What each place in the cycle is usually like.
     usual: Vec<BeatSize>,
     /// Beats until a cycle begins.
@@ -195,7 +209,8 @@ impl Beats {
     }
 
     fn begin_anew(&mut self) {
-        self.held.clear();
+        self.held = None;
+        self.held_sizes.clear();
         self.usual.clear();
         (self.skip, self.turned) = (0, 0);
     }
@@ -209,18 +224,22 @@ impl Beats {
             return Some(beat);
         }
         let is_broken = beat.broken;
-        self.held.push(beat);
+        self.held_sizes.push(BeatSize::of(&beat.facts));
+        let mut cycle = match self.held.take() {
+            Some(before) => joined(before, beat),
+            None => beat,
+        };
         let is_partial = self.skip > 0;
         let wanted = if is_partial { self.skip } else { self.count() };
-        if self.held.len() < wanted && !is_broken {
+        if self.held_sizes.len() < wanted && !is_broken {
+            self.held = Some(cycle);
             return None;
         }
-        let beats = std::mem::take(&mut self.held);
+        let sizes = std::mem::take(&mut self.held_sizes);
         self.skip = 0;
         if !is_partial && !is_broken {
-            self.align(&beats);
+            self.align(sizes);
         }
-        let mut cycle = joined(beats)?;
         cycle.broken |= is_partial;
         Some(cycle)
     }
@@ -237,9 +256,8 @@ impl Beats {
 
     /// Learns what each place of a cycle is like; where beats lie elsewhere in it, because one was
     /// missed, the cycles to come begin elsewhere.
-    fn align(&mut self, beats: &[Beat]) {
-        let n = beats.len();
-        let sizes: Vec<BeatSize> = beats.iter().map(|beat| BeatSize::of(&beat.facts)).collect();
+    fn align(&mut self, sizes: Vec<BeatSize>) {
+        let n = sizes.len();
         if self.usual.len() != n {
             self.usual = sizes;
             return;
@@ -292,10 +310,20 @@ impl Beats {
         if self.count() > 1 || self.latest.len() < LATEST {
             return None;
         }
-        let sizes: [fn(&BeatSize) -> f64; 2] = [|size| size.duration, |size| size.energy];
+        let durations: Vec<f64> = self.latest.iter().map(|size| size.duration).collect();
+        let energies: Option<Vec<f64>> = self.latest.iter().map(|size| size.energy).collect();
+        let slack = self
+            .latest
+            .iter()
+            .map(|size| size.slack)
+            .fold(0.0, f64::max);
         let explained = |n: usize| {
-            let of = sizes.map(|size| variance_ratio(self.latest.iter().map(size), n));
-            of.into_iter().fold(0.0, f64::max)
+            let apart = places_apart(&durations, n) / slack.max(1e-9);
+            if BY_READINGS.contains(&apart) {
+                return 0.0;
+            }
+            let ratio = |values: &Vec<f64>| variance_ratio(values, n, SCATTER_MIN * slack);
+            energies.as_ref().map_or(0.0, ratio).max(ratio(&durations))
         };
         let found = TURNS.map(|n| (n, explained(n)));
         let most = found.fold(None, |most: Option<(usize, f64)>, now| {
@@ -327,31 +355,43 @@ fn returns(lengths: &[f64], per_cycle: usize, apart_s: f64) -> bool {
     })
 }
 
+/// The means of the values at each of `n` places that they take in turn.
+fn means_of_places(values: &[f64], n: usize) -> Vec<f64> {
+    let mean = |place: usize| {
+        let here = values.iter().skip(place).step_by(n);
+        let count = here.clone().count().max(1);
+        here.sum::<f64>() / count as f64
+    };
+    (0..n).map(mean).collect()
+}
+
+/// How far apart those are.
+fn places_apart(values: &[f64], n: usize) -> f64 {
+    let means = means_of_places(values, n);
+    let most = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    most - means.into_iter().fold(f64::INFINITY, f64::min)
+}
+
 /// How much more the values differ between the `n` places that they take in turn than within them,
-/// against what chance would make of it (analysis of variance, one way).
-fn variance_ratio(values: impl Iterator<Item = f64>, n: usize) -> f64 {
-    let values: Vec<f64> = values.collect();
-    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len().max(1) as f64;
-    let all = mean(&values);
-    let (mut between, mut within) = (0.0, 0.0);
-    for place in 0..n {
-        let here: Vec<f64> = values.iter().skip(place).step_by(n).copied().collect();
-        let middle = mean(&here);
-        between += here.len() as f64 * (middle - all).powi(2);
-        within += here.iter().map(|v| (v - middle).powi(2)).sum::<f64>();
-    }
+/// against what chance would make of it (analysis of variance, one way), where they scatter by no
+/// less than `least`.
+fn variance_ratio(values: &[f64], n: usize, least: f64) -> f64 {
+    let means = means_of_places(values, n);
+    let all = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let places = values.iter().zip(means.iter().cycle());
+    let (between, within) = places.fold((0.0, 0.0), |(between, within), (value, mean)| {
+        (
+            between + (mean - all).powi(2),
+            within + (value - mean).powi(2),
+        )
+    });
     let free = values.len().saturating_sub(n).max(1) as f64;
     let explained = between / (n - 1).max(1) as f64;
-    explained / (within / free).max(1e-12)
+    explained / (within / free + least * least).max(1e-12)
 }
 
-/// One cycle of several beats.
-fn joined(beats: Vec<Beat>) -> Option<Beat> {
-    let mut beats = beats.into_iter();
-    beats.next().map(|first| beats.fold(first, join))
-}
-
-fn join(first: Beat, next: Beat) -> Beat {
+/// One cycle of two that follow each other.
+fn joined(first: Beat, next: Beat) -> Beat {
     let (a, b) = (first.facts, next.facts);
     let waits = [&a, &b].map(|facts| {
         let rest_s = facts.duration_s - facts.work_s;
@@ -429,6 +469,26 @@ mod tests {
         assert_eq!(found, vec![16.0; 20]);
         assert!(!beats.say(Some(15.5)), "the same cycles");
         assert!(beats.say(None), "each is one again");
+    }
+
+    #[test]
+    fn a_fixture_of_many_parts_is_one_cycle() {
+        let mut beats = Beats::default();
+        cycles(&mut beats, &[4.0], 8);
+        assert!(beats.say(Some(80.0)));
+        assert_eq!(cycles(&mut beats, &[4.0], 100), vec![80.0; 5]);
+    }
+
+    #[test]
+    fn lengths_that_alternate_because_of_where_readings_fall_take_no_turns() {
+        let mut beats = Beats::default();
+        for i in 0..40 {
+            let length = if i % 2 == 0 { 8.0 } else { 9.0 };
+            let mut beat = beat(0.0, length, length);
+            beat.facts.slack_s = 1.0;
+            beats.note(&beat.facts);
+        }
+        assert_eq!(beats.length().and_then(|length| length.turns), None);
     }
 
     #[test]

@@ -248,6 +248,15 @@ fn measured() -> Vec<Animal> {
             },
         ));
     }
+    // Cycles that take now so many readings, now one more, by turns.
+    for readings in [22.33, 22.5] {
+        let scale = readings / 22.0;
+        let parts = PLAIN.map(|(seconds, watts)| (seconds * scale, watts));
+        let name = format!("{readings} readings a cycle");
+        zoo.push(with(Animal::new("", 1.0, &parts), &name, |a| {
+            a.jitter = 0.0;
+        }));
+    }
     for noise in [0.03, 0.08] {
         let name = format!("noise of {noise}");
         zoo.push(with(base.clone(), &name, |a| a.noise = noise));
