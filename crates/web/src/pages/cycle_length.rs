@@ -166,7 +166,7 @@ impl BeatPicture {
             .map(|quarter| whole_s * f64::from(quarter) / 4.0)
             .map(|s| {
                 let at = Time::from_seconds(self.span.from.seconds() + s);
-                (x(at), chart::tick_text((s * 100.0).round() / 100.0))
+                (x(at), chart::tick_text((s * 10.0).round() / 10.0))
             })
             .collect();
         let body = html! {
@@ -324,7 +324,7 @@ fn stopwatch(
     let said = length.said_s.map(number).unwrap_or_default();
     let typed = refused.map_or(&said, |refused| &refused.typed.seconds);
     html! {
-        section.panel {
+        section.panel.off-paper {
             form.limit-form method="post" action=(action) {
                 label {
                     span { (ctx.text(key::CYCLE_LENGTH_STOPWATCH)) }
