@@ -59,9 +59,6 @@ struct Model {
     /// Chance of each bin, resting and working.
     emission: [Vec<f64>; 2],
     is_split: bool,
-    /// How far the powers of both states overlap (Bhattacharyya's coefficient).
-    #[serde(default)]
-    overlap: f64,
 }
 
 /// Tells working from not working.
@@ -145,7 +142,7 @@ impl Activity {
             };
             let split = self.model.as_ref().filter(|model| model.is_split);
             let is_known = readings.len() >= COARSE_READINGS;
-            self.is_coarse = is_known && split.is_some_and(|model| model.overlap > most);
+            self.is_coarse = is_known && split.is_some_and(|model| model.overlap() > most);
         }
     }
 
@@ -172,7 +169,6 @@ impl Model {
             leave: [1.0 - STAY; 2],
             emission: [Vec::new(), Vec::new()],
             is_split: false,
-            overlap: 0.0,
         };
         let level: Emission =
             std::array::from_fn(|bin| ((bin as f64 + 0.5) * top / BINS as f64).min(usual));
@@ -198,7 +194,6 @@ impl Model {
         let mean = |e: &Emission| e.iter().zip(&level).map(|(p, l)| p * l).sum::<f64>();
         let (low, high) = (mean(&states[0]), mean(&states[1]));
         model.is_split = high - low > SEPARATION_MIN * high;
-        model.overlap = overlap(&states[0], &states[1]);
         model.emission = states.map(|state| state.to_vec());
         Some(model)
     }
@@ -206,6 +201,11 @@ impl Model {
     /// Whether its bins are about those of another upper end, so that it can be made better.
     fn has_bins_of(&self, top: f64) -> bool {
         self.is_split && (self.top / top - 1.0).abs() < 1.0 / BINS as f64
+    }
+
+    /// How far the powers of both states overlap.
+    fn overlap(&self) -> f64 {
+        overlap(&self.emission[0], &self.emission[1])
     }
 
     fn bin(&self, watts: f64) -> usize {
@@ -277,7 +277,7 @@ impl Model {
 }
 
 /// How far two distributions overlap (Bhattacharyya's coefficient): 0 apart, 1 the same.
-fn overlap(one: &Emission, other: &Emission) -> f64 {
+fn overlap(one: &[f64], other: &[f64]) -> f64 {
     one.iter().zip(other).map(|(a, b)| (a * b).sqrt()).sum()
 }
 

@@ -137,7 +137,6 @@ impl Beats {
     pub(crate) fn say(&mut self, said_s: Option<f64>) -> bool {
         let before = self.count();
         self.said_s = said_s;
-        self.per_cycle = None;
         self.per_cycle = self.beat_s.map(|beat_s| self.said_count(beat_s));
         let is_other = self.count() != before;
         if is_other {

@@ -131,7 +131,8 @@ impl Watch {
         } else {
             0
         };
-        self.power = match works.filter(|_| apart_s >= super::COARSE_S) {
+        let is_by_runs = self.state_is_by_runs();
+        self.power = match works.filter(|_| is_by_runs) {
             Some(true) => PowerState::Working,
             Some(false) if self.off_readings >= OFF_READINGS => PowerState::Off,
             Some(false) => PowerState::Waiting,

@@ -177,6 +177,12 @@ struct ProductMemory {
 }
 
 impl ProductMemory {
+    /// What was gathered is let go; whether the coming cycles show to where a normal has moved.
+    fn gather_anew(&mut self, is_moving: bool) {
+        self.learning = Learning::default();
+        self.is_moving = is_moving;
+    }
+
     /// How long a usual cycle pauses, in seconds; while it is learned anew, as it was before.
     fn pause_s(&self) -> Option<f64> {
         let now = self.reference.as_ref().map(Reference::pause_s);
@@ -491,8 +497,7 @@ impl Watch {
         let memory = self.memory();
         memory.former_pause_s = memory.pause_s();
         memory.reference = None;
-        memory.learning = Learning::default();
-        memory.is_moving = false;
+        memory.gather_anew(false);
         let product = self.product.clone();
         self.course.forget(&product);
         self.forecast = None;

@@ -208,9 +208,7 @@ impl Watch {
         if is_automatic || told != Some(version) {
             self.tell(FindingKind::NormalMoved, at, None, out);
         }
-        let memory = self.memory();
-        memory.learning = Learning::default();
-        memory.is_moving = is_automatic;
+        self.memory().gather_anew(is_automatic);
     }
 
     /// Gathers what is normal now; a fault meanwhile ends it. Tolerance goes on from the same
@@ -220,9 +218,7 @@ impl Watch {
             return;
         }
         if outer.is_bad() || self.course.is_changing() {
-            let memory = self.memory();
-            memory.learning = Learning::default();
-            memory.is_moving = false;
+            self.memory().gather_anew(false);
             return;
         }
         let (settings, product) = (self.settings, self.product.clone());

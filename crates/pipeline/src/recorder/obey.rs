@@ -146,14 +146,12 @@ impl Recorder {
             Command::Relearn(_) => watched.watch.relearn(now, &mut outcomes),
             Command::SetTolerance(_, tolerance, alarms_per_month) => {
                 let before = watched.watch.snapshot().settings;
-                self.set_settings(
-                    machine,
-                    detect::Settings {
-                        tolerance: *tolerance,
-                        alarms_per_month: alarms_per_month.unwrap_or(before.alarms_per_month),
-                        ..before
-                    },
-                )?;
+                let settings = detect::Settings {
+                    tolerance: *tolerance,
+                    alarms_per_month: alarms_per_month.unwrap_or(before.alarms_per_month),
+                    ..before
+                };
+                outcomes = self.set_settings(machine, settings, now)?;
             }
             Command::SetCycleLength(_, cycle_s) => {
                 let before = watched.watch.snapshot().settings;
@@ -161,9 +159,7 @@ impl Recorder {
                     cycle_s: *cycle_s,
                     ..before
                 };
-                self.set_settings(machine, settings)?;
-                let watched = self.floor.by_id(machine).ok_or(OrderError::NotFound)?;
-                watched.watch.heed_cycle_length(now, &mut outcomes);
+                outcomes = self.set_settings(machine, settings, now)?;
             }
             _ => {}
         }
@@ -178,13 +174,16 @@ impl Recorder {
         &mut self,
         machine: &MachineId,
         settings: detect::Settings,
-    ) -> Result<(), OrderError> {
+        now: Time,
+    ) -> Result<Vec<Outcome>, OrderError> {
         let settings = settings.checked().map_err(|_| OrderError::OutOfRange)?;
         let json = serde_json::to_string(&settings).map_err(|_| OrderError::OutOfRange)?;
         let watched = self.floor.by_id(machine).ok_or(OrderError::NotFound)?;
+        let mut outcomes = Vec::new();
         watched.watch.set_settings(settings);
+        watched.watch.heed_cycle_length(now, &mut outcomes);
         let kept = Record::Settings(machine.clone(), json);
         self.pending.records.push(kept);
-        Ok(())
+        Ok(outcomes)
     }
 }

@@ -17,7 +17,7 @@ use text::key;
 
 use super::chart::{self, AxisScale, BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, px};
 use super::entry::{RefusedEntry, WrongEntry, refused_page};
-use super::{Ctx, Place, frame, number, typed};
+use super::{Ctx, Place, frame, number, typed, way_back};
 use crate::http::access::{JUDGE, LOOK};
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -242,13 +242,13 @@ async fn page(
 ) -> Result<Markup, Failure> {
     let Some(length) = machine.cycle_length else {
         return Ok(html! {
-            (back(ctx, machine))
+            (way_back(ctx, machine))
             div.empty { p { (ctx.text(key::CYCLE_LENGTH_SIGNALLED)) } }
         });
     };
     let picture = BeatPicture::read(known, &machine.id, length).await?;
     Ok(html! {
-        (back(ctx, machine))
+        (way_back(ctx, machine))
         p { (in_words(ctx, length)) }
         @if length.turns.is_some() { p { (ctx.text(key::CYCLE_LENGTH_TURNS_WHY)) } }
         @if ctx.may(Right::Judge) { p.quiet { (ctx.text(key::CYCLE_LENGTH_THEN)) } }
@@ -265,12 +265,6 @@ async fn page(
         }
         @if ctx.may(Right::Judge) { (stopwatch(ctx, machine, length, refused)) }
     })
-}
-
-fn back(ctx: &Ctx, machine: &MachineView) -> Markup {
-    html! {
-        p.back { a href={ "/machines/" (machine.id) } { "‹ " (machine.names.of(ctx.lang)) } }
-    }
 }
 
 /// One way to cut, as a picture, and the button that says it is right.

@@ -116,7 +116,7 @@ pub(crate) async fn add(
     let ctx = Ctx::new(&site.known, &visitor);
     let refused = RefusedEntry::of(typed, wrong, ctx.lang);
     let body = html! {
-        p.back { a href={ "/machines/" (id) } { "‹ " (machine.names.of(ctx.lang)) } }
+        (super::way_back(&ctx, machine))
         (panel_with(&ctx, &board, machine, Some(&refused)))
     };
     let title = ctx.text(key::LIMITS_TITLE);

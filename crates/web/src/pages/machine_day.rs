@@ -73,7 +73,7 @@ pub(crate) async fn show(
         .iter()
         .any(|account| account.account.observed_s() > 0.0);
     let body = html! {
-        p.back { a href={ "/machines/" (id) } { "‹ " (machine.names.of(ctx.lang)) } }
+        (super::way_back(&ctx, machine))
         (ways(&ctx, machine, date, &DayWays::around(date, date, today)))
         @if has_nothing && !seen {
             (problem_box(&ctx.with(key::DAY_NOTHING, &[("day", &date.to_string())])))

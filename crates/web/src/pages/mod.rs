@@ -60,6 +60,7 @@ mod words;
 use std::fmt::Write as _;
 
 use app::known::Known;
+use app::views::MachineView;
 use axum::extract::{Path, Query};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{StatusCode, Uri};
@@ -224,6 +225,13 @@ pub(crate) fn shape(state: MachineState) -> Markup {
     let code = state.code();
     html! {
         svg.shape.{ "s-" (code) } aria-hidden="true" { use href={ "#s-" (code) } {} }
+    }
+}
+
+/// The way back to the page of a machine.
+pub(crate) fn way_back(ctx: &Ctx, machine: &MachineView) -> Markup {
+    html! {
+        p.back { a href={ "/machines/" (machine.id) } { "‹ " (machine.names.of(ctx.lang)) } }
     }
 }
 
