@@ -1,18 +1,35 @@
 //! Devices that the box reads by itself, connected as a person does: by the page alone, from an
 //! empty folder, in either language.
 
+use std::net::Ipv4Addr;
+
 use serde_json::{Value, json};
 
 use crate::house::{House, PATIENCE, agent, mimamori, until};
 use crate::network::OtherComputer;
-use crate::process::{Process, free_port, root};
+use crate::process::{HeldPort, Process, root};
 use crate::serial::SerialWire;
 
 /// A foreign Modbus server with a small meter as unit 1; its power is 812 W.
-fn meter() -> (Process, String) {
-    let port = free_port();
-    let mut command = Process::python("modbus.py", &["tcp", &port.to_string()]);
-    (Process::start(&mut command), format!("127.0.0.1:{port}"))
+struct Meter {
+    port: HeldPort,
+    process: Process,
+}
+
+impl Meter {
+    fn start() -> Self {
+        let port = HeldPort::at(Ipv4Addr::LOCALHOST);
+        let number = port.address().port().to_string();
+        let mut command = Process::python("modbus.py", &["tcp", &number]);
+        Self {
+            process: Process::start(&mut command),
+            port,
+        }
+    }
+
+    fn address(&self) -> String {
+        self.port.address().to_string()
+    }
 }
 
 /// Sends a form as the owner's browser would; gives status and page.
@@ -60,7 +77,8 @@ pub(crate) fn evidence(house: &House, kind: &str) -> usize {
 fn a_meter_is_connected_by_the_page_alone_and_its_machine_is_on_the_board() {
     for lang in ["ja", "en"] {
         let house = House::new();
-        let (mut meter, address) = meter();
+        let mut meter = Meter::start();
+        let address = meter.address();
         let which = page(&house, "/connect", lang);
         assert!(which.contains("href=\"/connect/modbus-tcp\""));
         for kind in ["echonet-lite", "modbus-tcp", "modbus-rtu"] {
@@ -101,7 +119,7 @@ fn a_meter_is_connected_by_the_page_alone_and_its_machine_is_on_the_board() {
             let found = machines.iter().find(|m| m["id"] == "press-1");
             found.is_some_and(|machine| machine["power_w"] == 812.0)
         });
-        meter.order("power 99.5");
+        meter.process.order("power 99.5");
         until("a change is seen", || {
             let machine = &house.get_all("machines")[0];
             machine["power_w"] == 99.5
@@ -171,7 +189,8 @@ fn a_meter_on_a_serial_line_is_connected_by_the_page_alone() {
 #[test]
 fn a_script_connects_a_meter_and_what_is_wrong_has_its_field() {
     let mut house = House::new();
-    let (mut meter, address) = meter();
+    let mut meter = Meter::start();
+    let address = meter.address();
     let json = [("Content-Type", "application/json")];
     let ask = |house: &House, path: &str, body: &Value| {
         let (status, said) = house.send("POST", path, &json, &body.to_string());
@@ -220,7 +239,7 @@ fn a_script_connects_a_meter_and_what_is_wrong_has_its_field() {
     house.kill_and_restart();
     until("it is read again", || read(&house) > Some(0));
     // Its device dies: the page says what to look at, and the machine is no longer known.
-    meter.kill();
+    meter.process.kill();
     until("the trouble is named", || {
         house.get_all("sources")[0]["state"]["trouble"] == "not-listening"
     });
@@ -235,7 +254,8 @@ fn a_script_connects_a_meter_and_what_is_wrong_has_its_field() {
 #[test]
 fn a_file_of_sources_is_taken_in_whole_or_not_at_all_while_the_program_runs() {
     let house = House::new();
-    let (_meter, address) = meter();
+    let meter = Meter::start();
+    let address = meter.address();
     let text = format!(
         "[[source]]\nid = \"m\"\nkind = \"modbus-tcp\"\naddress = \"{address}\"\nmap = \"eastron-sdm120\"\n"
     );

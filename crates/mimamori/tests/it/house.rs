@@ -1,7 +1,7 @@
 //! A running program in a folder of its own, on free ports, with devices and their tokens.
 
 use std::io::{BufRead, BufReader, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use rumqttc::{Client, Connection, MqttOptions};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use super::process::HeldPort;
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_mimamori");
@@ -28,6 +30,8 @@ pub(crate) struct House {
     /// Pages and MQTT over TLS.
     pub(crate) https: SocketAddr,
     pub(crate) mqtts: SocketAddr,
+    /// Keeps its places free of others while it is away.
+    held: [HeldPort; 4],
     env: Vec<(&'static str, String)>,
     /// Lets the owner in.
     pub(crate) token: String,
@@ -72,9 +76,10 @@ struct Ports {
 /// Starts a program on addresses for pages, MQTT, and both over TLS.
 fn spawn(
     data: &Path,
-    [http, mqtt, https, mqtts]: [&str; 4],
+    held: &[HeldPort; 4],
     env: &[(&'static str, String)],
 ) -> (Child, Ports, Said) {
+    let [http, mqtt, https, mqtts] = &held.each_ref().map(|port| port.address().to_string());
     let mut child = Command::new(PROGRAM)
         .args([
             "--lang", "en", "serve", "--http", http, "--https", https, "--mqtt", mqtt, "--mqtts",
@@ -227,7 +232,12 @@ impl House {
         env: &[(&'static str, String)],
     ) -> (Self, Said) {
         std::fs::write(data.join("mimamori.toml"), config).expect("configuration");
-        let (child, ports, said) = spawn(data, [http, mqtt, http, http], env);
+        let held = [http, mqtt, http, http].map(|asked| {
+            let asked: SocketAddrV4 = asked.parse().expect("an address");
+            assert_eq!(asked.port(), 0, "a port of nobody in particular");
+            HeldPort::at(*asked.ip())
+        });
+        let (child, ports, said) = spawn(data, &held, env);
         let house = Self {
             token: String::new(),
             folder: None,
@@ -237,6 +247,7 @@ impl House {
             mqtt: ports.mqtt,
             https: ports.https,
             mqtts: ports.mqtts,
+            held,
             env: env.to_vec(),
         };
         (house, said)
@@ -297,10 +308,8 @@ impl House {
     }
 
     pub(crate) fn start(&mut self) -> Said {
-        let all = [self.http, self.mqtt, self.https, self.mqtts].map(|port| port.to_string());
-        let [http, mqtt, https, mqtts] = &all;
         let said;
-        (self.child, _, said) = spawn(&self.data, [http, mqtt, https, mqtts], &self.env);
+        (self.child, _, said) = spawn(&self.data, &self.held, &self.env);
         said
     }
 

@@ -1,7 +1,7 @@
 //! Logs of devices, sent by `logger` and `openssl`: kept, found again, covered by the evidence.
 
 use std::io::Write as _;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
 use embedded::Embedded;
@@ -9,12 +9,11 @@ use serde_json::Value;
 use store::Engine as _;
 
 use super::house::{House, until};
+use super::process::HeldPort;
 
-/// Three free ports, for UDP, TCP and TLS.
-fn ports() -> [u16; 3] {
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let held = [free(), free(), free()];
-    held.map(|listener| listener.local_addr().unwrap().port())
+/// Three ports of ours, for UDP, TCP and TLS.
+fn held_ports() -> [HeldPort; 3] {
+    [(); 3].map(|()| HeldPort::at(Ipv4Addr::LOCALHOST))
 }
 
 fn house([udp, tcp, tls]: [u16; 3]) -> House {
@@ -89,7 +88,8 @@ fn send_all(house: &House, [udp, tcp, tls]: [u16; 3]) -> Child {
 
 #[test]
 fn what_devices_log_is_kept_found_and_covered_by_the_evidence() {
-    let [udp, tcp, tls] = ports();
+    let held = held_ports();
+    let [udp, tcp, tls] = held.each_ref().map(|port| port.address().port());
     let house = house([udp, tcp, tls]);
     let mut client = send_all(&house, [udp, tcp, tls]);
     until("all lines are kept", || {
@@ -136,7 +136,8 @@ fn what_devices_log_is_kept_found_and_covered_by_the_evidence() {
 
 #[test]
 fn a_flood_of_lines_is_cut_and_nothing_else_suffers() {
-    let [udp, tcp, tls] = ports();
+    let held = held_ports();
+    let [udp, tcp, tls] = held.each_ref().map(|port| port.address().port());
     let house = house([udp, tcp, tls]);
     let flood = UdpSocket::bind("127.0.0.1:0").unwrap();
     for i in 0..20_000 {

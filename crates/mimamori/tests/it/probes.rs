@@ -1,13 +1,14 @@
 //! What a hostile or broken network does to the broker, and what it may not do to others.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
 use super::house::{House, until};
 use super::openssl::self_signed;
+use super::process::HeldPort;
 use super::publisher::{Publisher, connect, packet, publish, string};
 
 fn raw(address: SocketAddr, bytes: &[u8]) -> TcpStream {
@@ -273,11 +274,8 @@ fn a_subscriber_that_reads_nothing_has_a_bounded_queue() {
 fn over_tls_silent_connections_hinder_nobody_either() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = self_signed(folder.path());
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let held = HeldPort::at(Ipv4Addr::LOCALHOST);
+    let port = held.address().port();
     let config = format!(
         "[broker.tls]\nlisten = \"127.0.0.1:{port}\"\ncertificate = {certificate:?}\nkey = {key:?}\n"
     );

@@ -1,12 +1,13 @@
 //! Modbus against pymodbus, over TCP and over a pair of pseudo-terminals that socat makes.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use model::{RefusalReason, Source, Trouble, WrongWhy};
 
 use crate::contract::{Counterpart, POWER_W, contract};
 use crate::floor::{Floor, source};
-use crate::process::{Process, free_port};
+use crate::process::{HeldPort, Process};
 use crate::serial::SerialWire;
 
 const SCRIPT: &str = "modbus.py";
@@ -35,29 +36,28 @@ fn crowd(place: &str) -> Vec<Source> {
 
 /// A server over TCP.
 struct Tcp {
-    port: u16,
+    port: HeldPort,
     process: Process,
 }
 
 impl Tcp {
-    fn listen(port: u16) -> Process {
-        Process::start(&mut Process::python(SCRIPT, &["tcp", &port.to_string()]))
+    fn listen(port: &HeldPort) -> Process {
+        let number = port.address().port().to_string();
+        Process::start(&mut Process::python(SCRIPT, &["tcp", &number]))
     }
 
     fn place(&self) -> String {
-        format!(
-            "kind = \"modbus-tcp\"\naddress = \"127.0.0.1:{}\"",
-            self.port
-        )
+        let address = self.port.address();
+        format!("kind = \"modbus-tcp\"\naddress = \"{address}\"")
     }
 }
 
 impl Counterpart for Tcp {
     fn start() -> Self {
-        let port = free_port();
+        let port = HeldPort::at(Ipv4Addr::LOCALHOST);
         Self {
+            process: Self::listen(&port),
             port,
-            process: Self::listen(port),
         }
     }
 
@@ -82,7 +82,7 @@ impl Counterpart for Tcp {
     }
 
     fn restart(&mut self) {
-        self.process = Self::listen(self.port);
+        self.process = Self::listen(&self.port);
     }
 
     fn cut_shows() -> &'static [Trouble] {

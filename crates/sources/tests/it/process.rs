@@ -1,18 +1,36 @@
 //! A foreign program that plays a device: started, told what to do, killed.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use socket2::{Domain, Socket, Type};
 
 /// The root of the repository.
 pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A port that nothing listens on.
-pub(crate) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// A TCP port that belongs to one counterpart, also while that one is away: a socket that does not
+/// listen keeps it from being given to anybody else, and whoever comes meanwhile is refused.
+pub(crate) struct HeldPort {
+    socket: Socket,
+}
+
+impl HeldPort {
+    pub(crate) fn at(address: Ipv4Addr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        let any = SocketAddr::from((address, 0));
+        socket.bind(&any.into()).unwrap();
+        Self { socket }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        let address = self.socket.local_addr().unwrap().as_socket();
+        address.expect("an address of the internet")
+    }
 }
 
 /// A running counterpart; it ends when this is dropped.
