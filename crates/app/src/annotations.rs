@@ -3,9 +3,12 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use model::{Annotation, DAY_MS, EventKind, MachineId, Remark, Time};
+use model::{
+    Annotation, DAY_MS, EventKind, FindingKind, MachineId, NoticedCycle, POWER_POINTS, PowerBand,
+    ProductId, Remark, Span, Time, UNNAMED_PRODUCT, Unit,
+};
 use serde_json::json;
-use store::{Entry, StoreError};
+use store::{Entry, Reader, StoreError};
 use tokio::sync::Mutex;
 
 use crate::commands::{Command, OrderError, Orders};
@@ -17,6 +20,8 @@ const AHEAD_MS_MAX: i64 = 60_000;
 
 /// A maintenance is planned at most so far ahead, in milliseconds.
 const PLANNED_MS_MAX: i64 = 366 * DAY_MS;
+/// Pixels of the picture in which usual power is looked for.
+const POWER_PIXELS: usize = 400;
 /// What is left out is so by whole minutes: energy is kept by them.
 const MINUTE_MS: i64 = 60_000;
 
@@ -27,6 +32,10 @@ fn in_range(at: Time, said: Remark, now: Time) -> Option<(Time, Remark)> {
         Remark::Maintenance { until } => {
             let is_near = at <= now + PLANNED_MS_MAX;
             (lasts(until) && is_near).then_some((at, said))
+        }
+        Remark::NotProducing { until, .. } => {
+            let is_past = until <= now + AHEAD_MS_MAX;
+            (lasts(until) && is_past).then_some((at, said))
         }
         Remark::LeftOut { until, what, why } => {
             let from = at.minute();
@@ -39,6 +48,76 @@ fn in_range(at: Time, said: Remark, now: Time) -> Option<(Time, Remark)> {
         }
         said => (at <= now + AHEAD_MS_MAX).then_some((at.min(now), said)),
     }
+}
+
+/// The same with what was noticed at that moment, as it is kept; `None` if that was nothing of the
+/// kind.
+fn filled_in(
+    reader: &dyn Reader,
+    machine: &MachineId,
+    at: Time,
+    said: Remark,
+) -> Result<Option<Remark>, StoreError> {
+    let noticed = reader.findings_in(machine, Span::new(at, at + 1))?;
+    let find = |kind| noticed.iter().find(|row| row.kind == kind);
+    Ok(match said {
+        Remark::Hindsight {
+            finding, was, why, ..
+        } => find(finding).and_then(|row| {
+            let product = ProductId::new(&row.product).ok()?;
+            let noticed = NoticedCycle::of(&product, row.reason.as_ref()?);
+            finding.alarm()?;
+            Some(Remark::Hindsight {
+                finding,
+                was,
+                why,
+                noticed: Some(noticed),
+            })
+        }),
+        Remark::SameProduct { .. } => {
+            let before = reader.cycles(machine, Span::new(Span::ALWAYS.from, at), 1)?;
+            let earlier = before.items.into_iter().next();
+            let earlier = earlier.map(|row| row.cycle.product);
+            let product = find(FindingKind::ProductChanged);
+            let product = product.and_then(|row| ProductId::new(&row.product).ok());
+            // One that people or the machine name is what they say it is.
+            let product = product.filter(|p| p.as_str().starts_with(UNNAMED_PRODUCT));
+            let is_other = product.is_some() && earlier.is_some() && product != earlier;
+            is_other.then_some(Remark::SameProduct { product, earlier })
+        }
+        Remark::NotProducing { until, why, .. } => Some(Remark::NotProducing {
+            until,
+            why,
+            power: power_within(reader, machine, Span::new(at, until))?,
+        }),
+        said => Some(said),
+    })
+}
+
+/// What a machine drew in a span, without what it did for a moment only; `None` where that is not
+/// known.
+fn power_within(
+    reader: &dyn Reader,
+    machine: &MachineId,
+    span: Span,
+) -> Result<Option<PowerBand>, StoreError> {
+    let assignments = reader.assignments()?;
+    let watched = |device: &str| {
+        let mut of_it = assignments.iter().filter(|one| one.device == device);
+        let last = of_it.rfind(|one| one.since <= span.from);
+        last.is_some_and(|one| one.machine == *machine)
+    };
+    for series in reader.series()? {
+        let is_power = POWER_POINTS.contains(&series.point.as_str());
+        if !is_power || series.unit != Unit::Watt.symbol() || !watched(&series.device) {
+            continue;
+        }
+        let picture = reader.picture(series.id, span, POWER_PIXELS)?;
+        if let Some(band) = PowerBand::usual(picture.iter().map(|bucket| bucket.mean)) {
+            return Ok(Some(band));
+        }
+    }
+    Ok(None)
 }
 
 /// Takes what people say, and what they take back.
@@ -78,10 +157,42 @@ impl Annotations {
         }
         let said = said.checked().ok_or(OrderError::OutOfRange)?;
         let (at, said) = in_range(at, said, now).ok_or(OrderError::OutOfRange)?;
+        if said.teaches() {
+            return self.teach(machine, at, said, by).await;
+        }
         let annotation = self.numbered(machine, at, said, by);
         let id = annotation.id;
         self.keep(vec![(annotation, EventKind::AnnotationTold)], by)
             .await?;
+        Ok(id)
+    }
+
+    /// Keeps what somebody found out about what was noticed at a moment, with the numbers of it; in
+    /// the place of what was said of the same before.
+    async fn teach(
+        &self,
+        machine: &MachineId,
+        at: Time,
+        said: Remark,
+        by: &str,
+    ) -> Result<i64, OrderError> {
+        let _turn = self.withdrawing.lock().await;
+        let of = machine.clone();
+        let read = self.known.read(move |reader| {
+            let span = Span::new(at, at + 1);
+            let before = reader.annotations(Some(&of), span)?;
+            Ok((filled_in(reader, &of, at, said)?, before))
+        });
+        let (said, before) = read.await.map_err(|_| OrderError::NotDurable)?;
+        let said = said.ok_or(OrderError::NotFound)?;
+        let is_same = |old: &Annotation| old.withdrawn_at.is_none() && old.said.is_about(&said);
+        let old = before.into_iter().filter(is_same);
+        let old = old.map(|old| (self.taken_back(old, by), EventKind::AnnotationWithdrawn));
+        let mut both: Vec<_> = old.collect();
+        let annotation = self.numbered(machine, at, said, by);
+        let id = annotation.id;
+        both.push((annotation, EventKind::AnnotationTold));
+        self.keep(both, by).await?;
         Ok(id)
     }
 
@@ -130,11 +241,15 @@ impl Annotations {
         if annotation.withdrawn_at.is_some() || !is_meant {
             return Err(OrderError::NotFound);
         }
-        Ok(Annotation {
+        Ok(self.taken_back(annotation, by))
+    }
+
+    fn taken_back(&self, annotation: Annotation, by: &str) -> Annotation {
+        Annotation {
             withdrawn_at: Some(self.known.now()),
             withdrawn_by: Some(by.to_owned()),
             ..annotation
-        })
+        }
     }
 
     /// A maintenance that lasts ends now; what of it has been stays. One that has not begun is not

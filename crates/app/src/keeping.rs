@@ -41,6 +41,15 @@ pub enum Keeping {
 }
 
 impl Keeping {
+    /// What of it teaches the box how to judge.
+    pub fn taught(&self) -> Vec<Annotation> {
+        let Self::Annotations(said) = self else {
+            return Vec::new();
+        };
+        let said = said.iter().map(|(annotation, _)| annotation);
+        said.filter(|it| it.said.teaches()).cloned().collect()
+    }
+
     /// The rows of it.
     pub fn records(self) -> Vec<Record> {
         match self {

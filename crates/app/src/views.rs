@@ -149,6 +149,16 @@ impl MaintenanceView {
     }
 }
 
+/// Something that a person taught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Lesson")]
+pub struct LessonView {
+    /// The number of the annotation.
+    pub said: i64,
+    /// Cycles that were judged by it.
+    pub used: u32,
+}
+
 /// One machine.
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[schemars(rename = "Machine")]
@@ -177,6 +187,8 @@ pub struct MachineView {
     pub is_coarse: bool,
     /// How long a cycle is, where no signal tells.
     pub cycle_length: Option<CycleLength>,
+    /// What people taught about its cycles and is heeded, in the order in which it was said.
+    pub lessons: Vec<LessonView>,
     /// The last finished cycle.
     pub last_cycle: Option<Cycle>,
     /// Its numbers, if it was judged.

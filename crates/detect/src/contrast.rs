@@ -2,7 +2,7 @@
 //! became stronger, weaker, slower or faster, or one part of it did. A part is named where it
 //! explains clearly more.
 
-use model::{Contrast, Quantity};
+use model::{Contrast, PowerBand, Quantity};
 
 use crate::recording::Recording;
 
@@ -17,6 +17,8 @@ const LEFT_BY_PART: f64 = 0.5;
 const AS_GOOD: f64 = 1.5;
 /// What is left is never known better than this share of the usual movement.
 const LEFT_MIN: f64 = 0.01;
+/// Power that stays within a band for this share of a cycle is within it as good as always.
+const AS_GOOD_AS_WHOLE: f64 = 0.8;
 
 /// The usual power in equal parts of a cycle, and how long one takes, in seconds.
 #[derive(Clone, Copy)]
@@ -58,6 +60,26 @@ pub(crate) fn contrast(
 }
 
 impl UsualPower<'_> {
+    /// How long a cycle stays within a power, in seconds, from one cycle into the next too; `None`
+    /// where it does so for as good as the whole of it.
+    pub(crate) fn longest_within(self, power: PowerBand) -> Option<f64> {
+        let count = self.watts.len();
+        if count == 0 {
+            return Some(0.0);
+        }
+        let (mut longest, mut run) = (0_usize, 0_usize);
+        for watts in self.watts.iter().chain(self.watts) {
+            run = if power.has(f64::from(*watts)) {
+                run + 1
+            } else {
+                0
+            };
+            longest = longest.max(run);
+        }
+        let is_whole = longest as f64 >= AS_GOOD_AS_WHOLE * count as f64;
+        (!is_whole).then(|| longest as f64 * self.step_s())
+    }
+
     fn step_s(&self) -> f64 {
         self.seconds / self.watts.len() as f64
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use model::{Contrast, Forecast, Lasting, ProductId, Quantity, Time};
+use model::{Contrast, Forecast, Lasting, PowerBand, ProductId, Quantity, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::chart::{Chart, Side};
@@ -100,7 +100,7 @@ pub(crate) enum CourseEvent {
 
 /// What is normal for one product, and what is being watched against it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Watched {
+pub(crate) struct Watched {
     normal: Normal,
     charts: Charts,
     drift: Trend,
@@ -308,10 +308,17 @@ impl Course {
         true
     }
 
-    /// Forgets what is normal for a product.
-    pub(crate) fn forget(&mut self, product: &ProductId) {
-        self.watched.remove(product);
+    /// Forgets what is normal for a product; gives it, if anything was known.
+    pub(crate) fn forget(&mut self, product: &ProductId) -> Option<Watched> {
+        let known = self.watched.remove(product);
         self.warmup.forget();
+        self.begin_anew();
+        known
+    }
+
+    /// Takes as normal for a product what was so before.
+    pub(crate) fn put_back(&mut self, product: &ProductId, known: Watched) {
+        self.watched.insert(product.clone(), known);
         self.begin_anew();
     }
 
@@ -395,6 +402,13 @@ impl Course {
         let usual = self.watched.get(product)?.normal.usual_power();
         let seen: Vec<&Recording> = cycles.filter_map(|cycle| cycle.power.as_ref()).collect();
         contrast(usual, &seen, quantity)
+    }
+
+    /// How long a usual cycle draws such power without a break, in seconds; 0 where its power is
+    /// not known, and `None` where it does so for as good as the whole of it.
+    pub(crate) fn longest_within(&self, product: &ProductId, power: PowerBand) -> Option<f64> {
+        let usual = self.watched.get(product).map(|w| w.normal.usual_power());
+        usual.map_or(Some(0.0), |usual| usual.longest_within(power))
     }
 
     /// The last so many cycles that were judged, the latest last.

@@ -128,6 +128,7 @@ pub fn judge(
         reference_version: reference.version,
         lasting: None,
         contrast: None,
+        like: None,
     };
     let time_changed = reason.duration_deviation().abs() > tolerance.time;
     let unsure = if wait_s > 0.0 {

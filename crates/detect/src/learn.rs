@@ -1,7 +1,7 @@
 //! Learning a reference: the median and the median absolute deviation of the first good cycles,
 //! so that a few odd ones among them do not move it.
 
-use model::{Approval, ProductId, Reference, Time};
+use model::{Approval, ProductId, Reference, Span, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::band::robust_band;
@@ -64,6 +64,11 @@ impl Learning {
     /// Whether none has.
     pub fn is_empty(&self) -> bool {
         self.cycles.is_empty()
+    }
+
+    /// Lets go of the cycles of a stretch of time in which nothing was made.
+    pub(crate) fn forget(&mut self, span: Span) {
+        self.cycles.retain(|cycle| !span.has(cycle.end));
     }
 
     /// Takes one good cycle; gives the reference and its cycles when there are enough and they

@@ -13,6 +13,7 @@ mod course;
 mod judge;
 mod lamp;
 mod learn;
+mod lessons;
 mod level;
 mod library;
 mod limit;

@@ -38,6 +38,7 @@ fn reason() -> DeviationReason {
             from_s: 0.1,
             to_s: 0.2,
         }),
+        like: None,
     }
 }
 

@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DAY_MS, IdError, MachineId, Right, Span, Time, Title, lot_number};
+use crate::{
+    DAY_MS, FindingKind, Hindsight, IdError, MachineId, NoticedCycle, PowerBand, ProductId, Right,
+    Span, Time, Title, lot_number,
+};
 
 /// Longest note, in letters.
 const NOTE_CHARS_MAX: usize = 500;
@@ -139,6 +142,43 @@ pub enum Remark {
         /// Why, in the words of whoever says it.
         why: Title,
     },
+    /// The machine made nothing from then on, whatever its power showed: it was set up, or it
+    /// waited. Its cycles then are no parts, and are neither judged nor learned from.
+    NotProducing {
+        /// To when (not included).
+        until: Time,
+        /// As a stop is explained.
+        why: StopReason,
+        /// What it drew then: from now on that is no work, unless a usual cycle draws as much for
+        /// as long. The box fills it in from what it keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        power: Option<PowerBand>,
+    },
+    /// What was noticed at that very moment was one, or was none. From then on the box heeds it:
+    /// such a cycle, or the change as it lasts, is normal where it was none; where it was one, it
+    /// is recognised when it comes again.
+    Hindsight {
+        /// What it was noticed as.
+        finding: FindingKind,
+        /// Whether it was.
+        was: Hindsight,
+        /// Why, or what it was, in the words of whoever says it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Title>,
+        /// The numbers that were noticed. The box fills them in from what it keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        noticed: Option<NoticedCycle>,
+    },
+    /// What the box took for another product at that very moment is the one made before, made in
+    /// another way.
+    SameProduct {
+        /// What the box calls it. The box fills both in from what it keeps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        product: Option<ProductId>,
+        /// The one made before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        earlier: Option<ProductId>,
+    },
     /// Anything else worth knowing.
     Note {
         /// The words, at most 500 letters.
@@ -167,22 +207,51 @@ impl Remark {
             Self::LotEnded { lot } => Some(Self::LotEnded {
                 lot: lot_number(lot.as_str()).ok()?,
             }),
-            Self::StopReason { .. } | Self::Maintenance { .. } | Self::LeftOut { .. } => Some(self),
+            Self::StopReason { .. }
+            | Self::Maintenance { .. }
+            | Self::LeftOut { .. }
+            | Self::NotProducing { .. }
+            | Self::Hindsight { .. }
+            | Self::SameProduct { .. } => Some(self),
         }
     }
 
     /// What whoever says it, or takes it back, has to be allowed.
     pub fn needs(&self) -> Right {
         match self {
-            Self::LeftOut { .. } => Right::Judge,
+            Self::LeftOut { .. } | Self::Hindsight { .. } | Self::SameProduct { .. } => {
+                Right::Judge
+            }
             _ => Right::Acknowledge,
+        }
+    }
+
+    /// Whether the box heeds it when it judges from then on.
+    pub fn teaches(&self) -> bool {
+        matches!(
+            self,
+            Self::Hindsight { .. } | Self::SameProduct { .. } | Self::NotProducing { .. }
+        )
+    }
+
+    /// Whether two of one moment are about the same thing that was noticed, so that the later one
+    /// is in the place of the other.
+    pub fn is_about(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Hindsight { finding: one, .. }, Self::Hindsight { finding, .. }) => {
+                one == finding
+            }
+            (Self::SameProduct { .. }, Self::SameProduct { .. }) => true,
+            _ => false,
         }
     }
 
     /// To when it holds, if it is said of a stretch of time and not of a moment.
     pub fn until(&self) -> Option<Time> {
         match self {
-            Self::Maintenance { until } | Self::LeftOut { until, .. } => Some(*until),
+            Self::Maintenance { until }
+            | Self::LeftOut { until, .. }
+            | Self::NotProducing { until, .. } => Some(*until),
             _ => None,
         }
     }

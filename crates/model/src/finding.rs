@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AlarmKind, ProductId, Time};
+use crate::{AlarmKind, KnownFault, ProductId, Time};
 
 /// What kind of change was noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -91,6 +91,9 @@ pub struct DeviationReason {
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contrast: Option<Contrast>,
+    /// A fault that a person confirmed once and that looked the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<KnownFault>,
 }
 
 /// Where in a cycle something is.

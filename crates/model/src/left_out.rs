@@ -1,5 +1,6 @@
 //! Stretches of a machine's past that people took out of the figures, because what was measured
-//! then was wrong. The readings stay as they came; figures are computed without them.
+//! then was wrong, or the machine made nothing. The readings stay as they came; figures are
+//! computed by what people said.
 
 use crate::{Annotation, LeftOutWhat, MachineState, Remark, Span, StateInterval, Time};
 
@@ -10,6 +11,8 @@ pub struct LeftOut {
     work: Vec<Span>,
     /// Energy does not.
     energy: Vec<Span>,
+    /// The machine made nothing: what looked like work was none, and its cycles do not count.
+    idle: Vec<Span>,
 }
 
 impl LeftOut {
@@ -17,45 +20,60 @@ impl LeftOut {
     pub const NOTHING: Self = Self {
         work: Vec::new(),
         energy: Vec::new(),
+        idle: Vec::new(),
     };
 
     /// By what people said of one machine.
     pub fn of<'a>(said: impl IntoIterator<Item = &'a Annotation>) -> Self {
         let mut left_out = Self::default();
         for annotation in said {
-            let Remark::LeftOut { what, .. } = annotation.said else {
-                continue;
-            };
             let Some(span) = annotation.span() else {
                 continue;
             };
-            left_out.energy.push(span);
-            if what == LeftOutWhat::All {
-                left_out.work.push(span);
+            match annotation.said {
+                Remark::LeftOut { what, .. } => {
+                    left_out.energy.push(span);
+                    if what == LeftOutWhat::All {
+                        left_out.work.push(span);
+                    }
+                }
+                Remark::NotProducing { .. } => left_out.idle.push(span),
+                _ => {}
             }
         }
         left_out.energy = disjoint(left_out.energy);
         left_out.work = disjoint(left_out.work);
+        left_out.idle = disjoint(left_out.idle);
         left_out
     }
 
-    /// Whether all counts.
+    /// Whether all counts, as it was measured.
     pub fn is_empty(&self) -> bool {
-        self.energy.is_empty()
+        self.energy.is_empty() && self.idle.is_empty()
+    }
+
+    /// The same for what wears: a machine that makes nothing wears too while it moves.
+    pub fn as_worn(&self) -> Self {
+        Self {
+            idle: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// Whether what began at a moment counts: a cycle, a change of product.
     pub fn counts(&self, at: Time) -> bool {
-        !self.work.iter().any(|span| span.has(at))
+        let mut out = self.work.iter().chain(&self.idle);
+        !out.any(|span| span.has(at))
     }
 
-    /// What of a span does not count, of states and cycles; oldest first.
-    pub fn work_within(&self, span: Span) -> impl Iterator<Item = Span> {
-        let within = self.work.iter().map(move |out| out.within(span));
-        within.flatten()
+    /// Where in a span cycles do not count; oldest first, and apart.
+    pub fn no_cycles_within(&self, span: Span) -> impl Iterator<Item = Span> + use<> {
+        let out = self.work.iter().chain(&self.idle).copied().collect();
+        let out = disjoint(out).into_iter();
+        out.filter_map(move |out| out.within(span))
     }
 
-    /// What of a span counts, of states and cycles; oldest first.
+    /// Where in a span what the machine did is known; oldest first.
     pub fn work_outside(&self, span: Span) -> Vec<Span> {
         outside(&self.work, span)
     }
@@ -76,30 +94,45 @@ impl LeftOut {
         ahead.find(|from| *from > at)
     }
 
-    /// States as they count: what is left out is unknown.
+    /// States as they count: what is left out is unknown, and what made nothing was no work.
     pub fn states(&self, states: Vec<StateInterval>) -> Vec<StateInterval> {
-        if self.work.is_empty() {
-            return states;
-        }
-        let mut counted = Vec::with_capacity(states.len());
-        for interval in states {
-            let mut from = interval.from;
-            let end = interval.to.unwrap_or(Time::from_ms(i64::MAX));
-            for out in self.work_within(Span::new(from, end)) {
-                let piece = |state, from, to| StateInterval {
-                    state,
-                    from,
-                    to: Some(to),
-                };
-                counted.push(piece(interval.state, from, out.from));
-                counted.push(piece(MachineState::Unknown, out.from, out.to));
-                from = out.to;
-            }
-            counted.push(StateInterval { from, ..interval });
-        }
-        counted.retain(|interval| interval.to != Some(interval.from));
-        counted
+        let no_work = |state| match state {
+            MachineState::Run => MachineState::Idle,
+            other => other,
+        };
+        let states = changed_within(&self.idle, states, no_work);
+        changed_within(&self.work, states, |_| MachineState::Unknown)
     }
+}
+
+/// States, changed where they lie in some spans, which are in the order of time and apart.
+fn changed_within(
+    spans: &[Span],
+    states: Vec<StateInterval>,
+    change: impl Fn(MachineState) -> MachineState,
+) -> Vec<StateInterval> {
+    if spans.is_empty() {
+        return states;
+    }
+    let mut changed = Vec::with_capacity(states.len());
+    for interval in states {
+        let mut from = interval.from;
+        let end = interval.to.unwrap_or(Time::from_ms(i64::MAX));
+        let all = Span::new(from, end);
+        for within in spans.iter().filter_map(|span| span.within(all)) {
+            let piece = |state, from, to| StateInterval {
+                state,
+                from,
+                to: Some(to),
+            };
+            changed.push(piece(interval.state, from, within.from));
+            changed.push(piece(change(interval.state), within.from, within.to));
+            from = within.to;
+        }
+        changed.push(StateInterval { from, ..interval });
+    }
+    changed.retain(|interval| interval.to != Some(interval.from));
+    changed
 }
 
 /// What of a span lies in none of others, which are in the order of time and apart.
@@ -197,7 +230,7 @@ mod tests {
             [span(0, 100), span(300, 500), span(600, 1_000)]
         );
         assert_eq!(left_out.energy_outside(span(520, 580)), []);
-        let work: Vec<Span> = left_out.work_within(span(250, 900)).collect();
+        let work: Vec<Span> = left_out.no_cycles_within(span(250, 900)).collect();
         assert_eq!(work, [span(250, 300)]);
         assert!(LeftOut::default().is_empty() && !left_out.is_empty());
     }

@@ -25,6 +25,7 @@ mod register;
 mod source;
 mod state;
 mod table;
+mod teaching;
 mod time;
 mod unit;
 
@@ -65,5 +66,6 @@ pub use state::{MachineState, Standstill, StateInterval};
 pub use table::{
     Column, CommaMeaning, FileLook, FileProblem, FileUse, Import, Importing, Table, TableState,
 };
+pub use teaching::{Hindsight, KnownFault, NoticedCycle, PowerBand};
 pub use time::{DAY_MS, HOUR_MS, Span, Time};
 pub use unit::{POWER_POINTS, STATUS_POINTS, Unit, UnitScale, VIBRATION_POINTS};

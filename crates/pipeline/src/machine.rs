@@ -1,6 +1,6 @@
 //! One machine of the floor: what judges it, and what pages show of it.
 
-use app::views::{LearningView, MachineView, MaintenanceView, Names, Shown};
+use app::views::{LearningView, LessonView, MachineView, MaintenanceView, Names, Shown};
 use detect::{LampShows, LearningState, Outcome, Watch};
 use model::{
     Alarm, AlarmKind, Cycle, DeviationReason, EventKind, LeftOut, MachineId, Nameplate, Span,
@@ -246,6 +246,11 @@ impl Machine {
             alarms_per_month: snapshot.settings.alarms_per_month,
             is_coarse: snapshot.is_coarse,
             cycle_length: snapshot.cycle_length,
+            lessons: self
+                .watch
+                .lessons_used()
+                .map(|(said, used)| LessonView { said, used })
+                .collect(),
             last_cycle: self.last_cycle.as_ref().map(|(cycle, _)| cycle.clone()),
             last_reason: self
                 .last_cycle

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use app::day_accounts::{AccountShelf, DayLook};
 use app::known::{Known, Unreadable};
-use app::views::{BoardView, MachineView, MaintenanceView};
+use app::views::{BoardView, MachineView};
 use jiff::civil::Date;
 use kpi::{
     Account, Bottleneck, Calendar, Chronicle, Factory, Measured, PlannedHours, PowerMinute,
@@ -383,11 +383,18 @@ impl Facts<'_> {
         .collect()
     }
 
-    /// Where downtimes of a machine are cut: where maintenance begins and ends.
+    /// Where downtimes of a machine are cut: where what was said of a stretch of it begins and
+    /// ends.
     fn cuts(&self, machine: &MachineId) -> Vec<Time> {
         let said = self.said.iter().filter(|said| said.machine == *machine);
-        let windows = said.filter_map(MaintenanceView::of);
-        let edges = windows.flat_map(|window| [window.since, window.until]);
+        let stands = |said: &&Annotation| {
+            matches!(
+                said.said,
+                Remark::Maintenance { .. } | Remark::NotProducing { .. }
+            )
+        };
+        let spans = said.filter(stands).filter_map(Annotation::span);
+        let edges = spans.flat_map(|span| [span.from, span.to]);
         let mut cuts: Vec<Time> = edges.collect();
         cuts.sort_unstable();
         cuts.dedup();

@@ -98,7 +98,9 @@ pub(crate) fn explain(
         }
     }
     for annotation in annotations.iter().filter(|a| a.withdrawn_at.is_none()) {
-        let Remark::StopReason { reason } = &annotation.said else {
+        let (Remark::StopReason { reason } | Remark::NotProducing { why: reason, .. }) =
+            &annotation.said
+        else {
             continue;
         };
         let ended = explained.partition_point(|d| d.end <= annotation.at);

@@ -17,6 +17,26 @@ pub fn remark_text(lang: Lang, said: &Remark) -> String {
         Remark::LotBegan { lot } => lang.with(key::REMARK_LOT_BEGAN, &[("lot", lot.as_str())]),
         Remark::LotEnded { lot } => lang.with(key::REMARK_LOT_ENDED, &[("lot", lot.as_str())]),
         Remark::Note { text } => text.clone(),
+        Remark::NotProducing { why, .. } => {
+            let why = reason_text(lang, why);
+            lang.with(key::REMARK_NOT_PRODUCING, &[("why", &why)])
+        }
+        Remark::Hindsight {
+            finding, was, why, ..
+        } => {
+            let finding = lang.coded("finding-", finding.code());
+            let was = lang.coded("hindsight-", was.code());
+            let words = [("finding", &*finding), ("was", &*was)];
+            match why {
+                None => lang.with(key::REMARK_HINDSIGHT, &words),
+                Some(why) => {
+                    let [finding, was] = words;
+                    let words = [finding, was, ("why", why.as_str())];
+                    lang.with(key::REMARK_HINDSIGHT_WHY, &words)
+                }
+            }
+        }
+        Remark::SameProduct { .. } => lang.text(key::REMARK_SAME_PRODUCT),
         Remark::Maintenance { .. } => lang.text(key::REMARK_MAINTENANCE),
         Remark::LeftOut { what, why, .. } => {
             let what = lang.coded("left-out-", what.code());

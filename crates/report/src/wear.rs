@@ -128,7 +128,7 @@ impl UseCounter<'_> {
         let begin = since.unwrap_or(Time::from_ms(0));
         let used = self.used(part, Span::new(begin, self.now))?;
         let pace = Span::new(self.now - PACE_DAYS * DAY_MS, self.now);
-        let left_out = self.series.left_out(&part.machine);
+        let left_out = self.series.left_out(&part.machine).as_worn();
         let states = self.reader.counted_states(&part.machine, pace, &left_out)?;
         let seen = states.iter().find(|s| s.state != MachineState::Unknown);
         let first = seen.map_or(self.now, |state| state.from.max(pace.from));
@@ -147,7 +147,7 @@ impl UseCounter<'_> {
     /// What of a part was used in a span, in its measure.
     fn used(&self, part: &WornPart, span: Span) -> Result<f64, StoreError> {
         let machine: &MachineId = &part.machine;
-        let left_out = self.series.left_out(machine);
+        let left_out = self.series.left_out(machine).as_worn();
         Ok(match part.measure {
             WearMeasure::Cycles => {
                 self.reader.counted_cycles(machine, span.from, &left_out)? as f64

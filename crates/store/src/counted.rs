@@ -26,7 +26,7 @@ pub trait CountedHistory: History {
         Ok(said)
     }
 
-    /// The states of a machine between two moments; what is left out is unknown.
+    /// The states of a machine between two moments, by what people said of them.
     fn counted_states(
         &self,
         machine: &MachineId,
@@ -68,7 +68,7 @@ pub trait CountedHistory: History {
         left_out: &LeftOut,
     ) -> Result<CycleTally, StoreError> {
         let mut tally = self.cycle_tally(machine, span)?;
-        for out in left_out.work_within(span) {
+        for out in left_out.no_cycles_within(span) {
             let gone = self.cycle_tally(machine, out)?;
             tally.cycles = tally.cycles.saturating_sub(gone.cycles);
             tally.outside = tally.outside.saturating_sub(gone.outside);
@@ -85,7 +85,7 @@ pub trait CountedHistory: History {
     ) -> Result<u64, StoreError> {
         let all = Span::new(since, Time::from_ms(i64::MAX));
         let mut cycles = self.cycle_count(machine, since)?;
-        for out in left_out.work_within(all) {
+        for out in left_out.no_cycles_within(all) {
             cycles = cycles.saturating_sub(self.cycle_tally(machine, out)?.cycles);
         }
         Ok(cycles)

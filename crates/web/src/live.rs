@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::known::Known;
-use app::views::BoardView;
+use app::views::{BoardView, MachineView};
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
@@ -30,6 +30,7 @@ use crate::http::script::Queried;
 use crate::pages::devices::DevicesPart;
 use crate::pages::off::OffPart;
 use crate::pages::shared::SharedPart;
+use crate::pages::taught::Answers;
 use crate::pages::{Ctx, board, devices, events, machine, off, proof, shared, wall};
 use crate::site::part;
 use crate::strips::{StripShelf, Strips};
@@ -182,9 +183,10 @@ async fn parts(
             }
         }
         "events" => {
-            put("open", events::open(ctx, &site.gate, view));
-            if let Ok(findings) = events::newest(&site.known).await {
-                put("history", events::history(ctx, view, &findings));
+            let answers = Answers::to_alarms(&site.known, &view.open_alarms).await;
+            put("open", events::open(ctx, &site.gate, view, &answers));
+            if let Ok((findings, answers)) = events::newest(&site.known).await {
+                put("history", events::history(ctx, view, &findings, &answers));
             }
         }
         "devices" => put("devices", devices::list(&site.device_pages, ctx, view)),
@@ -204,22 +206,36 @@ async fn parts(
         }
         SHARED => put(SHARED, shared::list(&site.shared, ctx, view)),
         _ => {
-            let shown = page
-                .strip_prefix("machine/")
-                .and_then(|id| view.machine(id));
-            if let Some(shown) = shown {
-                put("alarms", machine::alarms(ctx, &site.gate, view, shown));
-                put("now", machine::now(ctx, shown));
-                put("forecast", machine::forecast(ctx, shown));
-                put("values", machine::values(ctx, shown));
-                put("off", off::of_machine(&site.off, ctx, shown));
-                put("reference", machine::reference(ctx, shown));
-                if let Some(history) = machine::history(&site.known, &shown.id).await {
-                    put("charts", machine::charts(ctx, shown, &history));
-                    put("findings", machine::findings(ctx, &history));
-                }
+            let id = page.strip_prefix("machine/");
+            if let Some(shown) = id.and_then(|id| view.machine(id)) {
+                parts.extend(machine_parts(site, ctx, view, shown).await);
             }
         }
     }
     parts
+}
+
+async fn machine_parts(
+    site: &LivePart,
+    ctx: &Ctx,
+    view: &BoardView,
+    shown: &MachineView,
+) -> Vec<(String, String)> {
+    let (gate, known) = (&site.gate, &site.known);
+    let answers = Answers::to_alarms(known, &view.open_alarms).await;
+    let mut parts = vec![
+        ("alarms", machine::alarms(ctx, gate, view, shown, &answers)),
+        ("now", machine::now(ctx, shown)),
+        ("forecast", machine::forecast(ctx, shown)),
+        ("values", machine::values(ctx, shown)),
+        ("off", off::of_machine(&site.off, ctx, shown)),
+        ("reference", machine::reference(ctx, shown)),
+    ];
+    if let Some(history) = machine::history(known, shown).await {
+        parts.push(("charts", machine::charts(ctx, shown, &history)));
+        parts.push(("findings", machine::findings(ctx, gate, shown, &history)));
+    }
+    let each = parts.into_iter();
+    each.map(|(id, html)| (id.to_owned(), html.into_string()))
+        .collect()
 }

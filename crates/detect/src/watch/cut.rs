@@ -126,6 +126,7 @@ impl Watch {
         let apart_s = self.meter.interval_s().unwrap_or(0.0);
         let single = self.levels.state();
         let works = self.activity.observe(watts, apart_s);
+        self.note_no_work(t, watts);
         self.off_readings = if single == PowerState::Off {
             self.off_readings.saturating_add(1)
         } else {

@@ -1,10 +1,12 @@
 //! One machine under watch: signals in, outcomes out. Everything it knows is in [`Watch`], which
 //! the store keeps; after a power cut it goes on from there and nothing is learned anew. `cut`
 //! finds where cycles begin and end, `verdict` judges a finished one, `sources` says what all that
-//! is told of the state comes to, `vibration` what a machine's shaking tells.
+//! is told of the state comes to, `vibration` what a machine's shaking tells, `taught` what people
+//! do.
 
 mod cut;
 mod sources;
+mod taught;
 mod verdict;
 mod vibration;
 
@@ -12,10 +14,11 @@ use std::collections::BTreeMap;
 
 use cut::Cut;
 use model::{
-    AlarmKind, Approval, Cycle, CycleLength, DeviationReason, Finding, FindingKind, Forecast,
-    MachineState, ProductId, Reference, SeriesId, Time, VALUE_MAX,
+    AlarmKind, Annotation, Approval, Cycle, CycleLength, DeviationReason, Finding, FindingKind,
+    Forecast, MachineState, ProductId, Reference, SeriesId, Time, VALUE_MAX,
 };
 use serde::{Deserialize, Serialize};
+use taught::{FormerNormal, NoWork};
 use vibration::Vibration;
 
 use crate::activity::Activity;
@@ -24,6 +27,7 @@ use crate::course::Course;
 use crate::judge::CycleFacts;
 use crate::lamp::{Colour, Lamp, LampDevice, LampShows};
 use crate::learn::Learning;
+use crate::lessons::Lessons;
 use crate::level::{Levels, PowerState};
 use crate::meter::{Meter, MeterStretch};
 use crate::quality::DataQuality;
@@ -279,6 +283,15 @@ pub struct Watch {
     /// What a cycle would have raised while it is undecided whether its product is another one.
     #[serde(default)]
     held_alarm: Option<HeldAlarm>,
+    /// What people taught about its cycles.
+    #[serde(default)]
+    lessons: Lessons,
+    /// What was normal before a person said that a change is.
+    #[serde(default)]
+    former: Option<Box<FormerNormal>>,
+    /// What a person said is no work is being drawn.
+    #[serde(default)]
+    no_work: Option<NoWork>,
 }
 
 impl Watch {
@@ -326,12 +339,20 @@ impl Watch {
             link: None,
             alarms: Vec::new(),
             held_alarm: None,
+            lessons: Lessons::default(),
+            former: None,
+            no_work: None,
         }
     }
 
-    /// A machine of which only the references are known any more: it is judged by them.
-    pub fn recalled(settings: Settings, references: Vec<Reference>) -> Self {
+    /// A machine of which only the references are known any more, and what people said: it is
+    /// judged by them.
+    pub fn recalled(settings: Settings, references: Vec<Reference>, said: &[Annotation]) -> Self {
         let mut watch = Self::new(settings);
+        let holds = |said: &&Annotation| said.withdrawn_at.is_none();
+        for said in said.iter().filter(holds) {
+            watch.lessons.learn(said);
+        }
         for reference in references {
             let memory = watch.products.entry(reference.product.clone()).or_default();
             memory.versions = memory.versions.max(reference.version);
@@ -486,6 +507,7 @@ impl Watch {
     /// Forgets the reference of the product being made and learns a new version. Alarms about
     /// cycles end: a person has said that the present is the new normal.
     pub fn relearn(&mut self, at: Time, out: &mut Vec<Outcome>) {
+        self.former = None;
         self.forget_reference();
         self.is_swapped = false;
         self.latest_w.clear();
@@ -498,8 +520,7 @@ impl Watch {
         memory.former_pause_s = memory.pause_s();
         memory.reference = None;
         memory.gather_anew(false);
-        let product = self.product.clone();
-        self.course.forget(&product);
+        self.course.forget(&self.product);
         self.forecast = None;
         self.held_alarm = None;
     }
@@ -558,7 +579,7 @@ impl Watch {
         Snapshot {
             state: self.state,
             since: self.state_since,
-            product: self.product.clone(),
+            product: self.told_product(),
             learning,
             reference,
             settings: self.settings,
@@ -660,7 +681,7 @@ impl Watch {
         reason: Option<DeviationReason>,
         out: &mut Vec<Outcome>,
     ) {
-        let product = self.product.clone();
+        let product = self.told_product();
         out.push(Outcome::Finding(Finding {
             kind,
             at,

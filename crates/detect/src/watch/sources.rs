@@ -148,6 +148,9 @@ impl Watch {
     /// The pause that belongs to every cycle is not waiting, so a running machine keeps its state
     /// through a pause of up to twice the usual length.
     fn state_from_power(&self, t: Time) -> MachineState {
+        if self.power != PowerState::Off && self.makes_nothing(t) {
+            return MachineState::Idle;
+        }
         if self.power != PowerState::Off && self.is_in_rhythm(t) {
             return MachineState::Run;
         }

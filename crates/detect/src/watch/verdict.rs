@@ -2,8 +2,8 @@
 //! the course of the machine inside it.
 
 use model::{
-    AlarmKind, Approval, Cycle, CycleVerdict, DeviationReason, Finding, FindingKind, Lasting,
-    ProductId, Quantity, Reference, Time, UNNAMED_PRODUCT,
+    AlarmKind, Approval, Cycle, CycleVerdict, DeviationReason, FindingKind, Lasting, ProductId,
+    Quantity, Reference, Time, UNNAMED_PRODUCT,
 };
 
 use super::{CycleFacts, Finished, HeldAlarm, OpenAlarm, Outcome, Watch};
@@ -97,7 +97,7 @@ impl Watch {
 
     fn finished(&self, facts: &CycleFacts, verdict: CycleVerdict) -> Cycle {
         Cycle {
-            product: self.product.clone(),
+            product: self.told_product(),
             start: facts.start,
             end: facts.end,
             duration_s: facts.duration_s,
@@ -130,6 +130,9 @@ impl Watch {
         match &memory.reference {
             Some(reference) if reference.is_approved() => {
                 let (verdict, reason) = judge(facts, reference, settings.tolerance);
+                if verdict.is_bad() && self.is_taught_normal(&reason) {
+                    return (CycleVerdict::Good, Some(reason), None);
+                }
                 let (verdict, judged) = self.inside(facts, verdict, &reason, out);
                 (verdict, Some(reason), judged)
             }
@@ -368,16 +371,14 @@ impl Watch {
         out: &mut Vec<Outcome>,
     ) {
         let is_known = known.is_some();
-        let product = known.unwrap_or_else(|| self.next_shape());
-        self.product = product.clone();
+        let before = self.told_product();
+        self.product = known.unwrap_or_else(|| self.next_shape());
         self.forecast = None;
         let since = cycles.first().map_or(at, |cycle| cycle.start);
-        out.push(Outcome::Finding(Finding {
-            kind: FindingKind::ProductChanged,
-            at: since,
-            product,
-            reason: None,
-        }));
+        // A product that is made in two ways is one.
+        if self.told_product() != before {
+            self.tell(FindingKind::ProductChanged, since, None, out);
+        }
         if !is_known {
             for facts in &cycles {
                 self.learn(facts, out);
@@ -460,6 +461,7 @@ impl Watch {
             good_cycles: 0,
             lasts: false,
         });
+        let reason = reason.map(|reason| self.recognised(reason));
         let finding = FindingKind::behind(kind).unwrap_or(FindingKind::Stopped);
         self.tell(finding, at, reason.clone(), out);
         out.push(Outcome::AlarmRaised(kind, at, reason));

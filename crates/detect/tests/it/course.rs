@@ -7,19 +7,19 @@ use crate::generated::Chance;
 use crate::raised;
 
 /// A machine as a table of cycles.
-struct Cycles {
+pub(crate) struct Cycles {
     chance: Chance,
     start: Time,
-    duration_s: f64,
+    pub(crate) duration_s: f64,
     /// Added to every bin of power, as a share of its mean.
     leak: f64,
     /// How far power trembles, as a share.
     noise: f64,
-    shape: Vec<f64>,
+    pub(crate) shape: Vec<f64>,
 }
 
 impl Cycles {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let shape = (0..16).map(|_| chance.between(200.0, 1_000.0)).collect();
         Self {
@@ -57,7 +57,7 @@ impl Cycles {
     }
 
     /// Cycles that need `factor` times the usual energy, by their number.
-    fn run_scaled(
+    pub(crate) fn run_scaled(
         &mut self,
         watch: &mut Watch,
         count: u32,
@@ -72,7 +72,7 @@ impl Cycles {
         out
     }
 
-    fn run(&mut self, watch: &mut Watch, count: usize) -> Vec<Outcome> {
+    pub(crate) fn run(&mut self, watch: &mut Watch, count: usize) -> Vec<Outcome> {
         let mut out = Vec::new();
         for _ in 0..count {
             watch.cycle(self.next(), &mut out);
@@ -81,7 +81,7 @@ impl Cycles {
     }
 }
 
-fn lasting(out: &[Outcome]) -> Vec<(AlarmKind, Quantity)> {
+pub(crate) fn lasting(out: &[Outcome]) -> Vec<(AlarmKind, Quantity)> {
     let quantity = |o: &Outcome| match o {
         Outcome::AlarmRaised(kind, _, Some(reason)) => Some((*kind, reason.lasting?.quantity)),
         _ => None,
@@ -89,7 +89,7 @@ fn lasting(out: &[Outcome]) -> Vec<(AlarmKind, Quantity)> {
     out.iter().filter_map(quantity).collect()
 }
 
-fn findings(out: &[Outcome]) -> Vec<FindingKind> {
+pub(crate) fn findings(out: &[Outcome]) -> Vec<FindingKind> {
     let kind = |o: &Outcome| match o {
         Outcome::Finding(finding) => Some(finding.kind),
         _ => None,

@@ -5,6 +5,7 @@ mod generated;
 mod rhythm;
 mod snapshot;
 mod sources;
+mod taught;
 mod trace;
 mod vibration;
 mod workday;

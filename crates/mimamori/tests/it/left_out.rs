@@ -63,7 +63,7 @@ fn wall_plan(house: &House) -> f64 {
     said.unwrap().replace(',', "").parse().expect("a number")
 }
 
-fn clock() -> String {
+pub(crate) fn clock() -> String {
     // The business day began half a day ago, whenever this runs.
     let hour = (now_ms() / 3_600_000 + 12) % 24;
     let every_day = "days = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\", \"sat\", \"sun\"]";
@@ -73,7 +73,7 @@ fn clock() -> String {
     )
 }
 
-fn text(ms: i64) -> String {
+pub(crate) fn text(ms: i64) -> String {
     let moment = jiff::Timestamp::from_millisecond(ms).expect("a moment");
     moment.to_string()
 }

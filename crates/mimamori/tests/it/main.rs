@@ -52,6 +52,7 @@ mod serial;
 mod services;
 mod setting_changes;
 mod systemd;
+mod taught;
 mod terminal;
 mod upkeep;
 mod wear;

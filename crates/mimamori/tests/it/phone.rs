@@ -151,8 +151,9 @@ fn what_a_telephone_tells_late_fills_the_gap_in_the_days_strip() {
     let green = |t: i64| json!({"t": t, "lamp_green": "steady"});
     tell(&house, phone, "?within=2", &green(from));
     until("it is missed", || {
-        let has_run = house.get("machines/press-1/states").to_string();
-        has_run.contains("\"run\"") && house.state("press-1") == "unknown"
+        let states = "/api/v1/machines/press-1/states";
+        let (_, told) = house.send("GET", states, &[], "");
+        told.contains("\"run\"") && house.state("press-1") == "unknown"
     });
     let until_ms = box_time(&house, phone);
     let moments = (from + 500..until_ms).step_by(500);

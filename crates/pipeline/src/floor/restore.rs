@@ -68,7 +68,9 @@ impl Floor {
                     let settings = machine.watch.snapshot().settings;
                     // One that cannot be read either is missed, not the others' machines.
                     let references = reader.references(&stored.machine).unwrap_or_default();
-                    machine.watch = Watch::recalled(settings, references);
+                    let said = reader.annotations(Some(&stored.machine), Span::ALWAYS);
+                    let said = said.unwrap_or_default();
+                    machine.watch = Watch::recalled(settings, references, &said);
                     machine.is_dirty = true;
                     aside.put(&format!("watch/{}", stored.machine), stored.body, &problem);
                 }

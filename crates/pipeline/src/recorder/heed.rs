@@ -27,6 +27,7 @@ impl Recorder {
                     }
                 }
                 Record::Kept(name, _) if name.starts_with(NAMEPLATE) => {}
+                Record::Annotated(said) if said.said.teaches() => {}
                 Record::Factory(_) | Record::Settings(..) => {}
                 _ => continue,
             }

@@ -6,7 +6,7 @@ use app::commands::{Command, OrderError};
 use app::setting_changes::{FactoryChange, SettingChanges};
 use detect::Outcome;
 use kpi::Factory;
-use model::{AlarmKind, EventKind, MachineId, Nameplate, Time};
+use model::{AlarmKind, Annotation, EventKind, MachineId, Nameplate, Time};
 use serde_json::{Value, json};
 use store::{Entry, Record};
 use tracing::info;
@@ -33,7 +33,11 @@ impl Recorder {
                 (EventKind::OrderAcknowledge, json!({"alarm": id}))
             }
             Command::Keep(keeping) => {
+                let said = keeping.taught();
                 self.pending.records.extend(keeping.records());
+                for said in &said {
+                    self.teach(said, now);
+                }
                 return Ok(());
             }
             Command::Attest => return self.attest(now).map_err(|_| OrderError::NotDurable),
@@ -129,6 +133,18 @@ impl Recorder {
         self.pending
             .records
             .push(Record::Evidence(Entry::new(at, by, kind, body)));
+    }
+
+    /// Has a machine judged by what somebody said of it, from now on.
+    fn teach(&mut self, said: &Annotation, now: Time) {
+        let Some(watched) = self.floor.by_id(&said.machine) else {
+            return;
+        };
+        let mut outcomes = Vec::new();
+        watched.watch.teach(said, now, &mut outcomes);
+        self.floor
+            .conclude(&said.machine, outcomes, now, &mut self.pending);
+        self.write_down(usize::MAX);
     }
 
     fn obey_about(

@@ -6,10 +6,17 @@ use model::{Alarm, Right};
 use report::alarm_words;
 use text::key;
 
+use super::taught::{self, Answers};
 use super::{Ctx, chart, name_of, timeline, why};
 
 /// An alarm: what to look at, who has seen it, or the button to say so.
-pub(super) fn alarm_item(ctx: &Ctx, gate: &Gate, name: Option<&str>, alarm: &Alarm) -> Markup {
+pub(super) fn alarm_item(
+    ctx: &Ctx,
+    gate: &Gate,
+    name: Option<&str>,
+    alarm: &Alarm,
+    answers: &Answers,
+) -> Markup {
     html! {
         li.k-alarm {
             (timeline::way::moment(ctx, alarm.machine.as_ref(), alarm.since))
@@ -38,6 +45,7 @@ pub(super) fn alarm_item(ctx: &Ctx, gate: &Gate, name: Option<&str>, alarm: &Ala
                         }
                     },
                 }
+                (taught::of_alarm(ctx, alarm, answers))
             }
         }
     }

@@ -10,11 +10,12 @@ use identity::Gate;
 use maud::{Markup, html};
 use model::{FindingKind, MachineId, Right};
 use serde::Deserialize;
-use store::{FindingQuery, FindingRow};
+use store::{FindingQuery, FindingRow, Page};
 use text::key;
 
 use super::alarm::alarm_item;
 use super::machine::finding_item;
+use super::taught::Answers;
 use super::{Ctx, Place, frame};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
@@ -121,10 +122,10 @@ pub(crate) async fn show(
     let board = known.board();
     let ctx = Ctx::new(known, &visitor);
     let (query, before) = (wanted.query(), wanted.before.unwrap_or(i64::MAX));
-    let found = known.read(move |r| r.findings(&query, before, FINDINGS_SHOWN));
-    let page = found.await?;
+    let (page, answered) = found(known, query, before).await?;
+    let answers = Answers::to_alarms(known, &board.open_alarms).await;
     let body = html! {
-        section.panel #open { (open(&ctx, &site.gate, &board)) }
+        section.panel #open { (open(&ctx, &site.gate, &board, &answers)) }
         p.buttons {
             a.button href="/logs" { (ctx.text(key::LOGS_LINK)) }
             @if ctx.may(Right::Devices) {
@@ -133,7 +134,7 @@ pub(crate) async fn show(
         }
         section.panel {
             (form(&ctx, &board, &wanted))
-            div #history { (history(&ctx, &board, &page.items)) }
+            div #history { (history(&ctx, &board, &page.items, &answered)) }
             @if let Some(next) = page.next {
                 p { a.button href=(wanted.next(next)) { (ctx.text(key::EVENTS_MORE)) } }
             }
@@ -179,24 +180,35 @@ fn form(ctx: &Ctx, board: &BoardView, wanted: &WantedEvents) -> Markup {
     }
 }
 
-/// The newest findings, for the live view.
-pub(crate) async fn newest(known: &Known) -> Result<Vec<FindingRow>, Failure> {
-    let query = FindingQuery::default();
-    Ok(known
-        .read(move |r| r.findings(&query, i64::MAX, FINDINGS_SHOWN))
-        .await?
-        .items)
+/// Findings older than number `before`, and what people answered.
+async fn found(
+    known: &Known,
+    query: FindingQuery,
+    before: i64,
+) -> Result<(Page<FindingRow>, Answers), Failure> {
+    let read = known.read(move |reader| {
+        let page = reader.findings(&query, before, FINDINGS_SHOWN)?;
+        let answers = Answers::to_findings(reader, &page.items)?;
+        Ok((page, answers))
+    });
+    Ok(read.await?)
+}
+
+/// The newest findings, and what people answered, for the live view.
+pub(crate) async fn newest(known: &Known) -> Result<(Vec<FindingRow>, Answers), Failure> {
+    let (page, answers) = found(known, FindingQuery::default(), i64::MAX).await?;
+    Ok((page.items, answers))
 }
 
 /// Alarms that last.
-pub(crate) fn open(ctx: &Ctx, gate: &Gate, board: &BoardView) -> Markup {
+pub(crate) fn open(ctx: &Ctx, gate: &Gate, board: &BoardView, answers: &Answers) -> Markup {
     html! {
         div.panel-head { h2 { (ctx.text(key::EVENTS_OPEN)) } }
         @if board.open_alarms.is_empty() { p.quiet { (ctx.text(key::EVENTS_NONE_OPEN)) } }
         ol.events {
             @for alarm in &board.open_alarms {
                 @let name = board.concerned(ctx.lang, alarm.machine.as_ref());
-                (alarm_item(ctx, gate, Some(&name), alarm))
+                (alarm_item(ctx, gate, Some(&name), alarm, answers))
             }
         }
         p.problem role="alert" hidden {}
@@ -204,13 +216,19 @@ pub(crate) fn open(ctx: &Ctx, gate: &Gate, board: &BoardView) -> Markup {
 }
 
 /// Everything noticed, newest first.
-pub(crate) fn history(ctx: &Ctx, board: &BoardView, findings: &[FindingRow]) -> Markup {
+pub(crate) fn history(
+    ctx: &Ctx,
+    board: &BoardView,
+    findings: &[FindingRow],
+    answers: &Answers,
+) -> Markup {
     html! {
         div.panel-head { h2 { (ctx.text(key::EVENTS_HISTORY)) } }
         @if findings.is_empty() { p.quiet { (ctx.text(key::EVENTS_NONE)) } }
         ol.events {
             @for finding in findings {
-                (finding_item(ctx, finding, Some(board.called(ctx.lang, finding.machine.as_str()))))
+                @let name = board.called(ctx.lang, finding.machine.as_str());
+                (finding_item(ctx, finding, Some(name), answers))
             }
         }
     }

@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use model::{Annotation, LeftOutWhat, MachineId, Remark, Right, Span, Time, Title};
 use report::remarks::remark_text;
 use serde::Deserialize;
-use text::key;
+use text::{Key, key};
 
 use super::entry::{RefusedEntry, WrongEntry, refused_page};
 use super::timeline::way::{moment_typed, stretch};
@@ -52,9 +52,9 @@ pub(crate) struct TypedLeftOut {
 /// What is taken back, and the stretch that is looked at.
 #[derive(Debug, Deserialize)]
 pub(crate) struct CountedAgain {
-    annotation: i64,
-    from: Time,
-    to: Time,
+    pub(super) annotation: i64,
+    pub(super) from: Time,
+    pub(super) to: Time,
 }
 
 impl TypedLeftOut {
@@ -118,7 +118,7 @@ pub(crate) async fn take_back(
 }
 
 /// To the stretch on the timeline.
-fn back(machine: &MachineId, span: Span) -> Response {
+pub(super) fn back(machine: &MachineId, span: Span) -> Response {
     Redirect::to(&stretch(machine, span)).into_response()
 }
 
@@ -136,7 +136,9 @@ pub(super) fn panel(ctx: &Ctx, machine: &MachineId, span: Span, lasting: &[Annot
                 summary { h2 { (ctx.text(key::LEFT_OUT_TITLE)) } }
                 p.quiet { (ctx.text(key::LEFT_OUT_NOTE)) }
                 ul.said-of-day {
-                    @for said in lasting.iter().filter(is_out) { (standing(ctx, span, said)) }
+                    @for said in lasting.iter().filter(is_out) {
+                        (standing(ctx, span, said, "left-out"))
+                    }
                 }
                 @if ctx.may(Right::Judge) { (form(ctx, machine, &typed, None)) }
             }
@@ -144,8 +146,8 @@ pub(super) fn panel(ctx: &Ctx, machine: &MachineId, span: Span, lasting: &[Annot
     }
 }
 
-/// A stretch that is left out, and the button that counts it again.
-fn standing(ctx: &Ctx, shown: Span, said: &Annotation) -> Markup {
+/// What was said of a stretch, and the button at this address that takes it back.
+pub(super) fn standing(ctx: &Ctx, shown: Span, said: &Annotation, to: &str) -> Markup {
     html! {
         li {
             time {
@@ -153,9 +155,9 @@ fn standing(ctx: &Ctx, shown: Span, said: &Annotation) -> Markup {
                 @if let Some(until) = said.said.until() { (ctx.written(until)) }
             }
             span { (remark_text(ctx.lang, &said.said)) }
-            @if ctx.may(Right::Judge) {
+            @if ctx.may(said.said.needs()) {
                 form.plain.take-back method="post"
-                    action={ "/machines/" (said.machine) "/left-out/withdraw" } {
+                    action={ "/machines/" (said.machine) "/" (to) "/withdraw" } {
                     input type="hidden" name="annotation" value=(said.id);
                     input type="hidden" name="from" value=(shown.from);
                     input type="hidden" name="to" value=(shown.to);
@@ -172,18 +174,10 @@ fn form(
     typed: &TypedLeftOut,
     refused: Option<&RefusedEntry<TypedLeftOut>>,
 ) -> Markup {
-    let moment = |name: &'static str, label, value: &str| {
-        html! {
-            label { span { (ctx.text(label)) }
-                input type="datetime-local" name=(name) step="1" value=(value) required
-                    aria-invalid=[RefusedEntry::invalid(refused, name)];
-            }
-        }
-    };
     html! {
         form.tl-form method="post" action={ "/machines/" (machine) "/left-out" } {
-            (moment("from", key::TIMELINE_FROM, &typed.from))
-            (moment("to", key::TIMELINE_TO, &typed.to))
+            (moment_input(ctx, "from", key::TIMELINE_FROM, &typed.from, refused))
+            (moment_input(ctx, "to", key::TIMELINE_TO, &typed.to, refused))
             label { span { (ctx.text(key::LEFT_OUT_WHAT)) }
                 select name="what" {
                     @for what in LeftOutWhat::ALL.iter().copied() {
@@ -200,5 +194,21 @@ fn form(
             button type="submit" { (ctx.text(key::LEFT_OUT_DO)) }
         }
         (RefusedEntry::why(refused))
+    }
+}
+
+/// Where a moment of the stretch is typed.
+pub(super) fn moment_input<T>(
+    ctx: &Ctx,
+    name: &str,
+    label: Key,
+    value: &str,
+    refused: Option<&RefusedEntry<T>>,
+) -> Markup {
+    html! {
+        label { span { (ctx.text(label)) }
+            input type="datetime-local" name=(name) step="1" value=(value) required
+                aria-invalid=[RefusedEntry::invalid(refused, name)];
+        }
     }
 }

@@ -27,6 +27,7 @@ use super::chart::{self, Dot, ToleratedBand};
 use super::devices::told;
 use super::off::OffPart;
 use super::plots::{self, CyclePoint, DayHours};
+use super::taught::{self, Answers};
 use super::words::help;
 use super::{
     Ctx, Place, cycle_length, frame, limits, lots, maintained, number, photo, state_badge,
@@ -71,12 +72,16 @@ pub(crate) struct MachineHistory {
     states: Vec<StateInterval>,
     /// What is said of now and later.
     lasting: Vec<Annotation>,
+    /// What people answered of what was noticed,
+    answers: Answers,
+    /// and of all that they taught what is heeded.
+    taught: Vec<Annotation>,
 }
 
 /// Reads the history of a machine.
-pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHistory> {
+pub(crate) async fn history(known: &Known, machine: &MachineView) -> Option<MachineHistory> {
     let now = known.now();
-    let id = id.clone();
+    let (id, machine) = (machine.id.clone(), machine.clone());
     let work = move |reader: &dyn store::Reader| {
         let cycles = reader.cycles(&id, Span::ALWAYS, CYCLES_SHOWN)?.items;
         let query = FindingQuery {
@@ -90,6 +95,8 @@ pub(crate) async fn history(known: &Known, id: &MachineId) -> Option<MachineHist
         let ahead = Span::new(now, Time::from_ms(i64::MAX));
         Ok(MachineHistory {
             lasting: reader.lasting(Some(&id), ahead)?,
+            answers: Answers::to_findings(reader, &findings)?,
+            taught: taught::heeded(reader, &machine)?,
             cycles,
             minutes,
             findings,
@@ -116,7 +123,7 @@ pub(crate) async fn show(
         )
             .into_response();
     };
-    let Some(history) = history(&site.known, &machine.id).await else {
+    let Some(history) = history(&site.known, machine).await else {
         return Failure::store().into_response();
     };
     let span = accounts::day_span(&site.known, None);
@@ -130,10 +137,11 @@ pub(crate) async fn show(
     let Ok(hours) = hours(&ctx, &site.known, &machine.id).await else {
         return Failure::store().into_response();
     };
+    let answers = Answers::to_alarms(&site.known, &board.open_alarms).await;
     let body = html! {
         p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }
         (photo::picture(&ctx, machine))
-        div #alarms { (alarms(&ctx, &site.gate, &board, machine)) }
+        div #alarms { (alarms(&ctx, &site.gate, &board, machine, &answers)) }
         div #now { (now(&ctx, machine)) }
         div #forecast { (forecast(&ctx, machine)) }
         div #values { (values(&ctx, machine)) }
@@ -152,7 +160,7 @@ pub(crate) async fn show(
             (maintained::panel(&ctx, machine, &history.lasting))
             div #off { (off::of_machine(&site.off, &ctx, machine)) }
         }
-        section.panel #findings { (findings(&ctx, &history)) }
+        section.panel #findings { (findings(&ctx, &site.gate, machine, &history)) }
     };
     let live = format!("machine/{}", machine.id);
     frame(
@@ -198,14 +206,20 @@ fn ways(
 }
 
 /// Alarms of this machine that last, each with who has seen it or the button to say so.
-pub(crate) fn alarms(ctx: &Ctx, gate: &Gate, board: &BoardView, machine: &MachineView) -> Markup {
+pub(crate) fn alarms(
+    ctx: &Ctx,
+    gate: &Gate,
+    board: &BoardView,
+    machine: &MachineView,
+    answers: &Answers,
+) -> Markup {
     let is_own = |alarm: &&Alarm| alarm.machine.as_ref() == Some(&machine.id);
     let own: Vec<&Alarm> = board.open_alarms.iter().filter(is_own).collect();
     html! {
         (maintained::banner(ctx, machine))
         @if !own.is_empty() {
             section.panel.alarmed[machine.maintenance.is_none()] role="alert" {
-                ol.events { @for alarm in own { (alarm_item(ctx, gate, None, alarm)) } }
+                ol.events { @for alarm in own { (alarm_item(ctx, gate, None, alarm, answers)) } }
                 @for passed in &machine.limits_passed {
                     p {
                         (ctx.lang.coded_or_code("point-", passed.limit.point.as_str())) " "
@@ -607,16 +621,31 @@ fn tolerance(ctx: &Ctx, machine: &MachineView) -> Markup {
 }
 
 /// What was noticed, with the reasons.
-pub(crate) fn findings(ctx: &Ctx, history: &MachineHistory) -> Markup {
+pub(crate) fn findings(
+    ctx: &Ctx,
+    gate: &Gate,
+    machine: &MachineView,
+    history: &MachineHistory,
+) -> Markup {
     html! {
         div.panel-head { h2 { (ctx.text(key::MACHINE_FINDINGS)) } }
         @if history.findings.is_empty() { p.quiet { (ctx.text(key::MACHINE_FINDINGS_NONE)) } }
-        ol.events { @for finding in &history.findings { (finding_item(ctx, finding, None)) } }
+        (taught::list(ctx, gate, machine, &history.taught))
+        ol.events {
+            @for finding in &history.findings {
+                (finding_item(ctx, finding, None, &history.answers))
+            }
+        }
     }
 }
 
 /// One finding in a list; with the machine's name where the list is of all machines.
-pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str>) -> Markup {
+pub(crate) fn finding_item(
+    ctx: &Ctx,
+    finding: &FindingRow,
+    machine: Option<&str>,
+    answers: &Answers,
+) -> Markup {
     let reason = finding.reason.as_ref();
     let text = alarm_words::finding(ctx.lang, finding.kind, &finding.product, reason);
     html! {
@@ -636,6 +665,7 @@ pub(crate) fn finding_item(ctx: &Ctx, finding: &FindingRow, machine: Option<&str
                         }
                     }
                 }
+                (taught::of_finding(ctx, finding, answers))
             }
         }
     }

@@ -16,6 +16,7 @@ use text::key;
 
 use super::days::DayWays;
 use super::machine::{cycle_charts, finding_item};
+use super::taught::Answers;
 use super::{Ctx, Place, chart, frame, problem_box, timeline, typed};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
@@ -40,6 +41,7 @@ struct DayKept {
     cycles: Vec<CycleRow>,
     minutes: Vec<MinuteRow>,
     findings: Vec<FindingRow>,
+    answers: Answers,
 }
 
 /// Where the page of a machine's day is.
@@ -90,7 +92,11 @@ pub(crate) async fn show(
         section.panel {
             div.panel-head { h2 { (ctx.text(key::MACHINE_FINDINGS)) } }
             @if kept.findings.is_empty() { p.quiet { (ctx.text(key::MACHINE_FINDINGS_NONE)) } }
-            ol.events { @for finding in &kept.findings { (finding_item(&ctx, finding, None)) } }
+            ol.events {
+                @for finding in &kept.findings {
+                    (finding_item(&ctx, finding, None, &kept.answers))
+                }
+            }
         }
     };
     let title = format!("{} – {date}", machine.names.of(ctx.lang));
@@ -100,9 +106,11 @@ pub(crate) async fn show(
 async fn read(known: &Known, machine: &MachineId, span: Span) -> Result<DayKept, Failure> {
     let id = machine.clone();
     let work = move |reader: &dyn store::Reader| -> Result<DayKept, StoreError> {
+        let findings = reader.findings_in(&id, span)?;
         Ok(DayKept {
             cycles: thinned(reader.cycles(&id, span, CYCLES_MAX)?.items),
-            findings: reader.findings_in(&id, span)?,
+            answers: Answers::to_findings(reader, &findings)?,
+            findings,
             minutes: MachineSeries::read(reader)?.power_minutes(reader, &id, span)?,
         })
     };

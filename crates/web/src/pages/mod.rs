@@ -29,6 +29,7 @@ pub(crate) mod maintained;
 pub(crate) mod maintenance;
 pub(crate) mod me;
 pub(crate) mod network;
+pub(crate) mod not_producing;
 pub(crate) mod notices;
 pub(crate) mod off;
 pub(crate) mod passkey;
@@ -49,6 +50,7 @@ pub(crate) mod shared;
 pub(crate) mod shifts;
 pub(crate) mod stops;
 mod strip;
+pub(crate) mod taught;
 pub(crate) mod timeline;
 pub(crate) mod tour;
 pub(crate) mod trust;
@@ -68,7 +70,9 @@ use axum::response::{Html, IntoResponse, Response};
 use identity::{Gate, Who};
 use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use model::{DeviationReason, Forecast, Lasting, MachineState, Quantity, Right, Time, Title};
+use model::{
+    DeviationReason, Forecast, KnownFault, Lasting, MachineState, Quantity, Right, Time, Title,
+};
 use qrcodegen::{QrCode, QrCodeEcc};
 use serde::Deserialize;
 use serde_json::json;
@@ -267,6 +271,7 @@ pub(crate) fn why(ctx: &Ctx, reason: &DeviationReason) -> Markup {
             @if let Some(contrast) = &reason.contrast {
                 li { (ctx.lang.coded("why-part_", contrast.part().code())) }
             }
+            @if let Some(like) = &reason.like { li { strong { (why_like(ctx, like)) } } }
             li.quiet { (ctx.lang.coded("else-", reason.quantity().code())) }
             li.quiet { (ctx.with(key::WHY_TOLERANCE, &[
                 ("time", &percent(reason.tolerance_time)),
@@ -274,6 +279,15 @@ pub(crate) fn why(ctx: &Ctx, reason: &DeviationReason) -> Markup {
                 ("version", &reason.reference_version.to_string()),
             ])) }
         }
+    }
+}
+
+/// The known fault that it looks like, in the words of who found out.
+fn why_like(ctx: &Ctx, like: &KnownFault) -> String {
+    let at = ctx.when(like.at);
+    match &like.why {
+        Some(why) => ctx.with(key::WHY_LIKE_NAMED, &[("time", &at), ("why", why.as_str())]),
+        None => ctx.with(key::WHY_LIKE, &[("time", &at)]),
     }
 }
 

@@ -26,7 +26,7 @@ use text::{Key, key, zoned};
 
 use self::rows::{COLUMNS, MarkKind, RowMark, StateRow, ValueRow};
 use self::window::TimeWindow;
-use super::{Ctx, Place, frame, left_out, shape, typed};
+use super::{Ctx, Place, frame, left_out, not_producing, shape, typed};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -112,6 +112,7 @@ pub(crate) async fn show(
             p.quiet.small.off-paper { (ctx.text(key::TIMELINE_HINT)) }
         }
         @if let (Some(machine), Some(row)) = (&window.machine, rows.first()) {
+            (not_producing::panel(&ctx, machine, window.span, &row.lasting, &board.factory))
             (left_out::panel(&ctx, machine, window.span, &row.lasting))
         }
         (happened(&ctx, &board, &window, &rows))
