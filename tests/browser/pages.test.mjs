@@ -748,7 +748,7 @@ test("a learned reference, then an alarm, appear on an open page by themselves",
   });
   assert.match(reasons, /Energy [\d.]+ Wh \(reference [\d.]+ Wh, \+\d+\.\d %\)/);
   // The picture of what is past opens, and stays open when the next one comes.
-  const pictures = page.locator("#findings details");
+  const pictures = page.locator("#findings details:not(.answer)");
   await pictures.locator("summary").click();
   await pictures.locator("svg").waitFor();
   await runCycles(5);
@@ -756,6 +756,33 @@ test("a learned reference, then an alarm, appear on an open page by themselves",
   await runCycles(3, 1.3);
   await until("the next one", async () => await pictures.count() === 2);
   assert.deepEqual(await pictures.evaluateAll((all) => all.map((one) => one.open)), [false, true]);
+  await page.context().close();
+});
+
+test("an alarm that was none is answered on a phone, is normal from then on, and taken back an alarm again", async () => {
+  const page = await open("machines/robot-1", { width: 390, height: 844 });
+  await page.click("#alarms details.answer summary");
+  const found = await accessibility(page);
+  assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390);
+  await page.fill("#alarms [name=why]", "材料が厚い");
+  await page.click("#alarms >> text=問題なかった");
+  await page.waitForURL(/#findings$/);
+  await until("no alarm", async () => (await page.textContent("#alarms")).trim() === "");
+  await page.waitForSelector("#findings .answered >> text=問題なかった(材料が厚い)");
+  await page.click("text=この機械について教えたこと");
+  await runCycles(3, 1.3);
+  await runCycles(2);
+  await page.waitForSelector("#findings >> text=これまでに 3 サイクル");
+  assert.equal((await page.textContent("#alarms")).trim(), "", "such cycles are normal now");
+  const other = await accessibility(page);
+  assert.deepEqual(other.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390);
+  await page.click("#findings .said-of-day >> text=取り消す");
+  await page.waitForSelector("#findings .said-of-day", { state: "detached" });
+  await runCycles(2, 1.3);
+  await page.waitForSelector("#alarms >> text=電力量");
+  assert.deepEqual(page.problems, []);
   await page.context().close();
 });
 
@@ -885,6 +912,17 @@ test("a machine is looked after with one tap on a phone, and a wrong time is lef
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390);
   await page.click("text=集計に戻す");
   await page.waitForSelector("#timeline-left-out >> text=クランプ外れ", { state: "detached" });
+  const idle = page.locator("#timeline-not-producing");
+  await idle.locator("summary").click();
+  await idle.locator("[name=from]").fill(local(to - 3_600_000 - Date.now()));
+  await idle.locator("[name=to]").fill(local(to - Date.now()));
+  await idle.locator("[name=why]").selectOption("setup");
+  await idle.locator("button").click();
+  await page.waitForSelector("#timeline-not-producing >> text=何も作っていなかった: 段取");
+  await page.waitForSelector("rect.tl-not-producing", { state: "attached" });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390);
+  await idle.locator("text=集計に戻す").click();
+  await page.waitForSelector("rect.tl-not-producing", { state: "detached" });
   assert.deepEqual([page.problems.filter((one) => !one.includes("422")), board.problems], [[], []]);
   for (const shown of [page, board]) await shown.context().close();
 });

@@ -61,12 +61,9 @@ pub(crate) fn contrast(
 
 impl UsualPower<'_> {
     /// How long a cycle stays within a power, in seconds, from one cycle into the next too; `None`
-    /// where it does so for as good as the whole of it.
+    /// where it does so for as good as the whole of it, or power was not recorded.
     pub(crate) fn longest_within(self, power: PowerBand) -> Option<f64> {
         let count = self.watts.len();
-        if count == 0 {
-            return Some(0.0);
-        }
         let (mut longest, mut run) = (0_usize, 0_usize);
         for watts in self.watts.iter().chain(self.watts) {
             run = if power.has(f64::from(*watts)) {

@@ -404,11 +404,11 @@ impl Course {
         contrast(usual, &seen, quantity)
     }
 
-    /// How long a usual cycle draws such power without a break, in seconds; 0 where its power is
-    /// not known, and `None` where it does so for as good as the whole of it.
+    /// How long a usual cycle draws such power without a break, in seconds; `None` where it does so
+    /// for as good as the whole of it, or its power is not known.
     pub(crate) fn longest_within(&self, product: &ProductId, power: PowerBand) -> Option<f64> {
-        let usual = self.watched.get(product).map(|w| w.normal.usual_power());
-        usual.map_or(Some(0.0), |usual| usual.longest_within(power))
+        let watched = self.watched.get(product)?;
+        watched.normal.usual_power().longest_within(power)
     }
 
     /// The last so many cycles that were judged, the latest last.

@@ -1874,5 +1874,5 @@ taught-gone = This alarm is no longer kept; it may be older than what is stored
 why-like = It looks like { $time }, when something was confirmed to be wrong
 why-like-named = It looks like “{ $why }” of { $time }
 not-producing-title = Time in which nothing was made
-not-producing-note = Set-up, test pieces, running empty, waiting for material: time in which the machine looked at work by its power, and made nothing. It counts as standing still, and its cycles as no parts. From now on such power is no work when it lasts longer than in a usual cycle. It can be taken back at any time.
+not-producing-note = Set-up, test pieces, running empty, waiting for material: time in which the machine looked at work by its power, and made nothing. It counts as waiting, and its cycles as no parts. From now on such power is no work when it lasts longer than in a usual cycle. It can be taken back at any time.
 not-producing-do = Nothing was made

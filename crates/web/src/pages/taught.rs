@@ -342,7 +342,7 @@ pub(super) fn list(ctx: &Ctx, gate: &Gate, machine: &MachineView, taught: &[Anno
     html! {
         @if !taught.is_empty() {
             details.folded {
-                summary { h3 { (ctx.text(key::TAUGHT_TITLE)) } }
+                summary { (ctx.text(key::TAUGHT_TITLE)) }
                 @if right + wrong > 0 {
                     (share(ctx, right, wrong))
                 }
@@ -354,14 +354,11 @@ pub(super) fn list(ctx: &Ctx, gate: &Gate, machine: &MachineView, taught: &[Anno
 
 /// Of the alarms that people answered, how many were right, as a bar.
 fn share(ctx: &Ctx, right: usize, wrong: usize) -> Markup {
-    let all = right + wrong;
-    let numbers = [("right", right.to_string()), ("all", all.to_string())];
-    let numbers: Vec<(&str, &str)> = numbers.iter().map(|(name, n)| (*name, &**n)).collect();
+    let (right, all) = (right.to_string(), (right + wrong).to_string());
+    let said = ctx.with(key::TAUGHT_SHARE, &[("right", &right), ("all", &all)]);
     html! {
-        p { (ctx.with(key::TAUGHT_SHARE, &numbers)) }
-        div.bar aria-hidden="true" {
-            span.good style={ "inline-size:" (100 * right / all) "%" } {}
-        }
+        p { (said) }
+        meter min="0" max=(all) value=(right) aria-label=(said) {}
     }
 }
 

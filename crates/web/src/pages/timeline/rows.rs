@@ -116,6 +116,7 @@ pub(super) fn states(name: &Markup, row: &StateRow<'_>, window: &TimeWindow) -> 
 fn lasting_class(said: &Annotation) -> &'static str {
     match said.said {
         Remark::Maintenance { .. } => "tl-maintained",
+        Remark::NotProducing { .. } => "tl-not-producing",
         _ => "tl-left-out",
     }
 }
