@@ -9,6 +9,7 @@ use app::known::Known;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use kpi::Factory;
 use maud::{Markup, html};
 use model::{Annotation, LeftOutWhat, MachineId, Remark, Right, Span, Time, Title};
 use report::remarks::remark_text;
@@ -52,34 +53,97 @@ pub(crate) struct TypedLeftOut {
 /// What is taken back, and the stretch that is looked at.
 #[derive(Debug, Deserialize)]
 pub(crate) struct CountedAgain {
-    pub(super) annotation: i64,
-    pub(super) from: Time,
-    pub(super) to: Time,
+    annotation: i64,
+    from: Time,
+    to: Time,
 }
 
-impl TypedLeftOut {
+/// A stretch of a machine's past as it was typed, and what is said of it.
+pub(super) trait TypedStretch: Sized {
+    /// What the page is called on which it stands again.
+    const TITLE: Key;
+
+    /// From when to when, as it was typed.
+    fn ends(&self) -> [&str; 2];
+
+    /// What is said of it up to a moment.
+    fn remark(&self, until: Time) -> Result<Remark, WrongEntry>;
+
+    /// The form, as it was typed.
+    fn form(
+        &self,
+        ctx: &Ctx,
+        machine: &MachineId,
+        factory: &Factory,
+        refused: Option<&RefusedEntry<Self>>,
+    ) -> Markup;
+
+    /// From when on what is said.
     fn read(&self, known: &Known) -> Result<(Time, Remark), WrongEntry> {
-        let zone = &known.calendar.zone;
         let moment = |field, typed: &str| {
             let wrong = WrongEntry::new(field, key::LEFT_OUT_WRONG_TIME);
-            moment_typed(typed, zone).ok_or(wrong)
+            moment_typed(typed, &known.calendar.zone).ok_or(wrong)
         };
-        let (from, until) = (moment("from", &self.from)?, moment("to", &self.to)?);
-        let why = Title::new(self.why.trim());
-        let why = why.map_err(|_| WrongEntry::new("why", key::LEFT_OUT_WRONG_WHY))?;
-        let what = LeftOutWhat::from_code(&self.what).unwrap_or_default();
-        Ok((from, Remark::LeftOut { until, what, why }))
+        let [from, to] = self.ends();
+        let (from, until) = (moment("from", from)?, moment("to", to)?);
+        Ok((from, self.remark(until)?))
     }
 }
 
-/// Takes a stretch out of the figures.
-pub(crate) async fn leave_out(
-    State(site): State<LeftOutPart>,
-    Asked(visitor): Asked<Visitor>,
-    Path(id): Path<String>,
-    Form(typed): Form<TypedLeftOut>,
+impl TypedStretch for TypedLeftOut {
+    const TITLE: Key = key::LEFT_OUT_TITLE;
+
+    fn ends(&self) -> [&str; 2] {
+        [&self.from, &self.to]
+    }
+
+    fn remark(&self, until: Time) -> Result<Remark, WrongEntry> {
+        let why = Title::new(self.why.trim());
+        let why = why.map_err(|_| WrongEntry::new("why", key::LEFT_OUT_WRONG_WHY))?;
+        let what = LeftOutWhat::from_code(&self.what).unwrap_or_default();
+        Ok(Remark::LeftOut { until, what, why })
+    }
+
+    fn form(
+        &self,
+        ctx: &Ctx,
+        machine: &MachineId,
+        _factory: &Factory,
+        refused: Option<&RefusedEntry<Self>>,
+    ) -> Markup {
+        html! {
+            form.tl-form method="post" action={ "/machines/" (machine) "/left-out" } {
+                (moment_input(ctx, "from", key::TIMELINE_FROM, &self.from, refused))
+                (moment_input(ctx, "to", key::TIMELINE_TO, &self.to, refused))
+                label { span { (ctx.text(key::LEFT_OUT_WHAT)) }
+                    select name="what" {
+                        @for what in LeftOutWhat::ALL.iter().copied() {
+                            option value=(what.code()) selected[what.code() == self.what] {
+                                (ctx.lang.coded("left-out-", what.code()))
+                            }
+                        }
+                    }
+                }
+                label { span { (ctx.text(key::LEFT_OUT_WHY)) }
+                    input name="why" maxlength="64" required autocomplete="off" value=(self.why)
+                        aria-invalid=[RefusedEntry::invalid(refused, "why")];
+                }
+                button type="submit" { (ctx.text(key::LEFT_OUT_DO)) }
+            }
+            (RefusedEntry::why(refused))
+        }
+    }
+}
+
+/// Takes what was said of a stretch, and leads back to it.
+pub(super) async fn tell<T: TypedStretch>(
+    site: &LeftOutPart,
+    visitor: &Visitor,
+    id: &str,
+    typed: T,
 ) -> Result<Response, Failure> {
-    let Some(machine) = site.known.board().machine(&id).cloned() else {
+    let board = site.known.board();
+    let Some(machine) = board.machine(id) else {
         return Err(Failure::not_found());
     };
     let wrong = match typed.read(&site.known) {
@@ -94,17 +158,29 @@ pub(crate) async fn leave_out(
             }
         }
     };
-    let ctx = Ctx::new(&site.known, &visitor);
+    let ctx = Ctx::new(&site.known, visitor);
     let refused = RefusedEntry::of(typed, wrong, ctx.lang);
+    let typed = &refused.typed;
+    let form = typed.form(&ctx, &machine.id, &board.factory, Some(&refused));
     let body = html! {
         p.back { a href={ "/timeline?machine=" (id) } { "‹ " (ctx.text(key::TIMELINE_TITLE)) } }
-        section.panel { (form(&ctx, &machine.id, &refused.typed, Some(&refused))) }
+        section.panel { (form) }
     };
-    let title = ctx.text(key::LEFT_OUT_TITLE);
+    let title = ctx.text(T::TITLE);
     Ok(refused_page(&ctx, Place::Timeline, &title, body))
 }
 
-/// Counts a stretch again.
+/// Takes a stretch out of the figures.
+pub(crate) async fn leave_out(
+    State(site): State<LeftOutPart>,
+    Asked(visitor): Asked<Visitor>,
+    Path(id): Path<String>,
+    Form(typed): Form<TypedLeftOut>,
+) -> Result<Response, Failure> {
+    tell(&site, &visitor, &id, typed).await
+}
+
+/// Takes back what was said of a stretch: it counts as it was measured.
 pub(crate) async fn take_back(
     State(site): State<LeftOutPart>,
     Asked(visitor): Asked<Visitor>,
@@ -118,12 +194,18 @@ pub(crate) async fn take_back(
 }
 
 /// To the stretch on the timeline.
-pub(super) fn back(machine: &MachineId, span: Span) -> Response {
+fn back(machine: &MachineId, span: Span) -> Response {
     Redirect::to(&stretch(machine, span)).into_response()
 }
 
 /// What is left out of what is looked at, and where more of it can be.
-pub(super) fn panel(ctx: &Ctx, machine: &MachineId, span: Span, lasting: &[Annotation]) -> Markup {
+pub(super) fn panel(
+    ctx: &Ctx,
+    machine: &MachineId,
+    span: Span,
+    lasting: &[Annotation],
+    factory: &Factory,
+) -> Markup {
     let is_out = |said: &&Annotation| matches!(said.said, Remark::LeftOut { .. });
     let typed = TypedLeftOut {
         from: ctx.local(span.from),
@@ -140,7 +222,7 @@ pub(super) fn panel(ctx: &Ctx, machine: &MachineId, span: Span, lasting: &[Annot
                         (standing(ctx, span, said, "left-out"))
                     }
                 }
-                @if ctx.may(Right::Judge) { (form(ctx, machine, &typed, None)) }
+                @if ctx.may(Right::Judge) { (typed.form(ctx, machine, factory, None)) }
             }
         }
     }
@@ -165,35 +247,6 @@ pub(super) fn standing(ctx: &Ctx, shown: Span, said: &Annotation, to: &str) -> M
                 }
             }
         }
-    }
-}
-
-fn form(
-    ctx: &Ctx,
-    machine: &MachineId,
-    typed: &TypedLeftOut,
-    refused: Option<&RefusedEntry<TypedLeftOut>>,
-) -> Markup {
-    html! {
-        form.tl-form method="post" action={ "/machines/" (machine) "/left-out" } {
-            (moment_input(ctx, "from", key::TIMELINE_FROM, &typed.from, refused))
-            (moment_input(ctx, "to", key::TIMELINE_TO, &typed.to, refused))
-            label { span { (ctx.text(key::LEFT_OUT_WHAT)) }
-                select name="what" {
-                    @for what in LeftOutWhat::ALL.iter().copied() {
-                        option value=(what.code()) selected[what.code() == typed.what] {
-                            (ctx.lang.coded("left-out-", what.code()))
-                        }
-                    }
-                }
-            }
-            label { span { (ctx.text(key::LEFT_OUT_WHY)) }
-                input name="why" maxlength="64" required autocomplete="off" value=(typed.why)
-                    aria-invalid=[RefusedEntry::invalid(refused, "why")];
-            }
-            button type="submit" { (ctx.text(key::LEFT_OUT_DO)) }
-        }
-        (RefusedEntry::why(refused))
     }
 }
 

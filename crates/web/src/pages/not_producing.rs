@@ -2,11 +2,6 @@
 //! waited. Said on the timeline of the very stretch, taken back there; from then on such power is
 //! no work.
 
-use std::sync::Arc;
-
-use app::annotations::Annotations;
-use app::commands::OrderError;
-use app::known::Known;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -15,32 +10,21 @@ use maud::{Markup, html};
 use model::{Annotation, MachineId, Remark, Right, Span, StopReason, Time};
 use report::downtimes::reason_text;
 use serde::Deserialize;
-use text::key;
+use text::{Key, key};
 
-use super::entry::{RefusedEntry, WrongEntry, refused_page};
-use super::left_out::{CountedAgain, back, moment_input, standing};
-use super::timeline::way::moment_typed;
-use super::{Ctx, Place};
-use crate::changes;
+use super::Ctx;
+use super::entry::{RefusedEntry, WrongEntry};
+use super::left_out::{self, LeftOutPart, TypedStretch, moment_input, standing};
 use crate::http::access::ACKNOWLEDGE;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
 use crate::http::route::{Route, page};
-use crate::site::part;
 
 /// The addresses of these.
 pub(crate) const ROUTES: &[Route] = &[
     page!(post "/machines/{id}/not-producing", ACKNOWLEDGE, tell),
-    page!(post "/machines/{id}/not-producing/withdraw", ACKNOWLEDGE, take_back),
+    page!(post "/machines/{id}/not-producing/withdraw", ACKNOWLEDGE, left_out::take_back),
 ];
-
-part! {
-    /// What saying so needs.
-    NotProducingPart {
-        known: Known,
-        annotations: Arc<Annotations>,
-    }
-}
 
 /// A stretch as it was typed, and why, as it was tapped.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -51,71 +35,56 @@ pub(crate) struct TypedIdleness {
     why: String,
 }
 
-impl TypedIdleness {
-    fn read(&self, known: &Known) -> Result<(Time, Remark), WrongEntry> {
-        let moment = |field, typed: &str| {
-            let wrong = WrongEntry::new(field, key::LEFT_OUT_WRONG_TIME);
-            moment_typed(typed, &known.calendar.zone).ok_or(wrong)
-        };
-        let (from, until) = (moment("from", &self.from)?, moment("to", &self.to)?);
+impl TypedStretch for TypedIdleness {
+    const TITLE: Key = key::NOT_PRODUCING_TITLE;
+
+    fn ends(&self) -> [&str; 2] {
+        [&self.from, &self.to]
+    }
+
+    fn remark(&self, until: Time) -> Result<Remark, WrongEntry> {
         let why = StopReason::try_from(self.why.clone());
         let why = why.map_err(|_| WrongEntry::new("why", key::LEFT_OUT_WRONG_WHY))?;
         let power = None;
-        Ok((from, Remark::NotProducing { until, why, power }))
+        Ok(Remark::NotProducing { until, why, power })
+    }
+
+    fn form(
+        &self,
+        ctx: &Ctx,
+        machine: &MachineId,
+        factory: &Factory,
+        refused: Option<&RefusedEntry<Self>>,
+    ) -> Markup {
+        html! {
+            form.tl-form method="post" action={ "/machines/" (machine) "/not-producing" } {
+                (moment_input(ctx, "from", key::TIMELINE_FROM, &self.from, refused))
+                (moment_input(ctx, "to", key::TIMELINE_TO, &self.to, refused))
+                label { span { (ctx.text(key::LEFT_OUT_WHY)) }
+                    select name="why" {
+                        @for offered in factory.offered_reasons() {
+                            @let why = offered.reason.as_str();
+                            option value=(why) selected[why == self.why] {
+                                (reason_text(ctx.lang, &offered.reason))
+                            }
+                        }
+                    }
+                }
+                button type="submit" { (ctx.text(key::NOT_PRODUCING_DO)) }
+            }
+            (RefusedEntry::why(refused))
+        }
     }
 }
 
 /// Takes a stretch as one in which nothing was made.
 pub(crate) async fn tell(
-    State(site): State<NotProducingPart>,
+    State(site): State<LeftOutPart>,
     Asked(visitor): Asked<Visitor>,
     Path(id): Path<String>,
     Form(typed): Form<TypedIdleness>,
 ) -> Result<Response, Failure> {
-    let board = site.known.board();
-    let Some(machine) = board.machine(&id) else {
-        return Err(Failure::not_found());
-    };
-    let wrong = match typed.read(&site.known) {
-        Err(wrong) => wrong,
-        Ok((from, said)) => {
-            let until = said.until().unwrap_or(from);
-            let by = visitor.who.actor();
-            match site.annotations.tell(&machine.id, from, said, &by).await {
-                Ok(_) => return Ok(back(&machine.id, Span::new(from, until))),
-                Err(OrderError::OutOfRange) => WrongEntry::new("from", key::LEFT_OUT_WRONG_TIME),
-                Err(problem) => return Err(problem.into()),
-            }
-        }
-    };
-    let ctx = Ctx::new(&site.known, &visitor);
-    let refused = RefusedEntry::of(typed, wrong, ctx.lang);
-    let form = form(
-        &ctx,
-        &machine.id,
-        &board.factory,
-        &refused.typed,
-        Some(&refused),
-    );
-    let body = html! {
-        p.back { a href={ "/timeline?machine=" (id) } { "‹ " (ctx.text(key::TIMELINE_TITLE)) } }
-        section.panel { (form) }
-    };
-    let title = ctx.text(key::NOT_PRODUCING_TITLE);
-    Ok(refused_page(&ctx, Place::Timeline, &title, body))
-}
-
-/// Takes it back.
-pub(crate) async fn take_back(
-    State(site): State<NotProducingPart>,
-    Asked(visitor): Asked<Visitor>,
-    Path(id): Path<String>,
-    Form(again): Form<CountedAgain>,
-) -> Result<Response, Failure> {
-    let machine = MachineId::new(&id).map_err(|_| Failure::not_found())?;
-    let of = Some(&machine);
-    changes::take_back(&site.annotations, &visitor.who, again.annotation, of).await?;
-    Ok(back(&machine, Span::new(again.from, again.to)))
+    left_out::tell(&site, &visitor, &id, typed).await
 }
 
 /// What of what is looked at was no production, and where more of it can be said.
@@ -143,36 +112,9 @@ pub(super) fn panel(
                     }
                 }
                 @if ctx.may(Right::Acknowledge) {
-                    (form(ctx, machine, factory, &typed, None))
+                    (typed.form(ctx, machine, factory, None))
                 }
             }
         }
-    }
-}
-
-fn form(
-    ctx: &Ctx,
-    machine: &MachineId,
-    factory: &Factory,
-    typed: &TypedIdleness,
-    refused: Option<&RefusedEntry<TypedIdleness>>,
-) -> Markup {
-    html! {
-        form.tl-form method="post" action={ "/machines/" (machine) "/not-producing" } {
-            (moment_input(ctx, "from", key::TIMELINE_FROM, &typed.from, refused))
-            (moment_input(ctx, "to", key::TIMELINE_TO, &typed.to, refused))
-            label { span { (ctx.text(key::LEFT_OUT_WHY)) }
-                select name="why" {
-                    @for offered in factory.offered_reasons() {
-                        @let why = offered.reason.as_str();
-                        option value=(why) selected[why == typed.why] {
-                            (reason_text(ctx.lang, &offered.reason))
-                        }
-                    }
-                }
-            }
-            button type="submit" { (ctx.text(key::NOT_PRODUCING_DO)) }
-        }
-        (RefusedEntry::why(refused))
     }
 }

@@ -113,7 +113,7 @@ pub(crate) async fn show(
         }
         @if let (Some(machine), Some(row)) = (&window.machine, rows.first()) {
             (not_producing::panel(&ctx, machine, window.span, &row.lasting, &board.factory))
-            (left_out::panel(&ctx, machine, window.span, &row.lasting))
+            (left_out::panel(&ctx, machine, window.span, &row.lasting, &board.factory))
         }
         (happened(&ctx, &board, &window, &rows))
         (table(&ctx, &window, &rows))
