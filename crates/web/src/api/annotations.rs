@@ -34,7 +34,8 @@ pub(crate) const ROUTES: &[Route] = &[
     api!(
         post "/api/v1/machines/{id}/annotations", ACKNOWLEDGE, tell,
         "Says why a machine stood still at a moment, how many parts were bad, that it is looked \
-            after until a moment, that a stretch counts in no figure, or a note"
+            after until a moment, that a stretch counts in no figure or nothing was made in it, \
+            whether an alarm was right, that two products are one, or a note"
     ),
     api!(
         post "/api/v1/annotations/{id}/withdraw", ACKNOWLEDGE, withdraw,
