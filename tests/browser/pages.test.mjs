@@ -748,7 +748,7 @@ test("a learned reference, then an alarm, appear on an open page by themselves",
   });
   assert.match(reasons, /Energy [\d.]+ Wh \(reference [\d.]+ Wh, \+\d+\.\d %\)/);
   // The picture of what is past opens, and stays open when the next one comes.
-  const pictures = page.locator("#findings details:not(.answer)");
+  const pictures = page.locator("#findings details:not(.was-it-so)");
   await pictures.locator("summary").click();
   await pictures.locator("svg").waitFor();
   await runCycles(5);
@@ -761,7 +761,7 @@ test("a learned reference, then an alarm, appear on an open page by themselves",
 
 test("an alarm that was none is answered on a phone, is normal from then on, and taken back an alarm again", async () => {
   const page = await open("machines/robot-1", { width: 390, height: 844 });
-  await page.click("#alarms details.answer summary");
+  await page.click("#alarms details.was-it-so summary");
   const found = await accessibility(page);
   assert.deepEqual(found.violations.map((v) => `${v.id} ${v.nodes.map((n) => n.html).slice(0, 2)}`), []);
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390);

@@ -4,8 +4,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use model::{
-    Annotation, DAY_MS, EventKind, FindingKind, MachineId, NoticedCycle, POWER_POINTS, PowerBand,
-    ProductId, Remark, Span, Time, UNNAMED_PRODUCT, Unit,
+    Annotation, DAY_MS, EventKind, FindingKind, MachineId, NoticedCycle, PowerBand, ProductId,
+    Remark, Span, Time, UNNAMED_PRODUCT,
 };
 use serde_json::json;
 use store::{Entry, Reader, StoreError};
@@ -58,12 +58,14 @@ fn filled_in(
     at: Time,
     said: Remark,
 ) -> Result<Option<Remark>, StoreError> {
-    let noticed = reader.findings_in(machine, Span::new(at, at + 1))?;
-    let find = |kind| noticed.iter().find(|row| row.kind == kind);
+    let find = |kind| {
+        let noticed = reader.findings_in(machine, Span::new(at, at + 1))?;
+        Ok::<_, StoreError>(noticed.into_iter().find(|row| row.kind == kind))
+    };
     Ok(match said {
         Remark::Hindsight {
             finding, was, why, ..
-        } => find(finding).and_then(|row| {
+        } => find(finding)?.and_then(|row| {
             let product = ProductId::new(&row.product).ok()?;
             let noticed = NoticedCycle::of(&product, row.reason.as_ref()?);
             finding.alarm()?;
@@ -78,7 +80,7 @@ fn filled_in(
             let before = reader.cycles(machine, Span::new(Span::ALWAYS.from, at), 1)?;
             let earlier = before.items.into_iter().next();
             let earlier = earlier.map(|row| row.cycle.product);
-            let product = find(FindingKind::ProductChanged);
+            let product = find(FindingKind::ProductChanged)?;
             let product = product.and_then(|row| ProductId::new(&row.product).ok());
             // One that people or the machine name is what they say it is.
             let product = product.filter(|p| p.as_str().starts_with(UNNAMED_PRODUCT));
@@ -108,8 +110,7 @@ fn power_within(
         last.is_some_and(|one| one.machine == *machine)
     };
     for series in reader.series()? {
-        let is_power = POWER_POINTS.contains(&series.point.as_str());
-        if !is_power || series.unit != Unit::Watt.symbol() || !watched(&series.device) {
+        if !series.is_power() || !watched(&series.device) {
             continue;
         }
         let picture = reader.picture(series.id, span, POWER_PIXELS)?;
@@ -157,43 +158,36 @@ impl Annotations {
         }
         let said = said.checked().ok_or(OrderError::OutOfRange)?;
         let (at, said) = in_range(at, said, now).ok_or(OrderError::OutOfRange)?;
-        if said.teaches() {
-            return self.teach(machine, at, said, by).await;
-        }
         let annotation = self.numbered(machine, at, said, by);
         let id = annotation.id;
-        self.keep(vec![(annotation, EventKind::AnnotationTold)], by)
-            .await?;
+        if annotation.said.teaches() {
+            self.teach(annotation, by).await?;
+        } else {
+            self.keep(vec![(annotation, EventKind::AnnotationTold)], by)
+                .await?;
+        }
         Ok(id)
     }
 
     /// Keeps what somebody found out about what was noticed at a moment, with the numbers of it; in
     /// the place of what was said of the same before.
-    async fn teach(
-        &self,
-        machine: &MachineId,
-        at: Time,
-        said: Remark,
-        by: &str,
-    ) -> Result<i64, OrderError> {
+    async fn teach(&self, annotation: Annotation, by: &str) -> Result<(), OrderError> {
         let _turn = self.withdrawing.lock().await;
-        let of = machine.clone();
         let read = self.known.read(move |reader| {
-            let span = Span::new(at, at + 1);
-            let before = reader.annotations(Some(&of), span)?;
-            Ok((filled_in(reader, &of, at, said)?, before))
+            let Annotation { machine, at, .. } = &annotation;
+            let before = reader.annotations(Some(machine), Span::new(*at, *at + 1))?;
+            let said = filled_in(reader, machine, *at, annotation.said.clone())?;
+            Ok((said.map(|said| Annotation { said, ..annotation }), before))
         });
-        let (said, before) = read.await.map_err(|_| OrderError::NotDurable)?;
-        let said = said.ok_or(OrderError::NotFound)?;
-        let is_same = |old: &Annotation| old.withdrawn_at.is_none() && old.said.is_about(&said);
+        let (told, before) = read.await.map_err(|_| OrderError::NotDurable)?;
+        let told = told.ok_or(OrderError::NotFound)?;
+        let is_same =
+            |old: &Annotation| old.withdrawn_at.is_none() && old.said.is_about(&told.said);
         let old = before.into_iter().filter(is_same);
         let old = old.map(|old| (self.taken_back(old, by), EventKind::AnnotationWithdrawn));
         let mut both: Vec<_> = old.collect();
-        let annotation = self.numbered(machine, at, said, by);
-        let id = annotation.id;
-        both.push((annotation, EventKind::AnnotationTold));
-        self.keep(both, by).await?;
-        Ok(id)
+        both.push((told, EventKind::AnnotationTold));
+        self.keep(both, by).await
     }
 
     fn numbered(&self, machine: &MachineId, at: Time, said: Remark, by: &str) -> Annotation {

@@ -3,8 +3,8 @@
 //! replay, and forgotten when it is taken back.
 
 use model::{
-    Annotation, DeviationReason, Hindsight, KnownFault, NoticedCycle, PowerBand, ProductId,
-    Quantity, Remark,
+    Annotation, DeviationReason, Hindsight, KnownFault, Lasting, NoticedCycle, PowerBand,
+    ProductId, Remark,
 };
 use serde::{Deserialize, Serialize};
 
@@ -148,7 +148,7 @@ impl Lessons {
             apart <= ALIKE_SHARE * limit
         };
         let is_like = match (then.lasting, now.lasting) {
-            (Some(then), Some(now)) => is_same_change(then, now),
+            (Some(then), Some(now)) => is_same_change(&then, &now),
             (None, None) => {
                 let energy = match (then.energy_wh, now.energy_wh) {
                     (Some(then), Some(now)) => is_near(then, now, allowed.tolerance_energy),
@@ -190,7 +190,7 @@ impl Lessons {
 }
 
 /// Whether two lasting changes are of the same thing, in the same direction and of about the size.
-fn is_same_change(then: (Quantity, f64), now: (Quantity, f64)) -> bool {
-    let factor = now.1 / then.1;
-    then.0 == now.0 && (1.0 / ALIKE_CHANGE..=ALIKE_CHANGE).contains(&factor)
+fn is_same_change(then: &Lasting, now: &Lasting) -> bool {
+    let factor = now.share / then.share;
+    then.quantity == now.quantity && (1.0 / ALIKE_CHANGE..=ALIKE_CHANGE).contains(&factor)
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviationReason, ProductId, Quantity, Time, Title};
+use crate::{DeviationReason, Lasting, ProductId, Time, Title};
 
 /// What a person found out about what was noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -28,20 +28,18 @@ pub struct NoticedCycle {
     pub duration_s: f64,
     /// Its energy, watt-hours.
     pub energy_wh: Option<f64>,
-    /// What changed for more than this cycle, and by which share; `None` where a single cycle was
-    /// noticed.
-    pub lasting: Option<(Quantity, f64)>,
+    /// The change that lasted; `None` where a single cycle was noticed.
+    pub lasting: Option<Lasting>,
 }
 
 impl NoticedCycle {
     /// By the numbers behind a finding.
     pub fn of(product: &ProductId, reason: &DeviationReason) -> Self {
-        let lasting = reason.lasting.map(|it| (it.quantity, it.share));
         Self {
             product: product.clone(),
             duration_s: reason.duration_s,
             energy_wh: reason.energy_wh,
-            lasting,
+            lasting: reason.lasting,
         }
     }
 }

@@ -1,10 +1,22 @@
 //! What people say of a machine's past, in words.
 
-use model::Remark;
+use model::{Hindsight, Remark, Title};
 use text::{Lang, key};
 
 use crate::daily_words::count;
 use crate::downtimes::reason_text;
+
+/// What a person found out about an alarm, with the reason if one was said.
+pub fn hindsight_text(lang: Lang, was: Hindsight, why: Option<&Title>) -> String {
+    let was = lang.coded("hindsight-", was.code());
+    match why {
+        Some(why) => lang.with(
+            key::TAUGHT_WHY_SAID,
+            &[("was", &was), ("why", why.as_str())],
+        ),
+        None => was,
+    }
+}
 
 /// A remark in the reader's language.
 pub fn remark_text(lang: Lang, said: &Remark) -> String {
@@ -25,16 +37,9 @@ pub fn remark_text(lang: Lang, said: &Remark) -> String {
             finding, was, why, ..
         } => {
             let finding = lang.coded("finding-", finding.code());
-            let was = lang.coded("hindsight-", was.code());
-            let words = [("finding", &*finding), ("was", &*was)];
-            match why {
-                None => lang.with(key::REMARK_HINDSIGHT, &words),
-                Some(why) => {
-                    let [finding, was] = words;
-                    let words = [finding, was, ("why", why.as_str())];
-                    lang.with(key::REMARK_HINDSIGHT_WHY, &words)
-                }
-            }
+            let found = hindsight_text(lang, *was, why.as_ref());
+            let words = [("finding", &*finding), ("found", &*found)];
+            lang.with(key::REMARK_HINDSIGHT, &words)
         }
         Remark::SameProduct { .. } => lang.text(key::REMARK_SAME_PRODUCT),
         Remark::Maintenance { .. } => lang.text(key::REMARK_MAINTENANCE),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Annotation, GAP_MS_MAX, LeftOut, MachineId, POWER_POINTS, SeriesId, Span, Time, Unit};
+use model::{Annotation, GAP_MS_MAX, LeftOut, MachineId, SeriesId, Span, Time};
 use store::{Assignment, MinuteRow, Reader, Recap, SeriesInfo, Stat, StoreError, Telemetry};
 
 /// Watt-seconds of a watt-hour.
@@ -22,11 +22,6 @@ pub struct WatchedSeries {
 }
 
 impl WatchedSeries {
-    /// A power in watts.
-    fn is_power(&self) -> bool {
-        POWER_POINTS.contains(&self.info.point.as_str()) && self.info.unit == Unit::Watt.symbol()
-    }
-
     /// Whether its device watched the machine at that moment.
     pub fn has(&self, at: Time) -> bool {
         self.span.has(at)
@@ -130,7 +125,7 @@ impl MachineSeries {
     /// The powers of a machine in a span, as far as they count.
     pub fn powers_of(&self, machine: &MachineId, span: Span) -> Vec<WatchedSeries> {
         let mut series = self.of(machine, span);
-        series.retain(WatchedSeries::is_power);
+        series.retain(|one| one.info.is_power());
         match self.left_out.get(machine) {
             Some(left_out) => {
                 let pieces = series.into_iter().map(|one| one.counted(left_out));

@@ -1,7 +1,8 @@
 //! What is read: rows of what is kept, and pages of them.
 
 use model::{
-    Cycle, DeviationReason, FindingKind, LogLine, MachineId, Quality, RefusalReason, SeriesId, Time,
+    Cycle, DeviationReason, FindingKind, LogLine, MachineId, POWER_POINTS, Quality, RefusalReason,
+    SeriesId, Time, Unit,
 };
 use serde::Serialize;
 
@@ -125,6 +126,13 @@ pub struct SeriesInfo {
     pub point: String,
     /// The unit its values are in.
     pub unit: String,
+}
+
+impl SeriesInfo {
+    /// Whether it is a power in watts.
+    pub fn is_power(&self) -> bool {
+        POWER_POINTS.contains(&self.point.as_str()) && self.unit == Unit::Watt.symbol()
+    }
 }
 
 /// Which machine a device watches from a moment on, until its next one begins. A device that is no

@@ -183,7 +183,7 @@ async fn parts(
             }
         }
         "events" => {
-            let answers = Answers::to_alarms(&site.known, &view.open_alarms).await;
+            let answers = Answers::to_alarms(&site.known, view.open_alarms.iter()).await;
             put("open", events::open(ctx, &site.gate, view, &answers));
             if let Ok((findings, answers)) = events::newest(&site.known).await {
                 put("history", events::history(ctx, view, &findings, &answers));
@@ -222,7 +222,7 @@ async fn machine_parts(
     shown: &MachineView,
 ) -> Vec<(String, String)> {
     let (gate, known) = (&site.gate, &site.known);
-    let answers = Answers::to_alarms(known, &view.open_alarms).await;
+    let answers = Answers::to_alarms(known, machine::own_alarms(view, shown)).await;
     let mut parts = vec![
         ("alarms", machine::alarms(ctx, gate, view, shown, &answers)),
         ("now", machine::now(ctx, shown)),

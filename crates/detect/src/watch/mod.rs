@@ -23,7 +23,7 @@ use vibration::Vibration;
 
 use crate::activity::Activity;
 use crate::beats::Beats;
-use crate::course::Course;
+use crate::course::{Course, Watched};
 use crate::judge::CycleFacts;
 use crate::lamp::{Colour, Lamp, LampDevice, LampShows};
 use crate::learn::Learning;
@@ -514,15 +514,15 @@ impl Watch {
         self.end_cycle_alarms(at, out);
     }
 
-    /// The coming cycles of the product being made are its next version.
-    fn forget_reference(&mut self) {
+    /// The coming cycles of the product being made are its next version; gives what was normal.
+    fn forget_reference(&mut self) -> (Option<Reference>, Option<Watched>) {
         let memory = self.memory();
         memory.former_pause_s = memory.pause_s();
-        memory.reference = None;
+        let reference = memory.reference.take();
         memory.gather_anew(false);
-        self.course.forget(&self.product);
         self.forecast = None;
         self.held_alarm = None;
+        (reference, self.course.forget(&self.product))
     }
 
     /// What was alarmed about cycles is no fault of the machine, or no longer one.

@@ -29,8 +29,8 @@ const SURE_READINGS: f64 = 3.0;
 pub(super) struct NoWork {
     power: PowerBand,
     since: Time,
-    /// After so many seconds the machine is not at work.
-    sure_s: f64,
+    /// After so many seconds the machine is not at work; `None` if that cannot be told.
+    sure_s: Option<f64>,
 }
 
 impl Watch {
@@ -59,8 +59,9 @@ impl Watch {
         let Some(kind) = finding.alarm() else { return };
         let lasts = noticed.lasting.is_some();
         let is_made = self.lessons.told_as(&noticed.product) == self.lessons.told_as(&self.product);
-        let mut is_open = self.alarms.iter();
-        if lasts && is_made && is_open.any(|alarm| alarm.kind == kind && alarm.lasts) {
+        let mut alarms = self.alarms.iter();
+        let is_open = alarms.any(|alarm| alarm.kind == kind && alarm.lasts);
+        if lasts && is_made && is_open {
             self.learn_change(said.id, at, out);
         } else if is_made {
             self.held_alarm.take_if(|held| held.kind == kind);
@@ -77,18 +78,18 @@ impl Watch {
         if self.no_work.is_none_or(|known| known.power != power) {
             let in_cycle = self.course.longest_within(&self.product, power);
             let apart_s = self.meter.interval_s().unwrap_or(0.0);
-            self.no_work = in_cycle.map(|in_cycle_s| NoWork {
+            self.no_work = Some(NoWork {
                 power,
                 since: t,
-                sure_s: LONGER * in_cycle_s + SURE_READINGS * apart_s,
+                sure_s: in_cycle.map(|s| LONGER * s + SURE_READINGS * apart_s),
             });
         }
     }
 
     /// Whether the machine has drawn what is no work for longer than it does in a usual cycle.
     pub(super) fn makes_nothing(&self, t: Time) -> bool {
-        let no_work = self.no_work.as_ref();
-        no_work.is_some_and(|it| t.since(it.since) > it.sure_s)
+        let since = self.no_work.and_then(|it| Some((it.since, it.sure_s?)));
+        since.is_some_and(|(since, sure_s)| t.since(since) > sure_s)
     }
 
     /// How many cycles each of those things that were taught was used for, by the number of what
@@ -100,9 +101,7 @@ impl Watch {
     /// A change that lasts is how the machine works: the coming cycles show it.
     fn learn_change(&mut self, said: i64, at: Time, out: &mut Vec<Outcome>) {
         let product = self.product.clone();
-        let reference = self.memory().reference.clone();
-        let course = self.course.forget(&product);
-        self.forget_reference();
+        let (reference, course) = self.forget_reference();
         self.former = Some(Box::new(FormerNormal {
             said,
             product,

@@ -32,7 +32,7 @@ impl Cycles {
         }
     }
 
-    fn next(&mut self) -> CycleFacts {
+    pub(crate) fn next(&mut self) -> CycleFacts {
         let duration_s = self.duration_s * (1.0 + 0.005 * self.chance.normal());
         let mean = self.shape.iter().sum::<f64>() / self.shape.len() as f64;
         let profile: Vec<f32> = self

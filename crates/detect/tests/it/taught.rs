@@ -116,6 +116,32 @@ fn a_cycle_that_a_person_calls_normal_is_normal_when_it_comes_again() {
 }
 
 #[test]
+fn of_a_machine_of_which_nothing_but_its_reference_is_left_what_was_said_is_known_again() {
+    let (mut machine, watch, out) = strayed();
+    let reference = watch.snapshot().reference.unwrap();
+    let wrong = answer(1, &out, Hindsight::Wrong);
+    let recall =
+        |said: &[Annotation]| Watch::recalled(Settings::default(), vec![reference.clone()], said);
+    let thick = machine.next();
+    let judged = |mut watch: Watch| {
+        let mut facts = thick.clone();
+        facts.energy_wh = facts.energy_wh.map(|wh| wh * 1.5);
+        let mut out = Vec::new();
+        watch.cycle(facts, &mut out);
+        verdicts(&out)
+    };
+    assert_eq!(
+        judged(recall(std::slice::from_ref(&wrong))),
+        [CycleVerdict::Good]
+    );
+    assert_eq!(
+        judged(recall(&[taken_back(&wrong)])),
+        [CycleVerdict::EnergyChanged]
+    );
+    assert_eq!(judged(recall(&[])), [CycleVerdict::EnergyChanged]);
+}
+
+#[test]
 fn a_fault_that_a_person_confirmed_is_named_when_it_comes_again() {
     let (mut machine, mut watch, out) = strayed();
     assert_eq!(reasons(&out)[0].like, None);

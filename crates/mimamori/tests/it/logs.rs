@@ -11,7 +11,7 @@ use store::Engine as _;
 use super::house::{House, until};
 use super::process::HeldPort;
 
-/// Three ports of ours, for UDP, TCP and TLS.
+/// Ports for UDP, TCP and TLS; of the first only the number counts, it is not held for UDP.
 fn held_ports() -> [HeldPort; 3] {
     [(); 3].map(|()| HeldPort::at(Ipv4Addr::LOCALHOST))
 }

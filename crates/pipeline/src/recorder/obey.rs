@@ -142,8 +142,13 @@ impl Recorder {
         };
         let mut outcomes = Vec::new();
         watched.watch.teach(said, now, &mut outcomes);
+        self.conclude(&said.machine, outcomes, now);
+    }
+
+    /// What followed from an order is kept, and what is known of its machine with it.
+    fn conclude(&mut self, machine: &MachineId, outcomes: Vec<Outcome>, now: Time) {
         self.floor
-            .conclude(&said.machine, outcomes, now, &mut self.pending);
+            .conclude(machine, outcomes, now, &mut self.pending);
         self.write_down(usize::MAX);
     }
 
@@ -180,9 +185,7 @@ impl Recorder {
             _ => {}
         }
         info!(%machine, "a person changed how this machine is judged");
-        self.floor
-            .conclude(machine, outcomes, now, &mut self.pending);
-        self.write_down(usize::MAX);
+        self.conclude(machine, outcomes, now);
         Ok(())
     }
 

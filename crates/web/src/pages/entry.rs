@@ -10,7 +10,7 @@ use super::{Ctx, Place, frame};
 
 /// A field that cannot be taken, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WrongEntry {
+pub(crate) struct WrongEntry {
     pub(super) field: &'static str,
     pub(super) why: Key,
 }
@@ -30,7 +30,7 @@ pub(super) fn refused_page(ctx: &Ctx, place: Place, title: &str, body: Markup) -
 
 /// What was typed and could not be taken.
 #[derive(Debug)]
-pub(super) struct RefusedEntry<T> {
+pub(crate) struct RefusedEntry<T> {
     pub(super) typed: T,
     /// The field that it is about, if it is one.
     pub(super) field: Option<&'static str>,

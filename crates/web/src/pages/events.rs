@@ -123,7 +123,7 @@ pub(crate) async fn show(
     let ctx = Ctx::new(known, &visitor);
     let (query, before) = (wanted.query(), wanted.before.unwrap_or(i64::MAX));
     let (page, answered) = found(known, query, before).await?;
-    let answers = Answers::to_alarms(known, &board.open_alarms).await;
+    let answers = Answers::to_alarms(known, board.open_alarms.iter()).await;
     let body = html! {
         section.panel #open { (open(&ctx, &site.gate, &board, &answers)) }
         p.buttons {

@@ -81,7 +81,7 @@ pub(crate) struct MachineHistory {
 /// Reads the history of a machine.
 pub(crate) async fn history(known: &Known, machine: &MachineView) -> Option<MachineHistory> {
     let now = known.now();
-    let (id, machine) = (machine.id.clone(), machine.clone());
+    let (id, lessons) = (machine.id.clone(), machine.lessons.clone());
     let work = move |reader: &dyn store::Reader| {
         let cycles = reader.cycles(&id, Span::ALWAYS, CYCLES_SHOWN)?.items;
         let query = FindingQuery {
@@ -96,7 +96,7 @@ pub(crate) async fn history(known: &Known, machine: &MachineView) -> Option<Mach
         Ok(MachineHistory {
             lasting: reader.lasting(Some(&id), ahead)?,
             answers: Answers::to_findings(reader, &findings)?,
-            taught: taught::heeded(reader, &machine)?,
+            taught: taught::heeded(reader, &lessons)?,
             cycles,
             minutes,
             findings,
@@ -137,7 +137,7 @@ pub(crate) async fn show(
     let Ok(hours) = hours(&ctx, &site.known, &machine.id).await else {
         return Failure::store().into_response();
     };
-    let answers = Answers::to_alarms(&site.known, &board.open_alarms).await;
+    let answers = Answers::to_alarms(&site.known, own_alarms(&board, machine)).await;
     let body = html! {
         p.back { a href="/" { "‹ " (ctx.text(key::MACHINE_BACK)) } }
         (photo::picture(&ctx, machine))
@@ -205,6 +205,15 @@ fn ways(
     }
 }
 
+/// Alarms of this machine that last.
+pub(crate) fn own_alarms<'a>(
+    board: &'a BoardView,
+    machine: &'a MachineView,
+) -> impl Iterator<Item = &'a Alarm> {
+    let own = |alarm: &&Alarm| alarm.machine.as_ref() == Some(&machine.id);
+    board.open_alarms.iter().filter(own)
+}
+
 /// Alarms of this machine that last, each with who has seen it or the button to say so.
 pub(crate) fn alarms(
     ctx: &Ctx,
@@ -213,8 +222,7 @@ pub(crate) fn alarms(
     machine: &MachineView,
     answers: &Answers,
 ) -> Markup {
-    let is_own = |alarm: &&Alarm| alarm.machine.as_ref() == Some(&machine.id);
-    let own: Vec<&Alarm> = board.open_alarms.iter().filter(is_own).collect();
+    let own: Vec<&Alarm> = own_alarms(board, machine).collect();
     html! {
         (maintained::banner(ctx, machine))
         @if !own.is_empty() {

@@ -49,6 +49,7 @@ pub(crate) mod settings;
 pub(crate) mod shared;
 pub(crate) mod shifts;
 pub(crate) mod stops;
+pub(crate) mod stretch;
 mod strip;
 pub(crate) mod taught;
 pub(crate) mod timeline;

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use app::annotations::Annotations;
+use app::commands::OrderError;
 use app::known::Known;
-use app::views::MachineView;
+use app::views::{LessonView, MachineView};
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -16,7 +17,7 @@ use model::{
     Alarm, Annotation, FindingKind, Hindsight, MachineId, Remark, Right, Span, Time, Title,
     UNNAMED_PRODUCT,
 };
-use report::remarks::remark_text;
+use report::remarks::{hindsight_text, remark_text};
 use serde::Deserialize;
 use store::{FindingRow, Reader, StoreError};
 use text::key;
@@ -100,9 +101,7 @@ pub(crate) async fn teach(
             let (at, by) = (typed.at, visitor.who.actor());
             match site.annotations.tell(&machine.id, at, said, &by).await {
                 Ok(_) => return Ok(back(&machine.id)),
-                Err(app::commands::OrderError::NotFound) => {
-                    WrongEntry::new("why", key::TAUGHT_GONE)
-                }
+                Err(OrderError::NotFound) => WrongEntry::new("why", key::TAUGHT_GONE),
                 Err(problem) => return Err(problem.into()),
             }
         }
@@ -149,8 +148,11 @@ impl Answers {
     }
 
     /// Those to alarms.
-    pub(crate) async fn to_alarms(known: &Known, alarms: &[Alarm]) -> Self {
-        let asked = alarms.iter().filter(|alarm| alarm.reason.is_some());
+    pub(crate) async fn to_alarms<'a>(
+        known: &Known,
+        alarms: impl Iterator<Item = &'a Alarm>,
+    ) -> Self {
+        let asked = alarms.filter(|alarm| alarm.reason.is_some());
         let asked = asked.filter_map(|alarm| Some((alarm.machine.clone()?, alarm.since)));
         let asked: Vec<(MachineId, Time)> = asked.collect();
         let read =
@@ -231,9 +233,9 @@ fn of_noticed(ctx: &Ctx, noticed: &Occasion<'_>, answers: &Answers) -> Markup {
     let may = ctx.may(Right::Judge);
     match answers.to(noticed) {
         Some(said) => html! {
-            p.answered {
-                (answer_text(ctx, &said.said))
-                @if may { " " (withdrawal(ctx, said)) }
+            div.answered {
+                span { (answer_text(ctx, &said.said)) }
+                @if may { (withdrawal(ctx, said)) }
             }
         },
         None if may => {
@@ -249,7 +251,7 @@ fn of_noticed(ctx: &Ctx, noticed: &Occasion<'_>, answers: &Answers) -> Markup {
                 key::TAUGHT_ASK
             };
             html! {
-                details.answer {
+                details.was-it-so {
                     summary { (ctx.text(asked)) }
                     (question(ctx, noticed.machine, &typed, None))
                 }
@@ -261,16 +263,9 @@ fn of_noticed(ctx: &Ctx, noticed: &Occasion<'_>, answers: &Answers) -> Markup {
 
 /// An answer as it stands below what was noticed.
 fn answer_text(ctx: &Ctx, said: &Remark) -> String {
-    let Remark::Hindsight { was, why, .. } = said else {
-        return remark_text(ctx.lang, said);
-    };
-    let was = ctx.lang.coded("hindsight-", was.code());
-    match why {
-        Some(why) => ctx.with(
-            key::TAUGHT_WHY_SAID,
-            &[("was", &was), ("why", why.as_str())],
-        ),
-        None => was,
+    match said {
+        Remark::Hindsight { was, why, .. } => hindsight_text(ctx.lang, *was, why.as_ref()),
+        said => remark_text(ctx.lang, said),
     }
 }
 
@@ -319,12 +314,12 @@ fn question(
     }
 }
 
-/// What was taught about a machine and is heeded, as it was said.
+/// Lessons as they were said, the newest first.
 pub(crate) fn heeded(
     reader: &dyn Reader,
-    machine: &MachineView,
+    lessons: &[LessonView],
 ) -> Result<Vec<Annotation>, StoreError> {
-    let each = machine.lessons.iter().rev();
+    let each = lessons.iter().rev();
     let each = each.map(|lesson| reader.annotation(lesson.said));
     each.filter_map(Result::transpose).collect()
 }
@@ -375,7 +370,7 @@ fn lesson(ctx: &Ctx, gate: &Gate, machine: &MachineView, said: &Annotation) -> M
                     @if used > 0 { " · " (ctx.with(key::TAUGHT_USED, &[("n", &used.to_string())])) }
                 }
             }
-            @if ctx.may(said.said.needs()) && ctx.may(Right::Judge) { (withdrawal(ctx, said)) }
+            @if ctx.may(Right::Judge) { (withdrawal(ctx, said)) }
         }
     }
 }

@@ -26,7 +26,10 @@ use text::{Key, key, zoned};
 
 use self::rows::{COLUMNS, MarkKind, RowMark, StateRow, ValueRow};
 use self::window::TimeWindow;
-use super::{Ctx, Place, frame, left_out, not_producing, shape, typed};
+use super::left_out::TypedLeftOut;
+use super::not_producing::TypedIdleness;
+use super::stretch::panel;
+use super::{Ctx, Place, frame, shape, typed};
 use crate::http::access::LOOK;
 use crate::http::asked::{Asked, Visitor};
 use crate::http::failure::Failure;
@@ -112,8 +115,9 @@ pub(crate) async fn show(
             p.quiet.small.off-paper { (ctx.text(key::TIMELINE_HINT)) }
         }
         @if let (Some(machine), Some(row)) = (&window.machine, rows.first()) {
-            (not_producing::panel(&ctx, machine, window.span, &row.lasting, &board.factory))
-            (left_out::panel(&ctx, machine, window.span, &row.lasting, &board.factory))
+            @let (span, said, factory) = (window.span, &row.lasting, &board.factory);
+            (panel::<TypedIdleness>(&ctx, machine, span, said, factory))
+            (panel::<TypedLeftOut>(&ctx, machine, span, said, factory))
         }
         (happened(&ctx, &board, &window, &rows))
         (table(&ctx, &window, &rows))
