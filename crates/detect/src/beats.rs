@@ -14,6 +14,7 @@ const BEATS_MAX: usize = 64;
 /// Rises of power are beats once so many in a row are about equally long, or, where several make a
 /// cycle, about as long as the ones at their place in so many cycles.
 const RISES: usize = 8;
+const RISES_UNCLEAR: usize = 24;
 const CYCLES_OF_RISES: usize = 4;
 /// About equally long: within this share of the middle one.
 const REGULAR: f64 = 0.10;
@@ -33,6 +34,11 @@ const BY_READINGS: std::ops::Range<f64> = 0.3..1.2;
 const SCATTER_MIN: f64 = 0.25;
 /// Beats tried to take turns.
 const TURNS: std::ops::RangeInclusive<usize> = 2..=4;
+/// Beats are parts of a cycle if each is unlike the next by this, and those that many turns apart
+/// by no more than this share of it; they are compared in so many bins of power.
+const PARTS_UNLIKE: f32 = 0.15;
+const RETURNS_SHARE: f32 = 0.33;
+const PROFILE_BINS: usize = 16;
 /// The last beat of a cycle is the longest, if it is this many times as long as any other.
 const LONGEST: f64 = 1.2;
 /// A beat tells no more than this of its place: it may hold a wait.
@@ -180,7 +186,7 @@ impl Beats {
 
     /// How many of the newest rises make a cycle, if they come at lengths that return, and are far
     /// enough apart for readings to show: one, or as many as a person said.
-    pub(crate) fn regular(&self, maybe: &[Beat], apart_s: f64) -> Option<usize> {
+    pub(crate) fn regular(&self, maybe: &[Beat], apart_s: f64, is_clear: bool) -> Option<usize> {
         let whole = maybe.iter().filter(|beat| !beat.broken);
         let lengths: Vec<f64> = whole.map(|beat| beat.facts.duration_s).collect();
         let usual_s = lengths.iter().sum::<f64>() / lengths.len().max(1) as f64;
@@ -188,13 +194,15 @@ impl Beats {
             return None;
         }
         let per_cycle = self.said_count(usual_s);
-        let wanted = RISES.max(CYCLES_OF_RISES * per_cycle);
+        let rises = if is_clear { RISES } else { RISES_UNCLEAR };
+        let wanted = rises.max(CYCLES_OF_RISES * per_cycle);
         let newest = lengths
             .len()
             .checked_sub(wanted)
             .map(|from| &lengths[from..]);
         let returns = newest.is_some_and(|newest| returns(newest, per_cycle, apart_s));
-        returns.then_some(per_cycle)
+        let is_part = || self.said_s.is_none() && parts_of_cycle(maybe).is_some();
+        (returns && !is_part()).then_some(per_cycle)
     }
 
     /// How many beats make the cycle that a person named, of such beats; else one.
@@ -333,6 +341,18 @@ impl Beats {
     }
 }
 
+/// Whether beats are as alike as things are that people do: the middle half of their lengths lies
+/// within a factor of two, and they are no parts of something longer.
+pub(crate) fn are_of_one_kind(beats: &[Beat], apart_s: f64) -> bool {
+    let whole = beats.iter().filter(|beat| !beat.broken);
+    let mut lengths: Vec<f64> = whole.map(|beat| beat.facts.duration_s).collect();
+    lengths.sort_by(f64::total_cmp);
+    let quarter = lengths.len() / 4;
+    let middle_half = lengths.get(quarter).zip(lengths.get(3 * quarter));
+    let is_alike = |(low, high): (&f64, &f64)| *low >= READINGS_MIN * apart_s && *high <= 2.0 * low;
+    middle_half.is_some_and(is_alike) && parts_of_cycle(beats).is_none()
+}
+
 /// Whether a cycle of this length is rather a part of such a beat.
 fn is_split(said_s: f64, beat_s: f64) -> bool {
     said_s < beat_s / f64::sqrt(2.0)
@@ -352,6 +372,31 @@ fn returns(lengths: &[f64], per_cycle: usize, apart_s: f64) -> bool {
         let near = |s: &f64| (s / middle - 1.0).abs() <= REGULAR;
         here.iter().all(near) && middle >= READINGS_MIN * apart_s
     })
+}
+
+/// How many of the newest beats make a cycle because each looks quite unlike the next, and like the
+/// one that comes so many later: products that take turns look more alike than that.
+fn parts_of_cycle(beats: &[Beat]) -> Option<usize> {
+    let newest = beats.iter().rev().take(RISES);
+    let profile = |beat: &Beat| Some(beat.facts.power.as_ref()?.profile(PROFILE_BINS));
+    let profiles: Vec<Vec<f32>> = newest.map(profile).collect::<Option<_>>()?;
+    let unlike = |later: usize| {
+        let pairs = profiles.iter().zip(profiles.iter().skip(later));
+        let count = profiles.len().saturating_sub(later).max(1);
+        pairs.map(|(a, b)| unlike_profiles(a, b)).sum::<f32>() / count as f32
+    };
+    let next = unlike(1);
+    let is_alike = |later: &usize| unlike(*later) <= RETURNS_SHARE * next;
+    TURNS.filter(|_| next >= PARTS_UNLIKE).find(is_alike)
+}
+
+/// How unlike two profiles are, as a share of what moves in both: 0 for the same, 1 for any two.
+fn unlike_profiles(a: &[f32], b: &[f32]) -> f32 {
+    let values = || a.iter().chain(b);
+    let mean = values().sum::<f32>() / values().count().max(1) as f32;
+    let moves: f32 = values().map(|value| (value - mean).powi(2)).sum();
+    let apart: f32 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
+    apart / moves.max(f32::MIN_POSITIVE)
 }
 
 /// The means of the values at each of `n` places that they take in turn.

@@ -21,6 +21,8 @@ const STRAY_FACTOR: f64 = 10.0;
 const AS_GOOD: f64 = 0.95;
 /// Share of the distance between the levels that power must pass beyond the border.
 const HYSTERESIS: f64 = 0.08;
+/// A sample is near the border within this share of the distance between the levels.
+const NEAR_BORDER: f64 = 0.1;
 /// Levels closer than this share of the upper one are one level.
 const SEPARATION_MIN: f64 = 0.25;
 /// Until two levels were seen, power that lately moved by less than this share from one sample to
@@ -185,6 +187,23 @@ impl Levels {
     /// The border, once two levels have been seen.
     pub(crate) fn border(&self) -> Option<Border> {
         self.border
+    }
+
+    /// What share of the samples lies so near the border that chance decides on which side they
+    /// are.
+    pub(crate) fn unclear_share(&self) -> f64 {
+        let Some(border) = self.border else {
+            return 1.0;
+        };
+        let near_w = NEAR_BORDER * (border.high - border.low);
+        let is_near =
+            |bin: &LevelBin| bin.high > border.at - near_w && bin.low < border.at + near_w;
+        let (mut near, mut all) = (0.0, 0.0);
+        for bin in self.usual() {
+            all += bin.n;
+            near += if is_near(&bin) { bin.n } else { 0.0 };
+        }
+        near / f64::max(all, 1.0)
     }
 
     /// The power up to which the machine is off, in watts.

@@ -40,6 +40,9 @@ impl OpenSlot {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 pub(super) struct Grid {
     step_s: Option<f64>,
+    /// The usual distance between samples, in seconds.
+    #[serde(default)]
+    apart_s: f64,
     early: Vec<(Time, f32)>,
     /// Number of the oldest slot kept.
     first: u64,
@@ -64,7 +67,8 @@ impl Grid {
         let Some(mark) = self.marks.back().copied() else {
             return 0;
         };
-        let ahead = t.since(mark.at) / step_s;
+        // A slot begins with a sample; which one that is does not hang on a rounded time.
+        let ahead = (t.since(mark.at) + 0.5 * self.apart_s.min(step_s)) / step_s;
         if ahead < 0.0 {
             return 0;
         }
@@ -114,7 +118,8 @@ impl Grid {
             .map(|pair| pair[1].0.since(pair[0].0))
             .collect();
         gaps.sort_by(f64::total_cmp);
-        self.step_s = Some(gaps[gaps.len() / 2].max(0.001));
+        self.apart_s = gaps[gaps.len() / 2].max(0.001);
+        self.step_s = Some(self.apart_s);
         early
             .into_iter()
             .map(|(t, value)| self.sample(t, f64::from(value)))
@@ -157,6 +162,11 @@ impl Grid {
         self.step_s
     }
 
+    /// Whether samples are as far apart as whole cycles of many machines are long.
+    pub(super) fn is_far_apart(&self) -> bool {
+        self.apart_s >= crate::watch::COARSE_S
+    }
+
     /// What is kept, oldest first.
     pub(super) fn values(&self) -> Vec<f32> {
         self.values.iter().copied().collect()
@@ -168,15 +178,34 @@ impl Grid {
         self.values.get(index as usize).copied()
     }
 
-    /// When a slot begins.
-    pub(super) fn time(&self, slot: u64) -> Time {
+    /// When a slot begins, or a moment in it.
+    pub(super) fn time(&self, slot: f64) -> Time {
         let step_s = self.step_s.unwrap_or(0.0);
-        let mark = self.marks.iter().rev().find(|mark| mark.slot <= slot);
+        let mark = self
+            .marks
+            .iter()
+            .rev()
+            .find(|mark| mark.slot as f64 <= slot);
         let mark = mark.or_else(|| self.marks.front());
         mark.map_or(Time::default(), |mark| {
-            let slots = slot as f64 - mark.slot as f64;
+            let slots = slot - mark.slot as f64;
             Time::from_seconds(mark.at.seconds() + slots * step_s)
         })
+    }
+
+    /// The slots that end after this moment, oldest first, and what was measured in each.
+    pub(super) fn since(&self, t: Time) -> Vec<(Time, f32)> {
+        let newest_first = (self.first..self.end()).rev().zip(self.values.iter().rev());
+        let mut since = Vec::new();
+        for (slot, value) in newest_first {
+            let begins = self.time(slot as f64);
+            since.push((begins, *value));
+            if begins <= t {
+                break;
+            }
+        }
+        since.reverse();
+        since
     }
 
     /// Lets the oldest slots go until there is room.
@@ -195,7 +224,7 @@ impl Grid {
     /// Makes slots `factor` times as long.
     pub(super) fn merge(&mut self, factor: usize) {
         let Some(step_s) = self.step_s else { return };
-        let start = self.time(self.first);
+        let start = self.time(self.first as f64);
         let gaps = self.breaks();
         let merged: VecDeque<f32> = self
             .values()
@@ -214,7 +243,7 @@ impl Grid {
     /// Makes slots half as long, the new ones on the line between their neighbours.
     pub(super) fn refine(&mut self) {
         let Some(step_s) = self.step_s else { return };
-        let start = self.time(self.first);
+        let start = self.time(self.first as f64);
         let gaps = self.breaks();
         let values = self.values();
         let mut finer = VecDeque::with_capacity(values.len() * 2);

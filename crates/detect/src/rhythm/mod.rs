@@ -2,8 +2,11 @@
 //! The length of a cycle comes from autocorrelation, its shape from what comes back; then the
 //! machine is followed through the shape, through waits, cut cycles and changes of speed.
 
+mod align;
 mod follow;
 mod grid;
+mod pace;
+mod pause;
 mod template;
 
 use model::Time;
@@ -13,6 +16,7 @@ use crate::judge::CycleFacts;
 use crate::recording::Recording;
 use follow::Follower;
 use grid::{Grid, SLOTS_MAX};
+use pace::CyclePace;
 use template::{Template, deviation};
 
 /// Slots before the first look for a rhythm.
@@ -23,6 +27,10 @@ const SLOTS_PER_CYCLE: std::ops::Range<usize> = 36..80;
 const FIRST_BETTER: u64 = 512;
 /// A rhythm whose shape no longer explains what is seen is looked at this often, in slots.
 const CHECK_EVERY: u64 = 1_024;
+/// A cycle that takes longer than usual by this share may hold a pause.
+const LONGER: f64 = 0.1;
+/// A record of which more than this share is rest does not tell whether a rhythm still holds.
+const RESTED_MAX: f64 = 0.3;
 /// Slots are merged this many times at most before the search begins again with fine ones.
 const MERGED_MAX: u32 = 7;
 
@@ -38,6 +46,9 @@ pub struct Rhythm {
     /// How long a cycle is, as a person said, in seconds.
     #[serde(default)]
     said_s: Option<f64>,
+    /// How long cycles take of late.
+    #[serde(default)]
+    pace: CyclePace,
 }
 
 impl Default for Rhythm {
@@ -49,6 +60,7 @@ impl Default for Rhythm {
             patience: FIRST_LOOK / 2,
             since_found: 0,
             said_s: None,
+            pace: CyclePace::default(),
         }
     }
 }
@@ -88,34 +100,55 @@ impl Rhythm {
     /// What was measured between two moments of the recent past; power is not known across a gap.
     pub(crate) fn facts(&self, start: Time, end: Time) -> CycleFacts {
         let duration_s = end.since(start);
-        let values = self.between(start, end);
         let step_s = self.grid.step_s().unwrap_or(0.0);
-        let covered = !values.is_empty() && values.len() as f64 * step_s >= 0.9 * duration_s;
+        let slots = self.grid.since(start);
+        let inside = |(from, _): &(Time, f32)| {
+            let to = Time::from_seconds(from.seconds() + step_s);
+            to.min(end).since((*from).max(start)).max(0.0)
+        };
+        let wh = |slot: &(Time, f32)| f64::from(slot.1) * inside(slot) / 3600.0;
         let mut power = Recording::new(step_s);
-        for value in &values {
-            power.add(f64::from(*value), step_s);
+        for slot in &slots {
+            power.add(f64::from(slot.1), inside(slot));
         }
-        let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / values.len().max(1) as f64;
-        CycleFacts {
+        let measured_s: f64 = slots.iter().map(inside).sum();
+        let energy_wh: f64 = slots.iter().map(wh).sum();
+        let covered = measured_s > 0.0 && measured_s >= 0.9 * duration_s;
+        let mut facts = CycleFacts {
             start,
             end,
             duration_s,
             work_s: duration_s,
-            energy_wh: covered.then_some(mean * duration_s / 3600.0),
+            energy_wh: covered.then(|| energy_wh * duration_s / measured_s),
             power: covered.then_some(power),
             ..CycleFacts::default()
+        };
+        let paused = self.paused(&slots, duration_s);
+        let paused_s: f64 = paused.iter().map(inside).sum();
+        if covered && paused_s > 0.0 {
+            let watts = paused.iter().map(wh).sum::<f64>() * 3600.0 / paused_s;
+            // Where it rests in every cycle as it pauses, that is no pause.
+            let longer_s = duration_s - self.cycle_s().unwrap_or(0.0);
+            let paused_s = paused_s.min(longer_s);
+            facts.work_s = duration_s - paused_s;
+            facts.waiting_w = Some(watts);
+            facts.waiting_wh = Some(watts * paused_s / 3600.0);
         }
+        facts
     }
 
-    fn between(&self, from: Time, to: Time) -> Vec<f32> {
-        let newest_first = (self.grid.first()..self.grid.end()).rev();
-        let mut values: Vec<f32> = newest_first
-            .skip_while(|slot| self.grid.time(*slot) >= to)
-            .take_while(|slot| self.grid.time(*slot) >= from)
-            .filter_map(|slot| self.grid.value(slot))
-            .collect();
-        values.reverse();
-        values
+    /// In which of the slots of a cycle the machine paused; in none of one that is about as long as
+    /// usual.
+    fn paused(&self, slots: &[(Time, f32)], duration_s: f64) -> Vec<(Time, f32)> {
+        let is_long = |usual_s| duration_s > (1.0 + LONGER) * usual_s;
+        let follower = self.follower.as_ref();
+        let Some(follower) = follower.filter(|_| self.cycle_s().is_some_and(is_long)) else {
+            return Vec::new();
+        };
+        let record: Vec<f32> = slots.iter().map(|(_, value)| *value).collect();
+        let pauses = Follower::pauses_in(&follower.template(), &record);
+        let slots = pauses.into_iter().flat_map(|pause| &slots[pause.slots]);
+        slots.copied().collect()
     }
 
     fn follow(&mut self, starts: &mut Vec<Time>) {
@@ -129,7 +162,14 @@ impl Rhythm {
             };
             follower.step(value, &mut certain);
         }
-        starts.extend(certain.into_iter().map(|slot| self.grid.time(slot)));
+        let grid = &self.grid;
+        for slot in certain {
+            let begins = follower.begins(slot, |slot| grid.value(slot));
+            starts.push(grid.time(begins));
+            if let Some(slots) = self.pace.take(begins, follower.len()) {
+                follower.stretch(slots);
+            }
+        }
     }
 
     fn look(&mut self, starts: &mut Vec<Time>) {
@@ -156,7 +196,7 @@ impl Rhythm {
     fn find(&mut self) -> Option<Template> {
         let said = self.said_s.zip(self.grid.step_s());
         let said = said.map(|(said_s, step_s)| said_s / step_s);
-        let lengths = template::lengths(&self.grid.values(), said);
+        let lengths = template::lengths(&self.grid.values(), said, self.grid.is_far_apart());
         let shortest = *lengths.first()?;
         if shortest * template::CYCLES_MIN > self.grid.values().len() {
             return None;
@@ -177,7 +217,7 @@ impl Rhythm {
         }
         let (fitted, slots) = self.fitted(best?.1);
         let record = fitted.values();
-        let template = template::shape(&record, slots)?;
+        let template = template::shape(&record, slots)?.begin_after_pauses(&record);
         if !template.is_convincing(&record) {
             return None;
         }
@@ -206,8 +246,13 @@ impl Rhythm {
         let Some(follower) = self.follower.as_mut() else {
             return;
         };
-        let record = self.grid.values();
         let old = follower.template();
+        let record = self.grid.values();
+        // A machine that was at rest has shown no other rhythm.
+        if old.rests(&record) as f64 > RESTED_MAX * record.len() as f64 {
+            self.next_look = self.grid.end() + CHECK_EVERY;
+            return;
+        }
         let better = old.follow_and_average(&record, deviation(&record));
         let explains = better.still_explains(&record);
         // A shape that is held is never exchanged for one that explains less.

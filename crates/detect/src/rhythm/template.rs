@@ -1,11 +1,16 @@
 //! Learning what one cycle looks like: its length by autocorrelation, its shape from the stretch
 //! that comes back most often, both made better by following the shape through what was recorded.
 
-use super::follow::{Follower, align};
+use super::align::align;
+use super::follow::Follower;
+use super::pause::{PastPause, RestLook};
 use crate::beats::SAID_NEAR;
 
 /// Shortest cycle looked for, in slots.
 const LAG_MIN: usize = 4;
+/// Neighbours are at least this much alike where readings come from afar: readings that each hold
+/// many cycles make patterns of their own.
+const SMOOTH_MIN: f32 = 0.1;
 /// Cycles a record has to be long before one is believed in.
 pub(super) const CYCLES_MIN: usize = 16;
 /// Autocorrelation below this is no rhythm.
@@ -17,6 +22,8 @@ const LENGTHS_TRIED: usize = 4;
 const CANDIDATES: usize = 48;
 /// A stretch this far from the pattern (share of the variance) is not the pattern.
 const MATCH_MAX: f32 = 0.6;
+/// Values whose distances are summed before it is asked whether that is too much already.
+const SIDE_BY_SIDE: usize = 8;
 /// Rounds of following and averaging.
 const ROUNDS: usize = 4;
 /// Smallest spread of a phase: this share of the whole signal's, or half the usual phase's.
@@ -24,6 +31,10 @@ const SPREAD_SHARE: f32 = 0.08;
 /// Share of a cycle looked at as rest before it begins, and as rise after.
 const REST_SHARE: f32 = 0.15;
 const RISE_SHARE: f32 = 0.10;
+/// A cycle begins where the machine paused so often for longer than a cycle, within such a part of
+/// one, if that is most of its pauses.
+const PAUSES_MIN: usize = 2;
+const NEAR_SHARE: usize = 24;
 /// A cycle is regular within this share of the usual length.
 const REGULAR: f32 = 0.1;
 /// Regular cycles have to cover this share of the record.
@@ -42,7 +53,7 @@ pub(super) struct Template {
 
 /// Lengths a cycle may have, in slots, shortest first: the peaks of the autocorrelation, of those
 /// near the length that a person said.
-pub(super) fn lengths(record: &[f32], said: Option<f64>) -> Vec<usize> {
+pub(super) fn lengths(record: &[f32], said: Option<f64>, from_far: bool) -> Vec<usize> {
     let mean = record.iter().sum::<f32>() / record.len().max(1) as f32;
     let centred: Vec<f32> = record.iter().map(|v| v - mean).collect();
     let power = dot(&centred, &centred) / centred.len().max(1) as f32;
@@ -56,8 +67,12 @@ pub(super) fn lengths(record: &[f32], said: Option<f64>) -> Vec<usize> {
     };
     let acf: Vec<f32> = (0..=lags).map(correlation).collect();
     let is_peak = |k: &usize| acf[*k] > acf[k - 1] && acf[*k] >= acf[k + 1] && acf[*k] >= ACF_MIN;
+    if from_far && correlation(1) < SMOOTH_MIN {
+        return Vec::new();
+    }
     let is_said = |k: &usize| said.is_none_or(|said| (*k as f64 / said).ln().abs() <= SAID_NEAR);
-    let peaks = (LAG_MIN..lags).filter(is_peak).filter(is_said);
+    let shortest = if from_far { 2 * LAG_MIN } else { LAG_MIN };
+    let peaks = (shortest..lags).filter(is_peak).filter(is_said);
     let peaks: Vec<usize> = peaks.collect();
     let best = peaks.iter().map(|k| acf[*k]).fold(0.0, f32::max);
     let strong = peaks
@@ -78,7 +93,7 @@ pub(super) fn shape(record: &[f32], length: usize) -> Option<Template> {
     for _ in 0..ROUNDS {
         template = template.follow_and_average(record, scale);
     }
-    Some(template.begin_at_end_of_rest())
+    Some(template)
 }
 
 /// The stretch that comes back most often, and what its returns have in common.
@@ -104,17 +119,13 @@ fn pattern(record: &[f32], length: usize, scale: f32) -> Option<Template> {
 /// Where a stretch comes back without overlap, and how well all in all.
 fn returns_of(record: &[f32], start: usize, length: usize, scale: f32) -> (f32, Vec<usize>) {
     let model = &record[start..start + length];
+    let whole = length as f32 * scale * scale;
     let mut near: Vec<(f32, usize)> = record
         .windows(length)
         .enumerate()
         .filter_map(|(at, window)| {
-            let square: f32 = window
-                .iter()
-                .zip(model)
-                .map(|(a, b)| (a - b) * (a - b))
-                .sum();
-            let distance = square / length as f32 / (scale * scale);
-            (distance < MATCH_MAX).then_some((distance, at))
+            let square = square_below(window, model, MATCH_MAX * whole)?;
+            Some((square / whole, at))
         })
         .collect();
     near.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -132,6 +143,19 @@ fn returns_of(record: &[f32], start: usize, length: usize, scale: f32) -> (f32, 
     (score, returns)
 }
 
+/// The square of the distance between two stretches; `None` where it is as large as `most`.
+fn square_below(a: &[f32], b: &[f32], most: f32) -> Option<f32> {
+    let mut square = 0.0;
+    for (a, b) in a.chunks(SIDE_BY_SIDE).zip(b.chunks(SIDE_BY_SIDE)) {
+        let between = |(a, b): (&f32, &f32)| (a - b) * (a - b);
+        square += a.iter().zip(b).map(between).sum::<f32>();
+        if square >= most {
+            return None;
+        }
+    }
+    Some(square)
+}
+
 impl Template {
     fn from_columns(columns: Vec<Vec<f32>>, scale: f32) -> Self {
         let bands = columns.into_iter().map(median_and_spread);
@@ -143,11 +167,30 @@ impl Template {
 
     /// No phase is more certain than half the usual one: a few cycles know little of their spread.
     fn widen(&mut self, scale: f32) {
-        let usual = median_and_spread(self.spread.clone()).0;
+        let usual = self.usual_spread();
         let least = (0.5 * usual).max(SPREAD_SHARE * scale).max(1e-6);
         for spread in &mut self.spread {
             *spread = spread.max(least);
         }
+    }
+
+    /// One over twice the variance of each phase.
+    pub(super) fn weights(&self) -> Vec<f32> {
+        self.spread.iter().map(|s| 0.5 / (s * s)).collect()
+    }
+
+    /// What it looks like when the machine rests: its power moves as in a usual phase, and is no
+    /// higher than in half of the cycle.
+    pub(super) fn rest(&self) -> RestLook {
+        let spread = self.usual_spread();
+        RestLook {
+            weight: 0.5 / (spread * spread),
+            most: median_and_spread(self.mean.clone()).0 + spread,
+        }
+    }
+
+    fn usual_spread(&self) -> f32 {
+        median_and_spread(self.spread.clone()).0
     }
 
     pub(super) fn len(&self) -> usize {
@@ -174,8 +217,47 @@ impl Template {
         better
     }
 
-    /// Turns the shape so that it begins where the machine leaves its quietest stretch: what comes
-    /// between cycles (a wait, a break, a cut) then lies at the seam and not inside.
+    /// How many slots of a record are pauses that took longer than a cycle.
+    pub(super) fn rests(&self, record: &[f32]) -> usize {
+        let pauses = Follower::pauses_in(self, record);
+        let slots = pauses.iter().map(|pause| pause.slots.len());
+        slots.filter(|slots| *slots > self.len()).sum()
+    }
+
+    /// Turns the shape so that what comes between cycles (a wait, a break, a cut) lies at its seam
+    /// and not inside: it begins where the machine goes on after its pauses, or else where it
+    /// leaves its quietest stretch.
+    pub(super) fn begin_after_pauses(self, record: &[f32]) -> Self {
+        let pauses = Follower::pauses_in(&self, record);
+        match self.usual_pause(&pauses) {
+            Some(phase) => self.begin_after(phase),
+            None => self.begin_at_end_of_rest(),
+        }
+    }
+
+    /// The phase after which the machine pauses for long, if it is about the same each time.
+    fn usual_pause(&self, pauses: &[PastPause]) -> Option<usize> {
+        let n = self.len();
+        let near = n / NEAR_SHARE;
+        let long = pauses.iter().filter(|pause| pause.slots.len() >= n);
+        let long: Vec<usize> = long.map(|pause| pause.phase).collect();
+        let times = |phase: usize| {
+            let is_near = |at: &&usize| (**at + n + near - phase) % n <= 2 * near;
+            long.iter().filter(is_near).count()
+        };
+        let usual = (0..n).max_by_key(|phase| times(*phase))?;
+        (times(usual) >= PAUSES_MIN && 2 * times(usual) > long.len()).then_some(usual)
+    }
+
+    /// Turns the shape so that this phase is the last.
+    fn begin_after(mut self, phase: usize) -> Self {
+        let start = (phase + 1) % self.len();
+        self.mean.rotate_left(start);
+        self.spread.rotate_left(start);
+        self
+    }
+
+    /// Turns the shape so that it begins where the machine leaves its quietest stretch.
     fn begin_at_end_of_rest(self) -> Self {
         let n = self.len();
         let rest = (REST_SHARE * n as f32) as usize;
@@ -188,10 +270,7 @@ impl Template {
             (after / rise as f32 - rested) / (deviation(&before) + 0.1 * scale + f32::EPSILON)
         };
         let start = (0..n).max_by(|a, b| score(*a).total_cmp(&score(*b)));
-        let mut turned = self;
-        turned.mean.rotate_left(start.unwrap_or(0));
-        turned.spread.rotate_left(start.unwrap_or(0));
-        turned
+        self.begin_after(start.unwrap_or(0) + n - 1)
     }
 
     /// How badly the shape describes the record, for comparing shapes of different lengths: the

@@ -5,7 +5,7 @@ use model::{CycleLength, FindingKind, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{CycleFacts, Outcome, Watch};
-use crate::beats::Beat;
+use crate::beats::{self, Beat};
 use crate::level::PowerState;
 use crate::meter::MeterStretch;
 use crate::rhythm::Rhythm;
@@ -29,6 +29,16 @@ const FURTHER_MAX: f64 = 10_000.0;
 /// An end that is no further than this share of the distance between readings from one of them was
 /// read with it.
 const ON_READING: f64 = 0.02;
+/// Rises begin the cycles of a rhythm if so many of them, and this share, do, each by itself within
+/// this share of a cycle.
+const RISES_MIN: usize = 8;
+const RISES_SHARE: f64 = 0.9;
+const RISE_NEAR: f64 = 0.2;
+/// Rises are soon believed in where no more than this share of readings lies at the border.
+const UNCLEAR_MAX: f64 = 0.03;
+/// After so many rises without a rhythm each begins a cycle, if they are that clear.
+const RISES_BY_HAND: u32 = 192;
+const UNCLEAR_BY_HAND: f64 = 0.01;
 /// Rises that were regular and are no longer, in a row, end that.
 const IRREGULAR_MAX: u32 = 24;
 
@@ -37,11 +47,25 @@ const IRREGULAR_MAX: u32 = 24;
 #[serde(rename_all = "snake_case", tag = "by")]
 enum CutBy {
     /// Not known yet: rises are measured and the rhythm looked for.
-    Unknown { maybe: Vec<Beat> },
+    Unknown {
+        maybe: Vec<Beat>,
+        /// Rises since then, also those that are not kept.
+        #[serde(default)]
+        rises: u32,
+    },
     /// By rises of power.
     Rises { irregular: u32 },
     /// Where the power repeats itself, without a signal.
     Rhythm { last: Option<Time> },
+}
+
+impl CutBy {
+    fn unknown() -> Self {
+        Self::Unknown {
+            maybe: Vec::new(),
+            rises: 0,
+        }
+    }
 }
 
 /// What cuts the cycles of a machine seen by power or vibration alone.
@@ -58,7 +82,7 @@ impl Default for Cut {
     /// Nothing is known of where cycles begin.
     fn default() -> Self {
         Self {
-            by: CutBy::Unknown { maybe: Vec::new() },
+            by: CutBy::unknown(),
             rhythm: Rhythm::default(),
             is_vibration: false,
         }
@@ -148,8 +172,7 @@ impl Watch {
 
     /// Looks for a rhythm, or follows it, unless rises of power already are the cycles.
     pub(super) fn follow_rhythm(&mut self, t: Time, value: f64, out: &mut Vec<Outcome>) {
-        let apart_s = self.apart_s();
-        if matches!(self.cut.by, CutBy::Rises { .. }) || apart_s >= super::COARSE_S {
+        if matches!(self.cut.by, CutBy::Rises { .. }) {
             return;
         }
         let mut starts = Vec::new();
@@ -157,8 +180,12 @@ impl Watch {
         if starts.is_empty() {
             if matches!(self.cut.by, CutBy::Rhythm { .. }) && self.cut.rhythm.cycle_s().is_none() {
                 self.beats.cut_anew();
-                self.cut.by = CutBy::Unknown { maybe: Vec::new() };
+                self.cut.by = CutBy::unknown();
             }
+            return;
+        }
+        if self.rises_begin(&starts) {
+            self.cut_by_rises(1, out);
             return;
         }
         let mut last = match self.cut.by {
@@ -289,7 +316,7 @@ impl Watch {
         let said_s = self.beats.said_s();
         self.beats.cut_anew();
         self.cut = Cut {
-            by: CutBy::Unknown { maybe: Vec::new() },
+            by: CutBy::unknown(),
             rhythm: Rhythm::of_length(said_s),
             is_vibration,
         };
@@ -488,8 +515,9 @@ impl Watch {
         match &mut self.cut.by {
             CutBy::Rhythm { .. } => {}
             CutBy::Rises { .. } => self.beat(beat, out),
-            CutBy::Unknown { maybe } => {
+            CutBy::Unknown { maybe, rises } => {
                 maybe.push(beat);
+                *rises += 1;
                 if maybe.len() > WAITING_MAX {
                     maybe.remove(0);
                 }
@@ -498,15 +526,58 @@ impl Watch {
         }
     }
 
+    /// Whether the cycles of a rhythm that was just found are those that rises begin, one each.
+    /// Then rises tell them at once and to the reading, however long the machine rests in between.
+    fn rises_begin(&self, starts: &[Time]) -> bool {
+        let (CutBy::Unknown { maybe, .. }, Some(cycle_s)) =
+            (&self.cut.by, self.cut.rhythm.cycle_s())
+        else {
+            return false;
+        };
+        let settled = &maybe[unsettled(maybe)..];
+        let rises: Vec<Time> = settled.iter().map(|beat| beat.facts.start).collect();
+        let (Some(first), Some(last)) = (rises.first(), rises.last()) else {
+            return false;
+        };
+        let near_s = RISE_NEAR * cycle_s;
+        let seen = |start: &&Time| start.since(*first) >= -near_s && last.since(**start) >= -near_s;
+        let starts: Vec<&Time> = starts.iter().filter(seen).collect();
+        let near = |start: &&&Time| {
+            let mut near = rises
+                .iter()
+                .filter(|rise| rise.since(***start).abs() <= near_s);
+            near.next().is_some() && near.next().is_none()
+        };
+        let begun = starts.iter().filter(near).count();
+        let most = starts.len().max(rises.len());
+        begun >= RISES_MIN && begun as f64 >= RISES_SHARE * most as f64
+    }
+
     /// Rises of power are what cycles are cut by, once they are regular.
     fn find_regular_rises(&mut self, apart_s: f64, out: &mut Vec<Outcome>) {
-        let CutBy::Unknown { maybe } = &mut self.cut.by else {
+        let CutBy::Unknown { maybe, rises } = &self.cut.by else {
             return;
         };
-        let Some(per_cycle) = self.beats.regular(maybe, apart_s) else {
+        let unclear = self.levels.unclear_share();
+        let is_clear = self.cut.is_vibration || unclear <= UNCLEAR_MAX;
+        if let Some(per_cycle) = self.beats.regular(maybe, apart_s, is_clear) {
+            self.cut_by_rises(per_cycle, out);
+            return;
+        }
+        // People feed some machines as they can: work and rest are two levels, and nothing returns.
+        let is_by_hand = *rises >= RISES_BY_HAND && unclear <= UNCLEAR_BY_HAND;
+        if is_by_hand && beats::are_of_one_kind(maybe, apart_s) {
+            self.cut_by_rises(1, out);
+        }
+    }
+
+    /// From now on rises of power cut, and so did those that waited.
+    fn cut_by_rises(&mut self, per_cycle: usize, out: &mut Vec<Outcome>) {
+        let CutBy::Unknown { maybe, .. } = &mut self.cut.by else {
             return;
         };
-        let waiting = std::mem::take(maybe);
+        let unsettled = unsettled(maybe);
+        let waiting = maybe.split_off(unsettled);
         self.cut.by = CutBy::Rises { irregular: 0 };
         self.cut.rhythm = Rhythm::default();
         if per_cycle > 1 {
@@ -522,14 +593,15 @@ impl Watch {
         let Some(cycle) = self.beats.take(beat) else {
             return;
         };
-        if !cycle.broken {
+        let typical = self.typical_s.unwrap_or(cycle.facts.duration_s);
+        let is_regular = (cycle.facts.duration_s / typical - 1.0).abs() <= 2.0 * REGULAR;
+        if !cycle.broken && (is_regular || !matches!(self.cut.by, CutBy::Rises { .. })) {
             self.note_typical(&cycle.facts);
         }
         if let CutBy::Rises { irregular } = &mut self.cut.by {
-            let typical = self.typical_s.unwrap_or(cycle.facts.duration_s);
-            let is_regular = (cycle.facts.duration_s / typical - 1.0).abs() <= 2.0 * REGULAR;
             *irregular = if is_regular { 0 } else { *irregular + 1 };
             if *irregular > IRREGULAR_MAX {
+                self.typical_s = None;
                 self.look_anew(self.cut.is_vibration);
             }
         }
@@ -549,6 +621,17 @@ impl Watch {
         let typical = self.typical_s.get_or_insert(facts.duration_s);
         *typical += 0.1 * (facts.duration_s.min(2.0 * *typical) - *typical);
     }
+}
+
+/// How many of these beats come first that are much shorter than the newest: before both levels of
+/// power were seen, noise rises and falls like them.
+fn unsettled(beats: &[Beat]) -> usize {
+    let newest = beats.iter().rev().take(RISES_MIN);
+    let shortest_s = newest.fold(f64::INFINITY, |least, beat| {
+        least.min(beat.facts.duration_s)
+    });
+    let is_short = |beat: &&Beat| beat.facts.duration_s < SHORTEST_SHARE * shortest_s;
+    beats.iter().take_while(is_short).count()
 }
 
 /// Whether a cycle is as long as some readings are apart: where it begins and ends was read with

@@ -44,7 +44,7 @@ const SILENT_S_MIN: f64 = 2.0;
 const WATTS_MAX: f64 = 1e12;
 /// Readings this far apart, in seconds, hide whole cycles: what they tell of the state is in how
 /// they follow each other.
-const COARSE_S: f64 = 10.0;
+pub(crate) const COARSE_S: f64 = 10.0;
 
 /// One thing a device told, already translated from its point name.
 #[derive(Debug, Clone, PartialEq)]

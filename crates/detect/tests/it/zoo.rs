@@ -357,13 +357,7 @@ fn whether_an_animal_works_is_told_right() {
 
 #[test]
 fn the_cycles_of_an_animal_are_counted() {
-    let known = [
-        "halves",
-        "halves with waits",
-        "nested",
-        "nested with waits",
-        "peaks with waits",
-    ];
+    let known = ["halves", "halves with waits", "peaks with waits"];
     ask(&known, |animal| {
         let mut keeper = Keeper::new(animal);
         keeper.cycles(CYCLES);
@@ -375,7 +369,7 @@ fn the_cycles_of_an_animal_are_counted() {
 
 #[test]
 fn a_healthy_animal_raises_no_alarm_and_few_of_its_cycles_are_odd() {
-    let known = ["nested", "nested with waits", "day drift, by counter"];
+    let known = ["peaks", "day drift, by counter"];
     ask(&known, |animal| {
         let mut keeper = Keeper::new(animal);
         keeper.cycles(CYCLES);
@@ -391,7 +385,7 @@ fn a_healthy_animal_raises_no_alarm_and_few_of_its_cycles_are_odd() {
 
 #[test]
 fn a_fault_of_a_quarter_is_noticed_on_nearly_every_animal() {
-    let known = ["peaks with waits"];
+    let known = ["peaks", "peaks with waits"];
     ask(&known, |animal| {
         for (speed, load) in [(1.25, 1.0), (0.8, 1.0), (1.0, 1.3)] {
             let mut keeper = Keeper::new(animal);
@@ -422,7 +416,7 @@ fn counted_once_said(animal: &Animal) -> usize {
 
 #[test]
 fn a_cycle_of_several_parts_is_counted_once_somebody_says_how_long_it_is() {
-    let known = ["nested with waits", "peaks with waits"];
+    let known = ["peaks with waits"];
     ask(&known, |animal| {
         let found = counted_once_said(animal);
         let is_wrong = found.abs_diff(CYCLES) > 2 + CYCLES / 20;
