@@ -2,6 +2,7 @@
 
 mod course;
 mod generated;
+mod made;
 mod rhythm;
 mod snapshot;
 mod sources;
