@@ -1,4 +1,4 @@
-//! The same with hindsight: where the machine was in its cycle in each slot of a record.
+//! Where a machine was in its cycle in each slot of a record, told with hindsight.
 
 use super::follow::{JUMP, SKIP, STALL, unlike};
 use super::template::Template;

@@ -73,6 +73,14 @@ struct Arc {
 }
 
 impl Arc {
+    /// With those that can be reached from them in a slot.
+    fn reached(self) -> Self {
+        Self {
+            phases: self.phases + 2,
+            ..self
+        }
+    }
+
     /// The same up to the seam of a ring of `n` phases, and after it.
     fn parts(self, n: usize) -> [Range<usize>; 2] {
         let end = self.from + self.phases;
@@ -181,8 +189,9 @@ impl Follower {
             let is_calm = self.strange <= STRANGE_MAX && self.pausing().is_none();
             is_calm && near.phases + 2 < self.len()
         });
-        let phases = match near {
-            Some(near) => self.weigh_near(near, value),
+        let reached = near.map(Arc::reached);
+        let phases = match reached {
+            Some(reached) => self.weigh_near(reached, value),
             None => self.weigh_all(value),
         };
         if let Some(paused) = paused {
@@ -191,15 +200,8 @@ impl Follower {
         self.pause = rest.cheaper(entered, paused, value);
         self.rest = Some(rest);
         let least = self.settle(&phases);
-        self.near = match near {
-            Some(_) => {
-                let [before_seam, after_seam] = phases;
-                let phases = before_seam.len() + after_seam.len();
-                Some(self.narrowed(Arc {
-                    from: before_seam.start,
-                    phases,
-                }))
-            }
+        self.near = match reached {
+            Some(reached) => Some(self.narrowed(reached)),
             None => self.arc(),
         };
         self.strange = (self.strange + least - CALM).max(0.0);
@@ -256,18 +258,13 @@ impl Follower {
         }
     }
 
-    /// Weighs the phases near the place in the cycle; gives them.
-    fn weigh_near(&mut self, near: Arc, value: f32) -> [Range<usize>; 2] {
-        let n = self.len();
-        let grown = Arc {
-            phases: near.phases + 2,
-            ..near
-        };
-        let [before_seam, after_seam] = grown.parts(n);
-        let reached = self.weigh(before_seam.clone(), [Path::NONE; 2], Path::NONE, value);
+    /// Weighs these phases only; gives them.
+    fn weigh_near(&mut self, reached: Arc, value: f32) -> [Range<usize>; 2] {
+        let [before_seam, after_seam] = reached.parts(self.len());
+        let ways = self.weigh(before_seam.clone(), [Path::NONE; 2], Path::NONE, value);
         if !after_seam.is_empty() {
-            let reached = reached.map(|path| self.begun(path));
-            self.weigh(after_seam.clone(), reached, Path::NONE, value);
+            let ways = ways.map(|path| self.begun(path));
+            self.weigh(after_seam.clone(), ways, Path::NONE, value);
         }
         [before_seam, after_seam]
     }

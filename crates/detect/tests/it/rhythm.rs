@@ -256,7 +256,8 @@ fn what_rests_now_longer_and_now_shorter_is_cut_where_its_power_rises() {
     });
     let found = lengths(&run(&mut Watch::new(Settings::default()), &work));
     assert!((117..=120).contains(&found.len()), "{}", found.len());
-    // To the reading: slots of the rhythm would be coarser.
-    let even = found.iter().filter(|s| (**s - s.round()).abs() < 0.6);
-    assert_eq!(even.count(), found.len());
+    // To the reading: work and rest are whole seconds, and slots of the rhythm would be coarser. The
+    // border between them moves once, while it is learned.
+    let off = found.iter().filter(|s| (**s - s.round()).abs() > 0.15);
+    assert!(off.count() <= 1, "{found:?}");
 }
